@@ -1,0 +1,133 @@
+#include <gtest/gtest.h>
+
+#include <thread>
+
+#include "base/bounded_queue.h"
+#include "base/crc32c.h"
+#include "base/net_address.h"
+#include "base/result.h"
+#include "base/text.h"
+#include "base/time.h"
+#include "base/uuid.h"
+
+namespace earshot::base {
+namespace {
+
+TEST(Crc32c, ExampleFromRfc3720AppendixB4) {
+    EXPECT_EQ(crc32c(Bytes(32, 0)), 0x8a9136aaU);
+    EXPECT_EQ(crc32c(Bytes(32, 0xff)), 0x62a8ab43U);
+}
+
+TEST(Crc32c, ContinuesOverPieces) {
+    const ByteView whole = as_bytes("123456789");
+    EXPECT_EQ(crc32c(whole), 0xe3069283U);
+    EXPECT_EQ(crc32c(whole.subspan(4), crc32c(whole.first(4))), 0xe3069283U);
+}
+
+TEST(Base64, ExamplesFromRfc4648Section10) {
+    EXPECT_EQ(to_base64(as_bytes("foob")), "Zm9vYg==");
+    EXPECT_EQ(as_text(*parse_base64("Zm9vYmE=")), "fooba");
+    EXPECT_EQ(as_text(*parse_base64("Zm9vYmE")), "fooba");
+    EXPECT_FALSE(parse_base64("Zm9vY"));
+    EXPECT_FALSE(parse_base64("Zm9v Zm9v"));
+}
+
+TEST(Hex, RoundTripsAndRefusesOddOrForeignDigits) {
+    EXPECT_EQ(to_hex(*parse_hex("00fFa5")), "00ffa5");
+    EXPECT_FALSE(parse_hex("0"));
+    EXPECT_FALSE(parse_hex("0g"));
+}
+
+TEST(Number, RefusesSignsBlanksAndOverflow) {
+    EXPECT_EQ(parse_number<std::uint8_t>("255"), 255);
+    for (const char* bad : {"", "256", "-1", "+1", " 1", "1 ", "0x1"}) {
+        EXPECT_FALSE(parse_number<std::uint8_t>(bad)) << bad;
+    }
+}
+
+TEST(Utf8, ReplacesOnlyWhatIsInvalid) {
+    EXPECT_EQ(to_valid_utf8("Bo \xc3\x85kesson"), "Bo \xc3\x85kesson");
+    EXPECT_EQ(to_valid_utf8("a\xff"
+                            "b\xc3"),
+              "a\xef\xbf\xbd"
+              "b\xef\xbf\xbd");
+    EXPECT_EQ(to_valid_utf8("\xed\xa0\x80"),
+              "\xef\xbf\xbd\xef\xbf\xbd\xef\xbf\xbd");  // a surrogate
+}
+
+TEST(Time, WritesAndReadsRfc3339) {
+    const auto parsed = parse_time("2026-03-02T09:15:00.120Z");
+    ASSERT_TRUE(parsed);
+    EXPECT_TRUE(parsed->exact);
+    EXPECT_EQ(to_rfc3339(parsed->time), "2026-03-02T09:15:00.120Z");
+}
+
+TEST(Time, ReadsTheFormsOfDeployedClientsAndSaysSo) {
+    for (const char* text :
+         {"2026-03-02T11:15:00+0200", "2026-03-02T09:15:00", "2026-03-02t09:15:00z"}) {
+        const auto parsed = parse_time(text);
+        ASSERT_TRUE(parsed) << text;
+        EXPECT_FALSE(parsed->exact) << text;
+        EXPECT_EQ(to_rfc3339(parsed->time), "2026-03-02T09:15:00.000Z") << text;
+    }
+    EXPECT_TRUE(parse_time("2026-03-02T11:15:00+02:00")->exact);
+}
+
+TEST(Time, RefusesWhatIsNoTime) {
+    for (const char* text : {"", "now", "2026-13-02T09:15:00Z", "2026-02-30T09:15:00Z",
+                             "2026-03-02", "2026-03-02T24:15:00Z", "2026-03-02T09:15:00.Z",
+                             "2026-03-02T09:15:00Zx", "9999-03-02T09:15:00Z"}) {
+        EXPECT_FALSE(parse_time(text)) << text;
+    }
+}
+
+TEST(Uuid, VersionSevenSortsByTime) {
+    SeededRandom random(1);
+    const Uuid first = make_uuid_v7(wall_from_ns(1'700'000'000'000'000'000), random);
+    const Uuid later = make_uuid_v7(wall_from_ns(1'700'000'000'001'000'000), random);
+    EXPECT_EQ(first.version(), 7);
+    EXPECT_LT(to_string(first), to_string(later));
+    EXPECT_EQ(parse_uuid(to_string(first)), first);
+    EXPECT_EQ(parse_uuid_base64(to_base64(first)), first);
+    EXPECT_EQ(parse_uuid("urn:uuid:" + to_string(first)), first);
+}
+
+TEST(NetAddress, ReadsAndWritesBothFamilies) {
+    EXPECT_EQ(to_string(*parse_net_address("127.0.0.1:5060")), "127.0.0.1:5060");
+    EXPECT_EQ(to_string(*parse_net_address("[2001:db8::1]:5061")), "[2001:db8::1]:5061");
+    EXPECT_TRUE(parse_net_address("127.0.0.2:1")->is_loopback());
+    EXPECT_TRUE(parse_host("::", 0)->is_unspecified());
+    EXPECT_TRUE(parse_host("0.0.0.0", 0)->is_unspecified());
+    for (const char* bad : {"127.0.0.1", "::1:5060", "localhost:5060", "127.0.0.1:65536", ":5060"})
+        EXPECT_FALSE(parse_net_address(bad)) << bad;
+}
+
+TEST(BoundedQueue, RefusesWhenFullAndDrainsAfterClose) {
+    BoundedQueue<int> queue(2);
+    EXPECT_TRUE(queue.try_push(1));
+    EXPECT_TRUE(queue.try_push(2));
+    EXPECT_FALSE(queue.try_push(3));
+    queue.close();
+    EXPECT_EQ(queue.pop(), 1);
+    EXPECT_EQ(queue.pop(), 2);
+    EXPECT_EQ(queue.pop(), std::nullopt);
+}
+
+TEST(BoundedQueue, WakesTheThreadThatWaits) {
+    BoundedQueue<int> queue(1);
+    std::thread producer([&] { EXPECT_TRUE(queue.try_push(7)); });
+    EXPECT_EQ(queue.pop(), 7);
+    producer.join();
+}
+
+TEST(LeReader, StaysFailedOnceReadPastTheEnd) {
+    const Bytes bytes{1, 2, 3};
+    LeReader reader(bytes);
+    EXPECT_EQ(reader.read<std::uint16_t>(), 0x0201);
+    EXPECT_EQ(reader.read<std::uint32_t>(), 0U);
+    EXPECT_EQ(reader.read<std::uint8_t>(), 0);
+    EXPECT_FALSE(reader.ok());
+}
+
+}  // namespace
+}  // namespace earshot::base
