@@ -1,0 +1,44 @@
+# Sourced by the scripts beside it: where we are, what we say, which packages there must be.
+set -euo pipefail
+cd "$(dirname "${BASH_SOURCE[0]}")/.."
+
+BUILD_PACKAGES=(g++ cmake ninja-build pkg-config libboost1.81-dev libssl-dev nlohmann-json3-dev libxml2-dev
+    libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev libsqlite3-dev libzstd-dev)
+RUN_PACKAGES=(espeak-ng)
+TEST_PACKAGES=(ccache libgtest-dev libgmock-dev sip-tester libxml2-utils openssl procps)
+CI_PACKAGES=(clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 chromium)
+BENCH_PACKAGES=(libbenchmark-dev)
+
+# ccache may not look into precompiled headers without being told that this is safe here.
+export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+
+say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
+die() { printf 'error: %s\n' "$*" >&2; exit 1; }
+
+as_root() {
+    if [ "$(id -u)" = 0 ]; then "$@"
+    elif command -v sudo >/dev/null; then sudo "$@"
+    else die "installing packages needs root: run this as root, or install them yourself: $*"
+    fi
+}
+
+# Installs those of the named Debian packages that are missing, without what they only recommend.
+ensure_packages() {
+    local missing=() package
+    for package in "$@"; do
+        dpkg-query -W -f '${Status}' "$package" 2>/dev/null | grep -q 'ok installed' || missing+=("$package")
+    done
+    [ ${#missing[@]} -gt 0 ] || return 0
+    say "installing ${#missing[@]} Debian packages: ${missing[*]}"
+    command -v apt-get >/dev/null || die "apt-get is missing; Earshot is built on Debian 12"
+    as_root apt-get update -qq
+    # -qq still prints a line a package: that is the progress a person wants to see.
+    as_root env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends "${missing[@]}" >&2
+}
+
+# Debian's npm conflicts with NodeSource's nodejs, which brings its own: take what is there.
+ensure_node() {
+    command -v npm >/dev/null || ensure_packages nodejs npm
+}
+
+jobs_count() { nproc; }
