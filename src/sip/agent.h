@@ -1,0 +1,256 @@
+// The whole of SIP's transaction and dialog layers for one signalling thread, without I/O
+// (RFC 3261 §8, §9, §12-§17; RFC 3311, RFC 3581, RFC 6026). Parsed messages, time and the wishes of
+// the transaction user (TU: siprec sessions, the load generator) come in; actions come out.
+//
+// The loop: after each call of on_...(), respond(), send_...() or the like, drain poll_action()
+// until it is empty, and carry each action out in order. Call on_time() when deadline() has come.
+// Nothing here calls back, blocks, reads a clock or throws for what a peer sends.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/random.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "sip/flow.h"
+#include "sip/message.h"
+
+namespace earshot::sip {
+
+// Numbers of transactions and dialogs: never reused within an Agent, 0 is "none".
+struct TransactionId {
+    std::uint64_t value = 0;
+    explicit operator bool() const { return value != 0; }
+    friend auto operator<=>(const TransactionId&, const TransactionId&) = default;
+};
+struct DialogId {
+    std::uint64_t value = 0;
+    explicit operator bool() const { return value != 0; }
+    friend auto operator<=>(const DialogId&, const DialogId&) = default;
+};
+
+// ---- what the TU says -------------------------------------------------------------------------
+
+// One line of a message: "Allow", "INVITE, ACK". The TU answers for the syntax of the value; CR and
+// LF in it are replaced by spaces.
+struct ExtraHeader {
+    std::string name;
+    std::string value;
+};
+
+// A response. The Agent writes Via, From, To (with our tag), Call-ID, CSeq, Record-Route, Contact
+// (where the method makes or refreshes a dialog), Server and Content-Length; `headers` are the
+// rest.
+struct ResponseSpec {
+    int status = 200;
+    std::string phrase;  // empty: the usual one for the status
+    std::vector<ExtraHeader> headers;
+    std::string content_type;  // empty: no body
+    std::string body;
+};
+
+// A request within a dialog, or the ACK to a 2xx (its method is then ignored). The Agent writes the
+// request line, Via, From, To, Call-ID, CSeq, Route, Max-Forwards, Contact, User-Agent,
+// Content-Length.
+struct RequestSpec {
+    std::string method;
+    std::vector<ExtraHeader> headers;
+    std::string content_type;
+    std::string body;
+};
+
+// A request outside any dialog: INVITE, OPTIONS.
+struct OutOfDialogSpec {
+    std::string method = "INVITE";
+    std::string request_uri;  // sip:srs@192.0.2.7:5060
+    std::string from;         // name-addr or addr-spec without tag: "\"A\" <sip:a@example.com>"
+    std::string to;
+    std::string call_id;              // empty: made here
+    std::vector<std::string> routes;  // preloaded Route values: "<sip:proxy;lr>"
+    Flow flow;                        // transport, listener and address to send to
+    std::vector<ExtraHeader> headers;
+    std::string content_type;
+    std::string body;
+};
+
+// ---- what the Agent says ----------------------------------------------------------------------
+
+// Shared, because a message that is sent again is kept while its first copy may still be queued.
+using SharedBytes = std::shared_ptr<const std::string>;
+
+// `transaction` and `dialog` tell what the bytes belong to (none for a stateless answer); the
+// response that creates a dialog already carries it. `is_retransmission`: the same bytes went out
+// before, so a journal need not keep them again.
+struct SendBytes {
+    Flow flow;
+    SharedBytes bytes;
+    TransactionId transaction;
+    DialogId dialog;
+    bool is_retransmission = false;
+};
+
+// A new request (never a retransmission, never ACK or CANCEL). Must be answered by respond(); a
+// 100 to an INVITE has gone already. `dialog` is none outside a dialog. Retransmissions, merged
+// requests (482), unknown dialogs (481), old CSeq (500), crossing INVITEs (491, 500) and
+// Max-Forwards 0 (483) are answered by the Agent and not seen here. Policy is the TU's: 405 with
+// Allow, 420 for an unknown Require, 415, 488.
+struct RequestArrived {
+    TransactionId transaction;
+    DialogId dialog;
+    Flow flow;
+    Message message;
+};
+
+// The peer cancelled an INVITE that had no final answer. The Agent has answered the CANCEL with 200
+// and the INVITE with 487; an early dialog of it is gone after this action.
+struct CancelArrived {
+    TransactionId invite;
+    DialogId dialog;
+    Message message;
+};
+
+// The first and only ACK for our 2xx; its body may hold the answer to an offer in the 2xx.
+struct AckArrived {
+    DialogId dialog;
+    TransactionId invite;
+    Flow flow;
+    Message message;
+};
+
+// No ACK came within 64*T1 of our 2xx (RFC 3261 §13.3.1.4). The dialog still exists: send BYE.
+struct NoAck {
+    DialogId dialog;
+    TransactionId invite;
+};
+
+// A response to a request of ours; retransmitted ones are not seen again. A 2xx to an INVITE
+// expects ack(dialog); a second 2xx from another branch of a forking proxy comes with another
+// dialog: acknowledge it and send BYE. `is_final` ends the transaction for the TU otherwise.
+struct ResponseArrived {
+    TransactionId transaction;
+    DialogId dialog;
+    Flow flow;
+    Message message;
+    bool is_final = false;
+};
+
+// No final response came (to be treated as 408, §8.1.3.1). Ends the transaction.
+struct TransactionTimedOut {
+    TransactionId transaction;
+    DialogId dialog;
+};
+
+// The request could not be sent (to be treated as 503). Ends the transaction.
+struct TransportFailed {
+    TransactionId transaction;
+    DialogId dialog;
+};
+
+// The dialog is forgotten: its BYE was answered (either way), its INVITE failed, or end_dialog().
+// The last action that names it.
+struct DialogEnded {
+    DialogId dialog;
+};
+
+using Action = std::variant<SendBytes, RequestArrived, CancelArrived, AckArrived, NoAck,
+                            ResponseArrived, TransactionTimedOut, TransportFailed, DialogEnded>;
+
+// ---- configuration ----------------------------------------------------------------------------
+
+struct AgentListener {
+    Transport transport = Transport::Udp;
+    std::string sent_by;  // host[:port] of our Via: where peers reach this listener
+    std::string contact;  // URI of our Contact: sip:192.0.2.1:5060;transport=tcp
+};
+
+struct AgentConfig {
+    std::vector<AgentListener> listeners;  // Flow::listener is an index into it
+    std::string contact_parameters;        // ";+sip.srs" (RFC 7866 §6.1.2, §8.2)
+    std::string product = "Earshot";       // User-Agent and Server
+    std::size_t max_transactions;          // above: 503 + Retry-After without state
+    std::size_t max_dialogs;               // above: the same to a new INVITE
+    std::uint32_t retry_after_s;
+
+    AgentConfig();  // the limits from limits of agent_limits.h
+};
+
+// What a dialog is, RFC 3261 §12. Views into the Agent: valid until its next call that changes it.
+struct DialogFacts {
+    std::string_view call_id;
+    std::string_view local_tag;
+    std::string_view remote_tag;
+    std::string_view local_party;    // value of our From: may hold a display name; without the tag
+    std::string_view remote_party;   // value of our To
+    std::string_view remote_target;  // URI of the peer's Contact
+    Flow flow;                       // where requests of ours go
+    bool is_uac = false;             // we sent the INVITE
+    bool is_confirmed = false;
+};
+
+class Agent {
+public:
+    // Borrows `random` (branches, tags, Call-IDs, hash keys) for its life.
+    Agent(AgentConfig config, base::Random& random);
+    Agent(const Agent&) = delete;
+    Agent& operator=(const Agent&) = delete;
+    ~Agent();
+
+    // ---- from the network and the clock
+    // A parsed message. Those without the fields that SIP cannot do without (§8.1.1) are answered
+    // 400, or dropped when even that is impossible.
+    void on_message(base::TimePoint now, const Flow& flow, Message&& message);
+    // Bytes that are no SIP message: a stateless 400 with `reason` as its phrase, if a request line
+    // and the lines that a response copies can be made out in `raw`; else silence.
+    void reject_malformed(const Flow& flow, std::string_view raw, std::string_view reason);
+    // The connection is gone: dialogs on it will open another, requests waiting on it fail.
+    void on_flow_closed(base::TimePoint now, const Flow& flow);
+    // Bytes for `transaction` could not be sent (connect refused, ICMP error): the TU hears of it.
+    void on_send_failed(base::TimePoint now, TransactionId transaction);
+    void on_time(base::TimePoint now);
+    std::optional<base::TimePoint> deadline() const;
+
+    std::optional<Action> poll_action();
+
+    // ---- from the TU, answering
+    // Sends a response. To an INVITE, 101-299 create the dialog (early or confirmed) and return it;
+    // otherwise the dialog of the transaction, or none. Error: no such transaction, or it has been
+    // answered finally (it may have been cancelled).
+    base::Result<DialogId> respond(base::TimePoint now, TransactionId transaction,
+                                   const ResponseSpec& response);
+    // The tag in To of every response above 100 to this transaction; empty when unknown.
+    std::string_view local_tag(TransactionId transaction) const;
+
+    // ---- from the TU, asking
+    base::Result<TransactionId> start_request(base::TimePoint now, const OutOfDialogSpec& request);
+    // Any method but ACK and CANCEL. BYE ends the dialog when it is answered or times out. An
+    // INVITE while another is pending in either direction is refused here (§14.1).
+    base::Result<TransactionId> send_request(base::TimePoint now, DialogId dialog,
+                                             const RequestSpec& request);
+    // Cancels our INVITE: at once if a provisional response has come, else after it (§9.1). The
+    // outcome arrives as a response (487, or a 2xx that crossed it: ACK, BYE).
+    base::Result<base::Done> cancel(base::TimePoint now, TransactionId invite);
+    // The ACK to the last 2xx of the dialog; kept to be sent again with each repeated 2xx.
+    base::Result<base::Done> ack(base::TimePoint now, DialogId dialog, const RequestSpec& request);
+    // Forgets the dialog without a word to the peer; nothing to do after BYE.
+    void end_dialog(base::TimePoint now, DialogId dialog);
+
+    // ---- facts
+    std::optional<DialogFacts> find_dialog(DialogId dialog) const;
+    // By the fields that Replaces and Join name (RFC 3891); none if there is no such dialog.
+    DialogId find_dialog(std::string_view call_id, std::string_view local_tag,
+                         std::string_view remote_tag) const;
+    std::size_t dialog_count() const;
+    std::size_t transaction_count() const;
+
+private:
+    class Core;  // agent_core.h
+    std::unique_ptr<Core> core_;
+};
+
+}  // namespace earshot::sip
