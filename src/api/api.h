@@ -1,0 +1,112 @@
+// The resources under /api/v1, the page, and who may see them (docs/rest-api.md). Pure: a request
+// in, a response out; slow work is returned as a Deferred body. Lives on the http thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "base/reason.h"
+#include "base/time.h"
+#include "catalog/catalog.h"
+#include "http/message.h"
+
+namespace earshot::api {
+
+// ---- What server/ tells about itself. Called on the http thread; must not block.
+
+struct LiveStream {
+    std::uint16_t stream = 0;  // its number within the recording
+    std::string label;
+    std::string media;  // "audio", "video", ...
+    std::string codec;  // "PCMU/8000"
+    std::string state;  // "active", "paused", "held", "removed", "waiting" (no packet yet)
+    std::uint64_t packets = 0;
+    std::uint64_t rejected = 0;
+};
+
+struct LiveCall {
+    std::string id;  // of the recording
+    std::string call_id;
+    std::string from;
+    std::string to;
+    std::string peer;
+    base::WallTime start;
+    std::vector<LiveStream> streams;
+};
+
+// One line of `earshot doctor`.
+struct Check {
+    enum class State { Ok, Warning, Failed };
+    std::string name;  // snake_case: "journal", "disk", "media_ports", "kernel_drops", "sip_udp"
+    State state = State::Ok;
+    std::string text;  // a sentence with the figures; what to do about it when not Ok
+};
+
+class Status {
+public:
+    Status() = default;
+    Status(const Status&) = delete;
+    Status& operator=(const Status&) = delete;
+    virtual ~Status() = default;
+    virtual std::vector<LiveCall> live_calls() const = 0;
+    virtual std::vector<Check> checks() const = 0;  // the catalogue's own is added by the API
+    virtual bool is_ready() const = 0;              // takes new calls: /readyz
+};
+
+// ---- The page's files.
+
+struct Asset {
+    std::string_view content_type;
+    std::string_view content;   // lives as long as the process
+    std::string_view encoding;  // "gzip" or empty
+    std::string_view etag;      // quoted; may be empty
+};
+
+class Assets {
+public:
+    Assets() = default;
+    Assets(const Assets&) = delete;
+    Assets& operator=(const Assets&) = delete;
+    virtual ~Assets() = default;
+    virtual std::optional<Asset> find(std::string_view path) const = 0;  // "/", "/assets/x.js"
+};
+// One page that says that the UI was left out of this build, and how to use the command line.
+std::unique_ptr<Assets> make_minimal_assets();
+
+// ---- The API.
+
+struct ApiOptions {
+    std::string data_dir;                  // recordings lie below it
+    std::string token;                     // the bearer token; see access_file.h
+    std::string url;                       // "http://127.0.0.1:8080", for printed links
+    std::vector<std::string> extra_hosts;  // Host names allowed beyond the loopback ones
+    std::string version = "0.1.0";
+};
+
+class Api {
+public:
+    // All are borrowed and must outlive the API. `now` is asked once a request.
+    Api(ApiOptions options, catalog::Catalog& catalog, const Status& status, const Assets& assets,
+        base::Random& random, std::function<base::Now()> now);
+    Api(const Api&) = delete;
+    Api& operator=(const Api&) = delete;
+    ~Api();
+
+    http::Response handle(const http::Request& request);
+
+    // A link that opens the page once, within 10 minutes. Call it before the server runs, or on the
+    // http thread.
+    std::string make_login_link();
+
+private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace earshot::api
