@@ -1,0 +1,408 @@
+#include "app/config.h"
+
+#include <fmt/format.h>
+#define TOML_EXCEPTIONS 0
+#include <toml++/toml.h>
+
+#include <array>
+#include <cstdlib>
+#include <fstream>
+#include <iterator>
+
+#include "base/text.h"
+
+namespace earshot::app {
+
+using base::NetAddress;
+using base::Result;
+using server::ServerConfig;
+
+namespace {
+
+// Reads one key's text into the configuration; returns what is wrong with it, empty when nothing
+// is.
+using Setter = std::string (*)(ServerConfig&, std::string_view text);
+
+enum class Kind { Text, Number, Flag };
+
+struct Key {
+    std::string_view table;
+    std::string_view name;
+    Kind kind;
+    std::string_view default_text;
+    std::string_view meaning;
+    Setter set;
+};
+
+std::string set_address(NetAddress& address, std::string_view text) {
+    const auto parsed = base::parse_net_address(text);
+    if (!parsed)
+        return "is not an address: expected HOST:PORT with a literal IP, like 127.0.0.1:5060";
+    address = *parsed;
+    return {};
+}
+
+template <class T>
+std::string set_number(T& target, std::string_view text, std::uint64_t low, std::uint64_t high) {
+    const auto value = base::parse_number<std::uint64_t>(text);
+    if (!value || *value < low || *value > high)
+        return fmt::format("is not a whole number from {} to {}", low, high);
+    target = T(*value);
+    return {};
+}
+
+std::string set_flag(bool& target, std::string_view text) {
+    if (text != "true" && text != "false") return "is neither true nor false";
+    target = text == "true";
+    return {};
+}
+
+std::string set_ports(server::PortRange& range, std::string_view text) {
+    std::string_view rest = text;
+    const auto low = base::parse_number<std::uint16_t>(base::take_until(rest, '-'));
+    const auto high = base::parse_number<std::uint16_t>(rest);
+    if (!low || !high || *low < 1024)
+        return "is not a port range: expected LOW-HIGH, like 10000-19999, from 1024 up";
+    if (*low % 2 != 0 || *high % 2 == 0 || *low > *high)
+        return "must begin with an even and end with an odd port (RTP takes the even, RTCP the odd "
+               "one)";
+    range = {*low, *high};
+    return {};
+}
+
+std::string set_level(base::LogLevel& level, std::string_view text) {
+    constexpr std::array<std::string_view, 4> kNames{"debug", "info", "warning", "error"};
+    for (std::size_t i = 0; i < kNames.size(); ++i) {
+        if (kNames[i] != text) continue;
+        level = static_cast<base::LogLevel>(i);
+        return {};
+    }
+    return "is none of debug, info, warning, error";
+}
+
+constexpr std::array kKeys{
+    Key{"sip", "listen", Kind::Text, "127.0.0.1:5060", "address of the SIP listener, UDP and TCP",
+        [](ServerConfig& c, std::string_view t) { return set_address(c.sip_listen, t); }},
+    Key{"sip", "insecure", Kind::Flag, "false",
+        "take SIP from everyone although the listener is not loopback",
+        [](ServerConfig& c, std::string_view t) { return set_flag(c.insecure, t); }},
+    Key{"sip", "strict", Kind::Flag, "false",
+        "refuse what the standards do not allow instead of noting it",
+        [](ServerConfig& c, std::string_view t) { return set_flag(c.strict, t); }},
+    Key{"sip", "max_calls", Kind::Number, "4000", "running calls; beyond it new ones get 503",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.max_calls, t, 1, 1'000'000);
+        }},
+    Key{"http", "listen", Kind::Text, "127.0.0.1:8080", "address of the page and the REST API",
+        [](ServerConfig& c, std::string_view t) { return set_address(c.http_listen, t); }},
+    Key{"media", "ports", Kind::Text, "10000-19999", "UDP ports for RTP (even) and RTCP (odd)",
+        [](ServerConfig& c, std::string_view t) { return set_ports(c.media_ports, t); }},
+    Key{"storage", "data", Kind::Text, "./earshot-data", "directory of all data",
+        [](ServerConfig& c, std::string_view t) {
+            c.data = std::filesystem::path(std::string(t));
+            return t.empty() ? std::string("is empty") : std::string{};
+        }},
+    Key{"storage", "commit_interval_ms", Kind::Number, "200",
+        "how often the journal is made durable",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.commit_interval, t, 10, 10'000);
+        }},
+    Key{"storage", "linger_ms", Kind::Number, "1000",
+        "a recording closes this long after its last dialog",
+        [](ServerConfig& c, std::string_view t) { return set_number(c.linger, t, 0, 600'000); }},
+    Key{"storage", "min_free_mib", Kind::Number, "256", "below this free space new calls get 503",
+        [](ServerConfig& c, std::string_view t) {
+            std::uint64_t mib = 0;
+            std::string wrong = set_number(mib, t, 0, 1ULL << 40);
+            if (wrong.empty()) c.min_free_bytes = mib << 20;
+            return wrong;
+        }},
+    Key{"log", "level", Kind::Text, "info", "debug, info, warning or error",
+        [](ServerConfig& c, std::string_view t) { return set_level(c.log_level, t); }},
+};
+
+std::string full_name(const Key& key) { return fmt::format("{}.{}", key.table, key.name); }
+
+std::string variable_name(const Key& key) {
+    std::string name = fmt::format("EARSHOT_{}_{}", key.table, key.name);
+    for (char& c : name)
+        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
+    // The data directory is named so often that it has the short name, also for the command line.
+    return name == "EARSHOT_STORAGE_DATA" ? "EARSHOT_DATA" : name;
+}
+
+// Levenshtein distance, for suggestions.
+std::size_t distance(std::string_view a, std::string_view b) {
+    std::vector<std::size_t> row(b.size() + 1);
+    for (std::size_t j = 0; j <= b.size(); ++j) row[j] = j;
+    for (std::size_t i = 1; i <= a.size(); ++i) {
+        std::size_t diagonal = row[0];
+        row[0] = i;
+        for (std::size_t j = 1; j <= b.size(); ++j) {
+            const std::size_t above = row[j];
+            row[j] =
+                std::min({row[j] + 1, row[j - 1] + 1, diagonal + (a[i - 1] == b[j - 1] ? 0U : 1U)});
+            diagonal = above;
+        }
+    }
+    return row[b.size()];
+}
+
+std::string suggest(std::string_view word, const std::vector<std::string_view>& known) {
+    std::string_view best;
+    std::size_t best_distance = 4;  // farther words help nobody
+    for (const std::string_view candidate : known) {
+        const std::size_t d = distance(word, candidate);
+        if (d < best_distance) {
+            best = candidate;
+            best_distance = d;
+        }
+    }
+    if (best.empty()) return fmt::format("known here: {}", fmt::join(known, ", "));
+    return fmt::format("did you mean \"{}\"?", best);
+}
+
+std::vector<std::string_view> table_names() {
+    std::vector<std::string_view> names{"peer"};
+    for (const Key& key : kKeys)
+        if (names.back() != key.table) names.push_back(key.table);
+    return names;
+}
+
+std::vector<std::string_view> key_names(std::string_view table) {
+    std::vector<std::string_view> names;
+    for (const Key& key : kKeys)
+        if (key.table == table) names.push_back(key.name);
+    return names;
+}
+
+const Key* find_key(std::string_view table, std::string_view name) {
+    for (const Key& key : kKeys)
+        if (key.table == table && key.name == name) return &key;
+    return nullptr;
+}
+
+std::size_t line_of(const toml::node& node) { return node.source().begin.line; }
+
+// Walks a parsed file; the first mistake ends it.
+class FileReader {
+public:
+    FileReader(ServerConfig& config, std::string name) : config_(config), name_(std::move(name)) {}
+
+    std::optional<ConfigError> read(const toml::table& root) {
+        for (const auto& [key, node] : root) {
+            auto error = read_table(key.str(), node);
+            if (error) return error;
+        }
+        return std::nullopt;
+    }
+
+private:
+    ConfigError error_at(const toml::node& node, std::string key, std::string text,
+                         std::string hint = {}) const {
+        return {.where = name_,
+                .line = line_of(node),
+                .key = std::move(key),
+                .text = std::move(text),
+                .suggestion = std::move(hint)};
+    }
+
+    std::optional<ConfigError> read_table(std::string_view table, const toml::node& node) {
+        if (table == "peer") return read_peers(node);
+        const auto known = key_names(table);
+        if (known.empty())
+            return error_at(node, std::string(table), "unknown table",
+                            suggest(table, table_names()));
+        const toml::table* entries = node.as_table();
+        if (entries == nullptr)
+            return error_at(node, std::string(table), "is a table",
+                            fmt::format("write [{}]", table));
+        for (const auto& [name, value] : *entries) {
+            const Key* key = find_key(table, name.str());
+            if (key == nullptr)
+                return error_at(value, fmt::format("{}.{}", table, name.str()), "unknown key",
+                                suggest(name.str(), known));
+            auto error = read_value(*key, value);
+            if (error) return error;
+        }
+        return std::nullopt;
+    }
+
+    std::optional<ConfigError> read_value(const Key& key, const toml::node& node) {
+        std::string text;
+        if (key.kind == Kind::Text && node.is_string())
+            text = *node.value<std::string>();
+        else if (key.kind == Kind::Number && node.is_integer())
+            text = std::to_string(*node.value<std::int64_t>());
+        else if (key.kind == Kind::Flag && node.is_boolean())
+            text = *node.value<bool>() ? "true" : "false";
+        else {
+            constexpr std::array<std::string_view, 3> kKinds{"a text in quotes", "a whole number",
+                                                             "true or false"};
+            return error_at(node, full_name(key),
+                            fmt::format("must be {}", kKinds[static_cast<std::size_t>(key.kind)]),
+                            fmt::format("the default is {}", key.default_text));
+        }
+        std::string wrong = key.set(config_, text);
+        if (wrong.empty()) return std::nullopt;
+        return error_at(node, full_name(key), fmt::format("\"{}\" {}", text, wrong),
+                        fmt::format("the default is {}", key.default_text));
+    }
+
+    std::optional<ConfigError> read_peers(const toml::node& node) {
+        const toml::array* peers = node.as_array();
+        if (peers == nullptr)
+            return error_at(node, "peer", "is a list of tables", "write [[peer]]");
+        for (const toml::node& entry : *peers) {
+            const toml::table* table = entry.as_table();
+            if (table == nullptr)
+                return error_at(entry, "peer", "is a list of tables", "write [[peer]]");
+            server::Peer peer;
+            for (const auto& [name, value] : *table) {
+                auto error = read_peer_key(peer, name.str(), value);
+                if (error) return error;
+            }
+            if (peer.name.empty() || peer.addresses.empty())
+                return error_at(entry, "peer", "needs a name and addresses",
+                                R"(name = "sbc1", addresses = ["192.0.2.1"])");
+            config_.peers.push_back(std::move(peer));
+        }
+        return std::nullopt;
+    }
+
+    std::optional<ConfigError> read_peer_key(server::Peer& peer, std::string_view name,
+                                             const toml::node& node) {
+        if (name == "name" && node.is_string()) {
+            peer.name = *node.value<std::string>();
+            return std::nullopt;
+        }
+        const toml::array* list = node.as_array();
+        if (name == "addresses" && list != nullptr) {
+            for (const toml::node& item : *list) {
+                const auto address = base::parse_host(item.value_or<std::string_view>(""), 0);
+                if (!address)
+                    return error_at(item, "peer.addresses", "is not a literal IP address",
+                                    R"(like "192.0.2.1")");
+                peer.addresses.push_back(*address);
+            }
+            return std::nullopt;
+        }
+        if (name == "name" || name == "addresses")
+            return error_at(node, fmt::format("peer.{}", name), "has the wrong type",
+                            R"(name = "sbc1", addresses = ["192.0.2.1"])");
+        return error_at(node, fmt::format("peer.{}", name), "unknown key",
+                        suggest(name, {"name", "addresses"}));
+    }
+
+    ServerConfig& config_;
+    std::string name_;
+};
+
+std::optional<ConfigError> apply_text(ServerConfig& config, const Key& key,
+                                      const std::string& where, std::string_view value) {
+    std::string wrong = key.set(config, value);
+    if (wrong.empty()) return std::nullopt;
+    return ConfigError{.where = where,
+                       .key = full_name(key),
+                       .text = fmt::format("\"{}\" {}", value, wrong),
+                       .suggestion = fmt::format("the default is {}", key.default_text)};
+}
+
+// What no single key can tell (design: security by default).
+std::optional<ConfigError> check_whole(const ServerConfig& config, const std::string& name) {
+    if (!config.sip_listen.is_loopback() && config.peers.empty() && !config.insecure)
+        return ConfigError{
+            .where = name,
+            .key = "sip.listen",
+            .text = fmt::format("{} is not loopback, and anyone could send calls to it",
+                                base::to_string(config.sip_listen)),
+            .suggestion =
+                "name the clients in [[peer]] addresses = [...], or write insecure = true "
+                "under [sip]"};
+    if (!config.http_listen.is_loopback())
+        return ConfigError{
+            .where = name,
+            .key = "http.listen",
+            .text = fmt::format("{} is not loopback; accounts do not exist yet",
+                                base::to_string(config.http_listen)),
+            .suggestion = "listen on 127.0.0.1 and reach it through a reverse proxy or ssh -L"};
+    return std::nullopt;
+}
+
+}  // namespace
+
+std::string to_string(const ConfigError& error) {
+    std::string text = error.where;
+    if (error.line > 0) text += fmt::format(":{}", error.line);
+    if (!error.key.empty()) text += ": " + error.key;
+    text += ": " + error.text;
+    if (!error.suggestion.empty()) text += fmt::format(" ({})", error.suggestion);
+    return text;
+}
+
+std::optional<std::string> process_environment(const std::string& name) {
+    const char* value =
+        std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): before any thread starts
+    if (value == nullptr) return std::nullopt;
+    return value;
+}
+
+ServerConfig default_config() {
+    ServerConfig config;
+    for (const Key& key : kKeys) static_cast<void>(key.set(config, key.default_text));
+    return config;
+}
+
+Result<ServerConfig, ConfigError> parse_config(std::string_view text, const std::string& name,
+                                               const Environment& environment,
+                                               const std::vector<Override>& flags) {
+    ServerConfig config = default_config();
+    const toml::parse_result parsed = toml::parse(text, name);
+    if (!parsed) {
+        const toml::parse_error& error = parsed.error();
+        return ConfigError{.where = name,
+                           .line = error.source().begin.line,
+                           .text = std::string(error.description())};
+    }
+    if (auto error = FileReader(config, name).read(parsed.table())) return *error;
+    for (const Key& key : kKeys) {
+        const std::string variable = variable_name(key);
+        const auto value = environment(variable);
+        if (!value) continue;
+        if (auto error = apply_text(config, key, variable, *value)) return *error;
+    }
+    for (const Override& flag : flags) {
+        const std::size_t dot = flag.key.find('.');
+        const Key* key = find_key(std::string_view(flag.key).substr(0, dot),
+                                  std::string_view(flag.key).substr(dot + 1));
+        if (key == nullptr)
+            return ConfigError{.where = flag.where, .key = flag.key, .text = "unknown key"};
+        if (auto error = apply_text(config, *key, flag.where, flag.value)) return *error;
+    }
+    if (auto error = check_whole(config, name.empty() ? "configuration" : name)) return *error;
+    return config;
+}
+
+Result<ServerConfig, ConfigError> load_config(const std::filesystem::path& file,
+                                              const Environment& environment,
+                                              const std::vector<Override>& flags) {
+    std::string text;
+    if (!file.empty()) {
+        std::ifstream stream(file, std::ios::binary);
+        if (!stream)
+            return ConfigError{.where = file.string(),
+                               .text = "cannot be read",
+                               .suggestion = "is the path right?"};
+        text.assign(std::istreambuf_iterator<char>(stream), {});
+    }
+    return parse_config(text, file.string(), environment, flags);
+}
+
+std::string describe_keys() {
+    std::string text;
+    for (const Key& key : kKeys)
+        text += fmt::format("  {:28} {:18} {}\n", full_name(key), key.default_text, key.meaning);
+    return text;
+}
+
+}  // namespace earshot::app

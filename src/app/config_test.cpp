@@ -1,0 +1,81 @@
+#include "app/config.h"
+
+#include <gtest/gtest.h>
+
+namespace earshot::app {
+namespace {
+
+std::optional<std::string> no_variables(const std::string&) { return std::nullopt; }
+
+auto parse(std::string_view text) { return parse_config(text, "earshot.toml", no_variables, {}); }
+
+std::string error_of(std::string_view text) {
+    const auto config = parse(text);
+    return config ? "no error" : to_string(config.error());
+}
+
+TEST(Config, DefaultsAreLoopback) {
+    const auto config = parse("");
+    ASSERT_TRUE(config);
+    EXPECT_EQ(base::to_string(config->sip_listen), "127.0.0.1:5060");
+    EXPECT_EQ(base::to_string(config->http_listen), "127.0.0.1:8080");
+    EXPECT_EQ(config->media_ports, (server::PortRange{10000, 19999}));
+    EXPECT_EQ(config->data, "./earshot-data");
+}
+
+TEST(Config, FlagBeatsVariableBeatsFileBeatsDefault) {
+    const Environment environment = [](const std::string& name) -> std::optional<std::string> {
+        if (name == "EARSHOT_SIP_LISTEN") return "127.0.0.1:5071";
+        if (name == "EARSHOT_DATA") return "/srv/earshot";
+        return std::nullopt;
+    };
+    const char* text = "[sip]\nlisten = \"127.0.0.1:5070\"\nmax_calls = 9\n";
+    const auto config =
+        parse_config(text, "f", environment,
+                     {{.where = "--sip", .key = "sip.listen", .value = "127.0.0.1:5072"}});
+    ASSERT_TRUE(config);
+    EXPECT_EQ(config->sip_listen.port, 5072);
+    EXPECT_EQ(config->data, "/srv/earshot");
+    EXPECT_EQ(config->max_calls, 9U);
+}
+
+TEST(Config, NamesFileLineKeyAndSuggestion) {
+    EXPECT_EQ(error_of("[sip]\n\nlistn = \"x\"\n"),
+              "earshot.toml:3: sip.listn: unknown key (did you mean \"listen\"?)");
+    EXPECT_EQ(error_of("[spi]\n"), "earshot.toml:1: spi: unknown table (did you mean \"sip\"?)");
+    EXPECT_EQ(error_of("[sip]\nmax_calls = \"9\"\n"),
+              "earshot.toml:2: sip.max_calls: must be a whole number (the default is 4000)");
+    EXPECT_EQ(error_of("[media]\nports = \"10001-20000\"\n"),
+              "earshot.toml:2: media.ports: \"10001-20000\" must begin with an even and end with "
+              "an odd port (RTP "
+              "takes the even, RTCP the odd one) (the default is 10000-19999)");
+    EXPECT_EQ(error_of("[sip\n").substr(0, 15), "earshot.toml:1:");
+}
+
+TEST(Config, ListenerBeyondLoopbackNeedsPeersOrTheWordInsecure) {
+    EXPECT_NE(error_of("[sip]\nlisten = \"0.0.0.0:5060\"\n").find("is not loopback"),
+              std::string::npos);
+    EXPECT_TRUE(parse("[sip]\nlisten = \"0.0.0.0:5060\"\ninsecure = true\n"));
+    const auto config = parse(
+        "[sip]\nlisten = \"0.0.0.0:5060\"\n[[peer]]\nname = \"sbc1\"\naddresses = [\"192.0.2.1\", "
+        "\"2001:db8::1\"]\n");
+    ASSERT_TRUE(config);
+    ASSERT_EQ(config->peers.size(), 1U);
+    EXPECT_EQ(config->peers[0].addresses.size(), 2U);
+}
+
+TEST(Config, PageBeyondLoopbackIsRefusedWhileThereAreNoAccounts) {
+    EXPECT_NE(error_of("[http]\nlisten = \"0.0.0.0:8080\"\n").find("accounts"), std::string::npos);
+}
+
+TEST(Config, PeerMistakesAreNamed) {
+    EXPECT_NE(error_of("[[peer]]\nname = \"a\"\n").find("needs a name and addresses"),
+              std::string::npos);
+    EXPECT_NE(error_of("[[peer]]\nadress = []\n").find("did you mean \"addresses\""),
+              std::string::npos);
+    EXPECT_NE(error_of("[[peer]]\nname=\"a\"\naddresses = [\"sbc.example\"]\n").find("literal IP"),
+              std::string::npos);
+}
+
+}  // namespace
+}  // namespace earshot::app

@@ -1,0 +1,46 @@
+// What `earshot server` can be told. Plain values; reading them from flags, environment and file is
+// app/config.h.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/net_address.h"
+
+namespace earshot::server {
+
+struct PortRange {
+    std::uint16_t low = 10000;
+    std::uint16_t high = 19999;
+    friend bool operator==(const PortRange&, const PortRange&) = default;
+};
+
+// A client that may send recordings: the address list that admits a listener beyond loopback.
+struct Peer {
+    std::string name;                         // as shown in events and logs
+    std::vector<base::NetAddress> addresses;  // hosts; their port is 0 and means any
+    friend bool operator==(const Peer&, const Peer&) = default;
+};
+
+struct ServerConfig {
+    base::NetAddress sip_listen;  // UDP and TCP
+    base::NetAddress http_listen;
+    PortRange media_ports;
+    std::filesystem::path data = "./earshot-data";
+
+    bool insecure = false;    // take SIP from any address although the listener is not loopback
+    bool strict = false;      // refuse what the standards do not allow instead of noting it
+    std::vector<Peer> peers;  // empty: every address that reaches the listener
+
+    std::chrono::milliseconds commit_interval{200};
+    std::chrono::milliseconds linger{1000};  // a recording closes this long after its last dialog
+    std::uint64_t min_free_bytes = 256ULL << 20;  // below it new calls get 503
+    std::uint32_t max_calls = 4000;               // running calls; beyond it new ones get 503
+    base::LogLevel log_level = base::LogLevel::Info;
+};
+
+}  // namespace earshot::server
