@@ -1,0 +1,97 @@
+// UDP sockets for media: non-blocking, read in batches on a timer (a drain), never by readiness.
+// With a drain period of 200 ms only the kernel knows when a packet arrived, so each datagram comes
+// with its SO_TIMESTAMPNS stamp. Linux only. A socket belongs to one thread at a time.
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <span>
+
+#include "base/bytes.h"
+#include "base/net_address.h"
+#include "base/result.h"
+#include "io/file_descriptor.h"
+
+namespace earshot::io {
+
+// One received datagram. Borrowed from the DatagramBatch until its next use.
+struct Datagram {
+    std::span<std::uint8_t> bytes;  // writable, so that what must not stay can be wiped
+    base::NetAddress source;
+    std::int64_t arrival_ns = 0;  // CLOCK_REALTIME of the kernel; 0 when it gave none
+    bool truncated = false;       // longer than the batch's max_bytes; the rest is gone
+};
+
+// Buffers for recvmmsg, allocated once and used for all sockets of a thread.
+class DatagramBatch {
+public:
+    DatagramBatch(std::size_t count, std::size_t max_bytes);
+    DatagramBatch(const DatagramBatch&) = delete;
+    DatagramBatch& operator=(const DatagramBatch&) = delete;
+    ~DatagramBatch();
+
+    std::size_t capacity() const { return count_; }
+    // What the last receive() brought.
+    std::span<Datagram> datagrams() { return {received_.get(), received_count_}; }
+    // Overwrites all buffers: after a pause nothing of the call stays in memory.
+    void wipe();
+
+private:
+    friend class UdpSocket;
+    struct Kernel;  // the mmsghdr, iovec, address and control arrays
+    std::size_t count_;
+    std::size_t max_bytes_;
+    std::size_t received_count_ = 0;
+    std::unique_ptr<std::uint8_t[]> storage_;
+    std::unique_ptr<Datagram[]> received_;
+    std::unique_ptr<Kernel> kernel_;
+};
+
+struct UdpOptions {
+    int receive_buffer_bytes = 0;  // 0: the system's default (5 s of G.711)
+};
+
+class UdpSocket {
+public:
+    // Errors carry errno: EADDRINUSE, EADDRNOTAVAIL, EMFILE. Port 0: the kernel chooses.
+    static base::Result<UdpSocket> bind(const base::NetAddress& local,
+                                        const UdpOptions& options = {});
+
+    // Fills the batch with what waits, without blocking; returns how many. Fewer than the batch's
+    // capacity means that the socket was empty. An error of the socket counts as empty.
+    std::size_t receive(DatagramBatch& batch);
+
+    // Throws away what waits without copying a byte of it into this process; returns how many.
+    std::size_t discard();
+
+    // A datagram that does not fit into the send buffer is lost, as on the wire.
+    base::Result<base::Done> send(base::ByteView bytes, const base::NetAddress& to);
+
+    const base::NetAddress& local_address() const { return local_; }
+    // What the kernel really gives, its own overhead included (SO_RCVBUF as read back).
+    int receive_buffer_bytes() const { return receive_buffer_bytes_; }
+    // Datagrams that the kernel dropped because the buffer was full (SO_RXQ_OVFL), as of the last
+    // datagram received.
+    std::uint64_t kernel_drops() const { return kernel_drops_; }
+
+private:
+    UdpSocket(FileDescriptor fd, const base::NetAddress& local, int receive_buffer_bytes)
+        : fd_(std::move(fd)), local_(local), receive_buffer_bytes_(receive_buffer_bytes) {}
+
+    FileDescriptor fd_;
+    base::NetAddress local_;
+    int receive_buffer_bytes_;
+    std::uint64_t kernel_drops_ = 0;
+    std::uint32_t last_drop_count_ = 0;  // the kernel's counter has 32 bits and wraps
+};
+
+// RTP on an even port and RTCP on the next (RFC 3550 section 11).
+struct UdpPair {
+    UdpSocket rtp;
+    UdpSocket rtcp;
+};
+base::Result<UdpPair> bind_udp_pair(const base::NetAddress& rtp_address,
+                                    const UdpOptions& options = {});
+
+}  // namespace earshot::io
