@@ -1,0 +1,101 @@
+// Offer and answer (RFC 3264) of recording sessions (RFC 7866 section 7): the answer a recording
+// server gives, the offer a recording client makes, and the client's check of the answer it got.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/net_address.h"
+#include "base/result.h"
+#include "sdp/session_description.h"
+
+namespace earshot::sdp {
+
+// Why an m= line is answered with port 0.
+enum class Refusal : std::uint8_t {
+    None,                 // it can be recorded
+    PortZero,             // the offer itself disables the line
+    Malformed,            // the line could not be read
+    TooMany,              // past kMaxMedia
+    UnsupportedMedia,     // not audio, video, text or application
+    UnsupportedProtocol,  // not RTP/AVP or RTP/AVPF (MSRP, SCTP, T.38)
+    SecureRtp,            // SRTP, which is not built yet
+    NoPayloadType,        // no readable payload type
+    ByDecision,           // the caller said so: no ports left, policy
+};
+// The stable code for events: "unsupported_media", ...; "none" for None.
+std::string_view to_string(Refusal refusal);
+
+// Whether a recorder can take this offered line, before any port is spent on it.
+Refusal check_offered_media(const MediaDescription& medium);
+
+// What the caller decided for one offered line.
+struct MediaDecision {
+    bool accept = false;          // refused lines keep ports 0
+    std::uint16_t rtp_port = 0;   // ours; open and read before the answer leaves
+    std::uint16_t rtcp_port = 0;  // ours; equal to rtp_port where rtcp-mux is used
+    bool inactive = false;        // not ready or paused (RFC 7866 section 7.2)
+};
+
+// Our o= and c=. The version goes up by one with each answer or offer that differs.
+struct LocalOrigin {
+    std::string_view username = "-";
+    std::uint64_t session_id = 0;
+    std::uint64_t session_version = 0;
+    base::NetAddress address;  // the port is not used
+};
+
+// The direction our answer gives an offered one: recvonly, or inactive where the peer sends
+// nothing (inactive, recvonly) or the decision says so.
+Direction answer_direction(Direction offered, bool inactive);
+
+// The whole answer: every offered line in its order, its proto echoed, every payload type kept
+// with its rtpmap and fmtp, a=label and a=mid echoed exactly, rtcp-mux when offered and both ports
+// are equal, a=rtcp when our RTCP port is neither that nor port + 1. Lines that are refused (by
+// `decisions`, by check_offered_media(), or because `decisions` is shorter than the offer) and
+// those past kMaxMedia get port 0 (RFC 3264 section 6, RFC 7866 P-53).
+std::string make_recording_answer(const SessionDescription& offer, const LocalOrigin& origin,
+                                  std::span<const MediaDecision> decisions);
+
+// One line of an offer of ours.
+struct OfferedMedia {
+    std::string_view media = "audio";
+    std::uint16_t port = 0;
+    std::uint16_t rtcp_port = 0;  // 0 or port + 1: not written
+    std::string_view proto = "RTP/AVP";
+    std::span<const PayloadType> payload_types;
+    Direction direction = Direction::SendOnly;
+    std::string_view label;      // not written when empty
+    std::uint32_t ptime_ms = 0;  // not written when 0
+    bool rtcp_mux = false;
+};
+std::string make_offer(const LocalOrigin& origin, std::span<const OfferedMedia> media);
+
+// What the answer means for one line of our offer.
+struct AnsweredMedia {
+    bool is_accepted = false;                   // port not 0
+    Direction direction = Direction::Inactive;  // the answerer's: recvonly means that we may send
+    bool uses_rtcp_mux = false;                 // offered and answered (RFC 5761 section 5.1.1)
+    std::optional<base::NetAddress> rtp;        // where to send; empty if refused or a name
+    std::optional<base::NetAddress> rtcp;
+    std::optional<std::uint8_t> payload_type;  // the answerer's first one that we offered
+    std::size_t missing_payload_types = 0;     // offered and not answered
+    bool has_label_fault = false;              // the label is missing or another one
+
+    bool may_send() const {
+        return is_accepted && rtp.has_value() && payload_type.has_value() &&
+               (direction == Direction::RecvOnly || direction == Direction::SendRecv);
+    }
+};
+
+// Errors, all Malformed: another number of m= lines than offered, another media type or proto on a
+// line (detail: its index), an accepted line without any payload type of the offer, a direction
+// that does not answer the offered one (RFC 3264 section 6.1).
+base::Result<std::vector<AnsweredMedia>> check_answer(const SessionDescription& offer,
+                                                      const SessionDescription& answer);
+
+}  // namespace earshot::sdp
