@@ -1,0 +1,70 @@
+// `earshot call`: a recording client (SRC) for tests. It places real recording sessions (RFC 7866)
+// with two audio streams each against any recording server, and as many at once as asked for, so it
+// is the load generator too. run_calls() owns its threads: one signalling loop and one media
+// sender.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/reason.h"
+#include "base/result.h"
+
+namespace earshot::loadgen {
+
+struct CallOptions {
+    std::string to;                                          // sip:rec@host:port[;transport=tcp]
+    std::string from = "sip:earshot-call@localhost";         // the recording client's own URI
+    std::string party_a = "\"Ada\" <sip:ada@example.test>";  // name-addr or bare URI
+    std::string party_b = "\"Bo\" <sip:bo@example.test>";
+    std::string audio_a;  // WAV path (PCM16, any rate, first channel); empty: built-in tones
+    std::string audio_b;
+    std::chrono::milliseconds duration{10'000};        // of each call, from its first packet
+    std::optional<std::chrono::milliseconds> hold_at;  // hold for 2 s from then on
+    std::uint32_t count = 1;                           // calls in all
+    double rate = 1.0;                                 // calls started per second
+    std::string local_address;   // literal; empty: the one that routes to `to`
+    bool keyed_payload = false;  // see keyed_payload.h; for load runs
+    std::uint64_t seed = 0;      // 0: from the system; else ids repeat
+};
+
+struct SentStream {
+    std::string label;
+    std::uint64_t packets = 0;
+};
+
+struct CallResult {
+    std::string call_id;
+    std::string session_id;  // of the metadata: base64 of a UUID
+    std::string result;      // "ok", "refused", "timeout", "failed", "cancelled"
+    int sip_status = 0;      // final status of the INVITE; 408 for our own timeout, 0: none
+    base::Reason reason;     // empty code for "ok"
+    std::vector<SentStream> sent;
+};
+
+// Called from the signalling thread.
+struct CallProgress {
+    std::uint32_t started = 0;
+    std::uint32_t answered = 0;
+    std::uint32_t ended = 0;
+    std::uint64_t packets_sent = 0;
+};
+using ProgressCallback = std::function<void(const CallProgress&)>;
+
+// Blocks until every call has ended; one result per call, in the order of their start. Setting
+// `stop` (from any thread or a signal handler) ends running calls with BYE or CANCEL and starts no
+// more. Fails, before anything is sent, for an unusable URI, WAV file or local address; the Reason
+// names it.
+base::Result<std::vector<CallResult>, base::Reason> run_calls(const CallOptions& options,
+                                                              base::Log& log,
+                                                              const ProgressCallback& progress,
+                                                              const std::atomic<bool>& stop);
+
+}  // namespace earshot::loadgen
