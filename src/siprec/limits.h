@@ -1,0 +1,26 @@
+// Everything a peer controls in a recording session has a limit; each is tested at its edge and one
+// past it.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace earshot::siprec {
+
+inline constexpr std::size_t kMaxMetadataBytes = 256 * 1024;  // one document
+inline constexpr std::size_t kMaxMergedBytes = 1024 * 1024;   // the model of one recording session
+inline constexpr std::size_t kMaxMetadataObjects = 10'000;    // in a document, and in the model
+inline constexpr int kMaxXmlDepth = 32;                       // elements inside elements
+inline constexpr std::size_t kMaxXmlNameBytes = 256;          // of an element or attribute
+inline constexpr std::size_t kMaxXmlAttributes = 64;          // of one element
+inline constexpr std::size_t kMaxMetadataIssues = 64;         // reported; the rest is one line
+inline constexpr std::size_t kMaxMediaLines = 64;             // further m-lines get port 0
+inline constexpr std::size_t kMaxStreams = 1024;              // of one recording, ended ones too
+inline constexpr std::size_t kMaxDtmfBodyBytes = 1024;        // of an INFO that carries digits
+
+// A recording session without metadata asks for a snapshot once, this long after its 200 (E-5).
+inline constexpr std::chrono::seconds kSnapshotDelay{5};
+// A reference to an id that nobody has defined yet is held open so long (E-11).
+inline constexpr std::chrono::seconds kReferenceDelay{2};
+
+}  // namespace earshot::siprec

@@ -1,0 +1,161 @@
+// One recording session (RS dialog) in the server's role, RFC 7866: decides how INVITE, re-INVITE,
+// UPDATE, INFO, OPTIONS and BYE are answered, which streams are open, and what the metadata means.
+// No I/O and no clock; owned by the signalling thread.
+//
+// The caller makes one for each INVITE outside a dialog, gives it what arrives, and after each
+// input carries out poll_action() until it is empty, in order. The normal course:
+//
+//   on_invite           -> CreateRow, StoreMetadata, Event..., OpenStream for each media line
+//   on_stream_opened *n    (each OpenStream is answered once, at once or later)
+//   on_row_durable      -> Event stream_added..., Respond 200 (needs both; the order is free)
+//   on_ack, on_request, on_response, on_time ...
+//   BYE by the peer     -> Respond 200, CloseStream..., Event call_ended, End
+//
+// Actions on media (Open, Update, Pause, Resume, Close) take effect before a Respond that follows
+// them is sent: ports are open before the 200 leaves (interop section 1 point 5).
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <variant>
+#include <vector>
+
+#include "base/net_address.h"
+#include "base/reason.h"
+#include "base/time.h"
+#include "sip/agent.h"
+#include "sip/message.h"
+#include "siprec/event.h"
+#include "siprec/metadata.h"
+
+namespace earshot::siprec {
+
+// What the catalogue's row and the list of live calls show. The archive derives the same from the
+// journal at the end.
+struct RowFacts {
+    std::string call_id;
+    std::string from;  // URI and display name as received: "\"A\" <sip:a@example.com>"
+    std::string to;
+    std::vector<std::string> session_ids;  // of the metadata, as text
+    struct Party {
+        std::string aor;
+        std::string name;
+    };
+    std::vector<Party> participants;
+    std::string group;  // id of the first group; empty: none
+    // The INVITE's headers that are not SIP's own: X-Cisco-Recording-Participant, ...
+    std::vector<std::pair<std::string, std::string>> headers;
+};
+
+// ---- actions ----------------------------------------------------------------------------------
+
+// Make the row of this attempt durable, then call on_row_durable(). Also for an INVITE that is then
+// refused, whose answer does not wait for it.
+struct CreateRow {
+    RowFacts facts;
+};
+// Metadata changed who takes part: participants, session_ids and group are meant, the rest is
+// empty.
+struct UpdateRow {
+    RowFacts facts;
+};
+// Open a port pair and answer by on_stream_opened() or on_stream_failed(). With facts.paused the
+// stream starts paused. facts.peer_* is unspecified when the peer's address is not known yet.
+struct OpenStream {
+    StreamFacts facts;
+};
+// Of an open stream: peer address, payload types or label changed.
+struct UpdateStream {
+    StreamFacts facts;
+};
+struct PauseStream {  // discard its packets from now on, provably (E-25)
+    std::uint16_t stream = 0;
+};
+struct ResumeStream {
+    std::uint16_t stream = 0;
+};
+struct CloseStream {
+    std::uint16_t stream = 0;
+};
+struct Respond {
+    sip::TransactionId transaction;
+    sip::ResponseSpec response;
+};
+struct SendRequest {  // in the dialog; its outcome comes by on_response() or on_request_failed()
+    sip::RequestSpec request;
+};
+struct StoreMetadata {  // a metadata document as received, for the journal (type 2)
+    std::string bytes;
+};
+// The last action: forget the session (the dialog may need a moment more to answer its BYE).
+// `accepted`: a 2xx had been sent. Reasons: none (empty code) after a normal BYE; "cancelled",
+// "no_ack", "refused", "dialog_lost", "no_media", "stopped", ...
+struct End {
+    bool accepted = false;
+    base::Reason reason;
+};
+
+using Action =
+    std::variant<CreateRow, UpdateRow, OpenStream, UpdateStream, PauseStream, ResumeStream,
+                 CloseStream, Respond, SendRequest, StoreMetadata, Event, End>;
+
+// ---- configuration ----------------------------------------------------------------------------
+
+struct RecordingServerConfig {
+    bool strict = false;               // refuse what leniency would take (siprec-conformance 10)
+    base::NetAddress media_address;    // c= of our answers; the port is not used
+    std::string product = "Earshot";   // s= and o= user of our SDP are made of it
+    bool end_on_bad_metadata = false;  // E-9: BYE after the second failure
+    bool profile_records_unmarked = false;  // the peer's profile says: every INVITE is an RS (E-3)
+};
+
+class RecordingServerSession {
+public:
+    // `session_number` becomes the sess-id of our o= line: unique among sessions of this host.
+    RecordingServerSession(RecordingServerConfig config, std::uint64_t session_number);
+    RecordingServerSession(const RecordingServerSession&) = delete;
+    RecordingServerSession& operator=(const RecordingServerSession&) = delete;
+    ~RecordingServerSession();
+
+    // The initial INVITE. `peer` is where it came from (for texts, and the fallback for media).
+    void on_invite(base::Now now, sip::TransactionId transaction, const base::NetAddress& peer,
+                   const sip::Message& invite);
+    void on_row_durable(base::Now now);
+    // The row could not be stored: 503 with Retry-After, End.
+    void on_row_failed(base::Now now, base::Reason reason);
+    void on_stream_opened(base::Now now, std::uint16_t stream, std::uint16_t rtp_port,
+                          std::uint16_t rtcp_port);
+    // That line is answered with port 0; when it was the last one, the INVITE by 503 or 488.
+    void on_stream_failed(base::Now now, std::uint16_t stream, base::Reason reason);
+
+    // Any later request of the dialog: INVITE, UPDATE, INFO, OPTIONS, BYE, others.
+    void on_request(base::Now now, sip::TransactionId transaction, const sip::Message& request);
+    void on_cancel(base::Now now);  // the initial INVITE (ends the session) or a re-INVITE
+    void on_ack(base::Now now, const sip::Message& ack);
+    void on_no_ack(base::Now now);
+    void on_response(base::Now now, const sip::Message& response);  // to a SendRequest
+    void on_request_failed(base::Now now);                          // it timed out or was not sent
+    // The dialog is gone without a BYE (flow lost, session timer): everything is closed.
+    void on_dialog_lost(base::Now now, base::Reason reason);
+    // Our side ends it: BYE when established, 503 while still answering.
+    void stop(base::Now now, base::Reason reason);
+
+    void on_time(base::Now now);
+    std::optional<base::TimePoint> deadline() const;
+
+    std::optional<Action> poll_action();
+
+    bool is_established() const;  // a 2xx to the INVITE has been handed out
+    bool is_ended() const;
+    const MetadataModel& metadata() const;
+
+private:
+    class Core;
+    std::unique_ptr<Core> core_;
+};
+
+}  // namespace earshot::siprec
