@@ -1,0 +1,57 @@
+// What `earshot export` and the page read from a stored recording. Each rendering is pulled chunk
+// by chunk while the stored parts are read, so its memory does not grow with the call. Stored files
+// are not trusted: damage is an error, never a crash. One rendering belongs to one thread.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/reason.h"
+#include "base/result.h"
+
+namespace earshot::archive {
+
+enum class Format {
+    Wav,     // PCM16 at the highest rate of the streams, a channel an audio stream by label
+    Stereo,  // left: the first sending participant; right: all others mixed
+    Pcap,    // Ethernet, nanoseconds, original addresses: RTP, RTCP and SIP
+    Xml,     // the merged metadata as one complete document (RFC 7865)
+    Json,    // {"summary", "events", "manifest"}
+};
+std::optional<Format> parse_format(std::string_view name);  // "wav", "stereo", ...
+std::string_view content_type(Format format);               // "audio/wav", ...
+std::string_view file_extension(Format format);             // "wav", "pcap", ...
+
+// Reason codes of all that follows: "not_found" (no such part), "damaged" (with part and offset),
+// "io", "no_audio" (nothing of this recording can be decoded), "too_large" (a WAV past 4 GiB),
+// "no_metadata".
+class Rendering {
+public:
+    Rendering() = default;
+    Rendering(const Rendering&) = delete;
+    Rendering& operator=(const Rendering&) = delete;
+    virtual ~Rendering() = default;
+
+    // Bytes in all, where known before (Wav, Stereo).
+    virtual std::optional<std::uint64_t> size() const { return std::nullopt; }
+    // Fills `chunk` (up to some 64 kB) and returns true; false at the end. After an error: no more.
+    virtual base::Result<bool, base::Reason> next(std::string& chunk) = 0;
+};
+
+// `directory` is the recording's folder, DATA/recordings/YYYY/MM/DD/ID.
+base::Result<std::unique_ptr<Rendering>, base::Reason> render(const std::string& directory,
+                                                              Format format);
+
+// The levels of all tracks for the page, made when the recording was built:
+// {"interval_ms": 100, "tracks": [{"label", "track", "min": [...], "max": [...]}]}; 16-bit samples.
+base::Result<std::string, base::Reason> read_peaks(const std::string& directory);
+
+// The file of a track by the label of its stream ("" when there is none): for the page's player,
+// which reads ranges of it.
+base::Result<std::string, base::Reason> find_track(const std::string& directory,
+                                                   std::string_view label);
+
+}  // namespace earshot::archive

@@ -1,0 +1,84 @@
+// What an operator is told about a recording: the object that `earshot ls --json` prints, derived
+// from the journal's records alone, so that a crash is a replay. Any thread, one object at a time.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/reason.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "catalog/catalog.h"
+
+namespace earshot::archive {
+
+using State = catalog::State;
+
+// Why there are no samples. Written by name: "lost", "paused", "held", "not_negotiated", "storage".
+enum class GapReason { Lost, Paused, Held, NotNegotiated, Storage };
+std::string_view to_string(GapReason reason);
+std::optional<GapReason> parse_gap_reason(std::string_view text);
+
+struct Gap {
+    std::int64_t start_ms = 0;  // from the recording's start; never negative
+    std::int64_t duration_ms = 0;
+    GapReason reason = GapReason::Lost;
+    friend bool operator==(const Gap&, const Gap&) = default;
+};
+
+struct ParticipantSummary {
+    std::string aor;
+    std::string name;  // empty: none told
+    friend bool operator==(const ParticipantSummary&, const ParticipantSummary&) = default;
+};
+
+struct StreamSummary {
+    std::string label;
+    std::string media;          // "audio", "video", ...
+    std::string codec;          // of the most packets: "PCMU/8000"; first offered while none came
+    std::uint64_t packets = 0;  // distinct RTP packets that are stored
+    std::uint64_t lost = 0;     // packets never seen, by sequence number
+    std::vector<Gap> gaps;      // in order of start; kMaxGaps at most, neighbours then merged
+    std::uint16_t stream = 0;   // its number in the journal; not printed
+    std::string track;          // file below tracks/ without ".wav"; empty: none; not printed
+    std::vector<std::string> senders;  // AORs of who sent it, first known first; not printed
+    friend bool operator==(const StreamSummary&, const StreamSummary&) = default;
+};
+
+struct Summary {
+    std::string id;  // UUIDv7, lower case
+    State state = State::Recording;
+    std::optional<base::Reason> reason;
+    base::WallTime start{};
+    std::optional<std::int64_t> duration_ms;  // absent while recording
+    std::vector<std::string> call_ids;        // in order of arrival
+    std::vector<std::string> session_ids;     // of the communication sessions, as received
+    std::vector<ParticipantSummary> participants;
+    std::vector<StreamSummary> streams;          // in the order of their numbers
+    std::string group;                           // the CS-Group's id; empty: none (null in JSON)
+    std::map<std::string, std::string> headers;  // of the INVITE, not SIP's own; equal ones by ", "
+    // Foreign elements of the metadata, "{namespace}name" -> XML; equal ones one after another.
+    std::map<std::string, std::string> extensions;
+    friend bool operator==(const Summary&, const Summary&) = default;
+};
+
+// Exactly the object of `ls --json`, and no more.
+nlohmann::json to_json(const Summary& summary);
+// The same and the fields that are not printed: what summary.json in a recording's folder holds.
+nlohmann::json to_stored_json(const Summary& summary);
+// Reads either form. Fails on anything that to_json could not have written (types, names, limits).
+base::Result<Summary> parse_summary(std::string_view json);
+// What a catalogue search looks in: AORs, names, header values, call ids, the group.
+std::string search_text(const Summary& summary);
+// Indices of summary.streams in the order that exports use: numeric labels in numeric order, then
+// text; equal labels by stream number.
+std::vector<std::size_t> streams_by_label(const Summary& summary);
+
+inline constexpr std::size_t kMaxGaps = 1000;  // a stream
+
+}  // namespace earshot::archive
