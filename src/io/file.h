@@ -1,0 +1,86 @@
+// The disk as journal/, objects/ and archive/ see it: small interfaces, so that a test can make any
+// call fail, tear or forget (io/faulty_file.h). The Linux classes are in io/linux_file.h.
+//
+// Errors are Errc::NotFound (ENOENT) or Errc::Io with errno in `detail` and the call's name in
+// `what`. Paths are plain strings, separated by '/'; files are made 0600 and directories 0700.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/result.h"
+
+namespace earshot::io {
+
+// An open file; closed by its destructor, which cannot report a failure: whoever cares for the
+// bytes calls sync_data() first. One thread at a time, unless only read_at() is used.
+class File {
+public:
+    File() = default;
+    File(const File&) = delete;
+    File& operator=(const File&) = delete;
+    virtual ~File() = default;
+
+    // All of `bytes`, or an error after which any part of them may have been written.
+    virtual base::Result<base::Done> write_at(std::uint64_t offset, base::ByteView bytes) = 0;
+    // Reads up to out.size() bytes; fewer only at the end of the file.
+    virtual base::Result<std::size_t> read_at(std::uint64_t offset,
+                                              std::span<std::uint8_t> out) = 0;
+    // fdatasync. After a failure the kernel may have dropped what was written since the last
+    // success and report success next time: write those bytes again to another file, never retry.
+    virtual base::Result<base::Done> sync_data() = 0;
+    // Makes the file at least `size` bytes, zeros, with its blocks allocated: later writes inside
+    // cannot meet ENOSPC. A file system that knows no fallocate leaves the file as it is.
+    virtual base::Result<base::Done> reserve(std::uint64_t size) = 0;
+    virtual base::Result<base::Done> truncate(std::uint64_t size) = 0;
+    virtual base::Result<std::uint64_t> size() = 0;
+    // Asks that later reads come from the disk, not from the page cache; a hint.
+    virtual void drop_cache() {}
+
+    base::Result<base::Done> append(base::ByteView bytes);
+};
+
+struct DirectoryEntry {
+    std::string name;  // without its directory
+    bool is_directory = false;
+    std::uint64_t size = 0;  // bytes, of a file
+};
+
+// Any thread.
+class FileSystem {
+public:
+    FileSystem() = default;
+    FileSystem(const FileSystem&) = delete;
+    FileSystem& operator=(const FileSystem&) = delete;
+    virtual ~FileSystem() = default;
+
+    // For reading and writing; refused (Errc::Io, EEXIST) when the name is taken. Its name is
+    // durable only after sync_directory() of its directory.
+    virtual base::Result<std::unique_ptr<File>> create(const std::string& path) = 0;
+    virtual base::Result<std::unique_ptr<File>> open_for_reading(const std::string& path) = 0;
+    // Replaces `to` if it is there; atomic. Also of directories (then `to` must not exist).
+    virtual base::Result<base::Done> rename(const std::string& from, const std::string& to) = 0;
+    virtual base::Result<base::Done> remove(const std::string& path) = 0;  // file, empty directory
+    virtual base::Result<base::Done> make_directories(const std::string& path) = 0;  // mkdir -p
+    virtual base::Result<base::Done> sync_directory(const std::string& path) = 0;
+    // Sorted by name, without . and ..; NotFound when there is no such directory.
+    virtual base::Result<std::vector<DirectoryEntry>> list(const std::string& path) = 0;
+    // Bytes that an ordinary process may still write to the file system of `path`.
+    virtual base::Result<std::uint64_t> free_bytes(const std::string& path) = 0;
+
+    // Whole file; TooLarge past `limit` bytes.
+    base::Result<base::Bytes> read_file(const std::string& path, std::uint64_t limit);
+    // Durable when it returns: written to PATH.tmp, synced, renamed, directory synced.
+    base::Result<base::Done> write_file(const std::string& path, base::ByteView bytes);
+    // A file, or a directory with all below it; nothing there is success.
+    base::Result<base::Done> remove_tree(const std::string& path);
+};
+
+std::string join_path(std::string_view directory, std::string_view name);
+std::string parent_path(std::string_view path);  // "." when there is none
+
+}  // namespace earshot::io

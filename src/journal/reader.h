@@ -1,0 +1,83 @@
+// Reads the journal back: the records of one recording by its extents, and after a crash everything
+// that an earlier process left in a directory. Files are hostile input: any bytes are survived.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/uuid.h"
+#include "io/file.h"
+#include "journal/extent.h"
+#include "journal/record.h"
+
+namespace earshot::journal {
+
+std::string segment_name(std::uint32_t segment);  // NNNNNNNN.seg, decimal
+
+struct Damage {
+    std::uint64_t bad_records = 0;   // places where one or more records failed their checksum
+    std::uint64_t bad_frames = 0;    // headers that failed theirs, or frames cut by the file's end
+    std::uint64_t lost_bytes = 0;    // bytes skipped for these reasons
+    std::uint64_t read_errors = 0;   // reads that the disk refused, segments that are missing
+    int last_errno = 0;              // of the last of these
+    std::vector<std::string> notes;  // a sentence each, naming file and offset; the first 20
+    bool any() const { return bad_records + bad_frames + read_errors != 0; }
+};
+
+// Iterates over the records of one recording, in order. Bad records are skipped and counted; all
+// valid ones after them still come. Borrows `files` and `extents`. One thread.
+class RecordReader {
+public:
+    RecordReader(io::FileSystem& files, std::vector<std::string> directories,
+                 const base::Uuid& recording, const ExtentList& extents);
+
+    // The payload is valid until the next call. nullopt at the end.
+    std::optional<Record> next();
+    const Damage& damage() const { return damage_; }
+
+private:
+    bool load_next_extent();
+
+    io::FileSystem& files_;
+    std::vector<std::string> directories_;
+    base::Uuid recording_;
+    ExtentList::Cursor cursor_;
+    std::unique_ptr<io::File> file_;
+    std::uint32_t file_segment_ = 0;
+    base::Bytes buffer_;  // the current extent
+    std::size_t at_ = 0;
+    std::size_t check_budget_ = 0;  // bounds the search behind a bad record
+    Extent extent_;
+    Damage damage_;
+};
+
+struct RecoveredRecording {
+    std::uint64_t serial = 0;  // for Journal::release()
+    base::Uuid recording;
+    ExtentList extents;
+    std::vector<ClockSample> clocks;
+    std::int64_t first_arrival_ns = 0;
+    std::int64_t last_arrival_ns = 0;
+    std::uint64_t record_count = 0;
+    bool was_closed = false;  // its last record is a Close: nothing is missing at the end
+};
+
+struct RecoveredSegment {
+    std::uint32_t segment = 0;
+    std::string directory;
+    bool readable = true;  // false: unknown version or disk error; such a file is never deleted
+};
+
+struct Recovery {
+    std::vector<RecoveredRecording> recordings;  // by first appearance
+    std::vector<RecoveredSegment> segments;      // ascending
+    Damage damage;
+};
+
+// Reads all segments of the directories (those of Options::directories; missing ones are empty).
+// A recording may have been archived before the crash and yet be found: ask the catalogue first.
+Recovery recover(io::FileSystem& files, const std::vector<std::string>& directories);
+
+}  // namespace earshot::journal

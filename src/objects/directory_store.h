@@ -1,0 +1,31 @@
+// Objects in a local directory: ROOT/YYYY/MM/DD/ID/PART, the date in UTC. A new object is written
+// to ID.part beside its place, synced, and renamed; an older revision waits as ID.old meanwhile.
+#pragma once
+
+#include "objects/object_store.h"
+
+namespace earshot::objects {
+
+class DirectoryStore : public ObjectStore {
+public:
+    // Borrows `files` for its life. `root` is DATA/recordings. Call tidy() once at the start.
+    DirectoryStore(io::FileSystem& files, std::string root);
+
+    // Removes what a crash left: ID.part goes; ID.old goes, or takes its place again if ID is not
+    // there. Only before any other use.
+    base::Result<base::Done> tidy();
+
+    base::Result<std::unique_ptr<ObjectWriter>> begin(const ObjectKey& key) override;
+    base::Result<std::unique_ptr<io::File>> open_part(const ObjectKey& key,
+                                                      const std::string& name) override;
+    base::Result<std::vector<PartInfo>> list_parts(const ObjectKey& key) override;
+    base::Result<base::Done> remove(const ObjectKey& key) override;
+    base::Result<std::vector<base::Uuid>> list() override;
+    std::string location(const ObjectKey& key) const override;
+
+private:
+    io::FileSystem& files_;
+    std::string root_;
+};
+
+}  // namespace earshot::objects

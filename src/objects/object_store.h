@@ -1,0 +1,73 @@
+// Where finished recordings live: each is a set of named parts under one id, stored all or nothing.
+// The local directory is objects/directory_store.h; S3 comes behind the same interface.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "base/result.h"
+#include "base/time.h"
+#include "base/uuid.h"
+#include "io/file.h"
+
+namespace earshot::objects {
+
+using Sha256 = std::array<std::uint8_t, 32>;
+
+// The start is part of the key, as it decides the folder (UTC date).
+struct ObjectKey {
+    base::Uuid recording;
+    base::WallTime start;
+};
+
+struct PartInfo {
+    std::string name;  // "manifest.json", "tracks/1.wav": [A-Za-z0-9._-], at most one '/'
+    std::uint64_t size = 0;
+    Sha256 sha256{};
+};
+
+// A recording that is being stored; nothing of it is visible before commit(). Destroyed without
+// commit(), it leaves nothing behind. One thread.
+class ObjectWriter {
+public:
+    ObjectWriter() = default;
+    ObjectWriter(const ObjectWriter&) = delete;
+    ObjectWriter& operator=(const ObjectWriter&) = delete;
+    virtual ~ObjectWriter() = default;
+
+    // A new part; the file may be written in any order. Malformed for a bad name.
+    virtual base::Result<std::unique_ptr<io::File>> create_part(const std::string& name) = 0;
+    // Size and hash of what was written so far, read back from the file.
+    virtual base::Result<PartInfo> digest(const std::string& name) = 0;
+    // Syncs all parts, reads those in `expected` back and compares them, then makes the object
+    // visible, durably, in place of an older revision. After an error nothing has changed.
+    virtual base::Result<base::Done> commit(std::span<const PartInfo> expected) = 0;
+};
+
+class ObjectStore {
+public:
+    ObjectStore() = default;
+    ObjectStore(const ObjectStore&) = delete;
+    ObjectStore& operator=(const ObjectStore&) = delete;
+    virtual ~ObjectStore() = default;
+
+    virtual base::Result<std::unique_ptr<ObjectWriter>> begin(const ObjectKey& key) = 0;
+    // NotFound when the object or the part is not there.
+    virtual base::Result<std::unique_ptr<io::File>> open_part(const ObjectKey& key,
+                                                              const std::string& name) = 0;
+    // Sizes and names, sorted; the hashes are zero.
+    virtual base::Result<std::vector<PartInfo>> list_parts(const ObjectKey& key) = 0;
+    virtual base::Result<base::Done> remove(const ObjectKey& key) = 0;  // absent: success
+    virtual base::Result<std::vector<base::Uuid>> list() = 0;           // all objects
+    // For people: the folder or URL.
+    virtual std::string location(const ObjectKey& key) const = 0;
+};
+
+// Reads the whole file in pieces. `name` is copied into the result.
+base::Result<PartInfo> digest_file(io::File& file, const std::string& name);
+
+}  // namespace earshot::objects
