@@ -1,0 +1,80 @@
+// The REST API as the page uses it (docs/rest-api.md). Same origin, cookie session.
+export interface Gap {
+    start_ms: number;
+    duration_ms: number;
+    reason: string;
+}
+export interface Stream {
+    label: string;
+    media: string;
+    codec: string;
+    packets: number;
+    lost: number;
+    gaps: Gap[];
+}
+export interface Recording {
+    id: string;
+    state: 'recording' | 'complete' | 'partial' | 'failed';
+    reason: { code: string; text: string } | null;
+    start: string;
+    duration_ms: number | null;
+    call_ids: string[];
+    session_ids: string[];
+    participants: { aor: string; name: string | null }[];
+    streams: Stream[];
+    group: string | null;
+    headers: Record<string, string | string[]>;
+    extensions: Record<string, unknown>;
+}
+export interface LiveCall {
+    id: string;
+    call_id: string;
+    from: string;
+    to: string;
+    peer: string;
+    start: string;
+    streams: { label: string; media: string; codec: string; state: string; packets: number }[];
+}
+/** Lowest and highest sample of each span of a track, -1 to 1, as wavesurfer takes them. */
+export interface TrackPeaks {
+    label: string;
+    peaks: number[];
+}
+export interface Verification {
+    ok: boolean;
+    problems: string[];
+}
+
+export class ApiError extends Error {
+    constructor(
+        readonly status: number,
+        message: string,
+    ) {
+        super(message);
+    }
+}
+
+async function request<T>(path: string, init?: RequestInit): Promise<T> {
+    const response = await fetch(`/api/v1/${path}`, init);
+    if (!response.ok) {
+        const problem = await response.json().catch(() => ({}));
+        throw new ApiError(response.status, problem.detail ?? problem.title ?? response.statusText);
+    }
+    return response.json();
+}
+
+const recording = (id: string) => `recordings/${encodeURIComponent(id)}`;
+
+export const kPageSize = 100;
+
+export function listRecordings(query: string, after: string): Promise<Recording[]> {
+    const parameters = new URLSearchParams({ limit: String(kPageSize) });
+    if (query) parameters.set('q', query);
+    if (after) parameters.set('after', after);
+    return request<{ recordings: Recording[] }>(`recordings?${parameters}`).then((page) => page.recordings);
+}
+export const listLive = () => request<{ calls: LiveCall[] }>('live').then((page) => page.calls);
+export const verify = (id: string) => request<Verification>(`${recording(id)}/verify`, { method: 'POST' });
+export const loadPeaks = (id: string) => request<{ tracks: TrackPeaks[] }>(`${recording(id)}/peaks`);
+export const exportUrl = (id: string, format: string) => `/api/v1/${recording(id)}/export?format=${format}`;
+export const stereoUrl = (id: string) => `/api/v1/${recording(id)}/audio/stereo.wav`;
