@@ -97,9 +97,10 @@ struct SendBytes {
 
 // A new request (never a retransmission, never ACK or CANCEL). Must be answered by respond(); a
 // 100 to an INVITE has gone already. `dialog` is none outside a dialog. Retransmissions, merged
-// requests (482), unknown dialogs (481), old CSeq (500), crossing INVITEs (491, 500) and
-// Max-Forwards 0 (483) are answered by the Agent and not seen here. Policy is the TU's: 405 with
-// Allow, 420 for an unknown Require, 415, 488.
+// requests (482), unknown dialogs (481), old CSeq (500) and crossing INVITEs (491, 500) are
+// answered by the Agent and not seen here. Max-Forwards 0 is for proxies to refuse: a request that
+// has reached us is served (§8.2, §16.3). Policy is the TU's: 405 with Allow, 420 for an unknown
+// Require, 415, 488.
 struct RequestArrived {
     TransactionId transaction;
     DialogId dialog;
@@ -202,12 +203,13 @@ public:
     ~Agent();
 
     // ---- from the network and the clock
-    // A parsed message. Those without the fields that SIP cannot do without (§8.1.1) are answered
-    // 400, or dropped when even that is impossible.
+    // A message with Verdict::Good.
     void on_message(base::TimePoint now, const Flow& flow, Message&& message);
-    // Bytes that are no SIP message: a stateless 400 with `reason` as its phrase, if a request line
-    // and the lines that a response copies can be made out in `raw`; else silence.
-    void reject_malformed(const Flow& flow, std::string_view raw, std::string_view reason);
+    // A message that parse_message() or StreamFramer refused: answers it without state, `status`
+    // and `reason` (it names the header at fault) being the parser's. Silence for ACK and
+    // responses.
+    void reject_malformed(const Flow& flow, const Message& message, int status,
+                          std::string_view reason);
     // The connection is gone: dialogs on it will open another, requests waiting on it fail.
     void on_flow_closed(base::TimePoint now, const Flow& flow);
     // Bytes for `transaction` could not be sent (connect refused, ICMP error): the TU hears of it.
