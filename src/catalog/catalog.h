@@ -23,40 +23,39 @@ std::string_view to_string(State state);  // "recording", "complete", "partial",
 std::optional<State> parse_state(std::string_view text);
 
 struct Recording {
-    std::string id;  // UUIDv7, lower case, 36 characters
+    std::string id{};  // UUIDv7, lower case, 36 characters
     State state = State::Recording;
-    std::optional<base::Reason> reason;
-    base::WallTime start;
-    std::optional<std::int64_t> duration_ms;  // absent while it runs
-    std::string peer;                         // who sent the INVITE, "192.0.2.7:5060"
-    std::vector<std::string> call_ids;        // of its recording sessions, in order of arrival
-    std::vector<std::string> session_ids;     // of its communication sessions (RFC 7865)
-    std::string summary;    // JSON object (see above); empty until archive/ or server/ wrote one
-    std::string search;     // what `q` looks in besides ids: AORs, names, headers; any case
-    std::string directory;  // below DATA/recordings, "2026/03/02/<id>"; empty until archived
+    std::optional<base::Reason> reason{};
+    base::WallTime start{};
+    std::optional<std::int64_t> duration_ms{};  // absent while it runs
+    std::string peer{};                         // who sent the INVITE, "192.0.2.7:5060"
+    std::vector<std::string> call_ids{};        // of its recording sessions, in order of arrival
+    std::vector<std::string> session_ids{};     // of its communication sessions (RFC 7865)
+    std::string summary{};    // JSON object (see above); empty until archive/ or server/ wrote one
+    std::string search{};     // what `q` looks in besides ids: AORs, names, headers; any case
+    std::string directory{};  // below DATA/recordings, "2026/03/02/<id>"; empty until archived
 };
 
 // One INVITE outside a dialog, whatever became of it (design: no INVITE leaves no trace).
 struct Attempt {
-    std::string id;  // UUIDv7, lower case
-    std::optional<std::string> recording_id;
-    base::WallTime time;
-    std::string call_id;
-    std::string from;
-    std::string to;
-    std::string peer;
-    std::string transport;         // "udp", "tcp", "tls"
-    std::string outcome;           // "recording", "recorded", "refused", "failed", "cancelled"
+    std::string id{};  // UUIDv7, lower case
+    std::optional<std::string> recording_id{};
+    base::WallTime time{};
+    std::string call_id{};
+    std::string from{};
+    std::string to{};
+    std::string peer{};
+    std::string transport{};       // "udp", "tcp", "tls"
+    std::string outcome{};         // "recording", "recorded", "refused", "failed", "cancelled"
     std::uint16_t sip_status = 0;  // final status we sent; 0 when none
-    std::optional<base::Reason> reason;
-    std::string
-        headers;  // JSON object of the INVITE's headers that are not SIP's own; may be empty
+    std::optional<base::Reason> reason{};
+    std::string headers{};  // JSON: the INVITE's headers that are not SIP's own; may be empty
 };
 
 // Rows to write in one transaction, each replacing the row of the same id.
 struct Change {
-    std::vector<Recording> recordings;
-    std::vector<Attempt> attempts;
+    std::vector<Recording> recordings{};
+    std::vector<Attempt> attempts{};
 };
 
 // Called once for each accepted change, on the writer's thread, after the commit reached the disk
@@ -64,13 +63,15 @@ struct Change {
 using Committed = std::function<void(std::optional<base::Reason> failure)>;
 
 struct RecordingQuery {
-    std::size_t limit = 100;  // 1..kMaxPage
-    std::string after;        // the last id of the page before; empty: from the newest
-    std::string text;         // words, all of which must occur; an id, a call id, a name, an AOR
+    std::size_t limit = 100;   // 1..kMaxPage
+    std::string after{};       // the last id of the page before; empty: from the newest
+    std::string call_id{};     // exact; empty: any
+    std::string session_id{};  // exact; empty: any
+    std::string text{};        // words, all of which must occur; an id, a call id, a name, an AOR
 };
 struct AttemptQuery {
     std::size_t limit = 100;
-    std::string after;  // the last attempt id of the page before
+    std::string after{};  // the last attempt id of the page before
 };
 inline constexpr std::size_t kMaxPage = 1000;
 inline constexpr std::size_t kMinPrefix = 8;  // characters of an id that may stand for it
@@ -78,13 +79,13 @@ inline constexpr std::size_t kMinPrefix = 8;  // characters of an id that may st
 struct FindError {
     enum class Kind { TooShort, NotFound, Ambiguous, Unavailable };
     Kind kind;
-    std::vector<std::string> matches;  // Ambiguous: up to 10 full ids
-    base::Reason reason;
+    std::vector<std::string> matches{};  // Ambiguous: up to 10 full ids
+    base::Reason reason{};
 };
 
 struct Health {
     bool is_writable = true;  // false since a commit failed; true again after one succeeds
-    std::optional<base::Reason> reason;
+    std::optional<base::Reason> reason{};
     std::size_t backlog = 0;  // changes accepted and not yet committed
     std::size_t backlog_limit = 0;
     std::uint64_t commits = 0;  // transactions since the start

@@ -13,7 +13,7 @@
 namespace earshot::catalog {
 
 struct SqliteOptions {
-    std::string path;                             // DATA/catalogue.sqlite
+    std::string path{};                           // DATA/catalogue.sqlite
     std::size_t backlog_limit = 10'000;           // changes; beyond it submit() says false
     std::size_t batch_limit = 256;                // changes in a transaction
     std::chrono::milliseconds busy_timeout{100};  // while another process holds the file's lock

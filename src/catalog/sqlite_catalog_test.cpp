@@ -1,0 +1,333 @@
+#include "catalog/sqlite_catalog.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <atomic>
+#include <filesystem>
+#include <future>
+
+#include "catalog/schema.h"
+
+namespace earshot::catalog {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+
+class TempDir {
+public:
+    TempDir() {
+        std::string name = (std::filesystem::temp_directory_path() / "catalog-XXXXXX").string();
+        if (::mkdtemp(name.data()) != nullptr) path_ = name;
+    }
+    TempDir(const TempDir&) = delete;
+    TempDir& operator=(const TempDir&) = delete;
+    ~TempDir() { std::filesystem::remove_all(path_); }
+    std::string file() const { return path_ + "/catalogue.sqlite"; }
+
+private:
+    std::string path_;
+};
+
+// Ids of which the number decides the order; the first 8 characters differ.
+std::string id_of(unsigned number) {
+    return fmt::format("{:08x}-0000-7000-8000-000000000000", number);
+}
+
+Recording make_recording(unsigned number) {
+    Recording recording;
+    recording.id = id_of(number);
+    recording.start = base::wall_from_ns(1'700'000'000'000'000'000 + number);
+    recording.peer = "192.0.2.7:5060";
+    return recording;
+}
+
+class SqliteCatalogTest : public testing::Test {
+protected:
+    std::unique_ptr<Catalog> open(SqliteOptions options = {}) {
+        options.path = dir_.file();
+        auto catalog = open_sqlite_catalog(options, log_);
+        EXPECT_TRUE(catalog) << catalog.error().text;
+        return std::move(*catalog);
+    }
+    static void put(Catalog& catalog, Recording recording) {
+        Change change;
+        change.recordings.push_back(std::move(recording));
+        const auto failure = submit_and_wait(catalog, std::move(change));
+        ASSERT_FALSE(failure) << failure->text;
+    }
+    static std::vector<std::string> ids(Catalog& catalog, const RecordingQuery& query) {
+        std::vector<std::string> ids;
+        auto found = catalog.list(query);
+        EXPECT_TRUE(found);
+        for (const Recording& recording : *found) ids.push_back(recording.id);
+        return ids;
+    }
+
+    TempDir dir_;
+    base::NullLog log_;
+};
+
+TEST_F(SqliteCatalogTest, KeepsEveryFieldOfARecordingAcrossARestart) {
+    Recording written = make_recording(0x12345678);
+    written.state = State::Partial;
+    written.reason = base::Reason{"crash", "The server ended in mid-call."};
+    written.duration_ms = 4321;
+    written.call_ids = {"b@example.com", "a@example.com"};
+    written.session_ids = {"s1"};
+    written.summary = R"({"id":"x"})";
+    written.directory = "2026/03/02/x";
+    put(*open(), written);
+
+    auto catalog = open();
+    auto found = catalog->find(written.id);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->state, State::Partial);
+    EXPECT_EQ(found->reason, written.reason);
+    EXPECT_EQ(found->start, written.start);
+    EXPECT_EQ(found->duration_ms, 4321);
+    EXPECT_EQ(found->peer, "192.0.2.7:5060");
+    EXPECT_THAT(found->call_ids, ElementsAre("b@example.com", "a@example.com"));
+    EXPECT_THAT(found->session_ids, ElementsAre("s1"));
+    EXPECT_EQ(found->summary, written.summary);
+    EXPECT_EQ(found->directory, written.directory);
+}
+
+TEST_F(SqliteCatalogTest, ReplacesARowAndItsIds) {
+    auto catalog = open();
+    Recording recording = make_recording(1 << 28);
+    recording.call_ids = {"first", "second"};
+    put(*catalog, recording);
+    recording.state = State::Complete;
+    recording.duration_ms = 10;
+    recording.call_ids = {"third"};
+    put(*catalog, recording);
+
+    auto found = catalog->find(recording.id);
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->state, State::Complete);
+    EXPECT_THAT(found->call_ids, ElementsAre("third"));
+    EXPECT_TRUE(ids(*catalog, {.call_id = "first"}).empty());
+    EXPECT_THAT(ids(*catalog, {.call_id = "third"}), ElementsAre(recording.id));
+}
+
+TEST_F(SqliteCatalogTest, ListsNewestFirstInPages) {
+    auto catalog = open();
+    for (const unsigned number : {0x20, 0x40, 0x10, 0x30}) put(*catalog, make_recording(number));
+    EXPECT_THAT(ids(*catalog, {.limit = 3}), ElementsAre(id_of(0x40), id_of(0x30), id_of(0x20)));
+    EXPECT_THAT(ids(*catalog, {.limit = 3, .after = id_of(0x20)}), ElementsAre(id_of(0x10)));
+    EXPECT_TRUE(ids(*catalog, {.after = id_of(0x10)}).empty());
+}
+
+TEST_F(SqliteCatalogTest, FindsByWordsInAnyCaseAndByIdsOfTheCall) {
+    auto catalog = open();
+    Recording recording = make_recording(0x50);
+    recording.search = "Alice Liddell sip:alice@example.com";
+    recording.call_ids = {"Abc%27_@10.0.0.1"};
+    recording.session_ids = {"hVpd7YQgRW2nD22h7q60JQ=="};
+    put(*catalog, recording);
+    put(*catalog, make_recording(0x60));
+
+    for (const char* text : {"alice", "LIDDELL sip:alice", "abc%27_", "hVpd7YQ", "00000050-0000"})
+        EXPECT_THAT(ids(*catalog, {.text = text}), ElementsAre(recording.id)) << text;
+    EXPECT_TRUE(ids(*catalog, {.text = "alice bob"}).empty());
+    EXPECT_TRUE(ids(*catalog, {.text = "abc_27"}).empty());
+    EXPECT_THAT(ids(*catalog, {.session_id = "hVpd7YQgRW2nD22h7q60JQ=="}),
+                ElementsAre(recording.id));
+}
+
+TEST_F(SqliteCatalogTest, FindsByAUniquePrefixOnly) {
+    auto catalog = open();
+    Recording one = make_recording(0x77);
+    Recording two = one;
+    two.id.back() = '1';
+    put(*catalog, one);
+    put(*catalog, two);
+    put(*catalog, make_recording(0xabcdef12));
+
+    EXPECT_EQ(catalog->find("ABCDEF12")->id, id_of(0xabcdef12));
+    EXPECT_EQ(catalog->find("abcdef1").error().kind, FindError::Kind::TooShort);
+    EXPECT_EQ(catalog->find("abcdef13").error().kind, FindError::Kind::NotFound);
+    const auto ambiguous = catalog->find("00000077-");
+    ASSERT_FALSE(ambiguous);
+    EXPECT_EQ(ambiguous.error().kind, FindError::Kind::Ambiguous);
+    EXPECT_THAT(ambiguous.error().matches, ElementsAre(two.id, one.id));
+    EXPECT_EQ(catalog->find(two.id)->id, two.id);
+}
+
+TEST_F(SqliteCatalogTest, ListsWhatACrashLeftRecordingOldestFirst) {
+    auto catalog = open();
+    for (const unsigned number : {0x90, 0x80}) put(*catalog, make_recording(number));
+    Recording done = make_recording(0x70);
+    done.state = State::Complete;
+    put(*catalog, done);
+    auto unfinished = catalog->list_unfinished();
+    ASSERT_TRUE(unfinished);
+    ASSERT_EQ(unfinished->size(), 2U);
+    EXPECT_EQ(unfinished->front().id, id_of(0x80));
+}
+
+TEST_F(SqliteCatalogTest, KeepsAttemptsWithAndWithoutARecording) {
+    auto catalog = open();
+    Change change;
+    change.attempts.push_back({.id = id_of(1),
+                               .time = base::wall_from_ns(5),
+                               .call_id = "c1",
+                               .from = "sip:a@example.com",
+                               .to = "sip:b@example.com",
+                               .peer = "192.0.2.1:5060",
+                               .transport = "udp",
+                               .outcome = "refused",
+                               .sip_status = 488,
+                               .reason = base::Reason{"no_media", "The offer has no audio."}});
+    change.attempts.push_back(
+        {.id = id_of(2), .recording_id = id_of(9), .outcome = "recorded", .sip_status = 200});
+    ASSERT_FALSE(submit_and_wait(*catalog, change));
+
+    auto attempts = catalog->list_attempts({});
+    ASSERT_TRUE(attempts);
+    ASSERT_EQ(attempts->size(), 2U);
+    EXPECT_EQ((*attempts)[0].recording_id, id_of(9));
+    EXPECT_EQ((*attempts)[1].recording_id, std::nullopt);
+    EXPECT_EQ((*attempts)[1].sip_status, 488);
+    EXPECT_EQ((*attempts)[1].reason->code, "no_media");
+    EXPECT_EQ(catalog->list_attempts({.after = id_of(2)})->size(), 1U);
+}
+
+TEST_F(SqliteCatalogTest, SharesACommitAmongManyChanges) {
+    auto catalog = open();
+    constexpr std::size_t kCount = 2000;
+    std::atomic<std::size_t> done{0};
+    for (std::size_t i = 0; i < kCount; ++i) {
+        Change change;
+        change.recordings.push_back(make_recording(static_cast<unsigned>(i)));
+        ASSERT_TRUE(catalog->submit(std::move(change), [&](std::optional<base::Reason> failure) {
+            if (!failure) done.fetch_add(1);
+        }));
+    }
+    ASSERT_FALSE(submit_and_wait(*catalog, {}));
+    EXPECT_EQ(done.load(), kCount);
+    EXPECT_LT(catalog->health().commits, kCount / 10);
+    EXPECT_EQ(catalog->health().changes, kCount + 1);
+}
+
+TEST_F(SqliteCatalogTest, CommitsWhatWasAcceptedBeforeItCloses) {
+    std::atomic<int> done{0};
+    {
+        auto catalog = open();
+        for (unsigned i = 0; i < 50; ++i) {
+            Change change;
+            change.recordings.push_back(make_recording(i));
+            ASSERT_TRUE(catalog->submit(std::move(change), [&](auto) { done.fetch_add(1); }));
+        }
+    }
+    EXPECT_EQ(done.load(), 50);
+    EXPECT_EQ(open()->list({})->size(), 50U);
+}
+
+TEST_F(SqliteCatalogTest, RefusesBeyondItsBacklog) {
+    auto catalog = open({.path = {}, .backlog_limit = 2});
+    std::promise<void> blocked;
+    std::promise<void> release;
+    ASSERT_TRUE(catalog->submit({}, [&](auto) {
+        blocked.set_value();
+        release.get_future().wait();
+    }));
+    blocked.get_future().wait();  // the writer now stands still
+    EXPECT_TRUE(catalog->submit({}, {}));
+    EXPECT_TRUE(catalog->submit({}, {}));
+    EXPECT_FALSE(catalog->submit({}, {}));
+    EXPECT_EQ(catalog->health().backlog, 3U);
+    release.set_value();
+}
+
+TEST_F(SqliteCatalogTest, TellsWhenAnotherProgramHoldsTheLockAndRecovers) {
+    auto catalog = open({.path = {}, .busy_timeout = std::chrono::milliseconds(1)});
+    auto other = Database::open(dir_.file(), Database::Mode::Write, std::chrono::milliseconds(0));
+    ASSERT_TRUE(other);
+    ASSERT_EQ(other->execute("BEGIN IMMEDIATE"), kSqliteOk);
+
+    Change change;
+    change.recordings.push_back(make_recording(1));
+    const auto failure = submit_and_wait(*catalog, change);
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->code, "catalogue_busy");
+    EXPECT_FALSE(catalog->health().is_writable);
+    EXPECT_EQ(catalog->health().failed_changes, 1U);
+    EXPECT_TRUE(catalog->list({}));  // reading goes on
+
+    ASSERT_EQ(other->execute("ROLLBACK"), kSqliteOk);
+    EXPECT_FALSE(submit_and_wait(*catalog, change));
+    EXPECT_TRUE(catalog->health().is_writable);
+}
+
+TEST_F(SqliteCatalogTest, TellsWhenTheDiskIsFullAndKeepsWhatItHas) {
+    auto catalog = open({.path = {}, .max_pages = 40});
+    std::optional<base::Reason> failure;
+    int stored = 0;
+    for (unsigned i = 0; i < 200 && !failure; ++i) {
+        Change change;
+        change.recordings.push_back(make_recording(i));
+        change.recordings.back().summary = std::string(2000, 's');
+        failure = submit_and_wait(*catalog, std::move(change));
+        if (!failure) ++stored;
+    }
+    ASSERT_TRUE(failure);
+    EXPECT_EQ(failure->code, "catalogue_full");
+    EXPECT_GT(stored, 0);
+    EXPECT_EQ(catalog->list({.limit = 1000})->size(), static_cast<std::size_t>(stored));
+    EXPECT_EQ(catalog->health().reason->code, "catalogue_full");
+}
+
+TEST_F(SqliteCatalogTest, RefusesANewerSchemaAndAForeignFile) {
+    open();
+    auto database = Database::open(dir_.file(), Database::Mode::Write, {});
+    ASSERT_EQ(database->execute("PRAGMA user_version = 999"), kSqliteOk);
+    const auto newer = open_sqlite_catalog({.path = dir_.file()}, log_);
+    ASSERT_FALSE(newer);
+    EXPECT_EQ(newer.error().code, "catalogue_newer");
+    EXPECT_THAT(newer.error().text, HasSubstr("999"));
+
+    ASSERT_EQ(database->execute("PRAGMA application_id = 7"), kSqliteOk);
+    EXPECT_EQ(open_sqlite_catalog({.path = dir_.file()}, log_).error().code, "catalogue_foreign");
+}
+
+TEST_F(SqliteCatalogTest, SaysWhyItCannotOpen) {
+    const auto missing = open_sqlite_catalog({.path = "/nonexistent/catalogue.sqlite"}, log_);
+    ASSERT_FALSE(missing);
+    EXPECT_EQ(missing.error().code, "catalogue_not_writable");
+    EXPECT_THAT(missing.error().text, HasSubstr("/nonexistent/catalogue.sqlite"));
+}
+
+TEST_F(SqliteCatalogTest, MigratesStepByStepAfterACopy) {
+    const std::vector<std::string_view> one{"CREATE TABLE t(a INTEGER) STRICT"};
+    const std::vector<std::string_view> three{one[0], "ALTER TABLE t ADD COLUMN b TEXT",
+                                              "INSERT INTO t VALUES(1, 'x')"};
+    auto database = Database::open(dir_.file(), Database::Mode::Write, {});
+    ASSERT_TRUE(database);
+    ASSERT_FALSE(migrate(*database, one));
+    EXPECT_FALSE(std::filesystem::exists(dir_.file() + ".before-1"));  // there was nothing to copy
+    ASSERT_FALSE(migrate(*database, three));
+    EXPECT_EQ(database->query_number("PRAGMA user_version"), 3);
+    EXPECT_EQ(database->query_number("SELECT count(*) FROM t"), 1);
+
+    auto copy = Database::open(dir_.file() + ".before-2", Database::Mode::ReadOnly, {});
+    ASSERT_TRUE(copy);
+    EXPECT_EQ(copy->query_number("PRAGMA user_version"), 1);
+}
+
+TEST_F(SqliteCatalogTest, LeavesTheSchemaAloneWhenAStepFails) {
+    const std::vector<std::string_view> one{"CREATE TABLE t(a INTEGER) STRICT"};
+    const std::vector<std::string_view> broken{one[0], "CREATE TABLE u(a INTEGER) STRICT",
+                                               "NONSENSE"};
+    auto database = Database::open(dir_.file(), Database::Mode::Write, {});
+    ASSERT_FALSE(migrate(*database, one));
+    EXPECT_TRUE(migrate(*database, broken));
+    EXPECT_EQ(database->query_number("PRAGMA user_version"), 1);
+    EXPECT_EQ(database->query_number("SELECT count(*) FROM sqlite_schema WHERE name='u'"), 0);
+}
+
+}  // namespace
+}  // namespace earshot::catalog

@@ -1,0 +1,185 @@
+#include "catalog/sqlite_reader.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "base/text.h"
+
+namespace earshot::catalog {
+namespace {
+
+constexpr std::string_view kRecordingColumns =
+    "id, state, reason_code, reason_text, start_ns, duration_ms, peer, summary, search, directory";
+
+// Larger than every id; the cursor of the first page.
+constexpr std::string_view kNewest = "~";
+
+std::optional<base::Reason> reason_at(const Statement& row, int code_column) {
+    if (row.is_null(code_column)) return std::nullopt;
+    return base::Reason{row.text(code_column), row.text(code_column + 1)};
+}
+
+Recording recording_of(const Statement& row) {
+    Recording recording;
+    recording.id = row.text(0);
+    recording.state = parse_state(row.text(1)).value_or(State::Failed);
+    recording.reason = reason_at(row, 2);
+    recording.start = base::wall_from_ns(row.number(4));
+    if (!row.is_null(5)) recording.duration_ms = row.number(5);
+    recording.peer = row.text(6);
+    recording.summary = row.text(7);
+    recording.search = row.text(8);
+    recording.directory = row.text(9);
+    return recording;
+}
+
+Attempt attempt_of(const Statement& row) {
+    Attempt attempt;
+    attempt.id = row.text(0);
+    if (!row.is_null(1)) attempt.recording_id = row.text(1);
+    attempt.time = base::wall_from_ns(row.number(2));
+    attempt.call_id = row.text(3);
+    attempt.from = row.text(4);
+    attempt.to = row.text(5);
+    attempt.peer = row.text(6);
+    attempt.transport = row.text(7);
+    attempt.outcome = row.text(8);
+    attempt.sip_status = static_cast<std::uint16_t>(row.number(9));
+    attempt.reason = reason_at(row, 10);
+    attempt.headers = row.text(12);
+    return attempt;
+}
+
+std::int64_t page_size(std::size_t limit) {
+    return static_cast<std::int64_t>(std::clamp<std::size_t>(limit, 1, kMaxPage));
+}
+
+std::vector<std::string> words_of(std::string_view text) {
+    constexpr std::size_t kMaxWords = 8;
+    std::vector<std::string> words;
+    std::string_view rest = text;
+    while (!rest.empty() && words.size() < kMaxWords) {
+        const std::string_view word = base::trim(base::take_until(rest, ' '));
+        if (!word.empty()) words.push_back(base::to_lower(word));
+    }
+    return words;
+}
+
+}  // namespace
+
+base::Reason SqliteReader::failed(int code) const {
+    return reason_of(code, "be read", database_.path());
+}
+
+int SqliteReader::read_ids(Recording& recording) {
+    const auto read = [&](std::string_view sql, std::vector<std::string>& ids) {
+        auto statement = Statement::prepare(database_, sql);
+        if (!statement) return statement.error();
+        statement->bind(recording.id);
+        int code = statement->step();
+        for (; code == kSqliteRow; code = statement->step()) ids.push_back(statement->text(0));
+        return code == kSqliteDone ? kSqliteOk : code;
+    };
+    const int code =
+        read("SELECT call_id FROM recording_call_ids WHERE recording_id = ?1 ORDER BY position",
+             recording.call_ids);
+    if (code != kSqliteOk) return code;
+    return read(
+        "SELECT session_id FROM recording_session_ids WHERE recording_id = ?1 ORDER BY position",
+        recording.session_ids);
+}
+
+base::Result<std::vector<Recording>, base::Reason> SqliteReader::read_recordings(
+    Statement& statement) {
+    std::vector<Recording> recordings;
+    int code = statement.step();
+    for (; code == kSqliteRow; code = statement.step())
+        recordings.push_back(recording_of(statement));
+    for (Recording& recording : recordings)
+        if (code == kSqliteDone)
+            if (const int ids = read_ids(recording); ids != kSqliteOk) code = ids;
+    if (code != kSqliteDone) return failed(code);
+    return recordings;
+}
+
+base::Result<std::vector<Recording>, base::Reason> SqliteReader::list(const RecordingQuery& query) {
+    const std::vector<std::string> words = words_of(query.text);
+    std::string sql = fmt::format("SELECT {} FROM recordings WHERE id < ?", kRecordingColumns);
+    if (!query.call_id.empty())
+        sql += " AND id IN (SELECT recording_id FROM recording_call_ids WHERE call_id = ?)";
+    if (!query.session_id.empty())
+        sql += " AND id IN (SELECT recording_id FROM recording_session_ids WHERE session_id = ?)";
+    for (std::size_t i = 0; i < words.size(); ++i) sql += " AND instr(search, ?) > 0";
+    sql += " ORDER BY id DESC LIMIT ?";
+
+    auto statement = Statement::prepare(database_, sql);
+    if (!statement) return failed(statement.error());
+    statement->bind(query.after.empty() ? kNewest : std::string_view(query.after));
+    if (!query.call_id.empty()) statement->bind(std::string_view(query.call_id));
+    if (!query.session_id.empty()) statement->bind(std::string_view(query.session_id));
+    for (const std::string& word : words) statement->bind(std::string_view(word));
+    statement->bind(page_size(query.limit));
+    return read_recordings(*statement);
+}
+
+base::Result<std::vector<Attempt>, base::Reason> SqliteReader::list_attempts(
+    const AttemptQuery& query) {
+    auto statement = Statement::prepare(
+        database_,
+        "SELECT id, recording_id, time_ns, call_id, from_uri, to_uri, peer, transport, outcome,"
+        " sip_status, reason_code, reason_text, headers"
+        " FROM attempts WHERE id < ? ORDER BY id DESC LIMIT ?");
+    if (!statement) return failed(statement.error());
+    statement->bind(query.after.empty() ? kNewest : std::string_view(query.after));
+    statement->bind(page_size(query.limit));
+    std::vector<Attempt> attempts;
+    int code = statement->step();
+    for (; code == kSqliteRow; code = statement->step()) attempts.push_back(attempt_of(*statement));
+    if (code != kSqliteDone) return failed(code);
+    return attempts;
+}
+
+base::Result<Recording, FindError> SqliteReader::find(std::string_view id_or_prefix) {
+    using Kind = FindError::Kind;
+    constexpr std::size_t kShownMatches = 10;
+    const std::string prefix = base::to_lower(id_or_prefix);
+    if (prefix.size() < kMinPrefix)
+        return FindError{Kind::TooShort,
+                         {},
+                         {"id_too_short", fmt::format("\"{}\" is too short: give at least {} "
+                                                      "characters of the recording's id.",
+                                                      id_or_prefix, kMinPrefix)}};
+    const auto unavailable = [&](int code) {
+        return FindError{Kind::Unavailable, {}, failed(code)};
+    };
+    auto statement = Statement::prepare(
+        database_, fmt::format("SELECT {} FROM recordings WHERE id >= ?1 AND id < ?1 || '~'"
+                               " ORDER BY id DESC LIMIT ?2",
+                               kRecordingColumns));
+    if (!statement) return unavailable(statement.error());
+    statement->bind(std::string_view(prefix)).bind(std::int64_t{kShownMatches});
+    auto found = read_recordings(*statement);
+    if (!found) return FindError{Kind::Unavailable, {}, found.error()};
+    if (found->empty())
+        return FindError{Kind::NotFound,
+                         {},
+                         {"not_found", fmt::format("There is no recording {}.", id_or_prefix)}};
+    if (found->size() == 1) return std::move(found->front());
+
+    FindError ambiguous{Kind::Ambiguous, {}, {"ambiguous_id", ""}};
+    for (const Recording& recording : *found) ambiguous.matches.push_back(recording.id);
+    ambiguous.reason.text = fmt::format("\"{}\" stands for more than one recording: {}.",
+                                        id_or_prefix, fmt::join(ambiguous.matches, ", "));
+    return ambiguous;
+}
+
+base::Result<std::vector<Recording>, base::Reason> SqliteReader::list_unfinished() {
+    auto statement = Statement::prepare(
+        database_, fmt::format("SELECT {} FROM recordings WHERE state = 'recording' ORDER BY id",
+                               kRecordingColumns));
+    if (!statement) return failed(statement.error());
+    return read_recordings(*statement);
+}
+
+}  // namespace earshot::catalog
