@@ -1,0 +1,164 @@
+#include "audio/wav.h"
+
+#include <algorithm>
+#include <bit>
+#include <cmath>
+
+namespace earshot::audio {
+namespace {
+
+constexpr std::uint16_t kPcm = 1;
+constexpr std::uint16_t kFloat = 3;
+constexpr std::uint16_t kExtensible = 0xfffe;
+constexpr std::uint32_t kIn64 = 0xffffffff;  // "the real size stands in ds64"
+
+void append_tag(base::Bytes& out, std::string_view tag) { base::append(out, base::as_bytes(tag)); }
+
+bool has_tag(base::ByteView head, std::size_t at, std::string_view tag) {
+    return base::as_text(head.subspan(at, 4)) == tag;
+}
+
+base::Result<base::Done> parse_format(base::ByteView chunk, WavLayout& layout) {
+    if (chunk.size() < 16) return base::Error{base::Errc::Malformed, "WAV: short fmt chunk"};
+    auto tag = base::load_le<std::uint16_t>(chunk, 0);
+    layout.format.channels = base::load_le<std::uint16_t>(chunk, 2);
+    layout.format.rate = base::load_le<std::uint32_t>(chunk, 4);
+    layout.bits = base::load_le<std::uint16_t>(chunk, 14);
+    // WAVE_FORMAT_EXTENSIBLE: the tag proper opens the sub-format's GUID.
+    if (tag == kExtensible && chunk.size() >= 26) tag = base::load_le<std::uint16_t>(chunk, 24);
+    layout.is_float = tag == kFloat;
+    if (layout.format.channels == 0 || layout.format.channels > kMaxWavChannels ||
+        layout.format.rate == 0) {
+        return base::Error{base::Errc::Malformed, "WAV: no channels or no rate"};
+    }
+    const bool is_integer = tag == kPcm && (layout.bits == 8 || layout.bits == 16 ||
+                                            layout.bits == 24 || layout.bits == 32);
+    if (!is_integer && !(layout.is_float && layout.bits == 32)) {
+        return base::Error{base::Errc::Unsupported, "WAV: samples are neither integer nor float"};
+    }
+    return base::Done{};
+}
+
+std::int16_t read_sample(base::ByteView b, const WavLayout& layout) {
+    if (layout.is_float) {
+        const float value = std::bit_cast<float>(base::load_le<std::uint32_t>(b, 0));
+        if (!(value > -1.0F)) return value != value ? 0 : -32768;  // NaN compares to nothing
+        return static_cast<std::int16_t>(std::lround(std::min(value, 1.0F) * 32767.0F));
+    }
+    switch (layout.bits) {
+        case 8:
+            return static_cast<std::int16_t>((b[0] - 128) * 256);  // unsigned by definition
+        case 16:
+            return static_cast<std::int16_t>(base::load_le<std::uint16_t>(b, 0));
+        case 24:
+            return static_cast<std::int16_t>(base::load_le<std::uint16_t>(b, 1));
+        default:
+            return static_cast<std::int16_t>(base::load_le<std::uint16_t>(b, 2));
+    }
+}
+
+}  // namespace
+
+base::Bytes make_wav_header(const WavFormat& format, std::uint64_t frames) {
+    const std::uint32_t frame_size = 2U * format.channels;
+    const std::uint64_t data_size = frames * frame_size;
+    const bool is_large = data_size + 36 >= kIn64;
+    base::Bytes out;
+    append_tag(out, is_large ? "RF64" : "RIFF");
+    base::append_le(out, is_large ? kIn64 : static_cast<std::uint32_t>(data_size + 36));
+    append_tag(out, "WAVE");
+    if (is_large) {
+        append_tag(out, "ds64");
+        base::append_le<std::uint32_t>(out, 28);
+        base::append_le<std::uint64_t>(out, data_size + 36 + 36);
+        base::append_le<std::uint64_t>(out, data_size);
+        base::append_le<std::uint64_t>(out, frames);
+        base::append_le<std::uint32_t>(out, 0);  // no further sizes
+    }
+    append_tag(out, "fmt ");
+    base::append_le<std::uint32_t>(out, 16);
+    base::append_le(out, kPcm);
+    base::append_le(out, format.channels);
+    base::append_le(out, format.rate);
+    base::append_le(out, format.rate * frame_size);
+    base::append_le(out, static_cast<std::uint16_t>(frame_size));
+    base::append_le<std::uint16_t>(out, 16);
+    append_tag(out, "data");
+    base::append_le(out, is_large ? kIn64 : static_cast<std::uint32_t>(data_size));
+    return out;
+}
+
+void append_samples(std::span<const std::int16_t> samples, base::Bytes& out) {
+    std::size_t at = out.size();
+    out.resize(at + 2 * samples.size());
+    for (const std::int16_t sample : samples) {
+        const auto value = static_cast<std::uint16_t>(sample);
+        out[at++] = static_cast<std::uint8_t>(value);
+        out[at++] = static_cast<std::uint8_t>(value >> 8);
+    }
+}
+
+base::Result<WavLayout> parse_wav_head(base::ByteView head, std::uint64_t file_size) {
+    if (head.size() < 12) return base::Error{base::Errc::Malformed, "WAV: short"};
+    const bool is_large = has_tag(head, 0, "RF64");
+    if ((!is_large && !has_tag(head, 0, "RIFF")) || !has_tag(head, 8, "WAVE")) {
+        return base::Error{base::Errc::Malformed, "WAV: neither RIFF nor RF64"};
+    }
+    WavLayout layout;
+    bool has_format = false;
+    std::uint64_t large_size = 0;
+    std::uint64_t at = 12;
+    while (at + 8 <= head.size()) {
+        const auto offset = static_cast<std::size_t>(at);
+        const auto size = base::load_le<std::uint32_t>(head, offset + 4);
+        const base::ByteView chunk =
+            head.subspan(offset + 8, std::min<std::size_t>(size, head.size() - offset - 8));
+        if (has_tag(head, offset, "fmt ")) {
+            const auto parsed = parse_format(chunk, layout);
+            if (!parsed) return parsed.error();
+            has_format = true;
+        } else if (has_tag(head, offset, "ds64") && chunk.size() >= 16) {
+            large_size = base::load_le<std::uint64_t>(chunk, 8);
+        } else if (has_tag(head, offset, "data")) {
+            if (!has_format)
+                return base::Error{base::Errc::Malformed, "WAV: data before fmt", offset};
+            layout.data_offset = at + 8;
+            const std::uint64_t there = file_size > at + 8 ? file_size - at - 8 : 0;
+            const std::uint64_t told = is_large && size == kIn64 ? large_size : size;
+            layout.frames =
+                std::min(told, there) / (std::uint64_t{layout.format.channels} * (layout.bits / 8));
+            return layout;
+        }
+        at += 8 + std::uint64_t{size} + (size & 1U);  // chunks are padded to an even size
+    }
+    return base::Error{base::Errc::Malformed, "WAV: no data chunk", head.size()};
+}
+
+base::Result<WavAudio> parse_wav(base::ByteView file) {
+    const auto layout = parse_wav_head(file, file.size());
+    if (!layout) return layout.error();
+    WavAudio audio{.format = layout->format, .samples = {}};
+    const std::size_t sample_size = layout->bits / 8;
+    const auto count = static_cast<std::size_t>(layout->frames * layout->format.channels);
+    audio.samples.reserve(count);
+    const base::ByteView samples = file.subspan(static_cast<std::size_t>(layout->data_offset));
+    for (std::size_t i = 0; i < count; ++i) {
+        audio.samples.push_back(
+            read_sample(samples.subspan(i * sample_size, sample_size), *layout));
+    }
+    return audio;
+}
+
+std::vector<std::int16_t> to_mono(const WavAudio& audio) {
+    const std::size_t channels = audio.format.channels;
+    if (channels <= 1) return audio.samples;
+    std::vector<std::int16_t> mono(audio.samples.size() / channels);
+    for (std::size_t i = 0; i < mono.size(); ++i) {
+        int sum = 0;
+        for (std::size_t c = 0; c < channels; ++c) sum += audio.samples[i * channels + c];
+        mono[i] = static_cast<std::int16_t>(sum / static_cast<int>(channels));
+    }
+    return mono;
+}
+
+}  // namespace earshot::audio
