@@ -1,0 +1,127 @@
+// The server's media plane: one thread that owns the media sockets of its share of the calls and
+// the journal writer of that share. Sockets are emptied on a timer (performance: 200 ms for paced
+// media, 20 ms for video, 1 s for RTCP), each datagram goes through a StreamReceiver, and what it
+// accepts is appended to the journal. One worker for now; with N, a recording belongs to one of
+// them (all streams of it), and each has its own range of ports, writer and queue.
+//
+// All public functions belong to the signalling thread (one thread), but start() and stop(), which
+// belong to whoever owns the object, before the first and after the last of the others.
+// Commands take effect in the order given, records and streams alike.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/net_address.h"
+#include "base/random.h"
+#include "base/reason.h"
+#include "base/result.h"
+#include "base/uuid.h"
+#include "capture/journal_notices.h"
+#include "capture/notification.h"
+#include "capture/stream.h"
+#include "io/clock.h"
+#include "io/port_allocator.h"
+#include "journal/record.h"
+#include "journal/writer.h"
+
+namespace earshot::capture {
+
+struct CaptureOptions {
+    base::NetAddress bind_host;  // where media sockets are bound; port ignored
+    std::uint16_t first_port = 10000;
+    std::uint16_t last_port = 19999;
+    int receive_buffer_bytes = 0;  // SO_RCVBUF of RTP sockets; 0: the system's default
+    std::string cname;             // RTCP SDES CNAME of this server, e.g. earshot@host
+    std::chrono::milliseconds paced_drain{200};
+    std::chrono::milliseconds bursty_drain{20};
+    std::chrono::milliseconds rtcp_drain{1000};
+    std::chrono::milliseconds commit_interval{200};
+    std::chrono::milliseconds stop_patience{5000};
+};
+
+// A record of the signalling side for the journal: SipMessage, Metadata, Event, Attempt.
+struct JournalEntry {
+    journal::RecordType type;
+    base::Uuid recording;
+    std::uint16_t stream = journal::kNoStream;
+    std::int64_t arrival_ns = 0;
+    base::Bytes payload;
+};
+
+class CaptureWorker {
+public:
+    // All references must outlive the worker. `random` is used by the worker's thread from start()
+    // on, `writer` between start() and stop(). `notices` is the Listener of the same journal.
+    CaptureWorker(const CaptureOptions& options, journal::Writer& writer, JournalNotices& notices,
+                  const io::Clock& clock, base::Random& random, base::Log& log);
+    CaptureWorker(const CaptureWorker&) = delete;
+    CaptureWorker& operator=(const CaptureWorker&) = delete;
+    ~CaptureWorker();  // stop()
+
+    // `wake` is called on the worker's and on the committer's thread after notifications were
+    // queued (post to your loop and poll there); it must not block. May be empty.
+    void start(std::function<void()> wake);
+
+    // Drains every socket once more, closes every recording that is still open, commits, waits (at
+    // most stop_patience) until the journal says that all is durable, and ends the thread. Stop the
+    // committer after this. What was sealed can still be polled afterwards.
+    void stop();
+
+    // --- streams -----------------------------------------------------------------------------
+
+    // Binds a pair of ports in the caller's thread: on return the ports are open and the kernel
+    // takes packets in, so the 200 may leave. Reasons: no_media_ports, media_socket (with errno's
+    // text), overloaded (the command queue is full).
+    base::Result<Ports, base::Reason> open_stream(const StreamSetup& setup);
+
+    // A new SDP is in force. When the remote address moved, the next source needs no silence of
+    // the old one.
+    bool update_stream(const StreamKey& key, StreamFormat format);
+    // RTP that arrived at `at` or later, by the kernel's stamp, is discarded unread and counted;
+    // what arrived before is kept. RTCP goes on.
+    bool pause_stream(const StreamKey& key, base::WallTime at);
+    bool resume_stream(const StreamKey& key, base::WallTime at);
+    // Drains the sockets once more (packets before the BYE count), then closes them; the ports
+    // rest.
+    bool close_stream(const StreamKey& key);
+
+    // --- records -----------------------------------------------------------------------------
+
+    // False: the command queue is full; nothing was taken. This is overload: answer 503. The same
+    // holds for all functions here that return bool. The first entry or stream of a recording opens
+    // it in the journal.
+    bool append(JournalEntry entry);
+    // Durable{token} follows when everything given before this call is durable; commits at once.
+    // It does not come while the disk fails: ask Journal::health().
+    bool request_durable(std::uint64_t token);
+    // Closes what streams it still has; RecordingSealed follows once all is durable. What is
+    // appended afterwards opens the recording once more, as a further piece.
+    bool close_recording(const base::Uuid& recording);
+
+    // --- upward ------------------------------------------------------------------------------
+
+    std::optional<Notification> poll_notification();
+
+    struct Load {
+        std::size_t open_streams = 0;
+        std::size_t port_pairs = 0;
+        std::size_t port_pairs_in_use = 0;
+        std::size_t queued_commands = 0;
+        std::uint64_t dropped_notifications = 0;
+        io::PortAllocator::Counters ports;
+    };
+    Load load() const;
+
+private:
+    class Loop;
+    std::unique_ptr<Loop> loop_;
+};
+
+}  // namespace earshot::capture

@@ -1,0 +1,34 @@
+// Limits of the capture room; each with its unit.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace earshot::capture {
+
+// One datagram; jumbo frames fit, longer ones are counted as rejected.
+inline constexpr std::size_t kMaxDatagramBytes = 9216;
+// Datagrams read by one system call.
+inline constexpr std::size_t kBatchDatagrams = 64;
+// How many full batches one drain takes from a socket before the others get their turn.
+inline constexpr int kMaxBatchesPerDrain = 64;
+
+// What an unproven source may make us hold (rtp::SourceFilter); 500 ms of 2 Mbit/s video fit.
+inline constexpr std::size_t kMaxHeldPackets = 256;
+inline constexpr std::size_t kMaxHeldBytes = 256 * 1024;
+
+inline constexpr std::size_t kMaxQueuedCommands = 65'536;
+inline constexpr std::size_t kMaxQueuedNotifications = 65'536;
+// Notifications that wait because the queue upward is full; beyond it those that only inform are
+// dropped and counted, RecordingSealed and Durable never.
+inline constexpr std::size_t kMaxBacklogNotifications = 4096;
+
+// A payload type that the SDP no longer names is accepted for so long (packets under way).
+inline constexpr std::chrono::seconds kOldPayloadTypeGrace{5};
+// At most one packets_rejected event per stream and cause in this time.
+inline constexpr std::chrono::seconds kRejectedEventInterval{10};
+// source_changed events of one stream; a sender that hops ports forever fills no journal.
+inline constexpr std::uint32_t kMaxSourceChangedEvents = 16;
+
+}  // namespace earshot::capture

@@ -1,0 +1,88 @@
+// What the signalling side says about a stream, and what capture counts of it. Plain values that
+// travel between the threads.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <string>
+#include <vector>
+
+#include "base/net_address.h"
+#include "base/uuid.h"
+
+namespace earshot::capture {
+
+struct StreamKey {
+    base::Uuid recording;
+    std::uint16_t stream = 0;  // the session's number, never used again within a recording
+    friend auto operator<=>(const StreamKey&, const StreamKey&) = default;
+};
+
+enum class MediaClass : std::uint8_t {
+    Paced,   // audio, text: sockets are drained every 200 ms
+    Bursty,  // video, screens: every 20 ms
+};
+
+struct PayloadType {
+    std::uint8_t number = 0;  // 0-127
+    std::string encoding;     // as in rtpmap: PCMU, telephone-event, CN; case does not matter
+    std::uint32_t clock_rate = 8000;
+};
+
+// The part of the SDP in force that decides which packets belong to the stream.
+struct StreamFormat {
+    std::vector<PayloadType> payload_types;  // of both sides; empty: accept any
+    base::NetAddress remote_rtp;             // c= and m= of the peer; unspecified when it gave none
+    base::NetAddress remote_rtcp;            // a=rtcp, or port + 1, or remote_rtp when muxed
+    std::vector<std::uint32_t> signalled_ssrcs;  // a=ssrc
+    bool rtcp_mux = false;                       // agreed: our RTCP leaves from the RTP port
+};
+
+struct StreamSetup {
+    StreamKey key;
+    MediaClass media = MediaClass::Paced;
+    base::NetAddress signalling_peer;  // its host may send media from any port (RTPProxy does)
+    StreamFormat format;
+    bool paused = false;  // offered inactive
+};
+
+struct Ports {
+    base::NetAddress rtp;
+    base::NetAddress rtcp;  // rtp's port + 1
+};
+
+// Why a datagram was not stored. Do not reorder: indexes StreamCounters::rejected.
+enum class Rejection : std::uint8_t {
+    NotRtp,       // STUN, DTLS, noise (RFC 7983), or RTP at the RTCP port
+    Malformed,    // RTP or RTCP that breaks RFC 3550
+    Source,       // from a host that is neither the SDP's nor the SIP peer's
+    PayloadType,  // not negotiated now or in the last 5 s
+    Ssrc,         // another source while the accepted one was alive, or never proven
+    TooLarge,     // over kMaxDatagramBytes
+};
+inline constexpr std::size_t kRejections = 6;
+const char* to_string(Rejection rejection);  // not_rtp, malformed, source, payload_type, ssrc, ...
+
+struct StreamCounters {
+    std::uint64_t packets = 0;  // RTP stored
+    std::uint64_t octets = 0;   // their bytes from the RTP header on
+    std::uint64_t rtcp_packets = 0;
+    std::uint64_t paused_discarded = 0;  // datagrams that arrived while paused
+    std::uint64_t lost = 0;              // by sequence number, never seen
+    std::uint64_t duplicates = 0;
+    std::uint64_t reordered = 0;
+    std::uint64_t kernel_drops = 0;  // the socket's buffer was full
+    std::uint64_t storage_lost = 0;  // accepted, but the journal had no room: a gap `storage`
+    std::array<std::uint64_t, kRejections> rejected{};
+    std::uint32_t ssrc_changes = 0;
+    double jitter_ms = 0;               // RFC 3550 section 6.4.1, of the newest source
+    std::int64_t first_arrival_ns = 0;  // 0: no packet yet
+    std::int64_t last_arrival_ns = 0;
+};
+
+struct StreamStats {
+    StreamKey key;
+    StreamCounters counters;
+};
+
+}  // namespace earshot::capture

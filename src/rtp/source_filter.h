@@ -1,0 +1,114 @@
+// Which packets belong to a stream (threats: media injection). A forged packet is forged evidence,
+// a lost one is lost evidence; so:
+// - the host must be that of the SDP or of the SIP peer, the port may be any (RTPProxy sends from
+//   ports that it does not announce);
+// - a source (SSRC) is accepted once two packets follow each other (RFC 3550 A.1), at once when it
+//   was signalled;
+// - another source is accepted when signalled, when the present one said BYE or the SDP moved, or
+//   when the present one has been silent for 500 ms. Until that is known its packets are held by
+//   the caller, not discarded.
+// Pure: the caller keeps the held packets and obeys. Times are the packets' arrivals in ns.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <optional>
+#include <utility>
+#include <vector>
+
+#include "base/net_address.h"
+#include "rtp/limits.h"
+#include "rtp/rtp_packet.h"
+#include "rtp/sequence_tracker.h"
+
+namespace earshot::rtp {
+
+enum class SourceVerdict {
+    Accept,         // of an accepted source
+    Hold,           // unproven: keep it until its source is accepted or the hold is given up
+    AcceptAndHeld,  // the held packets of this SSRC first, then this one
+    RejectHost,
+    RejectSsrc,  // too many sources are on probation already
+};
+
+struct SourceChange {
+    std::optional<std::uint32_t> from;  // nothing: the first source of the stream
+    std::uint32_t to = 0;
+    std::int64_t arrival_ns = 0;  // of the newcomer's first packet
+};
+
+class SourceFilter {
+public:
+    static constexpr std::int64_t kSilenceNs = 500'000'000;
+    // Late packets of the source before the present one still count for so long.
+    static constexpr std::int64_t kOldSourceGraceNs = 1'000'000'000;
+    static constexpr std::size_t kMaxCandidates = 4;
+
+    SourceFilter() { sources_.reserve(kMaxSources); }
+
+    // Hosts that may send; unspecified addresses are passed over. None left: any host.
+    void set_hosts(const std::vector<base::NetAddress>& hosts);
+    void set_signalled(std::vector<std::uint32_t> ssrcs) { signalled_ = std::move(ssrcs); }
+    // A new SDP moved the remote address: the next source need not wait for silence.
+    void expect_change() { change_expected_ = true; }
+    void on_bye(std::uint32_t ssrc);  // RTCP BYE: as expect_change() when it is the present source
+    // Media was not read for a while (pause): what is missing is no loss.
+    void on_break();
+
+    bool is_allowed_host(const base::NetAddress& source) const;
+
+    SourceVerdict on_packet(const base::NetAddress& source, const RtpHeader& header,
+                            std::int64_t arrival_ns);
+    // What the newest packet changed, taken once.
+    std::optional<SourceChange> take_change() { return std::exchange(change_, std::nullopt); }
+
+    // Held packets that arrived before this were overlapped by the present source: reject them.
+    std::int64_t held_since_ns() const;
+
+    // The stream ends or is paused: is there a source whose held packets count? It does when
+    // nothing else ever came, or when it is proven and began as the present one fell silent. It is
+    // the present one from now on (take_change()). All other candidates are forgotten.
+    std::optional<std::uint32_t> settle();
+
+    bool has_source() const { return current_ != kNoSource; }
+    // The present source; only when has_source().
+    std::uint32_t current_ssrc() const { return sources_[current_].ssrc; }
+    SequenceTracker& current_tracker() { return sources_[current_].tracker; }
+    const SequenceTracker& current_tracker() const { return sources_[current_].tracker; }
+
+    // Over all accepted sources.
+    std::uint64_t lost() const;
+    std::uint64_t duplicates() const;
+    std::uint64_t reordered() const;
+
+private:
+    static constexpr std::size_t kNoSource = static_cast<std::size_t>(-1);
+    struct Source {
+        std::uint32_t ssrc = 0;
+        std::int64_t first_arrival_ns = 0;
+        std::int64_t last_arrival_ns = 0;
+        SequenceTracker tracker;
+    };
+
+    bool is_signalled(std::uint32_t ssrc) const;
+    bool may_change(std::int64_t arrival_ns) const;
+    std::size_t find_source(std::uint32_t ssrc) const;
+    SourceVerdict on_candidate(const RtpHeader& header, std::int64_t arrival_ns);
+    std::optional<Source>* slot_for_candidate(std::uint32_t ssrc, std::int64_t arrival_ns);
+    void accept(Source source);  // it becomes the present one
+    void retire(const Source& source);
+
+    std::vector<std::array<std::uint8_t, 16>> hosts_;
+    std::vector<std::uint32_t> signalled_;
+    std::vector<Source> sources_;  // accepted, at most kMaxSources
+    std::size_t current_ = kNoSource;
+    std::int64_t replaced_at_ns_ = 0;  // when the present source took over
+    std::array<std::optional<Source>, kMaxCandidates> candidates_;
+    bool change_expected_ = false;
+    std::optional<SourceChange> change_;
+    std::uint64_t retired_lost_ = 0;
+    std::uint64_t retired_duplicates_ = 0;
+    std::uint64_t retired_reordered_ = 0;
+};
+
+}  // namespace earshot::rtp
