@@ -1,0 +1,52 @@
+// Turns the journal's records of one ended recording into its stored form (design section 5): the
+// packets, the signalling, the metadata documents, the events, a WAV a stream, the levels, and the
+// signed manifest. docs/recording-format.md states the bytes. Runs on an archive thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "archive/record_source.h"
+#include "archive/signing_key.h"
+#include "archive/summary.h"
+#include "base/reason.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "base/uuid.h"
+#include "objects/object_store.h"
+
+namespace earshot::archive {
+
+struct BuildInput {
+    base::Uuid recording;
+    RecordSource& records;  // read once, to the end
+    objects::ObjectStore& objects;
+    const SigningKey& key;
+    base::WallTime now;  // for the manifest
+    // What the caller knows and the records do not: the process died ("interrupted"), packets were
+    // not stored ("storage_full"). The state is then `partial` at best, with this reason.
+    std::optional<base::Reason> failure;
+    // The journal holds a Close record: nothing is missing at its end. Without it a recording
+    // without a call_ended event is "interrupted".
+    bool was_closed = true;
+};
+
+struct BuildOutput {
+    Summary summary;  // state complete, partial or failed
+    std::string
+        directory;  // below DATA/recordings: "2026/03/02/<id>", as catalog::Recording has it
+    std::uint64_t bytes = 0;  // of all parts
+};
+
+// Stores the recording in `objects`, read back and compared, before it returns. On an error nothing
+// is visible there, the journal is still needed, and trying again is right. Reason codes:
+// "no_records", "storage_full", "storage_error".
+base::Result<BuildOutput, base::Reason> build_recording(const BuildInput& input);
+
+// The summary alone, by the same rules and without storing anything: for the recovery and `show`.
+base::Result<Summary, base::Reason> summarise(const base::Uuid& recording, RecordSource& records,
+                                              bool was_closed);
+
+}  // namespace earshot::archive
