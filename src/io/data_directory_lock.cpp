@@ -1,0 +1,67 @@
+#include "io/data_directory_lock.h"
+
+#include <fmt/format.h>
+#include <sys/file.h>
+
+#include <array>
+#include <cerrno>
+#include <system_error>
+
+#include "io/linux_file.h"
+
+namespace earshot::io {
+
+using base::Reason;
+using base::Result;
+
+namespace {
+
+std::string errno_text(int number) {
+    return std::error_code(number, std::generic_category()).message();
+}
+
+std::string read_pid(int fd) {
+    std::array<char, 16> text{};
+    const ssize_t count = ::pread(fd, text.data(), text.size(), 0);
+    std::string pid;
+    for (ssize_t i = 0; i < count; ++i) {
+        const char c = text[static_cast<std::size_t>(i)];
+        if (c < '0' || c > '9') break;
+        pid += c;
+    }
+    return pid;
+}
+
+Reason unusable(const std::string& directory, std::string_view what, int number) {
+    return Reason{"data_directory_unusable",
+                  fmt::format("The data directory {} cannot be used: {}: {}.", directory, what,
+                              errno_text(number))};
+}
+
+}  // namespace
+
+Result<DataDirectoryLock, Reason> DataDirectoryLock::acquire(const std::string& directory) {
+    LinuxFileSystem files;
+    if (const auto made = files.make_directories(directory); !made) {
+        return unusable(directory, made.error().what, static_cast<int>(made.error().detail));
+    }
+    const std::string path = join_path(directory, "lock");
+    FileDescriptor file(::open(path.c_str(), O_RDWR | O_CREAT | O_CLOEXEC, 0600));
+    if (!file.is_open()) return unusable(directory, "its file `lock` cannot be opened", errno);
+    if (::flock(file.get(), LOCK_EX | LOCK_NB) != 0) {
+        if (errno != EWOULDBLOCK) return unusable(directory, "flock", errno);
+        const std::string pid = read_pid(file.get());
+        const std::string owner =
+            pid.empty() ? std::string("another process") : fmt::format("process {}", pid);
+        return Reason{"data_directory_in_use",
+                      fmt::format("The data directory {} is in use by {}.", directory, owner)};
+    }
+    const std::string pid = fmt::format("{}\n", ::getpid());
+    if (::ftruncate(file.get(), 0) != 0 ||
+        ::pwrite(file.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
+        return unusable(directory, "its file `lock` cannot be written", errno);
+    }
+    return DataDirectoryLock(std::move(file));
+}
+
+}  // namespace earshot::io
