@@ -1,0 +1,25 @@
+// Limits on what peers may hold open (threats: slow TCP, floods). Each is tested at its edge or
+// shown by doctor.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+
+namespace earshot::transport {
+
+inline constexpr std::size_t kMaxConnections = 4096;
+inline constexpr std::size_t kMaxConnectionsPerHost = 128;
+inline constexpr std::size_t kMaxQueuedBytesPerConnection =
+    1U << 20;  // a peer that does not read is closed
+inline constexpr std::size_t kMaxDatagramBytes = 65535;
+inline constexpr std::size_t kDatagramsPerTurn =
+    64;  // then timers and other sockets have their turn
+
+inline constexpr std::chrono::seconds kFirstMessageTime{
+    10};  // from accept to the first whole message
+inline constexpr std::chrono::seconds kMessageTime{
+    20};  // from the first byte of a message to its last
+inline constexpr std::chrono::seconds kConnectTime{8};
+inline constexpr std::chrono::hours kIdleTime{2};  // between messages; a dialog may rest for long
+
+}  // namespace earshot::transport

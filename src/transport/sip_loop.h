@@ -1,0 +1,94 @@
+// The event loop of a signalling thread: SIP over UDP and TCP sockets (RFC 3261 §18), one timer,
+// and functions posted by other threads. It moves bytes; what they mean is sip::Agent's business.
+// All of Asio that signalling needs is inside sip_loop.cpp.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/log.h"
+#include "base/net_address.h"
+#include "base/reason.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "sip/agent.h"
+#include "sip/flow.h"
+#include "sip/stream_framer.h"
+
+namespace earshot::transport {
+
+struct Listen {
+    sip::Transport transport = sip::Transport::Udp;
+    base::NetAddress address;  // port 0: any free one
+    // Streams: false for a client, which only connects from this address.
+    bool accept = true;
+};
+
+class SipLoop {
+public:
+    // Called on the loop's thread, one at a time.
+    class Handler {
+    public:
+        Handler() = default;
+        Handler(const Handler&) = delete;
+        Handler& operator=(const Handler&) = delete;
+        virtual ~Handler() = default;
+
+        // One datagram, or one message cut out of a stream.
+        virtual void on_bytes(const sip::Flow& flow, base::Bytes&& bytes) = 0;
+        // The stream cannot be followed; it is closed after what you send now has gone out.
+        virtual void on_broken_stream(const sip::Flow& flow, const sip::StreamEvent& event) = 0;
+        virtual void on_flow_closed(const sip::Flow& flow) = 0;
+        virtual void on_send_failed(sip::TransactionId transaction) = 0;
+        virtual void on_deadline() = 0;
+    };
+
+    struct Counters {
+        std::atomic<std::uint64_t> datagrams{0};
+        std::atomic<std::uint64_t> connections_refused{0};  // over a limit
+        std::atomic<std::uint64_t> connections_timed_out{0};
+        std::atomic<std::uint64_t> send_failures{0};
+        std::atomic<std::uint64_t> connections{0};  // open now
+    };
+
+    // Binds all addresses. The reason names the address and what occupies it, as far as it can be
+    // told.
+    static base::Result<std::unique_ptr<SipLoop>, base::Reason> create(
+        const std::vector<Listen>& listens, base::Log& log);
+    SipLoop(const SipLoop&) = delete;
+    SipLoop& operator=(const SipLoop&) = delete;
+    ~SipLoop();
+
+    // The address that was bound, in the order of `listens` (Flow::listener is the index).
+    base::NetAddress local_address(std::uint16_t listener) const;
+
+    // Serves until stop(). `handler` is borrowed for the run.
+    void run(Handler& handler);
+
+    // Any thread.
+    void post(std::function<void()> work);
+    void stop();
+
+    // The loop's thread only, from here on.
+    // on_deadline() is called at or after `when`; nullopt: never. Replaces the one before.
+    void set_deadline(std::optional<base::TimePoint> when);
+    // A stream without an open connection is connected first; failures come by on_send_failed.
+    void send(const sip::Flow& flow, sip::SharedBytes bytes, sip::TransactionId transaction);
+    // `handle` is called for each of these signals; for the program's main loop only.
+    void watch_signals(const std::vector<int>& signals, std::function<void(int)> handle);
+
+    const Counters& counters() const;
+
+private:
+    class Impl;
+    explicit SipLoop(std::unique_ptr<Impl> impl);
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace earshot::transport
