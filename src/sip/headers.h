@@ -29,8 +29,8 @@ struct NameAddr {
     }
     std::string_view tag() const { return param("tag").value_or(std::string_view{}); }
     // A feature tag such as "sip.src": as `;+sip.src` where it belongs, without its `+` (interop
-    // Q24, Q28: "src" alone is also taken for sip.src) or inside the brackets (Q27). A value does
-    // not matter.
+    // Q24, Q28: "src" alone is taken for sip.src, too) or inside the brackets (Q27). Any value but
+    // FALSE will do.
     bool has_feature(std::string_view feature) const;
 };
 base::Result<NameAddr> parse_name_addr(std::string_view value);
@@ -94,7 +94,8 @@ base::Result<base::WallTime> parse_date(std::string_view value);
 std::string format_date(base::WallTime time);
 
 // Takes the next element of a comma-separated list off `rest`, trimmed; commas inside quotes and
-// angle brackets do not split. False at the end; empty elements are skipped.
+// angle brackets do not split. False at the end; empty elements are skipped. Each call is linear in
+// `rest`: whoever loops over a peer's text must stop at kMaxHeaderValues, as Message does.
 bool take_list_element(std::string_view& rest, std::string_view& element);
 
 }  // namespace earshot::sip

@@ -4,7 +4,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 #include <string_view>
 
@@ -16,8 +15,8 @@ namespace earshot::sip {
 struct StreamEvent {
     enum class Kind : std::uint8_t {
         Message,  // `bytes` is one whole message for parse_message()
-        Ping,     // CRLF CRLF between messages (RFC 5626 §3.5.1): answer with CRLF
-        Pong,     // a single CRLF between messages: the answer to our own ping
+        Pong,     // CRLF between messages: the answer to a ping of ours (RFC 5626 §3.5.1), if any
+        Ping,     // a second CRLF after that one: answer with CRLF
         Broken,   // the stream cannot be followed any more: close it; nothing comes after this
     };
     Kind kind = Kind::Message;
@@ -37,17 +36,18 @@ public:
     std::size_t buffered_bytes() const;
 
 private:
-    bool scan_blank();
-    bool scan_head();
-    bool scan_body();
-    void break_off(int status, std::string_view reason, std::size_t head_size);
+    std::optional<StreamEvent> poll_blank();
+    std::optional<StreamEvent> poll_head();
+    std::optional<StreamEvent> take_message();
+    StreamEvent break_off(int status, std::string_view reason);
+    std::string_view pending() const;
 
     base::Bytes buffer_;
     std::size_t start_ = 0;         // first byte that has not been handed out
-    std::size_t scanned_ = 0;       // bytes before this one are known to hold no end of the head
-    std::size_t line_start_ = 0;    // of the line that is being scanned
+    std::size_t scanned_ = 0;       // of pending(): no line ends in what lies before
+    std::size_t line_start_ = 0;    // of pending(): the line that is being scanned
     std::size_t message_size_ = 0;  // 0 while the head is not complete
-    std::deque<StreamEvent> events_;
+    bool after_blank_ = false;      // the last thing handed out was the first CRLF of a pair
     bool broken_ = false;
 };
 

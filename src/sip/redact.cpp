@@ -1,0 +1,109 @@
+#include "sip/redact.h"
+
+#include <algorithm>
+#include <string_view>
+
+#include "base/bytes.h"
+#include "base/text.h"
+
+namespace earshot::sip {
+namespace {
+
+using Octets = std::span<std::uint8_t>;
+
+std::size_t overwrite(Octets octets) {
+    std::fill(octets.begin(), octets.end(), std::uint8_t{'*'});
+    return octets.size();
+}
+
+std::size_t count_blanks(std::string_view text) {
+    return std::min(text.find_first_not_of(" \t"), text.size());
+}
+
+// Takes a line off `rest`, without its end: CRLF, LF or CR.
+Octets take_line(Octets& rest) {
+    const std::string_view text = base::as_text(rest);
+    const std::size_t size = std::min(text.find_first_of("\r\n"), text.size());
+    std::size_t next = std::min(size + 1, text.size());
+    if (text.substr(size, 2) == "\r\n") ++next;
+    const Octets line = rest.first(size);
+    rest = rest.subspan(next);
+    return line;
+}
+
+// The size of the header name, its colon and the spaces around it, or 0 when it is another header.
+std::size_t credentials_prefix(std::string_view line) {
+    for (const std::string_view name : {"authorization", "proxy-authorization"}) {
+        if (!base::istarts_with(line, name)) continue;
+        std::size_t size = name.size() + count_blanks(line.substr(name.size()));
+        if (line.substr(size, 1) != ":") continue;
+        ++size;
+        return size + count_blanks(line.substr(size));
+    }
+    return 0;
+}
+
+// Follows the value of Authorization over its folds: the scheme's name stays readable.
+class CredentialsEraser {
+public:
+    std::size_t erase(Octets line) {
+        const std::string_view text = base::as_text(line);
+        std::size_t at = credentials_prefix(text);
+        if (at != 0) {
+            is_inside_ = true;
+            has_scheme_ = false;
+        } else {
+            at = count_blanks(text);
+            is_inside_ = is_inside_ && at != 0;
+        }
+        if (!is_inside_) return 0;
+        if (!has_scheme_ && at < text.size()) {
+            has_scheme_ = true;
+            at = std::min(text.find_first_of(" \t", at), text.size());
+            at += count_blanks(text.substr(at));
+        }
+        return overwrite(line.subspan(at));
+    }
+
+private:
+    bool is_inside_ = false;
+    bool has_scheme_ = false;
+};
+
+// RFC 4568 §9.2: inline:KEY|lifetime|MKI:length, several of them parted by ';'.
+std::size_t erase_inline_keys(Octets line) {
+    constexpr std::string_view kInline = "inline:";
+    const std::string_view text = base::as_text(line);
+    std::size_t count = 0;
+    for (std::size_t at = 0; at < text.size(); ++at) {
+        if (!base::istarts_with(text.substr(at), kInline)) continue;
+        at += kInline.size();
+        const std::size_t end = std::min(text.find_first_of("|; \t", at), text.size());
+        count += overwrite(line.subspan(at, end - at));
+        at = end;
+    }
+    return count;
+}
+
+std::size_t erase_sdp_keys(Octets line) {
+    const std::string_view text = base::as_text(line);
+    const std::size_t blanks = count_blanks(text);
+    const std::string_view sdp = text.substr(blanks);
+    if (base::istarts_with(sdp, "a=crypto:")) return erase_inline_keys(line);
+    if (base::istarts_with(sdp, "k=")) return overwrite(line.subspan(blanks + 2));
+    return 0;
+}
+
+}  // namespace
+
+std::size_t redact_secrets(Octets message) {
+    CredentialsEraser credentials;
+    std::size_t count = 0;
+    while (!message.empty()) {
+        const Octets line = take_line(message);
+        count += credentials.erase(line) + erase_sdp_keys(line);
+    }
+    return count;
+}
+
+}  // namespace earshot::sip
