@@ -168,6 +168,7 @@ struct MetadataDocument {
     DataMode mode = DataMode::Complete;
     MetadataObjects objects;
     std::string request_reason;         // of a SnapshotRequest
+    bool is_older_form = false;         // a draft's namespace, names or nesting: not RFC 7865's
     std::vector<MetadataIssue> issues;  // faults that did not hinder reading
 };
 

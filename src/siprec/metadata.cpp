@@ -1,0 +1,46 @@
+#include "siprec/metadata.h"
+
+#include <tuple>
+
+#include "base/text.h"
+
+namespace earshot::siprec {
+
+MetadataId::MetadataId(std::string_view text) {
+    // A UUID in hex is looked for first: its 32 or 36 characters can be read as base64, too, but
+    // never as base64 of 16 bytes.
+    auto uuid = base::parse_uuid(text);
+    if (!uuid) uuid = base::parse_uuid_base64(text);
+    if (uuid) {
+        uuid_ = *uuid;
+        has_uuid_ = true;
+        if (base::to_base64(uuid_) == text) return;
+    }
+    text_ = base::to_valid_utf8(text);
+}
+
+std::string MetadataId::text() const {
+    return text_.empty() && has_uuid_ ? base::to_base64(uuid_) : text_;
+}
+
+std::optional<base::Uuid> MetadataId::uuid() const {
+    if (!has_uuid_) return std::nullopt;
+    return uuid_;
+}
+
+bool operator==(const MetadataId& a, const MetadataId& b) {
+    if (a.has_uuid_ != b.has_uuid_) return false;
+    return a.has_uuid_ ? a.uuid_ == b.uuid_ : a.text_ == b.text_;
+}
+
+bool operator<(const MetadataId& a, const MetadataId& b) {
+    if (a.has_uuid_ != b.has_uuid_) return a.has_uuid_;
+    return a.has_uuid_ ? a.uuid_ < b.uuid_ : a.text_ < b.text_;
+}
+
+std::size_t MetadataObjects::count() const {
+    return groups.size() + sessions.size() + participants.size() + streams.size() +
+           session_recordings.size() + participant_sessions.size() + participant_streams.size();
+}
+
+}  // namespace earshot::siprec

@@ -1,0 +1,570 @@
+// XML -> MetadataDocument: the RFC's form and the older ones (metadata-model section 7).
+#include <algorithm>
+#include <array>
+#include <initializer_list>
+#include <utility>
+
+#include "base/text.h"
+#include "siprec/limits.h"
+#include "siprec/metadata.h"
+#include "siprec/xml_document.h"
+
+namespace earshot::siprec {
+namespace {
+
+constexpr std::array<std::string_view, 3> kNamespaces = {
+    "urn:ietf:params:xml:ns:recording:1",  // RFC 7865
+    "urn:ietf:params:xml:ns:recording",    // drafts: Oracle, AudioCodes, Ribbon
+    "urn:ietf:params:xml:ns:siprec",       // an older draft: BroadWorks
+};
+
+bool is_recording_namespace(std::string_view uri) {
+    return std::find(kNamespaces.begin(), kNamespaces.end(), uri) != kNamespaces.end();
+}
+
+std::string_view local_name(const XmlElement& element) {
+    std::string_view name = element.name();
+    // A prefix that nobody declared stays in the name.
+    if (const std::size_t colon = name.rfind(':'); colon != std::string_view::npos)
+        name.remove_prefix(colon + 1);
+    return name;
+}
+
+template <class Visit>
+void for_each_child(const XmlElement& parent, Visit visit) {
+    for (auto child = parent.first_child(); child; child = child->next_sibling()) visit(*child);
+}
+
+class DocumentParser {
+public:
+    base::Result<MetadataDocument, MetadataIssue> run(const XmlDocument& xml);
+
+private:
+    // What encloses an object, for the forms that nest.
+    struct Context {
+        MetadataId session;
+        MetadataId group;
+    };
+
+    bool is_ours(const XmlElement& element, std::string_view name) const;
+    void note(std::string text, const XmlElement& at);
+    void note_once(bool& noted, std::string text, const XmlElement& at);
+    bool count_object();
+
+    void parse_child(const XmlElement& element, const Context& context);
+    bool parse_object(const XmlElement& element, const Context& context);
+    void parse_group(const XmlElement& element);
+    void parse_session(const XmlElement& element, const Context& context);
+    void parse_session_child(const XmlElement& child, CommunicationSession& session);
+    void parse_participant(const XmlElement& element, const Context& context);
+    void parse_stream(const XmlElement& element, const Context& context);
+    void parse_session_recording(const XmlElement& element, const Context& context);
+    void parse_participant_session(const XmlElement& element, const Context& context);
+    void parse_participant_stream(const XmlElement& element);
+
+    MetadataId definition_id(const XmlElement& element, const char* name, std::size_t index);
+    MetadataId reference(const XmlElement& element, std::initializer_list<const char*> names);
+    void check_id(const MetadataId& id, const XmlElement& at);
+    std::optional<base::WallTime> parse_time(const XmlElement& element);
+    bool parse_period(const XmlElement& child, Period& period);
+    void check_period(const Period& period, const XmlElement& at);
+    void add_stream_ids(const XmlElement& element, std::vector<MetadataId>& ids);
+    void add_extension(const XmlElement& element, std::vector<Extension>& extensions);
+    void attach_parented_extensions();
+    void fill_missing_sessions();
+
+    MetadataDocument document_;
+    std::string_view name_space_;
+    std::size_t object_count_ = 0;
+    std::vector<std::pair<MetadataId, Extension>> parented_;  // extensiondata with parent=
+    bool noted_time_ = false;
+    bool noted_unnamespaced_ = false;
+    bool noted_uuid_version_ = false;
+    bool too_many_ = false;
+};
+
+bool DocumentParser::is_ours(const XmlElement& element, std::string_view name) const {
+    const std::string_view uri = element.name_space();
+    const bool fits = uri.empty() || uri == name_space_ || is_recording_namespace(uri);
+    return fits && base::iequals(local_name(element), name);
+}
+
+void DocumentParser::note(std::string text, const XmlElement& at) {
+    if (document_.issues.size() + 1 < kMaxMetadataIssues) {
+        document_.issues.push_back({std::move(text), at.line()});
+    } else if (document_.issues.size() < kMaxMetadataIssues) {
+        document_.issues.push_back({"there are further faults", at.line()});
+    }
+}
+
+void DocumentParser::note_once(bool& noted, std::string text, const XmlElement& at) {
+    if (!std::exchange(noted, true)) note(std::move(text), at);
+}
+
+bool DocumentParser::count_object() {
+    if (++object_count_ > kMaxMetadataObjects) too_many_ = true;
+    return !too_many_;
+}
+
+// ---- ids, times, extensions -------------------------------------------------------------------
+
+void DocumentParser::check_id(const MetadataId& id, const XmlElement& at) {
+    const auto uuid = id.uuid();
+    if (!uuid) {
+        note("the id '" + id.text() + "' is not base64 of a UUID's 16 bytes", at);
+        return;
+    }
+    if (uuid->version() == 1)
+        note_once(noted_uuid_version_,
+                  "the id '" + id.text() + "' is a version 1 UUID, which may reveal a MAC address",
+                  at);
+}
+
+// The RFC's attribute, else the drafts' plain "id". An object without an id is kept under its
+// place in the document, so that a snapshot sent again finds it (Avaya sends stream_id="").
+MetadataId DocumentParser::definition_id(const XmlElement& element, const char* name,
+                                         std::size_t index) {
+    std::optional<std::string> value = element.attribute(name);
+    if (!value) {
+        value = element.attribute("id");
+        document_.is_older_form = document_.is_older_form || value.has_value();
+    }
+    const std::string_view text = value ? base::trim(*value) : std::string_view{};
+    if (text.empty()) {
+        note(std::string{local_name(element)} + " has no " + name, element);
+        return MetadataId{"#" + std::string{local_name(element)} + "-" + std::to_string(index)};
+    }
+    MetadataId id{text};
+    check_id(id, element);
+    return id;
+}
+
+MetadataId DocumentParser::reference(const XmlElement& element,
+                                     std::initializer_list<const char*> names) {
+    bool first = true;
+    for (const char* name : names) {
+        if (const auto value = element.attribute(name)) {
+            if (!first) document_.is_older_form = true;
+            return MetadataId{base::trim(*value)};
+        }
+        first = false;
+    }
+    return {};
+}
+
+std::optional<base::WallTime> DocumentParser::parse_time(const XmlElement& element) {
+    const std::string text = element.text();
+    const auto parsed = base::parse_time(text);
+    if (!parsed) {
+        note(std::string{local_name(element)} + " '" + text + "' is no time", element);
+        return std::nullopt;
+    }
+    if (!parsed->exact)
+        note_once(
+            noted_time_,
+            std::string{local_name(element)} + " '" + text + "' is not in the form of RFC 3339",
+            element);
+    return parsed->time;
+}
+
+bool DocumentParser::parse_period(const XmlElement& child, Period& period) {
+    if (is_ours(child, "associate-time")) {
+        period.associate = parse_time(child);
+    } else if (is_ours(child, "disassociate-time")) {
+        period.disassociate = parse_time(child);
+    } else {
+        return false;
+    }
+    return true;
+}
+
+void DocumentParser::check_period(const Period& period, const XmlElement& at) {
+    if (period.associate && period.disassociate && *period.disassociate < *period.associate)
+        note("disassociate-time lies before associate-time", at);
+}
+
+// <send>ID</send>, or BroadWorks' <send><id>ID</id></send>.
+void DocumentParser::add_stream_ids(const XmlElement& element, std::vector<MetadataId>& ids) {
+    const auto add = [&](const XmlElement& holder) {
+        const std::string text = holder.text();
+        if (!text.empty() && count_object()) ids.emplace_back(text);
+    };
+    if (!element.first_child()) {
+        add(element);
+        return;
+    }
+    document_.is_older_form = true;
+    for_each_child(element, add);
+}
+
+void DocumentParser::add_extension(const XmlElement& element, std::vector<Extension>& extensions) {
+    if (!count_object()) return;
+    const std::string_view uri = element.name_space();
+    if (uri.empty() || is_recording_namespace(uri)) {
+        // The schema wants a foreign namespace; OpenSIPS and the Oracle draft form have none.
+        note_once(noted_unnamespaced_,
+                  "'" + std::string{element.name()} +
+                      "' is in no namespace of its own and kept as an extension",
+                  element);
+    }
+    Extension extension{std::string{local_name(element)}, std::string{uri}, element.outer_xml()};
+    const auto parent = element.attribute("parent");
+    if (parent && base::iequals(extension.name, "extensiondata")) {
+        parented_.emplace_back(MetadataId{base::trim(*parent)}, std::move(extension));
+    } else {
+        extensions.push_back(std::move(extension));
+    }
+}
+
+template <class Object>
+bool attach(std::vector<Object>& objects, const MetadataId& id, Extension& extension) {
+    for (Object& object : objects) {
+        if (object.id == id) {
+            object.extensions.push_back(std::move(extension));
+            return true;
+        }
+    }
+    return false;
+}
+
+void DocumentParser::attach_parented_extensions() {
+    MetadataObjects& all = document_.objects;
+    for (auto& [id, extension] : parented_) {
+        document_.is_older_form = true;
+        const bool found = attach(all.participants, id, extension) ||
+                           attach(all.sessions, id, extension) ||
+                           attach(all.streams, id, extension) || attach(all.groups, id, extension);
+        if (!found) all.extensions.push_back(std::move(extension));
+    }
+}
+
+// ---- objects ----------------------------------------------------------------------------------
+
+void DocumentParser::parse_group(const XmlElement& element) {
+    Group group;
+    group.line = element.line();
+    group.id = definition_id(element, "group_id", document_.objects.groups.size());
+    Context context;
+    context.group = group.id;
+    for_each_child(element, [&](const XmlElement& child) {
+        if (parse_period(child, group.period) || parse_object(child, context)) return;
+        add_extension(child, group.extensions);
+    });
+    check_period(group.period, element);
+    document_.objects.groups.push_back(std::move(group));
+}
+
+int parse_cause(std::string_view text) {
+    return static_cast<int>(base::parse_number<std::uint16_t>(base::trim(text)).value_or(0));
+}
+
+void DocumentParser::parse_session_child(const XmlElement& child, CommunicationSession& session) {
+    if (is_ours(child, "sipSessionID")) {
+        // White space may be folded into the value.
+        std::string value = child.text();
+        value.erase(std::remove_if(value.begin(), value.end(),
+                                   [](char c) {
+                                       return base::trim({&c, 1}).empty();
+                                   }),
+                    value.end());
+        if (count_object()) session.sip_session_ids.push_back(std::move(value));
+    } else if (is_ours(child, "reason")) {
+        EndReason reason;
+        reason.protocol = child.attribute("protocol").value_or("SIP");
+        reason.cause = parse_cause(child.attribute("cause").value_or(""));
+        reason.text = child.text();
+        if (count_object()) session.reasons.push_back(std::move(reason));
+    } else if (is_ours(child, "group-ref")) {
+        session.group = MetadataId{child.text()};
+    } else if (is_ours(child, "start-time")) {
+        session.start = parse_time(child);
+    } else if (is_ours(child, "associate-time")) {  // draft
+        document_.is_older_form = true;
+        session.start = parse_time(child);
+    } else if (is_ours(child, "stop-time") || is_ours(child, "disassociate-time")) {
+        session.stop = parse_time(child);
+    } else {
+        add_extension(child, session.extensions);
+    }
+}
+
+void DocumentParser::parse_session(const XmlElement& element, const Context& context) {
+    CommunicationSession session;
+    session.line = element.line();
+    session.id = definition_id(element, "session_id", document_.objects.sessions.size());
+    session.group = context.group;
+    Context inner = context;
+    inner.session = session.id;
+    for_each_child(element, [&](const XmlElement& child) {
+        if (!parse_object(child, inner)) parse_session_child(child, session);
+    });
+    if (session.start && session.stop && *session.stop < *session.start)
+        note("stop-time lies before start-time", element);
+    document_.objects.sessions.push_back(std::move(session));
+}
+
+void DocumentParser::parse_participant(const XmlElement& element, const Context& context) {
+    Participant participant;
+    participant.line = element.line();
+    participant.id =
+        definition_id(element, "participant_id", document_.objects.participants.size());
+    ParticipantSessionAssoc in_session;
+    ParticipantStreamAssoc on_streams;
+    in_session.participant = on_streams.participant = participant.id;
+    in_session.line = on_streams.line = participant.line;
+    in_session.session = reference(element, {"session_id", "session"});
+    if (in_session.session.is_empty()) in_session.session = context.session;
+    Period period;
+    bool has_streams = false;
+    for_each_child(element, [&](const XmlElement& child) {
+        if (is_ours(child, "nameID")) {
+            NameId name;
+            name.aor = base::trim(child.attribute("aor").value_or(""));
+            for_each_child(child, [&](const XmlElement& part) {
+                if (is_ours(part, "name")) {
+                    name.name = part.text();
+                    name.language = part.language();
+                } else if (is_ours(part, "aor")) {
+                    name.aor = part.text();
+                }
+            });
+            if (count_object()) participant.names.push_back(std::move(name));
+        } else if (is_ours(child, "aor")) {  // draft: <aor> and <name> side by side
+            document_.is_older_form = true;
+            if (count_object()) participant.names.push_back({child.text(), {}, {}});
+        } else if (is_ours(child, "name")) {
+            document_.is_older_form = true;
+            if (participant.names.empty()) participant.names.emplace_back();
+            participant.names.back().name = child.text();
+            participant.names.back().language = child.language();
+        } else if (is_ours(child, "send") || is_ours(child, "recv")) {
+            has_streams = true;
+            add_stream_ids(child, is_ours(child, "send") ? on_streams.send : on_streams.recv);
+        } else if (!parse_period(child, period)) {
+            add_extension(child, participant.extensions);
+        }
+    });
+    const bool has_period = period.associate || period.disassociate;
+    check_period(period, element);
+    if (has_period) in_session.periods = on_streams.periods = {period};
+    MetadataObjects& all = document_.objects;
+    if (participant.names.empty()) note("participant has no nameID", element);
+    all.participants.push_back(std::move(participant));
+    if (has_period || has_streams || !in_session.session.is_empty()) {
+        document_.is_older_form = true;
+        all.participant_sessions.push_back(std::move(in_session));
+        if (has_streams) all.participant_streams.push_back(std::move(on_streams));
+    }
+}
+
+void DocumentParser::parse_stream(const XmlElement& element, const Context& context) {
+    MediaStream stream;
+    stream.line = element.line();
+    stream.id = definition_id(element, "stream_id", document_.objects.streams.size());
+    stream.session = reference(element, {"session_id", "session"});
+    if (stream.session.is_empty()) stream.session = context.session;
+    for_each_child(element, [&](const XmlElement& child) {
+        // The draft's mode, times and csrc tell nothing that the RTP does not.
+        constexpr std::array<std::string_view, 6> kDraft = {
+            "mode", "associate-time", "disassociate-time", "start-time", "stop-time", "csrc"};
+        const bool draft = std::any_of(kDraft.begin(), kDraft.end(),
+                                       [&](std::string_view name) { return is_ours(child, name); });
+        if (is_ours(child, "label")) {
+            stream.label = child.text();
+        } else if (draft) {
+            document_.is_older_form = true;
+        } else {
+            add_extension(child, stream.extensions);
+        }
+    });
+    document_.objects.streams.push_back(std::move(stream));
+}
+
+void DocumentParser::parse_session_recording(const XmlElement& element, const Context& context) {
+    SessionRecordingAssoc assoc;
+    assoc.line = element.line();
+    assoc.session = reference(element, {"session_id", "session"});
+    if (assoc.session.is_empty()) assoc.session = context.session;
+    Period period;
+    for_each_child(element, [&](const XmlElement& child) {
+        if (!parse_period(child, period)) add_extension(child, assoc.extensions);
+    });
+    check_period(period, element);
+    if (period.associate || period.disassociate) assoc.periods = {period};
+    document_.objects.session_recordings.push_back(std::move(assoc));
+}
+
+void DocumentParser::parse_participant_session(const XmlElement& element, const Context& context) {
+    ParticipantSessionAssoc assoc;
+    assoc.line = element.line();
+    assoc.participant = reference(element, {"participant_id", "participant"});
+    assoc.session = reference(element, {"session_id", "session"});
+    if (assoc.session.is_empty()) assoc.session = context.session;
+    Period period;
+    for_each_child(element, [&](const XmlElement& child) {
+        if (is_ours(child, "param")) {
+            if (count_object())
+                assoc.params.push_back(
+                    {child.attribute("pname").value_or(""), child.attribute("pval").value_or("")});
+        } else if (!parse_period(child, period)) {
+            add_extension(child, assoc.extensions);
+        }
+    });
+    check_period(period, element);
+    if (period.associate || period.disassociate) assoc.periods = {period};
+    if (assoc.participant.is_empty()) {
+        note("participantsessionassoc has no participant_id and is left out", element);
+        return;
+    }
+    document_.objects.participant_sessions.push_back(std::move(assoc));
+}
+
+void DocumentParser::parse_participant_stream(const XmlElement& element) {
+    ParticipantStreamAssoc assoc;
+    assoc.line = element.line();
+    assoc.participant = reference(element, {"participant_id", "participant"});
+    Period period;
+    for_each_child(element, [&](const XmlElement& child) {
+        if (is_ours(child, "send")) {
+            add_stream_ids(child, assoc.send);
+        } else if (is_ours(child, "recv")) {
+            add_stream_ids(child, assoc.recv);
+        } else if (!parse_period(child, period)) {
+            add_extension(child, assoc.extensions);
+        }
+    });
+    check_period(period, element);
+    if (period.associate || period.disassociate) assoc.periods = {period};
+    if (assoc.participant.is_empty()) {
+        note("participantstreamassoc has no participant_id and is left out", element);
+        return;
+    }
+    document_.objects.participant_streams.push_back(std::move(assoc));
+}
+
+// False when the element is no object of ours. Drafts nest sessions in groups and participants in
+// sessions; the depth limit of the XML bounds the recursion.
+bool DocumentParser::parse_object(const XmlElement& element, const Context& context) {
+    const auto is = [&](std::string_view name) { return is_ours(element, name); };
+    const bool known = is("group") || is("session") || is("participant") || is("stream") ||
+                       is("sessionrecordingassoc") || is("participantsessionassoc") ||
+                       is("participantstreamassoc");
+    if (!known) return false;
+    if (!count_object()) return true;
+    if (is("group")) {
+        parse_group(element);
+    } else if (is("session")) {
+        parse_session(element, context);
+    } else if (is("participant")) {
+        parse_participant(element, context);
+    } else if (is("stream")) {
+        parse_stream(element, context);
+    } else if (is("sessionrecordingassoc")) {
+        parse_session_recording(element, context);
+    } else if (is("participantsessionassoc")) {
+        parse_participant_session(element, context);
+    } else {
+        parse_participant_stream(element);
+    }
+    return true;
+}
+
+void DocumentParser::parse_child(const XmlElement& element, const Context& context) {
+    if (is_ours(element, "datamode")) {
+        const std::string mode = element.text();
+        if (local_name(element) != "datamode") document_.is_older_form = true;
+        if (base::iequals(mode, "partial")) {
+            document_.mode = DataMode::Partial;
+        } else if (!base::iequals(mode, "complete")) {
+            note("datamode '" + mode + "' is read as complete", element);
+        }
+    } else if (!parse_object(element, context)) {
+        add_extension(element, document_.objects.extensions);
+    }
+}
+
+// An association that names no session means the only one there is.
+void DocumentParser::fill_missing_sessions() {
+    MetadataObjects& all = document_.objects;
+    const MetadataId only = all.sessions.size() == 1 ? all.sessions.front().id : MetadataId{};
+    for (auto& assoc : all.session_recordings)
+        if (assoc.session.is_empty()) assoc.session = only;
+    for (auto& assoc : all.participant_sessions)
+        if (assoc.session.is_empty()) assoc.session = only;
+}
+
+base::Result<MetadataDocument, MetadataIssue> DocumentParser::run(const XmlDocument& xml) {
+    const XmlElement root = xml.root();
+    name_space_ = root.name_space();
+    const std::string_view name = local_name(root);
+    const bool is_request = base::iequals(name, "requestsnapshot");
+    if (!is_request && name != "recording" && name != "recording_metadata") {
+        return MetadataIssue{
+            "the root element '" + std::string{name} + "' is no recording metadata", root.line()};
+    }
+    if (!name_space_.empty() && !is_recording_namespace(name_space_)) {
+        // M-26: nothing negotiates the version; a later one may mean something else.
+        return MetadataIssue{"the namespace '" + std::string{name_space_} + "' is not supported",
+                             root.line()};
+    }
+    document_.is_older_form = name_space_ != kNamespaces[0];
+    if (name_space_.empty()) note("the root element is in no namespace", root);
+    if (xml.charset_ignored()) note("the charset parameter is unknown and was ignored", root);
+    if (xml.warning()) document_.issues.push_back({xml.warning()->text, xml.warning()->line});
+
+    if (is_request) {
+        document_.kind = MetadataDocument::Kind::SnapshotRequest;
+        for_each_child(root, [&](const XmlElement& child) {
+            if (is_ours(child, "requestreason")) {
+                document_.request_reason = child.text();
+            } else {
+                add_extension(child, document_.objects.extensions);
+            }
+        });
+    } else {
+        for_each_child(root, [&](const XmlElement& child) { parse_child(child, {}); });
+    }
+    if (too_many_) return MetadataIssue{"the document has too many objects", root.line()};
+    attach_parented_extensions();
+    fill_missing_sessions();
+    return std::move(document_);
+}
+
+// OpenSIPS copies display names and addresses into its XML without escaping them. An ampersand that
+// starts no reference becomes "&amp;"; nothing else can be repaired without guessing.
+std::string escape_bare_ampersands(std::string_view text) {
+    std::string out;
+    out.reserve(text.size() + 16);
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        out += text[i];
+        if (text[i] != '&') continue;
+        const std::size_t end = text.substr(0, i + 12).find_first_of("; <&\"'\r\n", i + 1);
+        const bool is_reference = end != std::string_view::npos && text[end] == ';' && end > i + 1;
+        if (!is_reference) out += "amp;";
+    }
+    return out;
+}
+
+}  // namespace
+
+base::Result<MetadataDocument, MetadataIssue> parse_metadata(std::string_view text,
+                                                             std::string_view charset) {
+    auto xml = XmlDocument::parse(text, charset);
+    std::optional<MetadataIssue> repaired;
+    if (!xml && text.size() <= kMaxMetadataBytes) {
+        const std::string escaped = escape_bare_ampersands(text);
+        if (escaped.size() != text.size()) {
+            auto second = XmlDocument::parse(escaped, charset);
+            if (second) {
+                repaired = MetadataIssue{"a bare '&' was read as '&amp;'", xml.error().line};
+                xml = std::move(second);
+            }
+        }
+    }
+    if (!xml) return MetadataIssue{xml.error().text, xml.error().line};
+    auto document = DocumentParser{}.run(*xml);
+    if (document && repaired) document->issues.insert(document->issues.begin(), *repaired);
+    return document;
+}
+
+}  // namespace earshot::siprec
