@@ -14,17 +14,17 @@ namespace earshot::http {
 
 struct Call {
     std::string method = "GET";
-    std::string url;  // "http://HOST[:PORT]/path?query"; other schemes are refused
-    Fields headers;
-    std::string body;
+    std::string url{};  // "http://HOST[:PORT]/path?query"; other schemes are refused
+    Fields headers{};
+    std::string body{};
     std::chrono::milliseconds timeout{30'000};    // for connecting, and without any progress
     std::uint64_t body_limit = 64 * 1024 * 1024;  // of a body kept in memory (no sink)
 };
 
 struct Reply {
     int status = 0;
-    Fields headers;
-    std::string body;  // empty when a sink took it
+    Fields headers{};
+    std::string body{};  // empty when a sink took it
 
     std::string_view header(std::string_view name) const;
 };

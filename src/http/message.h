@@ -18,19 +18,19 @@
 namespace earshot::http {
 
 struct Field {
-    std::string name;
-    std::string value;
+    std::string name{};
+    std::string value{};
 };
 using Fields = std::vector<Field>;
 
 struct Request {
     std::string method = "GET";  // as sent, upper case for all known methods
-    std::string target;          // as sent: "/api/v1/recordings?limit=2"
-    std::string path;            // before '?', percent-decoded: "/api/v1/recordings"
-    Fields query;                // after '?', decoded, in order
-    Fields headers;
-    std::string body;
-    std::string peer;  // "127.0.0.1:53412"
+    std::string target{};        // as sent: "/api/v1/recordings?limit=2"
+    std::string path{};          // before '?', percent-decoded: "/api/v1/recordings"
+    Fields query{};              // after '?', decoded, in order
+    Fields headers{};
+    std::string body{};
+    std::string peer{};  // "127.0.0.1:53412"
 
     // The first field of that name, any case; empty when there is none.
     std::string_view header(std::string_view name) const;
@@ -70,12 +70,12 @@ using Deferred = std::function<Response()>;
 // Turns the connection into a stream of server-sent events: first `greeting` (already encoded, may
 // be empty), then whatever Server::publish() is given.
 struct EventStream {
-    std::string greeting;
+    std::string greeting{};
 };
 
 struct Response {
     int status = 200;
-    Fields headers;  // Content-Type and others; length, security and date fields are the server's
+    Fields headers{};  // Content-Type and others; length, security and date fields are the server's
     std::variant<std::string, std::unique_ptr<ByteSource>, Producer, Deferred, EventStream> body;
 
     std::string_view header(std::string_view name) const;
