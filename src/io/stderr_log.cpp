@@ -1,0 +1,168 @@
+#include "io/stderr_log.h"
+
+#include <spdlog/async.h>
+#include <spdlog/sinks/stdout_sinks.h>
+#include <unistd.h>
+
+#include "base/text.h"
+#include "base/time.h"
+
+namespace earshot::io {
+
+namespace {
+
+std::string_view level_name(base::LogLevel level) {
+    switch (level) {
+        case base::LogLevel::Debug:
+            return "debug";
+        case base::LogLevel::Info:
+            return "info";
+        case base::LogLevel::Warning:
+            return "warning";
+        case base::LogLevel::Error:
+            return "error";
+    }
+    return "error";
+}
+
+spdlog::level::level_enum to_spdlog(base::LogLevel level) {
+    switch (level) {
+        case base::LogLevel::Debug:
+            return spdlog::level::debug;
+        case base::LogLevel::Info:
+            return spdlog::level::info;
+        case base::LogLevel::Warning:
+            return spdlog::level::warn;
+        case base::LogLevel::Error:
+            return spdlog::level::err;
+    }
+    return spdlog::level::err;
+}
+
+void append_escape(char c, std::string& out) {
+    switch (c) {
+        case '"':
+            out += "\\\"";
+            return;
+        case '\\':
+            out += "\\\\";
+            return;
+        case '\n':
+            out += "\\n";
+            return;
+        case '\r':
+            out += "\\r";
+            return;
+        case '\t':
+            out += "\\t";
+            return;
+        default:
+            out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
+    }
+}
+
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+// RFC 8259 section 7. What peers sent need not be UTF-8.
+void append_json_string(std::string_view text, std::string& out) {
+    out += '"';
+    for (const char c : base::to_valid_utf8(text)) {
+        if (c == '"' || c == '\\' || is_control(c)) {
+            append_escape(c, out);
+        } else {
+            out += c;
+        }
+    }
+    out += '"';
+}
+
+// A value that could be misread (spaces, quotes, line ends: forged log lines, terminal escapes) is
+// quoted and escaped.
+void append_text_value(std::string_view text, std::string& out) {
+    bool plain = !text.empty();
+    for (const char c : text) {
+        if (c == ' ' || c == '"' || c == '=' || c == '\\' || is_control(c)) plain = false;
+    }
+    if (plain) {
+        out += base::to_valid_utf8(text);
+    } else {
+        append_json_string(text, out);
+    }
+}
+
+}  // namespace
+
+std::string format_text_line(std::string_view time, base::LogLevel level, std::string_view message,
+                             std::initializer_list<base::LogField> fields) {
+    std::string line = fmt::format("{} {:<7} ", time, level_name(level));
+    for (const char c : base::to_valid_utf8(message)) {
+        if (is_control(c)) {
+            append_escape(c, line);
+        } else {
+            line += c;
+        }
+    }
+    for (const base::LogField& field : fields) {
+        line += ' ';
+        line += field.key;
+        line += '=';
+        append_text_value(field.value, line);
+    }
+    return line;
+}
+
+std::string format_json_line(std::string_view time, base::LogLevel level, std::string_view message,
+                             std::initializer_list<base::LogField> fields) {
+    std::string line =
+        fmt::format(R"({{"time":"{}","level":"{}","message":)", time, level_name(level));
+    append_json_string(message, line);
+    for (const base::LogField& field : fields) {
+        line += ',';
+        append_json_string(field.key, line);
+        line += ':';
+        append_json_string(field.value, line);
+    }
+    line += '}';
+    return line;
+}
+
+struct StderrLog::Implementation {
+    bool json = false;
+    std::shared_ptr<spdlog::details::thread_pool> pool;  // spdlog's own interfaces share it
+    std::shared_ptr<spdlog::async_logger> logger;
+};
+
+StderrLog::StderrLog(const LogOptions& options)
+    : implementation_(std::make_unique<Implementation>()) {
+    Implementation& log = *implementation_;
+    log.json = options.format == LogFormat::Json ||
+               (options.format == LogFormat::Automatic && ::isatty(STDERR_FILENO) == 0);
+    log.pool = std::make_shared<spdlog::details::thread_pool>(options.queue_lines, 1);
+    auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    log.logger = std::make_shared<spdlog::async_logger>(
+        "earshot", std::move(sink), log.pool, spdlog::async_overflow_policy::overrun_oldest);
+    log.logger->set_pattern("%v", spdlog::pattern_time_type::utc);  // the lines are whole already
+    set_level(options.level);
+}
+
+StderrLog::~StderrLog() = default;  // the pool's thread writes what waits and ends
+
+void StderrLog::write(base::LogLevel level, std::string_view message,
+                      std::initializer_list<base::LogField> fields) {
+    Implementation& log = *implementation_;
+    if (!log.logger->should_log(to_spdlog(level))) return;
+    const auto now =
+        std::chrono::time_point_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now());
+    const std::string time = base::to_rfc3339(now);
+    const std::string line = log.json ? format_json_line(time, level, message, fields)
+                                      : format_text_line(time, level, message, fields);
+    log.logger->log(to_spdlog(level), spdlog::string_view_t(line.data(), line.size()));
+}
+
+void StderrLog::set_level(base::LogLevel level) {
+    implementation_->logger->set_level(to_spdlog(level));
+}
+
+std::uint64_t StderrLog::dropped_lines() const { return implementation_->pool->overrun_counter(); }
+
+}  // namespace earshot::io
