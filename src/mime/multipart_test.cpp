@@ -200,19 +200,20 @@ TEST(MultipartParser, ParsesDepthThreeAndKeepsWhatLiesDeeper) {
 TEST(MultipartParser, ParsesSixteenPartsAndKeepsTheRestAsText) {
     std::string text;
     for (std::size_t i = 0; i < kMaxParts; ++i) text += "--b\r\n\r\n" + std::to_string(i) + "\r\n";
-    const Body full = must_parse("multipart/mixed;boundary=b", text + "--b--\r\n");
+    const std::string full_text = text + "--b--\r\n";
+    const Body full = must_parse("multipart/mixed;boundary=b", full_text);
     EXPECT_EQ(full.parts.size(), kMaxParts);
     EXPECT_TRUE(full.unparsed.empty());
     EXPECT_TRUE(full.is_closed);
 
-    const Body over =
-        must_parse("multipart/mixed;boundary=b", text + "--b\r\n\r\nmore\r\n--b--\r\n");
+    const std::string over_text = text + "--b\r\n\r\nmore\r\n--b--\r\n";
+    const Body over = must_parse("multipart/mixed;boundary=b", over_text);
     EXPECT_EQ(over.parts.size(), kMaxParts);
     EXPECT_EQ(over.parts.back().body, "15");
     EXPECT_EQ(over.unparsed, "\r\nmore\r\n--b--\r\n");
 
-    const Body empty_last = must_parse("multipart/mixed;boundary=b", text + "--b");
-    EXPECT_EQ(empty_last.parts.size(), kMaxParts);
+    const std::string cut_text = text + "--b";
+    EXPECT_EQ(must_parse("multipart/mixed;boundary=b", cut_text).parts.size(), kMaxParts);
 }
 
 TEST(MultipartParser, AcceptsABoundaryOfSeventyBytesAndNoLonger) {

@@ -82,9 +82,10 @@ struct AnsweredMedia {
     bool uses_rtcp_mux = false;                 // offered and answered (RFC 5761 section 5.1.1)
     std::optional<base::NetAddress> rtp;        // where to send; empty if refused or a name
     std::optional<base::NetAddress> rtcp;
-    std::optional<std::uint8_t> payload_type;  // the answerer's first one that we offered
+    std::optional<std::uint8_t> payload_type;  // the answer's first of ours but DTMF and noise
     std::size_t missing_payload_types = 0;     // offered and not answered
     bool has_label_fault = false;              // the label is missing or another one
+    bool has_direction_fault = false;          // as for a sendonly line; `direction` is put right
 
     bool may_send() const {
         return is_accepted && rtp.has_value() && payload_type.has_value() &&
@@ -93,8 +94,9 @@ struct AnsweredMedia {
 };
 
 // Errors, all Malformed: another number of m= lines than offered, another media type or proto on a
-// line (detail: its index), an accepted line without any payload type of the offer, a direction
-// that does not answer the offered one (RFC 3264 section 6.1).
+// line (detail: its index), an accepted line without any payload type of the offer. A direction
+// that does not answer the offered one (RFC 3264 section 6.1; deployed servers leave it out) is a
+// flag: `direction` then is recvonly for sendonly, inactive for what cannot be.
 base::Result<std::vector<AnsweredMedia>> check_answer(const SessionDescription& offer,
                                                       const SessionDescription& answer);
 

@@ -23,7 +23,7 @@ struct PayloadType {
 // RFC 3551 tables 4 and 5; empty for unassigned and dynamic numbers. The views are static.
 std::optional<PayloadType> static_payload_type(std::uint8_t number);
 
-// "0 PCMU/8000", "96 opus/48000/2": the value of a=rtpmap, without has fmtp. Strict numbers.
+// "0 PCMU/8000", "96 opus/48000/2": the value of a=rtpmap. Numbers are read strictly.
 std::optional<PayloadType> parse_rtpmap(std::string_view value);
 
 }  // namespace earshot::sdp

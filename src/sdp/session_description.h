@@ -100,6 +100,8 @@ struct MediaDescription {
     std::uint32_t first_attribute = 0;
     std::uint32_t attribute_count = 0;
 
+    friend bool operator==(const MediaDescription&, const MediaDescription&) = default;
+
     bool is_rtp() const;         // RTP/AVP, RTP/AVPF, RTP/SAVP, ...
     bool is_secure_rtp() const;  // RTP/SAVP, RTP/SAVPF and those over DTLS
     const PayloadType* find_payload_type(std::uint8_t number) const;
@@ -130,8 +132,9 @@ struct SessionDescription {
     std::span<const Attribute> attributes_of(const MediaDescription& medium) const;
     // The first attribute of that name at the medium (names are case-sensitive in SDP; peers'
     // are compared without case).
-    const Attribute* find_attribute(const MediaDescription& medium, std::string_view name) const;
-    const Attribute* find_session_attribute(std::string_view name) const;
+    const Attribute* find_attribute(const MediaDescription& medium,
+                                    std::string_view attribute_name) const;
+    const Attribute* find_session_attribute(std::string_view attribute_name) const;
 
     // The medium's c= or the session's; null when there is none.
     const Connection* connection_of(const MediaDescription& medium) const;
@@ -160,9 +163,13 @@ std::optional<CryptoAttribute> parse_crypto(std::string_view value);
 // has the form x=..., so it is not SDP at all. Everything else is taken, with the flags above.
 base::Result<SessionDescription> parse(std::string_view text);
 
-// The lines we know, in the order of RFC 8866 with CRLF: parse(write(d)) equals d. Lines i= u= e=
-// p= r= z= k= of the original are not in a SessionDescription and so not written.
+// The lines we know, in the order of RFC 8866 with CRLF; has the content of parse(write(d)). Lines
+// i= u= e= p= r= z= k= and m= lines past kMaxMedia are not written.
 std::string write(const SessionDescription& description);
+
+// Whether both say the same, the notes on their form aside. An offer whose content is the same as
+// the last one's changes nothing, whatever its o= version.
+bool has_same_content(const SessionDescription& a, const SessionDescription& b);
 
 // A description that owns its text; it may be moved freely.
 class KeptDescription {

@@ -1,0 +1,54 @@
+// Parse, write, parse again: the content must be the same; then answer the offer and check the
+// answer against it, which must hold for every offer with at least one line.
+#include <cstdlib>
+
+#include "base/bytes.h"
+#include "sdp/offer_answer.h"
+#include "sdp/session_description.h"
+
+namespace sdp = earshot::sdp;
+
+namespace {
+
+void check_answer_of(const sdp::SessionDescription& offer) {
+    std::vector<sdp::MediaDecision> decisions(offer.media.size());
+    for (std::size_t i = 0; i < decisions.size(); ++i) {
+        decisions[i] = {true, 10000, 10001, i % 3 == 2};
+    }
+    const std::string text = sdp::make_recording_answer(offer, {}, decisions);
+    const auto answer = sdp::parse(text);
+    if (!answer || answer->media.size() != offer.media.size()) std::abort();
+    if (!offer.excess_media.empty()) return;
+    for (std::size_t i = 0; i < offer.media.size(); ++i) {
+        const bool is_recordable = sdp::check_offered_media(offer.media[i]) == sdp::Refusal::None;
+        if (is_recordable != (answer->media[i].port != 0)) std::abort();
+        if (is_recordable &&
+            answer->media[i].payload_types.size() != offer.media[i].payload_types.size()) {
+            std::abort();
+        }
+    }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t size) {
+    const std::string_view text = earshot::base::as_text({input, size});
+    const auto parsed = sdp::parse(text);
+    if (!parsed) return 0;
+    if (parsed->media.size() > sdp::kMaxMedia) std::abort();
+    if (parsed->all_attributes.size() > sdp::kMaxAttributes) std::abort();
+
+    const std::string written = sdp::write(*parsed);
+    if (written.size() <= sdp::kMaxSdpBytes) {
+        const auto again = sdp::parse(written);
+        if (!again || !sdp::has_same_content(*parsed, *again)) std::abort();
+    }
+    check_answer_of(*parsed);
+    for (const sdp::MediaDescription& medium : parsed->media) {
+        static_cast<void>(sdp::rtcp_address(*parsed, medium, medium.has_rtcp_mux));
+        for (const sdp::Attribute& attribute : parsed->attributes_of(medium)) {
+            static_cast<void>(sdp::parse_crypto(attribute.value));
+        }
+    }
+    return 0;
+}
