@@ -40,8 +40,8 @@ struct DialogId {
 // One line of a message: "Allow", "INVITE, ACK". The TU answers for the syntax of the value; CR and
 // LF in it are replaced by spaces.
 struct ExtraHeader {
-    std::string name;
-    std::string value;
+    std::string name{};
+    std::string value{};
 };
 
 // A response. The Agent writes Via, From, To (with our tag), Call-ID, CSeq, Record-Route, Contact
@@ -49,34 +49,34 @@ struct ExtraHeader {
 // rest.
 struct ResponseSpec {
     int status = 200;
-    std::string phrase;  // empty: the usual one for the status
-    std::vector<ExtraHeader> headers;
-    std::string content_type;  // empty: no body
-    std::string body;
+    std::string phrase{};  // empty: the usual one for the status
+    std::vector<ExtraHeader> headers{};
+    std::string content_type{};  // empty: no body
+    std::string body{};
 };
 
 // A request within a dialog, or the ACK to a 2xx (its method is then ignored). The Agent writes the
 // request line, Via, From, To, Call-ID, CSeq, Route, Max-Forwards, Contact, User-Agent,
 // Content-Length.
 struct RequestSpec {
-    std::string method;
-    std::vector<ExtraHeader> headers;
-    std::string content_type;
-    std::string body;
+    std::string method{};
+    std::vector<ExtraHeader> headers{};
+    std::string content_type{};
+    std::string body{};
 };
 
 // A request outside any dialog: INVITE, OPTIONS.
 struct OutOfDialogSpec {
     std::string method = "INVITE";
-    std::string request_uri;  // sip:srs@192.0.2.7:5060
-    std::string from;         // name-addr or addr-spec without tag: "\"A\" <sip:a@example.com>"
-    std::string to;
-    std::string call_id;              // empty: made here
-    std::vector<std::string> routes;  // preloaded Route values: "<sip:proxy;lr>"
-    Flow flow;                        // transport, listener and address to send to
-    std::vector<ExtraHeader> headers;
-    std::string content_type;
-    std::string body;
+    std::string request_uri{};  // sip:srs@192.0.2.7:5060
+    std::string from{};         // name-addr or addr-spec without tag: "\"A\" <sip:a@example.com>"
+    std::string to{};
+    std::string call_id{};              // empty: made here
+    std::vector<std::string> routes{};  // preloaded Route values: "<sip:proxy;lr>"
+    Flow flow{};                        // transport, listener and address to send to
+    std::vector<ExtraHeader> headers{};
+    std::string content_type{};
+    std::string body{};
 };
 
 // ---- what the Agent says ----------------------------------------------------------------------
@@ -88,10 +88,10 @@ using SharedBytes = std::shared_ptr<const std::string>;
 // response that creates a dialog already carries it. `is_retransmission`: the same bytes went out
 // before, so a journal need not keep them again.
 struct SendBytes {
-    Flow flow;
-    SharedBytes bytes;
-    TransactionId transaction;
-    DialogId dialog;
+    Flow flow{};
+    SharedBytes bytes{};
+    TransactionId transaction{};
+    DialogId dialog{};
     bool is_retransmission = false;
 };
 
@@ -102,61 +102,61 @@ struct SendBytes {
 // has reached us is served (§8.2, §16.3). Policy is the TU's: 405 with Allow, 420 for an unknown
 // Require, 415, 488.
 struct RequestArrived {
-    TransactionId transaction;
-    DialogId dialog;
-    Flow flow;
+    TransactionId transaction{};
+    DialogId dialog{};
+    Flow flow{};
     Message message;
 };
 
 // The peer cancelled an INVITE that had no final answer. The Agent has answered the CANCEL with 200
 // and the INVITE with 487; an early dialog of it is gone after this action.
 struct CancelArrived {
-    TransactionId invite;
-    DialogId dialog;
+    TransactionId invite{};
+    DialogId dialog{};
     Message message;
 };
 
 // The first and only ACK for our 2xx; its body may hold the answer to an offer in the 2xx.
 struct AckArrived {
-    DialogId dialog;
-    TransactionId invite;
-    Flow flow;
+    DialogId dialog{};
+    TransactionId invite{};
+    Flow flow{};
     Message message;
 };
 
 // No ACK came within 64*T1 of our 2xx (RFC 3261 §13.3.1.4). The dialog still exists: send BYE.
 struct NoAck {
-    DialogId dialog;
-    TransactionId invite;
+    DialogId dialog{};
+    TransactionId invite{};
 };
 
 // A response to a request of ours; retransmitted ones are not seen again. A 2xx to an INVITE
 // expects ack(dialog); a second 2xx from another branch of a forking proxy comes with another
 // dialog: acknowledge it and send BYE. `is_final` ends the transaction for the TU otherwise.
 struct ResponseArrived {
-    TransactionId transaction;
-    DialogId dialog;
-    Flow flow;
+    TransactionId transaction{};
+    DialogId dialog{};
+    Flow flow{};
     Message message;
     bool is_final = false;
 };
 
 // No final response came (to be treated as 408, §8.1.3.1). Ends the transaction.
 struct TransactionTimedOut {
-    TransactionId transaction;
-    DialogId dialog;
+    TransactionId transaction{};
+    DialogId dialog{};
 };
 
 // The request could not be sent (to be treated as 503). Ends the transaction.
 struct TransportFailed {
-    TransactionId transaction;
-    DialogId dialog;
+    TransactionId transaction{};
+    DialogId dialog{};
 };
 
-// The dialog is forgotten: its BYE was answered (either way), its INVITE failed, or end_dialog().
-// The last action that names it.
+// The dialog is forgotten: its BYE was answered with 2xx by us, or finally or not at all by the
+// peer; its INVITE failed; or end_dialog(). Nothing that still names it concerns the TU.
 struct DialogEnded {
-    DialogId dialog;
+    DialogId dialog{};
 };
 
 using Action = std::variant<SendBytes, RequestArrived, CancelArrived, AckArrived, NoAck,
@@ -186,8 +186,8 @@ struct DialogFacts {
     std::string_view call_id;
     std::string_view local_tag;
     std::string_view remote_tag;
-    std::string_view local_party;    // value of our From: may hold a display name; without the tag
-    std::string_view remote_party;   // value of our To
+    std::string_view local_party;    // From of our requests, whole: name, URI, tag
+    std::string_view remote_party;   // their To
     std::string_view remote_target;  // URI of the peer's Contact
     Flow flow;                       // where requests of ours go
     bool is_uac = false;             // we sent the INVITE

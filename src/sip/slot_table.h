@@ -23,6 +23,7 @@ public:
         }
         Slot& slot = slots_[index];
         slot.object = std::move(object);
+        ++size_;
         return std::uint64_t{slot.generation} << 32 | (index + 1);
     }
 
@@ -36,11 +37,12 @@ public:
         if (find(id) == nullptr) return;
         const auto index = static_cast<std::uint32_t>((id & 0xffffffff) - 1);
         slots_[index].object.reset();
-        // A slot whose generation would repeat is left out for good.
-        if (++slots_[index].generation != 0) free_.push_back(index);
+        --size_;
+        // A slot whose generation would need bit 31 is left out for good: an id has 63 bits.
+        if (++slots_[index].generation < 0x80000000) free_.push_back(index);
     }
 
-    std::size_t size() const { return slots_.size() - free_.size(); }
+    std::size_t size() const { return size_; }
 
 private:
     struct Slot {
@@ -49,6 +51,7 @@ private:
     };
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_;
+    std::size_t size_ = 0;
 };
 
 }  // namespace earshot::sip

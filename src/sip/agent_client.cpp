@@ -1,0 +1,324 @@
+// Requests of ours: RFC 3261 §8.1, §9.1, §12.2.1, §13.2, §14.1, §15.1.1, §17.1.3.
+#include <algorithm>
+
+#include "base/text.h"
+#include "sip/agent_core.h"
+#include "sip/agent_limits.h"
+
+namespace earshot::sip {
+
+namespace {
+
+constexpr std::size_t kBranchBytes = 12;
+constexpr std::size_t kTagBytes = 8;
+constexpr std::size_t kCallIdBytes = 16;
+
+bool is_sendable(Method method) { return method != Method::Ack && method != Method::Cancel; }
+
+bool needs_contact(std::string_view method) {
+    switch (find_method(method)) {
+        case Method::Invite:
+        case Method::Update:
+        case Method::Subscribe:
+        case Method::Notify:
+        case Method::Refer:
+            return true;
+        default:
+            return false;
+    }
+}
+
+bool is_success(int status) { return status >= 200 && status < 300; }
+
+// From or To of a new dialog: in brackets, so that parameters of the URI stay the URI's (§20).
+std::string bracketed(const std::string& party) {
+    return party.find('<') == std::string::npos ? "<" + party + ">" : party;
+}
+
+}  // namespace
+
+std::string write_request(const RequestHead& head, const RequestSpec& spec,
+                          std::string_view contact, std::string_view product) {
+    MessageBuilder request = MessageBuilder::request(head.method, head.uri);
+    request.add(HeaderId::Via, head.via);
+    for (const std::string& route : head.routes) request.add(HeaderId::Route, route);
+    request.add(HeaderId::MaxForwards, std::to_string(kMaxForwards))
+        .add(HeaderId::From, head.from)
+        .add(HeaderId::To, head.to)
+        .add(HeaderId::CallId, head.call_id)
+        .add(HeaderId::Cseq, std::to_string(head.cseq) + " " + head.method);
+    if (!contact.empty()) request.add(HeaderId::Contact, contact);
+    for (const ExtraHeader& header : spec.headers) request.add(header.name, header.value);
+    request.add(HeaderId::UserAgent, product);
+    if (!spec.content_type.empty()) request.body(spec.content_type, spec.body);
+    return request.build();
+}
+
+std::string Agent::Core::contact(const Flow& flow) const {
+    return "<" + listener(flow).contact + ">" + config_.contact_parameters;
+}
+
+void Agent::Core::set_via(RequestHead& head, const Flow& flow) {
+    head.branch = "z9hG4bK" + random_.token(kBranchBytes);
+    head.via = "SIP/2.0/";
+    head.via.append(via_name(flow.transport)).append(" ").append(listener(flow).sent_by);
+    head.via.append(";rport;branch=").append(head.branch);
+}
+
+Key Agent::Core::client_key(std::string_view branch, std::string_view method) const {
+    return hasher().add(branch).add(method).finish();
+}
+
+Transaction& Agent::Core::add_client(base::TimePoint now, const Flow& flow, RequestHead head,
+                                     SharedBytes bytes, DialogId dialog) {
+    const bool reliable = is_reliable(flow.transport);
+    const Method method = find_method(head.method);
+    const Key key = client_key(head.branch, head.method);
+    auto transaction = std::make_unique<Transaction>(
+        method == Method::Invite ? Transaction::Machine(InviteClient(now, reliable))
+                                 : Transaction::Machine(NonInviteClient(now, reliable)));
+    transaction->flow = flow;
+    transaction->cseq = head.cseq;
+    transaction->method = method;
+    transaction->dialog = dialog;
+    transaction->last = std::move(bytes);
+    if (method == Method::Invite) {
+        transaction->invite = std::make_unique<ClientInvite>();
+        transaction->invite->head = std::move(head);
+    }
+    Transaction& placed = insert_transaction(std::move(transaction), key);
+    send(placed, placed.last, false);
+    return placed;
+}
+
+base::Result<TransactionId> Agent::Core::start_request(base::TimePoint now,
+                                                       const OutOfDialogSpec& spec) {
+    const Method method = find_method(spec.method);
+    if (!is_sendable(method) || spec.method.empty() || spec.request_uri.empty()) {
+        return base::Error{base::Errc::Malformed, "SIP: no request to send"};
+    }
+    if (transactions_.size() >= config_.max_transactions ||
+        (method == Method::Invite && dialogs_.size() >= config_.max_dialogs)) {
+        return base::Error{base::Errc::Full, "SIP: too many transactions or dialogs"};
+    }
+    RequestHead head;
+    head.method = spec.method;
+    head.uri = spec.request_uri;
+    head.from = bracketed(spec.from) + ";tag=" + random_.token(kTagBytes);
+    head.to = bracketed(spec.to);
+    head.call_id = spec.call_id.empty() ? random_.token(kCallIdBytes) : spec.call_id;
+    head.cseq = 1;
+    head.routes = spec.routes;
+    set_via(head, spec.flow);
+    const RequestSpec rest{spec.method, spec.headers, spec.content_type, spec.body};
+    auto bytes = std::make_shared<const std::string>(write_request(
+        head, rest, needs_contact(spec.method) ? contact(spec.flow) : "", config_.product));
+    return add_client(now, spec.flow, std::move(head), std::move(bytes), {}).id;
+}
+
+base::Result<TransactionId> Agent::Core::send_request(base::TimePoint now, DialogId id,
+                                                      const RequestSpec& spec) {
+    Dialog* dialog = find(id);
+    if (dialog == nullptr) return base::Error{base::Errc::NotFound, "SIP: no such dialog"};
+    const Method method = find_method(spec.method);
+    if (!is_sendable(method) || spec.method.empty()) {
+        return base::Error{base::Errc::Malformed, "SIP: no request to send"};
+    }
+    if (dialog->is_ending) return base::Error{base::Errc::Refused, "SIP: BYE has been sent"};
+    const bool invite = method == Method::Invite;
+    if (invite && (dialog->invite_in || dialog->invite_out)) {
+        return base::Error{base::Errc::Refused, "SIP: another INVITE is pending"};
+    }
+    const Flow flow = next_flow(*dialog, config_.listeners);
+    RequestHead head = dialog->request_head(spec.method);
+    head.cseq = ++dialog->local_cseq;
+    set_via(head, flow);
+    auto bytes = std::make_shared<const std::string>(write_request(
+        head, spec, needs_contact(spec.method) ? contact(flow) : "", config_.product));
+    Transaction& transaction = add_client(now, flow, std::move(head), std::move(bytes), id);
+    dialog->is_ending = method == Method::Bye;
+    if (invite) {
+        dialog->invite_out = transaction.id;
+        transaction.invite->is_reinvite = true;
+        transaction.invite->forks.push_back({dialog->remote_tag, id});
+    }
+    return transaction.id;
+}
+
+base::Result<base::Done> Agent::Core::cancel(base::TimePoint now, TransactionId id) {
+    Transaction* transaction = find(id);
+    if (transaction == nullptr || transaction->invite == nullptr) {
+        return base::Error{base::Errc::NotFound, "SIP: no INVITE to cancel"};
+    }
+    switch (std::get<InviteClient>(transaction->machine).state()) {
+        case InviteClient::State::Calling:
+            transaction->invite->is_cancel_wanted = true;
+            break;
+        case InviteClient::State::Proceeding:
+            send_cancel(now, *transaction);
+            break;
+        default:
+            return base::Error{base::Errc::Refused, "SIP: the INVITE has been answered"};
+    }
+    return base::Done{};
+}
+
+void Agent::Core::send_cancel(base::TimePoint now, Transaction& transaction) {
+    ClientInvite& invite = *transaction.invite;
+    if (invite.is_cancel_sent) return;
+    invite.is_cancel_sent = true;
+    RequestHead head = invite.head;  // §9.1: the same Via, so that it finds the same hop
+    head.method = to_string(Method::Cancel);
+    auto bytes = std::make_shared<const std::string>(write_request(head, {}, "", config_.product));
+    const Flow flow = transaction.flow;
+    add_client(now, flow, std::move(head), std::move(bytes), transaction.dialog).is_hidden = true;
+    std::get<InviteClient>(transaction.machine).on_cancel_sent(now);
+    schedule(transaction);
+}
+
+base::Result<base::Done> Agent::Core::ack(base::TimePoint /*now*/, DialogId id,
+                                          const RequestSpec& spec) {
+    Dialog* dialog = find(id);
+    if (dialog == nullptr || !dialog->ack_due) {
+        return base::Error{base::Errc::NotFound, "SIP: nothing to acknowledge"};
+    }
+    const Flow flow = next_flow(*dialog, config_.listeners);
+    RequestHead head = dialog->request_head(to_string(Method::Ack));
+    head.cseq = *dialog->ack_due;
+    set_via(head, flow);
+    dialog->ack =
+        std::make_shared<const std::string>(write_request(head, spec, "", config_.product));
+    dialog->ack_flow = flow;
+    dialog->ack_cseq = head.cseq;
+    dialog->ack_due.reset();
+    actions_.emplace_back(SendBytes{.flow = flow, .bytes = dialog->ack, .dialog = id});
+    return base::Done{};
+}
+
+void Agent::Core::on_response(base::TimePoint now, const Flow& flow, Message&& message) {
+    const auto at =
+        client_keys_.find(client_key(message.top_via().branch(), message.cseq().method));
+    if (at == client_keys_.end()) return;  // stray: §18.1.2 lets it be dropped
+    Transaction& transaction = *find(TransactionId{at->second});
+    if (transaction.cseq != message.cseq().number) return;
+    if (transaction.invite != nullptr) {
+        return on_invite_response(now, flow, transaction, std::move(message));
+    }
+    const int status = message.status();
+    const Step step = std::get<NonInviteClient>(transaction.machine).on_response(now, status);
+    if (step.to_tu && !transaction.is_hidden) {
+        Dialog* dialog = find(transaction.dialog);
+        if (dialog != nullptr && is_reliable(flow.transport)) {
+            move_flow(dialog->flow, flow, token_of(dialog->id));
+        }
+        if (dialog != nullptr && transaction.method == Method::Update && is_success(status)) {
+            dialog->refresh_target(message);
+        }
+        actions_.emplace_back(ResponseArrived{transaction.id, transaction.dialog, flow,
+                                              std::move(message), status >= 200});
+        // §15.1.1: the session ends with the BYE, whatever the peer says to it.
+        if (dialog != nullptr && transaction.method == Method::Bye && status >= 200) {
+            end(now, *dialog);
+        }
+    }
+    if (status >= 200) transaction.last.reset();
+    finish(now, transaction, step);
+}
+
+void Agent::Core::on_invite_response(base::TimePoint now, const Flow& flow,
+                                     Transaction& transaction, Message&& message) {
+    ClientInvite& invite = *transaction.invite;
+    const int status = message.status();
+    const Step step = std::get<InviteClient>(transaction.machine).on_response(now, status);
+    if (step.ack) {
+        if (step.to_tu) {  // §17.1.1.3: the lines of the INVITE, To of the response
+            RequestHead head = invite.head;
+            head.method = to_string(Method::Ack);
+            head.to = message.find(HeaderId::To).value_or("");
+            transaction.last =
+                std::make_shared<const std::string>(write_request(head, {}, "", config_.product));
+        }
+        send(transaction, transaction.last, !step.to_tu);
+    }
+    if (!step.to_tu) {
+        finish(now, transaction, step);
+        return;
+    }
+    ClientInvite::Fork* fork = fork_of(flow, transaction, message);
+    DialogId dialog_id = fork != nullptr ? fork->dialog : transaction.dialog;
+    Dialog* dialog = find(dialog_id);
+    if (is_success(status)) {
+        transaction.last.reset();
+        if (fork != nullptr && fork->is_accepted) {  // the 2xx again: so is its ACK (§13.2.2.4)
+            if (dialog != nullptr && dialog->ack != nullptr &&
+                dialog->ack_cseq == transaction.cseq) {
+                actions_.emplace_back(
+                    SendBytes{dialog->ack_flow, dialog->ack, {}, dialog->id, true});
+            }
+            schedule(transaction);
+            return;
+        }
+        if (fork != nullptr) fork->is_accepted = true;
+        if (dialog != nullptr) confirm(*dialog, transaction, message);
+    }
+    actions_.emplace_back(
+        ResponseArrived{transaction.id, dialog_id, flow, std::move(message), status >= 200});
+    if (status >= 300) close_invite(now, transaction);
+    if (status < 200 && invite.is_cancel_wanted) send_cancel(now, transaction);
+    finish(now, transaction, step);
+}
+
+// The dialog that a response belongs to, made if it is the first of its tag; null for 100 and the
+// like, and beyond kMaxForksPerInvite.
+ClientInvite::Fork* Agent::Core::fork_of(const Flow& flow, Transaction& transaction,
+                                         const Message& response) {
+    const bool success = is_success(response.status());
+    if (response.status() >= 300 || (!success && response.to_tag().empty())) return nullptr;
+    ClientInvite& invite = *transaction.invite;
+    const Flow& back = is_reliable(flow.transport) ? flow : transaction.flow;
+    auto fork = std::find_if(invite.forks.begin(), invite.forks.end(), [&](const auto& f) {
+        return invite.is_reinvite || f.remote_tag == response.to_tag();
+    });
+    if (fork != invite.forks.end()) {
+        Dialog* dialog = find(fork->dialog);
+        if (dialog != nullptr && is_reliable(back.transport)) {
+            move_flow(dialog->flow, back, token_of(dialog->id));
+        }
+        // A 2xx to a dialog that the TU forgot while it was early must still be acknowledged.
+        if (dialog != nullptr || invite.is_reinvite || fork->is_accepted || !success) return &*fork;
+    } else {
+        if (response.status() == 100 || invite.forks.size() >= kMaxForksPerInvite) return nullptr;
+        if (!fits_dialog(response) || dialogs_.size() >= config_.max_dialogs) return nullptr;
+        fork = invite.forks.insert(invite.forks.end(), {std::string(response.to_tag()), {}});
+    }
+    auto made = std::make_unique<Dialog>();
+    fill_uac_dialog(*made, invite.head, response);
+    Dialog& dialog = insert_dialog(std::move(made), back);
+    dialog.invite_out = transaction.id;
+    fork->dialog = dialog.id;
+    if (!transaction.dialog) transaction.dialog = dialog.id;
+    return &*fork;
+}
+
+void Agent::Core::confirm(Dialog& dialog, const Transaction& transaction, const Message& response) {
+    dialog.is_confirmed = true;
+    dialog.refresh_target(response);
+    if (!transaction.invite->is_reinvite && fits_dialog(response)) {
+        set_uac_routes(dialog, response);
+    }
+    dialog.ack_due = transaction.cseq;
+    dialog.ack.reset();
+    if (dialog.invite_out == transaction.id) dialog.invite_out = {};
+}
+
+// The INVITE is over: dialogs may send the next one, those that stayed early end.
+void Agent::Core::close_invite(base::TimePoint now, Transaction& transaction) {
+    for (const auto& fork : transaction.invite->forks) {
+        Dialog* dialog = find(fork.dialog);
+        if (dialog == nullptr || dialog->invite_out != transaction.id) continue;
+        dialog->invite_out = {};
+        if (!dialog->is_confirmed) end(now, *dialog);
+    }
+}
+
+}  // namespace earshot::sip

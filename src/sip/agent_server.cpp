@@ -1,0 +1,294 @@
+// Requests of peers: RFC 3261 §8.2, §9.2, §12.2.2, §13.3, §14.2, §17.2.3.
+#include <algorithm>
+
+#include "base/text.h"
+#include "sip/agent_core.h"
+#include "sip/agent_limits.h"
+
+namespace earshot::sip {
+
+namespace {
+
+constexpr std::size_t kTagBytes = 8;
+
+bool has_header(const std::vector<ExtraHeader>& headers, std::string_view name) {
+    return std::any_of(headers.begin(), headers.end(),
+                       [&](const auto& header) { return base::iequals(header.name, name); });
+}
+
+// Room that only requests within dialogs may use, so that a flood cannot keep calls from ending.
+std::size_t with_reserve(std::size_t max_transactions) {
+    return max_transactions + max_transactions / 4;
+}
+
+}  // namespace
+
+// §17.2.3. The branch of an RFC 3261 peer names the transaction with sent-by and method; an older
+// peer's is found by the fields that a retransmission, ACK and CANCEL share with its request.
+// `method` is the request's to find: INVITE for an ACK.
+Key Agent::Core::server_key(const Message& request, std::string_view method) const {
+    const Via via = request.top_via();
+    KeyHasher hash = hasher();
+    if (via.has_magic_branch()) {
+        hash.add(via.branch()).add_lower(via.host).add(std::uint64_t{via.port.value_or(5060)});
+        return hash.add(method).finish();
+    }
+    hash.add(request.request_uri()).add(request.from_tag()).add(request.call_id());
+    hash.add(std::uint64_t{request.cseq().number});
+    hash.add(request.first_value(HeaderId::Via).value_or(""));
+    return hash.add(method).finish();
+}
+
+// §8.2.2.2. OPTIONS is left out: probes that repeat Call-ID, tag and CSeq for ever do no harm.
+std::optional<Key> Agent::Core::merge_key(const Message& request) const {
+    if (request.method() == Method::Options || !request.to_tag().empty()) return std::nullopt;
+    return hasher()
+        .add(request.from_tag())
+        .add(request.call_id())
+        .add(std::uint64_t{request.cseq().number})
+        .add(request.method_name())
+        .finish();
+}
+
+// The tag is made from the request, so that each retransmission gets the same one (§8.2.7).
+void Agent::Core::send_stateless(const Flow& flow, const Message& request, int status,
+                                 std::string_view phrase, bool with_retry_after) {
+    const Key key = hasher()
+                        .add(request.call_id())
+                        .add(request.from_tag())
+                        .add(request.first_value(HeaderId::Via).value_or(""))
+                        .finish();
+    std::array<std::uint8_t, 8> tag_bytes{};
+    base::store_le<std::uint64_t>(tag_bytes, 0, key.high);
+    const std::string tag = base::to_hex(tag_bytes);
+    MessageBuilder response =
+        response_to(request, status, {.reason = phrase, .to_tag = tag, .source = &flow.remote});
+    if (with_retry_after) {
+        response.add(HeaderId::RetryAfter, std::to_string(config_.retry_after_s));
+    }
+    response.add(HeaderId::Server, config_.product);
+    actions_.emplace_back(
+        SendBytes{.flow = response_flow(flow, request.top_via()),
+                  .bytes = std::make_shared<const std::string>(response.build())});
+}
+
+void Agent::Core::on_request(base::TimePoint now, const Flow& flow, Message&& message) {
+    if (message.method() == Method::Ack) return on_ack(now, flow, std::move(message));
+    if (message.method() == Method::Cancel) return on_cancel(now, flow, std::move(message));
+
+    const Key key = server_key(message, message.method_name());
+    if (const auto at = server_keys_.find(key); at != server_keys_.end()) {
+        Transaction& transaction = *find(TransactionId{at->second});
+        Step step;
+        if (auto* invite = std::get_if<InviteServer>(&transaction.machine)) {
+            step = invite->on_request();
+        } else {
+            step = std::get<NonInviteServer>(transaction.machine).on_request();
+        }
+        finish(now, transaction, step);
+        return;
+    }
+    if (message.to_tag().empty()) return on_new_request(now, flow, std::move(message), key);
+
+    Dialog* dialog = find_dialog(message.call_id(), message.to_tag(), message.from_tag());
+    if (dialog == nullptr) return send_stateless(flow, message, 481);
+    if (transactions_.size() >= with_reserve(config_.max_transactions)) {
+        return send_stateless(flow, message, 503, {}, true);
+    }
+    on_dialog_request(now, flow, std::move(message), key, *dialog);
+}
+
+Transaction& Agent::Core::add_server(const Flow& flow, const Message& request, const Key& key) {
+    const bool reliable = is_reliable(flow.transport);
+    const bool invite = request.method() == Method::Invite;
+    auto transaction =
+        std::make_unique<Transaction>(invite ? Transaction::Machine(InviteServer(reliable))
+                                             : Transaction::Machine(NonInviteServer(reliable)));
+    transaction->flow = response_flow(flow, request.top_via());
+    transaction->cseq = request.cseq().number;
+    transaction->method = request.method();
+    transaction->request = std::make_unique<Message>(request);
+    return insert_transaction(std::move(transaction), key);
+}
+
+void Agent::Core::on_new_request(base::TimePoint now, const Flow& flow, Message&& message,
+                                 const Key& key) {
+    const bool invite = message.method() == Method::Invite;
+    if (transactions_.size() >= config_.max_transactions ||
+        (invite && dialogs_.size() >= config_.max_dialogs)) {
+        return send_stateless(flow, message, 503, {}, true);
+    }
+    if (invite && !fits_dialog(message)) {
+        return send_stateless(flow, message, 400, "Addresses Too Large");
+    }
+    const auto merge = merge_key(message);
+    if (merge && !merge_keys_.insert(*merge).second) return send_stateless(flow, message, 482);
+
+    Transaction& transaction = add_server(flow, message, key);
+    transaction.merge_key = merge;
+    transaction.local_tag = random_.token(kTagBytes);
+    // At once, not after 200 ms (§17.2.1): OpenSIPS may lose a 200 that comes without it (interop
+    // 1.3).
+    if (invite) answer(now, transaction, {.status = 100});
+    actions_.emplace_back(RequestArrived{transaction.id, {}, flow, std::move(message)});
+}
+
+// 0, or the status that the order of requests demands: §12.2.2, §14.2; RFC 3311 §5.2.
+int Agent::Core::check_order(Dialog& dialog, const Message& request) const {
+    if (!dialog.accept_cseq(request.cseq().number)) return 500;
+    if (request.method() == Method::Update) return dialog.update_in ? 500 : 0;
+    if (request.method() != Method::Invite) return 0;
+    if (dialog.invite_in) return 500;
+    return dialog.invite_out ? 491 : 0;
+}
+
+void Agent::Core::on_dialog_request(base::TimePoint now, const Flow& flow, Message&& message,
+                                    const Key& key, Dialog& dialog) {
+    const int refusal = check_order(dialog, message);
+    Transaction& transaction = add_server(flow, message, key);
+    transaction.dialog = dialog.id;
+    if (refusal != 0) {
+        ResponseSpec spec{.status = refusal};
+        if (refusal == 500) {
+            spec.headers.push_back(
+                {"Retry-After", std::to_string(random_.u32() % (kMaxRetryAfterS + 1))});
+        }
+        return answer(now, transaction, spec);
+    }
+    // A peer that has opened a new connection is reached on that one.
+    if (is_reliable(flow.transport)) move_flow(dialog.flow, flow, token_of(dialog.id));
+    if (message.method() == Method::Update) dialog.update_in = transaction.id;
+    if (message.method() == Method::Invite) {
+        dialog.invite_in = transaction.id;
+        answer(now, transaction, {.status = 100});
+    }
+    actions_.emplace_back(RequestArrived{transaction.id, dialog.id, flow, std::move(message)});
+}
+
+void Agent::Core::on_ack(base::TimePoint now, const Flow& flow, Message&& message) {
+    const Key key = server_key(message, to_string(Method::Invite));
+    if (const auto at = server_keys_.find(key); at != server_keys_.end()) {
+        Transaction& transaction = *find(TransactionId{at->second});
+        const Step step = std::get<InviteServer>(transaction.machine).on_ack(now);
+        finish(now, transaction, step);
+        // An ACK to a 2xx with the INVITE's branch (RFC 2543) is the dialog's; others end here.
+        if (!step.to_tu) return;
+    }
+    Dialog* dialog = find_dialog(message.call_id(), message.to_tag(), message.from_tag());
+    if (dialog == nullptr || dialog->ok == nullptr || dialog->ok->cseq != message.cseq().number) {
+        return;
+    }
+    const TransactionId invite = dialog->ok->invite;
+    dialog->ok.reset();
+    schedule(*dialog);
+    actions_.emplace_back(AckArrived{dialog->id, invite, flow, std::move(message)});
+}
+
+// §9.2. The CANCEL needs no transaction of its own: sent again, it meets the INVITE's again and
+// gets the same answer.
+void Agent::Core::on_cancel(base::TimePoint now, const Flow& flow, Message&& message) {
+    const auto at = server_keys_.find(server_key(message, to_string(Method::Invite)));
+    if (at == server_keys_.end()) return send_stateless(flow, message, 481);
+
+    Transaction& transaction = *find(TransactionId{at->second});
+    MessageBuilder ok = response_to(
+        message, 200, {.reason = {}, .to_tag = transaction.local_tag, .source = &flow.remote});
+    actions_.emplace_back(SendBytes{.flow = response_flow(flow, message.top_via()),
+                                    .bytes = std::make_shared<const std::string>(ok.build()),
+                                    .transaction = transaction.id,
+                                    .dialog = transaction.dialog});
+    if (std::get<InviteServer>(transaction.machine).is_answered()) return;
+
+    const TransactionId id = transaction.id;
+    const DialogId dialog = transaction.dialog;
+    actions_.emplace_back(CancelArrived{id, dialog, std::move(message)});
+    answer(now, transaction, {.status = 487});
+}
+
+std::string Agent::Core::write_response(const Transaction& transaction,
+                                        const ResponseSpec& spec) const {
+    MessageBuilder response = response_to(*transaction.request, spec.status,
+                                          {.reason = spec.phrase,
+                                           .to_tag = transaction.local_tag,
+                                           .source = &transaction.flow.remote});
+    const bool invite = transaction.method == Method::Invite && spec.status > 100;
+    const bool refreshes = invite || (transaction.method == Method::Update && spec.status >= 200);
+    if (refreshes && spec.status < 300 && !has_header(spec.headers, "Contact")) {
+        response.add(HeaderId::Contact, contact(transaction.flow));
+    }
+    for (const ExtraHeader& header : spec.headers) response.add(header.name, header.value);
+    if (spec.status > 100) response.add(HeaderId::Server, config_.product);
+    if (!spec.content_type.empty()) response.body(spec.content_type, spec.body);
+    return response.build();
+}
+
+Dialog& Agent::Core::create_uas_dialog(Transaction& transaction) {
+    auto dialog = std::make_unique<Dialog>();
+    fill_uas_dialog(*dialog, *transaction.request, transaction.local_tag);
+    Dialog& placed = insert_dialog(std::move(dialog), transaction.flow);
+    placed.invite_in = transaction.id;
+    transaction.dialog = placed.id;
+    return placed;
+}
+
+base::Result<DialogId> Agent::Core::respond(base::TimePoint now, TransactionId id,
+                                            const ResponseSpec& spec) {
+    Transaction* transaction = find(id);
+    if (transaction == nullptr || transaction->request == nullptr) {
+        return base::Error{base::Errc::NotFound, "SIP: no unanswered transaction"};
+    }
+    if (spec.status < 100 || spec.status > 699) {
+        return base::Error{base::Errc::Malformed, "SIP: no such status"};
+    }
+    DialogId dialog = transaction->dialog;
+    if (spec.status == 100) return dialog;  // it has gone already, or is not wanted
+    const bool makes_dialog = transaction->method == Method::Invite && spec.status < 300;
+    if (makes_dialog && !dialog) dialog = create_uas_dialog(*transaction).id;
+    answer(now, *transaction, spec);
+    return dialog;
+}
+
+// Sends a response of the TU or of ours and draws the consequences. The transaction may be gone
+// afterwards.
+void Agent::Core::answer(base::TimePoint now, Transaction& transaction, const ResponseSpec& spec) {
+    transaction.last = std::make_shared<const std::string>(write_response(transaction, spec));
+    send(transaction, transaction.last, false);
+    Step step;
+    if (auto* invite = std::get_if<InviteServer>(&transaction.machine)) {
+        invite->on_response(now, spec.status);
+    } else {
+        step = std::get<NonInviteServer>(transaction.machine).on_response(now, spec.status);
+    }
+    if (spec.status >= 200) answered(now, transaction, spec.status);
+    finish(now, transaction, step);
+}
+
+void Agent::Core::answered(base::TimePoint now, Transaction& transaction, int status) {
+    const std::unique_ptr<Message> request = std::move(transaction.request);
+    const bool success = status < 300;
+    const bool is_invite = transaction.method == Method::Invite;
+    SharedBytes bytes = transaction.last;
+    if (is_invite && success) transaction.last.reset();  // RFC 6026 §7.1: the dialog sends it again
+    Dialog* dialog = find(transaction.dialog);
+    if (dialog == nullptr) return;
+
+    if (dialog->update_in == transaction.id) dialog->update_in = {};
+    if (success && (is_invite || transaction.method == Method::Update)) {
+        dialog->refresh_target(*request);
+    }
+    const bool was_pending = dialog->invite_in == transaction.id;
+    if (was_pending) dialog->invite_in = {};
+    if (is_invite && success) {
+        dialog->is_confirmed = true;
+        dialog->ok = std::make_unique<UnacknowledgedOk>(
+            UnacknowledgedOk{OkRetransmitter(now), std::move(bytes), transaction.flow,
+                             transaction.id, transaction.cseq});
+        schedule(*dialog);
+    } else if (is_invite && was_pending && !dialog->is_confirmed) {
+        end(now, *dialog);
+    } else if (transaction.method == Method::Bye && success) {
+        end(now, *dialog);
+    }
+}
+
+}  // namespace earshot::sip

@@ -1,0 +1,95 @@
+// One dialog (RFC 3261 §12) as the agent keeps it: the fields that requests of ours are made of,
+// the order of CSeq, and what INVITE is under way. No Message is kept: an idle dialog is small.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "sip/agent.h"
+#include "sip/ok_retransmitter.h"
+#include "sip/timer_queue.h"
+
+namespace earshot::sip {
+
+// The lines that a request and the ACK or CANCEL to it share.
+struct RequestHead {
+    std::string method{};
+    std::string uri{};
+    std::string branch{};  // with the magic cookie
+    std::string via{};     // value of our Via, holding the branch
+    std::string from{};    // with tag
+    std::string to{};      // with tag within a dialog
+    std::string call_id{};
+    std::uint32_t cseq = 0;
+    std::vector<std::string> routes{};  // values of Route, first hop first
+};
+
+// A 2xx of ours that waits for its ACK; freed when that comes.
+struct UnacknowledgedOk {
+    OkRetransmitter timer;
+    SharedBytes bytes;
+    Flow flow;
+    TransactionId invite;
+    std::uint32_t cseq = 0;
+};
+
+struct Dialog {
+    DialogId id;
+    bool is_uac = false;
+    bool is_confirmed = false;
+    bool is_ending = false;  // our BYE is under way
+
+    std::string call_id;
+    std::string local_tag;
+    std::string remote_tag;
+    std::string local_party;    // From of our requests, with tag
+    std::string remote_party;   // To of our requests, with tag if the peer has one
+    std::string remote_target;  // URI
+    std::vector<std::string> routes;
+    std::uint32_t local_cseq = 0;
+    std::optional<std::uint32_t> remote_cseq;  // none until the peer's first request
+    Flow flow;
+
+    TransactionId invite_in;   // the peer's INVITE that we have not answered finally
+    TransactionId invite_out;  // ours that has no final answer
+    TransactionId update_in;
+    std::unique_ptr<UnacknowledgedOk> ok;
+    std::optional<std::uint32_t>
+        ack_due;                 // CSeq of a 2xx to our INVITE that the TU must acknowledge
+    std::uint32_t ack_cseq = 0;  // of `ack`
+    SharedBytes ack;             // sent again for each repeated 2xx
+    Flow ack_flow;
+    TimerQueue::Handle timer = TimerQueue::kNone;
+
+    // §12.2.2: a lower number than the last is out of order. An equal one is let through: a Cisco
+    // phone's BYE repeats the INVITE's (interop Q20).
+    bool accept_cseq(std::uint32_t number);
+    // §12.2.1.2, §12.2.2: the Contact of a target refresh; one that cannot be read changes nothing.
+    void refresh_target(const Message& message);
+    // Request line, Route, From, To and Call-ID of §12.2.1.1; Via and CSeq are left to the caller.
+    RequestHead request_head(std::string_view method) const;
+};
+
+// §12.1.1: from an INVITE that we answer with `local_tag`.
+void fill_uas_dialog(Dialog& dialog, const Message& invite, std::string_view local_tag);
+// §12.1.2: from our INVITE and a response to it that is no 100.
+void fill_uac_dialog(Dialog& dialog, const RequestHead& invite, const Message& response);
+// §13.2.2.4: a 2xx sets the route set of an early dialog anew.
+void set_uac_routes(Dialog& dialog, const Message& response);
+
+// Where the next hop of `dialog` is: its open connection, else the literal address in the first
+// Route or the remote target, else (a name, nothing readable) where it last heard from the peer.
+Flow next_flow(const Dialog& dialog, const std::vector<AgentListener>& listeners);
+
+// Where a response goes: RFC 3261 §18.2.2, RFC 3581 §4. `maddr` is not obeyed: it would let anyone
+// aim our responses.
+Flow response_flow(const Flow& source, const Via& top_via);
+
+// Whether what a dialog would keep of this INVITE is within agent_limits.h.
+bool fits_dialog(const Message& invite);
+
+}  // namespace earshot::sip
