@@ -3,25 +3,17 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "sip/chars.h"
 
 namespace earshot::sip {
 namespace {
 
 // A value can never end its line, whoever wrote it.
 std::string single_line(std::string_view value) {
-    std::string safe(base::trim(value));
+    std::string safe(trim_lws(value));
     std::replace_if(
         safe.begin(), safe.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; }, ' ');
     return safe;
-}
-
-bool is_header_name(std::string_view name) {
-    constexpr std::string_view kMarks = "-.!%*_+`'~";
-    return !name.empty() && std::all_of(name.begin(), name.end(), [&](char c) {
-        const char lower = base::to_lower(c);
-        return (lower >= 'a' && lower <= 'z') || base::is_digit(c) ||
-               kMarks.find(c) != std::string_view::npos;
-    });
 }
 
 void append_param(std::string& out, const Param& param) {
@@ -66,7 +58,7 @@ void copy_vias(const Message& request, const base::NetAddress* source, MessageBu
         }
         is_top = false;
         response.add(HeaderId::Via, stamp_via(top, *source));
-        rest = base::trim(rest);
+        rest = trim_lws(rest);
         if (!rest.empty()) response.add(HeaderId::Via, rest);
     }
 }
@@ -100,7 +92,7 @@ MessageBuilder& MessageBuilder::add(HeaderId id, std::string_view value) {
 MessageBuilder& MessageBuilder::add(std::string_view name, std::string_view value) {
     const HeaderId id = find_header_id(name);
     if (id != HeaderId::Other) return add(id, value);
-    if (is_header_name(name)) {
+    if (is_token(name)) {
         fields_.push_back({.id = id, .name = std::string(name), .value = single_line(value)});
     }
     return *this;

@@ -187,7 +187,10 @@ HeaderId find_header_id(std::string_view name) {
     if (name.empty()) return HeaderId::Other;
     for (std::size_t slot = slot_of(name); kTable[slot] != 0; slot = (slot + 1) % kSlots) {
         const HeaderName& entry = kHeaderNames[kTable[slot] - 1U];
-        if (base::iequals(name, entry.name) || base::iequals(name, entry.compact)) return entry.id;
+        const std::string_view known =
+            name.size() == entry.name.size() ? entry.name : entry.compact;
+        // Nearly all peers write the names as the RFCs do.
+        if (name == known || base::iequals(name, known)) return entry.id;
     }
     return HeaderId::Other;
 }

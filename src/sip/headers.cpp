@@ -5,6 +5,7 @@
 #include <limits>
 
 #include "base/text.h"
+#include "sip/chars.h"
 
 namespace earshot::sip {
 namespace {
@@ -13,8 +14,6 @@ using base::Errc;
 using base::Error;
 using base::iequals;
 using base::Result;
-
-constexpr bool is_lws(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 // The index behind the quoted string that begins at `at`; npos when its end is missing.
 std::size_t end_of_quoted(std::string_view text, std::size_t at) {
@@ -52,8 +51,8 @@ std::size_t end_of_element(std::string_view text) {
 Result<NameAddr> parse_bracketed(NameAddr name_addr, std::string_view text) {
     const std::size_t close = text.find('>');
     name_addr.is_unterminated = close == std::string_view::npos;
-    name_addr.uri = base::trim(text.substr(1, close == std::string_view::npos ? close : close - 1));
-    if (!name_addr.is_unterminated) name_addr.params = base::trim(text.substr(close + 1));
+    name_addr.uri = trim_lws(text.substr(1, close == std::string_view::npos ? close : close - 1));
+    if (!name_addr.is_unterminated) name_addr.params = trim_lws(text.substr(close + 1));
     if (name_addr.uri.empty()) return Error{Errc::Malformed, "address: empty URI"};
     if (!name_addr.params.empty() && name_addr.params.front() != ';') {
         return Error{Errc::Malformed, "address: text after the URI"};
@@ -75,7 +74,7 @@ bool names_feature(std::string_view params, std::string_view feature) {
 
 // Takes the text before `separator` off `rest`, trimmed at both ends.
 std::string_view take_field(std::string_view& rest, char separator) {
-    return base::trim(base::take_until(rest, separator));
+    return trim_lws(base::take_until(rest, separator));
 }
 
 // sent-by of a Via: `host [ ":" port ]`, spaces around the colon allowed.
@@ -86,12 +85,12 @@ Result<Via> parse_sent_by(Via via, std::string_view sent_by) {
         if (close == std::string_view::npos) return Error{Errc::Malformed, "Via: malformed host"};
         colon = sent_by.find(':', close);
     }
-    via.host = base::trim(sent_by.substr(0, colon));
-    if (via.host.empty() || std::any_of(via.host.begin(), via.host.end(), is_lws)) {
+    via.host = trim_lws(sent_by.substr(0, colon));
+    if (via.host.empty() || has_any_of(via.host, char_class::kLws)) {
         return Error{Errc::Malformed, "Via: malformed host"};
     }
     if (colon == std::string_view::npos) return via;
-    via.port = base::parse_number<std::uint16_t>(base::trim(sent_by.substr(colon + 1)));
+    via.port = base::parse_number<std::uint16_t>(trim_lws(sent_by.substr(colon + 1)));
     if (!via.port) return Error{Errc::Malformed, "Via: malformed port"};
     return via;
 }
@@ -140,7 +139,7 @@ void append_two_digits(std::string& out, unsigned value) {
 bool take_list_element(std::string_view& rest, std::string_view& element) {
     while (!rest.empty()) {
         const std::size_t end = end_of_element(rest);
-        element = base::trim(rest.substr(0, end));
+        element = trim_lws(rest.substr(0, end));
         rest.remove_prefix(std::min(end + 1, rest.size()));
         if (!element.empty()) return true;
     }
@@ -155,7 +154,7 @@ bool NameAddr::has_feature(std::string_view feature) const {
 }
 
 Result<NameAddr> parse_name_addr(std::string_view value) {
-    value = base::trim(value);
+    value = trim_lws(value);
     NameAddr name_addr;
     if (value.empty()) return Error{Errc::Malformed, "address: empty"};
     if (value == "*") {
@@ -168,7 +167,7 @@ Result<NameAddr> parse_name_addr(std::string_view value) {
             return Error{Errc::Malformed, "address: display name without closing quote"};
         }
         name_addr.display_name = value.substr(1, end - 2);
-        value = base::trim(value.substr(end));
+        value = trim_lws(value.substr(end));
         if (value.empty() || value.front() != '<') {
             return Error{Errc::Malformed, "address: no '<' after the display name"};
         }
@@ -178,12 +177,12 @@ Result<NameAddr> parse_name_addr(std::string_view value) {
     // before the '<' means that this one lies inside a parameter of a bare URI.
     const std::size_t open = value.find('<');
     if (open != std::string_view::npos && value.find('"') > open) {
-        name_addr.display_name = base::trim(value.substr(0, open));
+        name_addr.display_name = trim_lws(value.substr(0, open));
         return parse_bracketed(name_addr, value.substr(open));
     }
     // RFC 3261 §20.10: without brackets all parameters are the header's.
     const std::size_t semicolon = value.find(';');
-    name_addr.uri = base::trim(value.substr(0, semicolon));
+    name_addr.uri = trim_lws(value.substr(0, semicolon));
     if (semicolon != std::string_view::npos) name_addr.params = value.substr(semicolon);
     if (name_addr.uri.empty()) return Error{Errc::Malformed, "address: empty URI"};
     return name_addr;
@@ -202,35 +201,35 @@ std::optional<std::uint16_t> Via::rport() const {
 
 Result<Via> parse_via(std::string_view value) {
     Via via;
-    std::string_view rest = base::trim(value);
+    std::string_view rest = trim_lws(value);
     const std::size_t first_slash = rest.find('/');
     const std::size_t second_slash =
         first_slash == std::string_view::npos ? first_slash : rest.find('/', first_slash + 1);
     if (second_slash == std::string_view::npos) {
         return Error{Errc::Malformed, "Via: no transport"};
     }
-    via.protocol = base::trim(rest.substr(0, second_slash));
+    via.protocol = trim_lws(rest.substr(0, second_slash));
     if (!base::istarts_with(via.protocol, "SIP")) return Error{Errc::Malformed, "Via: not SIP"};
-    rest = base::trim(rest.substr(second_slash + 1));
+    rest = trim_lws(rest.substr(second_slash + 1));
     const auto* const blank = std::find_if(rest.begin(), rest.end(), is_lws);
     via.transport = rest.substr(0, static_cast<std::size_t>(blank - rest.begin()));
     if (via.transport.empty() || via.transport.find_first_of(";,") != std::string_view::npos) {
         return Error{Errc::Malformed, "Via: no transport"};
     }
-    rest = base::trim(rest.substr(via.transport.size()));
+    rest = trim_lws(rest.substr(via.transport.size()));
     const std::size_t semicolon = rest.find(';');
     if (semicolon != std::string_view::npos) via.params = rest.substr(semicolon);
-    return parse_sent_by(via, base::trim(rest.substr(0, semicolon)));
+    return parse_sent_by(via, trim_lws(rest.substr(0, semicolon)));
 }
 
 Result<CSeq> parse_cseq(std::string_view value) {
-    value = base::trim(value);
+    value = trim_lws(value);
     const auto* const blank = std::find_if(value.begin(), value.end(), is_lws);
     const auto digits = static_cast<std::size_t>(blank - value.begin());
     const auto number = base::parse_number<std::uint32_t>(value.substr(0, digits));
-    const std::string_view method = base::trim(value.substr(digits));
+    const std::string_view method = trim_lws(value.substr(digits));
     if (!number || *number > 0x7fffffff) return Error{Errc::Malformed, "CSeq: malformed number"};
-    if (method.empty() || std::any_of(method.begin(), method.end(), is_lws)) {
+    if (method.empty() || has_any_of(method, char_class::kLws)) {
         return Error{Errc::Malformed, "CSeq: malformed method"};
     }
     return CSeq{.number = *number, .method = std::string(method)};
@@ -245,7 +244,7 @@ Result<ContentType> parse_content_type(std::string_view value) {
     std::string_view media_type = value.substr(0, semicolon);
     ContentType content_type;
     content_type.type = take_field(media_type, '/');
-    content_type.subtype = base::trim(media_type);
+    content_type.subtype = trim_lws(media_type);
     if (semicolon != std::string_view::npos) content_type.params = value.substr(semicolon);
     if (content_type.type.empty() || content_type.subtype.empty()) {
         return Error{Errc::Malformed, "Content-Type: no type/subtype"};
@@ -255,13 +254,13 @@ Result<ContentType> parse_content_type(std::string_view value) {
 
 TokenValue parse_token_value(std::string_view value) {
     const std::size_t semicolon = value.find(';');
-    return {.token = base::trim(value.substr(0, semicolon)),
+    return {.token = trim_lws(value.substr(0, semicolon)),
             .params =
                 semicolon == std::string_view::npos ? std::string_view{} : value.substr(semicolon)};
 }
 
 Result<DeltaSeconds> parse_delta_seconds(std::string_view value) {
-    value = base::trim(value);
+    value = trim_lws(value);
     std::size_t digits = 0;
     while (digits < value.size() && base::is_digit(value[digits])) ++digits;
     if (digits == 0) return Error{Errc::Malformed, "seconds: no number"};
@@ -276,15 +275,15 @@ Result<DeltaSeconds> parse_delta_seconds(std::string_view value) {
 
 Result<base::WallTime> parse_date(std::string_view value) {
     constexpr Error kMalformed{Errc::Malformed, "Date: not as in RFC 3261 section 20.17"};
-    std::string_view rest = base::trim(value);
+    std::string_view rest = trim_lws(value);
     const std::size_t comma = rest.find(',');
     if (comma == std::string_view::npos) return kMalformed;
-    rest = base::trim(rest.substr(comma + 1));  // the name of the weekday is not believed
+    rest = trim_lws(rest.substr(comma + 1));  // the name of the weekday is not believed
 
     std::array<std::string_view, 5> fields;  // day, month, year, clock, zone
     for (std::string_view& field : fields) {
         field = base::take_until(rest, ' ');
-        rest = base::trim(rest);
+        rest = trim_lws(rest);
     }
     const auto day = parse_day(fields[0], fields[1], fields[2]);
     const auto clock = parse_clock(fields[3]);

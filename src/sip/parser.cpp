@@ -4,24 +4,9 @@
 #include <cstring>
 
 #include "base/text.h"
+#include "sip/chars.h"
 
 namespace earshot::sip {
-namespace {
-
-constexpr bool is_lws(char c) { return c == ' ' || c == '\t'; }
-
-// RFC 3261 §25.1. Method and header names must be tokens.
-constexpr bool is_token(std::string_view text) {
-    constexpr std::string_view kMarks = "-.!%*_+`'~";
-    return !text.empty() && std::all_of(text.begin(), text.end(), [&](char c) {
-        const char lower = base::to_lower(c);
-        return (lower >= 'a' && lower <= 'z') || base::is_digit(c) ||
-               kMarks.find(c) != std::string_view::npos;
-    });
-}
-
-}  // namespace
-
 // Fills one Message. The first fault is kept and reading goes on, so that a refusal can name its
 // dialog and transaction.
 class MessageParser {
@@ -61,7 +46,7 @@ private:
     }
 
     Message::Span span_of(std::string_view part) const {
-        if (part.empty()) return {};  // it may point anywhere
+        if (part.empty()) return {};
         return {static_cast<std::uint32_t>(part.data() - text_.data()),
                 static_cast<std::uint32_t>(part.size())};
     }
@@ -94,19 +79,19 @@ private:
 
     bool read_start_line(const Line& line) {
         if (base::istarts_with(line.text, "SIP/")) return read_status_line(line.text);
-        return read_request_line(base::trim(line.text));
+        return read_request_line(trim_lws(line.text));
     }
 
     bool read_status_line(std::string_view rest) {
         const std::string_view version = base::take_until(rest, ' ');
-        rest = base::trim(rest);
+        rest = trim_lws(rest);
         const auto status = base::parse_number<std::uint16_t>(base::take_until(rest, ' '));
         if (!base::iequals(version, "SIP/2.0") || !status || *status < 100 || *status > 699) {
             return false;
         }
         message_.status_ = *status;
         message_.first_ = span_of(version);
-        message_.second_ = span_of(base::trim(rest));
+        message_.second_ = span_of(trim_lws(rest));
         return true;
     }
 
@@ -117,13 +102,13 @@ private:
         if (last == std::string_view::npos) return false;
         const std::string_view version = line.substr(last + 1);
         if (!base::istarts_with(version, "SIP/")) return false;
-        std::string_view middle = base::trim(line.substr(0, last));
+        std::string_view middle = trim_lws(line.substr(0, last));
         const std::size_t first = middle.find_first_of(" \t");
         const std::string_view method = middle.substr(0, first);
         if (!is_token(method)) return false;
 
         middle =
-            first == std::string_view::npos ? std::string_view{} : base::trim(middle.substr(first));
+            first == std::string_view::npos ? std::string_view{} : trim_lws(middle.substr(first));
         message_.first_ = span_of(method);
         message_.second_ = span_of(middle);
         message_.method_ = find_method(method);
@@ -157,15 +142,15 @@ private:
 
     void end_head() { message_.head_.size = static_cast<std::uint32_t>(at_ - message_.head_.at); }
 
-    bool is_fold() const { return at_ < text_.size() && is_lws(text_[at_]); }
+    bool is_fold() const { return at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t'); }
 
     void add_field(const Line& line) {
         Message::Field field;
         const std::size_t colon = line.text.find(':');
-        const std::string_view name = base::trim(line.text.substr(0, colon));
+        const std::string_view name = trim_lws(line.text.substr(0, colon));
         const std::string_view value = colon == std::string_view::npos
                                            ? std::string_view{}
-                                           : base::trim(line.text.substr(colon + 1));
+                                           : trim_lws(line.text.substr(colon + 1));
         field.folded = is_fold();
         field.name = span_of(name);
         field.value = field.folded ? unfold(value) : span_of(value);
@@ -181,7 +166,7 @@ private:
         out += first;
         Line line;
         while (is_fold() && take_line(line)) {
-            const std::string_view part = base::trim(line.text);
+            const std::string_view part = trim_lws(line.text);
             if (!part.empty() && out.size() > start) out += ' ';
             out += part;
         }

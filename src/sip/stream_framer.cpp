@@ -4,6 +4,7 @@
 
 #include "base/result.h"
 #include "base/text.h"
+#include "sip/chars.h"
 #include "sip/header_id.h"
 
 namespace earshot::sip {
@@ -31,12 +32,12 @@ base::Result<std::size_t> find_content_length(std::string_view head) {
     take_line(head);
     while (!head.empty()) {
         std::string_view line = take_line(head);
-        const std::string_view name = base::trim(base::take_until(line, ':'));
-        std::string value(base::trim(line));
-        while (is_fold(head)) value.append(" ").append(base::trim(take_line(head)));
+        const std::string_view name = trim_lws(base::take_until(line, ':'));
+        std::string value(trim_lws(line));
+        while (is_fold(head)) value.append(" ").append(trim_lws(take_line(head)));
         if (find_header_id(name) != HeaderId::ContentLength) continue;
 
-        const auto number = base::parse_number<std::size_t>(base::trim(value));
+        const auto number = base::parse_number<std::size_t>(trim_lws(value));
         if (!number) return base::Error{base::Errc::Malformed, "Malformed Content-Length"};
         if (length && *length != *number) {
             return base::Error{base::Errc::Malformed, "Content-Lengths Differ"};

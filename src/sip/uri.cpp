@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "sip/chars.h"
 
 namespace earshot::sip {
 namespace {
@@ -12,8 +13,6 @@ using base::Errc;
 using base::Error;
 using base::iequals;
 using base::Result;
-
-constexpr bool is_lws(char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; }
 
 std::string_view skip_lws(std::string_view text) {
     while (!text.empty() && is_lws(text.front())) text.remove_prefix(1);
@@ -35,25 +34,15 @@ constexpr bool is_alpha(char c) {
     const char lower = base::to_lower(c);
     return lower >= 'a' && lower <= 'z';
 }
-constexpr bool is_scheme_char(char c) {
-    return is_alpha(c) || base::is_digit(c) || c == '+' || c == '-' || c == '.';
-}
-// Wider than the grammar by '_' (seen in the field) and by octets above ASCII.
-constexpr bool is_host_char(char c) {
-    return is_alpha(c) || base::is_digit(c) || c == '-' || c == '.' || c == '_' ||
-           static_cast<unsigned char>(c) >= 0x80;
-}
-constexpr bool is_forbidden_in_uri(char c) {
-    return static_cast<unsigned char>(c) <= ' ' || c == 0x7f || c == '<' || c == '>' || c == '"';
-}
 
 bool is_host(std::string_view host) {
-    if (host.empty()) return false;
-    if (host.front() == '[') {
-        return host.size() > 2 && std::all_of(host.begin() + 1, host.end() - 1,
-                                              [](char c) { return is_host_char(c) || c == ':'; });
+    if (host.empty() || host.front() != '[') {
+        return !host.empty() && is_all_of(host, char_class::kHost);
     }
-    return std::all_of(host.begin(), host.end(), is_host_char);
+    if (host.size() <= 2 || host.back() != ']') return false;
+    const std::string_view inside = host.substr(1, host.size() - 2);
+    return std::all_of(inside.begin(), inside.end(),
+                       [](char c) { return c == ':' || is_in_class(c, char_class::kHost); });
 }
 
 // Reads `host[:port]` at the front of `rest` into `uri`; what follows stays in `rest`.
@@ -190,7 +179,7 @@ bool take_param(std::string_view& params, Param& param, char separator) {
 
     std::size_t end = 0;
     while (end < params.size() && params[end] != separator && params[end] != '=') ++end;
-    param = Param{.name = base::trim(params.substr(0, end)), .value = {}, .has_value = false};
+    param = Param{.name = trim_lws(params.substr(0, end)), .value = {}, .has_value = false};
     params.remove_prefix(end);
     if (params.empty() || params.front() == separator) return true;
 
@@ -201,7 +190,7 @@ bool take_param(std::string_view& params, Param& param, char separator) {
         params.remove_prefix(std::min(params.find(separator), params.size()));
         return true;
     }
-    param.value = base::trim(base::take_until(params, separator));
+    param.value = trim_lws(base::take_until(params, separator));
     return true;
 }
 
@@ -214,13 +203,13 @@ std::optional<std::string_view> find_param(std::string_view params, std::string_
 }
 
 Result<Uri> parse_uri(std::string_view text) {
-    if (std::any_of(text.begin(), text.end(), is_forbidden_in_uri)) {
+    if (has_any_of(text, char_class::kNotInUri)) {
         return Error{Errc::Malformed, "URI: character that must be escaped"};
     }
     const std::size_t colon = text.find(':');
     const std::string_view scheme = text.substr(0, colon);
     if (colon == std::string_view::npos || scheme.empty() || !is_alpha(scheme.front()) ||
-        !std::all_of(scheme.begin(), scheme.end(), is_scheme_char)) {
+        !is_all_of(scheme, char_class::kScheme)) {
         return Error{Errc::Malformed, "URI: no scheme"};
     }
 
