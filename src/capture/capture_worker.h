@@ -9,51 +9,29 @@
 // Commands take effect in the order given, records and streams alike.
 #pragma once
 
-#include <chrono>
 #include <cstdint>
 #include <functional>
-#include <memory>
 #include <optional>
-#include <string>
+#include <thread>
+#include <unordered_map>
+#include <vector>
 
-#include "base/bytes.h"
 #include "base/log.h"
 #include "base/net_address.h"
 #include "base/random.h"
 #include "base/reason.h"
 #include "base/result.h"
 #include "base/uuid.h"
+#include "capture/capture_loop.h"
+#include "capture/capture_options.h"
 #include "capture/journal_notices.h"
 #include "capture/notification.h"
 #include "capture/stream.h"
 #include "io/clock.h"
 #include "io/port_allocator.h"
-#include "journal/record.h"
 #include "journal/writer.h"
 
 namespace earshot::capture {
-
-struct CaptureOptions {
-    base::NetAddress bind_host;  // where media sockets are bound; port ignored
-    std::uint16_t first_port = 10000;
-    std::uint16_t last_port = 19999;
-    int receive_buffer_bytes = 0;  // SO_RCVBUF of RTP sockets; 0: the system's default
-    std::string cname;             // RTCP SDES CNAME of this server, e.g. earshot@host
-    std::chrono::milliseconds paced_drain{200};
-    std::chrono::milliseconds bursty_drain{20};
-    std::chrono::milliseconds rtcp_drain{1000};
-    std::chrono::milliseconds commit_interval{200};
-    std::chrono::milliseconds stop_patience{5000};
-};
-
-// A record of the signalling side for the journal: SipMessage, Metadata, Event, Attempt.
-struct JournalEntry {
-    journal::RecordType type;
-    base::Uuid recording;
-    std::uint16_t stream = journal::kNoStream;
-    std::int64_t arrival_ns = 0;
-    base::Bytes payload;
-};
 
 class CaptureWorker {
 public:
@@ -65,8 +43,9 @@ public:
     CaptureWorker& operator=(const CaptureWorker&) = delete;
     ~CaptureWorker();  // stop()
 
-    // `wake` is called on the worker's and on the committer's thread after notifications were
-    // queued (post to your loop and poll there); it must not block. May be empty.
+    // `wake` is called on the worker's thread after notifications were queued (post to your loop
+    // and poll there until there are none); it must not block. May be empty. Give JournalNotices
+    // the same function before its committer starts.
     void start(std::function<void()> wake);
 
     // Drains every socket once more, closes every recording that is still open, commits, waits (at
@@ -117,11 +96,21 @@ public:
         std::uint64_t dropped_notifications = 0;
         io::PortAllocator::Counters ports;
     };
-    Load load() const;
+    Load load();
 
 private:
-    class Loop;
-    std::unique_ptr<Loop> loop_;
+    bool push(Command command);
+    void take_freed_ports();
+
+    const CaptureOptions options_;
+    JournalNotices& notices_;
+    const io::Clock& clock_;
+    io::PortAllocator ports_;
+    CaptureLinks links_;
+    CaptureLoop loop_;
+    std::jthread thread_;
+    // Final numbers of closed streams, until their recording is sealed.
+    std::unordered_map<base::Uuid, std::vector<StreamStats>, base::UuidHash> closed_streams_;
 };
 
 }  // namespace earshot::capture

@@ -19,10 +19,14 @@ inline constexpr std::size_t kMaxHeldPackets = 256;
 inline constexpr std::size_t kMaxHeldBytes = 256 * 1024;
 
 inline constexpr std::size_t kMaxQueuedCommands = 65'536;
+// When full, notifications that only inform are dropped and counted; StreamClosed, RecordingSealed
+// and Durable never are.
 inline constexpr std::size_t kMaxQueuedNotifications = 65'536;
-// Notifications that wait because the queue upward is full; beyond it those that only inform are
-// dropped and counted, RecordingSealed and Durable never.
-inline constexpr std::size_t kMaxBacklogNotifications = 4096;
+
+// Records that wait because the journal has no room. More than this is lost, and said so.
+inline constexpr std::size_t kMaxPostponedBytes = 16 * 1024 * 1024;
+// Ports that strangers hold are passed over; so many tries for one stream.
+inline constexpr int kMaxBindTries = 32;
 
 // A payload type that the SDP no longer names is accepted for so long (packets under way).
 inline constexpr std::chrono::seconds kOldPayloadTypeGrace{5};

@@ -64,7 +64,7 @@ inline constexpr std::size_t kRejections = 6;
 const char* to_string(Rejection rejection);  // not_rtp, malformed, source, payload_type, ssrc, ...
 
 struct StreamCounters {
-    std::uint64_t packets = 0;  // RTP stored
+    std::uint64_t packets = 0;  // RTP accepted, duplicates included
     std::uint64_t octets = 0;   // their bytes from the RTP header on
     std::uint64_t rtcp_packets = 0;
     std::uint64_t paused_discarded = 0;  // datagrams that arrived while paused

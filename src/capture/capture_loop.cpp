@@ -1,0 +1,440 @@
+#include "capture/capture_loop.h"
+
+#include <algorithm>
+#include <array>
+#include <thread>
+#include <utility>
+
+#include "rtp/rtcp_interval.h"
+
+namespace earshot::capture {
+
+namespace {
+
+constexpr std::chrono::seconds kStatsInterval{1};
+
+std::uint64_t ticks(std::chrono::milliseconds period, std::chrono::milliseconds tick) {
+    return static_cast<std::uint64_t>(std::max<std::int64_t>(period / tick, 1));
+}
+
+}  // namespace
+
+CaptureLoop::CaptureLoop(const CaptureOptions& options, CaptureLinks& links,
+                         journal::Writer& writer, JournalNotices& notices, const io::Clock& clock,
+                         base::Random& random, base::Log& log)
+    : options_(options),
+      links_(links),
+      writer_(writer),
+      notices_(notices),
+      clock_(clock),
+      random_(random),
+      log_(log),
+      paced_ticks_(ticks(options.paced_drain, options.bursty_drain)),
+      rtcp_ticks_(ticks(options.rtcp_drain, options.bursty_drain)) {}
+
+void CaptureLoop::run(const std::function<void()>& wake) {
+    now_ = clock_.now();
+    base::TimePoint next_tick = now_.steady;
+    while (true) {
+        now_ = clock_.now();
+        if (now_.steady >= next_tick) {
+            tick();
+            // From now, not from the plan: no burst of ticks after a stall.
+            next_tick = std::max(next_tick + options_.bursty_drain, now_.steady);
+        }
+        auto command = links_.commands.try_pop();
+        if (!command) {
+            // Nothing waits: what the commands asked for together is done once.
+            if (std::exchange(commit_soon_, false)) commit();
+            push_backlog();
+            if (std::exchange(wake_soon_, false) && wake) wake();
+            command = links_.commands.pop_for(next_tick - clock_.now().steady);
+            if (!command && links_.commands.is_closed() && links_.commands.size() == 0) break;
+            now_ = clock_.now();
+        }
+        if (command) on_command(*command);
+    }
+    shut_down();
+    if (wake) wake();
+}
+
+// --- commands ------------------------------------------------------------------------------------
+
+void CaptureLoop::on_command(Command& command) {
+    std::visit([this](auto& c) { on(c); }, command);
+}
+
+void CaptureLoop::on(AddStream& command) {
+    if (Stream* old = find(command.setup.key)) close(*old);  // the caller's fault; nothing leaks
+    auto stream =
+        std::make_unique<Stream>(command.setup, std::move(command.sockets), random_.u32());
+    stream->recording = open_recording(command.setup.key.recording);
+    stream->phase = next_phase_++;
+    plan_report(*stream, true);
+    const int granted = stream->sockets.rtp.receive_buffer_bytes();
+    if (granted < options_.receive_buffer_bytes && !std::exchange(told_small_buffer_, true)) {
+        log_.warning("The kernel gives smaller media buffers than configured (net.core.rmem_max)",
+                     {{"wanted_bytes", std::to_string(options_.receive_buffer_bytes)},
+                      {"granted_bytes", std::to_string(granted)}});
+    }
+    by_key_[stream->key] = stream.get();
+    streams_.push_back(std::move(stream));
+    links_.open_streams.store(streams_.size());
+}
+
+void CaptureLoop::on(UpdateStream& command) {
+    if (Stream* stream = find(command.key)) {
+        drain_rtp(*stream);  // what came before is judged by the SDP of before
+        stream->receiver.update(command.format, base::to_ns(now_.wall));
+        after_input(*stream);
+    }
+}
+
+void CaptureLoop::on(PauseStream& command) {
+    Stream* stream = find(command.key);
+    if (stream == nullptr || stream->receiver.is_paused()) return;
+    stream->receiver.pause(command.at_ns);
+    drain(*stream, SocketKind::Rtp);
+    stream->receiver.settle_pause();
+    after_input(*stream);
+    batch_.wipe();  // datagrams that came after the pause were read, so far, to see their stamps
+}
+
+void CaptureLoop::on(ResumeStream& command) {
+    Stream* stream = find(command.key);
+    if (stream == nullptr || !stream->receiver.is_paused()) return;
+    stream->receiver.resume(command.at_ns);
+    drain(*stream, SocketKind::Rtp);
+    stream->receiver.settle_resume();
+    after_input(*stream);
+    batch_.wipe();
+}
+
+void CaptureLoop::on(CloseStream& command) {
+    if (Stream* stream = find(command.key)) close(*stream);
+}
+
+void CaptureLoop::on(JournalEntry& command) { postpone(std::move(command)); }
+void CaptureLoop::on(RequestDurable& command) { postpone(command); }
+
+void CaptureLoop::on(CloseRecording& command) {
+    close_streams_of(command.recording);
+    postpone(command);
+}
+
+// Done at once when nothing waits before it, so the order of records is that of the commands.
+void CaptureLoop::postpone(Command command) {
+    if (postponed_.empty() && try_now(command)) return;
+    if (const auto* entry = std::get_if<JournalEntry>(&command)) {
+        if (postponed_bytes_ + entry->payload.size() > kMaxPostponedBytes) {
+            if (!std::exchange(told_postponed_full_, true)) {
+                log_.error("The journal has had no room for too long; signalling records are lost",
+                           {{"recording", base::to_string(entry->recording)}});
+            }
+            return;
+        }
+        postponed_bytes_ += entry->payload.size();
+    }
+    postponed_.push_back(std::move(command));
+}
+
+bool CaptureLoop::try_now(Command& command) {
+    if (const auto* entry = std::get_if<JournalEntry>(&command)) {
+        const auto stored = writer_.append(
+            open_recording(entry->recording),
+            {.type = entry->type, .stream = entry->stream, .arrival_ns = entry->arrival_ns},
+            entry->payload);
+        if (!stored && stored.error().code == base::Errc::Full) return false;
+        if (!stored) {
+            log_.error("The journal refused a record: " + std::string(stored.error().what),
+                       {{"recording", base::to_string(entry->recording)},
+                        {"bytes", std::to_string(entry->payload.size())}});
+        }
+    } else if (const auto* request = std::get_if<RequestDurable>(&command)) {
+        if (!writer_.notify_when_durable(request->token)) return false;
+        commit_soon_ = true;
+    } else if (const auto* closing = std::get_if<CloseRecording>(&command)) {
+        close_recording(closing->recording);
+    }
+    return true;
+}
+
+void CaptureLoop::retry_postponed() {
+    while (!postponed_.empty() && try_now(postponed_.front())) {
+        if (const auto* entry = std::get_if<JournalEntry>(&postponed_.front())) {
+            postponed_bytes_ -= entry->payload.size();
+        }
+        postponed_.pop_front();
+        told_postponed_full_ = false;
+    }
+}
+
+// --- media ---------------------------------------------------------------------------------------
+
+void CaptureLoop::tick() {
+    ++tick_;
+    retry_postponed();
+    for (const std::unique_ptr<Stream>& stream : streams_) {
+        const std::uint64_t turn = tick_ + stream->phase;
+        if (stream->media == MediaClass::Bursty || turn % paced_ticks_ == 0) drain_rtp(*stream);
+        if (turn % rtcp_ticks_ == 0) drain(*stream, SocketKind::Rtcp);
+        if (now_.steady >= stream->next_report) send_report(*stream);
+    }
+    if (now_.steady >= next_commit_) commit();
+    if (now_.steady >= next_stats_) tell_stats();
+}
+
+void CaptureLoop::drain_rtp(Stream& stream) {
+    if (stream.receiver.is_paused()) {
+        stream.receiver.on_discarded_unread(stream.sockets.rtp.discard());
+    } else {
+        drain(stream, SocketKind::Rtp);
+    }
+}
+
+void CaptureLoop::drain(Stream& stream, SocketKind kind) {
+    io::UdpSocket& socket = kind == SocketKind::Rtp ? stream.sockets.rtp : stream.sockets.rtcp;
+    for (int i = 0; i < kMaxBatchesPerDrain; ++i) {
+        const std::size_t count = socket.receive(batch_);
+        for (const io::Datagram& datagram : batch_.datagrams()) on_datagram(stream, kind, datagram);
+        if (count < batch_.capacity()) break;
+    }
+    stream.receiver.set_kernel_drops(stream.sockets.rtp.kernel_drops() +
+                                     stream.sockets.rtcp.kernel_drops());
+    if (stream.gap.packets > 0) store_gap(stream);
+}
+
+void CaptureLoop::on_datagram(Stream& stream, SocketKind kind, const io::Datagram& datagram) {
+    const std::int64_t arrival_ns =
+        datagram.arrival_ns != 0 ? datagram.arrival_ns : base::to_ns(now_.wall);
+    if (datagram.truncated) {
+        stream.receiver.on_oversize(datagram.source, arrival_ns);
+        after_input(stream);
+        return;
+    }
+    const Verdict verdict =
+        stream.receiver.on_datagram(kind, datagram.bytes, datagram.source, arrival_ns);
+    after_input(stream);
+    if (verdict == Verdict::StoreRtp) {
+        store_packet(stream, journal::RecordType::Rtp, datagram.source, arrival_ns, datagram.bytes);
+    } else if (verdict == Verdict::StoreRtcp) {
+        store_packet(stream, journal::RecordType::Rtcp, datagram.source, arrival_ns,
+                     datagram.bytes);
+    }
+}
+
+void CaptureLoop::after_input(Stream& stream) {
+    while (const auto packet = stream.receiver.poll_released()) {
+        store_packet(stream, journal::RecordType::Rtp, packet->source, packet->arrival_ns,
+                     packet->bytes);
+    }
+    while (const auto event = stream.receiver.poll_event()) on_event(stream, *event);
+}
+
+void CaptureLoop::on_event(Stream& stream, const ReceiverEvent& event) {
+    const StreamKey& key = stream.key;
+    if (const auto* first = std::get_if<FirstPacketSeen>(&event)) {
+        tell(FirstPacket{.key = key,
+                         .arrival_ns = first->arrival_ns,
+                         .ssrc = first->ssrc,
+                         .source = first->source},
+             false);
+    } else if (const auto* change = std::get_if<SsrcChange>(&event)) {
+        store_event(stream, change->arrival_ns, event_json(key.stream, *change));
+        tell(SsrcChanged{.key = key,
+                         .arrival_ns = change->arrival_ns,
+                         .from = change->from,
+                         .to = change->to,
+                         .source = change->source},
+             false);
+    } else if (const auto* moved = std::get_if<SourceMoved>(&event)) {
+        store_event(stream, moved->arrival_ns, event_json(key.stream, *moved));
+    } else if (const auto* rejected = std::get_if<RejectedSome>(&event)) {
+        store_event(stream, rejected->arrival_ns, event_json(key.stream, *rejected));
+        tell(PacketsRejected{.key = key,
+                             .cause = rejected->cause,
+                             .total = rejected->total,
+                             .source = rejected->source},
+             false);
+    } else if (const auto* digit = std::get_if<DigitSeen>(&event)) {
+        store_event(stream, digit->arrival_ns, event_json(key.stream, *digit));
+        tell(DtmfDigit{.key = key,
+                       .arrival_ns = digit->arrival_ns,
+                       .digit = digit->digit,
+                       .duration_ms = digit->duration_ms},
+             false);
+    }
+}
+
+void CaptureLoop::store_packet(Stream& stream, journal::RecordType type,
+                               const base::NetAddress& source, std::int64_t arrival_ns,
+                               base::ByteView bytes) {
+    std::array<std::uint8_t, journal::kSourceSize> prefix{};
+    std::copy(source.ip.begin(), source.ip.end(), prefix.begin());
+    prefix[16] = static_cast<std::uint8_t>(source.port >> 8);
+    prefix[17] = static_cast<std::uint8_t>(source.port);
+    const std::array<base::ByteView, 2> pieces{base::ByteView(prefix), bytes};
+    const auto stored = writer_.append(
+        stream.recording, {.type = type, .stream = stream.key.stream, .arrival_ns = arrival_ns},
+        std::span<const base::ByteView>(pieces));
+    if (stored) return;
+    stream.receiver.on_storage_lost();
+    if (stream.gap.packets++ == 0) stream.gap.from_ns = arrival_ns;
+    stream.gap.to_ns = arrival_ns;
+}
+
+// An event that finds no room is lost with the media around it; the gap is told instead.
+bool CaptureLoop::store_event(const Stream& stream, std::int64_t arrival_ns,
+                              const std::string& json) {
+    return writer_
+        .append(stream.recording,
+                {.type = journal::RecordType::Event,
+                 .stream = stream.key.stream,
+                 .arrival_ns = arrival_ns},
+                base::as_bytes(json))
+        .has_value();
+}
+
+void CaptureLoop::store_gap(Stream& stream) {
+    if (store_event(stream, stream.gap.from_ns, event_json(stream.key.stream, stream.gap))) {
+        stream.gap = {};
+    }
+}
+
+void CaptureLoop::plan_report(Stream& stream, bool initial) {
+    stream.next_report = now_.steady + std::chrono::duration_cast<base::TimePoint::duration>(
+                                           rtp::rtcp_interval({.initial = initial}, random_));
+}
+
+void CaptureLoop::send_report(Stream& stream) {
+    plan_report(stream, false);
+    const auto destination = stream.receiver.rtcp_destination();
+    if (!destination) return;
+    report_.clear();
+    stream.receiver.compose_report(now_.wall, options_.cname, report_);
+    io::UdpSocket& socket =
+        stream.receiver.uses_rtcp_mux() ? stream.sockets.rtp : stream.sockets.rtcp;
+    // A report that cannot be sent is as good as one lost on the way; the next follows.
+    static_cast<void>(socket.send(report_, *destination));
+}
+
+// --- streams and recordings ----------------------------------------------------------------------
+
+CaptureLoop::Stream* CaptureLoop::find(const StreamKey& key) {
+    const auto found = by_key_.find(key);
+    return found == by_key_.end() ? nullptr : found->second;
+}
+
+void CaptureLoop::close(Stream& stream) {
+    drain_rtp(stream);
+    drain(stream, SocketKind::Rtcp);
+    stream.receiver.finish(base::to_ns(now_.wall));
+    after_input(stream);
+    if (stream.gap.packets > 0) store_gap(stream);
+    const StreamStats stats{.key = stream.key, .counters = stream.receiver.counters()};
+    store_event(stream, base::to_ns(now_.wall), event_json(stream.key.stream, stats.counters));
+    tell(StreamClosed{.stats = stats}, true);
+
+    closed_kernel_drops_ += stats.counters.kernel_drops;
+    const std::uint16_t port = stream.sockets.rtp.local_address().port;
+    by_key_.erase(stream.key);
+    const auto place = std::find_if(streams_.begin(), streams_.end(),
+                                    [&](const auto& owned) { return owned.get() == &stream; });
+    std::swap(*place, streams_.back());
+    streams_.pop_back();  // closes the sockets
+    links_.open_streams.store(streams_.size());
+    if (!links_.freed_ports.try_push({.rtp_port = port, .since = now_.steady})) {
+        log_.error("A freed media port could not be given back", {{"port", std::to_string(port)}});
+    }
+}
+
+void CaptureLoop::close_streams_of(const base::Uuid& recording) {
+    std::vector<Stream*> found;
+    for (const std::unique_ptr<Stream>& stream : streams_) {
+        if (stream->key.recording == recording) found.push_back(stream.get());
+    }
+    for (Stream* stream : found) close(*stream);
+}
+
+journal::RecordingHandle CaptureLoop::open_recording(const base::Uuid& recording) {
+    const auto found = recordings_.find(recording);
+    if (found != recordings_.end()) return found->second;
+    return recordings_.emplace(recording, writer_.open(recording)).first->second;
+}
+
+void CaptureLoop::close_recording(const base::Uuid& recording) {
+    const auto found = recordings_.find(recording);
+    if (found == recordings_.end()) return;
+    writer_.close(found->second, base::to_ns(now_.wall));
+    recordings_.erase(found);
+}
+
+// --- upward --------------------------------------------------------------------------------------
+
+void CaptureLoop::tell(Notification notification, bool vital) {
+    wake_soon_ = true;
+    if (backlog_.empty() && links_.notifications.try_push(std::move(notification))) return;
+    if (vital) {
+        backlog_.push_back(std::move(notification));
+    } else {
+        links_.dropped_notifications.fetch_add(1);
+    }
+}
+
+void CaptureLoop::push_backlog() {
+    while (!backlog_.empty() && links_.notifications.try_push(std::move(backlog_.front()))) {
+        backlog_.pop_front();
+    }
+}
+
+void CaptureLoop::tell_stats() {
+    next_stats_ = now_.steady + kStatsInterval;
+    std::uint64_t drops = closed_kernel_drops_;
+    for (const std::unique_ptr<Stream>& stream : streams_) {
+        drops += stream->receiver.counters().kernel_drops;
+    }
+    if (drops > told_kernel_drops_) {
+        log_.warning("The kernel dropped media because socket buffers were full",
+                     {{"packets", std::to_string(drops - told_kernel_drops_)},
+                      {"total", std::to_string(drops)}});
+        told_kernel_drops_ = drops;
+    }
+    if (streams_.empty() || links_.snapshot_waiting.exchange(true)) return;
+    StatsSnapshot snapshot;
+    snapshot.streams.reserve(streams_.size());
+    for (const std::unique_ptr<Stream>& stream : streams_) {
+        snapshot.streams.push_back({.key = stream->key, .counters = stream->receiver.counters()});
+    }
+    tell(std::move(snapshot), false);
+}
+
+void CaptureLoop::commit() {
+    next_commit_ = now_.steady + options_.commit_interval;
+    writer_.commit(now_);
+}
+
+void CaptureLoop::shut_down() {
+    now_ = clock_.now();
+    while (!streams_.empty()) close(*streams_.back());
+    const base::TimePoint give_up = now_.steady + options_.stop_patience;
+    bool asked = false;
+    // A full or failing disk may take the last records only after a while.
+    while (true) {
+        now_ = clock_.now();
+        retry_postponed();
+        if (postponed_.empty() || now_.steady >= give_up) {
+            while (!recordings_.empty()) close_recording(recordings_.begin()->first);
+            if (!asked) {
+                asked = writer_.notify_when_durable(JournalNotices::kOwnTokens).has_value();
+            }
+        }
+        writer_.commit(now_);
+        push_backlog();
+        if (asked && notices_.own_durable() == JournalNotices::kOwnTokens) return;
+        if (now_.steady >= give_up) break;
+        std::this_thread::sleep_for(std::chrono::milliseconds(5));
+    }
+    log_.warning("The journal did not become durable in time at the stop");
+}
+
+}  // namespace earshot::capture

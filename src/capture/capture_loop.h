@@ -1,0 +1,174 @@
+// The thread side of CaptureWorker: drains the sockets by the clock, obeys commands, feeds the
+// journal. Everything here belongs to the worker's thread, but CaptureLinks, which is how it meets
+// the signalling thread.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <memory>
+#include <unordered_map>
+#include <variant>
+#include <vector>
+
+#include "base/bounded_queue.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/uuid.h"
+#include "capture/capture_options.h"
+#include "capture/events.h"
+#include "capture/journal_notices.h"
+#include "capture/notification.h"
+#include "capture/stream_receiver.h"
+#include "io/clock.h"
+#include "io/udp_socket.h"
+#include "journal/writer.h"
+
+namespace earshot::capture {
+
+struct AddStream {
+    StreamSetup setup;
+    io::UdpPair sockets;
+};
+struct UpdateStream {
+    StreamKey key;
+    StreamFormat format;
+};
+struct PauseStream {
+    StreamKey key;
+    std::int64_t at_ns = 0;
+};
+struct ResumeStream {
+    StreamKey key;
+    std::int64_t at_ns = 0;
+};
+struct CloseStream {
+    StreamKey key;
+};
+struct RequestDurable {
+    std::uint64_t token = 0;
+};
+struct CloseRecording {
+    base::Uuid recording;
+};
+using Command = std::variant<AddStream, UpdateStream, PauseStream, ResumeStream, CloseStream,
+                             JournalEntry, RequestDurable, CloseRecording>;
+
+struct FreedPort {
+    std::uint16_t rtp_port = 0;
+    base::TimePoint since;
+};
+
+// All that two threads touch.
+struct CaptureLinks {
+    explicit CaptureLinks(std::size_t port_pairs) : freed_ports(port_pairs) {}
+
+    base::BoundedQueue<Command> commands{kMaxQueuedCommands};
+    base::BoundedQueue<Notification> notifications{kMaxQueuedNotifications};
+    base::BoundedQueue<FreedPort> freed_ports;  // cannot overflow: a place for each pair there is
+    std::atomic<bool> snapshot_waiting{false};  // one StatsSnapshot at a time is enough
+    std::atomic<std::size_t> open_streams{0};
+    std::atomic<std::uint64_t> dropped_notifications{0};
+};
+
+class CaptureLoop {
+public:
+    CaptureLoop(const CaptureOptions& options, CaptureLinks& links, journal::Writer& writer,
+                JournalNotices& notices, const io::Clock& clock, base::Random& random,
+                base::Log& log);
+
+    // Until the command queue is closed and empty; then drains, closes and commits everything.
+    void run(const std::function<void()>& wake);
+
+private:
+    struct Stream {
+        Stream(const StreamSetup& setup, io::UdpPair pair, std::uint32_t ssrc)
+            : key(setup.key), media(setup.media), sockets(std::move(pair)), receiver(setup, ssrc) {}
+
+        StreamKey key;
+        MediaClass media;
+        io::UdpPair sockets;
+        StreamReceiver receiver;
+        journal::RecordingHandle recording;
+        std::uint64_t phase = 0;  // spreads the drains over the ticks
+        base::TimePoint next_report;
+        StorageGap gap;  // packets == 0: none
+    };
+    struct KeyHash {
+        std::size_t operator()(const StreamKey& key) const {
+            return base::UuidHash{}(key.recording) ^ key.stream;
+        }
+    };
+
+    void on_command(Command& command);
+    void on(AddStream& command);
+    void on(UpdateStream& command);
+    void on(PauseStream& command);
+    void on(ResumeStream& command);
+    void on(CloseStream& command);
+    void on(JournalEntry& command);
+    void on(RequestDurable& command);
+    void on(CloseRecording& command);
+    bool try_now(Command& command);  // JournalEntry, RequestDurable: false when there is no room
+    void postpone(Command command);
+    void retry_postponed();
+
+    void tick();
+    void drain_rtp(Stream& stream);
+    void drain(Stream& stream, SocketKind kind);
+    void on_datagram(Stream& stream, SocketKind kind, const io::Datagram& datagram);
+    void after_input(Stream& stream);
+    void on_event(Stream& stream, const ReceiverEvent& event);
+    void store_packet(Stream& stream, journal::RecordType type, const base::NetAddress& source,
+                      std::int64_t arrival_ns, base::ByteView bytes);
+    bool store_event(const Stream& stream, std::int64_t arrival_ns, const std::string& json);
+    void store_gap(Stream& stream);
+    void send_report(Stream& stream);
+    void plan_report(Stream& stream, bool initial);
+
+    Stream* find(const StreamKey& key);
+    void close(Stream& stream);
+    void close_streams_of(const base::Uuid& recording);
+    journal::RecordingHandle open_recording(const base::Uuid& recording);
+    void close_recording(const base::Uuid& recording);
+
+    void tell(Notification notification, bool vital);
+    void push_backlog();
+    void tell_stats();
+    void commit();
+    void shut_down();
+
+    const CaptureOptions options_;
+    CaptureLinks& links_;
+    journal::Writer& writer_;
+    JournalNotices& notices_;
+    const io::Clock& clock_;
+    base::Random& random_;
+    base::Log& log_;
+
+    std::uint64_t paced_ticks_;  // drain periods in ticks of bursty_drain
+    std::uint64_t rtcp_ticks_;
+    base::Now now_;  // of the tick or command at hand
+    std::uint64_t tick_ = 0;
+    std::uint64_t next_phase_ = 0;
+    base::TimePoint next_commit_;
+    base::TimePoint next_stats_;
+    bool commit_soon_ = false;
+    bool wake_soon_ = false;
+    bool told_small_buffer_ = false;
+    std::uint64_t told_kernel_drops_ = 0;
+    std::uint64_t closed_kernel_drops_ = 0;
+
+    io::DatagramBatch batch_{kBatchDatagrams, kMaxDatagramBytes};
+    base::Bytes report_;  // reused for each RTCP packet
+    std::vector<std::unique_ptr<Stream>> streams_;
+    std::unordered_map<StreamKey, Stream*, KeyHash> by_key_;
+    std::unordered_map<base::Uuid, journal::RecordingHandle, base::UuidHash> recordings_;
+    std::deque<Command> postponed_;  // JournalEntry, RequestDurable, CloseRecording, in order
+    std::size_t postponed_bytes_ = 0;
+    bool told_postponed_full_ = false;
+    std::deque<Notification> backlog_;  // vital ones that found the queue full
+};
+
+}  // namespace earshot::capture

@@ -1,0 +1,37 @@
+// How a capture worker is set up, and what it is given for the journal.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/net_address.h"
+#include "base/uuid.h"
+#include "journal/record.h"
+
+namespace earshot::capture {
+
+struct CaptureOptions {
+    base::NetAddress bind_host;  // where media sockets are bound; port ignored
+    std::uint16_t first_port = 10000;
+    std::uint16_t last_port = 19999;
+    int receive_buffer_bytes = 0;  // SO_RCVBUF of RTP sockets; 0: the system's default
+    std::string cname;             // RTCP SDES CNAME of this server, e.g. earshot@host
+    std::chrono::milliseconds paced_drain{200};
+    std::chrono::milliseconds bursty_drain{20};
+    std::chrono::milliseconds rtcp_drain{1000};
+    std::chrono::milliseconds commit_interval{200};
+    std::chrono::milliseconds stop_patience{5000};
+};
+
+// A record of the signalling side for the journal: SipMessage, Metadata, Event, Attempt.
+struct JournalEntry {
+    journal::RecordType type = journal::RecordType::Event;
+    base::Uuid recording;
+    std::uint16_t stream = journal::kNoStream;
+    std::int64_t arrival_ns = 0;
+    base::Bytes payload;
+};
+
+}  // namespace earshot::capture

@@ -1,0 +1,51 @@
+#include "capture/events.h"
+
+#include <fmt/format.h>
+
+namespace earshot::capture {
+
+std::string event_json(std::uint16_t stream, const SsrcChange& event) {
+    return fmt::format(R"({{"type":"ssrc_changed","stream":{},"from":{},"to":{},"source":"{}"}})",
+                       stream, event.from, event.to, base::to_string(event.source));
+}
+
+std::string event_json(std::uint16_t stream, const SourceMoved& event) {
+    return fmt::format(R"({{"type":"source_changed","stream":{},"ssrc":{},"from":"{}","to":"{}"}})",
+                       stream, event.ssrc, base::to_string(event.from), base::to_string(event.to));
+}
+
+std::string event_json(std::uint16_t stream, const RejectedSome& event) {
+    return fmt::format(
+        R"({{"type":"packets_rejected","stream":{},"cause":"{}","total":{},"source":"{}"}})",
+        stream, to_string(event.cause), event.total, base::to_string(event.source));
+}
+
+std::string event_json(std::uint16_t stream, const DigitSeen& event) {
+    return fmt::format(R"({{"type":"dtmf","stream":{},"digit":"{}","duration_ms":{}}})", stream,
+                       event.digit, event.duration_ms);
+}
+
+std::string event_json(std::uint16_t stream, const StorageGap& gap) {
+    return fmt::format(
+        R"({{"type":"storage_gap","stream":{},"packets":{},"from_ns":{},"to_ns":{}}})", stream,
+        gap.packets, gap.from_ns, gap.to_ns);
+}
+
+std::string event_json(std::uint16_t stream, const StreamCounters& counters) {
+    std::string rejected;
+    for (std::size_t i = 0; i < kRejections; ++i) {
+        rejected += fmt::format(R"({}"{}":{})", i == 0 ? "" : ",",
+                                to_string(static_cast<Rejection>(i)), counters.rejected[i]);
+    }
+    return fmt::format(
+        R"({{"type":"stream_counters","stream":{},"packets":{},"octets":{},"rtcp_packets":{},)"
+        R"("paused_discarded":{},"lost":{},"duplicates":{},"reordered":{},"kernel_drops":{},)"
+        R"("storage_lost":{},"ssrc_changes":{},"jitter_ms":{:.3f},"first_arrival_ns":{},)"
+        R"("last_arrival_ns":{},"rejected":{{{}}}}})",
+        stream, counters.packets, counters.octets, counters.rtcp_packets, counters.paused_discarded,
+        counters.lost, counters.duplicates, counters.reordered, counters.kernel_drops,
+        counters.storage_lost, counters.ssrc_changes, counters.jitter_ms, counters.first_arrival_ns,
+        counters.last_arrival_ns, rejected);
+}
+
+}  // namespace earshot::capture

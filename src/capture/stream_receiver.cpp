@@ -1,0 +1,361 @@
+#include "capture/stream_receiver.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+#include "rtp/demux.h"
+#include "rtp/rtp_packet.h"
+
+namespace earshot::capture {
+
+namespace {
+
+constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min();
+constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
+constexpr std::uint8_t kComfortNoiseType = 13;  // RFC 3551 table 4
+
+constexpr std::int64_t in_ns(std::chrono::seconds s) { return std::chrono::nanoseconds(s).count(); }
+
+}  // namespace
+
+const char* to_string(Rejection rejection) {
+    switch (rejection) {
+        case Rejection::NotRtp:
+            return "not_rtp";
+        case Rejection::Malformed:
+            return "malformed";
+        case Rejection::Source:
+            return "source";
+        case Rejection::PayloadType:
+            return "payload_type";
+        case Rejection::Ssrc:
+            return "ssrc";
+        case Rejection::TooLarge:
+            return "too_large";
+    }
+    return "unknown";
+}
+
+StreamReceiver::StreamReceiver(const StreamSetup& setup, std::uint32_t ssrc)
+    : setup_(setup), own_ssrc_(ssrc) {
+    apply_format(setup.format);
+    if (setup.paused) {
+        pause(kNever);
+        settle_pause();
+    }
+}
+
+void StreamReceiver::apply_format(const StreamFormat& format) {
+    any_payload_ = format.payload_types.empty();
+    for (const PayloadType& type : format.payload_types) {
+        if (type.number >= payloads_.size()) continue;
+        const bool is_event = base::iequals(type.encoding, "telephone-event");
+        payloads_[type.number] = {
+            .accepted_until_ns = kForever,
+            .clock_rate = type.clock_rate,
+            .kind = is_event ? PayloadKind::TelephoneEvent : PayloadKind::Media};
+    }
+    // Senders switch to static comfort noise without having offered it; it is never anything else.
+    PayloadEntry& noise = payloads_[kComfortNoiseType];
+    if (setup_.media == MediaClass::Paced && noise.accepted_until_ns != kForever) {
+        noise = {.accepted_until_ns = kForever, .clock_rate = 8000, .kind = PayloadKind::Media};
+    }
+    filter_.set_hosts({format.remote_rtp, setup_.signalling_peer});
+    filter_.set_signalled(format.signalled_ssrcs);
+    remote_rtcp_ = format.remote_rtcp;
+    rtcp_mux_ = format.rtcp_mux;
+}
+
+void StreamReceiver::update(const StreamFormat& format, std::int64_t now_ns) {
+    for (PayloadEntry& entry : payloads_) {
+        // Packets under way may still have the old type.
+        if (entry.accepted_until_ns == kForever) {
+            entry.accepted_until_ns = now_ns + in_ns(kOldPayloadTypeGrace);
+        }
+    }
+    if (format.remote_rtp != setup_.format.remote_rtp) {
+        filter_.expect_change();
+        learned_rtcp_.reset();
+    }
+    setup_.format = format;
+    apply_format(format);
+}
+
+bool StreamReceiver::is_discarded_at(std::int64_t arrival_ns) const {
+    return arrival_ns >= discard_from_ns_ && arrival_ns < discard_until_ns_;
+}
+
+void StreamReceiver::pause(std::int64_t at_ns) {
+    is_paused_ = true;
+    discard_from_ns_ = at_ns;
+    discard_until_ns_ = kForever;
+}
+
+void StreamReceiver::settle_pause() {
+    discard_from_ns_ = kNever;
+    discard_until_ns_ = kForever;
+    settle_held();
+    digits_.finish();
+    collect_digits(digit_clock_rate_);
+    filter_.on_break();
+}
+
+void StreamReceiver::resume(std::int64_t at_ns) {
+    is_paused_ = false;
+    discard_until_ns_ = at_ns;
+}
+
+void StreamReceiver::settle_resume() {
+    discard_from_ns_ = kForever;
+    discard_until_ns_ = kForever;
+}
+
+Verdict StreamReceiver::on_datagram(SocketKind socket, base::ByteView bytes,
+                                    const base::NetAddress& source, std::int64_t arrival_ns) {
+    const rtp::PacketKind kind = rtp::classify(bytes);
+    if (kind == rtp::PacketKind::Rtcp) return on_rtcp(bytes, source, arrival_ns);
+    if (is_discarded_at(arrival_ns)) {
+        ++counters_.paused_discarded;
+        return Verdict::Discard;
+    }
+    if (kind != rtp::PacketKind::Rtp || socket == SocketKind::Rtcp) {
+        return reject(Rejection::NotRtp, source, arrival_ns);
+    }
+    return on_rtp(bytes, source, arrival_ns);
+}
+
+Verdict StreamReceiver::on_rtp(base::ByteView bytes, const base::NetAddress& source,
+                               std::int64_t arrival_ns) {
+    const auto header = rtp::parse_rtp(bytes);
+    if (!header) return reject(Rejection::Malformed, source, arrival_ns);
+    // The host first: what strangers send must not say more about us than that it was refused.
+    if (!filter_.is_allowed_host(source)) return reject(Rejection::Source, source, arrival_ns);
+    if (!any_payload_ && payloads_[header->payload_type].accepted_until_ns < arrival_ns) {
+        return reject(Rejection::PayloadType, source, arrival_ns);
+    }
+    switch (filter_.on_packet(source, *header, arrival_ns)) {
+        case rtp::SourceVerdict::RejectHost:
+            return reject(Rejection::Source, source, arrival_ns);
+        case rtp::SourceVerdict::RejectSsrc:
+            return reject(Rejection::Ssrc, source, arrival_ns);
+        case rtp::SourceVerdict::Hold:
+            hold(bytes, *header, source, arrival_ns);
+            return Verdict::Hold;
+        case rtp::SourceVerdict::AcceptAndHeld:
+            release_held(header->ssrc);
+            break;
+        case rtp::SourceVerdict::Accept:
+            break;
+    }
+    while (!held_.empty() && held_.front().arrival_ns < filter_.held_since_ns()) drop_oldest_held();
+    accept(bytes, *header, source, arrival_ns);
+    return Verdict::StoreRtp;
+}
+
+// Counts one packet of the record; its sequence number was tracked by the filter.
+void StreamReceiver::accept(base::ByteView bytes, const rtp::RtpHeader& header,
+                            const base::NetAddress& source, std::int64_t arrival_ns) {
+    if (counters_.packets == 0) {
+        counters_.first_arrival_ns = arrival_ns;
+        events_.push_back(
+            FirstPacketSeen{.arrival_ns = arrival_ns, .ssrc = header.ssrc, .source = source});
+    }
+    ++counters_.packets;
+    counters_.octets += bytes.size();
+    counters_.last_arrival_ns = std::max(counters_.last_arrival_ns, arrival_ns);
+    if (const auto change = filter_.take_change(); change && change->from) {
+        ++counters_.ssrc_changes;
+        events_.push_back(SsrcChange{
+            .arrival_ns = arrival_ns, .from = *change->from, .to = change->to, .source = source});
+    }
+    note_source(header.ssrc, source, arrival_ns);
+
+    const PayloadEntry& payload = payloads_[header.payload_type];
+    if (payload.kind == PayloadKind::TelephoneEvent) {
+        // All packets of an event have one timestamp: they say nothing about jitter.
+        const auto event = rtp::parse_telephone_event(rtp::rtp_payload(bytes, header));
+        if (!event) return;
+        digit_clock_rate_ = payload.clock_rate;
+        digits_.on_packet(header.timestamp, arrival_ns, *event);
+        collect_digits(payload.clock_rate);
+        return;
+    }
+    if (filter_.current_ssrc() == header.ssrc) {
+        filter_.current_tracker().on_timing(header.timestamp, arrival_ns, payload.clock_rate);
+    }
+}
+
+void StreamReceiver::collect_digits(std::uint32_t clock_rate) {
+    while (const auto digit = digits_.poll_digit()) {
+        const std::uint64_t ms =
+            clock_rate == 0 ? 0 : std::uint64_t{digit->duration_ticks} * 1000 / clock_rate;
+        events_.push_back(DigitSeen{.arrival_ns = digit->arrival_ns,
+                                    .digit = digit->digit,
+                                    .duration_ms = static_cast<std::uint32_t>(ms)});
+    }
+}
+
+void StreamReceiver::note_source(std::uint32_t ssrc, const base::NetAddress& source,
+                                 std::int64_t arrival_ns) {
+    if (ssrc == last_ssrc_ && source == last_source_) return;
+    if (ssrc == last_ssrc_ && counters_.packets > 1 &&
+        source_changes_told_ < kMaxSourceChangedEvents) {
+        ++source_changes_told_;
+        events_.push_back(SourceMoved{
+            .arrival_ns = arrival_ns, .ssrc = ssrc, .from = last_source_, .to = source});
+    }
+    last_ssrc_ = ssrc;
+    last_source_ = source;
+}
+
+void StreamReceiver::hold(base::ByteView bytes, const rtp::RtpHeader& header,
+                          const base::NetAddress& source, std::int64_t arrival_ns) {
+    held_.push_back({.arrival_ns = arrival_ns,
+                     .source = source,
+                     .bytes = base::Bytes(bytes.begin(), bytes.end()),
+                     .header = header});
+    held_bytes_ += bytes.size();
+    while (held_.size() > kMaxHeldPackets || held_bytes_ > kMaxHeldBytes) drop_oldest_held();
+}
+
+void StreamReceiver::drop_oldest_held() {
+    const HeldPacket& oldest = held_.front();
+    held_bytes_ -= oldest.bytes.size();
+    reject(Rejection::Ssrc, oldest.source, oldest.arrival_ns);
+    held_.pop_front();
+}
+
+void StreamReceiver::release_held(std::uint32_t ssrc) {
+    std::deque<HeldPacket> others;
+    held_bytes_ = 0;
+    for (HeldPacket& packet : held_) {
+        if (packet.header.ssrc == ssrc) {
+            accept(packet.bytes, packet.header, packet.source, packet.arrival_ns);
+            released_.push_back(std::move(packet));
+        } else {
+            held_bytes_ += packet.bytes.size();
+            others.push_back(std::move(packet));
+        }
+    }
+    held_ = std::move(others);
+}
+
+void StreamReceiver::settle_held() {
+    if (const auto ssrc = filter_.settle()) release_held(*ssrc);
+    while (!held_.empty()) drop_oldest_held();
+}
+
+Verdict StreamReceiver::on_rtcp(base::ByteView bytes, const base::NetAddress& source,
+                                std::int64_t arrival_ns) {
+    if (!filter_.is_allowed_host(source)) return reject(Rejection::Source, source, arrival_ns);
+    const auto packets = rtp::parse_rtcp(bytes);
+    if (!packets) return reject(Rejection::Malformed, source, arrival_ns);
+    learned_rtcp_ = source;
+    ++counters_.rtcp_packets;
+    for (const rtp::RtcpPacket& packet : *packets) on_rtcp_packet(packet, arrival_ns);
+    return Verdict::StoreRtcp;
+}
+
+void StreamReceiver::on_rtcp_packet(const rtp::RtcpPacket& packet, std::int64_t arrival_ns) {
+    if (const auto* report = std::get_if<rtp::SenderReport>(&packet)) {
+        last_sr_ = LastSenderReport{.ssrc = report->ssrc,
+                                    .ntp_middle = rtp::ntp_middle(report->ntp),
+                                    .arrival_ns = arrival_ns};
+    } else if (const auto* goodbye = std::get_if<rtp::Goodbye>(&packet)) {
+        for (const std::uint32_t ssrc : goodbye->ssrcs) filter_.on_bye(ssrc);
+    }
+}
+
+void StreamReceiver::on_oversize(const base::NetAddress& source, std::int64_t arrival_ns) {
+    if (is_discarded_at(arrival_ns)) {
+        ++counters_.paused_discarded;
+        return;
+    }
+    reject(Rejection::TooLarge, source, arrival_ns);
+}
+
+Verdict StreamReceiver::reject(Rejection cause, const base::NetAddress& source,
+                               std::int64_t arrival_ns) {
+    const auto index = static_cast<std::size_t>(cause);
+    ++counters_.rejected[index];
+    RejectedState& state = rejected_[index];
+    state.newest_source = source;
+    if (state.told_total == 0 || arrival_ns - state.told_at_ns >= in_ns(kRejectedEventInterval)) {
+        tell_rejected(index, arrival_ns);
+    }
+    return Verdict::Discard;
+}
+
+void StreamReceiver::tell_rejected(std::size_t cause, std::int64_t arrival_ns) {
+    RejectedState& state = rejected_[cause];
+    if (state.told_total == counters_.rejected[cause]) return;
+    state.told_at_ns = arrival_ns;
+    state.told_total = counters_.rejected[cause];
+    events_.push_back(RejectedSome{.arrival_ns = arrival_ns,
+                                   .cause = static_cast<Rejection>(cause),
+                                   .total = state.told_total,
+                                   .source = state.newest_source});
+}
+
+void StreamReceiver::finish(std::int64_t now_ns) {
+    settle_held();
+    digits_.finish();
+    collect_digits(digit_clock_rate_);
+    for (std::size_t cause = 0; cause < kRejections; ++cause) tell_rejected(cause, now_ns);
+}
+
+std::optional<HeldPacket> StreamReceiver::poll_released() {
+    if (released_.empty()) return std::nullopt;
+    HeldPacket packet = std::move(released_.front());
+    released_.pop_front();
+    return packet;
+}
+
+std::optional<ReceiverEvent> StreamReceiver::poll_event() {
+    if (events_.empty()) return std::nullopt;
+    ReceiverEvent event = events_.front();
+    events_.pop_front();
+    return event;
+}
+
+void StreamReceiver::compose_report(base::WallTime now, std::string_view cname, base::Bytes& out) {
+    rtp::ReceiverReport report{.ssrc = own_ssrc_, .reports = {}};
+    if (filter_.has_source()) {
+        rtp::SequenceTracker& tracker = filter_.current_tracker();
+        rtp::ReportBlock block{.ssrc = filter_.current_ssrc(),
+                               .fraction_lost = tracker.take_fraction_lost(),
+                               .cumulative_lost = static_cast<std::int32_t>(std::min<std::uint64_t>(
+                                   tracker.lost(), 0x7fffff)),  // RFC 3550 A.3
+                               .extended_highest = tracker.extended_highest(),
+                               .jitter = static_cast<std::uint32_t>(tracker.jitter_ticks())};
+        if (last_sr_ && last_sr_->ssrc == block.ssrc) {
+            const std::int64_t delay =
+                std::max<std::int64_t>(base::to_ns(now) - last_sr_->arrival_ns, 0);
+            constexpr std::int64_t kSecond = 1'000'000'000;
+            block.last_sr = last_sr_->ntp_middle;
+            block.delay_since_sr = static_cast<std::uint32_t>(delay / kSecond * 65536 +
+                                                              delay % kSecond * 65536 / kSecond);
+        }
+        report.reports.push_back(block);
+    }
+    rtp::append_receiver_report(report, out);
+    rtp::append_cname(own_ssrc_, cname, out);
+}
+
+std::optional<base::NetAddress> StreamReceiver::rtcp_destination() const {
+    if (remote_rtcp_.is_unspecified() || remote_rtcp_.port == 0) return learned_rtcp_;
+    if (learned_rtcp_ && learned_rtcp_->same_host(remote_rtcp_)) return learned_rtcp_;
+    return remote_rtcp_;
+}
+
+StreamCounters StreamReceiver::counters() const {
+    StreamCounters counters = counters_;
+    counters.lost = filter_.lost();
+    counters.duplicates = filter_.duplicates();
+    counters.reordered = filter_.reordered();
+    if (filter_.has_source()) counters.jitter_ms = filter_.current_tracker().jitter_ms();
+    return counters;
+}
+
+}  // namespace earshot::capture

@@ -1,0 +1,183 @@
+// One stream without its sockets: datagrams with their arrival go in, out comes what to store, what
+// happened and what was counted. Pure (no clock, no journal), so tests and simulations drive it.
+// Belongs to the capture worker's thread.
+//
+//     verdict = on_datagram(...)
+//     while (packet = poll_released()) store(*packet)     // first: they arrived before
+//     if (verdict is StoreRtp or StoreRtcp) store(this one)
+//     while (event = poll_event()) ...
+//
+// No allocation in the steady state: only unproven sources, events and RTCP allocate.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <limits>
+#include <optional>
+#include <variant>
+
+#include "base/bytes.h"
+#include "base/net_address.h"
+#include "base/time.h"
+#include "capture/limits.h"
+#include "capture/stream.h"
+#include "rtp/rtcp.h"
+#include "rtp/source_filter.h"
+#include "rtp/telephone_event.h"
+
+namespace earshot::capture {
+
+enum class SocketKind : std::uint8_t { Rtp, Rtcp };
+
+enum class Verdict : std::uint8_t {
+    StoreRtp,
+    StoreRtcp,
+    Hold,     // the receiver made a copy
+    Discard,  // counted
+};
+
+struct HeldPacket {
+    std::int64_t arrival_ns = 0;
+    base::NetAddress source;
+    base::Bytes bytes;
+    rtp::RtpHeader header;
+};
+
+struct FirstPacketSeen {
+    std::int64_t arrival_ns = 0;
+    std::uint32_t ssrc = 0;
+    base::NetAddress source;
+};
+struct SsrcChange {
+    std::int64_t arrival_ns = 0;
+    std::uint32_t from = 0;
+    std::uint32_t to = 0;
+    base::NetAddress source;
+};
+struct SourceMoved {  // the same SSRC from another address: RTPProxy, NAT, or a collision
+    std::int64_t arrival_ns = 0;
+    std::uint32_t ssrc = 0;
+    base::NetAddress from;
+    base::NetAddress to;
+};
+struct RejectedSome {
+    std::int64_t arrival_ns = 0;
+    Rejection cause = Rejection::NotRtp;
+    std::uint64_t total = 0;
+    base::NetAddress source;
+};
+struct DigitSeen {
+    std::int64_t arrival_ns = 0;
+    char digit = 0;
+    std::uint32_t duration_ms = 0;
+};
+using ReceiverEvent =
+    std::variant<FirstPacketSeen, SsrcChange, SourceMoved, RejectedSome, DigitSeen>;
+
+class StreamReceiver {
+public:
+    // `ssrc`: ours, for the receiver reports.
+    StreamReceiver(const StreamSetup& setup, std::uint32_t ssrc);
+
+    Verdict on_datagram(SocketKind socket, base::ByteView bytes, const base::NetAddress& source,
+                        std::int64_t arrival_ns);
+    void on_oversize(const base::NetAddress& source, std::int64_t arrival_ns);
+
+    std::optional<HeldPacket> poll_released();
+    std::optional<ReceiverEvent> poll_event();
+
+    void update(const StreamFormat& format, std::int64_t now_ns);
+
+    // A pause is two steps, with the last drain of the socket between them: pause(at), drain, and
+    // settle_pause(). In between, each datagram is judged by its arrival; afterwards all are
+    // discarded whatever stamp they carry (the wall clock may have stepped). resume(at), drain,
+    // settle_resume() likewise.
+    void pause(std::int64_t at_ns);
+    void settle_pause();
+    void resume(std::int64_t at_ns);
+    void settle_resume();
+    bool is_paused() const { return is_paused_; }
+    // Once a pause is settled nothing needs to be read: the caller throws datagrams away in the
+    // kernel and gives their number here.
+    void on_discarded_unread(std::uint64_t count) { counters_.paused_discarded += count; }
+
+    // The stream ends: what is held is released or rejected, open digits are reported.
+    void finish(std::int64_t now_ns);
+
+    // Appends RR and SDES to `out` (RFC 3550 section 6.1).
+    void compose_report(base::WallTime now, std::string_view cname, base::Bytes& out);
+    // Where our RTCP goes; nothing when that is not known. The signalled address, or another port
+    // of the same host when RTCP came from there (NAT, RTPProxy); never another host.
+    std::optional<base::NetAddress> rtcp_destination() const;
+    bool uses_rtcp_mux() const { return rtcp_mux_; }
+
+    void set_kernel_drops(std::uint64_t drops) { counters_.kernel_drops = drops; }
+    void on_storage_lost() { ++counters_.storage_lost; }
+    StreamCounters counters() const;
+
+private:
+    enum class PayloadKind : std::uint8_t { Media, TelephoneEvent };
+    struct PayloadEntry {
+        std::int64_t accepted_until_ns = std::numeric_limits<std::int64_t>::min();
+        std::uint32_t clock_rate = 0;
+        PayloadKind kind = PayloadKind::Media;
+    };
+    struct RejectedState {
+        std::int64_t told_at_ns = 0;
+        std::uint64_t told_total = 0;
+        base::NetAddress newest_source;
+    };
+    struct LastSenderReport {
+        std::uint32_t ssrc = 0;
+        std::uint32_t ntp_middle = 0;
+        std::int64_t arrival_ns = 0;
+    };
+
+    void apply_format(const StreamFormat& format);
+    bool is_discarded_at(std::int64_t arrival_ns) const;
+    Verdict on_rtp(base::ByteView bytes, const base::NetAddress& source, std::int64_t arrival_ns);
+    Verdict on_rtcp(base::ByteView bytes, const base::NetAddress& source, std::int64_t arrival_ns);
+    void on_rtcp_packet(const rtp::RtcpPacket& packet, std::int64_t arrival_ns);
+    void accept(base::ByteView bytes, const rtp::RtpHeader& header, const base::NetAddress& source,
+                std::int64_t arrival_ns);
+    void collect_digits(std::uint32_t clock_rate);
+    void note_source(std::uint32_t ssrc, const base::NetAddress& source, std::int64_t arrival_ns);
+    void hold(base::ByteView bytes, const rtp::RtpHeader& header, const base::NetAddress& source,
+              std::int64_t arrival_ns);
+    void drop_oldest_held();
+    void release_held(std::uint32_t ssrc);
+    void settle_held();
+    Verdict reject(Rejection cause, const base::NetAddress& source, std::int64_t arrival_ns);
+    void tell_rejected(std::size_t cause, std::int64_t arrival_ns);
+
+    StreamSetup setup_;
+    std::uint32_t own_ssrc_;
+    rtp::SourceFilter filter_;
+    rtp::DtmfDetector digits_;
+    std::uint32_t digit_clock_rate_ = 8000;
+    std::array<PayloadEntry, 128> payloads_;
+    bool any_payload_ = false;
+    base::NetAddress remote_rtcp_;
+    std::optional<base::NetAddress> learned_rtcp_;
+    bool rtcp_mux_ = false;
+
+    bool is_paused_ = false;
+    // Arrivals in [from, until) are discarded.
+    std::int64_t discard_from_ns_ = std::numeric_limits<std::int64_t>::max();
+    std::int64_t discard_until_ns_ = std::numeric_limits<std::int64_t>::max();
+
+    std::deque<HeldPacket> held_;  // in order of arrival
+    std::size_t held_bytes_ = 0;
+    std::deque<HeldPacket> released_;
+    std::deque<ReceiverEvent> events_;
+
+    std::uint32_t last_ssrc_ = 0;
+    base::NetAddress last_source_;
+    std::uint32_t source_changes_told_ = 0;
+    std::array<RejectedState, kRejections> rejected_{};
+    std::optional<LastSenderReport> last_sr_;
+    StreamCounters counters_;
+};
+
+}  // namespace earshot::capture
