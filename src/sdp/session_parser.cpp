@@ -12,29 +12,30 @@ using base::Errc;
 using base::Error;
 using base::iequals;
 
+// Loops instead of find_first_of(), which calls memchr for each character: this is the hot path.
+bool is_blank(char c) { return c == ' ' || c == '\t'; }
+
+std::string_view skip_blanks(std::string_view text) {
+    std::size_t start = 0;
+    while (start < text.size() && is_blank(text[start])) ++start;
+    return text.substr(start);
+}
+
 // Takes the next space-separated field off the front; empty at the end.
 std::string_view take_field(std::string_view& rest) {
-    const std::size_t start = rest.find_first_not_of(" \t");
-    if (start == std::string_view::npos) {
-        rest = {};
-        return {};
-    }
-    rest.remove_prefix(start);
-    const std::string_view field = rest.substr(0, rest.find_first_of(" \t"));
-    rest.remove_prefix(field.size());
+    rest = skip_blanks(rest);
+    std::size_t size = 0;
+    while (size < rest.size() && !is_blank(rest[size])) ++size;
+    const std::string_view field = rest.substr(0, size);
+    rest.remove_prefix(size);
     return field;
 }
 
 // The last field; `rest` keeps what comes before it.
 std::string_view take_last_field(std::string_view& rest) {
-    const std::size_t end = rest.find_last_not_of(" \t");
-    if (end == std::string_view::npos) {
-        rest = {};
-        return {};
-    }
-    rest = rest.substr(0, end + 1);
-    const std::size_t space = rest.find_last_of(" \t");
-    const std::size_t start = space == std::string_view::npos ? 0 : space + 1;
+    while (!rest.empty() && is_blank(rest.back())) rest.remove_suffix(1);
+    std::size_t start = rest.size();
+    while (start > 0 && !is_blank(rest[start - 1])) --start;
     const std::string_view field = rest.substr(start);
     rest = rest.substr(0, start);
     return field;
@@ -145,12 +146,11 @@ public:
     explicit Parser(std::string_view text) : rest_(text) {}
 
     base::Result<SessionDescription> parse() {
-        result_.media.reserve(4);
-        result_.all_attributes.reserve(32);
+        result_.media.reserve(2);
+        result_.all_attributes.reserve(24);
         while (!rest_.empty() && !is_done_) {
             const std::string_view from_here = rest_;
-            std::string_view line = take_line();
-            line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+            const std::string_view line = skip_blanks(take_line());
             if (line.empty()) continue;
             if (line.size() < 2 || line[1] != '=') {
                 ++result_.unreadable_lines;
@@ -178,18 +178,18 @@ private:
 
     // Lines end at CRLF, LF or CR, so no value can hold either.
     std::string_view take_line() {
-        const std::size_t length = std::min(rest_.find('\n'), rest_.size());
-        std::string_view line = rest_.substr(0, length);
-        const std::size_t cr = line.find('\r');
-        if (cr == std::string_view::npos) {
-            if (length < rest_.size()) result_.has_bare_line_ends = true;
-            rest_.remove_prefix(std::min(length + 1, rest_.size()));
+        std::size_t size = 0;
+        while (size < rest_.size() && rest_[size] != '\n' && rest_[size] != '\r') ++size;
+        const std::string_view line = rest_.substr(0, size);
+        if (size == rest_.size()) {
+            rest_ = {};
             return line;
         }
-        const bool is_crlf = cr + 1 == length && length < rest_.size();
+        const bool is_crlf =
+            rest_[size] == '\r' && size + 1 < rest_.size() && rest_[size + 1] == '\n';
         if (!is_crlf) result_.has_bare_line_ends = true;
-        rest_.remove_prefix(is_crlf ? length + 1 : cr + 1);
-        return line.substr(0, cr);
+        rest_.remove_prefix(size + (is_crlf ? 2 : 1));
+        return line;
     }
 
     void on_line(char key, std::string_view value, std::string_view from_here) {
@@ -229,21 +229,55 @@ private:
         }
     }
 
-    // RFC 8866 §5: v o s i u e p c b t r z k a, then for each m: i c b k a.
+    // RFC 8866 §5: v o s i u e p c b t(r) z k a, then for each m: i c b k a.
     void check_order(char key) {
-        constexpr std::string_view kOrder = "vosiuepcbtrzka";
         if (key == 'm') {
             last_rank_ = 0;
             return;
         }
-        const std::size_t rank = kOrder.find(key == 'r' ? 't' : key);
-        if (rank == std::string_view::npos) return;
-        const bool is_session_only = kOrder.substr(0, 3).find(key) != std::string_view::npos ||
-                                     key == 't' || key == 'r' || key == 'z';
+        const int rank = rank_of(key);
+        if (rank == 0) return;
+        const bool is_session_only = key == 'v' || key == 'o' || key == 's' || rank == kTimingRank;
         if (rank < last_rank_ || (is_session_only && !result_.media.empty())) {
             result_.has_odd_order = true;
         }
         last_rank_ = rank;
+    }
+
+    static constexpr int kTimingRank = 10;
+
+    static constexpr int rank_of(char key) {
+        switch (key) {
+            case 'v':
+                return 1;
+            case 'o':
+                return 2;
+            case 's':
+                return 3;
+            case 'i':
+                return 4;
+            case 'u':
+                return 5;
+            case 'e':
+                return 6;
+            case 'p':
+                return 7;
+            case 'c':
+                return 8;
+            case 'b':
+                return 9;
+            case 't':
+            case 'r':
+                return kTimingRank;
+            case 'z':
+                return 11;
+            case 'k':
+                return 12;
+            case 'a':
+                return 13;
+            default:
+                return 0;
+        }
     }
 
     void on_origin(std::string_view value) {
@@ -304,15 +338,27 @@ private:
             ++result_.attributes_dropped;
             return;
         }
-        const std::size_t colon = value.find(':');
-        Attribute attribute{value.substr(0, colon), {}, colon != std::string_view::npos};
+        std::size_t colon = 0;
+        while (colon < value.size() && value[colon] != ':') ++colon;
+        Attribute& attribute = result_.all_attributes.emplace_back();  // built in place: hot
+        attribute.name = value.substr(0, colon);
+        attribute.has_value = colon < value.size();
         if (attribute.has_value) attribute.value = value.substr(colon + 1);
-        result_.all_attributes.push_back(attribute);
 
-        if (attribute.name.starts_with("a=")) attribute.name.remove_prefix(2);  // spec X-3
-        if (on_attribute_of_both_levels(attribute) || result_.media.empty()) return;
-        if (on_codec_attribute(attribute)) return;
-        on_media_attribute(attribute);
+        if (attribute.name.starts_with("a=")) {  // spec X-3
+            Attribute meant = attribute;
+            meant.name.remove_prefix(2);
+            interpret(meant);
+        } else {
+            interpret(attribute);
+        }
+    }
+
+    void interpret(const Attribute& attribute) {
+        const bool is_in_media = !result_.media.empty();
+        if (is_in_media && attribute.has_value && on_codec_attribute(attribute)) return;
+        if (on_attribute_of_both_levels(attribute)) return;
+        if (is_in_media) on_media_attribute(attribute);
     }
 
     bool on_attribute_of_both_levels(const Attribute& attribute) {
@@ -412,7 +458,7 @@ private:
     Level level_;
     Level session_level_;
     std::size_t lines_ = 0;
-    std::size_t last_rank_ = 0;
+    int last_rank_ = 0;
     bool has_version_ = false;
     bool has_name_ = false;
     bool has_timing_ = false;
