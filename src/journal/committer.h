@@ -40,7 +40,7 @@ public:
 
 private:
     struct Segment {
-        std::string directory;
+        std::string directory{};
         std::size_t references = 0;  // recordings, open or not yet released, with records in it
         bool deletable = true;
     };
@@ -48,20 +48,21 @@ private:
         base::Uuid recording;
         ExtentList extents;
         std::vector<ClockSample> clocks;
-        std::vector<std::uint32_t> segments;
+        std::vector<std::uint32_t> segments;  // in which it holds a reference
     };
     void take_releases();
     bool write_waiting(const base::Now& now);
-    bool open_segment(const base::Now& now);
-    bool open_segment_in(const std::string& directory, const base::Now& now);
     bool write_frame(Frame& frame, const base::Now& now);
     bool sync_and_confirm(const base::Now& now);
-    void confirm(Frame& frame);
-    void poison(const base::Error& error, const base::Now& now);
+    void confirm(const Frame& frame);
+    bool open_segment(const base::Now& now);
+    base::Result<base::Done> create_segment(const std::string& directory, const std::string& path,
+                                            std::uint32_t segment, const base::Now& now);
+    base::Result<base::Done> make_directory(const std::string& directory);
+    void give_up_segment(const base::Error& error, const base::Now& now);
+    void next_directory_after_failure(const base::Error& error, const base::Now& now);
     void finish_segment();
     void free_unused_segments();
-    void note_failure(const base::Error& error, const base::Now& now);
-    void note_success();
     void look_at_free_space(const base::Now& now);
 
     io::FileSystem& files_;

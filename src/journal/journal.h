@@ -36,9 +36,9 @@ struct Options {
 // A recording of which everything that was appended is durable.
 struct ClosedRecording {
     std::uint64_t serial = 0;  // for Journal::release()
-    base::Uuid recording;
-    ExtentList extents;
-    std::vector<ClockSample> clocks;
+    base::Uuid recording{};
+    ExtentList extents{};
+    std::vector<ClockSample> clocks{};
 };
 
 // Told by the committer thread; must not block for long and must not call the journal's writer.
@@ -56,8 +56,8 @@ public:
 
 struct Health {
     bool ok = true;
-    base::WallTime failing_since;         // when not ok
-    base::Reason reason;                  // when not ok: storage_full or storage_error
+    base::WallTime failing_since{};       // when not ok
+    base::Reason reason{};                // when not ok: storage_full or storage_error
     std::uint64_t free_bytes = 0;         // of the directory in use; 0 until first looked at
     std::size_t frames_waiting = 0;       // sealed, not confirmed
     std::size_t frames_allowed = 0;       // when all are waiting, append() refuses

@@ -24,10 +24,12 @@ struct Damage {
     int last_errno = 0;              // of the last of these
     std::vector<std::string> notes;  // a sentence each, naming file and offset; the first 20
     bool any() const { return bad_records + bad_frames + read_errors != 0; }
+    void note(std::string text);
 };
 
 // Iterates over the records of one recording, in order. Bad records are skipped and counted; all
-// valid ones after them still come. Borrows `files` and `extents`. One thread.
+// valid ones after them still come. Borrows `files` and `extents`, which come from on_closed() or
+// recover(). One thread.
 class RecordReader {
 public:
     RecordReader(io::FileSystem& files, std::vector<std::string> directories,
@@ -38,7 +40,8 @@ public:
     const Damage& damage() const { return damage_; }
 
 private:
-    bool load_next_extent();
+    void load_extent();
+    bool open_segment();
 
     io::FileSystem& files_;
     std::vector<std::string> directories_;
@@ -55,9 +58,9 @@ private:
 
 struct RecoveredRecording {
     std::uint64_t serial = 0;  // for Journal::release()
-    base::Uuid recording;
-    ExtentList extents;
-    std::vector<ClockSample> clocks;
+    base::Uuid recording{};
+    ExtentList extents{};
+    std::vector<ClockSample> clocks{};
     std::int64_t first_arrival_ns = 0;
     std::int64_t last_arrival_ns = 0;
     std::uint64_t record_count = 0;
@@ -66,7 +69,7 @@ struct RecoveredRecording {
 
 struct RecoveredSegment {
     std::uint32_t segment = 0;
-    std::string directory;
+    std::string directory{};
     bool readable = true;  // false: unknown version or disk error; such a file is never deleted
 };
 

@@ -39,8 +39,8 @@ struct RecordHeader {
 };
 
 struct Record {
-    RecordHeader header;
-    base::ByteView payload;  // borrowed: see RecordReader::next()
+    RecordHeader header{};
+    base::ByteView payload{};  // borrowed: see RecordReader::next()
 };
 
 }  // namespace earshot::journal

@@ -69,17 +69,22 @@ private:
         std::uint64_t serial = 0;
         std::uint32_t generation = 0;
         std::uint64_t frame_number = 0;  // the frame that `index` is about
-        std::uint16_t index = 0;
+        std::uint16_t index = 0;         // of its run there
         bool is_open = false;
     };
     struct PendingClose {
         base::Uuid recording;
         std::uint64_t serial = 0;
         std::int64_t now_ns = 0;
+        std::uint64_t frame_number = 0;
+        std::uint16_t index = 0;
     };
-    bool make_room(std::size_t record_bytes, bool new_recording);
+    Slot* find(RecordingHandle recording);
+    bool make_room(std::size_t record_bytes, std::uint64_t frame_number);
+    bool take_frame();
     void seal();
-    std::uint16_t add_to_table(const base::Uuid& recording, std::uint64_t serial);
+    std::uint16_t run_of(Slot& slot);
+    std::uint16_t add_run(const base::Uuid& recording, std::uint64_t serial);
     void write_record(std::uint16_t index, const RecordHeader& header,
                       std::span<const base::ByteView> pieces, std::size_t payload_bytes);
     bool write_close(const PendingClose& close);
@@ -87,6 +92,7 @@ private:
     Channel& channel_;
     std::unique_ptr<Frame> frame_;  // null: not taken from the pool yet
     std::uint64_t next_frame_number_ = 1;
+    std::uint64_t next_serial_;
     base::Now last_now_{};
     std::vector<Slot> slots_;
     std::vector<std::uint32_t> free_slots_;

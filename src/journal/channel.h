@@ -1,0 +1,89 @@
+// What the writer's and the committer's thread share: the frames, which go round from the pool to
+// the writer, to the committer, and back; and numbers about them. Nothing else.
+#pragma once
+
+#include <atomic>
+#include <memory>
+#include <vector>
+
+#include "base/bounded_queue.h"
+#include "base/time.h"
+#include "journal/format.h"
+
+namespace earshot::journal {
+
+struct FrameRun {  // the records of one open recording in a frame
+    base::Uuid recording{};
+    std::uint64_t serial = 0;
+    std::uint32_t bytes = 0;
+    std::uint32_t records = 0;
+};
+
+// A frame in memory. The writer fills `buffer` with records as they come; the committer lays the
+// frame out in the form of the disk, once, and may then write it several times.
+struct Frame {
+    std::unique_ptr<std::uint8_t[]> buffer;  // kMaxFrameBytes
+    std::uint64_t number = 0;
+    std::size_t record_bytes = 0;
+    std::uint32_t records = 0;
+    std::vector<FrameRun> runs;
+    std::vector<std::uint64_t> tokens;  // who waits for it
+    std::vector<std::uint64_t> closed;  // serials whose last record is in it
+    base::Now clock{};
+
+    // The committer's part.
+    bool is_laid_out = false;
+    FrameHeader header;
+    std::uint32_t segment = 0;
+    std::uint64_t offset = 0;
+
+    bool empty() const { return records == 0 && tokens.empty(); }
+    std::size_t size_with(std::size_t more_records, std::size_t more_runs) const {
+        return kFrameHeaderSize + kTableEntrySize * (runs.size() + more_runs) + record_bytes +
+               more_records;
+    }
+    void clear() {
+        record_bytes = 0;
+        records = 0;
+        runs.clear();
+        tokens.clear();
+        closed.clear();
+        is_laid_out = false;
+    }
+};
+
+class Channel {
+public:
+    Channel(std::size_t frames, std::uint64_t serial)
+        : free(frames),
+          sealed(frames),
+          releases(kMaxReleases),
+          frame_count(frames),
+          first_serial(serial) {
+        for (std::size_t i = 0; i < frames; ++i) {
+            auto frame = std::make_unique<Frame>();
+            // Not filled: the kernel gives memory when a page is first written.
+            frame->buffer = std::make_unique_for_overwrite<std::uint8_t[]>(kMaxFrameBytes);
+            (void)free.try_push(std::move(frame));
+        }
+    }
+
+    base::BoundedQueue<std::unique_ptr<Frame>> free;
+    base::BoundedQueue<std::unique_ptr<Frame>> sealed;
+    base::BoundedQueue<std::uint64_t> releases;  // serials
+    const std::size_t frame_count;
+    const std::uint64_t first_serial;  // for the writer; those before are the recovery's
+
+    std::atomic<std::size_t> waiting{0};  // sealed, not confirmed
+    std::atomic<std::uint64_t> free_bytes{0};
+    std::atomic<std::uint64_t> poisoned{0};
+    // Of the present failure; meaningful while failing_since_ns is not 0.
+    std::atomic<std::int64_t> failing_since_ns{0};
+    std::atomic<int> failure_errno{0};
+    std::atomic<std::size_t> failure_directory{0};
+
+private:
+    static constexpr std::size_t kMaxReleases = 65536;
+};
+
+}  // namespace earshot::journal

@@ -1,0 +1,314 @@
+// What a crash left behind (docs/journal-format.md, "Reading"). Two passes: each segment is walked
+// for frames, then the frames are put in order, doubles dropped, and sorted by recording.
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <unordered_map>
+#include <utility>
+
+#include "base/crc32c.h"
+#include "base/text.h"
+#include "journal/format.h"
+#include "journal/reader.h"
+
+namespace earshot::journal {
+
+using base::ByteView;
+
+namespace {
+
+struct FoundRun {
+    base::Uuid recording{};
+    std::uint32_t offset = 0;  // in the segment
+    std::uint32_t length = 0;
+    std::uint64_t records = 0;
+    std::int64_t first_arrival_ns = 0;
+    std::int64_t last_arrival_ns = 0;
+    bool ends_with_close = false;
+};
+
+struct FoundFrame {
+    std::uint64_t run_id = 0;
+    std::uint64_t number = 0;
+    std::uint32_t segment = 0;
+    ClockSample clock{};
+    bool is_intact = false;
+    std::uint64_t records = 0;  // good ones
+    std::vector<FoundRun> runs{};
+    Damage damage{};  // counted only if no better copy is found
+};
+
+// A segment file as bytes at any offset, read in large pieces. Blocks that the disk refuses are
+// zeros and counted.
+class SegmentBytes {
+public:
+    SegmentBytes(io::File& file, std::uint64_t size, std::string name, Damage& damage)
+        : file_(file), size_(size), name_(std::move(name)), damage_(damage) {}
+
+    // Up to `length` bytes, fewer at the end of the file; valid until the next call.
+    ByteView at(std::uint64_t offset, std::size_t length) {
+        length = static_cast<std::size_t>(std::min<std::uint64_t>(length, size_ - offset));
+        if (offset < begin_ || offset + length > begin_ + bytes_.size()) fill(offset);
+        const ByteView all(bytes_);
+        const auto from = std::min(static_cast<std::size_t>(offset - begin_), all.size());
+        return all.subspan(from, std::min(length, all.size() - from));
+    }
+
+private:
+    static constexpr std::size_t kWindowBytes = 4 * kMaxFrameBytes;
+
+    void fill(std::uint64_t offset) {
+        begin_ = offset;
+        bytes_.resize(
+            static_cast<std::size_t>(std::min<std::uint64_t>(kWindowBytes, size_ - offset)));
+        if (const auto read = file_.read_at(offset, bytes_)) {
+            bytes_.resize(*read);
+            return;
+        }
+        std::fill(bytes_.begin(), bytes_.end(), std::uint8_t{0});
+        const std::span<std::uint8_t> all(bytes_);
+        for (std::size_t at = 0; at < all.size(); at += kBlockBytes) {
+            const std::span<std::uint8_t> block =
+                all.subspan(at, std::min(kBlockBytes, all.size() - at));
+            const auto read = file_.read_at(offset + at, block);
+            if (read) continue;
+            damage_.read_errors += 1;
+            damage_.lost_bytes += block.size();
+            damage_.last_errno = static_cast<int>(read.error().detail);
+            damage_.note(fmt::format("{}, offset {}: a block cannot be read", name_, offset + at));
+        }
+    }
+
+    io::File& file_;
+    const std::uint64_t size_;
+    const std::string name_;
+    Damage& damage_;
+    std::uint64_t begin_ = 0;
+    base::Bytes bytes_;
+};
+
+FoundRun read_run(ByteView frame, const TableEntry& entry, std::uint64_t frame_offset,
+                  const std::string& name, Damage& damage) {
+    FoundRun run{.recording = entry.recording,
+                 .offset = static_cast<std::uint32_t>(frame_offset + entry.offset),
+                 .length = entry.length};
+    const std::size_t begin = std::min<std::size_t>(entry.offset, frame.size());
+    const ByteView bytes =
+        frame.subspan(begin, std::min<std::size_t>(entry.length, frame.size() - begin));
+    std::size_t budget = kSearchBudgetBytes;
+    std::size_t at = 0;
+    const auto lose = [&](std::size_t until) {
+        if (until == at) return;
+        damage.bad_records += 1;
+        damage.lost_bytes += until - at;
+        damage.note(fmt::format("{}, offset {}: {} bytes of records fail their checksum", name,
+                                run.offset + at, until - at));
+    };
+    while (const auto found = find_record(bytes, at, entry.recording, budget)) {
+        lose(found->begin);
+        const std::int64_t arrival = found->record.header.arrival_ns;
+        if (run.records == 0) run.first_arrival_ns = run.last_arrival_ns = arrival;
+        run.first_arrival_ns = std::min(run.first_arrival_ns, arrival);
+        run.last_arrival_ns = std::max(run.last_arrival_ns, arrival);
+        run.records += 1;
+        run.ends_with_close = found->record.header.type == RecordType::Close;
+        at = found->end;
+    }
+    lose(entry.length);
+    return run;
+}
+
+class SegmentScan {
+public:
+    SegmentScan(std::uint32_t segment, std::string name, Damage& damage,
+                std::vector<FoundFrame>& frames)
+        : segment_(segment), name_(std::move(name)), damage_(damage), frames_(frames) {}
+
+    // False when the file must be kept for someone who can read it.
+    bool run(io::File& file) {
+        const auto size = file.size();
+        if (!size || *size > kMaxSegmentBytes) {
+            damage_.read_errors += 1;
+            damage_.note(fmt::format("{}: its size cannot be read or is too large", name_));
+            return false;
+        }
+        const std::uint64_t errors_before = damage_.read_errors;
+        SegmentBytes bytes(file, *size, name_, damage_);
+        const auto header = parse_segment_header(bytes.at(0, kSegmentHeaderSize));
+        if (!header && header.error().code == base::Errc::Unsupported) {
+            damage_.bad_frames += 1;
+            damage_.note(
+                fmt::format("{}: {} is not known here; left alone", name_, header.error().what));
+            return false;
+        }
+        if (header) run_id_ = header->run_id;
+        for (std::uint64_t at = kSegmentHeaderSize; at < *size;) at += read_frame(bytes, at);
+        return damage_.read_errors == errors_before;
+    }
+
+private:
+    // Returns how far to go on: a frame, or one block where there is none.
+    std::uint64_t read_frame(SegmentBytes& bytes, std::uint64_t at) {
+        const ByteView block = bytes.at(at, kBlockBytes);
+        if (!has_frame_magic(block)) {
+            const bool is_blank =
+                std::all_of(block.begin(), block.end(), [](std::uint8_t b) { return b == 0; });
+            if (is_blank) {
+                in_damage_ = false;
+            } else {
+                skip_block(at, block.size());
+            }
+            return kBlockBytes;
+        }
+        const ByteView whole = bytes.at(at, kMaxFrameBytes);
+        FrameHeader& header = header_;
+        const auto parsed = parse_frame_header(whole, header);
+        // A wrong run id: a frame from an earlier life of these blocks, or made by a stranger.
+        if (!parsed || (run_id_ && *run_id_ != header.run_id)) {
+            skip_block(at, block.size());
+            return kBlockBytes;
+        }
+        in_damage_ = false;
+        run_id_ = header.run_id;
+        add_frame(whole.first(std::min(whole.size(), header.size())), at);
+        return padded_to_block(header.size());
+    }
+
+    void skip_block(std::uint64_t at, std::size_t size) {
+        damage_.lost_bytes += size;
+        if (std::exchange(in_damage_, true)) return;
+        damage_.bad_frames += 1;
+        damage_.note(fmt::format("{}, offset {}: no good frame begins here", name_, at));
+    }
+
+    void add_frame(ByteView bytes, std::uint64_t at) {
+        const FrameHeader& header = header_;
+        FoundFrame frame{.run_id = header.run_id,
+                         .number = header.number,
+                         .segment = segment_,
+                         .clock = {header.monotonic_ns, header.realtime_ns}};
+        for (const TableEntry& entry : header.table) {
+            frame.runs.push_back(read_run(bytes, entry, at, name_, frame.damage));
+            frame.records += frame.runs.back().records;
+        }
+        frame.is_intact =
+            !frame.damage.any() && frame.records == header.records &&
+            base::crc32c(bytes.subspan(header.payload_offset())) == header.payload_crc;
+        frames_.push_back(std::move(frame));
+    }
+
+    const std::uint32_t segment_;
+    const std::string name_;
+    Damage& damage_;
+    std::vector<FoundFrame>& frames_;
+    FrameHeader header_;
+    std::optional<std::uint64_t> run_id_;  // of the segment header, else of the first good frame
+    bool in_damage_ = false;
+};
+
+void add_damage(Damage& total, const Damage& more) {
+    total.bad_records += more.bad_records;
+    total.bad_frames += more.bad_frames;
+    total.lost_bytes += more.lost_bytes;
+    for (const std::string& text : more.notes) total.note(text);
+}
+
+// One frame for each run and number, the better copy, ordered by run and number.
+std::vector<FoundFrame> choose_frames(std::vector<FoundFrame> found) {
+    std::unordered_map<std::uint64_t, std::uint32_t> first_segment;  // by run id
+    std::map<std::tuple<std::uint32_t, std::uint64_t, std::uint64_t>, std::size_t> chosen;
+    for (std::size_t i = 0; i < found.size(); ++i) {
+        const FoundFrame& frame = found[i];
+        const std::uint32_t rank =
+            first_segment.try_emplace(frame.run_id, frame.segment).first->second;
+        const auto [place, is_new] = chosen.try_emplace({rank, frame.run_id, frame.number}, i);
+        const FoundFrame& other = found[place->second];
+        const bool is_better =
+            std::pair(frame.is_intact, frame.records) > std::pair(other.is_intact, other.records);
+        if (!is_new && is_better) place->second = i;
+    }
+    std::vector<FoundFrame> ordered;
+    ordered.reserve(chosen.size());
+    for (const auto& [key, index] : chosen) ordered.push_back(std::move(found[index]));
+    return ordered;
+}
+
+void collect_recordings(const std::vector<FoundFrame>& frames, Recovery& recovery) {
+    std::unordered_map<base::Uuid, std::size_t, base::UuidHash> by_id;
+    for (const FoundFrame& frame : frames) {
+        add_damage(recovery.damage, frame.damage);
+        for (const FoundRun& run : frame.runs) {
+            if (run.records == 0) continue;
+            const auto [place, is_new] =
+                by_id.try_emplace(run.recording, recovery.recordings.size());
+            if (is_new) {
+                recovery.recordings.push_back({.serial = recovery.recordings.size() + 1,
+                                               .recording = run.recording,
+                                               .first_arrival_ns = run.first_arrival_ns,
+                                               .last_arrival_ns = run.last_arrival_ns});
+            }
+            RecoveredRecording& recording = recovery.recordings[place->second];
+            recording.extents.append({frame.segment, run.offset, run.length});
+            append_if_stepped(recording.clocks, frame.clock);
+            recording.first_arrival_ns = std::min(recording.first_arrival_ns, run.first_arrival_ns);
+            recording.last_arrival_ns = std::max(recording.last_arrival_ns, run.last_arrival_ns);
+            recording.record_count += run.records;
+            recording.was_closed = run.ends_with_close;
+        }
+    }
+}
+
+std::optional<std::uint32_t> segment_number(std::string_view name) {
+    constexpr std::string_view kSuffix = ".seg";
+    if (!name.ends_with(kSuffix)) return std::nullopt;
+    name.remove_suffix(kSuffix.size());
+    const auto number = base::parse_number<std::uint32_t>(name);
+    if (!number || *number == 0 || *number == ~std::uint32_t{0}) return std::nullopt;
+    if (name.size() != segment_name(*number).size() - kSuffix.size()) return std::nullopt;
+    return number;
+}
+
+void list_segments(io::FileSystem& files, const std::string& directory, Recovery& recovery) {
+    const auto entries = files.list(directory);
+    if (!entries) {
+        if (entries.error().code == base::Errc::NotFound) return;
+        recovery.damage.read_errors += 1;
+        recovery.damage.last_errno = static_cast<int>(entries.error().detail);
+        recovery.damage.note(fmt::format("{}: cannot be listed", directory));
+        return;
+    }
+    for (const io::DirectoryEntry& entry : *entries) {
+        const auto number = segment_number(entry.name);
+        if (!number || entry.is_directory) continue;
+        recovery.segments.push_back({.segment = *number, .directory = directory});
+    }
+}
+
+}  // namespace
+
+Recovery recover(io::FileSystem& files, const std::vector<std::string>& directories) {
+    Recovery recovery;
+    for (const std::string& directory : directories) list_segments(files, directory, recovery);
+    std::stable_sort(recovery.segments.begin(), recovery.segments.end(),
+                     [](const auto& a, const auto& b) { return a.segment < b.segment; });
+    std::vector<FoundFrame> found;
+    for (RecoveredSegment& segment : recovery.segments) {
+        const std::string path = io::join_path(segment.directory, segment_name(segment.segment));
+        auto file = files.open_for_reading(path);
+        if (!file) {
+            segment.readable = false;
+            recovery.damage.read_errors += 1;
+            recovery.damage.last_errno = static_cast<int>(file.error().detail);
+            recovery.damage.note(fmt::format("{}: cannot be opened", path));
+            continue;
+        }
+        SegmentScan scan(segment.segment, path, recovery.damage, found);
+        segment.readable = scan.run(**file);
+    }
+    collect_recordings(choose_frames(std::move(found)), recovery);
+    return recovery;
+}
+
+}  // namespace earshot::journal
