@@ -245,7 +245,9 @@ void Agent::Core::on_invite_response(base::TimePoint now, const Flow& flow,
         return;
     }
     ClientInvite::Fork* fork = fork_of(flow, transaction, message);
-    DialogId dialog_id = fork != nullptr ? fork->dialog : transaction.dialog;
+    const bool names_none = status == 100 || status >= 300;  // about the INVITE, not a fork
+    DialogId dialog_id = names_none ? transaction.dialog : DialogId{};
+    if (fork != nullptr) dialog_id = fork->dialog;
     Dialog* dialog = find(dialog_id);
     if (is_success(status)) {
         transaction.last.reset();
