@@ -95,8 +95,8 @@ private:
         return true;
     }
 
-    // Spaces beyond the two of the grammar are tolerated around the parts (RFC 4475 §3.1.2.8 and
-    // §3.1.2.9), but not inside the URI. What does not end in SIP/x is no SIP at all.
+    // Spaces beyond the two of the grammar are tolerated around the parts (RFC 4475 §3.1.2.9 and
+    // §3.1.2.10), but not inside the URI. What does not end in SIP/x is no SIP at all.
     bool read_request_line(std::string_view line) {
         const std::size_t last = line.find_last_of(" \t");
         if (last == std::string_view::npos) return false;
@@ -132,11 +132,12 @@ private:
             }
             add_field(line);
         }
-        if (text_.size() - message_.head_.at > kMaxSipHeadBytes) {
-            fault(513, "Headers Too Large");
-        }
-        fault(400, "Headers Without End");
         end_head();
+        // Without the blank line only what announces no body is taken for whole, as the published
+        // baddn of RFC 4475 is.
+        const bool is_whole = at_ == text_.size() && content_length() == std::size_t{0};
+        if (text_.size() - message_.head_.at > kMaxSipHeadBytes) fault(513, "Headers Too Large");
+        if (!is_whole) fault(400, "Headers Without End");
         at_ = text_.size();  // where a body would begin is unknown
     }
 

@@ -68,7 +68,7 @@ Result<base::Done> take_host(std::string_view& rest, Uri& uri) {
 
 Result<Uri> parse_sip_uri(Uri uri, std::string_view rest) {
     // The first '@' ends the user part: it must be escaped everywhere else, while ';' and '?' are
-    // legal in a user (RFC 4475 §3.1.1.3 and §3.1.1.9).
+    // legal in a user (RFC 4475 §3.1.1.2 and §3.1.1.9).
     if (const std::size_t at = rest.find('@'); at != std::string_view::npos) {
         std::string_view user = rest.substr(0, at);
         rest.remove_prefix(at + 1);
