@@ -1,0 +1,145 @@
+#include "app/call_command.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <atomic>
+#include <csignal>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "io/stderr_log.h"
+#include "loadgen/call_client.h"
+
+namespace earshot::app {
+
+namespace {
+
+// Set by SIGINT and SIGTERM: running calls end with BYE. A signal handler can reach nothing but a
+// global. NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
+std::atomic<bool> interrupted{false};
+static_assert(std::atomic<bool>::is_always_lock_free);
+
+void on_interrupt(int /*signal*/) { interrupted = true; }
+
+nlohmann::json to_json(const loadgen::CallResult& result) {
+    nlohmann::json sent = nlohmann::json::array();
+    for (const loadgen::SentStream& stream : result.sent)
+        sent.push_back({{"label", stream.label}, {"packets", stream.packets}});
+    return {{"call_id", result.call_id},
+            {"session_id", result.session_id},
+            {"result", result.result},
+            {"sip_status", result.sip_status},
+            {"sent", std::move(sent)}};
+}
+
+void print(std::ostream& out, const loadgen::CallResult& result) {
+    out << fmt::format("{:10} {}  {}\n", result.result, result.sip_status, result.call_id);
+    for (const loadgen::SentStream& stream : result.sent)
+        out << fmt::format("           label {}: {} packets sent\n", stream.label, stream.packets);
+    if (!result.reason.text.empty()) out << fmt::format("           {}\n", result.reason.text);
+}
+
+}  // namespace
+
+class CallCommand::Impl {
+public:
+    explicit Impl(CLI::App& app) {
+        call_ = app.add_subcommand("call", "Place recorded calls against a recording server");
+        call_->add_option("--to", options_.to, "The recording server")
+            ->type_name("SIP-URI")
+            ->required();
+        call_->add_option("--from", options_.from, "The recording client's own URI")
+            ->type_name("URI");
+        call_->add_option("--party-a", options_.party_a, "First participant: URI or \"Name\" <URI>")
+            ->type_name("URI");
+        call_->add_option("--party-b", options_.party_b, "Second participant")->type_name("URI");
+        call_->add_option("--audio-a", options_.audio_a, "What the first says (default: tones)")
+            ->type_name("WAV");
+        call_->add_option("--audio-b", options_.audio_b, "What the second says (default: tones)")
+            ->type_name("WAV");
+        call_->add_option("--duration", duration_, "Seconds of each call (default 10)")
+            ->type_name("S")
+            ->check(CLI::Range(0.1, 86400.0));
+        call_->add_option("--hold-at", hold_at_, "Hold for 2 s after so many seconds")
+            ->type_name("S");
+        call_->add_option("--count", options_.count, "How many calls (default 1)")
+            ->type_name("N")
+            ->check(CLI::Range(1, 100000));
+        call_->add_option("--rate", options_.rate, "Calls started per second (default 1)")
+            ->type_name("R")
+            ->check(CLI::Range(0.01, 5000.0));
+        call_->add_flag(
+            "--keyed-payload", options_.keyed_payload,
+            "Number every packet inside its payload, for load runs that check each one");
+        call_->add_flag("--json", json_, "Print one JSON object a call, in an array");
+        call_->footer(
+            "Examples:\n"
+            "  earshot call --to sip:rec@127.0.0.1:5060\n"
+            "  earshot call --to 'sip:rec@127.0.0.1:5060;transport=tcp' --audio-a ada.wav "
+            "--audio-b bo.wav\n"
+            "  earshot call --to sip:rec@127.0.0.1:5060 --count 500 --rate 50 --duration 30 "
+            "--json");
+    }
+
+    bool was_chosen() const { return call_->parsed(); }
+
+    Exit run(std::ostream& out, std::ostream& err) {
+        options_.duration = to_ms(duration_);
+        if (hold_at_) options_.hold_at = to_ms(*hold_at_);
+        std::signal(SIGINT, on_interrupt);
+        std::signal(SIGTERM, on_interrupt);
+        io::StderrLog log({.level = base::LogLevel::Warning});
+        const bool shows_progress = ::isatty(STDERR_FILENO) == 1;
+        const auto results = loadgen::run_calls(
+            options_, log,
+            [&](const loadgen::CallProgress& p) {
+                if (!shows_progress) return;
+                err << fmt::format(
+                           "\r{} of {} calls started, {} answered, {} ended, {} packets sent ",
+                           p.started, options_.count, p.answered, p.ended, p.packets_sent)
+                    << std::flush;
+            },
+            interrupted);
+        if (shows_progress) err << '\n';
+        if (!results) {
+            err << "error: " << results.error().text << '\n';
+            return Exit::Usage;
+        }
+        return report(*results, out);
+    }
+
+private:
+    static std::chrono::milliseconds to_ms(double seconds) {
+        return std::chrono::milliseconds{static_cast<std::int64_t>(seconds * 1000)};
+    }
+
+    Exit report(const std::vector<loadgen::CallResult>& results, std::ostream& out) const {
+        nlohmann::json all = nlohmann::json::array();
+        bool all_ok = true;
+        for (const loadgen::CallResult& result : results) {
+            all_ok = all_ok && result.result == "ok";
+            if (json_)
+                all.push_back(to_json(result));
+            else
+                print(out, result);
+        }
+        if (json_) out << all.dump(2) << '\n';
+        out.flush();
+        return all_ok ? Exit::Ok : Exit::FoundBad;
+    }
+
+    CLI::App* call_ = nullptr;
+    loadgen::CallOptions options_;
+    double duration_ = 10;
+    std::optional<double> hold_at_;
+    bool json_ = false;
+};
+
+CallCommand::CallCommand(CLI::App& app) : impl_(std::make_unique<Impl>(app)) {}
+CallCommand::~CallCommand() = default;
+bool CallCommand::was_chosen() const { return impl_->was_chosen(); }
+Exit CallCommand::run(std::ostream& out, std::ostream& err) { return impl_->run(out, err); }
+
+}  // namespace earshot::app

@@ -1,0 +1,30 @@
+// `earshot call`: places recorded calls against a recording server.
+#pragma once
+
+#include <iosfwd>
+#include <memory>
+
+#include "app/cli.h"
+
+namespace CLI {
+class App;
+}
+
+namespace earshot::app {
+
+class CallCommand {
+public:
+    explicit CallCommand(CLI::App& app);
+    CallCommand(const CallCommand&) = delete;
+    CallCommand& operator=(const CallCommand&) = delete;
+    ~CallCommand();
+
+    bool was_chosen() const;
+    Exit run(std::ostream& out, std::ostream& err);
+
+private:
+    class Impl;
+    std::unique_ptr<Impl> impl_;
+};
+
+}  // namespace earshot::app

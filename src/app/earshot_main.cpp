@@ -1,0 +1,34 @@
+// The one executable: a subcommand a job.
+#include <CLI/CLI.hpp>
+#include <iostream>
+
+#include "app/call_command.h"
+#include "app/cli.h"
+#ifdef EARSHOT_WEB
+#include "app/embedded_assets.h"
+#endif
+#include "app/server_command.h"
+
+int main(int argc, char** argv) {
+    CLI::App app{"Earshot records SIP calls (SIPREC: RFC 7866, RFC 7865)."};
+    app.require_subcommand(1);
+    app.set_version_flag("--version", "earshot 0.1.0");
+    app.footer("`earshot VERB --help` tells more and has examples. Start with `earshot server`.");
+#ifdef EARSHOT_WEB
+    const auto assets = earshot::app::make_embedded_assets();
+#else
+    const auto assets = earshot::api::make_minimal_assets();
+#endif
+    earshot::app::ServerCommand server(app, *assets);
+    earshot::app::CallCommand call(app);
+    earshot::app::ClientVerbs verbs(app);
+    try {
+        app.parse(argc, argv);
+    } catch (const CLI::ParseError& error) {
+        const int code = app.exit(error);
+        return code == 0 ? 0 : static_cast<int>(earshot::app::Exit::Usage);
+    }
+    if (server.was_chosen()) return static_cast<int>(server.run(std::cout, std::cerr));
+    if (call.was_chosen()) return static_cast<int>(call.run(std::cout, std::cerr));
+    return static_cast<int>(verbs.run(std::cout, std::cerr));
+}

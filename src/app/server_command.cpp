@@ -1,0 +1,114 @@
+#include "app/server_command.h"
+
+#include <fmt/format.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
+#include <ostream>
+
+#include "app/config.h"
+#include "io/stderr_log.h"
+#include "server/server.h"
+
+namespace earshot::app {
+
+class ServerCommand::Impl {
+public:
+    Impl(CLI::App& app, const api::Assets& assets) : assets_(assets) {
+        server_ = app.add_subcommand("server", "Run the recording server");
+        server_->add_option("--config", file_, "Configuration file (TOML)")->type_name("FILE");
+        for (Flag& flag : flags_)
+            flag.option =
+                server_->add_option(flag.name, flag.value, flag.help)->type_name(flag.type);
+        server_->footer(
+            "Examples:\n"
+            "  earshot server\n"
+            "      records what arrives at 127.0.0.1:5060; data in ./earshot-data\n"
+            "  earshot server --sip 192.0.2.7:5060 --config earshot.toml\n"
+            "      for clients on the network; the file names them in [[peer]]\n\n"
+            "Keys of the configuration, their defaults and meanings (variables: "
+            "EARSHOT_SIP_LISTEN, ...):\n" +
+            describe_keys());
+
+        config_ =
+            app.add_subcommand("config", "Look at configuration files")->require_subcommand(1);
+        check_ = config_->add_subcommand(
+            "check", "Check a configuration file; names line, key and a suggestion");
+        check_->add_option("FILE", checked_, "The file")->required();
+        check_->footer("Example:\n  earshot config check /etc/earshot.toml");
+    }
+
+    bool was_chosen() const { return server_->parsed() || check_->parsed(); }
+
+    Exit run(std::ostream& out, std::ostream& err) {
+        if (check_->parsed()) return check(out, err);
+        const auto config = load(err);
+        if (!config) return Exit::Usage;
+        io::StderrLog log({.level = config->log_level});
+        const server::ServerHooks hooks{.on_ready =
+                                            [&out](const std::string& page) {
+                                                out << "page: " << page << std::endl;
+                                            },  // flushed: scripts wait for it
+                                        .reload = [&]() -> std::optional<server::ServerConfig> {
+                                            auto next = load(err);
+                                            if (next) log.set_level(next->log_level);
+                                            return next;
+                                        }};
+        if (const auto reason = server::run_server(*config, assets_, log, hooks)) {
+            err << "error: " << reason->text << '\n';
+            return Exit::FoundBad;
+        }
+        return Exit::Ok;
+    }
+
+private:
+    struct Flag {
+        const char* name;
+        const char* key;
+        const char* type;
+        const char* help;
+        std::string value{};
+        CLI::Option* option = nullptr;
+    };
+
+    std::optional<server::ServerConfig> load(std::ostream& err) const {
+        std::vector<Override> overrides;
+        for (const Flag& flag : flags_)
+            if (flag.option->count() > 0) overrides.push_back({flag.name, flag.key, flag.value});
+        const auto config = load_config(file_, process_environment, overrides);
+        if (config) return *config;
+        err << "error: " << to_string(config.error()) << '\n';
+        return std::nullopt;
+    }
+
+    Exit check(std::ostream& out, std::ostream& err) const {
+        const auto config = load_config(checked_, process_environment, {});
+        if (!config) {
+            err << "error: " << to_string(config.error()) << '\n';
+            return Exit::FoundBad;
+        }
+        out << checked_ << " is right.\n";
+        return Exit::Ok;
+    }
+
+    const api::Assets& assets_;
+    CLI::App* server_ = nullptr;
+    CLI::App* config_ = nullptr;
+    CLI::App* check_ = nullptr;
+    std::string file_;
+    std::string checked_;
+    std::array<Flag, 4> flags_{{
+        {"--data", "storage.data", "DIR", "Directory of all data (default ./earshot-data)"},
+        {"--sip", "sip.listen", "HOST:PORT", "SIP over UDP and TCP (default 127.0.0.1:5060)"},
+        {"--http", "http.listen", "HOST:PORT", "Page and REST API (default 127.0.0.1:8080)"},
+        {"--media-ports", "media.ports", "LOW-HIGH", "UDP ports for media (default 10000-19999)"},
+    }};
+};
+
+ServerCommand::ServerCommand(CLI::App& app, const api::Assets& assets)
+    : impl_(std::make_unique<Impl>(app, assets)) {}
+ServerCommand::~ServerCommand() = default;
+bool ServerCommand::was_chosen() const { return impl_->was_chosen(); }
+Exit ServerCommand::run(std::ostream& out, std::ostream& err) { return impl_->run(out, err); }
+
+}  // namespace earshot::app

@@ -1,0 +1,66 @@
+#include "server/admission.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+namespace earshot::server {
+
+namespace {
+
+constexpr int kRetrySoon = 5;    // seconds: calls end, queues drain
+constexpr int kRetryLater = 60;  // a person must act: a full disk, a restart
+// A two-party call takes two pairs; with video four.
+constexpr std::size_t kPortPairsPerCall = 4;
+
+Refusal busy(int retry_after, std::string code, std::string text) {
+    return {.status = 503,
+            .retry_after_seconds = retry_after,
+            .reason = {std::move(code), std::move(text)}};
+}
+
+}  // namespace
+
+const Peer* find_peer(const ServerConfig& config, const base::NetAddress& from) {
+    for (const Peer& peer : config.peers) {
+        const bool is_listed =
+            std::any_of(peer.addresses.begin(), peer.addresses.end(),
+                        [&](const base::NetAddress& a) { return a.same_host(from); });
+        if (is_listed) return &peer;
+    }
+    return nullptr;
+}
+
+std::optional<Refusal> check_peer(const ServerConfig& config, const base::NetAddress& from) {
+    if (config.peers.empty() || find_peer(config, from) != nullptr) return std::nullopt;
+    return Refusal{
+        .status = 403,
+        .reason = {"unknown_peer", fmt::format("{} is in no [[peer]] of the configuration.",
+                                               base::host_to_string(from))}};
+}
+
+std::optional<Refusal> check_room(const ServerConfig& config, const Load& load) {
+    if (load.stopping) return busy(kRetryLater, "stopping", "The server is being stopped.");
+    if (load.calls >= config.max_calls)
+        return busy(
+            kRetrySoon, "too_many_calls",
+            fmt::format("{} calls are running, as many as sip.max_calls allows.", load.calls));
+    if (!load.journal.ok)
+        return busy(kRetryLater, load.journal.reason.code, load.journal.reason.text);
+    // 0: not looked at yet.
+    if (load.journal.free_bytes != 0 && load.journal.free_bytes < config.min_free_bytes)
+        return busy(
+            kRetryLater, "storage_full",
+            fmt::format("The disk of the data directory has {} MiB free; new calls need {} MiB "
+                        "(storage.min_free_mib).",
+                        load.journal.free_bytes >> 20, config.min_free_bytes >> 20));
+    if (load.capture.port_pairs -
+            std::min(load.capture.port_pairs, load.capture.port_pairs_in_use) <
+        kPortPairsPerCall)
+        return busy(kRetrySoon, "no_media_ports",
+                    fmt::format("{} of {} media port pairs are in use (media.ports).",
+                                load.capture.port_pairs_in_use, load.capture.port_pairs));
+    return std::nullopt;
+}
+
+}  // namespace earshot::server

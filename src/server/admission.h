@@ -1,0 +1,42 @@
+// Whether a new call may come in: who sends it, and what there is room for. Running calls are never
+// touched (design: overload).
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "base/net_address.h"
+#include "base/reason.h"
+#include "capture/capture_worker.h"
+#include "catalog/catalog.h"
+#include "journal/journal.h"
+#include "server/server_config.h"
+
+namespace earshot::server {
+
+struct Refusal {
+    int status = 503;             // 403 or 503
+    int retry_after_seconds = 0;  // 0: no Retry-After
+    base::Reason reason;
+};
+
+// What admission looks at; taken anew once a second and before each new call.
+struct Load {
+    bool stopping = false;
+    std::size_t calls = 0;
+    capture::CaptureWorker::Load capture;
+    journal::Health journal;
+    catalog::Health catalogue;
+};
+
+// The configured peer whose list holds this host; null when there is none. Borrowed from `config`.
+const Peer* find_peer(const ServerConfig& config, const base::NetAddress& from);
+
+// May this host talk to us at all? 403.
+std::optional<Refusal> check_peer(const ServerConfig& config, const base::NetAddress& from);
+
+// Is there room for one more call? 503 with Retry-After.
+std::optional<Refusal> check_room(const ServerConfig& config, const Load& load);
+
+}  // namespace earshot::server

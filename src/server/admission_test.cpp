@@ -1,0 +1,71 @@
+#include "server/admission.h"
+
+#include <gtest/gtest.h>
+
+namespace earshot::server {
+namespace {
+
+Load roomy() {
+    Load load;
+    load.capture.port_pairs = 5000;
+    load.journal.free_bytes = 1ULL << 40;
+    return load;
+}
+
+TEST(Admission, ListedPeersComeInOthersGet403) {
+    ServerConfig config;
+    const auto sbc = *base::parse_host("192.0.2.1", 5060);
+    const auto stranger = *base::parse_host("192.0.2.9", 5060);
+    EXPECT_FALSE(check_peer(config, stranger));  // no list: the listener is loopback or insecure
+    config.peers.push_back({.name = "sbc", .addresses = {*base::parse_host("192.0.2.1", 0)}});
+    EXPECT_FALSE(check_peer(config, sbc));
+    const auto refusal = check_peer(config, stranger);
+    ASSERT_TRUE(refusal);
+    EXPECT_EQ(refusal->status, 403);
+    EXPECT_NE(refusal->reason.text.find("192.0.2.9"), std::string::npos);
+}
+
+TEST(Admission, EachWantOfRoomIsA503WithItsOwnReason) {
+    ServerConfig config;
+    config.max_calls = 10;
+    EXPECT_FALSE(check_room(config, roomy()));
+
+    struct Case {
+        std::string code;
+        void (*spoil)(Load&);
+    };
+    const std::vector<Case> cases{
+        {"stopping", [](Load& l) { l.stopping = true; }},
+        {"too_many_calls", [](Load& l) { l.calls = 10; }},
+        {"storage_error",
+         [](Load& l) {
+             l.journal.ok = false;
+             l.journal.reason = {"storage_error", "write failed"};
+         }},
+        {"storage_full", [](Load& l) { l.journal.free_bytes = 1; }},
+        {"no_media_ports", [](Load& l) { l.capture.port_pairs_in_use = 4997; }},
+    };
+    for (const Case& c : cases) {
+        Load load = roomy();
+        c.spoil(load);
+        const auto refusal = check_room(config, load);
+        ASSERT_TRUE(refusal) << c.code;
+        EXPECT_EQ(refusal->status, 503);
+        EXPECT_GT(refusal->retry_after_seconds, 0);
+        EXPECT_EQ(refusal->reason.code, c.code);
+        EXPECT_FALSE(refusal->reason.text.empty());
+    }
+}
+
+TEST(Admission, LastCallsAtTheEdgeAreTaken) {
+    ServerConfig config;
+    config.max_calls = 10;
+    Load load = roomy();
+    load.calls = 9;
+    load.capture.port_pairs_in_use = 4996;
+    load.journal.free_bytes = config.min_free_bytes;
+    EXPECT_FALSE(check_room(config, load));
+}
+
+}  // namespace
+}  // namespace earshot::server

@@ -1,0 +1,49 @@
+#include "server/attempt_record.h"
+
+#include <nlohmann/json.hpp>
+
+namespace earshot::server {
+
+using nlohmann::json;
+
+std::string to_record(const catalog::Attempt& attempt) {
+    const json fields{
+        {"id", attempt.id},
+        {"recording_id", attempt.recording_id.value_or("")},
+        {"time_ns", base::to_ns(attempt.time)},
+        {"call_id", attempt.call_id},
+        {"from", attempt.from},
+        {"to", attempt.to},
+        {"peer", attempt.peer},
+        {"transport", attempt.transport},
+        {"headers", attempt.headers},
+    };
+    return fields.dump(-1, ' ', false, json::error_handler_t::replace);
+}
+
+std::optional<catalog::Attempt> parse_attempt_record(base::ByteView bytes) {
+    const json fields = json::parse(bytes.begin(), bytes.end(), nullptr, false);
+    if (!fields.is_object()) return std::nullopt;
+    bool ok = true;
+    const auto text = [&](const char* name) {
+        const auto found = fields.find(name);
+        if (found != fields.end() && found->is_string()) return found->get<std::string>();
+        ok = false;
+        return std::string{};
+    };
+    catalog::Attempt attempt{.id = text("id"), .recording_id = text("recording_id")};
+    const auto time = fields.find("time_ns");
+    if (time == fields.end() || !time->is_number_integer()) return std::nullopt;
+    attempt.time = base::wall_from_ns(time->get<std::int64_t>());
+    attempt.call_id = text("call_id");
+    attempt.from = text("from");
+    attempt.to = text("to");
+    attempt.peer = text("peer");
+    attempt.transport = text("transport");
+    attempt.headers = text("headers");
+    if (attempt.recording_id->empty()) attempt.recording_id.reset();
+    if (!ok || attempt.id.empty()) return std::nullopt;
+    return attempt;
+}
+
+}  // namespace earshot::server

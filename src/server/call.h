@@ -1,0 +1,52 @@
+// One running recorded call as the signalling thread holds it: the session, what the catalogue and
+// the page show of it, and what waits. Plain state; what happens to it is signalling.cpp.
+#pragma once
+
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/time.h"
+#include "base/uuid.h"
+#include "capture/capture_worker.h"
+#include "catalog/catalog.h"
+#include "server/timer_list.h"
+#include "sip/agent.h"
+#include "siprec/recording_server_session.h"
+
+namespace earshot::server {
+
+struct CallStream {
+    siprec::StreamFacts facts;
+    std::uint16_t local_port = 0;
+    bool is_closed = false;
+    capture::StreamCounters counters;  // as of the last second
+};
+
+struct Call {
+    std::uint64_t serial = 0;
+    base::Uuid recording;
+    base::Now arrived{};
+    sip::Flow flow;
+    sip::TransactionId invite;
+    sip::DialogId dialog;
+    std::unique_ptr<siprec::RecordingServerSession> session;
+    siprec::RowFacts facts;
+    catalog::Attempt attempt;
+    std::map<std::uint16_t, CallStream> streams;
+
+    // Records wait here until it is known that the INVITE is taken: a refused one leaves a row, no
+    // recording.
+    std::vector<capture::JournalEntry> early;
+    bool is_journalled = false;
+    bool wants_row = false;
+    bool row_is_durable = false;
+    std::optional<siprec::End> end;
+
+    TimerList::Id session_timer = 0;
+    TimerList::Id row_timer = 0;  // the catalogue did not answer: fall back to the journal
+};
+
+}  // namespace earshot::server

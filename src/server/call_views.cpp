@@ -1,0 +1,91 @@
+#include "server/call_views.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "archive/summary.h"
+
+namespace earshot::server {
+
+namespace {
+
+std::string codec_of(const siprec::StreamFacts& facts) {
+    if (facts.payload_types.empty()) return {};
+    const siprec::PayloadType& first = facts.payload_types.front();
+    return fmt::format("{}/{}", first.encoding, first.clock_rate);
+}
+
+const char* state_of(const CallStream& stream) {
+    if (stream.is_closed) return "removed";
+    if (stream.facts.paused) return "paused";
+    return stream.counters.packets == 0 ? "waiting" : "active";
+}
+
+archive::Summary summarise(const Call& call) {
+    archive::Summary summary;
+    summary.id = base::to_string(call.recording);
+    summary.start = call.arrived.wall;
+    summary.call_ids = {call.facts.call_id};
+    summary.session_ids = call.facts.session_ids;
+    for (const auto& party : call.facts.participants)
+        summary.participants.push_back({.aor = party.aor, .name = party.name});
+    summary.group = call.facts.group;
+    for (const auto& [name, value] : call.facts.headers) {
+        std::string& merged = summary.headers[name];
+        merged += merged.empty() ? value : ", " + value;
+    }
+    for (const auto& [number, stream] : call.streams)
+        summary.streams.push_back({.label = stream.facts.label,
+                                   .media = stream.facts.media,
+                                   .codec = codec_of(stream.facts),
+                                   .packets = stream.counters.packets,
+                                   .lost = stream.counters.lost,
+                                   .gaps = {},
+                                   .stream = number,
+                                   .track = {},
+                                   .senders = {}});
+    return summary;
+}
+
+}  // namespace
+
+catalog::Recording make_row(const Call& call) {
+    const archive::Summary summary = summarise(call);
+    return {.id = summary.id,
+            .state = catalog::State::Recording,
+            .reason = std::nullopt,
+            .start = summary.start,
+            .duration_ms = std::nullopt,
+            .peer = call.attempt.peer,
+            .call_ids = summary.call_ids,
+            .session_ids = summary.session_ids,
+            .summary = archive::to_json(summary).dump(-1, ' ', false,
+                                                      nlohmann::json::error_handler_t::replace),
+            .search = archive::search_text(summary),
+            .directory = {}};
+}
+
+api::LiveCall make_live_call(const Call& call) {
+    api::LiveCall live{.id = base::to_string(call.recording),
+                       .call_id = call.facts.call_id,
+                       .from = call.facts.from,
+                       .to = call.facts.to,
+                       .peer = call.attempt.peer,
+                       .start = call.arrived.wall,
+                       .streams = {}};
+    for (const auto& [number, stream] : call.streams) {
+        std::uint64_t rejected = 0;
+        for (const std::uint64_t count : stream.counters.rejected) rejected += count;
+        live.streams.push_back({.stream = number,
+                                .label = stream.facts.label,
+                                .media = stream.facts.media,
+                                .codec = codec_of(stream.facts),
+                                .state = state_of(stream),
+                                .packets = stream.counters.packets,
+                                .rejected = rejected});
+    }
+    return live;
+}
+
+}  // namespace earshot::server

@@ -1,0 +1,74 @@
+#include "server/checks.h"
+
+#include <fmt/format.h>
+
+namespace earshot::server {
+
+std::vector<api::Check> make_checks(const CheckInput& input) {
+    const ServerConfig& config = input.config;
+    const Load& now = input.load;
+    using State = api::Check::State;
+    std::vector<api::Check> checks;
+    const auto room = check_room(config, now);
+    checks.push_back({.name = "new_calls",
+                      .state = room ? State::Failed : State::Ok,
+                      .text = room ? "New calls are refused: " + room->reason.text
+                                   : fmt::format("New calls are taken; {} of {} are running.",
+                                                 now.calls, config.max_calls)});
+    checks.push_back(
+        {.name = "journal",
+         .state = now.journal.ok ? State::Ok : State::Failed,
+         .text = now.journal.ok
+                     ? fmt::format("The journal is written; {} frames wait for the disk.",
+                                   now.journal.frames_waiting)
+                     : fmt::format("The journal cannot be written since {}: {}",
+                                   base::to_rfc3339(now.journal.failing_since),
+                                   now.journal.reason.text)});
+    if (now.journal.poisoned_segments > 0)
+        checks.push_back({.name = "journal_segments",
+                          .state = State::Warning,
+                          .text = fmt::format(
+                              "{} journal segments were given up after a failed write; their data "
+                              "was written anew. The disk needs a look.",
+                              now.journal.poisoned_segments)});
+    const bool is_low =
+        now.journal.free_bytes != 0 && now.journal.free_bytes < 4 * config.min_free_bytes;
+    checks.push_back(
+        {.name = "disk",
+         .state = is_low ? State::Warning : State::Ok,
+         .text = now.journal.free_bytes == 0
+                     ? std::string("The free space of the disk was not looked at yet.")
+                     : fmt::format("{} MiB are free; below {} MiB new calls are refused.",
+                                   now.journal.free_bytes >> 20, config.min_free_bytes >> 20)});
+    checks.push_back({.name = "media_ports",
+                      .state = now.capture.port_pairs_in_use * 10 > now.capture.port_pairs * 9
+                                   ? State::Warning
+                                   : State::Ok,
+                      .text = fmt::format("{} of {} port pairs are in use.",
+                                          now.capture.port_pairs_in_use, now.capture.port_pairs)});
+    checks.push_back({.name = "archive",
+                      .state = input.archive_failures > 0 ? State::Warning : State::Ok,
+                      .text = fmt::format(
+                          "{} recordings wait to be stored; {} attempts to store one failed since "
+                          "the start.",
+                          input.archive_backlog, input.archive_failures)});
+    if (input.lost_records > 0)
+        checks.push_back({.name = "overload",
+                          .state = State::Warning,
+                          .text = fmt::format(
+                              "{} signalling records were lost because the capture thread did not "
+                              "keep up.",
+                              input.lost_records)});
+    const auto& sockets = input.sockets;
+    checks.push_back(
+        {.name = "sip",
+         .state = State::Ok,
+         .text =
+             fmt::format("{} TCP connections are open, {} were refused over a limit, {} closed for "
+                         "want of a whole message; {} messages were no SIP.",
+                         sockets.connections.load(), sockets.connections_refused.load(),
+                         sockets.connections_timed_out.load(), input.dropped_messages)});
+    return checks;
+}
+
+}  // namespace earshot::server

@@ -1,0 +1,24 @@
+// The lines of `earshot doctor` that the server knows itself: each a sentence with its figures.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "api/api.h"
+#include "server/admission.h"
+#include "transport/sip_loop.h"
+
+namespace earshot::server {
+
+struct CheckInput {
+    const ServerConfig& config;
+    const Load& load;
+    const transport::SipLoop::Counters& sockets;
+    std::size_t archive_backlog = 0;
+    std::uint64_t archive_failures = 0;
+    std::uint64_t lost_records = 0;      // signalling records that found the capture queue full
+    std::uint64_t dropped_messages = 0;  // bytes that were no SIP
+};
+std::vector<api::Check> make_checks(const CheckInput& input);
+
+}  // namespace earshot::server

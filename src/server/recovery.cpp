@@ -1,0 +1,69 @@
+#include "server/recovery.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+#include <set>
+
+namespace earshot::server {
+
+namespace {
+
+void fail_row(catalog::Recording row, catalog::Catalog& catalogue, base::Log& log) {
+    row.state = catalog::State::Failed;
+    row.reason = base::Reason{
+        "interrupted", "The server stopped before anything of this call had reached the disk."};
+    row.duration_ms = 0;
+    if (auto summary = archive::parse_summary(row.summary)) {
+        summary->state = row.state;
+        summary->reason = row.reason;
+        summary->duration_ms = 0;
+        row.summary = archive::to_json(*summary).dump(-1, ' ', false,
+                                                      nlohmann::json::error_handler_t::replace);
+    }
+    log.warning("a recording was lost when the server stopped", {{"recording", row.id}});
+    if (const auto failure =
+            catalog::submit_and_wait(catalogue, {.recordings = {std::move(row)}, .attempts = {}}))
+        log.error("its row could not be written", {{"text", failure->text}});
+}
+
+}  // namespace
+
+void recover_recordings(const journal::Recovery& found, journal::Journal& journal,
+                        catalog::Catalog& catalogue, Archiver& archiver, base::Log& log) {
+    if (found.damage.any())
+        log.warning("the journal has damaged places; everything around them is kept",
+                    {{"bad_records", std::to_string(found.damage.bad_records)},
+                     {"bad_frames", std::to_string(found.damage.bad_frames)},
+                     {"lost_bytes", std::to_string(found.damage.lost_bytes)},
+                     {"first", found.damage.notes.empty() ? "" : found.damage.notes.front()}});
+    std::set<std::string> in_journal;
+    for (const journal::RecoveredRecording& recording : found.recordings) {
+        const std::string id = base::to_string(recording.recording);
+        in_journal.insert(id);
+        const auto row = catalogue.find(id);
+        if (row && row->state != catalog::State::Recording) {
+            if (!journal.release(recording.serial))
+                log.warning("journal space is freed later", {{"recording", id}});
+            continue;
+        }
+        log.warning("recovering a recording that the last run did not finish",
+                    {{"recording", id},
+                     {"records", std::to_string(recording.record_count)},
+                     {"was_closed", recording.was_closed ? "true" : "false"}});
+        archiver.submit({.serial = recording.serial,
+                         .recording = recording.recording,
+                         .extents = recording.extents,
+                         .was_closed = recording.was_closed,
+                         .failure = std::nullopt});
+    }
+    const auto unfinished = catalogue.list_unfinished();
+    if (!unfinished) {
+        log.error("unfinished rows could not be read", {{"text", unfinished.error().text}});
+        return;
+    }
+    for (const catalog::Recording& row : *unfinished)
+        if (!in_journal.contains(row.id)) fail_row(row, catalogue, log);
+}
+
+}  // namespace earshot::server

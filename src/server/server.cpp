@@ -1,0 +1,281 @@
+#include "server/server.h"
+
+#include <fmt/format.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+
+#include <csignal>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <thread>
+
+#include "api/access_file.h"
+#include "api/recording_files.h"
+#include "archive/signing_key.h"
+#include "base/text.h"
+#include "capture/capture_worker.h"
+#include "capture/journal_notices.h"
+#include "catalog/sqlite_catalog.h"
+#include "http/server.h"
+#include "io/data_directory_lock.h"
+#include "io/linux_file.h"
+#include "journal/committer.h"
+#include "objects/directory_store.h"
+#include "server/archiver.h"
+#include "server/recovery.h"
+#include "server/signalling.h"
+#include "transport/sip_loop.h"
+
+namespace earshot::server {
+
+using base::Reason;
+
+namespace {
+
+// One descriptor a media port: the soft limit of 1024 would end admission at 250 calls
+// (design 9.1).
+void raise_descriptor_limit(base::Log& log) {
+    rlimit limit{};
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    limit.rlim_cur = limit.rlim_max;
+    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
+        log.warning("the limit of open files could not be raised");
+}
+
+std::array<std::uint8_t, 16> read_boot_id() {
+    std::ifstream file("/proc/sys/kernel/random/boot_id");
+    std::string text;
+    std::getline(file, text);
+    const auto uuid = base::parse_uuid(text);
+    return uuid ? uuid->bytes : std::array<std::uint8_t, 16>{};
+}
+
+// What the API reads of signalling; every function on the http thread.
+class ViewStatus : public api::Status {
+public:
+    explicit ViewStatus(const LiveView& view) : view_(view) {}
+    std::vector<api::LiveCall> live_calls() const override { return *view_.calls.get(); }
+    std::vector<api::Check> checks() const override { return *view_.checks.get(); }
+    bool is_ready() const override { return view_.is_ready; }
+
+private:
+    const LiveView& view_;
+};
+
+// The parts in the order in which they are made; each borrows only from those above it, so they go
+// in reverse.
+class Server {
+public:
+    Server(const ServerConfig& config, const api::Assets& assets, base::Log& log,
+           const ServerHooks& hooks)
+        : config_(config), assets_(assets), log_(log), hooks_(hooks), status_(view_) {}
+    Server(const Server&) = delete;
+    Server& operator=(const Server&) = delete;
+    ~Server() { shut_down(); }
+
+    std::optional<Reason> start() {
+        raise_descriptor_limit(log_);
+        if (auto reason = open_data()) return reason;
+        if (auto reason = open_sockets()) return reason;
+        if (auto reason = open_catalogue()) return reason;
+        start_storage();
+        start_signalling();
+        return start_http();
+    }
+
+    void run() {
+        loop_->watch_signals({SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); });
+        log_.info("ready", {{"sip", base::to_string(loop_->local_address(0))},
+                            {"http", url_},
+                            {"media_ports", fmt::format("{}-{}", config_.media_ports.low,
+                                                        config_.media_ports.high)},
+                            {"data", config_.data.string()}});
+        if (hooks_.on_ready) hooks_.on_ready(api_->make_login_link());
+        loop_->run(*signalling_);
+    }
+
+private:
+    std::string path(const char* name) const { return (config_.data / name).string(); }
+
+    std::optional<Reason> open_data() {
+        auto lock = io::DataDirectoryLock::acquire(config_.data.string());
+        if (!lock) return lock.error();
+        lock_.emplace(std::move(*lock));
+        objects_.emplace(files_, path("recordings"));
+        if (const auto tidied = objects_->tidy(); !tidied)
+            return Reason{"storage_error",
+                          fmt::format("{} cannot be used: {} ({})", path("recordings"),
+                                      tidied.error().what, tidied.error().detail)};
+        auto key = archive::load_or_create_signing_key(files_, path("keys"), random_);
+        if (!key) return key.error();
+        key_.emplace(std::move(*key));
+        return std::nullopt;
+    }
+
+    std::optional<Reason> open_sockets() {
+        auto loop = transport::SipLoop::create(
+            {{.transport = sip::Transport::Udp, .address = config_.sip_listen},
+             {.transport = sip::Transport::Tcp, .address = config_.sip_listen}},
+            log_);
+        if (!loop) return loop.error();
+        loop_ = std::move(*loop);
+        return std::nullopt;
+    }
+
+    std::optional<Reason> open_catalogue() {
+        auto catalogue = catalog::open_sqlite_catalog({.path = path("catalogue.sqlite")}, log_);
+        if (!catalogue) return catalogue.error();
+        catalogue_ = std::move(*catalogue);
+        return std::nullopt;
+    }
+
+    void start_storage() {
+        const journal::Options options{.directories = {path("journal/0")},
+                                       .worker = 0,
+                                       .run_id = random_.u64(),
+                                       .boot_id = read_boot_id()};
+        const journal::Recovery found = journal::recover(files_, options.directories);
+        journal_ = std::make_unique<journal::Journal>(files_, options, found, notices_);
+        archiver_ = std::make_unique<Archiver>(Archiver::Dependencies{
+            .files = files_,
+            .objects = *objects_,
+            .catalogue = *catalogue_,
+            .journal = *journal_,
+            .key = *key_,
+            .clock = clock_,
+            .log = log_,
+            .on_stored = [this](const catalog::Recording& row) { publish("recording", row.id); }});
+        recover_recordings(found, *journal_, *catalogue_, *archiver_, log_);
+
+        base::NetAddress media_host = config_.sip_listen;
+        media_host.port = 0;
+        capture_ = std::make_unique<capture::CaptureWorker>(
+            capture::CaptureOptions{.bind_host = media_host,
+                                    .first_port = config_.media_ports.low,
+                                    .last_port = config_.media_ports.high,
+                                    .cname = "earshot@" + random_.token(6),
+                                    .commit_interval = config_.commit_interval},
+            journal_->writer(), notices_, clock_, capture_random_, log_);
+    }
+
+    void start_signalling() {
+        signalling_ = std::make_unique<Signalling>(
+            config_,
+            Signalling::Dependencies{.loop = *loop_,
+                                     .capture = *capture_,
+                                     .journal = *journal_,
+                                     .catalogue = *catalogue_,
+                                     .archiver = *archiver_,
+                                     .clock = clock_,
+                                     .random = random_,
+                                     .log = log_,
+                                     .view = view_,
+                                     .on_live_changed = [this] { publish("live", "{}"); }});
+        capture_->start([this] { signalling_->wake(); });
+        committer_ = std::jthread([this](const std::stop_token& stop) {
+            journal_->committer().run(stop, [this] { return clock_.now(); });
+        });
+        archiver_->start();
+    }
+
+    std::optional<Reason> start_http() {
+        url_ = "http://" + base::to_string(config_.http_listen);
+        auto access = api::write_access_file(config_.data.string(), url_, http_random_);
+        if (!access) return access.error();
+        recording_files_ = api::make_recording_files(config_.data.string());
+        api_ = std::make_unique<api::Api>(api::ApiOptions{.token = access->token, .url = url_},
+                                          api::ApiParts{.catalog = *catalogue_,
+                                                        .files = *recording_files_,
+                                                        .status = status_,
+                                                        .assets = assets_,
+                                                        .clock = clock_,
+                                                        .random = http_random_});
+        auto http = http::start_server(
+            {.host = base::host_to_string(config_.http_listen), .port = config_.http_listen.port},
+            [this](const http::Request& request) { return api_->handle(request); }, log_);
+        if (!http) return http.error();
+        http_ = std::move(*http);
+        publisher_ = http_.get();
+        return std::nullopt;
+    }
+
+    // Any thread.
+    void publish(std::string_view event, std::string_view id) {
+        http::Server* http = publisher_;
+        if (http == nullptr || http->listener_count() == 0) return;
+        http->publish(event,
+                      event == "live" ? std::string("{}") : nlohmann::json{{"id", id}}.dump());
+    }
+
+    void on_signal(int signal) {
+        if (signal == SIGHUP) {
+            const auto config = hooks_.reload ? hooks_.reload() : std::nullopt;
+            if (config) signalling_->reload(*config);
+            log_.info(config ? "configuration reloaded"
+                             : "configuration not reloaded: the old one stays");
+            return;
+        }
+        if (is_stopping_) return;  // once is enough; the wait is bounded
+        is_stopping_ = true;
+        log_.info("stopping: running calls are ended and stored", {});
+        signalling_->stop([this] { loop_->stop(); });
+    }
+
+    // What runs is stopped from the network inwards; what was captured is stored before the end.
+    void shut_down() {
+        publisher_ = nullptr;
+        if (http_) http_->stop(std::chrono::milliseconds{500});
+        if (capture_) capture_->stop();
+        if (committer_.joinable()) {
+            committer_.request_stop();
+            committer_.join();
+        }
+        // Recordings that were sealed by the stop itself.
+        if (signalling_) signalling_->take_last_notifications();
+        if (archiver_) archiver_->stop();
+        if (is_stopping_) log_.info("stopped");
+    }
+
+    const ServerConfig config_;
+    const api::Assets& assets_;
+    base::Log& log_;
+    const ServerHooks& hooks_;
+
+    io::SystemClock clock_;
+    base::SystemRandom random_;          // signalling
+    base::SystemRandom capture_random_;  // the capture thread
+    base::SystemRandom http_random_;     // the http thread
+    io::LinuxFileSystem files_;
+    std::optional<io::DataDirectoryLock> lock_;
+    std::optional<objects::DirectoryStore> objects_;
+    std::optional<archive::SigningKey> key_;
+    std::unique_ptr<catalog::Catalog> catalogue_;
+    capture::JournalNotices notices_;
+    std::unique_ptr<journal::Journal> journal_;
+    std::unique_ptr<Archiver> archiver_;
+    std::unique_ptr<transport::SipLoop> loop_;
+    std::unique_ptr<capture::CaptureWorker> capture_;
+    std::jthread committer_;
+    LiveView view_;
+    ViewStatus status_;
+    std::unique_ptr<Signalling> signalling_;
+    std::string url_;
+    std::unique_ptr<api::RecordingFiles> recording_files_;
+    std::unique_ptr<api::Api> api_;
+    std::unique_ptr<http::Server> http_;
+    std::atomic<http::Server*> publisher_{nullptr};
+    bool is_stopping_ = false;
+};
+
+}  // namespace
+
+std::optional<Reason> run_server(const ServerConfig& config, const api::Assets& assets,
+                                 base::Log& log, const ServerHooks& hooks) {
+    ::umask(0077);  // everything below DATA is the user's own
+    Server server(config, assets, log, hooks);
+    if (auto reason = server.start()) return reason;
+    server.run();
+    return std::nullopt;
+}
+
+}  // namespace earshot::server

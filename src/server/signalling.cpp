@@ -1,0 +1,326 @@
+#include "server/signalling.h"
+
+#include <fmt/format.h>
+
+#include <nlohmann/json.hpp>
+
+#include "archive/summary.h"
+#include "base/text.h"
+#include "io/route.h"
+#include "server/attempt_record.h"
+#include "sip/parser.h"
+#include "sip/redact.h"
+
+namespace earshot::server {
+
+using base::Reason;
+
+namespace {
+
+constexpr std::chrono::seconds kStopPatience{3};
+
+constexpr std::string_view kAllow = "INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, INFO";
+constexpr std::string_view kAccept =
+    "application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed";
+
+}  // namespace
+
+Signalling::Signalling(const ServerConfig& config, Dependencies dependencies)
+    : config_(config), d_(std::move(dependencies)) {
+    sip::AgentConfig agent;
+    agent.contact_parameters = ";+sip.srs";  // RFC 7866 §6.2
+    for (const auto transport : {sip::Transport::Udp, sip::Transport::Tcp}) {
+        base::NetAddress local =
+            d_.loop.local_address(static_cast<std::uint16_t>(agent.listeners.size()));
+        if (local.is_unspecified()) {
+            const std::uint16_t port = local.port;
+            local = media_address({.remote = *base::parse_host("192.0.2.1", 9)});
+            local.port = port;
+        }
+        agent.listeners.push_back(
+            {.transport = transport,
+             .sent_by = base::to_string(local),
+             .contact = fmt::format("sip:{}{}", base::to_string(local),
+                                    transport == sip::Transport::Tcp ? ";transport=tcp" : "")});
+    }
+    agent_ = std::make_unique<sip::Agent>(std::move(agent), d_.random);
+    d_.view.is_ready = true;
+    every_second();
+}
+
+Signalling::~Signalling() = default;
+
+void Signalling::reload(const ServerConfig& config) {
+    const ServerConfig old = config_;
+    config_ = config;
+    // Listeners and paths are bound to what is open.
+    config_.sip_listen = old.sip_listen;
+    config_.http_listen = old.http_listen;
+    config_.media_ports = old.media_ports;
+    config_.data = old.data;
+    config_.commit_interval = old.commit_interval;
+}
+
+// ---- from the network ---------------------------------------------------------------------------
+
+void Signalling::on_bytes(const sip::Flow& flow, base::Bytes&& bytes) {
+    const base::Now now = d_.clock.now();
+    sip::ParsedMessage parsed = sip::parse_message(std::move(bytes));
+    switch (parsed.verdict) {
+        case sip::Verdict::Good:
+            agent_->on_message(now.steady, flow, std::move(parsed.message));
+            break;
+        case sip::Verdict::Refuse:
+            d_.log.warning("a SIP message was refused", {{"peer", base::to_string(flow.remote)},
+                                                         {"status", std::to_string(parsed.status)},
+                                                         {"reason", std::string(parsed.reason)}});
+            agent_->reject_malformed(flow, parsed.message, parsed.status, parsed.reason);
+            break;
+        case sip::Verdict::Drop:
+            ++dropped_messages_;
+            break;
+    }
+    drain();
+}
+
+void Signalling::on_broken_stream(const sip::Flow& flow, const sip::StreamEvent& event) {
+    d_.log.warning("a TCP connection is closed: its bytes cannot be followed",
+                   {{"peer", base::to_string(flow.remote)}, {"reason", std::string(event.reason)}});
+    if (event.status != 0) {
+        const sip::ParsedMessage head = sip::parse_message(base::as_text(event.bytes));
+        if (head.verdict != sip::Verdict::Drop)
+            agent_->reject_malformed(flow, head.message, event.status, event.reason);
+    }
+    drain();
+}
+
+void Signalling::on_flow_closed(const sip::Flow& flow) {
+    agent_->on_flow_closed(d_.clock.now().steady, flow);
+    drain();
+}
+
+void Signalling::on_send_failed(sip::TransactionId transaction) {
+    agent_->on_send_failed(d_.clock.now().steady, transaction);
+    drain();
+}
+
+void Signalling::on_deadline() {
+    const base::TimePoint now = d_.clock.now().steady;
+    agent_->on_time(now);
+    timers_.on_time(now);
+    drain();
+}
+
+void Signalling::wake() {
+    d_.loop.post([this] {
+        on_notifications();
+        drain();
+    });
+}
+
+void Signalling::drain() {
+    while (auto action = agent_->poll_action()) std::visit([this](auto& a) { handle(a); }, *action);
+    rearm();
+}
+
+void Signalling::rearm() {
+    std::optional<base::TimePoint> next = agent_->deadline();
+    const auto timer = timers_.deadline();
+    if (!next || (timer && *timer < *next)) next = timer;
+    d_.loop.set_deadline(next);
+}
+
+// ---- what the agent says ------------------------------------------------------------------------
+
+Call* Signalling::find(std::uint64_t serial) {
+    const auto found = calls_.find(serial);
+    return found == calls_.end() ? nullptr : found->second.get();
+}
+Call* Signalling::find(sip::DialogId dialog) {
+    const auto found = by_dialog_.find(dialog.value);
+    return found == by_dialog_.end() ? nullptr : find(found->second);
+}
+Call* Signalling::find(sip::TransactionId transaction) {
+    const auto found = by_invite_.find(transaction.value);
+    return found == by_invite_.end() ? nullptr : find(found->second);
+}
+
+void Signalling::handle(sip::SendBytes& action) {
+    if (!action.is_retransmission) {
+        Call* call = find(action.dialog);
+        if (call == nullptr) call = find(action.transaction);
+        if (call != nullptr) store_sip(*call, true, action.flow, base::as_bytes(*action.bytes));
+    }
+    d_.loop.send(action.flow, std::move(action.bytes), action.transaction);
+}
+
+void Signalling::handle(sip::RequestArrived& action) {
+    Call* call = find(action.dialog);
+    if (call == nullptr) return answer_outside_dialog(action);
+    store_sip(*call, false, action.flow, action.message.raw());
+    call->session->on_request(d_.clock.now(), action.transaction, action.message);
+    run_session(*call);
+}
+
+void Signalling::answer_outside_dialog(sip::RequestArrived& request) {
+    const base::TimePoint now = d_.clock.now().steady;
+    if (request.message.method() == sip::Method::Invite && !request.dialog)
+        return take_invite(request);
+    sip::ResponseSpec answer{.status = 405, .headers = {{"Allow", std::string(kAllow)}}};
+    if (request.message.method() == sip::Method::Options) {
+        // RFC 3261 §11.2: as an INVITE would be answered; dispatchers probe with it (design:
+        // scale).
+        const auto refusal = check_peer(config_, request.flow.remote);
+        const auto full = refusal ? refusal : check_room(config_, load());
+        answer.status = full ? full->status : 200;
+        answer.headers.push_back({"Accept", std::string(kAccept)});
+        answer.headers.push_back({"Supported", "siprec"});
+        if (full && full->retry_after_seconds > 0)
+            answer.headers.push_back({"Retry-After", std::to_string(full->retry_after_seconds)});
+    } else if (request.dialog) {
+        answer.status = 481;  // the dialog's session has ended; only its BYE is still under way
+    }
+    static_cast<void>(agent_->respond(now, request.transaction, answer));
+}
+
+void Signalling::take_invite(sip::RequestArrived& request) {
+    const base::Now now = d_.clock.now();
+    auto refusal = check_peer(config_, request.flow.remote);
+    if (!refusal) refusal = check_room(config_, load());
+    if (refusal) return refuse(request, *refusal);
+
+    auto owned = std::make_unique<Call>();
+    Call& call = *owned;
+    call.serial = ++last_serial_;
+    call.recording = base::make_uuid_v7(now.wall, d_.random);
+    call.arrived = now;
+    call.flow = request.flow;
+    call.invite = request.transaction;
+    const siprec::RecordingServerConfig session{.strict = config_.strict,
+                                                .media_address = media_address(request.flow)};
+    call.session = std::make_unique<siprec::RecordingServerSession>(session, call.serial);
+    calls_.emplace(call.serial, std::move(owned));
+    by_invite_[call.invite.value] = call.serial;
+    by_recording_[call.recording] = call.serial;
+
+    store_sip(call, false, request.flow, request.message.raw());
+    call.session->on_invite(now, request.transaction, request.flow.remote, request.message);
+    run_session(call);
+    live_is_dirty_ = true;
+}
+
+// Refused before a session looks at it: a row tells who came and why not (design section 4).
+void Signalling::refuse(const sip::RequestArrived& request, const Refusal& refusal) {
+    const base::Now now = d_.clock.now();
+    sip::ResponseSpec answer{.status = refusal.status};
+    if (refusal.retry_after_seconds > 0)
+        answer.headers.push_back({"Retry-After", std::to_string(refusal.retry_after_seconds)});
+    answer.headers.push_back({"Warning", fmt::format("399 earshot \"{}\"", refusal.reason.text)});
+    static_cast<void>(agent_->respond(now.steady, request.transaction, answer));
+    const std::string peer = base::to_string(request.flow.remote);
+    d_.log.warning("an INVITE was refused", {{"peer", peer},
+                                             {"status", std::to_string(refusal.status)},
+                                             {"reason", refusal.reason.text}});
+    const sip::Message& invite = request.message;
+    const auto field = [&](sip::HeaderId id) {
+        return base::to_valid_utf8(invite.find(id).value_or(""));
+    };
+    write_attempt({.id = base::to_string(base::make_uuid_v7(now.wall, d_.random)),
+                   .recording_id = std::nullopt,
+                   .time = now.wall,
+                   .call_id = base::to_valid_utf8(invite.call_id()),
+                   .from = field(sip::HeaderId::From),
+                   .to = field(sip::HeaderId::To),
+                   .peer = peer,
+                   .transport = base::to_lower(sip::via_name(request.flow.transport)),
+                   .outcome = "refused",
+                   .sip_status = static_cast<std::uint16_t>(refusal.status),
+                   .reason = refusal.reason,
+                   .headers = {}});
+}
+
+void Signalling::handle(sip::CancelArrived& action) {
+    Call* call = find(action.invite);
+    if (call == nullptr) call = find(action.dialog);
+    if (call == nullptr) return;
+    store_sip(*call, false, call->flow, action.message.raw());
+    call->attempt.sip_status = 487;
+    call->session->on_cancel(d_.clock.now());
+    run_session(*call);
+}
+
+void Signalling::handle(sip::AckArrived& action) {
+    Call* call = find(action.dialog);
+    if (call == nullptr) return;
+    store_sip(*call, false, action.flow, action.message.raw());
+    call->session->on_ack(d_.clock.now(), action.message);
+    run_session(*call);
+}
+
+void Signalling::handle(sip::NoAck& action) {
+    if (Call* call = find(action.dialog)) {
+        call->session->on_no_ack(d_.clock.now());
+        run_session(*call);
+    }
+}
+
+void Signalling::handle(sip::ResponseArrived& action) {
+    Call* call = find(action.dialog);
+    if (call == nullptr) return;
+    store_sip(*call, false, action.flow, action.message.raw());
+    call->session->on_response(d_.clock.now(), action.message);
+    run_session(*call);
+}
+
+void Signalling::handle(sip::TransactionTimedOut& action) {
+    if (Call* call = find(action.dialog)) {
+        call->session->on_request_failed(d_.clock.now());
+        run_session(*call);
+    }
+}
+
+void Signalling::handle(sip::TransportFailed& action) {
+    if (Call* call = find(action.dialog)) {
+        call->session->on_request_failed(d_.clock.now());
+        run_session(*call);
+    }
+}
+
+void Signalling::handle(sip::DialogEnded& action) {
+    Call* call = find(action.dialog);
+    by_dialog_.erase(action.dialog.value);
+    if (call == nullptr || call->session->is_ended()) return;
+    call->session->on_dialog_lost(d_.clock.now(),
+                                  {"dialog_lost", "The SIP dialog ended without a BYE."});
+    run_session(*call);
+}
+
+// ---- the end ------------------------------------------------------------------------------------
+
+void Signalling::stop(std::function<void()> done) {
+    stopping_ = true;
+    d_.view.is_ready = false;
+    on_stopped_ = std::move(done);
+    const base::Now now = d_.clock.now();
+    std::vector<std::uint64_t> serials;
+    serials.reserve(calls_.size());
+    for (const auto& [serial, call] : calls_) serials.push_back(serial);
+    for (const std::uint64_t serial : serials) {
+        Call* call = find(serial);
+        if (call == nullptr || call->session->is_ended()) continue;
+        call->session->stop(now, {"stopped", "The recording server was stopped."});
+        run_session(*call);
+    }
+    timers_.add(now.steady + kStopPatience, [this] {
+        if (on_stopped_) std::exchange(on_stopped_, nullptr)();
+    });
+    maybe_stopped();
+    drain();
+}
+
+void Signalling::maybe_stopped() {
+    if (stopping_ && calls_.empty() && sealing_.empty() && on_stopped_)
+        std::exchange(on_stopped_, nullptr)();
+}
+
+}  // namespace earshot::server

@@ -1,0 +1,155 @@
+// The signalling thread: SIP bytes to sip::Agent, its requests to one RecordingServerSession a
+// call, and the sessions' actions to capture, journal and catalogue. Owns all calls. Everything is
+// called on the loop's thread unless said otherwise.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <string>
+#include <unordered_map>
+
+#include "api/api.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/snapshot.h"
+#include "capture/capture_worker.h"
+#include "catalog/catalog.h"
+#include "io/clock.h"
+#include "journal/journal.h"
+#include "server/admission.h"
+#include "server/archiver.h"
+#include "server/call.h"
+#include "server/server_config.h"
+#include "server/timer_list.h"
+#include "sip/agent.h"
+#include "transport/sip_loop.h"
+
+namespace earshot::server {
+
+// What the API sees of signalling: any thread.
+struct LiveView {
+    base::Snapshot<std::vector<api::LiveCall>> calls;
+    base::Snapshot<std::vector<api::Check>> checks;
+    std::atomic<bool> is_ready{false};
+};
+
+class Signalling : public transport::SipLoop::Handler {
+public:
+    struct Dependencies {  // all borrowed
+        transport::SipLoop& loop;
+        capture::CaptureWorker& capture;
+        journal::Journal& journal;
+        catalog::Catalog& catalogue;
+        Archiver& archiver;
+        const io::Clock& clock;
+        base::Random& random;
+        base::Log& log;
+        LiveView& view;
+        std::function<void()> on_live_changed;  // calls came, went or changed
+    };
+
+    Signalling(const ServerConfig& config, Dependencies dependencies);
+    ~Signalling() override;
+
+    // New configuration for what comes from now on; listeners and paths stay as they are.
+    void reload(const ServerConfig& config);
+    // Refuses new calls, says BYE in all running ones, closes their recordings and calls `done`
+    // when the last is sealed, or after a few seconds when peers do not answer.
+    void stop(std::function<void()> done);
+    // Any thread: capture or journal has notifications.
+    void wake();
+    // After the loop and capture have ended: recordings that their end sealed go to the archiver.
+    void take_last_notifications() { on_notifications(); }
+
+    void on_bytes(const sip::Flow& flow, base::Bytes&& bytes) override;
+    void on_broken_stream(const sip::Flow& flow, const sip::StreamEvent& event) override;
+    void on_flow_closed(const sip::Flow& flow) override;
+    void on_send_failed(sip::TransactionId transaction) override;
+    void on_deadline() override;
+
+private:
+    // agent -> calls
+    void drain();
+    void rearm();
+    void handle(sip::SendBytes& action);
+    void handle(sip::RequestArrived& action);
+    void handle(sip::CancelArrived& action);
+    void handle(sip::AckArrived& action);
+    void handle(sip::NoAck& action);
+    void handle(sip::ResponseArrived& action);
+    void handle(sip::TransactionTimedOut& action);
+    void handle(sip::TransportFailed& action);
+    void handle(sip::DialogEnded& action);
+    void answer_outside_dialog(sip::RequestArrived& request);
+    void take_invite(sip::RequestArrived& request);
+    void refuse(const sip::RequestArrived& request, const Refusal& refusal);
+
+    // calls -> capture, journal, catalogue, agent
+    void run_session(Call& call);
+    void carry_out(Call& call, siprec::CreateRow& action);
+    void carry_out(Call& call, siprec::UpdateRow& action);
+    void carry_out(Call& call, siprec::OpenStream& action);
+    void carry_out(Call& call, siprec::UpdateStream& action);
+    void carry_out(Call& call, siprec::PauseStream& action);
+    void carry_out(Call& call, siprec::ResumeStream& action);
+    void carry_out(Call& call, siprec::CloseStream& action);
+    void carry_out(Call& call, siprec::Respond& action);
+    void carry_out(Call& call, siprec::SendRequest& action);
+    void carry_out(Call& call, siprec::StoreMetadata& action);
+    void carry_out(Call& call, siprec::Event& action);
+    void carry_out(Call& call, siprec::End& action);
+    void submit_rows(Call& call);
+    void on_row_answer(std::uint64_t serial, std::optional<base::Reason> failure);
+    void on_catalogue_late(std::uint64_t serial);
+    void confirm_row(std::uint64_t serial);
+    void finish(Call& call);
+    void close_recording(const base::Uuid& recording);
+    void write_attempt(const catalog::Attempt& attempt);
+
+    // journal
+    void store(Call& call, journal::RecordType type, base::Bytes payload, base::WallTime when,
+               std::uint16_t stream = journal::kNoStream);
+    void store_sip(Call& call, bool outgoing, const sip::Flow& flow, base::ByteView message);
+    void append(capture::JournalEntry&& entry);
+
+    void on_notifications();
+    void handle(capture::RecordingSealed& sealed);
+    void handle(capture::StatsSnapshot& stats);
+    void handle(capture::StreamClosed& closed);
+    void handle(capture::Durable& durable);
+    void handle(capture::FirstPacket&) {}
+    void handle(capture::SsrcChanged& change);
+    void handle(capture::PacketsRejected& rejected);
+    void handle(capture::DtmfDigit&) {}
+
+    void every_second();
+    void publish_live();
+    Load load() const;
+    base::NetAddress media_address(const sip::Flow& flow) const;
+    Call* find(std::uint64_t serial);
+    Call* find(sip::DialogId dialog);
+    Call* find(sip::TransactionId transaction);
+    void maybe_stopped();
+
+    ServerConfig config_;
+    Dependencies d_;
+    std::unique_ptr<sip::Agent> agent_;
+    TimerList timers_;
+    std::unordered_map<std::uint64_t, std::unique_ptr<Call>> calls_;  // by serial
+    std::unordered_map<std::uint64_t, std::uint64_t> by_dialog_;      // DialogId -> serial
+    std::unordered_map<std::uint64_t, std::uint64_t> by_invite_;      // TransactionId -> serial
+    std::unordered_map<base::Uuid, std::uint64_t, base::UuidHash> by_recording_;  // while it runs
+    std::unordered_map<base::Uuid, std::string, base::UuidHash>
+        sealing_;  // ended, not yet sealed: for the log
+    std::unordered_map<std::uint64_t, std::uint64_t> durable_waits_;  // token -> serial
+    std::uint64_t last_serial_ = 0;
+    std::uint64_t last_token_ = 0;
+    std::uint64_t dropped_messages_ = 0;
+    std::uint64_t journal_refusals_ = 0;
+    bool live_is_dirty_ = false;
+    bool stopping_ = false;
+    std::function<void()> on_stopped_;
+};
+
+}  // namespace earshot::server

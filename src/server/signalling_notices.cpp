@@ -1,0 +1,125 @@
+// Signalling, continued: what capture reports, and what the API is shown of it.
+#include <fmt/format.h>
+
+#include "io/route.h"
+#include "server/call_views.h"
+#include "server/checks.h"
+#include "server/signalling.h"
+
+namespace earshot::server {
+
+using base::Reason;
+
+// ---- from capture -------------------------------------------------------------------------------
+
+void Signalling::on_notifications() {
+    while (auto notification = d_.capture.poll_notification())
+        std::visit([this](auto& n) { handle(n); }, *notification);
+}
+
+void Signalling::handle(capture::RecordingSealed& sealed) {
+    sealing_.erase(sealed.closed.recording);
+    ArchiveJob job{.serial = sealed.closed.serial,
+                   .recording = sealed.closed.recording,
+                   .extents = std::move(sealed.closed.extents),
+                   .was_closed = true,
+                   .failure = std::nullopt};
+    std::uint64_t storage_lost = 0;
+    for (const capture::StreamStats& stream : sealed.streams)
+        storage_lost += stream.counters.storage_lost;
+    if (storage_lost > 0)
+        job.failure = Reason{"storage_full",
+                             fmt::format("{} packets could not be stored: the disk did not keep up "
+                                         "or was full.",
+                                         storage_lost)};
+    d_.archiver.submit(std::move(job));
+    maybe_stopped();
+}
+
+void Signalling::handle(capture::StatsSnapshot& stats) {
+    for (capture::StreamStats& stream : stats.streams) {
+        const auto serial = by_recording_.find(stream.key.recording);
+        Call* call = serial == by_recording_.end() ? nullptr : find(serial->second);
+        if (call != nullptr) call->streams[stream.key.stream].counters = stream.counters;
+    }
+    if (!stats.streams.empty()) live_is_dirty_ = true;
+}
+
+void Signalling::handle(capture::StreamClosed& closed) {
+    const auto serial = by_recording_.find(closed.stats.key.recording);
+    Call* call = serial == by_recording_.end() ? nullptr : find(serial->second);
+    if (call != nullptr) call->streams[closed.stats.key.stream].counters = closed.stats.counters;
+}
+
+void Signalling::handle(capture::Durable& durable) {
+    const auto waiting = durable_waits_.find(durable.token);
+    if (waiting == durable_waits_.end()) return;
+    const std::uint64_t serial = waiting->second;
+    durable_waits_.erase(waiting);
+    confirm_row(serial);
+}
+
+void Signalling::handle(capture::SsrcChanged& change) {
+    d_.log.info("a stream's source changed",
+                {{"recording", base::to_string(change.key.recording)},
+                 {"stream", std::to_string(change.key.stream)},
+                 {"ssrc", fmt::format("{:08x} to {:08x}", change.from, change.to)},
+                 {"peer", base::to_string(change.source)}});
+}
+
+void Signalling::handle(capture::PacketsRejected& rejected) {
+    d_.log.warning("packets were rejected", {{"recording", base::to_string(rejected.key.recording)},
+                                             {"stream", std::to_string(rejected.key.stream)},
+                                             {"cause", capture::to_string(rejected.cause)},
+                                             {"packets", std::to_string(rejected.total)},
+                                             {"peer", base::to_string(rejected.source)}});
+}
+
+// ---- what the API sees --------------------------------------------------------------------------
+
+Load Signalling::load() const {
+    return {.stopping = stopping_,
+            .calls = by_recording_.size(),
+            .capture = d_.capture.load(),
+            .journal = d_.journal.health(),
+            .catalogue = d_.catalogue.health()};
+}
+
+base::NetAddress Signalling::media_address(const sip::Flow& flow) const {
+    base::NetAddress address = d_.loop.local_address(flow.listener);
+    address.port = 0;
+    if (!address.is_unspecified()) return address;
+    const auto routed = io::local_address_toward(flow.remote);
+    return routed ? *routed : *base::parse_host("127.0.0.1", 0);
+}
+
+void Signalling::every_second() {
+    const Load now = load();
+    d_.view.checks.set(make_checks({.config = config_,
+                                    .load = now,
+                                    .sockets = d_.loop.counters(),
+                                    .archive_backlog = d_.archiver.backlog(),
+                                    .archive_failures = d_.archiver.failures(),
+                                    .lost_records = journal_refusals_,
+                                    .dropped_messages = dropped_messages_}));
+    d_.view.is_ready = !check_room(config_, now);
+    if (live_is_dirty_) publish_live();
+    timers_.add(d_.clock.now().steady + std::chrono::seconds{1}, [this] { every_second(); });
+}
+
+void Signalling::publish_live() {
+    live_is_dirty_ = false;
+    std::vector<api::LiveCall> live;
+    live.reserve(by_recording_.size());
+    for (const auto& [recording, serial] : by_recording_) {
+        const Call* call = find(serial);
+        if (call == nullptr || !call->is_journalled) continue;
+        live.push_back(make_live_call(*call));
+    }
+    std::sort(live.begin(), live.end(),
+              [](const auto& a, const auto& b) { return a.start > b.start; });
+    d_.view.calls.set(std::move(live));
+    d_.on_live_changed();
+}
+
+}  // namespace earshot::server
