@@ -5,7 +5,7 @@
 namespace earshot::rtp {
 
 void SequenceTracker::begin(std::uint16_t sequence, std::uint32_t already_received) {
-    if (started_ && probation_ == 0) expected_before_ = expected();
+    if (received_ > 0) expected_before_ = expected();  // a sequence ends here
     started_ = true;
     resync_ = false;
     after_jump_.reset();
