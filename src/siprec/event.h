@@ -46,7 +46,9 @@ struct StreamFacts {
     std::vector<PayloadType> payload_types;
 };
 
-using EventField = std::pair<std::string_view, std::variant<std::string, std::int64_t, bool>>;
+using EventField =
+    std::pair<std::string_view,
+              std::variant<std::string, std::int64_t, bool, std::vector<std::string>>>;
 
 // Builds {"type":type, "stream":stream?, fields...} in this order.
 Event make_event(std::string_view type, std::uint16_t stream,

@@ -16,7 +16,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <optional>
 #include <string>
@@ -151,6 +150,8 @@ public:
 
     bool is_established() const;  // a 2xx to the INVITE has been handed out
     bool is_ended() const;
+    // Every open stream is paused: digits in INFO must not reach the journal (design section 6).
+    bool is_paused() const;
     const MetadataModel& metadata() const;
 
 private:

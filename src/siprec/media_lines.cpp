@@ -1,0 +1,284 @@
+#include "siprec/media_lines.h"
+
+#include <algorithm>
+#include <functional>
+
+#include "base/text.h"
+#include "siprec/limits.h"
+
+namespace earshot::siprec {
+namespace {
+
+bool is_paused_by_direction(sdp::Direction direction) {
+    return direction == sdp::Direction::Inactive || direction == sdp::Direction::RecvOnly;
+}
+
+std::uint64_t fingerprint_of(const StreamFacts& facts) {
+    std::string all = facts.media + '|' + facts.protocol + '|' + facts.content;
+    for (const PayloadType& type : facts.payload_types) {
+        all += '|' + std::to_string(type.number) + ' ' + type.encoding + '/' +
+               std::to_string(type.clock_rate) + '/' + std::to_string(type.channels) + ' ' +
+               type.fmtp;
+    }
+    return std::hash<std::string>{}(all);
+}
+
+std::vector<PayloadType> payload_types_of(const sdp::MediaDescription& medium) {
+    std::vector<PayloadType> types;
+    types.reserve(medium.payload_types.size());
+    for (const sdp::PayloadType& type : medium.payload_types) {
+        types.push_back({type.number, std::string{type.encoding}, type.clock_rate, type.channels,
+                         std::string{type.fmtp}});
+    }
+    return types;
+}
+
+// The stream whose session has ended is not held: it is over.
+bool has_stopped(const MetadataModel& model, const MediaStream& stream) {
+    const CommunicationSession* session = model.find_session(stream.session);
+    return session != nullptr && session->stop.has_value();
+}
+
+}  // namespace
+
+bool MediaLines::is_acceptable(const sdp::SessionDescription& offer) {
+    bool refused = false;
+    for (const sdp::MediaDescription& medium : offer.media) {
+        const sdp::Refusal refusal = sdp::check_offered_media(medium);
+        if (refusal == sdp::Refusal::None) return true;
+        refused = refused || refusal != sdp::Refusal::PortZero;
+    }
+    return !refused;
+}
+
+// E-14: a line without a label, or with one that an earlier line has, is known by its index.
+std::string MediaLines::label_of(const sdp::SessionDescription& description,
+                                 std::size_t index) const {
+    const auto& media = description.media;
+    const auto has_label_before = [&](std::string_view label, std::size_t end) {
+        return std::any_of(media.begin(), media.begin() + static_cast<std::ptrdiff_t>(end),
+                           [&](const auto& medium) { return medium.label == label; });
+    };
+    const auto& label = media[index].label;
+    if (label && !label->empty() && !has_label_before(*label, index)) return std::string{*label};
+    std::string number = std::to_string(index);
+    return has_label_before(number, media.size()) ? "m" + number : number;
+}
+
+StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std::size_t index,
+                                 Role role, const base::NetAddress& peer) const {
+    const sdp::MediaDescription& medium = description.media[index];
+    const Line& line = lines_[index];
+    StreamFacts facts;
+    facts.stream = line.stream;
+    facts.label = role == Role::Answer ? line.label : label_of(description, index);
+    facts.media = base::to_lower(medium.media);
+    facts.protocol = medium.proto;
+    facts.direction = sdp::to_string(medium.direction);
+    facts.content = medium.content;
+    facts.rtcp_mux = medium.has_rtcp_mux;
+    facts.payload_types = payload_types_of(medium);
+
+    const bool by_address = description.is_held_by_address(medium);
+    // Old OpenSIPS builds write c=0.0.0.0 when their media address is unset, and send (Q8): beside
+    // an explicit a=sendonly, on a stream that never had an address, it is no pause.
+    const bool is_unset_address =
+        by_address && medium.direction == sdp::Direction::SendOnly && !line.had_address;
+    facts.paused = is_paused_by_direction(medium.direction) || (by_address && !is_unset_address);
+
+    const auto known = [&](const std::optional<base::NetAddress>& address, std::uint16_t port) {
+        if (address && !address->is_unspecified()) return *address;
+        base::NetAddress assumed = peer;
+        assumed.port = address ? address->port : port;
+        return assumed;
+    };
+    facts.peer_rtp = known(sdp::rtp_address(description, medium), medium.port);
+    facts.peer_rtcp = known(sdp::rtcp_address(description, medium, false),
+                            static_cast<std::uint16_t>(medium.port + 1));
+    return facts;
+}
+
+void MediaLines::open(Line& line, StreamFacts facts, Actions& out) {
+    facts.stream = line.stream = next_stream_++;
+    line.state = Line::State::Opening;
+    line.held = line.had_sender = false;
+    line.rtp_port = line.rtcp_port = 0;
+    line.refusal = sdp::Refusal::None;
+    line.label = facts.label;
+    line.paused = facts.paused;
+    line.peer_rtp = facts.peer_rtp;
+    line.peer_rtcp = facts.peer_rtcp;
+    line.fingerprint = fingerprint_of(facts);
+    opening_.push_back(facts);
+    out.emplace_back(OpenStream{std::move(facts)});
+}
+
+void MediaLines::change(Line& line, StreamFacts facts, Actions& out) {
+    const std::uint64_t fingerprint = fingerprint_of(facts);
+    // While paused the address is 0.0.0.0 or stale: what it was before stays.
+    if (facts.paused && line.had_address && facts.peer_rtp != line.peer_rtp) {
+        facts.peer_rtp = line.peer_rtp;
+        facts.peer_rtcp = line.peer_rtcp;
+    }
+    const bool changed = fingerprint != line.fingerprint || facts.label != line.label ||
+                         facts.peer_rtp != line.peer_rtp || facts.peer_rtcp != line.peer_rtcp;
+    // Masking must hold (E-25): pause before anything else, resume after everything else.
+    if (facts.paused && !line.paused) {
+        out.emplace_back(PauseStream{line.stream});
+        out.emplace_back(make_event("stream_paused", line.stream));
+    }
+    if (changed) {
+        line.fingerprint = fingerprint;
+        line.label = facts.label;
+        line.peer_rtp = facts.peer_rtp;
+        line.peer_rtcp = facts.peer_rtcp;
+        out.emplace_back(UpdateStream{facts});
+        out.emplace_back(make_stream_event("stream_changed", facts, line.rtp_port));
+    }
+    if (!facts.paused && line.paused) {
+        out.emplace_back(ResumeStream{line.stream});
+        out.emplace_back(make_event("stream_resumed", line.stream));
+    }
+    line.paused = facts.paused;
+}
+
+void MediaLines::close(Line& line, Actions& out) {
+    if (line.state == Line::State::Off) return;
+    opening_.erase(
+        std::remove_if(opening_.begin(), opening_.end(),
+                       [&](const StreamFacts& facts) { return facts.stream == line.stream; }),
+        opening_.end());
+    out.emplace_back(CloseStream{line.stream});
+    out.emplace_back(make_event("stream_removed", line.stream));
+    line = Line{};
+}
+
+void MediaLines::refuse(Line& line, std::size_t index, sdp::Refusal refusal, Actions& out) {
+    close(line, out);
+    if (line.refusal == refusal) return;
+    line.refusal = refusal;
+    out.emplace_back(make_event("stream_refused", kNoStream,
+                                {{"media_line", static_cast<std::int64_t>(index)},
+                                 {"reason", std::string{sdp::to_string(refusal)}}}));
+}
+
+void MediaLines::apply(const sdp::SessionDescription& description, Role role,
+                       const base::NetAddress& peer, Actions& out) {
+    // An offer with fewer lines than before is a fault (RFC 3264 section 8): the rest is removed.
+    for (std::size_t i = description.media.size(); i < lines_.size(); ++i) close(lines_[i], out);
+    if (role == Role::Offer) lines_.resize(std::min(description.media.size(), kMaxMediaLines));
+    const std::size_t count = std::min(lines_.size(), description.media.size());
+    for (std::size_t i = 0; i < count; ++i) {
+        const sdp::MediaDescription& medium = description.media[i];
+        Line& line = lines_[i];
+        sdp::Refusal refusal = sdp::check_offered_media(medium);
+        if (refusal == sdp::Refusal::PortZero) {
+            close(line, out);
+            line.refusal = sdp::Refusal::None;
+            continue;
+        }
+        if (line.state == Line::State::Off && next_stream_ >= kMaxStreams)
+            refusal = sdp::Refusal::ByDecision;
+        if (refusal != sdp::Refusal::None) {
+            refuse(line, i, refusal, out);
+            continue;
+        }
+        StreamFacts facts = facts_of(description, i, role, peer);
+        if (line.state != Line::State::Off) {
+            change(line, std::move(facts), out);
+        } else if (role == Role::Offer) {
+            open(line, std::move(facts), out);
+        }
+        line.had_address = line.had_address || !description.is_held_by_address(medium);
+    }
+}
+
+void MediaLines::open_default(std::size_t count, Actions& out) {
+    lines_.resize(count);
+    for (std::size_t i = 0; i < count; ++i) {
+        StreamFacts facts;
+        facts.label = std::to_string(i + 1);
+        facts.protocol = "RTP/AVP";
+        facts.direction = "recvonly";
+        open(lines_[i], std::move(facts), out);
+    }
+}
+
+MediaLines::Line* MediaLines::find(std::uint16_t stream) {
+    const auto found = std::find_if(lines_.begin(), lines_.end(),
+                                    [&](const Line& line) { return line.stream == stream; });
+    return stream == kNoStream || found == lines_.end() ? nullptr : &*found;
+}
+
+void MediaLines::on_opened(std::uint16_t stream, std::uint16_t rtp_port, std::uint16_t rtcp_port,
+                           Actions& out) {
+    Line* line = find(stream);
+    if (line == nullptr || line->state != Line::State::Opening) return;
+    line->state = Line::State::Open;
+    line->rtp_port = rtp_port;
+    line->rtcp_port = rtcp_port;
+    const auto facts = std::find_if(opening_.begin(), opening_.end(),
+                                    [&](const StreamFacts& one) { return one.stream == stream; });
+    if (facts != opening_.end()) {
+        out.emplace_back(make_stream_event("stream_added", *facts, rtp_port));
+        if (facts->paused) out.emplace_back(make_event("stream_paused", stream));
+        opening_.erase(facts);
+    }
+    if (opening_.empty()) opening_.shrink_to_fit();
+}
+
+void MediaLines::on_failed(std::uint16_t stream, std::string_view reason, Actions& out) {
+    Line* line = find(stream);
+    if (line == nullptr || line->state != Line::State::Opening) return;
+    opening_.erase(std::remove_if(opening_.begin(), opening_.end(),
+                                  [&](const StreamFacts& one) { return one.stream == stream; }),
+                   opening_.end());
+    *line = Line{};
+    line->refusal = sdp::Refusal::ByDecision;
+    out.emplace_back(make_event("stream_refused", stream, {{"reason", std::string{reason}}}));
+}
+
+void MediaLines::close_all(Actions& out) {
+    for (Line& line : lines_) close(line, out);
+}
+
+void MediaLines::update_holds(const MetadataModel& model, Actions& out) {
+    for (Line& line : lines_) {
+        const MediaStream* stream = model.find_stream_by_label(line.label);
+        if (line.state == Line::State::Off || stream == nullptr) continue;
+        const bool silent = model.is_held(line.label);
+        line.had_sender = line.had_sender || !model.senders_of(line.label).empty();
+        // Some clients never fill the associations: only who has sent can be put on hold.
+        const bool held = silent && line.had_sender && !has_stopped(model, *stream);
+        if (held != line.held && !has_stopped(model, *stream)) {
+            out.emplace_back(make_event(held ? "stream_held" : "stream_unheld", line.stream));
+            line.held = held;
+        }
+    }
+}
+
+bool MediaLines::is_waiting() const { return !opening_.empty(); }
+
+std::size_t MediaLines::open_count() const {
+    return static_cast<std::size_t>(
+        std::count_if(lines_.begin(), lines_.end(),
+                      [](const Line& line) { return line.state == Line::State::Open; }));
+}
+
+bool MediaLines::is_all_paused() const {
+    return open_count() > 0 && std::all_of(lines_.begin(), lines_.end(), [](const Line& line) {
+               return line.state != Line::State::Open || line.paused;
+           });
+}
+
+std::vector<sdp::MediaDecision> MediaLines::decisions() const {
+    std::vector<sdp::MediaDecision> decisions(lines_.size());
+    for (std::size_t i = 0; i < lines_.size(); ++i) {
+        decisions[i].accept = lines_[i].state == Line::State::Open;
+        decisions[i].rtp_port = lines_[i].rtp_port;
+        decisions[i].rtcp_port = lines_[i].rtcp_port;
+    }
+    return decisions;
+}
+
+}  // namespace earshot::siprec

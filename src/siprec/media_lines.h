@@ -1,0 +1,81 @@
+// The m-lines of one recording session and the streams recorded from them: compares each new offer
+// with what runs and says what to open, change, pause, resume and close. An m-line's place is its
+// identity (RFC 3264 section 8); its label is valid within one message only (RFC 7866 section
+// 7.1.1), and a place that was disabled and is used again is a new stream.
+#pragma once
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/net_address.h"
+#include "sdp/offer_answer.h"
+#include "sdp/session_description.h"
+#include "siprec/event.h"
+#include "siprec/recording_server_session.h"
+
+namespace earshot::siprec {
+
+class MediaLines {
+public:
+    using Actions = std::vector<Action>;
+
+    // One place of the offer. Small: a session keeps these while nothing happens.
+    struct Line {
+        enum class State : std::uint8_t { Off, Opening, Open };
+        std::string label;
+        std::uint64_t fingerprint = 0;  // of the facts that stream_changed tells
+        base::NetAddress peer_rtp;
+        base::NetAddress peer_rtcp;
+        std::uint16_t stream = kNoStream;
+        std::uint16_t rtp_port = 0;
+        std::uint16_t rtcp_port = 0;
+        State state = State::Off;
+        bool paused = false;
+        bool had_address = false;                   // a c= that was not 0.0.0.0
+        bool had_sender = false;                    // by the metadata
+        bool held = false;                          // by the metadata
+        sdp::Refusal refusal = sdp::Refusal::None;  // told by stream_refused
+    };
+
+    // Whether the offer holds a line to record, or disables all on purpose.
+    static bool is_acceptable(const sdp::SessionDescription& offer);
+
+    // A whole new offer of the peer, or its answer to an offer of ours (which opens nothing).
+    // `peer` is the host to assume where c= is missing, a name, or 0.0.0.0.
+    enum class Role { Offer, Answer };
+    void apply(const sdp::SessionDescription& description, Role role, const base::NetAddress& peer,
+               Actions& out);
+    // For an INVITE without SDP: lines that we offer ourselves (E-4).
+    void open_default(std::size_t count, Actions& out);
+
+    void on_opened(std::uint16_t stream, std::uint16_t rtp_port, std::uint16_t rtcp_port,
+                   Actions& out);
+    void on_failed(std::uint16_t stream, std::string_view reason, Actions& out);
+    void close_all(Actions& out);
+    // Tells who is on hold by the metadata (RFC 7865 section 6.8.1); call after each merge.
+    void update_holds(const MetadataModel& model, Actions& out);
+
+    bool is_waiting() const;         // for on_opened or on_failed
+    std::size_t open_count() const;  // streams that are open
+    bool is_all_paused() const;      // and there is one
+    std::vector<sdp::MediaDecision> decisions() const;
+    const std::vector<Line>& lines() const { return lines_; }
+
+private:
+    StreamFacts facts_of(const sdp::SessionDescription& description, std::size_t index, Role role,
+                         const base::NetAddress& peer) const;
+    std::string label_of(const sdp::SessionDescription& description, std::size_t index) const;
+    void open(Line& line, StreamFacts facts, Actions& out);
+    void change(Line& line, StreamFacts facts, Actions& out);
+    void close(Line& line, Actions& out);
+    void refuse(Line& line, std::size_t index, sdp::Refusal refusal, Actions& out);
+    Line* find(std::uint16_t stream);
+
+    std::vector<Line> lines_;
+    std::vector<StreamFacts> opening_;  // until their ports are known
+    std::uint16_t next_stream_ = 0;
+};
+
+}  // namespace earshot::siprec

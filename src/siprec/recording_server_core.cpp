@@ -1,0 +1,513 @@
+#include "siprec/recording_server_core.h"
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+#include "sdp/offer_answer.h"
+#include "siprec/limits.h"
+#include "siprec/server_answers.h"
+
+namespace earshot::siprec {
+namespace {
+
+constexpr int kRetryAfterSeconds = 5;
+constexpr int kGlareRetrySeconds = 1;
+constexpr std::size_t kMaxToldLeniencies = 16;
+constexpr std::size_t kDefaultLines = 2;  // one for each direction: P-86
+
+}  // namespace
+
+// ---- the initial INVITE -----------------------------------------------------------------------
+
+std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_refusal(
+    const sip::Message& invite, const RequestBody& body, const InviteMarks& marks,
+    base::Reason& reason) const {
+    const auto refuse_with = [&](std::string code, std::string text, sip::ResponseSpec response) {
+        reason = {std::move(code), std::move(text)};
+        return response;
+    };
+    if (body.is_unreadable) {
+        return refuse_with("bad_body", "The multipart body cannot be taken apart.",
+                           plain_answer(400, "Unreadable multipart body"));
+    }
+    if (const auto tags = unsupported_tags(invite); !tags.empty()) {
+        return refuse_with("unsupported_extension",
+                           "The INVITE requires '" + tags.front() + "', which is not supported.",
+                           bad_extension(tags));
+    }
+    const bool is_recording = config_.strict ? marks.is_by_the_book()
+                                             : marks.is_marked() || marks.all_send_only ||
+                                                   config_.profile_records_unmarked;
+    if (!is_recording) {
+        return refuse_with("not_a_recording_session",
+                           "The INVITE bears no mark of a recording session (siprec, +sip.src).",
+                           plain_answer(403, "Not A Recording Session"));
+    }
+    if (config_.strict && !body.unknown_required.empty()) {
+        return refuse_with("unsupported_body",
+                           "A body part of type " + body.unknown_required.front() + " is required.",
+                           unsupported_media());
+    }
+    if (!body.sdp) {
+        if (!config_.strict) return std::nullopt;
+        return refuse_with("no_offer", "The INVITE carries no SDP.",
+                           not_acceptable("offer needed"));
+    }
+    const auto offer = sdp::parse(*body.sdp);
+    if (!offer) {
+        return refuse_with("bad_sdp", "The SDP cannot be read: " + std::string{offer.error().what},
+                           not_acceptable("SDP unreadable"));
+    }
+    if (!MediaLines::is_acceptable(*offer)) {
+        return refuse_with("no_common_media", "No media line of the offer can be recorded.",
+                           not_acceptable("no media line can be recorded"));
+    }
+    return std::nullopt;
+}
+
+void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId transaction,
+                                             const base::NetAddress& peer,
+                                             const sip::Message& invite) {
+    if (state_ != State::Idle) {
+        on_request(now, transaction, invite);
+        return;
+    }
+    peer_ = peer;
+    const RequestBody body = read_body(invite);
+    const InviteMarks marks = find_marks(invite, body);
+    RowFacts facts;
+    facts.call_id = invite.call_id();
+    facts.from = invite.find(sip::HeaderId::From).value_or("");
+    facts.to = invite.find(sip::HeaderId::To).value_or("");
+    facts.headers = foreign_headers(invite);
+
+    base::Reason reason;
+    if (auto refusal = find_refusal(invite, body, marks, reason)) {
+        actions_.emplace_back(CreateRow{std::move(facts)});
+        refuse(transaction, std::move(*refusal), std::move(reason));
+        return;
+    }
+    state_ = State::Answering;
+    pending_ = std::make_unique<Pending>();
+    pending_->transaction = transaction;
+    pending_->is_initial = true;
+    peer_takes_update_ =
+        !invite.has(sip::HeaderId::Allow) || invite.lists(sip::HeaderId::Allow, "UPDATE");
+
+    // The row and the first event come first, yet tell what the metadata says.
+    std::vector<Action> before = std::move(actions_);
+    actions_.clear();
+    take_metadata(now, body);
+    metadata_.fill(facts);
+    metadata_.on_row_created();
+    std::vector<EventField> fields = {{"call_id", facts.call_id},
+                                      {"from", facts.from},
+                                      {"to", facts.to},
+                                      {"peer", base::to_string(peer)},
+                                      {"session_ids", facts.session_ids}};
+    if (const auto date = invite.find(sip::HeaderId::Date))  // RFC 7865 section 6.1.1
+        fields.emplace_back("date", std::string{*date});
+    before.emplace_back(CreateRow{std::move(facts)});
+    before.emplace_back(make_event("recording_started", kNoStream, fields));
+    actions_.insert(actions_.begin(), std::make_move_iterator(before.begin()),
+                    std::make_move_iterator(before.end()));
+    tell_leniencies(marks, body);
+    start_recording(now, body);
+}
+
+void RecordingServerSession::Core::start_recording(base::Now now, const RequestBody& body) {
+    if (body.sdp) {
+        auto offer = sdp::KeptDescription::parse(std::string{*body.sdp});
+        if (offer) pending_->offer.emplace(std::move(*offer));
+    }
+    if (pending_->offer) {
+        lines_.apply(**pending_->offer, MediaLines::Role::Offer, peer_, actions_);
+    } else {
+        tell_leniency("initial INVITE without an offer");
+        lines_.open_default(kDefaultLines, actions_);
+    }
+    lines_.update_holds(metadata_.model(), actions_);
+    answer_when_ready(now);
+}
+
+void RecordingServerSession::Core::tell_leniencies(const InviteMarks& marks,
+                                                   const RequestBody& body) {
+    if (!marks.option_tag) tell_leniency("no Require: siprec");
+    if (!marks.feature_tag) tell_leniency("no +sip.src in Contact");
+    for (const std::string& what : body.leniencies) tell_leniency(what);
+    for (const std::string& type : body.unknown_required)
+        tell_leniency("unknown body part of type " + type);
+}
+
+void RecordingServerSession::Core::tell_leniency(std::string_view what) {
+    const auto end = told_leniencies_.end();
+    if (told_leniencies_.size() >= kMaxToldLeniencies ||
+        std::find(told_leniencies_.begin(), end, what) != end)
+        return;
+    told_leniencies_.emplace_back(what);
+    actions_.emplace_back(
+        make_event("sip_leniency", kNoStream,
+                   {{"what", std::string{what}}, {"peer", base::to_string(peer_)}}));
+}
+
+void RecordingServerSession::Core::on_row_durable(base::Now now) {
+    row_durable_ = true;
+    answer_when_ready(now);
+}
+
+void RecordingServerSession::Core::on_row_failed(base::Now, base::Reason reason) {
+    if (state_ != State::Answering || pending_ == nullptr) return;
+    respond(pending_->transaction, try_later(503, kRetryAfterSeconds));
+    pending_.reset();
+    end("local", std::move(reason));
+}
+
+void RecordingServerSession::Core::on_stream_opened(base::Now now, std::uint16_t stream,
+                                                    std::uint16_t rtp_port,
+                                                    std::uint16_t rtcp_port) {
+    if (state_ == State::Ended) return;
+    lines_.on_opened(stream, rtp_port, rtcp_port, actions_);
+    lines_.update_holds(metadata_.model(), actions_);
+    answer_when_ready(now);
+}
+
+void RecordingServerSession::Core::on_stream_failed(base::Now now, std::uint16_t stream,
+                                                    base::Reason reason) {
+    if (state_ == State::Ended) return;
+    lines_.on_failed(stream, reason.code.empty() ? "failed" : reason.code, actions_);
+    answer_when_ready(now);
+}
+
+// ---- answers ----------------------------------------------------------------------------------
+
+void RecordingServerSession::Core::answer_when_ready(base::Now now) {
+    if (pending_ == nullptr || lines_.is_waiting()) return;
+    if (pending_->is_initial && !row_durable_) return;
+    const std::unique_ptr<Pending> request = std::move(pending_);
+    if (request->is_initial && lines_.open_count() == 0) {
+        const bool disabled_by_peer =
+            request->offer &&
+            std::all_of((*request->offer)->media.begin(), (*request->offer)->media.end(),
+                        [](const auto& medium) { return medium.port == 0; });
+        // A persistent RS may start with every line disabled or none (P-110); else no port was
+        // left.
+        if (!disabled_by_peer) {
+            respond(request->transaction, try_later(503, kRetryAfterSeconds));
+            end("local", {"no_ports", "No media port could be opened for any line of the offer."});
+            return;
+        }
+    }
+    std::string sdp;
+    if (request->offer) {
+        sdp = make_answer(**request->offer);
+    } else {
+        sdp = last_sdp_.empty() ? make_first_offer() : make_repeated_offer();
+        awaits_answer_ = true;
+        initial_was_ours_ = request->is_initial;
+    }
+    last_sdp_ = sdp;
+    respond(request->transaction, sdp_answer(std::move(sdp)));
+    if (!request->is_initial) return;
+    state_ = State::Established;
+    was_accepted_ = true;
+    awaits_ack_ = true;
+    metadata_.expect_snapshot(now.steady);
+}
+
+sdp::LocalOrigin RecordingServerSession::Core::origin() const {
+    sdp::LocalOrigin origin;
+    origin.username = "earshot";
+    origin.session_id = session_number_;
+    origin.session_version = sdp_version_;
+    origin.address = config_.media_address;
+    return origin;
+}
+
+// RFC 3264 section 8: the version goes up by one when, and only when, the description changes.
+std::string RecordingServerSession::Core::make_answer(const sdp::SessionDescription& offer) {
+    const auto decisions = lines_.decisions();
+    std::string answer = sdp::make_recording_answer(offer, origin(), decisions);
+    if (last_sdp_.empty() || answer == last_sdp_) return answer;
+    ++sdp_version_;
+    return sdp::make_recording_answer(offer, origin(), decisions);
+}
+
+// What we can hear, for a client that leaves the offer to us (E-4). In its offers a recording
+// server only receives.
+std::string RecordingServerSession::Core::make_first_offer() {
+    const auto type = [](std::uint8_t number, std::string_view encoding, std::uint32_t rate,
+                         std::string_view fmtp = {}) {
+        sdp::PayloadType payload;
+        payload.number = number;
+        payload.encoding = encoding;
+        payload.clock_rate = rate;
+        payload.fmtp = fmtp;
+        payload.has_rtpmap = true;
+        return payload;
+    };
+    const std::array<sdp::PayloadType, 5> types = {type(0, "PCMU", 8000), type(8, "PCMA", 8000),
+                                                   type(9, "G722", 8000), type(13, "CN", 8000),
+                                                   type(101, "telephone-event", 8000, "0-15")};
+    std::vector<sdp::OfferedMedia> media;
+    for (const MediaLines::Line& line : lines_.lines()) {
+        sdp::OfferedMedia one;
+        one.port = line.rtp_port;
+        one.rtcp_port = line.rtcp_port;
+        one.payload_types = types;
+        one.direction = sdp::Direction::RecvOnly;
+        one.label = line.label;
+        media.push_back(one);
+    }
+    return sdp::make_offer(origin(), media);
+}
+
+// An INVITE without an offer in a running session gets the lines that are there, no new ones
+// (P-44).
+std::string RecordingServerSession::Core::make_repeated_offer() {
+    auto description = sdp::parse(last_sdp_);
+    if (!description) return last_sdp_;
+    ++sdp_version_;
+    const std::string version = std::to_string(sdp_version_);
+    if (description->origin) description->origin->session_version = version;
+    return sdp::write(*description);
+}
+
+void RecordingServerSession::Core::respond(sip::TransactionId transaction,
+                                           sip::ResponseSpec response) {
+    actions_.emplace_back(Respond{transaction, std::move(response)});
+}
+
+void RecordingServerSession::Core::refuse(sip::TransactionId transaction,
+                                          sip::ResponseSpec response, base::Reason reason) {
+    respond(transaction, std::move(response));
+    state_ = State::Ended;
+    actions_.emplace_back(End{false, std::move(reason)});
+}
+
+// ---- requests in the dialog -------------------------------------------------------------------
+
+void RecordingServerSession::Core::take_metadata(base::Now now, const RequestBody& body) {
+    if (!body.metadata) return;
+    metadata_.take(now, *body.metadata, body.metadata_charset, actions_);
+    lines_.update_holds(metadata_.model(), actions_);
+}
+
+void RecordingServerSession::Core::on_request(base::Now now, sip::TransactionId transaction,
+                                              const sip::Message& request) {
+    if (state_ == State::Ended || state_ == State::Idle) {
+        respond(transaction, plain_answer(481));
+        return;
+    }
+    switch (request.method()) {
+        case sip::Method::Invite:
+        case sip::Method::Update:
+            on_modification(now, transaction, request);
+            break;
+        case sip::Method::Info:
+            on_info(now, transaction, request);
+            break;
+        case sip::Method::Bye:
+            on_bye(now, transaction, request);
+            break;
+        case sip::Method::Options:
+            respond(transaction, options_answer());
+            break;
+        case sip::Method::Ack:
+        case sip::Method::Cancel:  // never answered here
+            break;
+        default:
+            respond(transaction, method_refused(request.method() != sip::Method::Other));
+    }
+}
+
+std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_fault(
+    const sip::Message& request, const RequestBody& body) const {
+    if (pending_ != nullptr) return try_later(500, kGlareRetrySeconds);  // RFC 3311 section 5.2
+    if (const auto tags = unsupported_tags(request); !tags.empty()) return bad_extension(tags);
+    if (body.is_unreadable) return plain_answer(400, "Unreadable multipart body");
+    if (config_.strict && !body.unknown_required.empty()) return unsupported_media();
+    if (!body.sdp) return std::nullopt;
+    const auto offer = sdp::parse(*body.sdp);
+    if (!offer) return not_acceptable("SDP unreadable");
+    if (!MediaLines::is_acceptable(*offer)) return not_acceptable("no media line can be recorded");
+    return std::nullopt;
+}
+
+// A re-INVITE or an UPDATE: an offer, metadata, both, or neither (a refresh). What is refused
+// leaves the session as it was (RFC 3261 section 14.2).
+void RecordingServerSession::Core::on_modification(base::Now now, sip::TransactionId transaction,
+                                                   const sip::Message& request) {
+    const RequestBody body = read_body(request);
+    if (auto fault = find_fault(request, body)) {
+        respond(transaction, std::move(*fault));
+        return;
+    }
+    for (const std::string& what : body.leniencies) tell_leniency(what);
+    for (const std::string& type : body.unknown_required)
+        tell_leniency("unknown body part of type " + type);
+    const bool is_invite = request.method() == sip::Method::Invite;
+    auto pending = std::make_unique<Pending>();
+    pending->transaction = transaction;
+    if (body.sdp) {
+        auto offer = sdp::KeptDescription::parse(std::string{*body.sdp});
+        if (offer) pending->offer.emplace(std::move(*offer));
+    }
+    // Labels of the metadata are those of the offer beside it (P-32): the offer goes first.
+    if (pending->offer) lines_.apply(**pending->offer, MediaLines::Role::Offer, peer_, actions_);
+    take_metadata(now, body);
+    lines_.update_holds(metadata_.model(), actions_);
+    if (config_.end_on_bad_metadata && metadata_.failure_count() > 1) {
+        respond(transaction, plain_answer(200));
+        stop(now, {"bad_metadata", "The metadata could not be read twice."});
+        return;
+    }
+    if (!pending->offer && !is_invite) {
+        respond(transaction, plain_answer(200));
+        return;
+    }
+    pending_ = std::move(pending);
+    awaits_ack_ = awaits_ack_ || is_invite;
+    answer_when_ready(now);
+}
+
+void RecordingServerSession::Core::on_info(base::Now now, sip::TransactionId transaction,
+                                           const sip::Message& request) {
+    const RequestBody body = read_body(request);
+    if (const auto dtmf = parse_dtmf(body.other_type, body.other_body)) {
+        std::vector<EventField> fields = {{"source", std::string{"info"}}};
+        if (lines_.is_all_paused()) {
+            fields.emplace_back("masked", true);  // card numbers are typed while paused
+        } else {
+            fields.emplace_back("digit", dtmf->digit);
+            fields.emplace_back("duration_ms", std::int64_t{dtmf->duration_ms});
+        }
+        actions_.emplace_back(make_event("dtmf", kNoStream, fields));
+    }
+    take_metadata(now, body);
+    respond(transaction, plain_answer(200));
+}
+
+void RecordingServerSession::Core::on_bye(base::Now now, sip::TransactionId transaction,
+                                          const sip::Message& bye) {
+    take_metadata(now, read_body(bye));
+    respond(transaction, plain_answer(200));
+    if (pending_ != nullptr) {
+        respond(pending_->transaction, plain_answer(487));
+        pending_.reset();
+    }
+    const auto why = bye.find(sip::HeaderId::Reason);
+    end("peer", {"", why ? base::to_valid_utf8(*why) : std::string{}});
+}
+
+void RecordingServerSession::Core::on_cancel(base::Now) {
+    if (pending_ == nullptr) return;
+    const bool is_initial = pending_->is_initial;
+    pending_.reset();  // the Agent has answered 487
+    if (is_initial) {
+        end("peer", {"cancelled", "The INVITE was cancelled before it was answered."});
+        return;
+    }
+    awaits_ack_ = false;
+}
+
+void RecordingServerSession::Core::on_ack(base::Now now, const sip::Message& ack) {
+    if (state_ != State::Established) return;
+    awaits_ack_ = false;
+    if (!std::exchange(awaits_answer_, false)) return;
+    const bool is_initial = std::exchange(initial_was_ours_, false);
+    const RequestBody body = read_body(ack);
+    const auto answer =
+        body.sdp
+            ? sdp::parse(*body.sdp)
+            : base::Result<sdp::SessionDescription>{base::Error{base::Errc::NotFound, "no answer"}};
+    if (answer) {
+        lines_.apply(*answer, MediaLines::Role::Answer, peer_, actions_);
+    } else if (is_initial) {
+        stop(now, {"no_answer", "The ACK carried no answer to our offer."});
+        return;
+    }
+    take_metadata(now, body);
+}
+
+void RecordingServerSession::Core::on_no_ack(base::Now) {
+    if (state_ != State::Established) return;
+    send_bye();
+    end("local", {"no_ack", "The 200 to the INVITE was never acknowledged."});
+}
+
+// ---- our own requests, and the end ------------------------------------------------------------
+
+void RecordingServerSession::Core::on_response(base::Now, const sip::Message& response) {
+    if (response.status() < 200 || !std::exchange(request_in_flight_, false)) return;
+    if (response.status() >= 300) {
+        // Also 481 and 405 (OpenSIPS): the call goes on as long as its media and its BYE say so.
+        actions_.emplace_back(make_event("snapshot_refused", kNoStream,
+                                         {{"status", std::int64_t{response.status()}}}));
+    }
+}
+
+void RecordingServerSession::Core::on_request_failed(base::Now) {
+    if (!std::exchange(request_in_flight_, false)) return;
+    actions_.emplace_back(
+        make_event("snapshot_refused", kNoStream, {{"status", std::int64_t{408}}}));
+}
+
+void RecordingServerSession::Core::on_dialog_lost(base::Now, base::Reason reason) {
+    if (state_ == State::Ended || state_ == State::Idle) return;
+    pending_.reset();
+    end("local", std::move(reason));
+}
+
+void RecordingServerSession::Core::stop(base::Now, base::Reason reason) {
+    if (state_ == State::Ended || state_ == State::Idle) return;
+    if (pending_ != nullptr) {
+        respond(pending_->transaction, try_later(503, kRetryAfterSeconds));
+        pending_.reset();
+    }
+    if (state_ == State::Established) send_bye();
+    end("local", std::move(reason));
+}
+
+void RecordingServerSession::Core::send_bye() {
+    sip::RequestSpec bye;
+    bye.method = "BYE";
+    actions_.emplace_back(SendRequest{std::move(bye)});
+}
+
+void RecordingServerSession::Core::end(std::string_view by, base::Reason reason) {
+    lines_.close_all(actions_);
+    actions_.emplace_back(make_event("call_ended", kNoStream,
+                                     {{"by", std::string{by}},
+                                      {"code", reason.code.empty() ? "bye" : reason.code},
+                                      {"text", reason.text}}));
+    state_ = State::Ended;
+    actions_.emplace_back(End{was_accepted_, std::move(reason)});
+}
+
+void RecordingServerSession::Core::on_time(base::Now now) {
+    if (const auto due = deadline(); !due || now.steady < *due) return;
+    const auto reason = metadata_.on_time(now.steady, actions_);
+    if (!reason || !peer_takes_update_) return;
+    actions_.emplace_back(make_event("snapshot_requested", kNoStream, {{"reason", *reason}}));
+    request_in_flight_ = true;
+    actions_.emplace_back(SendRequest{snapshot_request(*reason)});
+}
+
+std::optional<base::TimePoint> RecordingServerSession::Core::deadline() const {
+    // A transaction in the way is waited for: its end calls for a new look at the deadline.
+    const bool is_busy = pending_ != nullptr || awaits_ack_ || request_in_flight_;
+    if (state_ != State::Established || is_busy) return std::nullopt;
+    return metadata_.deadline();
+}
+
+std::optional<Action> RecordingServerSession::Core::poll_action() {
+    if (next_action_ == actions_.size()) {
+        actions_ = {};
+        next_action_ = 0;
+        return std::nullopt;
+    }
+    return std::move(actions_[next_action_++]);
+}
+
+}  // namespace earshot::siprec

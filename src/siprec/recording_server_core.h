@@ -1,0 +1,110 @@
+// The state machine behind RecordingServerSession; see there for the contract.
+//
+//   Idle --INVITE--> Answering --ports open, row durable--> Established --BYE, loss, stop--> Ended
+//     \--refused--> Ended                \--cancelled, no port, no row--> Ended
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "sdp/session_description.h"
+#include "siprec/invite_marks.h"
+#include "siprec/media_lines.h"
+#include "siprec/recording_server_session.h"
+#include "siprec/request_body.h"
+#include "siprec/session_metadata.h"
+
+namespace earshot::siprec {
+
+class RecordingServerSession::Core {
+public:
+    Core(RecordingServerConfig config, std::uint64_t session_number)
+        : config_(std::move(config)), session_number_(session_number) {}
+
+    void on_invite(base::Now now, sip::TransactionId transaction, const base::NetAddress& peer,
+                   const sip::Message& invite);
+    void on_row_durable(base::Now now);
+    void on_row_failed(base::Now now, base::Reason reason);
+    void on_stream_opened(base::Now now, std::uint16_t stream, std::uint16_t rtp_port,
+                          std::uint16_t rtcp_port);
+    void on_stream_failed(base::Now now, std::uint16_t stream, base::Reason reason);
+    void on_request(base::Now now, sip::TransactionId transaction, const sip::Message& request);
+    void on_cancel(base::Now now);
+    void on_ack(base::Now now, const sip::Message& ack);
+    void on_no_ack(base::Now now);
+    void on_response(base::Now now, const sip::Message& response);
+    void on_request_failed(base::Now now);
+    void on_dialog_lost(base::Now now, base::Reason reason);
+    void stop(base::Now now, base::Reason reason);
+    void on_time(base::Now now);
+    std::optional<base::TimePoint> deadline() const;
+    std::optional<Action> poll_action();
+
+    bool is_established() const { return state_ == State::Established; }
+    bool is_ended() const { return state_ == State::Ended; }
+    bool is_paused() const { return lines_.is_all_paused(); }
+    const MetadataModel& metadata() const { return metadata_.model(); }
+
+private:
+    enum class State : std::uint8_t { Idle, Answering, Established, Ended };
+
+    // A request with an offer that is answered when its streams are open, or one without an offer
+    // that gets ours.
+    struct Pending {
+        sip::TransactionId transaction;
+        std::optional<sdp::KeptDescription> offer;
+        bool is_initial = false;
+    };
+
+    std::optional<sip::ResponseSpec> find_refusal(const sip::Message& invite,
+                                                  const RequestBody& body, const InviteMarks& marks,
+                                                  base::Reason& reason) const;
+    void start_recording(base::Now now, const RequestBody& body);
+    void tell_leniencies(const InviteMarks& marks, const RequestBody& body);
+    void tell_leniency(std::string_view what);
+
+    void on_modification(base::Now now, sip::TransactionId transaction,
+                         const sip::Message& request);
+    std::optional<sip::ResponseSpec> find_fault(const sip::Message& request,
+                                                const RequestBody& body) const;
+    void on_info(base::Now now, sip::TransactionId transaction, const sip::Message& request);
+    void on_bye(base::Now now, sip::TransactionId transaction, const sip::Message& bye);
+    void take_metadata(base::Now now, const RequestBody& body);
+
+    void answer_when_ready(base::Now now);
+    void answer_initial_without_streams(base::Now now);
+    std::string make_answer(const sdp::SessionDescription& offer);
+    std::string make_first_offer();
+    std::string make_repeated_offer();
+    sdp::LocalOrigin origin() const;
+
+    void respond(sip::TransactionId transaction, sip::ResponseSpec response);
+    void refuse(sip::TransactionId transaction, sip::ResponseSpec response, base::Reason reason);
+    // Closes what is open, tells who ended it, and is the last thing that happens.
+    void end(std::string_view by, base::Reason reason);
+    void send_bye();
+
+    RecordingServerConfig config_;
+    std::uint64_t session_number_;
+    std::uint64_t sdp_version_ = 0;
+    base::NetAddress peer_;
+    State state_ = State::Idle;
+    bool row_durable_ = false;
+    bool was_accepted_ = false;
+    bool awaits_ack_ = false;         // of a 2xx to an INVITE
+    bool awaits_answer_ = false;      // in that ACK: the offer was ours
+    bool initial_was_ours_ = false;   // and it is the first one
+    bool peer_takes_update_ = true;   // by its Allow
+    bool request_in_flight_ = false;  // our UPDATE
+    std::unique_ptr<Pending> pending_;
+    MediaLines lines_;
+    SessionMetadata metadata_;
+    std::string last_sdp_;  // ours: repeated for an INVITE without an offer
+    std::vector<std::string> told_leniencies_;
+    std::vector<Action> actions_;  // released when drained
+    std::size_t next_action_ = 0;
+};
+
+}  // namespace earshot::siprec

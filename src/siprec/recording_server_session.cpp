@@ -1,0 +1,57 @@
+#include "siprec/recording_server_session.h"
+
+#include "siprec/recording_server_core.h"
+
+namespace earshot::siprec {
+
+RecordingServerSession::RecordingServerSession(RecordingServerConfig config,
+                                               std::uint64_t session_number)
+    : core_(std::make_unique<Core>(std::move(config), session_number)) {}
+RecordingServerSession::~RecordingServerSession() = default;
+
+void RecordingServerSession::on_invite(base::Now now, sip::TransactionId transaction,
+                                       const base::NetAddress& peer, const sip::Message& invite) {
+    core_->on_invite(now, transaction, peer, invite);
+}
+void RecordingServerSession::on_row_durable(base::Now now) { core_->on_row_durable(now); }
+void RecordingServerSession::on_row_failed(base::Now now, base::Reason reason) {
+    core_->on_row_failed(now, std::move(reason));
+}
+void RecordingServerSession::on_stream_opened(base::Now now, std::uint16_t stream,
+                                              std::uint16_t rtp_port, std::uint16_t rtcp_port) {
+    core_->on_stream_opened(now, stream, rtp_port, rtcp_port);
+}
+void RecordingServerSession::on_stream_failed(base::Now now, std::uint16_t stream,
+                                              base::Reason reason) {
+    core_->on_stream_failed(now, stream, std::move(reason));
+}
+void RecordingServerSession::on_request(base::Now now, sip::TransactionId transaction,
+                                        const sip::Message& request) {
+    core_->on_request(now, transaction, request);
+}
+void RecordingServerSession::on_cancel(base::Now now) { core_->on_cancel(now); }
+void RecordingServerSession::on_ack(base::Now now, const sip::Message& ack) {
+    core_->on_ack(now, ack);
+}
+void RecordingServerSession::on_no_ack(base::Now now) { core_->on_no_ack(now); }
+void RecordingServerSession::on_response(base::Now now, const sip::Message& response) {
+    core_->on_response(now, response);
+}
+void RecordingServerSession::on_request_failed(base::Now now) { core_->on_request_failed(now); }
+void RecordingServerSession::on_dialog_lost(base::Now now, base::Reason reason) {
+    core_->on_dialog_lost(now, std::move(reason));
+}
+void RecordingServerSession::stop(base::Now now, base::Reason reason) {
+    core_->stop(now, std::move(reason));
+}
+void RecordingServerSession::on_time(base::Now now) { core_->on_time(now); }
+std::optional<base::TimePoint> RecordingServerSession::deadline() const {
+    return core_->deadline();
+}
+std::optional<Action> RecordingServerSession::poll_action() { return core_->poll_action(); }
+bool RecordingServerSession::is_established() const { return core_->is_established(); }
+bool RecordingServerSession::is_ended() const { return core_->is_ended(); }
+bool RecordingServerSession::is_paused() const { return core_->is_paused(); }
+const MetadataModel& RecordingServerSession::metadata() const { return core_->metadata(); }
+
+}  // namespace earshot::siprec

@@ -1,0 +1,123 @@
+#include "siprec/session_metadata.h"
+
+#include <algorithm>
+#include <functional>
+#include <utility>
+
+#include "siprec/limits.h"
+
+namespace earshot::siprec {
+namespace {
+
+// Faults come with whole transactions: the request waits until those are likely over.
+constexpr std::chrono::milliseconds kAskAfterFault{500};
+
+std::uint64_t hash_of(const RowFacts& facts) {
+    std::string all = facts.group;
+    for (const std::string& id : facts.session_ids) all += '\n' + id;
+    for (const auto& party : facts.participants) all += '\n' + party.aor + '\t' + party.name;
+    return std::hash<std::string>{}(all);
+}
+
+}  // namespace
+
+// Clients that resend everything repeat each fault: it is told once in a session.
+void SessionMetadata::report(const MetadataIssue& issue, Actions& out) {
+    const std::uint64_t hash = std::hash<std::string>{}(issue.text);
+    if (told_.size() >= kMaxMetadataIssues ||
+        std::find(told_.begin(), told_.end(), hash) != told_.end())
+        return;
+    told_.push_back(hash);
+    out.emplace_back(make_event("metadata_error", kNoStream,
+                                {{"text", issue.text}, {"line", std::int64_t{issue.line}}}));
+}
+
+void SessionMetadata::ask(base::TimePoint at, const char* reason, bool& asked) {
+    if (asked) return;
+    asked = true;
+    ask_reason_ = reason;
+    ask_at_ = at;
+}
+
+void SessionMetadata::expect_snapshot(base::TimePoint now) {
+    if (!model_.has_snapshot())
+        ask(now + kSnapshotDelay, "no metadata has come yet", asked_for_none_);
+}
+
+void SessionMetadata::take(base::Now now, std::string_view document, std::string_view charset,
+                           Actions& out) {
+    out.emplace_back(StoreMetadata{std::string{document}});
+    const auto parsed = parse_metadata(document, charset);
+    if (!parsed) {
+        ++failures_;
+        report(parsed.error(), out);
+        ask(now.steady + kAskAfterFault, "the metadata could not be read", asked_for_fault_);
+        return;
+    }
+    if (parsed->kind == MetadataDocument::Kind::SnapshotRequest) {
+        report({"a snapshot request was sent to the recording server", 0}, out);
+        return;
+    }
+    const bool is_partial = parsed->mode == DataMode::Partial;
+    const bool is_early = is_partial && !model_.has_snapshot();
+    const auto issues = model_.apply(*parsed, now.wall);
+    out.emplace_back(make_event("metadata_received", kNoStream,
+                                {{"mode", std::string{is_partial ? "partial" : "complete"}},
+                                 {"older_form", parsed->is_older_form}}));
+    for (const MetadataIssue& issue : parsed->issues) report(issue, out);
+    for (const MetadataIssue& issue : issues) report(issue, out);
+    if (is_early) {
+        report({"a partial document came before any complete one", 0}, out);
+        ask(now.steady + kAskAfterFault, "a partial update came first", asked_for_fault_);
+    } else if (!is_partial && ask_reason_ != nullptr) {
+        ask_reason_ = nullptr;  // it came by itself
+    }
+    if (!references_due_ && !model_.unresolved().empty())
+        references_due_ = now.steady + kReferenceDelay;
+
+    if (!row_hash_) return;
+    RowFacts facts;
+    fill(facts);
+    const std::uint64_t hash = hash_of(facts);
+    if (hash != *row_hash_) out.emplace_back(UpdateRow{std::move(facts)});
+    row_hash_ = hash;
+}
+
+void SessionMetadata::on_row_created() {
+    RowFacts facts;
+    fill(facts);
+    row_hash_ = hash_of(facts);
+}
+
+std::optional<std::string> SessionMetadata::on_time(base::TimePoint now, Actions& out) {
+    if (references_due_ && now >= *references_due_) {
+        references_due_.reset();
+        for (const MetadataId& id : model_.unresolved())
+            report({"the id '" + id.text() + "' is used but nobody has defined it", 0}, out);
+    }
+    if (ask_reason_ == nullptr || now < ask_at_) return std::nullopt;
+    return std::string{std::exchange(ask_reason_, nullptr)};
+}
+
+std::optional<base::TimePoint> SessionMetadata::deadline() const {
+    std::optional<base::TimePoint> due = references_due_;
+    if (ask_reason_ != nullptr && (!due || ask_at_ < *due)) due = ask_at_;
+    return due;
+}
+
+void SessionMetadata::fill(RowFacts& facts) const {
+    const MetadataObjects& all = model_.objects();
+    for (const CommunicationSession& session : all.sessions)
+        facts.session_ids.push_back(session.id.text());
+    for (const Participant& participant : all.participants) {
+        RowFacts::Party party;
+        if (!participant.names.empty()) {
+            party.aor = participant.names.front().aor;
+            party.name = participant.names.front().name;
+        }
+        facts.participants.push_back(std::move(party));
+    }
+    if (!all.groups.empty()) facts.group = all.groups.front().id.text();
+}
+
+}  // namespace earshot::siprec
