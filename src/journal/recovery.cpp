@@ -91,12 +91,12 @@ private:
 
 FoundRun read_run(ByteView frame, const TableEntry& entry, std::uint64_t frame_offset,
                   const std::string& name, Damage& damage) {
+    const std::size_t begin = std::min<std::size_t>(entry.offset, frame.size());
+    const std::size_t length = std::min<std::size_t>(entry.length, frame.size() - begin);
+    const ByteView bytes = frame.subspan(begin, length);
     FoundRun run{.recording = entry.recording,
                  .offset = static_cast<std::uint32_t>(frame_offset + entry.offset),
-                 .length = entry.length};
-    const std::size_t begin = std::min<std::size_t>(entry.offset, frame.size());
-    const ByteView bytes =
-        frame.subspan(begin, std::min<std::size_t>(entry.length, frame.size() - begin));
+                 .length = static_cast<std::uint32_t>(length)};
     std::size_t budget = kSearchBudgetBytes;
     std::size_t at = 0;
     const auto lose = [&](std::size_t until) {
