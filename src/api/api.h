@@ -10,11 +10,13 @@
 #include <string_view>
 #include <vector>
 
+#include "api/recording_files.h"
 #include "base/random.h"
 #include "base/reason.h"
 #include "base/time.h"
 #include "catalog/catalog.h"
 #include "http/message.h"
+#include "io/clock.h"
 
 namespace earshot::api {
 
@@ -22,30 +24,30 @@ namespace earshot::api {
 
 struct LiveStream {
     std::uint16_t stream = 0;  // its number within the recording
-    std::string label;
-    std::string media;  // "audio", "video", ...
-    std::string codec;  // "PCMU/8000"
-    std::string state;  // "active", "paused", "held", "removed", "waiting" (no packet yet)
+    std::string label{};
+    std::string media{};  // "audio", "video", ...
+    std::string codec{};  // "PCMU/8000"
+    std::string state{};  // "active", "paused", "held", "removed", "waiting" (no packet yet)
     std::uint64_t packets = 0;
     std::uint64_t rejected = 0;
 };
 
 struct LiveCall {
-    std::string id;  // of the recording
-    std::string call_id;
-    std::string from;
-    std::string to;
-    std::string peer;
-    base::WallTime start;
-    std::vector<LiveStream> streams;
+    std::string id{};  // of the recording
+    std::string call_id{};
+    std::string from{};
+    std::string to{};
+    std::string peer{};
+    base::WallTime start{};
+    std::vector<LiveStream> streams{};
 };
 
 // One line of `earshot doctor`.
 struct Check {
     enum class State { Ok, Warning, Failed };
-    std::string name;  // snake_case: "journal", "disk", "media_ports", "kernel_drops", "sip_udp"
+    std::string name{};  // snake_case: "journal", "disk", "media_ports", "kernel_drops", "sip_udp"
     State state = State::Ok;
-    std::string text;  // a sentence with the figures; what to do about it when not Ok
+    std::string text{};  // a sentence with the figures; what to do about it when not Ok
 };
 
 class Status {
@@ -62,10 +64,10 @@ public:
 // ---- The page's files.
 
 struct Asset {
-    std::string_view content_type;
-    std::string_view content;   // lives as long as the process
-    std::string_view encoding;  // "gzip" or empty
-    std::string_view etag;      // quoted; may be empty
+    std::string_view content_type{};
+    std::string_view content{};   // lives as long as the process
+    std::string_view encoding{};  // "gzip" or empty
+    std::string_view etag{};      // quoted; may be empty
 };
 
 class Assets {
@@ -82,18 +84,25 @@ std::unique_ptr<Assets> make_minimal_assets();
 // ---- The API.
 
 struct ApiOptions {
-    std::string data_dir;                  // recordings lie below it
-    std::string token;                     // the bearer token; see access_file.h
-    std::string url;                       // "http://127.0.0.1:8080", for printed links
-    std::vector<std::string> extra_hosts;  // Host names allowed beyond the loopback ones
+    std::string token{};                     // the bearer token; see access_file.h
+    std::string url{};                       // "http://127.0.0.1:8080", for printed links
+    std::vector<std::string> extra_hosts{};  // Host names allowed beyond the loopback ones
     std::string version = "0.1.0";
+};
+
+// All borrowed; they must outlive the API.
+struct ApiParts {
+    catalog::Catalog& catalog;
+    const RecordingFiles& files;  // make_recording_files(data_dir)
+    const Status& status;
+    const Assets& assets;
+    const io::Clock& clock;
+    base::Random& random;  // the API's own: used on the http thread
 };
 
 class Api {
 public:
-    // All are borrowed and must outlive the API. `now` is asked once a request.
-    Api(ApiOptions options, catalog::Catalog& catalog, const Status& status, const Assets& assets,
-        base::Random& random, std::function<base::Now()> now);
+    Api(ApiOptions options, ApiParts parts);
     Api(const Api&) = delete;
     Api& operator=(const Api&) = delete;
     ~Api();

@@ -1,0 +1,104 @@
+#include "api/recording_files.h"
+
+#include <fmt/format.h>
+
+#include <filesystem>
+#include <fstream>
+#include <optional>
+
+#include "archive/signing_key.h"
+#include "base/bytes.h"
+#include "io/linux_file.h"
+
+namespace earshot::api {
+namespace {
+
+class FileSource : public http::ByteSource {
+public:
+    FileSource(std::ifstream file, std::uint64_t size) : file_(std::move(file)), size_(size) {}
+
+    std::uint64_t size() const override { return size_; }
+
+    base::Result<std::size_t, base::Reason> read(std::uint64_t offset,
+                                                 std::span<std::uint8_t> out) override {
+        file_.clear();
+        file_.seekg(static_cast<std::streamoff>(offset));
+        // A stream of bytes is a stream of char.
+        file_.read(reinterpret_cast<char*>(out.data()), static_cast<std::streamsize>(out.size()));
+        if (file_.bad()) return base::Reason{"io", "The track cannot be read."};
+        return static_cast<std::size_t>(file_.gcount());
+    }
+
+private:
+    std::ifstream file_;
+    std::uint64_t size_;
+};
+
+class DiskFiles : public RecordingFiles {
+public:
+    explicit DiskFiles(std::string data_dir) : data_dir_(std::move(data_dir)) {}
+
+    base::Result<std::unique_ptr<archive::Rendering>, base::Reason> render(
+        const catalog::Recording& recording, archive::Format format) const override {
+        auto directory = directory_of(recording);
+        if (!directory) return directory.error();
+        return archive::render(*directory, format);
+    }
+
+    base::Result<std::unique_ptr<http::ByteSource>, base::Reason> open_track(
+        const catalog::Recording& recording, std::string_view label) const override {
+        auto directory = directory_of(recording);
+        if (!directory) return directory.error();
+        auto path = archive::find_track(*directory, label);
+        if (!path) return path.error();
+        std::error_code error;
+        const std::uint64_t size = path->empty() ? 0 : std::filesystem::file_size(*path, error);
+        std::ifstream file(*path, std::ios::binary);
+        if (path->empty() || error || !file)
+            return base::Reason{"not_found",
+                                fmt::format("Recording {} has no track for the label \"{}\".",
+                                            recording.id, label)};
+        return std::unique_ptr<http::ByteSource>(
+            std::make_unique<FileSource>(std::move(file), size));
+    }
+
+    base::Result<std::string, base::Reason> read_peaks(
+        const catalog::Recording& recording) const override {
+        auto directory = directory_of(recording);
+        if (!directory) return directory.error();
+        return archive::read_peaks(*directory);
+    }
+
+    base::Result<archive::Verification, base::Reason> verify(
+        const catalog::Recording& recording) const override {
+        auto directory = directory_of(recording);
+        if (!directory) return directory.error();
+        return archive::verify_recording(*directory, trusted_key());
+    }
+
+private:
+    base::Result<std::string, base::Reason> directory_of(
+        const catalog::Recording& recording) const {
+        if (!recording.directory.empty()) return data_dir_ + "/recordings/" + recording.directory;
+        const std::string_view why = recording.state == catalog::State::Recording
+                                         ? "is not finished yet"
+                                         : "was never written to its folder";
+        return base::Reason{"not_archived", fmt::format("Recording {} {}.", recording.id, why)};
+    }
+
+    std::optional<base::Bytes> trusted_key() const {
+        io::LinuxFileSystem disk;
+        auto key = archive::load_public_key(disk, data_dir_ + "/keys");
+        return key ? std::optional(std::move(*key)) : std::nullopt;
+    }
+
+    const std::string data_dir_;
+};
+
+}  // namespace
+
+std::unique_ptr<RecordingFiles> make_recording_files(std::string data_dir) {
+    return std::make_unique<DiskFiles>(std::move(data_dir));
+}
+
+}  // namespace earshot::api

@@ -1,0 +1,41 @@
+// What the API reads of stored recordings, as one interface: the disk is a seam. Called on worker
+// threads, several at once.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "archive/render.h"
+#include "archive/verify.h"
+#include "base/reason.h"
+#include "base/result.h"
+#include "catalog/catalog.h"
+#include "http/message.h"
+
+namespace earshot::api {
+
+// Reason codes as archive/render.h lists them, and "not_archived": it still runs, or it was never
+// written.
+class RecordingFiles {
+public:
+    RecordingFiles() = default;
+    RecordingFiles(const RecordingFiles&) = delete;
+    RecordingFiles& operator=(const RecordingFiles&) = delete;
+    virtual ~RecordingFiles() = default;
+
+    virtual base::Result<std::unique_ptr<archive::Rendering>, base::Reason> render(
+        const catalog::Recording& recording, archive::Format format) const = 0;
+    virtual base::Result<std::unique_ptr<http::ByteSource>, base::Reason> open_track(
+        const catalog::Recording& recording, std::string_view label) const = 0;
+    // The object of archive::read_peaks.
+    virtual base::Result<std::string, base::Reason> read_peaks(
+        const catalog::Recording& recording) const = 0;
+    virtual base::Result<archive::Verification, base::Reason> verify(
+        const catalog::Recording& recording) const = 0;
+};
+
+// Those below DATA/recordings; verified with DATA/keys/signing.pub where it is there.
+std::unique_ptr<RecordingFiles> make_recording_files(std::string data_dir);
+
+}  // namespace earshot::api

@@ -1,0 +1,256 @@
+#include "api/recording_resources.h"
+
+#include <fmt/format.h>
+
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <optional>
+
+#include "api/rendered_source.h"
+#include "api/views.h"
+#include "base/text.h"
+
+namespace earshot::api {
+namespace {
+
+using nlohmann::json;
+
+// A JSON rendering is held in memory to take it apart; the events of a long call fit many times.
+constexpr std::size_t kMaxJsonBytes = 64 * 1024 * 1024;
+
+int status_of(std::string_view code) {
+    if (code == "not_found" || code == "no_audio" || code == "no_metadata") return 404;
+    if (code == "not_archived") return 409;
+    if (code == "too_large") return 422;
+    if (code.starts_with("catalogue_")) return 503;
+    return 500;
+}
+
+http::Response refuse(const base::Reason& reason) {
+    return http::problem(status_of(reason.code), reason.code, reason.text);
+}
+
+http::Response refuse(const catalog::FindError& error) {
+    using Kind = catalog::FindError::Kind;
+    switch (error.kind) {
+        case Kind::TooShort:
+            return http::problem(400, error.reason.code, error.reason.text);
+        case Kind::NotFound:
+            return http::problem(404, error.reason.code, error.reason.text);
+        case Kind::Unavailable:
+            return http::problem(503, error.reason.code, error.reason.text);
+        case Kind::Ambiguous:
+            break;
+    }
+    json body = json::parse(http::problem(409, error.reason.code, error.reason.text).text());
+    body["matches"] = error.matches;
+    return http::make_response(409, "application/problem+json", body.dump());
+}
+
+// Finds the recording and gives it to `then`, or answers why not.
+template <class Then>
+http::Response with_recording(catalog::Catalog& catalog, std::string_view id, const Then& then) {
+    auto found = catalog.find(id);
+    if (!found) return refuse(found.error());
+    return then(*found);
+}
+
+struct Page {
+    std::size_t limit = 100;
+    std::string after{};
+};
+
+// The query's `limit` and `after`; nullopt when they make no sense.
+std::optional<Page> page_of(const http::Request& request) {
+    Page page;
+    if (const auto limit = request.query_value("limit")) {
+        const auto number = base::parse_number<std::size_t>(*limit);
+        if (!number || *number == 0 || *number > catalog::kMaxPage) return std::nullopt;
+        page.limit = *number;
+    }
+    if (const auto after = request.query_value("after")) {
+        constexpr std::size_t kIdSize = 36;
+        if (after->size() > kIdSize) return std::nullopt;
+        // A prefix serves as well: all ids that begin with it sort behind it.
+        page.after = base::to_lower(*after);
+    }
+    return page;
+}
+
+http::Response bad_page() {
+    return http::problem(400, "bad_query",
+                         fmt::format("limit must be a number from 1 to {}, after must be an id.",
+                                     catalog::kMaxPage));
+}
+
+template <class Row>
+http::Response page_response(std::string_view name, const std::vector<Row>& rows,
+                             std::size_t limit) {
+    json views = json::array();
+    for (const Row& row : rows) views.push_back(view_of(row));
+    json body;
+    body[std::string(name)] = std::move(views);
+    body["next"] = rows.size() == limit ? json(rows.back().id) : json(nullptr);
+    return json_response(200, body);
+}
+
+std::string text_value(const http::Request& request, std::string_view name) {
+    constexpr std::size_t kMaxText = 256;
+    return std::string(request.query_value(name).value_or("").substr(0, kMaxText));
+}
+
+base::Result<json, base::Reason> read_json(const RecordingFiles& files,
+                                           const catalog::Recording& recording) {
+    auto rendering = files.render(recording, archive::Format::Json);
+    if (!rendering) return rendering.error();
+    std::string text;
+    for (std::string chunk;;) {
+        chunk.clear();
+        auto more = (*rendering)->next(chunk);
+        if (!more) return more.error();
+        if (!*more) break;
+        if (text.size() + chunk.size() > kMaxJsonBytes)
+            return base::Reason{"too_large",
+                                "The recording's events are too large to list; "
+                                "export them with format=json."};
+        text += chunk;
+    }
+    json parsed = json::parse(text, nullptr, false);
+    if (!parsed.is_object())
+        return base::Reason{"damaged", "The recording's events are not valid JSON."};
+    return parsed;
+}
+
+// Rendering until it ends, as a body of unknown size.
+http::Producer produce(std::unique_ptr<archive::Rendering> rendering) {
+    // std::function copies its target, so the rendering has to be shared.
+    return [shared = std::shared_ptr<archive::Rendering>(std::move(rendering))](
+               std::string& chunk) { return shared->next(chunk); };
+}
+
+}  // namespace
+
+http::Response RecordingResources::list(const http::Request& request) const {
+    auto page = page_of(request);
+    if (!page) return bad_page();
+    catalog::RecordingQuery query;
+    query.limit = page->limit;
+    query.after = std::move(page->after);
+    query.text = text_value(request, "q");
+    query.call_id = text_value(request, "call_id");
+    query.session_id = text_value(request, "session_id");
+    auto rows = catalog_.list(query);
+    if (!rows) return refuse(rows.error());
+    return page_response("recordings", *rows, query.limit);
+}
+
+http::Response RecordingResources::list_attempts(const http::Request& request) const {
+    auto page = page_of(request);
+    if (!page) return bad_page();
+    auto rows = catalog_.list_attempts({.limit = page->limit, .after = page->after});
+    if (!rows) return refuse(rows.error());
+    return page_response("attempts", *rows, page->limit);
+}
+
+http::Response RecordingResources::show(std::string_view id) const {
+    return with_recording(catalog_, id, [](const catalog::Recording& recording) {
+        json view = view_of(recording);
+        view["peer"] = recording.peer;
+        view["directory"] = recording.directory;
+        return json_response(200, view);
+    });
+}
+
+http::Response RecordingResources::member(std::string_view id, std::string_view name) const {
+    return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
+        auto whole = read_json(files_, recording);
+        if (!whole) return refuse(whole.error());
+        const std::string key(name);
+        if (name == "manifest") return json_response(200, (*whole)[key]);
+        json body;
+        body[key] = (*whole)[key].is_null() ? json::array() : (*whole)[key];
+        return json_response(200, body);
+    });
+}
+
+http::Response RecordingResources::parts(std::string_view id) const {
+    return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
+        auto whole = read_json(files_, recording);
+        if (!whole) return refuse(whole.error());
+        const json& manifest = (*whole)["manifest"];
+        json body{{"parts", json::array()}, {"exports", {"wav", "stereo", "pcap", "xml", "json"}}};
+        if (manifest.is_object() && manifest.contains("parts")) body["parts"] = manifest["parts"];
+        return json_response(200, body);
+    });
+}
+
+http::Response RecordingResources::render(std::string_view id, std::string_view format_name,
+                                          bool as_download) const {
+    const auto format = archive::parse_format(format_name);
+    if (!format)
+        return http::problem(
+            400, "bad_format",
+            fmt::format("\"{}\" is no format; use wav, stereo, pcap, xml or json.", format_name));
+    return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
+        auto rendering = files_.render(recording, *format);
+        if (!rendering) return refuse(rendering.error());
+        http::Response response = http::make_response(200, archive::content_type(*format), "");
+        if (as_download)
+            response.headers.push_back(
+                {"Content-Disposition",
+                 fmt::format("attachment; filename=\"earshot-{}.{}\"", recording.id,
+                             archive::file_extension(*format))});
+        const auto size = (*rendering)->size();
+        if (!size) {
+            response.body = produce(std::move(*rendering));
+            return response;
+        }
+        response.headers.push_back(
+            {"ETag", fmt::format("\"{}-{}-{}\"", recording.id, format_name, *size)});
+        response.body = std::make_unique<RenderedSource>(
+            std::move(*rendering), *size,
+            [&files = files_, recording, format] { return files.render(recording, *format); });
+        return response;
+    });
+}
+
+http::Response RecordingResources::audio(std::string_view id, std::string_view file) const {
+    constexpr std::string_view kSuffix = ".wav";
+    if (!file.ends_with(kSuffix))
+        return http::problem(404, "not_found", "Audio is named LABEL.wav or stereo.wav.");
+    const std::string_view label = file.substr(0, file.size() - kSuffix.size());
+    if (label == "stereo") return render(id, label, false);
+    return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
+        auto track = files_.open_track(recording, label);
+        if (!track) return refuse(track.error());
+        http::Response response = http::make_response(200, "audio/wav", "");
+        response.headers.push_back(
+            {"ETag", fmt::format("\"{}-{}\"", recording.id, (*track)->size())});
+        response.body = std::move(*track);
+        return response;
+    });
+}
+
+http::Response RecordingResources::peaks(std::string_view id) const {
+    return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
+        auto stored = files_.read_peaks(recording);
+        if (!stored) return refuse(stored.error());
+        const auto view = view_of_peaks(*stored);
+        if (!view) return refuse({"damaged", "The recording's levels cannot be read."});
+        return json_response(200, *view);
+    });
+}
+
+http::Response RecordingResources::verify(std::string_view id) const {
+    return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
+        auto verification = files_.verify(recording);
+        if (!verification) return refuse(verification.error());
+        json body = archive::to_json(*verification);
+        body["problems"] = json::array();
+        for (const archive::Fault& fault : verification->faults)
+            body["problems"].push_back(fault.text);
+        return json_response(200, body);
+    });
+}
+
+}  // namespace earshot::api

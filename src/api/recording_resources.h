@@ -1,0 +1,35 @@
+// The resources of stored recordings and attempts. Each function reads the disk: it is called on
+// worker threads, several at once, and keeps nothing between calls.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+#include "api/recording_files.h"
+#include "catalog/catalog.h"
+#include "http/message.h"
+
+namespace earshot::api {
+
+class RecordingResources {
+public:
+    RecordingResources(catalog::Catalog& catalog, const RecordingFiles& files)
+        : catalog_(catalog), files_(files) {}
+
+    http::Response list(const http::Request& request) const;
+    http::Response list_attempts(const http::Request& request) const;
+    http::Response show(std::string_view id) const;
+    // One member of the JSON rendering: "events", "manifest".
+    http::Response member(std::string_view id, std::string_view name) const;
+    http::Response parts(std::string_view id) const;
+    http::Response render(std::string_view id, std::string_view format, bool as_download) const;
+    http::Response audio(std::string_view id, std::string_view file) const;
+    http::Response peaks(std::string_view id) const;
+    http::Response verify(std::string_view id) const;
+
+private:
+    catalog::Catalog& catalog_;
+    const RecordingFiles& files_;
+};
+
+}  // namespace earshot::api

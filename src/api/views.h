@@ -1,0 +1,27 @@
+// The API's JSON objects (docs/rest-api.md), made from what the rooms below give.
+#pragma once
+
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "api/api.h"
+#include "catalog/catalog.h"
+
+namespace earshot::api {
+
+// The object of `earshot ls --json`: the stored summary, with what the row knows better.
+nlohmann::json view_of(const catalog::Recording& recording);
+nlohmann::json view_of(const catalog::Attempt& attempt);
+nlohmann::json view_of(const LiveCall& call);
+// Of the server's own checks and the catalogue's: {"state", "version", "checks", "catalogue"}.
+nlohmann::json view_of_health(const std::vector<Check>& checks, const catalog::Health& catalogue,
+                              const std::string& version);
+// What archive::read_peaks gave, as the player takes it: {"interval_ms", "tracks": [{"label",
+// "peaks": [low, high, low, high, ...]}]}, -1 to 1. nullopt when it is damaged.
+std::optional<nlohmann::json> view_of_peaks(const std::string& stored);
+
+http::Response json_response(int status, const nlohmann::json& body);
+
+}  // namespace earshot::api
