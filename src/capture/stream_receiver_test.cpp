@@ -1,0 +1,357 @@
+#include "capture/stream_receiver.h"
+
+#include <gtest/gtest.h>
+
+#include "capture/events.h"
+#include "rtp/rtp_packet.h"
+
+namespace earshot::capture {
+namespace {
+
+using base::Bytes;
+constexpr std::int64_t kMs = 1'000'000;
+
+// Feeds a receiver and keeps what it would store, in order.
+class StreamReceiverTest : public testing::Test {
+protected:
+    StreamReceiverTest() {
+        setup.key.stream = 3;
+        setup.signalling_peer = *base::parse_net_address("192.0.2.9:5060");
+        setup.format.payload_types = {{0, "PCMU", 8000}, {101, "telephone-event", 8000}};
+        setup.format.remote_rtp = peer;
+        setup.format.remote_rtcp = *base::parse_net_address("192.0.2.1:4001");
+        make();
+    }
+    void make() { receiver.emplace(setup, 0xabcdef01); }
+
+    static Bytes packet(std::uint32_t ssrc, int sequence, std::uint8_t type = 0,
+                        const Bytes& payload = Bytes(160)) {
+        Bytes out;
+        rtp::write_rtp({.payload_type = type,
+                        .sequence = static_cast<std::uint16_t>(sequence),
+                        .timestamp = static_cast<std::uint32_t>(sequence) * 160,
+                        .ssrc = ssrc},
+                       payload, out);
+        return out;
+    }
+    Verdict feed(const Bytes& bytes, SocketKind socket = SocketKind::Rtp) {
+        return feed_from(peer, bytes, socket);
+    }
+    Verdict feed_from(const base::NetAddress& from, const Bytes& bytes,
+                      SocketKind socket = SocketKind::Rtp) {
+        const Verdict verdict = receiver->on_datagram(socket, bytes, from, now_ns);
+        collect();
+        if (verdict == Verdict::StoreRtp || verdict == Verdict::StoreRtcp) stored.push_back(bytes);
+        return verdict;
+    }
+    void collect() {
+        while (auto held = receiver->poll_released()) stored.push_back(held->bytes);
+        while (auto event = receiver->poll_event()) events.push_back(*event);
+    }
+    // One packet each 20 ms.
+    void talk(std::uint32_t ssrc, int first, int count) {
+        for (int i = 0; i < count; ++i, now_ns += 20 * kMs) feed(packet(ssrc, first + i));
+    }
+    template <class T>
+    std::vector<T> events_of() const {
+        std::vector<T> found;
+        for (const ReceiverEvent& event : events) {
+            if (const T* e = std::get_if<T>(&event)) found.push_back(*e);
+        }
+        return found;
+    }
+    std::uint64_t rejected(Rejection cause) const {
+        return receiver->counters().rejected[static_cast<std::size_t>(cause)];
+    }
+
+    const base::NetAddress peer = *base::parse_net_address("192.0.2.1:4000");
+    const base::NetAddress stranger = *base::parse_net_address("203.0.113.5:4000");
+    StreamSetup setup;
+    std::optional<StreamReceiver> receiver;
+    std::int64_t now_ns = 1'770'000'000'000 * kMs;
+    std::vector<Bytes> stored;
+    std::vector<ReceiverEvent> events;
+};
+
+TEST_F(StreamReceiverTest, StoresEveryPacketOfACallInOrderAndCountsIt) {
+    talk(1, 65530, 100);
+    ASSERT_EQ(stored.size(), 100U);
+    for (int i = 0; i < 100; ++i)
+        EXPECT_EQ(stored[static_cast<std::size_t>(i)], packet(1, 65530 + i));
+    const StreamCounters counters = receiver->counters();
+    EXPECT_EQ(counters.packets, 100U);
+    EXPECT_EQ(counters.octets, 17'200U);
+    EXPECT_EQ(counters.lost, 0U);
+    EXPECT_EQ(counters.last_arrival_ns - counters.first_arrival_ns, 99 * 20 * kMs);
+    EXPECT_EQ(events_of<FirstPacketSeen>().size(), 1U);
+    EXPECT_EQ(events.size(), 1U);
+}
+
+TEST_F(StreamReceiverTest, AcceptsTheSipPeersHostFromAnyPort) {
+    const auto relay = *base::parse_net_address("192.0.2.9:33333");
+    EXPECT_EQ(feed_from(relay, packet(1, 1)), Verdict::Hold);
+    EXPECT_EQ(feed_from(relay, packet(1, 2)), Verdict::StoreRtp);
+    EXPECT_EQ(stored.size(), 2U);
+}
+
+TEST_F(StreamReceiverTest, CountsWhatStrangersSendAndStoresNothingOfIt) {
+    talk(1, 1, 2);
+    for (int i = 0; i < 50; ++i) EXPECT_EQ(feed_from(stranger, packet(1, 3 + i)), Verdict::Discard);
+    EXPECT_EQ(stored.size(), 2U);
+    EXPECT_EQ(rejected(Rejection::Source), 50U);
+    const auto told = events_of<RejectedSome>();
+    ASSERT_EQ(told.size(), 1U);  // once, not fifty times
+    EXPECT_EQ(told[0].source, stranger);
+    receiver->finish(now_ns);
+    collect();
+    EXPECT_EQ(events_of<RejectedSome>().back().total, 50U);
+}
+
+TEST_F(StreamReceiverTest, TellsOfRejectedPacketsAtMostEachTenSeconds) {
+    for (int i = 0; i < 25; ++i, now_ns += 1000 * kMs) feed_from(stranger, packet(1, i));
+    EXPECT_EQ(events_of<RejectedSome>().size(), 3U);
+}
+
+TEST_F(StreamReceiverTest, LosesNothingWhenTheSsrcChanges) {
+    talk(1, 1, 50);
+    talk(2, 9000, 50);
+    receiver->finish(now_ns);
+    collect();
+    EXPECT_EQ(stored.size(), 100U);
+    const auto changes = events_of<SsrcChange>();
+    ASSERT_EQ(changes.size(), 1U);
+    EXPECT_EQ(changes[0].from, 1U);
+    EXPECT_EQ(changes[0].to, 2U);
+    EXPECT_EQ(receiver->counters().lost, 0U);
+    EXPECT_EQ(receiver->counters().ssrc_changes, 1U);
+}
+
+TEST_F(StreamReceiverTest, KeepsAChangedSourceThatHadNoTimeToProveItsSilence) {
+    talk(1, 1, 50);
+    talk(2, 9000, 5);  // 100 ms, then the BYE
+    EXPECT_EQ(stored.size(), 50U);
+    receiver->finish(now_ns);
+    collect();
+    EXPECT_EQ(stored.size(), 55U);
+}
+
+TEST_F(StreamReceiverTest, RejectsAnInjectedSourceWhileTheRealOneTalks) {
+    talk(1, 1, 2);
+    for (int i = 0; i < 500; ++i, now_ns += 20 * kMs) {
+        feed(packet(1, 3 + i));
+        feed(packet(666, i, 0, Bytes(160, 0x66)));
+    }
+    receiver->finish(now_ns);
+    collect();
+    EXPECT_EQ(stored.size(), 502U);
+    EXPECT_EQ(rejected(Rejection::Ssrc), 500U);
+    EXPECT_TRUE(events_of<SsrcChange>().empty());
+}
+
+TEST_F(StreamReceiverTest, LimitsWhatItHolds) {
+    talk(1, 1, 2);
+    for (std::size_t i = 0; i < kMaxHeldPackets; ++i) feed(packet(2, static_cast<int>(i)));
+    EXPECT_EQ(rejected(Rejection::Ssrc), 0U);
+    feed(packet(2, 5000));
+    EXPECT_EQ(rejected(Rejection::Ssrc), 1U);
+}
+
+TEST_F(StreamReceiverTest, RejectsPayloadTypesThatWereNotNegotiated) {
+    talk(1, 1, 2);
+    EXPECT_EQ(feed(packet(1, 3, 8)), Verdict::Discard);
+    EXPECT_EQ(rejected(Rejection::PayloadType), 1U);
+    EXPECT_EQ(feed(packet(1, 4, 13)), Verdict::StoreRtp);  // comfort noise needs no offer
+}
+
+TEST_F(StreamReceiverTest, AcceptsAnOldPayloadTypeForFiveSeconds) {
+    talk(1, 1, 2);
+    StreamFormat format = setup.format;
+    format.payload_types = {{8, "PCMA", 8000}};
+    receiver->update(format, now_ns);
+    EXPECT_EQ(feed(packet(1, 3, 8)), Verdict::StoreRtp);
+    now_ns += 5000 * kMs;
+    EXPECT_EQ(feed(packet(1, 4, 0)), Verdict::StoreRtp);
+    now_ns += 1;
+    EXPECT_EQ(feed(packet(1, 5, 0)), Verdict::Discard);
+}
+
+TEST_F(StreamReceiverTest, NeedsNoSilenceAfterTheSdpMoved) {
+    talk(1, 1, 10);
+    StreamFormat format = setup.format;
+    format.remote_rtp = *base::parse_net_address("192.0.2.44:6000");
+    receiver->update(format, now_ns);
+    EXPECT_EQ(feed_from(format.remote_rtp, packet(2, 1)), Verdict::Hold);
+    EXPECT_EQ(feed_from(format.remote_rtp, packet(2, 2)), Verdict::StoreRtp);
+    EXPECT_EQ(feed(packet(1, 11)), Verdict::Discard);  // the old host
+}
+
+TEST_F(StreamReceiverTest, StoresNothingThatArrivedWhilePaused) {
+    talk(1, 1, 10);
+    const std::int64_t at = now_ns;
+    receiver->pause(at);
+    now_ns = at - 1;
+    EXPECT_EQ(feed(packet(1, 11)), Verdict::StoreRtp);  // arrived before, read after
+    now_ns = at;
+    EXPECT_EQ(feed(packet(1, 12)), Verdict::Discard);
+    receiver->settle_pause();
+    now_ns = at - 5000 * kMs;  // the wall clock steps back: still paused
+    EXPECT_EQ(feed(packet(1, 13)), Verdict::Discard);
+    receiver->on_discarded_unread(100);
+
+    const std::int64_t resumed = at + 60'000 * kMs;
+    receiver->resume(resumed);
+    now_ns = resumed - 1;
+    EXPECT_EQ(feed(packet(1, 113)), Verdict::Discard);
+    now_ns = resumed;
+    EXPECT_EQ(feed(packet(1, 114)), Verdict::StoreRtp);
+    receiver->settle_resume();
+    now_ns += 20 * kMs;
+    EXPECT_EQ(feed(packet(1, 115)), Verdict::StoreRtp);
+    const StreamCounters counters = receiver->counters();
+    EXPECT_EQ(counters.packets, 13U);
+    EXPECT_EQ(counters.paused_discarded, 103U);
+    EXPECT_EQ(counters.lost, 0U);  // a pause is no loss
+}
+
+TEST_F(StreamReceiverTest, HoldsNothingOverAPause) {
+    talk(1, 1, 10);
+    feed(packet(2, 1));
+    receiver->pause(now_ns);
+    receiver->settle_pause();
+    receiver->finish(now_ns + 1);
+    collect();
+    EXPECT_EQ(stored.size(), 10U);
+    EXPECT_EQ(rejected(Rejection::Ssrc), 1U);
+}
+
+TEST_F(StreamReceiverTest, BeginsPausedWhenOfferedInactive) {
+    setup.paused = true;
+    make();
+    talk(1, 1, 10);
+    EXPECT_TRUE(stored.empty());
+    EXPECT_TRUE(events.empty());
+    EXPECT_EQ(receiver->counters().paused_discarded, 10U);
+}
+
+TEST_F(StreamReceiverTest, CountsNoiseAndBrokenPackets) {
+    talk(1, 1, 2);
+    feed(Bytes{0, 1, 0, 0});                         // STUN
+    feed(Bytes{0x80, 0, 1});                         // cut
+    feed(packet(1, 3), SocketKind::Rtcp);            // RTP at the RTCP port
+    feed(Bytes{0x80, 200, 0, 9}, SocketKind::Rtcp);  // cut RTCP
+    receiver->on_oversize(peer, now_ns);
+    EXPECT_EQ(rejected(Rejection::NotRtp), 2U);
+    EXPECT_EQ(rejected(Rejection::Malformed), 2U);
+    EXPECT_EQ(rejected(Rejection::TooLarge), 1U);
+    EXPECT_EQ(stored.size(), 2U);
+}
+
+TEST_F(StreamReceiverTest, ReportsDigitsOnceAndNoneOfAPause) {
+    talk(1, 1, 2);
+    const auto press = [&](int sequence) {
+        for (int i = 0; i < 3; ++i) {
+            Bytes p = packet(1, sequence + i, 101, Bytes{5, 0x80, 0x03, 0x20});
+            p[4] = p[5] = p[6] = 0;  // all packets of the event have one timestamp
+            p[7] = static_cast<std::uint8_t>(sequence);
+            feed(p);
+        }
+    };
+    press(3);
+    ASSERT_EQ(events_of<DigitSeen>().size(), 1U);
+    EXPECT_EQ(events_of<DigitSeen>()[0].digit, '5');
+    EXPECT_EQ(events_of<DigitSeen>()[0].duration_ms, 100U);
+    receiver->pause(now_ns);
+    receiver->settle_pause();
+    press(33);
+    EXPECT_EQ(events_of<DigitSeen>().size(), 1U);
+    EXPECT_EQ(stored.size(), 5U);
+}
+
+TEST_F(StreamReceiverTest, TellsWhenTheSameSourceMoves) {
+    talk(1, 1, 2);
+    const auto moved = *base::parse_net_address("192.0.2.1:5555");
+    feed_from(moved, packet(1, 3));
+    feed_from(moved, packet(1, 4));
+    const auto told = events_of<SourceMoved>();
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_EQ(told[0].from, peer);
+    EXPECT_EQ(told[0].to, moved);
+    for (int i = 0; i < 100; ++i) feed_from(i % 2 == 0 ? peer : moved, packet(1, 5 + i));
+    EXPECT_EQ(events_of<SourceMoved>().size(), kMaxSourceChangedEvents);
+}
+
+TEST_F(StreamReceiverTest, StoresRtcpFromBothPortsAndReportsOnTheSource) {
+    talk(1, 65535, 4);
+    feed(packet(1, 65535 + 7));  // three lost
+    Bytes sr;
+    rtp::append_sender_report({.ssrc = 1, .ntp = 0x1111222233334444, .reports = {}}, sr);
+    EXPECT_EQ(feed(sr, SocketKind::Rtcp), Verdict::StoreRtcp);
+    EXPECT_EQ(feed(sr, SocketKind::Rtp), Verdict::StoreRtcp);
+    EXPECT_EQ(feed_from(stranger, sr, SocketKind::Rtcp), Verdict::Discard);
+    EXPECT_EQ(receiver->counters().rtcp_packets, 2U);
+
+    Bytes out;
+    receiver->compose_report(base::wall_from_ns(now_ns + 1500 * kMs), "earshot@host", out);
+    const auto packets = rtp::parse_rtcp(out);
+    ASSERT_TRUE(packets);
+    const auto& report = std::get<rtp::ReceiverReport>((*packets)[0]);
+    EXPECT_EQ(report.ssrc, 0xabcdef01U);
+    ASSERT_EQ(report.reports.size(), 1U);
+    EXPECT_EQ(report.reports[0].ssrc, 1U);
+    EXPECT_EQ(report.reports[0].cumulative_lost, 3);
+    EXPECT_EQ(report.reports[0].fraction_lost, 3 * 256 / 8);
+    EXPECT_EQ(report.reports[0].extended_highest, 6U);  // cycles begin at the proof
+    EXPECT_EQ(report.reports[0].last_sr, 0x22223333U);
+    EXPECT_EQ(report.reports[0].delay_since_sr, 98'304U);
+    EXPECT_EQ(std::get<rtp::SourceDescriptions>((*packets)[1]).chunks[0].cname, "earshot@host");
+}
+
+TEST_F(StreamReceiverTest, ReportsWithoutABlockBeforeTheFirstPacket) {
+    Bytes out;
+    receiver->compose_report(base::wall_from_ns(now_ns), "c", out);
+    const auto packets = rtp::parse_rtcp(out);
+    EXPECT_TRUE(std::get<rtp::ReceiverReport>((*packets)[0]).reports.empty());
+}
+
+TEST_F(StreamReceiverTest, SendsReportsToTheSignalledHostOnly) {
+    Bytes rr;
+    rtp::append_receiver_report({.ssrc = 1, .reports = {}}, rr);
+    EXPECT_EQ(receiver->rtcp_destination(), setup.format.remote_rtcp);
+    feed_from(*base::parse_net_address("192.0.2.9:7777"), rr, SocketKind::Rtcp);
+    EXPECT_EQ(receiver->rtcp_destination(), setup.format.remote_rtcp);
+    const auto symmetric = *base::parse_net_address("192.0.2.1:7777");
+    feed_from(symmetric, rr, SocketKind::Rtcp);
+    EXPECT_EQ(receiver->rtcp_destination(), symmetric);
+}
+
+TEST_F(StreamReceiverTest, ExpectsTheNextSourceAfterAGoodbye) {
+    talk(1, 1, 10);
+    Bytes bye;
+    rtp::append_receiver_report({.ssrc = 1, .reports = {}}, bye);
+    rtp::append_goodbye(1, "", bye);
+    feed(bye, SocketKind::Rtcp);
+    EXPECT_EQ(feed(packet(2, 1)), Verdict::Hold);
+    EXPECT_EQ(feed(packet(2, 2)), Verdict::StoreRtp);
+}
+
+TEST(CaptureEvents, AreJson) {
+    const auto source = *base::parse_net_address("[2001:db8::1]:4000");
+    EXPECT_EQ(
+        event_json(2, SsrcChange{.from = 1, .to = 2, .source = source}),
+        R"({"type":"ssrc_changed","stream":2,"from":1,"to":2,"source":"[2001:db8::1]:4000"})");
+    EXPECT_EQ(event_json(2, DigitSeen{.digit = '#', .duration_ms = 80}),
+              R"({"type":"dtmf","stream":2,"digit":"#","duration_ms":80})");
+    EXPECT_EQ(event_json(0, RejectedSome{.cause = Rejection::Source, .total = 7, .source = source}),
+              R"({"type":"packets_rejected","stream":0,"cause":"source","total":7,)"
+              R"("source":"[2001:db8::1]:4000"})");
+    EXPECT_EQ(event_json(0, StorageGap{.packets = 2, .from_ns = 5, .to_ns = 6}),
+              R"({"type":"storage_gap","stream":0,"packets":2,"from_ns":5,"to_ns":6})");
+    const std::string counters = event_json(1, StreamCounters{.packets = 9});
+    EXPECT_EQ(counters.find(R"({"type":"stream_counters","stream":1,"packets":9,)"), 0U);
+    EXPECT_NE(counters.find(R"("rejected":{"not_rtp":0,"malformed":0,"source":0,"payload_type":0,)"
+                            R"("ssrc":0,"too_large":0}})"),
+              std::string::npos);
+}
+
+}  // namespace
+}  // namespace earshot::capture
