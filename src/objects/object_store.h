@@ -44,7 +44,8 @@ public:
     // Size and hash of what was written so far, read back from the file.
     virtual base::Result<PartInfo> digest(const std::string& name) = 0;
     // Syncs all parts, reads those in `expected` back and compares them, then makes the object
-    // visible, durably, in place of an older revision. After an error nothing has changed.
+    // visible, durably, in place of an older revision. After an error either revision is there,
+    // whole; committing the same again is safe, by a new begin().
     virtual base::Result<base::Done> commit(std::span<const PartInfo> expected) = 0;
 };
 

@@ -1,0 +1,258 @@
+#include "objects/directory_store.h"
+
+#include <algorithm>
+#include <set>
+
+namespace earshot::objects {
+
+using base::Done;
+using base::Errc;
+using base::Error;
+using base::Result;
+using io::join_path;
+
+namespace {
+
+constexpr std::string_view kUnfinished = ".part";
+constexpr std::string_view kReplaced = ".old";
+constexpr std::size_t kMaxPartNameBytes = 200;
+
+bool is_name_character(char c) {
+    return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || (c >= '0' && c <= '9') || c == '.' ||
+           c == '_' || c == '-';
+}
+
+bool is_plain_name(std::string_view name) {
+    return !name.empty() && name.front() != '.' &&
+           std::all_of(name.begin(), name.end(), is_name_character);
+}
+
+// Names come from labels of peers: nothing may lead out of the object's directory.
+bool is_part_name(std::string_view name) {
+    if (name.size() > kMaxPartNameBytes) return false;
+    const std::size_t slash = name.find('/');
+    if (slash == std::string_view::npos) return is_plain_name(name);
+    return is_plain_name(name.substr(0, slash)) && is_plain_name(name.substr(slash + 1));
+}
+
+constexpr Error kBadName{Errc::Malformed, "object: the part's name"};
+
+// Success with nothing to do when there is no such thing.
+Result<Done> allow_absence(Result<Done> result) {
+    if (!result && result.error().code == Errc::NotFound) return Done{};
+    return result;
+}
+
+class DirectoryWriter : public ObjectWriter {
+public:
+    DirectoryWriter(io::FileSystem& files, std::string path)
+        : files_(files), path_(std::move(path)), unfinished_(path_ + std::string(kUnfinished)) {}
+    DirectoryWriter(const DirectoryWriter&) = delete;
+    DirectoryWriter& operator=(const DirectoryWriter&) = delete;
+    ~DirectoryWriter() override {
+        if (!is_committed_) (void)files_.remove_tree(unfinished_);  // else tidy() does it
+    }
+
+    Result<Done> begin() {
+        if (auto gone = files_.remove_tree(unfinished_); !gone) return gone;
+        return files_.make_directories(unfinished_);
+    }
+
+    Result<std::unique_ptr<io::File>> create_part(const std::string& name) override {
+        if (!is_part_name(name)) return kBadName;
+        const std::string path = join_path(unfinished_, name);
+        if (name.find('/') != std::string::npos) {
+            if (auto made = files_.make_directories(io::parent_path(path)); !made) {
+                return made.error();
+            }
+        }
+        auto file = files_.create(path);
+        if (file) parts_.insert(name);
+        return file;
+    }
+
+    Result<PartInfo> digest(const std::string& name) override {
+        if (!is_part_name(name)) return kBadName;
+        const auto file = files_.open_for_reading(join_path(unfinished_, name));
+        if (!file) return file.error();
+        return digest_file(**file, name);
+    }
+
+    Result<Done> commit(std::span<const PartInfo> expected) override {
+        if (auto synced = sync_parts(); !synced) return synced;
+        for (const PartInfo& part : expected) {
+            const auto found = digest(part.name);
+            if (!found) return found.error();
+            if (found->size != part.size || found->sha256 != part.sha256) {
+                return Error{Errc::Io, "object: a part read back differs from what was written"};
+            }
+        }
+        return put_in_place();
+    }
+
+private:
+    Result<Done> sync_parts() {
+        std::set<std::string> directories{unfinished_};
+        for (const std::string& name : parts_) {
+            const std::string path = join_path(unfinished_, name);
+            directories.insert(io::parent_path(path));
+            // Syncing through another descriptor writes all of the file's dirty pages.
+            const auto file = files_.open_for_reading(path);
+            if (!file) return file.error();
+            if (auto synced = (*file)->sync_data(); !synced) return synced;
+            (*file)->drop_cache();
+        }
+        for (const std::string& directory : directories) {
+            if (auto synced = files_.sync_directory(directory); !synced) return synced;
+        }
+        return Done{};
+    }
+
+    Result<Done> put_in_place() {
+        const std::string replaced = path_ + std::string(kReplaced);
+        if (auto gone = files_.remove_tree(replaced); !gone) return gone;
+        const auto moved = files_.rename(path_, replaced);
+        if (!moved && moved.error().code != Errc::NotFound) return moved;
+        if (auto renamed = files_.rename(unfinished_, path_); !renamed) {
+            if (moved) (void)files_.rename(replaced, path_);  // else tidy() does it
+            return renamed;
+        }
+        is_committed_ = true;
+        if (auto synced = sync_ancestors(); !synced) return synced;
+        return files_.remove_tree(replaced);
+    }
+
+    // ID in DD, DD in MM, MM in YYYY, YYYY in ROOT, ROOT in DATA: any may be new.
+    Result<Done> sync_ancestors() {
+        std::string directory = path_;
+        for (int level = 0; level < 5; ++level) {
+            directory = io::parent_path(directory);
+            if (auto synced = files_.sync_directory(directory); !synced) return synced;
+        }
+        return Done{};
+    }
+
+    io::FileSystem& files_;
+    const std::string path_;
+    const std::string unfinished_;
+    std::set<std::string> parts_;
+    bool is_committed_ = false;
+};
+
+Result<Done> collect_parts(io::FileSystem& files, const std::string& directory,
+                           const std::string& prefix, std::vector<PartInfo>& parts) {
+    const auto entries = files.list(directory);
+    if (!entries) return entries.error();
+    for (const io::DirectoryEntry& entry : *entries) {
+        const std::string name = prefix + entry.name;
+        if (!entry.is_directory) {
+            parts.push_back({.name = name, .size = entry.size});
+        } else if (prefix.empty()) {
+            auto below = collect_parts(files, join_path(directory, entry.name), name + "/", parts);
+            if (!below) return below;
+        }
+    }
+    return Done{};
+}
+
+// The directories of one day below `root`; an absent root has none.
+Result<std::vector<std::string>> list_days(io::FileSystem& files, const std::string& root) {
+    std::vector<std::string> level{root};
+    for (int depth = 0; depth < 3; ++depth) {
+        std::vector<std::string> next;
+        for (const std::string& directory : level) {
+            const auto entries = files.list(directory);
+            if (!entries && entries.error().code == Errc::NotFound) continue;
+            if (!entries) return entries.error();
+            for (const io::DirectoryEntry& entry : *entries) {
+                if (entry.is_directory) next.push_back(join_path(directory, entry.name));
+            }
+        }
+        level.swap(next);
+    }
+    return level;
+}
+
+}  // namespace
+
+DirectoryStore::DirectoryStore(io::FileSystem& files, std::string root)
+    : files_(files), root_(std::move(root)) {}
+
+std::string DirectoryStore::location(const ObjectKey& key) const {
+    std::string day = base::to_rfc3339(key.start).substr(0, 10);  // YYYY-MM-DD
+    std::replace(day.begin(), day.end(), '-', '/');
+    return join_path(join_path(root_, day), base::to_string(key.recording));
+}
+
+Result<Done> DirectoryStore::tidy() {
+    const auto days = list_days(files_, root_);
+    if (!days) return days.error();
+    for (const std::string& day : *days) {
+        const auto entries = files_.list(day);
+        if (!entries) return entries.error();
+        std::set<std::string> names;
+        for (const io::DirectoryEntry& entry : *entries) names.insert(entry.name);
+        for (const std::string& name : names) {
+            const std::string path = join_path(day, name);
+            Result<Done> done = Done{};
+            if (name.ends_with(kUnfinished)) {
+                done = files_.remove_tree(path);
+            } else if (name.ends_with(kReplaced)) {
+                const std::string current = name.substr(0, name.size() - kReplaced.size());
+                done = names.contains(current) ? files_.remove_tree(path)
+                                               : files_.rename(path, join_path(day, current));
+            }
+            if (!done) return done;
+        }
+    }
+    return Done{};
+}
+
+Result<std::unique_ptr<ObjectWriter>> DirectoryStore::begin(const ObjectKey& key) {
+    auto writer = std::make_unique<DirectoryWriter>(files_, location(key));
+    if (auto begun = writer->begin(); !begun) return begun.error();
+    return std::unique_ptr<ObjectWriter>(std::move(writer));
+}
+
+Result<std::unique_ptr<io::File>> DirectoryStore::open_part(const ObjectKey& key,
+                                                            const std::string& name) {
+    if (!is_part_name(name)) return kBadName;
+    return files_.open_for_reading(join_path(location(key), name));
+}
+
+Result<std::vector<PartInfo>> DirectoryStore::list_parts(const ObjectKey& key) {
+    std::vector<PartInfo> parts;
+    if (auto collected = collect_parts(files_, location(key), "", parts); !collected) {
+        return collected.error();
+    }
+    std::sort(parts.begin(), parts.end(),
+              [](const PartInfo& a, const PartInfo& b) { return a.name < b.name; });
+    return parts;
+}
+
+// By way of ID.part, which is no object: what is half removed is never seen.
+Result<Done> DirectoryStore::remove(const ObjectKey& key) {
+    const std::string path = location(key);
+    const std::string doomed = path + std::string(kUnfinished);
+    if (auto gone = files_.remove_tree(doomed); !gone) return gone;
+    if (auto moved = allow_absence(files_.rename(path, doomed)); !moved) return moved;
+    if (auto gone = files_.remove_tree(doomed); !gone) return gone;
+    return allow_absence(files_.sync_directory(io::parent_path(path)));
+}
+
+Result<std::vector<base::Uuid>> DirectoryStore::list() {
+    const auto days = list_days(files_, root_);
+    if (!days) return days.error();
+    std::vector<base::Uuid> objects;
+    for (const std::string& day : *days) {
+        const auto entries = files_.list(day);
+        if (!entries) return entries.error();
+        for (const io::DirectoryEntry& entry : *entries) {
+            const auto id = base::parse_uuid(entry.name);
+            if (id && entry.is_directory) objects.push_back(*id);
+        }
+    }
+    return objects;
+}
+
+}  // namespace earshot::objects

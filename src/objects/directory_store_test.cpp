@@ -1,0 +1,170 @@
+#include "objects/directory_store.h"
+
+#include <gtest/gtest.h>
+
+#include <cerrno>
+
+#include "base/text.h"
+#include "io/faulty_file.h"
+
+namespace earshot::objects {
+namespace {
+
+using base::as_bytes;
+using base::as_text;
+using base::Errc;
+
+ObjectKey test_key(std::uint8_t n = 1) {
+    ObjectKey key{.recording = {}, .start = base::wall_from_ns(1'772'442'900'000'000'000)};
+    key.recording.bytes.fill(n);
+    return key;
+}
+
+constexpr std::string_view kPath =
+    "data/recordings/2026/03/02/01010101-0101-0101-0101-010101010101";
+
+std::string read_part(ObjectStore& store, const ObjectKey& key, const std::string& name) {
+    const auto file = store.open_part(key, name);
+    if (!file) return "";
+    base::Bytes bytes(100);
+    bytes.resize(*(*file)->read_at(0, bytes));
+    return std::string(as_text(bytes));
+}
+
+// A manifest and one track, as the archive does it.
+base::Result<base::Done> put(ObjectStore& store, const ObjectKey& key, std::string_view text) {
+    auto writer = store.begin(key);
+    if (!writer) return writer.error();
+    std::vector<PartInfo> expected;
+    for (const std::string name : {"manifest.json", "tracks/1.wav"}) {
+        const auto file = (*writer)->create_part(name);
+        if (!file) return file.error();
+        if (auto written = (*file)->append(as_bytes(text)); !written) return written;
+        const auto digest = (*writer)->digest(name);
+        if (!digest) return digest.error();
+        expected.push_back(*digest);
+    }
+    return (*writer)->commit(expected);
+}
+
+TEST(DirectoryStore, KeepsAnObjectUnderItsDayAndId) {
+    io::FaultyFileSystem files;
+    DirectoryStore store(files, "data/recordings");
+    ASSERT_TRUE(put(store, test_key(), "abc"));
+    EXPECT_EQ(store.location(test_key()), kPath);
+    EXPECT_EQ(read_part(store, test_key(), "tracks/1.wav"), "abc");
+    const auto parts = store.list_parts(test_key());
+    ASSERT_TRUE(parts);
+    ASSERT_EQ(parts->size(), 2U);
+    EXPECT_EQ((*parts)[0].name, "manifest.json");
+    EXPECT_EQ((*parts)[1].name, "tracks/1.wav");
+    EXPECT_EQ((*parts)[1].size, 3U);
+    EXPECT_EQ(*store.list(), std::vector<base::Uuid>{test_key().recording});
+    EXPECT_EQ(store.open_part(test_key(), "none").error().code, Errc::NotFound);
+    EXPECT_EQ(store.open_part(test_key(2), "manifest.json").error().code, Errc::NotFound);
+    EXPECT_EQ(store.list_parts(test_key(2)).error().code, Errc::NotFound);
+}
+
+TEST(DirectoryStore, HashesAsFips180Says) {
+    io::FaultyFileSystem files;
+    DirectoryStore store(files, "r");
+    auto writer = store.begin(test_key());
+    ASSERT_TRUE((*(*writer)->create_part("p"))->append(as_bytes("abc")));
+    const auto digest = (*writer)->digest("p");
+    ASSERT_TRUE(digest);
+    EXPECT_EQ(base::to_hex(digest->sha256),
+              "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad");
+    EXPECT_EQ(digest->size, 3U);
+}
+
+TEST(DirectoryStore, HashesFilesLongerThanItsBuffer) {
+    io::FaultyFileSystem files;
+    for (const std::size_t size : {262'143U, 262'144U, 262'145U, 524'288U}) {
+        files.put("x", base::Bytes(size, 'a'));
+        EXPECT_EQ(digest_file(**files.open_for_reading("x"), "x")->size, size);
+    }
+}
+
+TEST(DirectoryStore, RefusesNamesThatLeadElsewhere) {
+    io::FaultyFileSystem files;
+    DirectoryStore store(files, "r");
+    auto writer = store.begin(test_key());
+    ASSERT_TRUE(writer);
+    for (const char* name : {"", ".", "..", "../x", "a/../b", "/x", "a/", "a/b/c", "a b", ".x",
+                             "a\\b", "tracks/.wav", "\xc3\xa4"}) {
+        EXPECT_EQ((*writer)->create_part(name).error().code, Errc::Malformed) << name;
+        EXPECT_EQ((*writer)->digest(name).error().code, Errc::Malformed) << name;
+        EXPECT_EQ(store.open_part(test_key(), name).error().code, Errc::Malformed) << name;
+    }
+    EXPECT_TRUE((*writer)->create_part(std::string(200, 'a')));
+    EXPECT_FALSE((*writer)->create_part(std::string(201, 'a')));
+}
+
+TEST(DirectoryStore, ShowsNothingBeforeTheCommitAndLeavesNothingWithoutIt) {
+    io::FaultyFileSystem files;
+    DirectoryStore store(files, "r");
+    {
+        auto writer = store.begin(test_key());
+        ASSERT_TRUE((*writer)->create_part("p"));
+        EXPECT_FALSE(store.open_part(test_key(), "p"));
+        EXPECT_TRUE(store.list()->empty());
+    }
+    EXPECT_TRUE(files.paths().empty());
+}
+
+TEST(DirectoryStore, DoesNotCommitWhatItReadsBackDifferently) {
+    io::FaultyFileSystem files;
+    DirectoryStore store(files, "r");
+    auto writer = store.begin(test_key());
+    ASSERT_TRUE((*(*writer)->create_part("p"))->append(as_bytes("abc")));
+    const PartInfo part = *(*writer)->digest("p");
+    files.corrupt(files.paths().at(0), 1, 1);
+    EXPECT_FALSE((*writer)->commit({&part, 1}));
+    EXPECT_TRUE(store.list()->empty());
+}
+
+TEST(DirectoryStore, ReplacesAndRemoves) {
+    io::FaultyFileSystem files;
+    DirectoryStore store(files, "r");
+    ASSERT_TRUE(put(store, test_key(), "one"));
+    ASSERT_TRUE(put(store, test_key(), "two"));
+    EXPECT_EQ(read_part(store, test_key(), "manifest.json"), "two");
+    EXPECT_EQ(files.paths().size(), 2U);
+    EXPECT_TRUE(store.remove(test_key()));
+    EXPECT_TRUE(store.remove(test_key()));
+    EXPECT_TRUE(files.paths().empty());
+    EXPECT_TRUE(store.list()->empty());
+}
+
+TEST(DirectoryStore, AnEmptyRootIsTidy) {
+    io::FaultyFileSystem files;
+    DirectoryStore store(files, "r");
+    EXPECT_TRUE(store.tidy());
+    EXPECT_TRUE(store.list()->empty());
+    EXPECT_TRUE(store.remove(test_key()));
+}
+
+// Whichever call fails or is the last before the power is lost: the old or the new revision is
+// there whole, and the new one if put() said so.
+TEST(DirectoryStore, IsAtomicAtEachFailureAndPowerLoss) {
+    for (const bool power_loss : {false, true}) {
+        for (std::uint64_t n = 1; n <= 40; ++n) {
+            SCOPED_TRACE(testing::Message() << "call " << n << ", power loss " << power_loss);
+            io::FaultyFileSystem files(n);
+            DirectoryStore store(files, "data/recordings");
+            ASSERT_TRUE(put(store, test_key(), "old"));
+            files.fail_call(n, EIO, power_loss ? ~std::uint64_t{0} : 1);
+            const bool is_stored = put(store, test_key(), "new").has_value();
+            if (power_loss) files.power_loss();
+            files.fail_call(1, 0, 0);
+            ASSERT_TRUE(store.tidy());
+            const std::string manifest = read_part(store, test_key(), "manifest.json");
+            EXPECT_TRUE(manifest == "new" || (manifest == "old" && !is_stored)) << manifest;
+            EXPECT_EQ(read_part(store, test_key(), "tracks/1.wav"), manifest);
+            EXPECT_EQ(files.paths().size(), 2U);
+        }
+    }
+}
+
+}  // namespace
+}  // namespace earshot::objects
