@@ -312,6 +312,10 @@ void FaultyFileSystem::power_loss() {
     }
     names_ = after;
     durable_names_ = after;
+    for (const auto& [path, inode] : names_) {  // a name that came back brings its directory
+        std::string directory = parent_path(path);
+        while (directories_.insert(directory).second) directory = parent_path(directory);
+    }
     std::set<Inode*> seen;
     for (const auto& [path, inode] : names_) {
         if (seen.insert(inode.get()).second) lose(*inode);
