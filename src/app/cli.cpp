@@ -1,0 +1,127 @@
+#include "app/cli.h"
+
+#include <CLI/CLI.hpp>
+#include <ostream>
+
+#include "app/commands.h"
+#include "app/config.h"
+
+namespace earshot::app {
+namespace {
+
+constexpr const char* kExitCodes =
+    "\nExit codes: 0 ok, 1 found bad, 2 usage, 3 not found, 4 server unreachable, 5 refused.\n"
+    "The server is found by --data or EARSHOT_DATA (its data directory), or by --url or\n"
+    "EARSHOT_URL with EARSHOT_TOKEN; by default ./earshot-data.";
+
+}  // namespace
+
+class ClientVerbs::Impl {
+public:
+    explicit Impl(CLI::App& app) {
+        ls_ = add(app, "ls", "List recordings, newest first",
+                  "Examples:\n"
+                  "  earshot ls --limit 10\n"
+                  "  earshot ls alice\n"
+                  "  earshot ls --attempts        every call that was offered, with its outcome\n"
+                  "  earshot ls --json | jq -r '.[].id'");
+        ls_->add_option("TEXT", list_.text, "Words that must occur: a name, an AOR, a call id");
+        ls_->add_flag("--attempts", list_.attempts, "Every INVITE instead, with its outcome");
+        ls_->add_option("--limit", list_.limit, "How many at most")
+            ->check(CLI::Range(1, 1'000'000))
+            ->capture_default_str();
+        ls_->add_option("--after", list_.after, "Go on after this id")->type_name("ID");
+        add_json(ls_);
+
+        show_ = add_for_id(app, "show", "Tell all about one recording",
+                           "Example:\n  earshot show 0199c0de-1234-7abc");
+        add_json(show_);
+
+        export_ =
+            add_for_id(app, "export", "Write a recording to a file",
+                       "Formats: wav (a channel a stream), stereo (left: first speaker, "
+                       "right: the others),\npcap (packets), xml (metadata), json (all facts "
+                       "and events).\n\nExamples:\n"
+                       "  earshot export 0199c0de-1234-7abc --format stereo -o call.wav\n"
+                       "  earshot export 0199c0de-1234-7abc --format pcap -o - | tshark -r -");
+        export_->add_option("--format", exported_.format, "What to write")
+            ->check(CLI::IsMember({"wav", "stereo", "pcap", "xml", "json"}))
+            ->capture_default_str();
+        export_->add_option("-o,--output", exported_.file, "Where to; - is standard output")
+            ->type_name("FILE");
+
+        play_ = add_for_id(app, "play", "Play a recording",
+                           "Example:\n  earshot play 0199c0de-1234-7abc");
+        verify_ = add_for_id(app, "verify", "Check that a recording is as it was signed",
+                             "Example:\n  earshot verify 0199c0de-1234-7abc && echo untouched");
+        add_json(verify_);
+        doctor_ = add(app, "doctor", "Tell how the server is and what to do about it",
+                      "Example:\n  earshot doctor --data /var/lib/earshot");
+        add_json(doctor_);
+        page_ = add(app, "page", "Print a link that opens the page once",
+                    "Example:\n  xdg-open \"$(earshot page)\"");
+        add_json(page_);
+    }
+
+    bool was_chosen() const {
+        for (const CLI::App* verb : {ls_, show_, export_, play_, verify_, doctor_, page_})
+            if (verb->parsed()) return true;
+        return false;
+    }
+
+    Exit run(std::ostream& out, std::ostream& err) {
+        const auto access = find_access(access_, process_environment);
+        if (!access) return fail(access.error(), err);
+        if (ls_->parsed()) {
+            list_.json = json_;
+            return run_ls(*access, list_, out, err);
+        }
+        if (show_->parsed()) return run_show(*access, id_, json_, out, err);
+        if (export_->parsed()) {
+            exported_.id = id_;
+            return run_export(*access, exported_, out, err);
+        }
+        if (play_->parsed())
+            return run_play(*access, id_, process_environment("PATH").value_or(""), out, err);
+        if (verify_->parsed()) return run_verify(*access, id_, json_, out, err);
+        if (doctor_->parsed()) return run_doctor(*access, json_, out, err);
+        return run_page(*access, json_, out, err);
+    }
+
+private:
+    CLI::App* add(CLI::App& app, const char* name, const char* what, const std::string& examples) {
+        CLI::App* verb = app.add_subcommand(name, what);
+        verb->add_option("--data", access_.data, "The server's data directory")->type_name("DIR");
+        verb->add_option("--url", access_.url, "The server's address")->type_name("URL");
+        verb->footer(examples + "\n" + kExitCodes);
+        return verb;
+    }
+    CLI::App* add_for_id(CLI::App& app, const char* name, const char* what,
+                         const std::string& examples) {
+        CLI::App* verb = add(app, name, what, examples);
+        verb->add_option("ID", id_, "The recording's id, or its first 8 characters or more")
+            ->required();
+        return verb;
+    }
+    void add_json(CLI::App* verb) { verb->add_flag("--json", json_, "Print JSON"); }
+
+    AccessOptions access_;
+    LsOptions list_;
+    ExportOptions exported_;
+    std::string id_;
+    bool json_ = false;
+    CLI::App* ls_ = nullptr;
+    CLI::App* show_ = nullptr;
+    CLI::App* export_ = nullptr;
+    CLI::App* play_ = nullptr;
+    CLI::App* verify_ = nullptr;
+    CLI::App* doctor_ = nullptr;
+    CLI::App* page_ = nullptr;
+};
+
+ClientVerbs::ClientVerbs(CLI::App& app) : impl_(std::make_unique<Impl>(app)) {}
+ClientVerbs::~ClientVerbs() = default;
+bool ClientVerbs::was_chosen() const { return impl_->was_chosen(); }
+Exit ClientVerbs::run(std::ostream& out, std::ostream& err) { return impl_->run(out, err); }
+
+}  // namespace earshot::app

@@ -1,0 +1,221 @@
+#include "app/commands.h"
+
+#include <fmt/format.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cstdio>
+#include <cstdlib>
+#include <filesystem>
+#include <fstream>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+#include "app/player.h"
+#include "app/tables.h"
+#include "http/message.h"
+
+namespace earshot::app {
+namespace {
+
+using nlohmann::json;
+
+void print_json(std::ostream& out, const json& value) {
+    out << value.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+}
+
+std::string recording_path(const std::string& id, std::string_view below = "") {
+    return fmt::format("/recordings/{}{}", http::percent_encode(id), below);
+}
+
+// Page after page until `limit` rows are there.
+Outcome<json> list_rows(const Access& access, const LsOptions& options) {
+    constexpr std::size_t kMaxPage = 1000;
+    const char* name = options.attempts ? "attempts" : "recordings";
+    json rows = json::array();
+    std::string after = options.after;
+    while (rows.size() < options.limit) {
+        std::string path =
+            fmt::format("/{}?limit={}", name, std::min(kMaxPage, options.limit - rows.size()));
+        if (!after.empty()) path += "&after=" + http::percent_encode(after);
+        if (!options.text.empty()) path += "&q=" + http::percent_encode(options.text);
+        auto page = request_json(access, "GET", path);
+        if (!page) return page.error();
+        if (!page->is_object() || !page->contains(name) || !(*page)[name].is_array())
+            return Failure{Exit::Unreachable,
+                           "The server's answer is not a list of " + std::string(name) + "."};
+        rows.insert(rows.end(), (*page)[name].begin(), (*page)[name].end());
+        const json next = page->value("next", json(nullptr));
+        if (!next.is_string()) break;
+        after = next.get<std::string>();
+    }
+    return rows;
+}
+
+// Writes beside the wanted name and renames at the end: a cut transfer leaves no file that looks
+// whole.
+Outcome<std::uint64_t> download_to(const Access& access, const std::string& path,
+                                   const std::string& file) {
+    const std::string part = file + ".part";
+    std::ofstream stream(part, std::ios::binary | std::ios::trunc);
+    if (!stream) return Failure{Exit::Usage, fmt::format("{} cannot be written.", part)};
+    auto bytes = download(access, path, [&](std::string_view piece) {
+        stream.write(piece.data(), static_cast<std::streamsize>(piece.size()));
+        return stream.good();
+    });
+    stream.close();
+    std::error_code error;
+    if (bytes && stream) std::filesystem::rename(part, file, error);
+    if (bytes && stream && !error) return *bytes;
+    std::error_code ignored;
+    std::filesystem::remove(part, ignored);
+    if (!stream || error)
+        return Failure{Exit::Refused,
+                       fmt::format("{} could not be written; is the disk full?", file)};
+    return bytes.error();
+}
+
+std::string extension_of(const std::string& format) { return format == "stereo" ? "wav" : format; }
+
+// A name for a file of our own, made at once so that nobody else can take it; removed at the end.
+class TemporaryFile {
+public:
+    TemporaryFile() {
+        std::error_code error;
+        const auto folder = std::filesystem::temp_directory_path(error);
+        std::string name = (error ? std::string("/tmp") : folder.string()) + "/earshot-XXXXXX.wav";
+        const int fd = ::mkstemps(name.data(), 4);
+        if (fd < 0) return;
+        ::close(fd);
+        path_ = name;
+    }
+    TemporaryFile(const TemporaryFile&) = delete;
+    TemporaryFile& operator=(const TemporaryFile&) = delete;
+    ~TemporaryFile() {
+        if (!path_.empty()) ::unlink(path_.c_str());
+    }
+    const std::string& path() const { return path_; }  // empty: none could be made
+
+private:
+    std::string path_;
+};
+
+}  // namespace
+
+Exit fail(const Failure& failure, std::ostream& err) {
+    err << "error: " << printable(failure.text) << '\n';
+    return failure.code;
+}
+
+Exit run_ls(const Access& access, const LsOptions& options, std::ostream& out, std::ostream& err) {
+    const auto rows = list_rows(access, options);
+    if (!rows) return fail(rows.error(), err);
+    if (options.json)
+        print_json(out, *rows);
+    else if (options.attempts)
+        print_attempts(out, *rows);
+    else
+        print_recordings(out, *rows);
+    return Exit::Ok;
+}
+
+Exit run_show(const Access& access, const std::string& id, bool as_json, std::ostream& out,
+              std::ostream& err) {
+    const auto recording = request_json(access, "GET", recording_path(id));
+    if (!recording) return fail(recording.error(), err);
+    if (as_json) {
+        print_json(out, *recording);
+        return Exit::Ok;
+    }
+    print_recording(out, *recording);
+    const std::string short_form = short_id(recording->value("id", id));
+    out << fmt::format("\nearshot play {0}\nearshot export {0} --format wav -o call.wav\n",
+                       short_form);
+    return Exit::Ok;
+}
+
+Exit run_export(const Access& access, const ExportOptions& options, std::ostream& out,
+                std::ostream& err) {
+    const std::string path =
+        recording_path(options.id, "/export?format=" + http::percent_encode(options.format));
+    if (options.file == "-") {
+        const auto bytes = download(access, path, [&](std::string_view piece) {
+            out.write(piece.data(), static_cast<std::streamsize>(piece.size()));
+            return out.good();
+        });
+        out.flush();
+        return bytes ? Exit::Ok : fail(bytes.error(), err);
+    }
+    const std::string file = options.file.empty() ? fmt::format("earshot-{}.{}", options.id,
+                                                                extension_of(options.format))
+                                                  : options.file;
+    const auto bytes = download_to(access, path, file);
+    if (!bytes) return fail(bytes.error(), err);
+    out << fmt::format("{} ({} bytes)\n", file, *bytes);
+    return Exit::Ok;
+}
+
+Exit run_play(const Access& access, const std::string& id, const std::string& search_path,
+              std::ostream& out, std::ostream& err) {
+    const std::string export_line =
+        fmt::format("earshot export {} --format stereo -o call.wav", id);
+    const TemporaryFile file;
+    if (file.path().empty()) return fail({Exit::Refused, "No temporary file can be made."}, err);
+    const auto bytes =
+        download_to(access, recording_path(id, "/export?format=stereo"), file.path());
+    if (!bytes) return fail(bytes.error(), err);
+    const auto players = find_players(search_path);
+    for (const Player& player : players) {
+        out << fmt::format("Playing {} with {}; left: the first speaker, right: all others.\n", id,
+                           player.program)
+            << std::flush;
+        if (play_file(player, file.path())) return Exit::Ok;
+    }
+    const std::string_view why = players.empty()
+                                     ? "No program that plays sound was found. Install one, for "
+                                       "example: apt-get install alsa-utils"
+                                     : "No program could play the sound here (no sound device?)";
+    return fail({Exit::Refused, fmt::format("{}; or take the file: {}", why, export_line)}, err);
+}
+
+Exit run_verify(const Access& access, const std::string& id, bool as_json, std::ostream& out,
+                std::ostream& err) {
+    const auto found = request_json(access, "POST", recording_path(id, "/verify"));
+    if (!found) return fail(found.error(), err);
+    const bool is_ok = found->value("ok", json(false)) == json(true);
+    if (as_json) {
+        print_json(out, *found);
+    } else if (is_ok) {
+        out << fmt::format("ok: {} parts, {} bytes, as they were signed.\n",
+                           found->value("parts", json(0)).dump(),
+                           found->value("bytes", json(0)).dump());
+    } else {
+        out << "BAD: this recording is not as it was signed.\n";
+        for (const json& problem : found->value("problems", json::array()))
+            if (problem.is_string()) out << "  " << printable(problem.get<std::string>()) << '\n';
+    }
+    return is_ok ? Exit::Ok : Exit::FoundBad;
+}
+
+Exit run_doctor(const Access& access, bool as_json, std::ostream& out, std::ostream& err) {
+    const auto health = request_json(access, "GET", "/health");
+    if (!health) return fail(health.error(), err);
+    if (as_json)
+        print_json(out, *health);
+    else
+        print_health(out, *health);
+    const json state = health->value("state", json("failed"));
+    return state == "failed" ? Exit::FoundBad : Exit::Ok;
+}
+
+Exit run_page(const Access& access, bool as_json, std::ostream& out, std::ostream& err) {
+    const auto link = request_json(access, "POST", "/login-link");
+    if (!link) return fail(link.error(), err);
+    if (as_json)
+        print_json(out, *link);
+    else
+        out << link->value("url", "") << '\n';
+    return Exit::Ok;
+}
+
+}  // namespace earshot::app

@@ -1,0 +1,40 @@
+// The verbs as functions: what they ask the server, what they print, how they end. Results go to
+// `out`, errors to `err`.
+#pragma once
+
+#include <iosfwd>
+#include <string>
+
+#include "app/cli.h"
+#include "app/rest_client.h"
+
+namespace earshot::app {
+
+struct LsOptions {
+    bool attempts = false;
+    std::size_t limit = 100;
+    std::string after{};
+    std::string text{};  // words to look for
+    bool json = false;
+};
+struct ExportOptions {
+    std::string id{};
+    std::string format = "wav";
+    std::string file{};  // "-": standard output; empty: earshot-ID.EXTENSION
+};
+
+Exit run_ls(const Access& access, const LsOptions& options, std::ostream& out, std::ostream& err);
+Exit run_show(const Access& access, const std::string& id, bool json, std::ostream& out,
+              std::ostream& err);
+Exit run_export(const Access& access, const ExportOptions& options, std::ostream& out,
+                std::ostream& err);
+Exit run_play(const Access& access, const std::string& id, const std::string& search_path,
+              std::ostream& out, std::ostream& err);
+Exit run_verify(const Access& access, const std::string& id, bool json, std::ostream& out,
+                std::ostream& err);
+Exit run_doctor(const Access& access, bool json, std::ostream& out, std::ostream& err);
+Exit run_page(const Access& access, bool json, std::ostream& out, std::ostream& err);
+
+Exit fail(const Failure& failure, std::ostream& err);  // prints it; its code
+
+}  // namespace earshot::app

@@ -1,0 +1,219 @@
+#include "app/tables.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+#include <ostream>
+
+namespace earshot::app {
+namespace {
+
+using nlohmann::json;
+
+// Code points, which is what a terminal's columns mostly are.
+std::size_t width_of(std::string_view text) {
+    return static_cast<std::size_t>(std::count_if(text.begin(), text.end(), [](char c) {
+        return (static_cast<unsigned char>(c) & 0xc0) != 0x80;
+    }));
+}
+
+bool is_number(std::string_view text) {
+    return text == "-" ||
+           (!text.empty() && text.find_first_not_of("0123456789.:") == std::string_view::npos);
+}
+
+// A member as text; the answer of another server may lack it.
+std::string text_of(const json& object, const char* name) {
+    if (!object.is_object() || !object.contains(name) || object[name].is_null()) return "";
+    const json& value = object[name];
+    return printable(value.is_string() ? value.get<std::string>() : value.dump());
+}
+
+const json& array_of(const json& object, const char* name) {
+    static const json kEmpty = json::array();
+    if (!object.is_object() || !object.contains(name) || !object[name].is_array()) return kEmpty;
+    return object[name];
+}
+
+std::string time_text(const json& object, const char* name) {
+    std::string text = text_of(object, name);  // 2026-03-02T09:15:00.120Z
+    if (text.size() < 19) return text;
+    text[10] = ' ';
+    return text.substr(0, 19);
+}
+
+std::string speakers_of(const json& recording) {
+    std::string all;
+    for (const json& participant : array_of(recording, "participants")) {
+        const std::string name = text_of(participant, "name");
+        all += (all.empty() ? "" : ", ") + (name.empty() ? text_of(participant, "aor") : name);
+    }
+    return all.empty() ? "-" : all;
+}
+
+std::string reason_of(const json& object) {
+    return object.contains("reason") ? text_of(object["reason"], "text") : "";
+}
+
+void print_field(std::ostream& out, std::string_view name, std::string_view value) {
+    if (!value.empty()) out << fmt::format("{:<12} {}\n", name, value);
+}
+
+std::string joined(const json& texts) {
+    std::string all;
+    for (const json& text : texts)
+        if (text.is_string()) all += (all.empty() ? "" : ", ") + printable(text.get<std::string>());
+    return all;
+}
+
+void print_streams(std::ostream& out, const json& recording) {
+    std::vector<std::vector<std::string>> rows{
+        {"LABEL", "MEDIA", "CODEC", "PACKETS", "LOST", "GAPS"}};
+    for (const json& stream : array_of(recording, "streams"))
+        rows.push_back({text_of(stream, "label"), text_of(stream, "media"),
+                        text_of(stream, "codec"), text_of(stream, "packets"),
+                        text_of(stream, "lost"), std::to_string(array_of(stream, "gaps").size())});
+    if (rows.size() == 1) return;
+    out << '\n';
+    print_table(out, rows);
+}
+
+void print_gaps(std::ostream& out, const json& recording) {
+    std::vector<std::vector<std::string>> rows{{"GAP IN", "AT", "LASTS", "REASON"}};
+    for (const json& stream : array_of(recording, "streams"))
+        for (const json& gap : array_of(stream, "gaps"))
+            rows.push_back(
+                {text_of(stream, "label"), duration_text(gap.value("start_ms", json(nullptr))),
+                 duration_text(gap.value("duration_ms", json(nullptr))), text_of(gap, "reason")});
+    if (rows.size() == 1) return;
+    out << '\n';
+    print_table(out, rows);
+}
+
+}  // namespace
+
+std::string printable(std::string_view text) {
+    std::string safe(text);
+    for (std::size_t i = 0; i < safe.size(); ++i) {
+        const auto octet = static_cast<unsigned char>(safe[i]);
+        if (octet < 0x20 || octet == 0x7f) safe[i] = '?';
+        // U+0080 to U+009F, the other control characters: C2 80 to C2 9F.
+        if (octet == 0xc2 && i + 1 < safe.size() && static_cast<unsigned char>(safe[i + 1]) < 0xa0)
+            safe.replace(i, 2, "?");
+    }
+    return safe;
+}
+
+void print_table(std::ostream& out, const std::vector<std::vector<std::string>>& rows) {
+    if (rows.empty()) return;
+    const std::size_t columns = rows.front().size();
+    std::vector<std::size_t> widths(columns, 0);
+    std::vector<bool> is_right(columns, rows.size() > 1);
+    for (std::size_t row = 0; row < rows.size(); ++row)
+        for (std::size_t i = 0; i < columns; ++i) {
+            widths[i] = std::max(widths[i], width_of(rows[row][i]));
+            if (row > 0 && !is_number(rows[row][i])) is_right[i] = false;
+        }
+    for (const auto& row : rows) {
+        std::string line;
+        for (std::size_t i = 0; i < columns; ++i) {
+            const std::string padding(widths[i] - width_of(row[i]), ' ');
+            if (i > 0) line += "  ";
+            line += is_right[i] ? padding + row[i] : row[i] + padding;
+        }
+        line.erase(line.find_last_not_of(' ') + 1);
+        out << line << '\n';
+    }
+}
+
+std::string duration_text(const json& duration_ms) {
+    if (!duration_ms.is_number_integer()) return "-";
+    const auto tenths = duration_ms.get<std::int64_t>() / 100;
+    const auto seconds = tenths / 10;
+    if (seconds >= 3600)
+        return fmt::format("{}:{:02}:{:02}.{}", seconds / 3600, seconds / 60 % 60, seconds % 60,
+                           tenths % 10);
+    return fmt::format("{}:{:02}.{}", seconds / 60, seconds % 60, tenths % 10);
+}
+
+std::string short_id(std::string_view id) { return printable(id.substr(0, 18)); }
+
+void print_recordings(std::ostream& out, const json& recordings) {
+    if (recordings.empty()) {
+        out << "No recordings.\n";
+        return;
+    }
+    std::vector<std::vector<std::string>> rows{
+        {"ID", "START (UTC)", "DURATION", "STATE", "SPEAKERS", "CODECS", "LOST", "GAPS"}};
+    for (const json& recording : recordings) {
+        std::string codecs;
+        std::uint64_t lost = 0;
+        std::size_t gaps = 0;
+        for (const json& stream : array_of(recording, "streams")) {
+            const std::string codec = text_of(stream, "codec");
+            if (codecs.find(codec) == std::string::npos)
+                codecs += (codecs.empty() ? "" : ", ") + codec;
+            if (stream.contains("lost") && stream["lost"].is_number_unsigned())
+                lost += stream["lost"].get<std::uint64_t>();
+            gaps += array_of(stream, "gaps").size();
+        }
+        rows.push_back({short_id(text_of(recording, "id")), time_text(recording, "start"),
+                        duration_text(recording.value("duration_ms", json(nullptr))),
+                        text_of(recording, "state"), speakers_of(recording),
+                        codecs.empty() ? "-" : codecs, std::to_string(lost), std::to_string(gaps)});
+    }
+    print_table(out, rows);
+}
+
+void print_attempts(std::ostream& out, const json& attempts) {
+    if (attempts.empty()) {
+        out << "No calls were offered yet.\n";
+        return;
+    }
+    std::vector<std::vector<std::string>> rows{
+        {"TIME (UTC)", "OUTCOME", "SIP", "FROM", "PEER", "RECORDING", "REASON"}};
+    for (const json& attempt : attempts) {
+        const std::string recording = text_of(attempt, "recording_id");
+        rows.push_back({time_text(attempt, "time"), text_of(attempt, "outcome"),
+                        text_of(attempt, "sip_status"), text_of(attempt, "from"),
+                        text_of(attempt, "peer"), recording.empty() ? "-" : short_id(recording),
+                        reason_of(attempt)});
+    }
+    print_table(out, rows);
+}
+
+void print_recording(std::ostream& out, const json& recording) {
+    print_field(out, "Recording", text_of(recording, "id"));
+    print_field(out, "State", text_of(recording, "state"));
+    print_field(out, "Reason", reason_of(recording));
+    print_field(out, "Start (UTC)", time_text(recording, "start"));
+    print_field(out, "Duration", duration_text(recording.value("duration_ms", json(nullptr))));
+    for (const json& participant : array_of(recording, "participants")) {
+        const std::string name = text_of(participant, "name");
+        const std::string aor = text_of(participant, "aor");
+        print_field(out, "Speaker", name.empty() ? aor : name + " <" + aor + ">");
+    }
+    print_field(out, "Call ids", joined(array_of(recording, "call_ids")));
+    print_field(out, "Session ids", joined(array_of(recording, "session_ids")));
+    print_field(out, "Group", text_of(recording, "group"));
+    print_field(out, "Peer", text_of(recording, "peer"));
+    print_field(out, "Folder", text_of(recording, "directory"));
+    if (recording.contains("headers") && recording["headers"].is_object())
+        for (const auto& [name, value] : recording["headers"].items())
+            print_field(out, "Header",
+                        printable(name) + ": " + text_of(recording["headers"], name.c_str()));
+    print_streams(out, recording);
+    print_gaps(out, recording);
+}
+
+void print_health(std::ostream& out, const json& health) {
+    std::vector<std::vector<std::string>> rows{{"CHECK", "STATE", ""}};
+    for (const json& check : array_of(health, "checks"))
+        rows.push_back({text_of(check, "name"), text_of(check, "state"), text_of(check, "text")});
+    print_table(out, rows);
+    out << "\nIn all: " << text_of(health, "state") << " (earshot " << text_of(health, "version")
+        << ")\n";
+}
+
+}  // namespace earshot::app

@@ -1,0 +1,29 @@
+// What the verbs print for people. Everything that came from a peer is made safe for a terminal.
+#pragma once
+
+#include <iosfwd>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace earshot::app {
+
+// Control characters become '?': a caller's name must not move the cursor.
+std::string printable(std::string_view text);
+
+// Columns as wide as their widest cell, two spaces between; a column with numbers alone is aligned
+// to the right. The first row is the heading.
+void print_table(std::ostream& out, const std::vector<std::vector<std::string>>& rows);
+
+std::string duration_text(const nlohmann::json& duration_ms);  // "1:05.2", "-" while it runs
+// Enough of an id to be unique: the first 18 characters of a UUIDv7 are its time and 12 random
+// bits.
+std::string short_id(std::string_view id);
+
+void print_recordings(std::ostream& out, const nlohmann::json& recordings);
+void print_attempts(std::ostream& out, const nlohmann::json& attempts);
+void print_recording(std::ostream& out, const nlohmann::json& recording);
+void print_health(std::ostream& out, const nlohmann::json& health);
+
+}  // namespace earshot::app
