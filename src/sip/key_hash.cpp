@@ -1,6 +1,7 @@
 #include "sip/key_hash.h"
 
 #include <bit>
+#include <cstring>
 
 #include "base/text.h"
 
@@ -40,13 +41,22 @@ void KeyHasher::byte(std::uint8_t value) {
 }
 
 KeyHasher& KeyHasher::add(std::uint64_t number) {
-    for (int i = 0; i < 8; ++i, number >>= 8) byte(static_cast<std::uint8_t>(number));
+    const auto shift = 8 * (length_ & 7);
+    length_ += 8;
+    word(pending_ | number << shift);
+    pending_ = shift == 0 ? 0 : number >> (64 - shift);
     return *this;
 }
 
 KeyHasher& KeyHasher::add(std::string_view field) {
+    const std::uint64_t size = field.size();
+    for (; field.size() >= 8; field.remove_prefix(8)) {
+        std::uint64_t number = 0;
+        std::memcpy(&number, field.data(), 8);  // the digest never leaves this machine
+        add(number);
+    }
     for (const char c : field) byte(static_cast<std::uint8_t>(c));
-    return add(std::uint64_t{field.size()});
+    return add(size);
 }
 
 KeyHasher& KeyHasher::add_lower(std::string_view field) {
