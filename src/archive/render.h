@@ -11,6 +11,7 @@
 
 #include "base/reason.h"
 #include "base/result.h"
+#include "io/file.h"
 
 namespace earshot::archive {
 
@@ -45,8 +46,14 @@ public:
 base::Result<std::unique_ptr<Rendering>, base::Reason> render(const std::string& directory,
                                                               Format format);
 
+// The same on any file system, which must outlive the rendering.
+base::Result<std::unique_ptr<Rendering>, base::Reason> render(io::FileSystem& files,
+                                                              const std::string& directory,
+                                                              Format format);
+
 // The levels of all tracks for the page, made when the recording was built:
-// {"interval_ms": 100, "tracks": [{"label", "track", "min": [...], "max": [...]}]}; 16-bit samples.
+// {"interval_ms": 100, "tracks": [{"label", "track", "min": [...], "max": [...], "comfort_noise":
+// [[start_ms, duration_ms], ...]}]}; 16-bit samples.
 base::Result<std::string, base::Reason> read_peaks(const std::string& directory);
 
 // The file of a track by the label of its stream ("" when there is none): for the page's player,

@@ -9,12 +9,13 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "io/file.h"
 
 namespace earshot::archive {
 
 struct Fault {
     std::string code;  // "missing", "extra", "size", "hash", "block_crc", "chain", "signature",
-                       // "manifest", "unreadable", "wrong_key", "symlink"
+                       // "manifest", "unreadable", "wrong_key"
     std::string part;  // "packets", "tracks/1.wav", "manifest.json"
     std::string text;  // a sentence
     std::optional<std::uint64_t> block;   // index, in packets and signalling
@@ -33,6 +34,10 @@ struct Verification {
 // Reads every part of the folder. With `trusted_key` (32 bytes, DATA/keys/signing.pub) the manifest
 // must be signed by that very key; without, only by the one that it names.
 Verification verify_recording(const std::string& directory,
+                              const std::optional<base::Bytes>& trusted_key = std::nullopt);
+
+// The same on any file system.
+Verification verify_recording(io::FileSystem& files, const std::string& directory,
                               const std::optional<base::Bytes>& trusted_key = std::nullopt);
 
 // {"id", "ok", "parts", "bytes", "public_key", "faults": [{"code", "part", "text", "block",

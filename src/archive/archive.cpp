@@ -1,0 +1,285 @@
+#include "archive/archive.h"
+
+#include <algorithm>
+#include <cerrno>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "archive/block_file.h"
+#include "archive/manifest.h"
+#include "archive/summary_builder.h"
+#include "archive/track_writer.h"
+#include "base/text.h"
+
+namespace earshot::archive {
+namespace {
+
+using nlohmann::json;
+
+base::Reason storage_reason(const base::Error& error, const std::string& part) {
+    const bool is_full = error.code == base::Errc::Full || error.detail == ENOSPC;
+    return {is_full ? "storage_full" : "storage_error",
+            "The part " + part + " cannot be written: " + std::string(error.what) + " (" +
+                std::to_string(error.detail) + ")."};
+}
+
+// Appends text to a part in large writes.
+class TextPart {
+public:
+    explicit TextPart(io::File& file) : file_(file) {}
+    base::Result<base::Done> write(std::string_view text) {
+        buffer_ += text;
+        if (buffer_.size() < kFlushBytes) return base::Done{};
+        return flush();
+    }
+    base::Result<base::Done> flush() {
+        auto written = file_.write_at(offset_, base::as_bytes(buffer_));
+        offset_ += buffer_.size();
+        buffer_.clear();
+        return written;
+    }
+
+private:
+    static constexpr std::size_t kFlushBytes = 64 * 1024;
+    io::File& file_;
+    std::string buffer_;
+    std::uint64_t offset_ = 0;
+};
+
+// A line of the part `events`: the event as it was journalled, with its time.
+std::string make_event_line(const journal::Record& record) {
+    json line = json::parse(base::as_text(record.payload), nullptr, false);
+    if (!line.is_object()) {
+        line = {{"type", "unreadable_event"}, {"base64", base::to_base64(record.payload)}};
+    }
+    if (record.header.type == journal::RecordType::Attempt && !line.contains("type")) {
+        line["type"] = "attempt";
+    }
+    line["time"] = base::to_rfc3339(base::wall_from_ns(record.header.arrival_ns));
+    line["arrival_ns"] = record.header.arrival_ns;
+    if (record.header.stream != journal::kNoStream) line["stream"] = record.header.stream;
+    return line.dump(-1, ' ', false, json::error_handler_t::replace) + "\n";
+}
+
+// A label as a file name: letters, digits, '-' and '_' stay, anything else becomes '_'. `taken`
+// holds lower-case names: two labels must not meet on any file system.
+std::string make_track_name(const std::string& label, std::uint16_t stream,
+                            std::set<std::string>& taken) {
+    constexpr std::size_t kMaxName = 64;
+    std::string name;
+    for (const char c : label.substr(0, kMaxName)) {
+        const bool is_plain = base::is_digit(c) ||
+                              (base::to_lower(c) >= 'a' && base::to_lower(c) <= 'z') || c == '-' ||
+                              c == '_';
+        name += is_plain ? c : '_';
+    }
+    if (name.empty()) name = "stream";
+    if (!taken.insert(base::to_lower(name)).second) {
+        name += "." + std::to_string(stream);  // unlike any label's name: those hold no dot
+        taken.insert(base::to_lower(name));
+    }
+    return name;
+}
+
+class Build {
+public:
+    explicit Build(const BuildInput& input) : input_(input), summary_builder_(input.recording) {}
+
+    // The folder's date comes with the first record and cannot be changed afterwards.
+    base::Result<BuildOutput, base::Reason> run() {
+        auto record = input_.records.next();
+        if (!record)
+            return base::Reason{"no_records", "The journal holds nothing of this recording."};
+        key_ = {.recording = input_.recording,
+                .start = base::wall_from_ns(record->header.arrival_ns)};
+        auto writer = input_.objects.begin(key_);
+        if (!writer) return storage_reason(writer.error(), "folder");
+        object_ = std::move(*writer);
+        if (auto failure = store_records(*record)) return *failure;
+        finish_summary();
+        if (auto failure = store_tracks()) return *failure;
+        const std::string text = to_stored_json(summary_).dump() + "\n";
+        if (auto failure = store_text("summary.json", text)) return *failure;
+        return commit();
+    }
+
+private:
+    using Failure = std::optional<base::Reason>;
+
+    io::File* create(const std::string& name, Failure& failure) {
+        auto file = object_->create_part(name);
+        if (!file) {
+            failure = storage_reason(file.error(), name);
+            return nullptr;
+        }
+        names_.push_back(name);
+        return (files_[name] = std::move(*file)).get();
+    }
+
+    Failure store_text(const std::string& name, std::string_view text) {
+        Failure failure;
+        io::File* file = create(name, failure);
+        if (file == nullptr) return failure;
+        const auto written = file->write_at(0, base::as_bytes(text));
+        files_.erase(name);
+        if (!written) return storage_reason(written.error(), name);
+        return std::nullopt;
+    }
+
+    Failure store_records(journal::Record record) {
+        Failure failure;
+        io::File* packets = create("packets", failure);
+        io::File* signalling = packets != nullptr ? create("signalling", failure) : nullptr;
+        io::File* events = signalling != nullptr ? create("events", failure) : nullptr;
+        if (events == nullptr) return failure;
+        packets_.emplace(*packets, BlockFileKind::Packets, input_.recording);
+        signalling_.emplace(*signalling, BlockFileKind::Signalling, input_.recording);
+        TextPart event_lines(*events);
+        std::optional<journal::Record> next = record;
+        for (; next; next = input_.records.next()) {
+            if (auto failed = store_record(*next, event_lines)) return failed;
+        }
+        auto done = packets_->finish();
+        if (done) done = signalling_->finish();
+        if (done) done = event_lines.flush();
+        if (!done) return storage_reason(done.error(), "packets, signalling or events");
+        return std::nullopt;
+    }
+
+    Failure store_record(const journal::Record& record, TextPart& events) {
+        switch (record.header.type) {
+            case journal::RecordType::Rtp:
+            case journal::RecordType::Rtcp: {
+                const auto place = packets_->append(record.header, record.payload);
+                if (!place) return storage_reason(place.error(), "packets");
+                summary_builder_.add(record, *place);
+                return std::nullopt;
+            }
+            case journal::RecordType::SipMessage: {
+                const auto place = signalling_->append(record.header, record.payload);
+                if (!place) return storage_reason(place.error(), "signalling");
+                break;
+            }
+            case journal::RecordType::Metadata: {
+                if (documents_ >= kMaxDocuments) break;
+                std::string name = std::to_string(++documents_);
+                name = "metadata/" + std::string(4 - name.size(), '0') + name + ".xml";
+                if (auto failure = store_text(name, base::as_text(record.payload))) return failure;
+                break;
+            }
+            case journal::RecordType::Event:
+            case journal::RecordType::Attempt: {
+                const auto written = events.write(make_event_line(record));
+                if (!written) return storage_reason(written.error(), "events");
+                break;
+            }
+            case journal::RecordType::Close:
+                break;
+        }
+        summary_builder_.add(record);
+        return std::nullopt;
+    }
+
+    void finish_summary() {
+        summary_ = summary_builder_.finish({.damage = input_.records.damage(),
+                                            .failure = input_.failure,
+                                            .was_closed = input_.was_closed});
+    }
+
+    Failure store_tracks() {
+        json levels{{"interval_ms", kPeakIntervalMs}, {"tracks", json::array()}};
+        std::set<std::string> taken;
+        StoredRecords records(*files_.at("packets"), packets_->block_offsets());
+        for (const std::size_t index : streams_by_label(summary_)) {
+            StreamSummary& stream = summary_.streams[index];
+            if (stream.media != "audio" || !summary_builder_.has_packets(stream.stream)) continue;
+            const auto& entries = summary_builder_.packets(stream.stream).entries;
+            const Timeline& timeline = summary_builder_.timeline(stream.stream);
+            const StreamFacts& facts = summary_builder_.streams().at(stream.stream);
+            const std::uint32_t rate = find_track_rate(entries, timeline, facts);
+            if (rate == 0) continue;
+            const std::string name = make_track_name(stream.label, stream.stream, taken);
+            const std::string part = "tracks/" + name + ".wav";
+            Failure failure;
+            io::File* file = create(part, failure);
+            if (file == nullptr) return failure;
+            const auto track = write_track(*file, rate, summary_builder_.duration_ms(), entries,
+                                           timeline, facts, records);
+            files_.erase(part);
+            if (!track) return storage_reason(track.error(), part);
+            stream.track = name;
+            json noise = json::array();
+            for (const NoiseMark& mark : track->noise) {
+                noise.push_back({mark.start_ms, mark.duration_ms});
+            }
+            levels["tracks"].push_back({{"label", stream.label},
+                                        {"track", name},
+                                        {"min", track->peak_min},
+                                        {"max", track->peak_max},
+                                        {"comfort_noise", std::move(noise)}});
+        }
+        return store_text("peaks.json", levels.dump() + "\n");
+    }
+
+    base::Result<BuildOutput, base::Reason> commit() {
+        files_.clear();
+        Manifest manifest{.id = summary_.id,
+                          .parts = {},
+                          .packets = {packets_->blocks(), packets_->chain_head()},
+                          .signalling = {signalling_->blocks(), signalling_->chain_head()},
+                          .public_key = {}};
+        std::sort(names_.begin(), names_.end());
+        BuildOutput output{.summary = {}, .directory = {}, .bytes = 0};
+        std::vector<objects::PartInfo> expected;
+        for (const std::string& name : names_) {
+            const auto info = object_->digest(name);
+            if (!info) return storage_reason(info.error(), name);
+            manifest.parts.push_back({.name = name, .size = info->size, .sha256 = info->sha256});
+            output.bytes += info->size;
+            expected.push_back(*info);
+        }
+        const std::string text = make_manifest(summary_, manifest, input_.now, input_.key);
+        if (auto failure = store_text(kManifestName, text)) return *failure;
+        expected.push_back(
+            {.name = kManifestName, .size = text.size(), .sha256 = sha256(base::as_bytes(text))});
+        const auto stored = object_->commit(expected);
+        if (!stored) return storage_reason(stored.error(), "recording");
+        output.bytes += text.size();
+        std::string date = base::to_rfc3339(key_.start).substr(0, 10);
+        std::replace(date.begin(), date.end(), '-', '/');
+        output.directory = date + "/" + summary_.id;
+        output.summary = std::move(summary_);
+        return output;
+    }
+
+    const BuildInput& input_;
+    SummaryBuilder summary_builder_;
+    objects::ObjectKey key_;
+    std::unique_ptr<objects::ObjectWriter> object_;
+    std::vector<std::string> names_;                          // of all parts but the manifest
+    std::map<std::string, std::unique_ptr<io::File>> files_;  // those still open
+    std::optional<BlockWriter> packets_;
+    std::optional<BlockWriter> signalling_;
+    std::size_t documents_ = 0;
+    Summary summary_;
+};
+
+}  // namespace
+
+base::Result<BuildOutput, base::Reason> build_recording(const BuildInput& input) {
+    return Build(input).run();
+}
+
+base::Result<Summary, base::Reason> summarise(const base::Uuid& recording, RecordSource& records,
+                                              bool was_closed) {
+    SummaryBuilder builder(recording);
+    while (const auto record = records.next()) builder.add(*record);
+    if (builder.facts().is_empty()) {
+        return base::Reason{"no_records", "The journal holds nothing of this recording."};
+    }
+    return builder.finish(
+        {.damage = records.damage(), .failure = std::nullopt, .was_closed = was_closed});
+}
+
+}  // namespace earshot::archive

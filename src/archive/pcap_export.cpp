@@ -1,0 +1,121 @@
+#include "archive/pcap_export.h"
+
+#include <algorithm>
+
+#include "archive/pcap_writer.h"
+
+namespace earshot::archive {
+namespace {
+
+constexpr std::size_t kChunkBytes = 64 * 1024;
+constexpr std::uint16_t kSipPort = 5060;  // where our own is not told
+constexpr std::uint8_t kOverUdp = 0;
+
+base::NetAddress read_address(base::ByteView payload) {
+    base::NetAddress address;
+    std::copy_n(payload.begin(), address.ip.size(), address.ip.begin());
+    address.port = base::load_u16(payload, address.ip.size());
+    return address;
+}
+
+class PcapRendering : public Rendering {
+public:
+    PcapRendering(RecordingFacts facts, std::unique_ptr<PartRecords> packets,
+                  std::unique_ptr<PartRecords> signalling)
+        : facts_(std::move(facts)),
+          packets_{std::move(packets), std::nullopt, false},
+          signalling_{std::move(signalling), std::nullopt, false} {}
+
+    base::Result<bool, base::Reason> next(std::string& chunk) override {
+        base::Bytes out;
+        if (!is_begun_) out = make_pcap_header();
+        is_begun_ = true;
+        while (out.size() < kChunkBytes) {
+            for (Input* input : {&packets_, &signalling_}) {
+                if (auto failure = fill(*input)) return *failure;
+            }
+            Input& first = is_before(packets_, signalling_) ? packets_ : signalling_;
+            if (!first.head) break;
+            add(*first.head, out);
+            first.head.reset();
+        }
+        chunk = base::as_text(out);
+        return !out.empty();
+    }
+
+private:
+    struct Input {
+        std::unique_ptr<PartRecords> records;
+        std::optional<journal::Record> head;
+        bool is_at_end = false;
+    };
+
+    static std::optional<base::Reason> fill(Input& input) {
+        if (input.head || input.is_at_end) return std::nullopt;
+        auto record = input.records->next();
+        if (!record) return record.error();
+        input.head = *record;
+        input.is_at_end = !input.head.has_value();
+        return std::nullopt;
+    }
+    static bool is_before(const Input& a, const Input& b) {
+        if (!a.head || !b.head) return a.head.has_value();
+        return a.head->header.arrival_ns <= b.head->header.arrival_ns;
+    }
+
+    // Our own end of the conversation, in the family of the peer.
+    base::NetAddress local(const base::NetAddress& peer, std::uint16_t port) const {
+        base::NetAddress address = facts_.local_host();
+        if (address.is_unspecified()) {
+            address =
+                peer.is_loopback() ? peer : *base::parse_host(peer.is_v4() ? "0.0.0.0" : "::", 0);
+        }
+        address.port = port;
+        return address;
+    }
+
+    void add(const journal::Record& record, base::Bytes& out) {
+        const bool is_sip = record.header.type == journal::RecordType::SipMessage;
+        const std::size_t envelope = is_sip ? 2 : 0;
+        if (record.payload.size() < envelope + journal::kSourceSize) return;
+        const base::NetAddress peer = read_address(record.payload.subspan(envelope));
+        const base::ByteView payload = record.payload.subspan(envelope + journal::kSourceSize);
+        if (is_sip) {
+            const base::NetAddress own = local(peer, kSipPort);
+            const bool is_incoming = record.payload[0] == 0;
+            const base::NetAddress& from = is_incoming ? peer : own;
+            const base::NetAddress& to = is_incoming ? own : peer;
+            if (record.payload[1] == kOverUdp) {
+                writer_.add_udp(record.header.arrival_ns, from, to, payload, out);
+            } else {
+                writer_.add_tcp(record.header.arrival_ns, from, to, payload, out);
+            }
+            return;
+        }
+        const auto stream = facts_.streams().find(record.header.stream);
+        std::uint16_t port = stream == facts_.streams().end() ? 0 : stream->second.local_port;
+        if (record.header.type == journal::RecordType::Rtcp && port != 0) ++port;
+        writer_.add_udp(record.header.arrival_ns, peer, local(peer, port), payload, out);
+    }
+
+    RecordingFacts facts_;
+    Input packets_;
+    Input signalling_;
+    PcapWriter writer_;
+    bool is_begun_ = false;
+};
+
+}  // namespace
+
+base::Result<std::unique_ptr<Rendering>, base::Reason> render_pcap(
+    const StoredRecording& recording) {
+    auto packets = recording.open("packets");
+    if (!packets) return packets.error();
+    auto signalling = recording.open("signalling");
+    if (!signalling) return signalling.error();
+    return std::unique_ptr<Rendering>(std::make_unique<PcapRendering>(
+        recording.facts(), std::make_unique<PartRecords>(std::move(*packets), "packets"),
+        std::make_unique<PartRecords>(std::move(*signalling), "signalling")));
+}
+
+}  // namespace earshot::archive

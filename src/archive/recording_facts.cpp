@@ -1,0 +1,332 @@
+#include "archive/recording_facts.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "base/text.h"
+#include "sip/parser.h"
+
+namespace earshot::archive {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kMaxEventBytes = 512 * 1024;  // a record's payload
+
+std::string text_field(const json& object, const char* key) {
+    const auto found = object.find(key);
+    if (found == object.end() || !found->is_string()) return {};
+    std::string text = found->get<std::string>();
+    if (text.size() > kMaxTextBytes) text.resize(kMaxTextBytes);
+    return base::to_valid_utf8(text);  // the cut may have halved a character
+}
+
+std::optional<std::int64_t> number_field(const json& object, const char* key) {
+    const auto found = object.find(key);
+    if (found == object.end() || !found->is_number_integer()) return std::nullopt;
+    if (found->is_number_unsigned() && found->get<std::uint64_t>() > INT64_MAX) return std::nullopt;
+    return found->get<std::int64_t>();
+}
+
+template <class T>
+T bounded_field(const json& object, const char* key, std::int64_t low, std::int64_t high,
+                T otherwise) {
+    const auto value = number_field(object, key);
+    return value && *value >= low && *value <= high ? static_cast<T>(*value) : otherwise;
+}
+
+void open_interval(std::vector<Interval>& list, std::int64_t at_ns) {
+    if (is_open(list) || list.size() >= kMaxIntervals) return;
+    list.push_back({.from_ns = at_ns, .to_ns = Interval::kOpen});
+}
+void close_interval(std::vector<Interval>& list, std::int64_t at_ns) {
+    if (is_open(list)) list.back().to_ns = std::max(at_ns, list.back().from_ns);
+}
+
+void add_once(std::vector<std::string>& list, std::string text) {
+    if (text.empty() || list.size() >= kMaxTexts) return;
+    if (std::find(list.begin(), list.end(), text) == list.end()) list.push_back(std::move(text));
+}
+
+std::vector<PayloadFormat> parse_formats(const json& event) {
+    std::vector<PayloadFormat> list;
+    const auto found = event.find("payload_types");
+    if (found == event.end() || !found->is_array()) return list;
+    for (const json& item : *found) {
+        const auto number = item.is_object() ? number_field(item, "pt") : std::nullopt;
+        if (!number || *number < 0 || *number > 127 || list.size() >= 128) continue;
+        list.push_back(
+            {.number = static_cast<std::uint8_t>(*number),
+             .encoding = text_field(item, "encoding"),
+             .clock_rate = bounded_field<std::uint32_t>(item, "clock_rate", 1, 1'000'000, 0),
+             .channels = bounded_field<std::uint16_t>(item, "channels", 1, 255, 1)});
+        if (list.back().clock_rate == 0) list.pop_back();
+    }
+    return list;
+}
+
+// RFC 3551 table 4, what a payload type without rtpmap means; the audio that we decode, and the
+// usual rest by its clock.
+const PayloadFormat* find_static_format(std::uint8_t number) {
+    static const std::array<PayloadFormat, 10> kStatic{{{0, "PCMU", 8000, 1},
+                                                        {3, "GSM", 8000, 1},
+                                                        {4, "G723", 8000, 1},
+                                                        {8, "PCMA", 8000, 1},
+                                                        {9, "G722", 8000, 1},
+                                                        {10, "L16", 44100, 2},
+                                                        {11, "L16", 44100, 1},
+                                                        {13, "CN", 8000, 1},
+                                                        {15, "G728", 8000, 1},
+                                                        {18, "G729", 8000, 1}}};
+    const auto* found = std::find_if(kStatic.begin(), kStatic.end(),
+                                     [&](const PayloadFormat& f) { return f.number == number; });
+    return found == kStatic.end() ? nullptr : found;
+}
+
+// The address of the first `c=` line of a message's SDP.
+std::optional<base::NetAddress> find_connection_address(std::string_view message) {
+    for (const std::string_view tag : {"\nc=IN IP4 ", "\nc=IN IP6 "}) {
+        const std::size_t at = message.find(tag);
+        if (at == std::string_view::npos) continue;
+        const std::string_view rest = message.substr(at + tag.size());
+        return base::parse_host(rest.substr(0, rest.find_first_of("\r\n /")), 0);
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+bool any_overlaps(const std::vector<Interval>& list, std::int64_t from_ns, std::int64_t to_ns) {
+    return std::any_of(list.begin(), list.end(), [&](const Interval& interval) {
+        return interval.from_ns <= to_ns && interval.to_ns >= from_ns;
+    });
+}
+
+const PayloadFormat* StreamFacts::find_format(std::uint8_t number, std::int64_t arrival_ns) const {
+    const PayloadFormat* later = nullptr;
+    for (auto it = formats.rbegin(); it != formats.rend(); ++it) {
+        const auto found = std::find_if(it->list.begin(), it->list.end(),
+                                        [&](const PayloadFormat& f) { return f.number == number; });
+        if (found == it->list.end()) continue;
+        if (it->from_ns <= arrival_ns) return &*found;
+        later = &*found;
+    }
+    return later != nullptr ? later : find_static_format(number);
+}
+
+std::int64_t RecordingFacts::start_ns() const { return started_ns_.value_or(first_ns_); }
+
+std::int64_t RecordingFacts::end_ns() const {
+    const std::int64_t end = has_ended() ? std::max(ended_ns_, last_media_ns_) : last_ns_;
+    return std::max(end, start_ns());
+}
+
+void RecordingFacts::add(const journal::Record& record) {
+    const std::int64_t at_ns = record.header.arrival_ns;
+    const bool is_recovery = record.header.type == journal::RecordType::Event &&
+                             base::as_text(record.payload).starts_with(R"({"type":"recovered")");
+    // A recovery is told hours later, by the next start: it makes the call no longer.
+    if (record.header.type != journal::RecordType::Close && !is_recovery) {
+        if (records_ == 0 || at_ns < first_ns_) first_ns_ = at_ns;
+        if (records_ == 0 || at_ns > last_ns_) last_ns_ = at_ns;
+        ++records_;
+    }
+    switch (record.header.type) {
+        case journal::RecordType::Event:
+            add_event(record);
+            break;
+        case journal::RecordType::Metadata:
+            add_metadata(record);
+            break;
+        case journal::RecordType::SipMessage:
+            add_sip(record);
+            break;
+        case journal::RecordType::Rtp:
+            if (!has_ended() || at_ns - ended_ns_ <= std::chrono::nanoseconds(kLateMedia).count()) {
+                last_media_ns_ = std::max(last_media_ns_, at_ns);
+            }
+            break;
+        case journal::RecordType::Rtcp:
+        case journal::RecordType::Attempt:
+        case journal::RecordType::Close:
+            break;
+    }
+}
+
+void RecordingFacts::add_event(const journal::Record& record) {
+    if (record.payload.size() > kMaxEventBytes) return;
+    const json event = json::parse(base::as_text(record.payload), nullptr, false);
+    if (!event.is_object()) return;
+    const std::string type = text_field(event, "type");
+    add_call_event(type, event, record.header.arrival_ns);
+
+    auto number = bounded_field<std::uint16_t>(event, "stream", 0, journal::kNoStream - 1,
+                                               record.header.stream);
+    if (number == journal::kNoStream) {
+        if (type == "storage_gap") {  // of the whole recording
+            for (auto& [other, stream] : streams_) {
+                add_stream_event(type, event, record.header.arrival_ns, other);
+            }
+        }
+        return;
+    }
+    add_stream_event(type, event, record.header.arrival_ns, number);
+}
+
+void RecordingFacts::add_call_event(std::string_view type, const json& event, std::int64_t at_ns) {
+    if (type == "recording_started") {
+        if (!started_ns_ || at_ns < *started_ns_) started_ns_ = at_ns;
+        ++calls_open_;
+        add_once(call_ids_, text_field(event, "call_id"));
+        const auto ids = event.find("session_ids");
+        if (ids != event.end() && ids->is_array()) {
+            for (const json& id : *ids) {
+                if (id.is_string()) add_once(told_session_ids_, id.get<std::string>());
+            }
+        }
+    } else if (type == "call_ended") {
+        --calls_open_;
+        ++calls_ended_;
+        ended_ns_ = std::max(ended_ns_, at_ns);
+        const std::string code = text_field(event, "code");
+        if (!code.empty() && code != "bye" && code != "normal") {
+            end_reason_ = base::Reason{code, text_field(event, "text")};
+        }
+    } else if (type == "recovered") {
+        recovered_ = base::Reason{"interrupted", text_field(event, "text")};
+    }
+}
+
+void RecordingFacts::add_stream_event(std::string_view type, const json& event, std::int64_t at_ns,
+                                      std::uint16_t number) {
+    const auto found = streams_.find(number);
+    if (type == "stream_added" || type == "stream_changed") {
+        if (found == streams_.end() && streams_.size() >= kMaxStreams) return;
+        StreamFacts& stream = streams_[number];
+        stream.stream = number;
+        open_interval(stream.negotiated, at_ns);
+        const std::string label = text_field(event, "label");
+        if (!label.empty()) stream.label = label;
+        const std::string media = text_field(event, "media");
+        if (!media.empty()) stream.media = media;
+        const std::string direction = text_field(event, "direction");
+        if (!direction.empty()) stream.direction = direction;
+        stream.local_port = bounded_field(event, "local_port", 1, 65535, stream.local_port);
+        auto formats = parse_formats(event);
+        if (!formats.empty() && stream.formats.size() < kMaxFormats) {
+            stream.formats.push_back({.from_ns = at_ns, .list = std::move(formats)});
+        }
+        const auto paused = event.find("paused");
+        if (paused != event.end() && paused->is_boolean() && paused->get<bool>()) {
+            open_interval(stream.paused, at_ns);
+        }
+        return;
+    }
+    if (found == streams_.end()) return;
+    StreamFacts& stream = found->second;
+    if (type == "stream_paused") open_interval(stream.paused, at_ns);
+    if (type == "stream_resumed") close_interval(stream.paused, at_ns);
+    if (type == "stream_held") open_interval(stream.held, at_ns);
+    if (type == "stream_unheld") close_interval(stream.held, at_ns);
+    if (type == "stream_removed") close_interval(stream.negotiated, at_ns);
+    if (type == "storage_gap" && stream.storage.size() < kMaxIntervals) {
+        const std::int64_t from = number_field(event, "from_ns").value_or(at_ns);
+        const std::int64_t to = number_field(event, "to_ns").value_or(at_ns);
+        stream.storage.push_back({.from_ns = std::min(from, to), .to_ns = std::max(from, to)});
+    }
+}
+
+void RecordingFacts::add_metadata(const journal::Record& record) {
+    const auto document = siprec::parse_metadata(base::as_text(record.payload));
+    if (!document || document->kind != siprec::MetadataDocument::Kind::Recording) return;
+    metadata_.apply(*document, base::wall_from_ns(record.header.arrival_ns));
+
+    participants_.clear();
+    for (const siprec::Participant& participant : metadata_.objects().participants) {
+        if (participant.names.empty() || participants_.size() >= kMaxTexts) continue;
+        ParticipantSummary summary{.aor = participant.names.front().aor, .name = {}};
+        for (const siprec::NameId& id : participant.names) {
+            if (summary.name.empty()) summary.name = id.name;
+        }
+        participants_.push_back(std::move(summary));
+    }
+    for (const siprec::MediaStream& stream : metadata_.objects().streams) {
+        if (stream.label.empty() || senders_.size() >= kMaxStreams) continue;
+        for (const siprec::Participant* sender : metadata_.senders_of(stream.label)) {
+            if (!sender->names.empty()) add_once(senders_[stream.label], sender->names.front().aor);
+        }
+    }
+}
+
+void RecordingFacts::add_sip(const journal::Record& record) {
+    constexpr std::size_t kEnvelope = 2 + journal::kSourceSize;
+    if (record.payload.size() <= kEnvelope) return;
+    const bool is_incoming = record.payload[0] == 0;
+    const base::ByteView message = record.payload.subspan(kEnvelope);
+    if (is_incoming) {
+        if (!has_invite_ && base::as_text(message).starts_with("INVITE "))
+            add_invite_headers(message);
+    } else if (local_host_.is_unspecified()) {
+        const auto host = find_connection_address(base::as_text(message));
+        if (host) local_host_ = *host;
+    }
+}
+
+void RecordingFacts::add_invite_headers(base::ByteView message) {
+    const sip::ParsedMessage parsed = sip::parse_message(base::as_text(message));
+    if (parsed.verdict == sip::Verdict::Drop) return;
+    has_invite_ = true;
+    add_once(call_ids_, base::to_valid_utf8(parsed.message.call_id()));
+    for (std::size_t i = 0; i < parsed.message.header_count() && headers_.size() < kMaxTexts; ++i) {
+        const sip::HeaderView header = parsed.message.header(i);
+        if (header.id != sip::HeaderId::Other) continue;
+        std::string& value = headers_[base::to_valid_utf8(header.name)];
+        if (value.size() + header.value.size() > kMaxTextBytes) continue;
+        if (!value.empty()) value += ", ";  // RFC 3261 section 7.3.1
+        value += base::to_valid_utf8(header.value);
+    }
+}
+
+std::vector<std::string> RecordingFacts::senders_of(const std::string& label) const {
+    const auto found = senders_.find(label);
+    return found == senders_.end() ? std::vector<std::string>{} : found->second;
+}
+
+std::vector<std::string> RecordingFacts::session_ids() const {
+    std::vector<std::string> ids;
+    for (const auto& session : metadata_.objects().sessions) add_once(ids, session.id.text());
+    if (ids.empty()) return told_session_ids_;
+    return ids;
+}
+
+std::string RecordingFacts::group() const {
+    const auto& groups = metadata_.objects().groups;
+    return groups.empty() ? std::string{} : groups.front().id.text();
+}
+
+std::map<std::string, std::string> RecordingFacts::extensions() const {
+    std::map<std::string, std::string> all;
+    const auto add_all = [&](const std::vector<siprec::Extension>& list) {
+        for (const siprec::Extension& extension : list) {
+            if (all.size() >= kMaxTexts) return;
+            const std::string key = extension.name_space.empty()
+                                        ? extension.name
+                                        : "{" + extension.name_space + "}" + extension.name;
+            std::string& xml = all[key];
+            if (xml.size() + extension.xml.size() <= kMaxTextBytes) xml += extension.xml;
+        }
+    };
+    const siprec::MetadataObjects& objects = metadata_.objects();
+    add_all(objects.extensions);
+    for (const auto& object : objects.groups) add_all(object.extensions);
+    for (const auto& object : objects.sessions) add_all(object.extensions);
+    for (const auto& object : objects.participants) add_all(object.extensions);
+    for (const auto& object : objects.streams) add_all(object.extensions);
+    for (const auto& object : objects.session_recordings) add_all(object.extensions);
+    for (const auto& object : objects.participant_sessions) add_all(object.extensions);
+    for (const auto& object : objects.participant_streams) add_all(object.extensions);
+    return all;
+}
+
+}  // namespace earshot::archive

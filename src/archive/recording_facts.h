@@ -1,0 +1,122 @@
+// What the signalling, the metadata and the events say about a recording, gathered record by
+// record. The events' JSON is hostile input: wrong types and values are passed over, all growth is
+// bounded.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <nlohmann/json_fwd.hpp>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "archive/limits.h"
+#include "archive/summary.h"
+#include "base/net_address.h"
+#include "base/reason.h"
+#include "journal/record.h"
+#include "siprec/metadata.h"
+
+namespace earshot::archive {
+
+struct PayloadFormat {
+    std::uint8_t number = 0;
+    std::string encoding;  // as in rtpmap; case does not matter
+    std::uint32_t clock_rate = 8000;
+    std::uint16_t channels = 1;
+};
+
+struct Interval {
+    std::int64_t from_ns = 0;
+    std::int64_t to_ns = 0;  // kOpen: not over yet
+    static constexpr std::int64_t kOpen = INT64_MAX;
+};
+// The last interval of the list is open.
+inline bool is_open(const std::vector<Interval>& list) {
+    return !list.empty() && list.back().to_ns == Interval::kOpen;
+}
+// Whether any of the intervals has a moment in common with [from_ns, to_ns].
+bool any_overlaps(const std::vector<Interval>& list, std::int64_t from_ns, std::int64_t to_ns);
+
+struct StreamFacts {
+    std::uint16_t stream = 0;
+    std::string label;
+    std::string media = "audio";
+    std::string direction = "sendonly";  // of the latest offer
+    std::uint16_t local_port = 0;
+    std::vector<Interval> negotiated;
+    std::vector<Interval> paused;
+    std::vector<Interval> held;
+    std::vector<Interval> storage;  // media came and could not be stored
+
+    struct Formats {
+        std::int64_t from_ns = 0;
+        std::vector<PayloadFormat> list;
+    };
+    std::vector<Formats> formats;  // as negotiated, oldest first
+
+    bool is_audio() const { return media == "audio"; }
+    // What the number meant at that time: by the newest negotiation before it that names the
+    // number, else by the oldest after it, else by RFC 3551's static table.
+    const PayloadFormat* find_format(std::uint8_t number, std::int64_t arrival_ns) const;
+};
+
+class RecordingFacts {
+public:
+    // Any record; those of media are only looked at for their time.
+    void add(const journal::Record& record);
+
+    bool is_empty() const { return records_ == 0; }
+    std::int64_t start_ns() const;
+    // The end of the last call, or of what was recorded when no end was told; media counts for
+    // kLateMedia beyond the call's end.
+    std::int64_t end_ns() const;
+    bool has_ended() const { return calls_open_ <= 0 && calls_ended_ > 0; }
+    const std::optional<base::Reason>& end_reason() const { return end_reason_; }  // not a BYE
+    const std::optional<base::Reason>& recovered() const { return recovered_; }
+
+    const std::map<std::uint16_t, StreamFacts>& streams() const { return streams_; }
+    const std::vector<std::string>& call_ids() const { return call_ids_; }
+    const std::map<std::string, std::string>& headers() const { return headers_; }
+    const siprec::MetadataModel& metadata() const { return metadata_; }
+    const std::vector<ParticipantSummary>& participants() const { return participants_; }
+    // AORs of those who sent the label at any time, in the order in which they began.
+    std::vector<std::string> senders_of(const std::string& label) const;
+    std::vector<std::string> session_ids() const;
+    std::string group() const;
+    std::map<std::string, std::string> extensions() const;
+    // Our own address as our SDP answer names it; unspecified when none was seen.
+    const base::NetAddress& local_host() const { return local_host_; }
+
+private:
+    void add_event(const journal::Record& record);
+    void add_call_event(std::string_view type, const nlohmann::json& event, std::int64_t at_ns);
+    void add_stream_event(std::string_view type, const nlohmann::json& event, std::int64_t at_ns,
+                          std::uint16_t number);
+    void add_metadata(const journal::Record& record);
+    void add_sip(const journal::Record& record);
+    void add_invite_headers(base::ByteView message);
+
+    std::uint64_t records_ = 0;
+    std::int64_t first_ns_ = 0;
+    std::int64_t last_ns_ = 0;
+    std::optional<std::int64_t> started_ns_;
+    std::int64_t ended_ns_ = 0;
+    std::int64_t last_media_ns_ = 0;  // not later than kLateMedia past ended_ns_, once ended
+    int calls_open_ = 0;
+    int calls_ended_ = 0;
+    std::optional<base::Reason> end_reason_;
+    std::optional<base::Reason> recovered_;
+    std::map<std::uint16_t, StreamFacts> streams_;
+    std::vector<std::string> call_ids_;
+    std::vector<std::string> told_session_ids_;
+    std::map<std::string, std::string> headers_;
+    bool has_invite_ = false;
+    siprec::MetadataModel metadata_;
+    std::vector<ParticipantSummary> participants_;
+    std::map<std::string, std::vector<std::string>> senders_;
+    base::NetAddress local_host_;
+};
+
+}  // namespace earshot::archive

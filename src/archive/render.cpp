@@ -1,0 +1,201 @@
+#include "archive/render.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+
+#include "archive/audio_export.h"
+#include "archive/manifest.h"
+#include "archive/pcap_export.h"
+#include "archive/stored_recording.h"
+#include "io/linux_file.h"
+#include "siprec/metadata.h"
+
+namespace earshot::archive {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::size_t kChunkBytes = 64 * 1024;
+constexpr std::size_t kMaxDocumentBytes = 1024 * 1024;
+constexpr std::size_t kMaxLineBytes = 2 * 1024 * 1024;
+
+struct FormatRow {
+    Format format;
+    std::string_view name;
+    std::string_view content_type;
+    std::string_view extension;
+};
+constexpr std::array<FormatRow, 5> kFormats{
+    {{Format::Wav, "wav", "audio/wav", "wav"},
+     {Format::Stereo, "stereo", "audio/wav", "wav"},
+     {Format::Pcap, "pcap", "application/vnd.tcpdump.pcap", "pcap"},
+     {Format::Xml, "xml", "application/xml", "xml"},
+     {Format::Json, "json", "application/json", "json"}}};
+
+const FormatRow& row_of(Format format) { return kFormats.at(static_cast<std::size_t>(format)); }
+
+// A text that is small enough to be made at once.
+class TextRendering : public Rendering {
+public:
+    explicit TextRendering(std::string text) : text_(std::move(text)) {}
+    std::optional<std::uint64_t> size() const override { return text_.size(); }
+    base::Result<bool, base::Reason> next(std::string& chunk) override {
+        if (is_done_) return false;
+        is_done_ = true;
+        chunk = text_;
+        return true;
+    }
+
+private:
+    std::string text_;
+    bool is_done_ = false;
+};
+
+// {"summary": ..., "events": [...], "manifest": ...}; the events line by line.
+class JsonRendering : public Rendering {
+public:
+    JsonRendering(std::string head, std::string tail, std::unique_ptr<io::File> events)
+        : pending_(std::move(head)),
+          tail_(std::move(tail)),
+          events_(std::move(events)),
+          lines_(*events_, kMaxLineBytes) {}
+
+    base::Result<bool, base::Reason> next(std::string& chunk) override {
+        while (!is_at_end_ && pending_.size() < kChunkBytes) {
+            const auto line = lines_.next();
+            if (!line) return part_reason(line.error(), "events");
+            if (!line->has_value()) {
+                pending_ += tail_;
+                is_at_end_ = true;
+            } else if (!json::accept(**line)) {
+                return part_reason({base::Errc::Malformed, "a line is no JSON"}, "events");
+            } else {
+                pending_ += is_first_ ? "\n" : ",\n";
+                pending_ += **line;
+                is_first_ = false;
+            }
+        }
+        chunk = std::move(pending_);
+        pending_.clear();
+        return !chunk.empty();
+    }
+
+private:
+    std::string pending_;
+    std::string tail_;
+    std::unique_ptr<io::File> events_;
+    LineReader lines_;
+    bool is_first_ = true;
+    bool is_at_end_ = false;
+};
+
+using RenderResult = base::Result<std::unique_ptr<Rendering>, base::Reason>;
+
+RenderResult render_json(const StoredRecording& recording) {
+    const auto summary = recording.summary();
+    if (!summary) return summary.error();
+    const auto manifest = recording.read(kManifestName, kMaxManifestBytes);
+    if (!manifest) return manifest.error();
+    if (!json::accept(*manifest)) {
+        return part_reason({base::Errc::Malformed, "it is no JSON"}, kManifestName);
+    }
+    auto events = recording.open("events");
+    if (!events) return events.error();
+    std::string head = "{\"summary\":" + to_json(*summary).dump() + ",\n\"events\":[";
+    return std::unique_ptr<Rendering>(std::make_unique<JsonRendering>(
+        std::move(head), "\n],\n\"manifest\":" + *manifest + "}\n", std::move(*events)));
+}
+
+// The documents merged in order. What one recording session told at different times stands in
+// `metadata/` as received; here is its last state.
+RenderResult render_xml(const StoredRecording& recording) {
+    const auto summary = recording.summary();
+    if (!summary) return summary.error();
+    siprec::MetadataModel model;
+    base::WallTime arrival = summary->start;
+    for (const std::string& name : recording.documents()) {
+        const auto text = recording.read(name, kMaxDocumentBytes);
+        if (!text) return text.error();
+        const auto document = siprec::parse_metadata(*text);
+        if (!document || document->kind != siprec::MetadataDocument::Kind::Recording) continue;
+        model.apply(*document, arrival);
+        arrival += std::chrono::milliseconds(1);  // only their order counts here
+    }
+    if (model.objects().count() == 0) {
+        return base::Reason{"no_metadata", "The recording has no metadata that can be read."};
+    }
+    return std::unique_ptr<Rendering>(
+        std::make_unique<TextRendering>(siprec::write_metadata(model.snapshot())));
+}
+
+// Renders from the real disk and keeps its file system alive.
+class OwningRendering : public Rendering {
+public:
+    OwningRendering(std::unique_ptr<io::FileSystem> files, std::unique_ptr<Rendering> inner)
+        : files_(std::move(files)), inner_(std::move(inner)) {}
+    std::optional<std::uint64_t> size() const override { return inner_->size(); }
+    base::Result<bool, base::Reason> next(std::string& chunk) override {
+        return inner_->next(chunk);
+    }
+
+private:
+    std::unique_ptr<io::FileSystem> files_;
+    std::unique_ptr<Rendering> inner_;
+};
+
+}  // namespace
+
+std::optional<Format> parse_format(std::string_view name) {
+    const auto* found = std::find_if(kFormats.begin(), kFormats.end(),
+                                     [&](const FormatRow& row) { return row.name == name; });
+    if (found == kFormats.end()) return std::nullopt;
+    return found->format;
+}
+std::string_view content_type(Format format) { return row_of(format).content_type; }
+std::string_view file_extension(Format format) { return row_of(format).extension; }
+
+RenderResult render(io::FileSystem& files, const std::string& directory, Format format) {
+    const StoredRecording recording(files, directory);
+    switch (format) {
+        case Format::Wav:
+            return render_audio(recording, false);
+        case Format::Stereo:
+            return render_audio(recording, true);
+        case Format::Pcap:
+            return render_pcap(recording);
+        case Format::Xml:
+            return render_xml(recording);
+        case Format::Json:
+            break;
+    }
+    return render_json(recording);
+}
+
+RenderResult render(const std::string& directory, Format format) {
+    auto files = std::make_unique<io::LinuxFileSystem>();
+    auto inner = render(*files, directory, format);
+    if (!inner) return inner.error();
+    return std::unique_ptr<Rendering>(
+        std::make_unique<OwningRendering>(std::move(files), std::move(*inner)));
+}
+
+base::Result<std::string, base::Reason> read_peaks(const std::string& directory) {
+    io::LinuxFileSystem files;
+    return StoredRecording(files, directory).read("peaks.json", kMaxPeaksBytes);
+}
+
+base::Result<std::string, base::Reason> find_track(const std::string& directory,
+                                                   std::string_view label) {
+    io::LinuxFileSystem files;
+    const auto summary = StoredRecording(files, directory).summary();
+    if (!summary) return summary.error();
+    for (const StreamSummary& stream : summary->streams) {
+        const bool is_safe = stream.track.find('/') == std::string::npos;
+        if (stream.label != label || stream.track.empty() || !is_safe) continue;
+        return io::join_path(directory, "tracks/" + stream.track + ".wav");
+    }
+    return base::Reason{"not_found", "No stream of this label has a track."};
+}
+
+}  // namespace earshot::archive

@@ -1,0 +1,140 @@
+#include "archive/stored_recording.h"
+
+#include <algorithm>
+#include <nlohmann/json.hpp>
+
+namespace earshot::archive {
+namespace {
+
+constexpr std::size_t kReadBytes = 64 * 1024;
+constexpr std::size_t kMaxLineBytes = 2 * 1024 * 1024;  // an event's record, escaped
+
+}  // namespace
+
+base::Reason part_reason(const base::Error& error, const std::string& part) {
+    const bool is_io = error.code == base::Errc::Io;
+    return {is_io ? "io" : "damaged",
+            "The part " + part + (is_io ? " cannot be read: " : " is damaged: ") +
+                std::string(error.what) + (is_io ? ", error " : ", at byte ") +
+                std::to_string(error.detail) + "."};
+}
+
+base::Result<std::unique_ptr<io::File>, base::Reason> StoredRecording::open(
+    const std::string& part) const {
+    auto file = files_.open_for_reading(io::join_path(directory_, part));
+    if (file) return std::move(*file);
+    if (file.error().code == base::Errc::NotFound) {
+        return base::Reason{"not_found", "The recording has no part " + part + "."};
+    }
+    return part_reason(file.error(), part);
+}
+
+base::Result<std::string, base::Reason> StoredRecording::read(const std::string& part,
+                                                              std::size_t limit) const {
+    const auto bytes = files_.read_file(io::join_path(directory_, part), limit);
+    if (bytes) return std::string(base::as_text(*bytes));
+    if (bytes.error().code == base::Errc::NotFound) {
+        return base::Reason{"not_found", "The recording has no part " + part + "."};
+    }
+    return part_reason(bytes.error(), part);
+}
+
+base::Result<Summary, base::Reason> StoredRecording::summary() const {
+    const auto text = read("summary.json", kMaxSummaryBytes);
+    if (!text) return text.error();
+    auto summary = parse_summary(*text);
+    if (!summary) return part_reason(summary.error(), "summary.json");
+    return *std::move(summary);
+}
+
+std::vector<std::string> StoredRecording::documents() const {
+    std::vector<std::string> names;
+    const auto entries = files_.list(io::join_path(directory_, "metadata"));
+    if (!entries) return names;
+    for (const io::DirectoryEntry& entry : *entries) {
+        if (!entry.is_directory && entry.name.ends_with(".xml")) {
+            names.push_back("metadata/" + entry.name);
+        }
+    }
+    std::sort(names.begin(), names.end());
+    return names;
+}
+
+RecordingFacts StoredRecording::facts() const {
+    RecordingFacts facts;
+    if (auto events = open("events")) {
+        LineReader lines(**events, kMaxLineBytes);
+        while (true) {
+            const auto line = lines.next();
+            if (!line || !line->has_value()) break;
+            const auto event = nlohmann::json::parse(**line, nullptr, false);
+            if (!event.is_object()) continue;
+            const auto arrival = event.find("arrival_ns");
+            if (arrival == event.end() || !arrival->is_number_integer()) continue;
+            journal::Record record;
+            record.header.arrival_ns = arrival->get<std::int64_t>();
+            record.payload = base::as_bytes(**line);
+            facts.add(record);
+        }
+    }
+    if (auto signalling = open("signalling")) {
+        PartRecords records(std::move(*signalling), "signalling");
+        while (true) {
+            const auto record = records.next();
+            if (!record || !record->has_value()) break;
+            facts.add(**record);
+        }
+    }
+    return facts;
+}
+
+base::Result<std::optional<std::string>> LineReader::next() {
+    while (true) {
+        const std::size_t end = buffer_.find('\n', at_);
+        if (end != std::string::npos) {
+            std::string line = buffer_.substr(at_, end - at_);
+            at_ = end + 1;
+            return std::optional<std::string>(std::move(line));
+        }
+        buffer_.erase(0, at_);
+        at_ = 0;
+        if (is_at_end_) {
+            if (buffer_.empty()) return std::optional<std::string>{};
+            return base::Error{base::Errc::Malformed, "the last line is cut",
+                               static_cast<std::size_t>(offset_)};
+        }
+        if (buffer_.size() > limit_) {
+            return base::Error{base::Errc::TooLarge, "line too long",
+                               static_cast<std::size_t>(offset_)};
+        }
+        base::Bytes piece(kReadBytes);
+        const auto count = file_.read_at(offset_, piece);
+        if (!count) return count.error();
+        is_at_end_ = *count == 0;
+        offset_ += *count;
+        buffer_ += base::as_text(base::ByteView(piece).first(*count));
+    }
+}
+
+base::Result<std::optional<journal::Record>, base::Reason> PartRecords::next() {
+    if (!is_open_) {
+        const auto header = reader_.open();
+        if (!header) return part_reason(header.error(), part_);
+        is_open_ = true;
+    }
+    while (true) {
+        if (records_) {
+            journal::Record record;
+            const auto found = records_->next(record);
+            if (!found) return part_reason(found.error(), part_);
+            if (*found) return std::optional<journal::Record>(record);
+        }
+        auto block = reader_.next();
+        if (!block) return part_reason(block.error(), part_);
+        if (!block->has_value()) return std::optional<journal::Record>{};
+        block_ = std::move(*block);
+        records_.emplace(block_->raw);
+    }
+}
+
+}  // namespace earshot::archive

@@ -1,0 +1,76 @@
+// One recording's folder, read part by part. Nothing in it is trusted.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "archive/block_file.h"
+#include "archive/recording_facts.h"
+#include "archive/summary.h"
+#include "base/reason.h"
+#include "base/result.h"
+#include "io/file.h"
+
+namespace earshot::archive {
+
+// What is wrong with a part, for a person: "damaged" or "io", with the offset.
+base::Reason part_reason(const base::Error& error, const std::string& part);
+
+class StoredRecording {
+public:
+    // Borrows `files`.
+    StoredRecording(io::FileSystem& files, std::string directory)
+        : files_(files), directory_(std::move(directory)) {}
+
+    base::Result<std::unique_ptr<io::File>, base::Reason> open(const std::string& part) const;
+    base::Result<std::string, base::Reason> read(const std::string& part, std::size_t limit) const;
+    base::Result<Summary, base::Reason> summary() const;
+    // The metadata documents' names in order: "metadata/0001.xml".
+    std::vector<std::string> documents() const;
+    // From the events and the signalling alone; of what cannot be read as much as can be.
+    RecordingFacts facts() const;
+
+private:
+    io::FileSystem& files_;
+    std::string directory_;
+};
+
+// Calls `use` with each line of a part, without its newline; lines longer than `limit` are an
+// error. Pulled, so that an export reads no faster than its reader.
+class LineReader {
+public:
+    LineReader(io::File& file, std::size_t limit) : file_(file), limit_(limit) {}
+    // nullopt at the end.
+    base::Result<std::optional<std::string>> next();
+
+private:
+    io::File& file_;
+    const std::size_t limit_;
+    std::string buffer_;
+    std::size_t at_ = 0;
+    std::uint64_t offset_ = 0;
+    bool is_at_end_ = false;
+};
+
+// The records of a part made of blocks, in order.
+class PartRecords {
+public:
+    PartRecords(std::unique_ptr<io::File> file, std::string part)
+        : file_(std::move(file)), part_(std::move(part)), reader_(*file_) {}
+
+    // Valid until the next call; nullopt at the end.
+    base::Result<std::optional<journal::Record>, base::Reason> next();
+
+private:
+    std::unique_ptr<io::File> file_;
+    std::string part_;
+    BlockReader reader_;
+    std::optional<Block> block_;
+    std::optional<BlockRecords> records_;
+    bool is_open_ = false;
+};
+
+}  // namespace earshot::archive

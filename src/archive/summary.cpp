@@ -1,0 +1,251 @@
+#include "archive/summary.h"
+
+#include <algorithm>
+#include <array>
+#include <nlohmann/json.hpp>
+#include <numeric>
+
+#include "archive/limits.h"
+#include "base/text.h"
+
+namespace earshot::archive {
+namespace {
+
+using nlohmann::json;
+
+constexpr std::array<std::string_view, 5> kGapReasons{"lost", "paused", "held", "not_negotiated",
+                                                      "storage"};
+
+json gaps_to_json(const std::vector<Gap>& gaps) {
+    json list = json::array();
+    for (const Gap& gap : gaps) {
+        list.push_back({{"start_ms", gap.start_ms},
+                        {"duration_ms", gap.duration_ms},
+                        {"reason", to_string(gap.reason)}});
+    }
+    return list;
+}
+
+json make_json(const Summary& summary, bool is_stored) {
+    json object;
+    object["id"] = summary.id;
+    object["state"] = catalog::to_string(summary.state);
+    object["reason"] = nullptr;
+    if (summary.reason) {
+        object["reason"] = {{"code", summary.reason->code},
+                            {"text", base::to_valid_utf8(summary.reason->text)}};
+    }
+    object["start"] = base::to_rfc3339(summary.start);
+    object["duration_ms"] = nullptr;
+    if (summary.duration_ms) object["duration_ms"] = *summary.duration_ms;
+    object["call_ids"] = summary.call_ids;
+    object["session_ids"] = summary.session_ids;
+    object["participants"] = json::array();
+    for (const ParticipantSummary& participant : summary.participants) {
+        object["participants"].push_back({{"aor", participant.aor}, {"name", participant.name}});
+    }
+    object["streams"] = json::array();
+    for (const StreamSummary& stream : summary.streams) {
+        json item{{"label", stream.label}, {"media", stream.media},
+                  {"codec", stream.codec}, {"packets", stream.packets},
+                  {"lost", stream.lost},   {"gaps", gaps_to_json(stream.gaps)}};
+        if (is_stored) {
+            item["stream"] = stream.stream;
+            item["track"] = stream.track;
+            item["senders"] = stream.senders;
+        }
+        object["streams"].push_back(std::move(item));
+    }
+    object["group"] = nullptr;
+    if (!summary.group.empty()) object["group"] = summary.group;
+    object["headers"] = summary.headers;
+    object["extensions"] = summary.extensions;
+    return object;
+}
+
+// Reads a JSON object field by field; one wrong type and all fails.
+class Fields {
+public:
+    explicit Fields(const json& object) : object_(object) { ok_ = object.is_object(); }
+
+    bool ok() const { return ok_; }
+    void fail() { ok_ = false; }
+    const json* find(const char* key) {
+        if (!ok_) return nullptr;
+        const auto found = object_.find(key);
+        return found == object_.end() ? nullptr : &*found;
+    }
+    std::string text(const char* key) {
+        const json* value = find(key);
+        if (value == nullptr || !value->is_string()) {
+            fail();
+            return {};
+        }
+        return value->get<std::string>();
+    }
+    std::int64_t number(const char* key) {
+        const json* value = find(key);
+        if (value == nullptr || !value->is_number_integer() ||
+            (value->is_number_unsigned() && value->get<std::uint64_t>() > INT64_MAX)) {
+            fail();
+            return 0;
+        }
+        return value->get<std::int64_t>();
+    }
+    std::uint64_t count(const char* key) {
+        const std::int64_t value = number(key);
+        if (value < 0) fail();
+        return value < 0 ? 0 : static_cast<std::uint64_t>(value);
+    }
+    const json& list(const char* key) {
+        static const json kEmpty = json::array();
+        const json* value = find(key);
+        if (value != nullptr && value->is_array()) return *value;
+        fail();
+        return kEmpty;
+    }
+    std::vector<std::string> texts(const char* key) {
+        std::vector<std::string> result;
+        for (const json& item : list(key)) {
+            if (!item.is_string()) fail();
+            result.push_back(item.is_string() ? item.get<std::string>() : std::string{});
+        }
+        return result;
+    }
+    std::map<std::string, std::string> text_map(const char* key) {
+        std::map<std::string, std::string> result;
+        const json* value = find(key);
+        if (value == nullptr || !value->is_object()) {
+            fail();
+            return result;
+        }
+        for (const auto& [name, item] : value->items()) {
+            if (!item.is_string()) fail();
+            result[name] = item.is_string() ? item.get<std::string>() : std::string{};
+        }
+        return result;
+    }
+
+private:
+    const json& object_;
+    bool ok_ = true;
+};
+
+bool parse_stream(const json& item, StreamSummary& stream) {
+    Fields fields(item);
+    stream.label = fields.text("label");
+    stream.media = fields.text("media");
+    stream.codec = fields.text("codec");
+    stream.packets = fields.count("packets");
+    stream.lost = fields.count("lost");
+    for (const json& entry : fields.list("gaps")) {
+        Fields gap(entry);
+        const std::int64_t start = gap.number("start_ms");
+        const std::int64_t duration = gap.number("duration_ms");
+        const auto reason = parse_gap_reason(gap.text("reason"));
+        if (!gap.ok() || !reason || start < 0 || duration < 0) return false;
+        stream.gaps.push_back({.start_ms = start, .duration_ms = duration, .reason = *reason});
+    }
+    if (fields.find("stream") != nullptr) {
+        const std::uint64_t number = fields.count("stream");
+        if (number > 0xffff) return false;
+        stream.stream = static_cast<std::uint16_t>(number);
+        stream.track = fields.text("track");
+        stream.senders = fields.texts("senders");
+    }
+    return fields.ok();
+}
+
+}  // namespace
+
+std::string_view to_string(GapReason reason) {
+    return kGapReasons.at(static_cast<std::size_t>(reason));
+}
+
+std::optional<GapReason> parse_gap_reason(std::string_view text) {
+    const auto* found = std::find(kGapReasons.begin(), kGapReasons.end(), text);
+    if (found == kGapReasons.end()) return std::nullopt;
+    return static_cast<GapReason>(found - kGapReasons.begin());
+}
+
+json to_json(const Summary& summary) { return make_json(summary, false); }
+json to_stored_json(const Summary& summary) { return make_json(summary, true); }
+
+base::Result<Summary> parse_summary(std::string_view text) {
+    const base::Error wrong{base::Errc::Malformed, "summary: not of our making"};
+    if (text.size() > kMaxSummaryBytes)
+        return base::Error{base::Errc::TooLarge, "summary too large"};
+    const json object = json::parse(text, nullptr, false);
+    Fields fields(object);
+    Summary summary;
+    summary.id = fields.text("id");
+    const auto state = catalog::parse_state(fields.text("state"));
+    const auto start = base::parse_time(fields.text("start"));
+    if (!fields.ok() || !state || !start) return wrong;
+    summary.state = *state;
+    summary.start = start->time;
+    if (const json* reason = fields.find("reason"); reason != nullptr && !reason->is_null()) {
+        Fields parts(*reason);
+        summary.reason = base::Reason{parts.text("code"), parts.text("text")};
+        if (!parts.ok()) return wrong;
+    }
+    if (const json* duration = fields.find("duration_ms");
+        duration != nullptr && !duration->is_null()) {
+        summary.duration_ms = fields.number("duration_ms");
+        if (*summary.duration_ms < 0) return wrong;
+    }
+    summary.call_ids = fields.texts("call_ids");
+    summary.session_ids = fields.texts("session_ids");
+    for (const json& item : fields.list("participants")) {
+        Fields parts(item);
+        summary.participants.push_back({.aor = parts.text("aor"), .name = parts.text("name")});
+        if (!parts.ok()) return wrong;
+    }
+    for (const json& item : fields.list("streams")) {
+        if (!parse_stream(item, summary.streams.emplace_back())) return wrong;
+    }
+    if (const json* group = fields.find("group"); group != nullptr && !group->is_null()) {
+        summary.group = fields.text("group");
+    }
+    summary.headers = fields.text_map("headers");
+    summary.extensions = fields.text_map("extensions");
+    if (!fields.ok()) return wrong;
+    return summary;
+}
+
+std::string search_text(const Summary& summary) {
+    std::string text;
+    const auto add = [&](std::string_view part) {
+        if (part.empty()) return;
+        if (!text.empty()) text += ' ';
+        text += part;
+    };
+    for (const ParticipantSummary& participant : summary.participants) {
+        add(participant.aor);
+        add(participant.name);
+    }
+    for (const std::string& id : summary.call_ids) add(id);
+    for (const std::string& id : summary.session_ids) add(id);
+    add(summary.group);
+    for (const auto& [name, value] : summary.headers) add(value);
+    return text;
+}
+
+std::vector<std::size_t> streams_by_label(const Summary& summary) {
+    std::vector<std::size_t> order(summary.streams.size());
+    std::iota(order.begin(), order.end(), 0);
+    const auto is_before = [&](std::size_t a, std::size_t b) {
+        const StreamSummary& left = summary.streams[a];
+        const StreamSummary& right = summary.streams[b];
+        const auto left_number = base::parse_number<std::uint64_t>(left.label);
+        const auto right_number = base::parse_number<std::uint64_t>(right.label);
+        if (left_number.has_value() != right_number.has_value()) return left_number.has_value();
+        if (left_number && *left_number != *right_number) return *left_number < *right_number;
+        if (left.label != right.label) return left.label < right.label;
+        return left.stream < right.stream;
+    };
+    std::sort(order.begin(), order.end(), is_before);
+    return order;
+}
+
+}  // namespace earshot::archive

@@ -1,0 +1,185 @@
+#include "archive/summary_builder.h"
+
+#include <algorithm>
+
+#include "rtp/rtp_packet.h"
+
+namespace earshot::archive {
+namespace {
+
+// A stream that was open for less than this need not have sent anything.
+constexpr std::int64_t kMinExpectedNs = 1'000'000'000;
+
+// How much of `intervals` lies inside [from_ns, to_ns]; they do not overlap each other.
+std::int64_t covered_ns(const std::vector<Interval>& intervals, std::int64_t from_ns,
+                        std::int64_t to_ns) {
+    std::int64_t sum = 0;
+    for (const Interval& interval : intervals) {
+        sum += std::max<std::int64_t>(
+            std::min(interval.to_ns, to_ns) - std::max(interval.from_ns, from_ns), 0);
+    }
+    return sum;
+}
+
+}  // namespace
+
+void SummaryBuilder::add(const journal::Record& record, const RecordPlace& place) {
+    facts_.add(record);
+    if (record.header.type == journal::RecordType::Rtp) add_rtp(record, place);
+}
+
+void SummaryBuilder::add_rtp(const journal::Record& record, const RecordPlace& place) {
+    if (record.payload.size() < journal::kSourceSize) return;
+    const auto header = rtp::parse_rtp(record.payload.subspan(journal::kSourceSize));
+    if (!header) return;
+    const std::uint16_t number = record.header.stream;
+    if (packets_.size() >= kMaxStreams && !packets_.contains(number)) return;
+    StreamPackets& stream = packets_[number];
+    auto ssrc = std::find(stream.ssrcs.begin(), stream.ssrcs.end(), header->ssrc);
+    if (ssrc == stream.ssrcs.end() && stream.ssrcs.size() < kMaxSources) {
+        ssrc = stream.ssrcs.insert(stream.ssrcs.end(), header->ssrc);
+    }
+    if (ssrc == stream.ssrcs.end() || stream.entries.size() >= kMaxIndexedPackets) {
+        ++stream.not_indexed;
+        return;
+    }
+    ++stream.payload_types[header->payload_type];
+    stream.entries.push_back({.arrival_ns = record.header.arrival_ns,
+                              .timestamp = header->timestamp,
+                              .place = place,
+                              .sequence = header->sequence,
+                              .payload_size = static_cast<std::uint16_t>(
+                                  std::min<std::size_t>(header->payload_size, 65535)),
+                              .payload_type = header->payload_type,
+                              .source = static_cast<std::uint8_t>(ssrc - stream.ssrcs.begin())});
+}
+
+std::string SummaryBuilder::find_codec_name(const StreamFacts& facts) const {
+    const PayloadFormat* best = nullptr;
+    std::uint64_t most = 0;
+    const auto packets = packets_.find(facts.stream);
+    if (packets != packets_.end()) {
+        for (const auto& [type, count] : packets->second.payload_types) {
+            const PayloadFormat* format = facts.find_format(type, facts_.end_ns());
+            if (format == nullptr || count <= most) continue;
+            if (!find_codec(format, facts.is_audio()).is_media()) continue;
+            best = format;
+            most = count;
+        }
+    }
+    if (best != nullptr) return codec_name(*best);
+    for (const StreamFacts::Formats& formats : facts.formats) {
+        for (const PayloadFormat& format : formats.list) {
+            if (find_codec(&format, facts.is_audio()).is_media()) return codec_name(format);
+        }
+    }
+    return {};
+}
+
+StreamSummary SummaryBuilder::summarise_stream(const StreamFacts& facts) {
+    StreamSummary summary;
+    summary.label = facts.label;
+    summary.media = facts.media;
+    summary.codec = find_codec_name(facts);
+    summary.stream = facts.stream;
+    summary.senders = facts_.senders_of(facts.label);
+    std::vector<Gap> lost;
+    const auto packets = packets_.find(facts.stream);
+    if (packets != packets_.end()) {
+        Timeline& timeline = timelines_[facts.stream];
+        timeline = make_timeline(packets->second.entries, facts, facts_.start_ns());
+        summary.packets = timeline.packets.size() + packets->second.not_indexed;
+        summary.lost = timeline.lost;
+        lost = timeline.gaps;
+    }
+    summary.gaps = collect_gaps(std::move(lost), facts, facts_.start_ns(), facts_.end_ns());
+    return summary;
+}
+
+// Whether the stream should have brought packets and brought none.
+bool SummaryBuilder::lacks_media(const StreamFacts& facts) const {
+    if (!facts.is_audio() || packets_.contains(facts.stream)) return false;
+    if (facts.direction == "inactive" || facts.direction == "recvonly") return false;
+    std::int64_t expected = 0;
+    for (const Interval& open : facts.negotiated) {
+        const std::int64_t to = std::min(open.to_ns, facts_.end_ns());
+        expected += std::max<std::int64_t>(to - open.from_ns, 0) -
+                    covered_ns(facts.paused, open.from_ns, to) -
+                    covered_ns(facts.held, open.from_ns, to);
+    }
+    return expected >= kMinExpectedNs;
+}
+
+void SummaryBuilder::decide_state(const EndFacts& end, Summary& summary) const {
+    const auto decide = [&](State state, base::Reason reason) {
+        summary.state = state;
+        summary.reason = std::move(reason);
+    };
+    const auto& end_reason = facts_.end_reason();
+    if (packets_.empty()) {
+        // Why there is none is said better by how the call ended, where that was no plain BYE.
+        if (end_reason) return decide(State::Failed, *end_reason);
+        if (end.failure) return decide(State::Failed, *end.failure);
+        return decide(State::Failed, {"no_media", "The call brought no media packet."});
+    }
+    if (end.failure) return decide(State::Partial, *end.failure);
+    if (facts_.recovered()) return decide(State::Partial, *facts_.recovered());
+    if (!end.was_closed || !facts_.has_ended()) {
+        return decide(State::Partial, {"interrupted", "The recording ends before the call did."});
+    }
+    if (end.damage.any()) {
+        return decide(State::Partial,
+                      {"journal_damaged", "Parts of the journal could not be read: " +
+                                              (end.damage.notes.empty() ? std::string("no details")
+                                                                        : end.damage.notes[0])});
+    }
+    if (end_reason) return decide(State::Partial, *end_reason);
+    for (const auto& [number, facts] : streams_) {
+        if (!facts.storage.empty()) {
+            return decide(
+                State::Partial,
+                {"storage", "Stream " + facts.label + " lacks media that could not be stored."});
+        }
+        const auto packets = packets_.find(number);
+        if (packets != packets_.end() && packets->second.not_indexed > 0) {
+            return decide(State::Partial,
+                          {"limit", "Stream " + facts.label +
+                                        " has more packets or sources than are placed; "
+                                        "all are stored."});
+        }
+    }
+    for (const auto& [number, facts] : streams_) {
+        if (lacks_media(facts)) {
+            return decide(State::Partial, {"stream_without_media",
+                                           "Stream " + facts.label + " brought no media packet."});
+        }
+    }
+    summary.state = State::Complete;
+    summary.reason.reset();
+}
+
+Summary SummaryBuilder::finish(const EndFacts& end) {
+    streams_ = facts_.streams();
+    for (const auto& [number, packets] : packets_) {
+        if (streams_.contains(number)) continue;
+        // Its stream_added was lost with a damaged block: the packets are kept all the same.
+        StreamFacts& facts = streams_[number];
+        facts.stream = number;
+        facts.label = std::to_string(number);
+    }
+    Summary summary;
+    summary.id = base::to_string(recording_);
+    summary.start = base::wall_from_ns(facts_.start_ns());
+    summary.duration_ms = duration_ms();
+    summary.call_ids = facts_.call_ids();
+    summary.session_ids = facts_.session_ids();
+    summary.participants = facts_.participants();
+    for (const auto& [number, facts] : streams_) summary.streams.push_back(summarise_stream(facts));
+    summary.group = facts_.group();
+    summary.headers = facts_.headers();
+    summary.extensions = facts_.extensions();
+    decide_state(end, summary);
+    return summary;
+}
+
+}  // namespace earshot::archive

@@ -1,0 +1,65 @@
+// Decodes one audio stream into tracks/LABEL.wav: PCM16, one channel, as long as the recording,
+// with silence wherever nothing was heard. Packets are fetched from the stored `packets` part, so
+// what is heard is what was stored.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "archive/block_file.h"
+#include "archive/timeline.h"
+#include "base/result.h"
+#include "io/file.h"
+
+namespace earshot::archive {
+
+// Records by place, a few blocks unpacked at a time: packets are asked for nearly in order.
+class StoredRecords {
+public:
+    StoredRecords(io::File& file, const std::vector<std::uint64_t>& block_offsets)
+        : reader_(file), offsets_(block_offsets) {}
+
+    // Valid until the next call.
+    base::Result<journal::Record> find(const RecordPlace& place);
+
+private:
+    static constexpr std::size_t kCachedBlocks = 4;
+    struct Cached {
+        std::uint32_t number = UINT32_MAX;
+        std::uint64_t used = 0;
+        base::Bytes raw;
+    };
+    BlockReader reader_;
+    const std::vector<std::uint64_t>& offsets_;
+    std::array<Cached, kCachedBlocks> cache_;
+    std::uint64_t clock_ = 0;
+};
+
+inline constexpr std::int64_t kPeakIntervalMs = 100;
+
+// A stretch that the sender filled with comfort noise (RFC 3389); rendered as silence.
+struct NoiseMark {
+    std::int64_t start_ms = 0;
+    std::int64_t duration_ms = 0;
+};
+
+struct Track {
+    std::uint32_t rate = 0;  // 0: nothing of the stream can be decoded, no file was written
+    std::uint64_t frames = 0;
+    std::vector<std::int16_t> peak_min;  // of each kPeakIntervalMs
+    std::vector<std::int16_t> peak_max;
+    std::vector<NoiseMark> noise;
+};
+
+// The highest rate among what the packets hold; 0: nothing that we decode.
+std::uint32_t find_track_rate(const std::vector<PacketEntry>& entries, const Timeline& timeline,
+                              const StreamFacts& facts);
+
+// `rate` is find_track_rate()'s. Writes the whole file; sparse where it is silent.
+base::Result<Track> write_track(io::File& file, std::uint32_t rate, std::int64_t duration_ms,
+                                const std::vector<PacketEntry>& entries, const Timeline& timeline,
+                                const StreamFacts& facts, StoredRecords& records);
+
+}  // namespace earshot::archive

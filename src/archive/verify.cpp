@@ -1,0 +1,213 @@
+#include "archive/verify.h"
+
+#include <algorithm>
+#include <map>
+#include <nlohmann/json.hpp>
+#include <set>
+
+#include "archive/block_file.h"
+#include "archive/manifest.h"
+#include "base/text.h"
+#include "io/linux_file.h"
+
+namespace earshot::archive {
+namespace {
+
+constexpr std::size_t kReadBytes = 256 * 1024;
+constexpr int kMaxDepth = 3;  // parts lie one folder deep; what lies deeper is extra in any case
+
+class Verifier {
+public:
+    Verifier(io::FileSystem& files, const std::string& directory)
+        : files_(files), directory_(directory) {}
+
+    Verification run(const std::optional<base::Bytes>& trusted_key) {
+        const auto text =
+            files_.read_file(io::join_path(directory_, kManifestName), kMaxManifestBytes);
+        if (!text) {
+            const bool is_absent = text.error().code == base::Errc::NotFound;
+            add(is_absent ? "missing" : "unreadable", kManifestName,
+                "The manifest cannot be read.");
+            return std::move(result_);
+        }
+        const auto parsed = parse_manifest(base::as_text(*text));
+        if (!parsed) {
+            add("manifest", kManifestName, "The manifest was changed or is not one of Earshot's.");
+            return std::move(result_);
+        }
+        const Manifest& manifest = parsed->manifest;
+        result_.id = manifest.id;
+        result_.public_key = base::to_base64(manifest.public_key);
+        if (!parsed->is_signed) add("signature", kManifestName, "The signature is wrong.");
+        if (trusted_key && manifest.public_key != *trusted_key) {
+            add("wrong_key", kManifestName,
+                "The manifest is signed by another key than this server's.");
+        }
+        for (const ManifestPart& part : manifest.parts) check_part(part);
+        check_blocks("packets", BlockFileKind::Packets, manifest.packets);
+        check_blocks("signalling", BlockFileKind::Signalling, manifest.signalling);
+        find_extra(manifest);
+        return std::move(result_);
+    }
+
+private:
+    void add(std::string code, std::string part, std::string text,
+             std::optional<std::uint64_t> block = std::nullopt,
+             std::optional<std::uint64_t> offset = std::nullopt) {
+        result_.faults.push_back(
+            {std::move(code), std::move(part), std::move(text), block, offset});
+    }
+
+    std::unique_ptr<io::File> open(const std::string& part) {
+        // A manifest is signed, but by whom is told last: no path leads out of the folder.
+        if (part.empty() || part.front() == '/' || part.find("..") != std::string::npos) {
+            add("manifest", part, "The manifest names a part outside the recording.");
+            return nullptr;
+        }
+        auto file = files_.open_for_reading(io::join_path(directory_, part));
+        if (file) return std::move(*file);
+        const bool is_absent = file.error().code == base::Errc::NotFound;
+        add(is_absent ? "missing" : "unreadable", part,
+            is_absent ? "The part is not there." : "The part cannot be opened.");
+        return nullptr;
+    }
+
+    void check_part(const ManifestPart& part) {
+        const auto file = open(part.name);
+        if (!file) return;
+        ++result_.parts;
+        Sha256Stream hash;
+        base::Bytes piece(kReadBytes);
+        std::uint64_t size = 0;
+        while (true) {
+            const auto count = file->read_at(size, piece);
+            if (!count) return add("unreadable", part.name, "The disk refuses a read.", {}, size);
+            if (*count == 0) break;
+            hash.add(base::ByteView(piece).first(*count));
+            size += *count;
+        }
+        result_.bytes += size;
+        if (size != part.size) {
+            add("size", part.name,
+                "The part has " + std::to_string(size) + " bytes instead of " +
+                    std::to_string(part.size) + ".");
+        } else if (hash.finish() != part.sha256) {
+            add("hash", part.name, "The part's content was changed.");
+        }
+    }
+
+    void check_blocks(const std::string& part, BlockFileKind kind, const Chain& chain) {
+        auto opened = files_.open_for_reading(io::join_path(directory_, part));
+        if (!opened) return;  // told by check_part
+        BlockReader reader(**opened);
+        const auto header = reader.open();
+        if (!header || header->kind != kind || base::to_string(header->recording) != result_.id) {
+            return add("chain", part, "The part's header is not that of this recording.", {}, 0);
+        }
+        Sha256 previous = header->hash;
+        std::uint64_t number = 0;
+        while (true) {
+            const std::uint64_t at = reader.offset();
+            const auto block = reader.next(true);
+            if (block && !block->has_value()) break;
+            if (!block && block.error().code == base::Errc::Io) {
+                return add("unreadable", part, "The disk refuses a read.", number, at);
+            }
+            if (!block) {
+                add("block_crc", part,
+                    "The block is damaged: " + std::string(block.error().what) + ".", number, at);
+                if (!reader.can_go_on()) return;
+            } else {
+                check_records(part, **block, number);
+            }
+            if (reader.last_previous() != previous) {
+                add("chain", part, "The block does not follow the one before it.", number, at);
+            }
+            previous = reader.last_hash();
+            ++number;
+        }
+        if (number != chain.blocks || previous != chain.head) {
+            add("chain", part, "The chain of blocks does not end as the manifest says.", number);
+        }
+    }
+
+    void check_records(const std::string& part, const Block& block, std::uint64_t number) {
+        std::uint32_t count = 0;
+        BlockRecords records(block.raw);
+        journal::Record record;
+        while (true) {
+            const auto found = records.next(record);
+            if (found && !*found) break;
+            if (!found) {
+                return add("block_crc", part, "A record of the block is cut.", number,
+                           block.offset);
+            }
+            ++count;
+        }
+        if (count != block.header.records || number != block.header.number) {
+            add("chain", part, "The block's numbers are wrong.", number, block.offset);
+        }
+    }
+
+    void find_extra(const Manifest& manifest) {
+        std::set<std::string> known{kManifestName};
+        for (const ManifestPart& part : manifest.parts) {
+            known.insert(part.name);
+            known.insert(part.name.substr(0, part.name.find('/')));  // its folder, or itself
+        }
+        find_extra_in("", known, 0);
+    }
+
+    void find_extra_in(const std::string& folder, const std::set<std::string>& known, int depth) {
+        const auto entries =
+            files_.list(folder.empty() ? directory_ : io::join_path(directory_, folder));
+        if (!entries || depth >= kMaxDepth) return;
+        for (const io::DirectoryEntry& entry : *entries) {
+            const std::string name = folder.empty() ? entry.name : folder + "/" + entry.name;
+            if (!known.contains(name)) {
+                add("extra", name, "The manifest does not name this.");
+            } else if (entry.is_directory) {
+                find_extra_in(name, known, depth + 1);
+            }
+        }
+    }
+
+    io::FileSystem& files_;
+    const std::string& directory_;
+    Verification result_;
+};
+
+}  // namespace
+
+Verification verify_recording(io::FileSystem& files, const std::string& directory,
+                              const std::optional<base::Bytes>& trusted_key) {
+    return Verifier(files, directory).run(trusted_key);
+}
+
+Verification verify_recording(const std::string& directory,
+                              const std::optional<base::Bytes>& trusted_key) {
+    io::LinuxFileSystem files;
+    return verify_recording(files, directory, trusted_key);
+}
+
+nlohmann::json to_json(const Verification& verification) {
+    nlohmann::json faults = nlohmann::json::array();
+    for (const Fault& fault : verification.faults) {
+        nlohmann::json item{{"code", fault.code},
+                            {"part", base::to_valid_utf8(fault.part)},
+                            {"text", fault.text},
+                            {"block", nullptr},
+                            {"offset", nullptr}};
+        if (fault.block) item["block"] = *fault.block;
+        if (fault.offset) item["offset"] = *fault.offset;
+        faults.push_back(std::move(item));
+    }
+    return {{"id", verification.id},
+            {"ok", verification.is_ok()},
+            {"parts", verification.parts},
+            {"bytes", verification.bytes},
+            {"public_key", verification.public_key},
+            {"faults", std::move(faults)}};
+}
+
+}  // namespace earshot::archive
