@@ -1,0 +1,91 @@
+// One recording session against a script: messages separated by a line "----", each parsed as from
+// the network, with time passing between them. The server's part is played faithfully; after every
+// input the promises to the caller are checked.
+#include <cstdlib>
+#include <set>
+
+#include "sip/parser.h"
+#include "siprec/recording_server_session.h"
+
+namespace {
+
+using namespace earshot;  // NOLINT(google-build-using-namespace): a fuzz target is a leaf
+
+// Streams are opened once, closed once, and never used outside of that.
+class Server {
+public:
+    explicit Server(siprec::RecordingServerSession& session) : session_(session) {}
+
+    void drain(base::Now now) {
+        while (auto action = session_.poll_action()) {
+            if (ended_) std::abort();
+            if (const auto* open = std::get_if<siprec::OpenStream>(&*action)) {
+                if (!open_.insert(open->facts.stream).second) std::abort();
+                const bool fails = open->facts.stream % 5 == 4;
+                if (fails) {
+                    session_.on_stream_failed(now, open->facts.stream, {"no_ports", ""});
+                    open_.erase(open->facts.stream);
+                } else {
+                    session_.on_stream_opened(now, open->facts.stream, 10000, 10001);
+                }
+            } else if (const auto* closed = std::get_if<siprec::CloseStream>(&*action)) {
+                if (open_.erase(closed->stream) != 1) std::abort();
+            } else if (const auto* updated = std::get_if<siprec::UpdateStream>(&*action)) {
+                if (open_.count(updated->facts.stream) != 1) std::abort();
+            } else if (std::holds_alternative<siprec::CreateRow>(*action)) {
+                session_.on_row_durable(now);
+            } else if (std::holds_alternative<siprec::End>(*action)) {
+                if (!open_.empty()) std::abort();
+                ended_ = true;
+            }
+        }
+        if (session_.is_ended() != ended_) std::abort();
+    }
+    bool has_ended() const { return ended_; }
+
+private:
+    siprec::RecordingServerSession& session_;
+    std::set<std::uint16_t> open_;
+    bool ended_ = false;
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
+    std::string_view rest = base::as_text({bytes, size});
+    siprec::RecordingServerConfig config;
+    config.media_address = *base::parse_host("192.0.2.80", 0);
+    siprec::RecordingServerSession session{config, 1};
+    Server server{session};
+    const base::NetAddress peer = *base::parse_host("198.51.100.7", 5060);
+    base::Now now{base::TimePoint{}, base::WallTime{}};
+    std::uint64_t transaction = 0;
+    bool is_first = true;
+    while (!rest.empty() && transaction < 16 && !server.has_ended()) {
+        const std::size_t end = rest.find("\n----\n");
+        const std::string_view one = rest.substr(0, end);
+        rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 6);
+        const base::ByteView raw = base::as_bytes(one);
+        const sip::ParsedMessage parsed = sip::parse_message({raw.begin(), raw.end()});
+        if (parsed.verdict != sip::Verdict::Good) continue;
+        const sip::Message& message = parsed.message;
+        ++transaction;
+        if (message.is_response()) {
+            session.on_response(now, message);
+        } else if (std::exchange(is_first, false)) {
+            session.on_invite(now, {transaction}, peer, message);
+        } else if (message.method() == sip::Method::Ack) {
+            session.on_ack(now, message);
+        } else {
+            session.on_request(now, {transaction}, message);
+        }
+        server.drain(now);
+        now.steady += std::chrono::seconds{3};
+        now.wall += std::chrono::seconds{3};
+        if (const auto due = session.deadline(); due && *due <= now.steady) session.on_time(now);
+        server.drain(now);
+    }
+    session.stop(now, {"stopped", ""});
+    server.drain(now);
+    return 0;
+}
