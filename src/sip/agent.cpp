@@ -183,7 +183,9 @@ void Agent::Core::on_flow_closed(base::TimePoint now, const Flow& flow) {
             Dialog* dialog = find(DialogId{token >> 1});
             if (dialog == nullptr) continue;
             dialog->flow.connection = 0;
-            if (dialog->ok != nullptr) dialog->ok->flow.connection = 0;
+            if (dialog->ok != nullptr && dialog->ok->flow.connection == flow.connection) {
+                dialog->ok->flow = next_flow(*dialog, config_.listeners);
+            }
             continue;
         }
         Transaction* transaction = find(TransactionId{token >> 1});

@@ -122,6 +122,15 @@ TEST_F(AgentServer, RespondsOnTheConnectionTheRequestCameOn) {
     EXPECT_EQ(base::to_string(sent.back().flow.remote), "192.0.2.9:5070");
 }
 
+TEST_F(AgentServer, A200ThatLostItsConnectionIsRepeatedToTheContact) {
+    peer = tcp_from("192.0.2.9:40001", 77);
+    accept_call();
+    agent.on_flow_closed(now, peer);
+    wait(500ms);
+    EXPECT_EQ(sent.back().message.status(), 200);
+    EXPECT_EQ(sent.back().flow, tcp_from("192.0.2.9:5070", 0));
+}
+
 TEST_F(AgentServer, Repeats200UntilAckOverAnyTransport) {
     for (const bool tcp : {false, true}) {
         if (tcp) peer = tcp_from("192.0.2.9:40001", 77);
