@@ -2,6 +2,7 @@
 // every octet of a message.
 #pragma once
 
+#include <algorithm>
 #include <array>
 #include <cstdint>
 #include <string_view>
@@ -42,16 +43,10 @@ constexpr bool is_in_class(char c, std::uint8_t bits) {
 constexpr bool is_lws(char c) { return is_in_class(c, char_class::kLws); }
 
 constexpr bool is_all_of(std::string_view text, std::uint8_t bits) {
-    for (const char c : text) {
-        if (!is_in_class(c, bits)) return false;
-    }
-    return true;
+    return std::all_of(text.begin(), text.end(), [=](char c) { return is_in_class(c, bits); });
 }
 constexpr bool has_any_of(std::string_view text, std::uint8_t bits) {
-    for (const char c : text) {
-        if (is_in_class(c, bits)) return true;
-    }
-    return false;
+    return std::any_of(text.begin(), text.end(), [=](char c) { return is_in_class(c, bits); });
 }
 constexpr bool is_token(std::string_view text) {
     return !text.empty() && is_all_of(text, char_class::kToken);
