@@ -1,0 +1,445 @@
+#include "archive/archive.h"
+
+#include <nlohmann/json.hpp>
+
+#include "archive/archive_test_rig.h"
+#include "audio/g722.h"
+
+namespace earshot::archive {
+namespace {
+
+using Gaps = std::vector<Gap>;
+
+TEST_F(ArchiveTest, PlacesTwoPartiesSampleBySample) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    records_.stream_added(6, 1, "2");
+    Sender a{.records = records_, .stream = 0};
+    Sender b{.records = records_, .stream = 1, .payload_type = 8, .begin_ms = 350, .hertz = 700};
+    for (int i = 0; i < 50; ++i) {
+        a.packet();
+        b.packet();
+    }
+    records_.ended(2000);
+    const Summary summary = build();
+    EXPECT_EQ(summary.state, State::Complete);
+    EXPECT_FALSE(summary.reason);
+    EXPECT_EQ(summary.duration_ms, 2000);
+    EXPECT_EQ(summary.call_ids, std::vector<std::string>{"c1@a"});
+    ASSERT_EQ(summary.streams.size(), 2U);
+    EXPECT_EQ(summary.streams[0].codec, "PCMU/8000");
+    EXPECT_EQ(summary.streams[1].codec, "PCMA/8000");
+    EXPECT_EQ(summary.streams[0].packets, 50U);
+    EXPECT_EQ(summary.streams[0].lost, 0U);
+    EXPECT_EQ(summary.streams[0].gaps, Gaps{});
+    const audio::WavAudio one = track("1");
+    EXPECT_EQ(one.samples.size(), 16'000U);
+    EXPECT_EQ(count_sounds(one, 0, 100), 0);
+    EXPECT_EQ(count_wrong(one, 100, 1100, 100), 0);
+    EXPECT_EQ(count_sounds(one, 1100, 2000), 0);
+    EXPECT_EQ(count_wrong(track("2"), 350, 1350, 350, true, 700), 0);
+    EXPECT_TRUE(verify_recording(files_, directory_).is_ok());
+}
+
+TEST_F(ArchiveTest, CountsLossBySequenceAndMergesIt) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    Sender a{.records = records_, .sequence = 65'530};  // wraps soon
+    a.packets(10);
+    for (int i = 0; i < 3; ++i) a.packet(false);
+    a.packets(10);
+    a.packet(false);
+    a.packets(10);
+    records_.ended(1000);
+    const Summary summary = build();
+    EXPECT_EQ(summary.state, State::Complete);
+    EXPECT_EQ(summary.streams[0].lost, 4U);
+    EXPECT_EQ(summary.streams[0].packets, 30U);
+    EXPECT_EQ(summary.streams[0].gaps,
+              (Gaps{{300, 60, GapReason::Lost}, {560, 20, GapReason::Lost}}));
+    const audio::WavAudio one = track("1");
+    EXPECT_EQ(count_wrong(one, 100, 300, 100), 0);
+    EXPECT_EQ(count_sounds(one, 300, 360), 0);
+    EXPECT_EQ(count_wrong(one, 360, 560, 100), 0);
+    EXPECT_EQ(count_wrong(one, 580, 780, 100), 0);
+}
+
+TEST_F(ArchiveTest, PutsLateAndRepeatedPacketsWhereTheyBelong) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    Sender a{.records = records_, .timestamp = 0xffffff00};  // the timestamp wraps, too
+    for (int i = 0; i < 40; ++i) {
+        a.packet(true, i % 7 == 3 ? 90 : i % 3);
+        if (i % 5 == 1) records_.swap_last_two();
+        if (i == 20) {  // sent twice
+            Sender again = a;
+            again.sent -= 160;
+            again.timestamp -= 160;
+            --again.sequence;
+            again.packet(true, 3);
+        }
+    }
+    records_.ended(1200);
+    const Summary summary = build();
+    EXPECT_EQ(summary.streams[0].packets, 40U);
+    EXPECT_EQ(summary.streams[0].lost, 0U);
+    EXPECT_EQ(count_wrong(track("1"), 100, 900, 100), 0);
+}
+
+TEST_F(ArchiveTest, TakesSilenceOfTheSenderForNoLoss) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    Sender a{.records = records_};
+    a.packets(10);
+    Sender noise = a;
+    noise.payload_type = 13;
+    noise.raw(base::Bytes{40});
+    a.sequence = noise.sequence;
+    a.silence(100);
+    a.packets(10);
+    records_.ended(3000);
+    const Summary summary = build();
+    EXPECT_EQ(summary.streams[0].codec, "PCMU/8000");
+    EXPECT_EQ(summary.streams[0].lost, 0U);
+    EXPECT_EQ(summary.streams[0].gaps, Gaps{});
+    const audio::WavAudio one = track("1");
+    EXPECT_EQ(count_sounds(one, 300, 2300), 0);
+    EXPECT_EQ(count_wrong(one, 2300, 2500, 100), 0);
+    const auto peaks = nlohmann::json::parse(part("peaks.json"));
+    EXPECT_EQ(peaks["tracks"][0]["comfort_noise"], nlohmann::json::parse("[[300,2000]]"));
+}
+
+TEST_F(ArchiveTest, AnchorsAnotherSourceByItsArrival) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    Sender a{.records = records_};
+    a.packets(10);
+    Sender b{.records = records_, .ssrc = 0x9999, .sequence = 7, .timestamp = 77, .begin_ms = 900};
+    b.packets(10);
+    records_.ended(1500);
+    const Summary summary = build();
+    EXPECT_EQ(summary.streams[0].lost, 0U);
+    EXPECT_EQ(summary.streams[0].packets, 20U);
+    EXPECT_EQ(count_wrong(track("1"), 100, 300, 100), 0);
+    EXPECT_EQ(count_wrong(track("1"), 900, 1100, 900), 0);
+}
+
+TEST_F(ArchiveTest, PutsATimestampJumpWhereThePacketsArrived) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    Sender a{.records = records_};
+    a.packets(10);
+    a.timestamp += 3'000'000'000;  // 104 h: no relation to arrival
+    a.packets(10);
+    records_.ended(1000);
+    const Summary summary = build();
+    EXPECT_EQ(summary.streams[0].lost, 0U);
+    EXPECT_EQ(count_wrong(track("1"), 100, 500, 100), 0);
+    EXPECT_EQ(track("1").samples.size(), 8000U);
+}
+
+TEST_F(ArchiveTest, TellsPausesAndHoldsAndDoesNotCallThemLoss) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    Sender a{.records = records_};
+    a.packets(10);
+    records_.event(300, R"({"type":"stream_paused","stream":0})");
+    for (int i = 0; i < 10; ++i) a.packet(false);  // discarded while paused
+    records_.event(500, R"({"type":"stream_resumed","stream":0})");
+    a.packets(10);
+    records_.event(700, R"({"type":"stream_held","stream":0})");
+    records_.event(900, R"({"type":"stream_unheld","stream":0})");
+    a.silence(10);
+    a.packets(5);
+    records_.ended(1500);
+    const Summary summary = build();
+    EXPECT_EQ(summary.state, State::Complete);
+    EXPECT_EQ(summary.streams[0].lost, 0U);
+    EXPECT_EQ(summary.streams[0].gaps,
+              (Gaps{{300, 200, GapReason::Paused}, {700, 200, GapReason::Held}}));
+    EXPECT_EQ(count_wrong(track("1"), 500, 700, 100), 0);
+}
+
+TEST_F(ArchiveTest, TellsWhenAStreamWasNotNegotiated) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    Sender a{.records = records_};
+    a.packets(100);
+    records_.stream_added(2100, 1, "2");
+    Sender b{.records = records_, .stream = 1, .begin_ms = 2150};
+    b.packets(20);
+    records_.event(2600, R"({"type":"stream_removed","stream":1})");
+    records_.ended(4000);
+    const Summary summary = build();
+    EXPECT_EQ(summary.state, State::Complete);
+    EXPECT_EQ(summary.streams[1].gaps, (Gaps{{0, 2100, GapReason::NotNegotiated},
+                                             {2600, 1400, GapReason::NotNegotiated}}));
+    EXPECT_EQ(count_wrong(track("2"), 2150, 2550, 2150), 0);
+}
+
+TEST_F(ArchiveTest, FollowsCodecChangesAtTheHighestRate) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    Sender a{.records = records_};
+    a.packets(10);
+    a.payload_type = 8;
+    a.packets(10);
+    a.payload_type = 9;
+    audio::G722Encoder encoder;
+    for (int i = 0; i < 20; ++i) {
+        std::vector<std::int16_t> wide(320);
+        for (std::size_t k = 0; k < wide.size(); ++k) {
+            const double at = static_cast<double>(2 * a.sent) + static_cast<double>(k);
+            wide[k] = static_cast<std::int16_t>(
+                std::lround(12'000 * std::sin(2 * std::numbers::pi * 440 * at / 16'000)));
+        }
+        base::Bytes payload;
+        encoder.encode(wide, payload);
+        a.raw(payload);
+        a.sent += 160;
+        a.timestamp += 160;
+    }
+    records_.ended(1200);
+    const Summary summary = build();
+    EXPECT_EQ(summary.streams[0].codec, "G722/8000");
+    const audio::WavAudio one = track("1");
+    EXPECT_EQ(one.format.rate, 16'000U);
+    ASSERT_EQ(one.samples.size(), 19'200U);
+    for (std::int64_t i = 1620; i < 14'300; ++i) {
+        if (i > 7980 && i < 8500) continue;  // the filters begin anew
+        const std::int64_t delay = i > 8000 ? 22 : 0;  // G.722's own
+        const double phase = 2 * std::numbers::pi * 440 * static_cast<double>(i - 1600 - delay);
+        ASSERT_NEAR(one.samples[static_cast<std::size_t>(i)],
+                    12'000 * std::sin(phase / 16'000), 700)
+            << i;
+    }
+}
+
+TEST_F(ArchiveTest, KeepsPacketsOfACodecThatItDoesNotDecode) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    Sender a{.records = records_, .payload_type = 97};
+    for (int i = 0; i < 20; ++i) {
+        a.raw(base::Bytes{1, 2, 3});
+        a.sent += 160;
+        a.timestamp += 960;
+        if (i == 9) {
+            ++a.sequence;
+            a.sent += 160;
+            a.timestamp += 960;
+        }
+    }
+    records_.ended(1000);
+    const Summary summary = build();
+    EXPECT_EQ(summary.state, State::Complete);
+    EXPECT_EQ(summary.streams[0].codec, "opus/48000/2");
+    EXPECT_EQ(summary.streams[0].packets, 20U);
+    EXPECT_EQ(summary.streams[0].lost, 1U);
+    EXPECT_EQ(summary.streams[0].gaps, (Gaps{{300, 20, GapReason::Lost}}));
+    EXPECT_TRUE(part("tracks/1.wav").empty());
+    EXPECT_TRUE(verify_recording(files_, directory_).is_ok());
+    const auto rendered = render(files_, directory_, Format::Wav);
+    ASSERT_FALSE(rendered);
+    EXPECT_EQ(rendered.error().code, "no_audio");
+}
+
+TEST_F(ArchiveTest, DoesNotCallALongDigitAnotherSegment) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    Sender a{.records = records_};
+    a.packets(10);
+    a.payload_type = 101;
+    for (int i = 0; i < 200; ++i) {  // held for four seconds: one timestamp
+        a.raw(base::Bytes{5, 10, 0, 160});
+        a.sent += 160;
+    }
+    a.payload_type = 0;
+    a.timestamp += 200 * 160;
+    a.packets(10);
+    records_.ended(5000);
+    const Summary summary = build();
+    EXPECT_EQ(summary.streams[0].lost, 0U);
+    EXPECT_EQ(count_wrong(track("1"), 100, 300, 100), 0);
+    EXPECT_EQ(count_wrong(track("1"), 4300, 4500, 100), 0);
+}
+
+TEST_F(ArchiveTest, IsNotStretchedByHostileTimestamps) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    base::SeededRandom random(7);
+    for (int i = 0; i < 2000; ++i) {
+        rtp::RtpHeader header;
+        header.sequence = static_cast<std::uint16_t>(random.u32());
+        header.timestamp = random.u32();
+        header.ssrc = random.u32() % 100;
+        header.payload_type = static_cast<std::uint8_t>(random.u32() % 128);
+        records_.rtp(i * kMs, 0, header, base::Bytes(random.u32() % 200));
+    }
+    records_.ended(2000);
+    build();
+    EXPECT_LE(track("1").samples.size() * 1000 / track("1").format.rate, 2000U);
+    EXPECT_TRUE(verify_recording(files_, directory_).is_ok());
+}
+
+TEST_F(ArchiveTest, SurvivesHostileEvents) {
+    records_.started();
+    for (const char* json :
+         {"", "{", "null", "[1]", R"({"type":7})", R"({"type":"stream_added","stream":-1})",
+          R"({"type":"stream_added","stream":99999999999})",
+          R"({"type":"stream_added","stream":0,"label":9,"payload_types":[1,{"pt":300},{"pt":0,"clock_rate":0}]})",
+          R"({"type":"storage_gap","stream":0,"from_ns":"x","to_ns":18446744073709551615})",
+          "\xff\xfe", R"({"type":"call_ended","code":[]})"}) {
+        records_.event(10, json);
+    }
+    records_.stream_added(20, 1, "../../etc");
+    Sender a{.records = records_, .stream = 1};
+    a.packets(10);
+    records_.ended(1000);
+    const Summary summary = build();
+    ASSERT_EQ(summary.streams.size(), 2U);
+    EXPECT_EQ(summary.streams[1].track, "______etc");
+    EXPECT_TRUE(verify_recording(files_, directory_).is_ok());
+    EXPECT_NE(part("events").find("unreadable_event"), std::string::npos);
+}
+
+// ---- states
+
+TEST_F(ArchiveTest, FailsWithoutAnyPacket) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    records_.ended(5000);
+    const Summary summary = build();
+    EXPECT_EQ(summary.state, State::Failed);
+    EXPECT_EQ(summary.reason->code, "no_media");
+}
+
+TEST_F(ArchiveTest, FailsWithTheReasonOfTheCallsEnd) {
+    records_.started();
+    records_.ended(5000, "no_ack");
+    EXPECT_EQ(build().reason->code, "no_ack");
+}
+
+class StateTest : public ArchiveTest {
+protected:
+    void add_call(bool with_end = true, std::string_view code = "") {
+        records_.started();
+        records_.stream_added(5, 0, "1");
+        Sender a{.records = records_};
+        a.packets(100);
+        if (with_end) records_.ended(2200, code);
+    }
+    void expect_partial(std::string_view code) {
+        const Summary summary = build();
+        EXPECT_EQ(summary.state, State::Partial);
+        ASSERT_TRUE(summary.reason);
+        EXPECT_EQ(summary.reason->code, code);
+    }
+};
+
+TEST_F(StateTest, IsPartialWhenOneOfTheStreamsBroughtNothing) {
+    add_call(false);
+    records_.stream_added(8, 1, "2");
+    records_.ended(2200);
+    expect_partial("stream_without_media");
+}
+
+TEST_F(StateTest, IsCompleteWhenTheEmptyStreamWasHeldAllTheTime) {
+    add_call(false);
+    records_.stream_added(8, 1, "2");
+    records_.event(9, R"({"type":"stream_held","stream":1})");
+    records_.ended(2200);
+    EXPECT_EQ(build().state, State::Complete);
+}
+
+TEST_F(StateTest, IsPartialWithoutAnEnd) {
+    add_call(false);
+    expect_partial("interrupted");
+}
+
+TEST_F(StateTest, IsPartialAfterRecoveryAndNoLongerThanItWas) {
+    add_call(false);
+    records_.event(9'000'000, R"({"type":"recovered","text":"The server was killed."})");
+    expect_partial("interrupted");
+    EXPECT_LT(build().duration_ms.value_or(0), 2200);
+}
+
+TEST_F(StateTest, IsPartialWhenTheJournalWasDamaged) {
+    add_call();
+    journal::Damage damage;
+    damage.bad_records = 1;
+    records_.set_damage(damage);
+    expect_partial("journal_damaged");
+}
+
+TEST_F(StateTest, IsPartialWhenMediaCouldNotBeStored) {
+    add_call(false);
+    records_.event(1500,
+                   fmt::format(R"({{"type":"storage_gap","stream":0,"packets":9,"from_ns":{},"to_ns":{}}})",
+                               kStartNs + 1000 * kMs, kStartNs + 1200 * kMs));
+    records_.ended(2200);
+    expect_partial("storage");
+    EXPECT_EQ(build().streams[0].gaps, (Gaps{{1000, 200, GapReason::Storage}}));
+}
+
+TEST_F(StateTest, IsPartialWhenTheCallerSaysSo) {
+    add_call();
+    failure_ = base::Reason{"storage_full", "Full."};
+    expect_partial("storage_full");
+}
+
+TEST_F(StateTest, IsPartialWhenTheCallDidNotEndByItself) {
+    add_call(true, "dialog_lost");
+    expect_partial("dialog_lost");
+}
+
+TEST_F(StateTest, SummarisesTheSameWithoutStoring) {
+    add_call();
+    const Summary stored = build();
+    records_.rewind();
+    auto summary = summarise(test_id(), records_, true);
+    ASSERT_TRUE(summary);
+    for (StreamSummary& stream : summary->streams) stream.track = "1";
+    EXPECT_EQ(*summary, stored);
+}
+
+TEST_F(ArchiveTest, RefusesARecordingWithoutRecords) {
+    const auto built = build_recording({.recording = test_id(),
+                                        .records = records_,
+                                        .objects = store_,
+                                        .key = key_,
+                                        .now = base::wall_from_ns(0),
+                                        .failure = std::nullopt});
+    ASSERT_FALSE(built);
+    EXPECT_EQ(built.error().code, "no_records");
+}
+
+// Whatever call to the disk fails, either nothing is visible or all of it is right.
+TEST_F(StateTest, ShowsNothingUnlessAllIsStored) {
+    add_call();
+    build();
+    const std::uint64_t calls = files_.calls();
+    ASSERT_TRUE(store_.remove({test_id(), base::wall_from_ns(kStartNs)}));
+    int failed = 0;
+    for (std::uint64_t n = 1; n <= calls; ++n) {
+        io::FaultyFileSystem files;
+        objects::DirectoryStore store(files, "data");
+        files.fail_call(n, ENOSPC);
+        records_.rewind();
+        const auto built = build_recording({.recording = test_id(),
+                                            .records = records_,
+                                            .objects = store,
+                                            .key = key_,
+                                            .now = base::wall_from_ns(kStartNs),
+                                            .failure = std::nullopt});
+        if (!built) {
+            ++failed;
+            EXPECT_EQ(built.error().code, "storage_full");
+            continue;
+        }
+        EXPECT_TRUE(verify_recording(files, "data/" + built->directory).is_ok()) << n;
+    }
+    EXPECT_GT(failed, 5);
+}
+
+}  // namespace
+}  // namespace earshot::archive
