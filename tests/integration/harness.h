@@ -1,0 +1,107 @@
+// The real binary on loopback: starts servers in directories of their own, runs the command line
+// against them, and ends what it started. For tests that span processes; they wait for states,
+// never assert on times.
+#pragma once
+
+#include <sys/types.h>
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <functional>
+#include <memory>
+#include <nlohmann/json.hpp>
+#include <string>
+#include <vector>
+
+namespace earshot::integration {
+
+// A child process; killed when the object goes.
+class Process {
+public:
+    // Output goes to the named files. An empty working directory is the caller's.
+    Process(std::vector<std::string> command, const std::filesystem::path& out,
+            const std::filesystem::path& err, std::vector<std::string> environment = {});
+    Process(const Process&) = delete;
+    Process& operator=(const Process&) = delete;
+    ~Process();
+
+    pid_t pid() const { return pid_; }
+    void signal(int number) const;
+    int wait();  // the exit code, or 128 + signal
+    bool is_running();
+
+private:
+    pid_t pid_ = -1;
+    int status_ = -1;  // once waited for
+};
+
+struct Output {
+    int exit_code = -1;
+    std::string out;
+    std::string err;
+};
+
+std::string read_file(const std::filesystem::path& path);
+void write_file(const std::filesystem::path& path, std::string_view text);
+
+// Looks every 50 ms until `condition` holds; false after `limit`.
+bool eventually(const std::function<bool()>& condition,
+                std::chrono::seconds limit = std::chrono::seconds{30});
+
+// A fresh directory, removed at the end.
+class TemporaryDirectory {
+public:
+    TemporaryDirectory();
+    TemporaryDirectory(const TemporaryDirectory&) = delete;
+    TemporaryDirectory& operator=(const TemporaryDirectory&) = delete;
+    ~TemporaryDirectory();
+    const std::filesystem::path& path() const { return path_; }
+
+private:
+    std::filesystem::path path_;
+};
+
+// `earshot server` on free ports. Not started by the constructor.
+class TestServer {
+public:
+    TestServer();
+
+    // Starts it and waits until it is ready. `extra`: flags; `environment`: "NAME=value".
+    // False when it ended instead: see log().
+    bool start(std::vector<std::string> extra = {}, std::vector<std::string> environment = {});
+    int stop();   // SIGTERM; the exit code
+    void kill();  // SIGKILL, as a crash
+    Process& process() { return *process_; }
+
+    // Runs `earshot ARGUMENTS` against this server.
+    Output run(std::vector<std::string> arguments) const;
+    nlohmann::json list() const;  // `ls --json`
+    // Waits until `count` recordings are in a final state; returns the list (newest first), or
+    // null.
+    nlohmann::json wait_for_recordings(std::size_t count) const;
+
+    std::string sip_uri(const std::string& transport = "udp") const;
+    std::uint16_t sip_port() const { return sip_port_; }
+    std::uint16_t http_port() const { return http_port_; }
+    std::filesystem::path data() const { return directory_.path() / "data"; }
+    std::filesystem::path scratch() const { return directory_.path(); }
+    std::string log() const;
+
+private:
+    TemporaryDirectory directory_;
+    std::uint16_t sip_port_;
+    std::uint16_t http_port_;
+    std::uint16_t media_port_;
+    std::unique_ptr<Process> process_;
+};
+
+// Paths that CMake tells: EARSHOT_BINARY, EARSHOT_TOOLS, EARSHOT_SIPP_SCENARIOS.
+std::string earshot_binary();
+std::string tool(const std::string& name);
+std::string scenario(const std::string& name);
+
+Output run_command(const std::vector<std::string>& command,
+                   const std::vector<std::string>& environment = {});
+
+}  // namespace earshot::integration

@@ -1,0 +1,315 @@
+// What an operator relies on: stops, crashes, refusals, bad input; with the real binary and real
+// calls.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <csignal>
+#include <thread>
+
+#include "integration/harness.h"
+
+namespace earshot::integration {
+namespace {
+
+// One UDP socket that speaks SIP by hand.
+class UdpClient {
+public:
+    explicit UdpClient(std::uint16_t server_port)
+        : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        to.sin_port = htons(server_port);
+        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+        ::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof to);
+        sockaddr_in own{};
+        socklen_t size = sizeof own;
+        ::getsockname(socket_, reinterpret_cast<sockaddr*>(&own), &size);
+        port_ = ntohs(own.sin_port);
+    }
+    UdpClient(const UdpClient&) = delete;
+    UdpClient& operator=(const UdpClient&) = delete;
+    ~UdpClient() { ::close(socket_); }
+
+    std::uint16_t port() const { return port_; }
+    void send(const std::string& message) const {
+        EXPECT_EQ(::send(socket_, message.data(), message.size(), 0),
+                  static_cast<ssize_t>(message.size()));
+    }
+    // The next datagram whose status line is not 100; empty when none comes.
+    std::string receive(int limit_ms = 5000) const {
+        for (;;) {
+            pollfd ready{.fd = socket_, .events = POLLIN, .revents = 0};
+            if (::poll(&ready, 1, limit_ms) <= 0) return {};
+            std::string bytes(65536, '\0');
+            const ssize_t size = ::recv(socket_, bytes.data(), bytes.size(), 0);
+            if (size <= 0) continue;
+            bytes.resize(static_cast<std::size_t>(size));
+            if (bytes.rfind("SIP/2.0 100", 0) != 0) return bytes;
+        }
+    }
+
+private:
+    int socket_;
+    std::uint16_t port_ = 0;
+};
+
+std::string crlf(std::string text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '\n') out += '\r';
+        out += c;
+    }
+    return out;
+}
+
+std::string invite(const UdpClient& client, const std::string& call_id,
+                   const std::string& content_type, const std::string& body) {
+    const std::string own = "127.0.0.1:" + std::to_string(client.port());
+    return crlf(
+               "INVITE sip:recorder@127.0.0.1 SIP/2.0\n"
+               "Via: SIP/2.0/UDP " +
+               own + ";branch=z9hG4bK" + call_id +
+               "\n"
+               "Max-Forwards: 70\n"
+               "From: <sip:client@" +
+               own + ">;tag=a" + call_id +
+               "\n"
+               "To: <sip:recorder@127.0.0.1>\n"
+               "Call-ID: " +
+               call_id +
+               "\n"
+               "CSeq: 1 INVITE\n"
+               "Contact: <sip:client@" +
+               own +
+               ">;+sip.src\n"
+               "Require: siprec\n"
+               "Content-Type: " +
+               content_type +
+               "\n"
+               "Content-Length: ") +
+           std::to_string(crlf(body).size()) + "\r\n\r\n" + crlf(body);
+}
+
+const char* const kSdp =
+    "v=0\no=- 1 1 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\n"
+    "m=audio 40000 RTP/AVP 0\na=sendonly\na=label:1\n";
+
+Output place_call(const TestServer& server, std::vector<std::string> extra = {}) {
+    std::vector<std::string> command{"call", "--to", server.sip_uri(), "--json"};
+    command.insert(command.end(), extra.begin(), extra.end());
+    return server.run(std::move(command));
+}
+
+TEST(Server, RecordsACallOfOurOwnClientOverBothTransports) {
+    TestServer server;
+    ASSERT_TRUE(server.start()) << server.log();
+    for (const char* transport : {"udp", "tcp"}) {
+        const Output call =
+            server.run({"call", "--to", server.sip_uri(transport), "--duration", "2", "--json"});
+        ASSERT_EQ(call.exit_code, 0) << call.out << call.err << server.log();
+        const auto sent = nlohmann::json::parse(call.out);
+        ASSERT_EQ(sent.size(), 1U);
+        EXPECT_EQ(sent[0]["sip_status"], 200);
+        EXPECT_EQ(sent[0]["result"], "ok");
+    }
+    const nlohmann::json recordings = server.wait_for_recordings(2);
+    ASSERT_EQ(recordings.size(), 2U);
+    for (const auto& recording : recordings) {
+        EXPECT_EQ(recording["state"], "complete") << recording;
+        for (const auto& stream : recording["streams"]) {
+            EXPECT_GE(stream["packets"], 95);
+            EXPECT_EQ(stream["lost"], 0);
+        }
+    }
+}
+
+TEST(Server, HoldIsAGapWithItsReasonOnOneTimeline) {
+    TestServer server;
+    ASSERT_TRUE(server.start()) << server.log();
+    const Output call = place_call(server, {"--duration", "5", "--hold-at", "1"});
+    ASSERT_EQ(call.exit_code, 0) << call.out << call.err << server.log();
+    const nlohmann::json recordings = server.wait_for_recordings(1);
+    ASSERT_EQ(recordings.size(), 1U);
+    EXPECT_EQ(recordings[0]["state"], "complete") << recordings[0];
+    EXPECT_GT(recordings[0]["duration_ms"], 4500);
+    bool any_gap = false;
+    for (const auto& stream : recordings[0]["streams"]) {
+        for (const auto& gap : stream["gaps"]) {
+            EXPECT_TRUE(gap["reason"] == "held" || gap["reason"] == "paused") << gap;
+            EXPECT_GT(gap["duration_ms"], 1500) << gap;
+            any_gap = true;
+        }
+        EXPECT_EQ(stream["lost"], 0) << stream;
+    }
+    EXPECT_TRUE(any_gap) << recordings[0];
+}
+
+TEST(Server, KillInMidCallLeavesAPartialRecordingOfWhatWasCommitted) {
+    TestServer server;
+    ASSERT_TRUE(server.start()) << server.log();
+    const std::vector<std::string> command{earshot_binary(), "call",       "--to",
+                                           server.sip_uri(), "--duration", "30"};
+    Process call(command, server.scratch() / "call.out", server.scratch() / "call.err");
+    ASSERT_TRUE(eventually([&] {
+        const auto list = server.list();
+        return list.is_array() && list.size() == 1 && list[0]["streams"].size() == 2;
+    })) << server.log();
+    std::this_thread::sleep_for(
+        std::chrono::seconds{3});  // some media, that there is something to lose
+    server.kill();
+    call.signal(SIGKILL);
+    ASSERT_TRUE(server.start()) << server.log();
+    const nlohmann::json recordings = server.wait_for_recordings(1);
+    ASSERT_EQ(recordings.size(), 1U) << server.log();
+    EXPECT_EQ(recordings[0]["state"], "partial") << recordings[0];
+    EXPECT_EQ(recordings[0]["reason"]["code"], "interrupted") << recordings[0];
+    for (const auto& stream : recordings[0]["streams"]) EXPECT_GE(stream["packets"], 100) << stream;
+    const std::string id = recordings[0]["id"];
+    EXPECT_EQ(server.run({"verify", id}).exit_code, 0);
+    EXPECT_EQ(
+        server
+            .run({"export", id, "--format", "stereo", "-o", (server.scratch() / "a.wav").string()})
+            .exit_code,
+        0);
+    EXPECT_EQ(server.stop(), 0);
+}
+
+TEST(Server, StopInMidCallEndsItAndStoresIt) {
+    TestServer server;
+    ASSERT_TRUE(server.start()) << server.log();
+    const std::vector<std::string> command{earshot_binary(), "call",       "--to",
+                                           server.sip_uri(), "--duration", "30"};
+    Process call(command, server.scratch() / "call.out", server.scratch() / "call.err");
+    ASSERT_TRUE(eventually([&] {
+        const auto list = server.list();
+        return list.is_array() && list.size() == 1 && list[0]["streams"].size() == 2;
+    })) << server.log();
+    std::this_thread::sleep_for(std::chrono::seconds{1});
+    EXPECT_EQ(server.stop(), 0) << server.log();
+    EXPECT_NE(call.wait(), 127);  // our BYE ended it
+    ASSERT_TRUE(server.start()) << server.log();
+    const nlohmann::json recordings = server.list();
+    ASSERT_EQ(recordings.size(), 1U);
+    EXPECT_NE(recordings[0]["state"], "recording") << recordings[0];
+    EXPECT_NE(recordings[0]["state"], "failed") << recordings[0];
+}
+
+TEST(Server, MalformedMetadataCostsNoMediaAndIsAnEvent) {
+    TestServer server;
+    ASSERT_TRUE(server.start()) << server.log();
+    const UdpClient client(server.sip_port());
+    const std::string body = std::string("--b\nContent-Type: application/sdp\n\n") + kSdp +
+                             "\n--b\nContent-Type: application/rs-metadata+xml\n\n"
+                             "<recording><session></recording>\n--b--\n";
+    client.send(invite(client, "badmeta", "multipart/mixed;boundary=b", body));
+    const std::string answer = client.receive();
+    EXPECT_EQ(answer.rfind("SIP/2.0 200", 0), 0U) << answer;
+    nlohmann::json list;
+    ASSERT_TRUE(eventually([&] {
+        list = server.list();
+        return list.is_array() && list.size() == 1;
+    }));
+    EXPECT_EQ(server.stop(), 0);
+    ASSERT_TRUE(server.start());
+    const Output shown = server.run({"export", list[0]["id"], "--format", "json", "-o", "-"});
+    EXPECT_NE(shown.out.find("metadata_error"), std::string::npos) << shown.out << shown.err;
+}
+
+TEST(Server, MalformedSipIsAnswered400AndTheServerGoesOn) {
+    TestServer server;
+    ASSERT_TRUE(server.start()) << server.log();
+    const UdpClient client(server.sip_port());
+    client.send(std::string("\0\1\2 garbage", 12));
+    const std::string own = "127.0.0.1:" + std::to_string(client.port());
+    client.send(crlf("INVITE sip:recorder@127.0.0.1 SIP/2.0\nVia: SIP/2.0/UDP " + own +
+                     ";branch=z9hG4bKx\nFrom: <sip:a@b>;tag=1\nTo: <sip:c@d>\nCSeq: 1 INVITE\n\n"));
+    const std::string answer = client.receive();
+    EXPECT_EQ(answer.rfind("SIP/2.0 400", 0), 0U) << answer;
+    EXPECT_NE(answer.find("Call-ID"), std::string::npos) << answer;
+    const Output call = place_call(server, {"--duration", "1"});
+    EXPECT_EQ(call.exit_code, 0) << call.out << server.log();
+}
+
+TEST(Server, WithoutRoomOnTheDiskNewCallsGet503AndDoctorSaysWhy) {
+    TestServer server;
+    write_file(server.scratch() / "full.toml", "[storage]\nmin_free_mib = 1000000000\n");
+    ASSERT_TRUE(server.start({"--config", (server.scratch() / "full.toml").string()}))
+        << server.log();
+    Output doctor;
+    ASSERT_TRUE(eventually([&] {
+        doctor = server.run({"doctor"});
+        return doctor.out.find("storage.min_free_mib") != std::string::npos;
+    })) << doctor.out
+        << doctor.err;
+    EXPECT_EQ(doctor.exit_code, 1);
+    const Output call = place_call(server, {"--duration", "1"});
+    EXPECT_EQ(call.exit_code, 1);
+    EXPECT_EQ(nlohmann::json::parse(call.out)[0]["sip_status"], 503) << call.out;
+    const Output attempts = server.run({"ls", "--attempts", "--json"});
+    const auto rows = nlohmann::json::parse(attempts.out);
+    ASSERT_EQ(rows.size(), 1U) << attempts.out;
+    EXPECT_EQ(rows[0]["outcome"], "refused");
+    EXPECT_EQ(rows[0]["reason"]["code"], "storage_full");
+}
+
+TEST(Server, SecondOneOnTheSameDataIsRefusedWithTheFirstOnesPid) {
+    TestServer server;
+    ASSERT_TRUE(server.start()) << server.log();
+    const Output second = run_command({earshot_binary(), "server", "--data", server.data().string(),
+                                       "--sip", "127.0.0.1:0", "--http", "127.0.0.1:0"});
+    EXPECT_EQ(second.exit_code, 1);
+    EXPECT_NE(second.err.find(std::to_string(server.process().pid())), std::string::npos)
+        << second.err;
+}
+
+TEST(Server, ConfigurationMistakeStopsTheStartWithFileLineKeyAndSuggestion) {
+    const TemporaryDirectory directory;
+    const auto file = directory.path() / "earshot.toml";
+    write_file(file, "[sip]\nlistne = \"127.0.0.1:5060\"\n");
+    const Output started = run_command({earshot_binary(), "server", "--config", file.string(),
+                                        "--data", (directory.path() / "data").string()});
+    EXPECT_EQ(started.exit_code, 2);
+    EXPECT_NE(
+        started.err.find(file.string() + ":2: sip.listne: unknown key (did you mean \"listen\"?)"),
+        std::string::npos)
+        << started.err;
+    EXPECT_EQ(run_command({earshot_binary(), "config", "check", file.string()}).exit_code, 1);
+}
+
+TEST(Server, ReloadAppliesTheNewFileOrNothing) {
+    TestServer server;
+    const auto file = server.scratch() / "earshot.toml";
+    write_file(file, "[log]\nlevel = \"info\"\n");
+    ASSERT_TRUE(server.start({"--config", file.string()})) << server.log();
+    write_file(file, "[sip]\nmax_calls = 0\n");
+    server.process().signal(SIGHUP);
+    ASSERT_TRUE(eventually([&] { return server.log().find("not reloaded") != std::string::npos; }))
+        << server.log();
+    write_file(file, "[[peer]]\nname = \"sbc\"\naddresses = [\"192.0.2.1\"]\n");
+    server.process().signal(SIGHUP);
+    ASSERT_TRUE(eventually(
+        [&] { return server.log().find("configuration reloaded") != std::string::npos; }));
+    const Output call = place_call(server, {"--duration", "1"});
+    EXPECT_EQ(nlohmann::json::parse(call.out)[0]["sip_status"], 403) << call.out;
+}
+
+TEST(CommandLine, ExitCodesAreThoseOfTheContract) {
+    TestServer server;
+    EXPECT_EQ(server.run({"ls"}).exit_code, 4);  // no server yet
+    ASSERT_TRUE(server.start()) << server.log();
+    EXPECT_EQ(server.run({"ls"}).exit_code, 0);
+    EXPECT_EQ(server.run({"ls", "--nonsense"}).exit_code, 2);
+    EXPECT_EQ(server.run({"show", "01234567-0000-7000-8000-000000000000"}).exit_code, 3);
+    EXPECT_EQ(run_command({earshot_binary(), "ls", "--url",
+                           "http://127.0.0.1:" + std::to_string(server.http_port())},
+                          {"EARSHOT_TOKEN=wrong"})
+                  .exit_code,
+              5);
+}
+
+}  // namespace
+}  // namespace earshot::integration
