@@ -1,0 +1,396 @@
+#include "api/api.h"
+
+#include <fmt/format.h>
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "api/access_control.h"
+#include "api/views.h"
+
+namespace earshot::api {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr const char* kId = "0199c0de-0000-7000-8000-000000000001";
+constexpr const char* kOther = "0199c0de-0000-7000-8000-000000000002";
+
+// Rows in memory, found by the rules of the real one that matter here.
+class FakeCatalog : public catalog::Catalog {
+public:
+    bool submit(catalog::Change, catalog::Committed) override { return false; }
+    base::Result<std::vector<catalog::Recording>, base::Reason> list(
+        const catalog::RecordingQuery& query) override {
+        last_query = query;
+        if (is_broken) return base::Reason{"catalogue_busy", "Locked."};
+        return rows;
+    }
+    base::Result<std::vector<catalog::Attempt>, base::Reason> list_attempts(
+        const catalog::AttemptQuery&) override {
+        catalog::Attempt attempt;
+        attempt.id = kOther;
+        attempt.outcome = "refused";
+        attempt.sip_status = 488;
+        attempt.from = "sip:\xff@example.com";
+        attempt.reason = base::Reason{"no_media", "No audio."};
+        return std::vector{attempt};
+    }
+    base::Result<catalog::Recording, catalog::FindError> find(std::string_view prefix) override {
+        using Kind = catalog::FindError::Kind;
+        if (prefix.size() < catalog::kMinPrefix)
+            return catalog::FindError{Kind::TooShort, {}, {"id_too_short", "Too short."}};
+        std::vector<catalog::Recording> found;
+        for (const auto& row : rows)
+            if (row.id.starts_with(prefix)) found.push_back(row);
+        if (found.empty())
+            return catalog::FindError{Kind::NotFound, {}, {"not_found", "No such recording."}};
+        if (found.size() == 1) return found.front();
+        return catalog::FindError{Kind::Ambiguous, {kId, kOther}, {"ambiguous_id", "Two."}};
+    }
+    base::Result<std::vector<catalog::Recording>, base::Reason> list_unfinished() override {
+        return rows;
+    }
+    catalog::Health health() const override { return health_now; }
+
+    std::vector<catalog::Recording> rows;
+    catalog::RecordingQuery last_query;
+    catalog::Health health_now;
+    bool is_broken = false;
+};
+
+class TextRendering : public archive::Rendering {
+public:
+    TextRendering(std::string text, bool has_size) : text_(std::move(text)), has_size_(has_size) {}
+    std::optional<std::uint64_t> size() const override {
+        return has_size_ ? std::optional<std::uint64_t>(text_.size()) : std::nullopt;
+    }
+    base::Result<bool, base::Reason> next(std::string& chunk) override {
+        chunk = text_.substr(place_, 3);
+        place_ += chunk.size();
+        return !chunk.empty();
+    }
+
+private:
+    const std::string text_;
+    const bool has_size_;
+    std::size_t place_ = 0;
+};
+
+class FakeFiles : public RecordingFiles {
+public:
+    base::Result<std::unique_ptr<archive::Rendering>, base::Reason> render(
+        const catalog::Recording&, archive::Format format) const override {
+        if (format == archive::Format::Xml) return base::Reason{"no_metadata", "None."};
+        if (format == archive::Format::Json)
+            return make(R"({"summary":{},"events":[{"type":"dtmf"}],"manifest":{"parts":[1]}})",
+                        false);
+        return make("0123456789",
+                    format == archive::Format::Wav || format == archive::Format::Stereo);
+    }
+    base::Result<std::unique_ptr<http::ByteSource>, base::Reason> open_track(
+        const catalog::Recording&, std::string_view) const override {
+        return base::Reason{"not_found", "No such track."};
+    }
+    base::Result<std::string, base::Reason> read_peaks(const catalog::Recording&) const override {
+        return std::string(
+            R"({"interval_ms":100,"tracks":[{"label":"1","min":[-16384,0],"max":[16384,0]}]})");
+    }
+    base::Result<archive::Verification, base::Reason> verify(
+        const catalog::Recording& recording) const override {
+        if (recording.directory.empty()) return base::Reason{"not_archived", "Still running."};
+        archive::Verification verification;
+        verification.faults.push_back({"hash", "packets", "The part packets was changed.", {}, {}});
+        return verification;
+    }
+
+private:
+    static base::Result<std::unique_ptr<archive::Rendering>, base::Reason> make(std::string text,
+                                                                                bool has_size) {
+        return std::unique_ptr<archive::Rendering>(
+            std::make_unique<TextRendering>(std::move(text), has_size));
+    }
+};
+
+class FakeStatus : public Status {
+public:
+    std::vector<LiveCall> live_calls() const override {
+        LiveCall call;
+        call.id = kId;
+        call.streams.push_back({.stream = 0, .label = "1", .codec = "PCMU/8000", .packets = 7});
+        return {call};
+    }
+    std::vector<Check> checks() const override {
+        return {{"disk", Check::State::Warning, "Only 1 GB is left."}};
+    }
+    bool is_ready() const override { return is_ready_now; }
+    bool is_ready_now = true;
+};
+
+class ApiTest : public testing::Test {
+protected:
+    ApiTest() {
+        catalog::Recording row;
+        row.id = kId;
+        row.state = catalog::State::Complete;
+        row.duration_ms = 1500;
+        row.call_ids = {"c1"};
+        row.directory = "2026/03/02/x";
+        row.summary = R"({"participants":[{"aor":"sip:a@example.com","name":"A"}],"state":"old"})";
+        catalog_.rows.push_back(row);
+    }
+
+    static http::Request make_request(std::string_view method, std::string_view target) {
+        http::Request request = *http::parse_target(target);
+        request.method = std::string(method);
+        request.headers.push_back({"Host", "127.0.0.1:8080"});
+        return request;
+    }
+    // As the server does: runs what was deferred.
+    http::Response send(const http::Request& request) {
+        http::Response response = api_.handle(request);
+        while (auto* deferred = std::get_if<http::Deferred>(&response.body)) {
+            const http::Deferred work = std::move(*deferred);
+            response = work();
+        }
+        return response;
+    }
+    http::Response ask(std::string_view target, std::string_view method = "GET") {
+        http::Request request = make_request(method, target);
+        request.headers.push_back({"Authorization", "Bearer the-token"});
+        return send(request);
+    }
+    json ask_json(std::string_view target, std::string_view method = "GET") {
+        return json::parse(ask(target, method).text());
+    }
+
+    FakeCatalog catalog_;
+    FakeFiles files_;
+    FakeStatus status_;
+    std::unique_ptr<Assets> assets_ = make_minimal_assets();
+    io::ManualClock clock_;
+    base::SeededRandom random_{1};
+    Api api_{{.token = "the-token", .url = "http://127.0.0.1:8080"},
+             {catalog_, files_, status_, *assets_, clock_, random_}};
+};
+
+TEST_F(ApiTest, RefusesWhoHasNoToken) {
+    for (const char* target : {"/api/v1/recordings", "/api/v1/live", "/api/v1/events",
+                               "/api/v1/health", "/api/v1/nothing"}) {
+        const http::Response response = send(make_request("GET", target));
+        EXPECT_EQ(response.status, 401) << target;
+        EXPECT_EQ(response.header("content-type"), "application/problem+json");
+        EXPECT_THAT(response.header("www-authenticate"), HasSubstr("Bearer"));
+    }
+    for (const char* field : {"Bearer", "Bearer ", "Bearer the-toke", "Bearer the-tokens",
+                              "Basic dGhlLXRva2Vu", "the-token"}) {
+        http::Request request = make_request("GET", "/api/v1/live");
+        request.headers.push_back({"Authorization", field});
+        EXPECT_EQ(send(request).status, 401) << field;
+    }
+    EXPECT_EQ(ask("/api/v1/live").status, 200);
+}
+
+TEST_F(ApiTest, AnswersToLoopbackNamesOnly) {
+    const struct {
+        const char* host;
+        int status;
+    } cases[] = {{"localhost:8080", 200},
+                 {"127.0.0.1", 200},
+                 {"[::1]:8080", 200},
+                 {"LOCALHOST", 200},
+                 {"127.9.9.9:1", 200},
+                 {"evil.example", 421},
+                 {"", 421},
+                 {"127.0.0.1.nip.io", 421},
+                 {"192.0.2.1:8080", 421}};
+    for (const auto& [host, status] : cases) {
+        http::Request request = *http::parse_target("/livez");
+        request.headers.push_back({"Host", host});
+        EXPECT_EQ(send(request).status, status) << host;
+    }
+}
+
+TEST_F(ApiTest, OpensThePageOnceByItsLink) {
+    EXPECT_EQ(send(make_request("GET", "/")).status, 401);
+    const std::string link = api_.make_login_link();
+    ASSERT_TRUE(link.starts_with("http://127.0.0.1:8080/login?code="));
+    const std::string target = link.substr(21);
+
+    EXPECT_EQ(send(make_request("HEAD", target)).status, 405);  // a preview uses nothing up
+    const http::Response opened = send(make_request("GET", target));
+    EXPECT_EQ(opened.status, 303);
+    EXPECT_EQ(opened.header("location"), "/");
+    const std::string cookie(opened.header("set-cookie"));
+    EXPECT_THAT(cookie, HasSubstr("earshot_8080="));
+    EXPECT_THAT(cookie, HasSubstr("HttpOnly; SameSite=Strict"));
+
+    http::Request page = make_request("GET", "/");
+    page.headers.push_back({"Cookie", cookie.substr(0, cookie.find(';'))});
+    EXPECT_EQ(send(page).status, 200);
+    EXPECT_EQ(send(make_request("GET", target)).status, 403);
+}
+
+TEST_F(ApiTest, ForgetsALinkAfterTenMinutes) {
+    const std::string target = api_.make_login_link().substr(21);
+    clock_.advance(std::chrono::minutes(10));
+    EXPECT_EQ(send(make_request("GET", target)).status, 403);
+}
+
+TEST_F(ApiTest, TakesASessionFromItsOwnPageOnly) {
+    const http::Response opened = send(make_request("GET", api_.make_login_link().substr(21)));
+    const std::string cookie(opened.header("set-cookie"));
+    http::Request request = make_request("POST", fmt::format("/api/v1/recordings/{}/verify", kId));
+    request.headers.push_back({"Cookie", cookie.substr(0, cookie.find(';'))});
+    EXPECT_EQ(send(request).status, 200);
+
+    http::Request other_port = request;
+    other_port.headers.push_back({"Sec-Fetch-Site", "same-site"});
+    EXPECT_EQ(send(other_port).status, 401);
+    http::Request other_origin = request;
+    other_origin.headers.push_back({"Origin", "http://127.0.0.1:9999"});
+    EXPECT_EQ(send(other_origin).status, 401);
+
+    http::Request link = make_request("POST", "/api/v1/login-link");
+    link.headers = request.headers;
+    EXPECT_EQ(send(link).status, 403);  // a session makes no sessions
+    clock_.advance(AccessControl::kSessionLife);
+    EXPECT_EQ(send(request).status, 401);
+}
+
+TEST_F(ApiTest, MakesALoginLinkForTheToken) {
+    const json body = ask_json("/api/v1/login-link", "POST");
+    EXPECT_THAT(body["url"], HasSubstr("/login?code="));
+    EXPECT_EQ(body["expires_in_s"], 600);
+}
+
+TEST_F(ApiTest, ListsWithWhatTheRowKnowsBetter) {
+    const json body = ask_json("/api/v1/recordings?limit=1&q=alice&after=ABC&call_id=c1");
+    ASSERT_EQ(body["recordings"].size(), 1U);
+    const json& one = body["recordings"][0];
+    EXPECT_EQ(one["id"], kId);
+    EXPECT_EQ(one["state"], "complete");
+    EXPECT_EQ(one["reason"], nullptr);
+    EXPECT_EQ(one["duration_ms"], 1500);
+    EXPECT_EQ(one["participants"][0]["name"], "A");
+    for (const char* name :
+         {"start", "call_ids", "session_ids", "streams", "group", "headers", "extensions"})
+        EXPECT_TRUE(one.contains(name)) << name;
+    EXPECT_EQ(body["next"], kId);
+    EXPECT_EQ(catalog_.last_query.text, "alice");
+    EXPECT_EQ(catalog_.last_query.after, "abc");
+    EXPECT_EQ(catalog_.last_query.call_id, "c1");
+    EXPECT_EQ(ask_json("/api/v1/recordings")["next"], nullptr);
+}
+
+TEST_F(ApiTest, RefusesPagesThatMakeNoSense) {
+    for (const char* query : {"limit=0", "limit=1001", "limit=x", "limit=-1",
+                              "after=0123456789012345678901234567890123456"})
+        EXPECT_EQ(ask(fmt::format("/api/v1/recordings?{}", query)).status, 400) << query;
+}
+
+TEST_F(ApiTest, FindsByIdAndPrefixAndSaysWhyNot) {
+    EXPECT_EQ(ask(fmt::format("/api/v1/recordings/{}", kId)).status, 200);
+    EXPECT_EQ(ask("/api/v1/recordings/0199c0de").status, 200);
+    EXPECT_EQ(ask("/api/v1/recordings/0199c0d").status, 400);
+    EXPECT_EQ(ask("/api/v1/recordings/ffffffff").status, 404);
+    catalog_.rows.push_back(catalog_.rows.front());
+    catalog_.rows.back().id = kOther;
+    const http::Response ambiguous = ask("/api/v1/recordings/0199c0de");
+    EXPECT_EQ(ambiguous.status, 409);
+    EXPECT_EQ(json::parse(ambiguous.text())["matches"], json({kId, kOther}));
+}
+
+TEST_F(ApiTest, ListsAttemptsWhateverBytesPeersSent) {
+    const json body = ask_json("/api/v1/attempts");
+    EXPECT_EQ(body["attempts"][0]["outcome"], "refused");
+    EXPECT_EQ(body["attempts"][0]["recording_id"], nullptr);
+    EXPECT_EQ(body["attempts"][0]["reason"]["code"], "no_media");
+}
+
+TEST_F(ApiTest, StreamsAnExportAndLetsPlayersSeek) {
+    http::Response wav = ask(fmt::format("/api/v1/recordings/{}/export?format=wav", kId));
+    EXPECT_EQ(wav.header("content-type"), "audio/wav");
+    EXPECT_THAT(wav.header("content-disposition"), HasSubstr(".wav"));
+    auto& source = std::get<std::unique_ptr<http::ByteSource>>(wav.body);
+    EXPECT_EQ(source->size(), 10U);
+    const auto read = [&](std::uint64_t offset) {
+        std::array<std::uint8_t, 4> out{};
+        const auto count = source->read(offset, out);
+        return std::string(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(*count));
+    };
+    EXPECT_EQ(read(0), "012");
+    EXPECT_EQ(read(7), "78");
+    EXPECT_EQ(read(1), "12");  // behind: rendered anew
+    EXPECT_EQ(read(10), "");
+
+    http::Response pcap = ask(fmt::format("/api/v1/recordings/{}/export?format=pcap", kId));
+    std::string chunk;
+    EXPECT_TRUE(*std::get<http::Producer>(pcap.body)(chunk));
+    EXPECT_EQ(chunk, "012");
+}
+
+TEST_F(ApiTest, SaysWhyAnExportIsNotThere) {
+    EXPECT_EQ(ask(fmt::format("/api/v1/recordings/{}/export?format=mp3", kId)).status, 400);
+    const http::Response xml = ask(fmt::format("/api/v1/recordings/{}/export?format=xml", kId));
+    EXPECT_EQ(xml.status, 404);
+    EXPECT_EQ(json::parse(xml.text())["code"], "no_metadata");
+    EXPECT_EQ(ask(fmt::format("/api/v1/recordings/{}/audio/1.wav", kId)).status, 404);
+    EXPECT_EQ(ask(fmt::format("/api/v1/recordings/{}/audio/1.mp3", kId)).status, 404);
+    EXPECT_EQ(ask(fmt::format("/api/v1/recordings/{}/audio/stereo.wav", kId)).status, 200);
+}
+
+TEST_F(ApiTest, GivesEventsManifestPartsAndPeaks) {
+    const std::string one = fmt::format("/api/v1/recordings/{}", kId);
+    EXPECT_EQ(ask_json(one + "/events")["events"][0]["type"], "dtmf");
+    EXPECT_EQ(ask_json(one + "/manifest")["parts"], json({1}));
+    EXPECT_EQ(ask_json(one + "/parts")["parts"], json({1}));
+    EXPECT_EQ(ask_json(one + "/peaks")["tracks"][0]["peaks"], json({-0.5, 0.5, 0.0, 0.0}));
+}
+
+TEST_F(ApiTest, TellsWhatVerifyingFound) {
+    const std::string path = fmt::format("/api/v1/recordings/{}/verify", kId);
+    const json body = ask_json(path, "POST");
+    EXPECT_EQ(body["ok"], false);
+    EXPECT_EQ(body["problems"][0], "The part packets was changed.");
+    EXPECT_EQ(ask(path).status, 405);
+    catalog_.rows.front().directory.clear();
+    EXPECT_EQ(ask(path, "POST").status, 409);
+}
+
+TEST_F(ApiTest, TellsHowTheServerIs) {
+    json body = ask_json("/api/v1/health");
+    EXPECT_EQ(body["state"], "warning");
+    EXPECT_EQ(body["checks"].size(), 2U);
+    EXPECT_EQ(send(make_request("GET", "/readyz")).status, 200);
+
+    catalog_.health_now.is_writable = false;
+    catalog_.health_now.reason = base::Reason{"catalogue_full", "Make room."};
+    body = ask_json("/api/v1/health");
+    EXPECT_EQ(body["state"], "failed");
+    EXPECT_EQ(body["checks"][1]["text"], "Make room.");
+    EXPECT_EQ(send(make_request("GET", "/readyz")).status, 503);
+    EXPECT_EQ(send(make_request("GET", "/livez")).status, 200);
+    catalog_.is_broken = true;
+    EXPECT_EQ(ask("/api/v1/recordings").status, 503);
+}
+
+TEST_F(ApiTest, ShowsLiveCallsAndOpensTheEventStream) {
+    const json body = ask_json("/api/v1/live");
+    EXPECT_EQ(body["calls"][0]["streams"][0]["packets"], 7);
+    const http::Response events = ask("/api/v1/events");
+    EXPECT_TRUE(std::holds_alternative<http::EventStream>(events.body));
+}
+
+TEST(ViewOfPeaks, RefusesWhatIsDamaged) {
+    for (const char* bad :
+         {"", "[]", "{}", R"({"tracks":1})", R"({"tracks":[1]})", R"({"tracks":[{"min":[1]}]})",
+          R"({"tracks":[{"min":["x"],"max":[1]}]})"})
+        EXPECT_FALSE(view_of_peaks(bad)) << bad;
+}
+
+}  // namespace
+}  // namespace earshot::api
