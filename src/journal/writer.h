@@ -34,7 +34,8 @@ public:
     ~Writer();
 
     // Begins a recording, or a further piece of one that was closed. Allocates. The same recording
-    // may be open only once: a second open() gives the first one's handle.
+    // may be open only once: a second open() gives the first one's handle. Each recording, also one
+    // that holds a single Attempt, keeps its segments on the disk until it was closed and released.
     RecordingHandle open(const base::Uuid& recording);
 
     // Copies the concatenated pieces as one record. Errors, after which nothing was taken:
