@@ -1,6 +1,6 @@
-// 128-bit keyed digests as keys of the transaction and dialog tables: no string is built or kept for
-// a key, and a peer that does not know the secret cannot make two keys meet (SipHash-2-4 with 128
-// bits of output, Aumasson and Bernstein 2012).
+// 128-bit keyed digests as keys of the transaction and dialog tables: no string is built or kept
+// for a key, and a peer that does not know the secret cannot make two keys meet (SipHash-2-4 with
+// 128 bits of output, Aumasson and Bernstein 2012).
 #pragma once
 
 #include <compare>

@@ -5,9 +5,9 @@
 
 namespace earshot::sip {
 
-inline constexpr std::chrono::milliseconds kT1{500};    // estimate of a round trip
-inline constexpr std::chrono::milliseconds kT2{4000};   // longest interval of non-INVITE and 2xx
-inline constexpr std::chrono::milliseconds kT4{5000};   // longest life of a message in the network
+inline constexpr std::chrono::milliseconds kT1{500};   // estimate of a round trip
+inline constexpr std::chrono::milliseconds kT2{4000};  // longest interval of non-INVITE and 2xx
+inline constexpr std::chrono::milliseconds kT4{5000};  // longest life of a message in the network
 inline constexpr std::chrono::milliseconds kTimeout = 64 * kT1;  // timers B, F, H, J, L, M
 inline constexpr std::chrono::milliseconds kTimerD{32000};       // "at least 32 seconds"
 // Timer C (§16.6, a proxy's) as ours against a callee that rings for ever; §16.6 wants > 3 minutes.

@@ -34,10 +34,14 @@ Step InviteClient::terminate() {
 Step InviteClient::on_response(base::TimePoint now, int status) {
     switch (state_) {
         case State::Calling:
-        case State::Proceeding: break;
-        case State::Completed: return {.ack = status >= 300};
-        case State::Accepted: return {.to_tu = status >= 200 && status < 300};
-        case State::Terminated: return {};
+        case State::Proceeding:
+            break;
+        case State::Completed:
+            return {.ack = status >= 300};
+        case State::Accepted:
+            return {.to_tu = status >= 200 && status < 300};
+        case State::Terminated:
+            return {};
     }
     resend_at_.reset();
     if (status < 200) {
