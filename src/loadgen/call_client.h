@@ -24,7 +24,7 @@ struct CallOptions {
     std::string from = "sip:earshot-call@localhost";         // the recording client's own URI
     std::string party_a = "\"Ada\" <sip:ada@example.test>";  // name-addr or bare URI
     std::string party_b = "\"Bo\" <sip:bo@example.test>";
-    std::string audio_a;  // WAV path (PCM16, any rate, first channel); empty: built-in tones
+    std::string audio_a;  // PCM WAV, any usual rate, said once; empty: the tones of voice.h
     std::string audio_b;
     std::chrono::milliseconds duration{10'000};        // of each call, from its first packet
     std::optional<std::chrono::milliseconds> hold_at;  // hold for 2 s from then on
@@ -34,6 +34,8 @@ struct CallOptions {
     bool keyed_payload = false;  // see keyed_payload.h; for load runs
     std::uint64_t seed = 0;      // 0: from the system; else ids repeat
 };
+
+inline constexpr std::uint32_t kMaxCalls = 100'000;  // of one run
 
 struct SentStream {
     std::string label;

@@ -1,0 +1,58 @@
+#include "loadgen/target.h"
+
+#include <netdb.h>
+
+#include <algorithm>
+#include <memory>
+
+#include "base/text.h"
+#include "io/socket_address.h"
+#include "sip/headers.h"
+#include "sip/uri.h"
+
+namespace earshot::loadgen {
+namespace {
+
+using base::Reason;
+
+constexpr std::uint16_t kSipPort = 5060;
+
+std::optional<base::NetAddress> resolve(const std::string& host, std::uint16_t port) {
+    if (auto literal = base::parse_host(host, port)) return literal;
+    addrinfo hints{};
+    hints.ai_family = AF_UNSPEC;
+    hints.ai_socktype = SOCK_DGRAM;
+    addrinfo* found = nullptr;
+    if (::getaddrinfo(host.c_str(), nullptr, &hints, &found) != 0) return std::nullopt;
+    const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owner{found, ::freeaddrinfo};
+    sockaddr_storage storage{};
+    std::copy_n(reinterpret_cast<const std::uint8_t*>(found->ai_addr), found->ai_addrlen,
+                reinterpret_cast<std::uint8_t*>(&storage));
+    base::NetAddress address = io::from_socket_address(storage);
+    address.port = port;
+    return address;
+}
+
+}  // namespace
+
+base::Result<Target, Reason> find_target(const std::string& uri) {
+    const auto name_addr = sip::parse_name_addr(uri);
+    const auto parsed = sip::parse_uri(name_addr ? name_addr->uri : std::string_view{uri});
+    if (!parsed || !parsed->is_sip()) return Reason{"bad_uri", "Not a SIP URI: " + uri};
+
+    Target target;
+    target.uri = parsed->text.substr(0, parsed->text.find('?'));
+    const std::string_view transport = parsed->param("transport").value_or("udp");
+    if (base::iequals(transport, "tcp")) {
+        target.transport = sip::Transport::Tcp;
+    } else if (!base::iequals(transport, "udp") || parsed->scheme == sip::UriScheme::Sips) {
+        return Reason{"unsupported_transport", "Only UDP and TCP are built: " + uri};
+    }
+    const std::string host{parsed->host};
+    const auto address = resolve(host, parsed->port.value_or(kSipPort));
+    if (!address) return Reason{"unknown_host", "No address was found for the host of " + uri};
+    target.address = *address;
+    return target;
+}
+
+}  // namespace earshot::loadgen

@@ -1,0 +1,23 @@
+// Where a SIP URI leads: transport and address. DNS is asked for A and AAAA only; SRV and NAPTR
+// (RFC 3263) are the recording client's business, not the test client's.
+#pragma once
+
+#include <string>
+
+#include "base/net_address.h"
+#include "base/reason.h"
+#include "base/result.h"
+#include "sip/flow.h"
+
+namespace earshot::loadgen {
+
+struct Target {
+    std::string uri;  // fit for a request line: no brackets, no headers
+    sip::Transport transport = sip::Transport::Udp;
+    base::NetAddress address;
+};
+
+// Blocks while DNS is asked. Reasons: bad_uri, unsupported_transport, unknown_host.
+base::Result<Target, base::Reason> find_target(const std::string& uri);
+
+}  // namespace earshot::loadgen
