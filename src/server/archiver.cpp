@@ -5,6 +5,7 @@
 #include <deque>
 #include <nlohmann/json.hpp>
 
+#include "io/thread_name.h"
 #include "journal/reader.h"
 #include "server/attempt_record.h"
 
@@ -61,6 +62,7 @@ void Archiver::stop() {
 }
 
 void Archiver::run() {
+    io::set_thread_name("archive");
     struct Retry {
         base::TimePoint at;
         ArchiveJob job;

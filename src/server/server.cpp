@@ -19,6 +19,7 @@
 #include "http/server.h"
 #include "io/data_directory_lock.h"
 #include "io/linux_file.h"
+#include "io/thread_name.h"
 #include "journal/committer.h"
 #include "objects/directory_store.h"
 #include "server/archiver.h"
@@ -173,6 +174,7 @@ private:
                                      .on_live_changed = [this] { publish("live", "{}"); }});
         capture_->start([this] { signalling_->wake(); });
         committer_ = std::jthread([this](const std::stop_token& stop) {
+            io::set_thread_name("committer");
             journal_->committer().run(stop, [this] { return clock_.now(); });
         });
         archiver_->start();
