@@ -172,8 +172,8 @@ TEST_F(ArchiveTest, TellsWhenAStreamWasNotNegotiated) {
     records_.ended(4000);
     const Summary summary = build();
     EXPECT_EQ(summary.state, State::Complete);
-    EXPECT_EQ(summary.streams[1].gaps, (Gaps{{0, 2100, GapReason::NotNegotiated},
-                                             {2600, 1400, GapReason::NotNegotiated}}));
+    EXPECT_EQ(summary.streams[1].gaps,
+              (Gaps{{0, 2100, GapReason::NotNegotiated}, {2600, 1400, GapReason::NotNegotiated}}));
     EXPECT_EQ(count_wrong(track("2"), 2150, 2550, 2150), 0);
 }
 
@@ -206,11 +206,11 @@ TEST_F(ArchiveTest, FollowsCodecChangesAtTheHighestRate) {
     EXPECT_EQ(one.format.rate, 16'000U);
     ASSERT_EQ(one.samples.size(), 19'200U);
     for (std::int64_t i = 1620; i < 14'300; ++i) {
-        if (i > 7980 && i < 8500) continue;  // the filters begin anew
+        if (i > 7980 && i < 8500) continue;            // the filters begin anew
         const std::int64_t delay = i > 8000 ? 22 : 0;  // G.722's own
         const double phase = 2 * std::numbers::pi * 440 * static_cast<double>(i - 1600 - delay);
-        ASSERT_NEAR(one.samples[static_cast<std::size_t>(i)],
-                    12'000 * std::sin(phase / 16'000), 700)
+        ASSERT_NEAR(one.samples[static_cast<std::size_t>(i)], 12'000 * std::sin(phase / 16'000),
+                    700)
             << i;
     }
 }
@@ -283,12 +283,13 @@ TEST_F(ArchiveTest, IsNotStretchedByHostileTimestamps) {
 
 TEST_F(ArchiveTest, SurvivesHostileEvents) {
     records_.started();
-    for (const char* json :
-         {"", "{", "null", "[1]", R"({"type":7})", R"({"type":"stream_added","stream":-1})",
-          R"({"type":"stream_added","stream":99999999999})",
-          R"({"type":"stream_added","stream":0,"label":9,"payload_types":[1,{"pt":300},{"pt":0,"clock_rate":0}]})",
-          R"({"type":"storage_gap","stream":0,"from_ns":"x","to_ns":18446744073709551615})",
-          "\xff\xfe", R"({"type":"call_ended","code":[]})"}) {
+    for (
+        const char* json :
+        {"", "{", "null", "[1]", R"({"type":7})", R"({"type":"stream_added","stream":-1})",
+         R"({"type":"stream_added","stream":99999999999})",
+         R"({"type":"stream_added","stream":0,"label":9,"payload_types":[1,{"pt":300},{"pt":0,"clock_rate":0}]})",
+         R"({"type":"storage_gap","stream":0,"from_ns":"x","to_ns":18446744073709551615})",
+         "\xff\xfe", R"({"type":"call_ended","code":[]})"}) {
         records_.event(10, json);
     }
     records_.stream_added(20, 1, "../../etc");
@@ -373,9 +374,10 @@ TEST_F(StateTest, IsPartialWhenTheJournalWasDamaged) {
 
 TEST_F(StateTest, IsPartialWhenMediaCouldNotBeStored) {
     add_call(false);
-    records_.event(1500,
-                   fmt::format(R"({{"type":"storage_gap","stream":0,"packets":9,"from_ns":{},"to_ns":{}}})",
-                               kStartNs + 1000 * kMs, kStartNs + 1200 * kMs));
+    records_.event(
+        1500,
+        fmt::format(R"({{"type":"storage_gap","stream":0,"packets":9,"from_ns":{},"to_ns":{}}})",
+                    kStartNs + 1000 * kMs, kStartNs + 1200 * kMs));
     records_.ended(2200);
     expect_partial("storage");
     EXPECT_EQ(build().streams[0].gaps, (Gaps{{1000, 200, GapReason::Storage}}));

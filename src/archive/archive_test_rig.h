@@ -15,6 +15,7 @@
 #include "archive/verify.h"
 #include "audio/g711.h"
 #include "audio/wav.h"
+#include "base/net_address.h"
 #include "io/faulty_file.h"
 #include "objects/directory_store.h"
 #include "rtp/rtp_packet.h"
@@ -32,22 +33,26 @@ inline const base::Uuid& test_id() {
 // Keeps records and gives them out as the journal would.
 class RecordList : public RecordSource {
 public:
-    void add(journal::RecordType type, std::int64_t at_ms, std::uint16_t stream, base::Bytes payload) {
+    void add(journal::RecordType type, std::int64_t at_ms, std::uint16_t stream,
+             base::Bytes payload) {
         journal::RecordHeader header;
         header.type = type;
         header.stream = stream;
         header.arrival_ns = kStartNs + at_ms * kMs;
         records_.push_back({header, std::move(payload)});
     }
-    void event(std::int64_t at_ms, std::string_view json, std::uint16_t stream = journal::kNoStream) {
+    void event(std::int64_t at_ms, std::string_view json,
+               std::uint16_t stream = journal::kNoStream) {
         const base::ByteView bytes = base::as_bytes(json);
         add(journal::RecordType::Event, at_ms, stream, {bytes.begin(), bytes.end()});
     }
     void started() {
-        event(0, R"({"type":"recording_started","call_id":"c1@a","from":"sip:a@x","to":"sip:r@y"})");
+        event(0,
+              R"({"type":"recording_started","call_id":"c1@a","from":"sip:a@x","to":"sip:r@y"})");
     }
     void ended(std::int64_t at_ms, std::string_view code = "") {
-        event(at_ms, fmt::format(R"({{"type":"call_ended","by":"client","code":"{}","text":"T"}})", code));
+        event(at_ms,
+              fmt::format(R"({{"type":"call_ended","by":"client","code":"{}","text":"T"}})", code));
     }
     void stream_added(std::int64_t at_ms, std::uint16_t stream, std::string_view label,
                       std::string_view formats = kUsualFormats, std::string_view media = "audio") {
@@ -72,7 +77,8 @@ public:
         const base::ByteView bytes = base::as_bytes(xml);
         add(journal::RecordType::Metadata, at_ms, journal::kNoStream, {bytes.begin(), bytes.end()});
     }
-    void sip(std::int64_t at_ms, bool is_incoming, std::string_view message, bool over_tcp = false) {
+    void sip(std::int64_t at_ms, bool is_incoming, std::string_view message,
+             bool over_tcp = false) {
         const base::NetAddress peer = *base::parse_net_address("192.0.2.7:5060");
         base::Bytes bytes{static_cast<std::uint8_t>(is_incoming ? 0 : 1),
                           static_cast<std::uint8_t>(over_tcp ? 1 : 0)};
@@ -130,7 +136,8 @@ struct Sender {
         base::Bytes payload(160);
         for (std::size_t i = 0; i < payload.size(); ++i) {
             const std::int16_t sample = spoken(sent + static_cast<std::int64_t>(i), hertz);
-            payload[i] = payload_type == 8 ? audio::encode_a_law(sample) : audio::encode_mu_law(sample);
+            payload[i] =
+                payload_type == 8 ? audio::encode_a_law(sample) : audio::encode_mu_law(sample);
         }
         raw(payload, arrives, late_ms);
         sent += 160;
@@ -191,7 +198,9 @@ protected:
             if (!more || !*more) break;
             all += chunk;
         }
-        if ((*rendering)->size()) EXPECT_EQ(all.size(), *(*rendering)->size());
+        if (const auto size = (*rendering)->size()) {
+            EXPECT_EQ(all.size(), *size);
+        }
         return all;
     }
     // Samples of a track that do not hold what was said at that place; `from` and `to` in ms of
@@ -201,15 +210,16 @@ protected:
         int wrong = 0;
         for (std::int64_t i = from_ms * 8; i < to_ms * 8; ++i) {
             const std::int16_t sample = spoken(i - begin_ms * 8, hertz);
-            const std::int16_t expected =
-                is_a_law ? audio::decode_a_law(audio::encode_a_law(sample))
-                         : audio::decode_mu_law(audio::encode_mu_law(sample));
+            const std::int16_t expected = is_a_law
+                                              ? audio::decode_a_law(audio::encode_a_law(sample))
+                                              : audio::decode_mu_law(audio::encode_mu_law(sample));
             const auto at = static_cast<std::size_t>(i);
             if (at >= audio.samples.size() || audio.samples[at] != expected) ++wrong;
         }
         return wrong;
     }
-    static int count_sounds(const audio::WavAudio& audio, std::int64_t from_ms, std::int64_t to_ms) {
+    static int count_sounds(const audio::WavAudio& audio, std::int64_t from_ms,
+                            std::int64_t to_ms) {
         int sounds = 0;
         for (std::int64_t i = from_ms * 8; i < to_ms * 8; ++i) {
             if (audio.samples.at(static_cast<std::size_t>(i)) != 0) ++sounds;
