@@ -41,7 +41,7 @@ Outcome<json> list_rows(const Access& access, const LsOptions& options) {
         if (!options.text.empty()) path += "&q=" + http::percent_encode(options.text);
         auto page = request_json(access, "GET", path);
         if (!page) return page.error();
-        if (!page->is_object() || !page->contains(name) || !(*page)[name].is_array())
+        if (!page->contains(name) || !(*page)[name].is_array())
             return Failure{Exit::Unreachable,
                            "The server's answer is not a list of " + std::string(name) + "."};
         rows.insert(rows.end(), (*page)[name].begin(), (*page)[name].end());
@@ -128,7 +128,8 @@ Exit run_show(const Access& access, const std::string& id, bool as_json, std::os
         return Exit::Ok;
     }
     print_recording(out, *recording);
-    const std::string short_form = short_id(recording->value("id", id));
+    const json full_id = recording->value("id", json(id));
+    const std::string short_form = short_id(full_id.is_string() ? full_id.get<std::string>() : id);
     out << fmt::format("\nearshot play {0}\nearshot export {0} --format wav -o call.wav\n",
                        short_form);
     return Exit::Ok;
@@ -211,10 +212,12 @@ Exit run_doctor(const Access& access, bool as_json, std::ostream& out, std::ostr
 Exit run_page(const Access& access, bool as_json, std::ostream& out, std::ostream& err) {
     const auto link = request_json(access, "POST", "/login-link");
     if (!link) return fail(link.error(), err);
+    const json url = link->value("url", json(nullptr));
+    if (!url.is_string()) return fail({Exit::Unreachable, "The server gave no link."}, err);
     if (as_json)
         print_json(out, *link);
     else
-        out << link->value("url", "") << '\n';
+        out << printable(url.get<std::string>()) << '\n';
     return Exit::Ok;
 }
 

@@ -94,7 +94,7 @@ Outcome<nlohmann::json> request_json(const Access& access, std::string_view meth
     if (!reply) return failure_of(access, reply.error());
     if (reply->status < 200 || reply->status > 299) return failure_of(access, *reply);
     auto body = nlohmann::json::parse(reply->body, nullptr, false);
-    if (body.is_discarded())
+    if (!body.is_object())
         return Failure{Exit::Unreachable,
                        fmt::format("What answers at {} is not an Earshot server.", access.url)};
     return body;

@@ -39,7 +39,8 @@ Outcome<Access> find_access(
     const AccessOptions& options,
     const std::function<std::optional<std::string>(const std::string&)>& environment);
 
-// One request; the body of a good answer, parsed. `path` begins below /api/v1: "/recordings".
+// One request; the body of a good answer, parsed: a JSON object. `path` begins below /api/v1:
+// "/recordings".
 Outcome<nlohmann::json> request_json(const Access& access, std::string_view method,
                                      const std::string& path);
 

@@ -23,17 +23,22 @@ bool is_number(std::string_view text) {
            (!text.empty() && text.find_first_not_of("0123456789.:") == std::string_view::npos);
 }
 
-// A member as text; the answer of another server may lack it.
+// A member, or null: the answer of another server may lack it or not be an object at all.
+const json& member_of(const json& object, const char* name) {
+    static const json kNull;
+    return object.is_object() && object.contains(name) ? object[name] : kNull;
+}
+
 std::string text_of(const json& object, const char* name) {
-    if (!object.is_object() || !object.contains(name) || object[name].is_null()) return "";
-    const json& value = object[name];
+    const json& value = member_of(object, name);
+    if (value.is_null()) return "";
     return printable(value.is_string() ? value.get<std::string>() : value.dump());
 }
 
 const json& array_of(const json& object, const char* name) {
     static const json kEmpty = json::array();
-    if (!object.is_object() || !object.contains(name) || !object[name].is_array()) return kEmpty;
-    return object[name];
+    const json& member = member_of(object, name);
+    return member.is_array() ? member : kEmpty;
 }
 
 std::string time_text(const json& object, const char* name) {
@@ -52,9 +57,7 @@ std::string speakers_of(const json& recording) {
     return all.empty() ? "-" : all;
 }
 
-std::string reason_of(const json& object) {
-    return object.contains("reason") ? text_of(object["reason"], "text") : "";
-}
+std::string reason_of(const json& object) { return text_of(member_of(object, "reason"), "text"); }
 
 void print_field(std::ostream& out, std::string_view name, std::string_view value) {
     if (!value.empty()) out << fmt::format("{:<12} {}\n", name, value);
@@ -83,9 +86,8 @@ void print_gaps(std::ostream& out, const json& recording) {
     std::vector<std::vector<std::string>> rows{{"GAP IN", "AT", "LASTS", "REASON"}};
     for (const json& stream : array_of(recording, "streams"))
         for (const json& gap : array_of(stream, "gaps"))
-            rows.push_back(
-                {text_of(stream, "label"), duration_text(gap.value("start_ms", json(nullptr))),
-                 duration_text(gap.value("duration_ms", json(nullptr))), text_of(gap, "reason")});
+            rows.push_back({text_of(stream, "label"), duration_text(member_of(gap, "start_ms")),
+                            duration_text(member_of(gap, "duration_ms")), text_of(gap, "reason")});
     if (rows.size() == 1) return;
     out << '\n';
     print_table(out, rows);
@@ -154,12 +156,12 @@ void print_recordings(std::ostream& out, const json& recordings) {
             const std::string codec = text_of(stream, "codec");
             if (codecs.find(codec) == std::string::npos)
                 codecs += (codecs.empty() ? "" : ", ") + codec;
-            if (stream.contains("lost") && stream["lost"].is_number_unsigned())
-                lost += stream["lost"].get<std::uint64_t>();
+            if (const json& count = member_of(stream, "lost"); count.is_number_unsigned())
+                lost += count.get<std::uint64_t>();
             gaps += array_of(stream, "gaps").size();
         }
         rows.push_back({short_id(text_of(recording, "id")), time_text(recording, "start"),
-                        duration_text(recording.value("duration_ms", json(nullptr))),
+                        duration_text(member_of(recording, "duration_ms")),
                         text_of(recording, "state"), speakers_of(recording),
                         codecs.empty() ? "-" : codecs, std::to_string(lost), std::to_string(gaps)});
     }
@@ -188,7 +190,7 @@ void print_recording(std::ostream& out, const json& recording) {
     print_field(out, "State", text_of(recording, "state"));
     print_field(out, "Reason", reason_of(recording));
     print_field(out, "Start (UTC)", time_text(recording, "start"));
-    print_field(out, "Duration", duration_text(recording.value("duration_ms", json(nullptr))));
+    print_field(out, "Duration", duration_text(member_of(recording, "duration_ms")));
     for (const json& participant : array_of(recording, "participants")) {
         const std::string name = text_of(participant, "name");
         const std::string aor = text_of(participant, "aor");
