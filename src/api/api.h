@@ -90,7 +90,7 @@ struct ApiOptions {
     std::string version = "0.1.0";
 };
 
-// All borrowed; they must outlive the API.
+// All borrowed; they must outlive the API. Its answers hold on to it: stop the HTTP server first.
 struct ApiParts {
     catalog::Catalog& catalog;
     const RecordingFiles& files;  // make_recording_files(data_dir)
