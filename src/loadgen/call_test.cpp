@@ -1,0 +1,356 @@
+// The call against a host that writes down what it is asked, and a server whose answers are
+// scripted.
+#include "loadgen/call.h"
+
+#include <gtest/gtest.h>
+
+#include <deque>
+
+#include "mime/multipart.h"
+#include "sdp/offer_answer.h"
+#include "sip/builder.h"
+#include "sip/parser.h"
+
+namespace earshot::loadgen {
+namespace {
+
+constexpr sip::DialogId kDialog{100};
+
+class FakeHost : public CallHost {
+public:
+    base::Result<sip::TransactionId> start_request(std::uint32_t,
+                                                   const sip::OutOfDialogSpec& spec) override {
+        requests.push_back({spec.method, spec.headers, spec.content_type, spec.body});
+        return sip::TransactionId{++next_id};
+    }
+    base::Result<sip::TransactionId> send_request(std::uint32_t, sip::DialogId,
+                                                  const sip::RequestSpec& spec) override {
+        requests.push_back(spec);
+        return sip::TransactionId{++next_id};
+    }
+    void acknowledge(sip::DialogId) override { ++acks; }
+    void respond(sip::TransactionId, const sip::ResponseSpec& spec) override {
+        responses.push_back(spec);
+    }
+    void cancel(sip::TransactionId) override { ++cancels; }
+    void set_media(std::uint32_t, const MediaPlan& plan) override { plans.push_back(plan); }
+    void stop_media(std::uint32_t) override { is_media_stopped = true; }
+
+    sip::TransactionId last() const { return {next_id}; }
+    const sip::RequestSpec& request() const { return requests.back(); }
+
+    std::vector<sip::RequestSpec> requests;
+    std::vector<sip::ResponseSpec> responses;
+    std::vector<MediaPlan> plans;
+    std::uint64_t next_id = 0;
+    int acks = 0;
+    int cancels = 0;
+    bool is_media_stopped = false;
+};
+
+class CallTest : public testing::Test {
+protected:
+    explicit CallTest(std::optional<std::chrono::milliseconds> hold_at = std::nullopt)
+        : call_(setup(hold_at), host_, log_) {}
+
+    CallSetup setup(std::optional<std::chrono::milliseconds> hold_at) {
+        base::SeededRandom random{1};
+        CallSetup setup;
+        setup.request_uri = "sip:srs@192.0.2.7";
+        setup.from = "<sip:src@192.0.2.1>";
+        setup.call_id = "c1";
+        setup.hold_at = hold_at;
+        setup.documents = siprec::make_client_call(random, now_.wall, kParties);
+        for (std::uint16_t i = 0; i < kParties; ++i) {
+            siprec::ClientParty& party = setup.documents.parties[i];
+            party.aor = "sip:p@example.test";
+            party.rtp = *base::parse_host("192.0.2.1", static_cast<std::uint16_t>(20000 + 2 * i));
+            party.rtcp = party.rtp;
+            ++party.rtcp.port;
+        }
+        return setup;
+    }
+
+    void advance(std::chrono::milliseconds by) {
+        now_.steady += by;
+        now_.wall += by;
+    }
+
+    sip::Message message(const sip::MessageBuilder& builder) {
+        auto parsed = sip::parse_message(builder.build());
+        EXPECT_EQ(parsed.verdict, sip::Verdict::Good) << parsed.reason;
+        return std::move(parsed.message);
+    }
+
+    static sip::MessageBuilder& fill(sip::MessageBuilder& builder, std::string_view method) {
+        builder.add(sip::HeaderId::Via, "SIP/2.0/UDP 192.0.2.1;branch=z9hG4bKx")
+            .add(sip::HeaderId::From, "<sip:src@192.0.2.1>;tag=a")
+            .add(sip::HeaderId::To, "<sip:srs@192.0.2.7>;tag=b")
+            .add(sip::HeaderId::CallId, "c1")
+            .add(sip::HeaderId::Cseq, "1 " + std::string{method});
+        return builder;
+    }
+
+    void answer(int status, const std::string& sdp = {}, std::string_view allow = {}) {
+        auto builder = sip::MessageBuilder::response(status);
+        fill(builder, host_.request().method);
+        if (!allow.empty()) builder.add(sip::HeaderId::Allow, allow);
+        if (!sdp.empty()) builder.body("application/sdp", sdp);
+        sip::ResponseArrived arrived{host_.last(), kDialog, {}, message(builder), status >= 200};
+        call_.on_response(now_, arrived);
+    }
+
+    void ask(std::string_view method, std::string_view type = {}, const std::string& body = {}) {
+        auto builder = sip::MessageBuilder::request(method, "sip:src@192.0.2.1");
+        fill(builder, method);
+        if (!body.empty()) builder.body(type, body);
+        sip::RequestArrived arrived{{77}, kDialog, {}, message(builder)};
+        call_.on_request(now_, arrived);
+    }
+
+    // What a recording server would answer to the offer that was sent last.
+    std::string answer_sdp(bool accept = true) const {
+        const sip::RequestSpec& request = host_.request();
+        const auto body = mime::parse_body(request.content_type, {}, request.body);
+        const auto offer = sdp::parse(body->find("application/sdp")->body);
+        std::vector<sdp::MediaDecision> decisions(kParties);
+        for (std::uint16_t i = 0; i < kParties; ++i) {
+            const auto port = static_cast<std::uint16_t>(10000 + 2 * i);
+            decisions[i] = {accept, port, static_cast<std::uint16_t>(port + 1), false};
+        }
+        sdp::LocalOrigin origin;
+        origin.address = *base::parse_host("192.0.2.7", 0);
+        return sdp::make_recording_answer(*offer, origin, decisions);
+    }
+
+    void establish() {
+        call_.start(now_);
+        answer(200, answer_sdp());
+    }
+
+    base::NullLog log_;
+    FakeHost host_;
+    base::Now now_{base::TimePoint{std::chrono::hours{1}},
+                   base::wall_from_ns(1'770'000'000'000'000'000)};
+    Call call_;
+};
+
+TEST_F(CallTest, OffersTwoStreamsWithCompleteMetadata) {
+    call_.start(now_);
+    const sip::RequestSpec& invite = host_.request();
+    EXPECT_EQ(invite.method, "INVITE");
+    const auto body = mime::parse_body(invite.content_type, {}, invite.body);
+    ASSERT_TRUE(body);
+    const auto offer = sdp::parse(body->find("application/sdp")->body);
+    ASSERT_EQ(offer->media.size(), 2U);
+    EXPECT_EQ(offer->media[1].label, "2");
+    EXPECT_EQ(offer->media[1].direction, sdp::Direction::SendOnly);
+    const mime::Part* metadata = body->find("application/rs-metadata+xml");
+    ASSERT_NE(metadata, nullptr);
+    EXPECT_EQ(metadata->disposition, "recording-session");
+    EXPECT_NE(metadata->body.find(call_.result().session_id), std::string_view::npos);
+    const bool requires_siprec = std::any_of(
+        invite.headers.begin(), invite.headers.end(),
+        [](const auto& header) { return header.name == "Require" && header.value == "siprec"; });
+    EXPECT_TRUE(requires_siprec);
+}
+
+TEST_F(CallTest, RunsFromInviteToBye) {
+    establish();
+    EXPECT_EQ(host_.acks, 1);
+    ASSERT_EQ(host_.plans.size(), 1U);
+    EXPECT_TRUE(host_.plans[0][0].sends);
+    EXPECT_EQ(to_string(host_.plans[0][1].rtp), "192.0.2.7:10002");
+    EXPECT_EQ(to_string(*host_.plans[0][1].rtcp), "192.0.2.7:10003");
+
+    call_.on_media_finished(now_);
+    EXPECT_TRUE(host_.is_media_stopped);
+    EXPECT_EQ(host_.request().method, "UPDATE");
+    EXPECT_NE(host_.request().body.find("stop-time"), std::string::npos);
+    answer(200);
+    EXPECT_EQ(host_.request().method, "BYE");
+    EXPECT_FALSE(call_.is_done());
+    answer(200);
+    EXPECT_TRUE(call_.is_done());
+    EXPECT_EQ(call_.result().result, "ok");
+    EXPECT_EQ(call_.result().sip_status, 200);
+}
+
+TEST_F(CallTest, PutsTheLastMetadataIntoTheByeOfAServerWithoutUpdate) {
+    call_.start(now_);
+    answer(200, answer_sdp(), "INVITE, ACK, BYE, CANCEL");
+    call_.on_media_finished(now_);
+    EXPECT_EQ(host_.request().method, "BYE");
+    EXPECT_EQ(host_.request().content_type, "application/rs-metadata+xml");
+    EXPECT_NE(host_.request().body.find("stop-time"), std::string::npos);
+}
+
+TEST_F(CallTest, ReportsARefusal) {
+    call_.start(now_);
+    answer(100);
+    EXPECT_FALSE(call_.is_done());
+    answer(503);
+    EXPECT_TRUE(call_.is_done());
+    EXPECT_EQ(call_.result().result, "refused");
+    EXPECT_EQ(call_.result().sip_status, 503);
+    EXPECT_TRUE(host_.plans.empty());
+}
+
+TEST_F(CallTest, ReportsSilenceAsTimeout) {
+    call_.start(now_);
+    call_.on_failure(now_, host_.last(), true);
+    EXPECT_EQ(call_.result().result, "timeout");
+    EXPECT_EQ(call_.result().sip_status, 408);
+}
+
+TEST_F(CallTest, CancelsAnInviteThatOnlyRings) {
+    call_.start(now_);
+    answer(180);
+    advance(Call::kAnswerTime);
+    ASSERT_EQ(call_.deadline(), now_.steady);
+    call_.on_time(now_);
+    EXPECT_EQ(host_.cancels, 1);
+    answer(487);
+    EXPECT_EQ(call_.result().result, "timeout");
+}
+
+TEST_F(CallTest, EndsACallWhoseStreamsAreAllRefused) {
+    call_.start(now_);
+    answer(200, answer_sdp(false));
+    EXPECT_EQ(host_.acks, 1);
+    EXPECT_EQ(host_.request().method, "BYE");
+    answer(200);
+    EXPECT_EQ(call_.result().result, "failed");
+    EXPECT_EQ(call_.result().reason.code, "no_media");
+}
+
+TEST_F(CallTest, EndsACallWhoseAnswerIsNoSdp) {
+    call_.start(now_);
+    answer(200);
+    EXPECT_EQ(host_.request().method, "BYE");
+    answer(200);
+    EXPECT_EQ(call_.result().reason.code, "bad_answer");
+}
+
+TEST_F(CallTest, AbortsInEachState) {
+    call_.abort(now_);
+    EXPECT_TRUE(call_.is_done());
+    EXPECT_EQ(call_.result().result, "cancelled");
+
+    Call inviting{setup({}), host_, log_};
+    inviting.start(now_);
+    inviting.abort(now_);
+    EXPECT_EQ(host_.cancels, 1);
+    EXPECT_FALSE(inviting.is_done());
+}
+
+TEST_F(CallTest, AbortOfARunningCallSaysBye) {
+    establish();
+    call_.abort(now_);
+    EXPECT_EQ(host_.request().method, "UPDATE");
+    answer(200);
+    EXPECT_EQ(host_.request().method, "BYE");
+    answer(200);
+    EXPECT_EQ(call_.result().result, "cancelled");
+}
+
+TEST_F(CallTest, EndsWhenTheServerHangsUp) {
+    establish();
+    ask("BYE");
+    EXPECT_EQ(host_.responses.back().status, 200);
+    EXPECT_TRUE(call_.is_done());
+    EXPECT_TRUE(host_.is_media_stopped);
+    EXPECT_EQ(call_.result().reason.code, "ended_by_server");
+}
+
+TEST_F(CallTest, AnswersTheRequestForASnapshot) {
+    establish();
+    ask("UPDATE", "application/rs-metadata+xml", "<requestsnapshot/>");
+    EXPECT_EQ(host_.responses.back().status, 200);
+    EXPECT_EQ(host_.request().method, "UPDATE");
+    EXPECT_NE(host_.request().body.find("<datamode>complete</datamode>"), std::string::npos);
+    EXPECT_NE(host_.request().body.find("m=audio"), std::string::npos);
+}
+
+TEST_F(CallTest, ObeysAnOfferOfTheServer) {
+    establish();
+    ask("INVITE", "application/sdp",
+        "v=0\r\nc=IN IP4 192.0.2.8\r\nm=audio 11000 RTP/AVP 0\r\na=inactive\r\n"
+        "m=audio 11002 RTP/AVP 0\r\na=recvonly\r\n");
+    EXPECT_EQ(host_.responses.back().status, 200);
+    EXPECT_EQ(host_.responses.back().content_type, "application/sdp");
+    EXPECT_FALSE(host_.plans.back()[0].sends);
+    EXPECT_TRUE(host_.plans.back()[1].sends);
+    EXPECT_EQ(to_string(host_.plans.back()[1].rtp), "192.0.2.8:11002");
+    ask("INFO");
+    EXPECT_EQ(host_.responses.back().status, 200);
+    ask("REFER");
+    EXPECT_EQ(host_.responses.back().status, 405);
+}
+
+class HeldCallTest : public CallTest {
+protected:
+    HeldCallTest() : CallTest(std::chrono::milliseconds{3000}) {}
+
+    sdp::Direction offered_direction() const {
+        const auto body = mime::parse_body(host_.request().content_type, {}, host_.request().body);
+        return sdp::parse(body->find("application/sdp")->body)->media.at(0).direction;
+    }
+};
+
+TEST_F(HeldCallTest, PausesAndResumesWithPartialMetadata) {
+    establish();
+    advance(std::chrono::seconds{3});
+    call_.on_time(now_);
+    EXPECT_EQ(host_.request().method, "INVITE");
+    EXPECT_EQ(offered_direction(), sdp::Direction::Inactive);
+    EXPECT_NE(host_.request().body.find("<datamode>partial</datamode>"), std::string::npos);
+    EXPECT_FALSE(host_.plans.back()[0].sends);
+    answer(200, answer_sdp());
+    EXPECT_EQ(host_.acks, 2);
+
+    advance(Call::kHoldTime);
+    EXPECT_EQ(call_.deadline(), now_.steady);
+    call_.on_time(now_);
+    EXPECT_EQ(offered_direction(), sdp::Direction::SendOnly);
+    EXPECT_FALSE(host_.plans.back()[0].sends);  // not before the answer
+    answer(200, answer_sdp());
+    EXPECT_TRUE(host_.plans.back()[0].sends);
+    EXPECT_EQ(call_.deadline(), std::nullopt);
+}
+
+TEST_F(HeldCallTest, SpeaksOnWhenTheHoldIsRefused) {
+    establish();
+    advance(std::chrono::seconds{3});
+    call_.on_time(now_);
+    answer(488);
+    EXPECT_TRUE(host_.plans.back()[0].sends);
+    call_.on_media_finished(now_);
+    answer(200);
+    answer(200);
+    EXPECT_EQ(call_.result().result, "ok");
+}
+
+TEST_F(HeldCallTest, EndsOnlyAfterTheAnswerToItsOffer) {
+    establish();
+    advance(std::chrono::seconds{3});
+    call_.on_time(now_);
+    call_.on_media_finished(now_);
+    EXPECT_EQ(host_.request().method, "INVITE");
+    answer(200, answer_sdp());
+    EXPECT_EQ(host_.request().method, "UPDATE");
+}
+
+TEST_F(HeldCallTest, GivesUpALostSession) {
+    establish();
+    advance(std::chrono::seconds{3});
+    call_.on_time(now_);
+    answer(481);
+    answer(481);
+    answer(481);
+    EXPECT_TRUE(call_.is_done());
+    EXPECT_EQ(call_.result().reason.code, "session_lost");
+}
+
+}  // namespace
+}  // namespace earshot::loadgen
