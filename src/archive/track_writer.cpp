@@ -113,7 +113,7 @@ public:
             samples = samples.subspan(overlap);
         }
         next_ += static_cast<std::int64_t>(samples.size());
-        if (resampler_) {
+        if (resampler_ != nullptr) {
             resampler_->push(samples, converted_);
             drain();
         } else {
@@ -123,10 +123,10 @@ public:
     }
 
     void end() {
-        if (!resampler_) return;
+        if (resampler_ == nullptr) return;
         resampler_->finish(converted_);
         drain();
-        resampler_.reset();
+        resampler_ = nullptr;
     }
 
 private:
@@ -139,7 +139,10 @@ private:
         out_ = std::max(out, out_);
         rate_ = rate;
         next_ = position;
-        if (rate != track_rate_) resampler_.emplace(rate, track_rate_);
+        if (rate == track_rate_) return;
+        // Kept and used again: a sender that changes its codec with each packet must not have a
+        // filter designed for each.
+        resampler_ = &resamplers_.try_emplace(rate, rate, track_rate_).first->second;
     }
     void drain() {
         file_.write(out_, converted_);
@@ -152,7 +155,8 @@ private:
     std::uint32_t rate_ = 0;
     std::int64_t next_ = 0;             // position at which the run goes on, at its rate
     std::int64_t out_ = INT64_MIN / 4;  // the same in the track
-    std::optional<audio::Resampler> resampler_;
+    std::map<std::uint32_t, audio::Resampler> resamplers_;  // by their input's rate
+    audio::Resampler* resampler_ = nullptr;                 // of the present run; null: none needed
     std::vector<std::int16_t> converted_;
 };
 
