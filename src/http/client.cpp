@@ -51,9 +51,9 @@ public:
 private:
     // Starts one step and waits for it.
     template <class Start>
-    ErrorCode wait(Start start) {
+    ErrorCode wait(std::chrono::milliseconds limit, Start start) {
         ErrorCode result;
-        stream_.expires_after(call_.timeout);
+        stream_.expires_after(limit);
         start([&result](ErrorCode error, auto&&...) { result = error; });
         io_.restart();
         io_.run();
@@ -62,8 +62,7 @@ private:
 
     base::Reason reason(std::string_view code, std::string_view what, ErrorCode error) const {
         if (error == beast::error::timeout)
-            return {"timeout", fmt::format("{} did not answer within {} s.", url_.authority,
-                                           call_.timeout.count() / 1000)};
+            return {"timeout", fmt::format("{} did not answer in time.", url_.authority)};
         return {std::string(code), fmt::format("{} {}: {}", what, url_.authority, error.message())};
     }
 
@@ -72,7 +71,8 @@ private:
         ErrorCode error;
         const auto endpoints = resolver.resolve(url_.host, url_.port, error);
         if (error) return reason("unreachable", "There is no address for", error);
-        error = wait([&](auto done) { stream_.async_connect(endpoints, done); });
+        error =
+            wait(call_.connect_timeout, [&](auto done) { stream_.async_connect(endpoints, done); });
         if (error) return reason("unreachable", "No server answers at", error);
         return std::nullopt;
     }
@@ -85,8 +85,9 @@ private:
         if (!call_.body.empty() || call_.method == "POST")
             text += fmt::format("Content-Length: {}\r\n", call_.body.size());
         text += "\r\n" + call_.body;
-        const ErrorCode error =
-            wait([&](auto done) { asio::async_write(stream_, asio::buffer(text), done); });
+        const ErrorCode error = wait(call_.timeout, [&](auto done) {
+            asio::async_write(stream_, asio::buffer(text), done);
+        });
         // A server that refuses may close before it read all; its answer still counts.
         if (error && error != asio::error::broken_pipe && error != asio::error::connection_reset)
             return reason("broken", "The request was cut by", error);
@@ -95,8 +96,9 @@ private:
 
     std::optional<base::Reason> read_head() {
         if (call_.method == "HEAD") parser_.skip(true);
-        const ErrorCode error = wait(
-            [&](auto done) { beast::http::async_read_header(stream_, buffer_, parser_, done); });
+        const ErrorCode error = wait(call_.timeout, [&](auto done) {
+            beast::http::async_read_header(stream_, buffer_, parser_, done);
+        });
         if (error) return reason("broken", "There is no HTTP answer from", error);
         return std::nullopt;
     }
@@ -106,8 +108,9 @@ private:
         while (!parser_.is_done()) {
             parser_.get().body().data = room.data();
             parser_.get().body().size = room.size();
-            const ErrorCode error = wait(
-                [&](auto done) { beast::http::async_read_some(stream_, buffer_, parser_, done); });
+            const ErrorCode error = wait(call_.timeout, [&](auto done) {
+                beast::http::async_read_some(stream_, buffer_, parser_, done);
+            });
             if (error && error != beast::http::error::need_buffer)
                 return reason("broken", "The answer was cut by", error);
             const std::string_view piece(room.data(), room.size() - parser_.get().body().size);

@@ -17,7 +17,8 @@ struct Call {
     std::string url{};  // "http://HOST[:PORT]/path?query"; other schemes are refused
     Fields headers{};
     std::string body{};
-    std::chrono::milliseconds timeout{30'000};    // for connecting, and without any progress
+    std::chrono::milliseconds connect_timeout{5'000};
+    std::chrono::milliseconds timeout{30'000};    // without any progress
     std::uint64_t body_limit = 64 * 1024 * 1024;  // of a body kept in memory (no sink)
 };
 

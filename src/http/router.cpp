@@ -39,7 +39,8 @@ void Router::add(std::string_view method, std::string_view pattern, RouteHandler
 
 Response Router::route(const Request& request) const {
     const std::vector<std::string_view> path = split(request.path);
-    const std::string_view method = request.method == "HEAD" ? "GET" : request.method;
+    const std::string_view method =
+        request.method == "HEAD" ? std::string_view("GET") : std::string_view(request.method);
     std::string allowed;
     for (const Route& route : routes_) {
         const auto parameters = match(route.segments, path);
