@@ -115,7 +115,8 @@ TEST_F(SqliteCatalogTest, ReplacesARowAndItsIds) {
 
 TEST_F(SqliteCatalogTest, ListsNewestFirstInPages) {
     auto catalog = open();
-    for (const unsigned number : {0x20, 0x40, 0x10, 0x30}) put(*catalog, make_recording(number));
+    for (const unsigned number : {0x20U, 0x40U, 0x10U, 0x30U})
+        put(*catalog, make_recording(number));
     EXPECT_THAT(ids(*catalog, {.limit = 3}), ElementsAre(id_of(0x40), id_of(0x30), id_of(0x20)));
     EXPECT_THAT(ids(*catalog, {.limit = 3, .after = id_of(0x20)}), ElementsAre(id_of(0x10)));
     EXPECT_TRUE(ids(*catalog, {.after = id_of(0x10)}).empty());
@@ -159,7 +160,7 @@ TEST_F(SqliteCatalogTest, FindsByAUniquePrefixOnly) {
 
 TEST_F(SqliteCatalogTest, ListsWhatACrashLeftRecordingOldestFirst) {
     auto catalog = open();
-    for (const unsigned number : {0x90, 0x80}) put(*catalog, make_recording(number));
+    for (const unsigned number : {0x90U, 0x80U}) put(*catalog, make_recording(number));
     Recording done = make_recording(0x70);
     done.state = State::Complete;
     put(*catalog, done);
