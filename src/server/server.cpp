@@ -172,6 +172,7 @@ private:
                                      .log = log_,
                                      .view = view_,
                                      .on_live_changed = [this] { publish("live", "{}"); }});
+        notices_.set_wake([this] { signalling_->wake(); });
         capture_->start([this] { signalling_->wake(); });
         committer_ = std::jthread([this](const std::stop_token& stop) {
             io::set_thread_name("committer");

@@ -116,8 +116,9 @@ TEST_P(Sipp, SignalsAndTwoStreamsAreRecordedOctetByOctet) {
     EXPECT_EQ(server.stop(), 0);
 }
 
-INSTANTIATE_TEST_SUITE_P(Transports, Sipp, testing::Values("u1", "t1"),
-                         [](const auto& info) { return info.param == "u1" ? "Udp" : "Tcp"; });
+INSTANTIATE_TEST_SUITE_P(Transports, Sipp, testing::Values("u1", "t1"), [](const auto& transport) {
+    return transport.param == "u1" ? "Udp" : "Tcp";
+});
 
 }  // namespace
 }  // namespace earshot::integration

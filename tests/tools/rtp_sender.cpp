@@ -23,8 +23,8 @@ namespace {
 struct Plan {
     std::string host;
     std::uint32_t packets = 0;
-    std::set<std::uint32_t> lost;
-    std::vector<std::uint16_t> ports;
+    std::set<std::uint32_t> lost{};
+    std::vector<std::uint16_t> ports{};
 };
 
 std::optional<Plan> read_plan(const std::vector<std::string>& arguments) {
