@@ -1,6 +1,6 @@
 #include "siprec/metadata.h"
 
-#include <tuple>
+#include <utility>
 
 #include "base/text.h"
 
@@ -16,11 +16,23 @@ MetadataId::MetadataId(std::string_view text) {
         has_uuid_ = true;
         if (base::to_base64(uuid_) == text) return;
     }
-    text_ = base::to_valid_utf8(text);
+    if (!text.empty()) text_ = std::make_unique<const std::string>(base::to_valid_utf8(text));
+}
+
+MetadataId::MetadataId(const MetadataId& other)
+    : uuid_(other.uuid_),
+      text_(other.text_ == nullptr ? nullptr : std::make_unique<const std::string>(*other.text_)),
+      has_uuid_(other.has_uuid_) {}
+
+MetadataId& MetadataId::operator=(const MetadataId& other) {
+    MetadataId copy{other};
+    *this = std::move(copy);
+    return *this;
 }
 
 std::string MetadataId::text() const {
-    return text_.empty() && has_uuid_ ? base::to_base64(uuid_) : text_;
+    if (text_ != nullptr) return *text_;
+    return has_uuid_ ? base::to_base64(uuid_) : std::string{};
 }
 
 std::optional<base::Uuid> MetadataId::uuid() const {
@@ -30,12 +42,15 @@ std::optional<base::Uuid> MetadataId::uuid() const {
 
 bool operator==(const MetadataId& a, const MetadataId& b) {
     if (a.has_uuid_ != b.has_uuid_) return false;
-    return a.has_uuid_ ? a.uuid_ == b.uuid_ : a.text_ == b.text_;
+    if (a.has_uuid_) return a.uuid_ == b.uuid_;
+    return a.is_empty() || b.is_empty() ? a.is_empty() == b.is_empty() : *a.text_ == *b.text_;
 }
 
 bool operator<(const MetadataId& a, const MetadataId& b) {
     if (a.has_uuid_ != b.has_uuid_) return a.has_uuid_;
-    return a.has_uuid_ ? a.uuid_ < b.uuid_ : a.text_ < b.text_;
+    if (a.has_uuid_) return a.uuid_ < b.uuid_;
+    if (a.is_empty() || b.is_empty()) return a.is_empty() && !b.is_empty();
+    return *a.text_ < *b.text_;
 }
 
 std::size_t MetadataObjects::count() const {

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstddef>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -31,19 +32,28 @@ public:
     MetadataId() = default;
     explicit MetadataId(std::string_view text);
     explicit MetadataId(const base::Uuid& uuid) : uuid_(uuid), has_uuid_(true) {}
+    MetadataId(const MetadataId& other);
+    MetadataId& operator=(const MetadataId& other);
+    MetadataId(MetadataId&&) noexcept = default;
+    MetadataId& operator=(MetadataId&&) noexcept = default;
+    ~MetadataId() = default;
 
-    bool is_empty() const { return !has_uuid_ && text_.empty(); }
+    bool is_empty() const { return !has_uuid_ && text_ == nullptr; }
     std::string text() const;  // as received
     std::optional<base::Uuid> uuid() const;
     // Heap bytes beside the object itself, for the limit of the merged model.
-    std::size_t extra_bytes() const { return text_.size(); }
+    std::size_t extra_bytes() const {
+        return text_ == nullptr ? 0 : sizeof(std::string) + text_->size();
+    }
 
     friend bool operator==(const MetadataId& a, const MetadataId& b);
     friend bool operator<(const MetadataId& a, const MetadataId& b);
 
 private:
+    // A session keeps some twenty ids while nothing happens, so a good one takes no heap: the text
+    // is there only when it is not exactly to_base64(uuid_).
     base::Uuid uuid_;
-    std::string text_;  // empty when the text is exactly to_base64(uuid_): no heap for good ids
+    std::unique_ptr<const std::string> text_;
     bool has_uuid_ = false;
 };
 

@@ -56,6 +56,7 @@ private:
     void parse_group(const XmlElement& element);
     void parse_session(const XmlElement& element, const Context& context);
     void parse_session_child(const XmlElement& child, CommunicationSession& session);
+    bool parse_name(const XmlElement& child, Participant& participant);
     void parse_participant(const XmlElement& element, const Context& context);
     void parse_stream(const XmlElement& element, const Context& context);
     void parse_session_recording(const XmlElement& element, const Context& context);
@@ -303,6 +304,33 @@ void DocumentParser::parse_session(const XmlElement& element, const Context& con
     document_.objects.sessions.push_back(std::move(session));
 }
 
+// <nameID aor=""><name/></nameID>, or the drafts' <aor> and <name> side by side.
+bool DocumentParser::parse_name(const XmlElement& child, Participant& participant) {
+    std::vector<NameId>& names = participant.names;
+    if (is_ours(child, "nameID")) {
+        if (!count_object()) return true;
+        NameId& name = names.emplace_back();
+        name.aor = base::trim(child.attribute("aor").value_or(""));
+        for_each_child(child, [&](const XmlElement& part) {
+            if (is_ours(part, "aor")) name.aor = part.text();
+            if (!is_ours(part, "name")) return;
+            name.name = part.text();
+            name.language = part.language();
+        });
+    } else if (is_ours(child, "aor")) {
+        document_.is_older_form = true;
+        if (count_object()) names.push_back({child.text(), {}, {}});
+    } else if (is_ours(child, "name")) {
+        document_.is_older_form = true;
+        if (names.empty()) names.emplace_back();
+        names.back().name = child.text();
+        names.back().language = child.language();
+    } else {
+        return false;
+    }
+    return true;
+}
+
 void DocumentParser::parse_participant(const XmlElement& element, const Context& context) {
     Participant participant;
     participant.line = element.line();
@@ -317,30 +345,12 @@ void DocumentParser::parse_participant(const XmlElement& element, const Context&
     Period period;
     bool has_streams = false;
     for_each_child(element, [&](const XmlElement& child) {
-        if (is_ours(child, "nameID")) {
-            NameId name;
-            name.aor = base::trim(child.attribute("aor").value_or(""));
-            for_each_child(child, [&](const XmlElement& part) {
-                if (is_ours(part, "name")) {
-                    name.name = part.text();
-                    name.language = part.language();
-                } else if (is_ours(part, "aor")) {
-                    name.aor = part.text();
-                }
-            });
-            if (count_object()) participant.names.push_back(std::move(name));
-        } else if (is_ours(child, "aor")) {  // draft: <aor> and <name> side by side
-            document_.is_older_form = true;
-            if (count_object()) participant.names.push_back({child.text(), {}, {}});
-        } else if (is_ours(child, "name")) {
-            document_.is_older_form = true;
-            if (participant.names.empty()) participant.names.emplace_back();
-            participant.names.back().name = child.text();
-            participant.names.back().language = child.language();
-        } else if (is_ours(child, "send") || is_ours(child, "recv")) {
+        if (parse_name(child, participant) || parse_period(child, period)) return;
+        const bool sends = is_ours(child, "send");
+        if (sends || is_ours(child, "recv")) {  // draft: inside the participant
             has_streams = true;
-            add_stream_ids(child, is_ours(child, "send") ? on_streams.send : on_streams.recv);
-        } else if (!parse_period(child, period)) {
+            add_stream_ids(child, sends ? on_streams.send : on_streams.recv);
+        } else {
             add_extension(child, participant.extensions);
         }
     });

@@ -107,7 +107,6 @@ using Action =
 struct RecordingServerConfig {
     bool strict = false;               // refuse what leniency would take (siprec-conformance 10)
     base::NetAddress media_address;    // c= of our answers; the port is not used
-    std::string product = "Earshot";   // s= and o= user of our SDP are made of it
     bool end_on_bad_metadata = false;  // E-9: BYE after the second failure
     bool profile_records_unmarked = false;  // the peer's profile says: every INVITE is an RS (E-3)
 };

@@ -57,7 +57,7 @@ TEST_F(RecordingServer, P7_TakesAnInviteWithBothMarks) {
     EXPECT_TRUE(session_->is_established());
 }
 
-TEST_F(RecordingServer, StoresTheRowAndTheMetadataBeforeItOpensStreamsAndAnswers) {
+TEST_F(RecordingServer, M6_StoresTheRowAndTheMetadataBeforeItOpensStreams) {
     start(message_from("two-party.sip"));
     std::vector<std::size_t> kinds;
     for (const Action& action : actions_) kinds.push_back(action.index());
@@ -122,7 +122,7 @@ TEST_F(RecordingServer, AnswersUnavailableWhenTheRowCannotBeStored) {
     EXPECT_FALSE(all<End>().at(0).accepted);
 }
 
-TEST_F(RecordingServer, E3_TheMatrixOfMarks) {
+TEST_F(RecordingServer, P8_P14_E3_TheMatrixOfMarks) {
     const std::string sdp = offer(line(40000, "1", "sendrecv"), "");
     struct Case {
         const char* option;
@@ -733,6 +733,22 @@ TEST_F(RecordingServer, Point3_EndsWhenThe200IsNeverAcknowledged) {
     drain();
     EXPECT_EQ(all<SendRequest>().at(0).request.method, "BYE");
     EXPECT_EQ(all<End>().at(0).reason.code, "no_ack");
+}
+
+TEST_F(RecordingServer, E26_OnlySipEndsASession) {
+    establish();
+    for (int hour = 0; hour < 24; ++hour) wait(std::chrono::hours{1});
+    EXPECT_FALSE(session_->is_ended());
+    EXPECT_EQ(session_->deadline(), std::nullopt);
+}
+
+TEST_F(RecordingServer, P61_P62_TakesBothClearProfiles) {
+    std::string feedback = line(40002, "2");
+    feedback.replace(feedback.find("RTP/AVP"), 7, "RTP/AVPF");
+    start(invite("Require: siprec\nContent-Type: application/sdp\n",
+                 offer(line(40000, "1"), feedback)));
+    EXPECT_THAT(media_lines().at(0), HasSubstr("RTP/AVP 8"));
+    EXPECT_THAT(media_lines().at(1), HasSubstr("RTP/AVPF 8"));
 }
 
 TEST_F(RecordingServer, E21_ALostDialogClosesTheStreams) {
