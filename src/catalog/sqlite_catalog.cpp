@@ -11,6 +11,7 @@
 #include "catalog/schema.h"
 #include "catalog/sqlite_reader.h"
 #include "catalog/sqlite_writer.h"
+#include "io/thread_name.h"
 
 namespace earshot::catalog {
 namespace {
@@ -70,6 +71,7 @@ private:
     using Clock = std::chrono::steady_clock;
 
     void write_until_closed(SqliteWriter& writer) {
+        io::set_thread_name("catalogue");
         // While changes keep coming, a commit is held back this long so that more share its fsync;
         // a lone change after a quiet time is committed at once.
         constexpr std::chrono::milliseconds kGather{5};

@@ -24,6 +24,7 @@
 #include "http/range.h"
 #include "http/response_head.h"
 #include "io/clock.h"
+#include "io/thread_name.h"
 
 namespace earshot::http {
 namespace {
@@ -448,7 +449,10 @@ public:
                             base::to_string(*address), error.message())};
         port_ = core_.acceptor.local_endpoint(error).port();
         core_.accept();
-        thread_ = std::thread([this] { core_.io.run(); });
+        thread_ = std::thread([this] {
+            io::set_thread_name("http");
+            core_.io.run();
+        });
         return std::nullopt;
     }
 

@@ -300,11 +300,16 @@ void Committer::free_unused_segments() {
 void Committer::look_at_free_space(const base::Now& now) {
     if (now.steady < next_space_check_) return;
     next_space_check_ = now.steady + kSpaceCheckInterval;
-    // Before the first segment the directory may not be there; the one above it is on its disk.
-    const std::string& directory = options_.directories[directory_index_];
+    // Before the first segment the directory may not be there; those above it are on its disk.
+    std::string directory = options_.directories[directory_index_];
     auto free = files_.free_bytes(directory);
-    if (!free) free = files_.free_bytes(io::parent_path(directory));
-    if (free) channel_.free_bytes.store(*free, std::memory_order_relaxed);
+    while (!free) {
+        const std::string above = io::parent_path(directory);
+        if (above == directory || above.empty()) return;
+        directory = above;
+        free = files_.free_bytes(directory);
+    }
+    channel_.free_bytes.store(*free, std::memory_order_relaxed);
 }
 
 }  // namespace earshot::journal
