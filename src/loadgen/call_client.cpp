@@ -31,11 +31,11 @@ struct Party {
 };
 
 base::Result<Party, Reason> read_party(const std::string& text) {
+    const std::string_view uri = uri_of(text);
+    if (!sip::parse_uri(uri)) return Reason{"bad_uri", "Not a URI: " + text};
+    if (text.find('<') == std::string::npos) return Party{std::string{uri}, {}};
     const auto name_addr = sip::parse_name_addr(text);
-    if (!name_addr || !sip::parse_uri(name_addr->uri)) {
-        return Reason{"bad_uri", "Not a URI: " + text};
-    }
-    return Party{std::string{name_addr->uri}, std::string{name_addr->display_name}};
+    return Party{std::string{uri}, std::string{name_addr ? name_addr->display_name : ""}};
 }
 
 std::string sip_uri_of(const base::NetAddress& address, sip::Transport transport) {

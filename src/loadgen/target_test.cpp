@@ -1,0 +1,46 @@
+#include "loadgen/target.h"
+
+#include <gtest/gtest.h>
+
+namespace earshot::loadgen {
+namespace {
+
+TEST(FindTarget, ReadsTransportAddressAndPort) {
+    const auto udp = find_target("sip:rec@127.0.0.1");
+    ASSERT_TRUE(udp);
+    EXPECT_EQ(udp->transport, sip::Transport::Udp);
+    EXPECT_EQ(to_string(udp->address), "127.0.0.1:5060");
+
+    const auto tcp = find_target("sip:rec@127.0.0.1:5070;transport=TCP");
+    ASSERT_TRUE(tcp);
+    EXPECT_EQ(tcp->transport, sip::Transport::Tcp);
+    EXPECT_EQ(to_string(tcp->address), "127.0.0.1:5070");
+    EXPECT_EQ(tcp->uri, "sip:rec@127.0.0.1:5070;transport=TCP");
+
+    const auto named = find_target("\"Recorder\" <sip:rec@[::1]:5080;transport=tcp?subject=x>");
+    ASSERT_TRUE(named);
+    EXPECT_EQ(to_string(named->address), "[::1]:5080");
+    EXPECT_EQ(named->uri, "sip:rec@[::1]:5080;transport=tcp");
+}
+
+TEST(FindTarget, RefusesWhatItCannotReach) {
+    for (const char* uri : {"", "rec", "tel:+123", "http://127.0.0.1", "sip:"}) {
+        const auto target = find_target(uri);
+        ASSERT_FALSE(target) << uri;
+        EXPECT_EQ(target.error().code, "bad_uri") << uri;
+    }
+    for (const char* uri : {"sips:rec@127.0.0.1", "sip:rec@127.0.0.1;transport=ws"}) {
+        const auto target = find_target(uri);
+        ASSERT_FALSE(target) << uri;
+        EXPECT_EQ(target.error().code, "unsupported_transport") << uri;
+    }
+}
+
+TEST(UriOf, TakesBareUrisWithTheirParameters) {
+    EXPECT_EQ(uri_of(" sip:a@b;x=1 "), "sip:a@b;x=1");
+    EXPECT_EQ(uri_of("\"A\" <sip:a@b;x=1>;tag=2"), "sip:a@b;x=1");
+    EXPECT_EQ(uri_of(""), "");
+}
+
+}  // namespace
+}  // namespace earshot::loadgen
