@@ -5,8 +5,9 @@
 namespace earshot::base {
 
 bool iequals(std::string_view a, std::string_view b) {
+    // Most peers write names as the RFCs do, so most characters are equal as they stand.
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](char x, char y) { return to_lower(x) == to_lower(y); });
+                      [](char x, char y) { return x == y || to_lower(x) == to_lower(y); });
 }
 
 bool istarts_with(std::string_view text, std::string_view prefix) {

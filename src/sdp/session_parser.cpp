@@ -1,5 +1,6 @@
 // parse(): one pass over the lines, one method per kind of line.
 #include <algorithm>
+#include <array>
 #include <bitset>
 
 #include "base/text.h"
@@ -115,12 +116,94 @@ MediaDescription parse_media(std::string_view value) {
     return medium;
 }
 
-std::optional<Direction> parse_direction(std::string_view name) {
-    if (iequals(name, "sendonly")) return Direction::SendOnly;
-    if (iequals(name, "sendrecv")) return Direction::SendRecv;
-    if (iequals(name, "recvonly")) return Direction::RecvOnly;
-    if (iequals(name, "inactive")) return Direction::Inactive;
-    return std::nullopt;
+// The attributes that are interpreted.
+enum class AttributeName : std::uint8_t {
+    Other,
+    Content,
+    Direction,
+    Fmtp,
+    Inactive,
+    Label,
+    Mid,
+    Ptime,
+    Record,
+    RecordPreference,
+    RecvOnly,
+    Rtcp,
+    RtcpMux,
+    Rtpmap,
+    SendOnly,
+    SendRecv,
+    Ssrc,
+};
+
+struct KnownName {
+    std::string_view name;
+    AttributeName id;
+};
+
+// In the order of their first letters.
+constexpr std::array<KnownName, 16> kKnownNames{{
+    {"content", AttributeName::Content},
+    {"direction", AttributeName::Direction},
+    {"fmtp", AttributeName::Fmtp},
+    {"inactive", AttributeName::Inactive},
+    {"label", AttributeName::Label},
+    {"mid", AttributeName::Mid},
+    {"ptime", AttributeName::Ptime},
+    {"rtpmap", AttributeName::Rtpmap},
+    {"rtcp", AttributeName::Rtcp},
+    {"rtcp-mux", AttributeName::RtcpMux},
+    {"record", AttributeName::Record},
+    {"recordpref", AttributeName::RecordPreference},
+    {"recvonly", AttributeName::RecvOnly},
+    {"sendonly", AttributeName::SendOnly},
+    {"sendrecv", AttributeName::SendRecv},
+    {"ssrc", AttributeName::Ssrc},
+}};
+
+// Where the names of each letter begin in kKnownNames, and behind 'z' the end.
+constexpr std::array<std::uint8_t, 27> kFirstOfLetter = [] {
+    std::array<std::uint8_t, 27> first{};
+    std::uint8_t at = 0;
+    for (std::size_t letter = 0; letter < 26; ++letter) {
+        first[letter] = at;
+        while (at < kKnownNames.size() &&
+               kKnownNames[at].name[0] == static_cast<char>('a' + letter)) {
+            ++at;
+        }
+    }
+    first[26] = at;
+    return first;
+}();
+static_assert(kFirstOfLetter[26] == kKnownNames.size());
+
+// By first letter and length before text: comparing with one name after another took a third of the
+// time of a whole description.
+AttributeName find_name(std::string_view name) {
+    const char lower = name.empty() ? '\0' : base::to_lower(name.front());
+    if (lower < 'a' || lower > 'z') return AttributeName::Other;
+    const auto letter = static_cast<std::size_t>(lower - 'a');
+    for (std::size_t i = kFirstOfLetter[letter]; i < kFirstOfLetter[letter + 1]; ++i) {
+        const KnownName& known = kKnownNames[i];
+        if (known.name.size() == name.size() && iequals(known.name, name)) return known.id;
+    }
+    return AttributeName::Other;
+}
+
+std::optional<Direction> direction_of(AttributeName name) {
+    switch (name) {
+        case AttributeName::SendOnly:
+            return Direction::SendOnly;
+        case AttributeName::SendRecv:
+            return Direction::SendRecv;
+        case AttributeName::RecvOnly:
+            return Direction::RecvOnly;
+        case AttributeName::Inactive:
+            return Direction::Inactive;
+        default:
+            return std::nullopt;
+    }
 }
 
 RecordState parse_record(std::string_view value) {
@@ -176,19 +259,22 @@ private:
         }
     };
 
-    // Lines end at CRLF, LF or CR, so no value can hold either.
+    // Lines end at CRLF, LF or CR, so no value can hold either. Where the next LF stands is kept
+    // until it is taken: else each line of a text of bare CRs would search to the end.
     std::string_view take_line() {
-        std::size_t size = 0;
-        while (size < rest_.size() && rest_[size] != '\n' && rest_[size] != '\r') ++size;
+        if (!is_lf_known_) lf_ = std::min(rest_.find('\n'), rest_.size());
+        const std::size_t size = std::min(rest_.substr(0, lf_).find('\r'), lf_);
         const std::string_view line = rest_.substr(0, size);
         if (size == rest_.size()) {
             rest_ = {};
             return line;
         }
-        const bool is_crlf =
-            rest_[size] == '\r' && size + 1 < rest_.size() && rest_[size + 1] == '\n';
+        const bool is_crlf = size + 1 == lf_ && lf_ < rest_.size();
         if (!is_crlf) result_.has_bare_line_ends = true;
-        rest_.remove_prefix(size + (is_crlf ? 2 : 1));
+        const std::size_t taken = size + (is_crlf ? 2 : 1);
+        is_lf_known_ = taken <= lf_;
+        if (is_lf_known_) lf_ -= taken;
+        rest_.remove_prefix(taken);
         return line;
     }
 
@@ -355,32 +441,33 @@ private:
     }
 
     void interpret(const Attribute& attribute) {
-        const bool is_in_media = !result_.media.empty();
-        if (is_in_media && attribute.has_value && on_codec_attribute(attribute)) return;
-        if (on_attribute_of_both_levels(attribute)) return;
-        if (is_in_media) on_media_attribute(attribute);
+        const AttributeName name =
+            find_name(attribute.has_value ? attribute.name : base::trim(attribute.name));
+        if (name == AttributeName::Other || on_attribute_of_both_levels(name, attribute)) return;
+        if (result_.media.empty()) return;
+        if (attribute.has_value && on_codec_attribute(name, attribute.value)) return;
+        on_media_attribute(name, attribute.value);
     }
 
-    bool on_attribute_of_both_levels(const Attribute& attribute) {
+    bool on_attribute_of_both_levels(AttributeName name, const Attribute& attribute) {
         if (!attribute.has_value) {
-            const auto direction = parse_direction(base::trim(attribute.name));
+            const auto direction = direction_of(name);
             if (direction) level_.direction = direction;
             return direction.has_value();
         }
-        const std::string_view value = base::trim(attribute.value);
-        if (iequals(attribute.name, "direction")) {
-            if (iequals(value, "both")) level_.has_direction_both = true;
+        const bool is_in_media = !result_.media.empty();
+        if (name == AttributeName::Direction) {
+            if (iequals(base::trim(attribute.value), "both")) level_.has_direction_both = true;
             return true;
         }
-        if (iequals(attribute.name, "record")) {
-            (result_.media.empty() ? result_.record : result_.media.back().record) =
-                parse_record(value);
+        if (name == AttributeName::Record) {
+            (is_in_media ? result_.media.back().record : result_.record) =
+                parse_record(base::trim(attribute.value));
             return true;
         }
-        if (iequals(attribute.name, "recordpref")) {
-            (result_.media.empty() ? result_.record_preference
-                                   : result_.media.back().record_preference) =
-                parse_record_preference(value);
+        if (name == AttributeName::RecordPreference) {
+            (is_in_media ? result_.media.back().record_preference : result_.record_preference) =
+                parse_record_preference(base::trim(attribute.value));
             return true;
         }
         return false;
@@ -394,9 +481,9 @@ private:
         return found == types.end() ? nullptr : &*found;
     }
 
-    bool on_codec_attribute(const Attribute& attribute) {
-        if (iequals(attribute.name, "rtpmap")) {
-            const auto type = parse_rtpmap(base::trim(attribute.value));
+    bool on_codec_attribute(AttributeName name, std::string_view value) {
+        if (name == AttributeName::Rtpmap) {
+            const auto type = parse_rtpmap(base::trim(value));
             PayloadType* known = type ? find_payload_type(type->number) : nullptr;
             if (known != nullptr && !known->has_rtpmap) {
                 const std::string_view fmtp = known->fmtp;
@@ -405,34 +492,41 @@ private:
             }
             return true;
         }
-        if (iequals(attribute.name, "fmtp")) {
-            std::string_view rest = attribute.value;
-            const auto number = base::parse_number<std::uint8_t>(take_field(rest));
+        if (name == AttributeName::Fmtp) {
+            const auto number = base::parse_number<std::uint8_t>(take_field(value));
             PayloadType* known = number ? find_payload_type(*number) : nullptr;
-            if (known != nullptr && known->fmtp.empty()) known->fmtp = base::trim(rest);
+            if (known != nullptr && known->fmtp.empty()) known->fmtp = base::trim(value);
             return true;
         }
         return false;
     }
 
     // Where a peer repeats one, the last counts: relays append theirs to what they copy.
-    void on_media_attribute(const Attribute& attribute) {
+    void on_media_attribute(AttributeName name, std::string_view value) {
         MediaDescription& medium = result_.media.back();
-        const std::string_view name = attribute.name;
-        if (iequals(name, "label")) {
-            medium.label = attribute.value;
-        } else if (iequals(name, "rtcp-mux")) {
-            medium.has_rtcp_mux = true;
-        } else if (iequals(name, "ptime")) {
-            medium.ptime_ms = base::parse_number<std::uint32_t>(base::trim(attribute.value));
-        } else if (iequals(name, "rtcp")) {
-            medium.rtcp = parse_rtcp(attribute.value);
-        } else if (iequals(name, "mid")) {
-            medium.mid = attribute.value;
-        } else if (iequals(name, "content")) {
-            medium.content = attribute.value;
-        } else if (iequals(name, "ssrc")) {
-            on_ssrc(attribute.value);
+        switch (name) {
+            case AttributeName::Label:
+                medium.label = value;
+                return;
+            case AttributeName::RtcpMux:
+                medium.has_rtcp_mux = true;
+                return;
+            case AttributeName::Ptime:
+                medium.ptime_ms = base::parse_number<std::uint32_t>(base::trim(value));
+                return;
+            case AttributeName::Rtcp:
+                medium.rtcp = parse_rtcp(value);
+                return;
+            case AttributeName::Mid:
+                medium.mid = value;
+                return;
+            case AttributeName::Content:
+                medium.content = value;
+                return;
+            case AttributeName::Ssrc:
+                return on_ssrc(value);
+            default:
+                return;
         }
     }
 
@@ -454,6 +548,8 @@ private:
     }
 
     std::string_view rest_;
+    std::size_t lf_ = 0;  // of the next LF in rest_, its size if there is none
+    bool is_lf_known_ = false;
     SessionDescription result_;
     Level level_;
     Level session_level_;
