@@ -1,6 +1,7 @@
 #include "archive/pcap_export.h"
 
 #include <algorithm>
+#include <map>
 
 #include "archive/pcap_writer.h"
 
@@ -10,6 +11,8 @@ namespace {
 constexpr std::size_t kChunkBytes = 64 * 1024;
 constexpr std::uint16_t kSipPort = 5060;  // where our own is not told
 constexpr std::uint8_t kOverUdp = 0;
+constexpr std::int64_t kWindowNs = 500'000'000;
+constexpr std::size_t kMaxWaiting = 100'000;  // packets: half a second of 200,000 a second
 
 base::NetAddress read_address(base::ByteView payload) {
     base::NetAddress address;
@@ -23,21 +26,19 @@ public:
     PcapRendering(RecordingFacts facts, std::unique_ptr<PartRecords> packets,
                   std::unique_ptr<PartRecords> signalling)
         : facts_(std::move(facts)),
-          packets_{std::move(packets), std::nullopt, false},
-          signalling_{std::move(signalling), std::nullopt, false} {}
+          packets_{.records = std::move(packets)},
+          signalling_{.records = std::move(signalling)} {}
 
     base::Result<bool, base::Reason> next(std::string& chunk) override {
         base::Bytes out;
         if (!is_begun_) out = make_pcap_header();
         is_begun_ = true;
         while (out.size() < kChunkBytes) {
-            for (Input* input : {&packets_, &signalling_}) {
-                if (auto failure = fill(*input)) return *failure;
-            }
-            Input& first = is_before(packets_, signalling_) ? packets_ : signalling_;
-            if (!first.head) break;
-            add(*first.head, out);
-            first.head.reset();
+            if (auto failure = fill()) return *failure;
+            if (waiting_.empty()) break;
+            const auto first = waiting_.begin();
+            add({first->second.header, first->second.payload}, out);
+            waiting_.erase(first);
         }
         chunk = base::as_text(out);
         return !out.empty();
@@ -46,21 +47,38 @@ public:
 private:
     struct Input {
         std::unique_ptr<PartRecords> records;
-        std::optional<journal::Record> head;
+        std::int64_t newest_ns = INT64_MIN / 2;
         bool is_at_end = false;
     };
 
-    static std::optional<base::Reason> fill(Input& input) {
-        if (input.head || input.is_at_end) return std::nullopt;
-        auto record = input.records->next();
-        if (!record) return record.error();
-        input.head = *record;
-        input.is_at_end = !input.head.has_value();
+    struct Waiting {
+        journal::RecordHeader header;
+        base::Bytes payload;
+    };
+
+    // The journal holds the packets of one drain stream by stream, up to 200 ms out of order: what
+    // is written next is the oldest of a window that is longer than that.
+    std::optional<base::Reason> fill() {
+        for (Input* input : {&packets_, &signalling_}) {
+            while (!input->is_at_end && !is_window_full(*input)) {
+                auto record = input->records->next();
+                if (!record) return record.error();
+                if (!record->has_value()) {
+                    input->is_at_end = true;
+                    break;
+                }
+                const journal::Record& taken = **record;
+                input->newest_ns = std::max(input->newest_ns, taken.header.arrival_ns);
+                waiting_.emplace(
+                    taken.header.arrival_ns,
+                    Waiting{taken.header, {taken.payload.begin(), taken.payload.end()}});
+            }
+        }
         return std::nullopt;
     }
-    static bool is_before(const Input& a, const Input& b) {
-        if (!a.head || !b.head) return a.head.has_value();
-        return a.head->header.arrival_ns <= b.head->header.arrival_ns;
+    bool is_window_full(const Input& input) const {
+        if (waiting_.size() >= kMaxWaiting) return true;
+        return !waiting_.empty() && waiting_.begin()->first < input.newest_ns - kWindowNs;
     }
 
     // Our own end of the conversation, in the family of the peer.
@@ -101,6 +119,7 @@ private:
     RecordingFacts facts_;
     Input packets_;
     Input signalling_;
+    std::multimap<std::int64_t, Waiting> waiting_;  // by arrival
     PcapWriter writer_;
     bool is_begun_ = false;
 };

@@ -139,7 +139,6 @@ TEST_F(RenderTest, PcapHoldsPacketsAndMessagesWithRightSums) {
         EXPECT_EQ(checksum(transport, pseudo + addresses), 0);
         if (frames == 0) {
             EXPECT_EQ(base::as_text(transport.subspan(8)), kInvite);
-            EXPECT_EQ(base::as_bytes("\xc0\x00\x02\x07").size(), 4U);
             EXPECT_EQ(base::load_u32(ip, 12), 0xc0000207U);  // 192.0.2.7
             EXPECT_EQ(base::load_u32(ip, 16), 0xc6336401U);  // 198.51.100.1, of our answer
         }

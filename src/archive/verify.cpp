@@ -77,7 +77,8 @@ private:
         if (!file) return;
         ++result_.parts;
         Sha256Stream hash;
-        base::Bytes piece(kReadBytes);
+        base::Bytes piece(static_cast<std::size_t>(
+            std::max<std::uint64_t>(std::min<std::uint64_t>(kReadBytes, part.size), 1)));
         std::uint64_t size = 0;
         while (true) {
             const auto count = file->read_at(size, piece);
