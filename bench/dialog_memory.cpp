@@ -70,6 +70,7 @@ public:
     }
     std::size_t dialogs() const { return agent_.dialog_count(); }
     std::size_t transactions() const { return agent_.transaction_count(); }
+    void forget_sessions() { sessions_.resize(kWarmUp); }
     std::size_t invite_bytes() const { return invite_bytes_; }
     std::size_t answer_bytes() const { return answer_bytes_; }
 
@@ -187,9 +188,13 @@ int main() {
                                  rig.confirmed(), rig.dialogs(), rig.transactions());
         return 1;
     }
+    rig.forget_sessions();
+    const std::size_t agent_share = (heap_bytes() - before) / kDialogs;
     std::cout << fmt::format(
-        R"({{"dialogs":{},"bytes_per_dialog":{},"invite_bytes":{},"answer_bytes":{}}})"
+        R"({{"dialogs":{},"bytes_per_dialog":{},"session_bytes":{},"agent_bytes":{},)"
+        R"("invite_bytes":{},"answer_bytes":{}}})"
         "\n",
-        kDialogs, used / kDialogs, rig.invite_bytes(), rig.answer_bytes());
+        kDialogs, used / kDialogs, used / kDialogs - agent_share, agent_share, rig.invite_bytes(),
+        rig.answer_bytes());
     return 0;
 }
