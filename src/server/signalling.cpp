@@ -46,6 +46,7 @@ Signalling::Signalling(const ServerConfig& config, Dependencies dependencies)
     agent_ = std::make_unique<sip::Agent>(std::move(agent), d_.random);
     d_.view.is_ready = true;
     every_second();
+    rearm();
 }
 
 Signalling::~Signalling() = default;
