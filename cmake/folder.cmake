@@ -32,7 +32,7 @@ function(earshot_folder name)
         target_link_libraries(earshot_${name} INTERFACE earshot_options ${edges} ${arg_LIBRARIES})
     endif()
 
-    if(tests)
+    if(tests AND GTest_FOUND)
         add_executable(${name}_test ${tests})
         target_link_libraries(${name}_test PRIVATE earshot_${name} GTest::gmock GTest::gtest GTest::gtest_main)
         target_compile_definitions(${name}_test PRIVATE EARSHOT_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")

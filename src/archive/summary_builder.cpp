@@ -83,16 +83,15 @@ StreamSummary SummaryBuilder::summarise_stream(const StreamFacts& facts) {
     summary.codec = find_codec_name(facts);
     summary.stream = facts.stream;
     summary.senders = facts_.senders_of(facts.label);
-    std::vector<Gap> lost;
     const auto packets = packets_.find(facts.stream);
     if (packets != packets_.end()) {
         Timeline& timeline = timelines_[facts.stream];
         timeline = make_timeline(packets->second.entries, facts, facts_.start_ns());
         summary.packets = timeline.packets.size() + packets->second.not_indexed;
         summary.lost = timeline.lost;
-        lost = timeline.gaps;
     }
-    summary.gaps = collect_gaps(std::move(lost), facts, facts_.start_ns(), facts_.end_ns());
+    summary.gaps =
+        collect_gaps(timelines_[facts.stream], facts, facts_.start_ns(), facts_.end_ns());
     return summary;
 }
 

@@ -278,6 +278,37 @@ std::vector<Interval> invert(const std::vector<Interval>& intervals, std::int64_
     return rest;
 }
 
+// What of `intervals` lies outside all of `holes`; both in order.
+std::vector<Interval> without(const std::vector<Interval>& intervals,
+                              const std::vector<Interval>& holes) {
+    std::vector<Interval> rest;
+    for (const Interval& interval : intervals) {
+        std::int64_t at = interval.from_ns;
+        for (const Interval& hole : holes) {
+            if (hole.to_ns <= at) continue;
+            if (hole.from_ns >= interval.to_ns) break;
+            if (hole.from_ns > at) rest.push_back({at, hole.from_ns});
+            at = hole.to_ns;
+            if (at >= interval.to_ns) break;
+        }
+        if (at < interval.to_ns) rest.push_back({at, interval.to_ns});
+    }
+    return rest;
+}
+
+// Where the stream has packets; pauses as between words are no gaps.
+std::vector<Interval> heard(const Timeline& timeline, std::int64_t start_ns) {
+    constexpr std::int64_t kPacketNs = kSecondNs / 50;
+    constexpr std::int64_t kPauseNs = kSecondNs / 10;
+    std::vector<Interval> heard;
+    for (const PlacedPacket& packet : timeline.packets) {
+        const std::int64_t from = start_ns + packet.position_ns;
+        if (heard.empty() || from - heard.back().to_ns > kPauseNs) heard.push_back({from, from});
+        heard.back().to_ns = std::max(heard.back().to_ns, from + kPacketNs);
+    }
+    return heard;
+}
+
 // Joins gaps of one reason that lie `tolerance_ms` apart or nearer. Sorted in, sorted out.
 std::vector<Gap> merge(const std::vector<Gap>& gaps, std::int64_t tolerance_ms) {
     std::vector<Gap> merged;
@@ -312,16 +343,17 @@ Timeline make_timeline(std::vector<PacketEntry>& entries, const StreamFacts& fac
     return TimelineMaker(entries, facts, start_ns).make();
 }
 
-std::vector<Gap> collect_gaps(std::vector<Gap> lost, const StreamFacts& facts,
+std::vector<Gap> collect_gaps(const Timeline& timeline, const StreamFacts& facts,
                               std::int64_t start_ns, std::int64_t end_ns) {
     const std::int64_t total_ms = (end_ns - start_ns) / 1'000'000;
     std::vector<Gap> gaps;
-    for (Gap gap : lost) {
+    for (Gap gap : timeline.gaps) {
         gap.duration_ms = std::min(gap.duration_ms, total_ms - gap.start_ms);
         if (gap.duration_ms > 0) gaps.push_back(gap);
     }
     add_intervals(gaps, facts.paused, GapReason::Paused, start_ns, end_ns);
-    add_intervals(gaps, facts.held, GapReason::Held, start_ns, end_ns);
+    add_intervals(gaps, without(without(facts.held, facts.paused), heard(timeline, start_ns)),
+                  GapReason::Held, start_ns, end_ns);
     add_intervals(gaps, facts.storage, GapReason::Storage, start_ns, end_ns);
     add_intervals(gaps, invert(facts.negotiated, start_ns, end_ns), GapReason::NotNegotiated,
                   start_ns, end_ns);

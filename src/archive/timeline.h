@@ -57,8 +57,10 @@ Timeline make_timeline(std::vector<PacketEntry>& entries, const StreamFacts& fac
                        std::int64_t start_ns);
 
 // All gaps of a stream: lost ones, and those of its pauses, holds, storage and negotiation, cut to
-// [0, end]; in order, overlapping or touching ones of one reason merged, kMaxGaps at most.
-std::vector<Gap> collect_gaps(std::vector<Gap> lost, const StreamFacts& facts,
+// [0, end]; in order, overlapping or touching ones of one reason merged, kMaxGaps at most. A hold
+// is a gap only where nothing came (music on hold is recorded) and where the recording was not
+// paused as well: what the recorder did beats what the call did.
+std::vector<Gap> collect_gaps(const Timeline& timeline, const StreamFacts& facts,
                               std::int64_t start_ns, std::int64_t end_ns);
 
 }  // namespace earshot::archive

@@ -12,7 +12,9 @@ export function duration(ms) {
 
 /** The part of an address that a person reads: the user of a SIP or tel URI. @param {string} aor */
 export function shortAor(aor) {
-    const user = /^(?:sips?:|tel:)?([^@;?]+)/i.exec(aor);
+    // A From header may have the whole name-addr: "Ada" <sip:ada@desk.example>
+    const uri = /<([^>]*)>/.exec(aor)?.[1] ?? aor;
+    const user = /^(?:sips?:|tel:)?([^@;?]+)/i.exec(uri);
     return user ? user[1] : aor;
 }
 

@@ -13,6 +13,7 @@ test('a duration is minutes and seconds, with hours when there are any', () => {
 test('an address is shown by its user, a person by the name', () => {
     assert.equal(shortAor('sip:ada@desk.example;user=phone'), 'ada');
     assert.equal(shortAor('tel:+4685550101'), '+4685550101');
+    assert.equal(shortAor('"Ada L" <sip:ada@desk.example>;tag=1'), 'ada');
     assert.equal(who({ aor: 'sip:ada@desk.example', name: 'Ada' }), 'Ada');
     assert.equal(who({ aor: 'sip:ada@desk.example', name: null }), 'ada');
 });
