@@ -99,7 +99,7 @@ public:
         if (auto failure = store_records(*record)) return *failure;
         finish_summary();
         if (auto failure = store_tracks()) return *failure;
-        const std::string text = to_stored_json(summary_).dump() + "\n";
+        const std::string text = to_stored_json(summary_) + "\n";
         if (auto failure = store_text("summary.json", text)) return *failure;
         return commit();
     }

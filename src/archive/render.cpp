@@ -102,7 +102,7 @@ RenderResult render_json(const StoredRecording& recording) {
     }
     auto events = recording.open("events");
     if (!events) return events.error();
-    std::string head = "{\"summary\":" + to_json(*summary).dump() + ",\n\"events\":[";
+    std::string head = "{\"summary\":" + to_json(*summary) + ",\n\"events\":[";
     return std::unique_ptr<Rendering>(std::make_unique<JsonRendering>(
         std::move(head), "\n],\n\"manifest\":" + *manifest + "}\n", std::move(*events)));
 }

@@ -6,6 +6,7 @@
 #include <numeric>
 
 #include "archive/limits.h"
+#include "base/json_writer.h"
 #include "base/text.h"
 
 namespace earshot::archive {
@@ -16,51 +17,85 @@ using nlohmann::json;
 constexpr std::array<std::string_view, 5> kGapReasons{"lost", "paused", "held", "not_negotiated",
                                                       "storage"};
 
-json gaps_to_json(const std::vector<Gap>& gaps) {
-    json list = json::array();
-    for (const Gap& gap : gaps) {
-        list.push_back({{"start_ms", gap.start_ms},
-                        {"duration_ms", gap.duration_ms},
-                        {"reason", to_string(gap.reason)}});
-    }
-    return list;
+void write_texts(base::JsonWriter& out, std::string_view name,
+                 const std::vector<std::string>& texts) {
+    out.key(name).begin_array();
+    for (const std::string& text : texts) out.text(text);
+    out.end_array();
 }
 
-json make_json(const Summary& summary, bool is_stored) {
-    json object;
-    object["id"] = summary.id;
-    object["state"] = catalog::to_string(summary.state);
-    object["reason"] = nullptr;
+void write_text_map(base::JsonWriter& out, std::string_view name,
+                    const std::map<std::string, std::string>& texts) {
+    // Names of headers and elements are the peer's: as keys they are escaped like any text.
+    out.key(name).begin_object();
+    for (const auto& [key, value] : texts) out.any_key(key).text(value);
+    out.end_object();
+}
+
+void write_stream(base::JsonWriter& out, const StreamSummary& stream, bool is_stored) {
+    out.begin_object()
+        .field("label", stream.label)
+        .field("media", stream.media)
+        .field("codec", stream.codec)
+        .field("packets", static_cast<std::int64_t>(stream.packets))
+        .field("lost", static_cast<std::int64_t>(stream.lost));
+    out.key("gaps").begin_array();
+    for (const Gap& gap : stream.gaps) {
+        out.begin_object()
+            .field("start_ms", gap.start_ms)
+            .field("duration_ms", gap.duration_ms)
+            .field("reason", to_string(gap.reason))
+            .end_object();
+    }
+    out.end_array();
+    if (is_stored) {
+        out.field("stream", std::int64_t{stream.stream}).field("track", stream.track);
+        write_texts(out, "senders", stream.senders);
+    }
+    out.end_object();
+}
+
+std::string make_json_text(const Summary& summary, bool is_stored) {
+    std::string text;
+    text.reserve(1024);
+    base::JsonWriter out(text);
+    out.begin_object()
+        .field("id", summary.id)
+        .field("state", catalog::to_string(summary.state))
+        .key("reason");
     if (summary.reason) {
-        object["reason"] = {{"code", summary.reason->code},
-                            {"text", base::to_valid_utf8(summary.reason->text)}};
+        out.begin_object()
+            .field("code", summary.reason->code)
+            .field("text", summary.reason->text)
+            .end_object();
+    } else {
+        out.null();
     }
-    object["start"] = base::to_rfc3339(summary.start);
-    object["duration_ms"] = nullptr;
-    if (summary.duration_ms) object["duration_ms"] = *summary.duration_ms;
-    object["call_ids"] = summary.call_ids;
-    object["session_ids"] = summary.session_ids;
-    object["participants"] = json::array();
+    out.field("start", base::to_rfc3339(summary.start)).key("duration_ms");
+    if (summary.duration_ms)
+        out.number(*summary.duration_ms);
+    else
+        out.null();
+    write_texts(out, "call_ids", summary.call_ids);
+    write_texts(out, "session_ids", summary.session_ids);
+    out.key("participants").begin_array();
     for (const ParticipantSummary& participant : summary.participants) {
-        object["participants"].push_back({{"aor", participant.aor}, {"name", participant.name}});
+        out.begin_object()
+            .field("aor", participant.aor)
+            .field("name", participant.name)
+            .end_object();
     }
-    object["streams"] = json::array();
-    for (const StreamSummary& stream : summary.streams) {
-        json item{{"label", stream.label}, {"media", stream.media},
-                  {"codec", stream.codec}, {"packets", stream.packets},
-                  {"lost", stream.lost},   {"gaps", gaps_to_json(stream.gaps)}};
-        if (is_stored) {
-            item["stream"] = stream.stream;
-            item["track"] = stream.track;
-            item["senders"] = stream.senders;
-        }
-        object["streams"].push_back(std::move(item));
-    }
-    object["group"] = nullptr;
-    if (!summary.group.empty()) object["group"] = summary.group;
-    object["headers"] = summary.headers;
-    object["extensions"] = summary.extensions;
-    return object;
+    out.end_array().key("streams").begin_array();
+    for (const StreamSummary& stream : summary.streams) write_stream(out, stream, is_stored);
+    out.end_array().key("group");
+    if (summary.group.empty())
+        out.null();
+    else
+        out.text(summary.group);
+    write_text_map(out, "headers", summary.headers);
+    write_text_map(out, "extensions", summary.extensions);
+    out.end_object();
+    return text;
 }
 
 // Reads a JSON object field by field; one wrong type and all fails.
@@ -168,8 +203,8 @@ std::optional<GapReason> parse_gap_reason(std::string_view text) {
     return static_cast<GapReason>(found - kGapReasons.begin());
 }
 
-json to_json(const Summary& summary) { return make_json(summary, false); }
-json to_stored_json(const Summary& summary) { return make_json(summary, true); }
+std::string to_json(const Summary& summary) { return make_json_text(summary, false); }
+std::string to_stored_json(const Summary& summary) { return make_json_text(summary, true); }
 
 base::Result<Summary> parse_summary(std::string_view text) {
     const base::Error wrong{base::Errc::Malformed, "summary: not of our making"};

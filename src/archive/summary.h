@@ -4,7 +4,6 @@
 
 #include <cstdint>
 #include <map>
-#include <nlohmann/json_fwd.hpp>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -68,9 +67,9 @@ struct Summary {
 };
 
 // Exactly the object of `ls --json`, and no more.
-nlohmann::json to_json(const Summary& summary);
+std::string to_json(const Summary& summary);
 // The same and the fields that are not printed: what summary.json in a recording's folder holds.
-nlohmann::json to_stored_json(const Summary& summary);
+std::string to_stored_json(const Summary& summary);
 // Reads either form. Fails on anything that to_json could not have written (types, names, limits).
 base::Result<Summary> parse_summary(std::string_view json);
 // What a catalogue search looks in: AORs, names, header values, call ids, the group.

@@ -4,6 +4,7 @@
 
 #include "base/bounded_queue.h"
 #include "base/crc32c.h"
+#include "base/json_writer.h"
 #include "base/net_address.h"
 #include "base/result.h"
 #include "base/text.h"
@@ -118,6 +119,32 @@ TEST(BoundedQueue, WakesTheThreadThatWaits) {
     std::thread producer([&] { EXPECT_TRUE(queue.try_push(7)); });
     EXPECT_EQ(queue.pop(), 7);
     producer.join();
+}
+
+TEST(JsonWriter, WritesNestedValuesWithCommasWhereTheyBelong) {
+    std::string out;
+    JsonWriter(out)
+        .begin_object()
+        .field("a", "b")
+        .field("n", -3)
+        .key("list")
+        .begin_array()
+        .text("x")
+        .null()
+        .begin_object()
+        .end_object()
+        .end_array()
+        .key("empty")
+        .begin_array()
+        .end_array()
+        .end_object();
+    EXPECT_EQ(out, R"({"a":"b","n":-3,"list":["x",null,{}],"empty":[]})");
+}
+
+TEST(JsonWriter, EscapesAndMendsTexts) {
+    std::string out;
+    append_json_text(out, "a\"b\\c\n\x01\x7f\xc3\x85\xff");
+    EXPECT_EQ(out, "\"a\\\"b\\\\c\\n\\u0001\\u007f\xc3\x85\xef\xbf\xbd\"");
 }
 
 TEST(LeReader, StaysFailedOnceReadPastTheEnd) {

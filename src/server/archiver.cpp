@@ -3,8 +3,6 @@
 #include <fmt/format.h>
 
 #include <deque>
-#include <nlohmann/json.hpp>
-
 #include "io/thread_name.h"
 #include "journal/reader.h"
 #include "server/attempt_record.h"
@@ -140,8 +138,7 @@ bool Archiver::write_rows(const ArchiveJob& job, const archive::BuildOutput& bui
     row.duration_ms = summary.duration_ms;
     row.call_ids = summary.call_ids;
     row.session_ids = summary.session_ids;
-    row.summary =
-        archive::to_json(summary).dump(-1, ' ', false, nlohmann::json::error_handler_t::replace);
+    row.summary = archive::to_json(summary);
     row.search = archive::search_text(summary);
     row.directory = built.directory;
     if (row.peer.empty() && !attempts.empty()) row.peer = attempts.front().peer;

@@ -2,23 +2,27 @@
 
 #include <nlohmann/json.hpp>
 
+#include "base/json_writer.h"
+
 namespace earshot::server {
 
 using nlohmann::json;
 
 std::string to_record(const catalog::Attempt& attempt) {
-    const json fields{
-        {"id", attempt.id},
-        {"recording_id", attempt.recording_id.value_or("")},
-        {"time_ns", base::to_ns(attempt.time)},
-        {"call_id", attempt.call_id},
-        {"from", attempt.from},
-        {"to", attempt.to},
-        {"peer", attempt.peer},
-        {"transport", attempt.transport},
-        {"headers", attempt.headers},
-    };
-    return fields.dump(-1, ' ', false, json::error_handler_t::replace);
+    std::string text;
+    base::JsonWriter(text)
+        .begin_object()
+        .field("id", attempt.id)
+        .field("recording_id", attempt.recording_id.value_or(""))
+        .field("time_ns", base::to_ns(attempt.time))
+        .field("call_id", attempt.call_id)
+        .field("from", attempt.from)
+        .field("to", attempt.to)
+        .field("peer", attempt.peer)
+        .field("transport", attempt.transport)
+        .field("headers", attempt.headers)
+        .end_object();
+    return text;
 }
 
 std::optional<catalog::Attempt> parse_attempt_record(base::ByteView bytes) {

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "archive/summary.h"
 
 namespace earshot::server {
@@ -60,8 +58,7 @@ catalog::Recording make_row(const Call& call) {
             .peer = call.attempt.peer,
             .call_ids = summary.call_ids,
             .session_ids = summary.session_ids,
-            .summary = archive::to_json(summary).dump(-1, ' ', false,
-                                                      nlohmann::json::error_handler_t::replace),
+            .summary = archive::to_json(summary),
             .search = archive::search_text(summary),
             .directory = {}};
 }

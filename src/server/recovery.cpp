@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
 #include <set>
 
 namespace earshot::server {
@@ -18,8 +17,7 @@ void fail_row(catalog::Recording row, catalog::Catalog& catalogue, base::Log& lo
         summary->state = row.state;
         summary->reason = row.reason;
         summary->duration_ms = 0;
-        row.summary = archive::to_json(*summary).dump(-1, ' ', false,
-                                                      nlohmann::json::error_handler_t::replace);
+        row.summary = archive::to_json(*summary);
     }
     log.warning("a recording was lost when the server stopped", {{"recording", row.id}});
     if (const auto failure =

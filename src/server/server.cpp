@@ -91,7 +91,7 @@ public:
                             {"media_ports", fmt::format("{}-{}", config_.media_ports.low,
                                                         config_.media_ports.high)},
                             {"data", config_.data.string()}});
-        if (hooks_.on_ready) hooks_.on_ready(api_->make_login_link());
+        if (hooks_.on_ready) hooks_.on_ready(login_link_);
         loop_->run(*signalling_);
     }
 
@@ -193,6 +193,7 @@ private:
                                                         .assets = assets_,
                                                         .clock = clock_,
                                                         .random = http_random_});
+        login_link_ = api_->make_login_link();  // from here on the API is the http thread's
         auto http = http::start_server(
             {.host = base::host_to_string(config_.http_listen), .port = config_.http_listen.port},
             [this](const http::Request& request) { return api_->handle(request); }, log_);
@@ -236,6 +237,9 @@ private:
         // Recordings that were sealed by the stop itself.
         if (signalling_) signalling_->take_last_notifications();
         if (archiver_) archiver_->stop();
+        // Its thread works off what was submitted and calls back into signalling: it ends first.
+        // Whoever else borrows it has been stopped above.
+        catalogue_.reset();
         if (is_stopping_) log_.info("stopped");
     }
 
@@ -263,6 +267,7 @@ private:
     ViewStatus status_;
     std::unique_ptr<Signalling> signalling_;
     std::string url_;
+    std::string login_link_;
     std::unique_ptr<api::RecordingFiles> recording_files_;
     std::unique_ptr<api::Api> api_;
     std::unique_ptr<http::Server> http_;

@@ -158,7 +158,13 @@ void Signalling::handle(sip::SendBytes& action) {
 void Signalling::handle(sip::RequestArrived& action) {
     Call* call = find(action.dialog);
     if (call == nullptr) return answer_outside_dialog(action);
-    store_sip(*call, false, action.flow, action.message.raw());
+    // What is typed while the recording is paused must not be recorded by the way of signalling.
+    const base::ByteView raw = action.message.raw();
+    const base::ByteView body = action.message.body();
+    const bool is_typed =
+        action.message.method() == sip::Method::Info && !body.empty() && call->session->is_paused();
+    const auto masked = is_typed ? raw.data() + raw.size() - body.data() : 0;
+    store_sip(*call, false, action.flow, raw, static_cast<std::size_t>(masked));
     call->session->on_request(d_.clock.now(), action.transaction, action.message);
     run_session(*call);
 }

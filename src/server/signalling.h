@@ -110,7 +110,9 @@ private:
     // journal
     void store(Call& call, journal::RecordType type, base::Bytes payload, base::WallTime when,
                std::uint16_t stream = journal::kNoStream);
-    void store_sip(Call& call, bool outgoing, const sip::Flow& flow, base::ByteView message);
+    // `masked_body`: so many octets at the end are overwritten by '*'.
+    void store_sip(Call& call, bool outgoing, const sip::Flow& flow, base::ByteView message,
+                   std::size_t masked_body = 0);
     void append(capture::JournalEntry&& entry);
 
     void on_notifications();

@@ -1,8 +1,7 @@
 // Signalling, continued: what a session wants of capture, journal and catalogue.
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
+#include "base/json_writer.h"
 #include "base/text.h"
 #include "server/attempt_record.h"
 #include "server/call_views.h"
@@ -47,21 +46,23 @@ void Signalling::run_session(Call& call) {
 
 void Signalling::carry_out(Call& call, siprec::CreateRow& action) {
     call.facts = std::move(action.facts);
-    nlohmann::json headers = nlohmann::json::object();
-    for (const auto& [name, value] : call.facts.headers) headers[name] = value;
-    call.attempt = {
-        .id = base::to_string(base::make_uuid_v7(call.arrived.wall, d_.random)),
-        .recording_id = std::nullopt,
-        .time = call.arrived.wall,
-        .call_id = call.facts.call_id,
-        .from = call.facts.from,
-        .to = call.facts.to,
-        .peer = base::to_string(call.flow.remote),
-        .transport = base::to_lower(sip::via_name(call.flow.transport)),
-        .outcome = "recording",
-        .sip_status = 0,
-        .reason = std::nullopt,
-        .headers = headers.dump(-1, ' ', false, nlohmann::json::error_handler_t::replace)};
+    std::string headers;
+    base::JsonWriter json(headers);
+    json.begin_object();
+    for (const auto& [name, value] : call.facts.headers) json.any_key(name).text(value);
+    json.end_object();
+    call.attempt = {.id = base::to_string(base::make_uuid_v7(call.arrived.wall, d_.random)),
+                    .recording_id = std::nullopt,
+                    .time = call.arrived.wall,
+                    .call_id = call.facts.call_id,
+                    .from = call.facts.from,
+                    .to = call.facts.to,
+                    .peer = base::to_string(call.flow.remote),
+                    .transport = base::to_lower(sip::via_name(call.flow.transport)),
+                    .outcome = "recording",
+                    .sip_status = 0,
+                    .reason = std::nullopt,
+                    .headers = std::move(headers)};
     call.wants_row = true;
 }
 
@@ -330,8 +331,8 @@ void Signalling::store(Call& call, journal::RecordType type, base::Bytes payload
         call.early.push_back(std::move(entry));
 }
 
-void Signalling::store_sip(Call& call, bool outgoing, const sip::Flow& flow,
-                           base::ByteView message) {
+void Signalling::store_sip(Call& call, bool outgoing, const sip::Flow& flow, base::ByteView message,
+                           std::size_t masked_body) {
     base::Bytes payload;
     payload.reserve(journal::kSourceSize + 2 + message.size());
     payload.push_back(outgoing ? 1 : 0);
@@ -340,6 +341,8 @@ void Signalling::store_sip(Call& call, bool outgoing, const sip::Flow& flow,
     base::append_u16(payload, flow.remote.port);
     const std::size_t head = payload.size();
     base::append(payload, message);
+    std::fill(payload.end() - static_cast<std::ptrdiff_t>(masked_body), payload.end(),
+              std::uint8_t{'*'});
     sip::redact_secrets(std::span(payload).subspan(head));
     store(call, journal::RecordType::SipMessage, std::move(payload), d_.clock.now().wall);
 }
