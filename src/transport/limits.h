@@ -20,6 +20,7 @@ inline constexpr std::chrono::seconds kFirstMessageTime{
 inline constexpr std::chrono::seconds kMessageTime{
     20};  // from the first byte of a message to its last
 inline constexpr std::chrono::seconds kConnectTime{8};
+inline constexpr std::chrono::milliseconds kAcceptPause{100};  // after an accept that failed
 inline constexpr std::chrono::hours kIdleTime{2};  // between messages; a dialog may rest for long
 
 }  // namespace earshot::transport

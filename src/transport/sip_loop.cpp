@@ -120,11 +120,13 @@ public:
 
 private:
     struct Listener {
-        Listener(asio::io_context& io, Listen what) : listen(what), datagrams(io), acceptor(io) {}
+        Listener(asio::io_context& io, Listen what)
+            : listen(what), datagrams(io), acceptor(io), accept_pause(io) {}
         Listen listen;
         NetAddress bound{};
         udp::socket datagrams;
         tcp::acceptor acceptor;
+        asio::steady_timer accept_pause;
     };
 
     struct Outgoing {
@@ -238,9 +240,19 @@ private:
         listeners_[index]->acceptor.async_accept(
             [this, index](const error_code& error, tcp::socket socket) {
                 if (error == asio::error::operation_aborted) return;
-                if (!error) take_connection(index, std::move(socket));
+                if (error) return accept_later(index);
+                take_connection(index, std::move(socket));
                 accept_next(index);
             });
+    }
+
+    // Most likely no descriptor is free: the next accept would fail at once, and so on for ever.
+    void accept_later(std::uint16_t index) {
+        asio::steady_timer& pause = listeners_[index]->accept_pause;
+        pause.expires_after(kAcceptPause);
+        pause.async_wait([this, index](const error_code& error) {
+            if (!error) accept_next(index);
+        });
     }
 
     void take_connection(std::uint16_t index, tcp::socket socket) {
