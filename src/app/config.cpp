@@ -341,8 +341,9 @@ std::string to_string(const ConfigError& error) {
 }
 
 std::optional<std::string> process_environment(const std::string& name) {
-    const char* value =
-        std::getenv(name.c_str());  // NOLINT(concurrency-mt-unsafe): before any thread starts
+    // Also at SIGHUP, beside other threads: nothing in this program changes the environment.
+    // NOLINTNEXTLINE(concurrency-mt-unsafe)
+    const char* value = std::getenv(name.c_str());
     if (value == nullptr) return std::nullopt;
     return value;
 }
