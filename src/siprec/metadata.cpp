@@ -1,12 +1,57 @@
 #include "siprec/metadata.h"
 
+#include <array>
+#include <cstdint>
 #include <utility>
 
 #include "base/text.h"
 
 namespace earshot::siprec {
+namespace {
+
+constexpr std::uint8_t kNoDigit = 0xff;
+
+constexpr std::array<std::uint8_t, 256> make_base64_values() {
+    constexpr std::string_view kDigits =
+        "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    std::array<std::uint8_t, 256> values{};
+    values.fill(kNoDigit);
+    for (std::size_t i = 0; i < kDigits.size(); ++i)
+        values.at(static_cast<std::uint8_t>(kDigits[i])) = static_cast<std::uint8_t>(i);
+    return values;
+}
+
+// Exactly what to_base64() writes for a UUID, else nothing. A document holds some twenty ids,
+// nearly all in this form; base::parse_uuid_base64() and a comparison take fifteen times the steps.
+std::optional<base::Uuid> parse_exact(std::string_view text) {
+    static constexpr auto kValues = make_base64_values();
+    constexpr std::size_t kDigitCount = 22;  // 16 bytes and four bits that are 0
+    if (text.size() != kDigitCount + 2 || !text.ends_with("==")) return std::nullopt;
+    base::Uuid uuid;
+    std::size_t size = 0;
+    std::uint32_t group = 0;
+    unsigned bits = 0;
+    for (std::size_t i = 0; i < kDigitCount; ++i) {
+        const std::uint8_t value = kValues[static_cast<std::uint8_t>(text[i])];
+        if (value == kNoDigit) return std::nullopt;
+        group = group << 6 | value;
+        bits += 6;
+        if (bits < 8) continue;
+        bits -= 8;
+        uuid.bytes[size++] = static_cast<std::uint8_t>(group >> bits);
+    }
+    if ((group & 0xf) != 0) return std::nullopt;
+    return uuid;
+}
+
+}  // namespace
 
 MetadataId::MetadataId(std::string_view text) {
+    if (const auto exact = parse_exact(text)) {
+        uuid_ = *exact;
+        has_uuid_ = true;
+        return;
+    }
     // A UUID in hex is looked for first: its 32 or 36 characters can be read as base64, too, but
     // never as base64 of 16 bytes.
     auto uuid = base::parse_uuid(text);

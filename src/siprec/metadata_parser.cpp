@@ -46,7 +46,7 @@ private:
         MetadataId group;
     };
 
-    bool is_ours(const XmlElement& element, std::string_view name) const;
+    bool is_ours(const XmlElement& element, std::string_view name);
     void note(std::string text, const XmlElement& at);
     void note_once(bool& noted, std::string text, const XmlElement& at);
     bool count_object();
@@ -76,6 +76,8 @@ private:
 
     MetadataDocument document_;
     std::string_view name_space_;
+    XmlElement asked_{nullptr};    // by is_ours(), which is asked several times for each element
+    std::string_view asked_name_;  // empty: it is not of our namespace
     std::size_t object_count_ = 0;
     std::vector<std::pair<MetadataId, Extension>> parented_;  // extensiondata with parent=
     bool noted_time_ = false;
@@ -84,10 +86,14 @@ private:
     bool too_many_ = false;
 };
 
-bool DocumentParser::is_ours(const XmlElement& element, std::string_view name) const {
-    const std::string_view uri = element.name_space();
-    const bool fits = uri.empty() || uri == name_space_ || is_recording_namespace(uri);
-    return fits && base::iequals(local_name(element), name);
+bool DocumentParser::is_ours(const XmlElement& element, std::string_view name) {
+    if (!(element == asked_)) {
+        const std::string_view uri = element.name_space();
+        const bool fits = uri.empty() || uri == name_space_ || is_recording_namespace(uri);
+        asked_ = element;
+        asked_name_ = fits ? local_name(element) : std::string_view{};
+    }
+    return asked_name_.size() == name.size() && base::iequals(asked_name_, name);
 }
 
 void DocumentParser::note(std::string text, const XmlElement& at) {

@@ -62,6 +62,21 @@ bool is_known_charset(const std::string& name) {
     return true;
 }
 
+// libxml2 compares each attribute of a tag with all before it, and says so only afterwards: 20,000
+// in one tag took 25 s. So they are counted first, in the raw bytes; zeros are UTF-16's. Text
+// counts with the tag before it, hence a limit far above kMaxXmlAttributes.
+bool has_crowded_tag(std::string_view bytes) {
+    std::size_t values = 0;
+    bool after_equals = false;
+    for (const char c : bytes) {
+        if (c == '<') values = 0;
+        if (after_equals && (c == '"' || c == '\'') && ++values > kMaxXmlTagValues) return true;
+        const bool is_blank = c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\0';
+        after_equals = c == '=' || (after_equals && is_blank);
+    }
+    return false;
+}
+
 const char* check_element(const xmlNode* node) {
     if (view(node->name).size() > kMaxXmlNameBytes) return "an element's name is too long";
     std::size_t attributes = 0;
@@ -97,6 +112,15 @@ std::optional<XmlDocument::Fault> check_limits(const xmlNode* root) {
     return std::nullopt;
 }
 
+// The text below an element or attribute when it is in one piece, as nearly all is; without
+// libxml2's copy of it.
+std::optional<std::string_view> find_single_text(const xmlNode* children) {
+    if (children == nullptr) return std::string_view{};
+    const bool is_single = children->next == nullptr && children->type == XML_TEXT_NODE;
+    if (!is_single) return std::nullopt;
+    return view(children->content);
+}
+
 xmlNode* next_element(xmlNode* node) {
     while (node != nullptr && node->type != XML_ELEMENT_NODE) node = node->next;
     return node;
@@ -111,6 +135,7 @@ void XmlDocument::FreeDocument::operator()(void* document) const {
 base::Result<XmlDocument, XmlDocument::Fault> XmlDocument::parse(std::string_view bytes,
                                                                  std::string_view charset) {
     if (bytes.size() > kMaxMetadataBytes) return Fault{"the document is too large", 0};
+    if (has_crowded_tag(bytes)) return Fault{"an element has too many attributes", 0};
     const std::unique_ptr<xmlParserCtxt, FreeContext> context{xmlNewParserCtxt()};
     if (context == nullptr) return Fault{"out of memory", 0};
     bool has_doctype = false;
@@ -151,17 +176,23 @@ std::string_view XmlElement::name_space() const {
 int XmlElement::line() const { return static_cast<int>(xmlGetLineNo(node_)); }
 
 std::optional<std::string> XmlElement::attribute(const char* name) const {
-    const OwnedString value{xmlGetNoNsProp(node_, xml_text(name))};
-    if (value == nullptr) return std::nullopt;
+    const xmlAttr* attribute = node_->properties;
+    while (attribute != nullptr && (attribute->ns != nullptr || view(attribute->name) != name))
+        attribute = attribute->next;
+    if (attribute == nullptr) return std::nullopt;  // no DTD: there are no defaults
+    if (const auto text = find_single_text(attribute->children)) return std::string{*text};
+    const OwnedString value{xmlNodeListGetString(node_->doc, attribute->children, 1)};
     return std::string{view(value.get())};
 }
 
 std::string XmlElement::language() const {
+    if (node_->properties == nullptr) return {};
     const OwnedString value{xmlGetNsProp(node_, xml_text("lang"), XML_XML_NAMESPACE)};
     return std::string{view(value.get())};
 }
 
 std::string XmlElement::text() const {
+    if (const auto text = find_single_text(node_->children)) return std::string{base::trim(*text)};
     const OwnedString value{xmlNodeGetContent(node_)};
     return std::string{base::trim(view(value.get()))};
 }

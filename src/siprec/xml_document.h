@@ -18,6 +18,7 @@ namespace earshot::siprec {
 class XmlElement {
 public:
     explicit XmlElement(_xmlNode* node) : node_(node) {}
+    friend bool operator==(XmlElement a, XmlElement b) { return a.node_ == b.node_; }
 
     std::string_view name() const;        // local name; with its prefix when that is not declared
     std::string_view name_space() const;  // URI; empty when it is in none
