@@ -14,13 +14,22 @@ bool is_paused_by_direction(sdp::Direction direction) {
 }
 
 std::uint64_t fingerprint_of(const StreamFacts& facts) {
-    std::string all = facts.media + '|' + facts.protocol + '|' + facts.content;
+    std::uint64_t hash = 0;
+    const auto mix = [&](std::uint64_t value) {
+        hash = (hash ^ value) * 0x9e3779b97f4a7c15U;  // 2^64 / the golden ratio
+        hash ^= hash >> 32U;
+    };
+    const auto mix_text = [&](const std::string& text) { mix(std::hash<std::string>{}(text)); };
+    mix_text(facts.media);
+    mix_text(facts.protocol);
+    mix_text(facts.content);
     for (const PayloadType& type : facts.payload_types) {
-        all += '|' + std::to_string(type.number) + ' ' + type.encoding + '/' +
-               std::to_string(type.clock_rate) + '/' + std::to_string(type.channels) + ' ' +
-               type.fmtp;
+        mix(std::uint64_t{type.number} << 48U | std::uint64_t{type.channels} << 32U |
+            type.clock_rate);
+        mix_text(type.encoding);
+        mix_text(type.fmtp);
     }
-    return std::hash<std::string>{}(all);
+    return hash;
 }
 
 std::vector<PayloadType> payload_types_of(const sdp::MediaDescription& medium) {

@@ -20,9 +20,15 @@ constexpr std::size_t kDefaultLines = 2;  // one for each direction: P-86
 
 // ---- the initial INVITE -----------------------------------------------------------------------
 
+RecordingServerSession::Core::Offer RecordingServerSession::Core::parse_offer(
+    const RequestBody& body) {
+    if (!body.sdp) return std::nullopt;
+    return sdp::KeptDescription::parse(std::string{*body.sdp});
+}
+
 std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_refusal(
     const sip::Message& invite, const RequestBody& body, const InviteMarks& marks,
-    base::Reason& reason) const {
+    const Offer& offer, base::Reason& reason) const {
     const auto refuse_with = [&](std::string code, std::string text, sip::ResponseSpec response) {
         reason = {std::move(code), std::move(text)};
         return response;
@@ -54,12 +60,11 @@ std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_refusal(
         return refuse_with("no_offer", "The INVITE carries no SDP.",
                            not_acceptable("offer needed"));
     }
-    const auto offer = sdp::parse(*body.sdp);
-    if (!offer) {
-        return refuse_with("bad_sdp", "The SDP cannot be read: " + std::string{offer.error().what},
+    if (!*offer) {
+        return refuse_with("bad_sdp", "The SDP cannot be read: " + std::string{offer->error().what},
                            not_acceptable("SDP unreadable"));
     }
-    if (!MediaLines::is_acceptable(*offer)) {
+    if (!MediaLines::is_acceptable(***offer)) {
         return refuse_with("no_common_media", "No media line of the offer can be recorded.",
                            not_acceptable("no media line can be recorded"));
     }
@@ -82,8 +87,9 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
     facts.to = invite.find(sip::HeaderId::To).value_or("");
     facts.headers = foreign_headers(invite);
 
+    Offer offer = parse_offer(body);
     base::Reason reason;
-    if (auto refusal = find_refusal(invite, body, marks, reason)) {
+    if (auto refusal = find_refusal(invite, body, marks, offer, reason)) {
         actions_.emplace_back(CreateRow{std::move(facts)});
         refuse(transaction, std::move(*refusal), std::move(reason));
         return;
@@ -92,6 +98,7 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
     pending_ = std::make_unique<Pending>();
     pending_->transaction = transaction;
     pending_->is_initial = true;
+    if (offer && *offer) pending_->offer.emplace(*std::move(*offer));
     peer_takes_update_ =
         !invite.has(sip::HeaderId::Allow) || invite.lists(sip::HeaderId::Allow, "UPDATE");
 
@@ -100,7 +107,7 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
     actions_.clear();
     take_metadata(now, body);
     metadata_.fill(facts);
-    metadata_.on_row_created();
+    metadata_.on_row_created(facts);
     std::vector<EventField> fields = {{"call_id", facts.call_id},
                                       {"from", facts.from},
                                       {"to", facts.to},
@@ -113,14 +120,10 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
     actions_.insert(actions_.begin(), std::make_move_iterator(before.begin()),
                     std::make_move_iterator(before.end()));
     tell_leniencies(marks, body);
-    start_recording(now, body);
+    start_recording(now);
 }
 
-void RecordingServerSession::Core::start_recording(base::Now now, const RequestBody& body) {
-    if (body.sdp) {
-        auto offer = sdp::KeptDescription::parse(std::string{*body.sdp});
-        if (offer) pending_->offer.emplace(std::move(*offer));
-    }
+void RecordingServerSession::Core::start_recording(base::Now now) {
     if (pending_->offer) {
         lines_.apply(**pending_->offer, MediaLines::Role::Offer, peer_, actions_);
     } else {
@@ -168,7 +171,6 @@ void RecordingServerSession::Core::on_stream_opened(base::Now now, std::uint16_t
                                                     std::uint16_t rtcp_port) {
     if (state_ == State::Ended) return;
     lines_.on_opened(stream, rtp_port, rtcp_port, actions_);
-    lines_.update_holds(metadata_.model(), actions_);
     answer_when_ready(now);
 }
 
@@ -322,15 +324,15 @@ void RecordingServerSession::Core::on_request(base::Now now, sip::TransactionId 
 }
 
 std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_fault(
-    const sip::Message& request, const RequestBody& body) const {
+    const sip::Message& request, const RequestBody& body, const Offer& offer) const {
     if (pending_ != nullptr) return try_later(500, kGlareRetrySeconds);  // RFC 3311 section 5.2
     if (const auto tags = unsupported_tags(request); !tags.empty()) return bad_extension(tags);
     if (body.is_unreadable) return plain_answer(400, "Unreadable multipart body");
     if (config_.strict && !body.unknown_required.empty()) return unsupported_media();
-    if (!body.sdp) return std::nullopt;
-    const auto offer = sdp::parse(*body.sdp);
-    if (!offer) return not_acceptable("SDP unreadable");
-    if (!MediaLines::is_acceptable(*offer)) return not_acceptable("no media line can be recorded");
+    if (!offer) return std::nullopt;
+    if (!*offer) return not_acceptable("SDP unreadable");
+    if (!MediaLines::is_acceptable(***offer))
+        return not_acceptable("no media line can be recorded");
     return std::nullopt;
 }
 
@@ -339,7 +341,8 @@ std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_fault(
 void RecordingServerSession::Core::on_modification(base::Now now, sip::TransactionId transaction,
                                                    const sip::Message& request) {
     const RequestBody body = read_body(request);
-    if (auto fault = find_fault(request, body)) {
+    Offer offer = parse_offer(body);
+    if (auto fault = find_fault(request, body, offer)) {
         respond(transaction, std::move(*fault));
         return;
     }
@@ -349,10 +352,7 @@ void RecordingServerSession::Core::on_modification(base::Now now, sip::Transacti
     const bool is_invite = request.method() == sip::Method::Invite;
     auto pending = std::make_unique<Pending>();
     pending->transaction = transaction;
-    if (body.sdp) {
-        auto offer = sdp::KeptDescription::parse(std::string{*body.sdp});
-        if (offer) pending->offer.emplace(std::move(*offer));
-    }
+    if (offer) pending->offer.emplace(*std::move(*offer));
     // Labels of the metadata are those of the offer beside it (P-32): the offer goes first.
     if (pending->offer) lines_.apply(**pending->offer, MediaLines::Role::Offer, peer_, actions_);
     take_metadata(now, body);
@@ -503,7 +503,7 @@ std::optional<base::TimePoint> RecordingServerSession::Core::deadline() const {
 
 std::optional<Action> RecordingServerSession::Core::poll_action() {
     if (next_action_ == actions_.size()) {
-        actions_ = {};
+        actions_ = std::vector<Action>{};  // "= {}" would keep the memory
         next_action_ = 0;
         return std::nullopt;
     }

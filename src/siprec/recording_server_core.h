@@ -58,17 +58,21 @@ private:
         bool is_initial = false;
     };
 
+    // The SDP of a request, if any, or why it cannot be read.
+    using Offer = std::optional<base::Result<sdp::KeptDescription>>;
+    static Offer parse_offer(const RequestBody& body);
+
     std::optional<sip::ResponseSpec> find_refusal(const sip::Message& invite,
                                                   const RequestBody& body, const InviteMarks& marks,
-                                                  base::Reason& reason) const;
-    void start_recording(base::Now now, const RequestBody& body);
+                                                  const Offer& offer, base::Reason& reason) const;
+    void start_recording(base::Now now);
     void tell_leniencies(const InviteMarks& marks, const RequestBody& body);
     void tell_leniency(std::string_view what);
 
     void on_modification(base::Now now, sip::TransactionId transaction,
                          const sip::Message& request);
     std::optional<sip::ResponseSpec> find_fault(const sip::Message& request,
-                                                const RequestBody& body) const;
+                                                const RequestBody& body, const Offer& offer) const;
     void on_info(base::Now now, sip::TransactionId transaction, const sip::Message& request);
     void on_bye(base::Now now, sip::TransactionId transaction, const sip::Message& bye);
     void take_metadata(base::Now now, const RequestBody& body);

@@ -83,11 +83,7 @@ void SessionMetadata::take(base::Now now, std::string_view document, std::string
     row_hash_ = hash;
 }
 
-void SessionMetadata::on_row_created() {
-    RowFacts facts;
-    fill(facts);
-    row_hash_ = hash_of(facts);
-}
+void SessionMetadata::on_row_created(const RowFacts& facts) { row_hash_ = hash_of(facts); }
 
 std::optional<std::string> SessionMetadata::on_time(base::TimePoint now, Actions& out) {
     if (references_due_ && now >= *references_due_) {

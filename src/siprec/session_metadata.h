@@ -30,8 +30,8 @@ public:
     const MetadataModel& model() const { return model_; }
     std::size_t failure_count() const { return failures_; }
     void fill(RowFacts& facts) const;
-    // The row has been asked for with what fill() gave: later changes are told by UpdateRow.
-    void on_row_created();
+    // The row has been asked for with `facts` of fill(): later changes are told by UpdateRow.
+    void on_row_created(const RowFacts& facts);
 
 private:
     void report(const MetadataIssue& issue, Actions& out);
