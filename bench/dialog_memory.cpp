@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "base/text.h"
 #include "sip/agent.h"
 #include "sip/parser.h"
 #include "siprec/client_documents.h"
@@ -23,7 +24,7 @@ namespace {
 using namespace earshot;  // NOLINT(google-build-using-namespace): a program of its own
 using namespace std::chrono_literals;
 
-constexpr int kDialogs = 10'000;
+constexpr int kDefaultDialogs = 10'000;  // argv[1] is another number: under a profiler
 constexpr int kWarmUp = 100;
 
 sip::AgentConfig agent_config() {
@@ -40,8 +41,8 @@ std::size_t heap_bytes() {
 
 class Rig {
 public:
-    Rig() : agent_(agent_config(), random_) {
-        sessions_.reserve(kWarmUp + kDialogs);
+    explicit Rig(int dialogs) : agent_(agent_config(), random_) {
+        sessions_.reserve(static_cast<std::size_t>(kWarmUp + dialogs));
         now_ = {base::TimePoint{} + 1h, base::parse_time("2026-03-02T09:15:01Z")->time};
     }
 
@@ -173,28 +174,32 @@ private:
 
 }  // namespace
 
-int main() {
-    Rig rig;
+int main(int argc, char** argv) {
+    const auto given = argc > 1 ? base::parse_number<std::uint16_t>(argv[1]) : std::nullopt;
+    const int dialogs = given.value_or(kDefaultDialogs);
+    const auto count = static_cast<std::size_t>(dialogs);
+    if (count == 0) return 2;
+    Rig rig{dialogs};
     for (int call = 0; call < kWarmUp; ++call) rig.establish(call);
     rig.wait(60s);
     const std::size_t before = heap_bytes();
-    for (int call = 0; call < kDialogs; ++call) rig.establish(kWarmUp + call);
+    for (int call = 0; call < dialogs; ++call) rig.establish(kWarmUp + call);
     rig.wait(60s);
     const std::size_t used = heap_bytes() - before;
 
-    if (rig.confirmed() != kWarmUp + kDialogs || rig.dialogs() != kWarmUp + kDialogs ||
+    if (rig.confirmed() != kWarmUp + count || rig.dialogs() != kWarmUp + count ||
         rig.transactions() != 0) {
         std::cerr << fmt::format("error: {} sessions, {} dialogs, {} transactions\n",
                                  rig.confirmed(), rig.dialogs(), rig.transactions());
         return 1;
     }
     rig.forget_sessions();
-    const std::size_t agent_share = (heap_bytes() - before) / kDialogs;
+    const std::size_t agent_share = (heap_bytes() - before) / count;
     std::cout << fmt::format(
         R"({{"dialogs":{},"bytes_per_dialog":{},"session_bytes":{},"agent_bytes":{},)"
         R"("invite_bytes":{},"answer_bytes":{}}})"
         "\n",
-        kDialogs, used / kDialogs, used / kDialogs - agent_share, agent_share, rig.invite_bytes(),
+        dialogs, used / count, used / count - agent_share, agent_share, rig.invite_bytes(),
         rig.answer_bytes());
     return 0;
 }
