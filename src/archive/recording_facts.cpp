@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "sip/parser.h"
+#include "siprec/invite_marks.h"
 
 namespace earshot::archive {
 namespace {
@@ -278,13 +279,11 @@ void RecordingFacts::add_invite_headers(base::ByteView message) {
     if (parsed.verdict == sip::Verdict::Drop) return;
     has_invite_ = true;
     add_once(call_ids_, base::to_valid_utf8(parsed.message.call_id()));
-    for (std::size_t i = 0; i < parsed.message.header_count() && headers_.size() < kMaxTexts; ++i) {
-        const sip::HeaderView header = parsed.message.header(i);
-        if (header.id != sip::HeaderId::Other) continue;
-        std::string& value = headers_[base::to_valid_utf8(header.name)];
-        if (value.size() + header.value.size() > kMaxTextBytes) continue;
+    // The same choice as in the running call's row.
+    for (const auto& [name, text] : siprec::foreign_headers(parsed.message)) {
+        std::string& value = headers_[name];
         if (!value.empty()) value += ", ";  // RFC 3261 section 7.3.1
-        value += base::to_valid_utf8(header.value);
+        value += text;
     }
 }
 

@@ -71,7 +71,9 @@ struct RecordingQuery {
 };
 struct AttemptQuery {
     std::size_t limit = 100;
-    std::string after{};  // the last attempt id of the page before
+    std::string after{};         // the last attempt id of the page before
+    std::string id{};            // exactly this one; empty: any
+    std::string recording_id{};  // exactly this recording's; empty: any
 };
 inline constexpr std::size_t kMaxPage = 1000;
 inline constexpr std::size_t kMinPrefix = 8;  // characters of an id that may stand for it

@@ -195,6 +195,9 @@ TEST_F(SqliteCatalogTest, KeepsAttemptsWithAndWithoutARecording) {
     EXPECT_EQ((*attempts)[1].sip_status, 488);
     EXPECT_EQ((*attempts)[1].reason->code, "no_media");
     EXPECT_EQ(catalog->list_attempts({.after = id_of(2)})->size(), 1U);
+    EXPECT_EQ(catalog->list_attempts({.id = id_of(2)})->size(), 1U);
+    EXPECT_TRUE(catalog->list_attempts({.id = id_of(99)})->empty());
+    EXPECT_TRUE(catalog->list_attempts({.recording_id = id_of(99)})->empty());
 }
 
 TEST_F(SqliteCatalogTest, SharesACommitAmongManyChanges) {

@@ -125,13 +125,16 @@ base::Result<std::vector<Recording>, base::Reason> SqliteReader::list(const Reco
 
 base::Result<std::vector<Attempt>, base::Reason> SqliteReader::list_attempts(
     const AttemptQuery& query) {
-    auto statement = Statement::prepare(
-        database_,
+    std::string sql =
         "SELECT id, recording_id, time_ns, call_id, from_uri, to_uri, peer, transport, outcome,"
-        " sip_status, reason_code, reason_text, headers"
-        " FROM attempts WHERE id < ? ORDER BY id DESC LIMIT ?");
+        " sip_status, reason_code, reason_text, headers FROM attempts WHERE id < ?";
+    if (!query.id.empty()) sql += " AND id = ?";
+    if (!query.recording_id.empty()) sql += " AND recording_id = ?";
+    auto statement = Statement::prepare(database_, sql + " ORDER BY id DESC LIMIT ?");
     if (!statement) return failed(statement.error());
     statement->bind(query.after.empty() ? kNewest : std::string_view(query.after));
+    if (!query.id.empty()) statement->bind(std::string_view(query.id));
+    if (!query.recording_id.empty()) statement->bind(std::string_view(query.recording_id));
     statement->bind(page_size(query.limit));
     std::vector<Attempt> attempts;
     int code = statement->step();

@@ -117,7 +117,7 @@ bool Archiver::archive(const ArchiveJob& job) {
         output.summary.reason = built.error();
         output.summary.duration_ms = 0;
     }
-    if (!write_rows(job, output, records.take_attempts(), row)) return false;
+    if (!write_rows(output, records.take_attempts(), row)) return false;
     if (d_.on_stored) d_.on_stored(row);
     // Refused only when thousands of releases wait: the next start finds the recording stored and
     // lets go then.
@@ -126,8 +126,8 @@ bool Archiver::archive(const ArchiveJob& job) {
     return true;
 }
 
-bool Archiver::write_rows(const ArchiveJob& job, const archive::BuildOutput& built,
-                          std::vector<catalog::Attempt> attempts, catalog::Recording& row) {
+bool Archiver::write_rows(const archive::BuildOutput& built, std::vector<catalog::Attempt> attempts,
+                          catalog::Recording& row) {
     const archive::Summary& summary = built.summary;
     // The row of the call's begin knows the peer; after a lost catalogue it comes from the attempt.
     if (auto known = d_.catalogue.find(summary.id)) row = *known;
@@ -144,15 +144,15 @@ bool Archiver::write_rows(const ArchiveJob& job, const archive::BuildOutput& bui
     if (row.peer.empty() && !attempts.empty()) row.peer = attempts.front().peer;
 
     catalog::Change change{.recordings = {row}, .attempts = {}};
-    // After a crash nobody else finishes the attempt's row; otherwise signalling has done so at the
-    // call's end.
-    if (!job.was_closed || job.failure) {
-        for (catalog::Attempt& attempt : attempts) {
-            attempt.outcome = "recorded";
-            attempt.sip_status = 200;
-            attempt.reason = summary.reason;
-        }
-        change.attempts = std::move(attempts);
+    // Signalling has written how each attempt ended, but after a crash, or when the catalogue could
+    // not take it.
+    for (catalog::Attempt& attempt : attempts) {
+        const auto known = d_.catalogue.list_attempts({.limit = 1, .id = attempt.id});
+        if (!known || (!known->empty() && known->front().outcome != "recording")) continue;
+        attempt.outcome = "recorded";
+        attempt.sip_status = 200;
+        attempt.reason = summary.reason;
+        change.attempts.push_back(std::move(attempt));
     }
     if (const auto failure = catalog::submit_and_wait(d_.catalogue, std::move(change))) {
         d_.log.error(

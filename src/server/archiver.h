@@ -64,8 +64,8 @@ public:
 private:
     void run();
     bool archive(const ArchiveJob& job);  // false: try again later
-    bool write_rows(const ArchiveJob& job, const archive::BuildOutput& built,
-                    std::vector<catalog::Attempt> attempts, catalog::Recording& row);
+    bool write_rows(const archive::BuildOutput& built, std::vector<catalog::Attempt> attempts,
+                    catalog::Recording& row);
 
     Dependencies d_;
     base::BoundedQueue<ArchiveJob> queue_;

@@ -20,8 +20,17 @@ void fail_row(catalog::Recording row, catalog::Catalog& catalogue, base::Log& lo
         row.summary = archive::to_json(*summary);
     }
     log.warning("a recording was lost when the server stopped", {{"recording", row.id}});
-    if (const auto failure =
-            catalog::submit_and_wait(catalogue, {.recordings = {std::move(row)}, .attempts = {}}))
+    catalog::Change change;
+    if (auto attempts = catalogue.list_attempts({.recording_id = row.id})) {
+        for (catalog::Attempt& attempt : *attempts) {
+            if (attempt.outcome != "recording") continue;
+            attempt.outcome = "failed";
+            attempt.reason = row.reason;
+            change.attempts.push_back(std::move(attempt));
+        }
+    }
+    change.recordings.push_back(std::move(row));
+    if (const auto failure = catalog::submit_and_wait(catalogue, std::move(change)))
         log.error("its row could not be written", {{"text", failure->text}});
 }
 

@@ -76,6 +76,9 @@ void Signalling::on_bytes(const sip::Flow& flow, base::Bytes&& bytes) {
                                                          {"status", std::to_string(parsed.status)},
                                                          {"reason", std::string(parsed.reason)}});
             agent_->reject_malformed(flow, parsed.message, parsed.status, parsed.reason);
+            if (parsed.message.method() == sip::Method::Invite)
+                write_attempt(refused_attempt(flow, parsed.message, parsed.status,
+                                              {"malformed", std::string(parsed.reason)}));
             break;
         case sip::Verdict::Drop:
             ++dropped_messages_;
@@ -228,22 +231,27 @@ void Signalling::refuse(const sip::RequestArrived& request, const Refusal& refus
     d_.log.warning("an INVITE was refused", {{"peer", peer},
                                              {"status", std::to_string(refusal.status)},
                                              {"reason", refusal.reason.text}});
-    const sip::Message& invite = request.message;
+    write_attempt(refused_attempt(request.flow, request.message, refusal.status, refusal.reason));
+}
+
+catalog::Attempt Signalling::refused_attempt(const sip::Flow& flow, const sip::Message& invite,
+                                             int status, base::Reason reason) {
+    const base::WallTime now = d_.clock.now().wall;
     const auto field = [&](sip::HeaderId id) {
         return base::to_valid_utf8(invite.find(id).value_or(""));
     };
-    write_attempt({.id = base::to_string(base::make_uuid_v7(now.wall, d_.random)),
-                   .recording_id = std::nullopt,
-                   .time = now.wall,
-                   .call_id = base::to_valid_utf8(invite.call_id()),
-                   .from = field(sip::HeaderId::From),
-                   .to = field(sip::HeaderId::To),
-                   .peer = peer,
-                   .transport = base::to_lower(sip::via_name(request.flow.transport)),
-                   .outcome = "refused",
-                   .sip_status = static_cast<std::uint16_t>(refusal.status),
-                   .reason = refusal.reason,
-                   .headers = {}});
+    return {.id = base::to_string(base::make_uuid_v7(now, d_.random)),
+            .recording_id = std::nullopt,
+            .time = now,
+            .call_id = base::to_valid_utf8(invite.call_id()),
+            .from = field(sip::HeaderId::From),
+            .to = field(sip::HeaderId::To),
+            .peer = base::to_string(flow.remote),
+            .transport = base::to_lower(sip::via_name(flow.transport)),
+            .outcome = "refused",
+            .sip_status = static_cast<std::uint16_t>(status),
+            .reason = std::move(reason),
+            .headers = {}};
 }
 
 void Signalling::handle(sip::CancelArrived& action) {
@@ -251,7 +259,7 @@ void Signalling::handle(sip::CancelArrived& action) {
     if (call == nullptr) call = find(action.dialog);
     if (call == nullptr) return;
     store_sip(*call, false, call->flow, action.message.raw());
-    call->attempt.sip_status = 487;
+    if (action.invite == call->invite) call->attempt.sip_status = 487;  // not of a re-INVITE
     call->session->on_cancel(d_.clock.now());
     run_session(*call);
 }

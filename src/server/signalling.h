@@ -84,6 +84,8 @@ private:
     void answer_outside_dialog(sip::RequestArrived& request);
     void take_invite(sip::RequestArrived& request);
     void refuse(const sip::RequestArrived& request, const Refusal& refusal);
+    catalog::Attempt refused_attempt(const sip::Flow& flow, const sip::Message& invite, int status,
+                                     base::Reason reason);
 
     // calls -> capture, journal, catalogue, agent
     void run_session(Call& call);
@@ -105,6 +107,8 @@ private:
     void confirm_row(std::uint64_t serial);
     void finish(Call& call);
     void close_recording(const base::Uuid& recording);
+    void pause_in_capture(const capture::StreamKey& key, base::WallTime at);
+    void log_health(const Load& load);
     void write_attempt(const catalog::Attempt& attempt);
 
     // journal
@@ -150,6 +154,8 @@ private:
     std::uint64_t dropped_messages_ = 0;
     std::uint64_t journal_refusals_ = 0;
     bool live_is_dirty_ = false;
+    bool journal_was_ok_ = true;
+    bool had_room_ = true;
     bool stopping_ = false;
     std::function<void()> on_stopped_;
 };

@@ -49,7 +49,13 @@ void Signalling::carry_out(Call& call, siprec::CreateRow& action) {
     std::string headers;
     base::JsonWriter json(headers);
     json.begin_object();
-    for (const auto& [name, value] : call.facts.headers) json.any_key(name).text(value);
+    std::map<std::string, std::string>
+        merged;  // fields of one name by ", " (RFC 3261 section 7.3.1)
+    for (const auto& [name, value] : call.facts.headers) {
+        std::string& all = merged[name];
+        all += all.empty() ? value : ", " + value;
+    }
+    for (const auto& [name, value] : merged) json.any_key(name).text(value);
     json.end_object();
     call.attempt = {.id = base::to_string(base::make_uuid_v7(call.arrived.wall, d_.random)),
                     .recording_id = std::nullopt,
@@ -203,13 +209,20 @@ void Signalling::carry_out(Call& call, siprec::UpdateStream& action) {
 }
 
 void Signalling::carry_out(Call& call, siprec::PauseStream& action) {
-    // A pause that could not be queued would record what must not be recorded: the stream is closed
-    // instead.
-    const capture::StreamKey key{.recording = call.recording, .stream = action.stream};
-    if (!d_.capture.pause_stream(key, d_.clock.now().wall))
-        static_cast<void>(d_.capture.close_stream(key));
+    pause_in_capture({.recording = call.recording, .stream = action.stream}, d_.clock.now().wall);
     call.streams[action.stream].facts.paused = true;
     live_is_dirty_ = true;
+}
+
+// A full queue must not record what is not to be recorded: again until it is taken. `at` stays the
+// moment that the peer asked for, so packets that came after it are still discarded, unless they
+// were read meanwhile.
+void Signalling::pause_in_capture(const capture::StreamKey& key, base::WallTime at) {
+    if (d_.capture.pause_stream(key, at)) return;
+    d_.log.error("the capture queue is full; a pause is late",
+                 {{"recording", base::to_string(key.recording)}});
+    timers_.add(d_.clock.now().steady + std::chrono::milliseconds{5},
+                [this, key, at] { pause_in_capture(key, at); });
 }
 
 void Signalling::carry_out(Call& call, siprec::ResumeStream& action) {

@@ -103,8 +103,30 @@ void Signalling::every_second() {
                                     .lost_records = journal_refusals_,
                                     .dropped_messages = dropped_messages_}));
     d_.view.is_ready = !check_room(config_, now);
+    log_health(now);
     if (live_is_dirty_) publish_live();
     timers_.add(d_.clock.now().steady + std::chrono::seconds{1}, [this] { every_second(); });
+}
+
+// Once when it breaks and once when it works again, not for each call.
+void Signalling::log_health(const Load& load) {
+    if (load.journal.ok != journal_was_ok_) {
+        journal_was_ok_ = load.journal.ok;
+        if (journal_was_ok_)
+            d_.log.info("the journal can be written again");
+        else
+            d_.log.error(
+                "the journal cannot be written; running calls are kept in memory while it lasts",
+                {{"reason", load.journal.reason.code}, {"text", load.journal.reason.text}});
+    }
+    const auto refusal = check_room(config_, load);
+    if (!refusal.has_value() == had_room_ || stopping_) return;
+    had_room_ = !refusal;
+    if (had_room_)
+        d_.log.info("new calls are taken again");
+    else
+        d_.log.warning("new calls are refused",
+                       {{"reason", refusal->reason.code}, {"text", refusal->reason.text}});
 }
 
 void Signalling::publish_live() {
