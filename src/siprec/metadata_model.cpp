@@ -425,15 +425,19 @@ const MediaStream* MetadataModel::find_stream_by_label(std::string_view label) c
 }
 
 std::vector<const Participant*> MetadataModel::senders_of(std::string_view label) const {
-    std::set<MetadataId> streams;
+    std::vector<const MetadataId*> streams;  // sorted; nearly always one
+    const auto is_less = [](const MetadataId* a, const MetadataId* b) { return *a < *b; };
     for (const MediaStream& stream : objects_.streams)
-        if (!stream.vanished && !label.empty() && stream.label == label) streams.insert(stream.id);
+        if (!stream.vanished && !label.empty() && stream.label == label)
+            streams.push_back(&stream.id);
+    std::sort(streams.begin(), streams.end(), is_less);
     std::vector<const Participant*> senders;
     for (const ParticipantStreamAssoc& assoc : objects_.participant_streams) {
         if (assoc.vanished || !is_open(assoc.periods)) continue;
         const bool sends =
-            std::any_of(assoc.send.begin(), assoc.send.end(),
-                        [&](const MetadataId& id) { return streams.count(id) != 0; });
+            std::any_of(assoc.send.begin(), assoc.send.end(), [&](const MetadataId& id) {
+                return std::binary_search(streams.begin(), streams.end(), &id, is_less);
+            });
         const Participant* participant = sends ? find_participant(assoc.participant) : nullptr;
         if (participant != nullptr) senders.push_back(participant);
     }
