@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "base/bytes.h"
+#include "base/line_end.h"
 #include "base/text.h"
 
 namespace earshot::sip {
@@ -23,10 +24,7 @@ std::size_t count_blanks(std::string_view text) {
 // Takes a line off `rest`, without its end: CRLF, LF or CR.
 Octets take_line(Octets& rest) {
     const std::string_view text = base::as_text(rest);
-    // Not find_first_of(), which calls memchr for each character: every message comes through here.
-    const auto* end =
-        std::find_if(text.begin(), text.end(), [](char c) { return c == '\r' || c == '\n'; });
-    const auto size = static_cast<std::size_t>(end - text.begin());
+    const std::size_t size = base::find_line_end(text);
     std::size_t next = std::min(size + 1, text.size());
     if (text.substr(size, 2) == "\r\n") ++next;
     const Octets line = rest.first(size);
@@ -49,6 +47,8 @@ std::size_t credentials_prefix(std::string_view line) {
 // Follows the value of Authorization over its folds: the scheme's name stays readable.
 class CredentialsEraser {
 public:
+    bool is_inside() const { return is_inside_; }
+
     std::size_t erase(Octets line) {
         const std::string_view text = base::as_text(line);
         std::size_t at = credentials_prefix(text);
@@ -98,6 +98,27 @@ std::size_t erase_sdp_keys(Octets line) {
     return 0;
 }
 
+// Whether the line can begin with Authorization, Proxy-Authorization, a=c or k=: nearly none can,
+// by its first letters. SDP may be indented.
+bool may_hold_secret(Octets line) {
+    std::size_t at = 0;
+    while (at < line.size() && (line[at] == ' ' || line[at] == '\t')) ++at;
+    const std::string_view text = base::as_text(line.subspan(at));
+    if (text.size() < 2) return false;
+    const char second = base::to_lower(text[1]);
+    switch (base::to_lower(text[0])) {
+        case 'a':
+            return second == 'u' ||
+                   (second == '=' && text.size() > 2 && base::to_lower(text[2]) == 'c');
+        case 'p':
+            return second == 'r';
+        case 'k':
+            return second == '=';
+        default:
+            return false;
+    }
+}
+
 }  // namespace
 
 std::size_t redact_secrets(Octets message) {
@@ -105,6 +126,7 @@ std::size_t redact_secrets(Octets message) {
     std::size_t count = 0;
     while (!message.empty()) {
         const Octets line = take_line(message);
+        if (!credentials.is_inside() && !may_hold_secret(line)) continue;
         count += credentials.erase(line) + erase_sdp_keys(line);
     }
     return count;
