@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <fstream>
 #include <sstream>
 
@@ -268,6 +269,23 @@ TEST(ParseMetadata, HoldsItsLimitsAtAndPastTheEdge) {
     };
     EXPECT_TRUE(parse_metadata(name(kMaxXmlNameBytes)));
     EXPECT_FALSE(parse_metadata(name(kMaxXmlNameBytes + 1)));
+}
+
+// With 15,000 attributes libxml2 alone would keep the signalling thread for ten seconds and more.
+TEST(ParseMetadata, CountsTheAttributesOfATagBeforeTheyAreCompared) {
+    const auto attributes = [](std::string_view equals) {
+        std::string text;
+        for (int i = 0; i < 15'000; ++i)
+            text += " a" + std::to_string(i) + std::string{equals} + "'1'";
+        return recording("<v:x xmlns:v='urn:v'" + text + "/>");
+    };
+    const auto start = std::chrono::steady_clock::now();
+    for (const char* equals : {"=", " = "}) {
+        const auto document = parse_metadata(attributes(equals));
+        ASSERT_FALSE(document);
+        EXPECT_THAT(document.error().text, HasSubstr("too many attributes"));
+    }
+    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds{2});
 }
 
 TEST(ParseMetadata, ReportsAtMostSoManyFaults) {
