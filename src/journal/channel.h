@@ -74,8 +74,8 @@ public:
     const std::size_t frame_count;
     const std::uint64_t first_serial;  // for the writer; those before are the recovery's
 
-    std::atomic<std::size_t> waiting{0};  // sealed, not confirmed
-    std::atomic<std::uint64_t> free_bytes{0};
+    std::atomic<std::size_t> waiting{0};       // sealed, not confirmed
+    std::atomic<std::int64_t> free_bytes{-1};  // -1: not looked at yet; 0 is a full disk
     std::atomic<std::uint64_t> poisoned{0};
     // Of the present failure; meaningful while failing_since_ns is not 0.
     std::atomic<std::int64_t> failing_since_ns{0};

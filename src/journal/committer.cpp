@@ -309,7 +309,7 @@ void Committer::look_at_free_space(const base::Now& now) {
         directory = above;
         free = files_.free_bytes(directory);
     }
-    channel_.free_bytes.store(*free, std::memory_order_relaxed);
+    channel_.free_bytes.store(static_cast<std::int64_t>(*free), std::memory_order_relaxed);
 }
 
 }  // namespace earshot::journal

@@ -47,10 +47,11 @@ bool Journal::release(std::uint64_t serial) {
 }
 
 Health Journal::health() const {
-    Health health{.free_bytes = channel_->free_bytes.load(std::memory_order_relaxed),
-                  .frames_waiting = channel_->waiting.load(std::memory_order_relaxed),
+    Health health{.frames_waiting = channel_->waiting.load(std::memory_order_relaxed),
                   .frames_allowed = channel_->frame_count,
                   .poisoned_segments = channel_->poisoned.load(std::memory_order_relaxed)};
+    if (const auto free = channel_->free_bytes.load(std::memory_order_relaxed); free >= 0)
+        health.free_bytes = static_cast<std::uint64_t>(free);
     const std::int64_t since = channel_->failing_since_ns.load();
     if (since == 0) return health;
     health.ok = false;

@@ -10,6 +10,7 @@
 
 #include <array>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -56,11 +57,11 @@ public:
 
 struct Health {
     bool ok = true;
-    base::WallTime failing_since{};       // when not ok
-    base::Reason reason{};                // when not ok: storage_full or storage_error
-    std::uint64_t free_bytes = 0;         // of the directory in use; 0 until first looked at
-    std::size_t frames_waiting = 0;       // sealed, not confirmed
-    std::size_t frames_allowed = 0;       // when all are waiting, append() refuses
+    base::WallTime failing_since{};             // when not ok
+    base::Reason reason{};                      // when not ok: storage_full or storage_error
+    std::optional<std::uint64_t> free_bytes{};  // of the directory in use; absent until looked at
+    std::size_t frames_waiting = 0;             // sealed, not confirmed
+    std::size_t frames_allowed = 0;             // when all are waiting, append() refuses
     std::uint64_t poisoned_segments = 0;  // given up after a failed write or sync, since the start
 };
 

@@ -47,13 +47,12 @@ std::optional<Refusal> check_room(const ServerConfig& config, const Load& load) 
             fmt::format("{} calls are running, as many as sip.max_calls allows.", load.calls));
     if (!load.journal.ok)
         return busy(kRetryLater, load.journal.reason.code, load.journal.reason.text);
-    // 0: not looked at yet.
-    if (load.journal.free_bytes != 0 && load.journal.free_bytes < config.min_free_bytes)
+    if (load.journal.free_bytes && *load.journal.free_bytes < config.min_free_bytes)
         return busy(
             kRetryLater, "storage_full",
             fmt::format("The disk of the data directory has {} MiB free; new calls need {} MiB "
                         "(storage.min_free_mib).",
-                        load.journal.free_bytes >> 20, config.min_free_bytes >> 20));
+                        *load.journal.free_bytes >> 20, config.min_free_bytes >> 20));
     if (load.capture.port_pairs -
             std::min(load.capture.port_pairs, load.capture.port_pairs_in_use) <
         kPortPairsPerCall)

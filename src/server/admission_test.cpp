@@ -43,6 +43,7 @@ TEST(Admission, EachWantOfRoomIsA503WithItsOwnReason) {
              l.journal.reason = {"storage_error", "write failed"};
          }},
         {"storage_full", [](Load& l) { l.journal.free_bytes = 1; }},
+        {"storage_full", [](Load& l) { l.journal.free_bytes = 0; }},  // not a byte left
         {"no_media_ports", [](Load& l) { l.capture.port_pairs_in_use = 4997; }},
     };
     for (const Case& c : cases) {
@@ -64,6 +65,8 @@ TEST(Admission, LastCallsAtTheEdgeAreTaken) {
     load.calls = 9;
     load.capture.port_pairs_in_use = 4996;
     load.journal.free_bytes = config.min_free_bytes;
+    EXPECT_FALSE(check_room(config, load));
+    load.journal.free_bytes.reset();  // not looked at yet
     EXPECT_FALSE(check_room(config, load));
 }
 

@@ -31,15 +31,14 @@ std::vector<api::Check> make_checks(const CheckInput& input) {
                               "{} journal segments were given up after a failed write; their data "
                               "was written anew. The disk needs a look.",
                               now.journal.poisoned_segments)});
-    const bool is_low =
-        now.journal.free_bytes != 0 && now.journal.free_bytes < 4 * config.min_free_bytes;
+    const auto free = now.journal.free_bytes;
+    const bool is_low = free && *free < 4 * config.min_free_bytes;
     checks.push_back(
         {.name = "disk",
          .state = is_low ? State::Warning : State::Ok,
-         .text = now.journal.free_bytes == 0
-                     ? std::string("The free space of the disk was not looked at yet.")
-                     : fmt::format("{} MiB are free; below {} MiB new calls are refused.",
-                                   now.journal.free_bytes >> 20, config.min_free_bytes >> 20)});
+         .text = free ? fmt::format("{} MiB are free; below {} MiB new calls are refused.",
+                                    *free >> 20, config.min_free_bytes >> 20)
+                      : std::string("The free space of the disk was not looked at yet.")});
     checks.push_back({.name = "media_ports",
                       .state = now.capture.port_pairs_in_use * 10 > now.capture.port_pairs * 9
                                    ? State::Warning
