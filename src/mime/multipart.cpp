@@ -130,8 +130,9 @@ std::size_t next_candidate(std::string_view text, std::size_t from) {
     for (; at + kBlock < text.size(); at += kBlock) {
         std::uint8_t any = 0;
         for (std::size_t i = 0; i < kBlock; ++i) {
-            const bool is_candidate = (text[at + i] == '\n') & (text[at + i + 1] == '-');
-            any = static_cast<std::uint8_t>(any | static_cast<std::uint8_t>(is_candidate));
+            const auto is_line_end = static_cast<std::uint8_t>(text[at + i] == '\n');
+            const auto is_dash = static_cast<std::uint8_t>(text[at + i + 1] == '-');
+            any = static_cast<std::uint8_t>(any | (is_line_end & is_dash));
         }
         if (any != 0) break;
     }
