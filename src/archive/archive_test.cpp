@@ -303,6 +303,92 @@ TEST_F(ArchiveTest, SurvivesHostileEvents) {
     EXPECT_NE(part("events").find("unreadable_event"), std::string::npos);
 }
 
+// What stood still for a while and then came at once: `stalls` are {from, to} in ms of the call.
+class StallTest : public ArchiveTest {
+protected:
+    struct Stall {
+        std::int64_t from_ms;
+        std::int64_t to_ms;
+    };
+    void send(const std::vector<Stall>& stalls, int packets) {
+        records_.started();
+        records_.stream_added(5, 0, "1");
+        Sender a{.records = records_};
+        for (int i = 0; i < packets; ++i) {
+            const std::int64_t due_ms = a.begin_ms + a.sent / 8;
+            std::int64_t late_ms = i % 9 == 4 ? 70 : 0;  // jitter all the time
+            for (const Stall& stall : stalls) {
+                if (due_ms >= stall.from_ms) {
+                    late_ms = std::max(late_ms, stall.to_ms - due_ms);
+                }
+            }
+            a.packet(true, late_ms);
+        }
+        end_ms_ = a.begin_ms + a.sent / 8;
+        records_.ended(end_ms_ + 100);
+    }
+    void expect_whole() {
+        const Summary summary = build();
+        EXPECT_EQ(summary.streams[0].lost, 0U);
+        EXPECT_EQ(summary.streams[0].gaps, Gaps{});
+        EXPECT_EQ(count_wrong(track("1"), 100, end_ms_, 100), 0);
+    }
+    std::int64_t end_ms_ = 0;
+};
+
+TEST_F(StallTest, LosesNothingWhenTheSenderCatchesUp) {
+    send({{2000, 4058}, {4200, 5900}, {6500, 8700}, {9000, 10'300}}, 1500);
+    expect_whole();
+}
+
+TEST_F(StallTest, LosesNothingInALongStall) {
+    send({{2000, 7000}}, 1000);
+    expect_whole();
+}
+
+TEST_F(StallTest, LosesNothingInTwoStallsInARow) {
+    send({{2000, 4100}, {4100, 6300}, {6320, 9000}}, 1000);
+    expect_whole();
+}
+
+TEST_F(StallTest, PlacesAStreamByTheCatchingUpWhenItsFirstPacketsWereLate) {
+    send({{100, 3400}}, 500);
+    expect_whole();
+}
+
+TEST_F(StallTest, CountsOnceWhatWasLostInAStall) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    Sender a{.records = records_};
+    a.packets(100);
+    for (int i = 0; i < 125; ++i) a.packet(i != 50, 2500 - 20 * i);
+    a.packets(100);
+    records_.ended(7000);
+    const Summary summary = build();
+    EXPECT_EQ(summary.streams[0].lost, 1U);
+    EXPECT_EQ(summary.streams[0].gaps, (Gaps{{3100, 20, GapReason::Lost}}));
+}
+
+TEST_F(ArchiveTest, PutsASenderWhoseClockStoodStillWhereItsPacketsArrived) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    Sender a{.records = records_};
+    a.packets(50);
+    a.begin_ms += 3000;  // neither sequence nor timestamp went on meanwhile
+    a.packets(50);
+    a.timestamp -= 100'000;  // backwards
+    a.packet(false);
+    a.packets(50);
+    records_.ended(7000);
+    const Summary summary = build();
+    EXPECT_EQ(summary.streams[0].lost, 1U);
+    EXPECT_EQ(summary.streams[0].gaps, (Gaps{{5100, 20, GapReason::Lost}}));
+    EXPECT_EQ(count_wrong(track("1"), 100, 1100, 100), 0);
+    EXPECT_EQ(count_sounds(track("1"), 1100, 4100), 0);
+    EXPECT_EQ(count_wrong(track("1"), 4100, 5100, 3100), 0);
+    EXPECT_EQ(count_wrong(track("1"), 5120, 6120, 3100), 0);
+}
+
 // ---- states
 
 TEST_F(ArchiveTest, FailsWithoutAnyPacket) {

@@ -12,6 +12,11 @@ constexpr std::int64_t kMaxErrorNs = std::chrono::nanoseconds(kMaxTimelineError)
 constexpr int kMaxMisorder = 1000;    // packets late by more belong to another run of the sender
 constexpr int kMaxDropout = 3000;     // RFC 3550 appendix A.1
 constexpr std::size_t kOpenRuns = 2;  // of a source: a stray packet must not end the present run
+// What comes late because its sender or the network stood still is caught up within this.
+constexpr std::int64_t kMaxCatchUpNs = 10 * kSecondNs;
+// Looking ahead may cost this many looks a packet on average, whatever a peer sends.
+constexpr std::size_t kLooksPerPacket = 8;
+constexpr std::size_t kLeastLooks = 100'000;
 // The position of a segment within its track may not exceed what 64 bits of ns hold.
 constexpr std::int64_t kMaxTicks = INT64_MAX / kSecondNs;
 
@@ -31,31 +36,76 @@ struct Numbered {
     bool is_timed = true;             // false: telephone-event, whose timestamp stands still
 };
 
+// A packet within the sequence of its source.
+struct InLine {
+    std::uint32_t line = 0;
+    std::uint32_t entry = 0;
+    std::int64_t sequence = 0;  // extended
+    std::int64_t begin_ns = 0;
+    std::int64_t end_ns = 0;  // of all of its segment so far
+};
+
+// How far a source has come in a segment.
+struct Head {
+    std::int64_t sequence = 0;  // extended
+    std::int64_t ticks = 0;     // of the newest timed packet
+    std::uint32_t timestamp = 0;
+    std::uint32_t clock_rate = 8000;
+
+    int step_to(const PacketEntry& entry) const {
+        return static_cast<std::int16_t>(entry.sequence - static_cast<std::uint16_t>(sequence));
+    }
+    std::int64_t ticks_of(const PacketEntry& entry) const {
+        // The nearest of all values with these 32 bits (media.md: extended timestamp).
+        return ticks + static_cast<std::int32_t>(entry.timestamp - timestamp);
+    }
+    std::int64_t delay_of(const PacketEntry& entry) const {
+        return entry.arrival_ns - ticks_to_ns(ticks_of(entry), clock_rate);
+    }
+    // Whether the timestamp goes the way the sequence does: then the packet may be late, but the
+    // sender did not re-base.
+    bool leads_to(const PacketEntry& entry) const {
+        const std::int64_t passed = ticks_of(entry) - ticks;
+        if (step_to(entry) > 0) return passed >= 0;
+        return passed <= 0 && ticks_to_ns(-passed, clock_rate) <= kMaxErrorNs;
+    }
+    void advance(const PacketEntry& entry, bool is_timed) {
+        const int step = step_to(entry);
+        if (step <= 0) return;
+        if (is_timed) {
+            ticks = ticks_of(entry);
+            timestamp = entry.timestamp;
+        }
+        sequence += step;
+    }
+};
+
 // A segment while it is being filled.
 struct Run {
     Segment segment;
     std::vector<Numbered> packets;
-    std::int64_t highest_sequence = 0;
-    std::int64_t last_ticks = 0;  // of the newest timed packet
-    std::uint32_t last_timestamp = 0;
-    std::int64_t first_delay_ns = 0;  // arrival - position, of the first packet
+    Head head;
+    std::uint32_t line = 0;           // runs of one line share a sequence
+    std::int64_t usual_delay_ns = 0;  // arrival - position, as the run began
     std::int64_t least_delay_ns = 0;
     std::int64_t last_arrival_ns = 0;
-    std::int64_t first_arrival_ns = 0;
-    std::uint64_t lost_before = 0;  // since the source's run before, whose sequence goes on
-    std::int64_t previous_arrival_ns = 0;
+    std::uint32_t caught_up_at = 0;  // entries before this one are late, and no more than that
 };
 
 class TimelineMaker {
 public:
     TimelineMaker(const std::vector<PacketEntry>& entries, const StreamFacts& facts,
                   std::int64_t start_ns)
-        : entries_(entries), facts_(facts), start_ns_(start_ns) {}
+        : entries_(entries),
+          facts_(facts),
+          start_ns_(start_ns),
+          looks_(kLooksPerPacket * entries.size() + kLeastLooks) {}
 
     Timeline make() {
         for (std::uint32_t i = 0; i < entries_.size(); ++i) add(i);
         anchor();
         for (std::uint32_t i = 0; i < runs_.size(); ++i) place(i);
+        count_loss();
         std::sort(timeline_.packets.begin(), timeline_.packets.end(),
                   [](const PlacedPacket& a, const PlacedPacket& b) {
                       if (a.position_ns != b.position_ns) return a.position_ns < b.position_ns;
@@ -75,20 +125,65 @@ private:
         return *last_codec_;
     }
 
-    static int sequence_step(const Run& run, const PacketEntry& entry) {
-        return static_cast<std::int16_t>(entry.sequence -
-                                         static_cast<std::uint16_t>(run.highest_sequence));
-    }
-    static std::int64_t ticks_of(const Run& run, const PacketEntry& entry) {
-        // The nearest of all values with these 32 bits (media.md: extended timestamp).
-        return run.last_ticks + static_cast<std::int32_t>(entry.timestamp - run.last_timestamp);
-    }
-    static std::int64_t delay_of(const Run& run, const PacketEntry& entry, std::int64_t ticks) {
-        return entry.arrival_ns - ticks_to_ns(ticks, run.segment.clock_rate);
+    // Whether a packet that comes late for `run` is one of a stall: a later one, with timestamps
+    // that went on, comes in time again.
+    bool is_caught_up(Run& run, std::uint32_t index) {
+        if (index < run.caught_up_at) return true;
+        Head head = run.head;
+        const std::int64_t until_ns = entries_[index].arrival_ns + kMaxCatchUpNs;
+        for (std::uint32_t i = index; i < entries_.size() && looks_ > 0; ++i, --looks_) {
+            const PacketEntry& entry = entries_[i];
+            if (entry.arrival_ns > until_ns) break;
+            if (entry.source != entries_[index].source) continue;
+            const int step = head.step_to(entry);
+            if (step < -kMaxMisorder || step > kMaxDropout) continue;
+            const Codec codec = codec_of(entry);
+            if (codec.kind == CodecKind::TelephoneEvent) {
+                head.advance(entry, false);
+                continue;
+            }
+            if (codec.clock_rate != head.clock_rate) break;
+            const std::int64_t late_ns = head.delay_of(entry) - run.usual_delay_ns;
+            if (late_ns < -kMaxErrorNs || !head.leads_to(entry)) continue;
+            if (late_ns <= kMaxErrorNs) {
+                run.caught_up_at = i;
+                return true;
+            }
+            head.advance(entry, true);
+        }
+        return false;
     }
 
-    bool fits(const Run& run, const PacketEntry& entry, const Codec& codec) const {
-        const int step = sequence_step(run, entry);
+    // The delay of a run that begins at entry `index`. Where its first packets come in a burst,
+    // they were late, unless that puts them before the recording.
+    std::int64_t find_usual_delay(Head head, std::uint32_t index) {
+        std::int64_t least = entries_[index].arrival_ns;
+        std::int64_t before = least;
+        const std::int64_t until_ns = entries_[index].arrival_ns + kMaxErrorNs;
+        for (std::uint32_t i = index + 1; i < entries_.size() && looks_ > 0; ++i, --looks_) {
+            const PacketEntry& entry = entries_[i];
+            if (entry.arrival_ns > until_ns) break;
+            if (entry.source != entries_[index].source) continue;
+            const int step = head.step_to(entry);
+            if (step <= 0 || step > kMaxDropout) continue;
+            const Codec codec = codec_of(entry);
+            if (codec.kind == CodecKind::TelephoneEvent) {
+                head.advance(entry, false);
+                continue;
+            }
+            if (codec.clock_rate != head.clock_rate || !head.leads_to(entry)) break;
+            const std::int64_t delay = head.delay_of(entry);
+            if (before - delay > kMaxErrorNs || delay < start_ns_) break;
+            head.advance(entry, true);
+            least = std::min(least, delay);
+            before = delay;
+        }
+        return least;
+    }
+
+    bool fits(Run& run, std::uint32_t index, const Codec& codec) {
+        const PacketEntry& entry = entries_[index];
+        const int step = run.head.step_to(entry);
         if (step < -kMaxMisorder) return false;
         // After an outage more may be missing than RFC 3550 bridges: then time must agree, at no
         // more than a packet a millisecond.
@@ -96,57 +191,62 @@ private:
         if (step > kMaxDropout && step > passed_ms) return false;
         if (codec.kind == CodecKind::TelephoneEvent) return step <= kMaxDropout;
         if (codec.clock_rate != run.segment.clock_rate) return false;
-        const std::int64_t delay = delay_of(run, entry, ticks_of(run, entry));
-        return std::abs(delay - run.first_delay_ns) <= kMaxErrorNs;
+        const std::int64_t late_ns = run.head.delay_of(entry) - run.usual_delay_ns;
+        if (late_ns <= kMaxErrorNs) return late_ns >= -kMaxErrorNs;
+        return run.head.leads_to(entry) && is_caught_up(run, index);
     }
 
     void add(std::uint32_t index) {
         const PacketEntry& entry = entries_[index];
         const Codec codec = codec_of(entry);
-        std::vector<std::uint32_t>& open = open_runs_[entry.source];
+        std::vector<std::uint32_t>& open = open_runs_[entry.source];  // the last one in use is last
         for (auto it = open.rbegin(); it != open.rend(); ++it) {
-            if (!fits(runs_[*it], entry, codec)) continue;
-            append(runs_[*it], index, codec);
+            if (!fits(runs_[*it], index, codec)) continue;
+            std::rotate(it.base() - 1, it.base(), open.end());
+            append(runs_[open.back()], index, codec);
             return;
         }
+        begin_run(index, codec, open);
+        append(runs_.back(), index, codec);
+    }
+
+    void begin_run(std::uint32_t index, const Codec& codec, std::vector<std::uint32_t>& open) {
+        const PacketEntry& entry = entries_[index];
         Run run;
         run.segment = {.source = entry.source, .clock_rate = codec.clock_rate, .anchor_ns = 0};
-        run.highest_sequence = 65536 + std::int64_t{entry.sequence};
-        run.last_timestamp = entry.timestamp;
-        run.first_delay_ns = run.least_delay_ns = entry.arrival_ns;
-        run.first_arrival_ns = entry.arrival_ns;
-        if (!open.empty()) {
-            const Run& before = runs_[open.back()];
-            const int step = sequence_step(before, entry);
-            if (step > 1 && step <= kMaxDropout) {
-                run.lost_before = static_cast<std::uint64_t>(step) - 1;
-                run.previous_arrival_ns = before.last_arrival_ns;
-            }
+        run.head = {.sequence = 65536 + std::int64_t{entry.sequence},
+                    .ticks = 0,
+                    .timestamp = entry.timestamp,
+                    .clock_rate = codec.clock_rate};
+        run.usual_delay_ns = find_usual_delay(run.head, index);
+        run.least_delay_ns = entry.arrival_ns;
+        // Another timestamp does not end the sequence.
+        const auto before = std::find_if(open.rbegin(), open.rend(), [&](std::uint32_t number) {
+            const int step = runs_[number].head.step_to(entry);
+            return step > 0 && step <= kMaxDropout;
+        });
+        if (before != open.rend()) {
+            run.line = runs_[*before].line;
+            run.head.sequence = runs_[*before].head.sequence + runs_[*before].head.step_to(entry);
+        } else {
+            run.line = lines_++;
         }
         open.push_back(static_cast<std::uint32_t>(runs_.size()));
         if (open.size() > kOpenRuns) open.erase(open.begin());
         runs_.push_back(std::move(run));
-        append(runs_.back(), index, codec);
     }
 
     void append(Run& run, std::uint32_t index, const Codec& codec) {
         const PacketEntry& entry = entries_[index];
-        const int step = sequence_step(run, entry);
         Numbered packet{.entry = index,
-                        .sequence = run.highest_sequence + step,
-                        .ticks = ticks_of(run, entry),
+                        .sequence = run.head.sequence + run.head.step_to(entry),
+                        .ticks = run.head.ticks_of(entry),
                         .duration_ticks = codec.duration_ticks(entry.payload_size),
                         .is_timed = codec.kind != CodecKind::TelephoneEvent};
         if (packet.is_timed || run.packets.empty()) {
-            run.least_delay_ns = std::min(run.least_delay_ns, delay_of(run, entry, packet.ticks));
+            run.least_delay_ns = std::min(run.least_delay_ns, run.head.delay_of(entry));
         }
-        if (step > 0) {
-            run.highest_sequence += step;
-            if (packet.is_timed) {
-                run.last_ticks = packet.ticks;
-                run.last_timestamp = entry.timestamp;
-            }
-        }
+        run.head.advance(entry, packet.is_timed);
         run.last_arrival_ns = std::max(run.last_arrival_ns, entry.arrival_ns);
         run.packets.push_back(packet);
     }
@@ -210,17 +310,6 @@ private:
                 ++timeline_.duplicates;
                 continue;
             }
-            if (before == nullptr && run.lost_before > 0 &&
-                !is_explained(run.previous_arrival_ns, run.first_arrival_ns)) {
-                add_loss(run.lost_before, run.previous_arrival_ns - start_ns_,
-                         position(packet.ticks));
-            }
-            if (before != nullptr && packet.sequence > before->sequence + 1 &&
-                !is_explained(entries_[before->entry].arrival_ns,
-                              entries_[packet.entry].arrival_ns)) {
-                add_loss(static_cast<std::uint64_t>(packet.sequence - before->sequence - 1),
-                         position(end_ticks), position(packet.ticks));
-            }
             if (before != nullptr && packet.sequence == before->sequence + 1 &&
                 packet.ticks > before->ticks && packet.ticks - before->ticks < clock) {
                 usual_duration = packet.ticks - before->ticks;
@@ -232,17 +321,43 @@ private:
                                          .entry = packet.entry,
                                          .segment = index,
                                          .ticks = packet.ticks});
+            placed_.push_back({.line = run.line,
+                               .entry = packet.entry,
+                               .sequence = packet.sequence,
+                               .begin_ns = position(packet.ticks),
+                               .end_ns = position(end_ticks)});
             before = &packet;
+        }
+    }
+
+    // What is missing in each sequence, over all its segments: a packet is in one of them.
+    void count_loss() {
+        std::stable_sort(placed_.begin(), placed_.end(), [](const InLine& a, const InLine& b) {
+            return a.line != b.line ? a.line < b.line : a.sequence < b.sequence;
+        });
+        for (std::size_t i = 1; i < placed_.size(); ++i) {
+            const InLine& before = placed_[i - 1];
+            const InLine& packet = placed_[i];
+            if (packet.line != before.line || packet.sequence <= before.sequence + 1) continue;
+            if (is_explained(entries_[before.entry].arrival_ns,
+                             entries_[packet.entry].arrival_ns)) {
+                continue;
+            }
+            add_loss(static_cast<std::uint64_t>(packet.sequence - before.sequence - 1),
+                     before.end_ns, packet.begin_ns);
         }
     }
 
     const std::vector<PacketEntry>& entries_;
     const StreamFacts& facts_;
     const std::int64_t start_ns_;
+    std::size_t looks_;  // left
     std::vector<Run> runs_;
+    std::uint32_t lines_ = 0;
     std::array<std::vector<std::uint32_t>, 256> open_runs_;  // by source
     std::optional<Codec> last_codec_;
     std::uint8_t last_type_ = 0;
+    std::vector<InLine> placed_;
     Timeline timeline_;
 };
 

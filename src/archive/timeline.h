@@ -3,9 +3,10 @@
 // The packets of a source are cut into segments. Within one, positions follow the RTP timestamps
 // exactly; the segment as a whole is placed by the packet that was delayed least. A packet whose
 // timestamp disagrees with its arrival by more than kMaxTimelineError, or whose clock rate changed,
-// begins another segment. Sender reports are not used for positions: their wall clock is the
-// peer's, wrong by anything, while arrivals are ours; they stay in the packets for later use. Loss
-// is judged by sequence numbers alone, so a sender that is silent (DTX) loses nothing. Nothing a
+// begins another segment; not so one that is late because its sender stood still and catches up.
+// Sender reports are not used for positions: their wall clock is the peer's, wrong by anything,
+// while arrivals are ours; they stay in the packets for later use. Loss is judged by sequence
+// numbers alone, whatever the segments, so a sender that is silent (DTX) loses nothing. Nothing a
 // sender writes into a packet can move it past the recording's end.
 #pragma once
 
