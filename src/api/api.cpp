@@ -95,17 +95,33 @@ private:
         });
     }
 
+    // The same with what the server tells of running calls, taken here on the http thread.
+    template <class Work>
+    void add_slow_with_live(std::string_view pattern, Work work) {
+        router_.add("GET", pattern, [this, work](const Request& request, const Parameters& given) {
+            std::vector<std::string> parameters(given.begin(), given.end());
+            Response response;
+            response.body = http::Deferred(
+                [this, work, request, parameters, live = parts_.status.live_calls()] {
+                    return work(recordings_, request, parameters, live);
+                });
+            return response;
+        });
+    }
+
     void add_recordings() {
         using Resources = RecordingResources;
         using Texts = std::vector<std::string>;
         const std::string one = "/api/v1/recordings/{id}";
-        add_slow("GET", "/api/v1/recordings",
-                 [](const Resources& r, const Request& q, const Texts&) { return r.list(q); });
+        using Live = std::vector<LiveCall>;
+        add_slow_with_live("/api/v1/recordings",
+                           [](const Resources& r, const Request& q, const Texts&,
+                              const Live& live) { return r.list(q, live); });
         add_slow("GET", "/api/v1/attempts", [](const Resources& r, const Request& q, const Texts&) {
             return r.list_attempts(q);
         });
-        add_slow("GET", one,
-                 [](const Resources& r, const Request&, const Texts& t) { return r.show(t[0]); });
+        add_slow_with_live(one, [](const Resources& r, const Request&, const Texts& t,
+                                   const Live& live) { return r.show(t[0], live); });
         add_slow("GET", one + "/events", [](const Resources& r, const Request&, const Texts& t) {
             return r.member(t[0], "events");
         });

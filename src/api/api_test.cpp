@@ -268,7 +268,8 @@ TEST_F(ApiTest, MakesALoginLinkForTheToken) {
 }
 
 TEST_F(ApiTest, ListsWithWhatTheRowKnowsBetter) {
-    const json body = ask_json("/api/v1/recordings?limit=1&q=alice&after=ABC&call_id=c1");
+    const std::string after = "0199C0DE-0000-7000-8000-000000000009";
+    const json body = ask_json("/api/v1/recordings?limit=1&q=alice&call_id=c1&after=" + after);
     ASSERT_EQ(body["recordings"].size(), 1U);
     const json& one = body["recordings"][0];
     EXPECT_EQ(one["id"], kId);
@@ -281,15 +282,35 @@ TEST_F(ApiTest, ListsWithWhatTheRowKnowsBetter) {
         EXPECT_TRUE(one.contains(name)) << name;
     EXPECT_EQ(body["next"], kId);
     EXPECT_EQ(catalog_.last_query.text, "alice");
-    EXPECT_EQ(catalog_.last_query.after, "abc");
+    EXPECT_EQ(catalog_.last_query.after, "0199c0de-0000-7000-8000-000000000009");
     EXPECT_EQ(catalog_.last_query.call_id, "c1");
     EXPECT_EQ(ask_json("/api/v1/recordings")["next"], nullptr);
 }
 
 TEST_F(ApiTest, RefusesPagesThatMakeNoSense) {
-    for (const char* query : {"limit=0", "limit=1001", "limit=x", "limit=-1",
-                              "after=0123456789012345678901234567890123456"})
-        EXPECT_EQ(ask(fmt::format("/api/v1/recordings?{}", query)).status, 400) << query;
+    for (const char* query :
+         {"limit=0", "limit=1001", "limit=x", "limit=-1",
+          "after=0123456789012345678901234567890123456", "after=", "after=WRONG",
+          "after=0199c0de-0000-7000", "after=0199c0de00007000800000000000001",
+          "after=0199c0de-0000-7000-8000-00000000000g"})
+        for (const char* list : {"recordings", "attempts"})
+            EXPECT_EQ(ask(fmt::format("/api/v1/{}?{}", list, query)).status, 400) << query;
+}
+
+TEST_F(ApiTest, CountsThePacketsOfARunningCall) {
+    catalog_.rows.front().state = catalog::State::Recording;
+    catalog_.rows.front().summary =
+        R"({"streams":[{"label":"x","packets":0},{"label":"1","packets":0},null]})";
+    const std::string one = fmt::format("/api/v1/recordings/{}", kId);
+    for (const json& view : {ask_json("/api/v1/recordings")["recordings"][0], ask_json(one)}) {
+        EXPECT_EQ(view["streams"][0]["packets"], 0);
+        EXPECT_EQ(view["streams"][1]["packets"], 7);
+    }
+    catalog_.rows.front().state = catalog::State::Complete;
+    EXPECT_EQ(ask_json(one)["streams"][1]["packets"], 0);
+    catalog_.rows.front().state = catalog::State::Recording;
+    catalog_.rows.front().id = kOther;
+    EXPECT_EQ(ask_json(fmt::format("/api/v1/recordings/{}", kOther))["streams"][1]["packets"], 0);
 }
 
 TEST_F(ApiTest, FindsByIdAndPrefixAndSaysWhyNot) {

@@ -5,10 +5,12 @@
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <utility>
 
 #include "api/rendered_source.h"
 #include "api/views.h"
 #include "base/text.h"
+#include "base/uuid.h"
 
 namespace earshot::api {
 namespace {
@@ -60,7 +62,8 @@ struct Page {
     std::string after{};
 };
 
-// The query's `limit` and `after`; nullopt when they make no sense.
+// The query's `limit` and `after`; nullopt when they make no sense. An `after` that is no whole id
+// would page from anywhere, so it is refused; one that is not there pages from its place.
 std::optional<Page> page_of(const http::Request& request) {
     Page page;
     if (const auto limit = request.query_value("limit")) {
@@ -70,24 +73,22 @@ std::optional<Page> page_of(const http::Request& request) {
     }
     if (const auto after = request.query_value("after")) {
         constexpr std::size_t kIdSize = 36;
-        if (after->size() > kIdSize) return std::nullopt;
-        // A prefix serves as well: all ids that begin with it sort behind it.
+        if (after->size() != kIdSize || !base::parse_uuid(*after)) return std::nullopt;
         page.after = base::to_lower(*after);
     }
     return page;
 }
 
 http::Response bad_page() {
-    return http::problem(400, "bad_query",
-                         fmt::format("limit must be a number from 1 to {}, after must be an id.",
-                                     catalog::kMaxPage));
+    return http::problem(
+        400, "bad_query",
+        fmt::format("limit must be a number from 1 to {}, after must be a whole id.",
+                    catalog::kMaxPage));
 }
 
 template <class Row>
-http::Response page_response(std::string_view name, const std::vector<Row>& rows,
+http::Response page_response(std::string_view name, const std::vector<Row>& rows, json views,
                              std::size_t limit) {
-    json views = json::array();
-    for (const Row& row : rows) views.push_back(view_of(row));
     json body;
     body[std::string(name)] = std::move(views);
     body["next"] = rows.size() == limit ? json(rows.back().id) : json(nullptr);
@@ -130,7 +131,8 @@ http::Producer produce(std::unique_ptr<archive::Rendering> rendering) {
 
 }  // namespace
 
-http::Response RecordingResources::list(const http::Request& request) const {
+http::Response RecordingResources::list(const http::Request& request,
+                                        const std::vector<LiveCall>& live) const {
     auto page = page_of(request);
     if (!page) return bad_page();
     catalog::RecordingQuery query;
@@ -141,7 +143,12 @@ http::Response RecordingResources::list(const http::Request& request) const {
     query.session_id = text_value(request, "session_id");
     auto rows = catalog_.list(query);
     if (!rows) return refuse(rows.error());
-    return page_response("recordings", *rows, query.limit);
+    json views = json::array();
+    for (const catalog::Recording& row : *rows) {
+        views.push_back(view_of(row));
+        add_live_counts(views.back(), live);
+    }
+    return page_response("recordings", *rows, std::move(views), query.limit);
 }
 
 http::Response RecordingResources::list_attempts(const http::Request& request) const {
@@ -149,12 +156,16 @@ http::Response RecordingResources::list_attempts(const http::Request& request) c
     if (!page) return bad_page();
     auto rows = catalog_.list_attempts({.limit = page->limit, .after = page->after});
     if (!rows) return refuse(rows.error());
-    return page_response("attempts", *rows, page->limit);
+    json views = json::array();
+    for (const catalog::Attempt& row : *rows) views.push_back(view_of(row));
+    return page_response("attempts", *rows, std::move(views), page->limit);
 }
 
-http::Response RecordingResources::show(std::string_view id) const {
-    return with_recording(catalog_, id, [](const catalog::Recording& recording) {
+http::Response RecordingResources::show(std::string_view id,
+                                        const std::vector<LiveCall>& live) const {
+    return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
         json view = view_of(recording);
+        add_live_counts(view, live);
         view["peer"] = recording.peer;
         view["directory"] = recording.directory;
         return json_response(200, view);

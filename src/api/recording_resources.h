@@ -4,7 +4,9 @@
 
 #include <string>
 #include <string_view>
+#include <vector>
 
+#include "api/api.h"
 #include "api/recording_files.h"
 #include "catalog/catalog.h"
 #include "http/message.h"
@@ -16,9 +18,10 @@ public:
     RecordingResources(catalog::Catalog& catalog, const RecordingFiles& files)
         : catalog_(catalog), files_(files) {}
 
-    http::Response list(const http::Request& request) const;
+    // `live`: the calls that run now, whose counts the rows do not have yet.
+    http::Response list(const http::Request& request, const std::vector<LiveCall>& live) const;
     http::Response list_attempts(const http::Request& request) const;
-    http::Response show(std::string_view id) const;
+    http::Response show(std::string_view id, const std::vector<LiveCall>& live) const;
     // One member of the JSON rendering: "events", "manifest".
     http::Response member(std::string_view id, std::string_view name) const;
     http::Response parts(std::string_view id) const;

@@ -64,6 +64,21 @@ json view_of(const catalog::Recording& recording) {
     return view;
 }
 
+void add_live_counts(json& recording, const std::vector<LiveCall>& calls) {
+    if (recording["state"] != catalog::to_string(catalog::State::Recording)) return;
+    const auto call = std::find_if(calls.begin(), calls.end(), [&](const LiveCall& live) {
+        return recording["id"] == live.id;
+    });
+    if (call == calls.end() || !recording["streams"].is_array()) return;
+    for (json& stream : recording["streams"]) {
+        if (!stream.is_object()) continue;
+        const json label = stream.value("label", json(nullptr));
+        const auto live = std::find_if(call->streams.begin(), call->streams.end(),
+                                       [&](const LiveStream& one) { return label == one.label; });
+        if (live != call->streams.end()) stream["packets"] = live->packets;
+    }
+}
+
 json view_of(const catalog::Attempt& attempt) {
     return {{"id", attempt.id},
             {"recording_id", attempt.recording_id ? json(*attempt.recording_id) : json(nullptr)},

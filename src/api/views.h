@@ -13,6 +13,9 @@ namespace earshot::api {
 
 // The object of `earshot ls --json`: the stored summary, with what the row knows better.
 nlohmann::json view_of(const catalog::Recording& recording);
+// The counts of a running call, which the row does not have before its end. Nothing happens to the
+// view of another recording or of one that has ended.
+void add_live_counts(nlohmann::json& recording, const std::vector<LiveCall>& calls);
 nlohmann::json view_of(const catalog::Attempt& attempt);
 nlohmann::json view_of(const LiveCall& call);
 // Of the server's own checks and the catalogue's: {"state", "version", "checks", "catalogue"}.
