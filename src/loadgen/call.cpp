@@ -46,6 +46,26 @@ bool has_metadata(const sip::Message& message) {
     });
 }
 
+// RFC 3261 §12.2.1.2: the dialog is gone.
+bool is_lost(int status) { return status == 408 || status == 481; }
+
+// A header's quoted text (Warning, RFC 3261 §20.43; Reason, RFC 3326), or all of it.
+std::string explanation_in(std::string_view value) {
+    const std::size_t open = value.find('"');
+    const std::size_t close = value.rfind('"');
+    if (open != std::string_view::npos && close > open)
+        value = value.substr(open + 1, close - open - 1);
+    return base::to_valid_utf8(value);
+}
+
+// What the server says about a refusal beside its status: empty, or ": " and the text.
+std::string explanation_of(const sip::Message& message) {
+    for (const HeaderId id : {HeaderId::Warning, HeaderId::Reason})
+        if (const auto value = message.find(id); value && !value->empty())
+            return ": " + explanation_in(*value);
+    return "";
+}
+
 std::string status_line(const sip::Message& message) {
     return std::to_string(message.status()) + " " + base::to_valid_utf8(message.reason());
 }
@@ -99,10 +119,17 @@ void Call::on_response(base::Now now, const sip::ResponseArrived& response) {
         return;
     } else if (response.transaction == offer_) {
         on_offer_answered(now, response);
-    } else if (response.transaction == closing_) {
-        leave({}, {});
-    } else if (response.transaction == bye_) {
-        finish();
+    } else if (response.transaction == closing_ || response.transaction == bye_) {
+        if (is_lost(response.message.status())) {
+            fail("session_lost", "The server did not know the session any more: it answered " +
+                                     status_line(response.message) + " to the " +
+                                     (response.transaction == bye_ ? "BYE." : "last UPDATE."));
+        }
+        if (response.transaction == closing_) {
+            leave({}, {});
+        } else {
+            finish();
+        }
     }
 }
 
@@ -120,7 +147,9 @@ void Call::on_invite_answered(base::Now now, const sip::ResponseArrived& respons
     result_.sip_status = status;
     if (status >= 300) {
         if (state_ != State::Cancelling) {
-            fail("refused", "The server answered " + status_line(response.message) + ".",
+            fail("refused",
+                 "The server answered " + status_line(response.message) +
+                     explanation_of(response.message) + ".",
                  "refused");
         }
         finish();
@@ -233,7 +262,7 @@ void Call::on_offer_answered(base::Now now, const sip::ResponseArrived& response
     offer_ = {};
     const bool is_accepted = status < 300;
     if (is_accepted && offer_method_ == "INVITE") host_.acknowledge(dialog_);
-    if (status == 408 || status == 481) {  // RFC 3261 §12.2.1.2: the dialog is gone
+    if (is_lost(status)) {
         fail("session_lost", "The server answered " + status_line(response.message) + ".");
         is_close_wanted_ = true;
     }
@@ -282,8 +311,10 @@ void Call::on_failure(base::Now now, sip::TransactionId transaction, bool is_tim
         fail("session_lost", "The server did not answer a change of the session.");
         close(now);
     } else if (transaction == closing_) {
+        fail("session_lost", "The server did not answer the last UPDATE.");
         leave({}, {});
     } else if (transaction == bye_) {
+        fail("session_lost", "The server did not answer the BYE.");
         finish();
     }
 }
@@ -372,7 +403,8 @@ void Call::send_snapshot(base::Now now) {
 }
 
 void Call::on_dialog_ended() {
-    if (state_ == State::Running) fail("session_lost", "The recording session is gone.");
+    if (state_ == State::Running || state_ == State::Closing)
+        fail("session_lost", "The recording session is gone.");
     finish();
 }
 

@@ -400,6 +400,9 @@ std::optional<Reason> check_options(const CallOptions& options) {
     if (options.duration < kPacketTime) {
         return Reason{"bad_duration", "The duration must be 20 ms or more."};
     }
+    if (options.hold_at && (options.hold_at->count() < 0 || *options.hold_at >= options.duration)) {
+        return Reason{"bad_hold", "The hold must begin within the duration of the call."};
+    }
     return std::nullopt;
 }
 

@@ -4,6 +4,7 @@
 
 #include <gtest/gtest.h>
 
+#include <atomic>
 #include <deque>
 
 #include "mime/multipart.h"
@@ -194,6 +195,83 @@ TEST_F(CallTest, ReportsARefusal) {
     EXPECT_EQ(call_.result().result, "refused");
     EXPECT_EQ(call_.result().sip_status, 503);
     EXPECT_TRUE(host_.plans.empty());
+}
+
+TEST_F(CallTest, TellsTheServersReasonForARefusal) {
+    const struct {
+        sip::HeaderId header;
+        const char* value;
+        const char* text;
+    } cases[] = {{sip::HeaderId::Warning, "399 srs \"No codec \xff\"", "No codec"},
+                 {sip::HeaderId::Reason, "SIP;cause=488;text=\"No audio\"", "No audio."},
+                 {sip::HeaderId::Reason, "SIP;cause=488", "SIP;cause=488."},
+                 {sip::HeaderId::Reason, "\"", ": \"."}};
+    for (const auto& [header, value, text] : cases) {
+        Call call{setup({}), host_, log_};
+        call.start(now_);
+        auto builder = sip::MessageBuilder::response(488);
+        fill(builder, "INVITE").add(header, value);
+        call.on_response(now_, {host_.last(), kDialog, {}, message(builder), true});
+        EXPECT_EQ(call.result().result, "refused");
+        EXPECT_NE(call.result().reason.text.find(text), std::string::npos)
+            << call.result().reason.text;
+    }
+}
+
+TEST_F(CallTest, FailsWhenTheServerForgotTheSessionBeforeItsEnd) {
+    establish();
+    call_.on_media_finished(now_);
+    answer(481);
+    EXPECT_EQ(host_.request().method, "BYE");
+    answer(481);
+    EXPECT_TRUE(call_.is_done());
+    EXPECT_EQ(call_.result().result, "failed");
+    EXPECT_EQ(call_.result().reason.code, "session_lost");
+}
+
+TEST_F(CallTest, FailsWhenTheByeIsNotTaken) {
+    for (const bool is_answered : {true, false}) {
+        Call call{setup({}), host_, log_};
+        const auto respond = [&](int status, const std::string& sdp = {}) {
+            auto builder = sip::MessageBuilder::response(status);
+            fill(builder, host_.request().method);
+            if (!sdp.empty()) builder.body("application/sdp", sdp);
+            call.on_response(now_, {host_.last(), kDialog, {}, message(builder), true});
+        };
+        call.start(now_);
+        respond(200, answer_sdp());
+        call.on_media_finished(now_);
+        respond(200);
+        ASSERT_EQ(host_.request().method, "BYE");
+        if (is_answered)
+            respond(481);
+        else
+            call.on_failure(now_, host_.last(), true);
+        EXPECT_TRUE(call.is_done());
+        EXPECT_EQ(call.result().result, "failed");
+        EXPECT_EQ(call.result().reason.code, "session_lost");
+    }
+}
+
+TEST_F(CallTest, FailsWhenTheLastUpdateIsNotAnswered) {
+    establish();
+    call_.on_media_finished(now_);
+    call_.on_failure(now_, host_.last(), true);
+    EXPECT_EQ(host_.request().method, "BYE");
+    answer(200);
+    EXPECT_EQ(call_.result().result, "failed");
+}
+
+TEST(RunCalls, RefusesAHoldOutsideTheCall) {
+    base::NullLog log;
+    const std::atomic<bool> stop{true};
+    for (const int hold_at : {-1, 10'000, 20'000}) {
+        CallOptions options;
+        options.hold_at = std::chrono::milliseconds{hold_at};
+        const auto results = run_calls(options, log, {}, stop);
+        ASSERT_FALSE(results);
+        EXPECT_EQ(results.error().code, "bad_hold");
+    }
 }
 
 TEST_F(CallTest, ReportsSilenceAsTimeout) {
