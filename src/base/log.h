@@ -43,7 +43,8 @@ public:
 // For tests and tools that have nothing to say.
 class NullLog : public Log {
 public:
-    void write(LogLevel, std::string_view, std::initializer_list<LogField>) override {}
+    void write(LogLevel /*level*/, std::string_view /*message*/,
+               std::initializer_list<LogField> /*fields*/) override {}
 };
 
 }  // namespace earshot::base

@@ -16,7 +16,7 @@ inline constexpr int kMaxBatchesPerDrain = 64;
 
 // What an unproven source may make us hold (rtp::SourceFilter); 500 ms of 2 Mbit/s video fit.
 inline constexpr std::size_t kMaxHeldPackets = 256;
-inline constexpr std::size_t kMaxHeldBytes = 256 * 1024;
+inline constexpr std::size_t kMaxHeldBytes = std::size_t{256} * 1024;
 
 inline constexpr std::size_t kMaxQueuedCommands = 65'536;
 // When full, notifications that only inform are dropped and counted; StreamClosed, RecordingSealed
@@ -24,7 +24,7 @@ inline constexpr std::size_t kMaxQueuedCommands = 65'536;
 inline constexpr std::size_t kMaxQueuedNotifications = 65'536;
 
 // Records that wait because the journal has no room. More than this is lost, and said so.
-inline constexpr std::size_t kMaxPostponedBytes = 16 * 1024 * 1024;
+inline constexpr std::size_t kMaxPostponedBytes = std::size_t{16} * 1024 * 1024;
 // Ports that strangers hold are passed over; so many tries for one stream.
 inline constexpr int kMaxBindTries = 32;
 

@@ -38,8 +38,8 @@ public:
 
 private:
     struct Resting {
-        std::uint16_t port;
-        base::TimePoint since;
+        std::uint16_t port = 0;
+        base::TimePoint since{};
     };
     std::size_t pairs_ = 0;
     std::deque<std::uint16_t> fresh_;

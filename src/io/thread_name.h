@@ -1,4 +1,5 @@
-// A name for the calling thread, as `top -H` and /proc/PID/task/N/comm show it: whose CPU time is it?
+// A name for the calling thread, as `top -H` and /proc/PID/task/N/comm show it: whose CPU time is
+// it?
 #pragma once
 
 namespace earshot::io {

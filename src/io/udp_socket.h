@@ -43,8 +43,9 @@ private:
     std::size_t count_;
     std::size_t max_bytes_;
     std::size_t received_count_ = 0;
-    std::unique_ptr<std::uint8_t[]> storage_;
-    std::unique_ptr<Datagram[]> received_;
+    // Arrays whose length is known at run time only, and which must not be zeroed.
+    std::unique_ptr<std::uint8_t[]> storage_;  // NOLINT(modernize-avoid-c-arrays)
+    std::unique_ptr<Datagram[]> received_;     // NOLINT(modernize-avoid-c-arrays)
     std::unique_ptr<Kernel> kernel_;
 };
 

@@ -6,9 +6,10 @@
 
 namespace earshot::journal {
 
-inline constexpr std::size_t kBlockBytes = 4096;            // frames begin and end on it
-inline constexpr std::size_t kMaxFrameBytes = 1024 * 1024;  // header, table and records
-inline constexpr std::size_t kMaxRecordPayloadBytes = 512 * 1024;
+inline constexpr std::size_t kBlockBytes = 4096;  // frames begin and end on it
+inline constexpr std::size_t kMaxFrameBytes =
+    std::size_t{1024} * 1024;  // header, table and records
+inline constexpr std::size_t kMaxRecordPayloadBytes = std::size_t{512} * 1024;
 inline constexpr std::size_t kMaxRecordingsPerFrame = 4096;
 inline constexpr std::uint64_t kMaxSegmentBytes = 1024ULL * 1024 * 1024;  // what a reader accepts
 

@@ -13,6 +13,6 @@ namespace earshot::server {
 
 std::string to_record(const catalog::Attempt& attempt);
 // Journal bytes are not trusted: nullopt for anything to_record could not have written.
-std::optional<catalog::Attempt> parse_attempt_record(base::ByteView json);
+std::optional<catalog::Attempt> parse_attempt_record(base::ByteView bytes);
 
 }  // namespace earshot::server
