@@ -10,7 +10,7 @@ namespace earshot::archive {
 inline constexpr std::size_t kBlockTargetBytes = 256 * 1024;   // a block is closed beyond this
 inline constexpr std::size_t kMaxBlockRawBytes = 1024 * 1024;  // what a reader unpacks
 inline constexpr std::size_t kMaxIndexedPackets = 32'000'000;  // a stream; 50 bytes each
-inline constexpr std::size_t kMaxStreams = 1024;                // a recording
+inline constexpr std::size_t kMaxStreams = 1024;               // a recording
 inline constexpr std::size_t kMaxSources = 64;                 // SSRCs a stream
 inline constexpr std::size_t kMaxIntervals = 10'000;           // pauses, holds: a stream
 inline constexpr std::size_t kMaxFormats = 1000;               // renegotiations: a stream
