@@ -5,10 +5,13 @@
 
 #include <CLI/CLI.hpp>
 #include <atomic>
+#include <chrono>
 #include <csignal>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <ostream>
 
+#include "app/tables.h"
 #include "io/stderr_log.h"
 #include "loadgen/call_client.h"
 
@@ -27,18 +30,38 @@ nlohmann::json to_json(const loadgen::CallResult& result) {
     nlohmann::json sent = nlohmann::json::array();
     for (const loadgen::SentStream& stream : result.sent)
         sent.push_back({{"label", stream.label}, {"packets", stream.packets}});
-    return {{"call_id", result.call_id},
-            {"session_id", result.session_id},
-            {"result", result.result},
-            {"sip_status", result.sip_status},
-            {"sent", std::move(sent)}};
+    nlohmann::json reason;
+    if (!result.reason.code.empty())
+        reason = {{"code", result.reason.code}, {"text", result.reason.text}};
+    return {{"call_id", result.call_id},   {"session_id", result.session_id},
+            {"result", result.result},     {"sip_status", result.sip_status},
+            {"reason", std::move(reason)}, {"sent", std::move(sent)}};
 }
+
+// A UDP socket does not tell that nobody listens at the other end: the INVITE is repeated for 32 s
+// (RFC 3261 §17.1.1.2, timer B). Who watches is told once that it is not stuck.
+class SilenceNotice {
+public:
+    bool is_due(const loadgen::CallProgress& progress, std::chrono::steady_clock::time_point now) {
+        constexpr std::chrono::seconds kPatience{2};
+        if (was_given_ || progress.started == 0) return false;
+        if (!since_) since_ = now;
+        was_given_ = progress.answered > 0 || progress.ended > 0;
+        if (was_given_ || now - *since_ < kPatience) return false;
+        return was_given_ = true;
+    }
+
+private:
+    std::optional<std::chrono::steady_clock::time_point> since_;
+    bool was_given_ = false;
+};
 
 void print(std::ostream& out, const loadgen::CallResult& result) {
     out << fmt::format("{:10} {}  {}\n", result.result, result.sip_status, result.call_id);
     for (const loadgen::SentStream& stream : result.sent)
         out << fmt::format("           label {}: {} packets sent\n", stream.label, stream.packets);
-    if (!result.reason.text.empty()) out << fmt::format("           {}\n", result.reason.text);
+    if (!result.reason.text.empty())
+        out << fmt::format("           {}\n", printable(result.reason.text));
 }
 
 }  // namespace
@@ -62,7 +85,10 @@ public:
         call_->add_option("--duration", duration_, "Seconds of each call (default 10)")
             ->type_name("S")
             ->check(CLI::Range(0.1, 86400.0));
-        call_->add_option("--hold-at", hold_at_, "Hold for 2 s after so many seconds")
+        call_
+            ->add_option("--hold-at", hold_at_,
+                         "Hold for 2 s after so many seconds: the metadata says so and the "
+                         "streams are inactive")
             ->type_name("S");
         call_->add_option("--count", options_.count, "How many calls (default 1)")
             ->type_name("N")
@@ -92,9 +118,12 @@ public:
         std::signal(SIGTERM, on_interrupt);
         io::StderrLog log({.level = base::LogLevel::Warning});
         const bool shows_progress = ::isatty(STDERR_FILENO) == 1;
+        SilenceNotice silence;
         const auto results = loadgen::run_calls(
             options_, log,
             [&](const loadgen::CallProgress& p) {
+                if (silence.is_due(p, std::chrono::steady_clock::now()))
+                    err << "no answer yet, trying for 32 s\n" << std::flush;
                 if (!shows_progress) return;
                 err << fmt::format(
                            "\r{} of {} calls started, {} answered, {} ended, {} packets sent ",

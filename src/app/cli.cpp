@@ -5,6 +5,7 @@
 
 #include "app/commands.h"
 #include "app/config.h"
+#include "base/uuid.h"
 
 namespace earshot::app {
 namespace {
@@ -13,6 +14,13 @@ constexpr const char* kExitCodes =
     "\nExit codes: 0 ok, 1 found bad, 2 usage, 3 not found, 4 server unreachable, 5 refused.\n"
     "The server is found by --data or EARSHOT_DATA (its data directory), or by --url or\n"
     "EARSHOT_URL with EARSHOT_TOKEN; by default ./earshot-data.";
+
+// Anything else would not be found in the order of ids, and the list would begin anew.
+std::string is_full_id(const std::string& text) {
+    constexpr std::size_t kIdSize = 36;
+    if (text.size() == kIdSize && base::parse_uuid(text)) return "";
+    return "\"" + text + "\" is no full id of 36 characters; `earshot ls --json` prints them";
+}
 
 }  // namespace
 
@@ -25,12 +33,17 @@ public:
                   "  earshot ls alice\n"
                   "  earshot ls --attempts        every call that was offered, with its outcome\n"
                   "  earshot ls --json | jq -r '.[].id'");
-        ls_->add_option("TEXT", list_.text, "Words that must occur: a name, an AOR, a call id");
-        ls_->add_flag("--attempts", list_.attempts, "Every INVITE instead, with its outcome");
+        auto* text =
+            ls_->add_option("TEXT", list_.text, "Words that must occur: a name, an AOR, a call id");
+        ls_->add_flag("--attempts", list_.attempts,
+                      "Every INVITE instead, with its outcome; not with TEXT")
+            ->excludes(text);
         ls_->add_option("--limit", list_.limit, "How many at most")
             ->check(CLI::Range(1, 1'000'000))
             ->capture_default_str();
-        ls_->add_option("--after", list_.after, "Go on after this id")->type_name("ID");
+        ls_->add_option("--after", list_.after, "Go on after this id, all 36 characters of it")
+            ->type_name("ID")
+            ->check(is_full_id);
         add_json(ls_);
 
         show_ = add_for_id(app, "show", "Tell all about one recording",
@@ -99,7 +112,9 @@ private:
     CLI::App* add_for_id(CLI::App& app, const char* name, const char* what,
                          const std::string& examples) {
         CLI::App* verb = add(app, name, what, examples);
-        verb->add_option("ID", id_, "The recording's id, or its first 8 characters or more")
+        verb->add_option(
+                "ID", id_,
+                "The recording's id, or a unique prefix of it (18 characters, as ls prints it)")
             ->required();
         return verb;
     }

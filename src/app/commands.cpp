@@ -7,10 +7,11 @@
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
-#include <fstream>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <ostream>
 
+#include "app/output_file.h"
 #include "app/player.h"
 #include "app/tables.h"
 #include "http/message.h"
@@ -52,27 +53,24 @@ Outcome<json> list_rows(const Access& access, const LsOptions& options) {
     return rows;
 }
 
-// Writes beside the wanted name and renames at the end: a cut transfer leaves no file that looks
-// whole.
 Outcome<std::uint64_t> download_to(const Access& access, const std::string& path,
-                                   const std::string& file) {
-    const std::string part = file + ".part";
-    std::ofstream stream(part, std::ios::binary | std::ios::trunc);
-    if (!stream) return Failure{Exit::Usage, fmt::format("{} cannot be written.", part)};
-    auto bytes = download(access, path, [&](std::string_view piece) {
-        stream.write(piece.data(), static_cast<std::streamsize>(piece.size()));
-        return stream.good();
-    });
-    stream.close();
-    std::error_code error;
-    if (bytes && stream) std::filesystem::rename(part, file, error);
-    if (bytes && stream && !error) return *bytes;
-    std::error_code ignored;
-    std::filesystem::remove(part, ignored);
-    if (!stream || error)
-        return Failure{Exit::Refused,
-                       fmt::format("{} could not be written; is the disk full?", file)};
-    return bytes.error();
+                                   OutputFile& file) {
+    const auto bytes =
+        download(access, path, [&](std::string_view piece) { return file.write(piece); });
+    if (file.has_failed()) return file.failure();
+    if (!bytes) return bytes.error();
+    if (!file.finish()) return file.failure();
+    return *bytes;
+}
+
+// An empty id would ask for the list, and a short one for anything.
+std::optional<Failure> check_id(const std::string& id) {
+    constexpr std::size_t kMinPrefix = 8;
+    if (id.size() >= kMinPrefix) return std::nullopt;
+    return Failure{Exit::Usage,
+                   fmt::format("The id \"{}\" is too short: give {} characters or more, as "
+                               "`earshot ls` prints them.",
+                               id, kMinPrefix)};
 }
 
 std::string extension_of(const std::string& format) { return format == "stereo" ? "wav" : format; }
@@ -116,11 +114,16 @@ Exit run_ls(const Access& access, const LsOptions& options, std::ostream& out, s
         print_attempts(out, *rows);
     else
         print_recordings(out, *rows);
+    if (rows->size() >= options.limit) {
+        out.flush();
+        err << more_rows_note(*rows, options.attempts);
+    }
     return Exit::Ok;
 }
 
 Exit run_show(const Access& access, const std::string& id, bool as_json, std::ostream& out,
               std::ostream& err) {
+    if (const auto failure = check_id(id)) return fail(*failure, err);
     const auto recording = request_json(access, "GET", recording_path(id));
     if (!recording) return fail(recording.error(), err);
     if (as_json) {
@@ -137,6 +140,7 @@ Exit run_show(const Access& access, const std::string& id, bool as_json, std::os
 
 Exit run_export(const Access& access, const ExportOptions& options, std::ostream& out,
                 std::ostream& err) {
+    if (const auto failure = check_id(options.id)) return fail(*failure, err);
     const std::string path =
         recording_path(options.id, "/export?format=" + http::percent_encode(options.format));
     if (options.file == "-") {
@@ -150,20 +154,25 @@ Exit run_export(const Access& access, const ExportOptions& options, std::ostream
     const std::string file = options.file.empty() ? fmt::format("earshot-{}.{}", options.id,
                                                                 extension_of(options.format))
                                                   : options.file;
-    const auto bytes = download_to(access, path, file);
+    auto output = OutputFile::open(file);
+    if (!output) return fail(output.error(), err);
+    const auto bytes = download_to(access, path, *output);
     if (!bytes) return fail(bytes.error(), err);
-    out << fmt::format("{} ({} bytes)\n", file, *bytes);
+    // What is no file may be our own standard output by another name: nothing may follow there.
+    (output->is_regular() ? out : err) << fmt::format("{} ({} bytes)\n", printable(file), *bytes);
     return Exit::Ok;
 }
 
 Exit run_play(const Access& access, const std::string& id, const std::string& search_path,
               std::ostream& out, std::ostream& err) {
+    if (const auto failure = check_id(id)) return fail(*failure, err);
     const std::string export_line =
         fmt::format("earshot export {} --format stereo -o call.wav", id);
     const TemporaryFile file;
     if (file.path().empty()) return fail({Exit::Refused, "No temporary file can be made."}, err);
-    const auto bytes =
-        download_to(access, recording_path(id, "/export?format=stereo"), file.path());
+    auto output = OutputFile::open(file.path());
+    if (!output) return fail(output.error(), err);
+    const auto bytes = download_to(access, recording_path(id, "/export?format=stereo"), *output);
     if (!bytes) return fail(bytes.error(), err);
     const auto players = find_players(search_path);
     for (const Player& player : players) {
@@ -181,20 +190,14 @@ Exit run_play(const Access& access, const std::string& id, const std::string& se
 
 Exit run_verify(const Access& access, const std::string& id, bool as_json, std::ostream& out,
                 std::ostream& err) {
+    if (const auto failure = check_id(id)) return fail(*failure, err);
     const auto found = request_json(access, "POST", recording_path(id, "/verify"));
     if (!found) return fail(found.error(), err);
     const bool is_ok = found->value("ok", json(false)) == json(true);
-    if (as_json) {
+    if (as_json)
         print_json(out, *found);
-    } else if (is_ok) {
-        out << fmt::format("ok: {} parts, {} bytes, as they were signed.\n",
-                           found->value("parts", json(0)).dump(),
-                           found->value("bytes", json(0)).dump());
-    } else {
-        out << "BAD: this recording is not as it was signed.\n";
-        for (const json& problem : found->value("problems", json::array()))
-            if (problem.is_string()) out << "  " << printable(problem.get<std::string>()) << '\n';
-    }
+    else
+        print_verification(out, *found);
     return is_ok ? Exit::Ok : Exit::FoundBad;
 }
 

@@ -209,6 +209,25 @@ void print_recording(std::ostream& out, const json& recording) {
     print_gaps(out, recording);
 }
 
+void print_verification(std::ostream& out, const json& verification) {
+    if (member_of(verification, "ok") == json(true)) {
+        out << fmt::format("ok: {} parts, {} bytes, as they were signed.\n",
+                           text_of(verification, "parts"), text_of(verification, "bytes"));
+        return;
+    }
+    out << "BAD: this recording is not as it was signed.\n";
+    for (const json& fault : array_of(verification, "faults")) {
+        const std::string part = text_of(fault, "part");
+        out << fmt::format("  {}: {}\n", part.empty() ? "recording" : part, text_of(fault, "text"));
+    }
+}
+
+std::string more_rows_note(const json& rows, bool are_attempts) {
+    if (rows.empty()) return "";
+    return fmt::format("There may be more: earshot ls{} --after {}\n",
+                       are_attempts ? " --attempts" : "", text_of(rows.back(), "id"));
+}
+
 void print_health(std::ostream& out, const json& health) {
     std::vector<std::vector<std::string>> rows{{"CHECK", "STATE", ""}};
     for (const json& check : array_of(health, "checks"))

@@ -24,6 +24,10 @@ std::string short_id(std::string_view id);
 void print_recordings(std::ostream& out, const nlohmann::json& recordings);
 void print_attempts(std::ostream& out, const nlohmann::json& attempts);
 void print_recording(std::ostream& out, const nlohmann::json& recording);
+// A line a fault, with the part's name before it.
+void print_verification(std::ostream& out, const nlohmann::json& verification);
+// For a list that is as long as it was allowed to be: how to go on. Empty without rows.
+std::string more_rows_note(const nlohmann::json& rows, bool are_attempts);
 void print_health(std::ostream& out, const nlohmann::json& health);
 
 }  // namespace earshot::app
