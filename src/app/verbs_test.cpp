@@ -1,11 +1,19 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fcntl.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <CLI/CLI.hpp>
+#include <array>
 #include <filesystem>
 #include <fstream>
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "app/commands.h"
+#include "app/output_file.h"
 #include "app/player.h"
 #include "app/rest_client.h"
 #include "app/tables.h"
@@ -81,6 +89,124 @@ TEST_F(VerbsTest, FindPlayersInOrderOfPreference) {
     ASSERT_EQ(players.size(), 2U);
     EXPECT_EQ(players.front().program, "aplay");
     EXPECT_TRUE(find_players("").empty());
+}
+
+TEST_F(VerbsTest, RefuseAnIdThatIsTooShortBeforeTheyAsk) {
+    const Access nobody{"http://127.0.0.1:1", "t", ""};
+    for (const char* id : {"", "0199c0d"}) {
+        std::ostringstream out;
+        std::ostringstream err;
+        EXPECT_EQ(run_show(nobody, id, false, out, err), Exit::Usage);
+        EXPECT_EQ(run_export(nobody, {.id = id, .file = "-"}, out, err), Exit::Usage);
+        EXPECT_EQ(run_play(nobody, id, "", out, err), Exit::Usage);
+        EXPECT_EQ(run_verify(nobody, id, false, out, err), Exit::Usage);
+        EXPECT_THAT(err.str(), HasSubstr("too short"));
+    }
+}
+
+TEST_F(VerbsTest, RefuseWhatMakesNoSenseForAList) {
+    const auto parse = [](const std::string& line) {
+        CLI::App app;
+        const ClientVerbs verbs(app);
+        try {
+            app.parse(line);
+        } catch (const CLI::ParseError&) {
+            return false;
+        }
+        return verbs.was_chosen();
+    };
+    EXPECT_TRUE(parse("ls alice"));
+    EXPECT_TRUE(parse("ls --attempts"));
+    EXPECT_FALSE(parse("ls --attempts alice"));
+    EXPECT_TRUE(parse("ls --after 0199c0de-1234-7abc-8000-000000000001"));
+    EXPECT_FALSE(parse("ls --after WRONG"));
+    EXPECT_FALSE(parse("ls --attempts --after 0199c0de-1234-7abc"));
+}
+
+class OutputFileTest : public VerbsTest {
+protected:
+    static bool save(const std::string& path, std::string_view text) {
+        auto file = OutputFile::open(path);
+        return file && file->write(text) && file->finish();
+    }
+    static std::string read(const std::string& path) {
+        std::ifstream stream(path);
+        return {std::istreambuf_iterator<char>(stream), {}};
+    }
+    std::size_t count_files() const {
+        const std::filesystem::directory_iterator files(dir_);
+        return static_cast<std::size_t>(std::distance(begin(files), end(files)));
+    }
+};
+
+TEST_F(OutputFileTest, AppearsOnlyWhenItIsWhole) {
+    const std::string path = dir_ + "/a.wav";
+    EXPECT_TRUE(save(path, "old"));
+    {
+        auto file = OutputFile::open(path);
+        ASSERT_TRUE(file);
+        EXPECT_TRUE(file->write("new"));
+        EXPECT_EQ(read(path), "old");
+    }
+    EXPECT_EQ(read(path), "old");
+    EXPECT_EQ(count_files(), 1U);
+    EXPECT_TRUE(save(path, "new"));
+    EXPECT_EQ(read(path), "new");
+    EXPECT_EQ(count_files(), 1U);
+}
+
+TEST_F(OutputFileTest, WritesToWhereALinkLeads) {
+    std::filesystem::create_directory(dir_ + "/far");
+    std::filesystem::create_symlink("far/a.wav", dir_ + "/link");
+    for (const char* text : {"new", "again"}) {  // the link leads nowhere at first
+        EXPECT_TRUE(save(dir_ + "/link", text));
+        EXPECT_TRUE(std::filesystem::is_symlink(dir_ + "/link"));
+        EXPECT_EQ(read(dir_ + "/far/a.wav"), text);
+    }
+    std::filesystem::create_symlink("loop", dir_ + "/loop");
+    EXPECT_FALSE(save(dir_ + "/loop", "x"));
+}
+
+TEST_F(OutputFileTest, WritesStraightIntoAFifoBehindALink) {
+    const std::string fifo = dir_ + "/fifo";
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    std::filesystem::create_symlink("fifo", dir_ + "/link");
+    const int reader = ::open(fifo.c_str(), O_RDONLY | O_NONBLOCK);
+    ASSERT_GE(reader, 0);
+    for (const std::string& path : {fifo, dir_ + "/link"}) {
+        EXPECT_TRUE(save(path, "text"));
+        std::array<char, 8> got{};
+        EXPECT_EQ(::read(reader, got.data(), got.size()), 4);
+    }
+    ::close(reader);
+    EXPECT_TRUE(std::filesystem::is_fifo(fifo));
+    EXPECT_EQ(count_files(), 2U);
+}
+
+TEST_F(OutputFileTest, TellsWhyItCannotBeWritten) {
+    const auto folder = OutputFile::open(dir_);
+    ASSERT_FALSE(folder);
+    EXPECT_EQ(folder.error().code, Exit::Usage);
+    EXPECT_THAT(folder.error().text, HasSubstr("is a directory"));
+    const auto nowhere = OutputFile::open(dir_ + "/none/a.wav");
+    ASSERT_FALSE(nowhere);
+    EXPECT_THAT(nowhere.error().text, HasSubstr("No such file"));
+}
+
+TEST(PrintVerification, NamesThePartInEachLine) {
+    std::ostringstream out;
+    print_verification(out, json::parse(R"({"ok":false,"faults":[
+        {"part":"packets","text":"Changed."},{"part":"","text":"Odd\u001b."}]})"));
+    EXPECT_THAT(out.str(), HasSubstr("  packets: Changed.\n  recording: Odd?.\n"));
+    std::ostringstream good;
+    print_verification(good, json::parse(R"({"ok":true,"parts":7,"bytes":1234,"faults":[]})"));
+    EXPECT_EQ(good.str(), "ok: 7 parts, 1234 bytes, as they were signed.\n");
+}
+
+TEST(MoreRowsNote, TellsHowToGoOn) {
+    EXPECT_EQ(more_rows_note(json::array(), false), "");
+    const json rows{{{"id", "a"}}, {{"id", "b"}}};
+    EXPECT_EQ(more_rows_note(rows, true), "There may be more: earshot ls --attempts --after b\n");
 }
 
 TEST(Printable, LetsNothingMoveTheCursor) {
