@@ -232,9 +232,10 @@ TEST_F(SqliteCatalogTest, CommitsWhatWasAcceptedBeforeItCloses) {
 }
 
 TEST_F(SqliteCatalogTest, RefusesBeyondItsBacklog) {
-    auto catalog = open({.path = {}, .backlog_limit = 2});
+    // Before the catalogue, whose writer uses them until the catalogue is gone.
     std::promise<void> blocked;
     std::promise<void> release;
+    auto catalog = open({.path = {}, .backlog_limit = 2});
     ASSERT_TRUE(catalog->submit({}, [&](auto) {
         blocked.set_value();
         release.get_future().wait();
