@@ -277,15 +277,14 @@ TEST(ParseMetadata, CountsTheAttributesOfATagBeforeTheyAreCompared) {
         std::string text;
         for (int i = 0; i < 15'000; ++i)
             text += " a" + std::to_string(i) + std::string{equals} + "'1'";
-        return recording("<v:x xmlns:v='urn:v'" + text + "/>");
+        // Never closed: libxml2, had it looked first, would name that instead.
+        return recording("<v:x xmlns:v='urn:v'" + text + ">");
     };
-    const auto start = std::chrono::steady_clock::now();
     for (const char* equals : {"=", " = "}) {
         const auto document = parse_metadata(attributes(equals));
         ASSERT_FALSE(document);
         EXPECT_THAT(document.error().text, HasSubstr("too many attributes"));
     }
-    EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds{2});
 }
 
 TEST(ParseMetadata, ReportsAtMostSoManyFaults) {
