@@ -13,7 +13,11 @@ bool is_plain(char c) {
            c != '"' && c != '\\';
 }
 
-void append_escaped(std::string& out, char c) {
+bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+
+}  // namespace
+
+void append_json_escape(std::string& out, char c) {
     constexpr std::string_view kHex = "0123456789abcdef";
     switch (c) {
         case '"':
@@ -34,23 +38,22 @@ void append_escaped(std::string& out, char c) {
             break;
     }
     const auto octet = static_cast<unsigned char>(c);
-    if (octet >= 0x20 && octet != 0x7f) {
-        out += c;  // of a UTF-8 sequence
-        return;
-    }
     out += "\\u00";
     out += kHex[octet >> 4];
     out += kHex[octet & 15];
 }
-
-}  // namespace
 
 void append_json_text(std::string& out, std::string_view text) {
     out += '"';
     if (std::all_of(text.begin(), text.end(), is_plain))
         out += text;
     else
-        for (const char c : to_valid_utf8(text)) append_escaped(out, c);
+        for (const char c : to_valid_utf8(text)) {
+            if (c == '"' || c == '\\' || is_control(c))
+                append_json_escape(out, c);
+            else
+                out += c;
+        }
     out += '"';
 }
 

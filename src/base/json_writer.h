@@ -8,6 +8,10 @@
 
 namespace earshot::base {
 
+// Appends the escape of one character that may not stand as it is: a quote, a backslash, a control
+// character.
+void append_json_escape(std::string& out, char c);
+
 // Appends `text` in quotes, escaped (RFC 8259 section 7). What is not valid UTF-8 becomes U+FFFD.
 void append_json_text(std::string& out, std::string_view text);
 

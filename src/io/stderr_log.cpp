@@ -4,6 +4,7 @@
 #include <spdlog/sinks/stdout_sinks.h>
 #include <unistd.h>
 
+#include "base/json_writer.h"
 #include "base/text.h"
 #include "base/time.h"
 
@@ -39,42 +40,7 @@ spdlog::level::level_enum to_spdlog(base::LogLevel level) {
     return spdlog::level::err;
 }
 
-void append_escape(char c, std::string& out) {
-    switch (c) {
-        case '"':
-            out += "\\\"";
-            return;
-        case '\\':
-            out += "\\\\";
-            return;
-        case '\n':
-            out += "\\n";
-            return;
-        case '\r':
-            out += "\\r";
-            return;
-        case '\t':
-            out += "\\t";
-            return;
-        default:
-            out += fmt::format("\\u{:04x}", static_cast<unsigned char>(c));
-    }
-}
-
 bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
-
-// RFC 8259 section 7. What peers sent need not be UTF-8.
-void append_json_string(std::string_view text, std::string& out) {
-    out += '"';
-    for (const char c : base::to_valid_utf8(text)) {
-        if (c == '"' || c == '\\' || is_control(c)) {
-            append_escape(c, out);
-        } else {
-            out += c;
-        }
-    }
-    out += '"';
-}
 
 // A value that could be misread (spaces, quotes, line ends: forged log lines, terminal escapes) is
 // quoted and escaped.
@@ -86,7 +52,7 @@ void append_text_value(std::string_view text, std::string& out) {
     if (plain) {
         out += base::to_valid_utf8(text);
     } else {
-        append_json_string(text, out);
+        base::append_json_text(out, text);
     }
 }
 
@@ -97,7 +63,7 @@ std::string format_text_line(std::string_view time, base::LogLevel level, std::s
     std::string line = fmt::format("{} {:<7} ", time, level_name(level));
     for (const char c : base::to_valid_utf8(message)) {
         if (is_control(c)) {
-            append_escape(c, line);
+            base::append_json_escape(line, c);
         } else {
             line += c;
         }
@@ -115,12 +81,12 @@ std::string format_json_line(std::string_view time, base::LogLevel level, std::s
                              std::initializer_list<base::LogField> fields) {
     std::string line =
         fmt::format(R"({{"time":"{}","level":"{}","message":)", time, level_name(level));
-    append_json_string(message, line);
+    base::append_json_text(line, message);
     for (const base::LogField& field : fields) {
         line += ',';
-        append_json_string(field.key, line);
+        base::append_json_text(line, field.key);
         line += ':';
-        append_json_string(field.value, line);
+        base::append_json_text(line, field.value);
     }
     line += '}';
     return line;

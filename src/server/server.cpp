@@ -6,12 +6,12 @@
 
 #include <csignal>
 #include <fstream>
-#include <nlohmann/json.hpp>
 #include <thread>
 
 #include "api/access_file.h"
 #include "api/recording_files.h"
 #include "archive/signing_key.h"
+#include "base/json_writer.h"
 #include "base/text.h"
 #include "capture/capture_worker.h"
 #include "capture/journal_notices.h"
@@ -161,17 +161,16 @@ private:
 
     void start_signalling() {
         signalling_ = std::make_unique<Signalling>(
-            config_,
-            Signalling::Dependencies{.loop = *loop_,
-                                     .capture = *capture_,
-                                     .journal = *journal_,
-                                     .catalogue = *catalogue_,
-                                     .archiver = *archiver_,
-                                     .clock = clock_,
-                                     .random = random_,
-                                     .log = log_,
-                                     .view = view_,
-                                     .on_live_changed = [this] { publish("live", "{}"); }});
+            config_, Signalling::Dependencies{.loop = *loop_,
+                                              .capture = *capture_,
+                                              .journal = *journal_,
+                                              .catalogue = *catalogue_,
+                                              .archiver = *archiver_,
+                                              .clock = clock_,
+                                              .random = random_,
+                                              .log = log_,
+                                              .view = view_,
+                                              .on_live_changed = [this] { publish("live", {}); }});
         notices_.set_wake([this] { signalling_->wake(); });
         capture_->start([this] { signalling_->wake(); });
         committer_ = std::jthread([this](const std::stop_token& stop) {
@@ -207,8 +206,12 @@ private:
     void publish(std::string_view event, std::string_view id) {
         http::Server* http = publisher_;
         if (http == nullptr || http->listener_count() == 0) return;
-        http->publish(event,
-                      event == "live" ? std::string("{}") : nlohmann::json{{"id", id}}.dump());
+        std::string data;
+        base::JsonWriter json(data);
+        json.begin_object();
+        if (!id.empty()) json.field("id", id);
+        json.end_object();
+        http->publish(event, data);
     }
 
     void on_signal(int signal) {

@@ -2,8 +2,6 @@
 
 #include <fmt/format.h>
 
-#include <nlohmann/json.hpp>
-
 #include "archive/summary.h"
 #include "base/text.h"
 #include "io/route.h"
