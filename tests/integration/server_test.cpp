@@ -104,6 +104,22 @@ Output place_call(const TestServer& server, std::vector<std::string> extra = {})
     return server.run(std::move(command));
 }
 
+// A call that outlasts the test's patience: something else ends it.
+std::unique_ptr<Process> start_long_call(const TestServer& server) {
+    const std::vector<std::string> command{earshot_binary(), "call",       "--to",
+                                           server.sip_uri(), "--duration", "30"};
+    return std::make_unique<Process>(command, server.scratch() / "call.out",
+                                     server.scratch() / "call.err");
+}
+
+// Waits until the one call has both of its streams.
+bool is_in_mid_call(const TestServer& server) {
+    return eventually([&] {
+        const auto list = server.list();
+        return list.is_array() && list.size() == 1 && list[0]["streams"].size() == 2;
+    });
+}
+
 TEST(Server, RecordsACallOfOurOwnClientOverBothTransports) {
     TestServer server;
     ASSERT_TRUE(server.start()) << server.log();
@@ -152,17 +168,12 @@ TEST(Server, HoldIsAGapWithItsReasonOnOneTimeline) {
 TEST(Server, KillInMidCallLeavesAPartialRecordingOfWhatWasCommitted) {
     TestServer server;
     ASSERT_TRUE(server.start()) << server.log();
-    const std::vector<std::string> command{earshot_binary(), "call",       "--to",
-                                           server.sip_uri(), "--duration", "30"};
-    Process call(command, server.scratch() / "call.out", server.scratch() / "call.err");
-    ASSERT_TRUE(eventually([&] {
-        const auto list = server.list();
-        return list.is_array() && list.size() == 1 && list[0]["streams"].size() == 2;
-    })) << server.log();
+    const auto call = start_long_call(server);
+    ASSERT_TRUE(is_in_mid_call(server)) << server.log();
     std::this_thread::sleep_for(
         std::chrono::seconds{3});  // some media, that there is something to lose
     server.kill();
-    call.signal(SIGKILL);
+    call->signal(SIGKILL);
     ASSERT_TRUE(server.start()) << server.log();
     const nlohmann::json recordings = server.wait_for_recordings(1);
     ASSERT_EQ(recordings.size(), 1U) << server.log();
@@ -185,16 +196,11 @@ TEST(Server, KillInMidCallLeavesAPartialRecordingOfWhatWasCommitted) {
 TEST(Server, StopInMidCallEndsItAndStoresIt) {
     TestServer server;
     ASSERT_TRUE(server.start()) << server.log();
-    const std::vector<std::string> command{earshot_binary(), "call",       "--to",
-                                           server.sip_uri(), "--duration", "30"};
-    Process call(command, server.scratch() / "call.out", server.scratch() / "call.err");
-    ASSERT_TRUE(eventually([&] {
-        const auto list = server.list();
-        return list.is_array() && list.size() == 1 && list[0]["streams"].size() == 2;
-    })) << server.log();
+    const auto call = start_long_call(server);
+    ASSERT_TRUE(is_in_mid_call(server)) << server.log();
     std::this_thread::sleep_for(std::chrono::seconds{1});
     EXPECT_EQ(server.stop(), 0) << server.log();
-    EXPECT_LT(call.wait(), 127);  // our BYE ended it, no signal and no missing program
+    EXPECT_LT(call->wait(), 127);  // our BYE ended it, no signal and no missing program
     ASSERT_TRUE(server.start()) << server.log();
     const nlohmann::json recordings = server.list();
     ASSERT_EQ(recordings.size(), 1U);
