@@ -17,7 +17,7 @@ enum class RecordType : std::uint8_t {
     Rtp = 3,       // source, datagram
     Rtcp = 4,      // source, datagram
     Event = 5,     // UTF-8 JSON: {"type": ..., "stream": n?, ...}
-    Attempt = 6,   // UTF-8 JSON: an INVITE whose row the catalogue could not take
+    Attempt = 6,   // UTF-8 JSON: the catalogue's row of an INVITE, written with every recording
     Close = 7,     // no payload: nothing follows for this recording; written by Writer::close()
 };  // source, peer: 16 octets IP (IPv4 mapped), u16 port big-endian: base::NetAddress
 static_assert(static_cast<int>(RecordType::SipMessage) == 1);

@@ -55,7 +55,7 @@ public:
     // New configuration for what comes from now on; listeners and paths stay as they are.
     void reload(const ServerConfig& config);
     // Refuses new calls, says BYE in all running ones, closes their recordings and calls `done`
-    // when the last is sealed, or after a few seconds when peers do not answer.
+    // when the last is sealed, or after a few seconds when the journal cannot seal them.
     void stop(std::function<void()> done);
     // Any thread: capture or journal has notifications.
     void wake();
