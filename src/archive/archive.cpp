@@ -17,13 +17,6 @@ namespace {
 
 using nlohmann::json;
 
-base::Reason storage_reason(const base::Error& error, const std::string& part) {
-    const bool is_full = error.code == base::Errc::Full || error.detail == ENOSPC;
-    return {is_full ? "storage_full" : "storage_error",
-            "The part " + part + " cannot be written: " + std::string(error.what) + " (" +
-                std::to_string(error.detail) + ")."};
-}
-
 // Appends text to a part in large writes.
 class TextPart {
 public:
@@ -101,7 +94,7 @@ public:
         if (auto failure = store_tracks()) return *failure;
         const std::string text = to_stored_json(summary_) + "\n";
         if (auto failure = store_text("summary.json", text)) return *failure;
-        return commit();
+        return finish();
     }
 
 private:
@@ -222,7 +215,7 @@ private:
         return store_text("peaks.json", levels.dump() + "\n");
     }
 
-    base::Result<BuildOutput, base::Reason> commit() {
+    base::Result<BuildOutput, base::Reason> finish() {
         files_.clear();
         Manifest manifest{.id = summary_.id,
                           .parts = {},
@@ -230,8 +223,8 @@ private:
                           .signalling = {signalling_->blocks(), signalling_->chain_head()},
                           .public_key = {}};
         std::sort(names_.begin(), names_.end());
-        BuildOutput output{.summary = {}, .directory = {}, .bytes = 0};
-        std::vector<objects::PartInfo> expected;
+        BuildOutput output;
+        std::vector<objects::PartInfo>& expected = output.object.expected;
         for (const std::string& name : names_) {
             const auto info = object_->digest(name);
             if (!info) return storage_reason(info.error(), name);
@@ -243,8 +236,7 @@ private:
         if (auto failure = store_text(kManifestName, text)) return *failure;
         expected.push_back(
             {.name = kManifestName, .size = text.size(), .sha256 = sha256(base::as_bytes(text))});
-        const auto stored = object_->commit(expected);
-        if (!stored) return storage_reason(stored.error(), "recording");
+        output.object.writer = std::move(object_);
         output.bytes += text.size();
         std::string date = base::to_rfc3339(key_.start).substr(0, 10);
         std::replace(date.begin(), date.end(), '-', '/');
@@ -266,6 +258,13 @@ private:
 };
 
 }  // namespace
+
+base::Reason storage_reason(const base::Error& error, const std::string& part) {
+    const bool is_full = error.code == base::Errc::Full || error.detail == ENOSPC;
+    return {is_full ? "storage_full" : "storage_error",
+            "The part " + part + " cannot be written: " + std::string(error.what) + " (" +
+                std::to_string(error.detail) + ")."};
+}
 
 base::Result<BuildOutput, base::Reason> build_recording(const BuildInput& input) {
     return Build(input).run();

@@ -37,13 +37,17 @@ struct BuildOutput {
     Summary summary;  // state complete, partial or failed
     std::string
         directory;  // below DATA/recordings: "2026/03/02/<id>", as catalog::Recording has it
-    std::uint64_t bytes = 0;  // of all parts
+    std::uint64_t bytes = 0;        // of all parts
+    objects::WrittenObject object;  // for ObjectStore::commit(): nothing is visible before it
 };
 
-// Stores the recording in `objects`, read back and compared, before it returns. On an error nothing
-// is visible there, the journal is still needed, and trying again is right. Reason codes:
-// "no_records", "storage_full", "storage_error".
+// Writes the recording's parts. It is stored when `objects` has committed them, alone or with
+// others. On an error nothing remains there, the journal is still needed, and trying again is
+// right. Reason codes: "no_records", "storage_full", "storage_error".
 base::Result<BuildOutput, base::Reason> build_recording(const BuildInput& input);
+
+// The reason when a part of the recording, or its commit, met `error`.
+base::Reason storage_reason(const base::Error& error, const std::string& part);
 
 // The summary alone, by the same rules and without storing anything: for the recovery and `show`.
 base::Result<Summary, base::Reason> summarise(const base::Uuid& recording, RecordSource& records,

@@ -175,6 +175,7 @@ protected:
                                       .was_closed = was_closed_});
         EXPECT_TRUE(built) << (built ? "" : built.error().text);
         if (!built) return {};
+        EXPECT_TRUE(store_.commit({&built->object, 1}).front());
         directory_ = "data/" + built->directory;
         return built->summary;
     }

@@ -60,16 +60,7 @@ public:
     Result<Done> sync_data() override {
         const std::lock_guard lock(files_.mutex_);
         const int fault = next_fault();
-        if (fault == 0) {
-            inode_->durable.resize(inode_->now.size());
-            for (const std::size_t page : inode_->dirty) {
-                const std::size_t begin = page * kPage;
-                if (begin >= inode_->now.size()) continue;
-                const std::size_t count = std::min(kPage, inode_->now.size() - begin);
-                std::copy_n(inode_->now.begin() + static_cast<std::ptrdiff_t>(begin), count,
-                            inode_->durable.begin() + static_cast<std::ptrdiff_t>(begin));
-            }
-        }
+        if (fault == 0) inode_->sync();
         inode_->dirty.clear();
         if (fault != 0) return failed("fdatasync", fault);
         return Done{};
@@ -118,6 +109,18 @@ private:
     const std::shared_ptr<FaultyFileSystem::Inode> inode_;
     const std::uint64_t epoch_;
 };
+
+void FaultyFileSystem::Inode::sync() {
+    durable.resize(now.size());
+    for (const std::size_t page : dirty) {
+        const std::size_t begin = page * kPage;
+        if (begin >= now.size()) continue;
+        const std::size_t count = std::min(kPage, now.size() - begin);
+        std::copy_n(now.begin() + static_cast<std::ptrdiff_t>(begin), count,
+                    durable.begin() + static_cast<std::ptrdiff_t>(begin));
+    }
+    dirty.clear();
+}
 
 int FaultyFileSystem::next_fault(const std::string& path) {
     ++calls_;
@@ -226,6 +229,19 @@ Result<Done> FaultyFileSystem::sync_directory(const std::string& path) {
     for (const auto& [name, inode] : names_) {
         if (parent_path(name) == path) durable_names_[name] = inode;
     }
+    return Done{};
+}
+
+Result<Done> FaultyFileSystem::sync_file_system(const std::string& path) {
+    const std::lock_guard lock(mutex_);
+    const int fault = next_fault(path);
+    if (!has_directory(path)) return failed("open directory", ENOENT);
+    for (const auto& [name, inode] : names_) {
+        if (fault == 0) inode->sync();
+        inode->dirty.clear();
+    }
+    if (fault != 0) return failed("syncfs", fault);
+    durable_names_ = names_;
     return Done{};
 }
 

@@ -4,6 +4,7 @@
 //  - A write changes what is read from then on, but nothing durable. sync_data() makes the file's
 //    dirty pages and its size durable; names (create, rename, remove) become durable by
 //    sync_directory() of their directory. Directories themselves are durable at once.
+//    sync_file_system() does both for everything there is.
 //  - power_loss() forgets what is not durable, but not reliably: each dirty page is, by the seed,
 //    lost, kept, or torn between two sectors; each unsynced name is lost or kept.
 //  - A failed write_at() has, by the seed, written a prefix. A failed sync_data() has made nothing
@@ -35,6 +36,7 @@ public:
     base::Result<base::Done> remove(const std::string& path) override;
     base::Result<base::Done> make_directories(const std::string& path) override;
     base::Result<base::Done> sync_directory(const std::string& path) override;
+    base::Result<base::Done> sync_file_system(const std::string& path) override;
     base::Result<std::vector<DirectoryEntry>> list(const std::string& path) override;
     base::Result<std::uint64_t> free_bytes(const std::string& path) override;
 
@@ -59,6 +61,7 @@ private:
         base::Bytes now;
         base::Bytes durable;
         std::set<std::size_t> dirty;  // pages
+        void sync();                  // what is dirty becomes durable, and the size
     };
     using Names = std::map<std::string, std::shared_ptr<Inode>>;
 

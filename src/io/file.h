@@ -67,6 +67,10 @@ public:
     virtual base::Result<base::Done> remove(const std::string& path) = 0;  // file, empty directory
     virtual base::Result<base::Done> make_directories(const std::string& path) = 0;  // mkdir -p
     virtual base::Result<base::Done> sync_directory(const std::string& path) = 0;
+    // syncfs: all files and names of the file system that `path` lies on, in one go. One call costs
+    // about as much as the sync of a single file, hence batches. A failure means the same as that
+    // of sync_data(), for all of them.
+    virtual base::Result<base::Done> sync_file_system(const std::string& path) = 0;
     // Sorted by name, without . and ..; NotFound when there is no such directory.
     virtual base::Result<std::vector<DirectoryEntry>> list(const std::string& path) = 0;
     // Bytes that an ordinary process may still write to the file system of `path`.

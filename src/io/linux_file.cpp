@@ -139,6 +139,12 @@ Result<Done> LinuxFileSystem::sync_directory(const std::string& path) {
     return done_or_error(::fsync(directory.get()), "fsync directory");
 }
 
+Result<Done> LinuxFileSystem::sync_file_system(const std::string& path) {
+    const FileDescriptor directory(::open(path.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+    if (!directory.is_open()) return last_error("open directory");
+    return done_or_error(::syncfs(directory.get()), "syncfs");
+}
+
 Result<std::vector<DirectoryEntry>> LinuxFileSystem::list(const std::string& path) {
     const std::unique_ptr<DIR, CloseDirectory> directory(::opendir(path.c_str()));
     if (!directory) return last_error("opendir");

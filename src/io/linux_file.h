@@ -13,6 +13,7 @@ public:
     base::Result<base::Done> remove(const std::string& path) override;
     base::Result<base::Done> make_directories(const std::string& path) override;
     base::Result<base::Done> sync_directory(const std::string& path) override;
+    base::Result<base::Done> sync_file_system(const std::string& path) override;
     base::Result<std::vector<DirectoryEntry>> list(const std::string& path) override;
     base::Result<std::uint64_t> free_bytes(const std::string& path) override;
 };

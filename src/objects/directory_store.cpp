@@ -46,11 +46,14 @@ Result<Done> allow_absence(Result<Done> result) {
 class DirectoryWriter : public ObjectWriter {
 public:
     DirectoryWriter(io::FileSystem& files, std::string path)
-        : files_(files), path_(std::move(path)), unfinished_(path_ + std::string(kUnfinished)) {}
+        : files_(files),
+          path_(std::move(path)),
+          unfinished_(path_ + std::string(kUnfinished)),
+          replaced_(path_ + std::string(kReplaced)) {}
     DirectoryWriter(const DirectoryWriter&) = delete;
     DirectoryWriter& operator=(const DirectoryWriter&) = delete;
     ~DirectoryWriter() override {
-        if (!is_committed_) (void)files_.remove_tree(unfinished_);  // else tidy() does it
+        if (!is_in_place_) (void)files_.remove_tree(unfinished_);  // else tidy() does it
     }
 
     Result<Done> begin() {
@@ -66,9 +69,7 @@ public:
                 return made.error();
             }
         }
-        auto file = files_.create(path);
-        if (file) parts_.insert(name);
-        return file;
+        return files_.create(path);
     }
 
     Result<PartInfo> digest(const std::string& name) override {
@@ -78,66 +79,45 @@ public:
         return digest_file(**file, name);
     }
 
-    Result<Done> commit(std::span<const PartInfo> expected) override {
-        if (auto synced = sync_parts(); !synced) return synced;
-        for (const PartInfo& part : expected) {
-            const auto found = digest(part.name);
-            if (!found) return found.error();
-            if (found->size != part.size || found->sha256 != part.sha256) {
-                return Error{Errc::Io, "object: a part read back differs from what was written"};
-            }
-        }
-        return put_in_place();
-    }
-
-private:
-    Result<Done> sync_parts() {
-        std::set<std::string> directories{unfinished_};
-        for (const std::string& name : parts_) {
-            const std::string path = join_path(unfinished_, name);
-            directories.insert(io::parent_path(path));
-            // Syncing through another descriptor writes all of the file's dirty pages.
-            const auto file = files_.open_for_reading(path);
-            if (!file) return file.error();
-            if (auto synced = (*file)->sync_data(); !synced) return synced;
-            (*file)->drop_cache();
-        }
-        for (const std::string& directory : directories) {
-            if (auto synced = files_.sync_directory(directory); !synced) return synced;
-        }
+    // After a sync: from the disk, as far as the kernel lets us.
+    Result<Done> compare(const PartInfo& expected) {
+        const auto file = files_.open_for_reading(join_path(unfinished_, expected.name));
+        if (!file) return file.error();
+        (*file)->drop_cache();
+        const auto found = digest_file(**file, expected.name);
+        if (!found) return found.error();
+        if (found->size != expected.size || found->sha256 != expected.sha256)
+            return Error{Errc::Io, "object: a part read back differs from what was written"};
         return Done{};
     }
 
     Result<Done> put_in_place() {
-        const std::string replaced = path_ + std::string(kReplaced);
-        if (auto gone = files_.remove_tree(replaced); !gone) return gone;
-        const auto moved = files_.rename(path_, replaced);
+        if (auto gone = files_.remove_tree(replaced_); !gone) return gone;
+        const auto moved = files_.rename(path_, replaced_);
         if (!moved && moved.error().code != Errc::NotFound) return moved;
         if (auto renamed = files_.rename(unfinished_, path_); !renamed) {
-            if (moved) (void)files_.rename(replaced, path_);  // else tidy() does it
+            if (moved) (void)files_.rename(replaced_, path_);  // else tidy() does it
             return renamed;
         }
-        is_committed_ = true;
-        if (auto synced = sync_ancestors(); !synced) return synced;
-        return files_.remove_tree(replaced);
-    }
-
-    // ID in DD, DD in MM, MM in YYYY, YYYY in ROOT, ROOT in DATA: any may be new.
-    Result<Done> sync_ancestors() {
-        std::string directory = path_;
-        for (int level = 0; level < 5; ++level) {
-            directory = io::parent_path(directory);
-            if (auto synced = files_.sync_directory(directory); !synced) return synced;
-        }
+        is_in_place_ = true;
         return Done{};
     }
 
+    Result<Done> remove_replaced() { return files_.remove_tree(replaced_); }
+
+private:
     io::FileSystem& files_;
     const std::string path_;
     const std::string unfinished_;
-    std::set<std::string> parts_;
-    bool is_committed_ = false;
+    const std::string replaced_;
+    bool is_in_place_ = false;
 };
+
+Result<Done> check_and_place(DirectoryWriter& writer, std::span<const PartInfo> expected) {
+    for (const PartInfo& part : expected)
+        if (auto same = writer.compare(part); !same) return same;
+    return writer.put_in_place();
+}
 
 Result<Done> collect_parts(io::FileSystem& files, const std::string& directory,
                            const std::string& prefix, std::vector<PartInfo>& parts) {
@@ -212,6 +192,26 @@ Result<std::unique_ptr<ObjectWriter>> DirectoryStore::begin(const ObjectKey& key
     auto writer = std::make_unique<DirectoryWriter>(files_, location(key));
     if (auto begun = writer->begin(); !begun) return begun.error();
     return std::unique_ptr<ObjectWriter>(std::move(writer));
+}
+
+std::vector<Result<Done>> DirectoryStore::commit(std::span<const WrittenObject> batch) {
+    const auto synced = files_.sync_file_system(root_);
+    if (!synced) return std::vector<Result<Done>>(batch.size(), synced);
+    std::vector<Result<Done>> results;
+    results.reserve(batch.size());
+    // A store's writers are those that its begin() made.
+    const auto writer_of = [](const WrittenObject& object) -> DirectoryWriter& {
+        return static_cast<DirectoryWriter&>(*object.writer);
+    };
+    for (const WrittenObject& object : batch)
+        results.push_back(check_and_place(writer_of(object), object.expected));
+    // Of the renames, and of each directory above that may be new.
+    const auto renamed = files_.sync_file_system(root_);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        if (!results[i]) continue;
+        results[i] = renamed ? writer_of(batch[i]).remove_replaced() : renamed;
+    }
+    return results;
 }
 
 Result<std::unique_ptr<io::File>> DirectoryStore::open_part(const ObjectKey& key,

@@ -1,5 +1,7 @@
 // Objects in a local directory: ROOT/YYYY/MM/DD/ID/PART, the date in UTC. A new object is written
 // to ID.part beside its place, synced, and renamed; an older revision waits as ID.old meanwhile.
+// Syncing is syncfs(), twice for a batch: a recording has about ten parts and seven directories,
+// and an fsync for each of them kept a disk from storing more than some recordings a second.
 #pragma once
 
 #include "objects/object_store.h"
@@ -16,6 +18,7 @@ public:
     base::Result<base::Done> tidy();
 
     base::Result<std::unique_ptr<ObjectWriter>> begin(const ObjectKey& key) override;
+    std::vector<base::Result<base::Done>> commit(std::span<const WrittenObject> batch) override;
     base::Result<std::unique_ptr<io::File>> open_part(const ObjectKey& key,
                                                       const std::string& name) override;
     base::Result<std::vector<PartInfo>> list_parts(const ObjectKey& key) override;

@@ -44,7 +44,8 @@ base::Result<base::Done> put(ObjectStore& store, const ObjectKey& key, std::stri
         if (!digest) return digest.error();
         expected.push_back(*digest);
     }
-    return (*writer)->commit(expected);
+    const WrittenObject object{.writer = std::move(*writer), .expected = std::move(expected)};
+    return store.commit({&object, 1}).front();
 }
 
 TEST(DirectoryStore, KeepsAnObjectUnderItsDayAndId) {
@@ -119,7 +120,48 @@ TEST(DirectoryStore, DoesNotCommitWhatItReadsBackDifferently) {
     ASSERT_TRUE((*(*writer)->create_part("p"))->append(as_bytes("abc")));
     const PartInfo part = *(*writer)->digest("p");
     files.corrupt(files.paths().at(0), 1, 1);
-    EXPECT_FALSE((*writer)->commit({&part, 1}));
+    const WrittenObject object{.writer = std::move(*writer), .expected = {part}};
+    EXPECT_FALSE(store.commit({&object, 1}).front());
+    EXPECT_TRUE(store.list()->empty());
+}
+
+TEST(DirectoryStore, CommitsTheGoodOnesOfABatch) {
+    io::FaultyFileSystem files;
+    DirectoryStore store(files, "r");
+    std::vector<WrittenObject> batch;
+    for (const std::uint8_t n : base::Bytes{1, 2, 3}) {
+        auto writer = store.begin(test_key(n));
+        ASSERT_TRUE((*(*writer)->create_part("p"))->append(as_bytes("abc")));
+        const PartInfo part = *(*writer)->digest("p");
+        batch.push_back({.writer = std::move(*writer), .expected = {part}});
+    }
+    batch[1].expected[0].sha256[5] ^= 1;
+    const auto results = store.commit(batch);
+    ASSERT_EQ(results.size(), 3U);
+    EXPECT_TRUE(results[0]);
+    EXPECT_FALSE(results[1]);
+    EXPECT_TRUE(results[2]);
+    batch.clear();
+    EXPECT_EQ(store.list()->size(), 2U);
+    files.power_loss();  // may bring back the name of what was not stored
+    ASSERT_TRUE(store.tidy());
+    EXPECT_EQ(read_part(store, test_key(1), "p"), "abc");
+    EXPECT_EQ(read_part(store, test_key(3), "p"), "abc");
+    EXPECT_EQ(files.paths().size(), 2U);
+}
+
+TEST(DirectoryStore, AFailedSyncIsAFailureOfTheWholeBatch) {
+    io::FaultyFileSystem files;
+    DirectoryStore store(files, "r");
+    std::vector<WrittenObject> batch;
+    for (const std::uint8_t n : base::Bytes{1, 2}) {
+        auto writer = store.begin(test_key(n));
+        ASSERT_TRUE((*(*writer)->create_part("p"))->append(as_bytes("abc")));
+        const PartInfo part = *(*writer)->digest("p");
+        batch.push_back({.writer = std::move(*writer), .expected = {part}});
+    }
+    files.fail_call(1, EIO);
+    for (const auto& result : store.commit(batch)) EXPECT_FALSE(result);
     EXPECT_TRUE(store.list()->empty());
 }
 

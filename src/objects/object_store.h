@@ -30,8 +30,8 @@ struct PartInfo {
     Sha256 sha256{};
 };
 
-// A recording that is being stored; nothing of it is visible before commit(). Destroyed without
-// commit(), it leaves nothing behind. One thread.
+// A recording that is being stored; nothing of it is visible before ObjectStore::commit().
+// Destroyed without that, it leaves nothing behind. One thread.
 class ObjectWriter {
 public:
     ObjectWriter() = default;
@@ -43,10 +43,12 @@ public:
     virtual base::Result<std::unique_ptr<io::File>> create_part(const std::string& name) = 0;
     // Size and hash of what was written so far, read back from the file.
     virtual base::Result<PartInfo> digest(const std::string& name) = 0;
-    // Syncs all parts, reads those in `expected` back and compares them, then makes the object
-    // visible, durably, in place of an older revision. After an error either revision is there,
-    // whole; committing the same again is safe, by a new begin().
-    virtual base::Result<base::Done> commit(std::span<const PartInfo> expected) = 0;
+};
+
+// An object whose parts are all written, and what they must be when they are read back.
+struct WrittenObject {
+    std::unique_ptr<ObjectWriter> writer;  // of the store that is to commit it
+    std::vector<PartInfo> expected{};
 };
 
 class ObjectStore {
@@ -57,6 +59,11 @@ public:
     virtual ~ObjectStore() = default;
 
     virtual base::Result<std::unique_ptr<ObjectWriter>> begin(const ObjectKey& key) = 0;
+    // Syncs all parts of all objects, reads the `expected` ones back and compares them, then makes
+    // each object visible, durably, in place of an older revision; one result for each. Many at
+    // once cost little more than one. After an error either revision is there, whole; committing
+    // the same again is safe, by a new begin().
+    virtual std::vector<base::Result<base::Done>> commit(std::span<const WrittenObject> batch) = 0;
     // NotFound when the object or the part is not there.
     virtual base::Result<std::unique_ptr<io::File>> open_part(const ObjectKey& key,
                                                               const std::string& name) = 0;

@@ -2,17 +2,20 @@
 
 #include <fmt/format.h>
 
-#include <deque>
 #include "io/thread_name.h"
 #include "journal/reader.h"
 #include "server/attempt_record.h"
 
 namespace earshot::server {
 
+using base::Reason;
+
 namespace {
 
 constexpr std::size_t kMaxQueuedJobs = 100'000;
 constexpr std::chrono::seconds kRetryAfter{5};
+constexpr std::size_t kMaxBatch = 64;  // recordings committed together
+constexpr std::chrono::milliseconds kBatchTime{500};
 
 // Passes the journal's records on and keeps the attempts among them.
 class AttemptCollector : public archive::RecordSource {
@@ -54,81 +57,149 @@ void Archiver::submit(ArchiveJob job) {
             {{"recording", id}});
 }
 
-void Archiver::stop() {
+void Archiver::stop(std::chrono::milliseconds patience) {
+    if (patience != std::chrono::milliseconds::max())
+        give_up_at_ = d_.clock.now().steady + patience;
     queue_.close();
     if (thread_.joinable()) thread_.join();
 }
 
+bool Archiver::is_out_of_patience() const { return d_.clock.now().steady >= give_up_at_.load(); }
+
 void Archiver::run() {
     io::set_thread_name("archive");
-    struct Retry {
-        base::TimePoint at;
-        ArchiveJob job;
-    };
-    std::deque<Retry> retries;
-    const auto attempt = [&](ArchiveJob&& job) {
-        if (archive(job)) return;
-        failures_.fetch_add(1, std::memory_order_relaxed);
-        retries.push_back({.at = d_.clock.now().steady + kRetryAfter, .job = std::move(job)});
-    };
-    for (;;) {
-        auto job = queue_.pop_for(std::chrono::seconds{1});
-        if (job)
-            attempt(std::move(*job));
-        else if (queue_.is_closed())
-            break;
-        while (!retries.empty() && retries.front().at <= d_.clock.now().steady) {
-            ArchiveJob again = std::move(retries.front().job);
-            retries.pop_front();
-            attempt(std::move(again));
-        }
-        waiting_.store(retries.size(), std::memory_order_relaxed);
+    while (!is_out_of_patience()) {
+        std::vector<ArchiveJob> jobs = take_due();
+        if (jobs.empty() && queue_.is_closed()) break;
+        archive(std::move(jobs));
+        waiting_.store(retries_.size(), std::memory_order_relaxed);
     }
-    for (const Retry& retry : retries)
-        d_.log.warning("not archived before the stop; the next start does it",
-                       {{"recording", base::to_string(retry.job.recording)}});
+    if (const std::size_t left = backlog(); left > 0)
+        d_.log.warning(
+            "recordings that are not stored yet stay in the journal; the next start stores them",
+            {{"recordings", std::to_string(left)}});
 }
 
-bool Archiver::archive(const ArchiveJob& job) {
+std::vector<ArchiveJob> Archiver::take_due() {
+    std::vector<ArchiveJob> jobs;
+    if (auto job = queue_.pop_for(std::chrono::seconds{1})) jobs.push_back(std::move(*job));
+    const base::TimePoint now = d_.clock.now().steady;
+    while (!retries_.empty() && retries_.front().at <= now && !queue_.is_closed()) {
+        jobs.push_back(std::move(retries_.front().job));
+        retries_.pop_front();
+    }
+    return jobs;
+}
+
+// Builds the jobs and those that wait behind them, until the batch is full or the first has waited
+// long enough for the others.
+void Archiver::archive(std::vector<ArchiveJob> jobs) {
+    const base::TimePoint commit_at = d_.clock.now().steady + kBatchTime;
+    std::vector<Built> batch;
+    const auto add = [&](ArchiveJob& job) {
+        if (auto built = build(job)) batch.push_back(std::move(*built));
+    };
+    for (ArchiveJob& job : jobs) add(job);
+    while (batch.size() < kMaxBatch && d_.clock.now().steady < commit_at) {
+        auto job = queue_.try_pop();
+        if (!job) break;
+        add(*job);
+    }
+    commit(batch);
+    write_rows(batch);
+}
+
+void Archiver::retry(ArchiveJob&& job) {
+    failures_.fetch_add(1, std::memory_order_relaxed);
+    retries_.push_back({.at = d_.clock.now().steady + kRetryAfter, .job = std::move(job)});
+}
+
+std::optional<Archiver::Built> Archiver::build(ArchiveJob& job) {
     const std::string id = base::to_string(job.recording);
     journal::RecordReader reader(d_.files, d_.journal.directories(), job.recording, job.extents);
     AttemptCollector records(reader);
-    const auto built = archive::build_recording({.recording = job.recording,
-                                                 .records = records,
-                                                 .objects = d_.objects,
-                                                 .key = d_.key,
-                                                 .now = d_.clock.now().wall,
-                                                 .failure = job.failure,
-                                                 .was_closed = job.was_closed});
-    if (!built) {
-        d_.log.error(
-            "a recording could not be stored; it stays in the journal and is tried again",
-            {{"recording", id}, {"reason", built.error().code}, {"text", built.error().text}});
-        // Nothing to build it from: trying again cannot help, and the row says so.
-        if (built.error().code != "no_records") return false;
+    auto output = archive::build_recording({.recording = job.recording,
+                                            .records = records,
+                                            .objects = d_.objects,
+                                            .key = d_.key,
+                                            .now = d_.clock.now().wall,
+                                            .failure = job.failure,
+                                            .was_closed = job.was_closed});
+    if (output)
+        return Built{.job = std::move(job),
+                     .output = *std::move(output),
+                     .attempts = records.take_attempts()};
+    d_.log.error(
+        "a recording could not be stored; it stays in the journal and is tried again",
+        {{"recording", id}, {"reason", output.error().code}, {"text", output.error().text}});
+    if (output.error().code != "no_records") {
+        retry(std::move(job));
+        return std::nullopt;
     }
-    catalog::Recording row;
-    archive::BuildOutput output;
-    if (built)
-        output = *built;
-    else {
-        output.summary.id = id;
-        output.summary.state = catalog::State::Failed;
-        output.summary.reason = built.error();
-        output.summary.duration_ms = 0;
-    }
-    if (!write_rows(output, records.take_attempts(), row)) return false;
-    if (d_.on_stored) d_.on_stored(row);
-    // Refused only when thousands of releases wait: the next start finds the recording stored and
-    // lets go then.
-    if (!d_.journal.release(job.serial))
-        d_.log.warning("journal space is freed later", {{"recording", id}});
-    return true;
+    // Nothing to build it from: trying again cannot help, and the row says so.
+    Built failed{.job = std::move(job), .output = {}, .attempts = records.take_attempts()};
+    failed.output.summary.id = id;
+    failed.output.summary.state = catalog::State::Failed;
+    failed.output.summary.reason = output.error();
+    failed.output.summary.duration_ms = 0;
+    return failed;
 }
 
-bool Archiver::write_rows(const archive::BuildOutput& built, std::vector<catalog::Attempt> attempts,
-                          catalog::Recording& row) {
-    const archive::Summary& summary = built.summary;
+// What the store refuses leaves the batch, to be tried again.
+void Archiver::commit(std::vector<Built>& batch) {
+    std::vector<objects::WrittenObject> objects;
+    std::vector<std::size_t> owners;
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        if (batch[i].output.object.writer == nullptr) continue;  // a failed one has no parts
+        objects.push_back(std::move(batch[i].output.object));
+        owners.push_back(i);
+    }
+    if (objects.empty()) return;
+    const auto results = d_.objects.commit(objects);
+    for (std::size_t i = results.size(); i-- > 0;) {
+        if (results[i]) continue;
+        const auto built = batch.begin() + static_cast<std::ptrdiff_t>(owners[i]);
+        const Reason reason = archive::storage_reason(results[i].error(), "recording");
+        d_.log.error("a recording could not be stored; it stays in the journal and is tried again",
+                     {{"recording", built->output.summary.id},
+                      {"reason", reason.code},
+                      {"text", reason.text}});
+        retry(std::move(built->job));
+        batch.erase(built);
+    }
+}
+
+void Archiver::write_rows(std::vector<Built>& batch) {
+    if (batch.empty()) return;
+    catalog::Change change;
+    for (Built& built : batch) fill_rows(built, change);
+    if (const auto failure = catalog::submit_and_wait(d_.catalogue, std::move(change))) {
+        d_.log.error(
+            "the catalogue did not take the final rows of recordings; they are tried again",
+            {{"recordings", std::to_string(batch.size())},
+             {"reason", failure->code},
+             {"text", failure->text}});
+        for (Built& built : batch) retry(std::move(built.job));
+        return;
+    }
+    for (const Built& built : batch) {
+        const archive::Summary& summary = built.output.summary;
+        d_.log.info("recording stored",
+                    {{"recording", summary.id},
+                     {"state", std::string(catalog::to_string(summary.state))},
+                     {"duration_ms", std::to_string(summary.duration_ms.value_or(0))},
+                     {"reason", summary.reason ? summary.reason->text : ""}});
+        if (d_.on_stored) d_.on_stored(built.row);
+        // Refused only when thousands of releases wait: the next start finds the recording stored
+        // and lets go then.
+        if (!d_.journal.release(built.job.serial))
+            d_.log.warning("journal space is freed later", {{"recording", summary.id}});
+    }
+}
+
+void Archiver::fill_rows(Built& built, catalog::Change& change) {
+    const archive::Summary& summary = built.output.summary;
+    catalog::Recording& row = built.row;
     // The row of the call's begin knows the peer; after a lost catalogue it comes from the attempt.
     if (auto known = d_.catalogue.find(summary.id)) row = *known;
     row.id = summary.id;
@@ -140,13 +211,12 @@ bool Archiver::write_rows(const archive::BuildOutput& built, std::vector<catalog
     row.session_ids = summary.session_ids;
     row.summary = archive::to_json(summary);
     row.search = archive::search_text(summary);
-    row.directory = built.directory;
-    if (row.peer.empty() && !attempts.empty()) row.peer = attempts.front().peer;
-
-    catalog::Change change{.recordings = {row}, .attempts = {}};
+    row.directory = built.output.directory;
+    if (row.peer.empty() && !built.attempts.empty()) row.peer = built.attempts.front().peer;
+    change.recordings.push_back(row);
     // Signalling has written how each attempt ended, but after a crash, or when the catalogue could
     // not take it.
-    for (catalog::Attempt& attempt : attempts) {
+    for (catalog::Attempt& attempt : built.attempts) {
         const auto known = d_.catalogue.list_attempts({.limit = 1, .id = attempt.id});
         if (!known || (!known->empty() && known->front().outcome != "recording")) continue;
         attempt.outcome = "recorded";
@@ -154,18 +224,6 @@ bool Archiver::write_rows(const archive::BuildOutput& built, std::vector<catalog
         attempt.reason = summary.reason;
         change.attempts.push_back(std::move(attempt));
     }
-    if (const auto failure = catalog::submit_and_wait(d_.catalogue, std::move(change))) {
-        d_.log.error(
-            "the catalogue did not take a recording's final row; it is tried again",
-            {{"recording", summary.id}, {"reason", failure->code}, {"text", failure->text}});
-        return false;
-    }
-    d_.log.info("recording stored",
-                {{"recording", summary.id},
-                 {"state", std::string(catalog::to_string(summary.state))},
-                 {"duration_ms", std::to_string(summary.duration_ms.value_or(0))},
-                 {"reason", summary.reason ? summary.reason->text : ""}});
-    return true;
 }
 
 }  // namespace earshot::server

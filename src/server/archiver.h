@@ -1,10 +1,13 @@
 // The archive thread: takes recordings whose journal part is sealed, stores them, writes the
 // catalogue's final row, tells of it, and only then gives the journal space back (design section 4:
-// order of truth). What fails is tried again; until it succeeds the journal keeps everything.
+// order of truth). Recordings that wait together are stored together: syncing a batch costs the
+// disk about what a single one does. What fails is tried again; until then the journal keeps
+// everything.
 #pragma once
 
 #include <atomic>
 #include <chrono>
+#include <deque>
 #include <functional>
 #include <optional>
 #include <string>
@@ -55,22 +58,42 @@ public:
     // Any thread. A full queue (a disk that has failed for long) leaves the job to the next start's
     // recovery.
     void submit(ArchiveJob job);
-    // Works off what is queued (no further retries), then ends the thread.
-    void stop();
+    // Works off what is queued for `patience` (no further retries), then ends the thread. The rest
+    // is stored by the next start.
+    void stop(std::chrono::milliseconds patience = std::chrono::milliseconds::max());
 
     std::size_t backlog() const { return queue_.size() + waiting_.load(std::memory_order_relaxed); }
     std::uint64_t failures() const { return failures_.load(std::memory_order_relaxed); }
 
 private:
+    struct Retry {
+        base::TimePoint at;
+        ArchiveJob job;
+    };
+    // A job whose parts are written, on its way to be committed.
+    struct Built {
+        ArchiveJob job;
+        archive::BuildOutput output;
+        std::vector<catalog::Attempt> attempts{};
+        catalog::Recording row{};
+    };
+
     void run();
-    bool archive(const ArchiveJob& job);  // false: try again later
-    bool write_rows(const archive::BuildOutput& built, std::vector<catalog::Attempt> attempts,
-                    catalog::Recording& row);
+    bool is_out_of_patience() const;
+    std::vector<ArchiveJob> take_due();  // empty: nothing came in a second
+    void archive(std::vector<ArchiveJob> jobs);
+    std::optional<Built> build(ArchiveJob& job);
+    void commit(std::vector<Built>& batch);
+    void write_rows(std::vector<Built>& batch);
+    void fill_rows(Built& built, catalog::Change& change);
+    void retry(ArchiveJob&& job);
 
     Dependencies d_;
     base::BoundedQueue<ArchiveJob> queue_;
+    std::deque<Retry> retries_;
     std::atomic<std::size_t> waiting_{0};  // failed jobs that will be tried again
     std::atomic<std::uint64_t> failures_{0};
+    std::atomic<base::TimePoint> give_up_at_{base::TimePoint::max()};
     std::jthread thread_;
 };
 

@@ -33,6 +33,9 @@ using base::Reason;
 
 namespace {
 
+// How long a stop works on recordings that wait to be stored; systemd kills after 90 s by default.
+constexpr std::chrono::seconds kArchivePatience{20};
+
 // One descriptor a media port: the soft limit of 1024 would end admission at 250 calls
 // (design 9.1).
 void raise_descriptor_limit(base::Log& log) {
@@ -239,7 +242,7 @@ private:
         }
         // Recordings that were sealed by the stop itself.
         if (signalling_) signalling_->take_last_notifications();
-        if (archiver_) archiver_->stop();
+        if (archiver_) archiver_->stop(kArchivePatience);
         // Its thread works off what was submitted and calls back into signalling: it ends first.
         // Whoever else borrows it has been stopped above.
         catalogue_.reset();
