@@ -4,7 +4,7 @@
 
 #include <optional>
 
-#include "journal/reader.h"
+#include "journal/reader.h"  // Damage
 #include "journal/record.h"
 
 namespace earshot::archive {
@@ -21,17 +21,6 @@ public:
     virtual std::optional<journal::Record> next() = 0;
     // What could not be read, complete after the last record.
     virtual journal::Damage damage() const = 0;
-};
-
-// Borrows the reader.
-class JournalSource : public RecordSource {
-public:
-    explicit JournalSource(journal::RecordReader& reader) : reader_(reader) {}
-    std::optional<journal::Record> next() override { return reader_.next(); }
-    journal::Damage damage() const override { return reader_.damage(); }
-
-private:
-    journal::RecordReader& reader_;
 };
 
 }  // namespace earshot::archive

@@ -180,12 +180,14 @@ bool Committer::sync_and_confirm(const base::Now& now) {
 }
 
 void Committer::confirm(const Frame& frame) {
-    const ClockSample clock{frame.header.monotonic_ns, frame.header.realtime_ns};
+    ClockSample clock{.monotonic_ns = frame.header.monotonic_ns,
+                      .realtime_ns = frame.header.realtime_ns};
     for (std::size_t i = 0; i < frame.runs.size(); ++i) {
         const FrameRun& run = frame.runs[i];
         const auto offset = static_cast<std::uint32_t>(frame.offset + frame.header.table[i].offset);
         OpenRecording& recording = open_[run.serial];
         recording.recording = run.recording;
+        clock.run = static_cast<std::uint32_t>(recording.extents.size());
         recording.extents.append({frame.segment, offset, run.bytes});
         append_if_stepped(recording.clocks, clock);
         auto& segments = recording.segments;

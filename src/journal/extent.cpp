@@ -68,9 +68,7 @@ std::vector<std::uint32_t> ExtentList::segments() const {
 void append_if_stepped(std::vector<ClockSample>& clocks, const ClockSample& sample) {
     constexpr std::int64_t kStepNs = 1'000'000;
     if (!clocks.empty()) {
-        const ClockSample& last = clocks.back();
-        const std::int64_t moved =
-            (sample.realtime_ns - last.realtime_ns) - (sample.monotonic_ns - last.monotonic_ns);
+        const std::int64_t moved = sample.offset_ns() - clocks.back().offset_ns();
         if (moved >= -kStepNs && moved <= kStepNs) return;
     }
     clocks.push_back(sample);

@@ -49,6 +49,10 @@ private:
 struct ClockSample {
     std::int64_t monotonic_ns = 0;
     std::int64_t realtime_ns = 0;
+    std::uint32_t run =
+        0;  // the first run of the recording's ExtentList that was committed with it
+
+    std::int64_t offset_ns() const { return realtime_ns - monotonic_ns; }
     friend bool operator==(const ClockSample&, const ClockSample&) = default;
 };
 void append_if_stepped(std::vector<ClockSample>& clocks, const ClockSample& sample);

@@ -41,6 +41,7 @@ std::optional<Record> RecordReader::next() {
 
 // Fills the buffer with what of the extent can be read, maybe nothing.
 void RecordReader::load_extent() {
+    run_ = runs_loaded_++;
     at_ = 0;
     check_budget_ = kSearchBudgetBytes;
     buffer_.resize(extent_.length);

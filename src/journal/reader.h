@@ -37,6 +37,7 @@ public:
 
     // The payload is valid until the next call. nullopt at the end.
     std::optional<Record> next();
+    std::size_t run() const { return run_; }  // index in the list of the run that it came from
     const Damage& damage() const { return damage_; }
 
 private:
@@ -53,6 +54,8 @@ private:
     std::size_t at_ = 0;
     std::size_t check_budget_ = 0;  // bounds the search behind a bad record
     Extent extent_;
+    std::size_t run_ = 0;
+    std::size_t runs_loaded_ = 0;
     Damage damage_;
 };
 

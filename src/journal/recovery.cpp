@@ -250,8 +250,10 @@ void collect_recordings(const std::vector<FoundFrame>& frames, Recovery& recover
                                                .last_arrival_ns = run.last_arrival_ns});
             }
             RecoveredRecording& recording = recovery.recordings[place->second];
+            ClockSample clock = frame.clock;
+            clock.run = static_cast<std::uint32_t>(recording.extents.size());
             recording.extents.append({frame.segment, run.offset, run.length});
-            append_if_stepped(recording.clocks, frame.clock);
+            append_if_stepped(recording.clocks, clock);
             recording.first_arrival_ns = std::min(recording.first_arrival_ns, run.first_arrival_ns);
             recording.last_arrival_ns = std::max(recording.last_arrival_ns, run.last_arrival_ns);
             recording.record_count += run.records;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include "archive/journal_source.h"
 #include "io/thread_name.h"
 #include "journal/reader.h"
 #include "server/attempt_record.h"
@@ -20,21 +21,21 @@ constexpr std::chrono::milliseconds kBatchTime{500};
 // Passes the journal's records on and keeps the attempts among them.
 class AttemptCollector : public archive::RecordSource {
 public:
-    explicit AttemptCollector(journal::RecordReader& reader) : reader_(reader) {}
+    explicit AttemptCollector(archive::RecordSource& records) : records_(records) {}
 
     std::optional<journal::Record> next() override {
-        auto record = reader_.next();
+        auto record = records_.next();
         if (record && record->header.type == journal::RecordType::Attempt) {
             if (auto attempt = parse_attempt_record(record->payload))
                 attempts_.push_back(std::move(*attempt));
         }
         return record;
     }
-    journal::Damage damage() const override { return reader_.damage(); }
+    journal::Damage damage() const override { return records_.damage(); }
     std::vector<catalog::Attempt> take_attempts() { return std::move(attempts_); }
 
 private:
-    journal::RecordReader& reader_;
+    archive::RecordSource& records_;
     std::vector<catalog::Attempt> attempts_;
 };
 
@@ -117,7 +118,8 @@ void Archiver::retry(ArchiveJob&& job) {
 std::optional<Archiver::Built> Archiver::build(ArchiveJob& job) {
     const std::string id = base::to_string(job.recording);
     journal::RecordReader reader(d_.files, d_.journal.directories(), job.recording, job.extents);
-    AttemptCollector records(reader);
+    archive::JournalSource journalled(reader, job.clocks);
+    AttemptCollector records(journalled);
     auto output = archive::build_recording({.recording = job.recording,
                                             .records = records,
                                             .objects = d_.objects,

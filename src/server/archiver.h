@@ -31,6 +31,7 @@ struct ArchiveJob {
     std::uint64_t serial = 0;  // for Journal::release()
     base::Uuid recording;
     journal::ExtentList extents;
+    std::vector<journal::ClockSample> clocks{};
     bool was_closed = true;
     std::optional<base::Reason> failure;
 };

@@ -78,8 +78,7 @@ protected:
             for (const char* event :
                  {R"({"type":"recording_started","call_id":"c","from":"sip:a@x","to":"sip:r@y"})",
                   R"({"type":"call_ended","by":"peer","code":"bye","text":""})"})
-                ASSERT_TRUE(
-                    rig_.append(handle, base::as_bytes(event), journal::RecordType::Event));
+                ASSERT_TRUE(rig_.append(handle, base::as_bytes(event), journal::RecordType::Event));
             rig_.commit();
             writer.close(handle, 1'000'000'000);
             rig_.commit();
@@ -89,6 +88,7 @@ protected:
             archiver.submit({.serial = closed.serial,
                              .recording = closed.recording,
                              .extents = std::move(closed.extents),
+                             .clocks = std::move(closed.clocks),
                              .was_closed = true,
                              .failure = std::nullopt});
     }

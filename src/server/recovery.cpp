@@ -61,6 +61,7 @@ void recover_recordings(const journal::Recovery& found, journal::Journal& journa
         archiver.submit({.serial = recording.serial,
                          .recording = recording.recording,
                          .extents = recording.extents,
+                         .clocks = recording.clocks,
                          .was_closed = recording.was_closed,
                          .failure = std::nullopt});
     }

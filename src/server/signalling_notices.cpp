@@ -22,6 +22,7 @@ void Signalling::handle(capture::RecordingSealed& sealed) {
     ArchiveJob job{.serial = sealed.closed.serial,
                    .recording = sealed.closed.recording,
                    .extents = std::move(sealed.closed.extents),
+                   .clocks = std::move(sealed.closed.clocks),
                    .was_closed = true,
                    .failure = std::nullopt};
     std::uint64_t storage_lost = 0;
