@@ -7,10 +7,13 @@
 #include "base/text.h"
 #include "siprec/limits.h"
 #include "siprec/metadata.h"
+#include "siprec/metadata_tags.h"
 #include "siprec/xml_document.h"
 
 namespace earshot::siprec {
 namespace {
+
+using Tag = MetadataTag;
 
 constexpr std::array<std::string_view, 3> kNamespaces = {
     "urn:ietf:params:xml:ns:recording:1",  // RFC 7865
@@ -30,10 +33,9 @@ std::string_view local_name(const XmlElement& element) {
     return name;
 }
 
-template <class Visit>
-void for_each_child(const XmlElement& parent, Visit visit) {
-    for (auto child = parent.first_child(); child; child = child->next_sibling()) visit(*child);
-}
+struct Child : XmlElement {
+    Tag tag = Tag::Foreign;
+};
 
 class DocumentParser {
 public:
@@ -46,17 +48,19 @@ private:
         MetadataId group;
     };
 
-    bool is_ours(const XmlElement& element, std::string_view name);
+    template <class Visit>
+    void for_each_child(const XmlElement& parent, Visit visit);
+    Tag tag_of(const XmlElement& element) const;
     void note(std::string text, const XmlElement& at);
     void note_once(bool& noted, std::string text, const XmlElement& at);
     bool count_object();
 
-    void parse_child(const XmlElement& element, const Context& context);
-    bool parse_object(const XmlElement& element, const Context& context);
+    void parse_child(const Child& element, const Context& context);
+    bool parse_object(const Child& element, const Context& context);
     void parse_group(const XmlElement& element);
     void parse_session(const XmlElement& element, const Context& context);
-    void parse_session_child(const XmlElement& child, CommunicationSession& session);
-    bool parse_name(const XmlElement& child, Participant& participant);
+    void parse_session_child(const Child& child, CommunicationSession& session);
+    bool parse_name(const Child& child, Participant& participant);
     void parse_participant(const XmlElement& element, const Context& context);
     void parse_stream(const XmlElement& element, const Context& context);
     void parse_session_recording(const XmlElement& element, const Context& context);
@@ -67,7 +71,7 @@ private:
     MetadataId reference(const XmlElement& element, std::initializer_list<const char*> names);
     void check_id(const MetadataId& id, const XmlElement& at);
     std::optional<base::WallTime> parse_time(const XmlElement& element);
-    bool parse_period(const XmlElement& child, Period& period);
+    bool parse_period(const Child& child, Period& period);
     void check_period(const Period& period, const XmlElement& at);
     void add_stream_ids(const XmlElement& element, std::vector<MetadataId>& ids);
     void add_extension(const XmlElement& element, std::vector<Extension>& extensions);
@@ -76,8 +80,6 @@ private:
 
     MetadataDocument document_;
     std::string_view name_space_;
-    XmlElement asked_{nullptr};    // by is_ours(), which is asked several times for each element
-    std::string_view asked_name_;  // empty: it is not of our namespace
     std::size_t object_count_ = 0;
     std::vector<std::pair<MetadataId, Extension>> parented_;  // extensiondata with parent=
     bool noted_time_ = false;
@@ -86,14 +88,16 @@ private:
     bool too_many_ = false;
 };
 
-bool DocumentParser::is_ours(const XmlElement& element, std::string_view name) {
-    if (!(element == asked_)) {
-        const std::string_view uri = element.name_space();
-        const bool fits = uri.empty() || uri == name_space_ || is_recording_namespace(uri);
-        asked_ = element;
-        asked_name_ = fits ? local_name(element) : std::string_view{};
-    }
-    return asked_name_.size() == name.size() && base::iequals(asked_name_, name);
+Tag DocumentParser::tag_of(const XmlElement& element) const {
+    const std::string_view uri = element.name_space();
+    const bool is_ours = uri.empty() || uri == name_space_ || is_recording_namespace(uri);
+    return is_ours ? find_metadata_tag(local_name(element)) : Tag::Foreign;
+}
+
+template <class Visit>
+void DocumentParser::for_each_child(const XmlElement& parent, Visit visit) {
+    for (auto child = parent.first_child(); child; child = child->next_sibling())
+        visit(Child{*child, tag_of(*child)});
 }
 
 void DocumentParser::note(std::string text, const XmlElement& at) {
@@ -131,7 +135,7 @@ void DocumentParser::check_id(const MetadataId& id, const XmlElement& at) {
 // place in the document, so that a snapshot sent again finds it (Avaya sends stream_id="").
 MetadataId DocumentParser::definition_id(const XmlElement& element, const char* name,
                                          std::size_t index) {
-    std::optional<std::string> value = element.attribute(name);
+    std::optional<std::string_view> value = element.attribute(name);
     if (!value) {
         value = element.attribute("id");
         document_.is_older_form = document_.is_older_form || value.has_value();
@@ -160,24 +164,24 @@ MetadataId DocumentParser::reference(const XmlElement& element,
 }
 
 std::optional<base::WallTime> DocumentParser::parse_time(const XmlElement& element) {
-    const std::string text = element.text();
+    const std::string_view text = element.text();
     const auto parsed = base::parse_time(text);
     if (!parsed) {
-        note(std::string{local_name(element)} + " '" + text + "' is no time", element);
+        note(std::string{local_name(element)} + " '" + std::string{text} + "' is no time", element);
         return std::nullopt;
     }
     if (!parsed->exact)
-        note_once(
-            noted_time_,
-            std::string{local_name(element)} + " '" + text + "' is not in the form of RFC 3339",
-            element);
+        note_once(noted_time_,
+                  std::string{local_name(element)} + " '" + std::string{text} +
+                      "' is not in the form of RFC 3339",
+                  element);
     return parsed->time;
 }
 
-bool DocumentParser::parse_period(const XmlElement& child, Period& period) {
-    if (is_ours(child, "associate-time")) {
+bool DocumentParser::parse_period(const Child& child, Period& period) {
+    if (child.tag == Tag::AssociateTime) {
         period.associate = parse_time(child);
-    } else if (is_ours(child, "disassociate-time")) {
+    } else if (child.tag == Tag::DisassociateTime) {
         period.disassociate = parse_time(child);
     } else {
         return false;
@@ -193,7 +197,7 @@ void DocumentParser::check_period(const Period& period, const XmlElement& at) {
 // <send>ID</send>, or BroadWorks' <send><id>ID</id></send>.
 void DocumentParser::add_stream_ids(const XmlElement& element, std::vector<MetadataId>& ids) {
     const auto add = [&](const XmlElement& holder) {
-        const std::string text = holder.text();
+        const std::string_view text = holder.text();
         if (!text.empty() && count_object()) ids.emplace_back(text);
     };
     if (!element.first_child()) {
@@ -253,7 +257,7 @@ void DocumentParser::parse_group(const XmlElement& element) {
     group.id = definition_id(element, "group_id", document_.objects.groups.size());
     Context context;
     context.group = group.id;
-    for_each_child(element, [&](const XmlElement& child) {
+    for_each_child(element, [&](const Child& child) {
         if (parse_period(child, group.period) || parse_object(child, context)) return;
         add_extension(child, group.extensions);
     });
@@ -265,30 +269,30 @@ int parse_cause(std::string_view text) {
     return static_cast<int>(base::parse_number<std::uint16_t>(base::trim(text)).value_or(0));
 }
 
-void DocumentParser::parse_session_child(const XmlElement& child, CommunicationSession& session) {
-    if (is_ours(child, "sipSessionID")) {
+void DocumentParser::parse_session_child(const Child& child, CommunicationSession& session) {
+    if (child.tag == Tag::SipSessionId) {
         // White space may be folded into the value.
-        std::string value = child.text();
+        std::string value{child.text()};
         value.erase(std::remove_if(value.begin(), value.end(),
                                    [](char c) {
                                        return base::trim({&c, 1}).empty();
                                    }),
                     value.end());
         if (count_object()) session.sip_session_ids.push_back(std::move(value));
-    } else if (is_ours(child, "reason")) {
+    } else if (child.tag == Tag::Reason) {
         EndReason reason;
         reason.protocol = child.attribute("protocol").value_or("SIP");
         reason.cause = parse_cause(child.attribute("cause").value_or(""));
         reason.text = child.text();
         if (count_object()) session.reasons.push_back(std::move(reason));
-    } else if (is_ours(child, "group-ref")) {
+    } else if (child.tag == Tag::GroupRef) {
         session.group = MetadataId{child.text()};
-    } else if (is_ours(child, "start-time")) {
+    } else if (child.tag == Tag::StartTime) {
         session.start = parse_time(child);
-    } else if (is_ours(child, "associate-time")) {  // draft
+    } else if (child.tag == Tag::AssociateTime) {  // draft
         document_.is_older_form = true;
         session.start = parse_time(child);
-    } else if (is_ours(child, "stop-time") || is_ours(child, "disassociate-time")) {
+    } else if (child.tag == Tag::StopTime || child.tag == Tag::DisassociateTime) {
         session.stop = parse_time(child);
     } else {
         add_extension(child, session.extensions);
@@ -302,7 +306,7 @@ void DocumentParser::parse_session(const XmlElement& element, const Context& con
     session.group = context.group;
     Context inner = context;
     inner.session = session.id;
-    for_each_child(element, [&](const XmlElement& child) {
+    for_each_child(element, [&](const Child& child) {
         if (!parse_object(child, inner)) parse_session_child(child, session);
     });
     if (session.start && session.stop && *session.stop < *session.start)
@@ -311,22 +315,22 @@ void DocumentParser::parse_session(const XmlElement& element, const Context& con
 }
 
 // <nameID aor=""><name/></nameID>, or the drafts' <aor> and <name> side by side.
-bool DocumentParser::parse_name(const XmlElement& child, Participant& participant) {
+bool DocumentParser::parse_name(const Child& child, Participant& participant) {
     std::vector<NameId>& names = participant.names;
-    if (is_ours(child, "nameID")) {
+    if (child.tag == Tag::NameId) {
         if (!count_object()) return true;
         NameId& name = names.emplace_back();
         name.aor = base::trim(child.attribute("aor").value_or(""));
-        for_each_child(child, [&](const XmlElement& part) {
-            if (is_ours(part, "aor")) name.aor = part.text();
-            if (!is_ours(part, "name")) return;
+        for_each_child(child, [&](const Child& part) {
+            if (part.tag == Tag::Aor) name.aor = part.text();
+            if (part.tag != Tag::Name) return;
             name.name = part.text();
             name.language = part.language();
         });
-    } else if (is_ours(child, "aor")) {
+    } else if (child.tag == Tag::Aor) {
         document_.is_older_form = true;
-        if (count_object()) names.push_back({child.text(), {}, {}});
-    } else if (is_ours(child, "name")) {
+        if (count_object()) names.push_back({std::string{child.text()}, {}, {}});
+    } else if (child.tag == Tag::Name) {
         document_.is_older_form = true;
         if (names.empty()) names.emplace_back();
         names.back().name = child.text();
@@ -350,10 +354,10 @@ void DocumentParser::parse_participant(const XmlElement& element, const Context&
     if (in_session.session.is_empty()) in_session.session = context.session;
     Period period;
     bool has_streams = false;
-    for_each_child(element, [&](const XmlElement& child) {
+    for_each_child(element, [&](const Child& child) {
         if (parse_name(child, participant) || parse_period(child, period)) return;
-        const bool sends = is_ours(child, "send");
-        if (sends || is_ours(child, "recv")) {  // draft: inside the participant
+        const bool sends = child.tag == Tag::Send;
+        if (sends || child.tag == Tag::Recv) {  // draft: inside the participant
             has_streams = true;
             add_stream_ids(child, sends ? on_streams.send : on_streams.recv);
         } else {
@@ -373,21 +377,22 @@ void DocumentParser::parse_participant(const XmlElement& element, const Context&
     }
 }
 
+// The drafts' mode, times and csrc tell nothing that the RTP does not.
+bool is_draft_stream_child(Tag tag) {
+    return tag == Tag::Mode || tag == Tag::AssociateTime || tag == Tag::DisassociateTime ||
+           tag == Tag::StartTime || tag == Tag::StopTime || tag == Tag::Csrc;
+}
+
 void DocumentParser::parse_stream(const XmlElement& element, const Context& context) {
     MediaStream stream;
     stream.line = element.line();
     stream.id = definition_id(element, "stream_id", document_.objects.streams.size());
     stream.session = reference(element, {"session_id", "session"});
     if (stream.session.is_empty()) stream.session = context.session;
-    for_each_child(element, [&](const XmlElement& child) {
-        // The draft's mode, times and csrc tell nothing that the RTP does not.
-        constexpr std::array<std::string_view, 6> kDraft = {
-            "mode", "associate-time", "disassociate-time", "start-time", "stop-time", "csrc"};
-        const bool draft = std::any_of(kDraft.begin(), kDraft.end(),
-                                       [&](std::string_view name) { return is_ours(child, name); });
-        if (is_ours(child, "label")) {
+    for_each_child(element, [&](const Child& child) {
+        if (child.tag == Tag::Label) {
             stream.label = child.text();
-        } else if (draft) {
+        } else if (is_draft_stream_child(child.tag)) {
             document_.is_older_form = true;
         } else {
             add_extension(child, stream.extensions);
@@ -402,7 +407,7 @@ void DocumentParser::parse_session_recording(const XmlElement& element, const Co
     assoc.session = reference(element, {"session_id", "session"});
     if (assoc.session.is_empty()) assoc.session = context.session;
     Period period;
-    for_each_child(element, [&](const XmlElement& child) {
+    for_each_child(element, [&](const Child& child) {
         if (!parse_period(child, period)) add_extension(child, assoc.extensions);
     });
     check_period(period, element);
@@ -417,11 +422,11 @@ void DocumentParser::parse_participant_session(const XmlElement& element, const 
     assoc.session = reference(element, {"session_id", "session"});
     if (assoc.session.is_empty()) assoc.session = context.session;
     Period period;
-    for_each_child(element, [&](const XmlElement& child) {
-        if (is_ours(child, "param")) {
+    for_each_child(element, [&](const Child& child) {
+        if (child.tag == Tag::Param) {
             if (count_object())
-                assoc.params.push_back(
-                    {child.attribute("pname").value_or(""), child.attribute("pval").value_or("")});
+                assoc.params.push_back({std::string{child.attribute("pname").value_or("")},
+                                        std::string{child.attribute("pval").value_or("")}});
         } else if (!parse_period(child, period)) {
             add_extension(child, assoc.extensions);
         }
@@ -440,10 +445,10 @@ void DocumentParser::parse_participant_stream(const XmlElement& element) {
     assoc.line = element.line();
     assoc.participant = reference(element, {"participant_id", "participant"});
     Period period;
-    for_each_child(element, [&](const XmlElement& child) {
-        if (is_ours(child, "send")) {
+    for_each_child(element, [&](const Child& child) {
+        if (child.tag == Tag::Send) {
             add_stream_ids(child, assoc.send);
-        } else if (is_ours(child, "recv")) {
+        } else if (child.tag == Tag::Recv) {
             add_stream_ids(child, assoc.recv);
         } else if (!parse_period(child, period)) {
             add_extension(child, assoc.extensions);
@@ -460,39 +465,47 @@ void DocumentParser::parse_participant_stream(const XmlElement& element) {
 
 // False when the element is no object of ours. Drafts nest sessions in groups and participants in
 // sessions; the depth limit of the XML bounds the recursion.
-bool DocumentParser::parse_object(const XmlElement& element, const Context& context) {
-    const auto is = [&](std::string_view name) { return is_ours(element, name); };
-    const bool known = is("group") || is("session") || is("participant") || is("stream") ||
-                       is("sessionrecordingassoc") || is("participantsessionassoc") ||
-                       is("participantstreamassoc");
-    if (!known) return false;
+bool DocumentParser::parse_object(const Child& element, const Context& context) {
+    const bool is_object = element.tag == Tag::Group || element.tag == Tag::Session ||
+                           element.tag == Tag::Participant || element.tag == Tag::Stream ||
+                           element.tag == Tag::SessionRecordingAssoc ||
+                           element.tag == Tag::ParticipantSessionAssoc ||
+                           element.tag == Tag::ParticipantStreamAssoc;
+    if (!is_object) return false;
     if (!count_object()) return true;
-    if (is("group")) {
-        parse_group(element);
-    } else if (is("session")) {
-        parse_session(element, context);
-    } else if (is("participant")) {
-        parse_participant(element, context);
-    } else if (is("stream")) {
-        parse_stream(element, context);
-    } else if (is("sessionrecordingassoc")) {
-        parse_session_recording(element, context);
-    } else if (is("participantsessionassoc")) {
-        parse_participant_session(element, context);
-    } else {
-        parse_participant_stream(element);
+    switch (element.tag) {
+        case Tag::Group:
+            parse_group(element);
+            break;
+        case Tag::Session:
+            parse_session(element, context);
+            break;
+        case Tag::Participant:
+            parse_participant(element, context);
+            break;
+        case Tag::Stream:
+            parse_stream(element, context);
+            break;
+        case Tag::SessionRecordingAssoc:
+            parse_session_recording(element, context);
+            break;
+        case Tag::ParticipantSessionAssoc:
+            parse_participant_session(element, context);
+            break;
+        default:
+            parse_participant_stream(element);
     }
     return true;
 }
 
-void DocumentParser::parse_child(const XmlElement& element, const Context& context) {
-    if (is_ours(element, "datamode")) {
-        const std::string mode = element.text();
+void DocumentParser::parse_child(const Child& element, const Context& context) {
+    if (element.tag == Tag::DataMode) {
+        const std::string_view mode = element.text();
         if (local_name(element) != "datamode") document_.is_older_form = true;
         if (base::iequals(mode, "partial")) {
             document_.mode = DataMode::Partial;
         } else if (!base::iequals(mode, "complete")) {
-            note("datamode '" + mode + "' is read as complete", element);
+            note("datamode '" + std::string{mode} + "' is read as complete", element);
         }
     } else if (!parse_object(element, context)) {
         add_extension(element, document_.objects.extensions);
@@ -530,15 +543,15 @@ base::Result<MetadataDocument, MetadataIssue> DocumentParser::run(const XmlDocum
 
     if (is_request) {
         document_.kind = MetadataDocument::Kind::SnapshotRequest;
-        for_each_child(root, [&](const XmlElement& child) {
-            if (is_ours(child, "requestreason")) {
+        for_each_child(root, [&](const Child& child) {
+            if (child.tag == Tag::RequestReason) {
                 document_.request_reason = child.text();
             } else {
                 add_extension(child, document_.objects.extensions);
             }
         });
     } else {
-        for_each_child(root, [&](const XmlElement& child) { parse_child(child, {}); });
+        for_each_child(root, [&](const Child& child) { parse_child(child, {}); });
     }
     if (too_many_) return MetadataIssue{"the document has too many objects", root.line()};
     attach_parented_extensions();

@@ -1,225 +1,152 @@
 #include "siprec/xml_document.h"
 
-#include <libxml/parser.h>
-#include <libxml/parserInternals.h>
-#include <libxml/tree.h>
-#include <libxml/xmlerror.h>
-
-#include <array>
+#include <algorithm>
 
 #include "base/text.h"
 #include "siprec/limits.h"
+#include "siprec/xml_charset.h"
+#include "siprec/xml_tree.h"
 
 namespace earshot::siprec {
 namespace {
 
-std::string_view view(const xmlChar* text) {
-    // libxml2's strings are UTF-8 in unsigned char.
-    return text == nullptr ? std::string_view{} : reinterpret_cast<const char*>(text);
-}
-const xmlChar* xml_text(const char* text) { return reinterpret_cast<const xmlChar*>(text); }
-
-struct FreeContext {
-    void operator()(xmlParserCtxtPtr context) const { xmlFreeParserCtxt(context); }
-};
-struct FreeString {
-    void operator()(xmlChar* text) const { xmlFree(text); }
-};
-struct FreeBuffer {
-    void operator()(xmlBufferPtr buffer) const { xmlBufferFree(buffer); }
-};
-using OwnedString = std::unique_ptr<xmlChar, FreeString>;
-
-// Called at <!DOCTYPE, before any of it is acted on.
-void refuse_doctype(void* context, const xmlChar*, const xmlChar*, const xmlChar*) {
-    auto* parser = static_cast<xmlParserCtxtPtr>(context);
-    *static_cast<bool*>(parser->_private) = true;
-    xmlStopParser(parser);
-}
-
-// libxml2 prints to stderr otherwise; the last error is read from the context instead.
-void ignore_error(void*, xmlErrorPtr) {}
-
-XmlDocument::Fault last_fault(xmlParserCtxtPtr context) {
-    const xmlError* error = xmlCtxtGetLastError(context);
-    if (error == nullptr || error->message == nullptr) return {"not well-formed XML", 0};
-    return {base::to_valid_utf8(base::trim(error->message)), error->line};
-}
-
-// The names that libxml2 decodes by itself or through iconv; a name of a peer is looked up only
-// when it looks like one.
-bool is_known_charset(const std::string& name) {
-    if (name.empty() || name.size() > 32) return false;
-    for (const char c : name) {
-        const bool ok = base::is_digit(c) ||
-                        (base::to_lower(c) >= 'a' && base::to_lower(c) <= 'z') || c == '-' ||
-                        c == '_';
-        if (!ok) return false;
-    }
-    xmlCharEncodingHandlerPtr handler = xmlFindCharEncodingHandler(name.c_str());
-    if (handler == nullptr) return false;
-    xmlCharEncCloseFunc(handler);
-    return true;
-}
-
-// libxml2 compares each attribute of a tag with all before it, and says so only afterwards: 20,000
-// in one tag took 25 s. So they are counted first, in the raw bytes; zeros are UTF-16's. Text
-// counts with the tag before it, hence a limit far above kMaxXmlAttributes.
-bool has_crowded_tag(std::string_view bytes) {
-    std::size_t values = 0;
-    bool after_equals = false;
-    for (const char c : bytes) {
-        if (c == '<') values = 0;
-        if (after_equals && (c == '"' || c == '\'') && ++values > kMaxXmlTagValues) return true;
-        const bool is_blank = c == ' ' || c == '\t' || c == '\r' || c == '\n' || c == '\0';
-        after_equals = c == '=' || (after_equals && is_blank);
-    }
-    return false;
-}
-
-const char* check_element(const xmlNode* node) {
-    if (view(node->name).size() > kMaxXmlNameBytes) return "an element's name is too long";
-    std::size_t attributes = 0;
-    for (const xmlAttr* a = node->properties; a != nullptr; a = a->next) {
-        if (++attributes > kMaxXmlAttributes) return "an element has too many attributes";
-        if (view(a->name).size() > kMaxXmlNameBytes) return "an attribute's name is too long";
-    }
-    return nullptr;
-}
-
-// Walks the tree without recursion: depth is what a peer controls.
-std::optional<XmlDocument::Fault> check_limits(const xmlNode* root) {
-    int depth = 1;
-    const xmlNode* node = root;
-    while (node != nullptr) {
-        if (node->type == XML_ELEMENT_NODE) {
-            const char* fault =
-                depth > kMaxXmlDepth ? "elements are nested too deep" : check_element(node);
-            if (fault != nullptr)
-                return XmlDocument::Fault{fault, static_cast<int>(xmlGetLineNo(node))};
+// Past the '>' of the tag at the start of `text`; quoted values may hold one, too.
+std::size_t tag_size(std::string_view text) {
+    char quote = '\0';
+    for (std::size_t i = 0; i < text.size(); ++i) {
+        const char c = text[i];
+        if (quote == '\0' && c == '>') return i + 1;
+        if (quote == '\0' && (c == '"' || c == '\'')) {
+            quote = c;
+        } else if (c == quote) {
+            quote = '\0';
         }
-        if (node->type == XML_ELEMENT_NODE && node->children != nullptr) {
-            node = node->children;
-            ++depth;
-            continue;
-        }
-        while (node != root && node->next == nullptr) {
-            node = node->parent;
-            --depth;
-        }
-        node = node == root ? nullptr : node->next;
     }
-    return std::nullopt;
+    return text.size();
 }
 
-// The text below an element or attribute when it is in one piece, as nearly all is; without
-// libxml2's copy of it.
-std::optional<std::string_view> find_single_text(const xmlNode* children) {
-    if (children == nullptr) return std::string_view{};
-    const bool is_single = children->next == nullptr && children->type == XML_TEXT_NODE;
-    if (!is_single) return std::nullopt;
-    return view(children->content);
-}
-
-xmlNode* next_element(xmlNode* node) {
-    while (node != nullptr && node->type != XML_ELEMENT_NODE) node = node->next;
-    return node;
+// All text in `raw`, the content of an element, without what is not text. Well-formedness has been
+// checked.
+std::string collect_text(std::string_view raw) {
+    constexpr std::string_view kCdata = "<![CDATA[";
+    const auto end_of = [&](std::string_view mark) {
+        return std::min(raw.size(), raw.find(mark) + mark.size());
+    };
+    std::string text;
+    while (!raw.empty()) {
+        std::size_t size = std::min(raw.find('<'), raw.size());
+        if (size > 0) {
+            append_xml_decoded(text, raw.substr(0, size), XmlPlace::Text);
+        } else if (raw.starts_with(kCdata)) {
+            size = end_of("]]>");
+            for (std::size_t i = kCdata.size(); i + 3 < size; ++i) {
+                // XML 1.0 section 2.11: a line end is one LF.
+                if (raw[i] != '\r') text += raw[i];
+                if (raw[i] == '\r' && raw[i + 1] != '\n') text += '\n';
+            }
+        } else if (raw.starts_with("<!--")) {
+            size = end_of("-->");
+        } else if (raw.starts_with("<?")) {
+            size = end_of("?>");
+        } else {
+            size = tag_size(raw);
+        }
+        raw.remove_prefix(size);
+    }
+    return text;
 }
 
 }  // namespace
 
-void XmlDocument::FreeDocument::operator()(void* document) const {
-    xmlFreeDoc(static_cast<xmlDocPtr>(document));
-}
+XmlDocument::XmlDocument() : tree_(std::make_unique<XmlTree>()) {}
+XmlDocument::XmlDocument(XmlDocument&&) noexcept = default;
+XmlDocument& XmlDocument::operator=(XmlDocument&&) noexcept = default;
+XmlDocument::~XmlDocument() = default;
 
 base::Result<XmlDocument, XmlDocument::Fault> XmlDocument::parse(std::string_view bytes,
                                                                  std::string_view charset) {
     if (bytes.size() > kMaxMetadataBytes) return Fault{"the document is too large", 0};
-    if (has_crowded_tag(bytes)) return Fault{"an element has too many attributes", 0};
-    const std::unique_ptr<xmlParserCtxt, FreeContext> context{xmlNewParserCtxt()};
-    if (context == nullptr) return Fault{"out of memory", 0};
-    bool has_doctype = false;
-    context->_private = &has_doctype;
-    context->sax->internalSubset = &refuse_doctype;
-    context->sax->serror = &ignore_error;
-
-    XmlDocument result;
-    const std::string encoding{charset};
-    const bool use_charset = is_known_charset(encoding);
-    result.charset_ignored_ = !charset.empty() && !use_charset;
-    // Never NOENT, DTDLOAD, DTDATTR, XINCLUDE or HUGE.
-    constexpr int kOptions = XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                             XML_PARSE_NOCDATA | XML_PARSE_COMPACT;
-    xmlDocPtr document =
-        xmlCtxtReadMemory(context.get(), bytes.data(), static_cast<int>(bytes.size()), nullptr,
-                          use_charset ? encoding.c_str() : nullptr, kOptions);
-    result.document_.reset(document);
-    if (has_doctype) return Fault{"a DOCTYPE is not taken", 0};
-    if (document == nullptr || context->wellFormed == 0) return last_fault(context.get());
-    const xmlNode* root = xmlDocGetRootElement(document);
-    if (root == nullptr) return Fault{"no root element", 0};
-    if (auto fault = check_limits(root)) return *fault;
-    if (context->nsWellFormed == 0) result.warning_ = last_fault(context.get());
-    return result;
+    auto text = decode_xml_text(bytes, charset);
+    if (!text) return Fault{std::string{text.error().what}, 0};
+    XmlDocument document;
+    document.charset_ignored_ = text->charset_ignored;
+    document.tree_->text = std::move(text->utf8);
+    XmlReading reading = read_xml(*document.tree_);
+    if (reading.fault) return *std::move(reading.fault);
+    document.warning_ = std::move(reading.warning);
+    return document;
 }
 
-XmlElement XmlDocument::root() const {
-    return XmlElement{xmlDocGetRootElement(static_cast<xmlDocPtr>(document_.get()))};
-}
+XmlElement XmlDocument::root() const { return XmlElement{*tree_, 0}; }
 
-std::string_view XmlElement::name() const { return view(node_->name); }
+std::string_view XmlElement::name() const {
+    const XmlTree::Element& element = tree_->elements[index_];
+    return element.name.substr(element.local_begin);
+}
 
 std::string_view XmlElement::name_space() const {
-    return node_->ns == nullptr ? std::string_view{} : view(node_->ns->href);
+    return tree_->namespaces[tree_->elements[index_].name_space].uri;
 }
 
-int XmlElement::line() const { return static_cast<int>(xmlGetLineNo(node_)); }
+int XmlElement::line() const { return static_cast<int>(tree_->elements[index_].line); }
 
-std::optional<std::string> XmlElement::attribute(const char* name) const {
-    const xmlAttr* attribute = node_->properties;
-    while (attribute != nullptr && (attribute->ns != nullptr || view(attribute->name) != name))
-        attribute = attribute->next;
-    if (attribute == nullptr) return std::nullopt;  // no DTD: there are no defaults
-    if (const auto text = find_single_text(attribute->children)) return std::string{*text};
-    const OwnedString value{xmlNodeListGetString(node_->doc, attribute->children, 1)};
-    return std::string{view(value.get())};
+std::optional<std::string_view> XmlElement::attribute(std::string_view name) const {
+    const XmlTree::Element& element = tree_->elements[index_];
+    for (std::size_t i = 0; i < element.attribute_count; ++i) {
+        const XmlTree::Attribute& attribute = tree_->attributes[element.first_attribute + i];
+        if (attribute.name == name) return attribute.value;
+    }
+    return std::nullopt;  // no DTD: there are no defaults
 }
 
-std::string XmlElement::language() const {
-    if (node_->properties == nullptr) return {};
-    const OwnedString value{xmlGetNsProp(node_, xml_text("lang"), XML_XML_NAMESPACE)};
-    return std::string{view(value.get())};
-}
+std::string_view XmlElement::language() const { return attribute("xml:lang").value_or(""); }
 
-std::string XmlElement::text() const {
-    if (const auto text = find_single_text(node_->children)) return std::string{base::trim(*text)};
-    const OwnedString value{xmlNodeGetContent(node_)};
-    return std::string{base::trim(view(value.get()))};
+std::string_view XmlElement::text() const {
+    const XmlTree::Element& element = tree_->elements[index_];
+    const std::string_view raw = std::string_view{tree_->text}.substr(
+        element.content, element.content_end - element.content);
+    if (element.has_plain_text) return base::trim(raw);
+    return base::trim(tree_->decoded.emplace_front(collect_text(raw)));
 }
 
 std::optional<XmlElement> XmlElement::first_child() const {
-    xmlNode* child = next_element(node_->children);
-    if (child == nullptr) return std::nullopt;
-    return XmlElement{child};
+    if (tree_->elements[index_].subtree_end == index_ + 1) return std::nullopt;
+    return XmlElement{*tree_, index_ + 1};
 }
 
 std::optional<XmlElement> XmlElement::next_sibling() const {
-    xmlNode* sibling = next_element(node_->next);
-    if (sibling == nullptr) return std::nullopt;
-    return XmlElement{sibling};
+    const std::uint32_t sibling = tree_->elements[index_].next_sibling;
+    if (sibling == XmlTree::kNoElement) return std::nullopt;
+    return XmlElement{*tree_, sibling};
 }
 
 std::string XmlElement::outer_xml() const {
-    // A copy in a document of its own gets a declaration for each namespace that it inherited.
-    const std::unique_ptr<xmlDoc, void (*)(xmlDocPtr)> document{xmlNewDoc(nullptr), &xmlFreeDoc};
-    if (document == nullptr) return {};
-    xmlNode* copy = xmlDocCopyNode(node_, document.get(), 1);
-    if (copy == nullptr) return {};
-    xmlDocSetRootElement(document.get(), copy);
-    xmlReconciliateNs(document.get(), copy);
-    const std::unique_ptr<xmlBuffer, FreeBuffer> buffer{xmlBufferCreate()};
-    if (buffer == nullptr || xmlNodeDump(buffer.get(), document.get(), copy, 0, 0) < 0) return {};
-    return std::string{view(xmlBufferContent(buffer.get()))};
+    const XmlTree::Element& outer = tree_->elements[index_];
+    std::vector<std::uint32_t> inherited;
+    const auto need = [&](std::uint32_t name_space) {
+        const bool is_inherited = tree_->namespaces[name_space].declared_at < index_ &&
+                                  !tree_->namespaces[name_space].uri.empty();
+        if (is_inherited &&
+            std::find(inherited.begin(), inherited.end(), name_space) == inherited.end())
+            inherited.push_back(name_space);
+    };
+    for (std::uint32_t i = index_; i < outer.subtree_end; ++i) {
+        const XmlTree::Element& element = tree_->elements[i];
+        need(element.name_space);
+        for (std::size_t k = 0; k < element.attribute_count; ++k)
+            need(tree_->attributes[element.first_attribute + k].name_space);
+    }
+
+    const std::string_view raw =
+        std::string_view{tree_->text}.substr(outer.begin, outer.end - outer.begin);
+    const std::size_t name_end = 1 + outer.name.size();
+    std::string xml{raw.substr(0, name_end)};
+    for (const std::uint32_t index : inherited) {
+        const XmlTree::Namespace& name_space = tree_->namespaces[index];
+        xml.append(name_space.prefix.empty() ? " xmlns" : " xmlns:").append(name_space.prefix);
+        xml.append("=\"").append(xml_escape(name_space.uri)).append("\"");
+    }
+    return xml.append(raw.substr(name_end));
 }
 
 std::string xml_escape(std::string_view text) {

@@ -1,8 +1,9 @@
-// The one place that touches libxml2: a small XML document as a tree to walk. No DTD (a DOCTYPE is
-// refused before it is read), no entities but XML's five, no network, no huge documents. The
-// views and elements borrow the document.
+// A small XML document as a tree to walk. No DTD (a DOCTYPE is refused before it is read), no
+// entities but XML's five, no huge documents. The views and elements borrow the document, which may
+// be moved. One thread at a time: an element's text may be put together when it is asked for.
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
@@ -10,29 +11,30 @@
 
 #include "base/result.h"
 
-// libxml2's own name; its header stays out of ours.
-struct _xmlNode;  // NOLINT(bugprone-reserved-identifier)
-
 namespace earshot::siprec {
+
+struct XmlTree;
 
 class XmlElement {
 public:
-    explicit XmlElement(_xmlNode* node) : node_(node) {}
-    friend bool operator==(XmlElement a, XmlElement b) { return a.node_ == b.node_; }
+    XmlElement(XmlTree& tree, std::uint32_t index) : tree_(&tree), index_(index) {}
+    friend bool operator==(XmlElement a, XmlElement b) = default;
 
     std::string_view name() const;        // local name; with its prefix when that is not declared
     std::string_view name_space() const;  // URI; empty when it is in none
     int line() const;
-    // An attribute in no namespace, whatever its letters' case when `any_case`.
-    std::optional<std::string> attribute(const char* name) const;
-    std::string language() const;  // xml:lang of this element itself
-    std::string text() const;      // of all text and CDATA below, trimmed of XML white space
+    std::optional<std::string_view> attribute(std::string_view name) const;  // in no namespace
+    std::string_view language() const;  // xml:lang of this element itself
+    std::string_view text() const;      // of all text and CDATA below, trimmed of XML white space
     std::optional<XmlElement> first_child() const;   // elements only
     std::optional<XmlElement> next_sibling() const;  // elements only
-    std::string outer_xml() const;  // stands alone: declares the namespaces it inherits
+    // As it stands in the document, in UTF-8, with a declaration for each namespace that it
+    // inherits: it stands alone.
+    std::string outer_xml() const;
 
 private:
-    _xmlNode* node_;
+    XmlTree* tree_;
+    std::uint32_t index_;
 };
 
 class XmlDocument {
@@ -42,9 +44,12 @@ public:
         int line = 0;
     };
     // `charset` (may be empty) beats the XML declaration; one we do not know is ignored and told by
-    // charset_ignored(). Checks the depth, names and attributes of limits.h, and that the root
-    // element is there.
+    // charset_ignored(). Fails where a limit of limits.h is passed, too.
     static base::Result<XmlDocument, Fault> parse(std::string_view bytes, std::string_view charset);
+
+    XmlDocument(XmlDocument&&) noexcept;
+    XmlDocument& operator=(XmlDocument&&) noexcept;
+    ~XmlDocument();
 
     XmlElement root() const;
     bool charset_ignored() const { return charset_ignored_; }
@@ -52,11 +57,8 @@ public:
     const std::optional<Fault>& warning() const { return warning_; }
 
 private:
-    struct FreeDocument {
-        void operator()(void* document) const;
-    };
-    XmlDocument() = default;
-    std::unique_ptr<void, FreeDocument> document_;
+    XmlDocument();
+    std::unique_ptr<XmlTree> tree_;
     std::optional<Fault> warning_;
     bool charset_ignored_ = false;
 };
