@@ -93,6 +93,20 @@ constexpr std::array kKeys{
         [](ServerConfig& c, std::string_view t) {
             return set_number(c.max_calls, t, 1, 1'000'000);
         }},
+    Key{"sip", "session_expires_s", Kind::Number, "1800",
+        "session interval (RFC 4028): half of it passes between refreshes",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.session_timer.session_expires, t, 1, 86'400);
+        }},
+    Key{"sip", "min_se_s", Kind::Number, "90", "shorter session intervals get 422",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.session_timer.min_se, t, 1, 86'400);
+        }},
+    Key{"sip", "refresh_always", Kind::Flag, "false",
+        "refresh also sessions of clients that do not support timers",
+        [](ServerConfig& c, std::string_view t) {
+            return set_flag(c.session_timer.refresh_always, t);
+        }},
     Key{"http", "listen", Kind::Text, "127.0.0.1:8080", "address of the page and the REST API",
         [](ServerConfig& c, std::string_view t) { return set_address(c.http_listen, t); }},
     Key{"media", "ports", Kind::Text, "10000-19999", "UDP ports for RTP (even) and RTCP (odd)",
@@ -319,6 +333,13 @@ std::optional<ConfigError> check_whole(const ServerConfig& config, const std::st
             .suggestion =
                 "name the clients in [[peer]] addresses = [...], or write insecure = true "
                 "under [sip]"};
+    const sip::SessionTimerConfig& timer = config.session_timer;
+    if (timer.session_expires < timer.min_se)
+        return ConfigError{.where = name,
+                           .key = "sip.session_expires_s",
+                           .text = fmt::format("{} is less than sip.min_se_s, {}",
+                                               timer.session_expires.count(), timer.min_se.count()),
+                           .suggestion = "the defaults are 1800 and 90"};
     if (!config.http_listen.is_loopback())
         return ConfigError{
             .where = name,

@@ -10,6 +10,7 @@
 
 #include "base/log.h"
 #include "base/net_address.h"
+#include "sip/session_timer.h"
 
 namespace earshot::server {
 
@@ -32,8 +33,9 @@ struct ServerConfig {
     PortRange media_ports;
     std::filesystem::path data = "./earshot-data";
 
-    bool insecure = false;    // take SIP from any address although the listener is not loopback
-    bool strict = false;      // refuse what the standards do not allow instead of noting it
+    bool insecure = false;  // take SIP from any address although the listener is not loopback
+    bool strict = false;    // refuse what the standards do not allow instead of noting it
+    sip::SessionTimerConfig session_timer{};
     std::vector<Peer> peers;  // empty: every address that reaches the listener
 
     std::chrono::milliseconds commit_interval{200};

@@ -205,7 +205,8 @@ void Signalling::take_invite(sip::RequestArrived& request) {
     call.flow = request.flow;
     call.invite = request.transaction;
     const siprec::RecordingServerConfig session{.strict = config_.strict,
-                                                .media_address = media_address(request.flow)};
+                                                .media_address = media_address(request.flow),
+                                                .session_timer = config_.session_timer};
     call.session = std::make_unique<siprec::RecordingServerSession>(session, call.serial);
     calls_.emplace(call.serial, std::move(owned));
     by_invite_[call.invite.value] = call.serial;
@@ -281,20 +282,23 @@ void Signalling::handle(sip::ResponseArrived& action) {
     Call* call = find(action.dialog);
     if (call == nullptr) return;
     store_sip(*call, false, action.flow, action.message.raw());
+    const bool is_ok = action.message.status() >= 200 && action.message.status() < 300;
+    if (is_ok && action.message.cseq_method() == sip::Method::Invite)
+        static_cast<void>(agent_->ack(d_.clock.now().steady, action.dialog, {}));
     call->session->on_response(d_.clock.now(), action.message);
     run_session(*call);
 }
 
 void Signalling::handle(sip::TransactionTimedOut& action) {
     if (Call* call = find(action.dialog)) {
-        call->session->on_request_failed(d_.clock.now());
+        call->session->on_request_timed_out(d_.clock.now());
         run_session(*call);
     }
 }
 
 void Signalling::handle(sip::TransportFailed& action) {
     if (Call* call = find(action.dialog)) {
-        call->session->on_request_failed(d_.clock.now());
+        call->session->on_request_not_sent(d_.clock.now());
         run_session(*call);
     }
 }

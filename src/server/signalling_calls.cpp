@@ -252,7 +252,7 @@ void Signalling::carry_out(Call& call, siprec::Respond& action) {
 void Signalling::carry_out(Call& call, siprec::SendRequest& action) {
     if (!call.dialog) return;
     if (!agent_->send_request(d_.clock.now().steady, call.dialog, action.request))
-        call.session->on_request_failed(d_.clock.now());
+        call.session->on_request_not_sent(d_.clock.now());
 }
 
 void Signalling::carry_out(Call& call, siprec::StoreMetadata& action) {

@@ -54,8 +54,7 @@ InviteMarks find_marks(const sip::Message& invite, const RequestBody& body) {
 }
 
 std::vector<std::string> unsupported_tags(const sip::Message& request) {
-    // "timer": an answer without Session-Expires is legal (RFC 4028 section 9). "100rel": we send
-    // no provisional response that would need a PRACK.
+    // "100rel": we send no provisional response that would need a PRACK.
     constexpr std::array<std::string_view, 3> kKnown = {"siprec", "timer", "100rel"};
     std::vector<std::string> unknown;
     for (const std::string_view tag : request.values(sip::HeaderId::Require)) {

@@ -55,6 +55,11 @@ std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_refusal(
                            "A body part of type " + body.unknown_required.front() + " is required.",
                            unsupported_media());
     }
+    if (auto headers = timer_.find_refusal(sip::read_session_timer(invite))) {
+        return refuse_with("session_interval_too_small",
+                           "The INVITE asks for a shorter session interval than sip.min_se_s.",
+                           interval_too_small(std::move(*headers)));
+    }
     if (!body.sdp) {
         if (!config_.strict) return std::nullopt;
         return refuse_with("no_offer", "The INVITE carries no SDP.",
@@ -98,6 +103,7 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
     pending_ = std::make_unique<Pending>();
     pending_->transaction = transaction;
     pending_->is_initial = true;
+    pending_->timer = sip::read_session_timer(invite);
     if (offer && *offer) pending_->offer.emplace(*std::move(*offer));
     peer_takes_update_ =
         !invite.has(sip::HeaderId::Allow) || invite.lists(sip::HeaderId::Allow, "UPDATE");
@@ -209,7 +215,9 @@ void RecordingServerSession::Core::answer_when_ready(base::Now now) {
         initial_was_ours_ = request->is_initial;
     }
     last_sdp_ = sdp;
-    respond(request->transaction, sdp_answer(std::move(sdp)));
+    sip::ResponseSpec response = sdp_answer(std::move(sdp));
+    add_headers(response.headers, timer_.accept(now.steady, request->timer));
+    respond(request->transaction, std::move(response));
     if (!request->is_initial) return;
     state_ = State::Established;
     was_accepted_ = true;
@@ -327,6 +335,9 @@ std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_fault(
     const sip::Message& request, const RequestBody& body, const Offer& offer) const {
     if (pending_ != nullptr) return try_later(500, kGlareRetrySeconds);  // RFC 3311 section 5.2
     if (const auto tags = unsupported_tags(request); !tags.empty()) return bad_extension(tags);
+    if (is_offering_ && offer) return plain_answer(491);  // RFC 3311 section 5.2
+    if (auto headers = timer_.find_refusal(sip::read_session_timer(request)))
+        return interval_too_small(std::move(*headers));
     if (body.is_unreadable) return plain_answer(400, "Unreadable multipart body");
     if (config_.strict && !body.unknown_required.empty()) return unsupported_media();
     if (!offer) return std::nullopt;
@@ -362,10 +373,14 @@ void RecordingServerSession::Core::on_modification(base::Now now, sip::Transacti
         stop(now, {"bad_metadata", "The metadata could not be read twice."});
         return;
     }
+    const sip::SessionTimerFields timer = sip::read_session_timer(request);
     if (!pending->offer && !is_invite) {
-        respond(transaction, plain_answer(200));
+        sip::ResponseSpec response = plain_answer(200);
+        add_headers(response.headers, timer_.accept(now.steady, timer));
+        respond(transaction, std::move(response));
         return;
     }
+    pending->timer = timer;
     pending_ = std::move(pending);
     awaits_ack_ = awaits_ack_ || is_invite;
     answer_when_ready(now);
@@ -436,22 +451,7 @@ void RecordingServerSession::Core::on_no_ack(base::Now) {
     end("local", {"no_ack", "The 200 to the INVITE was never acknowledged."});
 }
 
-// ---- our own requests, and the end ------------------------------------------------------------
-
-void RecordingServerSession::Core::on_response(base::Now, const sip::Message& response) {
-    if (response.status() < 200 || !std::exchange(request_in_flight_, false)) return;
-    if (response.status() >= 300) {
-        // Also 481 and 405 (OpenSIPS): the call goes on as long as its media and its BYE say so.
-        actions_.emplace_back(make_event("snapshot_refused", kNoStream,
-                                         {{"status", std::int64_t{response.status()}}}));
-    }
-}
-
-void RecordingServerSession::Core::on_request_failed(base::Now) {
-    if (!std::exchange(request_in_flight_, false)) return;
-    actions_.emplace_back(
-        make_event("snapshot_refused", kNoStream, {{"status", std::int64_t{408}}}));
-}
+// ---- the end ----------------------------------------------------------------------------------
 
 void RecordingServerSession::Core::on_dialog_lost(base::Now, base::Reason reason) {
     if (state_ == State::Ended || state_ == State::Idle) return;
@@ -483,22 +483,6 @@ void RecordingServerSession::Core::end(std::string_view by, base::Reason reason)
                                       {"text", reason.text}}));
     state_ = State::Ended;
     actions_.emplace_back(End{was_accepted_, std::move(reason)});
-}
-
-void RecordingServerSession::Core::on_time(base::Now now) {
-    if (const auto due = deadline(); !due || now.steady < *due) return;
-    const auto reason = metadata_.on_time(now.steady, actions_);
-    if (!reason || !peer_takes_update_) return;
-    actions_.emplace_back(make_event("snapshot_requested", kNoStream, {{"reason", *reason}}));
-    request_in_flight_ = true;
-    actions_.emplace_back(SendRequest{snapshot_request(*reason)});
-}
-
-std::optional<base::TimePoint> RecordingServerSession::Core::deadline() const {
-    // A transaction in the way is waited for: its end calls for a new look at the deadline.
-    const bool is_busy = pending_ != nullptr || awaits_ack_ || request_in_flight_;
-    if (state_ != State::Established || is_busy) return std::nullopt;
-    return metadata_.deadline();
 }
 
 std::optional<Action> RecordingServerSession::Core::poll_action() {

@@ -21,7 +21,9 @@ namespace earshot::siprec {
 class RecordingServerSession::Core {
 public:
     Core(RecordingServerConfig config, std::uint64_t session_number)
-        : config_(std::move(config)), session_number_(session_number) {}
+        : config_(std::move(config)),
+          session_number_(session_number),
+          timer_(config_.session_timer) {}
 
     void on_invite(base::Now now, sip::TransactionId transaction, const base::NetAddress& peer,
                    const sip::Message& invite);
@@ -35,7 +37,8 @@ public:
     void on_ack(base::Now now, const sip::Message& ack);
     void on_no_ack(base::Now now);
     void on_response(base::Now now, const sip::Message& response);
-    void on_request_failed(base::Now now);
+    void on_request_timed_out(base::Now now);
+    void on_request_not_sent(base::Now now);
     void on_dialog_lost(base::Now now, base::Reason reason);
     void stop(base::Now now, base::Reason reason);
     void on_time(base::Now now);
@@ -56,7 +59,11 @@ private:
         sip::TransactionId transaction;
         std::optional<sdp::KeptDescription> offer;
         bool is_initial = false;
+        sip::SessionTimerFields timer;
     };
+
+    // Our request that waits for its final response: one at a time.
+    enum class Asked : std::uint8_t { Nothing, Snapshot, Refresh };
 
     // The SDP of a request, if any, or why it cannot be read.
     using Offer = std::optional<base::Result<sdp::KeptDescription>>;
@@ -90,6 +97,14 @@ private:
     void end(std::string_view by, base::Reason reason);
     void send_bye();
 
+    // ---- recording_server_requests.cpp
+    bool is_busy() const;
+    void ask_for_snapshot(const std::string& reason);
+    void send_refresh();
+    void on_refresh_refused(base::Now now, int status);
+    void tell_refused(Asked asked, int status);
+    void lose_session(base::Reason reason);
+
     RecordingServerConfig config_;
     std::uint64_t session_number_;
     std::uint64_t sdp_version_ = 0;
@@ -97,14 +112,16 @@ private:
     State state_ = State::Idle;
     bool row_durable_ = false;
     bool was_accepted_ = false;
-    bool awaits_ack_ = false;         // of a 2xx to an INVITE
-    bool awaits_answer_ = false;      // in that ACK: the offer was ours
-    bool initial_was_ours_ = false;   // and it is the first one
-    bool peer_takes_update_ = true;   // by its Allow
-    bool request_in_flight_ = false;  // our UPDATE
+    bool awaits_ack_ = false;        // of a 2xx to an INVITE
+    bool awaits_answer_ = false;     // in that ACK: the offer was ours
+    bool initial_was_ours_ = false;  // and it is the first one
+    bool peer_takes_update_ = true;  // by its Allow
+    bool is_offering_ = false;       // our re-INVITE is under way
+    Asked asked_ = Asked::Nothing;
     std::unique_ptr<Pending> pending_;
     MediaLines lines_;
     SessionMetadata metadata_;
+    sip::SessionTimer timer_;
     std::string last_sdp_;  // ours: repeated for an INVITE without an offer
     std::vector<std::string> told_leniencies_;
     std::vector<Action> actions_;  // released when drained

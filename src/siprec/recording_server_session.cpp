@@ -37,7 +37,10 @@ void RecordingServerSession::on_no_ack(base::Now now) { core_->on_no_ack(now); }
 void RecordingServerSession::on_response(base::Now now, const sip::Message& response) {
     core_->on_response(now, response);
 }
-void RecordingServerSession::on_request_failed(base::Now now) { core_->on_request_failed(now); }
+void RecordingServerSession::on_request_timed_out(base::Now now) {
+    core_->on_request_timed_out(now);
+}
+void RecordingServerSession::on_request_not_sent(base::Now now) { core_->on_request_not_sent(now); }
 void RecordingServerSession::on_dialog_lost(base::Now now, base::Reason reason) {
     core_->on_dialog_lost(now, std::move(reason));
 }

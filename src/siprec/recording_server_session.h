@@ -28,6 +28,7 @@
 #include "base/time.h"
 #include "sip/agent.h"
 #include "sip/message.h"
+#include "sip/session_timer.h"
 #include "siprec/event.h"
 #include "siprec/metadata.h"
 
@@ -84,7 +85,9 @@ struct Respond {
     sip::TransactionId transaction;
     sip::ResponseSpec response;
 };
-struct SendRequest {  // in the dialog; its outcome comes by on_response() or on_request_failed()
+// In the dialog; its outcome comes by on_response() or on_request_failed(). An INVITE carries an
+// offer, so the caller acknowledges a 2xx to it without a body.
+struct SendRequest {
     sip::RequestSpec request;
 };
 struct StoreMetadata {  // a metadata document as received, for the journal (type 2)
@@ -92,7 +95,7 @@ struct StoreMetadata {  // a metadata document as received, for the journal (typ
 };
 // The last action: forget the session (the dialog may need a moment more to answer its BYE).
 // `accepted`: a 2xx had been sent. Reasons: none (empty code) after a normal BYE; "cancelled",
-// "no_ack", "refused", "dialog_lost", "no_media", "stopped", ...
+// "no_ack", "refused", "dialog_lost", "session_expired", "stopped", ...
 struct End {
     bool accepted = false;
     base::Reason reason;
@@ -109,6 +112,7 @@ struct RecordingServerConfig {
     base::NetAddress media_address;    // c= of our answers; the port is not used
     bool end_on_bad_metadata = false;  // E-9: BYE after the second failure
     bool profile_records_unmarked = false;  // the peer's profile says: every INVITE is an RS (E-3)
+    sip::SessionTimerConfig session_timer{};
 };
 
 class RecordingServerSession {
@@ -136,8 +140,9 @@ public:
     void on_ack(base::Now now, const sip::Message& ack);
     void on_no_ack(base::Now now);
     void on_response(base::Now now, const sip::Message& response);  // to a SendRequest
-    void on_request_failed(base::Now now);                          // it timed out or was not sent
-    // The dialog is gone without a BYE (flow lost, session timer): everything is closed.
+    void on_request_timed_out(base::Now now);                       // as good as a 408
+    void on_request_not_sent(base::Now now);
+    // The dialog is gone without a BYE (its flow or its BYE is lost): everything is closed.
     void on_dialog_lost(base::Now now, base::Reason reason);
     // Our side ends it: BYE when established, 503 while still answering.
     void stop(base::Now now, base::Reason reason);

@@ -533,7 +533,7 @@ TEST_F(RecordingServer, E5_P98_P102_AsksOnceForASnapshotWhenNoMetadataCame) {
     wait(std::chrono::milliseconds{1});
     ASSERT_EQ(all<SendRequest>().size(), 1U);
     EXPECT_EQ(count("snapshot_requested"), 1U);
-    session_->on_request_failed(now_);
+    session_->on_request_timed_out(now_);
     wait(std::chrono::hours{1});
     EXPECT_TRUE(all<SendRequest>().empty());
     EXPECT_FALSE(session_->is_ended());

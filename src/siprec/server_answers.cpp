@@ -42,6 +42,12 @@ sip::ResponseSpec unsupported_media() {
     return response;
 }
 
+sip::ResponseSpec interval_too_small(std::vector<sip::ExtraHeader> headers) {
+    sip::ResponseSpec response = plain_answer(422);
+    response.headers = std::move(headers);
+    return response;
+}
+
 sip::ResponseSpec try_later(int status, int seconds, std::string_view phrase) {
     sip::ResponseSpec response = plain_answer(status, std::string{phrase});
     response.headers = {{"Retry-After", std::to_string(seconds)}};
@@ -50,9 +56,9 @@ sip::ResponseSpec try_later(int status, int seconds, std::string_view phrase) {
 
 sip::ResponseSpec options_answer() {
     sip::ResponseSpec response = plain_answer(200);
-    // Supported is empty: siprec does not belong there (P-13).
+    // siprec does not belong into Supported (P-13).
     response.headers = {
-        {"Allow", std::string{kAllow}}, {"Accept", std::string{kAccept}}, {"Supported", ""}};
+        {"Allow", std::string{kAllow}}, {"Accept", std::string{kAccept}}, {"Supported", "timer"}};
     return response;
 }
 
@@ -60,6 +66,27 @@ sip::ResponseSpec method_refused(bool is_known) {
     sip::ResponseSpec response = plain_answer(is_known ? 405 : 501);
     response.headers = {{"Allow", std::string{kAllow}}};
     return response;
+}
+
+void add_headers(std::vector<sip::ExtraHeader>& to, std::vector<sip::ExtraHeader> headers) {
+    to.insert(to.end(), std::make_move_iterator(headers.begin()),
+              std::make_move_iterator(headers.end()));
+}
+
+sip::RequestSpec refresh_by_update() {
+    sip::RequestSpec request;
+    request.method = "UPDATE";
+    request.headers = {{"Allow", std::string{kAllow}}};
+    return request;
+}
+
+sip::RequestSpec refresh_by_invite(std::string sdp) {
+    sip::RequestSpec request;
+    request.method = "INVITE";
+    request.headers = {{"Allow", std::string{kAllow}}, {"Accept", std::string{kAccept}}};
+    request.content_type = "application/sdp";
+    request.body = std::move(sdp);
+    return request;
 }
 
 sip::RequestSpec snapshot_request(std::string_view reason) {

@@ -20,12 +20,19 @@ sip::ResponseSpec sdp_answer(std::string sdp);
 sip::ResponseSpec bad_extension(const std::vector<std::string>& tags);               // 420
 sip::ResponseSpec not_acceptable(std::string_view warning);                          // 488
 sip::ResponseSpec unsupported_media();                                               // 415
+sip::ResponseSpec interval_too_small(std::vector<sip::ExtraHeader> headers);         // 422
 sip::ResponseSpec try_later(int status, int seconds, std::string_view phrase = {});  // 500, 503
 sip::ResponseSpec options_answer();
 sip::ResponseSpec method_refused(bool is_known);  // 405, 501
 
+void add_headers(std::vector<sip::ExtraHeader>& to, std::vector<sip::ExtraHeader> headers);
+
 // The UPDATE that asks for a snapshot: no SDP (P-102 to P-105).
 sip::RequestSpec snapshot_request(std::string_view reason);
+// What refreshes the session (RFC 4028 section 7.4): an UPDATE without a body, which also OpenSIPS
+// answers with 200 (interop section 3.8), or a re-INVITE that offers `sdp` again.
+sip::RequestSpec refresh_by_update();
+sip::RequestSpec refresh_by_invite(std::string sdp);
 
 // One digit of an INFO: application/dtmf-relay ("Signal=5", "Duration=160") or application/dtmf.
 struct DtmfDigit {

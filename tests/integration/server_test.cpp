@@ -1,102 +1,15 @@
 // What an operator relies on: stops, crashes, refusals, bad input; with the real binary and real
 // calls.
-#include <arpa/inet.h>
 #include <gtest/gtest.h>
-#include <netinet/in.h>
-#include <poll.h>
-#include <sys/socket.h>
-#include <unistd.h>
 
 #include <csignal>
 #include <thread>
 
 #include "integration/harness.h"
+#include "integration/udp_client.h"
 
 namespace earshot::integration {
 namespace {
-
-// One UDP socket that speaks SIP by hand.
-class UdpClient {
-public:
-    explicit UdpClient(std::uint16_t server_port)
-        : socket_(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0)) {
-        sockaddr_in to{};
-        to.sin_family = AF_INET;
-        to.sin_port = htons(server_port);
-        to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        ::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof to);
-        sockaddr_in own{};
-        socklen_t size = sizeof own;
-        ::getsockname(socket_, reinterpret_cast<sockaddr*>(&own), &size);
-        port_ = ntohs(own.sin_port);
-    }
-    UdpClient(const UdpClient&) = delete;
-    UdpClient& operator=(const UdpClient&) = delete;
-    ~UdpClient() { ::close(socket_); }
-
-    std::uint16_t port() const { return port_; }
-    void send(const std::string& message) const {
-        EXPECT_EQ(::send(socket_, message.data(), message.size(), 0),
-                  static_cast<ssize_t>(message.size()));
-    }
-    // The next datagram whose status line is not 100; empty when none comes.
-    std::string receive(int limit_ms = 5000) const {
-        for (;;) {
-            pollfd ready{.fd = socket_, .events = POLLIN, .revents = 0};
-            if (::poll(&ready, 1, limit_ms) <= 0) return {};
-            std::string bytes(65536, '\0');
-            const ssize_t size = ::recv(socket_, bytes.data(), bytes.size(), 0);
-            if (size <= 0) continue;
-            bytes.resize(static_cast<std::size_t>(size));
-            if (bytes.rfind("SIP/2.0 100", 0) != 0) return bytes;
-        }
-    }
-
-private:
-    int socket_;
-    std::uint16_t port_ = 0;
-};
-
-std::string crlf(std::string text) {
-    std::string out;
-    for (const char c : text) {
-        if (c == '\n') out += '\r';
-        out += c;
-    }
-    return out;
-}
-
-std::string invite(const UdpClient& client, const std::string& call_id,
-                   const std::string& content_type, const std::string& body) {
-    const std::string own = "127.0.0.1:" + std::to_string(client.port());
-    return crlf(
-               "INVITE sip:recorder@127.0.0.1 SIP/2.0\n"
-               "Via: SIP/2.0/UDP " +
-               own + ";branch=z9hG4bK" + call_id +
-               "\n"
-               "Max-Forwards: 70\n"
-               "From: <sip:client@" +
-               own + ">;tag=a" + call_id +
-               "\n"
-               "To: <sip:recorder@127.0.0.1>\n"
-               "Call-ID: " +
-               call_id +
-               "\n"
-               "CSeq: 1 INVITE\n"
-               "Contact: <sip:client@" +
-               own +
-               ">;+sip.src\n"
-               "Require: siprec\n"
-               "Content-Type: " +
-               content_type +
-               "\n"
-               "Content-Length: ") +
-           std::to_string(crlf(body).size()) + "\r\n\r\n" + crlf(body);
-}
-
-const char* const kSdp =
-    "v=0\no=- 1 1 IN IP4 127.0.0.1\ns=-\nc=IN IP4 127.0.0.1\nt=0 0\n"
-    "m=audio 40000 RTP/AVP 0\na=sendonly\na=label:1\n";
 
 Output place_call(const TestServer& server, std::vector<std::string> extra = {}) {
     std::vector<std::string> command{"call", "--to", server.sip_uri(), "--json"};

@@ -1,0 +1,135 @@
+// What a recording server asks of its client in the dialog: metadata anew (P-102), and whether it is
+// still there (RFC 4028 section 10, E-21). One request is under way at a time, and none while an
+// INVITE of the client is being answered or acknowledged.
+#include <algorithm>
+
+#include "siprec/recording_server_core.h"
+#include "siprec/server_answers.h"
+
+namespace earshot::siprec {
+
+bool RecordingServerSession::Core::is_busy() const {
+    return pending_ != nullptr || awaits_ack_ || asked_ != Asked::Nothing;
+}
+
+void RecordingServerSession::Core::on_time(base::Now now) {
+    if (const auto due = deadline(); !due || now.steady < *due) return;
+    using Due = sip::SessionTimer::Due;
+    const Due due = timer_.due(now.steady);
+    if (due == Due::Expired) {
+        const std::string interval = std::to_string(timer_.interval().count());
+        lose_session({"session_expired", "The client did not refresh the session within " +
+                                             interval + " s (RFC 4028)."});
+        return;
+    }
+    if (is_busy()) return;
+    if (due == Due::Refresh) {
+        send_refresh();
+        return;
+    }
+    const auto reason = metadata_.on_time(now.steady, actions_);
+    if (reason && peer_takes_update_) ask_for_snapshot(*reason);
+}
+
+std::optional<base::TimePoint> RecordingServerSession::Core::deadline() const {
+    if (state_ != State::Established) return std::nullopt;
+    // A transaction in the way is waited for: its end calls for a new look at the deadline.
+    const auto timer = timer_.deadline(!is_busy());
+    if (is_busy()) return timer;
+    const auto metadata = metadata_.deadline();
+    return timer && metadata ? std::min(timer, metadata) : timer ? timer : metadata;
+}
+
+void RecordingServerSession::Core::ask_for_snapshot(const std::string& reason) {
+    actions_.emplace_back(make_event("snapshot_requested", kNoStream, {{"reason", reason}}));
+    asked_ = Asked::Snapshot;
+    sip::RequestSpec request = snapshot_request(reason);
+    // Every UPDATE refreshes the session (RFC 4028 section 7.4), so it says for how long.
+    if (timer_.is_running()) add_headers(request.headers, timer_.request_headers());
+    actions_.emplace_back(SendRequest{std::move(request)});
+}
+
+void RecordingServerSession::Core::send_refresh() {
+    asked_ = Asked::Refresh;
+    is_offering_ = !peer_takes_update_;
+    sip::RequestSpec request = is_offering_ ? refresh_by_invite(last_sdp_) : refresh_by_update();
+    add_headers(request.headers, timer_.request_headers());
+    actions_.emplace_back(SendRequest{std::move(request)});
+}
+
+void RecordingServerSession::Core::on_response(base::Now now, const sip::Message& response) {
+    if (response.status() < 200 || state_ != State::Established || asked_ == Asked::Nothing) return;
+    const Asked asked = std::exchange(asked_, Asked::Nothing);
+    const bool was_offer = std::exchange(is_offering_, false);
+    if (response.status() < 300) {
+        timer_.on_accepted(now.steady, sip::read_session_timer(response));
+        const RequestBody body = read_body(response);
+        const Offer answer = was_offer ? parse_offer(body) : std::nullopt;
+        if (answer && *answer) lines_.apply(***answer, MediaLines::Role::Answer, peer_, actions_);
+        return;
+    }
+    if (asked == Asked::Snapshot) {
+        // Also 481 and 405 (OpenSIPS): the call goes on as long as its media and its BYE say so.
+        tell_refused(asked, response.status());
+        return;
+    }
+    if (response.status() == 422 && timer_.on_too_small(sip::read_session_timer(response))) {
+        send_refresh();
+        return;
+    }
+    on_refresh_refused(now, response.status());
+}
+
+void RecordingServerSession::Core::on_refresh_refused(base::Now now, int status) {
+    if (status == 408 || status == 481) {
+        lose_session({"session_lost", "The client answered " + std::to_string(status) +
+                                          " to a session refresh: it knows the session no more."});
+        return;
+    }
+    tell_refused(Asked::Refresh, status);
+    if ((status == 405 || status == 501) && peer_takes_update_) {
+        peer_takes_update_ = false;
+        send_refresh();
+        return;
+    }
+    // The client is there, so the call goes on: losing it would cost more than a wrong answer.
+    timer_.on_refused(now.steady);
+}
+
+void RecordingServerSession::Core::on_request_timed_out(base::Now) {
+    is_offering_ = false;
+    if (state_ != State::Established) return;
+    switch (std::exchange(asked_, Asked::Nothing)) {
+        case Asked::Nothing:
+            break;
+        case Asked::Snapshot:
+            tell_refused(Asked::Snapshot, 408);
+            break;
+        case Asked::Refresh:
+            lose_session({"session_lost", "The client did not answer a session refresh."});
+            break;
+    }
+}
+
+void RecordingServerSession::Core::on_request_not_sent(base::Now now) {
+    is_offering_ = false;
+    if (state_ != State::Established) return;
+    const Asked asked = std::exchange(asked_, Asked::Nothing);
+    if (asked == Asked::Snapshot) tell_refused(asked, 503);
+    if (asked == Asked::Refresh) timer_.on_not_sent(now.steady);
+}
+
+void RecordingServerSession::Core::tell_refused(Asked asked, int status) {
+    const std::string_view type =
+        asked == Asked::Snapshot ? "snapshot_refused" : "session_refresh_refused";
+    actions_.emplace_back(make_event(type, kNoStream, {{"status", std::int64_t{status}}}));
+}
+
+// RFC 4028 section 10: BYE, although nobody may be there to read it.
+void RecordingServerSession::Core::lose_session(base::Reason reason) {
+    pending_.reset();
+    send_bye();
+    end("local", std::move(reason));
+}
+
+}  // namespace earshot::siprec

@@ -1,0 +1,104 @@
+// SIP around a recorded call, message by message, against the real binary: session timers (RFC
+// 4028).
+#include <gtest/gtest.h>
+
+#include "integration/harness.h"
+#include "integration/udp_client.h"
+
+namespace earshot::integration {
+namespace {
+
+class SipSession : public testing::Test {
+protected:
+    // Starts the server with this configuration file.
+    void serve(const std::string& toml) {
+        const auto file = server_.scratch() / "earshot.toml";
+        write_file(file, toml);
+        ASSERT_TRUE(server_.start({"--config", file.string()})) << server_.log();
+        client_ = std::make_unique<UdpClient>(server_.sip_port());
+    }
+    // The final answer to an INVITE with these headers; a 200 is acknowledged.
+    std::string call(const std::string& call_id, const std::string& headers = {}) {
+        client_->send(invite(*client_, call_id, "application/sdp", kSdp, headers));
+        std::string answer = client_->receive();
+        if (status_of(answer) != 200) return answer;
+        client_->send(in_dialog(*client_, answer, "ACK", 1));
+        send_media(answer);
+        return answer;
+    }
+    // A tenth of a second of silence, so that there is something to keep.
+    static void send_media(const std::string& answer) {
+        const UdpClient media(
+            static_cast<std::uint16_t>(std::stoi(answer.substr(answer.find("m=audio ") + 8))));
+        for (char sequence = 0; sequence < 5; ++sequence) {
+            std::string packet(172, '\xff');
+            packet.replace(0, 12, std::string("\x80\0\0\0\0\0\0\0\0\0\0\1", 12));
+            packet[3] = sequence;
+            packet[7] = static_cast<char>(sequence * 16);
+            media.send(packet);
+        }
+    }
+    static int status_of(const std::string& answer) {
+        return answer.starts_with("SIP/2.0 ") ? std::stoi(answer.substr(8, 3)) : 0;
+    }
+    // The next request of that method; others are answered 200.
+    std::string receive_request(const std::string& method) const {
+        for (;;) {
+            std::string message = client_->receive(10'000);
+            if (message.empty() || message.starts_with(method + " ")) return message;
+            if (!message.starts_with("SIP/2.0")) client_->send(answer_to(message, "200 OK"));
+        }
+    }
+    void expect_cut(const std::string& code) const {
+        const nlohmann::json recordings = server_.wait_for_recordings(1);
+        ASSERT_EQ(recordings.size(), 1U) << server_.log();
+        EXPECT_EQ(recordings[0]["state"], "partial") << recordings[0];
+        EXPECT_EQ(recordings[0]["reason"]["code"], code) << recordings[0];
+        EXPECT_FALSE(recordings[0]["reason"]["text"].get<std::string>().empty());
+    }
+
+    TestServer server_;
+    std::unique_ptr<UdpClient> client_;
+};
+
+const char* const kShortTimer = "[sip]\nmin_se_s = 2\nsession_expires_s = 60\n";
+
+TEST_F(SipSession, E21_AClientThatDoesNotRefreshGetsByeAndACutRecording) {
+    serve(kShortTimer);
+    const std::string answer = call("norefresh", "Supported: timer\nSession-Expires: 3\n");
+    ASSERT_EQ(status_of(answer), 200) << answer;
+    EXPECT_EQ(header_of(answer, "Session-Expires"), "3;refresher=uac");
+    const std::string bye = receive_request("BYE");
+    ASSERT_FALSE(bye.empty()) << server_.log();
+    client_->send(answer_to(bye, "200 OK"));
+    expect_cut("session_expired");
+}
+
+TEST_F(SipSession, E21_ARefreshThatIsAnswered481EndsTheRecording) {
+    serve(kShortTimer);
+    const std::string answer =
+        call("lost", "Supported: timer\nSession-Expires: 2;refresher=uas\n");
+    ASSERT_EQ(status_of(answer), 200) << answer;
+    const std::string first = receive_request("UPDATE");
+    EXPECT_EQ(header_of(first, "Session-Expires"), "2;refresher=uac");
+    EXPECT_EQ(header_of(first, "Content-Length"), "0");
+    client_->send(answer_to(first, "200 OK", "Session-Expires: 2;refresher=uac\n"));
+    const std::string second = receive_request("UPDATE");
+    ASSERT_FALSE(second.empty()) << server_.log();
+    client_->send(answer_to(second, "481 Call/Transaction Does Not Exist"));
+    EXPECT_FALSE(receive_request("BYE").empty());
+    expect_cut("session_lost");
+}
+
+TEST_F(SipSession, ATooShortIntervalIsRefusedWith422AndLeavesARow) {
+    serve("");
+    const std::string answer = call("short", "Supported: timer\nSession-Expires: 60\n");
+    EXPECT_EQ(status_of(answer), 422) << answer;
+    EXPECT_EQ(header_of(answer, "Min-SE"), "90");
+    const auto attempts = nlohmann::json::parse(server_.run({"ls", "--attempts", "--json"}).out);
+    ASSERT_EQ(attempts.size(), 1U) << attempts;
+    EXPECT_EQ(attempts[0]["reason"]["code"], "session_interval_too_small");
+}
+
+}  // namespace
+}  // namespace earshot::integration
