@@ -46,28 +46,27 @@ std::optional<base::Uuid> parse_exact(std::string_view text) {
 
 }  // namespace
 
+MetadataId::MetadataId(const base::Uuid& uuid) : uuid_(uuid) {
+    if (uuid.is_nil()) text_ = std::make_unique<const Text>(Text{base::to_base64(uuid), true});
+}
+
 MetadataId::MetadataId(std::string_view text) {
-    if (const auto exact = parse_exact(text)) {
+    if (const auto exact = parse_exact(text); exact && !exact->is_nil()) {
         uuid_ = *exact;
-        has_uuid_ = true;
         return;
     }
+    if (text.empty()) return;
     // A UUID in hex is looked for first: its 32 or 36 characters can be read as base64, too, but
     // never as base64 of 16 bytes.
     auto uuid = base::parse_uuid(text);
     if (!uuid) uuid = base::parse_uuid_base64(text);
-    if (uuid) {
-        uuid_ = *uuid;
-        has_uuid_ = true;
-        if (base::to_base64(uuid_) == text) return;
-    }
-    if (!text.empty()) text_ = std::make_unique<const std::string>(base::to_valid_utf8(text));
+    uuid_ = uuid.value_or(base::Uuid{});
+    text_ = std::make_unique<const Text>(Text{base::to_valid_utf8(text), uuid.has_value()});
 }
 
 MetadataId::MetadataId(const MetadataId& other)
     : uuid_(other.uuid_),
-      text_(other.text_ == nullptr ? nullptr : std::make_unique<const std::string>(*other.text_)),
-      has_uuid_(other.has_uuid_) {}
+      text_(other.text_ == nullptr ? nullptr : std::make_unique<const Text>(*other.text_)) {}
 
 MetadataId& MetadataId::operator=(const MetadataId& other) {
     MetadataId copy{other};
@@ -76,26 +75,28 @@ MetadataId& MetadataId::operator=(const MetadataId& other) {
 }
 
 std::string MetadataId::text() const {
-    if (text_ != nullptr) return *text_;
-    return has_uuid_ ? base::to_base64(uuid_) : std::string{};
+    if (text_ != nullptr) return text_->text;
+    return is_empty() ? std::string{} : base::to_base64(uuid_);
 }
 
 std::optional<base::Uuid> MetadataId::uuid() const {
-    if (!has_uuid_) return std::nullopt;
+    if (!has_uuid()) return std::nullopt;
     return uuid_;
 }
 
+// Those without a UUID have a text or are empty, which comes first.
 bool operator==(const MetadataId& a, const MetadataId& b) {
-    if (a.has_uuid_ != b.has_uuid_) return false;
-    if (a.has_uuid_) return a.uuid_ == b.uuid_;
-    return a.is_empty() || b.is_empty() ? a.is_empty() == b.is_empty() : *a.text_ == *b.text_;
+    if (a.has_uuid() != b.has_uuid()) return false;
+    if (a.has_uuid()) return a.uuid_ == b.uuid_;
+    return a.is_empty() || b.is_empty() ? a.is_empty() == b.is_empty()
+                                        : a.text_->text == b.text_->text;
 }
 
 bool operator<(const MetadataId& a, const MetadataId& b) {
-    if (a.has_uuid_ != b.has_uuid_) return a.has_uuid_;
-    if (a.has_uuid_) return a.uuid_ < b.uuid_;
+    if (a.has_uuid() != b.has_uuid()) return a.has_uuid();
+    if (a.has_uuid()) return a.uuid_ < b.uuid_;
     if (a.is_empty() || b.is_empty()) return a.is_empty() && !b.is_empty();
-    return *a.text_ < *b.text_;
+    return a.text_->text < b.text_->text;
 }
 
 std::size_t MetadataObjects::count() const {

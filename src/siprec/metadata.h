@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "base/uuid.h"
+#include "siprec/metadata_values.h"
 
 namespace earshot::siprec {
 
@@ -31,30 +32,36 @@ class MetadataId {
 public:
     MetadataId() = default;
     explicit MetadataId(std::string_view text);
-    explicit MetadataId(const base::Uuid& uuid) : uuid_(uuid), has_uuid_(true) {}
+    explicit MetadataId(const base::Uuid& uuid);
     MetadataId(const MetadataId& other);
     MetadataId& operator=(const MetadataId& other);
     MetadataId(MetadataId&&) noexcept = default;
     MetadataId& operator=(MetadataId&&) noexcept = default;
     ~MetadataId() = default;
 
-    bool is_empty() const { return !has_uuid_ && text_ == nullptr; }
+    bool is_empty() const { return text_ == nullptr && uuid_.is_nil(); }
     std::string text() const;  // as received
     std::optional<base::Uuid> uuid() const;
     // Heap bytes beside the object itself, for the limit of the merged model.
     std::size_t extra_bytes() const {
-        return text_ == nullptr ? 0 : sizeof(std::string) + text_->size();
+        return text_ == nullptr ? 0 : sizeof(Text) + text_->text.size();
     }
 
     friend bool operator==(const MetadataId& a, const MetadataId& b);
     friend bool operator<(const MetadataId& a, const MetadataId& b);
 
 private:
+    struct Text {
+        std::string text;
+        bool is_uuid = false;
+    };
+    bool has_uuid() const { return text_ == nullptr ? !uuid_.is_nil() : text_->is_uuid; }
+
     // A session keeps some twenty ids while nothing happens, so a good one takes no heap: the text
-    // is there only when it is not exactly to_base64(uuid_).
+    // is there only when it is not exactly to_base64(uuid_), and for the nil UUID, which without
+    // it means that there is no id.
     base::Uuid uuid_;
-    std::unique_ptr<const std::string> text_;
-    bool has_uuid_ = false;
+    std::unique_ptr<const Text> text_;
 };
 
 // An element of somebody else's namespace (or of none), inside the object it came in. `xml` stands
@@ -66,17 +73,11 @@ struct Extension {
     friend bool operator==(const Extension&, const Extension&) = default;
 };
 
-struct Period {
-    std::optional<base::WallTime> associate;
-    std::optional<base::WallTime> disassociate;
-    friend bool operator==(const Period&, const Period&) = default;
-};
-
 // What all objects have.
 struct ObjectBase {
-    std::vector<Extension> extensions;
+    RareList<Extension> extensions;
     // Set when a later snapshot no longer named the object: its arrival. It never erases history.
-    std::optional<base::WallTime> vanished;
+    OptionalTime vanished;
     int line = 0;  // in the document; 0 in the model
     friend bool operator==(const ObjectBase&, const ObjectBase&) = default;
 };
@@ -97,10 +98,10 @@ struct EndReason {
 struct CommunicationSession : ObjectBase {
     MetadataId id;
     std::vector<std::string> sip_session_ids;  // RFC 7989, or a Call-ID (OpenSIPS)
-    std::vector<EndReason> reasons;
+    RareList<EndReason> reasons;
     MetadataId group;  // empty: in none
-    std::optional<base::WallTime> start;
-    std::optional<base::WallTime> stop;
+    OptionalTime start;
+    OptionalTime stop;
     friend bool operator==(const CommunicationSession&, const CommunicationSession&) = default;
 };
 
@@ -128,7 +129,7 @@ struct MediaStream : ObjectBase {
 // last one being the current or latest (leave and rejoin, metadata-model section 4 rule 4).
 struct SessionRecordingAssoc : ObjectBase {
     MetadataId session;
-    std::vector<Period> periods;
+    Periods periods;
     friend bool operator==(const SessionRecordingAssoc&, const SessionRecordingAssoc&) = default;
 };
 
@@ -141,8 +142,8 @@ struct ContactParam {
 struct ParticipantSessionAssoc : ObjectBase {
     MetadataId participant;
     MetadataId session;
-    std::vector<Period> periods;
-    std::vector<ContactParam> params;
+    Periods periods;
+    RareList<ContactParam> params;
     friend bool operator==(const ParticipantSessionAssoc&,
                            const ParticipantSessionAssoc&) = default;
 };
@@ -151,7 +152,7 @@ struct ParticipantStreamAssoc : ObjectBase {
     MetadataId participant;
     std::vector<MetadataId> send;
     std::vector<MetadataId> recv;
-    std::vector<Period> periods;
+    Periods periods;
     friend bool operator==(const ParticipantStreamAssoc&, const ParticipantStreamAssoc&) = default;
 };
 

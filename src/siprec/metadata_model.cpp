@@ -1,5 +1,6 @@
 // The merge of documents into one state: metadata-model section 4.
 #include <algorithm>
+#include <iterator>
 #include <map>
 #include <set>
 
@@ -21,13 +22,14 @@ AssocKey key_of(const ParticipantSessionAssoc& object) {
     return {object.participant, object.session};
 }
 
-bool is_open(const std::vector<Period>& periods) {
-    return periods.empty() || !periods.back().disassociate;
-}
+bool is_open(const Periods& periods) { return periods.empty() || !periods.back().disassociate; }
 
-void close(std::vector<Period>& periods, base::WallTime at) {
-    if (periods.empty()) periods.emplace_back();
-    if (!periods.back().disassociate) periods.back().disassociate = at;
+void close(Periods& periods, base::WallTime at) {
+    if (periods.empty()) {
+        periods.push_back({std::nullopt, at});
+    } else if (!periods.back().disassociate) {
+        periods.back().disassociate = at;
+    }
 }
 
 // How one appearance of an object in a document is to be read.
@@ -37,19 +39,18 @@ struct Appearance {
     base::WallTime arrival;
 };
 
-template <class T>
-void merge_value(std::optional<T>& into, const std::optional<T>& from, bool replaces) {
+void merge_value(OptionalTime& into, const OptionalTime& from, bool replaces) {
     if (from || replaces) into = from;
 }
-template <class T>
-void merge_list(std::vector<T>& into, const std::vector<T>& from, bool replaces) {
+template <class List>
+void merge_list(List& into, const List& from, bool replaces) {
     if (!from.empty() || replaces) into = from;
 }
 
 // Rule 2: a child name that appears replaces all previous children of that name.
-void merge_extensions(std::vector<Extension>& into, const std::vector<Extension>& from,
-                      bool replaces) {
-    if (replaces) {
+template <class List>
+void merge_extensions(List& into, const List& from, bool replaces) {
+    if (into.empty() || replaces) {
         into = from;
         return;
     }
@@ -58,16 +59,17 @@ void merge_extensions(std::vector<Extension>& into, const std::vector<Extension>
             return added.name == old.name && added.name_space == old.name_space;
         });
     };
-    into.erase(std::remove_if(into.begin(), into.end(), is_replaced), into.end());
-    into.insert(into.end(), from.begin(), from.end());
+    std::vector<Extension> merged;
+    std::remove_copy_if(into.begin(), into.end(), std::back_inserter(merged), is_replaced);
+    merged.insert(merged.end(), from.begin(), from.end());
+    into = std::move(merged);
 }
 
 // Rule 4. `reopened`: the association had vanished and is back.
-void merge_period(std::vector<Period>& into, const std::vector<Period>& from, const Appearance& how,
-                  bool reopened) {
+void merge_period(Periods& into, const Periods& from, const Appearance& how, bool reopened) {
     const Period told = from.empty() ? Period{} : from.front();
     if (reopened && !told.disassociate) {
-        const auto ended = into.empty() ? std::nullopt : into.back().disassociate;
+        const OptionalTime ended = into.empty() ? OptionalTime{} : into.back().disassociate;
         const bool is_later = told.associate && (!ended || *told.associate > *ended);
         into.push_back({is_later ? *told.associate : how.arrival, std::nullopt});
         return;
@@ -309,7 +311,6 @@ private:
 std::size_t extra(const std::string& text) { return text.capacity() > 15 ? text.capacity() : 0; }
 std::size_t extra(const MetadataId& id) { return id.extra_bytes(); }
 std::size_t extra(const Extension& e) { return extra(e.name) + extra(e.name_space) + extra(e.xml); }
-std::size_t extra(const Period&) { return 0; }
 std::size_t extra(const EndReason& e) { return extra(e.protocol) + extra(e.text); }
 std::size_t extra(const NameId& n) { return extra(n.aor) + extra(n.name) + extra(n.language); }
 std::size_t extra(const ContactParam& p) { return extra(p.name) + extra(p.value); }
@@ -321,18 +322,25 @@ std::size_t list_bytes(const std::vector<T>& list) {
     return sum;
 }
 
+template <class T>
+std::size_t list_bytes(const RareList<T>& list) {
+    return list.empty() ? 0 : sizeof(list.all()) + list_bytes(list.all());
+}
+
 std::size_t own(const Group& o) { return extra(o.id); }
 std::size_t own(const CommunicationSession& o) {
     return extra(o.id) + extra(o.group) + list_bytes(o.sip_session_ids) + list_bytes(o.reasons);
 }
 std::size_t own(const Participant& o) { return extra(o.id) + list_bytes(o.names); }
 std::size_t own(const MediaStream& o) { return extra(o.id) + extra(o.session) + extra(o.label); }
-std::size_t own(const SessionRecordingAssoc& o) { return extra(o.session) + list_bytes(o.periods); }
+std::size_t own(const SessionRecordingAssoc& o) {
+    return extra(o.session) + o.periods.extra_bytes();
+}
 std::size_t own(const ParticipantSessionAssoc& o) {
-    return extra(o.participant) + extra(o.session) + list_bytes(o.periods) + list_bytes(o.params);
+    return extra(o.participant) + extra(o.session) + o.periods.extra_bytes() + list_bytes(o.params);
 }
 std::size_t own(const ParticipantStreamAssoc& o) {
-    return extra(o.participant) + list_bytes(o.send) + list_bytes(o.recv) + list_bytes(o.periods);
+    return extra(o.participant) + list_bytes(o.send) + list_bytes(o.recv) + o.periods.extra_bytes();
 }
 
 template <class Object>

@@ -70,11 +70,12 @@ private:
     MetadataId definition_id(const XmlElement& element, const char* name, std::size_t index);
     MetadataId reference(const XmlElement& element, std::initializer_list<const char*> names);
     void check_id(const MetadataId& id, const XmlElement& at);
-    std::optional<base::WallTime> parse_time(const XmlElement& element);
+    OptionalTime parse_time(const XmlElement& element);
     bool parse_period(const Child& child, Period& period);
     void check_period(const Period& period, const XmlElement& at);
     void add_stream_ids(const XmlElement& element, std::vector<MetadataId>& ids);
-    void add_extension(const XmlElement& element, std::vector<Extension>& extensions);
+    template <class List>
+    void add_extension(const XmlElement& element, List& extensions);
     void attach_parented_extensions();
     void fill_missing_sessions();
 
@@ -163,7 +164,7 @@ MetadataId DocumentParser::reference(const XmlElement& element,
     return {};
 }
 
-std::optional<base::WallTime> DocumentParser::parse_time(const XmlElement& element) {
+OptionalTime DocumentParser::parse_time(const XmlElement& element) {
     const std::string_view text = element.text();
     const auto parsed = base::parse_time(text);
     if (!parsed) {
@@ -208,7 +209,8 @@ void DocumentParser::add_stream_ids(const XmlElement& element, std::vector<Metad
     for_each_child(element, add);
 }
 
-void DocumentParser::add_extension(const XmlElement& element, std::vector<Extension>& extensions) {
+template <class List>
+void DocumentParser::add_extension(const XmlElement& element, List& extensions) {
     if (!count_object()) return;
     const std::string_view uri = element.name_space();
     if (uri.empty() || is_recording_namespace(uri)) {

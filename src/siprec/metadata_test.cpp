@@ -100,6 +100,18 @@ TEST(MetadataId, KeepsHexAndNumbersAsText) {
     EXPECT_TRUE(MetadataId{}.is_empty());
 }
 
+TEST(MetadataId, TellsTheNilUuidFromNoIdAtAll) {
+    const MetadataId nil{"AAAAAAAAAAAAAAAAAAAAAA=="};
+    EXPECT_FALSE(nil.is_empty());
+    EXPECT_EQ(nil.uuid(), base::Uuid{});
+    EXPECT_EQ(nil.text(), "AAAAAAAAAAAAAAAAAAAAAA==");
+    EXPECT_EQ(nil, MetadataId{base::Uuid{}});
+    EXPECT_EQ(nil, MetadataId{"00000000-0000-0000-0000-000000000000"});
+    EXPECT_FALSE(nil == MetadataId{});
+    EXPECT_FALSE(MetadataId{}.uuid());
+    EXPECT_EQ(MetadataId{}.text(), "");
+}
+
 // ---- parsing ----------------------------------------------------------------------------------
 
 TEST(ParseMetadata, ReadsEachExampleWithoutAFaultAndWritesItBack) {

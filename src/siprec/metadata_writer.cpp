@@ -24,7 +24,7 @@ public:
     void element(std::string_view name, std::string_view text) {
         raw("    <").raw(name).raw(">").raw(xml_escape(text)).raw("</").raw(name).raw(">\r\n");
     }
-    void time(std::string_view name, const std::optional<base::WallTime>& time) {
+    void time(std::string_view name, const OptionalTime& time) {
         if (time) element(name, base::to_rfc3339(*time));
     }
     void period(const Period& period) {
