@@ -4,6 +4,7 @@
 
 #include "base/text.h"
 #include "siprec/limits.h"
+#include "siprec/xml_characters.h"
 #include "siprec/xml_charset.h"
 #include "siprec/xml_tree.h"
 

@@ -1,13 +1,12 @@
 // XML 1.0 without a DTD, and namespaces: text -> XmlTree. Written by hand because a call brings two
 // documents and libxml2 takes four times the steps; xml_fuzz.cpp compares the two. Limits are
 // checked where they are passed, so the time is linear in the text whatever a peer sends.
-#include <algorithm>
 #include <array>
-#include <charconv>
 #include <cstring>
 
 #include "base/text.h"
 #include "siprec/limits.h"
+#include "siprec/xml_characters.h"
 #include "siprec/xml_tree.h"
 
 namespace earshot::siprec {
@@ -36,98 +35,6 @@ constexpr std::array<std::uint8_t, 256> make_classes() {
 constexpr auto kClasses = make_classes();
 
 bool is(char c, std::uint8_t what) { return (kClasses[static_cast<std::uint8_t>(c)] & what) != 0; }
-
-// XML 1.0 section 2.2.
-bool is_xml_character(std::uint32_t c) {
-    if (c < 0x20) return c == '\t' || c == '\n' || c == '\r';
-    return c < 0xd800 || (c > 0xdfff && c < 0xfffe) || (c > 0xffff && c < 0x110000);
-}
-
-// The character at the start of `text`, which is not empty, and its size; size 0: no valid UTF-8.
-struct Utf8Character {
-    std::uint32_t code = 0;
-    std::size_t size = 0;
-};
-Utf8Character read_utf8(std::string_view text) {
-    const auto lead = static_cast<std::uint8_t>(text[0]);
-    if (lead < 0x80) return {lead, 1};
-    const std::size_t size = lead >= 0xf0 ? 4 : lead >= 0xe0 ? 3 : 2;
-    if (lead < 0xc2 || lead > 0xf4 || text.size() < size) return {};
-    std::uint32_t code = lead & (0x7fU >> size);
-    for (std::size_t i = 1; i < size; ++i) {
-        const auto byte = static_cast<std::uint8_t>(text[i]);
-        if ((byte & 0xc0) != 0x80) return {};
-        code = code << 6 | (byte & 0x3fU);
-    }
-    const bool is_shortest = code >= (size == 4 ? 0x10000U : size == 3 ? 0x800U : 0x80U);
-    return is_shortest ? Utf8Character{code, size} : Utf8Character{};
-}
-
-// Where the first byte stands that XML does not take; the text's size when there is none.
-std::size_t find_bad_character(std::string_view text) {
-    constexpr std::uint64_t kHighs = 0x8080808080808080U;
-    constexpr std::uint64_t kSpaces = 0x2020202020202020U;
-    std::size_t at = 0;
-    while (at < text.size()) {
-        // Eight bytes at once, while all are printable ASCII.
-        if (std::uint64_t word = 0; text.size() - at >= sizeof(word)) {
-            std::memcpy(&word, text.data() + at, sizeof(word));
-            if (((word | (word - kSpaces)) & kHighs) == 0) {
-                at += sizeof(word);
-                continue;
-            }
-        }
-        const std::size_t end = std::min(text.size(), at + sizeof(std::uint64_t));
-        while (at < end) {
-            const Utf8Character c = read_utf8(text.substr(at));
-            if (c.size == 0 || !is_xml_character(c.code)) return at;
-            at += c.size;
-        }
-    }
-    return at;
-}
-
-void append_utf8(std::string& out, std::uint32_t code) {
-    const auto put = [&](std::uint32_t byte) { out += static_cast<char>(byte); };
-    if (code < 0x80) {
-        put(code);
-        return;
-    }
-    if (code < 0x800) {
-        put(0xc0 | code >> 6);
-    } else {
-        if (code < 0x10000) {
-            put(0xe0 | code >> 12);
-        } else {
-            put(0xf0 | code >> 18);
-            put(0x80 | (code >> 12 & 0x3f));
-        }
-        put(0x80 | (code >> 6 & 0x3f));
-    }
-    put(0x80 | (code & 0x3f));
-}
-
-// The reference at the start of `text`, which begins with '&'; size 0: it is none that we know.
-Utf8Character read_reference(std::string_view text) {
-    constexpr std::size_t kMaxBytes = 64;  // leading zeros are allowed without end
-    const std::size_t end = text.substr(0, kMaxBytes).find(';');
-    if (end == std::string_view::npos) return {};
-    std::string_view name = text.substr(1, end - 1);
-    const auto found = [&](std::uint32_t code) { return Utf8Character{code, end + 1}; };
-    if (name == "amp") return found('&');
-    if (name == "lt") return found('<');
-    if (name == "gt") return found('>');
-    if (name == "quot") return found('"');
-    if (name == "apos") return found('\'');
-    if (!name.starts_with('#')) return {};
-    name.remove_prefix(1);
-    const int base = name.starts_with('x') ? 16 : 10;
-    if (base == 16) name.remove_prefix(1);
-    std::uint32_t code = 0;
-    const auto [stop, error] = std::from_chars(name.data(), name.data() + name.size(), code, base);
-    const bool is_whole = error == std::errc{} && stop == name.data() + name.size();
-    return is_whole && is_xml_character(code) ? found(code) : Utf8Character{};
-}
 
 class XmlReader {
 public:
@@ -217,7 +124,7 @@ void XmlReader::warn(std::string text) {
 
 XmlReading XmlReader::run() {
     tree_.namespaces = {{}, {"xml", "http://www.w3.org/XML/1998/namespace"}};
-    if (const std::size_t bad = find_bad_character(tree_.text); bad != tree_.text.size()) {
+    if (const std::size_t bad = find_bad_xml_character(tree_.text); bad != tree_.text.size()) {
         at_ += bad;
         fail("a character that XML does not allow, or no valid UTF-8");
     } else {
@@ -266,7 +173,7 @@ bool XmlReader::read_text() {
             case '<':
                 return true;
             case '&': {
-                const std::size_t size = read_reference(rest()).size;
+                const std::size_t size = read_xml_reference(rest()).size;
                 if (size == 0) return fail("'&' begins none of the references that XML has");
                 at_ += size;
                 current().has_plain_text = false;
@@ -398,7 +305,7 @@ bool XmlReader::read_value(std::string_view& value) {
         if (*at_ == '\0') return fail("the document ends inside a tag");
         if (*at_ == '<') return fail("'<' stands in an attribute's value");
         std::size_t size = 1;
-        if (*at_ == '&') size = read_reference(rest()).size;
+        if (*at_ == '&') size = read_xml_reference(rest()).size;
         if (size == 0) return fail("'&' begins none of the references that XML has");
         is_plain = is_plain && (*at_ == '"' || *at_ == '\'');
         at_ += size;
@@ -502,22 +409,5 @@ void XmlReader::resolve(XmlTree::Element& element) {
 }  // namespace
 
 XmlReading read_xml(XmlTree& tree) { return XmlReader{tree}.run(); }
-
-void append_xml_decoded(std::string& out, std::string_view raw, XmlPlace place) {
-    const bool is_value = place == XmlPlace::AttributeValue;
-    for (std::size_t i = 0; i < raw.size(); ++i) {
-        const char c = raw[i];
-        if (c == '&') {
-            const Utf8Character referred = read_reference(raw.substr(i));
-            append_utf8(out, referred.code);
-            i += referred.size - 1;
-        } else if (c == '\r') {
-            if (raw.substr(i + 1).starts_with('\n')) ++i;
-            out += is_value ? ' ' : '\n';
-        } else {
-            out += is_value && is(c, kBlank) ? ' ' : c;
-        }
-    }
-}
 
 }  // namespace earshot::siprec

@@ -59,9 +59,4 @@ struct XmlReading {
 };
 XmlReading read_xml(XmlTree& tree);
 
-// `raw` with its references replaced and its line ends normalised (XML 1.0 sections 2.11, 3.3.3).
-// The references have been checked.
-enum class XmlPlace { Text, AttributeValue };
-void append_xml_decoded(std::string& out, std::string_view raw, XmlPlace place);
-
 }  // namespace earshot::siprec
