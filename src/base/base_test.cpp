@@ -1,5 +1,8 @@
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <chrono>
+#include <set>
 #include <thread>
 
 #include "base/bounded_queue.h"
@@ -119,6 +122,35 @@ TEST(BoundedQueue, WakesTheThreadThatWaits) {
     std::thread producer([&] { EXPECT_TRUE(queue.try_push(7)); });
     EXPECT_EQ(queue.pop(), 7);
     producer.join();
+}
+
+TEST(BoundedQueue, WhatIsPushedQuietlyWakesOnlyWhenTheQueueFillsUp) {
+    BoundedQueue<int> queue(4);
+    EXPECT_TRUE(queue.try_push_quietly(1));
+    EXPECT_EQ(queue.pop_for(std::chrono::nanoseconds{0}), 1);
+    std::thread producer([&] {
+        EXPECT_TRUE(queue.try_push_quietly(2));
+        EXPECT_TRUE(queue.try_push_quietly(3));  // half full
+    });
+    EXPECT_EQ(queue.pop(), 2);
+    producer.join();
+    EXPECT_EQ(queue.pop(), 3);
+    for (int i = 0; i < 4; ++i) EXPECT_TRUE(queue.try_push_quietly(int{i}));
+    EXPECT_FALSE(queue.try_push_quietly(4));
+    queue.close();
+    EXPECT_EQ(queue.pop(), 0);
+    EXPECT_FALSE(queue.try_push_quietly(5));
+}
+
+TEST(SystemRandom, GivesNothingTwiceAcrossItsBlocks) {
+    SystemRandom random;
+    std::set<std::uint64_t> seen;
+    for (int i = 0; i < 1000; ++i) seen.insert(random.u64());
+    EXPECT_EQ(seen.size(), 1000U);
+    Bytes large(5000);  // more than a block, from the middle of one
+    random.fill(large);
+    const auto zeros = std::count(large.begin(), large.end(), std::uint8_t{0});
+    EXPECT_LT(zeros, 100);
 }
 
 TEST(JsonWriter, WritesNestedValuesWithCommasWhereTheyBelong) {

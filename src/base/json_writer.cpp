@@ -8,12 +8,11 @@ namespace earshot::base {
 
 namespace {
 
-bool is_plain(char c) {
-    return static_cast<unsigned char>(c) >= 0x20 && static_cast<unsigned char>(c) < 0x7f &&
-           c != '"' && c != '\\';
-}
+bool is_ascii(char c) { return static_cast<unsigned char>(c) < 0x80; }
 
-bool is_control(char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; }
+bool needs_escape(char c) {
+    return static_cast<unsigned char>(c) < 0x20 || c == 0x7f || c == '"' || c == '\\';
+}
 
 }  // namespace
 
@@ -43,17 +42,28 @@ void append_json_escape(std::string& out, char c) {
     out += kHex[octet & 15];
 }
 
+namespace {
+
+// Runs of plain characters are copied as they are.
+void append_escaped(std::string& out, std::string_view text) {
+    while (!text.empty()) {
+        const auto stop = std::find_if(text.begin(), text.end(), needs_escape);
+        const auto run = static_cast<std::size_t>(stop - text.begin());
+        out += text.substr(0, run);
+        if (run == text.size()) return;
+        append_json_escape(out, text[run]);
+        text.remove_prefix(run + 1);
+    }
+}
+
+}  // namespace
+
 void append_json_text(std::string& out, std::string_view text) {
     out += '"';
-    if (std::all_of(text.begin(), text.end(), is_plain))
-        out += text;
+    if (std::all_of(text.begin(), text.end(), is_ascii))
+        append_escaped(out, text);
     else
-        for (const char c : to_valid_utf8(text)) {
-            if (c == '"' || c == '\\' || is_control(c))
-                append_json_escape(out, c);
-            else
-                out += c;
-        }
+        append_escaped(out, to_valid_utf8(text));
     out += '"';
 }
 

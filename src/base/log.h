@@ -22,6 +22,8 @@ public:
     Log& operator=(const Log&) = delete;
     virtual ~Log() = default;
 
+    // Whether lines of this level are written at all: ask where making one costs.
+    virtual bool writes(LogLevel /*level*/) const { return true; }
     // Any thread; never blocks. `message` is a sentence for a person, the fields are for machines.
     virtual void write(LogLevel level, std::string_view message,
                        std::initializer_list<LogField> fields) = 0;

@@ -11,6 +11,11 @@ namespace earshot::base {
 
 namespace {
 constexpr std::array<std::uint8_t, 12> kMapped{0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
+
+void append_number(std::string& out, std::uint16_t number) {
+    const fmt::format_int digits{number};
+    out.append(digits.data(), digits.size());
+}
 }  // namespace
 
 bool NetAddress::is_v4() const { return std::equal(kMapped.begin(), kMapped.end(), ip.begin()); }
@@ -26,17 +31,28 @@ bool NetAddress::is_unspecified() const {
                        [](auto b) { return b == 0; });
 }
 
+// Not by inet_ntop(), which formats an IPv4 address with sprintf(): each event names an address.
 std::string host_to_string(const NetAddress& address) {
-    std::array<char, INET6_ADDRSTRLEN> text{};
-    const bool v4 = address.is_v4();
-    inet_ntop(v4 ? AF_INET : AF_INET6, address.ip.data() + (v4 ? 12 : 0), text.data(), text.size());
-    return text.data();
+    if (!address.is_v4()) {
+        std::array<char, INET6_ADDRSTRLEN> text{};
+        inet_ntop(AF_INET6, address.ip.data(), text.data(), text.size());
+        return text.data();
+    }
+    std::string text;
+    text.reserve(sizeof "255.255.255.255:65535");
+    for (std::size_t i = 12; i < address.ip.size(); ++i) {
+        if (i > 12) text += '.';
+        append_number(text, address.ip[i]);
+    }
+    return text;
 }
 
 std::string to_string(const NetAddress& address) {
-    const std::string host = host_to_string(address);
-    return address.is_v4() ? fmt::format("{}:{}", host, address.port)
-                           : fmt::format("[{}]:{}", host, address.port);
+    std::string text = host_to_string(address);
+    if (!address.is_v4()) text = '[' + text + ']';
+    text += ':';
+    append_number(text, address.port);
+    return text;
 }
 
 std::optional<NetAddress> parse_host(std::string_view host, std::uint16_t port) {

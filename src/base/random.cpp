@@ -2,6 +2,7 @@
 
 #include <openssl/rand.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 #include "base/text.h"
@@ -15,8 +16,19 @@ std::string Random::token(std::size_t bytes) {
 }
 
 void SystemRandom::fill(std::span<std::uint8_t> bytes) {
-    // Without randomness no identifier is safe to give out.
-    if (RAND_bytes(bytes.data(), static_cast<int>(bytes.size())) != 1) std::abort();
+    while (!bytes.empty()) {
+        if (used_ == block_.size()) {
+            // Without randomness no identifier is safe to give out.
+            if (RAND_bytes(block_.data(), static_cast<int>(block_.size())) != 1) std::abort();
+            used_ = 0;
+        }
+        const auto given =
+            std::span(block_).subspan(used_).first(std::min(bytes.size(), block_.size() - used_));
+        std::copy(given.begin(), given.end(), bytes.begin());
+        std::fill(given.begin(), given.end(), std::uint8_t{0});
+        used_ += given.size();
+        bytes = bytes.subspan(given.size());
+    }
 }
 
 void SeededRandom::fill(std::span<std::uint8_t> bytes) {

@@ -2,6 +2,7 @@
 // repeat.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <random>
 #include <span>
@@ -29,10 +30,15 @@ public:
 };
 
 // OpenSSL's generator, seeded by the kernel; ends the process when it fails. Any thread, one object
-// each.
+// each. Asked in blocks, because a question costs as much as a hundred octets of the answer; what
+// was given out is forgotten.
 class SystemRandom : public Random {
 public:
     void fill(std::span<std::uint8_t> bytes) override;
+
+private:
+    std::array<std::uint8_t, 1024> block_{};
+    std::size_t used_ = sizeof(block_);
 };
 
 // Repeats from its seed. For tests and simulations only.

@@ -42,8 +42,14 @@ Uuid make_uuid_v7(WallTime now, Random& random) {
 }
 
 std::string to_string(const Uuid& uuid) {
-    std::string text = to_hex(uuid.bytes);
-    for (const std::size_t at : {8U, 13U, 18U, 23U}) text.insert(at, 1, '-');
+    constexpr std::string_view kDigits = "0123456789abcdef";
+    std::string text(36, '-');
+    std::size_t at = 0;
+    for (std::size_t i = 0; i < uuid.bytes.size(); ++i) {
+        if (i == 4 || i == 6 || i == 8 || i == 10) ++at;
+        text[at++] = kDigits[uuid.bytes[i] >> 4];
+        text[at++] = kDigits[uuid.bytes[i] & 15];
+    }
     return text;
 }
 

@@ -113,10 +113,14 @@ StderrLog::StderrLog(const LogOptions& options)
 
 StderrLog::~StderrLog() = default;  // the pool's thread writes what waits and ends
 
+bool StderrLog::writes(base::LogLevel level) const {
+    return implementation_->logger->should_log(to_spdlog(level));
+}
+
 void StderrLog::write(base::LogLevel level, std::string_view message,
                       std::initializer_list<base::LogField> fields) {
     Implementation& log = *implementation_;
-    if (!log.logger->should_log(to_spdlog(level))) return;
+    if (!writes(level)) return;
     const auto now =
         std::chrono::time_point_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now());
     const std::string time = base::to_rfc3339(now);

@@ -23,6 +23,7 @@ public:
     explicit StderrLog(const LogOptions& options = {});
     ~StderrLog() override;  // writes what waits
 
+    bool writes(base::LogLevel level) const override;
     void write(base::LogLevel level, std::string_view message,
                std::initializer_list<base::LogField> fields) override;
 
