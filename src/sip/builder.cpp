@@ -8,14 +8,6 @@
 namespace earshot::sip {
 namespace {
 
-// A value can never end its line, whoever wrote it.
-std::string single_line(std::string_view value) {
-    std::string safe(trim_lws(value));
-    std::replace_if(
-        safe.begin(), safe.end(), [](char c) { return c == '\r' || c == '\n' || c == '\0'; }, ' ');
-    return safe;
-}
-
 void append_param(std::string& out, const Param& param) {
     out += ';';
     out += param.name;
@@ -49,17 +41,26 @@ std::string stamp_via(std::string_view element, const base::NetAddress& source) 
 
 void copy_vias(const Message& request, const base::NetAddress* source, MessageBuilder& response) {
     bool is_top = true;
-    for (const std::string_view value : request.all(HeaderId::Via)) {
-        std::string_view rest = value;
+    for (std::size_t i = 0; i < request.header_count(); ++i) {
+        const HeaderView via = request.header(i);
+        if (via.id != HeaderId::Via) continue;
+        std::string_view rest = via.value;
         std::string_view top;
         if (!is_top || source == nullptr || !take_list_element(rest, top)) {
-            response.add(HeaderId::Via, value);
+            response.add(HeaderId::Via, via.value);
             continue;
         }
         is_top = false;
         response.add(HeaderId::Via, stamp_via(top, *source));
         rest = trim_lws(rest);
         if (!rest.empty()) response.add(HeaderId::Via, rest);
+    }
+}
+
+void copy_record_routes(const Message& request, MessageBuilder& response) {
+    for (std::size_t i = 0; i < request.header_count(); ++i) {
+        const HeaderView route = request.header(i);
+        if (route.id == HeaderId::RecordRoute) response.add(route.id, route.value);
     }
 }
 
@@ -71,36 +72,68 @@ bool can_make_dialog(const Message& request, int status) {
 
 }  // namespace
 
+// Room for most messages without a body.
+MessageBuilder::MessageBuilder() {
+    text_.reserve(768);
+    fields_.reserve(16);
+}
+
+// A value can never end its line, whoever wrote it.
+void MessageBuilder::append_value(std::string_view value) {
+    const std::size_t begin = text_.size();
+    text_.append(trim_lws(value));
+    for (const char end : {'\r', '\n', '\0'}) {
+        for (std::size_t at = text_.find(end, begin); at != std::string::npos;
+             at = text_.find(end, at)) {
+            text_[at] = ' ';
+        }
+    }
+}
+
+MessageBuilder::Line MessageBuilder::append_field(HeaderId id, std::string_view name,
+                                                  std::string_view value) {
+    const std::size_t at = text_.size();
+    text_.append(name).append(": ");
+    append_value(value);
+    text_.append("\r\n");
+    return {.id = id,
+            .at = static_cast<std::uint32_t>(at),
+            .size = static_cast<std::uint32_t>(text_.size() - at)};
+}
+
 MessageBuilder MessageBuilder::request(std::string_view method, std::string_view uri) {
     MessageBuilder builder;
-    builder.start_line_ = single_line(method) + ' ' + single_line(uri) + " SIP/2.0";
+    builder.append_value(method);
+    builder.text_ += ' ';
+    builder.append_value(uri);
+    builder.text_.append(" SIP/2.0\r\n");
+    builder.start_line_size_ = builder.text_.size();
     return builder;
 }
 
 MessageBuilder MessageBuilder::response(int status, std::string_view reason) {
     MessageBuilder builder;
-    builder.start_line_ = "SIP/2.0 " + std::to_string(status) + ' ' +
-                          single_line(reason.empty() ? default_reason(status) : reason);
+    builder.text_.append("SIP/2.0 ").append(std::to_string(status)).append(" ");
+    builder.append_value(reason.empty() ? default_reason(status) : reason);
+    builder.text_.append("\r\n");
+    builder.start_line_size_ = builder.text_.size();
     return builder;
 }
 
 MessageBuilder& MessageBuilder::add(HeaderId id, std::string_view value) {
-    fields_.push_back({.id = id, .name = std::string(to_string(id)), .value = single_line(value)});
+    if (id != HeaderId::ContentLength) fields_.push_back(append_field(id, to_string(id), value));
     return *this;
 }
 
 MessageBuilder& MessageBuilder::add(std::string_view name, std::string_view value) {
     const HeaderId id = find_header_id(name);
     if (id != HeaderId::Other) return add(id, value);
-    if (is_token(name)) {
-        fields_.push_back({.id = id, .name = std::string(name), .value = single_line(value)});
-    }
+    if (is_token(name)) fields_.push_back(append_field(id, name, value));
     return *this;
 }
 
 MessageBuilder& MessageBuilder::prepend(HeaderId id, std::string_view value) {
-    fields_.insert(fields_.begin(),
-                   {.id = id, .name = std::string(to_string(id)), .value = single_line(value)});
+    fields_.insert(fields_.begin(), append_field(id, to_string(id), value));
     return *this;
 }
 
@@ -111,7 +144,7 @@ MessageBuilder& MessageBuilder::set(HeaderId id, std::string_view value) {
 
 MessageBuilder& MessageBuilder::remove(HeaderId id) {
     fields_.erase(std::remove_if(fields_.begin(), fields_.end(),
-                                 [&](const Field& field) { return field.id == id; }),
+                                 [&](const Line& field) { return field.id == id; }),
                   fields_.end());
     return *this;
 }
@@ -122,18 +155,12 @@ MessageBuilder& MessageBuilder::body(std::string_view content_type, base::ByteVi
 }
 
 std::string MessageBuilder::build() const {
-    constexpr std::string_view kEnd = "\r\n";
-    std::size_t size = start_line_.size() + body_.size() + 40;
-    for (const Field& field : fields_) size += field.name.size() + field.value.size() + 4;
-
+    const std::string_view text = text_;
     std::string out;
-    out.reserve(size);
-    out.append(start_line_).append(kEnd);
-    for (const Field& field : fields_) {
-        if (field.id == HeaderId::ContentLength) continue;
-        out.append(field.name).append(": ").append(field.value).append(kEnd);
-    }
-    out.append("Content-Length: ").append(std::to_string(body_.size())).append(kEnd).append(kEnd);
+    out.reserve(text.size() + body_.size() + 40);
+    out.append(text.substr(0, start_line_size_));
+    for (const Line& field : fields_) out.append(text.substr(field.at, field.size));
+    out.append("Content-Length: ").append(std::to_string(body_.size())).append("\r\n\r\n");
     out.append(body_);
     return out;
 }
@@ -141,11 +168,7 @@ std::string MessageBuilder::build() const {
 MessageBuilder response_to(const Message& request, int status, const ResponseOptions& options) {
     MessageBuilder response = MessageBuilder::response(status, options.reason);
     copy_vias(request, options.source, response);
-    if (can_make_dialog(request, status)) {
-        for (const std::string_view route : request.all(HeaderId::RecordRoute)) {
-            response.add(HeaderId::RecordRoute, route);
-        }
-    }
+    if (can_make_dialog(request, status)) copy_record_routes(request, response);
     if (const auto from = request.find(HeaderId::From)) response.add(HeaderId::From, *from);
     if (const auto to = request.find(HeaderId::To)) {
         std::string value(*to);

@@ -3,6 +3,7 @@
 // second line.
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,13 +39,19 @@ public:
     std::string build() const;
 
 private:
-    struct Field {
-        HeaderId id;
-        std::string name;
-        std::string value;
+    struct Line {  // of text_, its CRLF included
+        HeaderId id = HeaderId::Other;
+        std::uint32_t at = 0;
+        std::uint32_t size = 0;
     };
-    std::string start_line_;
-    std::vector<Field> fields_;
+
+    MessageBuilder();
+    void append_value(std::string_view value);
+    Line append_field(HeaderId id, std::string_view name, std::string_view value);
+
+    std::string text_;  // the start line, then every field that was ever added
+    std::size_t start_line_size_ = 0;
+    std::vector<Line> fields_;  // those that leave, in their order
     std::string body_;
 };
 

@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include "base/bytes.h"
-#include "base/line_end.h"
 #include "base/text.h"
 
 namespace earshot::sip {
@@ -21,16 +20,35 @@ std::size_t count_blanks(std::string_view text) {
     return std::min(text.find_first_not_of(" \t"), text.size());
 }
 
-// Takes a line off `rest`, without its end: CRLF, LF or CR.
-Octets take_line(Octets& rest) {
-    const std::string_view text = base::as_text(rest);
-    const std::size_t size = base::find_line_end(text);
-    std::size_t next = std::min(size + 1, text.size());
-    if (text.substr(size, 2) == "\r\n") ++next;
-    const Octets line = rest.first(size);
-    rest = rest.subspan(next);
-    return line;
-}
+// The lines of a message, without their ends: CRLF, LF or CR. Both ends are searched by memchr,
+// each once: nearly all of a message is only passed over.
+class Lines {
+public:
+    explicit Lines(Octets octets) : octets_(octets) {
+        cr_ = find('\r');
+        lf_ = find('\n');
+    }
+
+    bool at_end() const { return at_ >= octets_.size(); }
+    Octets take() {
+        const std::size_t end = std::min(cr_, lf_);
+        const Octets line = octets_.subspan(at_, end - at_);
+        at_ = end + (cr_ + 1 == lf_ ? 2 : 1);
+        if (cr_ < at_) cr_ = find('\r');
+        if (lf_ < at_) lf_ = find('\n');
+        return line;
+    }
+
+private:
+    std::size_t find(char c) const {
+        return std::min(base::as_text(octets_).find(c, at_), octets_.size());
+    }
+
+    Octets octets_;
+    std::size_t at_ = 0;
+    std::size_t cr_ = 0;
+    std::size_t lf_ = 0;
+};
 
 // The size of the header name, its colon and the spaces around it, or 0 when it is another header.
 std::size_t credentials_prefix(std::string_view line) {
@@ -124,8 +142,8 @@ bool may_hold_secret(Octets line) {
 std::size_t redact_secrets(Octets message) {
     CredentialsEraser credentials;
     std::size_t count = 0;
-    while (!message.empty()) {
-        const Octets line = take_line(message);
+    for (Lines lines(message); !lines.at_end();) {
+        const Octets line = lines.take();
         if (!credentials.is_inside() && !may_hold_secret(line)) continue;
         count += credentials.erase(line) + erase_sdp_keys(line);
     }
