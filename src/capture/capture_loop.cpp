@@ -19,11 +19,12 @@ std::uint64_t ticks(std::chrono::milliseconds period, std::chrono::milliseconds 
 
 }  // namespace
 
-CaptureLoop::CaptureLoop(const CaptureOptions& options, CaptureLinks& links,
+CaptureLoop::CaptureLoop(const CaptureOptions& options, CaptureLinks& links, MediaPorts& ports,
                          journal::Writer& writer, JournalNotices& notices, const io::Clock& clock,
                          base::Random& random, base::Log& log)
     : options_(options),
       links_(links),
+      ports_(ports),
       writer_(writer),
       notices_(notices),
       clock_(clock),
@@ -180,6 +181,7 @@ void CaptureLoop::tick() {
         if (turn % rtcp_ticks_ == 0) drain(*stream, SocketKind::Rtcp);
         if (now_.steady >= stream->next_report) send_report(*stream);
     }
+    ports_.refill(now_.steady);
     if (now_.steady >= next_commit_) commit();
     if (now_.steady >= next_stats_) tell_stats();
 }
@@ -343,9 +345,7 @@ void CaptureLoop::close(Stream& stream) {
     std::swap(*place, streams_.back());
     streams_.pop_back();  // closes the sockets
     links_.open_streams.store(streams_.size());
-    if (!links_.freed_ports.try_push({.rtp_port = port, .since = now_.steady})) {
-        log_.error("A freed media port could not be given back", {{"port", std::to_string(port)}});
-    }
+    ports_.release(port, now_.steady);
 }
 
 void CaptureLoop::close_streams_of(const base::Uuid& recording) {

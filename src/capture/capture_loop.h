@@ -19,6 +19,7 @@
 #include "capture/capture_options.h"
 #include "capture/events.h"
 #include "capture/journal_notices.h"
+#include "capture/media_ports.h"
 #include "capture/notification.h"
 #include "capture/stream_receiver.h"
 #include "io/clock.h"
@@ -55,18 +56,10 @@ struct CloseRecording {
 using Command = std::variant<AddStream, UpdateStream, PauseStream, ResumeStream, CloseStream,
                              JournalEntry, RequestDurable, CloseRecording>;
 
-struct FreedPort {
-    std::uint16_t rtp_port = 0;
-    base::TimePoint since;
-};
-
 // All that two threads touch.
 struct CaptureLinks {
-    explicit CaptureLinks(std::size_t port_pairs) : freed_ports(port_pairs) {}
-
     base::BoundedQueue<Command> commands{kMaxQueuedCommands};
     base::BoundedQueue<Notification> notifications{kMaxQueuedNotifications};
-    base::BoundedQueue<FreedPort> freed_ports;  // cannot overflow: a place for each pair there is
     std::atomic<bool> snapshot_waiting{false};  // one StatsSnapshot at a time is enough
     std::atomic<std::size_t> open_streams{0};
     std::atomic<std::uint64_t> dropped_notifications{0};
@@ -74,9 +67,9 @@ struct CaptureLinks {
 
 class CaptureLoop {
 public:
-    CaptureLoop(const CaptureOptions& options, CaptureLinks& links, journal::Writer& writer,
-                JournalNotices& notices, const io::Clock& clock, base::Random& random,
-                base::Log& log);
+    CaptureLoop(const CaptureOptions& options, CaptureLinks& links, MediaPorts& ports,
+                journal::Writer& writer, JournalNotices& notices, const io::Clock& clock,
+                base::Random& random, base::Log& log);
 
     // Until the command queue is closed and empty; then drains, closes and commits everything.
     void run(const std::function<void()>& wake);
@@ -141,6 +134,7 @@ private:
 
     const CaptureOptions options_;
     CaptureLinks& links_;
+    MediaPorts& ports_;
     journal::Writer& writer_;
     JournalNotices& notices_;
     const io::Clock& clock_;

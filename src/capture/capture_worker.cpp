@@ -2,23 +2,17 @@
 
 #include <pthread.h>
 
-#include <cerrno>
-#include <system_error>
 #include <utility>
-
-#include <fmt/format.h>
 
 namespace earshot::capture {
 
 CaptureWorker::CaptureWorker(const CaptureOptions& options, journal::Writer& writer,
                              JournalNotices& notices, const io::Clock& clock, base::Random& random,
                              base::Log& log)
-    : options_(options),
-      notices_(notices),
+    : notices_(notices),
       clock_(clock),
-      ports_(options.first_port, options.last_port, random),
-      links_(ports_.pairs() + 1),
-      loop_(options, links_, writer, notices, clock, random, log) {}
+      ports_(options, random),
+      loop_(options, links_, ports_, writer, notices, clock, random, log) {}
 
 CaptureWorker::~CaptureWorker() { stop(); }
 
@@ -35,35 +29,16 @@ void CaptureWorker::stop() {
 }
 
 base::Result<Ports, base::Reason> CaptureWorker::open_stream(const StreamSetup& setup) {
-    take_freed_ports();
     const base::TimePoint now = clock_.now().steady;
-    for (int i = 0; i < kMaxBindTries; ++i) {
-        const auto port = ports_.allocate(now);
-        if (!port) break;
-        base::NetAddress address = options_.bind_host;
-        address.port = *port;
-        auto pair =
-            io::bind_udp_pair(address, {.receive_buffer_bytes = options_.receive_buffer_bytes});
-        if (!pair) {
-            ports_.release(*port, now);
-            if (pair.error().detail == EADDRINUSE) continue;  // a stranger's: the next one
-            const auto failure =
-                std::error_code(static_cast<int>(pair.error().detail), std::generic_category());
-            return base::Reason{.code = "media_socket",
-                                .text = fmt::format("Opening media port {} failed: {}.",
-                                                    base::to_string(address), failure.message())};
-        }
-        const Ports ports{.rtp = pair->rtp.local_address(), .rtcp = pair->rtcp.local_address()};
-        if (!push(AddStream{.setup = setup, .sockets = std::move(*pair)})) {
-            ports_.release(*port, now);
-            return base::Reason{.code = "overloaded",
-                                .text = "The media thread does not keep up with its commands."};
-        }
-        return ports;
+    auto pair = ports_.take(now);
+    if (!pair) return pair.error();
+    const Ports ports{.rtp = pair->rtp.local_address(), .rtcp = pair->rtcp.local_address()};
+    if (!push_quietly(AddStream{.setup = setup, .sockets = std::move(*pair)})) {
+        ports_.release(ports.rtp.port, now);
+        return base::Reason{.code = "overloaded",
+                            .text = "The media thread does not keep up with its commands."};
     }
-    return base::Reason{.code = "no_media_ports",
-                        .text = fmt::format("No media port from {} to {} is free.",
-                                            options_.first_port, options_.last_port)};
+    return ports;
 }
 
 bool CaptureWorker::update_stream(const StreamKey& key, StreamFormat format) {
@@ -75,21 +50,21 @@ bool CaptureWorker::pause_stream(const StreamKey& key, base::WallTime at) {
 bool CaptureWorker::resume_stream(const StreamKey& key, base::WallTime at) {
     return push(ResumeStream{.key = key, .at_ns = base::to_ns(at)});
 }
-bool CaptureWorker::close_stream(const StreamKey& key) { return push(CloseStream{.key = key}); }
-bool CaptureWorker::append(JournalEntry entry) { return push(std::move(entry)); }
+bool CaptureWorker::close_stream(const StreamKey& key) {
+    return push_quietly(CloseStream{.key = key});
+}
+bool CaptureWorker::append(JournalEntry entry) { return push_quietly(std::move(entry)); }
 bool CaptureWorker::request_durable(std::uint64_t token) {
     return push(RequestDurable{.token = token});
 }
 bool CaptureWorker::close_recording(const base::Uuid& recording) {
-    return push(CloseRecording{.recording = recording});
+    return push_quietly(CloseRecording{.recording = recording});
 }
 
 bool CaptureWorker::push(Command command) { return links_.commands.try_push(std::move(command)); }
 
-void CaptureWorker::take_freed_ports() {
-    while (const auto freed = links_.freed_ports.try_pop()) {
-        ports_.release(freed->rtp_port, freed->since);
-    }
+bool CaptureWorker::push_quietly(Command command) {
+    return links_.commands.try_push_quietly(std::move(command));
 }
 
 std::optional<Notification> CaptureWorker::poll_notification() {
@@ -112,14 +87,14 @@ std::optional<Notification> CaptureWorker::poll_notification() {
     return sealed;
 }
 
-CaptureWorker::Load CaptureWorker::load() {
-    take_freed_ports();
+CaptureWorker::Load CaptureWorker::load() const {
+    const MediaPorts::Counters ports = ports_.counters();
     return {.open_streams = links_.open_streams.load(),
-            .port_pairs = ports_.pairs(),
-            .port_pairs_in_use = ports_.in_use(),
+            .port_pairs = ports.pairs,
+            .port_pairs_in_use = ports.in_use,
             .queued_commands = links_.commands.size(),
             .dropped_notifications = links_.dropped_notifications.load() + notices_.lost(),
-            .ports = ports_.counters()};
+            .ports = ports.allocator};
 }
 
 }  // namespace earshot::capture

@@ -6,7 +6,9 @@
 //
 // All public functions belong to the signalling thread (one thread), but start() and stop(), which
 // belong to whoever owns the object, before the first and after the last of the others.
-// Commands take effect in the order given, records and streams alike.
+// Commands take effect in the order given, records and streams alike. What cannot wait (a pause, a
+// new format, a question for durability) wakes the worker; the rest it finds at its next tick, at
+// most bursty_drain later: a wake for each of the records of a call would cost more than they do.
 #pragma once
 
 #include <cstdint>
@@ -25,10 +27,10 @@
 #include "capture/capture_loop.h"
 #include "capture/capture_options.h"
 #include "capture/journal_notices.h"
+#include "capture/media_ports.h"
 #include "capture/notification.h"
 #include "capture/stream.h"
 #include "io/clock.h"
-#include "io/port_allocator.h"
 #include "journal/writer.h"
 
 namespace earshot::capture {
@@ -55,8 +57,8 @@ public:
 
     // --- streams -----------------------------------------------------------------------------
 
-    // Binds a pair of ports in the caller's thread: on return the ports are open and the kernel
-    // takes packets in, so the 200 may leave. Reasons: no_media_ports, media_socket (with errno's
+    // Takes a pair of ports that is open, or opens one: on return the kernel takes packets in, so
+    // the 200 may leave. Reasons: no_media_ports, media_socket (with errno's
     // text), overloaded (the command queue is full).
     base::Result<Ports, base::Reason> open_stream(const StreamSetup& setup);
 
@@ -96,16 +98,15 @@ public:
         std::uint64_t dropped_notifications = 0;
         io::PortAllocator::Counters ports;
     };
-    Load load();
+    Load load() const;
 
 private:
     bool push(Command command);
-    void take_freed_ports();
+    bool push_quietly(Command command);
 
-    const CaptureOptions options_;
     JournalNotices& notices_;
     const io::Clock& clock_;
-    io::PortAllocator ports_;
+    MediaPorts ports_;
     CaptureLinks links_;
     CaptureLoop loop_;
     std::jthread thread_;

@@ -18,6 +18,10 @@ PortAllocator::PortAllocator(std::uint16_t low, std::uint16_t high, base::Random
     pairs_ = fresh_.size();
 }
 
+bool PortAllocator::has_rested(base::TimePoint now) const {
+    return !fresh_.empty() || (!resting_.empty() && now - resting_.front().since >= kRest);
+}
+
 std::optional<std::uint16_t> PortAllocator::allocate(base::TimePoint now) {
     const bool rested = !resting_.empty() && now - resting_.front().since >= kRest;
     if (!rested && !fresh_.empty()) {

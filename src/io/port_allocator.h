@@ -1,7 +1,7 @@
 // Even RTP ports (RTCP is the next odd one) from a range. A freed pair rests, so that late packets
 // of the old call do not fall into a new one (threats: stale packets on recycled ports); the pair
 // that has rested longest is used first. No sockets here: who binds reports what was in use.
-// Belongs to the thread that answers calls.
+// One thread at a time.
 #pragma once
 
 #include <cstdint>
@@ -29,6 +29,8 @@ public:
 
     // The even port of a pair, or nothing when all are in use or freed less than kShortestRest ago.
     std::optional<std::uint16_t> allocate(base::TimePoint now);
+    // Whether allocate() would give a pair that is fresh or has rested as long as it should.
+    bool has_rested(base::TimePoint now) const;
     // Gives a pair back: a closed call, or a pair that turned out to be bound by a stranger.
     void release(std::uint16_t rtp_port, base::TimePoint now);
 

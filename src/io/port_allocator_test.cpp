@@ -48,6 +48,16 @@ TEST_F(PortAllocatorTest, PrefersFreshPairsToOnesThatStillRest) {
     EXPECT_EQ(ports.counters().short_rests, 0U);
 }
 
+TEST_F(PortAllocatorTest, SaysWhetherAPairHasRestedAsLongAsItShould) {
+    PortAllocator ports(10000, 10001, random);
+    EXPECT_TRUE(ports.has_rested(now));  // it is fresh
+    const auto only = ports.allocate(now);
+    EXPECT_FALSE(ports.has_rested(now + seconds(100)));  // it is in use
+    ports.release(*only, now);
+    EXPECT_FALSE(ports.has_rested(now + seconds(29)));
+    EXPECT_TRUE(ports.has_rested(now + seconds(30)));
+}
+
 TEST_F(PortAllocatorTest, TakesTheOneThatRestedLongest) {
     PortAllocator ports(10000, 10005, random);
     const auto a = ports.allocate(now);

@@ -8,6 +8,7 @@
 
 #include "base/text.h"
 #include "capture/capture_worker.h"
+#include "capture/media_ports.h"
 #include "io/faulty_file.h"
 #include "io/udp_socket.h"
 #include "journal/committer.h"
@@ -375,6 +376,48 @@ TEST_F(CaptureTest, TellsAGapWhenTheJournalHadNoRoom) {
     ASSERT_TRUE(wait_for_sealed());
     EXPECT_EQ(records(journal::RecordType::Rtp, 0).size(), 50U);
     EXPECT_NE(events(0).find(R"("type":"storage_gap","stream":0,"packets":50)"), std::string::npos);
+}
+
+TEST_F(CaptureTest, KeepsPortsReadyAndForgetsWhatCameBeforeTheyWereTaken) {
+    MediaPorts ports(options, random);
+    const auto now = clock.now().steady;
+    ports.refill(now);
+    EXPECT_EQ(ports.counters().ready, 62U);  // an eighth of 500 pairs
+    EXPECT_EQ(ports.counters().in_use, 0U);
+    for (std::uint16_t port = kFirstPort; port < kFirstPort + 1000; ++port) {
+        base::NetAddress address = options.bind_host;
+        address.port = port;
+        static_cast<void>(sender->send(Bytes{1}, address));
+    }
+    io::DatagramBatch batch(2, 100);
+    for (int i = 0; i < 62; ++i) {
+        auto pair = ports.take(now);
+        ASSERT_TRUE(pair);
+        EXPECT_EQ(pair->rtp.receive(batch) + pair->rtcp.receive(batch), 0U);
+        ASSERT_TRUE(sender->send(Bytes{2}, pair->rtp.local_address()));
+        EXPECT_EQ(pair->rtp.receive(batch), 1U);
+        const std::uint16_t port = pair->rtp.local_address().port;
+        pair = base::Reason{};
+        ports.release(port, now);
+    }
+    EXPECT_EQ(ports.counters().in_use, 0U);
+}
+
+TEST_F(CaptureTest, OpensPortsOnTheSpotWhenABurstHasUsedUpThoseThatWereReady) {
+    MediaPorts ports(options, random);
+    const auto now = clock.now().steady;
+    ports.refill(now);
+    std::vector<io::UdpPair> taken;
+    for (int i = 0; i < 100; ++i) {
+        auto pair = ports.take(now);
+        ASSERT_TRUE(pair);
+        EXPECT_EQ(pair->rtp.local_address().port + 1, pair->rtcp.local_address().port);
+        taken.push_back(std::move(*pair));
+    }
+    EXPECT_EQ(ports.counters().ready, 0U);
+    EXPECT_EQ(ports.counters().in_use, 100U);
+    ports.refill(now);
+    EXPECT_EQ(ports.counters().ready, 62U);
 }
 
 TEST(UdpSocket, DiscardsWithoutReadingAndMarksTruncation) {

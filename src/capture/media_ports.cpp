@@ -1,0 +1,85 @@
+#include "capture/media_ports.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <system_error>
+#include <utility>
+
+#include "capture/limits.h"
+
+namespace earshot::capture {
+
+MediaPorts::MediaPorts(const CaptureOptions& options, base::Random& random)
+    : options_(options),
+      allocator_(options.first_port, options.last_port, random),
+      // Of a small range most must stay free to rest.
+      ready_aim_(std::min(kReadyPortPairs, allocator_.pairs() / 8)) {}
+
+base::Result<io::UdpPair, base::Reason> MediaPorts::take(base::TimePoint now) {
+    std::unique_lock lock(mutex_);
+    if (!ready_.empty()) {
+        io::UdpPair pair = std::move(ready_.front());
+        ready_.pop_front();
+        lock.unlock();
+        pair.rtp.discard();
+        pair.rtcp.discard();
+        return pair;
+    }
+    for (int i = 0; i < kMaxBindTries; ++i) {
+        const auto port = allocator_.allocate(now);
+        if (!port) break;
+        auto pair = open(*port);
+        if (pair) return std::move(*pair);
+        allocator_.release(*port, now);
+        if (pair.error().detail == EADDRINUSE) continue;  // a stranger's: the next one
+        const auto failure =
+            std::error_code(static_cast<int>(pair.error().detail), std::generic_category());
+        return base::Reason{
+            .code = "media_socket",
+            .text = fmt::format("Opening media port {} failed: {}.", *port, failure.message())};
+    }
+    return base::Reason{.code = "no_media_ports",
+                        .text = fmt::format("No media port from {} to {} is free.",
+                                            options_.first_port, options_.last_port)};
+}
+
+void MediaPorts::release(std::uint16_t rtp_port, base::TimePoint now) {
+    const std::lock_guard lock(mutex_);
+    allocator_.release(rtp_port, now);
+}
+
+void MediaPorts::refill(base::TimePoint now) {
+    for (std::size_t tries = 0; tries < ready_aim_; ++tries) {
+        std::unique_lock lock(mutex_);
+        if (ready_.size() >= ready_aim_ || !allocator_.has_rested(now)) return;
+        const auto port = allocator_.allocate(now);
+        if (!port) return;
+        lock.unlock();  // a call must not wait for the system calls
+        auto pair = open(*port);
+        lock.lock();
+        if (pair) {
+            ready_.push_back(std::move(*pair));
+            continue;
+        }
+        allocator_.release(*port, now);
+        if (pair.error().detail != EADDRINUSE) return;  // take() will say so when it matters
+    }
+}
+
+MediaPorts::Counters MediaPorts::counters() const {
+    const std::lock_guard lock(mutex_);
+    return {.pairs = allocator_.pairs(),
+            .in_use = allocator_.in_use() - ready_.size(),
+            .ready = ready_.size(),
+            .allocator = allocator_.counters()};
+}
+
+base::Result<io::UdpPair> MediaPorts::open(std::uint16_t rtp_port) const {
+    base::NetAddress address = options_.bind_host;
+    address.port = rtp_port;
+    return io::bind_udp_pair(address, {.receive_buffer_bytes = options_.receive_buffer_bytes});
+}
+
+}  // namespace earshot::capture
