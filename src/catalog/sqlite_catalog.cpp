@@ -91,10 +91,12 @@ private:
         }
     }
 
+    // The time is slept out, not waited for at the queue: who submits need not wake this thread for
+    // each change.
     void gather(std::vector<Submitted>& batch, Clock::time_point until) {
+        std::this_thread::sleep_until(until);
         while (batch.size() < options_.batch_limit) {
-            const auto rest = until - Clock::now();
-            auto next = rest.count() > 0 ? queue_.pop_for(rest) : queue_.try_pop();
+            auto next = queue_.try_pop();
             if (!next) break;
             batch.push_back(std::move(*next));
             in_work_.store(batch.size());
