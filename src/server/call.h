@@ -46,6 +46,7 @@ struct Call {
     std::optional<siprec::End> end;
 
     TimerList::Id session_timer = 0;
+    std::optional<base::TimePoint> session_due;  // when it rings
     TimerList::Id row_timer = 0;  // the catalogue did not answer: fall back to the journal
 };
 

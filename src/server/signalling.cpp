@@ -113,8 +113,12 @@ void Signalling::on_deadline() {
     drain();
 }
 
+// One visit takes all that came until then, so one is enough.
 void Signalling::wake() {
+    if (wake_is_posted_.exchange(true)) return;
     d_.loop.post([this] {
+        wake_is_posted_ = false;
+        take_row_answers();
         on_notifications();
         drain();
     });

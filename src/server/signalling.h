@@ -6,6 +6,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <mutex>
 #include <string>
 #include <unordered_map>
 
@@ -57,7 +58,7 @@ public:
     // Refuses new calls, says BYE in all running ones, closes their recordings and calls `done`
     // when the last is sealed, or after a few seconds when the journal cannot seal them.
     void stop(std::function<void()> done);
-    // Any thread: capture or journal has notifications.
+    // Any thread: capture or journal has notifications, the catalogue an answer.
     void wake();
     // After the loop and capture have ended: recordings that their end sealed go to the archiver.
     void take_last_notifications() { on_notifications(); }
@@ -69,6 +70,11 @@ public:
     void on_deadline() override;
 
 private:
+    struct RowAnswer {
+        std::uint64_t serial = 0;
+        std::optional<base::Reason> failure;
+    };
+
     // agent -> calls
     void drain();
     void rearm();
@@ -89,6 +95,7 @@ private:
 
     // calls -> capture, journal, catalogue, agent
     void run_session(Call& call);
+    TimerList::Id watch_session(std::uint64_t serial, base::TimePoint due);
     void carry_out(Call& call, siprec::CreateRow& action);
     void carry_out(Call& call, siprec::UpdateRow& action);
     void carry_out(Call& call, siprec::OpenStream& action);
@@ -102,7 +109,8 @@ private:
     void carry_out(Call& call, siprec::Event& action);
     void carry_out(Call& call, siprec::End& action);
     void submit_rows(Call& call);
-    void on_row_answer(std::uint64_t serial, std::optional<base::Reason> failure);
+    void take_row_answers();
+    void on_row_answer(const RowAnswer& answer);
     void on_catalogue_late(std::uint64_t serial);
     void confirm_row(std::uint64_t serial);
     void finish(Call& call);
@@ -153,6 +161,9 @@ private:
     std::uint64_t last_token_ = 0;
     std::uint64_t dropped_messages_ = 0;
     std::uint64_t journal_refusals_ = 0;
+    std::atomic<bool> wake_is_posted_{false};
+    std::mutex row_answers_mutex_;
+    std::vector<RowAnswer> row_answers_;  // from the catalogue's thread
     bool live_is_dirty_ = false;
     bool journal_was_ok_ = true;
     bool had_room_ = true;

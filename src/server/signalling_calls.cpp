@@ -22,6 +22,11 @@ constexpr std::chrono::milliseconds kCataloguePatience{100};
 // Neither did: 503.
 constexpr std::chrono::seconds kRowPatience{3};
 
+base::Bytes to_bytes(std::string_view text) {
+    const base::ByteView view = base::as_bytes(text);
+    return {view.begin(), view.end()};  // of octets: copied as a block
+}
+
 }  // namespace
 
 // ---- what a session wants -----------------------------------------------------------------------
@@ -30,18 +35,23 @@ void Signalling::run_session(Call& call) {
     while (auto action = call.session->poll_action())
         std::visit([&](auto& a) { carry_out(call, a); }, *action);
     if (call.wants_row && !call.end) submit_rows(call);
-    timers_.cancel(call.session_timer);
-    call.session_timer = 0;
-    if (call.end) return finish(call);
-    if (const auto due = call.session->deadline()) {
-        call.session_timer = timers_.add(*due, [this, serial = call.serial] {
-            Call* late = find(serial);
-            if (late == nullptr) return;
-            late->session_timer = 0;
-            late->session->on_time(d_.clock.now());
-            run_session(*late);
-        });
+    const auto due = call.end ? std::nullopt : call.session->deadline();
+    if (due != call.session_due) {
+        timers_.cancel(call.session_timer);
+        call.session_timer = due ? watch_session(call.serial, *due) : 0;
+        call.session_due = due;
     }
+    if (call.end) finish(call);
+}
+
+TimerList::Id Signalling::watch_session(std::uint64_t serial, base::TimePoint due) {
+    return timers_.add(due, [this, serial] {
+        Call* late = find(serial);
+        if (late == nullptr) return;
+        late->session_due.reset();
+        late->session->on_time(d_.clock.now());
+        run_session(*late);
+    });
 }
 
 void Signalling::carry_out(Call& call, siprec::CreateRow& action) {
@@ -81,16 +91,16 @@ void Signalling::submit_rows(Call& call) {
     for (capture::JournalEntry& entry : call.early) append(std::move(entry));
     call.early.clear();
     const std::string record = to_record(call.attempt);
-    store(call, journal::RecordType::Attempt, base::Bytes(record.begin(), record.end()),
-          call.arrived.wall);
+    store(call, journal::RecordType::Attempt, to_bytes(record), call.arrived.wall);
 
     const std::uint64_t serial = call.serial;
     const auto committed = [this,
                             serial](std::optional<Reason> failure) {  // on the catalogue's thread
-        d_.loop.post([this, serial, failure = std::move(failure)] {
-            on_row_answer(serial, failure);
-            drain();
-        });
+        {
+            const std::lock_guard lock(row_answers_mutex_);
+            row_answers_.push_back({.serial = serial, .failure = std::move(failure)});
+        }
+        wake();
     };
     if (!d_.catalogue.submit({.recordings = {make_row(call)}, .attempts = {call.attempt}},
                              committed)) {
@@ -101,13 +111,22 @@ void Signalling::submit_rows(Call& call) {
                                  [this, serial] { on_catalogue_late(serial); });
 }
 
-void Signalling::on_row_answer(std::uint64_t serial, std::optional<Reason> failure) {
-    if (failure) {
-        d_.log.error("the catalogue did not take a call's row",
-                     {{"reason", failure->code}, {"text", failure->text}});
-        return on_catalogue_late(serial);
+void Signalling::take_row_answers() {
+    std::vector<RowAnswer> answers;
+    {
+        const std::lock_guard lock(row_answers_mutex_);
+        answers.swap(row_answers_);
     }
-    confirm_row(serial);
+    for (const RowAnswer& answer : answers) on_row_answer(answer);
+}
+
+void Signalling::on_row_answer(const RowAnswer& answer) {
+    if (answer.failure) {
+        d_.log.error("the catalogue did not take a call's row",
+                     {{"reason", answer.failure->code}, {"text", answer.failure->text}});
+        return on_catalogue_late(answer.serial);
+    }
+    confirm_row(answer.serial);
 }
 
 // The attempt lies in the journal already; its commit is as good as the row, which is made again
@@ -256,14 +275,15 @@ void Signalling::carry_out(Call& call, siprec::SendRequest& action) {
 }
 
 void Signalling::carry_out(Call& call, siprec::StoreMetadata& action) {
-    store(call, journal::RecordType::Metadata,
-          base::Bytes(action.bytes.begin(), action.bytes.end()), d_.clock.now().wall);
+    store(call, journal::RecordType::Metadata, to_bytes(action.bytes), d_.clock.now().wall);
 }
 
 void Signalling::carry_out(Call& call, siprec::Event& action) {
-    store(call, journal::RecordType::Event, base::Bytes(action.json.begin(), action.json.end()),
-          d_.clock.now().wall, action.stream);
-    d_.log.debug("event", {{"recording", base::to_string(call.recording)}, {"event", action.json}});
+    store(call, journal::RecordType::Event, to_bytes(action.json), d_.clock.now().wall,
+          action.stream);
+    if (d_.log.writes(base::LogLevel::Debug))
+        d_.log.debug("event",
+                     {{"recording", base::to_string(call.recording)}, {"event", action.json}});
 }
 
 void Signalling::carry_out(Call& call, siprec::End& action) { call.end = std::move(action); }
@@ -361,10 +381,11 @@ void Signalling::store_sip(Call& call, bool outgoing, const sip::Flow& flow, bas
 }
 
 void Signalling::append(capture::JournalEntry&& entry) {
-    const std::string id = base::to_string(entry.recording);
+    const base::Uuid recording = entry.recording;
     if (d_.capture.append(std::move(entry))) return;
     ++journal_refusals_;
-    d_.log.error("the capture queue is full; a signalling record is lost", {{"recording", id}});
+    d_.log.error("the capture queue is full; a signalling record is lost",
+                 {{"recording", base::to_string(recording)}});
 }
 
 }  // namespace earshot::server

@@ -93,17 +93,11 @@ public:
             send_on_stream(flow, std::move(bytes), transaction);
     }
 
+    // The timer is set again only for something earlier: it then rings too soon now and again,
+    // which is cheaper than two system calls for each message.
     void set_deadline(std::optional<base::TimePoint> when) {
-        if (when == deadline_) return;
         deadline_ = when;
-        timer_.cancel();
-        if (!when) return;
-        timer_.expires_at(*when);
-        timer_.async_wait([this](const error_code& error) {
-            if (error || handler_ == nullptr) return;
-            deadline_.reset();
-            handler_->on_deadline();
-        });
+        if (when && (!rings_at_ || *when < *rings_at_)) set_timer(*when);
     }
 
     void watch_signals(const std::vector<int>& signals, std::function<void(int)> handle) {
@@ -151,6 +145,20 @@ private:
         bool has_message = false;  // a whole message came: not a stranger who only holds the line
     };
     using ConnectionPtr = std::shared_ptr<Connection>;
+
+    void set_timer(base::TimePoint when) {
+        rings_at_ = when;
+        timer_.expires_at(when);  // whoever waited for it is told that it was cancelled
+        timer_.async_wait([this](const error_code& error) {
+            if (error || handler_ == nullptr) return;
+            rings_at_.reset();
+            if (deadline_ && *deadline_ > std::chrono::steady_clock::now())
+                return set_timer(*deadline_);
+            if (!deadline_) return;
+            deadline_.reset();
+            handler_->on_deadline();
+        });
+    }
 
     void open_udp(Listener& listener, error_code& error) {
         const udp::endpoint endpoint(to_asio(listener.listen.address),
@@ -474,6 +482,7 @@ private:
     asio::signal_set signals_;
     std::function<void(int)> on_signal_;
     std::optional<base::TimePoint> deadline_;
+    std::optional<base::TimePoint> rings_at_;  // of the timer: at the deadline or before
     Handler* handler_ = nullptr;
     Counters counters_;
     std::array<std::uint8_t, kMaxDatagramBytes> datagram_{};
