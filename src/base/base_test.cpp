@@ -49,6 +49,23 @@ TEST(Number, RefusesSignsBlanksAndOverflow) {
     }
 }
 
+TEST(Number, ReadsEachTypeToItsLimit) {
+    EXPECT_EQ(parse_number<std::uint64_t>("18446744073709551615"), 18446744073709551615U);
+    EXPECT_EQ(parse_number<std::uint64_t>("0000000000000000000000007"), 7U);
+    EXPECT_EQ(parse_number<int>("2147483647"), 2147483647);
+    for (const char* bad : {"18446744073709551616", "18446744073709551619", "99999999999999999999"}) {
+        EXPECT_FALSE(parse_number<std::uint64_t>(bad)) << bad;
+    }
+    EXPECT_FALSE(parse_number<int>("2147483648"));
+}
+
+TEST(Number, IsTakenUpToTheFirstOtherCharacter) {
+    std::string_view rest = "8000/2";
+    EXPECT_EQ(take_number<std::uint32_t>(rest), 8000U);
+    EXPECT_EQ(rest, "/2");
+    EXPECT_FALSE(take_number<std::uint32_t>(rest));
+}
+
 TEST(Utf8, ReplacesOnlyWhatIsInvalid) {
     EXPECT_EQ(to_valid_utf8("Bo \xc3\x85kesson"), "Bo \xc3\x85kesson");
     EXPECT_EQ(to_valid_utf8("a\xff"

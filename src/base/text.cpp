@@ -4,36 +4,15 @@
 
 namespace earshot::base {
 
-bool iequals(std::string_view a, std::string_view b) {
-    // Most peers write names as the RFCs do, so most characters are equal as they stand.
+bool equals_but_for_case(std::string_view a, std::string_view b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(),
-                      [](char x, char y) { return x == y || to_lower(x) == to_lower(y); });
-}
-
-bool istarts_with(std::string_view text, std::string_view prefix) {
-    return text.size() >= prefix.size() && iequals(text.substr(0, prefix.size()), prefix);
+                      [](char x, char y) { return to_lower(x) == to_lower(y); });
 }
 
 std::string to_lower(std::string_view text) {
     std::string lower(text);
     for (char& c : lower) c = to_lower(c);
     return lower;
-}
-
-std::string_view trim(std::string_view text) {
-    // Loops, not find_first_not_of(): that one calls memchr for each character, and every header
-    // field and SDP line comes through here.
-    const auto is_blank = [](char c) { return c == ' ' || c == '\t' || c == '\r' || c == '\n'; };
-    while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
-    while (!text.empty() && is_blank(text.back())) text.remove_suffix(1);
-    return text;
-}
-
-std::string_view take_until(std::string_view& rest, char separator) {
-    const std::size_t at = rest.find(separator);
-    const std::string_view taken = rest.substr(0, at);
-    rest = at == std::string_view::npos ? std::string_view{} : rest.substr(at + 1);
-    return taken;
 }
 
 std::string to_hex(ByteView bytes) {
