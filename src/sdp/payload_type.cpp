@@ -26,41 +26,47 @@ constexpr std::array<StaticType, 24> kStaticTypes{{
     {31, "H261", 90000, 1}, {32, "MPV", 90000, 1},  {33, "MP2T", 90000, 1}, {34, "H263", 90000, 1},
 }};
 
+// Index + 1 of each number in kStaticTypes; 0: unassigned or dynamic.
+constexpr std::array<std::uint8_t, kMaxPayloadTypeNumber + 1> kIndexOfNumber = [] {
+    std::array<std::uint8_t, kMaxPayloadTypeNumber + 1> table{};
+    for (std::size_t i = 0; i < kStaticTypes.size(); ++i) {
+        table[kStaticTypes[i].number] = static_cast<std::uint8_t>(i + 1);
+    }
+    return table;
+}();
+
 }  // namespace
 
 bool PayloadType::is(std::string_view name) const { return base::iequals(encoding, name); }
 
 std::optional<PayloadType> static_payload_type(std::uint8_t number) {
-    const auto* found =
-        std::find_if(kStaticTypes.begin(), kStaticTypes.end(),
-                     [number](const StaticType& type) { return type.number == number; });
-    if (found == kStaticTypes.end()) return std::nullopt;
+    if (number > kMaxPayloadTypeNumber || kIndexOfNumber[number] == 0) return std::nullopt;
+    const StaticType& found = kStaticTypes[kIndexOfNumber[number] - 1U];
     PayloadType type;
     type.number = number;
-    type.encoding = found->encoding;
-    type.clock_rate = found->clock_rate;
-    type.channels = found->channels;
+    type.encoding = found.encoding;
+    type.clock_rate = found.clock_rate;
+    type.channels = found.channels;
     return type;
 }
 
 std::optional<PayloadType> parse_rtpmap(std::string_view value) {
-    const auto number = base::parse_number<std::uint8_t>(base::take_until(value, ' '));
+    const auto number = base::take_number<std::uint8_t>(value);
+    if (!number || *number > kMaxPayloadTypeNumber || !value.starts_with(' ')) return std::nullopt;
     value = base::trim(value);
     const std::string_view encoding = base::trim(base::take_until(value, '/'));
-    const auto clock_rate = base::parse_number<std::uint32_t>(base::take_until(value, '/'));
-    if (!number || *number > kMaxPayloadTypeNumber || encoding.empty() || !clock_rate) {
-        return std::nullopt;
-    }
+    const auto clock_rate = base::take_number<std::uint32_t>(value);
+    if (encoding.empty() || !clock_rate) return std::nullopt;
+
     PayloadType type;
     type.number = *number;
     type.encoding = encoding;
     type.clock_rate = *clock_rate;
     type.has_rtpmap = true;
-    if (!value.empty()) {
-        const auto channels = base::parse_number<std::uint16_t>(value);
-        if (!channels || *channels == 0) return std::nullopt;
-        type.channels = *channels;
-    }
+    if (value.empty() || value == "/") return type;
+    const auto channels = base::parse_number<std::uint16_t>(value.substr(1));
+    if (value.front() != '/' || !channels || *channels == 0) return std::nullopt;
+    type.channels = *channels;
     return type;
 }
 

@@ -14,22 +14,31 @@ using base::Error;
 using base::iequals;
 
 // Loops instead of find_first_of(), which calls memchr for each character: this is the hot path.
-bool is_blank(char c) { return c == ' ' || c == '\t'; }
+// Most characters are no blanks by one comparison.
+bool is_blank(char c) { return c <= ' ' && (c == ' ' || c == '\t'); }
 
-std::string_view skip_blanks(std::string_view text) {
-    std::size_t start = 0;
-    while (start < text.size() && is_blank(text[start])) ++start;
-    return text.substr(start);
+void skip_blanks(std::string_view& text) {
+    while (!text.empty() && is_blank(text.front())) text.remove_prefix(1);
 }
 
 // Takes the next space-separated field off the front; empty at the end.
 std::string_view take_field(std::string_view& rest) {
-    rest = skip_blanks(rest);
+    skip_blanks(rest);
     std::size_t size = 0;
     while (size < rest.size() && !is_blank(rest[size])) ++size;
-    const std::string_view field = rest.substr(0, size);
+    const std::string_view field(rest.data(), size);
     rest.remove_prefix(size);
     return field;
+}
+
+// The next field as a number; empty when it is none or there is no field.
+template <class T>
+std::optional<T> take_number_field(std::string_view& rest) {
+    skip_blanks(rest);
+    const auto number = base::take_number<T>(rest);
+    if (rest.empty() || is_blank(rest.front())) return number;
+    take_field(rest);
+    return std::nullopt;
 }
 
 // The last field; `rest` keeps what comes before it.
@@ -77,29 +86,27 @@ std::optional<Bandwidth> parse_bandwidth(std::string_view value) {
 }
 
 std::optional<RtcpAttribute> parse_rtcp(std::string_view value) {
-    const auto port = base::parse_number<std::uint16_t>(take_field(value));
+    const auto port = take_number_field<std::uint16_t>(value);
     if (!port || *port == 0) return std::nullopt;
     return RtcpAttribute{*port, parse_connection(value)};
 }
 
-std::vector<PayloadType> parse_payload_types(std::string_view formats) {
-    std::vector<PayloadType> types;
-    types.reserve(8);
+void read_payload_types(MediaDescription& medium) {
+    std::string_view formats = medium.formats;
+    medium.payload_types.reserve(8);
     std::bitset<kMaxPayloadTypeNumber + 1> seen;
-    for (auto field = take_field(formats); !field.empty(); field = take_field(formats)) {
-        const auto number = base::parse_number<std::uint8_t>(field);
+    while (!formats.empty()) {
+        const auto number = take_number_field<std::uint8_t>(formats);
         if (!number || *number > kMaxPayloadTypeNumber || seen[*number]) continue;
         seen.set(*number);
-        PayloadType dynamic;
-        dynamic.number = *number;
-        types.push_back(static_payload_type(*number).value_or(dynamic));
+        PayloadType& type = medium.payload_types.emplace_back();
+        if (const auto known = static_payload_type(*number)) type = *known;
+        type.number = *number;
     }
-    return types;
 }
 
 // "audio 49170/2 RTP/AVP 0 8 101".
-MediaDescription parse_media(std::string_view value) {
-    MediaDescription medium;
+void read_media(MediaDescription& medium, std::string_view value) {
     medium.media = take_field(value);
     std::string_view ports = take_field(value);
     medium.proto = take_field(value);
@@ -112,8 +119,7 @@ MediaDescription parse_media(std::string_view value) {
         medium.port = *port;
         medium.port_count = *count;
     }
-    if (medium.is_rtp()) medium.payload_types = parse_payload_types(medium.formats);
-    return medium;
+    if (medium.is_rtp()) read_payload_types(medium);
 }
 
 // The attributes that are interpreted.
@@ -142,7 +148,6 @@ struct KnownName {
     AttributeName id;
 };
 
-// In the order of their first letters.
 constexpr std::array<KnownName, 16> kKnownNames{{
     {"content", AttributeName::Content},
     {"direction", AttributeName::Direction},
@@ -162,48 +167,45 @@ constexpr std::array<KnownName, 16> kKnownNames{{
     {"ssrc", AttributeName::Ssrc},
 }};
 
-// Where the names of each letter begin in kKnownNames, and behind 'z' the end.
-constexpr std::array<std::uint8_t, 27> kFirstOfLetter = [] {
-    std::array<std::uint8_t, 27> first{};
-    std::uint8_t at = 0;
-    for (std::size_t letter = 0; letter < 26; ++letter) {
-        first[letter] = at;
-        while (at < kKnownNames.size() &&
-               kKnownNames[at].name[0] == static_cast<char>('a' + letter)) {
-            ++at;
-        }
-    }
-    first[26] = at;
-    return first;
-}();
-static_assert(kFirstOfLetter[26] == kKnownNames.size());
-
-// By first letter and length before text: comparing with one name after another took a third of the
-// time of a whole description.
 AttributeName find_name(std::string_view name) {
-    const char lower = name.empty() ? '\0' : base::to_lower(name.front());
-    if (lower < 'a' || lower > 'z') return AttributeName::Other;
-    const auto letter = static_cast<std::size_t>(lower - 'a');
-    for (std::size_t i = kFirstOfLetter[letter]; i < kFirstOfLetter[letter + 1]; ++i) {
-        const KnownName& known = kKnownNames[i];
-        if (known.name.size() == name.size() && iequals(known.name, name)) return known.id;
+    for (const KnownName& known : kKnownNames) {
+        if (iequals(known.name, name)) return known.id;
     }
     return AttributeName::Other;
 }
 
-std::optional<Direction> direction_of(AttributeName name) {
-    switch (name) {
-        case AttributeName::SendOnly:
-            return Direction::SendOnly;
-        case AttributeName::SendRecv:
-            return Direction::SendRecv;
-        case AttributeName::RecvOnly:
-            return Direction::RecvOnly;
-        case AttributeName::Inactive:
-            return Direction::Inactive;
-        default:
-            return std::nullopt;
-    }
+struct NamedAttribute {
+    Attribute attribute;
+    AttributeName name = AttributeName::Other;
+};
+
+// The attributes that every offer is full of, as the RFCs write them: comparisons with constants
+// need neither a search for the colon nor a call. Name is Other when the line begins with none.
+NamedAttribute read_usual_attribute(std::string_view line) {
+    const auto with_value = [line](AttributeName name, std::size_t colon) {
+        return NamedAttribute{{line.substr(0, colon), line.substr(colon + 1), true}, name};
+    };
+    if (line.starts_with("rtpmap:")) return with_value(AttributeName::Rtpmap, 6);
+    if (line.starts_with("fmtp:")) return with_value(AttributeName::Fmtp, 4);
+    if (line.starts_with("ptime:")) return with_value(AttributeName::Ptime, 5);
+    if (line.starts_with("label:")) return with_value(AttributeName::Label, 5);
+    if (line == "sendonly") return {{line, {}, false}, AttributeName::SendOnly};
+    return {};
+}
+
+NamedAttribute read_attribute(std::string_view line) {
+    NamedAttribute read = read_usual_attribute(line);
+    if (read.name != AttributeName::Other) return read;
+    const std::size_t colon = line.find(':');
+    Attribute& attribute = read.attribute;
+    attribute.name = line.substr(0, colon);
+    attribute.has_value = colon != std::string_view::npos;
+    if (attribute.has_value) attribute.value = line.substr(colon + 1);
+
+    std::string_view name = attribute.name;
+    if (name.starts_with("a=")) name.remove_prefix(2);  // spec X-3
+    read.name = find_name(attribute.has_value ? name : base::trim(name));
+    return read;
 }
 
 RecordState parse_record(std::string_view value) {
@@ -224,25 +226,59 @@ RecordPreference parse_record_preference(std::string_view value) {
     return RecordPreference::Absent;
 }
 
+// Lines end at CRLF, LF or CR, so no value can hold either.
+class LineReader {
+public:
+    explicit LineReader(std::string_view text) : text_(text), lf_(find_lf()) {}
+
+    bool is_at_end() const { return at_ == text_.size(); }
+    bool has_bare_line_ends() const { return has_bare_line_ends_; }
+    std::string_view rest() const { return text_.substr(at_); }
+
+    // The next line without its end. Where the next LF stands is kept until it is taken: else each
+    // line of a text of bare CRs would search to the end.
+    std::string_view take() {
+        if (lf_ < at_) lf_ = find_lf();
+        std::string_view line(text_.data() + at_, lf_ - at_);
+        line = line.substr(0, line.find('\r'));
+        at_ += line.size();
+        if (at_ == text_.size()) return line;
+        const bool is_crlf = at_ + 1 == lf_ && lf_ < text_.size();
+        if (!is_crlf) has_bare_line_ends_ = true;
+        at_ += is_crlf ? 2 : 1;
+        return line;
+    }
+
+private:
+    std::size_t find_lf() const { return std::min(text_.find('\n', at_), text_.size()); }
+
+    std::string_view text_;
+    std::size_t at_ = 0;  // where the next line begins
+    std::size_t lf_;      // the first LF at or behind at_ when it was looked for, else the size
+    bool has_bare_line_ends_ = false;
+};
+
 class Parser {
 public:
-    explicit Parser(std::string_view text) : rest_(text) {}
-
-    base::Result<SessionDescription> parse() {
+    base::Result<SessionDescription> parse(std::string_view text) {
         result_.media.reserve(2);
         result_.all_attributes.reserve(24);
-        while (!rest_.empty() && !is_done_) {
-            const std::string_view from_here = rest_;
-            const std::string_view line = skip_blanks(take_line());
-            if (line.empty()) continue;
+        LineReader lines(text);
+        while (!lines.is_at_end() && !is_done_) {
+            const std::string_view from_here = lines.rest();
+            std::string_view line = lines.take();
+            skip_blanks(line);
             if (line.size() < 2 || line[1] != '=') {
-                ++result_.unreadable_lines;
+                if (!line.empty()) ++result_.unreadable_lines;
                 continue;
             }
             ++lines_;
-            on_line(line[0], line.substr(2), from_here);
+            const char key = line[0];
+            line.remove_prefix(2);
+            on_line(key, line, from_here);
         }
         if (lines_ == 0) return Error{Errc::Malformed, "SDP: no line of the form x="};
+        result_.has_bare_line_ends = lines.has_bare_line_ends();
         finish();
         return std::move(result_);
     }
@@ -258,25 +294,6 @@ private:
             return Direction::SendRecv;
         }
     };
-
-    // Lines end at CRLF, LF or CR, so no value can hold either. Where the next LF stands is kept
-    // until it is taken: else each line of a text of bare CRs would search to the end.
-    std::string_view take_line() {
-        if (!is_lf_known_) lf_ = std::min(rest_.find('\n'), rest_.size());
-        const std::size_t size = std::min(rest_.substr(0, lf_).find('\r'), lf_);
-        const std::string_view line = rest_.substr(0, size);
-        if (size == rest_.size()) {
-            rest_ = {};
-            return line;
-        }
-        const bool is_crlf = size + 1 == lf_ && lf_ < rest_.size();
-        if (!is_crlf) result_.has_bare_line_ends = true;
-        const std::size_t taken = size + (is_crlf ? 2 : 1);
-        is_lf_known_ = taken <= lf_;
-        if (is_lf_known_) lf_ -= taken;
-        rest_.remove_prefix(taken);
-        return line;
-    }
 
     void on_line(char key, std::string_view value, std::string_view from_here) {
         check_order(key);
@@ -321,49 +338,27 @@ private:
             last_rank_ = 0;
             return;
         }
-        const int rank = rank_of(key);
+        const auto index = static_cast<unsigned char>(key);
+        const unsigned rank = index < kRanks.size() ? kRanks[index] : 0;
         if (rank == 0) return;
-        const bool is_session_only = key == 'v' || key == 'o' || key == 's' || rank == kTimingRank;
-        if (rank < last_rank_ || (is_session_only && !result_.media.empty())) {
+        if (rank < last_rank_ || (is_session_only(rank) && !result_.media.empty())) {
             result_.has_odd_order = true;
         }
         last_rank_ = rank;
     }
 
-    static constexpr int kTimingRank = 10;
-
-    static constexpr int rank_of(char key) {
-        switch (key) {
-            case 'v':
-                return 1;
-            case 'o':
-                return 2;
-            case 's':
-                return 3;
-            case 'i':
-                return 4;
-            case 'u':
-                return 5;
-            case 'e':
-                return 6;
-            case 'p':
-                return 7;
-            case 'c':
-                return 8;
-            case 'b':
-                return 9;
-            case 't':
-            case 'r':
-                return kTimingRank;
-            case 'z':
-                return 11;
-            case 'k':
-                return 12;
-            case 'a':
-                return 13;
-            default:
-                return 0;
+    static constexpr std::array<std::uint8_t, 128> kRanks = [] {
+        std::array<std::uint8_t, 128> ranks{};
+        std::uint8_t rank = 0;
+        for (const char key : std::string_view{"vosiuepcbtzka"}) {
+            ranks[static_cast<std::size_t>(key)] = ++rank;
         }
+        ranks['r'] = ranks['t'];
+        return ranks;
+    }();
+
+    static constexpr bool is_session_only(unsigned rank) {
+        return rank <= kRanks['s'] || rank == kRanks['t'];
     }
 
     void on_origin(std::string_view value) {
@@ -395,9 +390,9 @@ private:
     void on_media(std::string_view value) {
         close_level();
         level_ = {};
-        result_.media.push_back(parse_media(value));
-        result_.media.back().first_attribute =
-            static_cast<std::uint32_t>(result_.all_attributes.size());
+        MediaDescription& medium = result_.media.emplace_back();
+        read_media(medium, value);
+        medium.first_attribute = static_cast<std::uint32_t>(result_.all_attributes.size());
     }
 
     // Ends the session level or the last medium.
@@ -424,53 +419,47 @@ private:
             ++result_.attributes_dropped;
             return;
         }
-        std::size_t colon = 0;
-        while (colon < value.size() && value[colon] != ':') ++colon;
-        Attribute& attribute = result_.all_attributes.emplace_back();  // built in place: hot
-        attribute.name = value.substr(0, colon);
-        attribute.has_value = colon < value.size();
-        if (attribute.has_value) attribute.value = value.substr(colon + 1);
-
-        if (attribute.name.starts_with("a=")) {  // spec X-3
-            Attribute meant = attribute;
-            meant.name.remove_prefix(2);
-            interpret(meant);
-        } else {
-            interpret(attribute);
+        const auto [attribute, name] = read_attribute(value);
+        result_.all_attributes.push_back(attribute);
+        switch (name) {
+            case AttributeName::Other:
+                return;
+            case AttributeName::SendRecv:
+                return on_direction(attribute, Direction::SendRecv);
+            case AttributeName::SendOnly:
+                return on_direction(attribute, Direction::SendOnly);
+            case AttributeName::RecvOnly:
+                return on_direction(attribute, Direction::RecvOnly);
+            case AttributeName::Inactive:
+                return on_direction(attribute, Direction::Inactive);
+            case AttributeName::Direction:
+                if (iequals(base::trim(attribute.value), "both")) level_.has_direction_both = true;
+                return;
+            case AttributeName::Record:
+                if (attribute.has_value) level_record() = parse_record(base::trim(attribute.value));
+                return;
+            case AttributeName::RecordPreference:
+                if (attribute.has_value) {
+                    level_record_preference() =
+                        parse_record_preference(base::trim(attribute.value));
+                }
+                return;
+            default:
+                if (!result_.media.empty()) on_media_attribute(name, attribute.value);
         }
     }
 
-    void interpret(const Attribute& attribute) {
-        const AttributeName name =
-            find_name(attribute.has_value ? attribute.name : base::trim(attribute.name));
-        if (name == AttributeName::Other || on_attribute_of_both_levels(name, attribute)) return;
-        if (result_.media.empty()) return;
-        if (attribute.has_value && on_codec_attribute(name, attribute.value)) return;
-        on_media_attribute(name, attribute.value);
+    void on_direction(const Attribute& attribute, Direction direction) {
+        if (!attribute.has_value) level_.direction = direction;
     }
 
-    bool on_attribute_of_both_levels(AttributeName name, const Attribute& attribute) {
-        if (!attribute.has_value) {
-            const auto direction = direction_of(name);
-            if (direction) level_.direction = direction;
-            return direction.has_value();
-        }
-        const bool is_in_media = !result_.media.empty();
-        if (name == AttributeName::Direction) {
-            if (iequals(base::trim(attribute.value), "both")) level_.has_direction_both = true;
-            return true;
-        }
-        if (name == AttributeName::Record) {
-            (is_in_media ? result_.media.back().record : result_.record) =
-                parse_record(base::trim(attribute.value));
-            return true;
-        }
-        if (name == AttributeName::RecordPreference) {
-            (is_in_media ? result_.media.back().record_preference : result_.record_preference) =
-                parse_record_preference(base::trim(attribute.value));
-            return true;
-        }
-        return false;
+    RecordState& level_record() {
+        return result_.media.empty() ? result_.record : result_.media.back().record;
+    }
+
+    RecordPreference& level_record_preference() {
+        return result_.media.empty() ? result_.record_preference
+                                     : result_.media.back().record_preference;
     }
 
     PayloadType* find_payload_type(std::uint8_t number) {
@@ -481,30 +470,30 @@ private:
         return found == types.end() ? nullptr : &*found;
     }
 
-    bool on_codec_attribute(AttributeName name, std::string_view value) {
-        if (name == AttributeName::Rtpmap) {
-            const auto type = parse_rtpmap(base::trim(value));
-            PayloadType* known = type ? find_payload_type(type->number) : nullptr;
-            if (known != nullptr && !known->has_rtpmap) {
-                const std::string_view fmtp = known->fmtp;
-                *known = *type;
-                known->fmtp = fmtp;
-            }
-            return true;
-        }
-        if (name == AttributeName::Fmtp) {
-            const auto number = base::parse_number<std::uint8_t>(take_field(value));
-            PayloadType* known = number ? find_payload_type(*number) : nullptr;
-            if (known != nullptr && known->fmtp.empty()) known->fmtp = base::trim(value);
-            return true;
-        }
-        return false;
+    void on_rtpmap(std::string_view value) {
+        const auto type = parse_rtpmap(base::trim(value));
+        PayloadType* known = type ? find_payload_type(type->number) : nullptr;
+        if (known == nullptr || known->has_rtpmap) return;
+        known->encoding = type->encoding;
+        known->clock_rate = type->clock_rate;
+        known->channels = type->channels;
+        known->has_rtpmap = true;
+    }
+
+    void on_fmtp(std::string_view value) {
+        const auto number = take_number_field<std::uint8_t>(value);
+        PayloadType* known = number ? find_payload_type(*number) : nullptr;
+        if (known != nullptr && known->fmtp.empty()) known->fmtp = base::trim(value);
     }
 
     // Where a peer repeats one, the last counts: relays append theirs to what they copy.
     void on_media_attribute(AttributeName name, std::string_view value) {
         MediaDescription& medium = result_.media.back();
         switch (name) {
+            case AttributeName::Rtpmap:
+                return on_rtpmap(value);
+            case AttributeName::Fmtp:
+                return on_fmtp(value);
             case AttributeName::Label:
                 medium.label = value;
                 return;
@@ -531,7 +520,7 @@ private:
     }
 
     void on_ssrc(std::string_view value) {
-        const auto ssrc = base::parse_number<std::uint32_t>(take_field(value));
+        const auto ssrc = take_number_field<std::uint32_t>(value);
         auto& ssrcs = result_.media.back().ssrcs;
         if (!ssrc || ssrcs.size() == kMaxSsrcs) return;
         if (std::find(ssrcs.begin(), ssrcs.end(), *ssrc) == ssrcs.end()) ssrcs.push_back(*ssrc);
@@ -547,14 +536,11 @@ private:
             !has_version_ || !result_.origin || !has_name_ || !has_timing_ || lacks_connection;
     }
 
-    std::string_view rest_;
-    std::size_t lf_ = 0;  // of the next LF in rest_, its size if there is none
-    bool is_lf_known_ = false;
     SessionDescription result_;
     Level level_;
     Level session_level_;
     std::size_t lines_ = 0;
-    int last_rank_ = 0;
+    unsigned last_rank_ = 0;
     bool has_version_ = false;
     bool has_name_ = false;
     bool has_timing_ = false;
@@ -565,7 +551,7 @@ private:
 
 base::Result<SessionDescription> parse(std::string_view text) {
     if (text.size() > kMaxSdpBytes) return Error{Errc::TooLarge, "SDP: too long", text.size()};
-    return Parser{text}.parse();
+    return Parser{}.parse(text);
 }
 
 base::Result<KeptDescription> KeptDescription::parse(std::string text) {
