@@ -34,9 +34,9 @@ Parameter take_parameter(std::string_view& rest) {
     rest.remove_prefix(name_end + 1);
     if (!has_value) return parameter;
 
-    const std::size_t start = rest.find_first_not_of(" \t\r\n");
-    if (start != std::string_view::npos && rest[start] == '"') {
-        rest.remove_prefix(start + 1);
+    const std::string_view value = base::trim(rest);
+    if (value.starts_with('"')) {
+        rest.remove_prefix(static_cast<std::size_t>(value.data() - rest.data()) + 1);
         const std::size_t length = quoted_length(rest);
         parameter.value = rest.substr(0, length);
         rest.remove_prefix(length);

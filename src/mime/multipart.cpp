@@ -1,6 +1,7 @@
 #include "mime/multipart.h"
 
 #include <algorithm>
+#include <array>
 
 #include "base/text.h"
 #include "mime/media_type.h"
@@ -32,10 +33,16 @@ std::string_view trim_right(std::string_view line) {
 }
 
 // RFC 2045 token characters, so that XML or SDP is never taken for a header field.
-bool is_name_char(char c) {
-    const char lower = base::to_lower(c);
-    return (lower >= 'a' && lower <= 'z') || base::is_digit(c) || c == '-' || c == '_' || c == '.';
-}
+constexpr std::array<bool, 256> kIsNameChar = [] {
+    std::array<bool, 256> table{};
+    for (const char c : std::string_view{"abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ"
+                                         "0123456789-_."}) {
+        table[static_cast<unsigned char>(c)] = true;
+    }
+    return table;
+}();
+
+bool is_name_char(char c) { return kIsNameChar[static_cast<unsigned char>(c)]; }
 
 struct HeaderField {
     std::string_view name;
@@ -67,6 +74,7 @@ void set_content_type(Part& part, std::string_view value) {
 void set_disposition(Part& part, std::string_view value) {
     const ParameterizedValue split = split_parameters(value);
     part.disposition = split.value;
+    if (split.parameters.empty()) return;
     const auto handling = find_parameter(split.parameters, "handling");
     if (handling && base::iequals(*handling, "optional")) part.handling = Handling::Optional;
 }
@@ -80,16 +88,15 @@ std::string_view strip_brackets(std::string_view id) {
 Part read_part(std::string_view text, unsigned depth) {
     Part part;
     part.depth = static_cast<std::uint8_t>(depth);
-    set_content_type(part, {});
     std::string_view content_type;
     std::string_view disposition;
     std::string_view rest = text;
     while (const auto field = take_header(rest)) {
-        if (content_type.empty() && base::iequals(field->name, "content-type")) {
+        if (content_type.empty() && base::iequals(field->name, "Content-Type")) {
             content_type = field->value;
-        } else if (disposition.empty() && base::iequals(field->name, "content-disposition")) {
+        } else if (disposition.empty() && base::iequals(field->name, "Content-Disposition")) {
             disposition = field->value;
-        } else if (part.content_id.empty() && base::iequals(field->name, "content-id")) {
+        } else if (part.content_id.empty() && base::iequals(field->name, "Content-ID")) {
             part.content_id = strip_brackets(field->value);
         }
     }
@@ -121,40 +128,54 @@ std::string_view boundary_of(std::string_view parameters) {
     return boundary && is_usable_boundary(*boundary) ? *boundary : std::string_view{};
 }
 
-// The start of the next line after `from` that begins with '-'; text.size() if there is none. A
-// call of memchr for each line took most of the time of a whole body; blocks of fixed size, their
-// findings gathered in one octet, become vector instructions.
-std::size_t next_candidate(std::string_view text, std::size_t from) {
-    constexpr std::size_t kBlock = 64;
-    std::size_t at = from;
-    for (; at + kBlock < text.size(); at += kBlock) {
-        std::uint8_t any = 0;
-        for (std::size_t i = 0; i < kBlock; ++i) {
-            const auto is_line_end = static_cast<std::uint8_t>(text[at + i] == '\n');
-            const auto is_dash = static_cast<std::uint8_t>(text[at + i + 1] == '-');
-            any = static_cast<std::uint8_t>(any | (is_line_end & is_dash));
-        }
-        if (any != 0) break;
-    }
-    for (at = text.find('\n', at); at != std::string_view::npos; at = text.find('\n', at + 1)) {
-        if (at + 1 < text.size() && text[at + 1] == '-') return at + 1;
-    }
-    return text.size();
-}
-
 enum class LineKind : std::uint8_t { Content, Delimiter, Closing };
 
-// Stricter than RFC 2046, which lets any text follow the boundary: else a boundary that begins
-// with another one would be found inside.
-LineKind classify(std::string_view line, std::string_view boundary) {
-    if (line.size() < boundary.size() + 2 || line[0] != '-' || line[1] != '-' ||
-        line.substr(2, boundary.size()) != boundary) {
-        return LineKind::Content;
-    }
-    std::string_view tail = trim_right(line.substr(2 + boundary.size()));
+// What may follow "--" and the boundary in a delimiter line. Stricter than RFC 2046, which lets any
+// text follow: else a boundary that begins with another one would be found inside.
+LineKind classify(std::string_view tail) {
+    tail = trim_right(tail);
     if (tail.empty()) return LineKind::Delimiter;
     return tail == "--" ? LineKind::Closing : LineKind::Content;
 }
+
+// Finds "--" and the boundary as Horspool does: the octet below the last one of the pattern tells
+// how far that one can be moved on, so that most octets of a body are never looked at. A call of
+// memchr for each line took most of the time of a whole body.
+class DelimiterFinder {
+public:
+    explicit DelimiterFinder(std::string_view boundary) : size_(boundary.size() + 2) {
+        pattern_[0] = pattern_[1] = '-';
+        std::copy(boundary.begin(), boundary.end(), pattern_.begin() + 2);
+        shift_.fill(static_cast<std::uint8_t>(size_));
+        for (std::size_t i = 0; i + 1 < size_; ++i) {
+            shift_[static_cast<unsigned char>(pattern_[i])] =
+                static_cast<std::uint8_t>(size_ - 1 - i);
+        }
+    }
+
+    std::size_t size() const { return size_; }
+
+    // The first line from `from` on that begins with the pattern; npos if there is none.
+    std::size_t find(std::string_view text, std::size_t from) const {
+        const std::string_view pattern(pattern_.data(), size_);
+        const char last = pattern.back();
+        for (std::size_t end = from + size_; end <= text.size();) {
+            const char c = text[end - 1];
+            const std::size_t at = end - size_;
+            if (c == last && (at == 0 || text[at - 1] == '\n') &&
+                text.substr(at, size_) == pattern) {
+                return at;
+            }
+            end += shift_[static_cast<unsigned char>(c)];
+        }
+        return std::string_view::npos;
+    }
+
+private:
+    std::array<char, kMaxBoundaryBytes + 2> pattern_;
+    std::array<std::uint8_t, 256> shift_;
+    std::size_t size_;
+};
 
 // Without the line end that belongs to the delimiter which follows (RFC 2046 §5.1.1).
 std::string_view strip_line_end(std::string_view text) {
@@ -169,23 +190,24 @@ public:
 
     // False when `text` holds no delimiter line of that boundary; nothing was added then.
     bool split(std::string_view text, std::string_view boundary, unsigned depth) {
+        const DelimiterFinder finder(boundary);
         std::string_view part;  // from the last delimiter to the end of the text
         bool is_in_part = false;
         bool is_closed = false;
-        std::size_t line_start = 0;
-        while (line_start < text.size() && !is_closed && !is_full_) {
-            std::string_view rest = text.substr(line_start);
-            const LineKind kind = classify(take_line(rest), boundary);
+        std::size_t at = finder.find(text, 0);
+        while (at != std::string_view::npos && !is_closed && !is_full_) {
+            std::string_view rest = text.substr(at + finder.size());
+            const LineKind kind = classify(take_line(rest));
             if (kind != LineKind::Content) {
                 if (is_in_part) {
                     const std::size_t part_start = text.size() - part.size();
-                    add(strip_line_end(text.substr(part_start, line_start - part_start)), depth);
+                    add(strip_line_end(text.substr(part_start, at - part_start)), depth);
                 }
                 is_in_part = true;
                 part = rest;
                 is_closed = kind == LineKind::Closing;
             }
-            line_start = next_candidate(text, line_start);
+            at = finder.find(text, at + finder.size());
         }
         if (is_in_part && !is_closed && !part.empty()) add(part, depth);
         if (is_in_part && !is_closed) body_.is_closed = false;

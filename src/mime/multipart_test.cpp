@@ -240,6 +240,16 @@ TEST(MultipartParser, DoesNotTakeALongerBoundaryForItsOwn) {
     EXPECT_EQ(body.parts[0].body, "--bb\r\n--b-\r\n--b x\r\n --b\r\nx--b");
 }
 
+TEST(MultipartParser, FindsABoundaryOfDashesAmongDashes) {
+    const Body body =
+        must_parse("multipart/mixed;boundary=---",
+                   "---- \r\n-----\r\n\r\na -----\r\n----\r\n-----\r\n\r\nb\r\n-------\r\n");
+    ASSERT_EQ(body.parts.size(), 2U);
+    EXPECT_EQ(body.parts[0].body, "a -----\r\n----");
+    EXPECT_EQ(body.parts[1].body, "b");
+    EXPECT_TRUE(body.is_closed);
+}
+
 TEST(MultipartParser, StripsOnlyTheAngleBracketsThatArePaired) {
     for (const auto& [written, read] : {std::pair{"<a@b>", "a@b"}, std::pair{"<", "<"},
                                         std::pair{"<>", ""}, std::pair{"a@b", "a@b"}}) {
