@@ -40,7 +40,8 @@ inline constexpr std::array<std::uint8_t, 256> kTable = [] {
 constexpr bool is_in_class(char c, std::uint8_t bits) {
     return (char_class::kTable[static_cast<unsigned char>(c)] & bits) != 0;
 }
-constexpr bool is_lws(char c) { return is_in_class(c, char_class::kLws); }
+// Most characters are none by one comparison.
+constexpr bool is_lws(char c) { return c <= ' ' && is_in_class(c, char_class::kLws); }
 
 constexpr bool is_all_of(std::string_view text, std::uint8_t bits) {
     return std::all_of(text.begin(), text.end(), [=](char c) { return is_in_class(c, bits); });

@@ -2,6 +2,7 @@
 // and the extensions we use) and methods.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
@@ -68,6 +69,8 @@ enum class HeaderId : std::uint8_t {
     Warning,
     WwwAuthenticate,
 };
+inline constexpr std::size_t kHeaderIdCount =
+    static_cast<std::size_t>(HeaderId::WwwAuthenticate) + 1;
 
 // Also the compact forms ("v" is Via); letter case is ignored.
 HeaderId find_header_id(std::string_view name);

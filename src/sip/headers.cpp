@@ -29,6 +29,7 @@ std::size_t end_of_quoted(std::string_view text, std::size_t at) {
 
 // The index of the comma that ends the first element of the list, or the size of the text.
 std::size_t end_of_element(std::string_view text) {
+    if (text.find(',') == std::string_view::npos) return text.size();
     std::size_t end = 0;
     bool has_no_close = false;  // known: no '>' follows
     while (end < text.size() && text[end] != ',') {
@@ -176,7 +177,8 @@ Result<NameAddr> parse_name_addr(std::string_view value) {
     // Unquoted display names may hold nearly anything (RFC 4475 §3.1.2.15, interop Q7). A quote
     // before the '<' means that this one lies inside a parameter of a bare URI.
     const std::size_t open = value.find('<');
-    if (open != std::string_view::npos && value.find('"') > open) {
+    if (open != std::string_view::npos &&
+        value.substr(0, open).find('"') == std::string_view::npos) {
         name_addr.display_name = trim_lws(value.substr(0, open));
         return parse_bracketed(name_addr, value.substr(open));
     }
@@ -211,9 +213,12 @@ Result<Via> parse_via(std::string_view value) {
     via.protocol = trim_lws(rest.substr(0, second_slash));
     if (!base::istarts_with(via.protocol, "SIP")) return Error{Errc::Malformed, "Via: not SIP"};
     rest = trim_lws(rest.substr(second_slash + 1));
-    const auto* const blank = std::find_if(rest.begin(), rest.end(), is_lws);
-    via.transport = rest.substr(0, static_cast<std::size_t>(blank - rest.begin()));
-    if (via.transport.empty() || via.transport.find_first_of(";,") != std::string_view::npos) {
+    std::size_t size = 0;
+    while (size < rest.size() && !is_lws(rest[size]) && rest[size] != ';' && rest[size] != ',') {
+        ++size;
+    }
+    via.transport = rest.substr(0, size);
+    if (size == 0 || (size < rest.size() && !is_lws(rest[size]))) {
         return Error{Errc::Malformed, "Via: no transport"};
     }
     rest = trim_lws(rest.substr(via.transport.size()));
@@ -224,15 +229,16 @@ Result<Via> parse_via(std::string_view value) {
 
 Result<CSeq> parse_cseq(std::string_view value) {
     value = trim_lws(value);
-    const auto* const blank = std::find_if(value.begin(), value.end(), is_lws);
-    const auto digits = static_cast<std::size_t>(blank - value.begin());
-    const auto number = base::parse_number<std::uint32_t>(value.substr(0, digits));
-    const std::string_view method = trim_lws(value.substr(digits));
+    const auto number = base::take_number<std::uint32_t>(value);
+    if (!value.empty() && !is_lws(value.front())) {
+        return Error{Errc::Malformed, "CSeq: malformed number"};
+    }
+    const std::string_view method = trim_lws(value);
     if (!number || *number > 0x7fffffff) return Error{Errc::Malformed, "CSeq: malformed number"};
     if (method.empty() || has_any_of(method, char_class::kLws)) {
         return Error{Errc::Malformed, "CSeq: malformed method"};
     }
-    return CSeq{.number = *number, .method = std::string(method)};
+    return CSeq{.number = *number, .method = method};
 }
 
 bool ContentType::is(std::string_view wanted_type, std::string_view wanted_subtype) const {

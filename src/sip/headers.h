@@ -54,7 +54,7 @@ base::Result<Via> parse_via(std::string_view value);
 
 struct CSeq {
     std::uint32_t number = 0;  // below 2**31 (RFC 3261 §8.1.1.5)
-    std::string method;        // short enough to live inside the string: no allocation
+    std::string_view method;
 };
 base::Result<CSeq> parse_cseq(std::string_view value);
 

@@ -7,29 +7,25 @@
 
 namespace earshot::sip {
 
+static_assert(kMaxSipHeaders < 255, "first_field_ counts fields in one octet");
+
 HeaderView Message::header(std::size_t index) const {
     const Field& field = fields_[index];
-    return {.id = field.id, .name = text(field.name), .value = value(field)};
-}
-
-const Message::Field* Message::find_field(HeaderId id) const {
-    const auto found = std::find_if(fields_.begin(), fields_.end(),
-                                    [&](const Field& field) { return field.id == id; });
-    return found == fields_.end() ? nullptr : &*found;
+    return {.id = field.id, .name = text(field.name), .value = text(field.value)};
 }
 
 std::optional<std::string_view> Message::find(HeaderId id) const {
-    const Field* field = find_field(id);
-    if (field == nullptr) return std::nullopt;
-    return value(*field);
+    const std::size_t index = index_of(id);
+    if (index == fields_.size()) return std::nullopt;
+    return text(fields_[index].value);
 }
 
 std::optional<std::string_view> Message::find(std::string_view name) const {
     const HeaderId id = find_header_id(name);
     if (id != HeaderId::Other) return find(id);
-    for (const Field& field : fields_) {
-        if (field.id == HeaderId::Other && base::iequals(text(field.name), name)) {
-            return value(field);
+    for (std::size_t i = index_of(id); i < fields_.size(); ++i) {
+        if (fields_[i].id == id && base::iequals(text(fields_[i].name), name)) {
+            return text(fields_[i].value);
         }
     }
     return std::nullopt;
@@ -37,17 +33,17 @@ std::optional<std::string_view> Message::find(std::string_view name) const {
 
 std::vector<std::string_view> Message::all(HeaderId id) const {
     std::vector<std::string_view> found;
-    for (const Field& field : fields_) {
-        if (field.id == id) found.push_back(value(field));
+    for (std::size_t i = index_of(id); i < fields_.size(); ++i) {
+        if (fields_[i].id == id) found.push_back(text(fields_[i].value));
     }
     return found;
 }
 
 std::vector<std::string_view> Message::values(HeaderId id) const {
     std::vector<std::string_view> found;
-    for (const Field& field : fields_) {
-        if (field.id != id) continue;
-        std::string_view rest = value(field);
+    for (std::size_t i = index_of(id); i < fields_.size(); ++i) {
+        if (fields_[i].id != id) continue;
+        std::string_view rest = text(fields_[i].value);
         std::string_view element;
         while (take_list_element(rest, element)) {
             if (found.size() == kMaxHeaderValues) return found;
@@ -58,9 +54,9 @@ std::vector<std::string_view> Message::values(HeaderId id) const {
 }
 
 std::optional<std::string_view> Message::first_value(HeaderId id) const {
-    for (const Field& field : fields_) {
-        if (field.id != id) continue;
-        std::string_view rest = value(field);
+    for (std::size_t i = index_of(id); i < fields_.size(); ++i) {
+        if (fields_[i].id != id) continue;
+        std::string_view rest = text(fields_[i].value);
         std::string_view element;
         if (take_list_element(rest, element)) return element;
     }
@@ -73,8 +69,6 @@ bool Message::lists(HeaderId id, std::string_view token) const {
                        [&](std::string_view element) { return base::iequals(element, token); });
 }
 
-std::string_view Message::call_id() const { return find(HeaderId::CallId).value_or(""); }
-
 NameAddr Message::from() const {
     const auto parsed = parse_name_addr(find(HeaderId::From).value_or(""));
     return parsed ? *parsed : NameAddr{};
@@ -85,12 +79,12 @@ NameAddr Message::to() const {
     return parsed ? *parsed : NameAddr{};
 }
 
-std::string_view Message::from_tag() const { return from().tag(); }
-std::string_view Message::to_tag() const { return to().tag(); }
-
 Via Message::top_via() const {
-    const auto parsed = parse_via(first_value(HeaderId::Via).value_or(""));
-    return parsed ? *parsed : Via{};
+    return {.protocol = text(top_via_.protocol),
+            .transport = text(top_via_.transport),
+            .host = text(top_via_.host),
+            .port = top_via_.port,
+            .params = text(top_via_.params)};
 }
 
 base::ByteView Message::body() const { return base::ByteView(raw_).subspan(body_.at, body_.size); }

@@ -4,6 +4,7 @@
 // alone.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -57,14 +58,15 @@ public:
     bool lists(HeaderId id, std::string_view token) const;
 
     // The headers every message has. In a message that was refused they may be missing: empty then.
-    std::string_view call_id() const;
-    const CSeq& cseq() const { return cseq_; }  // method text borrows; see cseq_method()
+    // What names its dialog and transaction was found when the message was read.
+    std::string_view call_id() const { return find(HeaderId::CallId).value_or(""); }
+    CSeq cseq() const { return {.number = cseq_number_, .method = text(cseq_method_name_)}; }
     Method cseq_method() const { return cseq_method_; }
+    std::string_view from_tag() const { return text(from_tag_); }  // empty: none (RFC 2543 peers)
+    std::string_view to_tag() const { return text(to_tag_); }
+    Via top_via() const;
     NameAddr from() const;
     NameAddr to() const;
-    std::string_view from_tag() const;  // empty when there is none (RFC 2543 peers)
-    std::string_view to_tag() const;
-    Via top_via() const;
 
     // Exactly the received bytes, blank lines before the message and bytes after the body included.
     base::ByteView raw() const { return raw_; }
@@ -77,34 +79,49 @@ public:
 private:
     friend class MessageParser;
 
+    // Where a text lies: in raw_, or in unfolded_ as if that lay behind raw_.
     struct Span {
         std::uint32_t at = 0;
         std::uint32_t size = 0;
     };
     struct Field {
         HeaderId id = HeaderId::Other;
-        bool folded = false;  // the value lies in unfolded_, not in raw_
         Span name;
         Span value;
     };
+    struct ViaSpans {
+        Span protocol;
+        Span transport;
+        Span host;
+        Span params;
+        std::optional<std::uint16_t> port;
+    };
 
     std::string_view text(Span span) const {
-        return base::as_text(raw_).substr(span.at, span.size);
+        return span.at < raw_.size()
+                   ? std::string_view(base::as_text(raw_).data() + span.at, span.size)
+                   : std::string_view(unfolded_.data() + (span.at - raw_.size()), span.size);
     }
-    std::string_view value(const Field& field) const {
-        return field.folded ? std::string_view(unfolded_).substr(field.value.at, field.value.size)
-                            : text(field.value);
+    // The number of the first field of that name, or of fields when there is none.
+    std::size_t index_of(HeaderId id) const {
+        const std::size_t behind = first_field_[static_cast<std::size_t>(id)];
+        return behind == 0 ? fields_.size() : behind - 1;
     }
-    const Field* find_field(HeaderId id) const;
 
     base::Bytes raw_;
     std::string unfolded_;  // values that were folded, joined; empty in nearly every message
     std::vector<Field> fields_;
+    // For each HeaderId the number of its first field + 1; 0: there is none.
+    std::array<std::uint8_t, kHeaderIdCount> first_field_{};
     Span first_;   // method, or version of a response
     Span second_;  // request-uri, or reason phrase
     Span head_;
     Span body_;
-    CSeq cseq_;
+    ViaSpans top_via_;
+    Span from_tag_;
+    Span to_tag_;
+    Span cseq_method_name_;
+    std::uint32_t cseq_number_ = 0;
     Method method_ = Method::Other;
     Method cseq_method_ = Method::Other;
     std::uint16_t status_ = 0;

@@ -1,53 +1,53 @@
 #include "sip/parser.h"
 
 #include <algorithm>
+#include <bitset>
 #include <cstring>
 
 #include "base/text.h"
 #include "sip/chars.h"
 
 namespace earshot::sip {
-// Fills one Message. The first fault is kept and reading goes on, so that a refusal can name its
-// dialog and transaction.
+// Fills one ParsedMessage. The first fault is kept and reading goes on, so that a refusal can name
+// its dialog and transaction.
 class MessageParser {
 public:
-    explicit MessageParser(base::Bytes bytes) {
+    MessageParser(ParsedMessage& parsed, base::Bytes bytes)
+        : parsed_(parsed), message_(parsed.message) {
         message_.raw_ = std::move(bytes);
         text_ = base::as_text(message_.raw_);
     }
 
-    ParsedMessage parse() {
+    void parse() {
         skip_blank_lines();
-        Line line;
+        std::string_view line;
         if (!take_line(line) || !read_start_line(line)) return drop("Not a SIP message");
         read_headers();
         set_body();
         check_required();
-        return conclude();
+        conclude();
     }
 
 private:
-    struct Line {
-        std::size_t at = 0;
-        std::string_view text;  // without its end
-    };
-
     void fault(int status, std::string_view reason) {
         if (status_ != 0) return;
         status_ = status;
-        reason_ = reason;
+        parsed_.reason = reason;
     }
 
-    ParsedMessage drop(std::string_view reason) {
-        ParsedMessage parsed;
-        parsed.reason = reason;
-        parsed.message = std::move(message_);
-        return parsed;
-    }
+    void drop(std::string_view reason) { parsed_.reason = reason; }
 
-    Message::Span span_of(std::string_view part) const {
+    // Of a part of text_.
+    Message::Span raw_span_of(std::string_view part) const {
         if (part.empty()) return {};
         return {static_cast<std::uint32_t>(part.data() - text_.data()),
+                static_cast<std::uint32_t>(part.size())};
+    }
+
+    // Of a part of a field's value, which may lie in unfolded_.
+    Message::Span span_of(std::string_view part, Message::Span value) const {
+        if (part.empty()) return {};
+        return {value.at + static_cast<std::uint32_t>(part.data() - message_.text(value).data()),
                 static_cast<std::uint32_t>(part.size())};
     }
 
@@ -57,29 +57,27 @@ private:
         at_ = start == std::string_view::npos ? text_.size() : start;
         if (at_ > kMaxBlankBytesBeforeMessage) at_ = text_.size();
         message_.head_.at = static_cast<std::uint32_t>(at_);
+        head_limit_ = std::min(text_.size(), at_ + kMaxSipHeadBytes);
     }
 
     // False when no further line ends within the limit of the head. RFC 3261 wants CRLF; LF alone
     // is taken, too (interop Q33).
-    bool take_line(Line& line) {
-        const std::size_t limit = std::min(text_.size(), message_.head_.at + kMaxSipHeadBytes);
-        const void* found = at_ < limit ? std::memchr(&text_[at_], '\n', limit - at_) : nullptr;
+    bool take_line(std::string_view& line) {
+        if (at_ >= head_limit_) return false;
+        const char* const start = text_.data() + at_;
+        const void* const found = std::memchr(start, '\n', head_limit_ - at_);
         if (found == nullptr) return false;
-        const auto end = static_cast<std::size_t>(static_cast<const char*>(found) - text_.data());
-        line.at = at_;
-        line.text = text_.substr(at_, end - at_);
-        if (!line.text.empty() && line.text.back() == '\r') {
-            line.text.remove_suffix(1);
-        } else {
-            message_.bare_lf_ = true;
-        }
-        at_ = end + 1;
+        const auto size = static_cast<std::size_t>(static_cast<const char*>(found) - start);
+        const bool has_cr = size != 0 && start[size - 1] == '\r';
+        if (!has_cr) message_.bare_lf_ = true;
+        line = {start, has_cr ? size - 1 : size};
+        at_ += size + 1;
         return true;
     }
 
-    bool read_start_line(const Line& line) {
-        if (base::istarts_with(line.text, "SIP/")) return read_status_line(line.text);
-        return read_request_line(trim_lws(line.text));
+    bool read_start_line(std::string_view line) {
+        if (base::istarts_with(line, "SIP/")) return read_status_line(line);
+        return read_request_line(trim_lws(line));
     }
 
     bool read_status_line(std::string_view rest) {
@@ -90,27 +88,29 @@ private:
             return false;
         }
         message_.status_ = *status;
-        message_.first_ = span_of(version);
-        message_.second_ = span_of(trim_lws(rest));
+        message_.first_ = raw_span_of(version);
+        message_.second_ = raw_span_of(trim_lws(rest));
         return true;
     }
 
     // Spaces beyond the two of the grammar are tolerated around the parts (RFC 4475 §3.1.2.9 and
     // §3.1.2.10), but not inside the URI. What does not end in SIP/x is no SIP at all.
     bool read_request_line(std::string_view line) {
-        const std::size_t last = line.find_last_of(" \t");
-        if (last == std::string_view::npos) return false;
-        const std::string_view version = line.substr(last + 1);
-        if (!base::istarts_with(version, "SIP/")) return false;
-        std::string_view middle = trim_lws(line.substr(0, last));
-        const std::size_t first = middle.find_first_of(" \t");
-        const std::string_view method = middle.substr(0, first);
+        // Loops: find_first_of() calls memchr for each character.
+        const auto is_blank = [](char c) { return c == ' ' || c == '\t'; };
+        std::size_t start = line.size();
+        while (start > 0 && !is_blank(line[start - 1])) --start;
+        const std::string_view version = line.substr(start);
+        if (start == 0 || !base::istarts_with(version, "SIP/")) return false;
+        std::string_view middle = trim_lws(line.substr(0, start - 1));
+        std::size_t size = 0;
+        while (size < middle.size() && !is_blank(middle[size])) ++size;
+        const std::string_view method = middle.substr(0, size);
         if (!is_token(method)) return false;
 
-        middle =
-            first == std::string_view::npos ? std::string_view{} : trim_lws(middle.substr(first));
-        message_.first_ = span_of(method);
-        message_.second_ = span_of(middle);
+        middle = trim_lws(middle.substr(size));
+        message_.first_ = raw_span_of(method);
+        message_.second_ = raw_span_of(middle);
         message_.method_ = find_method(method);
         if (!base::iequals(version, "SIP/2.0")) fault(505, "Version Not Supported");
         if (middle.empty()) fault(400, "Missing Request-URI");
@@ -120,9 +120,9 @@ private:
 
     void read_headers() {
         message_.fields_.reserve(32);
-        Line line;
+        std::string_view line;
         while (take_line(line)) {
-            if (line.text.empty()) {
+            if (line.empty()) {
                 end_head();
                 return;
             }
@@ -145,19 +145,26 @@ private:
 
     bool is_fold() const { return at_ < text_.size() && (text_[at_] == ' ' || text_[at_] == '\t'); }
 
-    void add_field(const Line& line) {
-        Message::Field field;
-        const std::size_t colon = line.text.find(':');
-        const std::string_view name = trim_lws(line.text.substr(0, colon));
-        const std::string_view value = colon == std::string_view::npos
-                                           ? std::string_view{}
-                                           : trim_lws(line.text.substr(colon + 1));
-        field.folded = is_fold();
-        field.name = span_of(name);
-        field.value = field.folded ? unfold(value) : span_of(value);
+    void add_field(std::string_view line) {
+        const std::size_t colon = line.find(':');
+        const std::string_view name = trim_lws(line.substr(0, colon));
+        Message::Field& field = message_.fields_.emplace_back();
+        field.name = raw_span_of(name);
         // A line without a colon is kept under no known name, its folds with it.
-        if (colon != std::string_view::npos) field.id = find_header_id(name);
-        message_.fields_.push_back(field);
+        std::string_view value;
+        if (colon != std::string_view::npos) {
+            value = trim_lws(line.substr(colon + 1));
+            field.id = find_header_id(name);
+        }
+        field.value = is_fold() ? unfold(value) : raw_span_of(value);
+
+        const auto id = static_cast<std::size_t>(field.id);
+        std::uint8_t& first = message_.first_field_[id];
+        if (first != 0) {
+            is_repeated_.set(id);
+        } else {
+            first = static_cast<std::uint8_t>(message_.fields_.size());
+        }
     }
 
     // Joins the continuation lines that follow; a fold means one space (RFC 3261 §7.3.1).
@@ -165,13 +172,14 @@ private:
         std::string& out = message_.unfolded_;
         const std::size_t start = out.size();
         out += first;
-        Line line;
+        std::string_view line;
         while (is_fold() && take_line(line)) {
-            const std::string_view part = trim_lws(line.text);
+            const std::string_view part = trim_lws(line);
             if (!part.empty() && out.size() > start) out += ' ';
             out += part;
         }
-        return {static_cast<std::uint32_t>(start), static_cast<std::uint32_t>(out.size() - start)};
+        return {static_cast<std::uint32_t>(text_.size() + start),
+                static_cast<std::uint32_t>(out.size() - start)};
     }
 
     void set_body() {
@@ -187,9 +195,10 @@ private:
 
     std::optional<std::size_t> content_length() {
         std::optional<std::size_t> length;
-        for (const Message::Field& field : message_.fields_) {
-            if (field.id != HeaderId::ContentLength) continue;
-            const auto number = base::parse_number<std::size_t>(message_.value(field));
+        const auto& fields = message_.fields_;
+        for (std::size_t i = message_.index_of(HeaderId::ContentLength); i < fields.size(); ++i) {
+            if (fields[i].id != HeaderId::ContentLength) continue;
+            const auto number = base::parse_number<std::size_t>(message_.text(fields[i].value));
             if (!number) fault(400, "Malformed Content-Length");
             if (number && length && *number != *length) {
                 fault(400, "Content-Lengths Differ");  // RFC 4475 §3.3.9
@@ -201,62 +210,63 @@ private:
 
     // The field of that name; a fault when it is missing or there are two: one parser must never
     // read another dialog out of a message than the next one.
-    std::optional<std::string_view> take_single(HeaderId id, std::string_view missing,
-                                                std::string_view duplicate) {
-        const Message::Field* found = nullptr;
-        for (const Message::Field& field : message_.fields_) {
-            if (field.id != id) continue;
-            if (found != nullptr) fault(400, duplicate);
-            if (found == nullptr) found = &field;
-        }
-        if (found == nullptr) {
+    const Message::Field* find_single(HeaderId id, std::string_view missing,
+                                      std::string_view duplicate) {
+        const std::size_t index = message_.index_of(id);
+        if (index == message_.fields_.size()) {
             fault(400, missing);
-            return std::nullopt;
+            return nullptr;
         }
-        return message_.value(*found);
+        if (is_repeated_[static_cast<std::size_t>(id)]) fault(400, duplicate);
+        return &message_.fields_[index];
     }
 
     void check_required() {
         check_vias();
-        const auto from = take_single(HeaderId::From, "Missing From", "Duplicate From");
-        if (from && !is_address(*from)) fault(400, "Malformed From");
-        const auto to = take_single(HeaderId::To, "Missing To", "Duplicate To");
-        if (to && !is_address(*to)) fault(400, "Malformed To");
-        const auto call_id = take_single(HeaderId::CallId, "Missing Call-ID", "Duplicate Call-ID");
-        if (call_id && call_id->empty()) fault(400, "Malformed Call-ID");
-        check_cseq();
+        const auto* from = find_single(HeaderId::From, "Missing From", "Duplicate From");
+        if (from != nullptr && !read_tag(from->value, message_.from_tag_)) {
+            fault(400, "Malformed From");
+        }
+        const auto* to = find_single(HeaderId::To, "Missing To", "Duplicate To");
+        if (to != nullptr && !read_tag(to->value, message_.to_tag_)) fault(400, "Malformed To");
+        const auto* call_id = find_single(HeaderId::CallId, "Missing Call-ID", "Duplicate Call-ID");
+        if (call_id != nullptr && call_id->value.size == 0) fault(400, "Malformed Call-ID");
+        const auto* cseq = find_single(HeaderId::Cseq, "Missing CSeq", "Duplicate CSeq");
+        if (cseq != nullptr) check_cseq(cseq->value);
     }
 
-    static bool is_address(std::string_view value) {
-        const auto address = parse_name_addr(value);
-        return address && !address->is_wildcard;
+    // False when the value is no address.
+    bool read_tag(Message::Span value, Message::Span& tag) {
+        const auto address = parse_name_addr(message_.text(value));
+        if (!address || address->is_wildcard) return false;
+        tag = span_of(address->tag(), value);
+        return true;
     }
 
-    void check_cseq() {
-        const auto value = take_single(HeaderId::Cseq, "Missing CSeq", "Duplicate CSeq");
-        if (!value) return;
-        const auto cseq = parse_cseq(*value);
+    void check_cseq(Message::Span value) {
+        const auto cseq = parse_cseq(message_.text(value));
         if (!cseq) {
             fault(400, "Malformed CSeq");
             return;
         }
-        message_.cseq_ = *cseq;
-        message_.cseq_method_ = find_method(cseq->method);
-        if (message_.is_request() && cseq->method != message_.method_name()) {
-            fault(400, "CSeq Names Another Method");
-        }
+        message_.cseq_number_ = cseq->number;
+        message_.cseq_method_name_ = span_of(cseq->method, value);
+        const bool is_of_request = message_.is_request() && cseq->method == message_.method_name();
+        message_.cseq_method_ = is_of_request ? message_.method_ : find_method(cseq->method);
+        if (message_.is_request() && !is_of_request) fault(400, "CSeq Names Another Method");
     }
 
     void check_vias() {
         std::size_t count = 0;
-        for (const Message::Field& field : message_.fields_) {
-            if (field.id != HeaderId::Via) continue;
-            std::string_view rest = message_.value(field);
+        const auto& fields = message_.fields_;
+        for (std::size_t i = message_.index_of(HeaderId::Via); i < fields.size(); ++i) {
+            if (fields[i].id != HeaderId::Via) continue;
+            std::string_view rest = message_.text(fields[i].value);
             std::string_view element;
             while (take_list_element(rest, element)) {
-                const bool is_good = parse_via(element).has_value();
-                if (count == 0) has_top_via_ = is_good;
-                if (!is_good) fault(400, "Malformed Via");
+                const auto via = parse_via(element);
+                if (!via) fault(400, "Malformed Via");
+                if (count == 0 && via) keep_top_via(*via, fields[i].value);
                 if (++count <= kMaxHeaderValues) continue;
                 fault(513, "Too Many Vias");
                 return;
@@ -264,30 +274,41 @@ private:
         }
     }
 
-    ParsedMessage conclude() {
-        if (!has_top_via_) return drop("No usable Via");
-        ParsedMessage parsed;
-        parsed.reason = reason_;
-        if (status_ == 0) {
-            parsed.verdict = Verdict::Good;
-        } else if (message_.is_request() && message_.method_ != Method::Ack) {
-            // RFC 3261 §18.3 discards broken responses, §17.1.1.3 knows no answer to an ACK.
-            parsed.verdict = Verdict::Refuse;
-            parsed.status = status_;
-        }
-        parsed.message = std::move(message_);
-        return parsed;
+    void keep_top_via(const Via& via, Message::Span value) {
+        has_top_via_ = true;
+        message_.top_via_ = {.protocol = span_of(via.protocol, value),
+                             .transport = span_of(via.transport, value),
+                             .host = span_of(via.host, value),
+                             .params = span_of(via.params, value),
+                             .port = via.port};
     }
 
-    Message message_;
+    void conclude() {
+        if (!has_top_via_) return drop("No usable Via");
+        if (status_ == 0) {
+            parsed_.verdict = Verdict::Good;
+        } else if (message_.is_request() && message_.method_ != Method::Ack) {
+            // RFC 3261 §18.3 discards broken responses, §17.1.1.3 knows no answer to an ACK.
+            parsed_.verdict = Verdict::Refuse;
+            parsed_.status = status_;
+        }
+    }
+
+    ParsedMessage& parsed_;
+    Message& message_;
     std::string_view text_;
     std::size_t at_ = 0;
-    int status_ = 0;
-    std::string_view reason_;
+    std::size_t head_limit_ = 0;  // no line of the head ends past it
+    int status_ = 0;              // of the first fault
     bool has_top_via_ = false;
+    std::bitset<kHeaderIdCount> is_repeated_;  // names of more than one field
 };
 
-ParsedMessage parse_message(base::Bytes bytes) { return MessageParser(std::move(bytes)).parse(); }
+ParsedMessage parse_message(base::Bytes bytes) {
+    ParsedMessage parsed;
+    MessageParser(parsed, std::move(bytes)).parse();
+    return parsed;
+}
 
 ParsedMessage parse_message(std::string_view text) {
     const base::ByteView bytes = base::as_bytes(text);

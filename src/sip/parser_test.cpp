@@ -81,6 +81,20 @@ TEST(Parser, ViewsFollowACopyAndAMove) {
     EXPECT_EQ(moved.call_id(), "B2B.394.8841522.1735230982");
 }
 
+TEST(Parser, KeepsTheNamesOfDialogAndTransactionThroughFoldsAndACopy) {
+    std::string text = replaced(kInvite, "Via: SIP/2.0/TCP ", "Via: SIP/2.0/TCP\r\n ");
+    text = replaced(text, ";tag=", "\r\n ;tag=");
+    text = replaced(text, "INVITE\r\nCall-ID", "\r\n INVITE\r\nCall-ID");
+    ParsedMessage parsed = parse_message(text);
+    const Message copy = parsed.message;
+    parsed = ParsedMessage{};
+    EXPECT_EQ(copy.top_via().transport, "TCP");
+    EXPECT_EQ(copy.top_via().branch(), "z9hG4bKdf8f.7a1b2c3.0");
+    EXPECT_EQ(copy.from_tag(), "7f1cb1dd-ce21");
+    EXPECT_EQ(copy.to_tag(), "");
+    EXPECT_EQ(copy.cseq().method, "INVITE");
+}
+
 TEST(Parser, ReadsAResponse) {
     const ParsedMessage parsed = parse_message(
         "SIP/2.0 180 Ringing = 2**3 * 9\r\nv: SIP/2.0/UDP a, SIP/2.0/UDP b\r\n"

@@ -35,38 +35,37 @@ constexpr bool is_alpha(char c) {
     return lower >= 'a' && lower <= 'z';
 }
 
-bool is_host(std::string_view host) {
-    if (host.empty() || host.front() != '[') {
-        return !host.empty() && is_all_of(host, char_class::kHost);
+// The size of the host at the front of `text`; 0 when there is none that is well-formed.
+std::size_t host_size(std::string_view text) {
+    const bool is_v6 = !text.empty() && text.front() == '[';
+    std::size_t size = is_v6 ? 1 : 0;
+    while (size < text.size() &&
+           (is_in_class(text[size], char_class::kHost) || (is_v6 && text[size] == ':'))) {
+        ++size;
     }
-    if (host.size() <= 2 || host.back() != ']') return false;
-    const std::string_view inside = host.substr(1, host.size() - 2);
-    return std::all_of(inside.begin(), inside.end(),
-                       [](char c) { return c == ':' || is_in_class(c, char_class::kHost); });
+    if (!is_v6) return size;
+    return size > 1 && size < text.size() && text[size] == ']' ? size + 1 : 0;
 }
 
 // Reads `host[:port]` at the front of `rest` into `uri`; what follows stays in `rest`.
 Result<base::Done> take_host(std::string_view& rest, Uri& uri) {
-    std::size_t end = rest.find_first_of(":;?");
-    if (!rest.empty() && rest.front() == '[') {
-        const std::size_t bracket = rest.find(']');
-        end = bracket == std::string_view::npos ? bracket : bracket + 1;
-    }
-    uri.host = rest.substr(0, end);
-    if (!is_host(uri.host)) return Error{Errc::Malformed, "URI: malformed host"};
+    const auto is_at_end = [&rest] {
+        return rest.empty() || rest.front() == ';' || rest.front() == '?';
+    };
+    uri.host = rest.substr(0, host_size(rest));
     rest.remove_prefix(uri.host.size());
+    if (uri.host.empty()) return Error{Errc::Malformed, "URI: malformed host"};
     if (rest.empty() || rest.front() != ':') return base::Done{};
 
     rest.remove_prefix(1);
-    const std::string_view port = rest.substr(0, rest.find_first_of(";?"));
-    rest.remove_prefix(port.size());
-    if (port.empty()) return base::Done{};  // "sip:host:" is taken for "sip:host"
-    uri.port = base::parse_number<std::uint16_t>(port);
-    if (!uri.port) return Error{Errc::Malformed, "URI: malformed port"};
+    if (is_at_end()) return base::Done{};  // "sip:host:" is taken for "sip:host"
+    uri.port = base::take_number<std::uint16_t>(rest);
+    if (!uri.port || !is_at_end()) return Error{Errc::Malformed, "URI: malformed port"};
     return base::Done{};
 }
 
-Result<Uri> parse_sip_uri(Uri uri, std::string_view rest) {
+// What follows "sip:", into `uri`.
+Result<base::Done> read_sip_uri(std::string_view rest, Uri& uri) {
     // The first '@' ends the user part: it must be escaped everywhere else, while ';' and '?' are
     // legal in a user (RFC 4475 §3.1.1.2 and §3.1.1.9).
     if (const std::size_t at = rest.find('@'); at != std::string_view::npos) {
@@ -75,7 +74,7 @@ Result<Uri> parse_sip_uri(Uri uri, std::string_view rest) {
         uri.user = base::take_until(user, ':');
         uri.password = user;
     }
-    if (const auto host = take_host(rest, uri); !host) return host.error();
+    if (const auto host = take_host(rest, uri); !host) return host;
     if (!rest.empty() && rest.front() == ';') {
         uri.params = rest.substr(0, rest.find('?'));
         rest.remove_prefix(uri.params.size());
@@ -85,7 +84,7 @@ Result<Uri> parse_sip_uri(Uri uri, std::string_view rest) {
         rest = {};
     }
     if (!rest.empty()) return Error{Errc::Malformed, "URI: text after the host"};
-    return uri;
+    return base::Done{};
 }
 
 int hex_digit(char c) {
@@ -219,7 +218,8 @@ Result<Uri> parse_uri(std::string_view text) {
     std::string_view rest = text.substr(colon + 1);
     if (iequals(scheme, "sip") || iequals(scheme, "sips")) {
         uri.scheme = scheme.size() == 3 ? UriScheme::Sip : UriScheme::Sips;
-        return parse_sip_uri(uri, rest);
+        if (const auto read = read_sip_uri(rest, uri); !read) return read.error();
+        return uri;
     }
     if (iequals(scheme, "tel")) {
         uri.scheme = UriScheme::Tel;
