@@ -87,8 +87,7 @@ TEST_F(SteppedClock, ForwardLeavesNoHole) {
     pass(milliseconds{500});
     const Read all = read();
     EXPECT_EQ(all.packets, every_20_ms(50));
-    EXPECT_EQ(all.texts,
-              std::vector<std::string>{R"({"type":"clock_stepped","step_ms":3600000})"});
+    EXPECT_EQ(all.texts, std::vector<std::string>{R"({"type":"clock_stepped","step_ms":3600000})"});
     EXPECT_EQ(all.events, std::vector<std::int64_t>{580});  // the commit that saw it
 }
 

@@ -9,7 +9,7 @@ namespace earshot::archive {
 namespace {
 
 constexpr std::size_t kChunkBytes = 64 * 1024;
-constexpr std::uint16_t kSipPort = 5060;  // where our own is not told
+constexpr std::uint16_t kSipPort = 5060;  // where no message of ours names it
 constexpr std::uint8_t kOverUdp = 0;
 constexpr std::int64_t kWindowNs = 500'000'000;
 constexpr std::size_t kMaxWaiting = 100'000;  // packets: half a second of 200,000 a second
@@ -99,7 +99,8 @@ private:
         const base::NetAddress peer = read_address(record.payload.subspan(envelope));
         const base::ByteView payload = record.payload.subspan(envelope + journal::kSourceSize);
         if (is_sip) {
-            const base::NetAddress own = local(peer, kSipPort);
+            const std::uint16_t port = facts_.local_sip_port();
+            const base::NetAddress own = local(peer, port == 0 ? kSipPort : port);
             const bool is_incoming = record.payload[0] == 0;
             const base::NetAddress& from = is_incoming ? peer : own;
             const base::NetAddress& to = is_incoming ? own : peer;

@@ -5,7 +5,9 @@
 #include <nlohmann/json.hpp>
 
 #include "base/text.h"
+#include "sip/headers.h"
 #include "sip/parser.h"
+#include "sip/uri.h"
 #include "siprec/invite_marks.h"
 
 namespace earshot::archive {
@@ -94,6 +96,18 @@ std::optional<base::NetAddress> find_connection_address(std::string_view message
         return base::parse_host(rest.substr(0, rest.find_first_of("\r\n /")), 0);
     }
     return std::nullopt;
+}
+
+// The port of a message's Contact; 0: it has none.
+std::uint16_t find_contact_port(std::string_view text) {
+    if (text.find("\nContact:") == std::string_view::npos) return 0;  // as our 100 is
+    const sip::ParsedMessage parsed = sip::parse_message(text);
+    const auto contact = parsed.message.find(sip::HeaderId::Contact);
+    const auto address =
+        sip::parse_name_addr(contact ? std::string_view{*contact} : std::string_view{});
+    if (!address) return 0;
+    const auto uri = sip::parse_uri(address->uri);
+    return uri && uri->port ? *uri->port : std::uint16_t{0};
 }
 
 }  // namespace
@@ -268,10 +282,13 @@ void RecordingFacts::add_sip(const journal::Record& record) {
     if (is_incoming) {
         if (!has_invite_ && base::as_text(message).starts_with("INVITE "))
             add_invite_headers(message);
-    } else if (local_host_.is_unspecified()) {
+        return;
+    }
+    if (local_host_.is_unspecified()) {
         const auto host = find_connection_address(base::as_text(message));
         if (host) local_host_ = *host;
     }
+    if (local_sip_port_ == 0) local_sip_port_ = find_contact_port(base::as_text(message));
 }
 
 void RecordingFacts::add_invite_headers(base::ByteView message) {

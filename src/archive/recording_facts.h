@@ -88,6 +88,8 @@ public:
     std::map<std::string, std::string> extensions() const;
     // Our own address as our SDP answer names it; unspecified when none was seen.
     const base::NetAddress& local_host() const { return local_host_; }
+    // The port of our own Contact; 0 when none was seen.
+    std::uint16_t local_sip_port() const { return local_sip_port_; }
 
 private:
     void add_event(const journal::Record& record);
@@ -117,6 +119,7 @@ private:
     std::vector<ParticipantSummary> participants_;
     std::map<std::string, std::vector<std::string>> senders_;
     base::NetAddress local_host_;
+    std::uint16_t local_sip_port_ = 0;
 };
 
 }  // namespace earshot::archive

@@ -14,7 +14,10 @@ constexpr std::string_view kInvite =
     "To: <sip:r@y>\r\nCall-ID: c1@a\r\nCSeq: 1 INVITE\r\nX-Customer: 4711\r\nx-customer: 0815\r\n"
     "Content-Length: 0\r\n\r\n";
 constexpr std::string_view kAnswer =
-    "SIP/2.0 200 OK\r\nContent-Type: application/sdp\r\n\r\nv=0\r\nc=IN IP4 198.51.100.1\r\n";
+    "SIP/2.0 200 OK\r\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\r\nFrom: <sip:a@x>;tag=1\r\n"
+    "To: <sip:r@y>;tag=2\r\nCall-ID: c1@a\r\nCSeq: 1 INVITE\r\n"
+    "Contact: <sip:198.51.100.1:15060>;+sip.srs\r\n"
+    "Content-Type: application/sdp\r\n\r\nv=0\r\nc=IN IP4 198.51.100.1\r\n";
 
 // Ada sends label 2, Bo sends label 1: the order of the participants is not that of the labels.
 constexpr std::string_view kMetadata = R"(<?xml version="1.0"?>
@@ -141,6 +144,7 @@ TEST_F(RenderTest, PcapHoldsPacketsAndMessagesWithRightSums) {
             EXPECT_EQ(base::as_text(transport.subspan(8)), kInvite);
             EXPECT_EQ(base::load_u32(ip, 12), 0xc0000207U);  // 192.0.2.7
             EXPECT_EQ(base::load_u32(ip, 16), 0xc6336401U);  // 198.51.100.1, of our answer
+            EXPECT_EQ(base::load_u16(transport, 2), 15060);  // of our Contact
         }
         at += 16 + size;
     }

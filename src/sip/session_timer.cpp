@@ -47,8 +47,8 @@ SessionTimerFields read_session_timer(const Message& message) {
     if (const auto min_se = read_seconds(message, HeaderId::MinSe)) {
         fields.min_se = min_se->seconds;
     }
-    fields.is_supported = message.lists(HeaderId::Supported, "timer") ||
-                          message.lists(HeaderId::Require, "timer");
+    fields.is_supported =
+        message.lists(HeaderId::Supported, "timer") || message.lists(HeaderId::Require, "timer");
     return fields;
 }
 

@@ -1,7 +1,7 @@
-// Session timers, RFC 4028: what both sides agree on in INVITE, re-INVITE and UPDATE, when a refresh
-// is due and when a session has died. One object a dialog; it serves the side that sent a request
-// (UAC) and the one that answers it (UAS), for these roles change with each transaction. No I/O, no
-// clock: the owner gives it `now` and sends what it is told to.
+// Session timers, RFC 4028: what both sides agree on in INVITE, re-INVITE and UPDATE, when a
+// refresh is due and when a session has died. One object a dialog; it serves the side that sent a
+// request (UAC) and the one that answers it (UAS), for these roles change with each transaction. No
+// I/O, no clock: the owner gives it `now` and sends what it is told to.
 #pragma once
 
 #include <chrono>

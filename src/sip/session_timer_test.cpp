@@ -34,8 +34,7 @@ SessionTimerFields fields_of(std::string_view headers) {
 }
 
 TEST(SessionTimerFields, AreReadInLongAndCompactForm) {
-    const auto fields =
-        fields_of("x: 1200 ;Refresher=UAC\r\nMin-SE: 120\r\nk: 100rel, timer\r\n");
+    const auto fields = fields_of("x: 1200 ;Refresher=UAC\r\nMin-SE: 120\r\nk: 100rel, timer\r\n");
     EXPECT_EQ(fields.session_expires, 1200s);
     EXPECT_EQ(fields.min_se, 120s);
     EXPECT_EQ(fields.refresher, Refresher::Uac);

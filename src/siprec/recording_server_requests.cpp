@@ -1,5 +1,5 @@
-// What a recording server asks of its client in the dialog: metadata anew (P-102), and whether it is
-// still there (RFC 4028 section 10, E-21). One request is under way at a time, and none while an
+// What a recording server asks of its client in the dialog: metadata anew (P-102), and whether it
+// is still there (RFC 4028 section 10, E-21). One request is under way at a time, and none while an
 // INVITE of the client is being answered or acknowledged.
 #include <algorithm>
 

@@ -22,10 +22,10 @@ protected:
         const std::string body = "--b\nContent-Type: application/sdp\n\n" + std::string{kOffer} +
                                  "\n--b\nContent-Type: application/rs-metadata+xml\n\n" +
                                  std::string{kMetadata} + "\n--b--\n";
-        start(message_of(in_dialog("INVITE",
-                                   "Require: siprec\nContent-Type: multipart/mixed;boundary=b\n" +
-                                       std::string{headers},
-                                   body)));
+        start(message_of(in_dialog(
+            "INVITE",
+            "Require: siprec\nContent-Type: multipart/mixed;boundary=b\n" + std::string{headers},
+            body)));
     }
     void establish(std::string_view headers) {
         invite(headers);

@@ -76,8 +76,7 @@ TEST_F(SipSession, E21_AClientThatDoesNotRefreshGetsByeAndACutRecording) {
 
 TEST_F(SipSession, E21_ARefreshThatIsAnswered481EndsTheRecording) {
     serve(kShortTimer);
-    const std::string answer =
-        call("lost", "Supported: timer\nSession-Expires: 2;refresher=uas\n");
+    const std::string answer = call("lost", "Supported: timer\nSession-Expires: 2;refresher=uas\n");
     ASSERT_EQ(status_of(answer), 200) << answer;
     const std::string first = receive_request("UPDATE");
     EXPECT_EQ(header_of(first, "Session-Expires"), "2;refresher=uac");

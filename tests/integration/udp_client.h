@@ -66,7 +66,7 @@ inline std::string crlf(std::string text) {
 }
 
 inline std::string invite(const UdpClient& client, const std::string& call_id,
-                   const std::string& content_type, const std::string& body,
+                          const std::string& content_type, const std::string& body,
                           const std::string& headers = {}) {
     const std::string own = "127.0.0.1:" + std::to_string(client.port());
     return crlf(
@@ -87,8 +87,7 @@ inline std::string invite(const UdpClient& client, const std::string& call_id,
                own +
                ">;+sip.src\n"
                "Require: siprec\n" +
-               headers + "Content-Type: " +
-               content_type +
+               headers + "Content-Type: " + content_type +
                "\n"
                "Content-Length: ") +
            std::to_string(crlf(body).size()) + "\r\n\r\n" + crlf(body);
