@@ -13,6 +13,7 @@ inline constexpr std::size_t kMaxMetadataObjects = 10'000;    // in a document, 
 inline constexpr int kMaxXmlDepth = 32;                       // elements inside elements
 inline constexpr std::size_t kMaxXmlNameBytes = 256;          // of an element or attribute
 inline constexpr std::size_t kMaxXmlAttributes = 64;          // of one element
+inline constexpr std::size_t kMaxXmlTagValues = 512;          // `="` from one '<' to the next
 inline constexpr std::size_t kMaxXmlNamespaces = 64;          // declared at once; more are ignored
 inline constexpr std::size_t kMaxMetadataIssues = 64;         // reported; the rest is one line
 inline constexpr std::size_t kMaxMediaLines = 64;             // further m-lines get port 0

@@ -4,61 +4,10 @@
 
 #include "base/text.h"
 #include "siprec/limits.h"
-#include "siprec/xml_characters.h"
 #include "siprec/xml_charset.h"
 #include "siprec/xml_tree.h"
 
 namespace earshot::siprec {
-namespace {
-
-// Past the '>' of the tag at the start of `text`; quoted values may hold one, too.
-std::size_t tag_size(std::string_view text) {
-    char quote = '\0';
-    for (std::size_t i = 0; i < text.size(); ++i) {
-        const char c = text[i];
-        if (quote == '\0' && c == '>') return i + 1;
-        if (quote == '\0' && (c == '"' || c == '\'')) {
-            quote = c;
-        } else if (c == quote) {
-            quote = '\0';
-        }
-    }
-    return text.size();
-}
-
-// All text in `raw`, the content of an element, without what is not text. Well-formedness has been
-// checked.
-std::string collect_text(std::string_view raw) {
-    constexpr std::string_view kCdata = "<![CDATA[";
-    const auto end_of = [&](std::string_view mark) {
-        return std::min(raw.size(), raw.find(mark) + mark.size());
-    };
-    std::string text;
-    while (!raw.empty()) {
-        std::size_t size = std::min(raw.find('<'), raw.size());
-        if (size > 0) {
-            append_xml_decoded(text, raw.substr(0, size), XmlPlace::Text);
-        } else if (raw.starts_with(kCdata)) {
-            size = end_of("]]>");
-            for (std::size_t i = kCdata.size(); i + 3 < size; ++i) {
-                // XML 1.0 section 2.11: a line end is one LF.
-                if (raw[i] != '\r') text += raw[i];
-                if (raw[i] == '\r' && raw[i + 1] != '\n') text += '\n';
-            }
-        } else if (raw.starts_with("<!--")) {
-            size = end_of("-->");
-        } else if (raw.starts_with("<?")) {
-            size = end_of("?>");
-        } else {
-            size = tag_size(raw);
-        }
-        raw.remove_prefix(size);
-    }
-    return text;
-}
-
-}  // namespace
-
 XmlDocument::XmlDocument() : tree_(std::make_unique<XmlTree>()) {}
 XmlDocument::XmlDocument(XmlDocument&&) noexcept = default;
 XmlDocument& XmlDocument::operator=(XmlDocument&&) noexcept = default;
@@ -80,10 +29,7 @@ base::Result<XmlDocument, XmlDocument::Fault> XmlDocument::parse(std::string_vie
 
 XmlElement XmlDocument::root() const { return XmlElement{*tree_, 0}; }
 
-std::string_view XmlElement::name() const {
-    const XmlTree::Element& element = tree_->elements[index_];
-    return element.name.substr(element.local_begin);
-}
+std::string_view XmlElement::name() const { return tree_->elements[index_].name; }
 
 std::string_view XmlElement::name_space() const {
     return tree_->namespaces[tree_->elements[index_].name_space].uri;
@@ -91,23 +37,26 @@ std::string_view XmlElement::name_space() const {
 
 int XmlElement::line() const { return static_cast<int>(tree_->elements[index_].line); }
 
-std::optional<std::string_view> XmlElement::attribute(std::string_view name) const {
+std::optional<std::string_view> XmlElement::find_attribute(std::string_view prefix,
+                                                           std::string_view name) const {
     const XmlTree::Element& element = tree_->elements[index_];
     for (std::size_t i = 0; i < element.attribute_count; ++i) {
         const XmlTree::Attribute& attribute = tree_->attributes[element.first_attribute + i];
-        if (attribute.name == name) return attribute.value;
+        if (attribute.name == name && attribute.prefix == prefix) return attribute.value;
     }
     return std::nullopt;  // no DTD: there are no defaults
 }
 
-std::string_view XmlElement::language() const { return attribute("xml:lang").value_or(""); }
+std::optional<std::string_view> XmlElement::attribute(std::string_view name) const {
+    return find_attribute({}, name);
+}
+
+std::string_view XmlElement::language() const { return find_attribute("xml", "lang").value_or(""); }
 
 std::string_view XmlElement::text() const {
     const XmlTree::Element& element = tree_->elements[index_];
-    const std::string_view raw = std::string_view{tree_->text}.substr(
-        element.content, element.content_end - element.content);
-    if (element.has_plain_text) return base::trim(raw);
-    return base::trim(tree_->decoded.emplace_front(collect_text(raw)));
+    return base::trim(std::string_view{tree_->characters}.substr(
+        element.characters_begin, element.characters_end - element.characters_begin));
 }
 
 std::optional<XmlElement> XmlElement::first_child() const {
@@ -140,7 +89,7 @@ std::string XmlElement::outer_xml() const {
 
     const std::string_view raw =
         std::string_view{tree_->text}.substr(outer.begin, outer.end - outer.begin);
-    const std::size_t name_end = 1 + outer.name.size();
+    const std::size_t name_end = outer.name_end - outer.begin;
     std::string xml{raw.substr(0, name_end)};
     for (const std::uint32_t index : inherited) {
         const XmlTree::Namespace& name_space = tree_->namespaces[index];

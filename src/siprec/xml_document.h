@@ -1,6 +1,6 @@
 // A small XML document as a tree to walk. No DTD (a DOCTYPE is refused before it is read), no
 // entities but XML's five, no huge documents. The views and elements borrow the document, which may
-// be moved. One thread at a time: an element's text may be put together when it is asked for.
+// be moved.
 #pragma once
 
 #include <cstdint>
@@ -17,7 +17,7 @@ struct XmlTree;
 
 class XmlElement {
 public:
-    XmlElement(XmlTree& tree, std::uint32_t index) : tree_(&tree), index_(index) {}
+    XmlElement(const XmlTree& tree, std::uint32_t index) : tree_(&tree), index_(index) {}
     friend bool operator==(XmlElement a, XmlElement b) = default;
 
     std::string_view name() const;        // local name; with its prefix when that is not declared
@@ -33,7 +33,10 @@ public:
     std::string outer_xml() const;
 
 private:
-    XmlTree* tree_;
+    std::optional<std::string_view> find_attribute(std::string_view prefix,
+                                                   std::string_view name) const;
+
+    const XmlTree* tree_;
     std::uint32_t index_;
 };
 

@@ -1,16 +1,20 @@
-// What XmlDocument keeps of a document: its text in UTF-8, and where the elements lie in it. Only
-// xml_reader.cpp fills one and only xml_document.cpp looks into it. All views are into `text` or
-// `decoded`, so a tree does not move.
+// What XmlDocument keeps of a document: its text in UTF-8, where the elements lie in it, and the
+// character data. Only xml_reader.cpp fills one and only xml_document.cpp looks into it. Views are
+// into `text`, `values` or the dictionary, so a tree does not move.
 #pragma once
 
 #include <cstdint>
 #include <forward_list>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "siprec/xml_document.h"
+
+// libxml2's own name; its header stays out of ours.
+struct _xmlDict;  // NOLINT(bugprone-reserved-identifier)
 
 namespace earshot::siprec {
 
@@ -23,33 +27,38 @@ struct XmlTree {
         std::uint32_t declared_at = kNoElement;  // the element; that of `xml` is nowhere
     };
     struct Attribute {
-        std::string_view name;   // with its prefix
-        std::string_view value;  // references replaced, white space normalised
+        std::string_view prefix;  // empty: none
+        std::string_view name;    // local
+        std::string_view value;   // references replaced, white space normalised
         std::uint32_t name_space = 0;
     };
     // The elements stand in document order: an element's first child is the one behind it.
     struct Element {
-        std::string_view name;          // with its prefix
-        std::uint32_t name_space = 0;   // index into `namespaces`
-        std::uint32_t local_begin = 0;  // in `name`; 0, too, when the prefix is not declared
+        std::string_view name;         // local; with its prefix when that is not declared
+        std::uint32_t name_space = 0;  // index into `namespaces`
         std::uint32_t line = 0;
-        std::uint32_t begin = 0;  // in `text`: '<' of the start tag
-        std::uint32_t content = 0;
-        std::uint32_t content_end = 0;
-        std::uint32_t end = 0;  // past the end tag
+        std::uint32_t begin = 0;     // in `text`: '<' of the start tag
+        std::uint32_t name_end = 0;  // in `text`: past the tag's name
+        std::uint32_t end = 0;       // in `text`: past the end tag
+        std::uint32_t characters_begin = 0;
+        std::uint32_t characters_end = 0;  // in `characters`: those of all below
         std::uint32_t first_attribute = 0;
         std::uint32_t attribute_count = 0;
         std::uint32_t next_sibling = kNoElement;
         std::uint32_t subtree_end = 0;  // past its last descendant
-        bool has_plain_text = true;     // `content` is the text as it stands
     };
 
     std::string text;
+    std::string characters;  // all text and CDATA, in document order
     std::vector<Element> elements;
     std::vector<Attribute> attributes;
     // The first is none at all, the second that of `xml`.
     std::vector<Namespace> namespaces;
-    std::forward_list<std::string> decoded;  // what does not stand in `text` as it is meant
+    std::forward_list<std::string> values;  // what does not stand in `text` as it is meant
+    struct FreeDictionary {
+        void operator()(_xmlDict* dictionary) const;
+    };
+    std::unique_ptr<_xmlDict, FreeDictionary> dictionary;  // libxml2's names and URIs
 };
 
 // Reads tree.text, which must be UTF-8 or is refused.
