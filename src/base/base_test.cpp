@@ -53,7 +53,8 @@ TEST(Number, ReadsEachTypeToItsLimit) {
     EXPECT_EQ(parse_number<std::uint64_t>("18446744073709551615"), 18446744073709551615U);
     EXPECT_EQ(parse_number<std::uint64_t>("0000000000000000000000007"), 7U);
     EXPECT_EQ(parse_number<int>("2147483647"), 2147483647);
-    for (const char* bad : {"18446744073709551616", "18446744073709551619", "99999999999999999999"}) {
+    for (const char* bad :
+         {"18446744073709551616", "18446744073709551619", "99999999999999999999"}) {
         EXPECT_FALSE(parse_number<std::uint64_t>(bad)) << bad;
     }
     EXPECT_FALSE(parse_number<int>("2147483648"));
