@@ -62,9 +62,11 @@ public:
             ->capture_default_str();
         export_->add_option("-o,--output", exported_.file, "Where to; - is standard output")
             ->type_name("FILE");
+        add_json(export_);
 
         play_ = add_for_id(app, "play", "Play a recording",
                            "Example:\n  earshot play 0199c0de-1234-7abc");
+        add_json(play_);
         verify_ = add_for_id(app, "verify", "Check that a recording is as it was signed",
                              "Example:\n  earshot verify 0199c0de-1234-7abc && echo untouched");
         add_json(verify_);
@@ -92,10 +94,12 @@ public:
         if (show_->parsed()) return run_show(*access, id_, json_, out, err);
         if (export_->parsed()) {
             exported_.id = id_;
+            exported_.json = json_;
             return run_export(*access, exported_, out, err);
         }
         if (play_->parsed())
-            return run_play(*access, id_, process_environment("PATH").value_or(""), out, err);
+            return run_play(*access, id_, json_, process_environment("PATH").value_or(""), out,
+                            err);
         if (verify_->parsed()) return run_verify(*access, id_, json_, out, err);
         if (doctor_->parsed()) return run_doctor(*access, json_, out, err);
         return run_page(*access, json_, out, err);

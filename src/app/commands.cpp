@@ -75,6 +75,14 @@ std::optional<Failure> check_id(const std::string& id) {
 
 std::string extension_of(const std::string& format) { return format == "stereo" ? "wav" : format; }
 
+void print_export(std::ostream& out, const ExportOptions& options, const std::string& file,
+                  std::uint64_t bytes) {
+    if (options.json)
+        print_json(out, {{"file", file}, {"bytes", bytes}, {"format", options.format}});
+    else
+        out << fmt::format("{} ({} bytes)\n", printable(file), bytes);
+}
+
 // A name for a file of our own, made at once so that nobody else can take it; removed at the end.
 class TemporaryFile {
 public:
@@ -149,7 +157,9 @@ Exit run_export(const Access& access, const ExportOptions& options, std::ostream
             return out.good();
         });
         out.flush();
-        return bytes ? Exit::Ok : fail(bytes.error(), err);
+        if (!bytes) return fail(bytes.error(), err);
+        if (options.json) print_export(err, options, options.file, *bytes);
+        return Exit::Ok;
     }
     const std::string file = options.file.empty() ? fmt::format("earshot-{}.{}", options.id,
                                                                 extension_of(options.format))
@@ -159,12 +169,12 @@ Exit run_export(const Access& access, const ExportOptions& options, std::ostream
     const auto bytes = download_to(access, path, *output);
     if (!bytes) return fail(bytes.error(), err);
     // What is no file may be our own standard output by another name: nothing may follow there.
-    (output->is_regular() ? out : err) << fmt::format("{} ({} bytes)\n", printable(file), *bytes);
+    print_export(output->is_regular() ? out : err, options, file, *bytes);
     return Exit::Ok;
 }
 
-Exit run_play(const Access& access, const std::string& id, const std::string& search_path,
-              std::ostream& out, std::ostream& err) {
+Exit run_play(const Access& access, const std::string& id, bool as_json,
+              const std::string& search_path, std::ostream& out, std::ostream& err) {
     if (const auto failure = check_id(id)) return fail(*failure, err);
     const std::string export_line =
         fmt::format("earshot export {} --format stereo -o call.wav", id);
@@ -176,9 +186,12 @@ Exit run_play(const Access& access, const std::string& id, const std::string& se
     if (!bytes) return fail(bytes.error(), err);
     const auto players = find_players(search_path);
     for (const Player& player : players) {
-        out << fmt::format("Playing {} with {}; left: the first speaker, right: all others.\n", id,
-                           player.program)
-            << std::flush;
+        if (as_json)
+            print_json(out, {{"id", id}, {"program", player.program}});
+        else
+            out << fmt::format("Playing {} with {}; left: the first speaker, right: all others.\n",
+                               id, player.program);
+        out.flush();
         if (play_file(player, file.path())) return Exit::Ok;
     }
     const std::string_view why = players.empty()

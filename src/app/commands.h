@@ -21,6 +21,7 @@ struct ExportOptions {
     std::string id{};
     std::string format = "wav";
     std::string file{};  // "-": standard output; empty: earshot-ID.EXTENSION
+    bool json = false;   // what was written where, as JSON
 };
 
 Exit run_ls(const Access& access, const LsOptions& options, std::ostream& out, std::ostream& err);
@@ -28,8 +29,8 @@ Exit run_show(const Access& access, const std::string& id, bool json, std::ostre
               std::ostream& err);
 Exit run_export(const Access& access, const ExportOptions& options, std::ostream& out,
                 std::ostream& err);
-Exit run_play(const Access& access, const std::string& id, const std::string& search_path,
-              std::ostream& out, std::ostream& err);
+Exit run_play(const Access& access, const std::string& id, bool json,
+              const std::string& search_path, std::ostream& out, std::ostream& err);
 Exit run_verify(const Access& access, const std::string& id, bool json, std::ostream& out,
                 std::ostream& err);
 Exit run_doctor(const Access& access, bool json, std::ostream& out, std::ostream& err);

@@ -98,7 +98,7 @@ TEST_F(VerbsTest, RefuseAnIdThatIsTooShortBeforeTheyAsk) {
         std::ostringstream err;
         EXPECT_EQ(run_show(nobody, id, false, out, err), Exit::Usage);
         EXPECT_EQ(run_export(nobody, {.id = id, .file = "-"}, out, err), Exit::Usage);
-        EXPECT_EQ(run_play(nobody, id, "", out, err), Exit::Usage);
+        EXPECT_EQ(run_play(nobody, id, false, "", out, err), Exit::Usage);
         EXPECT_EQ(run_verify(nobody, id, false, out, err), Exit::Usage);
         EXPECT_THAT(err.str(), HasSubstr("too short"));
     }

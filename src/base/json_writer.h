@@ -49,6 +49,11 @@ public:
         out_ += std::to_string(value);
         return *this;
     }
+    JsonWriter& boolean(bool value) {
+        separate();
+        out_ += value ? "true" : "false";
+        return *this;
+    }
     JsonWriter& null() {
         separate();
         out_ += "null";

@@ -98,11 +98,11 @@ TEST(Server, KillInMidCallLeavesAPartialRecordingOfWhatWasCommitted) {
     const auto attempts = nlohmann::json::parse(server.run({"ls", "--attempts", "--json"}).out);
     ASSERT_EQ(attempts.size(), 1U);
     EXPECT_EQ(attempts[0]["outcome"], "recorded") << attempts;
-    EXPECT_EQ(
-        server
-            .run({"export", id, "--format", "stereo", "-o", (server.scratch() / "a.wav").string()})
-            .exit_code,
-        0);
+    const auto wav = server.scratch() / "a.wav";
+    const Output exported =
+        server.run({"export", id, "--format", "stereo", "-o", wav.string(), "--json"});
+    EXPECT_EQ(exported.exit_code, 0);
+    EXPECT_EQ(nlohmann::json::parse(exported.out)["bytes"], std::filesystem::file_size(wav));
     EXPECT_EQ(server.stop(), 0);
 }
 
@@ -204,6 +204,12 @@ TEST(Server, ConfigurationMistakeStopsTheStartWithFileLineKeyAndSuggestion) {
         std::string::npos)
         << started.err;
     EXPECT_EQ(run_command({earshot_binary(), "config", "check", file.string()}).exit_code, 1);
+    const Output told = run_command({earshot_binary(), "config", "check", "--json", file.string()});
+    EXPECT_EQ(told.exit_code, 1);
+    const auto mistake = nlohmann::json::parse(told.out, nullptr, false);
+    EXPECT_EQ(mistake["ok"], false);
+    EXPECT_EQ(mistake["error"]["line"], 2);
+    EXPECT_EQ(mistake["error"]["key"], "sip.listne");
 }
 
 TEST(Server, ReloadAppliesTheNewFileOrNothing) {
