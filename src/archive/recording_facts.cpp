@@ -208,8 +208,29 @@ void RecordingFacts::add_call_event(std::string_view type, const json& event, st
         if (!code.empty() && code != "bye" && code != "normal") {
             end_reason_ = base::Reason{code, text_field(event, "text")};
         }
+    } else if (type == "parties_assumed") {
+        add_assumed_parties(event);
     } else if (type == "recovered") {
         recovered_ = base::Reason{"interrupted", text_field(event, "text")};
+    }
+}
+
+// Who spoke by headers or by order, where the metadata did not say it.
+void RecordingFacts::add_assumed_parties(const json& event) {
+    const auto parties = event.find("participants");
+    const auto labels = event.find("labels");
+    if (parties == event.end() || labels == event.end() || !parties->is_array() ||
+        !labels->is_array())
+        return;
+    for (std::size_t i = 0; i < std::min({parties->size(), labels->size(), kMaxStreams}); ++i) {
+        if (!(*parties)[i].is_string() || !(*labels)[i].is_string()) continue;
+        const std::string aor = (*parties)[i].get<std::string>();
+        const std::string label = (*labels)[i].get<std::string>();
+        if (senders_.size() < kMaxStreams) add_once(senders_[label], aor);
+        const bool is_known = std::any_of(participants_.begin(), participants_.end(),
+                                          [&](const auto& known) { return known.aor == aor; });
+        if (!is_known && participants_.size() < kMaxTexts)
+            participants_.push_back({.aor = aor, .name = {}});
     }
 }
 
@@ -260,6 +281,7 @@ void RecordingFacts::add_metadata(const journal::Record& record) {
     participants_.clear();
     for (const siprec::Participant& participant : metadata_.objects().participants) {
         if (participant.names.empty() || participants_.size() >= kMaxTexts) continue;
+        if (participant.vanished && siprec::is_placeholder(participant)) continue;
         ParticipantSummary summary{.aor = participant.names.front().aor, .name = {}};
         for (const siprec::NameId& id : participant.names) {
             if (summary.name.empty()) summary.name = id.name;

@@ -94,6 +94,7 @@ public:
 private:
     void add_event(const journal::Record& record);
     void add_call_event(std::string_view type, const nlohmann::json& event, std::int64_t at_ns);
+    void add_assumed_parties(const nlohmann::json& event);
     void add_stream_event(std::string_view type, const nlohmann::json& event, std::int64_t at_ns,
                           std::uint16_t number);
     void add_metadata(const journal::Record& record);

@@ -100,7 +100,7 @@ public:
     Event finish(std::string_view type, std::uint16_t stream) && {
         json_ += '}';
         json_.shrink_to_fit();
-        return {std::string{type}, stream, std::move(json_)};
+        return {std::string{type}, stream, std::move(json_), Leniency::None};
     }
 
 private:
@@ -138,6 +138,22 @@ Event make_event(std::string_view type, std::uint16_t stream,
     for (const EventField& field : fields)
         std::visit([&](const auto& value) { json.field(field.first, value); }, field.second);
     return std::move(json).finish(type, stream);
+}
+
+Event make_leniency_event(std::string_view type, const FoundLeniency& found, std::string_view peer,
+                          int line, std::uint16_t stream) {
+    const LeniencyFacts& facts = facts_of(found.leniency);
+    Writer json{type, stream};
+    json.field("code", facts.code);
+    // metadata_error has told its fault as "text" from the beginning.
+    json.field(type == "metadata_error" ? "text" : "what",
+               found.detail.empty() ? facts.fault : std::string_view{found.detail});
+    json.field("done", facts.done);
+    if (line != 0) json.field("line", std::int64_t{line});
+    json.field("peer", peer);
+    Event event = std::move(json).finish(type, stream);
+    event.leniency = found.leniency;
+    return event;
 }
 
 Event make_stream_event(std::string_view type, const StreamFacts& facts, std::uint16_t local_port) {

@@ -10,15 +10,17 @@
 #include <vector>
 
 #include "base/net_address.h"
+#include "siprec/leniency.h"
 
 namespace earshot::siprec {
 
 inline constexpr std::uint16_t kNoStream = 0xffff;  // also the journal's value: do not change
 
 struct Event {
-    std::string type;                  // "stream_added"
-    std::uint16_t stream = kNoStream;  // also in `json` when it is a number of a stream
-    std::string json;                  // {"type":"stream_added","stream":0,...}
+    std::string type;                    // "stream_added"
+    std::uint16_t stream = kNoStream;    // also in `json` when it is a number of a stream
+    std::string json;                    // {"type":"stream_added","stream":0,...}
+    Leniency leniency = Leniency::None;  // of sip_leniency and metadata_error: for counting
 };
 
 struct PayloadType {
@@ -53,6 +55,10 @@ using EventField =
 // Builds {"type":type, "stream":stream?, fields...} in this order.
 Event make_event(std::string_view type, std::uint16_t stream,
                  const std::vector<EventField>& fields = {});
+// What a client did wrong and was taken: {"type":type,"code":..,"what":..,"done":..,"peer":..}, and
+// the line of the document when it is not 0. An empty `detail` is the catalogue's text.
+Event make_leniency_event(std::string_view type, const FoundLeniency& found, std::string_view peer,
+                          int line = 0, std::uint16_t stream = kNoStream);
 // stream_added, stream_changed: all of StreamFacts, and the local port when it is not 0.
 Event make_stream_event(std::string_view type, const StreamFacts& facts, std::uint16_t local_port);
 

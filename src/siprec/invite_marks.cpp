@@ -46,11 +46,55 @@ InviteMarks find_marks(const sip::Message& invite, const RequestBody& body) {
     if (const auto contact = invite.first_value(sip::HeaderId::Contact)) {
         const auto address = sip::parse_name_addr(*contact);
         marks.feature_tag = address && address->has_feature("sip.src");
+        marks.is_feature_tag_right = address && address->param("+sip.src").has_value();
+        marks.is_contact_unterminated = address && address->is_unterminated;
     }
     marks.metadata_part = body.metadata.has_value();
     marks.vendor_mark = has_vendor_mark(invite) || invite.lists(sip::HeaderId::Supported, "siprec");
     if (!marks.is_marked() && body.sdp) marks.all_send_only = is_all_send_only(*body.sdp);
     return marks;
+}
+
+void find_leniencies(const sip::Message& invite, const InviteMarks& marks,
+                     std::vector<FoundLeniency>& out) {
+    if (!marks.option_tag) out.push_back({Leniency::NoOptionTag, {}});
+    if (!marks.feature_tag) {
+        out.push_back({Leniency::NoFeatureTag, {}});
+    } else if (marks.is_contact_unterminated) {
+        out.push_back({Leniency::UnterminatedContact, {}});
+    } else if (!marks.is_feature_tag_right) {
+        const auto contact = sip::parse_name_addr(*invite.first_value(sip::HeaderId::Contact));
+        const bool is_inside = !contact->param("src") && !contact->param("sip.src");
+        out.push_back({is_inside ? Leniency::FeatureTagInUri : Leniency::FeatureTagUnprefixed, {}});
+    }
+    if (invite.has_bare_lf()) out.push_back({Leniency::BareLineFeeds, {}});
+}
+
+std::vector<HeaderParty> header_parties(const sip::Message& invite) {
+    constexpr std::size_t kMaxParties = 16;
+    std::vector<HeaderParty> parties;
+    for (std::size_t i = 0; i < invite.header_count() && parties.size() < kMaxParties; ++i) {
+        const sip::HeaderView header = invite.header(i);
+        if (!base::iequals(header.name, "X-Cisco-Recording-Participant")) continue;
+        const auto address = sip::parse_name_addr(header.value);
+        if (!address || address->uri.empty()) continue;
+        // Without brackets the parameter belongs to neither for sure: it is looked for in both.
+        std::string_view uri = address->uri;
+        std::string_view index = address->param("media-index").value_or("");
+        if (const std::size_t at = uri.find(";media-index="); at != std::string_view::npos) {
+            index = uri.substr(at + 13);
+            uri = uri.substr(0, at);
+        }
+        while (!index.empty() && index.front() == '"') index.remove_prefix(1);
+        index = index.substr(0, index.find_first_not_of("0123456789"));
+        parties.push_back(
+            {base::to_valid_utf8(uri), base::parse_number<std::uint16_t>(index).value_or(
+                                           static_cast<std::uint16_t>(parties.size()))});
+    }
+    std::sort(parties.begin(), parties.end(), [](const HeaderParty& a, const HeaderParty& b) {
+        return a.media_index < b.media_index;
+    });
+    return parties;
 }
 
 std::vector<std::string> unsupported_tags(const sip::Message& request) {

@@ -99,6 +99,11 @@ bool operator<(const MetadataId& a, const MetadataId& b) {
     return a.text_->text < b.text_->text;
 }
 
+bool is_placeholder(const Participant& participant) {
+    return participant.names.size() == 1 &&
+           base::iequals(participant.names.front().aor, "sip:ASBCE@asbce.com");
+}
+
 std::size_t MetadataObjects::count() const {
     return groups.size() + sessions.size() + participants.size() + streams.size() +
            session_recordings.size() + participant_sessions.size() + participant_streams.size();

@@ -14,6 +14,7 @@
 #include "base/result.h"
 #include "base/time.h"
 #include "base/uuid.h"
+#include "siprec/leniency.h"
 #include "siprec/metadata_values.h"
 
 namespace earshot::siprec {
@@ -22,6 +23,7 @@ namespace earshot::siprec {
 struct MetadataIssue {
     std::string text;
     int line = 0;
+    Leniency code = Leniency::MetadataFault;
     friend bool operator==(const MetadataIssue&, const MetadataIssue&) = default;
 };
 
@@ -155,6 +157,10 @@ struct ParticipantStreamAssoc : ObjectBase {
     Periods periods;
     friend bool operator==(const ParticipantStreamAssoc&, const ParticipantStreamAssoc&) = default;
 };
+
+// Avaya's session border controller opens with a participant of its own that stands for nobody and
+// names the real ones later (Q27).
+bool is_placeholder(const Participant& participant);
 
 enum class DataMode { Complete, Partial };
 

@@ -218,8 +218,8 @@ private:
         note_kinds_of(objects.streams);
     }
 
-    void report(std::string text, int line) {
-        if (issues_.size() < kMaxMetadataIssues) issues_.push_back({std::move(text), line});
+    void report(Leniency code, std::string text, int line) {
+        if (issues_.size() < kMaxMetadataIssues) issues_.push_back({std::move(text), line, code});
     }
 
     void check_groups() {
@@ -231,7 +231,8 @@ private:
                                  !found->second->group.is_empty() &&
                                  !(told.group == found->second->group);
             if (changes)
-                report("a session keeps its group: another group-ref is ignored", told.line);
+                report(Leniency::GroupChanged,
+                       "a session keeps its group: another group-ref is ignored", told.line);
         }
     }
 
@@ -243,7 +244,8 @@ private:
         for (const Object& object : from) {
             const auto [at, is_new] = kinds_.emplace(object.id, kind_of(object));
             if (at->second == kind_of(object)) continue;
-            report("the id '" + object.id.text() + "' already names an object of another kind",
+            report(Leniency::IdClash,
+                   "the id '" + object.id.text() + "' already names an object of another kind",
                    object.line);
             all_fit = false;
         }
@@ -402,13 +404,17 @@ const Object* find_by_id(const std::vector<Object>& objects, const MetadataId& i
 std::vector<MetadataIssue> MetadataModel::apply(const MetadataDocument& document,
                                                 base::WallTime arrival) {
     if (document.kind != MetadataDocument::Kind::Recording)
-        return {{"a snapshot request carries no metadata", 0}};
+        return {{"a snapshot request carries no metadata", 0, Leniency::RequestToServer}};
     MetadataObjects next = objects_;
     std::vector<MetadataIssue> issues = Merge{next, document, arrival}.run();
     if (!fits(next)) {
         drop_vanished(next);
-        if (!fits(next)) return {{"the merged metadata is too large: the document is left out", 0}};
-        issues.push_back({"the merged metadata is too large: ended objects were dropped", 0});
+        if (!fits(next)) {
+            return {{"the merged metadata is too large: the document is left out", 0,
+                     Leniency::MetadataTooLarge}};
+        }
+        issues.push_back({"the merged metadata is too large: ended objects were dropped", 0,
+                          Leniency::MetadataTooLarge});
     }
     shrink(next);
     objects_ = std::move(next);

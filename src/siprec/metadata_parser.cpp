@@ -1,6 +1,7 @@
 // XML -> MetadataDocument: the RFC's form and the older ones (metadata-model section 7).
 #include <algorithm>
 #include <array>
+#include <bitset>
 #include <initializer_list>
 #include <utility>
 
@@ -20,6 +21,9 @@ constexpr std::array<std::string_view, 3> kNamespaces = {
     "urn:ietf:params:xml:ns:recording",    // drafts: Oracle, AudioCodes, Ribbon
     "urn:ietf:params:xml:ns:siprec",       // an older draft: BroadWorks
 };
+
+// A clock that was never set says 1970 (Ribbon, Q21).
+constexpr base::WallTime kFirstPlausibleTime{std::chrono::seconds{946'684'800}};  // 2000-01-01
 
 bool is_recording_namespace(std::string_view uri) {
     return std::find(kNamespaces.begin(), kNamespaces.end(), uri) != kNamespaces.end();
@@ -51,8 +55,8 @@ private:
     template <class Visit>
     void for_each_child(const XmlElement& parent, Visit visit);
     Tag tag_of(const XmlElement& element) const;
-    void note(std::string text, const XmlElement& at);
-    void note_once(bool& noted, std::string text, const XmlElement& at);
+    void note(Leniency code, std::string text, const XmlElement& at);
+    void note_once(Leniency code, std::string text, const XmlElement& at);
     bool count_object();
 
     void parse_child(const Child& element, const Context& context);
@@ -61,6 +65,7 @@ private:
     void parse_session(const XmlElement& element, const Context& context);
     void parse_session_child(const Child& child, CommunicationSession& session);
     bool parse_name(const Child& child, Participant& participant);
+    void check_names(const Participant& participant, const XmlElement& element);
     void parse_participant(const XmlElement& element, const Context& context);
     void parse_stream(const XmlElement& element, const Context& context);
     void parse_session_recording(const XmlElement& element, const Context& context);
@@ -83,9 +88,7 @@ private:
     std::string_view name_space_;
     std::size_t object_count_ = 0;
     std::vector<std::pair<MetadataId, Extension>> parented_;  // extensiondata with parent=
-    bool noted_time_ = false;
-    bool noted_unnamespaced_ = false;
-    bool noted_uuid_version_ = false;
+    std::bitset<kLeniencies> noted_;
     bool too_many_ = false;
 };
 
@@ -101,16 +104,18 @@ void DocumentParser::for_each_child(const XmlElement& parent, Visit visit) {
         visit(Child{*child, tag_of(*child)});
 }
 
-void DocumentParser::note(std::string text, const XmlElement& at) {
+void DocumentParser::note(Leniency code, std::string text, const XmlElement& at) {
     if (document_.issues.size() + 1 < kMaxMetadataIssues) {
-        document_.issues.push_back({std::move(text), at.line()});
+        document_.issues.push_back({std::move(text), at.line(), code});
     } else if (document_.issues.size() < kMaxMetadataIssues) {
-        document_.issues.push_back({"there are further faults", at.line()});
+        document_.issues.push_back({"there are further faults", at.line(), code});
     }
 }
 
-void DocumentParser::note_once(bool& noted, std::string text, const XmlElement& at) {
-    if (!std::exchange(noted, true)) note(std::move(text), at);
+void DocumentParser::note_once(Leniency code, std::string text, const XmlElement& at) {
+    const auto bit = static_cast<std::size_t>(code);
+    if (!noted_.test(bit)) note(code, std::move(text), at);
+    noted_.set(bit);
 }
 
 bool DocumentParser::count_object() {
@@ -123,11 +128,11 @@ bool DocumentParser::count_object() {
 void DocumentParser::check_id(const MetadataId& id, const XmlElement& at) {
     const auto uuid = id.uuid();
     if (!uuid) {
-        note("the id '" + id.text() + "' is not base64 of a UUID's 16 bytes", at);
+        note(Leniency::BadId, "the id '" + id.text() + "' is not base64 of a UUID's 16 bytes", at);
         return;
     }
     if (uuid->version() == 1)
-        note_once(noted_uuid_version_,
+        note_once(Leniency::RevealingId,
                   "the id '" + id.text() + "' is a version 1 UUID, which may reveal a MAC address",
                   at);
 }
@@ -143,7 +148,7 @@ MetadataId DocumentParser::definition_id(const XmlElement& element, const char* 
     }
     const std::string_view text = value ? base::trim(*value) : std::string_view{};
     if (text.empty()) {
-        note(std::string{local_name(element)} + " has no " + name, element);
+        note(Leniency::NoId, std::string{local_name(element)} + " has no " + name, element);
         return MetadataId{"#" + std::string{local_name(element)} + "-" + std::to_string(index)};
     }
     MetadataId id{text};
@@ -168,14 +173,20 @@ OptionalTime DocumentParser::parse_time(const XmlElement& element) {
     const std::string_view text = element.text();
     const auto parsed = base::parse_time(text);
     if (!parsed) {
-        note(std::string{local_name(element)} + " '" + std::string{text} + "' is no time", element);
+        note(Leniency::UnreadableTime,
+             std::string{local_name(element)} + " '" + std::string{text} + "' is no time", element);
         return std::nullopt;
     }
     if (!parsed->exact)
-        note_once(noted_time_,
+        note_once(Leniency::TimeForm,
                   std::string{local_name(element)} + " '" + std::string{text} +
                       "' is not in the form of RFC 3339",
                   element);
+    if (parsed->time < kFirstPlausibleTime)
+        note_once(
+            Leniency::ImplausibleTime,
+            std::string{local_name(element)} + " '" + std::string{text} + "' lies before 2000",
+            element);
     return parsed->time;
 }
 
@@ -192,7 +203,7 @@ bool DocumentParser::parse_period(const Child& child, Period& period) {
 
 void DocumentParser::check_period(const Period& period, const XmlElement& at) {
     if (period.associate && period.disassociate && *period.disassociate < *period.associate)
-        note("disassociate-time lies before associate-time", at);
+        note(Leniency::ReversedTimes, "disassociate-time lies before associate-time", at);
 }
 
 // <send>ID</send>, or BroadWorks' <send><id>ID</id></send>.
@@ -215,7 +226,7 @@ void DocumentParser::add_extension(const XmlElement& element, List& extensions) 
     const std::string_view uri = element.name_space();
     if (uri.empty() || is_recording_namespace(uri)) {
         // The schema wants a foreign namespace; OpenSIPS and the Oracle draft form have none.
-        note_once(noted_unnamespaced_,
+        note_once(Leniency::UnnamespacedExtension,
                   "'" + std::string{element.name()} +
                       "' is in no namespace of its own and kept as an extension",
                   element);
@@ -267,6 +278,15 @@ void DocumentParser::parse_group(const XmlElement& element) {
     document_.objects.groups.push_back(std::move(group));
 }
 
+// RFC 7989 section 5: hex digits, the remote half as a parameter. Their number is not looked at:
+// what cannot be one is told, a Call-ID (OpenSIPS, Q4).
+bool is_session_id(std::string_view value) {
+    const std::string_view local = value.substr(0, value.find(';'));
+    return std::all_of(local.begin(), local.end(), [](char c) {
+        return (c >= '0' && c <= '9') || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');
+    });
+}
+
 int parse_cause(std::string_view text) {
     return static_cast<int>(base::parse_number<std::uint16_t>(base::trim(text)).value_or(0));
 }
@@ -280,6 +300,9 @@ void DocumentParser::parse_session_child(const Child& child, CommunicationSessio
                                        return base::trim({&c, 1}).empty();
                                    }),
                     value.end());
+        if (!value.empty() && !is_session_id(value))
+            note_once(Leniency::SessionIdForm,
+                      "the sipSessionID '" + value + "' is not in the form of RFC 7989", child);
         if (count_object()) session.sip_session_ids.push_back(std::move(value));
     } else if (child.tag == Tag::Reason) {
         EndReason reason;
@@ -312,7 +335,7 @@ void DocumentParser::parse_session(const XmlElement& element, const Context& con
         if (!parse_object(child, inner)) parse_session_child(child, session);
     });
     if (session.start && session.stop && *session.stop < *session.start)
-        note("stop-time lies before start-time", element);
+        note(Leniency::ReversedTimes, "stop-time lies before start-time", element);
     document_.objects.sessions.push_back(std::move(session));
 }
 
@@ -343,6 +366,24 @@ bool DocumentParser::parse_name(const Child& child, Participant& participant) {
     return true;
 }
 
+// RFC 7865 section 6.5.1: a SIP, SIPS or tel URI, a host name or an IP address.
+bool lacks_scheme(std::string_view aor) {
+    if (aor.empty() || aor.find(':') != std::string_view::npos) return false;
+    return aor.find('@') != std::string_view::npos || aor.find('.') == std::string_view::npos;
+}
+
+void DocumentParser::check_names(const Participant& participant, const XmlElement& element) {
+    if (participant.names.empty()) note(Leniency::NoNameId, "participant has no nameID", element);
+    for (const NameId& name : participant.names)
+        if (lacks_scheme(name.aor))
+            note_once(Leniency::AorWithoutScheme, "the aor '" + name.aor + "' has no scheme",
+                      element);
+    if (is_placeholder(participant))
+        note_once(Leniency::PlaceholderParticipant,
+                  "the participant '" + participant.names.front().aor + "' stands for nobody",
+                  element);
+}
+
 void DocumentParser::parse_participant(const XmlElement& element, const Context& context) {
     Participant participant;
     participant.line = element.line();
@@ -370,7 +411,7 @@ void DocumentParser::parse_participant(const XmlElement& element, const Context&
     check_period(period, element);
     if (has_period) in_session.periods = on_streams.periods = {period};
     MetadataObjects& all = document_.objects;
-    if (participant.names.empty()) note("participant has no nameID", element);
+    check_names(participant, element);
     all.participants.push_back(std::move(participant));
     if (has_period || has_streams || !in_session.session.is_empty()) {
         document_.is_older_form = true;
@@ -436,7 +477,8 @@ void DocumentParser::parse_participant_session(const XmlElement& element, const 
     check_period(period, element);
     if (period.associate || period.disassociate) assoc.periods = {period};
     if (assoc.participant.is_empty()) {
-        note("participantsessionassoc has no participant_id and is left out", element);
+        note(Leniency::AssociationWithoutParticipant,
+             "participantsessionassoc has no participant_id and is left out", element);
         return;
     }
     document_.objects.participant_sessions.push_back(std::move(assoc));
@@ -459,7 +501,8 @@ void DocumentParser::parse_participant_stream(const XmlElement& element) {
     check_period(period, element);
     if (period.associate || period.disassociate) assoc.periods = {period};
     if (assoc.participant.is_empty()) {
-        note("participantstreamassoc has no participant_id and is left out", element);
+        note(Leniency::AssociationWithoutParticipant,
+             "participantstreamassoc has no participant_id and is left out", element);
         return;
     }
     document_.objects.participant_streams.push_back(std::move(assoc));
@@ -507,7 +550,8 @@ void DocumentParser::parse_child(const Child& element, const Context& context) {
         if (base::iequals(mode, "partial")) {
             document_.mode = DataMode::Partial;
         } else if (!base::iequals(mode, "complete")) {
-            note("datamode '" + std::string{mode} + "' is read as complete", element);
+            note(Leniency::UnknownDataMode,
+                 "datamode '" + std::string{mode} + "' is read as complete", element);
         }
     } else if (!parse_object(element, context)) {
         add_extension(element, document_.objects.extensions);
@@ -531,16 +575,19 @@ base::Result<MetadataDocument, MetadataIssue> DocumentParser::run(const XmlDocum
     const bool is_request = base::iequals(name, "requestsnapshot");
     if (!is_request && name != "recording" && name != "recording_metadata") {
         return MetadataIssue{
-            "the root element '" + std::string{name} + "' is no recording metadata", root.line()};
+            "the root element '" + std::string{name} + "' is no recording metadata", root.line(),
+            Leniency::MetadataUnreadable};
     }
     if (!name_space_.empty() && !is_recording_namespace(name_space_)) {
         // M-26: nothing negotiates the version; a later one may mean something else.
         return MetadataIssue{"the namespace '" + std::string{name_space_} + "' is not supported",
-                             root.line()};
+                             root.line(), Leniency::MetadataUnreadable};
     }
     document_.is_older_form = name_space_ != kNamespaces[0];
-    if (name_space_.empty()) note("the root element is in no namespace", root);
-    if (xml.charset_ignored()) note("the charset parameter is unknown and was ignored", root);
+    if (name_space_.empty())
+        note(Leniency::NoNamespace, "the root element is in no namespace", root);
+    if (xml.charset_ignored())
+        note(Leniency::UnknownCharset, "the charset parameter is unknown and was ignored", root);
     if (xml.warning()) document_.issues.push_back({xml.warning()->text, xml.warning()->line});
 
     if (is_request) {
@@ -555,7 +602,9 @@ base::Result<MetadataDocument, MetadataIssue> DocumentParser::run(const XmlDocum
     } else {
         for_each_child(root, [&](const Child& child) { parse_child(child, {}); });
     }
-    if (too_many_) return MetadataIssue{"the document has too many objects", root.line()};
+    if (too_many_)
+        return MetadataIssue{"the document has too many objects", root.line(),
+                             Leniency::MetadataTooLarge};
     attach_parented_extensions();
     fill_missing_sessions();
     return std::move(document_);
@@ -587,12 +636,14 @@ base::Result<MetadataDocument, MetadataIssue> parse_metadata(std::string_view te
         if (escaped.size() != text.size()) {
             auto second = XmlDocument::parse(escaped, charset);
             if (second) {
-                repaired = MetadataIssue{"a bare '&' was read as '&amp;'", xml.error().line};
+                repaired = MetadataIssue{"a bare '&' was read as '&amp;'", xml.error().line,
+                                         Leniency::BareAmpersand};
                 xml = std::move(second);
             }
         }
     }
-    if (!xml) return MetadataIssue{xml.error().text, xml.error().line};
+    if (!xml)
+        return MetadataIssue{xml.error().text, xml.error().line, Leniency::MetadataUnreadable};
     auto document = DocumentParser{}.run(*xml);
     if (document && repaired) document->issues.insert(document->issues.begin(), *repaired);
     return document;

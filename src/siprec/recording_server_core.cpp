@@ -13,8 +13,23 @@ namespace {
 
 constexpr int kRetryAfterSeconds = 5;
 constexpr int kGlareRetrySeconds = 1;
-constexpr std::size_t kMaxToldLeniencies = 16;
 constexpr std::size_t kDefaultLines = 2;  // one for each direction: P-86
+
+// The answer of strict mode to a leniency, if it has one.
+std::optional<sip::ResponseSpec> find_strict_answer(const FoundLeniency& found) {
+    const LeniencyFacts& facts = facts_of(found.leniency);
+    switch (facts.strict) {
+        case kStrictTakes:
+        case kStrictFailsDocument:
+            return std::nullopt;
+        case 415:
+            return unsupported_media();
+        case 488:
+            return not_acceptable(facts.fault);
+        default:
+            return plain_answer(facts.strict);
+    }
+}
 
 }  // namespace
 
@@ -28,7 +43,7 @@ RecordingServerSession::Core::Offer RecordingServerSession::Core::parse_offer(
 
 std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_refusal(
     const sip::Message& invite, const RequestBody& body, const InviteMarks& marks,
-    const Offer& offer, base::Reason& reason) const {
+    const Offer& offer, const std::vector<FoundLeniency>& found, base::Reason& reason) const {
     const auto refuse_with = [&](std::string code, std::string text, sip::ResponseSpec response) {
         reason = {std::move(code), std::move(text)};
         return response;
@@ -42,6 +57,18 @@ std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_refusal(
                            "The INVITE requires '" + tags.front() + "', which is not supported.",
                            bad_extension(tags));
     }
+    const auto find_strict = [&](bool is_malformed) -> std::optional<sip::ResponseSpec> {
+        for (const FoundLeniency& one : found) {
+            const LeniencyFacts& facts = facts_of(one.leniency);
+            auto answer = find_strict_answer(one);
+            if (!config_.strict || !answer || (facts.strict == 400) != is_malformed) continue;
+            return refuse_with(std::string{facts.code},
+                               one.detail.empty() ? std::string{facts.fault} : one.detail,
+                               std::move(*answer));
+        }
+        return std::nullopt;
+    };
+    if (auto refusal = find_strict(true)) return refusal;
     const bool is_recording = config_.strict ? marks.is_by_the_book()
                                              : marks.is_marked() || marks.all_send_only ||
                                                    config_.profile_records_unmarked;
@@ -50,21 +77,17 @@ std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_refusal(
                            "The INVITE bears no mark of a recording session (siprec, +sip.src).",
                            plain_answer(403, "Not A Recording Session"));
     }
-    if (config_.strict && !body.unknown_required.empty()) {
-        return refuse_with("unsupported_body",
-                           "A body part of type " + body.unknown_required.front() + " is required.",
-                           unsupported_media());
-    }
     if (auto headers = timer_.find_refusal(sip::read_session_timer(invite))) {
         return refuse_with("session_interval_too_small",
                            "The INVITE asks for a shorter session interval than sip.min_se_s.",
                            interval_too_small(std::move(*headers)));
     }
-    if (!body.sdp) {
-        if (!config_.strict) return std::nullopt;
+    if (config_.strict && !body.sdp) {
         return refuse_with("no_offer", "The INVITE carries no SDP.",
                            not_acceptable("offer needed"));
     }
+    if (auto refusal = find_strict(false)) return refusal;
+    if (!body.sdp) return std::nullopt;
     if (!*offer) {
         return refuse_with("bad_sdp", "The SDP cannot be read: " + std::string{offer->error().what},
                            not_acceptable("SDP unreadable"));
@@ -94,7 +117,8 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
 
     Offer offer = parse_offer(body);
     base::Reason reason;
-    if (auto refusal = find_refusal(invite, body, marks, offer, reason)) {
+    const std::vector<FoundLeniency> found = find_all_leniencies(invite, &marks, body, offer);
+    if (auto refusal = find_refusal(invite, body, marks, offer, found, reason)) {
         actions_.emplace_back(CreateRow{std::move(facts)});
         refuse(transaction, std::move(*refusal), std::move(reason));
         return;
@@ -104,15 +128,22 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
     pending_->transaction = transaction;
     pending_->is_initial = true;
     pending_->timer = sip::read_session_timer(invite);
-    if (offer && *offer) pending_->offer.emplace(*std::move(*offer));
+    if (offer && *offer) {
+        offers_.keep(***offer, *body.sdp);
+        pending_->offer.emplace(*std::move(*offer));
+    }
     peer_takes_update_ =
         !invite.has(sip::HeaderId::Allow) || invite.lists(sip::HeaderId::Allow, "UPDATE");
 
     // The row and the first event come first, yet tell what the metadata says.
     std::vector<Action> before = std::move(actions_);
     actions_.clear();
+    metadata_.set_peer(base::to_string(peer), config_.strict);
     take_metadata(now, body);
     metadata_.fill(facts);
+    if (facts.participants.empty())
+        for (const HeaderParty& party : header_parties(invite))
+            facts.participants.push_back({party.aor, {}});
     metadata_.on_row_created(facts);
     std::vector<EventField> fields = {{"call_id", facts.call_id},
                                       {"from", facts.from},
@@ -125,39 +156,100 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
     before.emplace_back(make_event("recording_started", kNoStream, fields));
     actions_.insert(actions_.begin(), std::make_move_iterator(before.begin()),
                     std::make_move_iterator(before.end()));
-    tell_leniencies(marks, body);
+    tell_leniencies(found);
+    if (pending_->offer) {
+        lines_.apply(**pending_->offer, MediaLines::Role::Offer, peer_, actions_);
+    } else {
+        lines_.open_default(kDefaultLines, actions_);
+    }
+    assume_parties(&invite);
     start_recording(now);
 }
 
 void RecordingServerSession::Core::start_recording(base::Now now) {
-    if (pending_->offer) {
-        lines_.apply(**pending_->offer, MediaLines::Role::Offer, peer_, actions_);
-    } else {
-        tell_leniency("initial INVITE without an offer");
-        lines_.open_default(kDefaultLines, actions_);
-    }
     lines_.update_holds(metadata_.model(), actions_);
     answer_when_ready(now);
 }
 
-void RecordingServerSession::Core::tell_leniencies(const InviteMarks& marks,
-                                                   const RequestBody& body) {
-    if (!marks.option_tag) tell_leniency("no Require: siprec");
-    if (!marks.feature_tag) tell_leniency("no +sip.src in Contact");
-    for (const std::string& what : body.leniencies) tell_leniency(what);
+std::vector<FoundLeniency> RecordingServerSession::Core::find_all_leniencies(
+    const sip::Message& request, const InviteMarks* marks, const RequestBody& body,
+    const Offer& offer) const {
+    std::vector<FoundLeniency> found;
+    if (marks != nullptr) find_leniencies(request, *marks, found);
+    if (marks != nullptr && !body.sdp) found.push_back({Leniency::NoOffer, {}});
+    found.insert(found.end(), body.leniencies.begin(), body.leniencies.end());
     for (const std::string& type : body.unknown_required)
-        tell_leniency("unknown body part of type " + type);
+        found.push_back({Leniency::UnknownBodyPart, "unknown body part of type " + type});
+    if (offer && *offer) {
+        siprec::find_leniencies(***offer, peer_, found);
+        offers_.find_leniencies(***offer, *body.sdp, found);
+    }
+    return found;
 }
 
-void RecordingServerSession::Core::tell_leniency(std::string_view what) {
-    const auto end = told_leniencies_.end();
-    if (told_leniencies_.size() >= kMaxToldLeniencies ||
-        std::find(told_leniencies_.begin(), end, what) != end)
-        return;
-    told_leniencies_.emplace_back(what);
+void RecordingServerSession::Core::tell_leniencies(const std::vector<FoundLeniency>& found) {
+    for (const FoundLeniency& one : found) tell_leniency(one);
+}
+
+// Clients repeat their faults in each request: each is told once in a session.
+void RecordingServerSession::Core::tell_leniency(const FoundLeniency& found) {
+    const auto bit = static_cast<std::size_t>(found.leniency);
+    if (told_leniencies_.test(bit)) return;
+    told_leniencies_.set(bit);
+    actions_.emplace_back(make_leniency_event("sip_leniency", found, base::to_string(peer_)));
+}
+
+// Who speaks on which line, where the metadata does not say it; told when it changes. Its place in
+// the list is the party's, `media_index` its line's.
+void RecordingServerSession::Core::tell_parties(std::string_view source,
+                                                std::vector<HeaderParty> parties) {
+    std::vector<std::string> aors;
+    std::vector<std::string> labels;
+    std::string all;
+    for (HeaderParty& party : parties) {
+        if (party.media_index >= lines_.lines().size()) continue;
+        labels.push_back(lines_.lines()[party.media_index].label);
+        all += party.aor + '\n' + labels.back() + '\n';
+        aors.push_back(std::move(party.aor));
+    }
+    const std::size_t hash = std::hash<std::string>{}(all) | 1U;
+    if (aors.empty() || hash == told_parties_hash_) return;
+    if (told_parties_hash_ != 0 && metadata_.model().objects().participants.empty()) {
+        RowFacts facts;
+        for (const std::string& aor : aors) facts.participants.push_back({aor, {}});
+        actions_.emplace_back(UpdateRow{std::move(facts)});
+    }
+    told_parties_hash_ = hash;
     actions_.emplace_back(
-        make_event("sip_leniency", kNoStream,
-                   {{"what", std::string{what}}, {"peer", base::to_string(peer_)}}));
+        make_event("parties_assumed", kNoStream,
+                   {{"source", std::string{source}}, {"participants", aors}, {"labels", labels}}));
+}
+
+// Q19: Cisco's NBR names the parties in headers; a transfer is a re-INVITE with other ones. Q3: old
+// OpenSIPS names participants and no streams or nobody who sends one.
+void RecordingServerSession::Core::assume_parties(const sip::Message* invite) {
+    const MetadataObjects& objects = metadata_.model().objects();
+    if (objects.participants.empty()) {
+        if (invite != nullptr) tell_parties("headers", header_parties(*invite));
+        return;
+    }
+    const auto& lines = lines_.lines();
+    const auto& assocs = objects.participant_streams;
+    const bool is_told = std::any_of(assocs.begin(), assocs.end(),
+                                     [](const auto& assoc) { return !assoc.send.empty(); }) ||
+                         std::any_of(lines.begin(), lines.end(), [](const auto& line) {
+                             return line.paused || line.had_sender;
+                         });
+    // One line is a mix of all; else each party has its own.
+    const bool fits = lines.size() == 1 || lines.size() == objects.participants.size();
+    if (is_told || !fits) return;
+    tell_leniency({Leniency::NoStreams, {}});
+    std::vector<HeaderParty> parties;
+    for (std::size_t i = 0; i < objects.participants.size(); ++i) {
+        const auto& names = objects.participants[i].names;
+        if (!names.empty()) parties.push_back({names.front().aor, lines.size() == 1 ? 0 : i});
+    }
+    tell_parties("order", std::move(parties));
 }
 
 void RecordingServerSession::Core::on_row_durable(base::Now now) {
@@ -332,14 +424,18 @@ void RecordingServerSession::Core::on_request(base::Now now, sip::TransactionId 
 }
 
 std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_fault(
-    const sip::Message& request, const RequestBody& body, const Offer& offer) const {
+    const sip::Message& request, const RequestBody& body, const Offer& offer,
+    const std::vector<FoundLeniency>& found) const {
     if (pending_ != nullptr) return try_later(500, kGlareRetrySeconds);  // RFC 3311 section 5.2
     if (const auto tags = unsupported_tags(request); !tags.empty()) return bad_extension(tags);
     if (is_offering_ && offer) return plain_answer(491);  // RFC 3311 section 5.2
     if (auto headers = timer_.find_refusal(sip::read_session_timer(request)))
         return interval_too_small(std::move(*headers));
     if (body.is_unreadable) return plain_answer(400, "Unreadable multipart body");
-    if (config_.strict && !body.unknown_required.empty()) return unsupported_media();
+    for (const FoundLeniency& one : found) {
+        auto answer = config_.strict ? find_strict_answer(one) : std::nullopt;
+        if (answer) return answer;
+    }
     if (!offer) return std::nullopt;
     if (!*offer) return not_acceptable("SDP unreadable");
     if (!MediaLines::is_acceptable(***offer))
@@ -353,22 +449,26 @@ void RecordingServerSession::Core::on_modification(base::Now now, sip::Transacti
                                                    const sip::Message& request) {
     const RequestBody body = read_body(request);
     Offer offer = parse_offer(body);
-    if (auto fault = find_fault(request, body, offer)) {
+    const std::vector<FoundLeniency> found = find_all_leniencies(request, nullptr, body, offer);
+    if (auto fault = find_fault(request, body, offer, found)) {
         respond(transaction, std::move(*fault));
         return;
     }
-    for (const std::string& what : body.leniencies) tell_leniency(what);
-    for (const std::string& type : body.unknown_required)
-        tell_leniency("unknown body part of type " + type);
+    tell_leniencies(found);
     const bool is_invite = request.method() == sip::Method::Invite;
     auto pending = std::make_unique<Pending>();
     pending->transaction = transaction;
-    if (offer) pending->offer.emplace(*std::move(*offer));
+    if (offer) {
+        offers_.keep(***offer, *body.sdp);
+        pending->offer.emplace(*std::move(*offer));
+    }
     // Labels of the metadata are those of the offer beside it (P-32): the offer goes first.
     if (pending->offer) lines_.apply(**pending->offer, MediaLines::Role::Offer, peer_, actions_);
     take_metadata(now, body);
     lines_.update_holds(metadata_.model(), actions_);
-    if (config_.end_on_bad_metadata && metadata_.failure_count() > 1) {
+    assume_parties(is_invite ? &request : nullptr);
+    const bool may_end = config_.end_on_bad_metadata || config_.strict;
+    if (may_end && metadata_.failure_count() > 1) {
         respond(transaction, plain_answer(200));
         stop(now, {"bad_metadata", "The metadata could not be read twice."});
         return;

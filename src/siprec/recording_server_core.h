@@ -4,6 +4,7 @@
 //     \--refused--> Ended                \--cancelled, no port, no row--> Ended
 #pragma once
 
+#include <bitset>
 #include <memory>
 #include <optional>
 #include <string>
@@ -12,6 +13,7 @@
 #include "sdp/session_description.h"
 #include "siprec/invite_marks.h"
 #include "siprec/media_lines.h"
+#include "siprec/offer_leniencies.h"
 #include "siprec/recording_server_session.h"
 #include "siprec/request_body.h"
 #include "siprec/session_metadata.h"
@@ -71,15 +73,25 @@ private:
 
     std::optional<sip::ResponseSpec> find_refusal(const sip::Message& invite,
                                                   const RequestBody& body, const InviteMarks& marks,
-                                                  const Offer& offer, base::Reason& reason) const;
+                                                  const Offer& offer,
+                                                  const std::vector<FoundLeniency>& found,
+                                                  base::Reason& reason) const;
     void start_recording(base::Now now);
-    void tell_leniencies(const InviteMarks& marks, const RequestBody& body);
-    void tell_leniency(std::string_view what);
+    // What is bent to take this request; `marks` only of the initial INVITE.
+    std::vector<FoundLeniency> find_all_leniencies(const sip::Message& request,
+                                                   const InviteMarks* marks,
+                                                   const RequestBody& body,
+                                                   const Offer& offer) const;
+    void tell_leniencies(const std::vector<FoundLeniency>& found);
+    void tell_leniency(const FoundLeniency& found);
+    void tell_parties(std::string_view source, std::vector<HeaderParty> parties);
+    void assume_parties(const sip::Message* invite);
 
     void on_modification(base::Now now, sip::TransactionId transaction,
                          const sip::Message& request);
     std::optional<sip::ResponseSpec> find_fault(const sip::Message& request,
-                                                const RequestBody& body, const Offer& offer) const;
+                                                const RequestBody& body, const Offer& offer,
+                                                const std::vector<FoundLeniency>& found) const;
     void on_info(base::Now now, sip::TransactionId transaction, const sip::Message& request);
     void on_bye(base::Now now, sip::TransactionId transaction, const sip::Message& bye);
     void take_metadata(base::Now now, const RequestBody& body);
@@ -123,8 +135,10 @@ private:
     SessionMetadata metadata_;
     sip::SessionTimer timer_;
     std::string last_sdp_;  // ours: repeated for an INVITE without an offer
-    std::vector<std::string> told_leniencies_;
-    std::vector<Action> actions_;  // released when drained
+    OfferHistory offers_;
+    std::bitset<kLeniencies> told_leniencies_;
+    std::size_t told_parties_hash_ = 0;  // 0: none
+    std::vector<Action> actions_;        // released when drained
     std::size_t next_action_ = 0;
 };
 

@@ -68,6 +68,10 @@ void RecordingServerSession::Core::on_response(base::Now now, const sip::Message
         if (answer && *answer) lines_.apply(***answer, MediaLines::Role::Answer, peer_, actions_);
         return;
     }
+    if (asked == Asked::Snapshot && response.status() == 491) {
+        metadata_.ask_again(now.steady);  // RFC 3311 section 5.3
+        return;
+    }
     if (asked == Asked::Snapshot) {
         // Also 481 and 405 (OpenSIPS): the call goes on as long as its media and its BYE say so.
         tell_refused(asked, response.status());

@@ -13,23 +13,27 @@ bool is_metadata(const mime::Part& part) {
 }
 
 void take_part(const mime::Part& part, bool is_only, RequestBody& body) {
+    const auto tell = [&](Leniency leniency) { body.leniencies.push_back({leniency, {}}); };
     if (part.has_type("application/sdp")) {
         if (body.sdp) {
-            body.leniencies.emplace_back("a second SDP part is ignored");
+            tell(Leniency::SecondSdp);
         } else {
             body.sdp = part.body;
         }
     } else if (is_metadata(part)) {
         if (body.metadata) {
-            body.leniencies.emplace_back("a second metadata part is ignored");
+            tell(Leniency::SecondMetadata);
             return;
         }
         body.metadata = part.body;
+        if (!part.has_type("application/rs-metadata+xml")) tell(Leniency::ShortMetadataType);
+        if (!base::iequals(part.disposition, "recording-session"))  // P-90
+            tell(Leniency::NoRecordingDisposition);
         body.metadata_charset =
             mime::find_parameter(part.content_type_parameters, "charset").value_or("");
     } else if (is_only && base::trim(part.body).starts_with("v=0")) {
         body.sdp = part.body;
-        body.leniencies.emplace_back("SDP under another Content-Type");
+        tell(Leniency::SdpUnderOtherType);
     } else {
         if (is_only) {
             body.other_type = part.content_type;
@@ -54,9 +58,8 @@ RequestBody read_body(const sip::Message& request) {
         return body;
     }
     for (const mime::Part& part : parsed->parts) take_part(part, !parsed->is_multipart, body);
-    if (!parsed->is_closed) body.leniencies.emplace_back("multipart without closing boundary");
-    if (parsed->is_boundary_guessed)
-        body.leniencies.emplace_back("multipart boundary taken from the body");
+    if (!parsed->is_closed) body.leniencies.push_back({Leniency::NoClosingBoundary, {}});
+    if (parsed->is_boundary_guessed) body.leniencies.push_back({Leniency::BoundaryGuessed, {}});
     return body;
 }
 

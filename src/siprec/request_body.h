@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "sip/message.h"
+#include "siprec/leniency.h"
 
 namespace earshot::siprec {
 
@@ -18,7 +19,7 @@ struct RequestBody {
     std::string_view other_type;  // of a body that is alone and neither: INFO's
     std::string_view other_body;
     std::vector<std::string> unknown_required;  // types of parts with handling=required
-    std::vector<std::string> leniencies;        // what was bent to read it
+    std::vector<FoundLeniency> leniencies;      // what was bent to read it
     bool is_unreadable = false;                 // a multipart that cannot be taken apart
 };
 

@@ -11,6 +11,14 @@ namespace {
 
 // Faults come with whole transactions: the request waits until those are likely over.
 constexpr std::chrono::milliseconds kAskAfterFault{500};
+// RFC 3261 section 14.1: who does not own the Call-ID tries again within 2 s.
+constexpr std::chrono::milliseconds kAskAfterGlare{1000};
+constexpr std::uint8_t kMaxRetries = 3;
+
+// What strict mode takes for a document that cannot be read (E-9).
+bool is_forbidden(const MetadataIssue& issue) {
+    return facts_of(issue.code).strict == kStrictFailsDocument;
+}
 
 std::uint64_t hash_of(const RowFacts& facts) {
     std::string all = facts.group;
@@ -28,8 +36,8 @@ void SessionMetadata::report(const MetadataIssue& issue, Actions& out) {
         std::find(told_.begin(), told_.end(), hash) != told_.end())
         return;
     told_.push_back(hash);
-    out.emplace_back(make_event("metadata_error", kNoStream,
-                                {{"text", issue.text}, {"line", std::int64_t{issue.line}}}));
+    out.emplace_back(
+        make_leniency_event("metadata_error", {issue.code, issue.text}, peer_, issue.line));
 }
 
 void SessionMetadata::ask(base::TimePoint at, const char* reason, bool& asked) {
@@ -39,8 +47,16 @@ void SessionMetadata::ask(base::TimePoint at, const char* reason, bool& asked) {
     ask_at_ = at;
 }
 
+void SessionMetadata::ask_again(base::TimePoint now) {
+    if (!ask_reason_.empty() || retries_ == kMaxRetries) return;
+    ++retries_;
+    ask_reason_ = asked_reason_;
+    ask_at_ = now + kAskAfterGlare;
+}
+
 void SessionMetadata::expect_snapshot(base::TimePoint now) {
-    if (!model_.has_snapshot())
+    // What came and could not be read has asked already.
+    if (!model_.has_snapshot() && ask_reason_.empty())
         ask(now + kSnapshotDelay, "no metadata has come yet", asked_for_none_);
 }
 
@@ -55,7 +71,19 @@ void SessionMetadata::take(base::Now now, std::string_view document, std::string
         return;
     }
     if (parsed->kind == MetadataDocument::Kind::SnapshotRequest) {
-        report({"a snapshot request was sent to the recording server", 0}, out);
+        report(
+            {"a snapshot request was sent to the recording server", 0, Leniency::RequestToServer},
+            out);
+        return;
+    }
+    const MetadataIssue older{"this is not the form of RFC 7865", 0, Leniency::OlderMetadataForm};
+    const auto& found = parsed->issues;
+    if (strict_ &&
+        (parsed->is_older_form || std::any_of(found.begin(), found.end(), is_forbidden))) {
+        ++failures_;
+        if (parsed->is_older_form) report(older, out);
+        for (const MetadataIssue& issue : found) report(issue, out);
+        ask(now.steady + kAskAfterFault, "the metadata is not RFC 7865's", asked_for_fault_);
         return;
     }
     const bool is_partial = parsed->mode == DataMode::Partial;
@@ -64,13 +92,14 @@ void SessionMetadata::take(base::Now now, std::string_view document, std::string
     out.emplace_back(make_event("metadata_received", kNoStream,
                                 {{"mode", std::string{is_partial ? "partial" : "complete"}},
                                  {"older_form", parsed->is_older_form}}));
-    for (const MetadataIssue& issue : parsed->issues) report(issue, out);
+    if (parsed->is_older_form) report(older, out);
+    for (const MetadataIssue& issue : found) report(issue, out);
     for (const MetadataIssue& issue : issues) report(issue, out);
     if (is_early) {
-        report({"a partial document came before any complete one", 0}, out);
+        report({"a partial document came before any complete one", 0, Leniency::PartialFirst}, out);
         ask(now.steady + kAskAfterFault, "a partial update came first", asked_for_fault_);
-    } else if (!is_partial && ask_reason_ != nullptr) {
-        ask_reason_ = nullptr;  // it came by itself
+    } else if (!is_partial) {
+        ask_reason_.clear();  // it came by itself
     }
     if (!references_due_ && !model_.unresolved().empty())
         references_due_ = now.steady + kReferenceDelay;
@@ -89,15 +118,18 @@ std::optional<std::string> SessionMetadata::on_time(base::TimePoint now, Actions
     if (references_due_ && now >= *references_due_) {
         references_due_.reset();
         for (const MetadataId& id : model_.unresolved())
-            report({"the id '" + id.text() + "' is used but nobody has defined it", 0}, out);
+            report({"the id '" + id.text() + "' is used but nobody has defined it", 0,
+                    Leniency::UnknownReference},
+                   out);
     }
-    if (ask_reason_ == nullptr || now < ask_at_) return std::nullopt;
-    return std::string{std::exchange(ask_reason_, nullptr)};
+    if (ask_reason_.empty() || now < ask_at_) return std::nullopt;
+    asked_reason_ = std::exchange(ask_reason_, {});
+    return asked_reason_;
 }
 
 std::optional<base::TimePoint> SessionMetadata::deadline() const {
     std::optional<base::TimePoint> due = references_due_;
-    if (ask_reason_ != nullptr && (!due || ask_at_ < *due)) due = ask_at_;
+    if (!ask_reason_.empty() && (!due || ask_at_ < *due)) due = ask_at_;
     return due;
 }
 
@@ -106,6 +138,7 @@ void SessionMetadata::fill(RowFacts& facts) const {
     for (const CommunicationSession& session : all.sessions)
         facts.session_ids.push_back(session.id.text());
     for (const Participant& participant : all.participants) {
+        if (participant.vanished && is_placeholder(participant)) continue;
         RowFacts::Party party;
         if (!participant.names.empty()) {
             party.aor = participant.names.front().aor;

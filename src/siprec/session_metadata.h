@@ -6,6 +6,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/time.h"
@@ -18,6 +19,11 @@ class SessionMetadata {
 public:
     using Actions = std::vector<Action>;
 
+    // Before the first document. `strict`: what is not RFC 7865's counts as unreadable (E-9).
+    void set_peer(std::string peer, bool strict) {
+        peer_ = std::move(peer);
+        strict_ = strict;
+    }
     // A document arrived. Stores it raw, whatever it is.
     void take(base::Now now, std::string_view document, std::string_view charset, Actions& out);
     // From now on a session without metadata is asked for it (E-5).
@@ -25,6 +31,8 @@ public:
 
     // The reason to ask for a snapshot, when it is time to; each cause asks once.
     std::optional<std::string> on_time(base::TimePoint now, Actions& out);
+    // The request met one of the peer's own (491): the same once more, a few times at most.
+    void ask_again(base::TimePoint now);
     std::optional<base::TimePoint> deadline() const;
 
     const MetadataModel& model() const { return model_; }
@@ -38,12 +46,16 @@ private:
     void ask(base::TimePoint at, const char* reason, bool& asked);
 
     MetadataModel model_;
-    std::vector<std::uint64_t> told_;   // hashes of the faults told already
-    const char* ask_reason_ = nullptr;  // static text
+    std::string peer_;
+    std::vector<std::uint64_t> told_;  // hashes of the faults told already
+    std::string ask_reason_;           // empty: nothing to ask
+    std::string asked_reason_;         // of the newest request
     base::TimePoint ask_at_;
     std::optional<base::TimePoint> references_due_;
     std::optional<std::uint64_t> row_hash_;  // once there is a row
     std::uint32_t failures_ = 0;
+    std::uint8_t retries_ = 0;
+    bool strict_ = false;
     bool asked_for_none_ = false;
     bool asked_for_fault_ = false;
 };
