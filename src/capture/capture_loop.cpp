@@ -180,6 +180,7 @@ void CaptureLoop::tick() {
         if (stream->media == MediaClass::Bursty || turn % paced_ticks_ == 0) drain_rtp(*stream);
         if (turn % rtcp_ticks_ == 0) drain(*stream, SocketKind::Rtcp);
         if (now_.steady >= stream->next_report) send_report(*stream);
+        if (turn % paced_ticks_ == 0 && stream->receiver.wants_probe()) send_probe(*stream);
     }
     ports_.refill(now_.steady);
     if (now_.steady >= next_commit_) commit();
@@ -258,6 +259,10 @@ void CaptureLoop::on_event(Stream& stream, const ReceiverEvent& event) {
                              .total = rejected->total,
                              .source = rejected->source},
              false);
+    } else if (const auto* mix = std::get_if<ContributorsChanged>(&event)) {
+        store_event(stream, mix->arrival_ns, event_json(key.stream, *mix));
+    } else if (const auto* described = std::get_if<SourceDescribed>(&event)) {
+        store_event(stream, described->arrival_ns, event_json(key.stream, *described));
     } else if (const auto* digit = std::get_if<DigitSeen>(&event)) {
         store_event(stream, digit->arrival_ns, event_json(key.stream, *digit));
         tell(DtmfDigit{.key = key,
@@ -318,6 +323,14 @@ void CaptureLoop::send_report(Stream& stream) {
         stream.receiver.uses_rtcp_mux() ? stream.sockets.rtp : stream.sockets.rtcp;
     // A report that cannot be sent is as good as one lost on the way; the next follows.
     static_cast<void>(socket.send(report_, *destination));
+}
+
+void CaptureLoop::send_probe(Stream& stream) {
+    const base::NetAddress destination = *stream.receiver.probe_destination();
+    if (!std::exchange(stream.told_probe, true))
+        store_event(stream, base::to_ns(now_.wall), probe_json(stream.key.stream, destination));
+    stream.receiver.compose_probe(report_);
+    static_cast<void>(stream.sockets.rtp.send(report_, destination));
 }
 
 // --- streams and recordings ----------------------------------------------------------------------

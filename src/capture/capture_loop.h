@@ -87,6 +87,7 @@ private:
         std::uint64_t phase = 0;  // spreads the drains over the ticks
         base::TimePoint next_report;
         StorageGap gap;  // packets == 0: none
+        bool told_probe = false;
     };
     struct KeyHash {
         std::size_t operator()(const StreamKey& key) const {
@@ -118,6 +119,7 @@ private:
     bool store_event(const Stream& stream, std::int64_t arrival_ns, const std::string& json);
     void store_gap(Stream& stream);
     void send_report(Stream& stream);
+    void send_probe(Stream& stream);
     void plan_report(Stream& stream, bool initial);
 
     Stream* find(const StreamKey& key);

@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include "base/json_writer.h"
+
 namespace earshot::capture {
 
 std::string event_json(std::uint16_t stream, const SsrcChange& event) {
@@ -23,6 +25,25 @@ std::string event_json(std::uint16_t stream, const RejectedSome& event) {
 std::string event_json(std::uint16_t stream, const DigitSeen& event) {
     return fmt::format(R"({{"type":"dtmf","stream":{},"digit":"{}","duration_ms":{}}})", stream,
                        event.digit, event.duration_ms);
+}
+
+std::string event_json(std::uint16_t stream, const ContributorsChanged& event) {
+    const auto* end = event.ssrcs.begin() + event.count;
+    return fmt::format(R"({{"type":"contributors","stream":{},"csrcs":[{}]}})", stream,
+                       fmt::join(event.ssrcs.begin(), end, ","));
+}
+
+std::string event_json(std::uint16_t stream, const SourceDescribed& event) {
+    std::string json = fmt::format(R"({{"type":"source_described","stream":{},"ssrc":{},"cname":)",
+                                   stream, event.ssrc);
+    base::append_json_text(json, event.cname);
+    if (event.same_as) json += fmt::format(R"(,"same_as":{})", *event.same_as);
+    return json + "}";
+}
+
+std::string probe_json(std::uint16_t stream, const base::NetAddress& destination) {
+    return fmt::format(R"({{"type":"media_probed","stream":{},"destination":"{}"}})", stream,
+                       base::to_string(destination));
 }
 
 std::string event_json(std::uint16_t stream, const StorageGap& gap) {

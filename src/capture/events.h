@@ -1,9 +1,12 @@
 // The Event records that capture writes to the journal itself (UTF-8 JSON; docs/journal-format.md).
-// The fields are numbers, addresses and fixed words, so nothing needs escaping.
+// The fields but cname are numbers, addresses and fixed words, which need no escaping.
 //
 //   ssrc_changed      stream, from, to, source        another sender after a silence or a new SDP
 //   source_changed    stream, ssrc, from, to          the same SSRC from another address
 //   packets_rejected  stream, cause, total, source    not stored; causes: capture::Rejection
+//   contributors      stream, csrcs                   who speaks in a mix, by its CSRC list
+//   source_described  stream, ssrc, cname, same_as    by RTCP SDES; same_as: that SSRC's CNAME too
+//   media_probed      stream, destination             a client that waits for media first
 //   dtmf              stream, digit, duration_ms      telephone-event; sensitive
 //   storage_gap       stream, packets, from_ns, to_ns accepted, but the journal had no room
 //   stream_counters   stream, ...                     StreamCounters when the stream was closed
@@ -25,6 +28,9 @@ std::string event_json(std::uint16_t stream, const SsrcChange& event);
 std::string event_json(std::uint16_t stream, const SourceMoved& event);
 std::string event_json(std::uint16_t stream, const RejectedSome& event);
 std::string event_json(std::uint16_t stream, const DigitSeen& event);
+std::string event_json(std::uint16_t stream, const ContributorsChanged& event);
+std::string event_json(std::uint16_t stream, const SourceDescribed& event);
+std::string probe_json(std::uint16_t stream, const base::NetAddress& destination);
 std::string event_json(std::uint16_t stream, const StorageGap& gap);
 std::string event_json(std::uint16_t stream, const StreamCounters& counters);
 

@@ -35,6 +35,15 @@ inline constexpr int kMaxBindTries = 32;
 inline constexpr std::chrono::seconds kOldPayloadTypeGrace{5};
 // At most one packets_rejected event per stream and cause in this time.
 inline constexpr std::chrono::seconds kRejectedEventInterval{10};
+// Probe packets to a peer that waits for media first: one at each drain of paced media, until its
+// first packet comes; 5 s at the default of 200 ms.
+inline constexpr int kMaxProbes = 25;
+// Sources (SSRC and CSRC) whose CNAME is remembered, for one stream.
+inline constexpr std::size_t kMaxDescribedSources = 128;
+inline constexpr std::size_t kMaxCnameBytes = 255;  // RFC 3550 section 6.5
+// contributors and source_described events of one stream.
+inline constexpr std::uint32_t kMaxContributorEvents = 4096;
+inline constexpr std::uint32_t kMaxDescribedEvents = 512;
 // source_changed events of one stream; a sender that hops ports forever fills no journal.
 inline constexpr std::uint32_t kMaxSourceChangedEvents = 16;
 

@@ -43,7 +43,9 @@ struct StreamSetup {
     MediaClass media = MediaClass::Paced;
     base::NetAddress signalling_peer;  // its host may send media from any port (RTPProxy does)
     StreamFormat format;
-    bool paused = false;  // offered inactive
+    bool paused = false;                         // offered inactive
+    std::vector<base::NetAddress> media_from{};  // further hosts that may send it
+    bool probe = false;  // the peer sends nothing before it got a packet: see kMaxProbes
 };
 
 struct Ports {

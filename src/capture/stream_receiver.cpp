@@ -40,6 +40,7 @@ const char* to_string(Rejection rejection) {
 StreamReceiver::StreamReceiver(const StreamSetup& setup, std::uint32_t ssrc)
     : setup_(setup), own_ssrc_(ssrc) {
     apply_format(setup.format);
+    if (setup.probe) probes_left_ = kMaxProbes;
     if (setup.paused) {
         pause(kNever);
         settle_pause();
@@ -61,7 +62,9 @@ void StreamReceiver::apply_format(const StreamFormat& format) {
     if (setup_.media == MediaClass::Paced && noise.accepted_until_ns != kForever) {
         noise = {.accepted_until_ns = kForever, .clock_rate = 8000, .kind = PayloadKind::Media};
     }
-    filter_.set_hosts({format.remote_rtp, setup_.signalling_peer});
+    std::vector<base::NetAddress> hosts = {format.remote_rtp, setup_.signalling_peer};
+    hosts.insert(hosts.end(), setup_.media_from.begin(), setup_.media_from.end());
+    filter_.set_hosts(hosts);
     filter_.set_signalled(format.signalled_ssrcs);
     remote_rtcp_ = format.remote_rtcp;
     rtcp_mux_ = format.rtcp_mux;
@@ -77,6 +80,7 @@ void StreamReceiver::update(const StreamFormat& format, std::int64_t now_ns) {
     if (format.remote_rtp != setup_.format.remote_rtp) {
         filter_.expect_change();
         learned_rtcp_.reset();
+        if (setup_.probe) probes_left_ = kMaxProbes;
     }
     setup_.format = format;
     apply_format(format);
@@ -170,6 +174,8 @@ void StreamReceiver::accept(base::ByteView bytes, const rtp::RtpHeader& header,
             .arrival_ns = arrival_ns, .from = *change->from, .to = change->to, .source = source});
     }
     note_source(header.ssrc, source, arrival_ns);
+    note_contributors(bytes, header, arrival_ns);
+    probes_left_ = 0;
 
     const PayloadEntry& payload = payloads_[header.payload_type];
     if (payload.kind == PayloadKind::TelephoneEvent) {
@@ -194,6 +200,67 @@ void StreamReceiver::collect_digits(std::uint32_t clock_rate) {
                                     .digit = digit->digit,
                                     .duration_ms = static_cast<std::uint32_t>(ms)});
     }
+}
+
+void StreamReceiver::note_contributors(base::ByteView bytes, const rtp::RtpHeader& header,
+                                       std::int64_t arrival_ns) {
+    constexpr std::size_t kFixedHeader = 12;
+    ContributorsChanged now{.arrival_ns = arrival_ns, .count = header.csrc_count, .ssrcs = {}};
+    for (std::size_t i = 0; i < header.csrc_count; ++i)
+        now.ssrcs[i] = base::load_u32(bytes, kFixedHeader + 4 * i);
+    if (now.count == contributors_.count && now.ssrcs == contributors_.ssrcs) return;
+    contributors_ = now;
+    if (contributors_told_ == kMaxContributorEvents) return;
+    ++contributors_told_;
+    events_.push_back(now);
+}
+
+void StreamReceiver::note_description(const rtp::SourceDescription& chunk,
+                                      std::int64_t arrival_ns) {
+    if (chunk.cname.empty()) return;
+    const std::string cname = chunk.cname.substr(0, kMaxCnameBytes);
+    std::optional<std::uint32_t> same_as;
+    auto own = described_.end();
+    for (auto it = described_.begin(); it != described_.end(); ++it) {
+        if (it->first == chunk.ssrc) {
+            own = it;
+        } else if (it->second == cname) {
+            same_as = it->first;
+        }
+    }
+    if (own != described_.end()) {
+        if (own->second == cname) return;
+        own->second = cname;
+    } else if (described_.size() < kMaxDescribedSources) {
+        described_.emplace_back(chunk.ssrc, cname);
+    } else {
+        return;
+    }
+    if (descriptions_told_ == kMaxDescribedEvents) return;
+    ++descriptions_told_;
+    events_.push_back(SourceDescribed{
+        .arrival_ns = arrival_ns, .ssrc = chunk.ssrc, .cname = cname, .same_as = same_as});
+}
+
+bool StreamReceiver::wants_probe() const {
+    return probes_left_ > 0 && !is_paused_ && probe_destination().has_value();
+}
+
+std::optional<base::NetAddress> StreamReceiver::probe_destination() const {
+    const base::NetAddress& remote = setup_.format.remote_rtp;
+    if (remote.is_unspecified() || remote.port == 0) return std::nullopt;
+    return remote;
+}
+
+void StreamReceiver::compose_probe(base::Bytes& out) {
+    --probes_left_;
+    std::uint8_t unused = 127;  // dynamic payload types: RFC 3551 section 3
+    while (unused > 96 && payloads_[unused].accepted_until_ns == kForever) --unused;
+    rtp::RtpHeader header;
+    header.payload_type = unused;
+    header.sequence = probe_sequence_++;
+    header.ssrc = own_ssrc_;
+    rtp::write_rtp(header, {}, out);
 }
 
 void StreamReceiver::note_source(std::uint32_t ssrc, const base::NetAddress& source,
@@ -262,6 +329,8 @@ void StreamReceiver::on_rtcp_packet(const rtp::RtcpPacket& packet, std::int64_t 
         last_sr_ = LastSenderReport{.ssrc = report->ssrc,
                                     .ntp_middle = rtp::ntp_middle(report->ntp),
                                     .arrival_ns = arrival_ns};
+    } else if (const auto* described = std::get_if<rtp::SourceDescriptions>(&packet)) {
+        for (const auto& chunk : described->chunks) note_description(chunk, arrival_ns);
     } else if (const auto* goodbye = std::get_if<rtp::Goodbye>(&packet)) {
         for (const std::uint32_t ssrc : goodbye->ssrcs) filter_.on_bye(ssrc);
     }

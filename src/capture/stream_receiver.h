@@ -15,7 +15,10 @@
 #include <deque>
 #include <limits>
 #include <optional>
+#include <string>
+#include <utility>
 #include <variant>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/net_address.h"
@@ -67,13 +70,27 @@ struct RejectedSome {
     std::uint64_t total = 0;
     base::NetAddress source;
 };
+// The contributing sources of a mix changed (RFC 3550 section 5.1): who speaks. Empty: nobody told.
+struct ContributorsChanged {
+    std::int64_t arrival_ns = 0;
+    std::uint8_t count = 0;
+    std::array<std::uint32_t, 15> ssrcs{};
+};
+// RTCP SDES told the CNAME of a source. `same_as`: another source of this stream that has it too,
+// so the sender did not change, only its SSRC (RFC 3550 section 8.2, RFC 7022).
+struct SourceDescribed {
+    std::int64_t arrival_ns = 0;
+    std::uint32_t ssrc = 0;
+    std::string cname;
+    std::optional<std::uint32_t> same_as;
+};
 struct DigitSeen {
     std::int64_t arrival_ns = 0;
     char digit = 0;
     std::uint32_t duration_ms = 0;
 };
-using ReceiverEvent =
-    std::variant<FirstPacketSeen, SsrcChange, SourceMoved, RejectedSome, DigitSeen>;
+using ReceiverEvent = std::variant<FirstPacketSeen, SsrcChange, SourceMoved, RejectedSome,
+                                   DigitSeen, ContributorsChanged, SourceDescribed>;
 
 class StreamReceiver {
 public:
@@ -112,6 +129,13 @@ public:
     std::optional<base::NetAddress> rtcp_destination() const;
     bool uses_rtcp_mux() const { return rtcp_mux_; }
 
+    // A client behind a symmetric NAT may wait for a packet of ours (Q35). The probe is RFC 6263
+    // section 4.6's: RTP without payload, of a payload type that was not negotiated, so that every
+    // receiver discards it. It goes to the signalled address and nowhere else.
+    bool wants_probe() const;
+    std::optional<base::NetAddress> probe_destination() const;
+    void compose_probe(base::Bytes& out);
+
     void set_kernel_drops(std::uint64_t drops) { counters_.kernel_drops = drops; }
     void on_storage_lost() { ++counters_.storage_lost; }
     StreamCounters counters() const;
@@ -142,6 +166,9 @@ private:
     void accept(base::ByteView bytes, const rtp::RtpHeader& header, const base::NetAddress& source,
                 std::int64_t arrival_ns);
     void collect_digits(std::uint32_t clock_rate);
+    void note_contributors(base::ByteView bytes, const rtp::RtpHeader& header,
+                           std::int64_t arrival_ns);
+    void note_description(const rtp::SourceDescription& chunk, std::int64_t arrival_ns);
     void note_source(std::uint32_t ssrc, const base::NetAddress& source, std::int64_t arrival_ns);
     void hold(base::ByteView bytes, const rtp::RtpHeader& header, const base::NetAddress& source,
               std::int64_t arrival_ns);
@@ -175,6 +202,12 @@ private:
     std::uint32_t last_ssrc_ = 0;
     base::NetAddress last_source_;
     std::uint32_t source_changes_told_ = 0;
+    ContributorsChanged contributors_;
+    std::uint32_t contributors_told_ = 0;
+    std::uint32_t descriptions_told_ = 0;
+    std::vector<std::pair<std::uint32_t, std::string>> described_;  // SSRC, CNAME
+    int probes_left_ = 0;
+    std::uint16_t probe_sequence_ = 0;
     std::array<RejectedState, kRejections> rejected_{};
     std::optional<LastSenderReport> last_sr_;
     StreamCounters counters_;

@@ -353,5 +353,188 @@ TEST(CaptureEvents, AreJson) {
               std::string::npos);
 }
 
+// ---- what the conformance list and the field want beside the media ------------------------------
+
+Bytes with_contributors(Bytes packet, const std::vector<std::uint32_t>& ssrcs) {
+    packet[0] = static_cast<std::uint8_t>(packet[0] | ssrcs.size());
+    Bytes list;
+    for (const std::uint32_t ssrc : ssrcs) base::append_u32(list, ssrc);
+    packet.insert(packet.begin() + 12, list.begin(), list.end());
+    return packet;
+}
+
+Bytes description(std::uint32_t ssrc, std::string_view cname) {
+    Bytes out;
+    rtp::append_receiver_report({.ssrc = ssrc, .reports = {}}, out);
+    rtp::append_cname(ssrc, cname, out);
+    return out;
+}
+
+TEST_F(StreamReceiverTest, P65_TellsWhoSpeaksInAMixByItsContributors) {
+    talk(1, 1, 2);
+    EXPECT_TRUE(events_of<ContributorsChanged>().empty());
+    feed(with_contributors(packet(1, 3), {7}));
+    feed(with_contributors(packet(1, 4), {7}));
+    feed(with_contributors(packet(1, 5), {7, 8}));
+    feed(packet(1, 6));
+    const auto told = events_of<ContributorsChanged>();
+    ASSERT_EQ(told.size(), 3U);
+    EXPECT_EQ(event_json(3, told[1]), R"({"type":"contributors","stream":3,"csrcs":[7,8]})");
+    EXPECT_EQ(event_json(3, told[2]), R"({"type":"contributors","stream":3,"csrcs":[]})");
+    EXPECT_EQ(stored.size(), 6U);
+}
+
+TEST_F(StreamReceiverTest, P65_StopsTellingOfContributorsAtItsLimitAndRecordsOn) {
+    talk(1, 1, 2);
+    for (std::uint32_t i = 0; i < kMaxContributorEvents + 10; ++i)
+        feed(with_contributors(packet(1, static_cast<int>(i % 60000) + 3), {i + 1}));
+    EXPECT_EQ(events_of<ContributorsChanged>().size(), kMaxContributorEvents);
+    EXPECT_EQ(stored.size(), kMaxContributorEvents + 12);
+}
+
+TEST_F(StreamReceiverTest, P66_RemembersTheNamesOfFortySources) {
+    for (std::uint32_t ssrc = 1; ssrc <= 40; ++ssrc)
+        feed(description(ssrc, "source" + std::to_string(ssrc) + "@mixer"), SocketKind::Rtcp);
+    const auto told = events_of<SourceDescribed>();
+    ASSERT_EQ(told.size(), 40U);
+    EXPECT_EQ(event_json(3, told[39]),
+              R"({"type":"source_described","stream":3,"ssrc":40,"cname":"source40@mixer"})");
+    feed(description(40, "source40@mixer"), SocketKind::Rtcp);
+    EXPECT_EQ(events_of<SourceDescribed>().size(), 40U);  // nothing new
+}
+
+TEST_F(StreamReceiverTest, P66_EscapesAndBoundsTheNamesOfSources) {
+    feed(description(1, "a\"b\n"), SocketKind::Rtcp);
+    EXPECT_EQ(event_json(3, events_of<SourceDescribed>().at(0)),
+              R"({"type":"source_described","stream":3,"ssrc":1,"cname":"a\"b\n"})");
+    for (std::uint32_t ssrc = 2; ssrc < 2 * kMaxDescribedSources; ++ssrc)
+        feed(description(ssrc, "x"), SocketKind::Rtcp);
+    EXPECT_EQ(events_of<SourceDescribed>().size(), kMaxDescribedSources);
+}
+
+TEST_F(StreamReceiverTest, P63_P67_OneNameForTwoSourcesTellsThatTheSenderIsTheSame) {
+    talk(1, 1, 50);
+    feed(description(1, "4f2a9c@192.0.2.1"), SocketKind::Rtcp);
+    now_ns += 600 * kMs;
+    talk(2, 9000, 50);  // restarted, as after a collision
+    feed(description(2, "4f2a9c@192.0.2.1"), SocketKind::Rtcp);
+    EXPECT_EQ(receiver->counters().ssrc_changes, 1U);
+    const auto told = events_of<SourceDescribed>();
+    ASSERT_EQ(told.size(), 2U);
+    EXPECT_EQ(told[1].same_as, 1U);
+    EXPECT_EQ(receiver->counters().packets, 100U);  // one track
+}
+
+TEST_F(StreamReceiverTest, P78_SeesLossReportsItAndRecordsWhatCame) {
+    for (int i = 0; i < 200; ++i, now_ns += 20 * kMs)
+        if (i % 20 != 10) feed(packet(1, i));  // 5 percent
+    EXPECT_EQ(receiver->counters().lost, 10U);
+    Bytes report;
+    receiver->compose_report(base::wall_from_ns(now_ns), "us", report);
+    const auto packets = rtp::parse_rtcp(report);
+    ASSERT_TRUE(packets);
+    const auto& block = std::get<rtp::ReceiverReport>((*packets)[0]).reports.at(0);
+    EXPECT_EQ(block.cumulative_lost, 10);
+    EXPECT_NEAR(block.fraction_lost, 256 / 20, 1);
+    EXPECT_EQ(stored.size(), 190U);
+}
+
+TEST_F(StreamReceiverTest, Q31_TakesMediaOfTheHostsThatTheProfileNames) {
+    EXPECT_EQ(feed_from(stranger, packet(1, 1)), Verdict::Discard);
+    setup.media_from = {*base::parse_host("203.0.113.5", 0)};
+    make();
+    EXPECT_EQ(feed_from(stranger, packet(1, 1)), Verdict::Hold);
+    EXPECT_EQ(feed_from(stranger, packet(1, 2)), Verdict::StoreRtp);
+    receiver->update(setup.format, now_ns);  // a re-INVITE does not forget them
+    EXPECT_EQ(feed_from(stranger, packet(1, 3)), Verdict::StoreRtp);
+    EXPECT_EQ(feed_from(*base::parse_net_address("203.0.113.6:4000"), packet(1, 4)),
+              Verdict::Discard);
+}
+
+TEST_F(StreamReceiverTest, Q8_TakesMediaOfTheSipPeerWhenTheSdpNamesNoUsableHost) {
+    setup.format.remote_rtp = *base::parse_net_address("127.0.0.1:35000");
+    make();
+    const auto relay = *base::parse_net_address("192.0.2.9:40000");
+    feed_from(relay, packet(1, 1));
+    EXPECT_EQ(feed_from(relay, packet(1, 2)), Verdict::StoreRtp);
+}
+
+TEST_F(StreamReceiverTest, Q23_ANewAddressOfTheOfferIsTakenWithoutWaitingForSilence) {
+    talk(1, 1, 50);
+    StreamFormat moved = setup.format;
+    moved.remote_rtp = *base::parse_net_address("192.0.2.1:4444");
+    receiver->update(moved, now_ns);
+    for (int i = 0; i < 5; ++i, now_ns += 20 * kMs) feed_from(moved.remote_rtp, packet(2, 700 + i));
+    EXPECT_EQ(stored.size(), 55U);
+    EXPECT_EQ(receiver->counters().ssrc_changes, 1U);
+}
+
+TEST_F(StreamReceiverTest, Q34_AnUnsignalledSourceAfterAHoldIsTakenAndLateOnesAreNot) {
+    talk(1, 1, 50);
+    receiver->pause(now_ns);
+    receiver->settle_pause();
+    now_ns += 5000 * kMs;
+    receiver->resume(now_ns);
+    receiver->settle_resume();
+    talk(2, 100, 50);
+    EXPECT_EQ(stored.size(), 100U);
+    now_ns += 10 * kMs;
+    // Late packets of the call before on the same port: another source while this one speaks.
+    for (int i = 0; i < 3; ++i, now_ns += 5 * kMs) feed(packet(9, 40 + i));
+    talk(2, 150, 50);
+    receiver->finish(now_ns);
+    EXPECT_EQ(stored.size(), 150U);
+    EXPECT_EQ(rejected(Rejection::Ssrc), 3U);
+}
+
+TEST_F(StreamReceiverTest, Q35_ProbesUntilTheFirstPacketComes) {
+    EXPECT_FALSE(receiver->wants_probe());  // only by profile
+    setup.probe = true;
+    setup.format.payload_types.push_back({127, "opus", 48000});
+    make();
+    ASSERT_TRUE(receiver->wants_probe());
+    EXPECT_EQ(receiver->probe_destination(), peer);
+    Bytes probe;
+    receiver->compose_probe(probe);
+    const auto header = rtp::parse_rtp(probe);
+    ASSERT_TRUE(header);
+    EXPECT_EQ(header->payload_type, 126);  // not negotiated
+    EXPECT_EQ(header->payload_size, 0U);
+    EXPECT_EQ(header->ssrc, 0xabcdef01U);
+    receiver->compose_probe(probe);
+    EXPECT_EQ(rtp::parse_rtp(probe)->sequence, header->sequence + 1);
+    talk(1, 1, 2);
+    EXPECT_FALSE(receiver->wants_probe());
+}
+
+TEST_F(StreamReceiverTest, Q35_GivesUpAfterItsLimitAndStartsAnewWithANewAddress) {
+    setup.probe = true;
+    make();
+    Bytes probe;
+    int sent = 0;
+    while (receiver->wants_probe()) {
+        receiver->compose_probe(probe);
+        ASSERT_LE(++sent, kMaxProbes);
+    }
+    EXPECT_EQ(sent, kMaxProbes);
+    StreamFormat moved = setup.format;
+    moved.remote_rtp.port = 4444;
+    receiver->update(moved, now_ns);
+    EXPECT_TRUE(receiver->wants_probe());
+    receiver->pause(now_ns);
+    EXPECT_FALSE(receiver->wants_probe());
+}
+
+TEST_F(StreamReceiverTest, Q37_ReportsGoOnThroughSilenceAndPause) {
+    talk(1, 1, 50);
+    receiver->pause(now_ns);
+    receiver->settle_pause();
+    now_ns += 600'000 * kMs;  // ten minutes
+    EXPECT_EQ(receiver->rtcp_destination(), setup.format.remote_rtcp);
+    Bytes report;
+    receiver->compose_report(base::wall_from_ns(now_ns), "us", report);
+    EXPECT_TRUE(rtp::parse_rtcp(report));
+}
+
 }  // namespace
 }  // namespace earshot::capture

@@ -328,6 +328,44 @@ TEST_F(CaptureTest, SendsReceiverReportsFromTheRtcpPort) {
     EXPECT_EQ(newest_stats->streams[0].counters.packets, 10U);
 }
 
+TEST_F(CaptureTest, Q35_ProbesAPeerThatWaitsForMediaAndStopsWhenItSends) {
+    start();
+    StreamSetup waiting = setup(0);
+    waiting.probe = true;
+    waiting.format.remote_rtcp = *base::parse_net_address("127.0.0.1:9");
+    const auto ports = worker->open_stream(waiting);
+    ASSERT_TRUE(ports);
+    io::DatagramBatch batch(4, 1500);
+    ASSERT_TRUE(wait_for([&] { return sender->receive(batch) > 0; }));
+    EXPECT_EQ(batch.datagrams()[0].source, ports->rtp);  // from the port where it receives (P-73)
+    const auto header = rtp::parse_rtp(batch.datagrams()[0].bytes);
+    ASSERT_TRUE(header);
+    EXPECT_EQ(header->payload_size, 0U);
+    send(*ports, 9, 1, 10);
+    ASSERT_TRUE(wait_for([this] { return first_packets > 0; }));
+    worker->close_recording(recording);
+    ASSERT_TRUE(wait_for_sealed());
+    expect_stored(0, 9, 1, 10);
+    EXPECT_NE(events(0).find(R"("type":"media_probed")"), std::string::npos) << events(0);
+}
+
+TEST_F(CaptureTest, Q34_LatePacketsOfACallNeverReachTheNextOne) {
+    options.last_port = kFirstPort + 3;  // two pairs: the freed one would be taken at once
+    start();
+    const auto first = worker->open_stream(setup(0));
+    ASSERT_TRUE(first);
+    send(*first, 9, 1, 5);
+    worker->close_stream({recording, 0});
+    const auto next = worker->open_stream(setup(1));
+    ASSERT_TRUE(next);
+    EXPECT_NE(next->rtp.port, first->rtp.port);  // it rests
+    send(*first, 9, 6, 5);                       // nobody listens there
+    send(*next, 10, 1, 5);
+    worker->close_recording(recording);
+    ASSERT_TRUE(wait_for_sealed());
+    expect_stored(1, 10, 1, 5);
+}
+
 TEST_F(CaptureTest, RestsFreedPortsAndSaysWhenThereAreNone) {
     options.last_port = kFirstPort + 1;
     start();
