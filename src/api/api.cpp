@@ -152,6 +152,9 @@ private:
             return json_response(200, view_of_health(parts_.status.checks(),
                                                      parts_.catalog.health(), options_.version));
         });
+        router_.add("GET", "/api/v1/clients", [this](const Request&, const Parameters&) {
+            return json_response(200, view_of(parts_.status.clients()));
+        });
         router_.add("GET", "/api/v1/events", [](const Request&, const Parameters&) {
             Response response;
             response.body = http::EventStream{http::encode_event("hello", "{}")};

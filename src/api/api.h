@@ -50,6 +50,29 @@ struct Check {
     std::string text{};  // a sentence with the figures; what to do about it when not Ok
 };
 
+// What one client sends that is not as the standards have it (siprec/leniency.h).
+struct ClientFault {
+    std::string code{};
+    std::string quirks{};  // "Q19 Q24", of docs/siprec-conformance.md
+    std::string fault{};
+    std::string done{};
+    std::uint64_t count = 0;  // calls in which it was seen
+    base::WallTime first{};
+    base::WallTime last{};
+};
+struct Client {
+    std::string peer{};        // the configured name, else the host
+    std::string user_agent{};  // of its INVITEs; empty: it names none
+    std::uint64_t calls = 0;
+    base::WallTime first{};
+    base::WallTime last{};
+    std::vector<ClientFault> faults{};
+};
+struct Clients {
+    base::WallTime since{};  // the start of the server
+    std::vector<Client> list{};
+};
+
 class Status {
 public:
     Status() = default;
@@ -58,7 +81,8 @@ public:
     virtual ~Status() = default;
     virtual std::vector<LiveCall> live_calls() const = 0;
     virtual std::vector<Check> checks() const = 0;  // the catalogue's own is added by the API
-    virtual bool is_ready() const = 0;              // takes new calls: /readyz
+    virtual Clients clients() const = 0;
+    virtual bool is_ready() const = 0;  // takes new calls: /readyz
 };
 
 // ---- The page's files.

@@ -126,6 +126,15 @@ public:
     std::vector<Check> checks() const override {
         return {{"disk", Check::State::Warning, "Only 1 GB is left."}};
     }
+    Clients clients() const override {
+        Client client;
+        client.peer = "sbc1";
+        client.user_agent = "SBC \"7\"";
+        client.calls = 12;
+        client.faults.push_back(
+            {"no_option_tag", "Q24", "no Require: siprec", "taken", 11, {}, {}});
+        return {{}, {client}};
+    }
     bool is_ready() const override { return is_ready_now; }
     bool is_ready_now = true;
 };
@@ -179,7 +188,7 @@ protected:
 
 TEST_F(ApiTest, RefusesWhoHasNoToken) {
     for (const char* target : {"/api/v1/recordings", "/api/v1/live", "/api/v1/events",
-                               "/api/v1/health", "/api/v1/nothing"}) {
+                               "/api/v1/health", "/api/v1/clients", "/api/v1/nothing"}) {
         const http::Response response = send(make_request("GET", target));
         EXPECT_EQ(response.status, 401) << target;
         EXPECT_EQ(response.header("content-type"), "application/problem+json");
@@ -411,6 +420,18 @@ TEST(ViewOfPeaks, RefusesWhatIsDamaged) {
          {"", "[]", "{}", R"({"tracks":1})", R"({"tracks":[1]})", R"({"tracks":[{"min":[1]}]})",
           R"({"tracks":[{"min":["x"],"max":[1]}]})"})
         EXPECT_FALSE(view_of_peaks(bad)) << bad;
+}
+
+TEST_F(ApiTest, ClientsTellWhatEachSendsAndWhatWasDone) {
+    const json body = ask_json("/api/v1/clients");
+    ASSERT_EQ(body["clients"].size(), 1U);
+    const json& client = body["clients"][0];
+    EXPECT_EQ(client["peer"], "sbc1");
+    EXPECT_EQ(client["user_agent"], "SBC \"7\"");
+    EXPECT_EQ(client["calls"], 12);
+    EXPECT_EQ(client["faults"][0]["code"], "no_option_tag");
+    EXPECT_EQ(client["faults"][0]["count"], 11);
+    EXPECT_TRUE(body.contains("since"));
 }
 
 }  // namespace

@@ -113,6 +113,28 @@ json view_of(const LiveCall& call) {
             {"streams", std::move(streams)}};
 }
 
+json view_of(const Clients& clients) {
+    json list = json::array();
+    for (const Client& client : clients.list) {
+        json faults = json::array();
+        for (const ClientFault& fault : client.faults)
+            faults.push_back({{"code", fault.code},
+                              {"quirks", fault.quirks},
+                              {"fault", fault.fault},
+                              {"done", fault.done},
+                              {"count", fault.count},
+                              {"first", base::to_rfc3339(fault.first)},
+                              {"last", base::to_rfc3339(fault.last)}});
+        list.push_back({{"peer", client.peer},
+                        {"user_agent", client.user_agent},
+                        {"calls", client.calls},
+                        {"first", base::to_rfc3339(client.first)},
+                        {"last", base::to_rfc3339(client.last)},
+                        {"faults", std::move(faults)}});
+    }
+    return {{"since", base::to_rfc3339(clients.since)}, {"clients", std::move(list)}};
+}
+
 json view_of_health(const std::vector<Check>& checks, const catalog::Health& catalogue,
                     const std::string& version) {
     std::vector<Check> all = checks;

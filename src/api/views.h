@@ -18,6 +18,7 @@ nlohmann::json view_of(const catalog::Recording& recording);
 void add_live_counts(nlohmann::json& recording, const std::vector<LiveCall>& calls);
 nlohmann::json view_of(const catalog::Attempt& attempt);
 nlohmann::json view_of(const LiveCall& call);
+nlohmann::json view_of(const Clients& clients);
 // Of the server's own checks and the catalogue's: {"state", "version", "checks", "catalogue"}.
 nlohmann::json view_of_health(const std::vector<Check>& checks, const catalog::Health& catalogue,
                               const std::string& version);

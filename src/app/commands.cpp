@@ -217,10 +217,17 @@ Exit run_verify(const Access& access, const std::string& id, bool as_json, std::
 Exit run_doctor(const Access& access, bool as_json, std::ostream& out, std::ostream& err) {
     const auto health = request_json(access, "GET", "/health");
     if (!health) return fail(health.error(), err);
-    if (as_json)
-        print_json(out, *health);
-    else
+    const auto clients = request_json(access, "GET", "/clients");
+    if (!clients) return fail(clients.error(), err);
+    if (as_json) {
+        json all = *health;
+        all["clients_since"] = clients->value("since", json(nullptr));
+        all["clients"] = clients->value("clients", json::array());
+        print_json(out, all);
+    } else {
         print_health(out, *health);
+        print_clients(out, *clients);
+    }
     const json state = health->value("state", json("failed"));
     return state == "failed" ? Exit::FoundBad : Exit::Ok;
 }

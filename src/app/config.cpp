@@ -4,6 +4,7 @@
 #define TOML_EXCEPTIONS 0
 #include <toml++/toml.h>
 
+#include <algorithm>
 #include <array>
 #include <cstdlib>
 #include <fstream>
@@ -272,6 +273,11 @@ private:
             if (table == nullptr)
                 return error_at(entry, "peer", "is a list of tables", "write [[peer]]");
             server::Peer peer;
+            // The profile first: a switch beside it has the last word.
+            if (const toml::node* profile = table->get("profile")) {
+                auto error = read_profile(peer, *profile);
+                if (error) return error;
+            }
             for (const auto& [name, value] : *table) {
                 auto error = read_peer_key(peer, name.str(), value);
                 if (error) return error;
@@ -284,28 +290,58 @@ private:
         return std::nullopt;
     }
 
+    // What cannot be told from the messages of a kind of client, by its name.
+    std::optional<ConfigError> read_profile(server::Peer& peer, const toml::node& node) {
+        const std::string_view name = node.value_or<std::string_view>("");
+        if (name == "cisco") {  // CUBE without metadata and headers, a plain call to the recorder
+            peer.records_unmarked = true;
+        } else if (name == "nat") {  // its gateway learns our address from our first packet
+            peer.probe_media = true;
+        } else if (name != "generic") {
+            return error_at(node, "peer.profile", fmt::format("\"{}\" is no profile", name),
+                            suggest(name, {"generic", "cisco", "nat"}));
+        }
+        return std::nullopt;
+    }
+
+    std::optional<ConfigError> read_hosts(std::vector<NetAddress>& hosts, std::string_view name,
+                                          const toml::array& list) {
+        for (const toml::node& item : list) {
+            const auto address = base::parse_host(item.value_or<std::string_view>(""), 0);
+            if (!address)
+                return error_at(item, fmt::format("peer.{}", name), "is not a literal IP address",
+                                R"(like "192.0.2.1")");
+            hosts.push_back(*address);
+        }
+        return std::nullopt;
+    }
+
     std::optional<ConfigError> read_peer_key(server::Peer& peer, std::string_view name,
                                              const toml::node& node) {
+        if (name == "profile") return std::nullopt;  // read before
         if (name == "name" && node.is_string()) {
             peer.name = *node.value<std::string>();
             return std::nullopt;
         }
-        const toml::array* list = node.as_array();
-        if (name == "addresses" && list != nullptr) {
-            for (const toml::node& item : *list) {
-                const auto address = base::parse_host(item.value_or<std::string_view>(""), 0);
-                if (!address)
-                    return error_at(item, "peer.addresses", "is not a literal IP address",
-                                    R"(like "192.0.2.1")");
-                peer.addresses.push_back(*address);
-            }
-            return std::nullopt;
+        if (const toml::array* list = node.as_array()) {
+            if (name == "addresses") return read_hosts(peer.addresses, name, *list);
+            if (name == "media_from") return read_hosts(peer.media_from, name, *list);
         }
-        if (name == "name" || name == "addresses")
+        if (const auto flag = node.value_exact<bool>()) {
+            if (name == "records_unmarked" || name == "probe_media" || name == "strict") {
+                if (name == "records_unmarked") peer.records_unmarked = *flag;
+                if (name == "probe_media") peer.probe_media = *flag;
+                if (name == "strict") peer.strict = *flag;
+                return std::nullopt;
+            }
+        }
+        const std::vector<std::string_view> known{
+            "name",        "addresses", "profile",         "media_from",
+            "probe_media", "strict",    "records_unmarked"};
+        if (std::find(known.begin(), known.end(), name) != known.end())
             return error_at(node, fmt::format("peer.{}", name), "has the wrong type",
-                            R"(name = "sbc1", addresses = ["192.0.2.1"])");
-        return error_at(node, fmt::format("peer.{}", name), "unknown key",
-                        suggest(name, {"name", "addresses"}));
+                            R"(name = "sbc1", addresses = ["192.0.2.1"], strict = false)");
+        return error_at(node, fmt::format("peer.{}", name), "unknown key", suggest(name, known));
     }
 
     ServerConfig& config_;

@@ -78,4 +78,38 @@ TEST(Config, PeerMistakesAreNamed) {
 }
 
 }  // namespace
+TEST(Config, PeerProfilesAndSwitchesSayWhatMessagesCannot) {
+    const auto config = parse(
+        "[[peer]]\nname = \"cube\"\naddresses = [\"192.0.2.1\"]\nprobe_media = true\nprofile = "
+        "\"cisco\"\n"
+        "[[peer]]\nname = \"ns\"\naddresses = [\"192.0.2.2\"]\nmedia_from = [\"192.0.2.3\", "
+        "\"2001:db8::3\"]\nstrict = true\n"
+        "[[peer]]\nname = \"home\"\naddresses = [\"192.0.2.4\"]\nprofile = \"nat\"\n"
+        "[[peer]]\nname = \"cube2\"\naddresses = [\"192.0.2.5\"]\nrecords_unmarked = false\n"
+        "profile = \"cisco\"\n");
+    ASSERT_TRUE(config) << to_string(config.error());
+    ASSERT_EQ(config->peers.size(), 4U);
+    EXPECT_TRUE(config->peers[0].records_unmarked);
+    EXPECT_TRUE(config->peers[0].probe_media);
+    EXPECT_FALSE(config->peers[0].strict);
+    EXPECT_EQ(config->peers[1].media_from.size(), 2U);
+    EXPECT_EQ(config->peers[1].strict, std::optional<bool>{true});
+    EXPECT_TRUE(config->peers[2].probe_media);
+    EXPECT_FALSE(config->peers[2].records_unmarked);
+    EXPECT_FALSE(config->peers[3].records_unmarked);  // the switch has the last word
+}
+
+TEST(Config, MistakesInPeerProfilesAreNamed) {
+    const std::string peer = "[[peer]]\nname = \"a\"\naddresses = [\"192.0.2.1\"]\n";
+    EXPECT_EQ(error_of(peer + "profile = \"cisko\"\n"),
+              "earshot.toml:4: peer.profile: \"cisko\" is no profile (did you mean \"cisco\"?)");
+    EXPECT_NE(
+        error_of(peer + "probe_media = \"yes\"\n").find("peer.probe_media: has the wrong type"),
+        std::string::npos);
+    EXPECT_NE(error_of(peer + "probe_medai = true\n").find("did you mean \"probe_media\""),
+              std::string::npos);
+    EXPECT_NE(error_of(peer + "media_from = [\"sbc\"]\n").find("peer.media_from: is not a literal"),
+              std::string::npos);
+}
+
 }  // namespace earshot::app

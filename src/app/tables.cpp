@@ -237,4 +237,21 @@ void print_health(std::ostream& out, const json& health) {
         << ")\n";
 }
 
+void print_clients(std::ostream& out, const json& clients) {
+    std::vector<std::vector<std::string>> rows{
+        {"CLIENT", "CALLS", "WHAT IT SENDS", "WHAT WAS DONE"}};
+    for (const json& client : array_of(clients, "clients")) {
+        const std::string agent = text_of(client, "user_agent");
+        const std::string name = text_of(client, "peer") + (agent.empty() ? "" : " " + agent);
+        const json faults = array_of(client, "faults");
+        if (faults.empty()) rows.push_back({name, text_of(client, "calls"), "nothing wrong", ""});
+        for (const json& fault : faults)
+            rows.push_back({name, text_of(fault, "count") + " of " + text_of(client, "calls"),
+                            text_of(fault, "fault"), text_of(fault, "done")});
+    }
+    if (rows.size() == 1) return;
+    out << "\nClients since " << text_of(clients, "since") << ":\n";
+    print_table(out, rows);
+}
+
 }  // namespace earshot::app

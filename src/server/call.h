@@ -35,6 +35,10 @@ struct Call {
     std::unique_ptr<siprec::RecordingServerSession> session;
     siprec::RowFacts facts;
     catalog::Attempt attempt;
+    std::size_t client = 0;  // its place in the ClientLedger
+    std::vector<base::NetAddress>
+        media_from;  // of the peer's configuration, as it was at the INVITE
+    bool probe_media = false;
     std::map<std::uint16_t, CallStream> streams;
 
     // Records wait here until it is known that the INVITE is taken: a refused one leaves a row, no

@@ -60,6 +60,7 @@ public:
     explicit ViewStatus(const LiveView& view) : view_(view) {}
     std::vector<api::LiveCall> live_calls() const override { return *view_.calls.get(); }
     std::vector<api::Check> checks() const override { return *view_.checks.get(); }
+    api::Clients clients() const override { return *view_.clients.get(); }
     bool is_ready() const override { return view_.is_ready; }
 
 private:

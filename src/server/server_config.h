@@ -5,6 +5,7 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -24,6 +25,12 @@ struct PortRange {
 struct Peer {
     std::string name;                         // as shown in events and logs
     std::vector<base::NetAddress> addresses;  // hosts; their port is 0 and means any
+
+    // What its messages cannot tell (docs/configuration.md).
+    bool records_unmarked = false;               // every INVITE of it is a recording session (E-3)
+    bool probe_media = false;                    // it sends nothing before it got a packet (Q35)
+    std::vector<base::NetAddress> media_from{};  // further hosts that send its RTP (Q31)
+    std::optional<bool> strict{};                // instead of sip.strict
     friend bool operator==(const Peer&, const Peer&) = default;
 };
 

@@ -24,7 +24,7 @@ constexpr std::string_view kAccept =
 }  // namespace
 
 Signalling::Signalling(const ServerConfig& config, Dependencies dependencies)
-    : config_(config), d_(std::move(dependencies)) {
+    : config_(config), d_(std::move(dependencies)), clients_(d_.clock.now().wall) {
     sip::AgentConfig agent;
     agent.contact_parameters = ";+sip.srs";  // RFC 7866 §6.2
     for (const auto transport : {sip::Transport::Udp, sip::Transport::Tcp}) {
@@ -208,9 +208,20 @@ void Signalling::take_invite(sip::RequestArrived& request) {
     call.arrived = now;
     call.flow = request.flow;
     call.invite = request.transaction;
-    const siprec::RecordingServerConfig session{.strict = config_.strict,
-                                                .media_address = media_address(request.flow),
-                                                .session_timer = config_.session_timer};
+    siprec::RecordingServerConfig session{.strict = config_.strict,
+                                          .media_address = media_address(request.flow),
+                                          .session_timer = config_.session_timer};
+    const Peer* peer = find_peer(config_, request.flow.remote);
+    if (peer != nullptr) {
+        session.strict = peer->strict.value_or(config_.strict);
+        session.profile_records_unmarked = peer->records_unmarked;
+        call.media_from = peer->media_from;
+        call.probe_media = peer->probe_media;
+    }
+    call.client =
+        clients_.on_call(peer != nullptr ? peer->name : base::host_to_string(request.flow.remote),
+                         request.message.find(sip::HeaderId::UserAgent).value_or(""), now.wall);
+    clients_are_dirty_ = true;
     call.session = std::make_unique<siprec::RecordingServerSession>(session, call.serial);
     calls_.emplace(call.serial, std::move(owned));
     by_invite_[call.invite.value] = call.serial;

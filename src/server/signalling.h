@@ -21,6 +21,7 @@
 #include "server/admission.h"
 #include "server/archiver.h"
 #include "server/call.h"
+#include "server/client_ledger.h"
 #include "server/server_config.h"
 #include "server/timer_list.h"
 #include "sip/agent.h"
@@ -32,6 +33,7 @@ namespace earshot::server {
 struct LiveView {
     base::Snapshot<std::vector<api::LiveCall>> calls;
     base::Snapshot<std::vector<api::Check>> checks;
+    base::Snapshot<api::Clients> clients;
     std::atomic<bool> is_ready{false};
 };
 
@@ -132,7 +134,7 @@ private:
     void handle(capture::StatsSnapshot& stats);
     void handle(capture::StreamClosed& closed);
     void handle(capture::Durable& durable);
-    void handle(capture::FirstPacket&) {}
+    void handle(capture::FirstPacket& first);
     void handle(capture::SsrcChanged& change);
     void handle(capture::PacketsRejected& rejected);
     void handle(capture::DtmfDigit&) {}
@@ -150,6 +152,8 @@ private:
     Dependencies d_;
     std::unique_ptr<sip::Agent> agent_;
     TimerList timers_;
+    ClientLedger clients_;
+    bool clients_are_dirty_ = true;
     std::unordered_map<std::uint64_t, std::unique_ptr<Call>> calls_;  // by serial
     std::unordered_map<std::uint64_t, std::uint64_t> by_dialog_;      // DialogId -> serial
     std::unordered_map<std::uint64_t, std::uint64_t> by_invite_;      // TransactionId -> serial

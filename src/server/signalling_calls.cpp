@@ -205,7 +205,9 @@ void Signalling::carry_out(Call& call, siprec::OpenStream& action) {
          .media = is_video ? capture::MediaClass::Bursty : capture::MediaClass::Paced,
          .signalling_peer = call.flow.remote,
          .format = to_format(action.facts),
-         .paused = action.facts.paused});
+         .paused = action.facts.paused,
+         .media_from = call.media_from,
+         .probe = call.probe_media});
     if (!ports) {
         call.session->on_stream_failed(d_.clock.now(), number, ports.error());
         return;
@@ -279,6 +281,10 @@ void Signalling::carry_out(Call& call, siprec::StoreMetadata& action) {
 }
 
 void Signalling::carry_out(Call& call, siprec::Event& action) {
+    if (action.leniency != siprec::Leniency::None) {
+        clients_.on_leniency(call.client, action.leniency, d_.clock.now().wall);
+        clients_are_dirty_ = true;
+    }
     store(call, journal::RecordType::Event, to_bytes(action.json), d_.clock.now().wall,
           action.stream);
     if (d_.log.writes(base::LogLevel::Debug))

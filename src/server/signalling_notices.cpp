@@ -60,6 +60,24 @@ void Signalling::handle(capture::Durable& durable) {
     confirm_row(serial);
 }
 
+// RFC 3550 section 11 and RFC 7866 section 8.1.8 want symmetric RTP; RTPProxy and NetSapiens send
+// from elsewhere (Q8, Q31).
+void Signalling::handle(capture::FirstPacket& first) {
+    const auto serial = by_recording_.find(first.key.recording);
+    Call* call = serial == by_recording_.end() ? nullptr : find(serial->second);
+    if (call == nullptr) return;
+    const base::NetAddress& told = call->streams[first.key.stream].facts.peer_rtp;
+    if (told.is_unspecified() || told == first.source) return;
+    const auto leniency = told.same_host(first.source) ? siprec::Leniency::MediaFromOtherPort
+                                                       : siprec::Leniency::MediaFromOtherHost;
+    const std::string detail = fmt::format("{}: {} instead of {}", siprec::facts_of(leniency).fault,
+                                           base::to_string(first.source), base::to_string(told));
+    siprec::Event event =
+        siprec::make_leniency_event("sip_leniency", {leniency, detail},
+                                    base::to_string(call->flow.remote), 0, first.key.stream);
+    carry_out(*call, event);
+}
+
 void Signalling::handle(capture::SsrcChanged& change) {
     d_.log.info("a stream's source changed",
                 {{"recording", base::to_string(change.key.recording)},
@@ -104,6 +122,7 @@ void Signalling::every_second() {
                                     .lost_records = journal_refusals_,
                                     .dropped_messages = dropped_messages_}));
     d_.view.is_ready = !check_room(config_, now);
+    if (std::exchange(clients_are_dirty_, false)) d_.view.clients.set(clients_.clients());
     log_health(now);
     if (live_is_dirty_) publish_live();
     timers_.add(d_.clock.now().steady + std::chrono::seconds{1}, [this] { every_second(); });

@@ -182,6 +182,32 @@ TEST(Server, WithoutRoomOnTheDiskNewCallsGet503AndDoctorSaysWhy) {
     EXPECT_EQ(rows[0]["reason"]["code"], "storage_full");
 }
 
+TEST(Server, DoctorListsWhatEachClientSendsWronglyAndWhatWasDone) {
+    TestServer server;
+    write_file(server.scratch() / "peers.toml",
+               "[[peer]]\nname = \"lab\"\naddresses = [\"127.0.0.1\"]\n");
+    ASSERT_TRUE(server.start({"--config", (server.scratch() / "peers.toml").string()}))
+        << server.log();
+    const UdpClient client(server.sip_port());
+    std::string unlabelled = kSdp;
+    unlabelled.erase(unlabelled.find("a=label:1\n"));
+    client.send(invite(client, "nolabel", "application/sdp", unlabelled));
+    EXPECT_EQ(client.receive().rfind("SIP/2.0 200", 0), 0U);
+    nlohmann::json clients;
+    ASSERT_TRUE(eventually([&] {
+        const Output doctor = server.run({"doctor", "--json"});
+        clients = nlohmann::json::parse(doctor.out, nullptr, false)["clients"];
+        return clients.is_array() && clients.size() == 1 && clients[0]["faults"].size() == 1;
+    })) << clients;
+    EXPECT_EQ(clients[0]["peer"], "lab");
+    EXPECT_EQ(clients[0]["calls"], 1);
+    EXPECT_EQ(clients[0]["faults"][0]["code"], "no_label");
+    EXPECT_EQ(clients[0]["faults"][0]["count"], 1);
+    const Output table = server.run({"doctor"});
+    EXPECT_NE(table.out.find("a media line has no a=label"), std::string::npos) << table.out;
+    EXPECT_NE(table.out.find("known by its index"), std::string::npos) << table.out;
+}
+
 TEST(Server, SecondOneOnTheSameDataIsRefusedWithTheFirstOnesPid) {
     TestServer server;
     ASSERT_TRUE(server.start()) << server.log();
