@@ -99,6 +99,122 @@ TEST_F(CallFlow, F5_X8_TheByeMayCarryTheClosingUpdate) {
     EXPECT_TRUE(session_->is_ended());
 }
 
+std::vector<std::string> aors_of(const std::vector<const Participant*>& participants) {
+    std::vector<std::string> aors;
+    for (const Participant* one : participants) aors.push_back(one->names.at(0).aor);
+    return aors;
+}
+
+// No CSRC list comes with a mix of this client: who is in it is known by the metadata (P-85).
+TEST_F(CallFlow, F6_P85_AFocusRecordsAMixOfAllItsParties) {
+    establish("f6-focus-mixed.sip");
+    EXPECT_EQ(response().status, 200);
+    EXPECT_EQ(all<OpenStream>().size(), 1U);
+    EXPECT_EQ(aors_of(session_->metadata().senders_of("96")),
+              (std::vector<std::string>{"sip:anna@desk.example", "sip:bert@desk.example"}));
+    EXPECT_EQ(session_->metadata().objects().sessions.at(0).sip_session_ids.size(), 2U);
+    EXPECT_EQ(count("sip_leniency") + count("metadata_error"), 0U);
+}
+
+TEST_F(CallFlow, F7_HoldAndResumeOfOnePartyInAMix) {
+    establish("f6-focus-mixed.sip");
+    request(message_from("f7-hold.sip"));
+    EXPECT_EQ(response().status, 200);
+    EXPECT_EQ(aors_of(session_->metadata().senders_of("96")),
+              std::vector<std::string>{"sip:bert@desk.example"});
+    EXPECT_EQ(count("stream_held"), 0U);  // the other one speaks on
+    request(message_from("f7-resume.sip"));
+    EXPECT_EQ(session_->metadata().senders_of("96").size(), 2U);
+}
+
+TEST_F(CallFlow, F8_AJoinLengthensAndALeaveShortensTheListOfSessionIds) {
+    establish("f6-focus-mixed.sip");
+    const MetadataObjects& objects = session_->metadata().objects();
+    request(message_from("f8-join.sip"));
+    EXPECT_EQ(objects.sessions.at(0).sip_session_ids.size(), 3U);
+    EXPECT_EQ(session_->metadata().senders_of("96").size(), 3U);
+    EXPECT_EQ(all<UpdateRow>().at(0).facts.participants.size(), 3U);
+    request(message_from("f8-leave.sip"));
+    EXPECT_EQ(objects.sessions.at(0).sip_session_ids.size(), 2U);  // replaced, not merged
+    EXPECT_EQ(session_->metadata().senders_of("96").size(), 2U);
+    ASSERT_EQ(objects.participant_sessions.size(), 3U);
+    EXPECT_TRUE(objects.participant_sessions[2].periods[0].disassociate);
+    EXPECT_EQ(objects.participants.size(), 3U);  // who was there stays known
+}
+
+TEST_F(CallFlow, F9_X8_AConferenceEndsByAByeWithTheClosingUpdate) {
+    establish("f6-focus-mixed.sip");
+    request(message_from("f9-bye.sip"));
+    EXPECT_EQ(response().status, 200);
+    EXPECT_TRUE(session_->metadata().objects().sessions.at(0).stop);
+    EXPECT_EQ(count("stream_held"), 0U);
+    EXPECT_TRUE(session_->is_ended());
+}
+
+// X-9: the RFC's sample is a re-INVITE with metadata and without an offer; it gets our lines again.
+TEST_F(CallFlow, F10_X9_P110_ThePersistentSessionOutlivesItsCall) {
+    establish("f6-focus-mixed.sip");
+    request(message_from("f10-cs-ends.sip"));
+    EXPECT_EQ(response().status, 200);
+    EXPECT_EQ(answer_lines("m=audio").size(), 1U);
+    EXPECT_FALSE(session_->is_ended());
+    EXPECT_TRUE(all<CloseStream>().empty());
+    EXPECT_EQ(count("stream_held"), 0U);  // over, not held
+    ack();
+    request(message_from("f10-next-cs.sip"));
+    EXPECT_EQ(response().status, 200);
+    EXPECT_EQ(aor_of_sender("96"), "sip:carla@desk.example");
+    EXPECT_EQ(all<UpdateRow>().at(0).facts.session_ids.size(), 2U);
+}
+
+TEST_F(CallFlow, F11_ATurretMixesTwoCallsOfOneGroup) {
+    establish("f11-turret.sip");
+    const MetadataModel& model = session_->metadata();
+    ASSERT_EQ(model.objects().sessions.size(), 2U);
+    EXPECT_EQ(model.objects().sessions[0].group, model.objects().sessions[1].group);
+    EXPECT_EQ(model.find_stream_by_label("96")->session, model.objects().sessions[0].id);
+    EXPECT_EQ(model.senders_of("96").size(), 3U);
+    EXPECT_EQ(model.objects().participant_sessions.size(), 4U);  // the trader is in both
+    EXPECT_EQ(all<CreateRow>().at(0).facts.session_ids.size(), 2U);
+}
+
+// Figures 1 to 3 and 7 of RFC 7866: a snapshot, updates, and our request for one.
+TEST_F(CallFlow, F12_SnapshotThenUpdatesThenTheRequestForASnapshot) {
+    establish("f6-focus-mixed.sip");
+    EXPECT_TRUE(session_->metadata().has_snapshot());
+    request(message_from("f8-join.sip"));
+    EXPECT_THAT(events("metadata_received").at(0), HasSubstr("\"mode\":\"partial\""));
+    std::string broken = read_data("siprec/f8-leave.sip");
+    broken.replace(broken.find("</recording>"), 12, "");
+    request(message_of(to_wire(broken)));
+    EXPECT_EQ(response().status, 200);
+    wait(std::chrono::seconds{1});
+    ASSERT_EQ(all<SendRequest>().size(), 1U);
+    EXPECT_EQ(all<SendRequest>()[0].request.method, "UPDATE");
+    EXPECT_THAT(all<SendRequest>()[0].request.body, HasSubstr("requestsnapshot"));
+    EXPECT_THAT(all<SendRequest>()[0].request.body, HasSubstr("requestreason"));  // P-108
+}
+
+TEST_F(CallFlow, F13_P38_RecordAttributesAreFactsAndNoOrders) {
+    establish("f13-record-on.sip");
+    EXPECT_THAT(events("record_attributes").at(0),
+                HasSubstr(R"("record":["on","on"],"recordpref":["",""])"));
+    request(message_from("f13-record-off.sip"));
+    EXPECT_EQ(response().status, 200);
+    EXPECT_THAT(events("record_attributes").at(0),  // the medium's own word beats the session's
+                HasSubstr(R"("record":["on","off"],"recordpref":["","off"])"));
+    EXPECT_TRUE(all<PauseStream>().empty());
+    EXPECT_THAT(response().body, testing::Not(HasSubstr("a=record")));  // ours tells none
+    ack();
+    request(message_from("f13-record-off.sip"));
+    EXPECT_EQ(count("record_attributes"), 0U);
+}
+
+TEST_F(CallFlow, P38_AnOfferWithoutRecordAttributesTellsNothing) {
+    establish("two-party.sip");
+    EXPECT_EQ(count("record_attributes"), 0U);
+}
+
 // ---- the measured points of interop.md section 1, the quirks of section 2 ---------------------
 
 TEST_F(CallFlow, Point1_AnswersEveryPayloadTypeOfEveryLine) {

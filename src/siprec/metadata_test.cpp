@@ -623,6 +623,14 @@ TEST_F(Model, M9_ASessionKeepsItsGroup) {
     EXPECT_EQ(model_.find_session(MetadataId{"S"})->group, MetadataId{"G"});
 }
 
+TEST_F(Model, M13_AStreamBelongsToOneSessionAndMayMove) {
+    EXPECT_EQ(model_.find_stream(MetadataId{"T1"})->session, MetadataId{"S"});
+    const auto issues = apply("<session session_id='S2'/><stream stream_id='T1' session_id='S2'/>");
+    EXPECT_TRUE(issues.empty());
+    EXPECT_EQ(model_.find_stream(MetadataId{"T1"})->session, MetadataId{"S2"});
+    EXPECT_EQ(model_.find_stream(MetadataId{"T1"})->label, "1");  // what is not named stays
+}
+
 TEST_F(Model, M25_AnIdKeepsItsKindOfObject) {
     const auto issues =
         apply("<participant participant_id='T1'><nameID aor='sip:x@x.example'/></participant>");

@@ -158,6 +158,7 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
                     std::make_move_iterator(before.end()));
     tell_leniencies(found);
     if (pending_->offer) {
+        tell_record_attributes(**pending_->offer);
         lines_.apply(**pending_->offer, MediaLines::Role::Offer, peer_, actions_);
     } else {
         lines_.open_default(kDefaultLines, actions_);
@@ -197,6 +198,27 @@ void RecordingServerSession::Core::tell_leniency(const FoundLeniency& found) {
     if (told_leniencies_.test(bit)) return;
     told_leniencies_.set(bit);
     actions_.emplace_back(make_leniency_event("sip_leniency", found, base::to_string(peer_)));
+}
+
+// RFC 7866 sections 7.1.2 and 7.3.2: what the client says to its parties about the recording, and
+// what they want, may ride in its offer to us. They are facts of the call, never orders (P-48).
+void RecordingServerSession::Core::tell_record_attributes(const sdp::SessionDescription& offer) {
+    constexpr std::array<const char*, 4> kStates = {"", "on", "off", "paused"};
+    constexpr std::array<const char*, 5> kPreferences = {"", "on", "off", "pause", "nopreference"};
+    std::vector<std::string> states;
+    std::vector<std::string> preferences;
+    std::string all;
+    bool is_told = false;
+    for (const sdp::MediaDescription& medium : offer.media) {
+        states.emplace_back(kStates[static_cast<std::size_t>(medium.record)]);
+        preferences.emplace_back(kPreferences[static_cast<std::size_t>(medium.record_preference)]);
+        is_told = is_told || !states.back().empty() || !preferences.back().empty();
+        all += states.back() + '/' + preferences.back() + ' ';
+    }
+    if (all == told_record_attributes_ || (!is_told && told_record_attributes_.empty())) return;
+    told_record_attributes_ = std::move(all);
+    actions_.emplace_back(make_event("record_attributes", kNoStream,
+                                     {{"record", states}, {"recordpref", preferences}}));
 }
 
 // Who speaks on which line, where the metadata does not say it; told when it changes. Its place in
@@ -463,7 +485,10 @@ void RecordingServerSession::Core::on_modification(base::Now now, sip::Transacti
         pending->offer.emplace(*std::move(*offer));
     }
     // Labels of the metadata are those of the offer beside it (P-32): the offer goes first.
-    if (pending->offer) lines_.apply(**pending->offer, MediaLines::Role::Offer, peer_, actions_);
+    if (pending->offer) {
+        tell_record_attributes(**pending->offer);
+        lines_.apply(**pending->offer, MediaLines::Role::Offer, peer_, actions_);
+    }
     take_metadata(now, body);
     lines_.update_holds(metadata_.model(), actions_);
     assume_parties(is_invite ? &request : nullptr);

@@ -84,6 +84,7 @@ private:
                                                    const Offer& offer) const;
     void tell_leniencies(const std::vector<FoundLeniency>& found);
     void tell_leniency(const FoundLeniency& found);
+    void tell_record_attributes(const sdp::SessionDescription& offer);
     void tell_parties(std::string_view source, std::vector<HeaderParty> parties);
     void assume_parties(const sip::Message* invite);
 
@@ -137,8 +138,9 @@ private:
     std::string last_sdp_;  // ours: repeated for an INVITE without an offer
     OfferHistory offers_;
     std::bitset<kLeniencies> told_leniencies_;
-    std::size_t told_parties_hash_ = 0;  // 0: none
-    std::vector<Action> actions_;        // released when drained
+    std::size_t told_parties_hash_ = 0;   // 0: none
+    std::string told_record_attributes_;  // empty: none came
+    std::vector<Action> actions_;         // released when drained
     std::size_t next_action_ = 0;
 };
 
