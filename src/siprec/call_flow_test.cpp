@@ -8,24 +8,7 @@ namespace {
 
 using testing::HasSubstr;
 
-class CallFlow : public SessionTest {
-protected:
-    void establish(const std::string& file) {
-        start(message_from(file));
-        ack();
-    }
-    std::string aor_of_sender(std::string_view label) const {
-        const auto senders = session_->metadata().senders_of(label);
-        return senders.size() == 1 ? senders[0]->names[0].aor : "";
-    }
-    std::vector<std::string> answer_lines(std::string_view start) const {
-        std::vector<std::string> lines;
-        std::istringstream text{response().body};
-        for (std::string one; std::getline(text, one);)
-            if (one.starts_with(start)) lines.push_back(one.substr(0, one.find('\r')));
-        return lines;
-    }
-};
+class CallFlow : public SessionTest {};
 
 TEST_F(CallFlow, F1_TwoPartyAudioAndVideoUnmixed) {
     establish("f1-two-party-av.sip");

@@ -16,21 +16,6 @@ using Codes = std::set<std::string>;
 
 class Quirk : public SessionTest {
 protected:
-    void establish(const std::string& file) {
-        start(message_from(file));
-        ack();
-    }
-    std::string aor_of_sender(std::string_view label) const {
-        const auto senders = session_->metadata().senders_of(label);
-        return senders.size() == 1 ? senders[0]->names[0].aor : "";
-    }
-    std::vector<std::string> answer_lines(std::string_view start) const {
-        std::vector<std::string> lines;
-        std::istringstream text{response().body};
-        for (std::string one; std::getline(text, one);)
-            if (one.starts_with(start)) lines.push_back(one.substr(0, one.find('\r')));
-        return lines;
-    }
     // The codes of all leniencies told since actions_ was cleared; each must name the peer.
     Codes codes() const {
         Codes found;

@@ -91,6 +91,10 @@ protected:
         session_->on_ack(now_, message_of(in_dialog("ACK", {}, {})));
         drain();
     }
+    void establish(const std::string& file) {
+        start(message_from(file));
+        ack();
+    }
     void wait(std::chrono::milliseconds time) {
         actions_.clear();
         now_.steady += time;
@@ -139,6 +143,18 @@ protected:
         for (const sip::ExtraHeader& one : response.headers)
             if (one.name == name) return one.value;
         return {};
+    }
+    // The lines of our answer that begin with `start`.
+    std::vector<std::string> answer_lines(std::string_view start) const {
+        std::vector<std::string> lines;
+        std::istringstream text{response().body};
+        for (std::string one; std::getline(text, one);)
+            if (one.starts_with(start)) lines.push_back(one.substr(0, one.find('\r')));
+        return lines;
+    }
+    std::string aor_of_sender(std::string_view label) const {
+        const auto senders = session_->metadata().senders_of(label);
+        return senders.size() == 1 ? senders[0]->names[0].aor : "";
     }
     std::vector<std::string> events(std::string_view type) const {
         std::vector<std::string> found;
