@@ -29,8 +29,7 @@ constexpr std::int16_t expand_a(std::uint8_t octet) {
 constexpr std::uint8_t compress_mu(std::int16_t sample) {
     const bool negative = sample < 0;
     const int magnitude = std::min(negative ? -int{sample} : int{sample}, kMuClip) + kMuBias;
-    const int segment =
-        static_cast<int>(std::bit_width(static_cast<unsigned>(magnitude))) - 8;  // 132.. -> 0..7
+    const int segment = static_cast<int>(std::bit_width(static_cast<unsigned>(magnitude) >> 8));
     const int mantissa = magnitude >> (segment + 3) & 0x0f;
     return static_cast<std::uint8_t>(~((negative ? 0x80 : 0) | segment << 4 | mantissa));
 }

@@ -262,7 +262,7 @@ Result<std::vector<DirectoryEntry>> FaultyFileSystem::list(const std::string& pa
     return entries;
 }
 
-Result<std::uint64_t> FaultyFileSystem::free_bytes(const std::string&) {
+Result<std::uint64_t> FaultyFileSystem::free_bytes(const std::string& /*path*/) {
     const std::lock_guard lock(mutex_);
     return capacity_ - std::min(capacity_, used());
 }

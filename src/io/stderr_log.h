@@ -21,6 +21,8 @@ struct LogOptions {
 class StderrLog : public base::Log {
 public:
     explicit StderrLog(const LogOptions& options = {});
+    StderrLog(const StderrLog&) = delete;
+    StderrLog& operator=(const StderrLog&) = delete;
     ~StderrLog() override;  // writes what waits
 
     bool writes(base::LogLevel level) const override;

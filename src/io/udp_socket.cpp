@@ -3,6 +3,7 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
+#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -39,16 +40,15 @@ struct DatagramBatch::Kernel {
 
 DatagramBatch::DatagramBatch(std::size_t count, std::size_t max_bytes)
     : count_(count),
-      max_bytes_(max_bytes),
-      storage_(std::make_unique<std::uint8_t[]>(count * max_bytes)),  // zeroed: pages are touched
-      received_(std::make_unique<Datagram[]>(count)),
+      storage_(count * max_bytes),  // zeroed: pages are touched
+      received_(count),
       kernel_(std::make_unique<Kernel>()) {
     kernel_->messages.resize(count);
     kernel_->buffers.resize(count);
     kernel_->sources.resize(count);
     kernel_->controls.resize(count);
     for (std::size_t i = 0; i < count; ++i) {
-        kernel_->buffers[i] = {.iov_base = storage_.get() + i * max_bytes, .iov_len = max_bytes};
+        kernel_->buffers[i] = {.iov_base = storage_.data() + i * max_bytes, .iov_len = max_bytes};
         msghdr& header = kernel_->messages[i].msg_hdr;
         header.msg_name = &kernel_->sources[i];
         header.msg_iov = &kernel_->buffers[i];
@@ -61,7 +61,7 @@ DatagramBatch::~DatagramBatch() = default;
 
 void DatagramBatch::wipe() {
     received_count_ = 0;
-    std::memset(storage_.get(), 0, count_ * max_bytes_);
+    std::fill(storage_.begin(), storage_.end(), std::uint8_t{0});
 }
 
 base::Result<UdpSocket> UdpSocket::bind(const base::NetAddress& local, const UdpOptions& options) {

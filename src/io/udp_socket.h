@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <memory>
 #include <span>
+#include <vector>
 
 #include "base/bytes.h"
 #include "base/net_address.h"
@@ -33,7 +34,7 @@ public:
 
     std::size_t capacity() const { return count_; }
     // What the last receive() brought.
-    std::span<Datagram> datagrams() { return {received_.get(), received_count_}; }
+    std::span<Datagram> datagrams() { return {received_.data(), received_count_}; }
     // Overwrites all buffers: after a pause nothing of the call stays in memory.
     void wipe();
 
@@ -41,11 +42,9 @@ private:
     friend class UdpSocket;
     struct Kernel;  // the mmsghdr, iovec, address and control arrays
     std::size_t count_;
-    std::size_t max_bytes_;
     std::size_t received_count_ = 0;
-    // Arrays whose length is known at run time only, and which must not be zeroed.
-    std::unique_ptr<std::uint8_t[]> storage_;  // NOLINT(modernize-avoid-c-arrays)
-    std::unique_ptr<Datagram[]> received_;     // NOLINT(modernize-avoid-c-arrays)
+    std::vector<std::uint8_t> storage_;
+    std::vector<Datagram> received_;
     std::unique_ptr<Kernel> kernel_;
 };
 

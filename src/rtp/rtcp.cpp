@@ -117,6 +117,13 @@ std::optional<RtcpPacket> read_packet(std::uint8_t type, std::uint8_t count, Byt
     }
 }
 
+// The last octet of a padded packet counts the padding, a multiple of four (RFC 3550 §6.4.1).
+std::optional<ByteView> without_padding(ByteView body) {
+    const std::size_t padding = body.empty() ? 0 : body.back();
+    if (padding == 0 || padding % 4 != 0 || padding > body.size()) return std::nullopt;
+    return body.first(body.size() - padding);
+}
+
 void append_header(std::uint8_t type, std::size_t count, std::size_t body_bytes, base::Bytes& out) {
     out.push_back(static_cast<std::uint8_t>(0x80 | count));
     out.push_back(type);
@@ -151,17 +158,13 @@ base::Result<std::vector<RtcpPacket>> parse_rtcp(ByteView datagram) {
         const std::size_t size = kHeaderBytes + 4 * std::size_t{base::load_u16(datagram, at + 2)};
         if (datagram.size() - at < size) return Error{Errc::Malformed, "RTCP: past the end", at};
 
-        ByteView body = datagram.subspan(at + kHeaderBytes, size - kHeaderBytes);
+        auto body = std::optional(datagram.subspan(at + kHeaderBytes, size - kHeaderBytes));
         if ((datagram[at] & 0x20) != 0) {
-            const std::size_t padding = body.empty() ? 0 : body.back();
-            // RFC 3550 §6.4.1: only the last packet may be padded, by a multiple of four.
-            if (at + size != datagram.size() || padding == 0 || padding % 4 != 0 ||
-                padding > body.size()) {
-                return Error{Errc::Malformed, "RTCP: padding", at};
-            }
-            body = body.first(body.size() - padding);
+            // RFC 3550 §6.4.1: only the last packet may be padded.
+            body = at + size == datagram.size() ? without_padding(*body) : std::nullopt;
         }
-        auto packet = read_packet(datagram[at + 1], datagram[at] & 0x1f, body);
+        if (!body) return Error{Errc::Malformed, "RTCP: padding", at};
+        auto packet = read_packet(datagram[at + 1], datagram[at] & 0x1f, *body);
         if (!packet) return Error{Errc::Malformed, "RTCP: too short for its counts", at};
         packets.push_back(std::move(*packet));
         at += size;

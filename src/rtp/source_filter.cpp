@@ -66,7 +66,7 @@ SourceVerdict SourceFilter::on_packet(const base::NetAddress& source, const RtpH
                         .last_arrival_ns = arrival_ns,
                         .tracker = SequenceTracker(true)};
         newcomer.tracker.on_packet(header.sequence);
-        accept(std::move(newcomer));
+        accept(newcomer);
         return SourceVerdict::AcceptAndHeld;  // it may have been held before it was signalled
     }
     return on_candidate(header, arrival_ns);
@@ -85,9 +85,9 @@ SourceVerdict SourceFilter::on_candidate(const RtpHeader& header, std::int64_t a
     candidate.tracker.on_packet(header.sequence);
     candidate.last_arrival_ns = arrival_ns;
     if (!candidate.tracker.is_proven() || !may_change(arrival_ns)) return SourceVerdict::Hold;
-    Source newcomer = candidate;
+    const Source newcomer = candidate;
     slot->reset();
-    accept(std::move(newcomer));
+    accept(newcomer);
     return SourceVerdict::AcceptAndHeld;
 }
 
@@ -103,7 +103,7 @@ std::optional<SourceFilter::Source>* SourceFilter::slot_for_candidate(std::uint3
     return usable;
 }
 
-void SourceFilter::accept(Source source) {
+void SourceFilter::accept(const Source& source) {
     change_ = SourceChange{.from = has_source() ? std::optional(current_ssrc()) : std::nullopt,
                            .to = source.ssrc,
                            .arrival_ns = source.first_arrival_ns};
@@ -124,12 +124,12 @@ void SourceFilter::accept(Source source) {
         }
     }
     if (place == kNoSource) {
-        sources_.push_back(std::move(source));
+        sources_.push_back(source);
         current_ = sources_.size() - 1;
         return;
     }
     retire(sources_[place]);
-    sources_[place] = std::move(source);
+    sources_[place] = source;
     current_ = place;
 }
 
@@ -156,9 +156,8 @@ std::optional<std::uint32_t> SourceFilter::settle() {
         slot.reset();
     }
     if (!chosen) return std::nullopt;
-    const std::uint32_t ssrc = chosen->ssrc;
-    accept(std::move(*chosen));
-    return ssrc;
+    accept(*chosen);
+    return chosen->ssrc;
 }
 
 std::uint64_t SourceFilter::lost() const {

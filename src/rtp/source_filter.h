@@ -95,7 +95,7 @@ private:
     std::size_t find_source(std::uint32_t ssrc) const;
     SourceVerdict on_candidate(const RtpHeader& header, std::int64_t arrival_ns);
     std::optional<Source>* slot_for_candidate(std::uint32_t ssrc, std::int64_t arrival_ns);
-    void accept(Source source);  // it becomes the present one
+    void accept(const Source& source);  // it becomes the present one
     void retire(const Source& source);
 
     std::vector<std::array<std::uint8_t, 16>> hosts_;
