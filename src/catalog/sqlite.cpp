@@ -50,6 +50,8 @@ base::Result<Database, base::Reason> Database::open(const std::string& path, Mod
     return database;
 }
 
+// It changes the database, though not the handle.
+// NOLINTNEXTLINE(readability-make-member-function-const)
 int Database::execute(const std::string& sql) {
     return sqlite3_exec(get(), sql.c_str(), nullptr, nullptr, nullptr);
 }

@@ -2,6 +2,7 @@
 // the writer, to the committer, and back; and numbers about them. Nothing else.
 #pragma once
 
+#include <array>
 #include <atomic>
 #include <memory>
 #include <vector>
@@ -19,10 +20,12 @@ struct FrameRun {  // the records of one open recording in a frame
     std::uint32_t records = 0;
 };
 
+using FrameBytes = std::array<std::uint8_t, kMaxFrameBytes>;
+
 // A frame in memory. The writer fills `buffer` with records as they come; the committer lays the
 // frame out in the form of the disk, once, and may then write it several times.
 struct Frame {
-    std::unique_ptr<std::uint8_t[]> buffer;  // kMaxFrameBytes
+    std::unique_ptr<FrameBytes> buffer;
     std::uint64_t number = 0;
     std::size_t record_bytes = 0;
     std::uint32_t records = 0;
@@ -63,7 +66,7 @@ public:
         for (std::size_t i = 0; i < frames; ++i) {
             auto frame = std::make_unique<Frame>();
             // Not filled: the kernel gives memory when a page is first written.
-            frame->buffer = std::make_unique_for_overwrite<std::uint8_t[]>(kMaxFrameBytes);
+            frame->buffer = std::make_unique_for_overwrite<FrameBytes>();
             (void)free.try_push(std::move(frame));
         }
     }

@@ -24,7 +24,7 @@ std::int64_t to_ns(base::TimePoint t) {
 
 // Groups the records by recording, in place of the order of arrival, and puts in all checksums but
 // the header's. The result is in `scratch`, which then changes places with the frame's buffer.
-void lay_out(Frame& frame, std::unique_ptr<std::uint8_t[]>& scratch) {
+void lay_out(Frame& frame, std::unique_ptr<FrameBytes>& scratch) {
     FrameHeader& header = frame.header;
     header.number = frame.number;
     header.records = frame.records;
@@ -42,8 +42,8 @@ void lay_out(Frame& frame, std::unique_ptr<std::uint8_t[]>& scratch) {
         write_at.push_back(offset);
         offset += run.bytes;
     }
-    const std::span<const std::uint8_t> in(frame.buffer.get(), frame.record_bytes);
-    const std::span<std::uint8_t> out(scratch.get(), kMaxFrameBytes);
+    const std::span<const std::uint8_t> in = std::span(*frame.buffer).first(frame.record_bytes);
+    const std::span<std::uint8_t> out = *scratch;
     for (std::size_t at = 0; at < in.size();) {
         const base::ByteView rest = in.subspan(at);
         const std::uint16_t index = record_index(rest);
@@ -65,13 +65,13 @@ void lay_out(Frame& frame, std::unique_ptr<std::uint8_t[]>& scratch) {
 
 }  // namespace
 
-Committer::Committer(io::FileSystem& files, const Options& options, Channel& channel,
-                     Listener& listener, const Recovery& recovery)
+Committer::Committer(io::FileSystem& files, Options options, Channel& channel, Listener& listener,
+                     const Recovery& recovery)
     : files_(files),
-      options_(options),
+      options_(std::move(options)),
       channel_(channel),
       listener_(listener),
-      scratch_(std::make_unique_for_overwrite<std::uint8_t[]>(kMaxFrameBytes)) {
+      scratch_(std::make_unique_for_overwrite<FrameBytes>()) {
     for (const RecoveredSegment& found : recovery.segments) {
         next_segment_ = std::max(next_segment_, found.segment + 1);
         segments_[found.segment] =
@@ -146,8 +146,8 @@ bool Committer::write_frame(Frame& frame, const base::Now& now) {
     frame.header.run_id = options_.run_id;
     frame.header.boot_id = options_.boot_id;
     frame.header.segment = current_;
-    write_frame_header(frame.header, {frame.buffer.get(), kMaxFrameBytes});
-    const auto written = file_->write_at(end_, {frame.buffer.get(), size});
+    write_frame_header(frame.header, *frame.buffer);
+    const auto written = file_->write_at(end_, std::span(*frame.buffer).first(size));
     if (!written) {
         give_up_segment(written.error(), now);
         return false;

@@ -5,6 +5,7 @@
 // (the kernel may have dropped the failed pages and would report success next time).
 #pragma once
 
+#include <array>
 #include <deque>
 #include <functional>
 #include <map>
@@ -14,6 +15,7 @@
 
 #include "io/file.h"
 #include "journal/journal.h"
+#include "journal/limits.h"
 
 namespace earshot::journal {
 
@@ -21,7 +23,7 @@ struct Frame;
 
 class Committer {
 public:
-    Committer(io::FileSystem& files, const Options& options, Channel& channel, Listener& listener,
+    Committer(io::FileSystem& files, Options options, Channel& channel, Listener& listener,
               const Recovery& recovery);  // Journal makes it
     Committer(const Committer&) = delete;
     Committer& operator=(const Committer&) = delete;
@@ -72,8 +74,8 @@ private:
 
     std::deque<std::unique_ptr<Frame>> unconfirmed_;  // in order; the first written_ are written
     std::size_t written_ = 0;
-    std::unique_ptr<std::uint8_t[]>
-        scratch_;  // where a frame is laid out; swapped with the frame's
+    // Where a frame is laid out; swapped with the frame's.
+    std::unique_ptr<std::array<std::uint8_t, kMaxFrameBytes>> scratch_;
 
     std::unique_ptr<io::File> file_;  // of the current segment; null: none
     std::uint32_t current_ = 0;

@@ -43,7 +43,7 @@ Writer& Journal::writer() { return *writer_; }
 Committer& Journal::committer() { return *committer_; }
 
 bool Journal::release(std::uint64_t serial) {
-    return channel_->releases.try_push(std::move(serial));
+    return channel_->releases.try_push(std::uint64_t{serial});
 }
 
 Health Journal::health() const {

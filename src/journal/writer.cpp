@@ -111,7 +111,7 @@ std::uint16_t Writer::add_run(const base::Uuid& recording, std::uint64_t serial)
 void Writer::write_record(std::uint16_t index, const RecordHeader& header,
                           std::span<const ByteView> pieces, std::size_t payload_bytes) {
     const std::size_t size = record_size(payload_bytes);
-    std::uint8_t* out = frame_->buffer.get() + frame_->record_bytes;
+    std::uint8_t* out = frame_->buffer->data() + frame_->record_bytes;
     write_record_header(header, index, static_cast<std::uint32_t>(payload_bytes),
                         {out, kRecordHeaderSize});
     std::uint8_t* const end = out + size;
