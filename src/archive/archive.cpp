@@ -34,7 +34,7 @@ public:
     }
 
 private:
-    static constexpr std::size_t kFlushBytes = 64 * 1024;
+    static constexpr std::size_t kFlushBytes = 64ULL * 1024;
     io::File& file_;
     std::string buffer_;
     std::uint64_t offset_ = 0;

@@ -10,7 +10,7 @@
 namespace earshot::archive {
 namespace {
 
-constexpr std::size_t kChunkSamples = 32 * 1024;  // of all channels together
+constexpr std::size_t kChunkSamples = 32ULL * 1024;  // of all channels together
 
 bool is_safe_name(std::string_view name) {  // stored files are not trusted: no way out of tracks/
     return !name.empty() && name.find('/') == std::string_view::npos && name.front() != '.';
@@ -39,7 +39,7 @@ public:
 private:
     std::optional<base::Reason> read_more() {
         const std::uint64_t left = layout_.frames - next_frame_;
-        const auto frames = static_cast<std::size_t>(std::min<std::uint64_t>(left, 16 * 1024));
+        const auto frames = static_cast<std::size_t>(std::min<std::uint64_t>(left, 16ULL * 1024));
         base::Bytes bytes(2 * frames);
         const auto count = file_->read_at(layout_.data_offset + 2 * next_frame_, bytes);
         if (!count) return part_reason(count.error(), part_);

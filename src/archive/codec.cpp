@@ -91,7 +91,7 @@ void AudioDecoder::decode(const Codec& codec, base::ByteView payload,
         case CodecKind::L16: {
             std::vector<std::int16_t> samples(payload.size() / 2);
             audio::decode_l16(payload, samples);
-            const std::size_t channels = codec.channels;
+            const std::size_t channels = std::max<std::size_t>(codec.channels, 1);
             for (std::size_t i = 0; i + channels <= samples.size(); i += channels) {
                 int sum = 0;
                 for (std::size_t c = 0; c < channels; ++c) sum += samples[i + c];

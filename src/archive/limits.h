@@ -7,19 +7,19 @@
 
 namespace earshot::archive {
 
-inline constexpr std::size_t kBlockTargetBytes = 256 * 1024;   // a block is closed beyond this
-inline constexpr std::size_t kMaxBlockRawBytes = 1024 * 1024;  // what a reader unpacks
-inline constexpr std::size_t kMaxIndexedPackets = 32'000'000;  // a stream; 50 bytes each
-inline constexpr std::size_t kMaxStreams = 1024;               // a recording
-inline constexpr std::size_t kMaxSources = 64;                 // SSRCs a stream
-inline constexpr std::size_t kMaxIntervals = 10'000;           // pauses, holds: a stream
-inline constexpr std::size_t kMaxFormats = 1000;               // renegotiations: a stream
-inline constexpr std::size_t kMaxTexts = 256;                  // call ids, headers, extensions
-inline constexpr std::size_t kMaxTextBytes = 64 * 1024;        // one header or extension
-inline constexpr std::size_t kMaxManifestBytes = 16 * 1024 * 1024;
-inline constexpr std::size_t kMaxSummaryBytes = 64 * 1024 * 1024;
-inline constexpr std::size_t kMaxEventsBytes = 256 * 1024 * 1024;  // read for an export
-inline constexpr std::size_t kMaxPeaksBytes = 256 * 1024 * 1024;
+inline constexpr std::size_t kBlockTargetBytes = 256ULL * 1024;   // a block is closed beyond this
+inline constexpr std::size_t kMaxBlockRawBytes = 1024ULL * 1024;  // what a reader unpacks
+inline constexpr std::size_t kMaxIndexedPackets = 32'000'000;     // a stream; 50 bytes each
+inline constexpr std::size_t kMaxStreams = 1024;                  // a recording
+inline constexpr std::size_t kMaxSources = 64;                    // SSRCs a stream
+inline constexpr std::size_t kMaxIntervals = 10'000;              // pauses, holds: a stream
+inline constexpr std::size_t kMaxFormats = 1000;                  // renegotiations: a stream
+inline constexpr std::size_t kMaxTexts = 256;                     // call ids, headers, extensions
+inline constexpr std::size_t kMaxTextBytes = 64ULL * 1024;        // one header or extension
+inline constexpr std::size_t kMaxManifestBytes = 16ULL * 1024 * 1024;
+inline constexpr std::size_t kMaxSummaryBytes = 64ULL * 1024 * 1024;
+inline constexpr std::size_t kMaxEventsBytes = 256ULL * 1024 * 1024;  // read for an export
+inline constexpr std::size_t kMaxPeaksBytes = 256ULL * 1024 * 1024;
 inline constexpr std::size_t kMaxDocuments = 9999;            // metadata/NNNN.xml
 inline constexpr std::chrono::seconds kMaxTimelineError{2};   // beyond: the sender re-based
 inline constexpr std::chrono::milliseconds kMaxOverlap{100};  // jitter between two segments

@@ -8,7 +8,7 @@
 namespace earshot::archive {
 namespace {
 
-constexpr std::size_t kChunkBytes = 64 * 1024;
+constexpr std::size_t kChunkBytes = 64ULL * 1024;
 constexpr std::uint16_t kSipPort = 5060;  // where no message of ours names it
 constexpr std::uint8_t kOverUdp = 0;
 constexpr std::int64_t kWindowNs = 500'000'000;
@@ -105,7 +105,7 @@ private:
             const base::NetAddress& from = is_incoming ? peer : own;
             const base::NetAddress& to = is_incoming ? own : peer;
             if (record.payload[1] == kOverUdp) {
-                writer_.add_udp(record.header.arrival_ns, from, to, payload, out);
+                PcapWriter::add_udp(record.header.arrival_ns, from, to, payload, out);
             } else {
                 writer_.add_tcp(record.header.arrival_ns, from, to, payload, out);
             }
@@ -114,7 +114,7 @@ private:
         const auto stream = facts_.streams().find(record.header.stream);
         std::uint16_t port = stream == facts_.streams().end() ? 0 : stream->second.local_port;
         if (record.header.type == journal::RecordType::Rtcp && port != 0) ++port;
-        writer_.add_udp(record.header.arrival_ns, peer, local(peer, port), payload, out);
+        PcapWriter::add_udp(record.header.arrival_ns, peer, local(peer, port), payload, out);
     }
 
     RecordingFacts facts_;

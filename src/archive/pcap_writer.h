@@ -18,8 +18,8 @@ class PcapWriter {
 public:
     // Appends one captured frame: a UDP datagram. Larger than IP can carry: cut, as a snapshot
     // length would cut it.
-    void add_udp(std::int64_t time_ns, const base::NetAddress& from, const base::NetAddress& to,
-                 base::ByteView payload, base::Bytes& out);
+    static void add_udp(std::int64_t time_ns, const base::NetAddress& from,
+                        const base::NetAddress& to, base::ByteView payload, base::Bytes& out);
     // TCP segments; the numbers run on per pair of addresses, so that a reader joins them again.
     void add_tcp(std::int64_t time_ns, const base::NetAddress& from, const base::NetAddress& to,
                  base::ByteView payload, base::Bytes& out);

@@ -15,7 +15,7 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kMaxEventBytes = 512 * 1024;  // a record's payload
+constexpr std::size_t kMaxEventBytes = 512ULL * 1024;  // a record's payload
 
 std::string text_field(const json& object, const char* key) {
     const auto found = object.find(key);
@@ -85,6 +85,28 @@ const PayloadFormat* find_static_format(std::uint8_t number) {
     const auto* found = std::find_if(kStatic.begin(), kStatic.end(),
                                      [&](const PayloadFormat& f) { return f.number == number; });
     return found == kStatic.end() ? nullptr : found;
+}
+
+void set_if_told(const json& event, const char* key, std::string& value) {
+    std::string told = text_field(event, key);
+    if (!told.empty()) value = std::move(told);
+}
+
+// What stream_added and stream_changed say of a stream; what they leave out stays as it was.
+void note_negotiation(const json& event, std::int64_t at_ns, StreamFacts& stream) {
+    open_interval(stream.negotiated, at_ns);
+    set_if_told(event, "label", stream.label);
+    set_if_told(event, "media", stream.media);
+    set_if_told(event, "direction", stream.direction);
+    stream.local_port = bounded_field(event, "local_port", 1, 65535, stream.local_port);
+    auto formats = parse_formats(event);
+    if (!formats.empty() && stream.formats.size() < kMaxFormats) {
+        stream.formats.push_back({.from_ns = at_ns, .list = std::move(formats)});
+    }
+    const auto paused = event.find("paused");
+    if (paused != event.end() && paused->is_boolean() && paused->get<bool>()) {
+        open_interval(stream.paused, at_ns);
+    }
 }
 
 // The address of the first `c=` line of a message's SDP.
@@ -241,22 +263,7 @@ void RecordingFacts::add_stream_event(std::string_view type, const json& event, 
         if (found == streams_.end() && streams_.size() >= kMaxStreams) return;
         StreamFacts& stream = streams_[number];
         stream.stream = number;
-        open_interval(stream.negotiated, at_ns);
-        const std::string label = text_field(event, "label");
-        if (!label.empty()) stream.label = label;
-        const std::string media = text_field(event, "media");
-        if (!media.empty()) stream.media = media;
-        const std::string direction = text_field(event, "direction");
-        if (!direction.empty()) stream.direction = direction;
-        stream.local_port = bounded_field(event, "local_port", 1, 65535, stream.local_port);
-        auto formats = parse_formats(event);
-        if (!formats.empty() && stream.formats.size() < kMaxFormats) {
-            stream.formats.push_back({.from_ns = at_ns, .list = std::move(formats)});
-        }
-        const auto paused = event.find("paused");
-        if (paused != event.end() && paused->is_boolean() && paused->get<bool>()) {
-            open_interval(stream.paused, at_ns);
-        }
+        note_negotiation(event, at_ns, stream);
         return;
     }
     if (found == streams_.end()) return;

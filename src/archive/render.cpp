@@ -16,9 +16,9 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::size_t kChunkBytes = 64 * 1024;
-constexpr std::size_t kMaxDocumentBytes = 1024 * 1024;
-constexpr std::size_t kMaxLineBytes = 2 * 1024 * 1024;
+constexpr std::size_t kChunkBytes = 64ULL * 1024;
+constexpr std::size_t kMaxDocumentBytes = 1024ULL * 1024;
+constexpr std::size_t kMaxLineBytes = 2ULL * 1024 * 1024;
 
 struct FormatRow {
     Format format;

@@ -6,8 +6,20 @@
 namespace earshot::archive {
 namespace {
 
-constexpr std::size_t kReadBytes = 64 * 1024;
-constexpr std::size_t kMaxLineBytes = 2 * 1024 * 1024;  // an event's record, escaped
+constexpr std::size_t kReadBytes = 64ULL * 1024;
+constexpr std::size_t kMaxLineBytes = 2ULL * 1024 * 1024;  // an event's record, escaped
+
+// The record of a line of the part `events`, borrowed from it; nullopt when the line is damaged.
+std::optional<journal::Record> event_record(std::string_view line) {
+    const auto event = nlohmann::json::parse(line, nullptr, false);
+    if (!event.is_object()) return std::nullopt;
+    const auto arrival = event.find("arrival_ns");
+    if (arrival == event.end() || !arrival->is_number_integer()) return std::nullopt;
+    journal::Record record;
+    record.header.arrival_ns = arrival->get<std::int64_t>();
+    record.payload = base::as_bytes(line);
+    return record;
+}
 
 }  // namespace
 
@@ -67,14 +79,7 @@ RecordingFacts StoredRecording::facts() const {
         while (true) {
             const auto line = lines.next();
             if (!line || !line->has_value()) break;
-            const auto event = nlohmann::json::parse(**line, nullptr, false);
-            if (!event.is_object()) continue;
-            const auto arrival = event.find("arrival_ns");
-            if (arrival == event.end() || !arrival->is_number_integer()) continue;
-            journal::Record record;
-            record.header.arrival_ns = arrival->get<std::int64_t>();
-            record.payload = base::as_bytes(**line);
-            facts.add(record);
+            if (const auto record = event_record(**line)) facts.add(*record);
         }
     }
     if (auto signalling = open("signalling")) {

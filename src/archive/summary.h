@@ -71,7 +71,7 @@ std::string to_json(const Summary& summary);
 // The same and the fields that are not printed: what summary.json in a recording's folder holds.
 std::string to_stored_json(const Summary& summary);
 // Reads either form. Fails on anything that to_json could not have written (types, names, limits).
-base::Result<Summary> parse_summary(std::string_view json);
+base::Result<Summary> parse_summary(std::string_view text);
 // What a catalogue search looks in: AORs, names, header values, call ids, the group.
 std::string search_text(const Summary& summary);
 // Indices of summary.streams in the order that exports use: numeric labels in numeric order, then

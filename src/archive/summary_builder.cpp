@@ -109,6 +109,29 @@ bool SummaryBuilder::lacks_media(const StreamFacts& facts) const {
     return expected >= kMinExpectedNs;
 }
 
+// What a stream lacks: first what was lost here, then what never came.
+std::optional<base::Reason> SummaryBuilder::find_stream_fault() const {
+    for (const auto& [number, facts] : streams_) {
+        if (!facts.storage.empty()) {
+            return base::Reason{"storage",
+                                "Stream " + facts.label + " lacks media that could not be stored."};
+        }
+        const auto packets = packets_.find(number);
+        if (packets != packets_.end() && packets->second.not_indexed > 0) {
+            return base::Reason{"limit", "Stream " + facts.label +
+                                             " has more packets or sources than are placed; "
+                                             "all are stored."};
+        }
+    }
+    for (const auto& [number, facts] : streams_) {
+        if (lacks_media(facts)) {
+            return base::Reason{"stream_without_media",
+                                "Stream " + facts.label + " brought no media packet."};
+        }
+    }
+    return std::nullopt;
+}
+
 void SummaryBuilder::decide_state(const EndFacts& end, Summary& summary) const {
     const auto decide = [&](State state, base::Reason reason) {
         summary.state = state;
@@ -133,26 +156,7 @@ void SummaryBuilder::decide_state(const EndFacts& end, Summary& summary) const {
                                                                         : end.damage.notes[0])});
     }
     if (end_reason) return decide(State::Partial, *end_reason);
-    for (const auto& [number, facts] : streams_) {
-        if (!facts.storage.empty()) {
-            return decide(
-                State::Partial,
-                {"storage", "Stream " + facts.label + " lacks media that could not be stored."});
-        }
-        const auto packets = packets_.find(number);
-        if (packets != packets_.end() && packets->second.not_indexed > 0) {
-            return decide(State::Partial,
-                          {"limit", "Stream " + facts.label +
-                                        " has more packets or sources than are placed; "
-                                        "all are stored."});
-        }
-    }
-    for (const auto& [number, facts] : streams_) {
-        if (lacks_media(facts)) {
-            return decide(State::Partial, {"stream_without_media",
-                                           "Stream " + facts.label + " brought no media packet."});
-        }
-    }
+    if (auto fault = find_stream_fault()) return decide(State::Partial, *std::move(fault));
     summary.state = State::Complete;
     summary.reason.reset();
 }

@@ -54,6 +54,7 @@ private:
     StreamSummary summarise_stream(const StreamFacts& facts);
     std::string find_codec_name(const StreamFacts& facts) const;
     bool lacks_media(const StreamFacts& facts) const;
+    std::optional<base::Reason> find_stream_fault() const;
     void decide_state(const EndFacts& end, Summary& summary) const;
 
     base::Uuid recording_;

@@ -12,7 +12,7 @@ namespace earshot::archive {
 namespace {
 
 constexpr std::int64_t kSecondNs = 1'000'000'000;
-constexpr std::size_t kBufferSamples = 64 * 1024;
+constexpr std::size_t kBufferSamples = 64ULL * 1024;
 
 // Writes samples at growing positions of a WAV file whose length is known; what is never written
 // stays a hole of zeros.
@@ -23,7 +23,7 @@ public:
         track_.rate = rate;
         track_.frames = static_cast<std::uint64_t>(duration_ms) * rate / 1000;
         header_ = audio::make_wav_header({.rate = rate, .channels = 1}, track_.frames);
-        const std::uint64_t peaks =
+        const auto peaks =
             static_cast<std::uint64_t>((duration_ms + kPeakIntervalMs - 1) / kPeakIntervalMs);
         track_.peak_min.assign(static_cast<std::size_t>(peaks), 0);
         track_.peak_max.assign(static_cast<std::size_t>(peaks), 0);
@@ -73,7 +73,7 @@ private:
             const auto at = static_cast<std::uint64_t>(position) + i;
             const std::uint64_t peak = at * 1000 / kPeakIntervalMs / track_.rate;
             const std::uint64_t next = ((peak + 1) * track_.rate * kPeakIntervalMs + 999) / 1000;
-            const std::size_t count =
+            const auto count =
                 static_cast<std::size_t>(std::min<std::uint64_t>(next - at, samples.size() - i));
             if (peak >= track_.peak_min.size()) return;
             const auto [low, high] =
@@ -180,8 +180,8 @@ std::int64_t sample_position(const Segment& segment, std::int64_t ticks, std::ui
 }  // namespace
 
 base::Result<journal::Record> StoredRecords::find(const RecordPlace& place) {
-    auto cached = std::find_if(cache_.begin(), cache_.end(),
-                               [&](const Cached& c) { return c.number == place.block; });
+    auto* cached = std::find_if(cache_.begin(), cache_.end(),
+                                [&](const Cached& c) { return c.number == place.block; });
     if (cached == cache_.end()) {
         cached = std::min_element(cache_.begin(), cache_.end(),
                                   [](const Cached& a, const Cached& b) { return a.used < b.used; });

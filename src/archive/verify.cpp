@@ -13,7 +13,7 @@
 namespace earshot::archive {
 namespace {
 
-constexpr std::size_t kReadBytes = 256 * 1024;
+constexpr std::size_t kReadBytes = 256ULL * 1024;
 constexpr int kMaxDepth = 3;  // parts lie one folder deep; what lies deeper is extra in any case
 
 class Verifier {

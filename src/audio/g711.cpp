@@ -29,7 +29,7 @@ constexpr std::int16_t expand_a(std::uint8_t octet) {
 constexpr std::uint8_t compress_mu(std::int16_t sample) {
     const bool negative = sample < 0;
     const int magnitude = std::min(negative ? -int{sample} : int{sample}, kMuClip) + kMuBias;
-    const int segment = static_cast<int>(std::bit_width(static_cast<unsigned>(magnitude) >> 8));
+    const auto segment = static_cast<int>(std::bit_width(static_cast<unsigned>(magnitude) >> 8));
     const int mantissa = magnitude >> (segment + 3) & 0x0f;
     return static_cast<std::uint8_t>(~((negative ? 0x80 : 0) | segment << 4 | mantissa));
 }
@@ -38,7 +38,7 @@ constexpr std::uint8_t compress_a(std::int16_t sample) {
     const bool positive = sample >= 0;
     // One's complement, as the Recommendation's reference does: -1 is the smallest negative step.
     const int magnitude = positive ? int{sample} : -1 - int{sample};
-    const int width = static_cast<int>(std::bit_width(static_cast<unsigned>(magnitude)));
+    const auto width = static_cast<int>(std::bit_width(static_cast<unsigned>(magnitude)));
     const int segment = std::max(0, width - 8);
     const int mantissa = magnitude >> (segment == 0 ? 4 : segment + 3) & 0x0f;
     return static_cast<std::uint8_t>(((positive ? 0x80 : 0) | segment << 4 | mantissa) ^ 0x55);

@@ -39,9 +39,18 @@ base::Result<base::Done> parse_format(base::ByteView chunk, WavLayout& layout) {
     return base::Done{};
 }
 
+// A size that promises more than there is was a streaming writer's.
+void set_samples(std::uint64_t begin, std::uint64_t told, std::uint64_t file_size,
+                 WavLayout& layout) {
+    const std::uint64_t there = file_size > begin ? file_size - begin : 0;
+    layout.data_offset = begin;
+    layout.frames =
+        std::min(told, there) / (std::uint64_t{layout.format.channels} * (layout.bits / 8));
+}
+
 std::int16_t read_sample(base::ByteView b, const WavLayout& layout) {
     if (layout.is_float) {
-        const float value = std::bit_cast<float>(base::load_le<std::uint32_t>(b, 0));
+        const auto value = std::bit_cast<float>(base::load_le<std::uint32_t>(b, 0));
         if (!(value > -1.0F)) return value != value ? 0 : -32768;  // NaN compares to nothing
         return static_cast<std::int16_t>(std::lround(std::min(value, 1.0F) * 32767.0F));
     }
@@ -122,11 +131,7 @@ base::Result<WavLayout> parse_wav_head(base::ByteView head, std::uint64_t file_s
         } else if (has_tag(head, offset, "data")) {
             if (!has_format)
                 return base::Error{base::Errc::Malformed, "WAV: data before fmt", offset};
-            layout.data_offset = at + 8;
-            const std::uint64_t there = file_size > at + 8 ? file_size - at - 8 : 0;
-            const std::uint64_t told = is_large && size == kIn64 ? large_size : size;
-            layout.frames =
-                std::min(told, there) / (std::uint64_t{layout.format.channels} * (layout.bits / 8));
+            set_samples(at + 8, is_large && size == kIn64 ? large_size : size, file_size, layout);
             return layout;
         }
         at += 8 + std::uint64_t{size} + (size & 1U);  // chunks are padded to an even size

@@ -34,7 +34,7 @@ struct WavLayout {
 // `file_size` the whole file's. A size that promises more than there is (a streaming writer's) is
 // cut to what is there.
 base::Result<WavLayout> parse_wav_head(base::ByteView head, std::uint64_t file_size);
-inline constexpr std::size_t kMaxWavHeadBytes = 64 * 1024;
+inline constexpr std::size_t kMaxWavHeadBytes = 64ULL * 1024;
 inline constexpr std::uint16_t kMaxWavChannels = 256;
 
 struct WavAudio {

@@ -12,7 +12,7 @@ namespace earshot::base {
 
 struct NetAddress {
     std::array<std::uint8_t, 16> ip{};  // IPv6, or IPv4 in the mapped form ::ffff:a.b.c.d
-    std::uint16_t port = 0;
+    std::uint16_t port = 0;  // NOLINTNEXTLINE(modernize-use-nullptr): the compiler's own 0
     friend auto operator<=>(const NetAddress&, const NetAddress&) = default;
 
     bool is_v4() const;
