@@ -42,7 +42,7 @@ private:
         std::string text;
         base::TimePoint expires;
     };
-    Secret* find(std::vector<Secret>& secrets, std::string_view text, base::TimePoint now);
+    static Secret* find(std::vector<Secret>& secrets, std::string_view text, base::TimePoint now);
 
     const std::string token_;
     const std::string cookie_name_;

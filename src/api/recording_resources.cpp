@@ -18,7 +18,7 @@ namespace {
 using nlohmann::json;
 
 // A JSON rendering is held in memory to take it apart; the events of a long call fit many times.
-constexpr std::size_t kMaxJsonBytes = 64 * 1024 * 1024;
+constexpr std::size_t kMaxJsonBytes = 64ULL * 1024 * 1024;
 
 int status_of(std::string_view code) {
     if (code == "not_found" || code == "no_audio" || code == "no_metadata") return 404;

@@ -18,8 +18,8 @@ struct Call {
     Fields headers{};
     std::string body{};
     std::chrono::milliseconds connect_timeout{5'000};
-    std::chrono::milliseconds timeout{30'000};    // without any progress
-    std::uint64_t body_limit = 64 * 1024 * 1024;  // of a body kept in memory (no sink)
+    std::chrono::milliseconds timeout{30'000};       // without any progress
+    std::uint64_t body_limit = 64ULL * 1024 * 1024;  // of a body kept in memory (no sink)
 };
 
 struct Reply {

@@ -19,7 +19,7 @@ Range parse_range(std::string_view field, std::uint64_t total) {
     const auto last = base::parse_number<std::uint64_t>(last_text);
 
     if (!first) {  // "-N": the last N bytes
-        if (base::trim(spec.substr(0, dash)) != "" || !last) return whole;
+        if (!base::trim(spec.substr(0, dash)).empty() || !last) return whole;
         if (*last == 0 || total == 0) return unsatisfiable;
         const std::uint64_t size = std::min(*last, total);
         return {Range::Kind::Part, total - size, size};

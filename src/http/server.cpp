@@ -35,7 +35,7 @@ using asio::ip::tcp;
 using ErrorCode = boost::system::error_code;
 using RequestParser = beast::http::request_parser<beast::http::string_body>;
 
-constexpr std::size_t kPieceBytes = 64 * 1024;
+constexpr std::size_t kPieceBytes = 64ULL * 1024;
 
 class Connection;
 
@@ -178,7 +178,7 @@ private:
         if (auto* source = std::get_if<std::unique_ptr<ByteSource>>(&response_.body))
             return send_source(**source);
         if (auto* stream = std::get_if<EventStream>(&response_.body))
-            return send_events(std::move(stream->greeting));
+            return send_events(stream->greeting);
         send_produced();
     }
 
@@ -286,7 +286,7 @@ private:
         write([this] { produce(); });
     }
 
-    void send_events(std::string greeting) {
+    void send_events(const std::string& greeting) {
         is_listener_ = true;
         server_.listeners.fetch_add(1);
         keep_alive_ = false;
@@ -421,12 +421,14 @@ void ServerCore::begin_stop() {
     for (Connection* connection : connections) connection->stop();
 }
 
-class BeastServer : public Server {
+class BeastServer final : public Server {
 public:
     BeastServer(ServerOptions options, Handler handler, base::Log& log)
         : core_(std::move(options), std::move(handler), log) {}
     BeastServer(const BeastServer&) = delete;
     BeastServer& operator=(const BeastServer&) = delete;
+    // A thread that cannot be ended ends the process, as any exception here does.
+    // NOLINTNEXTLINE(bugprone-exception-escape)
     ~BeastServer() override { stop(std::chrono::milliseconds(0)); }
 
     std::optional<base::Reason> listen() {

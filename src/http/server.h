@@ -22,7 +22,7 @@ struct ServerOptions {
     std::uint16_t port = 8080;       // 0: any free one (tests)
     std::size_t workers = 2;         // threads for Deferred, Producer and ByteSource
     std::uint32_t header_limit = 8 * 1024;
-    std::uint64_t body_limit = 1024 * 1024;
+    std::uint64_t body_limit = 1024ULL * 1024;
     std::size_t connection_limit = 256;
     std::size_t event_backlog = 256;          // events a slow reader may lag before it is dropped
     std::chrono::seconds timeout{30};         // to read a request; to write each piece

@@ -3,6 +3,21 @@
 #include "base/text.h"
 
 namespace earshot::http {
+namespace {
+
+// Takes the host off the front, without its brackets; what stays is empty or ":PORT", unless
+// something else follows a bracket.
+std::string_view take_host(std::string_view& authority) {
+    if (authority.starts_with('[')) {
+        authority.remove_prefix(1);
+        return base::take_until(authority, ']');
+    }
+    const std::string_view host = authority.substr(0, authority.find(':'));
+    authority.remove_prefix(host.size());
+    return host;
+}
+
+}  // namespace
 
 std::optional<Url> parse_url(std::string_view text) {
     constexpr std::string_view kScheme = "http://";
@@ -19,17 +34,10 @@ std::optional<Url> parse_url(std::string_view text) {
     Url url;
     url.authority = std::string(authority);
     if (!rest.empty()) url.target = (rest.front() == '?' ? "/" : "") + std::string(rest);
-    if (authority.starts_with('[')) {
-        authority.remove_prefix(1);
-        url.host = std::string(base::take_until(authority, ']'));
-        if (!authority.empty() && authority.front() != ':') return std::nullopt;
-    } else {
-        const std::size_t colon = authority.find(':');
-        url.host = std::string(authority.substr(0, colon));
-        authority = colon == std::string_view::npos ? std::string_view() : authority.substr(colon);
-    }
+    url.host = std::string(take_host(authority));
     if (url.host.empty()) return std::nullopt;
     if (!authority.empty()) {
+        if (authority.front() != ':') return std::nullopt;
         const auto port = base::parse_number<std::uint16_t>(authority.substr(1));
         if (!port || *port == 0) return std::nullopt;
         url.port = std::to_string(*port);

@@ -111,7 +111,7 @@ public:
         }
         settle();
     }
-    void on_broken_stream(const sip::Flow&, const sip::StreamEvent& event) override {
+    void on_broken_stream(const sip::Flow& /*flow*/, const sip::StreamEvent& event) override {
         log_.warning("The server's stream cannot be followed.",
                      {{"reason", std::string{event.reason}}});
     }
@@ -317,8 +317,8 @@ private:
         by_dialog_.erase(action.dialog.value);
         with_call(*index, [](Call& call, base::Now) { call.on_dialog_ended(); });
     }
-    void obey(sip::CancelArrived&) {}  // of a re-INVITE that we answer at once: too late
-    void obey(sip::NoAck&) {}          // the call goes on; its end is the BYE
+    void obey(sip::CancelArrived& /*action*/) {}  // of a re-INVITE that we answer at once: too late
+    void obey(sip::NoAck& /*action*/) {}          // the call goes on; its end is the BYE
 
     void on_failure(sip::TransactionId transaction, bool is_timeout) {
         if (const auto index = find(transaction, {})) {
