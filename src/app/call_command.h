@@ -6,6 +6,7 @@
 
 #include "app/cli.h"
 
+// CLI11's own name. NOLINTNEXTLINE(readability-identifier-naming)
 namespace CLI {
 class App;
 }

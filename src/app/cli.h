@@ -6,6 +6,7 @@
 #include <iosfwd>
 #include <memory>
 
+// CLI11's own name. NOLINTNEXTLINE(readability-identifier-naming)
 namespace CLI {
 class App;
 }

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "app/cli.h"
 
+// CLI11's own name. NOLINTNEXTLINE(readability-identifier-naming)
 namespace CLI {
 class App;
 }
