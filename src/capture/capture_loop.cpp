@@ -388,6 +388,8 @@ void CaptureLoop::tell(Notification notification, bool vital) {
     wake_soon_ = true;
     if (backlog_.empty() && links_.notifications.try_push(std::move(notification))) return;
     if (vital) {
+        // A full queue leaves what it was given as it was.
+        // NOLINTNEXTLINE(bugprone-use-after-move)
         backlog_.push_back(std::move(notification));
     } else {
         links_.dropped_notifications.fetch_add(1);

@@ -162,7 +162,7 @@ void StreamReceiver::accept(base::ByteView bytes, const rtp::RtpHeader& header,
                             const base::NetAddress& source, std::int64_t arrival_ns) {
     if (counters_.packets == 0) {
         counters_.first_arrival_ns = arrival_ns;
-        events_.push_back(
+        events_.emplace_back(
             FirstPacketSeen{.arrival_ns = arrival_ns, .ssrc = header.ssrc, .source = source});
     }
     ++counters_.packets;
@@ -170,7 +170,7 @@ void StreamReceiver::accept(base::ByteView bytes, const rtp::RtpHeader& header,
     counters_.last_arrival_ns = std::max(counters_.last_arrival_ns, arrival_ns);
     if (const auto change = filter_.take_change(); change && change->from) {
         ++counters_.ssrc_changes;
-        events_.push_back(SsrcChange{
+        events_.emplace_back(SsrcChange{
             .arrival_ns = arrival_ns, .from = *change->from, .to = change->to, .source = source});
     }
     note_source(header.ssrc, source, arrival_ns);
@@ -196,9 +196,9 @@ void StreamReceiver::collect_digits(std::uint32_t clock_rate) {
     while (const auto digit = digits_.poll_digit()) {
         const std::uint64_t ms =
             clock_rate == 0 ? 0 : std::uint64_t{digit->duration_ticks} * 1000 / clock_rate;
-        events_.push_back(DigitSeen{.arrival_ns = digit->arrival_ns,
-                                    .digit = digit->digit,
-                                    .duration_ms = static_cast<std::uint32_t>(ms)});
+        events_.emplace_back(DigitSeen{.arrival_ns = digit->arrival_ns,
+                                       .digit = digit->digit,
+                                       .duration_ms = static_cast<std::uint32_t>(ms)});
     }
 }
 
@@ -269,7 +269,7 @@ void StreamReceiver::note_source(std::uint32_t ssrc, const base::NetAddress& sou
     if (ssrc == last_ssrc_ && counters_.packets > 1 &&
         source_changes_told_ < kMaxSourceChangedEvents) {
         ++source_changes_told_;
-        events_.push_back(SourceMoved{
+        events_.emplace_back(SourceMoved{
             .arrival_ns = arrival_ns, .ssrc = ssrc, .from = last_source_, .to = source});
     }
     last_ssrc_ = ssrc;
@@ -361,10 +361,10 @@ void StreamReceiver::tell_rejected(std::size_t cause, std::int64_t arrival_ns) {
     if (state.told_total == counters_.rejected[cause]) return;
     state.told_at_ns = arrival_ns;
     state.told_total = counters_.rejected[cause];
-    events_.push_back(RejectedSome{.arrival_ns = arrival_ns,
-                                   .cause = static_cast<Rejection>(cause),
-                                   .total = state.told_total,
-                                   .source = state.newest_source});
+    events_.emplace_back(RejectedSome{.arrival_ns = arrival_ns,
+                                      .cause = static_cast<Rejection>(cause),
+                                      .total = state.told_total,
+                                      .source = state.newest_source});
 }
 
 void StreamReceiver::finish(std::int64_t now_ns) {

@@ -22,7 +22,7 @@ MediaSender::MediaSender(Settings settings, std::vector<SocketGroup> sockets,
     : settings_(std::move(settings)),
       sockets_(std::move(sockets)),
       on_finished_(std::move(on_finished)),
-      sent_(std::make_unique<std::atomic<std::uint64_t>[]>(settings_.calls * kParties)),
+      sent_(settings_.calls * kParties),
       jitter_(random.u64()),
       epoch_(std::chrono::steady_clock::now()),
       commands_(4 * settings_.calls + 16) {

@@ -88,7 +88,7 @@ private:
     std::array<std::vector<std::uint32_t>, kSlots> running_;  // by slot, in the order of start
     std::array<std::vector<OutgoingDatagram>, kParties> batch_;
     std::vector<std::uint32_t> finished_;
-    std::unique_ptr<std::atomic<std::uint64_t>[]> sent_;  // by call and party
+    std::vector<std::atomic<std::uint64_t>> sent_;  // by call and party
     std::atomic<std::uint64_t> total_{0};
     base::SeededRandom jitter_;
     base::TimePoint epoch_;
