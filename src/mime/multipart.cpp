@@ -172,8 +172,8 @@ public:
     }
 
 private:
-    std::array<char, kMaxBoundaryBytes + 2> pattern_;
-    std::array<std::uint8_t, 256> shift_;
+    std::array<char, kMaxBoundaryBytes + 2> pattern_{};
+    std::array<std::uint8_t, 256> shift_{};
     std::size_t size_;
 };
 

@@ -351,7 +351,7 @@ private:
         std::array<std::uint8_t, 128> ranks{};
         std::uint8_t rank = 0;
         for (const char key : std::string_view{"vosiuepcbtzka"}) {
-            ranks[static_cast<std::size_t>(key)] = ++rank;
+            ranks[static_cast<unsigned char>(key)] = ++rank;
         }
         ranks['r'] = ranks['t'];
         return ranks;
