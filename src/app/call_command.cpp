@@ -11,6 +11,7 @@
 #include <optional>
 #include <ostream>
 
+#include "app/secret_file.h"
 #include "app/tables.h"
 #include "io/stderr_log.h"
 #include "loadgen/call_client.h"
@@ -96,6 +97,13 @@ public:
         call_->add_option("--rate", options_.rate, "Calls started per second (default 1)")
             ->type_name("R")
             ->check(CLI::Range(0.01, 5000.0));
+        call_
+            ->add_option("--user", options_.credentials.username,
+                         "Username for a server that asks for one (digest)")
+            ->type_name("NAME");
+        call_
+            ->add_option("--password-file", password_file_, "File whose first line is its password")
+            ->type_name("FILE");
         call_->add_flag(
             "--keyed-payload", options_.keyed_payload,
             "Number every packet inside its payload, for load runs that check each one");
@@ -114,6 +122,18 @@ public:
     Exit run(std::ostream& out, std::ostream& err) {
         options_.duration = to_ms(duration_);
         if (hold_at_) options_.hold_at = to_ms(*hold_at_);
+        if (password_file_.empty() != options_.credentials.username.empty()) {
+            err << "error: --user and --password-file belong together\n";
+            return Exit::Usage;
+        }
+        if (!password_file_.empty()) {
+            auto password = read_secret(password_file_);
+            if (!password) {
+                err << "error: " << password_file_ << " cannot be read or is empty\n";
+                return Exit::Usage;
+            }
+            options_.credentials.password = *std::move(password);
+        }
         std::signal(SIGINT, on_interrupt);
         std::signal(SIGTERM, on_interrupt);
         io::StderrLog log({.level = base::LogLevel::Warning});
@@ -163,6 +183,7 @@ private:
     loadgen::CallOptions options_;
     double duration_ = 10;
     std::optional<double> hold_at_;
+    std::string password_file_;
     bool json_ = false;
 };
 

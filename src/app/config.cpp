@@ -10,6 +10,7 @@
 #include <fstream>
 #include <iterator>
 
+#include "app/secret_file.h"
 #include "base/text.h"
 
 namespace earshot::app {
@@ -282,8 +283,12 @@ private:
                 auto error = read_peer_key(peer, name.str(), value);
                 if (error) return error;
             }
-            if (peer.name.empty() || peer.addresses.empty())
-                return error_at(entry, "peer", "needs a name and addresses",
+            const bool has_digest = !peer.digest.username.empty();
+            if (has_digest != !peer.digest.password.empty())
+                return error_at(entry, "peer", "needs both username and password_file, or neither");
+            if (peer.name.empty() || (peer.addresses.empty() && !has_digest))
+                return error_at(entry, "peer",
+                                "needs a name and addresses, or a name, username and password_file",
                                 R"(name = "sbc1", addresses = ["192.0.2.1"])");
             config_.peers.push_back(std::move(peer));
         }
@@ -323,6 +328,18 @@ private:
             peer.name = *node.value<std::string>();
             return std::nullopt;
         }
+        if (name == "username" && node.is_string()) {
+            peer.digest.username = *node.value<std::string>();
+            return std::nullopt;
+        }
+        if (name == "password_file" && node.is_string()) {
+            auto password = read_secret(*node.value<std::string>());
+            if (!password)
+                return error_at(node, "peer.password_file", "cannot be read or is empty",
+                                "its first line is the password");
+            peer.digest.password = *std::move(password);
+            return std::nullopt;
+        }
         if (const toml::array* list = node.as_array()) {
             if (name == "addresses") return read_hosts(peer.addresses, name, *list);
             if (name == "media_from") return read_hosts(peer.media_from, name, *list);
@@ -335,9 +352,9 @@ private:
                 return std::nullopt;
             }
         }
-        const std::vector<std::string_view> known{
-            "name",        "addresses", "profile",         "media_from",
-            "probe_media", "strict",    "records_unmarked"};
+        const std::vector<std::string_view> known{"name",          "addresses", "username",
+                                                  "password_file", "profile",   "media_from",
+                                                  "probe_media",   "strict",    "records_unmarked"};
         if (std::find(known.begin(), known.end(), name) != known.end())
             return error_at(node, fmt::format("peer.{}", name), "has the wrong type",
                             R"(name = "sbc1", addresses = ["192.0.2.1"], strict = false)");
@@ -367,7 +384,8 @@ std::optional<ConfigError> check_whole(const ServerConfig& config, const std::st
             .text = fmt::format("{} is not loopback, and anyone could send calls to it",
                                 base::to_string(config.sip_listen)),
             .suggestion =
-                "name the clients in [[peer]] addresses = [...], or write insecure = true "
+                "name the clients in [[peer]] by addresses or by username and password_file, or "
+                "write insecure = true "
                 "under [sip]"};
     const sip::SessionTimerConfig& timer = config.session_timer;
     if (timer.session_expires < timer.min_se)

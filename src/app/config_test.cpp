@@ -2,14 +2,17 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdio>
+#include <fstream>
+
 namespace earshot::app {
 namespace {
 
 std::optional<std::string> no_variables(const std::string&) { return std::nullopt; }
 
-auto parse(std::string_view text) { return parse_config(text, "earshot.toml", no_variables, {}); }
+auto parse(const std::string& text) { return parse_config(text, "earshot.toml", no_variables, {}); }
 
-std::string error_of(std::string_view text) {
+std::string error_of(const std::string& text) {
     const auto config = parse(text);
     return config ? "no error" : to_string(config.error());
 }
@@ -64,12 +67,34 @@ TEST(Config, ListenerBeyondLoopbackNeedsPeersOrTheWordInsecure) {
     EXPECT_EQ(config->peers[0].addresses.size(), 2U);
 }
 
+TEST(Config, P125_ListenerBeyondLoopbackStartsWithDigestPeersAlone) {
+    const std::string file = testing::TempDir() + "earshot-password";
+    std::ofstream(file) << "tulip\r\nsecond line\n";
+    const auto config = parse(
+        "[sip]\nlisten = \"0.0.0.0:5060\"\n[[peer]]\nname = \"branch\"\nusername = \"branch\"\n"
+        "password_file = \"" +
+        file + "\"\n");
+    std::remove(file.c_str());
+    ASSERT_TRUE(config) << to_string(config.error());
+    EXPECT_EQ(config->peers.at(0).digest, (sip::Credentials{"branch", "tulip"}));
+}
+
+TEST(Config, SessionIntervalIsNoShorterThanItsMinimum) {
+    EXPECT_NE(error_of("[sip]\nsession_expires_s = 89\n").find("sip.min_se_s"), std::string::npos);
+    EXPECT_TRUE(parse("[sip]\nsession_expires_s = 90\n"));
+}
+
 TEST(Config, PageBeyondLoopbackIsRefusedWhileThereAreNoAccounts) {
     EXPECT_NE(error_of("[http]\nlisten = \"0.0.0.0:8080\"\n").find("accounts"), std::string::npos);
 }
 
 TEST(Config, PeerMistakesAreNamed) {
     EXPECT_NE(error_of("[[peer]]\nname = \"a\"\n").find("needs a name and addresses"),
+              std::string::npos);
+    EXPECT_NE(error_of("[[peer]]\nname = \"a\"\nusername = \"u\"\n").find("password_file"),
+              std::string::npos);
+    EXPECT_NE(error_of("[[peer]]\nname = \"a\"\nusername = \"u\"\npassword_file = \"/nowhere\"\n")
+                  .find("cannot be read"),
               std::string::npos);
     EXPECT_NE(error_of("[[peer]]\nadress = []\n").find("did you mean \"addresses\""),
               std::string::npos);

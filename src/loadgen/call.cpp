@@ -91,25 +91,45 @@ Call::Call(CallSetup setup, CallHost& host, base::Log& log)
 
 void Call::start(base::Now now) {
     setup_.documents.started = now.wall;
+    if (!send_invite(now, {}, std::nullopt)) {
+        finish();
+        return;
+    }
+    state_ = State::Inviting;
+    answer_by_ = now.steady + kAnswerTime;
+}
+
+// False after fail(). With `extra` it is the second one, which answers a challenge (RFC 3261
+// §22.2).
+bool Call::send_invite(base::Now now, std::string from_tag, std::optional<sip::ExtraHeader> extra) {
     siprec::ClientBody body = siprec::client_invite_body(setup_.documents, now.wall);
     sip::OutOfDialogSpec spec;
     spec.request_uri = setup_.request_uri;
     spec.from = setup_.from;
     spec.to = "<" + setup_.request_uri + ">";
     spec.call_id = setup_.call_id;
+    spec.from_tag = std::move(from_tag);
+    spec.cseq = extra ? 2 : 1;
     spec.flow = setup_.flow;
     spec.headers = session_headers();
+    if (extra) spec.headers.push_back(*std::move(extra));
     spec.content_type = std::move(body.content_type);
     spec.body = std::move(body.bytes);
     const auto sent = host_.start_request(setup_.index, spec);
     if (!sent) {
         fail("cannot_send", std::string{sent.error().what});
-        finish();
-        return;
+        return false;
     }
     invite_ = *sent;
-    state_ = State::Inviting;
-    answer_by_ = now.steady + kAnswerTime;
+    return true;
+}
+
+bool Call::answer_challenge(base::Now now, const sip::Message& response) {
+    if (setup_.credentials.username.empty() || state_ != State::Inviting) return false;
+    if (std::exchange(was_challenged_, true)) return false;
+    auto header = sip::answer_challenge(response, setup_.credentials, "INVITE", setup_.request_uri,
+                                        setup_.cnonce);
+    return header && send_invite(now, std::string{response.from_tag()}, std::move(header));
 }
 
 void Call::on_response(base::Now now, const sip::ResponseArrived& response) {
@@ -143,6 +163,7 @@ void Call::on_invite_answered(base::Now now, const sip::ResponseArrived& respons
         return;
     }
     if (state_ != State::Inviting && state_ != State::Cancelling) return;
+    if (answer_challenge(now, response.message)) return;
     answer_by_.reset();
     result_.sip_status = status;
     if (status >= 300) {

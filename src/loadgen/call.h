@@ -20,6 +20,7 @@
 #include "loadgen/call_client.h"
 #include "loadgen/media_plan.h"
 #include "sip/agent.h"
+#include "sip/digest.h"
 #include "siprec/client_documents.h"
 
 namespace earshot::loadgen {
@@ -52,6 +53,8 @@ struct CallSetup {
     siprec::ClientCall documents;  // ids, parties with their ports
     std::string call_id;
     std::optional<std::chrono::milliseconds> hold_at;
+    sip::Credentials credentials{};  // empty username: a challenge is a refusal
+    std::string cnonce{};
 };
 
 class Call {
@@ -81,6 +84,8 @@ private:
     enum class State : std::uint8_t { Idle, Inviting, Cancelling, Running, Closing, Leaving, Done };
     enum class Hold : std::uint8_t { None, Asking, Held, Resuming, Over };
 
+    bool send_invite(base::Now now, std::string from_tag, std::optional<sip::ExtraHeader> extra);
+    bool answer_challenge(base::Now now, const sip::Message& response);
     void on_invite_answered(base::Now now, const sip::ResponseArrived& response);
     void on_offer_answered(base::Now now, const sip::ResponseArrived& response);
     void on_hold_answered(base::Now now, bool is_accepted);
@@ -115,6 +120,7 @@ private:
     std::optional<base::TimePoint> hold_due_;
     bool peer_takes_update_ = true;
     bool was_answered_ = false;
+    bool was_challenged_ = false;  // the credentials are given once (E-22)
     bool is_close_wanted_ = false;
     bool is_snapshot_wanted_ = false;
 };

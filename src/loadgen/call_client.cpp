@@ -216,6 +216,8 @@ private:
         setup.flow = {plan_.target.transport, 0, 0, plan_.target.address};
         setup.call_id = random_.token(16) + "@" + base::host_to_string(plan_.local);
         setup.hold_at = plan_.options.hold_at;
+        setup.credentials = plan_.options.credentials;
+        setup.cnonce = random_.token(8);
         setup.documents = siprec::make_client_call(random_, now.wall, kParties);
         for (std::size_t party = 0; party < kParties; ++party) {
             siprec::ClientParty& described = setup.documents.parties[party];

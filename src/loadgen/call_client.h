@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/reason.h"
 #include "base/result.h"
+#include "sip/digest.h"
 
 namespace earshot::loadgen {
 
@@ -30,9 +31,10 @@ struct CallOptions {
     std::optional<std::chrono::milliseconds> hold_at;  // hold for 2 s from then on
     std::uint32_t count = 1;                           // calls in all
     double rate = 1.0;                                 // calls started per second
-    std::string local_address;   // literal; empty: the one that routes to `to`
-    bool keyed_payload = false;  // see keyed_payload.h; for load runs
-    std::uint64_t seed = 0;      // 0: from the system; else ids repeat
+    std::string local_address;       // literal; empty: the one that routes to `to`
+    bool keyed_payload = false;      // see keyed_payload.h; for load runs
+    sip::Credentials credentials{};  // for a server that asks for them; empty username: none
+    std::uint64_t seed = 0;          // 0: from the system; else ids repeat
 };
 
 inline constexpr std::uint32_t kMaxCalls = 100'000;  // of one run

@@ -22,6 +22,8 @@ public:
     base::Result<sip::TransactionId> start_request(std::uint32_t,
                                                    const sip::OutOfDialogSpec& spec) override {
         requests.push_back({spec.method, spec.headers, spec.content_type, spec.body});
+        cseq = spec.cseq;
+        from_tag = spec.from_tag;
         return sip::TransactionId{++next_id};
     }
     base::Result<sip::TransactionId> send_request(std::uint32_t, sip::DialogId,
@@ -44,6 +46,8 @@ public:
     std::vector<sip::ResponseSpec> responses;
     std::vector<MediaPlan> plans;
     std::uint64_t next_id = 0;
+    std::uint32_t cseq = 0;
+    std::string from_tag;
     int acks = 0;
     int cancels = 0;
     bool is_media_stopped = false;
@@ -154,6 +158,51 @@ TEST_F(CallTest, OffersTwoStreamsWithCompleteMetadata) {
         invite.headers.begin(), invite.headers.end(),
         [](const auto& header) { return header.name == "Require" && header.value == "siprec"; });
     EXPECT_TRUE(requires_siprec);
+}
+
+class ChallengedCall : public CallTest {
+protected:
+    // Its own call: the fixture's has no credentials.
+    void start() {
+        CallSetup with_password = setup(std::nullopt);
+        with_password.credentials = {"branch", "tulip"};
+        with_password.cnonce = "cc";
+        asked_ = std::make_unique<Call>(std::move(with_password), host_, log_);
+        asked_->start(now_);
+    }
+    void challenge(Call& call) {
+        auto builder = sip::MessageBuilder::response(401);
+        fill(builder, "INVITE")
+            .add(sip::HeaderId::WwwAuthenticate,
+                 R"(Digest realm="r", nonce="n", algorithm=MD5, qop="auth")");
+        call.on_response(now_, {host_.last(), {}, {}, message(builder), true});
+    }
+    std::unique_ptr<Call> asked_;
+};
+
+TEST_F(ChallengedCall, E22_GivesItsCredentialsOnceAndThenFails) {
+    start();
+    challenge(*asked_);
+    ASSERT_EQ(host_.requests.size(), 2U);
+    EXPECT_EQ(host_.cseq, 2U);
+    EXPECT_EQ(host_.from_tag, "a");
+    const sip::ExtraHeader& header = host_.request().headers.back();
+    EXPECT_EQ(header.name, "Authorization");
+    EXPECT_NE(header.value.find("username=\"branch\""), std::string::npos);
+    EXPECT_EQ(header.value.find("tulip"), std::string::npos);
+    EXPECT_FALSE(asked_->is_done());
+    challenge(*asked_);
+    EXPECT_EQ(host_.requests.size(), 2U);
+    EXPECT_TRUE(asked_->is_done());
+    EXPECT_EQ(asked_->result().result, "refused");
+    EXPECT_EQ(asked_->result().sip_status, 401);
+}
+
+TEST_F(ChallengedCall, IsRefusedWhenItHasNoCredentials) {
+    call_.start(now_);
+    challenge(call_);
+    EXPECT_EQ(host_.requests.size(), 1U);
+    EXPECT_EQ(call_.result().sip_status, 401);
 }
 
 TEST_F(CallTest, RunsFromInviteToBye) {

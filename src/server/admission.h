@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/net_address.h"
 #include "base/reason.h"
@@ -12,13 +13,15 @@
 #include "catalog/catalog.h"
 #include "journal/journal.h"
 #include "server/server_config.h"
+#include "sip/agent.h"
 
 namespace earshot::server {
 
 struct Refusal {
-    int status = 503;             // 403 or 503
+    int status = 503;             // 401, 403 or 503
     int retry_after_seconds = 0;  // 0: no Retry-After
     base::Reason reason;
+    std::vector<sip::ExtraHeader> headers{};  // the challenges of a 401
 };
 
 // What admission looks at; taken anew once a second and before each new call.
@@ -33,7 +36,7 @@ struct Load {
 // The configured peer whose list holds this host; null when there is none. Borrowed from `config`.
 const Peer* find_peer(const ServerConfig& config, const base::NetAddress& from);
 
-// May this host talk to us at all? 403.
+// Does its address alone admit this host? 403.
 std::optional<Refusal> check_peer(const ServerConfig& config, const base::NetAddress& from);
 
 // Is there room for one more call? 503 with Retry-After.

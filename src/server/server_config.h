@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/net_address.h"
+#include "sip/digest.h"
 #include "sip/session_timer.h"
 
 namespace earshot::server {
@@ -21,10 +22,12 @@ struct PortRange {
     friend bool operator==(const PortRange&, const PortRange&) = default;
 };
 
-// A client that may send recordings: the address list that admits a listener beyond loopback.
+// A client that may send recordings, known by its address or by digest: the list that admits a
+// listener beyond loopback.
 struct Peer {
-    std::string name;                         // as shown in events and logs
-    std::vector<base::NetAddress> addresses;  // hosts; their port is 0 and means any
+    std::string name{};                         // as shown in events and logs
+    std::vector<base::NetAddress> addresses{};  // hosts; their port is 0 and means any
+    sip::Credentials digest{};                  // empty username: by address alone
 
     // What its messages cannot tell (docs/configuration.md).
     bool records_unmarked = false;               // every INVITE of it is a recording session (E-3)

@@ -24,7 +24,10 @@ constexpr std::string_view kAccept =
 }  // namespace
 
 Signalling::Signalling(const ServerConfig& config, Dependencies dependencies)
-    : config_(config), d_(std::move(dependencies)), clients_(d_.clock.now().wall) {
+    : config_(config),
+      d_(std::move(dependencies)),
+      authentication_(d_.random),
+      clients_(d_.clock.now().wall) {
     sip::AgentConfig agent;
     agent.contact_parameters = ";+sip.srs";  // RFC 7866 §6.2
     for (const auto transport : {sip::Transport::Udp, sip::Transport::Tcp}) {
@@ -182,11 +185,14 @@ void Signalling::answer_outside_dialog(sip::RequestArrived& request) {
     if (request.message.method() == sip::Method::Options) {
         // RFC 3261 §11.2: as an INVITE would be answered; dispatchers probe with it (design:
         // scale).
-        const auto refusal = check_peer(config_, request.flow.remote);
+        const auto refusal =
+            authentication_.check(now, config_, request.flow.remote, request.message);
         const auto full = refusal ? refusal : check_room(config_, load());
         answer.status = full ? full->status : 200;
         answer.headers.push_back({"Accept", std::string(kAccept)});
         answer.headers.push_back({"Supported", "siprec"});
+        if (full)
+            answer.headers.insert(answer.headers.end(), full->headers.begin(), full->headers.end());
         if (full && full->retry_after_seconds > 0)
             answer.headers.push_back({"Retry-After", std::to_string(full->retry_after_seconds)});
     } else if (request.dialog) {
@@ -197,7 +203,7 @@ void Signalling::answer_outside_dialog(sip::RequestArrived& request) {
 
 void Signalling::take_invite(sip::RequestArrived& request) {
     const base::Now now = d_.clock.now();
-    auto refusal = check_peer(config_, request.flow.remote);
+    auto refusal = authentication_.check(now.steady, config_, request.flow.remote, request.message);
     if (!refusal) refusal = check_room(config_, load());
     if (refusal) return refuse(request, *refusal);
 
@@ -236,15 +242,19 @@ void Signalling::take_invite(sip::RequestArrived& request) {
 // Refused before a session looks at it: a row tells who came and why not (design section 4).
 void Signalling::refuse(const sip::RequestArrived& request, const Refusal& refusal) {
     const base::Now now = d_.clock.now();
-    sip::ResponseSpec answer{.status = refusal.status};
+    sip::ResponseSpec answer{.status = refusal.status, .headers = refusal.headers};
     if (refusal.retry_after_seconds > 0)
         answer.headers.push_back({"Retry-After", std::to_string(refusal.retry_after_seconds)});
     answer.headers.push_back({"Warning", fmt::format("399 earshot \"{}\"", refusal.reason.text)});
     static_cast<void>(agent_->respond(now.steady, request.transaction, answer));
     const std::string peer = base::to_string(request.flow.remote);
-    d_.log.warning("an INVITE was refused", {{"peer", peer},
-                                             {"status", std::to_string(refusal.status)},
-                                             {"reason", refusal.reason.text}});
+    // A challenge is the usual beginning of a call by digest.
+    const auto level =
+        refusal.reason.code == "challenged" ? base::LogLevel::Debug : base::LogLevel::Warning;
+    d_.log.write(level, "an INVITE was refused",
+                 {{"peer", peer},
+                  {"status", std::to_string(refusal.status)},
+                  {"reason", refusal.reason.text}});
     write_attempt(refused_attempt(request.flow, request.message, refusal.status, refusal.reason));
 }
 

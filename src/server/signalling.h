@@ -20,6 +20,7 @@
 #include "journal/journal.h"
 #include "server/admission.h"
 #include "server/archiver.h"
+#include "server/authentication.h"
 #include "server/call.h"
 #include "server/client_ledger.h"
 #include "server/server_config.h"
@@ -151,6 +152,7 @@ private:
     ServerConfig config_;
     Dependencies d_;
     std::unique_ptr<sip::Agent> agent_;
+    Authentication authentication_;
     TimerList timers_;
     ClientLedger clients_;
     bool clients_are_dirty_ = true;

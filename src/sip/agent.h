@@ -72,6 +72,8 @@ struct OutOfDialogSpec {
     std::string from{};         // name-addr or addr-spec without tag: "\"A\" <sip:a@example.com>"
     std::string to{};
     std::string call_id{};              // empty: made here
+    std::string from_tag{};             // the same; both and CSeq of a request that is sent again
+    std::uint32_t cseq = 1;             // with credentials stay or go up (§22.2)
     std::vector<std::string> routes{};  // preloaded Route values: "<sip:proxy;lr>"
     Flow flow{};                        // transport, listener and address to send to
     std::vector<ExtraHeader> headers{};

@@ -104,10 +104,11 @@ base::Result<TransactionId> Agent::Core::start_request(base::TimePoint now,
     RequestHead head;
     head.method = spec.method;
     head.uri = spec.request_uri;
-    head.from = bracketed(spec.from) + ";tag=" + random_.token(kTagBytes);
+    head.from = bracketed(spec.from) +
+                ";tag=" + (spec.from_tag.empty() ? random_.token(kTagBytes) : spec.from_tag);
     head.to = bracketed(spec.to);
     head.call_id = spec.call_id.empty() ? random_.token(kCallIdBytes) : spec.call_id;
-    head.cseq = 1;
+    head.cseq = spec.cseq;
     head.routes = spec.routes;
     set_via(head, spec.flow);
     const RequestSpec rest{spec.method, spec.headers, spec.content_type, spec.body};

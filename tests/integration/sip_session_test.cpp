@@ -1,5 +1,5 @@
 // SIP around a recorded call, message by message, against the real binary: session timers (RFC
-// 4028).
+// 4028), digest (RFC 7616).
 #include <gtest/gtest.h>
 
 #include "integration/harness.h"
@@ -97,6 +97,39 @@ TEST_F(SipSession, ATooShortIntervalIsRefusedWith422AndLeavesARow) {
     const auto attempts = nlohmann::json::parse(server_.run({"ls", "--attempts", "--json"}).out);
     ASSERT_EQ(attempts.size(), 1U) << attempts;
     EXPECT_EQ(attempts[0]["reason"]["code"], "session_interval_too_small");
+}
+
+TEST_F(SipSession, P125_E22_AStrangerIsAdmittedByDigestAndHisPasswordIsWrittenNowhere) {
+    const auto right = server_.scratch() / "right";
+    const auto wrong = server_.scratch() / "wrong";
+    write_file(right, "correct-horse-tulip\n");
+    write_file(wrong, "wrong-horse-rose\n");
+    serve(
+        "[log]\nlevel = \"debug\"\n[[peer]]\nname = \"branch\"\nusername = \"branch\"\n"
+        "password_file = \"" +
+        right.string() + "\"\n");
+    const auto place = [&](const std::string& password_file) {
+        const Output call =
+            server_.run({"call", "--to", server_.sip_uri(), "--duration", "1", "--json", "--user",
+                         "branch", "--password-file", password_file});
+        return nlohmann::json::parse(call.out)[0]["sip_status"].get<int>();
+    };
+    EXPECT_EQ(place(wrong), 401);
+    EXPECT_EQ(place(right), 200) << server_.log();
+    const nlohmann::json recordings = server_.wait_for_recordings(1);
+    ASSERT_EQ(recordings.size(), 1U);
+    EXPECT_EQ(recordings[0]["state"], "complete") << recordings[0];
+    // Two challenges, one wrong password, one recording.
+    const auto attempts = nlohmann::json::parse(server_.run({"ls", "--attempts", "--json"}).out);
+    EXPECT_EQ(attempts.size(), 4U) << attempts;
+    // Neither the password nor what is made of it is kept.
+    for (const auto& entry : std::filesystem::recursive_directory_iterator(server_.data())) {
+        if (!entry.is_regular_file()) continue;
+        const std::string bytes = read_file(entry.path());
+        EXPECT_EQ(bytes.find("correct-horse"), std::string::npos) << entry.path();
+        EXPECT_EQ(bytes.find("response=\""), std::string::npos) << entry.path();
+    }
+    EXPECT_EQ(server_.log().find("horse"), std::string::npos);
 }
 
 }  // namespace
