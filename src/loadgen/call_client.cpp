@@ -297,6 +297,7 @@ private:
         }
         with_call(*index, [&](Call& call, base::Now now) { call.on_request(now, action); });
     }
+    void obey(sip::InviteRefused&) {}
     void obey(sip::AckArrived& action) {
         if (const auto index = find({}, action.dialog)) {
             with_call(*index, [&](Call& call, base::Now now) { call.on_ack(now, action); });

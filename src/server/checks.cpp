@@ -58,6 +58,13 @@ std::vector<api::Check> make_checks(const CheckInput& input) {
                               "{} signalling records were lost because the capture thread did not "
                               "keep up.",
                               input.lost_records)});
+    const AttemptLedger::Counters& attempts = input.attempts;
+    checks.push_back(
+        {.name = "attempts",
+         .state = attempts.waiting > 0 || attempts.lost > 0 ? State::Warning : State::Ok,
+         .text = fmt::format("{} INVITEs were refused since the start, {} of them share a row with "
+                             "others like them; {} rows wait for the catalogue, {} were lost.",
+                             attempts.refused, attempts.merged, attempts.waiting, attempts.lost)});
     const auto& sockets = input.sockets;
     checks.push_back(
         {.name = "sip",

@@ -6,6 +6,7 @@
 
 #include "api/api.h"
 #include "server/admission.h"
+#include "server/attempt_ledger.h"
 #include "transport/sip_loop.h"
 
 namespace earshot::server {
@@ -18,6 +19,7 @@ struct CheckInput {
     std::uint64_t archive_failures = 0;
     std::uint64_t lost_records = 0;      // signalling records that found the capture queue full
     std::uint64_t dropped_messages = 0;  // bytes that were no SIP
+    AttemptLedger::Counters attempts{};
 };
 std::vector<api::Check> make_checks(const CheckInput& input);
 

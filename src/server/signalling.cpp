@@ -78,8 +78,8 @@ void Signalling::on_bytes(const sip::Flow& flow, base::Bytes&& bytes) {
                                                          {"reason", std::string(parsed.reason)}});
             agent_->reject_malformed(flow, parsed.message, parsed.status, parsed.reason);
             if (parsed.message.method() == sip::Method::Invite)
-                write_attempt(refused_attempt(flow, parsed.message, parsed.status,
-                                              {"malformed", std::string(parsed.reason)}));
+                tell_refused(flow, parsed.message, parsed.status,
+                             {"malformed", std::string(parsed.reason)});
             break;
         case sip::Verdict::Drop:
             ++dropped_messages_;
@@ -255,27 +255,33 @@ void Signalling::refuse(const sip::RequestArrived& request, const Refusal& refus
                  {{"peer", peer},
                   {"status", std::to_string(refusal.status)},
                   {"reason", refusal.reason.text}});
-    write_attempt(refused_attempt(request.flow, request.message, refusal.status, refusal.reason));
+    tell_refused(request.flow, request.message, refusal.status, refusal.reason);
 }
 
-catalog::Attempt Signalling::refused_attempt(const sip::Flow& flow, const sip::Message& invite,
-                                             int status, base::Reason reason) {
-    const base::WallTime now = d_.clock.now().wall;
+void Signalling::handle(sip::InviteRefused& action) {
+    tell_refused(action.flow, action.message, action.status, std::move(action.reason));
+}
+
+void Signalling::tell_refused(const sip::Flow& flow, const sip::Message& invite, int status,
+                              base::Reason reason) {
+    const base::Now now = d_.clock.now();
     const auto field = [&](sip::HeaderId id) {
         return base::to_valid_utf8(invite.find(id).value_or(""));
     };
-    return {.id = base::to_string(base::make_uuid_v7(now, d_.random)),
-            .recording_id = std::nullopt,
-            .time = now,
-            .call_id = base::to_valid_utf8(invite.call_id()),
-            .from = field(sip::HeaderId::From),
-            .to = field(sip::HeaderId::To),
-            .peer = base::to_string(flow.remote),
-            .transport = base::to_lower(sip::via_name(flow.transport)),
-            .outcome = "refused",
-            .sip_status = static_cast<std::uint16_t>(status),
-            .reason = std::move(reason),
-            .headers = {}};
+    attempts_.add_refused(now.steady,
+                          {.id = base::to_string(base::make_uuid_v7(now.wall, d_.random)),
+                           .recording_id = std::nullopt,
+                           .time = now.wall,
+                           .call_id = base::to_valid_utf8(invite.call_id()),
+                           .from = field(sip::HeaderId::From),
+                           .to = field(sip::HeaderId::To),
+                           .peer = base::to_string(flow.remote),
+                           .transport = base::to_lower(sip::via_name(flow.transport)),
+                           .outcome = "refused",
+                           .sip_status = static_cast<std::uint16_t>(status),
+                           .reason = std::move(reason),
+                           .headers = {}});
+    write_attempts();
 }
 
 void Signalling::handle(sip::CancelArrived& action) {

@@ -20,6 +20,7 @@
 #include "journal/journal.h"
 #include "server/admission.h"
 #include "server/archiver.h"
+#include "server/attempt_ledger.h"
 #include "server/authentication.h"
 #include "server/call.h"
 #include "server/client_ledger.h"
@@ -83,6 +84,7 @@ private:
     void rearm();
     void handle(sip::SendBytes& action);
     void handle(sip::RequestArrived& action);
+    void handle(sip::InviteRefused& action);
     void handle(sip::CancelArrived& action);
     void handle(sip::AckArrived& action);
     void handle(sip::NoAck& action);
@@ -93,8 +95,9 @@ private:
     void answer_outside_dialog(sip::RequestArrived& request);
     void take_invite(sip::RequestArrived& request);
     void refuse(const sip::RequestArrived& request, const Refusal& refusal);
-    catalog::Attempt refused_attempt(const sip::Flow& flow, const sip::Message& invite, int status,
-                                     base::Reason reason);
+    // Leaves the row of an INVITE that became no call.
+    void tell_refused(const sip::Flow& flow, const sip::Message& invite, int status,
+                      base::Reason reason);
 
     // calls -> capture, journal, catalogue, agent
     void run_session(Call& call);
@@ -120,7 +123,7 @@ private:
     void close_recording(const base::Uuid& recording);
     void pause_in_capture(const capture::StreamKey& key, base::WallTime at);
     void log_health(const Load& load);
-    void write_attempt(const catalog::Attempt& attempt);
+    void write_attempts();
 
     // journal
     void store(Call& call, journal::RecordType type, base::Bytes payload, base::WallTime when,
@@ -153,6 +156,7 @@ private:
     Dependencies d_;
     std::unique_ptr<sip::Agent> agent_;
     Authentication authentication_;
+    AttemptLedger attempts_;
     TimerList timers_;
     ClientLedger clients_;
     bool clients_are_dirty_ = true;

@@ -313,7 +313,10 @@ void Signalling::finish(Call& call) {
                  {"peer", attempt.peer},
                  {"status", std::to_string(attempt.sip_status)},
                  {"reason", end.reason.text}});
-    if (!attempt.id.empty()) write_attempt(attempt);
+    if (!attempt.id.empty()) {
+        attempts_.add_call(std::move(attempt));
+        write_attempts();
+    }
 
     timers_.cancel(call.row_timer);
     for (const auto& [number, stream] : call.streams)
@@ -344,15 +347,21 @@ void Signalling::close_recording(const base::Uuid& recording) {
                 [this, recording] { close_recording(recording); });
 }
 
-void Signalling::write_attempt(const catalog::Attempt& attempt) {
-    const auto committed = [this](std::optional<Reason> failure) {  // on the catalogue's thread
-        if (failure)
-            d_.log.error("the catalogue did not take an attempt's row", {{"text", failure->text}});
-    };
-    if (!d_.catalogue.submit({.recordings = {}, .attempts = {attempt}}, committed))
-        d_.log.error(
-            "the catalogue is behind; the row of an INVITE is lost",
-            {{"call_id", attempt.call_id}, {"peer", attempt.peer}, {"outcome", attempt.outcome}});
+// What the catalogue does not take waits in the ledger for the next second.
+void Signalling::write_attempts() {
+    const base::TimePoint now = d_.clock.now().steady;
+    for (auto rows = attempts_.take(now); !rows.empty(); rows = attempts_.take(now)) {
+        const auto committed = [this, rows](std::optional<Reason> failure) {
+            if (!failure) return;  // on the catalogue's thread
+            d_.loop.post([this, rows, failure] {
+                d_.log.error("the catalogue did not take the rows of INVITEs; they wait",
+                             {{"rows", std::to_string(rows.size())}, {"text", failure->text}});
+                attempts_.put_back(d_.clock.now().steady, rows);
+            });
+        };
+        if (d_.catalogue.submit({.recordings = {}, .attempts = rows}, committed)) continue;
+        attempts_.put_back(now, std::move(rows));
+    }
 }
 
 // ---- journal ------------------------------------------------------------------------------------

@@ -120,7 +120,9 @@ void Signalling::every_second() {
                                     .archive_backlog = d_.archiver.backlog(),
                                     .archive_failures = d_.archiver.failures(),
                                     .lost_records = journal_refusals_,
-                                    .dropped_messages = dropped_messages_}));
+                                    .dropped_messages = dropped_messages_,
+                                    .attempts = attempts_.counters()}));
+    write_attempts();
     d_.view.is_ready = !check_room(config_, now);
     if (std::exchange(clients_are_dirty_, false)) d_.view.clients.set(clients_.clients());
     log_health(now);

@@ -16,6 +16,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "base/reason.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "sip/flow.h"
@@ -110,6 +111,16 @@ struct RequestArrived {
     Message message;
 };
 
+// An INVITE that the Agent has refused by itself, without a transaction: merged (482), of a dialog
+// that is not there (481), too large (400), beyond a limit (503). Nothing is to be done; it is told
+// so that no INVITE goes unseen.
+struct InviteRefused {
+    Flow flow{};
+    Message message;
+    int status = 0;
+    base::Reason reason{};  // "merged", "no_such_dialog", "too_large", "too_many_dialogs", ...
+};
+
 // The peer cancelled an INVITE that had no final answer. The Agent has answered the CANCEL with 200
 // and the INVITE with 487; an early dialog of it is gone after this action.
 struct CancelArrived {
@@ -161,7 +172,7 @@ struct DialogEnded {
     DialogId dialog{};
 };
 
-using Action = std::variant<SendBytes, RequestArrived, CancelArrived, AckArrived, NoAck,
+using Action = std::variant<SendBytes, RequestArrived, InviteRefused, CancelArrived, AckArrived, NoAck,
                             ResponseArrived, TransactionTimedOut, TransportFailed, DialogEnded>;
 
 // ---- configuration ----------------------------------------------------------------------------

@@ -105,6 +105,7 @@ private:
     Key server_key(const Message& request, std::string_view method) const;
     std::optional<Key> merge_key(const Message& request) const;
     void on_new_request(base::TimePoint now, const Flow& flow, Message&& message, const Key& key);
+    void refuse(const Flow& flow, Message&& request, int status, base::Reason reason);
     void on_dialog_request(base::TimePoint now, const Flow& flow, Message&& message, const Key& key,
                            Dialog& dialog);
     int check_order(Dialog& dialog, const Message& request) const;

@@ -21,6 +21,10 @@ std::size_t with_reserve(std::size_t max_transactions) {
     return max_transactions + max_transactions / 4;
 }
 
+base::Reason too_many_transactions() {
+    return {"too_many_transactions", "The SIP agent holds as many transactions as it may."};
+}
+
 }  // namespace
 
 // §17.2.3. The branch of an RFC 3261 peer names the transaction with sent-by and method; an older
@@ -72,6 +76,14 @@ void Agent::Core::send_stateless(const Flow& flow, const Message& request, int s
                   .bytes = std::make_shared<const std::string>(response.build())});
 }
 
+// Without a transaction; of an INVITE the TU hears.
+void Agent::Core::refuse(const Flow& flow, Message&& request, int status, base::Reason reason) {
+    send_stateless(flow, request, status, status == 400 ? "Addresses Too Large" : "",
+                   status == 503);
+    if (request.method() != Method::Invite) return;
+    actions_.emplace_back(InviteRefused{flow, std::move(request), status, std::move(reason)});
+}
+
 void Agent::Core::on_request(base::TimePoint now, const Flow& flow, Message&& message) {
     if (message.method() == Method::Ack) return on_ack(now, flow, std::move(message));
     if (message.method() == Method::Cancel) return on_cancel(now, flow, std::move(message));
@@ -91,9 +103,12 @@ void Agent::Core::on_request(base::TimePoint now, const Flow& flow, Message&& me
     if (message.to_tag().empty()) return on_new_request(now, flow, std::move(message), key);
 
     Dialog* dialog = find_dialog(message.call_id(), message.to_tag(), message.from_tag());
-    if (dialog == nullptr) return send_stateless(flow, message, 481);
+    if (dialog == nullptr) {
+        return refuse(flow, std::move(message), 481,
+                      {"no_such_dialog", "The INVITE belongs to a dialog that is not known."});
+    }
     if (transactions_.size() >= with_reserve(config_.max_transactions)) {
-        return send_stateless(flow, message, 503, {}, true);
+        return refuse(flow, std::move(message), 503, too_many_transactions());
     }
     on_dialog_request(now, flow, std::move(message), key, *dialog);
 }
@@ -114,15 +129,22 @@ Transaction& Agent::Core::add_server(const Flow& flow, const Message& request, c
 void Agent::Core::on_new_request(base::TimePoint now, const Flow& flow, Message&& message,
                                  const Key& key) {
     const bool invite = message.method() == Method::Invite;
-    if (transactions_.size() >= config_.max_transactions ||
-        (invite && dialogs_.size() >= config_.max_dialogs)) {
-        return send_stateless(flow, message, 503, {}, true);
+    if (transactions_.size() >= config_.max_transactions) {
+        return refuse(flow, std::move(message), 503, too_many_transactions());
+    }
+    if (invite && dialogs_.size() >= config_.max_dialogs) {
+        return refuse(flow, std::move(message), 503,
+                      {"too_many_dialogs", "The SIP agent holds as many dialogs as it may."});
     }
     if (invite && !fits_dialog(message)) {
-        return send_stateless(flow, message, 400, "Addresses Too Large");
+        return refuse(flow, std::move(message), 400,
+                      {"too_large", "Addresses and routes are longer than a dialog may keep."});
     }
     const auto merge = merge_key(message);
-    if (merge && !merge_keys_.insert(*merge).second) return send_stateless(flow, message, 482);
+    if (merge && !merge_keys_.insert(*merge).second) {
+        return refuse(flow, std::move(message), 482,
+                      {"merged", "The same INVITE came by another way (RFC 3261 section 8.2.2.2)."});
+    }
 
     Transaction& transaction = add_server(flow, message, key);
     transaction.merge_key = merge;

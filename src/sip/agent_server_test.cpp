@@ -246,7 +246,28 @@ TEST_F(AgentServer, MergedRequestGets482) {  // §8.2.2.2
     heard.clear();
     receive(Request{.branch = "z9hG4bKotherpath"}.text());
     EXPECT_THAT(take_statuses(), ElementsAre(100, 482));
+    const auto refused = take_heard<InviteRefused>();
+    EXPECT_EQ(refused.status, 482);
+    EXPECT_EQ(refused.reason.code, "merged");
+    EXPECT_EQ(refused.message.call_id(), "call-1");
+}
+
+TEST_F(AgentServer, E19_AnInviteOfALostDialogGets481AndIsTold) {
+    receive(Request{.to_tag = "nobody"}.text());
+    EXPECT_THAT(take_statuses(), ElementsAre(481));
+    EXPECT_EQ(take_heard<InviteRefused>().reason.code, "no_such_dialog");
+}
+
+TEST_F(AgentServer, P100_AnOlderCSeqIsRefusedAndLeavesTheDialogAsItWas) {
+    establish_call();
+    receive(Request{.method = "UPDATE", .branch = "z9hG4bKu5", .to_tag = tag, .cseq = 5}.text());
+    respond(take_heard<RequestArrived>().transaction, {.status = 200});
+    sent.clear();
+    receive(Request{.method = "UPDATE", .branch = "z9hG4bKu4", .to_tag = tag, .cseq = 4}.text());
+    EXPECT_THAT(take_statuses(), ElementsAre(500));
     EXPECT_THAT(heard, IsEmpty());
+    receive(Request{.method = "UPDATE", .branch = "z9hG4bKu6", .to_tag = tag, .cseq = 6}.text());
+    EXPECT_EQ(take_heard<RequestArrived>().message.cseq().number, 6U);
 }
 
 TEST_F(AgentServer, UnknownDialogGets481AndStrayAckAndResponseNothing) {
@@ -428,6 +449,7 @@ TEST_F(AgentLimits, OverTheLimitANewInviteGets503AndIsForgotten) {
     ASSERT_THAT(sent, SizeIs(1));
     EXPECT_EQ(*sent[0].message.find(HeaderId::RetryAfter), std::to_string(kRetryAfterS));
     EXPECT_THAT(take_statuses(), ElementsAre(503));
+    EXPECT_EQ(take_heard<InviteRefused>().reason.code, "too_many_dialogs");
     EXPECT_EQ(agent.transaction_count(), 1U);
 }
 

@@ -132,5 +132,29 @@ TEST_F(SipSession, P125_E22_AStrangerIsAdmittedByDigestAndHisPasswordIsWrittenNo
     EXPECT_EQ(server_.log().find("horse"), std::string::npos);
 }
 
+TEST_F(SipSession, E19_InvitesThatTheTransactionLayerAnswersLeaveRows) {
+    serve("");
+    ASSERT_EQ(status_of(call("first")), 200);
+    // The same INVITE by another way, and one of a dialog that the server does not know (any more).
+    std::string merged = invite(*client_, "first", "application/sdp", kSdp);
+    merged.replace(merged.find("z9hG4bKfirst"), 12, "z9hG4bKother");
+    client_->send(merged);
+    EXPECT_EQ(status_of(client_->receive()), 482);
+    std::string lost = invite(*client_, "lost", "application/sdp", kSdp);
+    lost.replace(lost.find("To: <sip:recorder@127.0.0.1>"), 28,
+                 "To: <sip:recorder@127.0.0.1>;tag=gone");
+    client_->send(lost);
+    EXPECT_EQ(status_of(client_->receive()), 481);
+    nlohmann::json attempts;
+    EXPECT_TRUE(eventually([&] {
+        attempts = nlohmann::json::parse(server_.run({"ls", "--attempts", "--json"}).out);
+        return attempts.size() == 3;
+    })) << attempts;
+    EXPECT_EQ(attempts[1]["reason"]["code"], "merged") << attempts;
+    EXPECT_EQ(attempts[0]["reason"]["code"], "no_such_dialog") << attempts;
+    EXPECT_NE(server_.run({"doctor"}).out.find("INVITEs were refused since the start"),
+              std::string::npos);
+}
+
 }  // namespace
 }  // namespace earshot::integration
