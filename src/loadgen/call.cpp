@@ -15,7 +15,7 @@ namespace {
 
 using sip::HeaderId;
 
-constexpr std::string_view kAllow = "INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, INFO";
+constexpr std::string_view kAllow = "INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, OPTIONS, INFO";
 constexpr std::string_view kAccept =
     "application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed";
 
@@ -112,6 +112,7 @@ bool Call::send_invite(base::Now now, std::string from_tag, std::optional<sip::E
     spec.cseq = extra ? 2 : 1;
     spec.flow = setup_.flow;
     spec.headers = session_headers();
+    spec.headers.push_back({"Supported", "100rel"});
     if (extra) spec.headers.push_back(*std::move(extra));
     spec.content_type = std::move(body.content_type);
     spec.body = std::move(body.bytes);
@@ -155,7 +156,12 @@ void Call::on_response(base::Now now, const sip::ResponseArrived& response) {
 
 void Call::on_invite_answered(base::Now now, const sip::ResponseArrived& response) {
     const int status = response.message.status();
-    if (status < 200) return;
+    if (status < 200) {
+        if (response.message.lists(HeaderId::Require, "100rel")) {
+            early_answer_ = find_body(response.message, "application/sdp");
+        }
+        return;
+    }
     if (status < 300 && dialog_ && response.dialog != dialog_) {
         // A proxy forked the INVITE; one recording is enough (RFC 3261 §13.2.2.4).
         host_.acknowledge(response.dialog);
@@ -196,7 +202,8 @@ void Call::on_invite_answered(base::Now now, const sip::ResponseArrived& respons
 
 // Takes ports, formats and directions from the answer; false after fail().
 bool Call::apply_answer(const sip::Message& message) {
-    const std::string_view text = find_body(message, "application/sdp");
+    std::string_view text = find_body(message, "application/sdp");
+    if (text.empty()) text = early_answer_;  // a 2xx need not repeat it
     const std::string offer_text = siprec::client_offer(setup_.documents);
     const auto offer = sdp::parse(offer_text);
     const auto answer = sdp::parse(text);
@@ -350,6 +357,9 @@ void Call::on_request(base::Now now, const sip::RequestArrived& request) {
     } else if (method == sip::Method::Update || method == sip::Method::Info ||
                method == sip::Method::Options) {
         host_.respond(request.transaction, {200, {}, {{"Allow", std::string{kAllow}}}, {}, {}});
+    } else if (method == sip::Method::Prack) {
+        host_.respond(request.transaction, {481, {}, {}, {}, {}});
+        return;
     } else {
         host_.respond(request.transaction, {405, {}, {{"Allow", std::string{kAllow}}}, {}, {}});
         return;

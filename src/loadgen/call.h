@@ -116,6 +116,7 @@ private:
     sip::TransactionId closing_{};  // UPDATE with the last metadata
     sip::TransactionId bye_{};
     std::string offer_method_;
+    std::string early_answer_;  // SDP of a reliable provisional response (RFC 3262 §5)
     std::optional<base::TimePoint> answer_by_;
     std::optional<base::TimePoint> hold_due_;
     bool peer_takes_update_ = true;

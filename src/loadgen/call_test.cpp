@@ -205,6 +205,17 @@ TEST_F(ChallengedCall, IsRefusedWhenItHasNoCredentials) {
     EXPECT_EQ(call_.result().sip_status, 401);
 }
 
+TEST_F(CallTest, TakesTheAnswerFromAReliableProvisionalResponse) {
+    call_.start(now_);
+    auto ringing = sip::MessageBuilder::response(183);
+    fill(ringing, "INVITE").add(sip::HeaderId::Require, "100rel").add(sip::HeaderId::Rseq, "1");
+    ringing.body("application/sdp", answer_sdp());
+    call_.on_response(now_, {host_.last(), kDialog, {}, message(ringing), false});
+    answer(200);
+    ASSERT_EQ(host_.plans.size(), 1U);
+    EXPECT_TRUE(host_.plans[0][0].sends);
+}
+
 TEST_F(CallTest, RunsFromInviteToBye) {
     establish();
     EXPECT_EQ(host_.acks, 1);

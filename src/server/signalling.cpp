@@ -8,6 +8,7 @@
 #include "server/attempt_record.h"
 #include "sip/parser.h"
 #include "sip/redact.h"
+#include "siprec/server_answers.h"
 
 namespace earshot::server {
 
@@ -16,10 +17,6 @@ using base::Reason;
 namespace {
 
 constexpr std::chrono::seconds kStopPatience{3};
-
-constexpr std::string_view kAllow = "INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, INFO";
-constexpr std::string_view kAccept =
-    "application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed";
 
 }  // namespace
 
@@ -181,7 +178,7 @@ void Signalling::answer_outside_dialog(sip::RequestArrived& request) {
     const base::TimePoint now = d_.clock.now().steady;
     if (request.message.method() == sip::Method::Invite && !request.dialog)
         return take_invite(request);
-    sip::ResponseSpec answer{.status = 405, .headers = {{"Allow", std::string(kAllow)}}};
+    sip::ResponseSpec answer{.status = 405, .headers = {{"Allow", std::string(siprec::kAllow)}}};
     if (request.message.method() == sip::Method::Options) {
         // RFC 3261 §11.2: as an INVITE would be answered; dispatchers probe with it (design:
         // scale).
@@ -189,13 +186,13 @@ void Signalling::answer_outside_dialog(sip::RequestArrived& request) {
             authentication_.check(now, config_, request.flow.remote, request.message);
         const auto full = refusal ? refusal : check_room(config_, load());
         answer.status = full ? full->status : 200;
-        answer.headers.push_back({"Accept", std::string(kAccept)});
-        answer.headers.push_back({"Supported", "siprec"});
+        answer.headers.push_back({"Accept", std::string(siprec::kAccept)});
+        answer.headers.push_back({"Supported", "100rel, timer"});
         if (full)
             answer.headers.insert(answer.headers.end(), full->headers.begin(), full->headers.end());
         if (full && full->retry_after_seconds > 0)
             answer.headers.push_back({"Retry-After", std::to_string(full->retry_after_seconds)});
-    } else if (request.dialog) {
+    } else if (request.dialog || request.message.method() == sip::Method::Prack) {
         answer.status = 481;  // the dialog's session has ended; only its BYE is still under way
     }
     static_cast<void>(agent_->respond(now, request.transaction, answer));

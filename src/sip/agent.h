@@ -146,6 +146,9 @@ struct NoAck {
 // A response to a request of ours; retransmitted ones are not seen again. A 2xx to an INVITE
 // expects ack(dialog); a second 2xx from another branch of a forking proxy comes with another
 // dialog: acknowledge it and send BYE. `is_final` ends the transaction for the TU otherwise.
+// A reliable provisional response (RFC 3262) is seen once and in order, and has been acknowledged:
+// but when the INVITE carried no offer, the PRACK is the TU's, since it holds the answer
+// (send_request() with rack_value() as RAck).
 struct ResponseArrived {
     TransactionId transaction{};
     DialogId dialog{};
@@ -206,6 +209,9 @@ struct DialogFacts {
     bool is_uac = false;             // we sent the INVITE
     bool is_confirmed = false;
 };
+
+// The value of RAck for a reliable provisional response (RFC 3262 §7.2); empty for any other.
+std::string rack_value(const Message& response);
 
 class Agent {
 public:

@@ -1,4 +1,4 @@
-// Requests of ours: RFC 3261 §8.1, §9.1, §12.2.1, §13.2, §14.1, §15.1.1, §17.1.3.
+// Requests of ours: RFC 3261 §8.1, §9.1, §12.2.1, §13.2, §14.1, §15.1.1, §17.1.3; RFC 3262 §4.
 #include <algorithm>
 
 #include "base/text.h"
@@ -52,6 +52,13 @@ std::string write_request(const RequestHead& head, const RequestSpec& spec,
     request.add(HeaderId::UserAgent, product);
     if (!spec.content_type.empty()) request.body(spec.content_type, spec.body);
     return request.build();
+}
+
+std::string rack_value(const Message& response) {
+    const auto rseq = response.find(HeaderId::Rseq);
+    if (!rseq || !response.lists(HeaderId::Require, "100rel")) return {};
+    return std::string{base::trim(*rseq)} + " " + std::to_string(response.cseq().number) + " " +
+           std::string{response.cseq().method};
 }
 
 std::string Agent::Core::contact(const Flow& flow) const {
@@ -114,7 +121,9 @@ base::Result<TransactionId> Agent::Core::start_request(base::TimePoint now,
     const RequestSpec rest{spec.method, spec.headers, spec.content_type, spec.body};
     auto bytes = std::make_shared<const std::string>(write_request(
         head, rest, needs_contact(spec.method) ? contact(spec.flow) : "", config_.product));
-    return add_client(now, spec.flow, std::move(head), std::move(bytes), {}).id;
+    Transaction& transaction = add_client(now, spec.flow, std::move(head), std::move(bytes), {});
+    if (transaction.invite != nullptr) transaction.invite->has_offer = !spec.content_type.empty();
+    return transaction.id;
 }
 
 base::Result<TransactionId> Agent::Core::send_request(base::TimePoint now, DialogId id,
@@ -141,6 +150,7 @@ base::Result<TransactionId> Agent::Core::send_request(base::TimePoint now, Dialo
     if (invite) {
         dialog->invite_out = transaction.id;
         transaction.invite->is_reinvite = true;
+        transaction.invite->has_offer = !spec.content_type.empty();
         transaction.invite->forks.push_back({dialog->remote_tag, id});
     }
     return transaction.id;
@@ -264,8 +274,10 @@ void Agent::Core::on_invite_response(base::TimePoint now, const Flow& flow,
         if (fork != nullptr) fork->is_accepted = true;
         if (dialog != nullptr) confirm(*dialog, transaction, message);
     }
-    actions_.emplace_back(
-        ResponseArrived{transaction.id, dialog_id, flow, std::move(message), status >= 200});
+    if (fork == nullptr || status >= 200 || take_provisional(now, transaction, *fork, message)) {
+        actions_.emplace_back(
+            ResponseArrived{transaction.id, dialog_id, flow, std::move(message), status >= 200});
+    }
     if (status >= 300) close_invite(now, transaction);
     if (status < 200 && invite.is_cancel_wanted) send_cancel(now, transaction);
     finish(now, transaction, step);
@@ -301,6 +313,22 @@ ClientInvite::Fork* Agent::Core::fork_of(const Flow& flow, Transaction& transact
     fork->dialog = dialog.id;
     if (!transaction.dialog) transaction.dialog = dialog.id;
     return &*fork;
+}
+
+// RFC 3262 §4: acknowledges a reliable provisional response; false for one that is out of order or
+// comes again, which is not to be processed.
+bool Agent::Core::take_provisional(base::TimePoint now, const Transaction& transaction,
+                                   ClientInvite::Fork& fork, const Message& response) {
+    if (!response.lists(HeaderId::Require, "100rel")) return true;
+    const auto rseq = base::parse_number<std::uint32_t>(
+        base::trim(response.find(HeaderId::Rseq).value_or("")));
+    if (!rseq || (fork.rseq && *rseq != *fork.rseq + 1)) return false;
+    fork.rseq = rseq;
+    if (!transaction.invite->has_offer) return true;
+    const auto prack = send_request(
+        now, fork.dialog, {.method = "PRACK", .headers = {{"RAck", rack_value(response)}}});
+    if (prack) find(*prack)->is_hidden = true;
+    return true;
 }
 
 void Agent::Core::confirm(Dialog& dialog, const Transaction& transaction, const Message& response) {

@@ -323,5 +323,102 @@ TEST_F(AgentClient, AckAndCancelAreNoRequestsOfTheTu) {
     EXPECT_FALSE(agent.send_request(now, {}, {.method = "BYE"}));
 }
 
+// ---- reliable provisional responses, RFC 3262 ----
+
+class AgentReliable : public AgentClient {
+protected:
+    static std::string reliable(std::uint32_t rseq) {
+        return fmt::format("Require: 100rel\r\nRSeq: {}\r\n{}", rseq, kContact);
+    }
+    std::vector<std::string> take_pracks() {
+        std::vector<std::string> values;
+        for (const Sent& item : sent) {
+            EXPECT_EQ(item.message.method_name(), "PRACK");
+            values.emplace_back(item.message.find(HeaderId::Rack).value_or(""));
+        }
+        sent.clear();
+        return values;
+    }
+};
+
+TEST_F(AgentReliable, EachIsAcknowledgedOnceInOrder) {  // §4
+    start();
+    sent.clear();
+    receive(response(183, "srs", reliable(9021)));
+    EXPECT_EQ(take_heard<ResponseArrived>().message.status(), 183);
+    EXPECT_THAT(take_pracks(), ElementsAre("9021 1 INVITE"));
+    struct Case {
+        std::uint32_t rseq;
+        bool is_taken;
+    };
+    for (const Case c : {Case{9021, false}, {9023, false}, {9020, false}, {9022, true}}) {
+        receive(response(180, "srs", reliable(c.rseq)));
+        EXPECT_EQ(heard.size(), c.is_taken ? 1U : 0U) << c.rseq;
+        EXPECT_EQ(take_pracks().size(), c.is_taken ? 1U : 0U) << c.rseq;
+        heard.clear();
+    }
+}
+
+TEST_F(AgentReliable, ThePrackGoesToTheRemoteTargetWithItsOwnCSeqAndIsNotSeenByTheTu) {
+    start();
+    sent.clear();
+    receive(response(183, "srs", reliable(1)));
+    ASSERT_THAT(sent, SizeIs(1));
+    const Message prack = sent[0].message;
+    EXPECT_EQ(prack.request_uri(), "sip:srs@192.0.2.9:5090");
+    EXPECT_EQ(prack.cseq().number, 2U);
+    EXPECT_EQ(prack.to_tag(), "srs");
+    heard.clear();
+    receive(response_to(prack, 200, "srs"));
+    EXPECT_THAT(heard, IsEmpty());
+    receive(response(200, "srs", kContact));
+    EXPECT_EQ(take_heard<ResponseArrived>().message.status(), 200);
+    const auto dialogs = agent.dialog_count();
+    EXPECT_EQ(dialogs, 1U);
+}
+
+TEST_F(AgentReliable, EachForkCountsForItself) {
+    start();
+    sent.clear();
+    receive(response(183, "a", reliable(5)));
+    receive(response(183, "b", reliable(700)));
+    receive(response(180, "a", reliable(6)));
+    EXPECT_THAT(take_pracks(), ElementsAre("5 1 INVITE", "700 1 INVITE", "6 1 INVITE"));
+}
+
+TEST_F(AgentReliable, OnesWithoutANumberAreNotProcessedAndUnreliableOnesAreNotAcknowledged) {
+    start();
+    sent.clear();
+    heard.clear();
+    receive(response(183, "srs", "Require: 100rel\r\n"));
+    receive(response(183, "srs", "Require: 100rel\r\nRSeq: many\r\n"));
+    EXPECT_THAT(heard, IsEmpty());
+    receive(response(183, "srs", "RSeq: 1\r\n"));
+    EXPECT_THAT(heard, SizeIs(1));
+    EXPECT_THAT(sent, IsEmpty());
+}
+
+TEST_F(AgentReliable, ThePrackOfAnInviteWithoutAnOfferIsTheTus) {
+    const auto id = agent.start_request(now, {.request_uri = "sip:srs@192.0.2.9:5070",
+                                              .from = "sip:src@192.0.2.1",
+                                              .to = "sip:srs@192.0.2.9",
+                                              .flow = peer});
+    ASSERT_TRUE(id);
+    drain();
+    request = sent.back().message;
+    sent.clear();
+    receive(response(183, "srs", reliable(7)));
+    EXPECT_THAT(sent, IsEmpty());
+    const auto arrived = take_heard<ResponseArrived>();
+    EXPECT_EQ(rack_value(arrived.message), "7 1 INVITE");
+    EXPECT_TRUE(agent.send_request(now, arrived.dialog,
+                                   {.method = "PRACK",
+                                    .headers = {{"RAck", rack_value(arrived.message)}},
+                                    .content_type = "application/sdp",
+                                    .body = "v=0\r\n"}));
+    drain();
+    EXPECT_THAT(take_pracks(), ElementsAre("7 1 INVITE"));
+}
+
 }  // namespace
 }  // namespace earshot::sip

@@ -23,10 +23,12 @@ struct ClientInvite {
         std::string remote_tag{};
         DialogId dialog{};
         bool is_accepted = false;  // its 2xx has been handed to the TU
+        std::optional<std::uint32_t> rseq{};  // of its last reliable provisional response
     };
     RequestHead head{};
     std::vector<Fork> forks{};  // of a re-INVITE: the one dialog, from the start
     bool is_reinvite = false;
+    bool has_offer = false;
     bool is_cancel_wanted = false;
     bool is_cancel_sent = false;
 };
@@ -127,6 +129,8 @@ private:
                             Message&& message);
     ClientInvite::Fork* fork_of(const Flow& flow, Transaction& transaction,
                                 const Message& response);
+    bool take_provisional(base::TimePoint now, const Transaction& transaction,
+                          ClientInvite::Fork& fork, const Message& response);
     void confirm(Dialog& dialog, const Transaction& transaction, const Message& response);
     void close_invite(base::TimePoint now, Transaction& transaction);
     std::string contact(const Flow& flow) const;

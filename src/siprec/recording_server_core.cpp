@@ -335,6 +335,9 @@ void RecordingServerSession::Core::on_request(base::Now now, sip::TransactionId 
         case sip::Method::Options:
             respond(transaction, options_answer());
             break;
+        case sip::Method::Prack:  // of nothing: no provisional response of ours is reliable
+            respond(transaction, plain_answer(481));
+            break;
         case sip::Method::Ack:
         case sip::Method::Cancel:  // never answered here
             break;

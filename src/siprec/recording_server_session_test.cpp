@@ -664,7 +664,8 @@ TEST_F(RecordingServer, E28_AnswersOptionsWithWhatItCan) {
     establish();
     request("OPTIONS");
     EXPECT_EQ(response().status, 200);
-    EXPECT_EQ(header(response(), "Allow"), "INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, INFO");
+    EXPECT_EQ(header(response(), "Allow"),
+              "INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, OPTIONS, INFO");
     EXPECT_THAT(header(response(), "Accept"), HasSubstr("application/rs-metadata"));
 }
 
@@ -749,6 +750,17 @@ TEST_F(RecordingServer, P61_P62_TakesBothClearProfiles) {
                  offer(line(40000, "1"), feedback)));
     EXPECT_THAT(media_lines().at(0), HasSubstr("RTP/AVP 8"));
     EXPECT_THAT(media_lines().at(1), HasSubstr("RTP/AVPF 8"));
+}
+
+// RFC 3262 section 3: we send no reliable provisional response, so no PRACK matches one.
+TEST_F(RecordingServer, TakesAnInviteThatRequires100relAndNoPrack) {
+    start(invite("Require: siprec, 100rel\nContent-Type: application/sdp\n",
+                 offer(line(40000, "1"), "")));
+    EXPECT_EQ(response().status, 200);
+    ack();
+    request("PRACK", "RAck: 1 2 INVITE\n");
+    EXPECT_EQ(response().status, 481);
+    EXPECT_FALSE(session_->is_ended());
 }
 
 TEST_F(RecordingServer, E21_ALostDialogClosesTheStreams) {

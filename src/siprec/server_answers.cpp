@@ -58,7 +58,7 @@ sip::ResponseSpec options_answer() {
     sip::ResponseSpec response = plain_answer(200);
     // siprec does not belong into Supported (P-13).
     response.headers = {
-        {"Allow", std::string{kAllow}}, {"Accept", std::string{kAccept}}, {"Supported", "timer"}};
+        {"Allow", std::string{kAllow}}, {"Accept", std::string{kAccept}}, {"Supported", "100rel, timer"}};
     return response;
 }
 

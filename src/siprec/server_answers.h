@@ -10,7 +10,7 @@
 
 namespace earshot::siprec {
 
-inline constexpr std::string_view kAllow = "INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, INFO";
+inline constexpr std::string_view kAllow = "INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, OPTIONS, INFO";
 inline constexpr std::string_view kAccept =
     "application/sdp, application/rs-metadata+xml, application/rs-metadata, multipart/mixed";
 

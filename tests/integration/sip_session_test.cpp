@@ -156,5 +156,19 @@ TEST_F(SipSession, E19_InvitesThatTheTransactionLayerAnswersLeaveRows) {
               std::string::npos);
 }
 
+TEST_F(SipSession, AClientThatRequires100relIsRecordedAndItsStrayPrackGets481) {
+    serve("");
+    const std::string answer = call("reliable", "Require: 100rel\n");
+    ASSERT_EQ(status_of(answer), 200) << answer;
+    EXPECT_NE(header_of(answer, "Allow").find("PRACK"), std::string::npos);
+    client_->send(in_dialog(*client_, answer, "PRACK", 2, "RAck: 1 1 INVITE\n"));
+    EXPECT_EQ(status_of(client_->receive()), 481);
+    client_->send(in_dialog(*client_, answer, "BYE", 3));
+    EXPECT_EQ(status_of(client_->receive()), 200);
+    const nlohmann::json recordings = server_.wait_for_recordings(1);
+    ASSERT_EQ(recordings.size(), 1U) << server_.log();
+    EXPECT_EQ(recordings[0]["state"], "complete") << recordings[0];
+}
+
 }  // namespace
 }  // namespace earshot::integration
