@@ -59,6 +59,18 @@ std::string set_flag(bool& target, std::string_view text) {
     return {};
 }
 
+// It becomes the Contact of a 302 as it stands.
+std::string set_redirect(std::string& target, std::string_view text) {
+    const bool is_sip = base::istarts_with(text, "sip:") || base::istarts_with(text, "sips:");
+    const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) {
+        return c > ' ' && c < '\x7f' && c != '<' && c != '>' && c != '"';
+    });
+    if (!text.empty() && !(is_sip && is_plain))
+        return "is no SIP URI: expected one like sip:rec2.example.com";
+    target = text;
+    return {};
+}
+
 std::string set_ports(server::PortRange& range, std::string_view text) {
     std::string_view rest = text;
     const auto low = base::parse_number<std::uint16_t>(base::take_until(rest, '-'));
@@ -95,6 +107,9 @@ constexpr std::array kKeys{
         [](ServerConfig& c, std::string_view t) {
             return set_number(c.max_calls, t, 1, 1'000'000);
         }},
+    Key{"sip", "redirect_to", Kind::Text, "",
+        "SIP URI that new calls are sent to by 302, for maintenance",
+        [](ServerConfig& c, std::string_view t) { return set_redirect(c.redirect_to, t); }},
     Key{"sip", "session_expires_s", Kind::Number, "1800",
         "session interval (RFC 4028): half of it passes between refreshes",
         [](ServerConfig& c, std::string_view t) {

@@ -84,6 +84,17 @@ TEST(Config, SessionIntervalIsNoShorterThanItsMinimum) {
     EXPECT_TRUE(parse("[sip]\nsession_expires_s = 90\n"));
 }
 
+TEST(Config, RedirectionIsToASipUri) {
+    EXPECT_EQ(parse("[sip]\nredirect_to = \"sip:rec2.example.com\"\n")->redirect_to,
+              "sip:rec2.example.com");
+    EXPECT_TRUE(parse("[sip]\nredirect_to = \"\"\n")->redirect_to.empty());
+    for (const char* wrong : {"rec2.example.com", "sip:a b", "sip:a>;x"}) {
+        EXPECT_NE(error_of("[sip]\nredirect_to = \"" + std::string{wrong} + "\"\n").find("SIP URI"),
+                  std::string::npos)
+            << wrong;
+    }
+}
+
 TEST(Config, PageBeyondLoopbackIsRefusedWhileThereAreNoAccounts) {
     EXPECT_NE(error_of("[http]\nlisten = \"0.0.0.0:8080\"\n").find("accounts"), std::string::npos);
 }

@@ -41,6 +41,12 @@ std::optional<Refusal> check_peer(const ServerConfig& config, const base::NetAdd
 
 std::optional<Refusal> check_room(const ServerConfig& config, const Load& load) {
     if (load.stopping) return busy(kRetryLater, "stopping", "The server is being stopped.");
+    if (!config.redirect_to.empty())
+        return Refusal{.status = 302,
+                       .reason = {"redirected", fmt::format("New calls are sent to {} "
+                                                            "(sip.redirect_to).",
+                                                            config.redirect_to)},
+                       .headers = {{"Contact", "<" + config.redirect_to + ">"}}};
     if (load.calls >= config.max_calls)
         return busy(
             kRetrySoon, "too_many_calls",

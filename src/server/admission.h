@@ -18,10 +18,10 @@
 namespace earshot::server {
 
 struct Refusal {
-    int status = 503;             // 401, 403 or 503
+    int status = 503;             // 302, 401, 403 or 503
     int retry_after_seconds = 0;  // 0: no Retry-After
     base::Reason reason;
-    std::vector<sip::ExtraHeader> headers{};  // the challenges of a 401
+    std::vector<sip::ExtraHeader> headers{};  // of a 401 the challenges, of a 302 Contact
 };
 
 // What admission looks at; taken anew once a second and before each new call.
@@ -39,7 +39,7 @@ const Peer* find_peer(const ServerConfig& config, const base::NetAddress& from);
 // Does its address alone admit this host? 403.
 std::optional<Refusal> check_peer(const ServerConfig& config, const base::NetAddress& from);
 
-// Is there room for one more call? 503 with Retry-After.
+// Is there room for one more call? 503 with Retry-After; 302 when calls are to go elsewhere.
 std::optional<Refusal> check_room(const ServerConfig& config, const Load& load);
 
 }  // namespace earshot::server

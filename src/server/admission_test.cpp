@@ -58,6 +58,20 @@ TEST(Admission, EachWantOfRoomIsA503WithItsOwnReason) {
     }
 }
 
+TEST(Admission, E17_AMaintainedServerSendsNewCallsElsewhere) {
+    ServerConfig config;
+    config.redirect_to = "sip:rec2.example.com;transport=tcp";
+    const auto refusal = check_room(config, roomy());
+    ASSERT_TRUE(refusal);
+    EXPECT_EQ(refusal->status, 302);
+    ASSERT_EQ(refusal->headers.size(), 1U);
+    EXPECT_EQ(refusal->headers[0].value, "<sip:rec2.example.com;transport=tcp>");
+    EXPECT_EQ(refusal->reason.code, "redirected");
+    Load stopping = roomy();
+    stopping.stopping = true;
+    EXPECT_EQ(check_room(config, stopping)->status, 503);
+}
+
 TEST(Admission, LastCallsAtTheEdgeAreTaken) {
     ServerConfig config;
     config.max_calls = 10;

@@ -65,17 +65,16 @@ void AttemptLedger::merge(base::TimePoint now, catalog::Attempt row) {
 
 void AttemptLedger::take_due_groups(base::TimePoint now) {
     for (auto group = groups_.begin(); group != groups_.end();) {
-        if (now - group->second.since < kAttemptGroupTime ||
-            ready_.size() >= kMaxWaitingAttempts) {
+        if (now - group->second.since < kAttemptGroupTime || ready_.size() >= kMaxWaitingAttempts) {
             ++group;
             continue;
         }
         catalog::Attempt row = std::move(group->second.first);
         const std::string text = row.reason ? row.reason->text : "";
-        row.reason = base::Reason{
-            reason_of(row), fmt::format("{} INVITEs were refused like this one, the first of "
-                                        "them, and share its row: {}",
-                                        group->second.count, text)};
+        row.reason = base::Reason{reason_of(row),
+                                  fmt::format("{} INVITEs were refused like this one, the first of "
+                                              "them, and share its row: {}",
+                                              group->second.count, text)};
         ready_.push_back(std::move(row));
         group = groups_.erase(group);
     }

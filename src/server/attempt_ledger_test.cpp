@@ -84,8 +84,8 @@ TEST(AttemptLedger, GroupsAreByHostAndReasonAndBounded) {
     }
     const auto rows = take_all(ledger, kStart + kAttemptGroupTime);
     EXPECT_EQ(rows.size(), kMaxAttemptGroups + 1);
-    const auto rest = std::find_if(rows.begin(), rows.end(),
-                                   [](const auto& row) { return row.peer.empty(); });
+    const auto rest =
+        std::find_if(rows.begin(), rows.end(), [](const auto& row) { return row.peer.empty(); });
     ASSERT_NE(rest, rows.end());
     EXPECT_EQ(rest->reason->text.substr(0, 13), "10000 INVITEs");
 }

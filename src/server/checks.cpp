@@ -10,11 +10,14 @@ std::vector<api::Check> make_checks(const CheckInput& input) {
     using State = api::Check::State;
     std::vector<api::Check> checks;
     const auto room = check_room(config, now);
-    checks.push_back({.name = "new_calls",
-                      .state = room ? State::Failed : State::Ok,
-                      .text = room ? "New calls are refused: " + room->reason.text
-                                   : fmt::format("New calls are taken; {} of {} are running.",
-                                                 now.calls, config.max_calls)});
+    checks.push_back(
+        {.name = "new_calls",
+         .state = !room                 ? State::Ok
+                  : room->status == 302 ? State::Warning
+                                        : State::Failed,
+         .text = room ? (room->status == 302 ? "" : "New calls are refused: ") + room->reason.text
+                      : fmt::format("New calls are taken; {} of {} are running.", now.calls,
+                                    config.max_calls)});
     checks.push_back(
         {.name = "journal",
          .state = now.journal.ok ? State::Ok : State::Failed,

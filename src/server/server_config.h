@@ -46,7 +46,8 @@ struct ServerConfig {
     bool insecure = false;  // take SIP from any address although the listener is not loopback
     bool strict = false;    // refuse what the standards do not allow instead of noting it
     sip::SessionTimerConfig session_timer{};
-    std::vector<Peer> peers;  // empty: every address that reaches the listener
+    std::string redirect_to{};  // SIP URI: new calls get 302 to it (maintenance); empty: taken
+    std::vector<Peer> peers;    // empty: every address that reaches the listener
 
     std::chrono::milliseconds commit_interval{200};
     std::chrono::milliseconds linger{1000};  // a recording closes this long after its last dialog

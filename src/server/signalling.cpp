@@ -313,7 +313,7 @@ void Signalling::handle(sip::ResponseArrived& action) {
     const bool is_ok = action.message.status() >= 200 && action.message.status() < 300;
     if (is_ok && action.message.cseq_method() == sip::Method::Invite)
         static_cast<void>(agent_->ack(d_.clock.now().steady, action.dialog, {}));
-    call->session->on_response(d_.clock.now(), action.message);
+    call->session->on_response(d_.clock.now(), action.message, action.retry_after);
     run_session(*call);
 }
 

@@ -7,6 +7,7 @@
 // Nothing here calls back, blocks, reads a clock or throws for what a peer sends.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -155,6 +156,8 @@ struct ResponseArrived {
     Flow flow{};
     Message message;
     bool is_final = false;
+    // The peer had a request of its own under way: ours may be tried again then (glare, §14.1).
+    std::optional<std::chrono::milliseconds> retry_after{};
 };
 
 // No final response came (to be treated as 408, §8.1.3.1). Ends the transaction.
@@ -175,8 +178,9 @@ struct DialogEnded {
     DialogId dialog{};
 };
 
-using Action = std::variant<SendBytes, RequestArrived, InviteRefused, CancelArrived, AckArrived, NoAck,
-                            ResponseArrived, TransactionTimedOut, TransportFailed, DialogEnded>;
+using Action =
+    std::variant<SendBytes, RequestArrived, InviteRefused, CancelArrived, AckArrived, NoAck,
+                 ResponseArrived, TransactionTimedOut, TransportFailed, DialogEnded>;
 
 // ---- configuration ----------------------------------------------------------------------------
 

@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "sip/agent_core.h"
 #include "sip/agent_limits.h"
+#include "sip/retry.h"
 
 namespace earshot::sip {
 
@@ -225,8 +226,10 @@ void Agent::Core::on_response(base::TimePoint now, const Flow& flow, Message&& m
         if (dialog != nullptr && transaction.method == Method::Update && is_success(status)) {
             dialog->refresh_target(message);
         }
+        const auto retry_after =
+            dialog != nullptr ? glare_delay(message, dialog->is_uac, random_) : std::nullopt;
         actions_.emplace_back(ResponseArrived{transaction.id, transaction.dialog, flow,
-                                              std::move(message), status >= 200});
+                                              std::move(message), status >= 200, retry_after});
         // §15.1.1: the session ends with the BYE, whatever the peer says to it.
         if (dialog != nullptr && transaction.method == Method::Bye && status >= 200) {
             end(now, *dialog);
@@ -275,8 +278,11 @@ void Agent::Core::on_invite_response(base::TimePoint now, const Flow& flow,
         if (dialog != nullptr) confirm(*dialog, transaction, message);
     }
     if (fork == nullptr || status >= 200 || take_provisional(now, transaction, *fork, message)) {
-        actions_.emplace_back(
-            ResponseArrived{transaction.id, dialog_id, flow, std::move(message), status >= 200});
+        const auto retry_after = dialog != nullptr && invite.is_reinvite
+                                     ? glare_delay(message, dialog->is_uac, random_)
+                                     : std::nullopt;
+        actions_.emplace_back(ResponseArrived{transaction.id, dialog_id, flow, std::move(message),
+                                              status >= 200, retry_after});
     }
     if (status >= 300) close_invite(now, transaction);
     if (status < 200 && invite.is_cancel_wanted) send_cancel(now, transaction);
@@ -320,8 +326,8 @@ ClientInvite::Fork* Agent::Core::fork_of(const Flow& flow, Transaction& transact
 bool Agent::Core::take_provisional(base::TimePoint now, const Transaction& transaction,
                                    ClientInvite::Fork& fork, const Message& response) {
     if (!response.lists(HeaderId::Require, "100rel")) return true;
-    const auto rseq = base::parse_number<std::uint32_t>(
-        base::trim(response.find(HeaderId::Rseq).value_or("")));
+    const auto rseq =
+        base::parse_number<std::uint32_t>(base::trim(response.find(HeaderId::Rseq).value_or("")));
     if (!rseq || (fork.rseq && *rseq != *fork.rseq + 1)) return false;
     fork.rseq = rseq;
     if (!transaction.invite->has_offer) return true;

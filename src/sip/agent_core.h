@@ -22,7 +22,7 @@ struct ClientInvite {
     struct Fork {
         std::string remote_tag{};
         DialogId dialog{};
-        bool is_accepted = false;  // its 2xx has been handed to the TU
+        bool is_accepted = false;             // its 2xx has been handed to the TU
         std::optional<std::uint32_t> rseq{};  // of its last reliable provisional response
     };
     RequestHead head{};

@@ -142,8 +142,9 @@ void Agent::Core::on_new_request(base::TimePoint now, const Flow& flow, Message&
     }
     const auto merge = merge_key(message);
     if (merge && !merge_keys_.insert(*merge).second) {
-        return refuse(flow, std::move(message), 482,
-                      {"merged", "The same INVITE came by another way (RFC 3261 section 8.2.2.2)."});
+        return refuse(
+            flow, std::move(message), 482,
+            {"merged", "The same INVITE came by another way (RFC 3261 section 8.2.2.2)."});
     }
 
     Transaction& transaction = add_server(flow, message, key);

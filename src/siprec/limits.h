@@ -4,6 +4,7 @@
 
 #include <chrono>
 #include <cstddef>
+#include <cstdint>
 
 namespace earshot::siprec {
 
@@ -24,5 +25,8 @@ inline constexpr std::size_t kMaxDtmfBodyBytes = 1024;  // of an INFO that carri
 inline constexpr std::chrono::seconds kSnapshotDelay{5};
 // A reference to an id that nobody has defined yet is held open so long (E-11).
 inline constexpr std::chrono::seconds kReferenceDelay{2};
+
+// So often is a request of ours tried again that met one of the client (glare).
+inline constexpr std::uint32_t kMaxGlareRetries = 5;
 
 }  // namespace earshot::siprec

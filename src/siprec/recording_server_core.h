@@ -38,7 +38,8 @@ public:
     void on_cancel(base::Now now);
     void on_ack(base::Now now, const sip::Message& ack);
     void on_no_ack(base::Now now);
-    void on_response(base::Now now, const sip::Message& response);
+    void on_response(base::Now now, const sip::Message& response,
+                     std::optional<std::chrono::milliseconds> retry_after);
     void on_request_timed_out(base::Now now);
     void on_request_not_sent(base::Now now);
     void on_dialog_lost(base::Now now, base::Reason reason);
@@ -66,6 +67,10 @@ private:
 
     // Our request that waits for its final response: one at a time.
     enum class Asked : std::uint8_t { Nothing, Snapshot, Refresh };
+    struct Retry {  // after glare
+        Asked what;
+        base::TimePoint at;
+    };
 
     // The SDP of a request, if any, or why it cannot be read.
     using Offer = std::optional<base::Result<sdp::KeptDescription>>;
@@ -131,6 +136,9 @@ private:
     bool peer_takes_update_ = true;  // by its Allow
     bool is_offering_ = false;       // our re-INVITE is under way
     Asked asked_ = Asked::Nothing;
+    std::string snapshot_reason_;
+    std::optional<Retry> retry_;  // nothing else is asked before it
+    std::uint32_t retries_ = 0;
     std::unique_ptr<Pending> pending_;
     MediaLines lines_;
     SessionMetadata metadata_;

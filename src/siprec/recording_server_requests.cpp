@@ -3,6 +3,7 @@
 // INVITE of the client is being answered or acknowledged.
 #include <algorithm>
 
+#include "siprec/limits.h"
 #include "siprec/recording_server_core.h"
 #include "siprec/server_answers.h"
 
@@ -23,6 +24,17 @@ void RecordingServerSession::Core::on_time(base::Now now) {
         return;
     }
     if (is_busy()) return;
+    if (retry_) {
+        if (now.steady < retry_->at) return;
+        const Asked what = retry_->what;
+        retry_.reset();
+        if (what == Asked::Refresh) {
+            send_refresh();
+        } else {
+            ask_for_snapshot(snapshot_reason_);
+        }
+        return;
+    }
     if (due == Due::Refresh) {
         send_refresh();
         return;
@@ -34,15 +46,16 @@ void RecordingServerSession::Core::on_time(base::Now now) {
 std::optional<base::TimePoint> RecordingServerSession::Core::deadline() const {
     if (state_ != State::Established) return std::nullopt;
     // A transaction in the way is waited for: its end calls for a new look at the deadline.
-    const auto timer = timer_.deadline(!is_busy());
+    const auto timer = timer_.deadline(!is_busy() && !retry_);
     if (is_busy()) return timer;
-    const auto metadata = metadata_.deadline();
-    return timer && metadata ? std::min(timer, metadata) : timer ? timer : metadata;
+    const auto other = retry_ ? std::optional{retry_->at} : metadata_.deadline();
+    return timer && other ? std::min(timer, other) : timer ? timer : other;
 }
 
 void RecordingServerSession::Core::ask_for_snapshot(const std::string& reason) {
     actions_.emplace_back(make_event("snapshot_requested", kNoStream, {{"reason", reason}}));
     asked_ = Asked::Snapshot;
+    snapshot_reason_ = reason;
     sip::RequestSpec request = snapshot_request(reason);
     // Every UPDATE refreshes the session (RFC 4028 section 7.4), so it says for how long.
     if (timer_.is_running()) add_headers(request.headers, timer_.request_headers());
@@ -57,10 +70,18 @@ void RecordingServerSession::Core::send_refresh() {
     actions_.emplace_back(SendRequest{std::move(request)});
 }
 
-void RecordingServerSession::Core::on_response(base::Now now, const sip::Message& response) {
+void RecordingServerSession::Core::on_response(
+    base::Now now, const sip::Message& response,
+    std::optional<std::chrono::milliseconds> retry_after) {
     if (response.status() < 200 || state_ != State::Established || asked_ == Asked::Nothing) return;
     const Asked asked = std::exchange(asked_, Asked::Nothing);
     const bool was_offer = std::exchange(is_offering_, false);
+    if (retry_after && retries_ < kMaxGlareRetries) {
+        ++retries_;
+        retry_ = Retry{asked, now.steady + *retry_after};
+        return;
+    }
+    retries_ = 0;
     if (response.status() < 300) {
         timer_.on_accepted(now.steady, sip::read_session_timer(response));
         const RequestBody body = read_body(response);

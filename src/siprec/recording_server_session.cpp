@@ -34,8 +34,9 @@ void RecordingServerSession::on_ack(base::Now now, const sip::Message& ack) {
     core_->on_ack(now, ack);
 }
 void RecordingServerSession::on_no_ack(base::Now now) { core_->on_no_ack(now); }
-void RecordingServerSession::on_response(base::Now now, const sip::Message& response) {
-    core_->on_response(now, response);
+void RecordingServerSession::on_response(base::Now now, const sip::Message& response,
+                                         std::optional<std::chrono::milliseconds> retry_after) {
+    core_->on_response(now, response, retry_after);
 }
 void RecordingServerSession::on_request_timed_out(base::Now now) {
     core_->on_request_timed_out(now);

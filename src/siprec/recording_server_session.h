@@ -139,8 +139,10 @@ public:
     void on_cancel(base::Now now);  // the initial INVITE (ends the session) or a re-INVITE
     void on_ack(base::Now now, const sip::Message& ack);
     void on_no_ack(base::Now now);
-    void on_response(base::Now now, const sip::Message& response);  // to a SendRequest
-    void on_request_timed_out(base::Now now);                       // as good as a 408
+    // To a SendRequest. `retry_after`: as sip::ResponseArrived tells it.
+    void on_response(base::Now now, const sip::Message& response,
+                     std::optional<std::chrono::milliseconds> retry_after = std::nullopt);
+    void on_request_timed_out(base::Now now);  // as good as a 408
     void on_request_not_sent(base::Now now);
     // The dialog is gone without a BYE (its flow or its BYE is lost): everything is closed.
     void on_dialog_lost(base::Now now, base::Reason reason);

@@ -57,8 +57,9 @@ sip::ResponseSpec try_later(int status, int seconds, std::string_view phrase) {
 sip::ResponseSpec options_answer() {
     sip::ResponseSpec response = plain_answer(200);
     // siprec does not belong into Supported (P-13).
-    response.headers = {
-        {"Allow", std::string{kAllow}}, {"Accept", std::string{kAccept}}, {"Supported", "100rel, timer"}};
+    response.headers = {{"Allow", std::string{kAllow}},
+                        {"Accept", std::string{kAccept}},
+                        {"Supported", "100rel, timer"}};
     return response;
 }
 

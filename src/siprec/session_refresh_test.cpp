@@ -1,4 +1,5 @@
 // Session timers of a recording session in the server's role (RFC 4028, E-21).
+#include "siprec/limits.h"
 #include "siprec/session_fixture.h"
 
 namespace earshot::siprec {
@@ -34,15 +35,18 @@ protected:
         actions_.clear();
     }
     void answer(int status, std::string_view method, std::string_view headers = {},
-                std::string_view body = {}) {
+                std::string_view body = {},
+                std::optional<std::chrono::milliseconds> retry_after = std::nullopt) {
         actions_.clear();
         session_->on_response(
-            now_, message_of(to_wire("SIP/2.0 " + std::to_string(status) +
-                                     " X\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\n"
-                                     "From: <sip:a@a.example>;tag=1\nTo: <sip:b@b.example>;tag=2\n"
-                                     "Call-ID: 1\nCSeq: 1 " +
-                                     std::string{method} + "\n" + std::string{headers} + "\n" +
-                                     std::string{body})));
+            now_,
+            message_of(to_wire("SIP/2.0 " + std::to_string(status) +
+                               " X\nVia: SIP/2.0/UDP a;branch=z9hG4bK1\n"
+                               "From: <sip:a@a.example>;tag=1\nTo: <sip:b@b.example>;tag=2\n"
+                               "Call-ID: 1\nCSeq: 1 " +
+                               std::string{method} + "\n" + std::string{headers} + "\n" +
+                               std::string{body})),
+            retry_after);
         drain();
     }
     sip::RequestSpec sent() const {
@@ -262,6 +266,44 @@ TEST_F(SessionRefresh, E18_AnOfferThatMeetsOurReinviteIsRefused) {
     EXPECT_EQ(response().status, 491);
     request("UPDATE");
     EXPECT_EQ(response().status, 200);
+}
+
+TEST_F(SessionRefresh, E18_ARefreshThatMetTheirsIsTriedAgainWhenTold) {
+    establish("Supported: timer\nSession-Expires: 600;refresher=uas\n");
+    wait(300s);
+    answer(491, "UPDATE", {}, {}, 1230ms);
+    EXPECT_THAT(all<SendRequest>(), IsEmpty());
+    EXPECT_EQ(session_->deadline(), now_.steady + 1230ms);
+    wait(1229ms);
+    EXPECT_THAT(all<SendRequest>(), IsEmpty());
+    wait(1ms);
+    EXPECT_EQ(sent().method, "UPDATE");
+}
+
+TEST_F(SessionRefresh, E18_GlareWithoutEndIsARefusalAndEndsNothing) {
+    establish("Supported: timer\nSession-Expires: 600;refresher=uas\n");
+    wait(300s);
+    for (std::uint32_t i = 0; i < kMaxGlareRetries; ++i) {
+        answer(491, "UPDATE", {}, {}, 100ms);
+        wait(100ms);
+        ASSERT_EQ(all<SendRequest>().size(), 1U) << i;
+    }
+    answer(491, "UPDATE", {}, {}, 100ms);
+    EXPECT_EQ(count("session_refresh_refused"), 1U);
+    EXPECT_FALSE(session_->is_ended());
+    EXPECT_EQ(session_->deadline(), now_.steady + 300s);
+}
+
+TEST_F(SessionRefresh, E18_ASnapshotRequestThatMetTheirsIsTriedAgain) {
+    start(message_of(
+        in_dialog("INVITE", "Require: siprec\nContent-Type: application/sdp\n", kOffer)));
+    ack();
+    wait(5s);
+    answer(500, "UPDATE", "Retry-After: 3\n", {}, 3s);
+    EXPECT_EQ(count("snapshot_refused"), 0U);
+    request("INFO");
+    wait(3s);
+    EXPECT_EQ(sent().content_type, "application/rs-metadata+xml");
 }
 
 TEST_F(SessionRefresh, AnAnswerAfterTheEndChangesNothing) {

@@ -2,6 +2,8 @@
 // 4028), digest (RFC 7616).
 #include <gtest/gtest.h>
 
+#include <csignal>
+
 #include "integration/harness.h"
 #include "integration/udp_client.h"
 
@@ -20,7 +22,7 @@ protected:
     // The final answer to an INVITE with these headers; a 200 is acknowledged.
     std::string call(const std::string& call_id, const std::string& headers = {}) {
         client_->send(invite(*client_, call_id, "application/sdp", kSdp, headers));
-        std::string answer = client_->receive();
+        std::string answer = receive_answer("INVITE");
         if (status_of(answer) != 200) return answer;
         client_->send(in_dialog(*client_, answer, "ACK", 1));
         send_media(answer);
@@ -40,6 +42,17 @@ protected:
     }
     static int status_of(const std::string& answer) {
         return answer.starts_with("SIP/2.0 ") ? std::stoi(answer.substr(8, 3)) : 0;
+    }
+    // The next answer to a request of that method; requests of the server are answered 200.
+    std::string receive_answer(const std::string& method) const {
+        for (;;) {
+            std::string message = client_->receive();
+            if (message.empty()) return message;
+            if (!message.starts_with("SIP/2.0"))
+                client_->send(answer_to(message, "200 OK"));
+            else if (header_of(message, "CSeq").ends_with(" " + method))
+                return message;
+        }
     }
     // The next request of that method; others are answered 200.
     std::string receive_request(const std::string& method) const {
@@ -139,12 +152,12 @@ TEST_F(SipSession, E19_InvitesThatTheTransactionLayerAnswersLeaveRows) {
     std::string merged = invite(*client_, "first", "application/sdp", kSdp);
     merged.replace(merged.find("z9hG4bKfirst"), 12, "z9hG4bKother");
     client_->send(merged);
-    EXPECT_EQ(status_of(client_->receive()), 482);
+    EXPECT_EQ(status_of(receive_answer("INVITE")), 482);
     std::string lost = invite(*client_, "lost", "application/sdp", kSdp);
     lost.replace(lost.find("To: <sip:recorder@127.0.0.1>"), 28,
                  "To: <sip:recorder@127.0.0.1>;tag=gone");
     client_->send(lost);
-    EXPECT_EQ(status_of(client_->receive()), 481);
+    EXPECT_EQ(status_of(receive_answer("INVITE")), 481);
     nlohmann::json attempts;
     EXPECT_TRUE(eventually([&] {
         attempts = nlohmann::json::parse(server_.run({"ls", "--attempts", "--json"}).out);
@@ -162,12 +175,59 @@ TEST_F(SipSession, AClientThatRequires100relIsRecordedAndItsStrayPrackGets481) {
     ASSERT_EQ(status_of(answer), 200) << answer;
     EXPECT_NE(header_of(answer, "Allow").find("PRACK"), std::string::npos);
     client_->send(in_dialog(*client_, answer, "PRACK", 2, "RAck: 1 1 INVITE\n"));
-    EXPECT_EQ(status_of(client_->receive()), 481);
+    EXPECT_EQ(status_of(receive_answer("PRACK")), 481);
     client_->send(in_dialog(*client_, answer, "BYE", 3));
-    EXPECT_EQ(status_of(client_->receive()), 200);
+    EXPECT_EQ(status_of(receive_answer("BYE")), 200);
     const nlohmann::json recordings = server_.wait_for_recordings(1);
     ASSERT_EQ(recordings.size(), 1U) << server_.log();
     EXPECT_EQ(recordings[0]["state"], "complete") << recordings[0];
+}
+
+TEST_F(SipSession, E18_ARefreshThatMetTheirsComesAgain) {
+    serve(kShortTimer);
+    const std::string answer =
+        call("glare", "Supported: timer\nSession-Expires: 8;refresher=uas\n");
+    ASSERT_EQ(status_of(answer), 200) << answer;
+    const std::string first = receive_request("UPDATE");
+    ASSERT_FALSE(first.empty()) << server_.log();
+    client_->send(answer_to(first, "491 Request Pending"));
+    const std::string second = receive_request("UPDATE");
+    ASSERT_FALSE(second.empty()) << server_.log();
+    EXPECT_NE(header_of(second, "CSeq"), header_of(first, "CSeq"));
+    client_->send(answer_to(second, "200 OK", "Session-Expires: 8;refresher=uac\n"));
+}
+
+TEST_F(SipSession, E17_ByReloadNewCallsAndProbesAreSentElsewhereAndRunningCallsGoOn) {
+    const auto file = server_.scratch() / "earshot.toml";
+    serve("");
+    const auto probe = [&](const std::string& number) {
+        std::string options = invite(*client_, "probe" + number, "application/sdp", "");
+        options.replace(0, 6, "OPTIONS");
+        options.replace(options.find("CSeq: 1 INVITE"), 14, "CSeq: 1 OPTIONS");
+        client_->send(options);
+        return receive_answer("OPTIONS");
+    };
+    EXPECT_EQ(status_of(probe("1")), 200);
+    const std::string running = call("before");
+    ASSERT_EQ(status_of(running), 200);
+
+    write_file(file, "[sip]\nredirect_to = \"sip:rec2.example.com\"\n");
+    server_.process().signal(SIGHUP);
+    ASSERT_TRUE(eventually(
+        [&] { return server_.log().find("configuration reloaded") != std::string::npos; }));
+    const std::string moved = call("moved");
+    EXPECT_EQ(status_of(moved), 302) << moved;
+    EXPECT_EQ(header_of(moved, "Contact"), "<sip:rec2.example.com>");
+    const std::string elsewhere = probe("2");
+    EXPECT_EQ(status_of(elsewhere), 302);
+    EXPECT_EQ(header_of(elsewhere, "Contact"), "<sip:rec2.example.com>");
+    client_->send(in_dialog(*client_, running, "BYE", 2));
+    EXPECT_EQ(status_of(receive_answer("BYE")), 200);
+    const nlohmann::json recordings = server_.wait_for_recordings(1);
+    ASSERT_EQ(recordings.size(), 1U);
+    EXPECT_EQ(recordings[0]["state"], "complete") << recordings[0];
+    const auto attempts = nlohmann::json::parse(server_.run({"ls", "--attempts", "--json"}).out);
+    EXPECT_EQ(attempts[0]["reason"]["code"], "redirected") << attempts;
 }
 
 }  // namespace
