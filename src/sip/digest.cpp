@@ -262,14 +262,13 @@ DigestGuard::Judgement DigestGuard::judge(base::TimePoint now, const Message& re
         const std::string_view password =
             user == users.end() ? std::string_view{} : std::string_view{user->password};
         const std::string expected = digest_response(*answer, password, request.method_name());
-        const bool matches =
-            is_equal_in_constant_time(expected, base::to_lower(answer->response));
+        const bool matches = is_equal_in_constant_time(expected, base::to_lower(answer->response));
         if (!matches || user == users.end() || password.empty()) return judgement;
         const auto count = base::parse_hex(answer->nonce_count);
         if (!count || count->size() != 4) return judgement;
         const auto nonce = read(answer->nonce);
-        const bool is_good = nonce && is_fresh(now, *nonce) &&
-                             take_count(now, *nonce, base::load_u32(*count, 0));
+        const bool is_good =
+            nonce && is_fresh(now, *nonce) && take_count(now, *nonce, base::load_u32(*count, 0));
         judgement.verdict = is_good ? Verdict::Accepted : Verdict::Stale;
         if (is_good) judgement.username = user->username;
         return judgement;
