@@ -43,8 +43,7 @@ TEST(Digest, ExampleFromRfc7616Section3_9_1) {
                         .cnonce = "f2/wE4q74E6zIJEtWaHKaf5wv/H5QzzpXusqGemxURZJ",
                         .nonce_count = "00000001",
                         .algorithm = DigestAlgorithm::Md5};
-    EXPECT_EQ(digest_response(answer, "Circle of Life", "GET"),
-              "8ca523f5e9506fed4657c9700eebdbec");
+    EXPECT_EQ(digest_response(answer, "Circle of Life", "GET"), "8ca523f5e9506fed4657c9700eebdbec");
     answer.algorithm = DigestAlgorithm::Sha256;
     EXPECT_EQ(digest_response(answer, "Circle of Life", "GET"),
               "753927fa0e85d155564e2e272a28d1802ca10daf4496794697cf8db5856cb6c1");
@@ -58,8 +57,7 @@ TEST(Digest, ExampleFromRfc2617Section3_5) {
                               .uri = "/dir/index.html",
                               .cnonce = "0a4f113b",
                               .nonce_count = "00000001"};
-    EXPECT_EQ(digest_response(answer, "Circle Of Life", "GET"),
-              "6629fae49393a05397450978507c4ef1");
+    EXPECT_EQ(digest_response(answer, "Circle Of Life", "GET"), "6629fae49393a05397450978507c4ef1");
 }
 
 const char* const kAnswer =
@@ -103,12 +101,13 @@ TEST(DigestAnswer, HasLimits) {
 }
 
 TEST(DigestChallenge, TheFirstThatCanBeAnsweredIsAnswered) {
-    const Message response = message_with(
-        "SIP/2.0 407 Who",
-        "Proxy-Authenticate: Digest realm=\"p\", nonce=\"1\", algorithm=SHA-512-256, qop=\"auth\"\r\n"
-        "Proxy-Authenticate: Digest realm=\"p\", nonce=\"2\", algorithm=SHA-256, "
-        "qop=\"auth-int,auth\", opaque=\"o\"\r\n"
-        "Proxy-Authenticate: Digest realm=\"p\", nonce=\"3\"\r\n");
+    const Message response =
+        message_with("SIP/2.0 407 Who",
+                     "Proxy-Authenticate: Digest realm=\"p\", nonce=\"1\", algorithm=SHA-512-256, "
+                     "qop=\"auth\"\r\n"
+                     "Proxy-Authenticate: Digest realm=\"p\", nonce=\"2\", algorithm=SHA-256, "
+                     "qop=\"auth-int,auth\", opaque=\"o\"\r\n"
+                     "Proxy-Authenticate: Digest realm=\"p\", nonce=\"3\"\r\n");
     const auto header = answer_challenge(response, kAda, "INVITE", "sip:a@b", "cc");
     ASSERT_TRUE(header);
     EXPECT_EQ(header->name, "Proxy-Authorization");
@@ -142,8 +141,7 @@ protected:
     }
     // The same challenge again, with the next count.
     static std::string answer_again(const Message& challenge, std::string_view count) {
-        const auto asked =
-            parse_digest_challenge(challenge.all(HeaderId::WwwAuthenticate).front());
+        const auto asked = parse_digest_challenge(challenge.all(HeaderId::WwwAuthenticate).front());
         DigestAnswer answer{.username = "ada",
                             .realm = asked->realm,
                             .nonce = asked->nonce,
@@ -195,8 +193,7 @@ TEST_F(Guard, RefusesWrongUsersPasswordsMethodsAndForgedNonces) {
     EXPECT_EQ(judge(answer(challenged(), kAda, "OPTIONS")), Verdict::Wrong);
     // Right password, but the nonce is not ours: another run of the server made it.
     DigestGuard other("earshot", random_);
-    const Message foreign =
-        message_with("SIP/2.0 401 Who", lines(other.challenge(kStart, false)));
+    const Message foreign = message_with("SIP/2.0 401 Who", lines(other.challenge(kStart, false)));
     EXPECT_EQ(judge(answer(foreign, kAda)), Verdict::Stale);
     EXPECT_EQ(guard_.used_nonces(), 0U);  // nothing is kept for those who fail
 }
