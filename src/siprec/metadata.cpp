@@ -85,11 +85,11 @@ std::optional<base::Uuid> MetadataId::uuid() const {
 }
 
 // Those without a UUID have a text or are empty, which comes first.
-bool operator==(const MetadataId& a, const MetadataId& b) {
-    if (a.has_uuid() != b.has_uuid()) return false;
-    if (a.has_uuid()) return a.uuid_ == b.uuid_;
-    return a.is_empty() || b.is_empty() ? a.is_empty() == b.is_empty()
-                                        : a.text_->text == b.text_->text;
+bool MetadataId::is_same_as(const MetadataId& other) const {
+    if (has_uuid() != other.has_uuid()) return false;
+    if (has_uuid()) return uuid_ == other.uuid_;
+    return is_empty() || other.is_empty() ? is_empty() == other.is_empty()
+                                          : text_->text == other.text_->text;
 }
 
 bool operator<(const MetadataId& a, const MetadataId& b) {

@@ -49,7 +49,9 @@ public:
         return text_ == nullptr ? 0 : sizeof(Text) + text_->text.size();
     }
 
-    friend bool operator==(const MetadataId& a, const MetadataId& b);
+    friend bool operator==(const MetadataId& a, const MetadataId& b) {
+        return a.text_ == nullptr && b.text_ == nullptr ? a.uuid_ == b.uuid_ : a.is_same_as(b);
+    }
     friend bool operator<(const MetadataId& a, const MetadataId& b);
 
 private:
@@ -57,6 +59,7 @@ private:
         std::string text;
         bool is_uuid = false;
     };
+    bool is_same_as(const MetadataId& other) const;
     bool has_uuid() const { return text_ == nullptr ? !uuid_.is_nil() : text_->is_uuid; }
 
     // A session keeps some twenty ids while nothing happens, so a good one takes no heap: the text

@@ -12,6 +12,35 @@ namespace {
 
 using AssocKey = std::pair<MetadataId, MetadataId>;
 
+// What belongs to each key. Nearly all calls have a handful of objects of a kind: these are
+// compared one by one, in one piece of memory; a map only keeps long hostile documents cheap.
+template <class Key, class Value>
+class KeyTable {
+public:
+    // The value that the key has now, and whether it is new.
+    std::pair<Value, bool> emplace(const Key& key, const Value& value) {
+        if (const Value* known = find(key)) return {*known, false};
+        if (few_.size() < kFew)
+            few_.emplace_back(key, value);
+        else
+            more_.emplace(key, value);
+        return {value, true};
+    }
+    const Value* find(const Key& key) const {
+        for (const auto& [known, value] : few_)
+            if (known == key) return &value;
+        if (more_.empty()) return nullptr;
+        const auto found = more_.find(key);
+        return found == more_.end() ? nullptr : &found->second;
+    }
+    bool empty() const { return few_.empty(); }
+
+private:
+    static constexpr std::size_t kFew = 16;
+    std::vector<std::pair<Key, Value>> few_;  // the first ones
+    std::map<Key, Value> more_;
+};
+
 const MetadataId& key_of(const Group& object) { return object.id; }
 const MetadataId& key_of(const CommunicationSession& object) { return object.id; }
 const MetadataId& key_of(const Participant& object) { return object.id; }
@@ -223,13 +252,12 @@ private:
     }
 
     void check_groups() {
-        std::map<MetadataId, const CommunicationSession*> known;
+        KeyTable<MetadataId, const CommunicationSession*> known;
         for (const auto& session : objects_.sessions) known.emplace(session.id, &session);
         for (const auto& told : document_.objects.sessions) {
-            const auto found = known.find(told.id);
-            const bool changes = found != known.end() && !told.group.is_empty() &&
-                                 !found->second->group.is_empty() &&
-                                 !(told.group == found->second->group);
+            const auto* const found = known.find(told.id);
+            const bool changes = found != nullptr && !told.group.is_empty() &&
+                                 !(*found)->group.is_empty() && !(told.group == (*found)->group);
             if (changes)
                 report(Leniency::GroupChanged,
                        "a session keeps its group: another group-ref is ignored", told.line);
@@ -242,8 +270,8 @@ private:
         std::vector<Object> fitting;
         bool all_fit = true;
         for (const Object& object : from) {
-            const auto [at, is_new] = kinds_.emplace(object.id, kind_of(object));
-            if (at->second == kind_of(object)) continue;
+            const auto [kind, is_new] = kinds_.emplace(object.id, kind_of(object));
+            if (kind == kind_of(object)) continue;
             report(Leniency::IdClash,
                    "the id '" + object.id.text() + "' already names an object of another kind",
                    object.line);
@@ -254,32 +282,32 @@ private:
             return;
         }
         for (const Object& object : from)
-            if (kinds_.at(object.id) == kind_of(object)) fitting.push_back(object);
+            if (*kinds_.find(object.id) == kind_of(object)) fitting.push_back(object);
         take_all(into, fitting);
     }
 
     template <class Object>
     void take_all(std::vector<Object>& into, const std::vector<Object>& from) {
-        std::map<std::decay_t<decltype(key_of(into.front()))>, std::size_t> places;
+        KeyTable<std::decay_t<decltype(key_of(into.front()))>, std::size_t> places;
         for (std::size_t i = 0; i < into.size(); ++i) places.emplace(key_of(into[i]), i);
         std::vector<bool> named(into.size(), false);
         for (const Object& told : from) {
-            const auto [at, is_new] = places.emplace(key_of(told), into.size());
+            const auto [place, is_new] = places.emplace(key_of(told), into.size());
             if (is_new) {
                 into.push_back(told);
                 into.back().line = 0;
                 named.push_back(true);
                 continue;
             }
-            Object& object = into[at->second];
+            Object& object = into[place];
             Appearance how;
-            how.is_first = !named[at->second];
+            how.is_first = !named[place];
             how.replaces = is_complete() && how.is_first;
             how.arrival = arrival_;
             merge(object, told, how);
             merge_extensions(object.extensions, told.extensions, how.replaces);
             object.vanished.reset();
-            named[at->second] = true;
+            named[place] = true;
         }
         if (!is_complete()) return;
         for (std::size_t i = 0; i < into.size(); ++i) {
@@ -291,20 +319,20 @@ private:
 
     // stop-time implies that all participants left.
     void leave_stopped_sessions() {
-        std::map<MetadataId, base::WallTime> stopped;
+        KeyTable<MetadataId, base::WallTime> stopped;
         for (const auto& session : objects_.sessions)
             if (session.stop) stopped.emplace(session.id, *session.stop);
         if (stopped.empty()) return;
         for (auto& assoc : objects_.participant_sessions) {
-            const auto found = stopped.find(assoc.session);
-            if (found != stopped.end()) close(assoc.periods, found->second);
+            const base::WallTime* found = stopped.find(assoc.session);
+            if (found != nullptr) close(assoc.periods, *found);
         }
     }
 
     MetadataObjects& objects_;
     const MetadataDocument& document_;
     base::WallTime arrival_;
-    std::map<MetadataId, IdKind> kinds_;
+    KeyTable<MetadataId, IdKind> kinds_;
     std::vector<MetadataIssue> issues_;
 };
 
@@ -467,18 +495,20 @@ bool MetadataModel::is_held(std::string_view label) const {
 }
 
 std::vector<MetadataId> MetadataModel::unresolved() const {
-    std::set<MetadataId> groups;
-    std::set<MetadataId> sessions;
-    std::set<MetadataId> participants;
-    std::set<MetadataId> streams;
-    for (const auto& object : objects_.groups) groups.insert(object.id);
-    for (const auto& object : objects_.sessions) sessions.insert(object.id);
-    for (const auto& object : objects_.participants) participants.insert(object.id);
-    for (const auto& object : objects_.streams) streams.insert(object.id);
+    using Ids = KeyTable<MetadataId, base::Done>;
+    const auto ids_of = [](const auto& objects) {
+        Ids ids;
+        for (const auto& object : objects) ids.emplace(object.id, {});
+        return ids;
+    };
+    const Ids groups = ids_of(objects_.groups);
+    const Ids sessions = ids_of(objects_.sessions);
+    const Ids participants = ids_of(objects_.participants);
+    const Ids streams = ids_of(objects_.streams);
 
     std::set<MetadataId> missing;
-    const auto need = [&](const std::set<MetadataId>& known, const MetadataId& id) {
-        if (!id.is_empty() && known.count(id) == 0) missing.insert(id);
+    const auto need = [&](const Ids& known, const MetadataId& id) {
+        if (!id.is_empty() && known.find(id) == nullptr) missing.insert(id);
     };
     for (const auto& object : objects_.sessions) need(groups, object.group);
     for (const auto& object : objects_.streams) need(sessions, object.session);
