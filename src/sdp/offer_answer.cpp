@@ -61,7 +61,7 @@ void append_accepted_media(std::string& out, const MediaDescription& medium,
                    clean(medium.proto));
     // A deployed client hangs up when one is missing (interop section 1, point 1).
     for (const PayloadType& type : medium.payload_types) {
-        fmt::format_to(std::back_inserter(out), " {}", type.number);
+        append_parts(out, " ", std::uint32_t{type.number});
     }
     out.append("\r\n");
     for (const PayloadType& type : medium.payload_types) append_payload_type(out, type);
@@ -187,7 +187,7 @@ std::string make_offer(const LocalOrigin& origin, std::span<const OfferedMedia> 
         fmt::format_to(std::back_inserter(out), "m={} {} {}", medium.media, medium.port,
                        medium.proto);
         for (const PayloadType& type : medium.payload_types) {
-            fmt::format_to(std::back_inserter(out), " {}", type.number);
+            append_parts(out, " ", std::uint32_t{type.number});
         }
         out.append("\r\n");
         for (const PayloadType& type : medium.payload_types) append_payload_type(out, type);

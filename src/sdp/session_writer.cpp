@@ -51,16 +51,13 @@ std::string clean(std::string_view text) {
 }
 
 void append_payload_type(std::string& out, const PayloadType& type) {
+    const std::uint32_t number = type.number;
     if (!type.encoding.empty()) {
-        if (type.channels == 1) {
-            append_line(out, "a=rtpmap:{} {}/{}", type.number, clean(type.encoding),
-                        type.clock_rate);
-        } else {
-            append_line(out, "a=rtpmap:{} {}/{}/{}", type.number, clean(type.encoding),
-                        type.clock_rate, type.channels);
-        }
+        append_parts(out, "a=rtpmap:", number, " ", clean(type.encoding), "/", type.clock_rate);
+        if (type.channels != 1) append_parts(out, "/", std::uint32_t{type.channels});
+        out.append("\r\n");
     }
-    if (!type.fmtp.empty()) append_line(out, "a=fmtp:{} {}", type.number, clean(type.fmtp));
+    if (!type.fmtp.empty()) append_parts(out, "a=fmtp:", number, " ", clean(type.fmtp), "\r\n");
 }
 
 std::string write(const SessionDescription& description) {
