@@ -102,7 +102,11 @@ base::Result<XmlText> convert(std::string_view bytes, std::string_view charset) 
 }  // namespace
 
 base::Result<XmlText> decode_xml_text(std::string_view bytes, std::string_view charset) {
-    if (bytes.starts_with("\xef\xbb\xbf")) return XmlText{std::string{bytes.substr(3)}, false};
+    constexpr std::string_view kMark = "\xef\xbb\xbf";
+    if (bytes.starts_with(kMark)) {
+        while (bytes.starts_with(kMark)) bytes.remove_prefix(kMark.size());
+        return XmlText{std::string{bytes}, false};
+    }
     if (const char* order = find_utf16_order(bytes)) {
         const bool has_mark = bytes.front() != '<' && bytes.front() != '\0';
         return convert(bytes.substr(has_mark ? 2 : 0), order);

@@ -210,6 +210,19 @@ TEST(XmlDocument, AMarkBeatsTheCharsetAndTheCharsetBeatsTheDeclaration) {
               "a");
 }
 
+// libxml2 would guess at the encoding itself, and tell places in a text that is not ours.
+TEST(XmlDocument, RefusesWhatIsInNoEncodingThatWeDecode) {
+    const std::string_view ebcdic = "\x4C\x6F\xA7\x94\x93\x40\xA5\x6E\x4C\x99\x61\x6E";
+    EXPECT_FALSE(fault_of(ebcdic).text.empty());
+    EXPECT_FALSE(fault_of("\xEF\xBB\xBF" + std::string{ebcdic}).text.empty());
+    EXPECT_FALSE(fault_of("\0\0\0<\0\0\0r"sv).text.empty());
+    const std::string latin = "<?xml version='1.0' encoding='ISO-8859-1'?><r>\xE5</r>";
+    EXPECT_FALSE(fault_of("\xEF\xBB\xBF\xEF\xBB\xBF" + latin).text.empty());
+    EXPECT_EQ(parse("\xEF\xBB\xBF\xEF\xBB\xBF<r>a</r>").root().text(), "a");
+    EXPECT_FALSE(fault_of("\xFF\xFE\xFF\xFE<\0r\0/\0>\0"sv).text.empty());
+    EXPECT_EQ(parse("<?xml version='1.0' encoding='IBM037'?><r>a</r>", "utf-8").root().text(), "a");
+}
+
 TEST(XmlDocument, IgnoresACharsetThatCannotBe) {
     for (const char* charset : {"x-unknown", "UTF-16", "iso-8859-99", "../iso-8859-1", "UTF-7"}) {
         const XmlDocument document = parse("<r>\xC3\xA5</r>", charset);

@@ -93,8 +93,8 @@ private:
     // Where in tree_.text libxml2 has come to.
     std::uint32_t position() const {
         const xmlParserInput& input = *context_->input;
-        return static_cast<std::uint32_t>(input.consumed +
-                                          static_cast<unsigned long>(input.cur - input.base));
+        const std::size_t place = input.consumed + static_cast<std::size_t>(input.cur - input.base);
+        return static_cast<std::uint32_t>(std::min(place, tree_.text.size()));
     }
     std::uint32_t line_of(std::uint32_t place);
 
@@ -155,6 +155,9 @@ XmlReading XmlReader::run() {
     if (has_crowded_tag(tree_.text)) return refuse("an element has too many attributes");
     if (tree_.text.find('\0') != std::string::npos) return refuse("a NUL stands in the text");
     blank_declaration(tree_.text);
+    // Anything else makes libxml2 guess another encoding, and then its places are not ours.
+    const std::size_t first = tree_.text.find_first_not_of(kBlanks);
+    if (first == std::string::npos || tree_.text[first] != '<') return refuse("no root element");
     constexpr std::size_t kBytesPerElement = 32;  // about: 42 in our clients' documents
     tree_.elements.reserve(tree_.text.size() / kBytesPerElement + 1);
     tree_.attributes.reserve(tree_.text.size() / kBytesPerElement + 1);
@@ -167,7 +170,8 @@ XmlReading XmlReader::run() {
     context_->_private = this;
     *context_->sax = make_handler();
     // Never NOENT, DTDLOAD, DTDATTR, XINCLUDE or HUGE.
-    xmlCtxtUseOptions(context_, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING);
+    xmlCtxtUseOptions(context_, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
+                                    XML_PARSE_IGNORE_ENC);
     if (!push_text()) return refuse("out of memory");
     xmlParseDocument(context_);
     if (context_->myDoc != nullptr) {  // without a callback that makes one there is none
@@ -236,7 +240,9 @@ void XmlReader::on_start(const xmlChar* name, const xmlChar* prefix, int namespa
     const auto index = static_cast<std::uint32_t>(tree_.elements.size());
     XmlTree::Element& element = tree_.elements.emplace_back();
     // What stands between two tags and is no comment, instruction or CDATA holds no '<'.
-    element.begin = static_cast<std::uint32_t>(tree_.text.find('<', seen_));
+    const std::size_t begin = tree_.text.find('<', seen_);
+    if (begin == std::string::npos) return fail("the text is not in its encoding");
+    element.begin = static_cast<std::uint32_t>(begin);
     seen_ = position();
     element.line = line_of(element.begin);
     const std::size_t name_size = before.empty() ? local.size() : before.size() + 1 + local.size();
