@@ -24,16 +24,14 @@ public:
     journal::Damage damage() const override { return reader_.damage(); }
 
 private:
-    // The sample that came with the current run, if the clock stepped before that.
-    const journal::ClockSample* find_step();
-    std::int64_t correct(std::int64_t arrival_ns, const journal::ClockSample* step) const;
-    journal::Record make_event(const journal::ClockSample& step);
+    std::int64_t correct(std::int64_t arrival_ns, std::size_t step);
+    journal::Record make_event(const journal::ClockSample& step, std::int64_t moved_ns);
 
     journal::RecordReader& reader_;
     std::span<const journal::ClockSample> clocks_;
-    std::size_t clock_ = 0;                // the sample in force before the current run
-    std::size_t told_ = 0;                 // the last sample of which an event was made
-    std::optional<journal::Record> held_;  // comes after the event of its step
+    std::size_t step_ = 0;                   // index of the last sample that counts by now
+    std::optional<std::int64_t> newest_ns_;  // of the records, by the monotonic clock
+    std::optional<journal::Record> held_;    // comes after the event of its step
     std::string event_;
 };
 
