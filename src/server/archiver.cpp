@@ -16,6 +16,7 @@ namespace {
 constexpr std::size_t kMaxQueuedJobs = 100'000;
 constexpr std::chrono::seconds kRetryAfter{5};
 constexpr std::size_t kMaxBatch = 64;  // recordings committed together
+constexpr int kMaxReads = 12;          // of a journal that cannot be read: a minute
 constexpr std::chrono::milliseconds kBatchTime{500};
 
 // Passes the journal's records on and keeps the attempts among them.
@@ -71,7 +72,7 @@ void Archiver::run() {
     io::set_thread_name("archive");
     while (!is_out_of_patience()) {
         std::vector<ArchiveJob> jobs = take_due();
-        if (jobs.empty() && queue_.is_closed()) break;
+        if (jobs.empty() && queue_.is_closed() && queue_.size() == 0) break;
         archive(std::move(jobs));
         waiting_.store(retries_.size(), std::memory_order_relaxed);
     }
@@ -85,7 +86,8 @@ std::vector<ArchiveJob> Archiver::take_due() {
     std::vector<ArchiveJob> jobs;
     if (auto job = queue_.pop_for(std::chrono::seconds{1})) jobs.push_back(std::move(*job));
     const base::TimePoint now = d_.clock.now().steady;
-    while (!retries_.empty() && retries_.front().at <= now && !queue_.is_closed()) {
+    while (!retries_.empty() && retries_.front().at <= now && !queue_.is_closed() &&
+           jobs.size() < kMaxBatch) {
         jobs.push_back(std::move(retries_.front().job));
         retries_.pop_front();
     }
@@ -101,7 +103,7 @@ void Archiver::archive(std::vector<ArchiveJob> jobs) {
         if (auto built = build(job)) batch.push_back(std::move(*built));
     };
     for (ArchiveJob& job : jobs) add(job);
-    while (batch.size() < kMaxBatch && d_.clock.now().steady < commit_at) {
+    while (batch.size() < kMaxBatch && d_.clock.now().steady < commit_at && !is_out_of_patience()) {
         auto job = queue_.try_pop();
         if (!job) break;
         add(*job);
@@ -127,6 +129,16 @@ std::optional<Archiver::Built> Archiver::build(ArchiveJob& job) {
                                             .now = d_.clock.now().wall,
                                             .failure = job.failure,
                                             .was_closed = job.was_closed});
+    // A segment that cannot be read now may be readable soon: descriptors are short, a disk comes
+    // back. Until then nothing is decided and nothing freed.
+    const bool is_unread = records.damage().read_errors > 0;
+    if (is_unread && job.reads < kMaxReads) {
+        ++job.reads;
+        d_.log.error("the journal of a recording cannot be read; it is tried again",
+                     {{"recording", id}, {"errno", std::to_string(records.damage().last_errno)}});
+        retry(std::move(job));
+        return std::nullopt;
+    }
     if (output)
         return Built{.job = std::move(job),
                      .output = *std::move(output),
@@ -138,11 +150,17 @@ std::optional<Archiver::Built> Archiver::build(ArchiveJob& job) {
         retry(std::move(job));
         return std::nullopt;
     }
-    // Nothing to build it from: trying again cannot help, and the row says so.
+    // Nothing to build it from: trying again cannot help, and the row says so. What could not be
+    // read stays in the journal for the next start.
     Built failed{.job = std::move(job), .output = {}, .attempts = records.take_attempts()};
     failed.output.summary.id = id;
     failed.output.summary.state = catalog::State::Failed;
-    failed.output.summary.reason = output.error();
+    failed.output.summary.reason =
+        is_unread
+            ? Reason{std::string(kJournalUnread),
+                     "The journal of this call could not be read; the next start tries again."}
+            : output.error();
+    failed.keeps_journal = is_unread;
     failed.output.summary.duration_ms = 0;
     return failed;
 }
@@ -192,6 +210,7 @@ void Archiver::write_rows(std::vector<Built>& batch) {
                      {"duration_ms", std::to_string(summary.duration_ms.value_or(0))},
                      {"reason", summary.reason ? summary.reason->text : ""}});
         if (d_.on_stored) d_.on_stored(built.row);
+        if (built.keeps_journal) continue;
         // Refused only when thousands of releases wait: the next start finds the recording stored
         // and lets go then.
         if (!d_.journal.release(built.job.serial))

@@ -34,7 +34,11 @@ struct ArchiveJob {
     std::vector<journal::ClockSample> clocks{};
     bool was_closed = true;
     std::optional<base::Reason> failure;
+    int reads = 0;  // so often its journal could not be read
 };
+
+// Reason of a failed recording whose journal was kept: the next start archives it again.
+inline constexpr std::string_view kJournalUnread = "journal_unreadable";
 
 class Archiver {
 public:
@@ -77,6 +81,7 @@ private:
         archive::BuildOutput output;
         std::vector<catalog::Attempt> attempts{};
         catalog::Recording row{};
+        bool keeps_journal = false;
     };
 
     void run();

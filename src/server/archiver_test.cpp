@@ -128,12 +128,26 @@ TEST_F(ArchiverTest, StoresWhatWaitsTogetherInOneCommit) {
 TEST_F(ArchiverTest, LeavesToTheNextStartWhatAStopHasNoTimeFor) {
     Archiver archiver(dependencies());
     record(archiver, 3);
-    archiver.start();
-    // The first look at the queue may have come before the stop: then all three are stored.
     archiver.stop(std::chrono::milliseconds{0});
-    EXPECT_EQ(store_.list()->size() + archiver.backlog(), 3U);
+    archiver.start();
+    archiver.stop(std::chrono::milliseconds{0});
+    EXPECT_TRUE(store_.list()->empty());
+    EXPECT_EQ(archiver.backlog(), 3U);
     const auto recovery = journal::recover(disk_, {journal::Rig::kDirectory});
+    ASSERT_EQ(recovery.recordings.size(), 3U);
     for (const auto& left : recovery.recordings) EXPECT_TRUE(left.was_closed);
+}
+
+TEST_F(ArchiverTest, WaitsForAJournalThatCannotBeRead) {
+    Archiver archiver(dependencies());
+    record(archiver, 2);
+    disk_.fail_reads(EMFILE);
+    archiver.start();
+    archiver.stop();
+    disk_.fail_reads(0);
+    EXPECT_EQ(catalogue_.finished(), 0U);
+    EXPECT_EQ(archiver.backlog(), 2U);
+    EXPECT_EQ(journal::recover(disk_, {journal::Rig::kDirectory}).recordings.size(), 2U);
 }
 
 TEST_F(ArchiverTest, KeepsInTheJournalWhatTheStoreRefuses) {

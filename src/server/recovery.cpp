@@ -49,7 +49,8 @@ void recover_recordings(const journal::Recovery& found, journal::Journal& journa
         const std::string id = base::to_string(recording.recording);
         in_journal.insert(id);
         const auto row = catalogue.find(id);
-        if (row && row->state != catalog::State::Recording) {
+        const bool was_unread = row && row->reason && row->reason->code == kJournalUnread;
+        if (row && row->state != catalog::State::Recording && !was_unread) {
             if (!journal.release(recording.serial))
                 log.warning("journal space is freed later", {{"recording", id}});
             continue;
