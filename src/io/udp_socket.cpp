@@ -1,5 +1,6 @@
 #include "io/udp_socket.h"
 
+#include <linux/sock_diag.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -142,6 +143,12 @@ std::size_t UdpSocket::discard() {
         count += static_cast<std::size_t>(got);
         if (static_cast<std::size_t>(got) < kAtOnce) break;
     }
+    // What overflowed meanwhile was thrown away as well and is nobody's loss.
+    std::array<std::uint32_t, SK_MEMINFO_VARS> counters{};
+    socklen_t size = sizeof(counters);
+    if (::getsockopt(fd_.get(), SOL_SOCKET, SO_MEMINFO, counters.data(), &size) == 0 &&
+        size > SK_MEMINFO_DROPS * sizeof(std::uint32_t))
+        last_drop_count_ = counters[SK_MEMINFO_DROPS];
     return count;
 }
 

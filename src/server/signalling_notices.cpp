@@ -33,6 +33,14 @@ void Signalling::handle(capture::RecordingSealed& sealed) {
                              fmt::format("{} packets could not be stored: the disk did not keep up "
                                          "or was full.",
                                          storage_lost)};
+    std::uint64_t unread = 0;
+    for (const capture::StreamStats& stream : sealed.streams)
+        unread += stream.counters.kernel_drops;
+    if (unread > 0 && !job.failure)
+        job.failure = Reason{"storage_slow",
+                             fmt::format("{} packets were lost here: they filled their sockets' "
+                                         "buffers before the server read them.",
+                                         unread)};
     d_.archiver.submit(std::move(job));
     maybe_stopped();
 }

@@ -458,6 +458,26 @@ TEST_F(CaptureTest, OpensPortsOnTheSpotWhenABurstHasUsedUpThoseThatWereReady) {
     EXPECT_EQ(ports.counters().ready, 62U);
 }
 
+// A stranger's flood before a call takes the port is not that call's loss.
+TEST(UdpSocket, WhatOverflowedBeforeADiscardIsNoDrop) {
+    const auto any = *base::parse_net_address("127.0.0.1:0");
+    auto a = io::UdpSocket::bind(any);
+    auto b = io::UdpSocket::bind(any, {.receive_buffer_bytes = 65536});
+    ASSERT_TRUE(a && b);
+    for (int i = 0; i < 2000; ++i) ASSERT_TRUE(a->send(Bytes(1000), b->local_address()));
+    EXPECT_LT(b->discard(), 2000U);
+    io::DatagramBatch batch(2, 2000);
+    ASSERT_TRUE(a->send(Bytes(10), b->local_address()));
+    ASSERT_EQ(b->receive(batch), 1U);
+    EXPECT_EQ(b->kernel_drops(), 0U);
+    for (int i = 0; i < 2000; ++i) ASSERT_TRUE(a->send(Bytes(1000), b->local_address()));
+    while (b->receive(batch) > 0) {
+    }
+    ASSERT_TRUE(a->send(Bytes(10), b->local_address()));
+    ASSERT_EQ(b->receive(batch), 1U);
+    EXPECT_GT(b->kernel_drops(), 0U);
+}
+
 TEST(UdpSocket, DiscardsWithoutReadingAndMarksTruncation) {
     const auto any = *base::parse_net_address("127.0.0.1:0");
     auto a = io::UdpSocket::bind(any);
