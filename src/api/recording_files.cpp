@@ -8,6 +8,7 @@
 
 #include "archive/signing_key.h"
 #include "base/bytes.h"
+#include "base/text.h"
 #include "io/linux_file.h"
 
 namespace earshot::api {
@@ -73,7 +74,16 @@ public:
         const catalog::Recording& recording) const override {
         auto directory = directory_of(recording);
         if (!directory) return directory.error();
-        return archive::verify_recording(*directory, trusted_key());
+        archive::Verification found = archive::verify_recording(*directory, trusted_key());
+        // Another recording's folder in its place is whole and signed, too.
+        if (!found.id.empty() && found.id != recording.id)
+            found.faults.push_back({.code = "wrong_recording",
+                                    .part = "manifest.json",
+                                    .text = fmt::format("The folder holds the recording {}.",
+                                                        base::to_valid_utf8(found.id)),
+                                    .block = std::nullopt,
+                                    .offset = std::nullopt});
+        return found;
     }
 
 private:

@@ -15,7 +15,7 @@ namespace earshot::archive {
 
 struct Fault {
     std::string code;  // "missing", "extra", "size", "hash", "block_crc", "chain", "signature",
-                       // "manifest", "unreadable", "wrong_key"
+                       // "manifest", "unreadable", "wrong_key", "wrong_recording"
     std::string part;  // "packets", "tracks/1.wav", "manifest.json"
     std::string text;  // a sentence
     std::optional<std::uint64_t> block;   // index, in packets and signalling

@@ -54,6 +54,20 @@ TEST(Server, RecordsACallOfOurOwnClientOverBothTransports) {
             EXPECT_EQ(stream["lost"], 0);
         }
     }
+    // The folder of the one in the place of the other is whole and signed, but not that recording.
+    const auto folder_of = [&](const nlohmann::json& recording) {
+        const auto shown = nlohmann::json::parse(
+            server.run({"show", recording["id"].get<std::string>(), "--json"}).out);
+        return server.data() / "recordings" / shown["directory"].get<std::string>();
+    };
+    const std::string id = recordings[0]["id"];
+    EXPECT_EQ(server.run({"verify", id}).exit_code, 0);
+    std::filesystem::remove_all(folder_of(recordings[0]));
+    std::filesystem::copy(folder_of(recordings[1]), folder_of(recordings[0]),
+                          std::filesystem::copy_options::recursive);
+    const Output substituted = server.run({"verify", id});
+    EXPECT_EQ(substituted.exit_code, 1);
+    EXPECT_NE(substituted.out.find("holds the recording"), std::string::npos) << substituted.out;
 }
 
 TEST(Server, HoldIsAGapWithItsReasonOnOneTimeline) {
