@@ -124,7 +124,7 @@ Exit run_ls(const Access& access, const LsOptions& options, std::ostream& out, s
         print_recordings(out, *rows);
     if (rows->size() >= options.limit) {
         out.flush();
-        err << more_rows_note(*rows, options.attempts);
+        err << more_rows_note(*rows);
     }
     return Exit::Ok;
 }

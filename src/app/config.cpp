@@ -8,7 +8,7 @@
 #include <array>
 #include <cstdlib>
 #include <fstream>
-#include <iterator>
+#include <sstream>
 
 #include "app/secret_file.h"
 #include "base/text.h"
@@ -80,6 +80,9 @@ std::string set_ports(server::PortRange& range, std::string_view text) {
     if (*low % 2 != 0 || *high % 2 == 0 || *low > *high)
         return "must begin with an even and end with an odd port (RTP takes the even, RTCP the odd "
                "one)";
+    constexpr int kFewest = 8;  // what admission wants free for one call: four pairs
+    if (*high - *low + 1 < kFewest)
+        return "is too small: a call with video takes four pairs, so 8 ports are the least";
     range = {*low, *high};
     return {};
 }
@@ -479,12 +482,18 @@ Result<ServerConfig, ConfigError> load_config(const std::filesystem::path& file,
                                               const std::vector<Override>& flags) {
     std::string text;
     if (!file.empty()) {
+        // A directory opens as a file does; only reading it fails.
+        std::error_code error;
         std::ifstream stream(file, std::ios::binary);
-        if (!stream)
+        if (!stream || std::filesystem::is_directory(file, error))
             return ConfigError{.where = file.string(),
                                .text = "cannot be read",
-                               .suggestion = "is the path right?"};
-        text.assign(std::istreambuf_iterator<char>(stream), {});
+                               .suggestion = "is it a file, and the path right?"};
+        std::ostringstream content;
+        content << stream.rdbuf();  // reports by its state what an iterator would throw
+        if (stream.bad())
+            return ConfigError{.where = file.string(), .text = "cannot be read", .suggestion = ""};
+        text = content.str();
     }
     return parse_config(text, file.string(), environment, flags);
 }

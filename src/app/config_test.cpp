@@ -55,6 +55,20 @@ TEST(Config, NamesFileLineKeyAndSuggestion) {
     EXPECT_EQ(error_of("[sip\n").substr(0, 15), "earshot.toml:1:");
 }
 
+TEST(Config, RefusesAPortRangeThatHoldsNoCall) {
+    const auto ports = [](const std::string& range) {
+        return parse("[media]\nports = \"" + range + "\"\n").has_value();
+    };
+    EXPECT_TRUE(ports("10000-10007"));
+    EXPECT_FALSE(ports("10000-10005"));
+}
+
+TEST(Config, ADirectoryIsNoFile) {
+    const auto config = load_config("/", no_variables, {});
+    ASSERT_FALSE(config);
+    EXPECT_EQ(config.error().text, "cannot be read");
+}
+
 TEST(Config, ListenerBeyondLoopbackNeedsPeersOrTheWordInsecure) {
     EXPECT_NE(error_of("[sip]\nlisten = \"0.0.0.0:5060\"\n").find("is not loopback"),
               std::string::npos);

@@ -131,7 +131,9 @@ void print_table(std::ostream& out, const std::vector<std::vector<std::string>>&
 
 std::string duration_text(const json& duration_ms) {
     if (!duration_ms.is_number_integer()) return "-";
-    const auto tenths = duration_ms.get<std::int64_t>() / 100;
+    const auto milliseconds = duration_ms.get<std::int64_t>();
+    if (milliseconds > 0 && milliseconds < 1000) return fmt::format("{} ms", milliseconds);
+    const auto tenths = (milliseconds + 50) / 100;
     const auto seconds = tenths / 10;
     if (seconds >= 3600)
         return fmt::format("{}:{:02}:{:02}.{}", seconds / 3600, seconds / 60 % 60, seconds % 60,
@@ -222,10 +224,10 @@ void print_verification(std::ostream& out, const json& verification) {
     }
 }
 
-std::string more_rows_note(const json& rows, bool are_attempts) {
+std::string more_rows_note(const json& rows) {
     if (rows.empty()) return "";
-    return fmt::format("There may be more: earshot ls{} --after {}\n",
-                       are_attempts ? " --attempts" : "", text_of(rows.back(), "id"));
+    return fmt::format("There may be more: the same again with --after {}\n",
+                       text_of(rows.back(), "id"));
 }
 
 void print_health(std::ostream& out, const json& health) {

@@ -27,7 +27,7 @@ void print_recording(std::ostream& out, const nlohmann::json& recording);
 // A line a fault, with the part's name before it.
 void print_verification(std::ostream& out, const nlohmann::json& verification);
 // For a list that is as long as it was allowed to be: how to go on. Empty without rows.
-std::string more_rows_note(const nlohmann::json& rows, bool are_attempts);
+std::string more_rows_note(const nlohmann::json& rows);
 void print_health(std::ostream& out, const nlohmann::json& health);
 // What each client sends that is not as it should be: the answer of /clients. Nothing without any.
 void print_clients(std::ostream& out, const nlohmann::json& clients);

@@ -204,9 +204,9 @@ TEST(PrintVerification, NamesThePartInEachLine) {
 }
 
 TEST(MoreRowsNote, TellsHowToGoOn) {
-    EXPECT_EQ(more_rows_note(json::array(), false), "");
+    EXPECT_EQ(more_rows_note(json::array()), "");
     const json rows{{{"id", "a"}}, {{"id", "b"}}};
-    EXPECT_EQ(more_rows_note(rows, true), "There may be more: earshot ls --attempts --after b\n");
+    EXPECT_EQ(more_rows_note(rows), "There may be more: the same again with --after b\n");
 }
 
 TEST(Printable, LetsNothingMoveTheCursor) {
@@ -221,8 +221,9 @@ TEST(PrintTable, AlignsColumns) {
 }
 
 TEST(DurationText, GrowsWithTheCall) {
-    EXPECT_EQ(duration_text(json(999)), "0:00.9");
-    EXPECT_EQ(duration_text(json(65'250)), "1:05.2");
+    EXPECT_EQ(duration_text(json(999)), "999 ms");
+    EXPECT_EQ(duration_text(json(9'999)), "0:10.0");
+    EXPECT_EQ(duration_text(json(65'250)), "1:05.3");
     EXPECT_EQ(duration_text(json(3'661'000)), "1:01:01.0");
     EXPECT_EQ(duration_text(json(nullptr)), "-");
 }

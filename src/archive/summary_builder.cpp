@@ -147,7 +147,9 @@ void SummaryBuilder::decide_state(const EndFacts& end, Summary& summary) const {
     if (end.failure) return decide(State::Partial, *end.failure);
     if (facts_.recovered()) return decide(State::Partial, *facts_.recovered());
     if (!end.was_closed || !facts_.has_ended()) {
-        return decide(State::Partial, {"interrupted", "The recording ends before the call did."});
+        return decide(State::Partial,
+                      {"interrupted",
+                       "The server died before the call ended: what came until then is here."});
     }
     if (end.damage.any()) {
         return decide(State::Partial,

@@ -62,9 +62,12 @@ std::optional<Refusal> check_room(const ServerConfig& config, const Load& load) 
     if (load.capture.port_pairs -
             std::min(load.capture.port_pairs, load.capture.port_pairs_in_use) <
         kPortPairsPerCall)
-        return busy(kRetrySoon, "no_media_ports",
-                    fmt::format("{} of {} media port pairs are in use (media.ports).",
-                                load.capture.port_pairs_in_use, load.capture.port_pairs));
+        return busy(
+            kRetrySoon, "no_media_ports",
+            fmt::format("{} of {} media port pairs are in use, and a new call needs {} free "
+                        "(media.ports).",
+                        load.capture.port_pairs_in_use, load.capture.port_pairs,
+                        kPortPairsPerCall));
     return std::nullopt;
 }
 

@@ -74,6 +74,7 @@ void RecordingServerSession::Core::tell_parties(std::string_view source,
     if (aors.empty() || hash == told_parties_hash_) return;
     if (told_parties_hash_ != 0 && metadata_.model().objects().participants.empty()) {
         RowFacts facts;
+        metadata_.fill(facts);
         for (const std::string& aor : aors) facts.participants.push_back({aor, {}});
         actions_.emplace_back(UpdateRow{std::move(facts)});
     }

@@ -2,6 +2,8 @@
 // 4028), digest (RFC 7616).
 #include <gtest/gtest.h>
 
+#include <set>
+
 #include <csignal>
 
 #include "integration/harness.h"
@@ -163,8 +165,10 @@ TEST_F(SipSession, E19_InvitesThatTheTransactionLayerAnswersLeaveRows) {
         attempts = nlohmann::json::parse(server_.run({"ls", "--attempts", "--json"}).out);
         return attempts.size() == 3;
     })) << attempts;
-    EXPECT_EQ(attempts[1]["reason"]["code"], "merged") << attempts;
-    EXPECT_EQ(attempts[0]["reason"]["code"], "no_such_dialog") << attempts;
+    std::set<std::string> codes;  // two rows of one millisecond stand in any order
+    for (const auto& attempt : attempts)
+        if (attempt["reason"].is_object()) codes.insert(attempt["reason"]["code"]);
+    EXPECT_EQ(codes, (std::set<std::string>{"merged", "no_such_dialog"})) << attempts;
     EXPECT_NE(server_.run({"doctor"}).out.find("INVITEs were refused since the start"),
               std::string::npos);
 }
