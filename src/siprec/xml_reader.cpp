@@ -170,8 +170,8 @@ XmlReading XmlReader::run() {
     context_->_private = this;
     *context_->sax = make_handler();
     // Never NOENT, DTDLOAD, DTDATTR, XINCLUDE or HUGE.
-    xmlCtxtUseOptions(context_, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING |
-                                    XML_PARSE_IGNORE_ENC);
+    xmlCtxtUseOptions(
+        context_, XML_PARSE_NONET | XML_PARSE_NOERROR | XML_PARSE_NOWARNING | XML_PARSE_IGNORE_ENC);
     if (!push_text()) return refuse("out of memory");
     xmlParseDocument(context_);
     if (context_->myDoc != nullptr) {  // without a callback that makes one there is none
