@@ -25,6 +25,11 @@ earshot_package(SQLITE sqlite3 libsqlite3-dev)
 earshot_package(ZSTD libzstd libzstd-dev)
 earshot_package(FMT fmt libfmt-dev)
 earshot_package(SPDLOG spdlog libspdlog-dev)
+# The time zone database: <chrono> has it from g++ 14 on. Its package config is Debian's own.
+find_package(date CONFIG QUIET)
+if(NOT date_FOUND)
+    message(FATAL_ERROR "date is missing: apt-get install --no-install-recommends libhowardhinnant-date-dev")
+endif()
 # Who only builds and runs the program needs no test library.
 find_package(GTest QUIET)
 if(NOT GTest_FOUND)

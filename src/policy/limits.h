@@ -1,0 +1,20 @@
+// What a configuration, a peer and a decision hook may ask of the rules; all of it is looked at on
+// the signalling thread, once an INVITE.
+#pragma once
+
+#include <cstddef>
+
+namespace earshot::policy {
+
+inline constexpr std::size_t kMaxRules = 1000;
+inline constexpr std::size_t kMaxPatterns = 10'000;        // of all rules together
+inline constexpr std::size_t kMaxPatternBytes = 256;       // of one glob
+inline constexpr std::size_t kMaxNameBytes = 64;           // of a rule
+inline constexpr std::size_t kMaxPhraseBytes = 128;        // a reason phrase
+inline constexpr std::size_t kMaxMatchedBytes = 1024;      // of a text that globs are tried on
+inline constexpr std::size_t kMaxMatchedTexts = 256;       // participants, headers, sessions
+inline constexpr std::size_t kMaxAnswerBytes = 64 * 1024;  // of a decision hook
+inline constexpr std::size_t kMaxAnswerStreams = 64;       // patterns in it
+inline constexpr int kMaxRecordAfterSeconds = 86'400;
+
+}  // namespace earshot::policy
