@@ -2,12 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <nlohmann/json.hpp>
 #include <utility>
 
 #include "api/access_control.h"
 #include "api/recording_resources.h"
 #include "api/views.h"
+#include "base/text.h"
 #include "http/router.h"
 
 namespace earshot::api {
@@ -143,6 +145,8 @@ private:
     }
 
     void add_server() {
+        router_.add("POST", "/api/v1/recordings/{id}/resume",
+                    [this](const Request&, const Parameters& given) { return resume(given[0]); });
         router_.add("GET", "/api/v1/live", [this](const Request&, const Parameters&) {
             json calls = json::array();
             for (const LiveCall& live : parts_.status.live_calls()) calls.push_back(view_of(live));
@@ -170,6 +174,20 @@ private:
                 return json_response(201,
                                      {{"url", make_login_link()}, {"expires_in_s", life.count()}});
             });
+    }
+
+    Response resume(std::string_view id) {
+        const auto calls = parts_.status.live_calls();
+        const auto withheld = std::find_if(calls.begin(), calls.end(), [&](const LiveCall& call) {
+            return call.is_withheld && base::iequals(call.id, id);
+        });
+        if (withheld == calls.end() || !parts_.resume)
+            return http::problem(409, "not_held",
+                                 fmt::format("No running call {} is held back by a rule; the full "
+                                             "id is needed.",
+                                             id));
+        parts_.resume(withheld->id);
+        return json_response(202, {{"id", withheld->id}});
     }
 
     Response call(const Request& request) {

@@ -39,6 +39,7 @@ struct LiveCall {
     std::string to{};
     std::string peer{};
     base::WallTime start{};
+    bool is_withheld = false;  // accepted without media, by a rule, until it is released
     std::vector<LiveStream> streams{};
 };
 
@@ -122,6 +123,8 @@ struct ApiParts {
     const Assets& assets;
     const io::Clock& clock;
     base::Random& random;  // the API's own: used on the http thread
+    // Releases the media of a running call that is withheld; returns at once. By full id.
+    std::function<void(const std::string& id)> resume{};
 };
 
 class Api {

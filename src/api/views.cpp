@@ -110,6 +110,7 @@ json view_of(const LiveCall& call) {
             {"to", call.to},
             {"peer", call.peer},
             {"start", base::to_rfc3339(call.start)},
+            {"withheld", call.is_withheld},
             {"streams", std::move(streams)}};
 }
 

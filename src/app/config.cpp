@@ -1,8 +1,6 @@
 #include "app/config.h"
 
 #include <fmt/format.h>
-#define TOML_EXCEPTIONS 0
-#include <toml++/toml.h>
 
 #include <algorithm>
 #include <array>
@@ -10,8 +8,11 @@
 #include <fstream>
 #include <sstream>
 
+#include "app/rule_config.h"
 #include "app/secret_file.h"
+#include "app/toml.h"
 #include "base/text.h"
+#include "http/url.h"
 
 namespace earshot::app {
 
@@ -97,6 +98,19 @@ std::string set_level(base::LogLevel& level, std::string_view text) {
     return "is none of debug, info, warning, error";
 }
 
+std::string set_url(std::string& url, std::string_view text) {
+    if (!text.empty() && !http::parse_url(text))
+        return "is no URL of the form http://HOST[:PORT]/path (https is not supported)";
+    url = text;
+    return {};
+}
+
+std::string set_on_failure(bool& records, std::string_view text) {
+    if (text != "record" && text != "decline") return "is neither record nor decline";
+    records = text == "record";
+    return {};
+}
+
 constexpr std::array kKeys{
     Key{"sip", "listen", Kind::Text, "127.0.0.1:5060", "address of the SIP listener, UDP and TCP",
         [](ServerConfig& c, std::string_view t) { return set_address(c.sip_listen, t); }},
@@ -151,6 +165,17 @@ constexpr std::array kKeys{
             if (wrong.empty()) c.min_free_bytes = mib << 20;
             return wrong;
         }},
+    Key{"decision", "url", Kind::Text, "", "asked when no rule holds; empty: nobody is",
+        [](ServerConfig& c, std::string_view t) { return set_url(c.decision.url, t); }},
+    Key{"decision", "deadline_ms", Kind::Number, "1000", "how long an answer is waited for",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.decision.deadline, t, 10, 20'000);
+        }},
+    Key{"decision", "on_failure", Kind::Text, "record",
+        "record or decline: what is done without an answer",
+        [](ServerConfig& c, std::string_view t) {
+            return set_on_failure(c.decision.records_on_failure, t);
+        }},
     Key{"log", "level", Kind::Text, "info", "debug, info, warning or error",
         [](ServerConfig& c, std::string_view t) { return set_level(c.log_level, t); }},
 };
@@ -182,22 +207,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
     return row[b.size()];
 }
 
-std::string suggest(std::string_view word, const std::vector<std::string_view>& known) {
-    std::string_view best;
-    std::size_t best_distance = 4;  // farther words help nobody
-    for (const std::string_view candidate : known) {
-        const std::size_t d = distance(word, candidate);
-        if (d < best_distance) {
-            best = candidate;
-            best_distance = d;
-        }
-    }
-    if (best.empty()) return fmt::format("known here: {}", fmt::join(known, ", "));
-    return fmt::format("did you mean \"{}\"?", best);
-}
-
 std::vector<std::string_view> table_names() {
-    std::vector<std::string_view> names{"peer"};
+    std::vector<std::string_view> names{"peer", "rule"};
     for (const Key& key : kKeys)
         if (names.back() != key.table) names.push_back(key.table);
     return names;
@@ -243,6 +254,7 @@ private:
 
     std::optional<ConfigError> read_table(std::string_view table, const toml::node& node) {
         if (table == "peer") return read_peers(node);
+        if (table == "rule") return read_rules(node, name_, config_.rules);
         const auto known = key_names(table);
         if (known.empty())
             return error_at(node, std::string(table), "unknown table",
@@ -423,6 +435,20 @@ std::optional<ConfigError> check_whole(const ServerConfig& config, const std::st
 }
 
 }  // namespace
+
+std::string suggest(std::string_view word, const std::vector<std::string_view>& known) {
+    std::string_view best;
+    std::size_t best_distance = 4;  // farther words help nobody
+    for (const std::string_view candidate : known) {
+        const std::size_t d = distance(word, candidate);
+        if (d < best_distance) {
+            best = candidate;
+            best_distance = d;
+        }
+    }
+    if (best.empty()) return fmt::format("known here: {}", fmt::join(known, ", "));
+    return fmt::format("did you mean \"{}\"?", best);
+}
 
 std::string to_string(const ConfigError& error) {
     std::string text = error.where;

@@ -5,6 +5,8 @@
 #include <cstdio>
 #include <fstream>
 
+#include "policy/limits.h"
+
 namespace earshot::app {
 namespace {
 
@@ -125,6 +127,125 @@ TEST(Config, PeerMistakesAreNamed) {
               std::string::npos);
     EXPECT_NE(error_of("[[peer]]\nname=\"a\"\naddresses = [\"sbc.example\"]\n").find("literal IP"),
               std::string::npos);
+}
+
+TEST(RuleConfig, AllKeysAreRead) {
+    const auto config = parse(R"(
+[[rule]]
+name = "hr"
+participant = ["*@hr.example.com", "boss@example.com"]
+number = "+4930*"
+number_prefix = "+49"
+group = "inbound"
+session_id = "x*"
+peer = "sbc1"
+from = "src@*"
+to = "sip:rec@*"
+header = { X-Record = "no*", X-Reason = ["a", "b"] }
+when = ["mon-fri 08:00-18:00", "sat"]
+zone = "Europe/Berlin"
+action = "decline"
+code = 480
+reason = "Not Recorded"
+
+[[rule]]
+name = "no-video"
+action = "streams"
+streams = [{ medium = "video" }, { label = "3", codec = "opus" }]
+
+[[rule]]
+name = "later"
+action = "inactive"
+record_after_s = 5
+
+[decision]
+url = "http://127.0.0.1:9000/decide"
+deadline_ms = 250
+on_failure = "decline"
+)");
+    ASSERT_TRUE(config) << to_string(config.error());
+    ASSERT_EQ(config->rules.size(), 3U);
+    const policy::Rule& hr = config->rules[0];
+    EXPECT_EQ(hr.name, "hr");
+    EXPECT_EQ(hr.conditions.participants.size(), 2U);
+    EXPECT_EQ(hr.conditions.headers.size(), 2U);
+    EXPECT_EQ(hr.conditions.headers[1].first, "X-Record");
+    EXPECT_EQ(hr.conditions.windows.size(), 2U);
+    EXPECT_EQ(hr.conditions.number_prefixes, std::vector<std::string>{"+49"});
+    EXPECT_EQ(hr.outcome.action, policy::Action::Decline);
+    EXPECT_EQ(hr.outcome.code, 480);
+    EXPECT_EQ(hr.outcome.phrase, "Not Recorded");
+    EXPECT_EQ(config->rules[1].outcome.streams[1],
+              (policy::StreamPattern{.label = "3", .codec = "opus"}));
+    EXPECT_EQ(config->rules[2].outcome.record_after, std::chrono::seconds{5});
+    EXPECT_EQ(config->decision.deadline, std::chrono::milliseconds{250});
+    EXPECT_FALSE(config->decision.records_on_failure);
+}
+
+TEST(RuleConfig, MistakesAreNamedByLineAndKey) {
+    const auto rule = [](const std::string& lines) {
+        return error_of("[[rule]]\nname = \"a\"\n" + lines);
+    };
+    EXPECT_EQ(rule("particpant = \"x\"\n"),
+              "earshot.toml:3: rule.particpant: unknown key (did you mean \"participant\"?)");
+    EXPECT_EQ(rule("action = \"declin\"\n"),
+              "earshot.toml:3: rule.action: \"declin\" is no action (did you mean \"decline\"?)");
+    EXPECT_EQ(rule("action = \"decline\"\ncode = 302\n"),
+              "earshot.toml:4: rule.code: must be a whole number from 400 to 699");
+    EXPECT_EQ(rule("when = \"mon-fry\"\n"),
+              "earshot.toml:3: rule.when: \"mon-fry\" names a day that is none of mon to sun (like "
+              "\"mon-fri 08:00-18:00\", \"sat,sun\" or \"22:00-06:00\")");
+    EXPECT_EQ(rule("when = \"sat\"\nzone = \"Berlin\"\n"),
+              "earshot.toml:4: rule.zone: is no time zone that this system knows (like "
+              "\"Europe/Berlin\"; the default is \"UTC\")");
+    EXPECT_EQ(rule("code = 603\n"),
+              "earshot.toml:3: rule.code: means nothing with action = \"record\" (it belongs to "
+              "action = \"decline\")");
+    EXPECT_EQ(rule("action = \"streams\"\n"),
+              "earshot.toml:3: rule.streams: is missing (streams = [{ medium = \"video\" }])");
+    EXPECT_NE(rule("action = \"streams\"\nstreams = [{ kodec = \"x\" }]\n")
+                  .find("did you mean \"codec\""),
+              std::string::npos);
+    EXPECT_NE(rule("group = []\n").find("would never hold"), std::string::npos);
+    EXPECT_NE(rule("group = 3\n").find("a text in quotes"), std::string::npos);
+    EXPECT_NE(rule("zone = \"UTC\"\n").find("without when"), std::string::npos);
+    EXPECT_NE(rule("[[rule]]\nname = \"a\"\n").find("two rules \"a\""), std::string::npos);
+    EXPECT_NE(error_of("[[rule]]\ngroup = \"x\"\n").find("rule.name: is missing"),
+              std::string::npos);
+    EXPECT_NE(error_of("[rule]\nname = \"x\"\n").find("write [[rule]]"), std::string::npos);
+}
+
+TEST(RuleConfig, LimitsHoldAtTheirEdge) {
+    const auto rules = [](std::size_t count) {
+        std::string text;
+        for (std::size_t i = 0; i < count; ++i)
+            text += "[[rule]]\nname = \"" + std::to_string(i) + "\"\n";
+        return text;
+    };
+    EXPECT_TRUE(parse(rules(policy::kMaxRules)));
+    EXPECT_FALSE(parse(rules(policy::kMaxRules + 1)));
+    const auto pattern = [](std::size_t size) {
+        return "[[rule]]\nname = \"a\"\ngroup = \"" + std::string(size, 'x') + "\"\n";
+    };
+    EXPECT_TRUE(parse(pattern(policy::kMaxPatternBytes)));
+    EXPECT_FALSE(parse(pattern(policy::kMaxPatternBytes + 1)));
+    const auto patterns = [](std::size_t count) {
+        std::string text = "[[rule]]\nname = \"a\"\ngroup = [";
+        for (std::size_t i = 0; i < count; ++i) text += "\"x\",";
+        return text + "]\n";
+    };
+    EXPECT_TRUE(parse(patterns(policy::kMaxPatterns)));
+    EXPECT_FALSE(parse(patterns(policy::kMaxPatterns + 1)));
+}
+
+TEST(DecisionConfig, MistakesAreNamed) {
+    EXPECT_NE(error_of("[decision]\nurl = \"https://x/\"\n").find("https is not supported"),
+              std::string::npos);
+    EXPECT_NE(error_of("[decision]\non_failure = \"open\"\n").find("neither record nor decline"),
+              std::string::npos);
+    EXPECT_NE(error_of("[decision]\ndeadline_ms = 9\n").find("from 10 to 20000"),
+              std::string::npos);
+    EXPECT_NE(error_of("[decison]\n").find("did you mean \"decision\""), std::string::npos);
 }
 
 }  // namespace

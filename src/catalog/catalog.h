@@ -46,7 +46,7 @@ struct Attempt {
     std::string to{};
     std::string peer{};
     std::string transport{};       // "udp", "tcp", "tls"
-    std::string outcome{};         // "recording", "recorded", "refused", "failed", "cancelled"
+    std::string outcome{};         // see docs/rest-api.md: "recording", "recorded", "declined", ...
     std::uint16_t sip_status = 0;  // final status we sent; 0 when none
     std::optional<base::Reason> reason{};
     std::string headers{};  // JSON: the INVITE's headers that are not SIP's own; may be empty

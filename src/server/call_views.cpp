@@ -70,6 +70,7 @@ api::LiveCall make_live_call(const Call& call) {
                        .to = call.facts.to,
                        .peer = call.attempt.peer,
                        .start = call.arrived.wall,
+                       .is_withheld = call.session->is_withheld(),
                        .streams = {}};
     for (const auto& [number, stream] : call.streams) {
         std::uint64_t rejected = 0;

@@ -164,12 +164,14 @@ private:
     }
 
     void start_signalling() {
+        hook_.emplace();
         signalling_ = std::make_unique<Signalling>(
             config_, Signalling::Dependencies{.loop = *loop_,
                                               .capture = *capture_,
                                               .journal = *journal_,
                                               .catalogue = *catalogue_,
                                               .archiver = *archiver_,
+                                              .hook = *hook_,
                                               .clock = clock_,
                                               .random = random_,
                                               .log = log_,
@@ -189,13 +191,15 @@ private:
         auto access = api::write_access_file(config_.data.string(), url_, http_random_);
         if (!access) return access.error();
         recording_files_ = api::make_recording_files(config_.data.string());
-        api_ = std::make_unique<api::Api>(api::ApiOptions{.token = access->token, .url = url_},
-                                          api::ApiParts{.catalog = *catalogue_,
-                                                        .files = *recording_files_,
-                                                        .status = status_,
-                                                        .assets = assets_,
-                                                        .clock = clock_,
-                                                        .random = http_random_});
+        api_ = std::make_unique<api::Api>(
+            api::ApiOptions{.token = access->token, .url = url_},
+            api::ApiParts{.catalog = *catalogue_,
+                          .files = *recording_files_,
+                          .status = status_,
+                          .assets = assets_,
+                          .clock = clock_,
+                          .random = http_random_,
+                          .resume = [this](const std::string& id) { signalling_->resume(id); }});
         login_link_ = api_->make_login_link();  // from here on the API is the http thread's
         auto http = http::start_server(
             {.host = base::host_to_string(config_.http_listen), .port = config_.http_listen.port},
@@ -241,6 +245,7 @@ private:
             committer_.request_stop();
             committer_.join();
         }
+        hook_.reset();  // its thread posts to the loop
         // Recordings that were sealed by the stop itself.
         if (signalling_) signalling_->take_last_notifications();
         if (archiver_) archiver_->stop(kArchivePatience);
@@ -270,6 +275,7 @@ private:
     std::unique_ptr<transport::SipLoop> loop_;
     std::unique_ptr<capture::CaptureWorker> capture_;
     std::jthread committer_;
+    std::optional<DecisionHook> hook_;
     LiveView view_;
     ViewStatus status_;
     std::unique_ptr<Signalling> signalling_;

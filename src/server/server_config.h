@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/net_address.h"
+#include "policy/rule.h"
 #include "sip/digest.h"
 #include "sip/session_timer.h"
 
@@ -37,6 +38,14 @@ struct Peer {
     friend bool operator==(const Peer&, const Peer&) = default;
 };
 
+// Whom to ask about an INVITE for which no rule holds.
+struct DecisionHookConfig {
+    std::string url;  // http://...; empty: nobody, it is recorded
+    std::chrono::milliseconds deadline{1000};
+    bool records_on_failure = true;  // without an answer: record (fail open) or decline
+    friend bool operator==(const DecisionHookConfig&, const DecisionHookConfig&) = default;
+};
+
 struct ServerConfig {
     base::NetAddress sip_listen;  // UDP and TCP
     base::NetAddress http_listen;
@@ -48,6 +57,9 @@ struct ServerConfig {
     sip::SessionTimerConfig session_timer{};
     std::string redirect_to{};  // SIP URI: new calls get 302 to it (maintenance); empty: taken
     std::vector<Peer> peers;    // empty: every address that reaches the listener
+
+    std::vector<policy::Rule> rules;  // the first that holds decides about an INVITE
+    DecisionHookConfig decision;
 
     std::chrono::milliseconds commit_interval{200};
     std::chrono::milliseconds linger{1000};  // a recording closes this long after its last dialog

@@ -213,7 +213,8 @@ void Signalling::take_invite(sip::RequestArrived& request) {
     call.invite = request.transaction;
     siprec::RecordingServerConfig session{.strict = config_.strict,
                                           .media_address = media_address(request.flow),
-                                          .session_timer = config_.session_timer};
+                                          .session_timer = config_.session_timer,
+                                          .asks_policy = asks_policy()};
     const Peer* peer = find_peer(config_, request.flow.remote);
     if (peer != nullptr) {
         session.strict = peer->strict.value_or(config_.strict);

@@ -24,6 +24,7 @@
 #include "server/authentication.h"
 #include "server/call.h"
 #include "server/client_ledger.h"
+#include "server/decision_hook.h"
 #include "server/server_config.h"
 #include "server/timer_list.h"
 #include "sip/agent.h"
@@ -47,6 +48,7 @@ public:
         journal::Journal& journal;
         catalog::Catalog& catalogue;
         Archiver& archiver;
+        DecisionHook& hook;
         const io::Clock& clock;
         base::Random& random;
         base::Log& log;
@@ -62,6 +64,8 @@ public:
     // Refuses new calls, says BYE in all running ones, closes their recordings and calls `done`
     // when the last is sealed, or after a few seconds when the journal cannot seal them.
     void stop(std::function<void()> done);
+    // Any thread: media of a running call that a rule withholds may come now.
+    void resume(const std::string& recording);
     // Any thread: capture or journal has notifications, the catalogue an answer.
     void wake();
     // After the loop and capture have ended: recordings that their end sealed go to the archiver.
@@ -102,6 +106,7 @@ private:
     // calls -> capture, journal, catalogue, agent
     void run_session(Call& call);
     TimerList::Id watch_session(std::uint64_t serial, base::TimePoint due);
+    void carry_out(Call& call, siprec::Decide& action);
     void carry_out(Call& call, siprec::CreateRow& action);
     void carry_out(Call& call, siprec::UpdateRow& action);
     void carry_out(Call& call, siprec::OpenStream& action);
@@ -114,6 +119,11 @@ private:
     void carry_out(Call& call, siprec::StoreMetadata& action);
     void carry_out(Call& call, siprec::Event& action);
     void carry_out(Call& call, siprec::End& action);
+    bool asks_policy() const;
+    void on_hook_answer(std::uint64_t serial, const siprec::Ruling& ruling,
+                        const std::optional<base::Reason>& failure);
+    void rule_on(Call& call, siprec::Ruling ruling);
+    void note_hook_failure(const base::Reason& why);
     void submit_rows(Call& call);
     void take_row_answers();
     void on_row_answer(const RowAnswer& answer);
@@ -174,6 +184,8 @@ private:
     std::atomic<bool> wake_is_posted_{false};
     std::mutex row_answers_mutex_;
     std::vector<RowAnswer> row_answers_;  // from the catalogue's thread
+    std::uint64_t hook_failures_ = 0;
+    base::TimePoint hook_told_at_;
     bool live_is_dirty_ = false;
     bool journal_was_ok_ = true;
     bool had_room_ = true;

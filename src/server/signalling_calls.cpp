@@ -76,7 +76,7 @@ void Signalling::carry_out(Call& call, siprec::CreateRow& action) {
                     .peer = base::to_string(call.flow.remote),
                     .transport = base::to_lower(sip::via_name(call.flow.transport)),
                     .outcome = "recording",
-                    .sip_status = 0,
+                    .sip_status = call.attempt.sip_status,  // cancelled while the policy thought
                     .reason = std::nullopt,
                     .headers = std::move(headers)};
     call.wants_row = true;
@@ -300,6 +300,8 @@ void Signalling::finish(Call& call) {
     catalog::Attempt attempt = std::move(call.attempt);
     if (end.accepted)
         attempt.outcome = "recorded";
+    else if (call.is_declined)
+        attempt.outcome = "declined";
     else if (attempt.sip_status == 487)
         attempt.outcome = "cancelled";
     else

@@ -42,6 +42,14 @@ std::vector<PayloadType> payload_types_of(const sdp::MediaDescription& medium) {
     return types;
 }
 
+OfferedStream to_offered(std::string label, const sdp::MediaDescription& medium) {
+    OfferedStream stream{
+        .label = std::move(label), .media = base::to_lower(medium.media), .encodings = {}};
+    for (const sdp::PayloadType& type : medium.payload_types)
+        stream.encodings.emplace_back(type.encoding);
+    return stream;
+}
+
 // The stream whose session has ended is not held: it is over.
 bool has_stopped(const MetadataModel& model, const MediaStream& stream) {
     const CommunicationSession* session = model.find_session(stream.session);
@@ -60,9 +68,22 @@ bool MediaLines::is_acceptable(const sdp::SessionDescription& offer) {
     return !refused;
 }
 
+std::vector<OfferedStream> MediaLines::offered_streams(const sdp::SessionDescription& offer) {
+    std::vector<OfferedStream> streams;
+    const std::size_t count = std::min(offer.media.size(), kMaxMediaLines);
+    for (std::size_t i = 0; i < count; ++i)
+        if (sdp::check_offered_media(offer.media[i]) == sdp::Refusal::None)
+            streams.push_back(to_offered(label_of(offer, i), offer.media[i]));
+    return streams;
+}
+
+void MediaLines::set_policy(Declines declines, bool withhold) {
+    declines_ = std::move(declines);
+    withheld_ = withhold;
+}
+
 // E-14: a line without a label, or with one that an earlier line has, is known by its index.
-std::string MediaLines::label_of(const sdp::SessionDescription& description,
-                                 std::size_t index) const {
+std::string MediaLines::label_of(const sdp::SessionDescription& description, std::size_t index) {
     const auto& media = description.media;
     const auto has_label_before = [&](std::string_view label, std::size_t end) {
         return std::any_of(media.begin(), media.begin() + static_cast<std::ptrdiff_t>(end),
@@ -93,7 +114,8 @@ StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std
     // an explicit a=sendonly, on a stream that never had an address, it is no pause.
     const bool is_unset_address =
         by_address && medium.direction == sdp::Direction::SendOnly && !line.had_address;
-    facts.paused = is_paused_by_direction(medium.direction) || (by_address && !is_unset_address);
+    facts.paused =
+        withheld_ || is_paused_by_direction(medium.direction) || (by_address && !is_unset_address);
 
     const auto known = [&](const std::optional<base::NetAddress>& address, std::uint16_t port) {
         if (address && !address->is_unspecified()) return *address;
@@ -188,6 +210,9 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
         }
         if (line.state == Line::State::Off && next_stream_ >= kMaxStreams)
             refusal = sdp::Refusal::ByDecision;
+        if (line.state == Line::State::Off && refusal == sdp::Refusal::None && declines_ &&
+            declines_(to_offered(label_of(description, i), medium)))
+            refusal = sdp::Refusal::ByDecision;
         if (refusal != sdp::Refusal::None) {
             refuse(line, i, refusal, out);
             continue;
@@ -208,7 +233,8 @@ void MediaLines::open_default(std::size_t count, Actions& out) {
         StreamFacts facts;
         facts.label = std::to_string(i + 1);
         facts.protocol = "RTP/AVP";
-        facts.direction = "recvonly";
+        facts.direction = withheld_ ? "inactive" : "recvonly";
+        facts.paused = withheld_;
         open(lines_[i], std::move(facts), out);
     }
 }
@@ -286,6 +312,7 @@ std::vector<sdp::MediaDecision> MediaLines::decisions() const {
         decisions[i].accept = lines_[i].state == Line::State::Open;
         decisions[i].rtp_port = lines_[i].rtp_port;
         decisions[i].rtcp_port = lines_[i].rtcp_port;
+        decisions[i].inactive = withheld_;
     }
     return decisions;
 }

@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -20,6 +21,7 @@ namespace earshot::siprec {
 class MediaLines {
 public:
     using Actions = std::vector<Action>;
+    using Declines = std::function<bool(const OfferedStream&)>;
 
     // One place of the offer. Small: a session keeps these while nothing happens.
     struct Line {
@@ -38,6 +40,14 @@ public:
         bool held = false;                          // by the metadata
         sdp::Refusal refusal = sdp::Refusal::None;  // told by stream_refused
     };
+
+    // The lines of an offer that could be recorded, for the policy.
+    static std::vector<OfferedStream> offered_streams(const sdp::SessionDescription& offer);
+    // Before the first apply(): lines that it declines get port 0; withheld ones are inactive until
+    // release().
+    void set_policy(Declines declines, bool withhold);
+    bool is_withheld() const { return withheld_; }
+    void release() { withheld_ = false; }
 
     // Whether the offer holds a line to record, or disables all on purpose.
     static bool is_acceptable(const sdp::SessionDescription& offer);
@@ -66,7 +76,7 @@ public:
 private:
     StreamFacts facts_of(const sdp::SessionDescription& description, std::size_t index, Role role,
                          const base::NetAddress& peer) const;
-    std::string label_of(const sdp::SessionDescription& description, std::size_t index) const;
+    static std::string label_of(const sdp::SessionDescription& description, std::size_t index);
     void open(Line& line, StreamFacts facts, Actions& out);
     void change(Line& line, StreamFacts facts, Actions& out);
     void close(Line& line, Actions& out);
@@ -76,6 +86,8 @@ private:
     std::vector<Line> lines_;
     std::vector<StreamFacts> opening_;  // until their ports are known
     std::uint16_t next_stream_ = 0;
+    Declines declines_;
+    bool withheld_ = false;
 };
 
 }  // namespace earshot::siprec

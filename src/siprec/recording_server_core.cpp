@@ -152,22 +152,51 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
                                       {"session_ids", facts.session_ids}};
     if (const auto date = invite.find(sip::HeaderId::Date))  // RFC 7865 section 6.1.1
         fields.emplace_back("date", std::string{*date});
-    before.emplace_back(CreateRow{std::move(facts)});
+    before.emplace_back(CreateRow{facts});
     before.emplace_back(make_event("recording_started", kNoStream, fields));
     actions_.insert(actions_.begin(), std::make_move_iterator(before.begin()),
                     std::make_move_iterator(before.end()));
     tell_leniencies(found);
-    if (pending_->offer) {
-        tell_record_attributes(**pending_->offer);
-        lines_.apply(**pending_->offer, MediaLines::Role::Offer, peer_, actions_);
-    } else {
-        lines_.open_default(kDefaultLines, actions_);
+    if (pending_->offer) tell_record_attributes(**pending_->offer);
+    pending_->header_parties = header_parties(invite);
+    if (!config_.asks_policy) return start_recording(now);
+    held_ = std::exchange(actions_, {});
+    Decide question{.facts = std::move(facts), .streams = {}};
+    if (pending_->offer) question.streams = MediaLines::offered_streams(**pending_->offer);
+    actions_.emplace_back(std::move(question));
+}
+
+// Nothing has been opened or answered yet: a 100 has gone, and a CANCEL may have come.
+void RecordingServerSession::Core::on_decision(base::Now now, Ruling ruling) {
+    if (held_.empty() || pending_ == nullptr) return;
+    if (ruling.kind == Ruling::Kind::Decline) {
+        create_held_row();
+        const sip::TransactionId invite = pending_->transaction;
+        pending_.reset();
+        refuse(invite, plain_answer(ruling.status, std::move(ruling.phrase)),
+               std::move(ruling.reason));
+        return;
     }
-    assume_parties(&invite);
+    for (Action& action : std::exchange(held_, {})) actions_.push_back(std::move(action));
+    if (ruling.event) actions_.emplace_back(*std::move(ruling.event));
+    lines_.set_policy(std::move(ruling.declines), ruling.kind == Ruling::Kind::Inactive);
+    release_after_ = ruling.release_after;
     start_recording(now);
 }
 
+// An INVITE that ends before the policy has spoken leaves its row all the same.
+void RecordingServerSession::Core::create_held_row() {
+    if (held_.empty()) return;
+    actions_.push_back(std::move(held_.front()));
+    held_ = {};
+}
+
 void RecordingServerSession::Core::start_recording(base::Now now) {
+    if (pending_->offer)
+        lines_.apply(**pending_->offer, MediaLines::Role::Offer, peer_, actions_);
+    else
+        lines_.open_default(kDefaultLines, actions_);
+    assume_parties(std::move(pending_->header_parties));
     lines_.update_holds(metadata_.model(), actions_);
     answer_when_ready(now);
 }
@@ -235,6 +264,7 @@ void RecordingServerSession::Core::answer_when_ready(base::Now now) {
     was_accepted_ = true;
     awaits_ack_ = true;
     metadata_.expect_snapshot(now.steady);
+    if (lines_.is_withheld() && release_after_) release_at_ = now.steady + *release_after_;
 }
 
 sdp::LocalOrigin RecordingServerSession::Core::origin() const {
@@ -277,7 +307,7 @@ std::string RecordingServerSession::Core::make_first_offer() {
         one.port = line.rtp_port;
         one.rtcp_port = line.rtcp_port;
         one.payload_types = types;
-        one.direction = sdp::Direction::RecvOnly;
+        one.direction = lines_.is_withheld() ? sdp::Direction::Inactive : sdp::Direction::RecvOnly;
         one.label = line.label;
         media.push_back(one);
     }
@@ -392,7 +422,7 @@ void RecordingServerSession::Core::on_modification(base::Now now, sip::Transacti
     }
     take_metadata(now, body);
     lines_.update_holds(metadata_.model(), actions_);
-    assume_parties(is_invite ? &request : nullptr);
+    assume_parties(is_invite ? header_parties(request) : std::vector<HeaderParty>{});
     const bool may_end = config_.end_on_bad_metadata || config_.strict;
     if (may_end && metadata_.failure_count() > 1) {
         respond(transaction, plain_answer(200));
@@ -502,6 +532,7 @@ void RecordingServerSession::Core::send_bye() {
 }
 
 void RecordingServerSession::Core::end(std::string_view by, base::Reason reason) {
+    create_held_row();
     lines_.close_all(actions_);
     actions_.emplace_back(make_event("call_ended", kNoStream,
                                      {{"by", std::string{by}},

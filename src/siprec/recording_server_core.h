@@ -1,7 +1,7 @@
 // The state machine behind RecordingServerSession; see there for the contract.
 //
 //   Idle --INVITE--> Answering --ports open, row durable--> Established --BYE, loss, stop--> Ended
-//     \--refused--> Ended                \--cancelled, no port, no row--> Ended
+//     \--refused--> Ended                \--declined, cancelled, no port, no row--> Ended
 #pragma once
 
 #include <bitset>
@@ -29,6 +29,7 @@ public:
 
     void on_invite(base::Now now, sip::TransactionId transaction, const base::NetAddress& peer,
                    const sip::Message& invite);
+    void on_decision(base::Now now, Ruling ruling);
     void on_row_durable(base::Now now);
     void on_row_failed(base::Now now, base::Reason reason);
     void on_stream_opened(base::Now now, std::uint16_t stream, std::uint16_t rtp_port,
@@ -44,12 +45,14 @@ public:
     void on_request_not_sent(base::Now now);
     void on_dialog_lost(base::Now now, base::Reason reason);
     void stop(base::Now now, base::Reason reason);
+    bool release_media(base::Now now);
     void on_time(base::Now now);
     std::optional<base::TimePoint> deadline() const;
     std::optional<Action> poll_action();
 
     bool is_established() const { return state_ == State::Established; }
     bool is_ended() const { return state_ == State::Ended; }
+    bool is_withheld() const { return lines_.is_withheld(); }
     bool is_paused() const { return lines_.is_all_paused(); }
     const MetadataModel& metadata() const { return metadata_.model(); }
 
@@ -63,10 +66,11 @@ private:
         std::optional<sdp::KeptDescription> offer;
         bool is_initial = false;
         sip::SessionTimerFields timer;
+        std::vector<HeaderParty> header_parties;  // of the initial INVITE
     };
 
     // Our request that waits for its final response: one at a time.
-    enum class Asked : std::uint8_t { Nothing, Snapshot, Refresh };
+    enum class Asked : std::uint8_t { Nothing, Snapshot, Refresh, Media };
     struct Retry {  // after glare
         Asked what;
         base::TimePoint at;
@@ -87,11 +91,13 @@ private:
                                                    const InviteMarks* marks,
                                                    const RequestBody& body,
                                                    const Offer& offer) const;
+    void create_held_row();
     void tell_leniencies(const std::vector<FoundLeniency>& found);
     void tell_leniency(const FoundLeniency& found);
     void tell_record_attributes(const sdp::SessionDescription& offer);
     void tell_parties(std::string_view source, std::vector<HeaderParty> parties);
-    void assume_parties(const sip::Message* invite);
+    // `of_headers`: who speaks by the request's headers, where the metadata names nobody.
+    void assume_parties(std::vector<HeaderParty> of_headers);
 
     void on_modification(base::Now now, sip::TransactionId transaction,
                          const sip::Message& request);
@@ -107,6 +113,9 @@ private:
     std::string make_answer(const sdp::SessionDescription& offer);
     std::string make_first_offer();
     std::string make_repeated_offer();
+    void offer_media();
+    void take_media_answer(bool is_readable);
+    void on_media_refused(int status);
     sdp::LocalOrigin origin() const;
 
     void respond(sip::TransactionId transaction, sip::ResponseSpec response);
@@ -139,6 +148,8 @@ private:
     std::string snapshot_reason_;
     std::optional<Retry> retry_;  // nothing else is asked before it
     std::uint32_t retries_ = 0;
+    std::optional<base::TimePoint> release_at_;               // our offer of withheld media
+    std::optional<std::chrono::milliseconds> release_after_;  // the 200
     std::unique_ptr<Pending> pending_;
     MediaLines lines_;
     SessionMetadata metadata_;
@@ -148,6 +159,7 @@ private:
     std::bitset<kLeniencies> told_leniencies_;
     std::size_t told_parties_hash_ = 0;   // 0: none
     std::string told_record_attributes_;  // empty: none came
+    std::vector<Action> held_;            // CreateRow and more, until the policy has decided
     std::vector<Action> actions_;         // released when drained
     std::size_t next_action_ = 0;
 };

@@ -86,10 +86,10 @@ void RecordingServerSession::Core::tell_parties(std::string_view source,
 
 // Q19: Cisco's NBR names the parties in headers; a transfer is a re-INVITE with other ones. Q3: old
 // OpenSIPS names participants and no streams or nobody who sends one.
-void RecordingServerSession::Core::assume_parties(const sip::Message* invite) {
+void RecordingServerSession::Core::assume_parties(std::vector<HeaderParty> of_headers) {
     const MetadataObjects& objects = metadata_.model().objects();
     if (objects.participants.empty()) {
-        if (invite != nullptr) tell_parties("headers", header_parties(*invite));
+        tell_parties("headers", std::move(of_headers));
         return;
     }
     const auto& lines = lines_.lines();

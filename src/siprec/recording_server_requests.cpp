@@ -30,6 +30,8 @@ void RecordingServerSession::Core::on_time(base::Now now) {
         retry_.reset();
         if (what == Asked::Refresh) {
             send_refresh();
+        } else if (what == Asked::Media) {
+            offer_media();
         } else {
             ask_for_snapshot(snapshot_reason_);
         }
@@ -37,6 +39,10 @@ void RecordingServerSession::Core::on_time(base::Now now) {
     }
     if (due == Due::Refresh) {
         send_refresh();
+        return;
+    }
+    if (release_at_ && now.steady >= *release_at_) {
+        offer_media();
         return;
     }
     const auto reason = metadata_.on_time(now.steady, actions_);
@@ -48,8 +54,11 @@ std::optional<base::TimePoint> RecordingServerSession::Core::deadline() const {
     // A transaction in the way is waited for: its end calls for a new look at the deadline.
     const auto timer = timer_.deadline(!is_busy() && !retry_);
     if (is_busy()) return timer;
+    std::optional<base::TimePoint> due = timer;
     const auto other = retry_ ? std::optional{retry_->at} : metadata_.deadline();
-    return timer && other ? std::min(timer, other) : timer ? timer : other;
+    for (const auto& one : {other, retry_ ? std::nullopt : release_at_})
+        if (one && (!due || *one < *due)) due = one;
+    return due;
 }
 
 void RecordingServerSession::Core::ask_for_snapshot(const std::string& reason) {
@@ -82,10 +91,15 @@ void RecordingServerSession::Core::on_response(
         return;
     }
     retries_ = 0;
+    if (asked == Asked::Media && response.status() >= 300) {
+        on_media_refused(response.status());
+        return;
+    }
     if (response.status() < 300) {
         timer_.on_accepted(now.steady, sip::read_session_timer(response));
         const RequestBody body = read_body(response);
         const Offer answer = was_offer ? parse_offer(body) : std::nullopt;
+        if (asked == Asked::Media) take_media_answer(answer && *answer);
         if (answer && *answer) lines_.apply(***answer, MediaLines::Role::Answer, peer_, actions_);
         return;
     }
@@ -130,6 +144,9 @@ void RecordingServerSession::Core::on_request_timed_out(base::Now) {
         case Asked::Snapshot:
             tell_refused(Asked::Snapshot, 408);
             break;
+        case Asked::Media:
+            on_media_refused(408);
+            break;
         case Asked::Refresh:
             lose_session({"session_lost", "The client did not answer a session refresh."});
             break;
@@ -142,6 +159,8 @@ void RecordingServerSession::Core::on_request_not_sent(base::Now now) {
     const Asked asked = std::exchange(asked_, Asked::Nothing);
     if (asked == Asked::Snapshot) tell_refused(asked, 503);
     if (asked == Asked::Refresh) timer_.on_not_sent(now.steady);
+    // An INVITE of the client is under way below: soon again.
+    if (asked == Asked::Media) release_at_ = now.steady + std::chrono::seconds{1};
 }
 
 void RecordingServerSession::Core::tell_refused(Asked asked, int status) {

@@ -13,6 +13,11 @@ void RecordingServerSession::on_invite(base::Now now, sip::TransactionId transac
                                        const base::NetAddress& peer, const sip::Message& invite) {
     core_->on_invite(now, transaction, peer, invite);
 }
+void RecordingServerSession::on_decision(base::Now now, Ruling ruling) {
+    core_->on_decision(now, std::move(ruling));
+}
+bool RecordingServerSession::release_media(base::Now now) { return core_->release_media(now); }
+bool RecordingServerSession::is_withheld() const { return core_->is_withheld(); }
 void RecordingServerSession::on_row_durable(base::Now now) { core_->on_row_durable(now); }
 void RecordingServerSession::on_row_failed(base::Now now, base::Reason reason) {
     core_->on_row_failed(now, std::move(reason));

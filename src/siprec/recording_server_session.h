@@ -11,11 +11,15 @@
 //   on_ack, on_request, on_response, on_time ...
 //   BYE by the peer     -> Respond 200, CloseStream..., Event call_ended, End
 //
+// With config.asks_policy the first thing is Decide, and nothing else happens until on_decision().
+//
 // Actions on media (Open, Update, Pause, Resume, Close) take effect before a Respond that follows
 // them is sent: ports are open before the 200 leaves (interop section 1 point 5).
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -51,7 +55,38 @@ struct RowFacts {
     std::vector<std::pair<std::string, std::string>> headers;
 };
 
+// ---- policy -----------------------------------------------------------------------------------
+
+// A media line of the first offer that could be recorded.
+struct OfferedStream {
+    std::string label;  // as StreamFacts::label
+    std::string media;
+    std::vector<std::string> encodings;  // "PCMU", "telephone-event", in the order offered
+};
+
+// What the caller's policy makes of an INVITE (P-42, P-43, P-126).
+struct Ruling {
+    enum class Kind : std::uint8_t { Record, Decline, Inactive };
+    Kind kind = Kind::Record;
+    // Decline: the answer, and the reason of the row.
+    int status = 603;
+    std::string phrase;  // empty: the usual one
+    base::Reason reason;
+    // Inactive: accepted without media; a re-INVITE offers recvonly after this time, or never
+    // unless release_media() is called.
+    std::optional<std::chrono::milliseconds> release_after;
+    // Streams answered by port 0, also when they are offered later; empty: none.
+    std::function<bool(const OfferedStream&)> declines;
+    std::optional<Event> event;  // told on the timeline of what is recorded
+};
+
 // ---- actions ----------------------------------------------------------------------------------
+
+// Ask the policy, then call on_decision(), at once or later.
+struct Decide {
+    RowFacts facts;
+    std::vector<OfferedStream> streams;
+};
 
 // Make the row of this attempt durable, then call on_row_durable(). Also for an INVITE that is then
 // refused, whose answer does not wait for it.
@@ -102,7 +137,7 @@ struct End {
 };
 
 using Action =
-    std::variant<CreateRow, UpdateRow, OpenStream, UpdateStream, PauseStream, ResumeStream,
+    std::variant<Decide, CreateRow, UpdateRow, OpenStream, UpdateStream, PauseStream, ResumeStream,
                  CloseStream, Respond, SendRequest, StoreMetadata, Event, End>;
 
 // ---- configuration ----------------------------------------------------------------------------
@@ -113,6 +148,7 @@ struct RecordingServerConfig {
     bool end_on_bad_metadata = false;  // E-9: BYE after the second failure
     bool profile_records_unmarked = false;  // the peer's profile says: every INVITE is an RS (E-3)
     sip::SessionTimerConfig session_timer{};
+    bool asks_policy = false;  // Decide comes first
 };
 
 class RecordingServerSession {
@@ -126,6 +162,8 @@ public:
     // The initial INVITE. `peer` is where it came from (for texts, and the fallback for media).
     void on_invite(base::Now now, sip::TransactionId transaction, const base::NetAddress& peer,
                    const sip::Message& invite);
+    // The answer to Decide; one that comes after the INVITE was cancelled changes nothing.
+    void on_decision(base::Now now, Ruling ruling);
     void on_row_durable(base::Now now);
     // The row could not be stored: 503 with Retry-After, End.
     void on_row_failed(base::Now now, base::Reason reason);
@@ -148,6 +186,11 @@ public:
     void on_dialog_lost(base::Now now, base::Reason reason);
     // Our side ends it: BYE when established, 503 while still answering.
     void stop(base::Now now, base::Reason reason);
+
+    // Media that was accepted inactive may come now: re-INVITE with recvonly (RFC 7866
+    // section 7.2). False when nothing is withheld.
+    bool release_media(base::Now now);
+    bool is_withheld() const;
 
     void on_time(base::Now now);
     std::optional<base::TimePoint> deadline() const;

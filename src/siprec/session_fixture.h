@@ -118,9 +118,11 @@ protected:
                 }
                 continue;
             }
+            const bool is_question = std::holds_alternative<Decide>(*action);
             const bool is_row = std::holds_alternative<CreateRow>(*action);
             actions_.push_back(std::move(*action));
             if (is_row && stores_rows_) session_->on_row_durable(now_);
+            if (is_question && ruling_) session_->on_decision(now_, *ruling_);
         }
     }
     static sip::TransactionId transaction(std::uint64_t number) { return {number}; }
@@ -172,6 +174,7 @@ protected:
     std::vector<Action> actions_;
     bool opens_ports_ = true;
     bool stores_rows_ = true;
+    std::optional<Ruling> ruling_;  // none: the decision is still to come
     int failing_stream_ = -1;
     std::uint64_t transaction_ = 0;
     int cseq_ = 1;

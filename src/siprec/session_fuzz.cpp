@@ -32,6 +32,12 @@ public:
                 if (open_.erase(closed->stream) != 1) std::abort();
             } else if (const auto* updated = std::get_if<siprec::UpdateStream>(&*action)) {
                 if (open_.count(updated->facts.stream) != 1) std::abort();
+            } else if (std::holds_alternative<siprec::Decide>(*action)) {
+                siprec::Ruling ruling;
+                ruling.kind = siprec::Ruling::Kind::Inactive;
+                ruling.release_after = std::chrono::milliseconds{1};
+                ruling.declines = [](const siprec::OfferedStream& one) { return one.label == "2"; };
+                session_.on_decision(now, std::move(ruling));
             } else if (std::holds_alternative<siprec::CreateRow>(*action)) {
                 session_.on_row_durable(now);
             } else if (std::holds_alternative<siprec::End>(*action)) {
@@ -55,6 +61,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     std::string_view rest = base::as_text({bytes, size});
     siprec::RecordingServerConfig config;
     config.media_address = *base::parse_host("192.0.2.80", 0);
+    config.asks_policy = size % 2 == 1;  // both ways with every input that may grow by a byte
     siprec::RecordingServerSession session{config, 1};
     Server server{session};
     const base::NetAddress peer = *base::parse_host("198.51.100.7", 5060);
