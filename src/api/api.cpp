@@ -122,6 +122,10 @@ private:
         add_slow("GET", "/api/v1/attempts", [](const Resources& r, const Request& q, const Texts&) {
             return r.list_attempts(q);
         });
+        add_slow("GET", "/api/v1/peers",
+                 [this](const Resources& r, const Request& q, const Texts&) {
+                     return r.count_by_peer(q, parts_.clock.now().wall);
+                 });
         add_slow_with_live(one, [](const Resources& r, const Request&, const Texts& t,
                                    const Live& live) { return r.show(t[0], live); });
         add_slow("GET", one + "/events", [](const Resources& r, const Request&, const Texts& t) {

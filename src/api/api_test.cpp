@@ -51,6 +51,13 @@ public:
         if (found.size() == 1) return found.front();
         return catalog::FindError{Kind::Ambiguous, {kId, kOther}, {"ambiguous_id", "Two."}};
     }
+    base::Result<std::vector<catalog::PeerCount>, base::Reason> count_by_peer(
+        base::WallTime) override {
+        return std::vector<catalog::PeerCount>{{"192.0.2.7", "declined", "", "declined_by_rule", 3},
+                                               {"192.0.2.7", "recorded", "complete", "", 5},
+                                               {"192.0.2.7", "", "complete", "one_sided", 2},
+                                               {"192.0.2.9", "recorded", "failed", "no_media", 1}};
+    }
     base::Result<std::vector<catalog::Recording>, base::Reason> list_unfinished() override {
         return rows;
     }
@@ -286,14 +293,29 @@ TEST_F(ApiTest, ListsWithWhatTheRowKnowsBetter) {
     EXPECT_EQ(one["reason"], nullptr);
     EXPECT_EQ(one["duration_ms"], 1500);
     EXPECT_EQ(one["participants"][0]["name"], "A");
-    for (const char* name :
-         {"start", "call_ids", "session_ids", "streams", "group", "headers", "extensions"})
+    for (const char* name : {"start", "call_ids", "session_ids", "streams", "group", "headers",
+                             "extensions", "warnings"})
         EXPECT_TRUE(one.contains(name)) << name;
     EXPECT_EQ(body["next"], kId);
     EXPECT_EQ(catalog_.last_query.text, "alice");
     EXPECT_EQ(catalog_.last_query.after, "0199c0de-0000-7000-8000-000000000009");
     EXPECT_EQ(catalog_.last_query.call_id, "c1");
     EXPECT_EQ(ask_json("/api/v1/recordings")["next"], nullptr);
+}
+
+TEST_F(ApiTest, CountsByPeerWhatBecameOfItsInvites) {
+    const json body = ask_json("/api/v1/peers?since=2026-03-02T09:15:00Z");
+    EXPECT_EQ(body["since"], "2026-03-02T09:15:00.000Z");
+    ASSERT_EQ(body["peers"].size(), 2U);
+    const json& one = body["peers"][0];
+    EXPECT_EQ(one["peer"], "192.0.2.7");
+    EXPECT_EQ(one["attempts"], 8);
+    EXPECT_EQ(one["outcomes"], json({{"declined", 3}, {"recorded", 5}}));
+    EXPECT_EQ(one["states"], json({{"complete", 5}}));
+    EXPECT_EQ(one["reasons"], json({{"declined_by_rule", 3}}));
+    EXPECT_EQ(one["warnings"], json({{"one_sided", 2}}));
+    EXPECT_EQ(body["peers"][1]["reasons"], json({{"no_media", 1}}));
+    EXPECT_EQ(ask("/api/v1/peers?since=yesterday").status, 400);
 }
 
 TEST_F(ApiTest, RefusesPagesThatMakeNoSense) {

@@ -161,6 +161,22 @@ http::Response RecordingResources::list_attempts(const http::Request& request) c
     return page_response("attempts", *rows, std::move(views), page->limit);
 }
 
+http::Response RecordingResources::count_by_peer(const http::Request& request,
+                                                 base::WallTime now) const {
+    constexpr std::chrono::hours kWeek{7 * 24};
+    base::WallTime since = now - kWeek;
+    if (const auto given = request.query_value("since")) {
+        const auto time = base::parse_time(*given);
+        if (!time)
+            return http::problem(400, "bad_query",
+                                 "since is a time like 2026-03-02T09:15:00Z (RFC 3339).");
+        since = time->time;
+    }
+    const auto counts = catalog_.count_by_peer(since);
+    if (!counts) return refuse(counts.error());
+    return json_response(200, {{"since", base::to_rfc3339(since)}, {"peers", view_of(*counts)}});
+}
+
 http::Response RecordingResources::show(std::string_view id,
                                         const std::vector<LiveCall>& live) const {
     return with_recording(catalog_, id, [&](const catalog::Recording& recording) {

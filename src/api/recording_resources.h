@@ -21,6 +21,8 @@ public:
     // `live`: the calls that run now, whose counts the rows do not have yet.
     http::Response list(const http::Request& request, const std::vector<LiveCall>& live) const;
     http::Response list_attempts(const http::Request& request) const;
+    // `since` of the query, or a week before `now`.
+    http::Response count_by_peer(const http::Request& request, base::WallTime now) const;
     http::Response show(std::string_view id, const std::vector<LiveCall>& live) const;
     // One member of the JSON rendering: "events", "manifest".
     http::Response member(std::string_view id, std::string_view name) const;

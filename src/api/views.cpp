@@ -52,7 +52,8 @@ json view_of(const catalog::Recording& recording) {
               {"streams", json::array()},
               {"group", nullptr},
               {"headers", json::object()},
-              {"extensions", json::object()}};
+              {"extensions", json::object()},
+              {"warnings", json::array()}};
     view.update(object_or_empty(recording.summary));
     view["id"] = recording.id;
     view["state"] = catalog::to_string(recording.state);
@@ -92,6 +93,33 @@ json view_of(const catalog::Attempt& attempt) {
             {"sip_status", attempt.sip_status},
             {"reason", view_of_reason(attempt.reason)},
             {"headers", object_or_empty(attempt.headers)}};
+}
+
+json view_of(const std::vector<catalog::PeerCount>& counts) {
+    json peers = json::array();
+    for (const catalog::PeerCount& row : counts) {
+        if (peers.empty() || peers.back()["peer"] != row.peer)
+            peers.push_back({{"peer", row.peer},
+                             {"attempts", 0},
+                             {"outcomes", json::object()},
+                             {"states", json::object()},
+                             {"reasons", json::object()},
+                             {"warnings", json::object()}});
+        json& peer = peers.back();
+        const auto add = [&](const char* what, const std::string& name) {
+            if (!name.empty())
+                peer[what][name] = peer[what].value(name, std::uint64_t{0}) + row.count;
+        };
+        if (row.outcome.empty()) {
+            add("warnings", row.reason);
+            continue;
+        }
+        peer["attempts"] = peer["attempts"].get<std::uint64_t>() + row.count;
+        add("outcomes", row.outcome);
+        add("states", row.state);
+        add("reasons", row.reason);
+    }
+    return peers;
 }
 
 json view_of(const LiveCall& call) {

@@ -17,6 +17,8 @@ nlohmann::json view_of(const catalog::Recording& recording);
 // view of another recording or of one that has ended.
 void add_live_counts(nlohmann::json& recording, const std::vector<LiveCall>& calls);
 nlohmann::json view_of(const catalog::Attempt& attempt);
+// Rows of one peer follow each other. "attempts" is the sum of "outcomes".
+nlohmann::json view_of(const std::vector<catalog::PeerCount>& counts);
 nlohmann::json view_of(const LiveCall& call);
 nlohmann::json view_of(const Clients& clients);
 // Of the server's own checks and the catalogue's: {"state", "version", "checks", "catalogue"}.

@@ -219,14 +219,19 @@ Exit run_doctor(const Access& access, bool as_json, std::ostream& out, std::ostr
     if (!health) return fail(health.error(), err);
     const auto clients = request_json(access, "GET", "/clients");
     if (!clients) return fail(clients.error(), err);
+    const auto peers = request_json(access, "GET", "/peers");
+    if (!peers) return fail(peers.error(), err);
     if (as_json) {
         json all = *health;
         all["clients_since"] = clients->value("since", json(nullptr));
         all["clients"] = clients->value("clients", json::array());
+        all["peers_since"] = peers->value("since", json(nullptr));
+        all["peers"] = peers->value("peers", json::array());
         print_json(out, all);
     } else {
         print_health(out, *health);
         print_clients(out, *clients);
+        print_peers(out, *peers);
     }
     const json state = health->value("state", json("failed"));
     return state == "failed" ? Exit::FoundBad : Exit::Ok;

@@ -158,6 +158,9 @@ constexpr std::array kKeys{
     Key{"storage", "linger_ms", Kind::Number, "1000",
         "a recording closes this long after its last dialog",
         [](ServerConfig& c, std::string_view t) { return set_number(c.linger, t, 0, 600'000); }},
+    Key{"storage", "too_short_ms", Kind::Number, "1000",
+        "a recording that lasted less gets the warning too_short; 0: none does",
+        [](ServerConfig& c, std::string_view t) { return set_number(c.too_short, t, 0, 600'000); }},
     Key{"storage", "min_free_mib", Kind::Number, "256", "below this free space new calls get 503",
         [](ServerConfig& c, std::string_view t) {
             std::uint64_t mib = 0;

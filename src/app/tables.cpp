@@ -70,6 +70,16 @@ std::string joined(const json& texts) {
     return all;
 }
 
+// "one_sided, silent": each code once.
+std::string warning_codes(const json& recording) {
+    std::string all;
+    for (const json& warning : array_of(recording, "warnings")) {
+        const std::string code = text_of(warning, "code");
+        if (all.find(code) == std::string::npos) all += (all.empty() ? "" : ", ") + code;
+    }
+    return all.empty() ? "-" : all;
+}
+
 void print_streams(std::ostream& out, const json& recording) {
     std::vector<std::vector<std::string>> rows{
         {"LABEL", "MEDIA", "CODEC", "PACKETS", "LOST", "GAPS"}};
@@ -148,8 +158,8 @@ void print_recordings(std::ostream& out, const json& recordings) {
         out << "No recordings.\n";
         return;
     }
-    std::vector<std::vector<std::string>> rows{
-        {"ID", "START (UTC)", "DURATION", "STATE", "SPEAKERS", "CODECS", "LOST", "GAPS"}};
+    std::vector<std::vector<std::string>> rows{{"ID", "START (UTC)", "DURATION", "STATE",
+                                                "SPEAKERS", "CODECS", "LOST", "GAPS", "WARNINGS"}};
     for (const json& recording : recordings) {
         std::string codecs;
         std::uint64_t lost = 0;
@@ -165,7 +175,8 @@ void print_recordings(std::ostream& out, const json& recordings) {
         rows.push_back({short_id(text_of(recording, "id")), time_text(recording, "start"),
                         duration_text(member_of(recording, "duration_ms")),
                         text_of(recording, "state"), speakers_of(recording),
-                        codecs.empty() ? "-" : codecs, std::to_string(lost), std::to_string(gaps)});
+                        codecs.empty() ? "-" : codecs, std::to_string(lost), std::to_string(gaps),
+                        warning_codes(recording)});
     }
     print_table(out, rows);
 }
@@ -207,8 +218,29 @@ void print_recording(std::ostream& out, const json& recording) {
         for (const auto& [name, value] : recording["headers"].items())
             print_field(out, "Header",
                         printable(name) + ": " + text_of(recording["headers"], name.c_str()));
+    for (const json& warning : array_of(recording, "warnings"))
+        print_field(out, "Warning", text_of(warning, "code") + ": " + text_of(warning, "text"));
     print_streams(out, recording);
     print_gaps(out, recording);
+}
+
+void print_peers(std::ostream& out, const json& peers) {
+    const auto counts = [](const json& peer, const char* what) {
+        std::string all;
+        const json& object = member_of(peer, what);
+        if (object.is_object())
+            for (const auto& [name, count] : object.items())
+                all += (all.empty() ? "" : ", ") + printable(name) + " " + printable(count.dump());
+        return all.empty() ? std::string("-") : all;
+    };
+    std::vector<std::vector<std::string>> rows{
+        {"PEER", "ATTEMPTS", "OUTCOMES", "REASONS", "WARNINGS"}};
+    for (const json& peer : array_of(peers, "peers"))
+        rows.push_back({text_of(peer, "peer"), text_of(peer, "attempts"), counts(peer, "outcomes"),
+                        counts(peer, "reasons"), counts(peer, "warnings")});
+    if (rows.size() == 1) return;
+    out << "\nSince " << time_text(peers, "since") << " UTC, by peer:\n";
+    print_table(out, rows);
 }
 
 void print_verification(std::ostream& out, const json& verification) {

@@ -237,7 +237,7 @@ TEST(PrintRecordings, ShowsSpeakersLossAndGaps) {
                    {"label":"2","codec":"PCMU/8000","lost":1,"gaps":[]}]}, {}])"));
     EXPECT_THAT(out.str(), HasSubstr("0199c0de-1234-7abc  2026-03-02 09:15:00"));
     EXPECT_THAT(out.str(), HasSubstr("sip:a@example.com, Bob"));
-    EXPECT_THAT(out.str(), HasSubstr("PCMU/8000     4     1\n"));
+    EXPECT_THAT(out.str(), HasSubstr("PCMU/8000     4     1         -\n"));
     std::ostringstream none;
     print_recordings(none, json::array());
     EXPECT_EQ(none.str(), "No recordings.\n");
@@ -246,6 +246,8 @@ TEST(PrintRecordings, ShowsSpeakersLossAndGaps) {
 TEST(PrintRecording, SurvivesAnAnswerThatLacksEverything) {
     std::ostringstream out;
     print_recording(out, json::object());
+    print_peers(out,
+                json::parse(R"({"peers":[{}, 1, {"outcomes":[1],"reasons":{"a\u001b":"b"}}]})"));
     print_health(out, json::object());
     print_attempts(out, json::parse("[{}]"));
     EXPECT_THAT(out.str(), HasSubstr("In all:"));

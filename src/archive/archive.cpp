@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cstdlib>
 #include <map>
 #include <nlohmann/json.hpp>
 #include <set>
@@ -177,7 +178,20 @@ private:
     void finish_summary() {
         summary_ = summary_builder_.finish({.damage = input_.records.damage(),
                                             .failure = input_.failure,
-                                            .was_closed = input_.was_closed});
+                                            .was_closed = input_.was_closed,
+                                            .too_short = input_.too_short});
+    }
+
+    // Packets came, and nothing is to be heard in them from begin to end.
+    void note_silence(const StreamSummary& stream, const Track& track) {
+        const auto is_loud = [](std::int16_t sample) { return std::abs(sample) > kSilenceLevel; };
+        if (track.peak_min.empty() ||
+            std::any_of(track.peak_min.begin(), track.peak_min.end(), is_loud) ||
+            std::any_of(track.peak_max.begin(), track.peak_max.end(), is_loud))
+            return;
+        summary_.warnings.push_back(
+            {"silent", stream.label,
+             "Stream " + stream.label + " brought packets, but silence throughout."});
     }
 
     Failure store_tracks() {
@@ -202,6 +216,7 @@ private:
             files_.erase(part);
             if (!track) return storage_reason(track.error(), part);
             stream.track = name;
+            note_silence(stream, *track);
             json noise = json::array();
             for (const NoiseMark& mark : track->noise) {
                 noise.push_back({mark.start_ms, mark.duration_ms});

@@ -3,6 +3,7 @@
 // signed manifest. docs/recording-format.md states the bytes. Runs on an archive thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <optional>
@@ -31,6 +32,7 @@ struct BuildInput {
     // The journal holds a Close record: nothing is missing at its end. Without it a recording
     // without a call_ended event is "interrupted".
     bool was_closed = true;
+    std::chrono::milliseconds too_short{0};  // a call that lasted less gets a warning; 0: none does
 };
 
 struct BuildOutput {

@@ -23,6 +23,8 @@ inline constexpr std::size_t kMaxPeaksBytes = 256ULL * 1024 * 1024;
 inline constexpr std::size_t kMaxDocuments = 9999;            // metadata/NNNN.xml
 inline constexpr std::chrono::seconds kMaxTimelineError{2};   // beyond: the sender re-based
 inline constexpr std::chrono::milliseconds kMaxOverlap{100};  // jitter between two segments
-inline constexpr std::chrono::seconds kLateMedia{1};          // packets past the call's end count
+// Of 16-bit samples: -50 dBFS. G.711's quantised silence and idle noise lie below, speech does not.
+inline constexpr int kSilenceLevel = 100;
+inline constexpr std::chrono::seconds kLateMedia{1};  // packets past the call's end count
 
 }  // namespace earshot::archive

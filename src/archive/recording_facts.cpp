@@ -273,6 +273,11 @@ void RecordingFacts::add_stream_event(std::string_view type, const json& event, 
     if (type == "stream_held") open_interval(stream.held, at_ns);
     if (type == "stream_unheld") close_interval(stream.held, at_ns);
     if (type == "stream_removed") close_interval(stream.negotiated, at_ns);
+    if (type == "packets_rejected" && text_field(event, "cause") == "source") {
+        stream.strangers_packets =
+            bounded_field<std::uint64_t>(event, "total", 0, INT64_MAX, stream.strangers_packets);
+        stream.stranger = text_field(event, "source");
+    }
     if (type == "storage_gap" && stream.storage.size() < kMaxIntervals) {
         const std::int64_t from = number_field(event, "from_ns").value_or(at_ns);
         const std::int64_t to = number_field(event, "to_ns").value_or(at_ns);

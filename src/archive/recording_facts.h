@@ -48,7 +48,9 @@ struct StreamFacts {
     std::vector<Interval> negotiated;
     std::vector<Interval> paused;
     std::vector<Interval> held;
-    std::vector<Interval> storage;  // media came and could not be stored
+    std::vector<Interval> storage;        // media came and could not be stored
+    std::uint64_t strangers_packets = 0;  // from hosts that may not send it: not stored
+    std::string stranger;                 // the newest of them, "192.0.2.66:40000"
 
     struct Formats {
         std::int64_t from_ns = 0;

@@ -78,7 +78,7 @@ TEST_F(RenderTest, SummaryHoldsWhatSignallingAndMetadataSaid) {
     ASSERT_TRUE(parsed);
     EXPECT_EQ(*parsed, summary_);
     const auto json = nlohmann::json::parse(to_json(summary_));
-    EXPECT_EQ(json.size(), 12U);
+    EXPECT_EQ(json.size(), 13U);  // with the warnings
     EXPECT_EQ(json["streams"][0].size(), 6U);
 }
 

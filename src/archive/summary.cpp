@@ -94,7 +94,16 @@ std::string make_json_text(const Summary& summary, bool is_stored) {
         out.text(summary.group);
     write_text_map(out, "headers", summary.headers);
     write_text_map(out, "extensions", summary.extensions);
-    out.end_object();
+    out.key("warnings").begin_array();
+    for (const Warning& warning : summary.warnings) {
+        out.begin_object().field("code", warning.code).key("label");
+        if (warning.label.empty())
+            out.null();
+        else
+            out.text(warning.label);
+        out.field("text", warning.text).end_object();
+    }
+    out.end_array().end_object();
     return text;
 }
 
@@ -165,6 +174,15 @@ private:
     const json& object_;
     bool ok_ = true;
 };
+
+bool parse_warning(const json& item, Warning& warning) {
+    Fields fields(item);
+    warning.code = fields.text("code");
+    warning.text = fields.text("text");
+    const json* label = fields.find("label");
+    if (label != nullptr && !label->is_null()) warning.label = fields.text("label");
+    return fields.ok();
+}
 
 bool parse_stream(const json& item, StreamSummary& stream) {
     Fields fields(item);
@@ -244,6 +262,11 @@ base::Result<Summary> parse_summary(std::string_view text) {
     }
     summary.headers = fields.text_map("headers");
     summary.extensions = fields.text_map("extensions");
+    if (fields.find("warnings") != nullptr) {  // recordings of before have none
+        for (const json& item : fields.list("warnings")) {
+            if (!parse_warning(item, summary.warnings.emplace_back())) return wrong;
+        }
+    }
     if (!fields.ok()) return wrong;
     return summary;
 }

@@ -49,6 +49,15 @@ struct StreamSummary {
     friend bool operator==(const StreamSummary&, const StreamSummary&) = default;
 };
 
+// What an operator should look at although the recording is what its state says: a fact beside it,
+// never a change of it. Codes: "no_media", "one_sided", "wrong_source", "silent", "too_short".
+struct Warning {
+    std::string code;
+    std::string label;  // of the stream it is about; empty: the whole recording (null in JSON)
+    std::string text;   // a sentence
+    friend bool operator==(const Warning&, const Warning&) = default;
+};
+
 struct Summary {
     std::string id;  // UUIDv7, lower case
     State state = State::Recording;
@@ -63,6 +72,7 @@ struct Summary {
     std::map<std::string, std::string> headers;  // of the INVITE, not SIP's own; equal ones by ", "
     // Foreign elements of the metadata, "{namespace}name" -> XML; equal ones one after another.
     std::map<std::string, std::string> extensions;
+    std::vector<Warning> warnings;
     friend bool operator==(const Summary&, const Summary&) = default;
 };
 

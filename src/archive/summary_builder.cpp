@@ -1,5 +1,7 @@
 #include "archive/summary_builder.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "rtp/rtp_packet.h"
@@ -163,6 +165,30 @@ void SummaryBuilder::decide_state(const EndFacts& end, Summary& summary) const {
     summary.reason.reset();
 }
 
+// Why it may not be what was hoped for, whatever its state: told apart for the operator who asks
+// why a call cannot be heard.
+void SummaryBuilder::add_warnings(const EndFacts& end, Summary& summary) const {
+    const auto warn = [&](std::string code, const std::string& label, std::string text) {
+        summary.warnings.push_back({std::move(code), label, std::move(text)});
+    };
+    if (packets_.empty()) warn("no_media", {}, "No RTP packet was recorded.");
+    for (const auto& [number, facts] : streams_) {
+        if (packets_.contains(number)) continue;
+        if (facts.strangers_packets > 0)
+            warn("wrong_source", facts.label,
+                 fmt::format("Stream {} got packets only from {} ({} of them), which is neither "
+                             "where its SDP says nor the host of the SIP client.",
+                             facts.label, facts.stranger, facts.strangers_packets));
+        if (!packets_.empty() && lacks_media(facts))
+            warn("one_sided", facts.label,
+                 fmt::format("Stream {} brought no packet, while others did.", facts.label));
+    }
+    if (facts_.has_ended() && duration_ms() < end.too_short.count())
+        warn("too_short", {},
+             fmt::format("The call lasted {} ms, less than {} ms.", duration_ms(),
+                         end.too_short.count()));
+}
+
 Summary SummaryBuilder::finish(const EndFacts& end) {
     streams_ = facts_.streams();
     for (const auto& [number, packets] : packets_) {
@@ -184,6 +210,7 @@ Summary SummaryBuilder::finish(const EndFacts& end) {
     summary.headers = facts_.headers();
     summary.extensions = facts_.extensions();
     decide_state(end, summary);
+    add_warnings(end, summary);
     return summary;
 }
 

@@ -2,6 +2,7 @@
 // what `complete` means.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <map>
 #include <optional>
@@ -27,6 +28,7 @@ struct EndFacts {
     journal::Damage damage;
     std::optional<base::Reason> failure;
     bool was_closed = true;
+    std::chrono::milliseconds too_short{0};  // a call that lasted less is told of; 0: none is
 };
 
 class SummaryBuilder {
@@ -56,6 +58,7 @@ private:
     bool lacks_media(const StreamFacts& facts) const;
     std::optional<base::Reason> find_stream_fault() const;
     void decide_state(const EndFacts& end, Summary& summary) const;
+    void add_warnings(const EndFacts& end, Summary& summary) const;
 
     base::Uuid recording_;
     RecordingFacts facts_;

@@ -75,6 +75,16 @@ struct AttemptQuery {
     std::string id{};            // exactly this one; empty: any
     std::string recording_id{};  // exactly this recording's; empty: any
 };
+// How often something became of the INVITEs of one host.
+struct PeerCount {
+    std::string peer{};     // host without port, "192.0.2.7", "[2001:db8::1]"
+    std::string outcome{};  // Attempt::outcome; empty: `reason` is a warning of recordings
+    std::string state{};    // of the recording; empty: none
+    std::string reason{};   // code: of the recording, else of the attempt; empty: none
+    std::uint64_t count = 0;
+};
+inline constexpr std::size_t kMaxPeerCounts = 10'000;  // rows of one answer
+
 inline constexpr std::size_t kMaxPage = 1000;
 inline constexpr std::size_t kMinPrefix = 8;  // characters of an id that may stand for it
 
@@ -113,6 +123,9 @@ public:
         const AttemptQuery& query) = 0;
     // By the id or a unique prefix of it (kMinPrefix characters or more, any case).
     virtual base::Result<Recording, FindError> find(std::string_view id_or_prefix) = 0;
+    // Of the INVITEs since then, by host: the rows of attempts and recordings are the only truth.
+    virtual base::Result<std::vector<PeerCount>, base::Reason> count_by_peer(
+        base::WallTime since) = 0;
     // All rows in state `recording`, oldest first: at start, what a crash left behind.
     virtual base::Result<std::vector<Recording>, base::Reason> list_unfinished() = 0;
 

@@ -50,6 +50,10 @@ public:
     base::Result<Recording, FindError> find(std::string_view id_or_prefix) override {
         return reader_.find(id_or_prefix);
     }
+    base::Result<std::vector<PeerCount>, base::Reason> count_by_peer(
+        base::WallTime since) override {
+        return reader_.count_by_peer(since);
+    }
     base::Result<std::vector<Recording>, base::Reason> list_unfinished() override {
         return reader_.list_unfinished();
     }

@@ -200,6 +200,51 @@ TEST_F(SqliteCatalogTest, KeepsAttemptsWithAndWithoutARecording) {
     EXPECT_TRUE(catalog->list_attempts({.recording_id = id_of(99)})->empty());
 }
 
+TEST_F(SqliteCatalogTest, CountsWhatBecameOfTheAttemptsOfEachHost) {
+    auto catalog = open();
+    Change change;
+    const auto attempt = [&](unsigned number, const char* peer, const char* outcome,
+                             const char* reason, std::optional<std::string> recording = {}) {
+        Attempt row{.id = id_of(number), .recording_id = std::move(recording)};
+        row.peer = peer;
+        row.outcome = outcome;
+        if (*reason != 0) row.reason = base::Reason{reason, "."};
+        change.attempts.push_back(std::move(row));
+    };
+    const auto recording = [&](unsigned number, State state, const char* summary) {
+        Recording row = make_recording(number);
+        row.state = state;
+        if (state == State::Failed) row.reason = base::Reason{"no_media", "."};
+        row.summary = summary;
+        change.recordings.push_back(std::move(row));
+    };
+    recording(10, State::Complete,
+              R"({"warnings":[{"code":"silent"},{"code":"silent"},{"code":"too_short"}]})");
+    recording(11, State::Failed, R"({"warnings":[{"code":"no_media"}]})");
+    recording(12, State::Complete, "no JSON");
+    attempt(1, "192.0.2.7:5060", "refused", "old");  // before `since`
+    attempt(10, "192.0.2.7:5060", "recorded", "", id_of(10));
+    attempt(11, "192.0.2.7:49152", "recorded", "", id_of(11));
+    attempt(12, "[2001:db8::1]:5060", "recorded", "", id_of(12));
+    attempt(13, "192.0.2.7:5061", "declined", "declined_by_rule");
+    attempt(14, "192.0.2.7:5062", "declined", "declined_by_rule");
+    ASSERT_FALSE(submit_and_wait(*catalog, std::move(change)));
+
+    // id_of(number) is the time number << 16 in ms.
+    const auto since = base::wall_from_ns((std::int64_t{2} << 16) * 1'000'000);
+    const auto counts = catalog->count_by_peer(since);
+    ASSERT_TRUE(counts);
+    std::vector<std::string> lines;
+    for (const PeerCount& row : *counts)
+        lines.push_back(
+            fmt::format("{} {}/{}/{} {}", row.peer, row.outcome, row.state, row.reason, row.count));
+    EXPECT_EQ(lines, (std::vector<std::string>{
+                         "192.0.2.7 /complete/silent 1", "192.0.2.7 /complete/too_short 1",
+                         "192.0.2.7 /failed/no_media 1", "192.0.2.7 declined//declined_by_rule 2",
+                         "192.0.2.7 recorded/complete/ 1", "192.0.2.7 recorded/failed/no_media 1",
+                         "[2001:db8::1] recorded/complete/ 1"}));
+}
+
 TEST_F(SqliteCatalogTest, SharesACommitAmongManyChanges) {
     auto catalog = open();
     constexpr std::size_t kCount = 2000;

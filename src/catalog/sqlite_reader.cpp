@@ -177,6 +177,40 @@ base::Result<Recording, FindError> SqliteReader::find(std::string_view id_or_pre
     return ambiguous;
 }
 
+base::Result<std::vector<PeerCount>, base::Reason> SqliteReader::count_by_peer(
+    base::WallTime since) {
+    // An id begins with its time, so the primary key is the index of what came since. The host is
+    // the peer's address without its port, which is another for each TCP connection.
+    static constexpr std::string_view kCounts =
+        "WITH recent AS (SELECT recording_id, outcome, reason_code,"
+        "  rtrim(rtrim(peer, '0123456789'), ':') AS host FROM attempts WHERE id >= ?1)"
+        " SELECT a.host, a.outcome, coalesce(r.state, ''),"
+        "  coalesce(r.reason_code, a.reason_code, ''), count(*)"
+        " FROM recent a LEFT JOIN recordings r ON r.id = a.recording_id GROUP BY 1, 2, 3, 4"
+        " UNION ALL SELECT a.host, '', r.state, json_extract(w.value, '$.code'),"
+        "  count(DISTINCT r.id)"
+        " FROM recent a JOIN recordings r ON r.id = a.recording_id,"
+        "  json_each(CASE WHEN json_valid(r.summary) THEN r.summary ELSE '{}' END,"
+        "  '$.warnings') w GROUP BY 1, 2, 3, 4"
+        " ORDER BY 1, 2, 3, 4 LIMIT ?2";
+    auto statement = Statement::prepare(database_, kCounts);
+    if (!statement) return failed(statement.error());
+    const auto ms =
+        static_cast<std::uint64_t>(std::max<std::int64_t>(base::to_ns(since) / 1'000'000, 0));
+    const std::string from = fmt::format("{:08x}-{:04x}", ms >> 16, ms & 0xffff);
+    statement->bind(std::string_view(from)).bind(static_cast<std::int64_t>(kMaxPeerCounts));
+    std::vector<PeerCount> counts;
+    int code = statement->step();
+    for (; code == kSqliteRow; code = statement->step())
+        counts.push_back({.peer = statement->text(0),
+                          .outcome = statement->text(1),
+                          .state = statement->text(2),
+                          .reason = statement->text(3),
+                          .count = static_cast<std::uint64_t>(statement->number(4))});
+    if (code != kSqliteDone) return failed(code);
+    return counts;
+}
+
 base::Result<std::vector<Recording>, base::Reason> SqliteReader::list_unfinished() {
     auto statement = Statement::prepare(
         database_, fmt::format("SELECT {} FROM recordings WHERE state = 'recording' ORDER BY id",

@@ -18,6 +18,7 @@ public:
     base::Result<std::vector<Recording>, base::Reason> list(const RecordingQuery& query);
     base::Result<std::vector<Attempt>, base::Reason> list_attempts(const AttemptQuery& query);
     base::Result<Recording, FindError> find(std::string_view id_or_prefix);
+    base::Result<std::vector<PeerCount>, base::Reason> count_by_peer(base::WallTime since);
     base::Result<std::vector<Recording>, base::Reason> list_unfinished();
 
 private:

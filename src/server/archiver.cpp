@@ -128,7 +128,8 @@ std::optional<Archiver::Built> Archiver::build(ArchiveJob& job) {
                                             .key = d_.key,
                                             .now = d_.clock.now().wall,
                                             .failure = job.failure,
-                                            .was_closed = job.was_closed});
+                                            .was_closed = job.was_closed,
+                                            .too_short = d_.too_short});
     // A segment that cannot be read now may be readable soon: descriptors are short, a disk comes
     // back. Until then nothing is decided and nothing freed.
     const bool is_unread = records.damage().read_errors > 0;

@@ -52,6 +52,7 @@ public:
         base::Log& log;
         // A recording reached its final state; on the archive thread.
         std::function<void(const catalog::Recording&)> on_stored;
+        std::chrono::milliseconds too_short{0};  // ServerConfig::too_short
     };
 
     explicit Archiver(Dependencies dependencies);

@@ -41,6 +41,10 @@ public:
             return catalog::FindError{.kind = catalog::FindError::Kind::NotFound};
         return found->second;
     }
+    base::Result<std::vector<catalog::PeerCount>, base::Reason> count_by_peer(
+        base::WallTime) override {
+        return std::vector<catalog::PeerCount>{};
+    }
     base::Result<std::vector<catalog::Recording>, base::Reason> list_unfinished() override {
         return std::vector<catalog::Recording>{};
     }

@@ -149,7 +149,8 @@ private:
             .key = *key_,
             .clock = clock_,
             .log = log_,
-            .on_stored = [this](const catalog::Recording& row) { publish("recording", row.id); }});
+            .on_stored = [this](const catalog::Recording& row) { publish("recording", row.id); },
+            .too_short = config_.too_short});
         recover_recordings(found, *journal_, *catalogue_, *archiver_, log_);
 
         base::NetAddress media_host = config_.sip_listen;

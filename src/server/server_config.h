@@ -63,6 +63,7 @@ struct ServerConfig {
 
     std::chrono::milliseconds commit_interval{200};
     std::chrono::milliseconds linger{1000};  // a recording closes this long after its last dialog
+    std::chrono::milliseconds too_short{1000};    // a call that lasted less gets a warning
     std::uint64_t min_free_bytes = 256ULL << 20;  // below it new calls get 503
     std::uint32_t max_calls = 4000;               // running calls; beyond it new ones get 503
     base::LogLevel log_level = base::LogLevel::Info;

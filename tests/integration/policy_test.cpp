@@ -310,5 +310,53 @@ TEST_F(Policy, CancelWhileTheHookThinksEndsTheAttempt) {
     EXPECT_EQ(server_.stop(), 0);
 }
 
+// ---- why was it not recorded ------------------------------------------------------------------
+
+class Outcome : public Policy {
+protected:
+    // A call by hand, without a packet, that lasts until it is ended.
+    void call_without_media(const std::string& call_id, std::chrono::milliseconds length) {
+        const UdpClient client(server_.sip_port());
+        client.send(invite(client, call_id, "application/sdp", kSdp));
+        const std::string answer = client.receive();
+        ASSERT_EQ(answer.rfind("SIP/2.0 200", 0), 0U) << answer;
+        client.send(in_dialog(client, answer, "ACK", 1));
+        std::this_thread::sleep_for(length);
+        client.send(in_dialog(client, answer, "BYE", 2));
+        EXPECT_EQ(client.receive().rfind("SIP/2.0 200", 0), 0U);
+    }
+};
+
+TEST_F(Outcome, IsToldApartInTheRecordingAndCountedByPeer) {
+    start("[storage]\ntoo_short_ms = 500\n");
+    call_without_media("silence", std::chrono::milliseconds{100});
+    EXPECT_EQ(place_call()["sip_status"], 200);
+    const json list = server_.wait_for_recordings(2);
+    ASSERT_EQ(list.size(), 2U);
+    EXPECT_EQ(list[0]["state"], "complete") << list[0];
+    EXPECT_TRUE(list[0]["warnings"].empty()) << list[0];
+    EXPECT_EQ(list[1]["state"], "failed");
+    ASSERT_EQ(list[1]["warnings"].size(), 2U) << list[1];
+    EXPECT_EQ(list[1]["warnings"][0]["code"], "no_media");
+    EXPECT_EQ(list[1]["warnings"][1]["code"], "too_short");
+    const Output shown = server_.run({"show", list[1]["id"]});
+    EXPECT_NE(shown.out.find("too_short: "), std::string::npos) << shown.out;
+    write_file(file(), "[[rule]]\nname = \"none\"\naction = \"decline\"\n");
+    server_.process().signal(SIGHUP);
+    ASSERT_TRUE(eventually(
+        [&] { return server_.log().find("configuration reloaded") != std::string::npos; }));
+    EXPECT_EQ(place_call()["sip_status"], 603);
+    attempts(3);
+    const json doctor = json::parse(server_.run({"doctor", "--json"}).out, nullptr, false);
+    ASSERT_EQ(doctor["peers"].size(), 1U) << doctor;
+    const json& peer = doctor["peers"][0];
+    EXPECT_EQ(peer["peer"], "127.0.0.1");
+    EXPECT_EQ(peer["attempts"], 3);
+    EXPECT_EQ(peer["outcomes"], json({{"recorded", 2}, {"declined", 1}})) << peer;
+    EXPECT_EQ(peer["reasons"], json({{"no_media", 1}, {"declined_by_rule", 1}})) << peer;
+    EXPECT_EQ(peer["warnings"], json({{"no_media", 1}, {"too_short", 1}})) << peer;
+    EXPECT_NE(server_.run({"doctor"}).out.find("declined_by_rule 1"), std::string::npos);
+}
+
 }  // namespace
 }  // namespace earshot::integration

@@ -25,6 +25,7 @@ export interface Recording {
     group: string | null;
     headers: Record<string, string | string[]>;
     extensions: Record<string, unknown>;
+    warnings?: { code: string; label: string | null; text: string }[];
 }
 export interface LiveCall {
     id: string;
