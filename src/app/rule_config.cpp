@@ -177,9 +177,8 @@ private:
         for (const auto& [key, value] : table) {
             const std::string_view name = key.str();
             const std::string full = fmt::format("streams.{}", name);
-            const auto* member = std::find_if(members.begin(), members.end(), [&](const auto& one) {
-                return one.first == name.str();
-            });
+            const auto* member = std::find_if(members.begin(), members.end(),
+                                              [&](const auto& one) { return one.first == name; });
             if (member == members.end())
                 return error_at(value, full, "unknown key",
                                 suggest(name, {"medium", "label", "codec"}));
