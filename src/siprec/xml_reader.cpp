@@ -336,7 +336,7 @@ std::uint32_t XmlReader::find_namespace(std::string_view prefix) const {
 
 }  // namespace
 
-void XmlTree::FreeDictionary::operator()(_xmlDict* dictionary) const { xmlDictFree(dictionary); }
+void XmlTree::FreeDictionary::operator()(_xmlDict* owned) const { xmlDictFree(owned); }
 
 XmlReading read_xml(XmlTree& tree) { return XmlReader{tree}.run(); }
 

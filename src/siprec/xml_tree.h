@@ -56,7 +56,7 @@ struct XmlTree {
     std::vector<Namespace> namespaces;
     std::forward_list<std::string> values;  // what does not stand in `text` as it is meant
     struct FreeDictionary {
-        void operator()(_xmlDict* dictionary) const;
+        void operator()(_xmlDict* owned) const;
     };
     std::unique_ptr<_xmlDict, FreeDictionary> dictionary;  // libxml2's names and URIs
 };
