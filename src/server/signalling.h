@@ -57,6 +57,8 @@ public:
     };
 
     Signalling(const ServerConfig& config, Dependencies dependencies);
+    Signalling(const Signalling&) = delete;
+    Signalling& operator=(const Signalling&) = delete;
     ~Signalling() override;
 
     // New configuration for what comes from now on; listeners and paths stay as they are.
@@ -151,7 +153,7 @@ private:
     void handle(capture::FirstPacket& first);
     void handle(capture::SsrcChanged& change);
     void handle(capture::PacketsRejected& rejected);
-    void handle(capture::DtmfDigit&) {}
+    void handle(capture::DtmfDigit& /*notification*/) {}
 
     void every_second();
     void publish_live();

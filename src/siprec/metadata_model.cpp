@@ -196,8 +196,8 @@ void close(Group& object, base::WallTime at) {
 void close(CommunicationSession& object, base::WallTime at) {
     if (!object.stop) object.stop = at;
 }
-void close(Participant&, base::WallTime) {}
-void close(MediaStream&, base::WallTime) {}
+void close(Participant& /*object*/, base::WallTime /*at*/) {}
+void close(MediaStream& /*object*/, base::WallTime /*at*/) {}
 void close(SessionRecordingAssoc& object, base::WallTime at) { close(object.periods, at); }
 void close(ParticipantSessionAssoc& object, base::WallTime at) { close(object.periods, at); }
 void close(ParticipantStreamAssoc& object, base::WallTime at) {
@@ -207,10 +207,10 @@ void close(ParticipantStreamAssoc& object, base::WallTime at) {
 }
 
 enum class IdKind { Group, Session, Participant, Stream };
-constexpr IdKind kind_of(const Group&) { return IdKind::Group; }
-constexpr IdKind kind_of(const CommunicationSession&) { return IdKind::Session; }
-constexpr IdKind kind_of(const Participant&) { return IdKind::Participant; }
-constexpr IdKind kind_of(const MediaStream&) { return IdKind::Stream; }
+constexpr IdKind kind_of(const Group& /*object*/) { return IdKind::Group; }
+constexpr IdKind kind_of(const CommunicationSession& /*object*/) { return IdKind::Session; }
+constexpr IdKind kind_of(const Participant& /*object*/) { return IdKind::Participant; }
+constexpr IdKind kind_of(const MediaStream& /*object*/) { return IdKind::Stream; }
 
 class Merge {
 public:

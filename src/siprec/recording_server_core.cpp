@@ -206,7 +206,7 @@ void RecordingServerSession::Core::on_row_durable(base::Now now) {
     answer_when_ready(now);
 }
 
-void RecordingServerSession::Core::on_row_failed(base::Now, base::Reason reason) {
+void RecordingServerSession::Core::on_row_failed(base::Now /*now*/, base::Reason reason) {
     if (state_ != State::Answering || pending_ == nullptr) return;
     respond(pending_->transaction, try_later(503, kRetryAfterSeconds));
     pending_.reset();
@@ -471,7 +471,7 @@ void RecordingServerSession::Core::on_bye(base::Now now, sip::TransactionId tran
     end("peer", {"", why ? base::to_valid_utf8(*why) : std::string{}});
 }
 
-void RecordingServerSession::Core::on_cancel(base::Now) {
+void RecordingServerSession::Core::on_cancel(base::Now /*now*/) {
     if (pending_ == nullptr) return;
     const bool is_initial = pending_->is_initial;
     pending_.reset();  // the Agent has answered 487
@@ -501,7 +501,7 @@ void RecordingServerSession::Core::on_ack(base::Now now, const sip::Message& ack
     take_metadata(now, body);
 }
 
-void RecordingServerSession::Core::on_no_ack(base::Now) {
+void RecordingServerSession::Core::on_no_ack(base::Now /*now*/) {
     if (state_ != State::Established) return;
     send_bye();
     end("local", {"no_ack", "The 200 to the INVITE was never acknowledged."});
@@ -509,13 +509,13 @@ void RecordingServerSession::Core::on_no_ack(base::Now) {
 
 // ---- the end ----------------------------------------------------------------------------------
 
-void RecordingServerSession::Core::on_dialog_lost(base::Now, base::Reason reason) {
+void RecordingServerSession::Core::on_dialog_lost(base::Now /*now*/, base::Reason reason) {
     if (state_ == State::Ended || state_ == State::Idle) return;
     pending_.reset();
     end("local", std::move(reason));
 }
 
-void RecordingServerSession::Core::stop(base::Now, base::Reason reason) {
+void RecordingServerSession::Core::stop(base::Now /*now*/, base::Reason reason) {
     if (state_ == State::Ended || state_ == State::Idle) return;
     if (pending_ != nullptr) {
         respond(pending_->transaction, try_later(503, kRetryAfterSeconds));

@@ -135,7 +135,7 @@ void RecordingServerSession::Core::on_refresh_refused(base::Now now, int status)
     timer_.on_refused(now.steady);
 }
 
-void RecordingServerSession::Core::on_request_timed_out(base::Now) {
+void RecordingServerSession::Core::on_request_timed_out(base::Now /*now*/) {
     is_offering_ = false;
     if (state_ != State::Established) return;
     switch (std::exchange(asked_, Asked::Nothing)) {
