@@ -266,7 +266,7 @@ public:
     void end_dialog(base::TimePoint now, DialogId dialog);
 
     // ---- facts
-    std::optional<DialogFacts> find_dialog(DialogId dialog) const;
+    std::optional<DialogFacts> find_dialog(DialogId id) const;
     // By the fields that Replaces and Join name (RFC 3891); none if there is no such dialog.
     DialogId find_dialog(std::string_view call_id, std::string_view local_tag,
                          std::string_view remote_tag) const;

@@ -1,5 +1,6 @@
 // Requests of ours: RFC 3261 §8.1, §9.1, §12.2.1, §13.2, §14.1, §15.1.1, §17.1.3; RFC 3262 §4.
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 #include "sip/agent_core.h"
@@ -263,19 +264,9 @@ void Agent::Core::on_invite_response(base::TimePoint now, const Flow& flow,
     DialogId dialog_id = names_none ? transaction.dialog : DialogId{};
     if (fork != nullptr) dialog_id = fork->dialog;
     Dialog* dialog = find(dialog_id);
-    if (is_success(status)) {
-        transaction.last.reset();
-        if (fork != nullptr && fork->is_accepted) {  // the 2xx again: so is its ACK (§13.2.2.4)
-            if (dialog != nullptr && dialog->ack != nullptr &&
-                dialog->ack_cseq == transaction.cseq) {
-                actions_.emplace_back(
-                    SendBytes{dialog->ack_flow, dialog->ack, {}, dialog->id, true});
-            }
-            schedule(transaction);
-            return;
-        }
-        if (fork != nullptr) fork->is_accepted = true;
-        if (dialog != nullptr) confirm(*dialog, transaction, message);
+    if (is_success(status) && !take_success(transaction, fork, dialog, message)) {
+        schedule(transaction);
+        return;
     }
     if (fork == nullptr || status >= 200 || take_provisional(now, transaction, *fork, message)) {
         const auto retry_after = dialog != nullptr && invite.is_reinvite
@@ -287,6 +278,20 @@ void Agent::Core::on_invite_response(base::TimePoint now, const Flow& flow,
     if (status >= 300) close_invite(now, transaction);
     if (status < 200 && invite.is_cancel_wanted) send_cancel(now, transaction);
     finish(now, transaction, step);
+}
+
+// False for a 2xx that came again: so does its ACK (§13.2.2.4), and nobody is told.
+bool Agent::Core::take_success(Transaction& transaction, ClientInvite::Fork* fork, Dialog* dialog,
+                               const Message& response) {
+    transaction.last.reset();
+    if (fork != nullptr && std::exchange(fork->is_accepted, true)) {
+        if (dialog != nullptr && dialog->ack != nullptr && dialog->ack_cseq == transaction.cseq) {
+            actions_.emplace_back(SendBytes{dialog->ack_flow, dialog->ack, {}, dialog->id, true});
+        }
+        return false;
+    }
+    if (dialog != nullptr) confirm(*dialog, transaction, response);
+    return true;
 }
 
 // The dialog that a response belongs to, made if it is the first of its tag; null for 100 and the

@@ -131,7 +131,9 @@ private:
                                 const Message& response);
     bool take_provisional(base::TimePoint now, const Transaction& transaction,
                           ClientInvite::Fork& fork, const Message& response);
-    void confirm(Dialog& dialog, const Transaction& transaction, const Message& response);
+    bool take_success(Transaction& transaction, ClientInvite::Fork* fork, Dialog* dialog,
+                      const Message& response);
+    static void confirm(Dialog& dialog, const Transaction& transaction, const Message& response);
     void close_invite(base::TimePoint now, Transaction& transaction);
     std::string contact(const Flow& flow) const;
 

@@ -31,8 +31,8 @@ public:
 private:
     struct Entry {
         base::TimePoint due;
-        std::uint64_t token;
-        Handle handle;
+        std::uint64_t token = 0;
+        Handle handle = kNone;
     };
     void place(std::size_t at, const Entry& entry);
     void sift_up(std::size_t at);
