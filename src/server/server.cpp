@@ -113,7 +113,7 @@ private:
                                       tidied.error().what, tidied.error().detail)};
         auto key = archive::load_or_create_signing_key(files_, path("keys"), random_);
         if (!key) return key.error();
-        key_.emplace(std::move(*key));
+        key_ = *key;
         return std::nullopt;
     }
 
@@ -256,7 +256,7 @@ private:
         if (is_stopping_) log_.info("stopped");
     }
 
-    const ServerConfig config_;
+    const ServerConfig& config_;
     const api::Assets& assets_;
     base::Log& log_;
     const ServerHooks& hooks_;

@@ -12,16 +12,14 @@
 
 namespace earshot::server {
 
-using base::Reason;
-
 namespace {
 
 constexpr std::chrono::seconds kStopPatience{3};
 
 }  // namespace
 
-Signalling::Signalling(const ServerConfig& config, Dependencies dependencies)
-    : config_(config),
+Signalling::Signalling(ServerConfig config, Dependencies dependencies)
+    : config_(std::move(config)),
       d_(std::move(dependencies)),
       authentication_(d_.random),
       clients_(d_.clock.now().wall) {

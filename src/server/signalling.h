@@ -56,7 +56,7 @@ public:
         std::function<void()> on_live_changed;  // calls came, went or changed
     };
 
-    Signalling(const ServerConfig& config, Dependencies dependencies);
+    Signalling(ServerConfig config, Dependencies dependencies);
     Signalling(const Signalling&) = delete;
     Signalling& operator=(const Signalling&) = delete;
     ~Signalling() override;
@@ -120,7 +120,7 @@ private:
     void carry_out(Call& call, siprec::SendRequest& action);
     void carry_out(Call& call, siprec::StoreMetadata& action);
     void carry_out(Call& call, siprec::Event& action);
-    void carry_out(Call& call, siprec::End& action);
+    static void carry_out(Call& call, siprec::End& action);
     bool asks_policy() const;
     void on_hook_answer(std::uint64_t serial, const siprec::Ruling& ruling,
                         const std::optional<base::Reason>& failure);
