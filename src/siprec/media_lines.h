@@ -78,7 +78,7 @@ private:
                          const base::NetAddress& peer) const;
     static std::string label_of(const sdp::SessionDescription& description, std::size_t index);
     void open(Line& line, StreamFacts facts, Actions& out);
-    void change(Line& line, StreamFacts facts, Actions& out);
+    static void change(Line& line, StreamFacts facts, Actions& out);
     void close(Line& line, Actions& out);
     void refuse(Line& line, std::size_t index, sdp::Refusal refusal, Actions& out);
     Line* find(std::uint16_t stream);

@@ -94,6 +94,33 @@ void merge_extensions(List& into, const List& from, bool replaces) {
     into = std::move(merged);
 }
 
+// A period told with its beginning: one that is known, one of the past that we had not heard of,
+// the next one, or the latest told anew.
+void merge_begun_period(Periods& into, const Period& told, bool replaces) {
+    Period& last = into.back();
+    auto* const same = std::find_if(into.begin(), into.end(), [&](const Period& period) {
+        return period.associate == told.associate;
+    });
+    if (same != into.end()) {
+        // A snapshot that says "open" is believed for the latest period alone: an earlier one was
+        // closed for good when the next began.
+        merge_value(same->disassociate, told.disassociate, replaces && same == &last);
+        return;
+    }
+    const bool is_earlier = last.associate && *told.associate < *last.associate;
+    if (is_earlier && told.disassociate) {
+        auto* const next = std::find_if(into.begin(), into.end(), [&](const Period& period) {
+            return period.associate && *period.associate > *told.associate;
+        });
+        into.insert(next, told);
+    } else if (last.disassociate && !is_earlier) {
+        into.push_back(told);
+    } else {
+        last.associate = told.associate;
+        merge_value(last.disassociate, told.disassociate, false);
+    }
+}
+
 // Rule 4. `reopened`: the association had vanished and is back.
 void merge_period(Periods& into, const Periods& from, const Appearance& how, bool reopened) {
     const Period told = from.empty() ? Period{} : from.front();
@@ -107,32 +134,10 @@ void merge_period(Periods& into, const Periods& from, const Appearance& how, boo
         if (!from.empty()) into.push_back(told);
         return;
     }
-    Period& last = into.back();
-    if (!told.associate) {
-        if (told.disassociate) last.disassociate = told.disassociate;
-        return;
-    }
-    const auto same = std::find_if(into.begin(), into.end(), [&](const Period& period) {
-        return period.associate == told.associate;
-    });
-    if (same != into.end()) {
-        // A snapshot that says "open" is believed for the latest period alone: an earlier one was
-        // closed for good when the next began.
-        const bool replaces = how.replaces && &*same == &last;
-        merge_value(same->disassociate, told.disassociate, replaces);
-        return;
-    }
-    const bool is_earlier = last.associate && *told.associate < *last.associate;
-    if (is_earlier && told.disassociate) {  // history that we had not heard of
-        const auto next = std::find_if(into.begin(), into.end(), [&](const Period& period) {
-            return period.associate && *period.associate > *told.associate;
-        });
-        into.insert(next, told);
-    } else if (last.disassociate && !is_earlier) {
-        into.push_back(told);
-    } else {
-        last.associate = told.associate;
-        merge_value(last.disassociate, told.disassociate, false);
+    if (told.associate) {
+        merge_begun_period(into, told, how.replaces);
+    } else if (told.disassociate) {
+        into.back().disassociate = told.disassociate;
     }
 }
 

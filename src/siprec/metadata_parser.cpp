@@ -38,7 +38,8 @@ std::string_view local_name(const XmlElement& element) {
 }
 
 struct Child : XmlElement {
-    Tag tag = Tag::Foreign;
+    Child(const XmlElement& element, Tag its_tag) : XmlElement(element), tag(its_tag) {}
+    Tag tag;
 };
 
 class DocumentParser {

@@ -20,7 +20,7 @@ class OptionalTime {
 public:
     constexpr OptionalTime() = default;
     // Implicit, as std::optional's own.
-    constexpr OptionalTime(std::nullopt_t) {}                // NOLINT(google-explicit-constructor)
+    constexpr OptionalTime(std::nullopt_t /*none*/) {}       // NOLINT(google-explicit-constructor)
     constexpr OptionalTime(base::WallTime t) : time_(t) {}   // NOLINT(google-explicit-constructor)
     OptionalTime(const std::optional<base::WallTime>& time)  // NOLINT(google-explicit-constructor)
         : time_(time.value_or(kNone)) {}
@@ -42,7 +42,10 @@ class RareList {
 public:
     RareList() = default;
     RareList(const RareList& other) { *this = other.all(); }
-    RareList& operator=(const RareList& other) { return *this = std::vector<T>(other.all()); }
+    RareList& operator=(const RareList& other) {
+        *this = std::vector<T>(other.all());
+        return *this;
+    }
     RareList(RareList&&) noexcept = default;
     RareList& operator=(RareList&&) noexcept = default;
     ~RareList() = default;
@@ -125,7 +128,7 @@ public:
     // Heap bytes beside the object itself, for the limit of the merged model.
     std::size_t extra_bytes() const {
         if (several_ == nullptr) return 0;
-        return sizeof(*several_) + several_->capacity() * sizeof(Period);
+        return sizeof(std::vector<Period>) + several_->capacity() * sizeof(Period);
     }
     friend bool operator==(const Periods& a, const Periods& b) {
         return std::equal(a.begin(), a.end(), b.begin(), b.end());

@@ -31,6 +31,20 @@ std::optional<sip::ResponseSpec> find_strict_answer(const FoundLeniency& found) 
     }
 }
 
+// What strict mode refuses first: what is malformed (400), or else the rest.
+std::optional<sip::ResponseSpec> find_strict_refusal(const std::vector<FoundLeniency>& found,
+                                                     bool is_malformed, base::Reason& reason) {
+    for (const FoundLeniency& one : found) {
+        const LeniencyFacts& facts = facts_of(one.leniency);
+        auto answer = find_strict_answer(one);
+        if (!answer || (facts.strict == 400) != is_malformed) continue;
+        reason = {std::string{facts.code},
+                  one.detail.empty() ? std::string{facts.fault} : one.detail};
+        return answer;
+    }
+    return std::nullopt;
+}
+
 }  // namespace
 
 // ---- the initial INVITE -----------------------------------------------------------------------
@@ -57,16 +71,8 @@ std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_refusal(
                            "The INVITE requires '" + tags.front() + "', which is not supported.",
                            bad_extension(tags));
     }
-    const auto find_strict = [&](bool is_malformed) -> std::optional<sip::ResponseSpec> {
-        for (const FoundLeniency& one : found) {
-            const LeniencyFacts& facts = facts_of(one.leniency);
-            auto answer = find_strict_answer(one);
-            if (!config_.strict || !answer || (facts.strict == 400) != is_malformed) continue;
-            return refuse_with(std::string{facts.code},
-                               one.detail.empty() ? std::string{facts.fault} : one.detail,
-                               std::move(*answer));
-        }
-        return std::nullopt;
+    const auto find_strict = [&](bool is_malformed) {
+        return config_.strict ? find_strict_refusal(found, is_malformed, reason) : std::nullopt;
     };
     if (auto refusal = find_strict(true)) return refusal;
     const bool is_recording = config_.strict ? marks.is_by_the_book()
@@ -222,7 +228,7 @@ void RecordingServerSession::Core::on_stream_opened(base::Now now, std::uint16_t
 }
 
 void RecordingServerSession::Core::on_stream_failed(base::Now now, std::uint16_t stream,
-                                                    base::Reason reason) {
+                                                    const base::Reason& reason) {
     if (state_ == State::Ended) return;
     lines_.on_failed(stream, reason.code.empty() ? "failed" : reason.code, actions_);
     answer_when_ready(now);

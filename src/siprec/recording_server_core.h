@@ -23,9 +23,7 @@ namespace earshot::siprec {
 class RecordingServerSession::Core {
 public:
     Core(RecordingServerConfig config, std::uint64_t session_number)
-        : config_(std::move(config)),
-          session_number_(session_number),
-          timer_(config_.session_timer) {}
+        : config_(config), session_number_(session_number), timer_(config_.session_timer) {}
 
     void on_invite(base::Now now, sip::TransactionId transaction, const base::NetAddress& peer,
                    const sip::Message& invite);
@@ -34,7 +32,7 @@ public:
     void on_row_failed(base::Now now, base::Reason reason);
     void on_stream_opened(base::Now now, std::uint16_t stream, std::uint16_t rtp_port,
                           std::uint16_t rtcp_port);
-    void on_stream_failed(base::Now now, std::uint16_t stream, base::Reason reason);
+    void on_stream_failed(base::Now now, std::uint16_t stream, const base::Reason& reason);
     void on_request(base::Now now, sip::TransactionId transaction, const sip::Message& request);
     void on_cancel(base::Now now);
     void on_ack(base::Now now, const sip::Message& ack);

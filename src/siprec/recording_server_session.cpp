@@ -6,7 +6,7 @@ namespace earshot::siprec {
 
 RecordingServerSession::RecordingServerSession(RecordingServerConfig config,
                                                std::uint64_t session_number)
-    : core_(std::make_unique<Core>(std::move(config), session_number)) {}
+    : core_(std::make_unique<Core>(config, session_number)) {}
 RecordingServerSession::~RecordingServerSession() = default;
 
 void RecordingServerSession::on_invite(base::Now now, sip::TransactionId transaction,
@@ -27,8 +27,8 @@ void RecordingServerSession::on_stream_opened(base::Now now, std::uint16_t strea
     core_->on_stream_opened(now, stream, rtp_port, rtcp_port);
 }
 void RecordingServerSession::on_stream_failed(base::Now now, std::uint16_t stream,
-                                              base::Reason reason) {
-    core_->on_stream_failed(now, stream, std::move(reason));
+                                              const base::Reason& reason) {
+    core_->on_stream_failed(now, stream, reason);
 }
 void RecordingServerSession::on_request(base::Now now, sip::TransactionId transaction,
                                         const sip::Message& request) {

@@ -170,7 +170,7 @@ public:
     void on_stream_opened(base::Now now, std::uint16_t stream, std::uint16_t rtp_port,
                           std::uint16_t rtcp_port);
     // That line is answered with port 0; when it was the last one, the INVITE by 503 or 488.
-    void on_stream_failed(base::Now now, std::uint16_t stream, base::Reason reason);
+    void on_stream_failed(base::Now now, std::uint16_t stream, const base::Reason& reason);
 
     // Any later request of the dialog: INVITE, UPDATE, INFO, OPTIONS, BYE, others.
     void on_request(base::Now now, sip::TransactionId transaction, const sip::Message& request);

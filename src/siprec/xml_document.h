@@ -50,8 +50,10 @@ public:
     // charset_ignored(). Fails where a limit of limits.h is passed, too.
     static base::Result<XmlDocument, Fault> parse(std::string_view bytes, std::string_view charset);
 
-    XmlDocument(XmlDocument&&) noexcept;
-    XmlDocument& operator=(XmlDocument&&) noexcept;
+    XmlDocument(const XmlDocument&) = delete;
+    XmlDocument& operator=(const XmlDocument&) = delete;
+    XmlDocument(XmlDocument&& other) noexcept;
+    XmlDocument& operator=(XmlDocument&& other) noexcept;
     ~XmlDocument();
 
     XmlElement root() const;

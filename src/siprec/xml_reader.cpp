@@ -7,6 +7,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cstddef>
 #include <cstring>
 
 #include "base/text.h"
@@ -248,7 +249,7 @@ void XmlReader::on_start(const xmlChar* name, const xmlChar* prefix, int namespa
     const std::size_t name_size = before.empty() ? local.size() : before.size() + 1 + local.size();
     element.name_end = element.begin + 1 + static_cast<std::uint32_t>(name_size);
     element.characters_begin = static_cast<std::uint32_t>(tree_.characters.size());
-    for (int i = 0; i < namespace_count; ++i)
+    for (std::ptrdiff_t i = 0; i < namespace_count; ++i)
         declare(view(namespaces[2 * i]), view(namespaces[2 * i + 1]), index);
     element.name_space = find_namespace(before);
     element.name = before.empty() || element.name_space != 0
@@ -257,7 +258,7 @@ void XmlReader::on_start(const xmlChar* name, const xmlChar* prefix, int namespa
     element.first_attribute = static_cast<std::uint32_t>(tree_.attributes.size());
     if (static_cast<std::size_t>(attribute_count) > kMaxXmlAttributes)
         return fail("an element has too many attributes");
-    for (int i = 0; i < attribute_count; ++i) add_attribute(attributes + 5 * i, element);
+    for (std::ptrdiff_t i = 0; i < attribute_count; ++i) add_attribute(attributes + 5 * i, element);
 
     if (depth_ > 0) {
         std::uint32_t& last = last_child_[depth_ - 1];
