@@ -74,11 +74,13 @@ public:
 
     void run(Handler& handler) {
         handler_ = &handler;
-        for (std::uint16_t i = 0; i < listeners_.size(); ++i) {
-            if (listeners_[i]->listen.transport == sip::Transport::Udp)
-                wait_datagrams(i);
-            else if (listeners_[i]->listen.accept)
-                accept_next(i);
+        std::uint16_t index = 0;
+        for (const auto& listener : listeners_) {
+            if (listener->listen.transport == sip::Transport::Udp)
+                wait_datagrams(index);
+            else if (listener->listen.accept)
+                accept_next(index);
+            ++index;
         }
         watch_connections();
         const auto guard = asio::make_work_guard(io_);
@@ -160,7 +162,7 @@ private:
         });
     }
 
-    void open_udp(Listener& listener, error_code& error) {
+    static void open_udp(Listener& listener, error_code& error) {
         const udp::endpoint endpoint(to_asio(listener.listen.address),
                                      listener.listen.address.port);
         static_cast<void>(listener.datagrams.open(endpoint.protocol(), error));
@@ -175,7 +177,7 @@ private:
         listener.bound = from_asio(listener.datagrams.local_endpoint());
     }
 
-    void open_tcp(Listener& listener, error_code& error) {
+    static void open_tcp(Listener& listener, error_code& error) {
         if (!listener.listen.accept) {
             listener.bound = listener.listen.address;
             return;
@@ -387,8 +389,7 @@ private:
         error_code error;
         static_cast<void>(socket.open(to.protocol(), error));
         if (error) return nullptr;
-        const ConnectionPtr connection =
-            add_connection(flow.listener, std::move(socket), flow.remote);
+        ConnectionPtr connection = add_connection(flow.listener, std::move(socket), flow.remote);
         connection->has_message = true;  // we began it
         connection->expires = std::chrono::steady_clock::now() + kConnectTime;
         connection->socket.async_connect(to, [this, connection](const error_code& failure) {
