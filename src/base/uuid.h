@@ -16,6 +16,7 @@ namespace earshot::base {
 
 struct Uuid {
     std::array<std::uint8_t, 16> bytes{};
+    // Of the operator the compiler writes. NOLINTNEXTLINE(modernize-use-nullptr)
     friend auto operator<=>(const Uuid&, const Uuid&) = default;
 
     int version() const { return bytes[6] >> 4; }
