@@ -23,8 +23,7 @@ base::Result<io::UdpPair, base::Reason> MediaPorts::take(base::TimePoint now) {
         io::UdpPair pair = std::move(ready_.front());
         ready_.pop_front();
         lock.unlock();
-        pair.rtp.discard();
-        pair.rtcp.discard();
+        pair.discard();
         return pair;
     }
     for (int i = 0; i < kMaxBindTries; ++i) {

@@ -1,6 +1,7 @@
 #include "io/udp_socket.h"
 
 #include <linux/sock_diag.h>
+#include <poll.h>
 #include <sys/socket.h>
 #include <sys/uio.h>
 
@@ -96,23 +97,29 @@ base::Result<UdpSocket> UdpSocket::bind(const base::NetAddress& local, const Udp
     return UdpSocket(std::move(fd), from_socket_address(bound.storage), granted);
 }
 
-std::size_t UdpSocket::receive(DatagramBatch& batch) {
-    DatagramBatch::Kernel& kernel = *batch.kernel_;
-    for (mmsghdr& message : kernel.messages) {
+std::size_t DatagramBatch::receive(int socket) {
+    for (mmsghdr& message : kernel_->messages) {
         message.msg_hdr.msg_namelen = sizeof(sockaddr_storage);
         message.msg_hdr.msg_controllen = kControlBytes;
     }
-    const int got = ::recvmmsg(fd_.get(), kernel.messages.data(),
-                               static_cast<unsigned>(batch.count_), MSG_DONTWAIT, nullptr);
-    batch.received_count_ = got > 0 ? static_cast<std::size_t>(got) : 0;
+    const int got = ::recvmmsg(socket, kernel_->messages.data(), static_cast<unsigned>(count_),
+                               MSG_DONTWAIT, nullptr);
+    received_count_ = got > 0 ? static_cast<std::size_t>(got) : 0;
+    for (std::size_t i = 0; i < received_count_; ++i) {
+        received_[i] = {.bytes = {static_cast<std::uint8_t*>(kernel_->buffers[i].iov_base),
+                                  kernel_->messages[i].msg_len},
+                        .source = from_socket_address(kernel_->sources[i]),
+                        .arrival_ns = 0,
+                        .truncated = (kernel_->messages[i].msg_hdr.msg_flags & MSG_TRUNC) != 0};
+    }
+    return received_count_;
+}
+
+std::size_t UdpSocket::receive(DatagramBatch& batch) {
+    batch.receive(fd_.get());
     for (std::size_t i = 0; i < batch.received_count_; ++i) {
-        msghdr& header = kernel.messages[i].msg_hdr;
+        msghdr& header = batch.kernel_->messages[i].msg_hdr;
         Datagram& datagram = batch.received_[i];
-        datagram.bytes = {static_cast<std::uint8_t*>(kernel.buffers[i].iov_base),
-                          kernel.messages[i].msg_len};
-        datagram.source = from_socket_address(kernel.sources[i]);
-        datagram.truncated = (header.msg_flags & MSG_TRUNC) != 0;
-        datagram.arrival_ns = 0;
         for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
             if (c->cmsg_level != SOL_SOCKET) continue;
             if (c->cmsg_type == SCM_TIMESTAMPNS) {
@@ -158,6 +165,14 @@ base::Result<base::Done> UdpSocket::send(base::ByteView bytes, const base::NetAd
                                   MSG_DONTWAIT | MSG_NOSIGNAL, address.get(), address.size);
     if (sent < 0) return system_error("sendto");
     return base::Done{};
+}
+
+void UdpPair::discard() {
+    std::array<pollfd, 2> ready{{{.fd = rtp.fd_.get(), .events = POLLIN, .revents = 0},
+                                 {.fd = rtcp.fd_.get(), .events = POLLIN, .revents = 0}}};
+    if (::poll(ready.data(), ready.size(), 0) == 0) return;
+    rtp.discard();
+    rtcp.discard();
 }
 
 base::Result<UdpPair> bind_udp_pair(const base::NetAddress& rtp_address,

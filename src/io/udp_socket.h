@@ -35,6 +35,9 @@ public:
     std::size_t capacity() const { return count_; }
     // What the last receive() brought.
     std::span<Datagram> datagrams() { return {received_.data(), received_count_}; }
+    // Fills the batch with what waits at a socket of any owner, without blocking, and returns how
+    // many; 0 also when it fails. Arrival times are UdpSocket's to read.
+    std::size_t receive(int socket);
     // Overwrites all buffers: after a pause nothing of the call stays in memory.
     void wipe();
 
@@ -76,6 +79,7 @@ public:
     std::uint64_t kernel_drops() const { return kernel_drops_; }
 
 private:
+    friend struct UdpPair;
     UdpSocket(FileDescriptor fd, const base::NetAddress& local, int receive_buffer_bytes)
         : fd_(std::move(fd)), local_(local), receive_buffer_bytes_(receive_buffer_bytes) {}
 
@@ -90,6 +94,9 @@ private:
 struct UdpPair {
     UdpSocket rtp;
     UdpSocket rtcp;
+
+    // Throws away what waits at both: one system call when, as nearly always, nothing does.
+    void discard();
 };
 base::Result<UdpPair> bind_udp_pair(const base::NetAddress& rtp_address,
                                     const UdpOptions& options = {});

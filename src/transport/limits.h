@@ -12,6 +12,7 @@ inline constexpr std::size_t kMaxConnectionsPerHost = 128;
 inline constexpr std::size_t kMaxQueuedBytesPerConnection =
     1U << 20;  // a peer that does not read is closed
 inline constexpr std::size_t kMaxDatagramBytes = 65535;
+inline constexpr std::size_t kDatagramsAtOnce = 8;  // by one system call
 inline constexpr std::size_t kDatagramsPerTurn =
     64;  // then timers and other sockets have their turn
 

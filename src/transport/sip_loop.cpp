@@ -15,6 +15,7 @@
 #include <set>
 #include <unordered_map>
 
+#include "io/udp_socket.h"
 #include "transport/limits.h"
 
 namespace earshot::transport {
@@ -206,23 +207,20 @@ private:
 
     void read_datagrams(std::uint16_t index) {
         Listener& listener = *listeners_[index];
-        for (std::size_t i = 0; i < kDatagramsPerTurn; ++i) {
-            udp::endpoint from;
-            error_code error;
-            const std::size_t size =
-                listener.datagrams.receive_from(asio::buffer(datagram_), from, 0, error);
-            // An ICMP error of an earlier send is reported here; only an empty socket ends the
-            // loop.
-            if (error == asio::error::would_block) return;
-            if (error || size == 0) continue;
-            counters_.datagrams.fetch_add(1, std::memory_order_relaxed);
-            const sip::Flow flow{.transport = sip::Transport::Udp,
-                                 .listener = index,
-                                 .connection = 0,
-                                 .remote = from_asio(from)};
-            handler_->on_bytes(flow,
-                               base::Bytes(datagram_.begin(),
-                                           datagram_.begin() + static_cast<std::ptrdiff_t>(size)));
+        for (std::size_t i = 0; i < kDatagramsPerTurn; i += kDatagramsAtOnce) {
+            // None also when an earlier send's ICMP error is reported; the wait for more then ends
+            // at once if there are more.
+            const std::size_t count = datagrams_.receive(listener.datagrams.native_handle());
+            for (const io::Datagram& datagram : datagrams_.datagrams()) {
+                if (datagram.bytes.empty()) continue;
+                counters_.datagrams.fetch_add(1, std::memory_order_relaxed);
+                const sip::Flow flow{.transport = sip::Transport::Udp,
+                                     .listener = index,
+                                     .connection = 0,
+                                     .remote = datagram.source};
+                handler_->on_bytes(flow, base::Bytes(datagram.bytes.begin(), datagram.bytes.end()));
+            }
+            if (count < kDatagramsAtOnce) return;
         }
     }
 
@@ -486,7 +484,7 @@ private:
     std::optional<base::TimePoint> rings_at_;  // of the timer: at the deadline or before
     Handler* handler_ = nullptr;
     Counters counters_;
-    std::array<std::uint8_t, kMaxDatagramBytes> datagram_{};
+    io::DatagramBatch datagrams_{kDatagramsAtOnce, kMaxDatagramBytes};
     std::vector<std::unique_ptr<Listener>> listeners_;
     std::unordered_map<std::uint64_t, ConnectionPtr> connections_;
     std::map<NetAddress, std::uint64_t> by_remote_;  // the newest connection to a peer
