@@ -13,8 +13,10 @@ using std::chrono::seconds;
 using Refresher = SessionTimerFields::Refresher;
 
 constexpr seconds kRetryNotSent{10};
-constexpr seconds kLongestMargin{32};    // §10: of the BYE before the end
-constexpr seconds kMaxInterval{86'400};  // what a peer may ask for; a day detects nothing any more
+constexpr seconds kLongestMargin{32};     // §10: of the BYE before the end
+constexpr seconds kShortestInterval{10};  // of a peer's 2xx, that may be far below our Min-SE
+constexpr std::uint8_t kMaxRaises = 3;    // by 422, without a 2xx in between
+constexpr seconds kMaxInterval{86'400};   // what a peer may ask for; a day detects nothing any more
 
 std::optional<DeltaSeconds> read_seconds(const Message& message, HeaderId id) {
     const auto value = message.find(id);
@@ -89,7 +91,7 @@ std::vector<ExtraHeader> SessionTimer::request_headers() const {
     std::vector<ExtraHeader> headers = {{"Supported", "timer"}};
     // In a running session the roles stay (§7.4); in its first request the other side may choose.
     const std::string_view refresher = !is_running() ? "" : is_refresher() ? "uac" : "uas";
-    const seconds interval = std::max(is_running() ? interval_ : wanted_, min_se_);
+    const seconds interval = std::max(is_running() ? interval_ : config_.session_expires, min_se_);
     headers.push_back(session_expires(interval, refresher));
     if (min_se_ > seconds{90}) headers.push_back({"Min-SE", std::to_string(min_se_.count())});
     return headers;
@@ -99,17 +101,19 @@ std::vector<ExtraHeader> SessionTimer::request_headers() const {
 // no timers is refreshed on.
 void SessionTimer::on_accepted(base::TimePoint now, const SessionTimerFields& response) {
     peer_supports_ = peer_supports_ || response.is_supported;
+    raised_ = 0;
     if (response.session_expires) {
-        return start(now, *response.session_expires, response.refresher != Refresher::Uas);
+        const seconds interval = std::max(*response.session_expires, kShortestInterval);
+        return start(now, interval, response.refresher != Refresher::Uas);
     }
     if (is_refresher() && !peer_supports_) return start(now, interval_, true);
     stop();
 }
 
 bool SessionTimer::on_too_small(const SessionTimerFields& response) {
-    if (!response.min_se || *response.min_se <= min_se_) return false;
+    if (!response.min_se || *response.min_se <= min_se_ || raised_ == kMaxRaises) return false;
+    ++raised_;
     min_se_ = *response.min_se;
-    wanted_ = std::max(wanted_, min_se_);
     return true;
 }
 

@@ -37,8 +37,7 @@ class SessionTimer {
 public:
     enum class Due : std::uint8_t { Nothing, Refresh, Expired };
 
-    explicit SessionTimer(SessionTimerConfig config)
-        : config_(config), wanted_(config.session_expires), min_se_(config.min_se) {}
+    explicit SessionTimer(SessionTimerConfig config) : config_(config), min_se_(config.min_se) {}
 
     // ---- as UAS
     // The headers of a 422 when the request's interval is too short (§9); nullopt when it is not.
@@ -73,10 +72,10 @@ private:
     void stop();
 
     SessionTimerConfig config_;
-    std::chrono::seconds wanted_;  // of our requests
     std::chrono::seconds min_se_;  // raised by 422
     std::chrono::seconds interval_{0};
     bool peer_supports_ = false;
+    std::uint8_t raised_ = 0;                    // times, since the last 2xx
     std::optional<base::TimePoint> refresh_at_;  // when we are the refresher
     std::optional<base::TimePoint> expires_at_;
 };

@@ -168,6 +168,29 @@ TEST(SessionTimer, ATooSmallIntervalIsRaisedOnceForEachNewMinimum) {
 }
 
 // §10: the session's end does not move for a 422, but the next request asks for more.
+TEST(SessionTimer, AnEverLargerMinimumIsNotFollowedForEver) {
+    SessionTimer timer{SessionTimerConfig{}};
+    SessionTimerFields answer;
+    int raised = 0;
+    for (int tries = 1; tries <= 100; ++tries) {
+        answer.min_se = std::chrono::seconds{2000 + tries};
+        if (timer.on_too_small(answer)) ++raised;
+    }
+    EXPECT_EQ(raised, 3);
+    answer.session_expires = std::chrono::seconds{2200};
+    timer.on_accepted(kStart, answer);
+    answer.min_se = std::chrono::seconds{3000};
+    EXPECT_TRUE(timer.on_too_small(answer));
+}
+
+TEST(SessionTimer, AnAbsurdlyShortIntervalOfA2xxIsNotFollowed) {
+    SessionTimer timer{SessionTimerConfig{}};
+    SessionTimerFields answer;
+    answer.session_expires = std::chrono::seconds{1};
+    timer.on_accepted(kStart, answer);
+    EXPECT_EQ(timer.interval(), std::chrono::seconds{10});
+}
+
 TEST(SessionTimer, ATooSmallIntervalDoesNotExtendTheSession) {
     SessionTimer timer({});
     (void)timer.accept(kStart, asked(600s, Refresher::Uas));
