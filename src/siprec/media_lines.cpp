@@ -78,7 +78,7 @@ std::vector<OfferedStream> MediaLines::offered_streams(const sdp::SessionDescrip
 }
 
 void MediaLines::set_policy(Declines declines, bool withhold) {
-    declines_ = std::move(declines);
+    if (declines) declines_ = std::make_unique<Declines>(std::move(declines));
     withheld_ = withhold;
 }
 
@@ -210,8 +210,8 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
         }
         if (line.state == Line::State::Off && next_stream_ >= kMaxStreams)
             refusal = sdp::Refusal::ByDecision;
-        if (line.state == Line::State::Off && refusal == sdp::Refusal::None && declines_ &&
-            declines_(to_offered(label_of(description, i), medium)))
+        if (line.state == Line::State::Off && refusal == sdp::Refusal::None &&
+            declines_ != nullptr && (*declines_)(to_offered(label_of(description, i), medium)))
             refusal = sdp::Refusal::ByDecision;
         if (refusal != sdp::Refusal::None) {
             refuse(line, i, refusal, out);

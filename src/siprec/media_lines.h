@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -86,7 +87,7 @@ private:
     std::vector<Line> lines_;
     std::vector<StreamFacts> opening_;  // until their ports are known
     std::uint16_t next_stream_ = 0;
-    Declines declines_;
+    std::unique_ptr<Declines> declines_;  // null: none, as nearly always
     bool withheld_ = false;
 };
 

@@ -144,7 +144,7 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
     // The row and the first event come first, yet tell what the metadata says.
     std::vector<Action> before = std::move(actions_);
     actions_.clear();
-    metadata_.set_peer(base::to_string(peer), config_.strict);
+    metadata_.set_peer(peer, config_.strict);
     take_metadata(now, body);
     metadata_.fill(facts);
     if (facts.participants.empty())
@@ -166,7 +166,7 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
     if (pending_->offer) tell_record_attributes(**pending_->offer);
     pending_->header_parties = header_parties(invite);
     if (!config_.asks_policy) return start_recording(now);
-    held_ = std::exchange(actions_, {});
+    held_ = std::make_unique<std::vector<Action>>(std::exchange(actions_, {}));
     Decide question{.facts = std::move(facts), .streams = {}};
     if (pending_->offer) question.streams = MediaLines::offered_streams(**pending_->offer);
     actions_.emplace_back(std::move(question));
@@ -174,7 +174,7 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
 
 // Nothing has been opened or answered yet: a 100 has gone, and a CANCEL may have come.
 void RecordingServerSession::Core::on_decision(base::Now now, Ruling ruling) {
-    if (held_.empty() || pending_ == nullptr) return;
+    if (held_ == nullptr || pending_ == nullptr) return;
     if (ruling.kind == Ruling::Kind::Decline) {
         create_held_row();
         const sip::TransactionId invite = pending_->transaction;
@@ -183,18 +183,19 @@ void RecordingServerSession::Core::on_decision(base::Now now, Ruling ruling) {
                std::move(ruling.reason));
         return;
     }
-    for (Action& action : std::exchange(held_, {})) actions_.push_back(std::move(action));
+    for (Action& action : *held_) actions_.push_back(std::move(action));
+    held_.reset();
     if (ruling.event) actions_.emplace_back(*std::move(ruling.event));
     lines_.set_policy(std::move(ruling.declines), ruling.kind == Ruling::Kind::Inactive);
-    release_after_ = ruling.release_after;
+    pending_->release_after = ruling.release_after;
     start_recording(now);
 }
 
 // An INVITE that ends before the policy has spoken leaves its row all the same.
 void RecordingServerSession::Core::create_held_row() {
-    if (held_.empty()) return;
-    actions_.push_back(std::move(held_.front()));
-    held_ = {};
+    if (held_ == nullptr) return;
+    actions_.push_back(std::move(held_->front()));
+    held_.reset();
 }
 
 void RecordingServerSession::Core::start_recording(base::Now now) {
@@ -270,7 +271,8 @@ void RecordingServerSession::Core::answer_when_ready(base::Now now) {
     was_accepted_ = true;
     awaits_ack_ = true;
     metadata_.expect_snapshot(now.steady);
-    if (lines_.is_withheld() && release_after_) release_at_ = now.steady + *release_after_;
+    if (lines_.is_withheld() && request->release_after)
+        release_at_ = now.steady + *request->release_after;
 }
 
 sdp::LocalOrigin RecordingServerSession::Core::origin() const {

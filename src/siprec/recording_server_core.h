@@ -64,13 +64,15 @@ private:
         std::optional<sdp::KeptDescription> offer;
         bool is_initial = false;
         sip::SessionTimerFields timer;
-        std::vector<HeaderParty> header_parties;  // of the initial INVITE
+        std::vector<HeaderParty> header_parties;                   // of the initial INVITE
+        std::optional<std::chrono::milliseconds> release_after{};  // the 200: Ruling's
     };
 
     // Our request that waits for its final response: one at a time.
     enum class Asked : std::uint8_t { Nothing, Snapshot, Refresh, Media };
-    struct Retry {  // after glare
-        Asked what;
+    struct Retry {  // after glare; nothing else is asked before it
+        Asked what = Asked::Nothing;
+        std::uint8_t tries = 0;
         base::TimePoint at;
     };
 
@@ -124,7 +126,8 @@ private:
 
     // ---- recording_server_requests.cpp
     bool is_busy() const;
-    void ask_for_snapshot(const std::string& reason);
+    bool is_retrying() const { return retry_.what != Asked::Nothing; }
+    void ask_for_snapshot(const char* reason);
     void send_refresh();
     void on_refresh_refused(base::Now now, int status);
     void tell_refused(Asked asked, int status);
@@ -143,11 +146,9 @@ private:
     bool peer_takes_update_ = true;  // by its Allow
     bool is_offering_ = false;       // our re-INVITE is under way
     Asked asked_ = Asked::Nothing;
-    std::string snapshot_reason_;
-    std::optional<Retry> retry_;  // nothing else is asked before it
-    std::uint32_t retries_ = 0;
-    std::optional<base::TimePoint> release_at_;               // our offer of withheld media
-    std::optional<std::chrono::milliseconds> release_after_;  // the 200
+    const char* snapshot_reason_ = nullptr;  // of the newest request
+    Retry retry_;
+    std::optional<base::TimePoint> release_at_;  // our offer of withheld media
     std::unique_ptr<Pending> pending_;
     MediaLines lines_;
     SessionMetadata metadata_;
@@ -155,10 +156,10 @@ private:
     std::string last_sdp_;  // ours: repeated for an INVITE without an offer
     OfferHistory offers_;
     std::bitset<kLeniencies> told_leniencies_;
-    std::size_t told_parties_hash_ = 0;   // 0: none
-    std::string told_record_attributes_;  // empty: none came
-    std::vector<Action> held_;            // CreateRow and more, until the policy has decided
-    std::vector<Action> actions_;         // released when drained
+    std::size_t told_parties_hash_ = 0;            // 0: none
+    std::size_t told_record_attributes_hash_ = 0;  // 0: none came
+    std::unique_ptr<std::vector<Action>> held_;    // CreateRow and more, until the policy decides
+    std::vector<Action> actions_;                  // released when drained
     std::size_t next_action_ = 0;
 };
 

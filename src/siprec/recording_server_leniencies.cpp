@@ -51,8 +51,10 @@ void RecordingServerSession::Core::tell_record_attributes(const sdp::SessionDesc
         is_told = is_told || !states.back().empty() || !preferences.back().empty();
         all += states.back() + '/' + preferences.back() + ' ';
     }
-    if (all == told_record_attributes_ || (!is_told && told_record_attributes_.empty())) return;
-    told_record_attributes_ = std::move(all);
+    const std::size_t hash = std::hash<std::string>{}(all) | 1U;
+    if (hash == told_record_attributes_hash_ || (!is_told && told_record_attributes_hash_ == 0))
+        return;
+    told_record_attributes_hash_ = hash;
     actions_.emplace_back(make_event("record_attributes", kNoStream,
                                      {{"record", states}, {"recordpref", preferences}}));
 }

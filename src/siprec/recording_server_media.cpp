@@ -9,8 +9,10 @@ namespace earshot::siprec {
 
 bool RecordingServerSession::Core::release_media(base::Now now) {
     if (state_ == State::Ended || state_ == State::Idle || !lines_.is_withheld()) return false;
-    release_after_ = std::chrono::milliseconds{0};  // for the 200, if it has not gone yet
-    if (state_ == State::Established) release_at_ = now.steady;
+    if (state_ == State::Established)
+        release_at_ = now.steady;
+    else if (pending_ != nullptr)  // with the 200, which has not gone yet
+        pending_->release_after = std::chrono::milliseconds{0};
     on_time(now);
     return true;
 }

@@ -2,6 +2,7 @@
 // is still there (RFC 4028 section 10, E-21). One request is under way at a time, and none while an
 // INVITE of the client is being answered or acknowledged.
 #include <algorithm>
+#include <utility>
 
 #include "siprec/limits.h"
 #include "siprec/recording_server_core.h"
@@ -24,10 +25,9 @@ void RecordingServerSession::Core::on_time(base::Now now) {
         return;
     }
     if (is_busy()) return;
-    if (retry_) {
-        if (now.steady < retry_->at) return;
-        const Asked what = retry_->what;
-        retry_.reset();
+    if (is_retrying()) {
+        if (now.steady < retry_.at) return;
+        const Asked what = std::exchange(retry_.what, Asked::Nothing);
         if (what == Asked::Refresh) {
             send_refresh();
         } else if (what == Asked::Media) {
@@ -45,24 +45,25 @@ void RecordingServerSession::Core::on_time(base::Now now) {
         offer_media();
         return;
     }
-    const auto reason = metadata_.on_time(now.steady, actions_);
-    if (reason && peer_takes_update_) ask_for_snapshot(*reason);
+    const char* reason = metadata_.on_time(now.steady, actions_);
+    if (reason != nullptr && peer_takes_update_) ask_for_snapshot(reason);
 }
 
 std::optional<base::TimePoint> RecordingServerSession::Core::deadline() const {
     if (state_ != State::Established) return std::nullopt;
     // A transaction in the way is waited for: its end calls for a new look at the deadline.
-    const auto timer = timer_.deadline(!is_busy() && !retry_);
+    const auto timer = timer_.deadline(!is_busy() && !is_retrying());
     if (is_busy()) return timer;
     std::optional<base::TimePoint> due = timer;
-    const auto other = retry_ ? std::optional{retry_->at} : metadata_.deadline();
-    for (const auto& one : {other, retry_ ? std::nullopt : release_at_})
+    const auto other = is_retrying() ? std::optional{retry_.at} : metadata_.deadline();
+    for (const auto& one : {other, is_retrying() ? std::nullopt : release_at_})
         if (one && (!due || *one < *due)) due = one;
     return due;
 }
 
-void RecordingServerSession::Core::ask_for_snapshot(const std::string& reason) {
-    actions_.emplace_back(make_event("snapshot_requested", kNoStream, {{"reason", reason}}));
+void RecordingServerSession::Core::ask_for_snapshot(const char* reason) {
+    actions_.emplace_back(
+        make_event("snapshot_requested", kNoStream, {{"reason", std::string{reason}}}));
     asked_ = Asked::Snapshot;
     snapshot_reason_ = reason;
     sip::RequestSpec request = snapshot_request(reason);
@@ -85,12 +86,13 @@ void RecordingServerSession::Core::on_response(
     if (response.status() < 200 || state_ != State::Established || asked_ == Asked::Nothing) return;
     const Asked asked = std::exchange(asked_, Asked::Nothing);
     const bool was_offer = std::exchange(is_offering_, false);
-    if (retry_after && retries_ < kMaxGlareRetries) {
-        ++retries_;
-        retry_ = Retry{asked, now.steady + *retry_after};
+    if (retry_after && retry_.tries < kMaxGlareRetries) {
+        ++retry_.tries;
+        retry_.what = asked;
+        retry_.at = now.steady + *retry_after;
         return;
     }
-    retries_ = 0;
+    retry_.tries = 0;
     if (asked == Asked::Media && response.status() >= 300) {
         on_media_refused(response.status());
         return;
@@ -101,10 +103,6 @@ void RecordingServerSession::Core::on_response(
         const Offer answer = was_offer ? parse_offer(body) : std::nullopt;
         if (asked == Asked::Media) take_media_answer(answer && *answer);
         if (answer && *answer) lines_.apply(***answer, MediaLines::Role::Answer, peer_, actions_);
-        return;
-    }
-    if (asked == Asked::Snapshot && response.status() == 491) {
-        metadata_.ask_again(now.steady);  // RFC 3311 section 5.3
         return;
     }
     if (asked == Asked::Snapshot) {

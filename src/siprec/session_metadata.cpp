@@ -11,9 +11,6 @@ namespace {
 
 // Faults come with whole transactions: the request waits until those are likely over.
 constexpr std::chrono::milliseconds kAskAfterFault{500};
-// RFC 3261 section 14.1: who does not own the Call-ID tries again within 2 s.
-constexpr std::chrono::milliseconds kAskAfterGlare{1000};
-constexpr std::uint8_t kMaxRetries = 3;
 
 // What strict mode takes for a document that cannot be read (E-9).
 bool is_forbidden(const MetadataIssue& issue) {
@@ -24,7 +21,7 @@ std::uint64_t hash_of(const RowFacts& facts) {
     std::string all = facts.group;
     for (const std::string& id : facts.session_ids) all += '\n' + id;
     for (const auto& party : facts.participants) all += '\n' + party.aor + '\t' + party.name;
-    return std::hash<std::string>{}(all);
+    return std::hash<std::string>{}(all) | 1U;  // never 0
 }
 
 }  // namespace
@@ -32,12 +29,15 @@ std::uint64_t hash_of(const RowFacts& facts) {
 // Clients that resend everything repeat each fault: it is told once in a session.
 void SessionMetadata::report(const MetadataIssue& issue, Actions& out) {
     const std::uint64_t hash = std::hash<std::string>{}(issue.text);
-    if (told_.size() >= kMaxMetadataIssues ||
+    if (told_.size() > kMaxMetadataIssues ||
         std::find(told_.begin(), told_.end(), hash) != told_.end())
         return;
     told_.push_back(hash);
-    out.emplace_back(
-        make_leniency_event("metadata_error", {issue.code, issue.text}, peer_, issue.line));
+    if (told_.size() > kMaxMetadataIssues)  // said once, then silence
+        out.emplace_back(make_event("metadata_errors_omitted", kNoStream));
+    else
+        out.emplace_back(make_leniency_event("metadata_error", {issue.code, issue.text},
+                                             base::to_string(peer_), issue.line));
 }
 
 void SessionMetadata::ask(base::TimePoint at, const char* reason, bool& asked) {
@@ -47,16 +47,9 @@ void SessionMetadata::ask(base::TimePoint at, const char* reason, bool& asked) {
     ask_at_ = at;
 }
 
-void SessionMetadata::ask_again(base::TimePoint now) {
-    if (!ask_reason_.empty() || retries_ == kMaxRetries) return;
-    ++retries_;
-    ask_reason_ = asked_reason_;
-    ask_at_ = now + kAskAfterGlare;
-}
-
 void SessionMetadata::expect_snapshot(base::TimePoint now) {
     // What came and could not be read has asked already.
-    if (!model_.has_snapshot() && ask_reason_.empty())
+    if (!model_.has_snapshot() && ask_reason_ == nullptr)
         ask(now + kSnapshotDelay, "no metadata has come yet", asked_for_none_);
 }
 
@@ -99,22 +92,22 @@ void SessionMetadata::take(base::Now now, std::string_view document, std::string
         report({"a partial document came before any complete one", 0, Leniency::PartialFirst}, out);
         ask(now.steady + kAskAfterFault, "a partial update came first", asked_for_fault_);
     } else if (!is_partial) {
-        ask_reason_.clear();  // it came by itself
+        ask_reason_ = nullptr;  // it came by itself
     }
     if (!references_due_ && !model_.unresolved().empty())
         references_due_ = now.steady + kReferenceDelay;
 
-    if (!row_hash_) return;
+    if (row_hash_ == 0) return;
     RowFacts facts;
     fill(facts);
     const std::uint64_t hash = hash_of(facts);
-    if (hash != *row_hash_) out.emplace_back(UpdateRow{std::move(facts)});
+    if (hash != row_hash_) out.emplace_back(UpdateRow{std::move(facts)});
     row_hash_ = hash;
 }
 
 void SessionMetadata::on_row_created(const RowFacts& facts) { row_hash_ = hash_of(facts); }
 
-std::optional<std::string> SessionMetadata::on_time(base::TimePoint now, Actions& out) {
+const char* SessionMetadata::on_time(base::TimePoint now, Actions& out) {
     if (references_due_ && now >= *references_due_) {
         references_due_.reset();
         for (const MetadataId& id : model_.unresolved())
@@ -122,14 +115,13 @@ std::optional<std::string> SessionMetadata::on_time(base::TimePoint now, Actions
                     Leniency::UnknownReference},
                    out);
     }
-    if (ask_reason_.empty() || now < ask_at_) return std::nullopt;
-    asked_reason_ = std::exchange(ask_reason_, {});
-    return asked_reason_;
+    if (ask_reason_ == nullptr || now < ask_at_) return nullptr;
+    return std::exchange(ask_reason_, nullptr);
 }
 
 std::optional<base::TimePoint> SessionMetadata::deadline() const {
     std::optional<base::TimePoint> due = references_due_;
-    if (!ask_reason_.empty() && (!due || ask_at_ < *due)) due = ask_at_;
+    if (ask_reason_ != nullptr && (!due || ask_at_ < *due)) due = ask_at_;
     return due;
 }
 

@@ -4,11 +4,10 @@
 
 #include <cstdint>
 #include <optional>
-#include <string>
 #include <string_view>
-#include <utility>
 #include <vector>
 
+#include "base/net_address.h"
 #include "base/time.h"
 #include "siprec/metadata.h"
 #include "siprec/recording_server_session.h"
@@ -20,8 +19,8 @@ public:
     using Actions = std::vector<Action>;
 
     // Before the first document. `strict`: what is not RFC 7865's counts as unreadable (E-9).
-    void set_peer(std::string peer, bool strict) {
-        peer_ = std::move(peer);
+    void set_peer(const base::NetAddress& peer, bool strict) {
+        peer_ = peer;
         strict_ = strict;
     }
     // A document arrived. Stores it raw, whatever it is.
@@ -29,10 +28,9 @@ public:
     // From now on a session without metadata is asked for it (E-5).
     void expect_snapshot(base::TimePoint now);
 
-    // The reason to ask for a snapshot, when it is time to; each cause asks once.
-    std::optional<std::string> on_time(base::TimePoint now, Actions& out);
-    // The request met one of the peer's own (491): the same once more, a few times at most.
-    void ask_again(base::TimePoint now);
+    // The reason to ask for a snapshot (static text), when it is time to, else null; each cause
+    // asks once.
+    const char* on_time(base::TimePoint now, Actions& out);
     std::optional<base::TimePoint> deadline() const;
 
     const MetadataModel& model() const { return model_; }
@@ -46,15 +44,13 @@ private:
     void ask(base::TimePoint at, const char* reason, bool& asked);
 
     MetadataModel model_;
-    std::string peer_;
-    std::vector<std::uint64_t> told_;  // hashes of the faults told already
-    std::string ask_reason_;           // empty: nothing to ask
-    std::string asked_reason_;         // of the newest request
+    std::vector<std::uint64_t> told_;   // hashes of the faults told already
+    const char* ask_reason_ = nullptr;  // null: nothing to ask
     base::TimePoint ask_at_;
     std::optional<base::TimePoint> references_due_;
-    std::optional<std::uint64_t> row_hash_;  // once there is a row
+    std::uint64_t row_hash_ = 0;  // 0: there is no row yet
     std::uint32_t failures_ = 0;
-    std::uint8_t retries_ = 0;
+    base::NetAddress peer_;
     bool strict_ = false;
     bool asked_for_none_ = false;
     bool asked_for_fault_ = false;
