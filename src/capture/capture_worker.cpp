@@ -87,11 +87,12 @@ std::optional<Notification> CaptureWorker::poll_notification() {
     return sealed;
 }
 
-CaptureWorker::Load CaptureWorker::load() const {
-    const MediaPorts::Counters ports = ports_.counters();
+CaptureWorker::Load CaptureWorker::load(base::TimePoint now) const {
+    const MediaPorts::Counters ports = ports_.counters(now);
     return {.open_streams = links_.open_streams.load(),
             .port_pairs = ports.pairs,
             .port_pairs_in_use = ports.in_use,
+            .port_pairs_free = ports.free,
             .queued_commands = links_.commands.size(),
             .dropped_notifications = links_.dropped_notifications.load() + notices_.lost(),
             .ports = ports.allocator};

@@ -94,11 +94,12 @@ public:
         std::size_t open_streams = 0;
         std::size_t port_pairs = 0;
         std::size_t port_pairs_in_use = 0;
+        std::size_t port_pairs_free = 0;  // a pair in neither rests after its call
         std::size_t queued_commands = 0;
         std::uint64_t dropped_notifications = 0;
         io::PortAllocator::Counters ports;
     };
-    Load load() const;
+    Load load(base::TimePoint now) const;
 
 private:
     bool push(Command command);

@@ -67,11 +67,12 @@ void MediaPorts::refill(base::TimePoint now) {
     }
 }
 
-MediaPorts::Counters MediaPorts::counters() const {
+MediaPorts::Counters MediaPorts::counters(base::TimePoint now) const {
     const std::lock_guard lock(mutex_);
     return {.pairs = allocator_.pairs(),
             .in_use = allocator_.in_use() - ready_.size(),
             .ready = ready_.size(),
+            .free = ready_.size() + allocator_.available(now),
             .allocator = allocator_.counters()};
 }
 

@@ -34,9 +34,10 @@ public:
         std::size_t pairs = 0;
         std::size_t in_use = 0;  // taken, not yet released
         std::size_t ready = 0;
+        std::size_t free = 0;  // ready, or rested long enough to be taken
         io::PortAllocator::Counters allocator;
     };
-    Counters counters() const;
+    Counters counters(base::TimePoint now) const;
 
 private:
     base::Result<io::UdpPair> open(std::uint16_t rtp_port) const;

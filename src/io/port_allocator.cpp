@@ -41,6 +41,13 @@ std::optional<std::uint16_t> PortAllocator::allocate(base::TimePoint now) {
     return port;
 }
 
+std::size_t PortAllocator::available(base::TimePoint now) const {
+    const auto first_too_fresh = std::partition_point(
+        resting_.begin(), resting_.end(),
+        [now](const Resting& resting) { return now - resting.since >= kShortestRest; });
+    return fresh_.size() + static_cast<std::size_t>(first_too_fresh - resting_.begin());
+}
+
 void PortAllocator::release(std::uint16_t rtp_port, base::TimePoint now) {
     resting_.push_back({.port = rtp_port, .since = now});
 }

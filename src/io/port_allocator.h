@@ -31,6 +31,8 @@ public:
     std::optional<std::uint16_t> allocate(base::TimePoint now);
     // Whether allocate() would give a pair that is fresh or has rested as long as it should.
     bool has_rested(base::TimePoint now) const;
+    // How many pairs allocate() would give now, one after the other.
+    std::size_t available(base::TimePoint now) const;
     // Gives a pair back: a closed call, or a pair that turned out to be bound by a stranger.
     void release(std::uint16_t rtp_port, base::TimePoint now);
 

@@ -58,6 +58,19 @@ TEST_F(PortAllocatorTest, SaysWhetherAPairHasRestedAsLongAsItShould) {
     EXPECT_TRUE(ports.has_rested(now + seconds(30)));
 }
 
+TEST_F(PortAllocatorTest, CountsWhatItWouldGive) {
+    PortAllocator ports(10000, 10005, random);
+    EXPECT_EQ(ports.available(now), 3U);
+    const auto a = ports.allocate(now);
+    const auto b = ports.allocate(now);
+    EXPECT_EQ(ports.available(now), 1U);
+    ports.release(*a, now);
+    ports.release(*b, now + seconds(1));
+    EXPECT_EQ(ports.available(now + seconds(1)), 1U);
+    EXPECT_EQ(ports.available(now + seconds(2)), 2U);
+    EXPECT_EQ(ports.available(now + seconds(3)), 3U);
+}
+
 TEST_F(PortAllocatorTest, TakesTheOneThatRestedLongest) {
     PortAllocator ports(10000, 10005, random);
     const auto a = ports.allocate(now);

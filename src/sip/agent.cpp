@@ -250,6 +250,11 @@ void Agent::on_time(base::TimePoint now) { core_->on_time(now); }
 std::optional<base::TimePoint> Agent::deadline() const { return core_->deadline(); }
 std::optional<Action> Agent::poll_action() { return core_->poll_action(); }
 
+void Agent::respond_and_forget(base::TimePoint now, TransactionId transaction,
+                               const ResponseSpec& response) {
+    core_->respond_and_forget(now, transaction, response);
+}
+
 base::Result<DialogId> Agent::respond(base::TimePoint now, TransactionId transaction,
                                       const ResponseSpec& response) {
     return core_->respond(now, transaction, response);

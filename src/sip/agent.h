@@ -248,6 +248,11 @@ public:
     // answered finally (it may have been cancelled).
     base::Result<DialogId> respond(base::TimePoint now, TransactionId transaction,
                                    const ResponseSpec& response);
+    // Sends a final failure to a request outside a dialog once and keeps nothing of it (§8.2.7):
+    // when it is repeated, it is a new request. For refusals that a flood must not turn into
+    // memory.
+    void respond_and_forget(base::TimePoint now, TransactionId transaction,
+                            const ResponseSpec& response);
     // The tag in To of every response above 100 to this transaction; empty when unknown.
     std::string_view local_tag(TransactionId transaction) const;
 

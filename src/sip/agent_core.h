@@ -69,6 +69,7 @@ public:
     std::optional<Action> poll_action();
 
     base::Result<DialogId> respond(base::TimePoint now, TransactionId id, const ResponseSpec& spec);
+    void respond_and_forget(base::TimePoint now, TransactionId id, const ResponseSpec& spec);
     base::Result<TransactionId> start_request(base::TimePoint now, const OutOfDialogSpec& spec);
     base::Result<TransactionId> send_request(base::TimePoint now, DialogId id,
                                              const RequestSpec& spec);

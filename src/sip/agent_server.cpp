@@ -271,6 +271,16 @@ base::Result<DialogId> Agent::Core::respond(base::TimePoint now, TransactionId i
     return dialog;
 }
 
+void Agent::Core::respond_and_forget(base::TimePoint now, TransactionId id,
+                                     const ResponseSpec& spec) {
+    Transaction* transaction = find(id);
+    if (transaction == nullptr || transaction->request == nullptr || spec.status < 300) return;
+    if (transaction->dialog) return answer(now, *transaction, spec);
+    send(*transaction, std::make_shared<const std::string>(write_response(*transaction, spec)),
+         false);
+    finish(now, *transaction, {.terminated = true});
+}
+
 // Sends a response of the TU or of ours and draws the consequences. The transaction may be gone
 // afterwards.
 void Agent::Core::answer(base::TimePoint now, Transaction& transaction, const ResponseSpec& spec) {

@@ -432,6 +432,18 @@ TEST_F(AgentServer, RejectsMalformedRequestsWithTheReasonAndAcksInSilence) {
     EXPECT_FALSE(agent.poll_action());
 }
 
+TEST_F(AgentServer, WhatIsForgottenAtOnceIsAnsweredOnceAndNewWhenItIsRepeated) {
+    receive(Request{}.text());
+    agent.respond_and_forget(now, take_heard<RequestArrived>().transaction, {.status = 503});
+    drain();
+    EXPECT_THAT(take_statuses(), ElementsAre(100, 503));
+    EXPECT_EQ(agent.transaction_count(), 0U);
+    wait(40s);
+    EXPECT_THAT(take_statuses(), IsEmpty());
+    receive(Request{}.text());
+    EXPECT_TRUE(take_heard<RequestArrived>().transaction);
+}
+
 class AgentLimits : public AgentServer {
 protected:
     static AgentConfig small() {

@@ -103,7 +103,8 @@ void SessionTimer::on_accepted(base::TimePoint now, const SessionTimerFields& re
     peer_supports_ = peer_supports_ || response.is_supported;
     raised_ = 0;
     if (response.session_expires) {
-        const seconds interval = std::max(*response.session_expires, kShortestInterval);
+        const seconds shortest = std::min(kShortestInterval, config_.min_se);
+        const seconds interval = std::max(*response.session_expires, shortest);
         return start(now, interval, response.refresher != Refresher::Uas);
     }
     if (is_refresher() && !peer_supports_) return start(now, interval_, true);

@@ -285,7 +285,7 @@ TEST_F(CaptureTest, LeavesTheStreamsOfOtherRecordingsOpen) {
     ASSERT_TRUE(ports && worker->open_stream(setup(0)));
     worker->close_recording(recording);
     ASSERT_TRUE(wait_for_sealed());
-    EXPECT_EQ(worker->load().open_streams, 1U);
+    EXPECT_EQ(worker->load(clock.now().steady).open_streams, 1U);
     send(*ports, 5, 1, 10);
     sealed.clear();
     worker->close_recording(other.key.recording);
@@ -376,7 +376,7 @@ TEST_F(CaptureTest, RestsFreedPortsAndSaysWhenThereAreNone) {
     worker->close_recording(recording);
     ASSERT_TRUE(wait_for_sealed());
     EXPECT_FALSE(worker->open_stream(setup(1)));  // it rests
-    EXPECT_EQ(worker->load().port_pairs_in_use, 0U);
+    EXPECT_EQ(worker->load(clock.now().steady).port_pairs_in_use, 0U);
 }
 
 TEST_F(CaptureTest, PassesOverPortsThatOthersHold) {
@@ -401,7 +401,7 @@ TEST_F(CaptureTest, TellsAGapWhenTheJournalHadNoRoom) {
     for (int i = 0; i < 400; ++i) {
         ASSERT_TRUE(worker->append({.recording = recording, .payload = Bytes(250'000)}));
     }
-    ASSERT_TRUE(wait_for([this] { return worker->load().queued_commands == 0; }));
+    ASSERT_TRUE(wait_for([this] { return worker->load(clock.now().steady).queued_commands == 0; }));
     send(*ports, 1, 1, 50);
     ASSERT_TRUE(wait_for(
         [this] { return newest_stats && newest_stats->streams[0].counters.storage_lost == 50; }));
@@ -420,8 +420,8 @@ TEST_F(CaptureTest, KeepsPortsReadyAndForgetsWhatCameBeforeTheyWereTaken) {
     MediaPorts ports(options, random);
     const auto now = clock.now().steady;
     ports.refill(now);
-    EXPECT_EQ(ports.counters().ready, 62U);  // an eighth of 500 pairs
-    EXPECT_EQ(ports.counters().in_use, 0U);
+    EXPECT_EQ(ports.counters(now).ready, 62U);  // an eighth of 500 pairs
+    EXPECT_EQ(ports.counters(now).in_use, 0U);
     for (std::uint16_t port = kFirstPort; port < kFirstPort + 1000; ++port) {
         base::NetAddress address = options.bind_host;
         address.port = port;
@@ -438,7 +438,7 @@ TEST_F(CaptureTest, KeepsPortsReadyAndForgetsWhatCameBeforeTheyWereTaken) {
         pair = base::Reason{};
         ports.release(port, now);
     }
-    EXPECT_EQ(ports.counters().in_use, 0U);
+    EXPECT_EQ(ports.counters(now).in_use, 0U);
 }
 
 TEST_F(CaptureTest, OpensPortsOnTheSpotWhenABurstHasUsedUpThoseThatWereReady) {
@@ -452,10 +452,10 @@ TEST_F(CaptureTest, OpensPortsOnTheSpotWhenABurstHasUsedUpThoseThatWereReady) {
         EXPECT_EQ(pair->rtp.local_address().port + 1, pair->rtcp.local_address().port);
         taken.push_back(std::move(*pair));
     }
-    EXPECT_EQ(ports.counters().ready, 0U);
-    EXPECT_EQ(ports.counters().in_use, 100U);
+    EXPECT_EQ(ports.counters(now).ready, 0U);
+    EXPECT_EQ(ports.counters(now).in_use, 100U);
     ports.refill(now);
-    EXPECT_EQ(ports.counters().ready, 62U);
+    EXPECT_EQ(ports.counters(now).ready, 62U);
 }
 
 // A stranger's flood before a call takes the port is not that call's loss.
