@@ -124,6 +124,16 @@ constexpr std::array kKeys{
         [](ServerConfig& c, std::string_view t) {
             return set_number(c.max_calls, t, 1, 1'000'000);
         }},
+    Key{"sip", "max_calls_per_host", Kind::Number, "0",
+        "running calls of one host; beyond it 503; 0: no limit",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.max_calls_per_host, t, 0, 1'000'000);
+        }},
+    Key{"sip", "max_unacknowledged", Kind::Number, "500",
+        "calls of one host that wait for its ACK; beyond it 503",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.max_unacknowledged, t, 1, 1'000'000);
+        }},
     Key{"sip", "redirect_to", Kind::Text, "",
         "SIP URI that new calls are sent to by 302, for maintenance",
         [](ServerConfig& c, std::string_view t) { return set_redirect(c.redirect_to, t); }},

@@ -59,15 +59,29 @@ std::optional<Refusal> check_room(const ServerConfig& config, const Load& load) 
             fmt::format("The disk of the data directory has {} MiB free; new calls need {} MiB "
                         "(storage.min_free_mib).",
                         *load.journal.free_bytes >> 20, config.min_free_bytes >> 20));
-    if (load.capture.port_pairs -
-            std::min(load.capture.port_pairs, load.capture.port_pairs_in_use) <
-        kPortPairsPerCall)
+    if (load.capture.port_pairs_free < kPortPairsPerCall)
         return busy(
             kRetrySoon, "no_media_ports",
-            fmt::format("{} of {} media port pairs are in use, and a new call needs {} free "
-                        "(media.ports).",
-                        load.capture.port_pairs_in_use, load.capture.port_pairs,
+            fmt::format("Of {} media port pairs {} are in use, others rest after a call, and a new "
+                        "call needs {} that are free (media.ports).",
+                        load.capture.port_pairs, load.capture.port_pairs_in_use,
                         kPortPairsPerCall));
+    return std::nullopt;
+}
+
+std::optional<Refusal> check_share(const ServerConfig& config, const base::NetAddress& from,
+                                   const HostCalls& calls) {
+    const std::string host = base::host_to_string(from);
+    if (calls.unacknowledged >= config.max_unacknowledged)
+        return busy(kRetrySoon, "too_many_unacknowledged",
+                    fmt::format("{} has not acknowledged {} of its INVITEs, as many as "
+                                "sip.max_unacknowledged allows one host.",
+                                host, calls.unacknowledged));
+    if (config.max_calls_per_host > 0 && calls.running >= config.max_calls_per_host)
+        return busy(kRetrySoon, "too_many_calls",
+                    fmt::format("{} has {} calls running, as many as sip.max_calls_per_host allows "
+                                "one host.",
+                                host, calls.running));
     return std::nullopt;
 }
 

@@ -33,6 +33,12 @@ struct Load {
     catalog::Health catalogue;
 };
 
+// What one host has under way.
+struct HostCalls {
+    std::uint32_t running = 0;
+    std::uint32_t unacknowledged = 0;  // of them; from the INVITE to its ACK
+};
+
 // The configured peer whose list holds this host; null when there is none. Borrowed from `config`.
 const Peer* find_peer(const ServerConfig& config, const base::NetAddress& from);
 
@@ -41,5 +47,9 @@ std::optional<Refusal> check_peer(const ServerConfig& config, const base::NetAdd
 
 // Is there room for one more call? 503 with Retry-After; 302 when calls are to go elsewhere.
 std::optional<Refusal> check_room(const ServerConfig& config, const Load& load);
+
+// Does this host leave room for others? 503 with Retry-After.
+std::optional<Refusal> check_share(const ServerConfig& config, const base::NetAddress& from,
+                                   const HostCalls& calls);
 
 }  // namespace earshot::server

@@ -7,7 +7,7 @@ namespace {
 
 Load roomy() {
     Load load;
-    load.capture.port_pairs = 5000;
+    load.capture.port_pairs = load.capture.port_pairs_free = 5000;
     load.journal.free_bytes = 1ULL << 40;
     return load;
 }
@@ -44,7 +44,7 @@ TEST(Admission, EachWantOfRoomIsA503WithItsOwnReason) {
          }},
         {"storage_full", [](Load& l) { l.journal.free_bytes = 1; }},
         {"storage_full", [](Load& l) { l.journal.free_bytes = 0; }},  // not a byte left
-        {"no_media_ports", [](Load& l) { l.capture.port_pairs_in_use = 4997; }},
+        {"no_media_ports", [](Load& l) { l.capture.port_pairs_free = 3; }},
     };
     for (const Case& c : cases) {
         Load load = roomy();
@@ -77,11 +77,28 @@ TEST(Admission, LastCallsAtTheEdgeAreTaken) {
     config.max_calls = 10;
     Load load = roomy();
     load.calls = 9;
-    load.capture.port_pairs_in_use = 4996;
+    load.capture.port_pairs_free = 4;
     load.journal.free_bytes = config.min_free_bytes;
     EXPECT_FALSE(check_room(config, load));
     load.journal.free_bytes.reset();  // not looked at yet
     EXPECT_FALSE(check_room(config, load));
+}
+
+TEST(Admission, AHostThatAcknowledgesNothingIsRefusedBeforeItHasTakenAllRoom) {
+    ServerConfig config;
+    const auto host = *base::parse_host("192.0.2.1", 5060);
+    EXPECT_FALSE(check_share(config, host, {.running = 3999, .unacknowledged = 499}));
+    const auto refusal = check_share(config, host, {.running = 500, .unacknowledged = 500});
+    ASSERT_TRUE(refusal);
+    EXPECT_EQ(refusal->status, 503);
+    EXPECT_GT(refusal->retry_after_seconds, 0);
+    EXPECT_EQ(refusal->reason.code, "too_many_unacknowledged");
+    EXPECT_NE(refusal->reason.text.find("192.0.2.1"), std::string::npos);
+
+    config.max_calls_per_host = 20;
+    EXPECT_FALSE(check_share(config, host, {.running = 19, .unacknowledged = 0}));
+    EXPECT_EQ(check_share(config, host, {.running = 20, .unacknowledged = 0})->reason.code,
+              "too_many_calls");
 }
 
 }  // namespace

@@ -17,13 +17,17 @@ std::string reason_of(const catalog::Attempt& row) { return row.reason ? row.rea
 
 void AttemptLedger::add_refused(base::TimePoint now, catalog::Attempt row) {
     ++counters_.refused;
-    const std::chrono::duration<double> elapsed = now - refilled_;
+    allowance_ = allowance_at(now);
     refilled_ = now;
-    allowance_ = std::min<double>(kAttemptRowsBurst,
-                                  allowance_ + elapsed.count() * double{kAttemptRowsPerSecond});
     if (allowance_ < 1 || ready_.size() >= kMaxWaitingAttempts) return merge(now, std::move(row));
     allowance_ -= 1;
     ready_.push_back(std::move(row));
+}
+
+double AttemptLedger::allowance_at(base::TimePoint now) const {
+    const std::chrono::duration<double> elapsed = now - refilled_;
+    return std::min<double>(kAttemptRowsBurst,
+                            allowance_ + elapsed.count() * double{kAttemptRowsPerSecond});
 }
 
 void AttemptLedger::add_call(catalog::Attempt row) {

@@ -35,6 +35,8 @@ public:
 
     // An INVITE that was refused before it was a call.
     void add_refused(base::TimePoint now, catalog::Attempt row);
+    // Whether it would share a row with others: there are too many for one each.
+    bool is_merging(base::TimePoint now) const { return allowance_at(now) < 1; }
     // The final row of a call: never merged.
     void add_call(catalog::Attempt row);
     // The catalogue did not take them: once more, a little later.
@@ -52,6 +54,7 @@ private:
         catalog::Attempt first;
         std::uint64_t count = 0;
     };
+    double allowance_at(base::TimePoint now) const;
     void merge(base::TimePoint now, catalog::Attempt row);
     void take_due_groups(base::TimePoint now);
 

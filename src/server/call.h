@@ -47,6 +47,7 @@ struct Call {
     bool is_journalled = false;
     bool wants_row = false;
     bool row_is_durable = false;
+    bool is_acknowledged = false;
     bool is_declined = false;  // by a rule or the decision hook
     std::optional<siprec::End> end;
 

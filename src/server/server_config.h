@@ -66,6 +66,8 @@ struct ServerConfig {
     std::chrono::milliseconds too_short{1000};    // a call that lasted less gets a warning
     std::uint64_t min_free_bytes = 256ULL << 20;  // below it new calls get 503
     std::uint32_t max_calls = 4000;               // running calls; beyond it new ones get 503
+    std::uint32_t max_calls_per_host = 0;         // of them by one host; 0: as many as there are
+    std::uint32_t max_unacknowledged = 500;       // INVITEs of one host that wait for their ACK
     base::LogLevel log_level = base::LogLevel::Info;
 };
 

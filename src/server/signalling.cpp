@@ -71,9 +71,11 @@ void Signalling::on_bytes(const sip::Flow& flow, base::Bytes&& bytes) {
             agent_->on_message(now.steady, flow, std::move(parsed.message));
             break;
         case sip::Verdict::Refuse:
-            d_.log.warning("a SIP message was refused", {{"peer", base::to_string(flow.remote)},
-                                                         {"status", std::to_string(parsed.status)},
-                                                         {"reason", std::string(parsed.reason)}});
+            if (refusal_log_.take())
+                d_.log.warning("a SIP message was refused",
+                               {{"peer", base::to_string(flow.remote)},
+                                {"status", std::to_string(parsed.status)},
+                                {"reason", std::string(parsed.reason)}});
             agent_->reject_malformed(flow, parsed.message, parsed.status, parsed.reason);
             if (parsed.message.method() == sip::Method::Invite)
                 tell_refused(flow, parsed.message, parsed.status,
@@ -87,8 +89,10 @@ void Signalling::on_bytes(const sip::Flow& flow, base::Bytes&& bytes) {
 }
 
 void Signalling::on_broken_stream(const sip::Flow& flow, const sip::StreamEvent& event) {
-    d_.log.warning("a TCP connection is closed: its bytes cannot be followed",
-                   {{"peer", base::to_string(flow.remote)}, {"reason", std::string(event.reason)}});
+    if (refusal_log_.take())
+        d_.log.warning(
+            "a TCP connection is closed: its bytes cannot be followed",
+            {{"peer", base::to_string(flow.remote)}, {"reason", std::string(event.reason)}});
     if (event.status != 0) {
         const sip::ParsedMessage head = sip::parse_message(base::as_text(event.bytes));
         if (head.verdict != sip::Verdict::Drop)
@@ -204,6 +208,8 @@ void Signalling::take_invite(sip::RequestArrived& request) {
     const base::Now now = d_.clock.now();
     auto refusal = authentication_.check(now.steady, config_, request.flow.remote, request.message);
     if (!refusal) refusal = check_room(config_, load());
+    if (!refusal)
+        refusal = check_share(config_, request.flow.remote, hosts_.of(request.flow.remote));
     if (refusal) return refuse(request, *refusal);
 
     auto owned = std::make_unique<Call>();
@@ -230,6 +236,7 @@ void Signalling::take_invite(sip::RequestArrived& request) {
     clients_are_dirty_ = true;
     call.session = std::make_unique<siprec::RecordingServerSession>(session, call.serial);
     calls_.emplace(call.serial, std::move(owned));
+    hosts_.on_call(call.flow.remote);
     by_invite_[call.invite.value] = call.serial;
     by_recording_[call.recording] = call.serial;
 
@@ -246,15 +253,20 @@ void Signalling::refuse(const sip::RequestArrived& request, const Refusal& refus
     if (refusal.retry_after_seconds > 0)
         answer.headers.push_back({"Retry-After", std::to_string(refusal.retry_after_seconds)});
     answer.headers.push_back({"Warning", fmt::format("399 earshot \"{}\"", refusal.reason.text)});
-    static_cast<void>(agent_->respond(now.steady, request.transaction, answer));
-    const std::string peer = base::to_string(request.flow.remote);
+    // In a flood an INVITE has no row of its own, and no transaction that would send the answer
+    // again and again for 32 s.
+    if (attempts_.is_merging(now.steady))
+        agent_->respond_and_forget(now.steady, request.transaction, answer);
+    else
+        static_cast<void>(agent_->respond(now.steady, request.transaction, answer));
     // A challenge is the usual beginning of a call by digest.
     const auto level =
         refusal.reason.code == "challenged" ? base::LogLevel::Debug : base::LogLevel::Warning;
-    d_.log.write(level, "an INVITE was refused",
-                 {{"peer", peer},
-                  {"status", std::to_string(refusal.status)},
-                  {"reason", refusal.reason.text}});
+    if (d_.log.writes(level) && refusal_log_.take())
+        d_.log.write(level, "an INVITE was refused",
+                     {{"peer", base::to_string(request.flow.remote)},
+                      {"status", std::to_string(refusal.status)},
+                      {"reason", refusal.reason.text}});
     tell_refused(request.flow, request.message, refusal.status, refusal.reason);
 }
 
@@ -297,6 +309,7 @@ void Signalling::handle(sip::CancelArrived& action) {
 void Signalling::handle(sip::AckArrived& action) {
     Call* call = find(action.dialog);
     if (call == nullptr) return;
+    if (!std::exchange(call->is_acknowledged, true)) hosts_.on_acknowledged(call->flow.remote);
     store_sip(*call, false, action.flow, action.message.raw());
     call->session->on_ack(d_.clock.now(), action.message);
     run_session(*call);

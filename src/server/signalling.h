@@ -25,6 +25,8 @@
 #include "server/call.h"
 #include "server/client_ledger.h"
 #include "server/decision_hook.h"
+#include "server/host_load.h"
+#include "server/log_allowance.h"
 #include "server/server_config.h"
 #include "server/timer_list.h"
 #include "sip/agent.h"
@@ -169,6 +171,8 @@ private:
     std::unique_ptr<sip::Agent> agent_;
     Authentication authentication_;
     AttemptLedger attempts_;
+    HostLoad hosts_;
+    LogAllowance refusal_log_;
     TimerList timers_;
     ClientLedger clients_;
     bool clients_are_dirty_ = true;

@@ -309,12 +309,14 @@ void Signalling::finish(Call& call) {
     if (!end.reason.code.empty()) attempt.reason = end.reason;
     const bool is_journalled = call.is_journalled;
     const base::Uuid recording = call.recording;
-    d_.log.info(is_journalled ? "call ended" : "an INVITE was refused",
-                {{"recording", is_journalled ? base::to_string(recording) : ""},
-                 {"call_id", attempt.call_id},
-                 {"peer", attempt.peer},
-                 {"status", std::to_string(attempt.sip_status)},
-                 {"reason", end.reason.text}});
+    hosts_.on_end(call.flow.remote, call.is_acknowledged);
+    if (end.accepted || refusal_log_.take())
+        d_.log.info(is_journalled ? "call ended" : "an INVITE was refused",
+                    {{"recording", is_journalled ? base::to_string(recording) : ""},
+                     {"call_id", attempt.call_id},
+                     {"peer", attempt.peer},
+                     {"status", std::to_string(attempt.sip_status)},
+                     {"reason", end.reason.text}});
     if (!attempt.id.empty()) {
         attempts_.add_call(std::move(attempt));
         write_attempts();

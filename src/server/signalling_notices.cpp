@@ -107,7 +107,7 @@ void Signalling::handle(capture::PacketsRejected& rejected) {
 Load Signalling::load() const {
     return {.stopping = stopping_,
             .calls = by_recording_.size(),
-            .capture = d_.capture.load(),
+            .capture = d_.capture.load(d_.clock.now().steady),
             .journal = d_.journal.health(),
             .catalogue = d_.catalogue.health()};
 }
@@ -134,6 +134,9 @@ void Signalling::every_second() {
     d_.view.is_ready = !check_room(config_, now);
     if (std::exchange(clients_are_dirty_, false)) d_.view.clients.set(clients_.clients());
     log_health(now);
+    if (const std::uint64_t omitted = refusal_log_.next_second(); omitted > 0)
+        d_.log.warning("more was refused in this second than is told here",
+                       {{"lines", std::to_string(omitted)}});
     if (live_is_dirty_) publish_live();
     timers_.add(d_.clock.now().steady + std::chrono::seconds{1}, [this] { every_second(); });
 }
