@@ -146,11 +146,30 @@ private:
                  [](const Resources& r, const Request&, const Texts& t) { return r.peaks(t[0]); });
         add_slow("POST", one + "/verify",
                  [](const Resources& r, const Request&, const Texts& t) { return r.verify(t[0]); });
+        add_control(one + "/pause", ControlRequest::Verb::Pause);
+        add_control(one + "/resume", ControlRequest::Verb::Resume);
+        add_control(one + "/stop", ControlRequest::Verb::Stop);
+        add_control(one + "/streams/{label}/stop", ControlRequest::Verb::StopStream);
+    }
+
+    // Who asks is known here on the http thread; the work waits for the signalling thread.
+    void add_control(const std::string& pattern, ControlRequest::Verb verb) {
+        router_.add("POST", pattern, [this, verb](const Request& request, const Parameters& given) {
+            const Who who = access_.who_asks(request, parts_.clock.now().steady);
+            ControlRequest wish{.verb = verb,
+                                .stream = given.size() > 1 ? std::string(given[1]) : "",
+                                .access = who == Who::Token ? "token" : "session",
+                                .from = request.peer};
+            Response response;
+            response.body =
+                http::Deferred([this, wish, body = request.body, id = std::string(given[0])] {
+                    return recordings_.control(id, wish, body, parts_.control);
+                });
+            return response;
+        });
     }
 
     void add_server() {
-        router_.add("POST", "/api/v1/recordings/{id}/resume",
-                    [this](const Request&, const Parameters& given) { return resume(given[0]); });
         router_.add("GET", "/api/v1/live", [this](const Request&, const Parameters&) {
             json calls = json::array();
             for (const LiveCall& live : parts_.status.live_calls()) calls.push_back(view_of(live));
@@ -178,20 +197,6 @@ private:
                 return json_response(201,
                                      {{"url", make_login_link()}, {"expires_in_s", life.count()}});
             });
-    }
-
-    Response resume(std::string_view id) {
-        const auto calls = parts_.status.live_calls();
-        const auto withheld = std::find_if(calls.begin(), calls.end(), [&](const LiveCall& call) {
-            return call.is_withheld && base::iequals(call.id, id);
-        });
-        if (withheld == calls.end() || !parts_.resume)
-            return http::problem(409, "not_held",
-                                 fmt::format("No running call {} is held back by a rule; the full "
-                                             "id is needed.",
-                                             id));
-        parts_.resume(withheld->id);
-        return json_response(202, {{"id", withheld->id}});
     }
 
     Response call(const Request& request) {

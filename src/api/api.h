@@ -32,6 +32,14 @@ struct LiveStream {
     std::uint64_t rejected = 0;
 };
 
+// An operator's pause of a running call, and what the client said to it.
+struct LivePause {
+    std::string who{};
+    std::string reason{};
+    std::string client{};  // "untold", "agreed", "refused": discarded all the same
+    int status = 0;        // of its answer; 0: none yet
+};
+
 struct LiveCall {
     std::string id{};  // of the recording
     std::string call_id{};
@@ -41,6 +49,7 @@ struct LiveCall {
     base::WallTime start{};
     bool is_withheld = false;  // accepted without media, by a rule, until it is released
     std::vector<LiveStream> streams{};
+    std::optional<LivePause> operator_pause{};
 };
 
 // One line of `earshot doctor`.
@@ -86,6 +95,30 @@ public:
     virtual bool is_ready() const = 0;  // takes new calls: /readyz
 };
 
+// ---- What an operator may do to running calls.
+
+struct ControlRequest {
+    enum class Verb { Pause, Resume, Stop, StopStream };
+    Verb verb = Verb::Pause;
+    std::string recording{};  // its full id
+    std::string stream{};     // StopStream: its label
+    std::string who{};        // as the asker calls itself
+    std::string access{};     // "token", "session"
+    std::string from{};       // "127.0.0.1:53412"
+    std::string reason{};
+};
+
+class Control {
+public:
+    Control() = default;
+    Control(const Control&) = delete;
+    Control& operator=(const Control&) = delete;
+    virtual ~Control() = default;
+    // Called on a worker thread, where it waits until it is done. Nullopt: it is; codes:
+    // "not_running", "no_such_stream", "not_ready".
+    virtual std::optional<base::Reason> control(const ControlRequest& request) = 0;
+};
+
 // ---- The page's files.
 
 struct Asset {
@@ -122,9 +155,8 @@ struct ApiParts {
     const Status& status;
     const Assets& assets;
     const io::Clock& clock;
-    base::Random& random;  // the API's own: used on the http thread
-    // Releases the media of a running call that is withheld; returns at once. By full id.
-    std::function<void(const std::string& id)> resume{};
+    base::Random& random;        // the API's own: used on the http thread
+    Control* control = nullptr;  // null: running calls cannot be touched
 };
 
 class Api {

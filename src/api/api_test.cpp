@@ -146,6 +146,16 @@ public:
     bool is_ready_now = true;
 };
 
+class FakeControl : public Control {
+public:
+    std::optional<base::Reason> control(const ControlRequest& request) override {
+        asked.push_back(request);
+        return refusal;
+    }
+    std::vector<ControlRequest> asked;
+    std::optional<base::Reason> refusal;
+};
+
 class ApiTest : public testing::Test {
 protected:
     ApiTest() {
@@ -186,12 +196,68 @@ protected:
     FakeCatalog catalog_;
     FakeFiles files_;
     FakeStatus status_;
+    FakeControl control_;
     std::unique_ptr<Assets> assets_ = make_minimal_assets();
     io::ManualClock clock_;
     base::SeededRandom random_{1};
     Api api_{{.token = "the-token", .url = "http://127.0.0.1:8080"},
-             {catalog_, files_, status_, *assets_, clock_, random_}};
+             {catalog_, files_, status_, *assets_, clock_, random_, &control_}};
 };
+
+TEST_F(ApiTest, ControlsARunningRecordingAndTellsWhoAsked) {
+    catalog_.rows[0].state = catalog::State::Recording;
+    http::Request request =
+        make_request("POST", std::string("/api/v1/recordings/") + kId + "/pause");
+    request.headers.push_back({"Authorization", "Bearer the-token"});
+    request.peer = "127.0.0.1:9";
+    request.body = R"({"who":"ada","reason":"card number","later":1})";
+    const http::Response response = send(request);
+    EXPECT_EQ(response.status, 202) << response.text();
+    EXPECT_EQ(json::parse(response.text())["id"], kId);
+    ASSERT_EQ(control_.asked.size(), 1U);
+    const ControlRequest& asked = control_.asked[0];
+    EXPECT_EQ(asked.verb, ControlRequest::Verb::Pause);
+    EXPECT_EQ(asked.recording, kId);
+    EXPECT_EQ(asked.who, "ada");
+    EXPECT_EQ(asked.access, "token");
+    EXPECT_EQ(asked.from, "127.0.0.1:9");
+    EXPECT_EQ(asked.reason, "card number");
+
+    request.body = "[1";
+    EXPECT_EQ(send(request).status, 400);
+    control_.refusal = base::Reason{"not_running", "Gone."};
+    request.body.clear();
+    EXPECT_EQ(send(request).status, 409);
+}
+
+TEST_F(ApiTest, P43_StopsOneStreamByItsLabel) {
+    catalog_.rows[0].state = catalog::State::Recording;
+    const std::string one = std::string("/api/v1/recordings/") + kId;
+    EXPECT_EQ(ask(one + "/streams/a%20b/stop", "POST").status, 202);
+    ASSERT_EQ(control_.asked.size(), 1U);
+    EXPECT_EQ(control_.asked[0].verb, ControlRequest::Verb::StopStream);
+    EXPECT_EQ(control_.asked[0].stream, "a b");
+    control_.refusal = base::Reason{"no_such_stream", "None."};
+    EXPECT_EQ(ask(one + "/streams/9/stop", "POST").status, 409);
+}
+
+TEST_F(ApiTest, ACallWhoseRowIsLateIsControlledByItsFullId) {
+    catalog_.rows.clear();
+    EXPECT_EQ(ask(std::string("/api/v1/recordings/") + kId + "/pause", "POST").status, 202);
+    ASSERT_EQ(control_.asked.size(), 1U);
+    EXPECT_EQ(control_.asked[0].recording, kId);
+    EXPECT_EQ(ask("/api/v1/recordings/01900000-0000-7000/pause", "POST").status, 404);
+}
+
+TEST_F(ApiTest, WhatRunsNoMoreCannotBeControlled) {
+    for (const char* verb : {"pause", "resume", "stop"}) {
+        const std::string target = std::string("/api/v1/recordings/") + kId + "/" + verb;
+        EXPECT_EQ(ask(target, "POST").status, 409) << verb;
+        EXPECT_EQ(ask(target, "GET").status, 405) << verb;
+        EXPECT_EQ(send(make_request("POST", target)).status, 401) << verb;
+    }
+    EXPECT_TRUE(control_.asked.empty());
+}
 
 TEST_F(ApiTest, RefusesWhoHasNoToken) {
     for (const char* target : {"/api/v1/recordings", "/api/v1/live", "/api/v1/events",

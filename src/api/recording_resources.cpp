@@ -22,7 +22,8 @@ constexpr std::size_t kMaxJsonBytes = 64ULL * 1024 * 1024;
 
 int status_of(std::string_view code) {
     if (code == "not_found" || code == "no_audio" || code == "no_metadata") return 404;
-    if (code == "not_archived") return 409;
+    if (code == "not_archived" || code == "not_running" || code == "no_such_stream") return 409;
+    if (code == "not_ready") return 503;
     if (code == "too_large") return 422;
     if (code.starts_with("catalogue_")) return 503;
     return 500;
@@ -198,6 +199,39 @@ http::Response RecordingResources::member(std::string_view id, std::string_view 
         body[key] = (*whole)[key].is_null() ? json::array() : (*whole)[key];
         return json_response(200, body);
     });
+}
+
+http::Response RecordingResources::control(std::string_view id, ControlRequest wish,
+                                           const std::string& body, Control* control) const {
+    if (control == nullptr)
+        return http::problem(503, "not_ready", "This server controls no calls.");
+    if (!body.empty()) {
+        const json fields = json::parse(body, nullptr, false);
+        const auto text = [&](const char* name) {
+            return fields.contains(name) && fields[name].is_string()
+                       ? fields[name].get<std::string>()
+                       : std::string{};
+        };
+        if (!fields.is_object())
+            return http::problem(400, "bad_request",
+                                 "The body is no JSON object such as {\"reason\": \"...\"}.");
+        wish.who = text("who");
+        wish.reason = text("reason");
+    }
+    const auto carry_out = [&](const std::string& recording) {
+        wish.recording = recording;
+        if (const auto refusal = control->control(wish)) return refuse(*refusal);
+        // What the client says to it is still to come.
+        return json_response(202, {{"id", recording}});
+    };
+    const auto row = catalog_.find(id);
+    // By its full id also without its row: while the catalogue is late, calls run.
+    const auto whole = base::parse_uuid(id);
+    if (!row && whole) return carry_out(base::to_string(*whole));
+    if (!row) return refuse(row.error());
+    if (row->state != catalog::State::Recording)
+        return refuse({"not_running", fmt::format("The recording {} runs no more.", row->id)});
+    return carry_out(row->id);
 }
 
 http::Response RecordingResources::parts(std::string_view id) const {

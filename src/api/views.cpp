@@ -43,6 +43,14 @@ Check check_of(const catalog::Health& catalogue) {
     return {"catalogue", is_behind ? Check::State::Warning : Check::State::Ok, text};
 }
 
+json view_of_pause(const std::optional<LivePause>& pause) {
+    if (!pause) return nullptr;
+    return {{"who", pause->who},
+            {"reason", pause->reason},
+            {"client", pause->client},
+            {"sip_status", pause->status}};
+}
+
 }  // namespace
 
 json view_of(const catalog::Recording& recording) {
@@ -70,7 +78,9 @@ void add_live_counts(json& recording, const std::vector<LiveCall>& calls) {
     const auto call = std::find_if(calls.begin(), calls.end(), [&](const LiveCall& live) {
         return recording["id"] == live.id;
     });
-    if (call == calls.end() || !recording["streams"].is_array()) return;
+    if (call == calls.end()) return;
+    recording["operator_pause"] = view_of_pause(call->operator_pause);
+    if (!recording["streams"].is_array()) return;
     for (json& stream : recording["streams"]) {
         if (!stream.is_object()) continue;
         const json label = stream.value("label", json(nullptr));
@@ -139,7 +149,8 @@ json view_of(const LiveCall& call) {
             {"peer", call.peer},
             {"start", base::to_rfc3339(call.start)},
             {"withheld", call.is_withheld},
-            {"streams", std::move(streams)}};
+            {"streams", std::move(streams)},
+            {"operator_pause", view_of_pause(call.operator_pause)}};
 }
 
 json view_of(const Clients& clients) {

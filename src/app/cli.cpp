@@ -70,6 +70,17 @@ public:
         verify_ = add_for_id(app, "verify", "Check that a recording is as it was signed",
                              "Example:\n  earshot verify 0199c0de-1234-7abc && echo untouched");
         add_json(verify_);
+        pause_ =
+            add_control(app, "pause", "Pause a running recording: nothing is stored from now on",
+                        "The client is asked to send nothing (re-INVITE, inactive). When it "
+                        "refuses, what it sends\nis discarded; `earshot show` tells.\n\n"
+                        "Example:\n  earshot pause 0199c0de-1234-7abc --reason \"card number\"");
+        resume_ = add_control(app, "resume", "Undo a pause of ours; the client's own stays",
+                              "Example:\n  earshot resume 0199c0de-1234-7abc");
+        stop_ = add_control(app, "stop", "End a running recording by BYE; the call itself goes on",
+                            "Example:\n  earshot stop 0199c0de-1234-7abc --reason \"no consent\"");
+        stop_->add_option("--stream", stream_, "Only the stream of this label (port 0)")
+            ->type_name("LABEL");
         doctor_ = add(app, "doctor", "Tell how the server is and what to do about it",
                       "Example:\n  earshot doctor --data /var/lib/earshot");
         add_json(doctor_);
@@ -79,7 +90,8 @@ public:
     }
 
     bool was_chosen() const {
-        for (const CLI::App* verb : {ls_, show_, export_, play_, verify_, doctor_, page_})
+        for (const CLI::App* verb :
+             {ls_, show_, export_, play_, verify_, pause_, resume_, stop_, doctor_, page_})
             if (verb->parsed()) return true;
         return false;
     }
@@ -101,6 +113,10 @@ public:
             return run_play(*access, id_, json_, process_environment("PATH").value_or(""), out,
                             err);
         if (verify_->parsed()) return run_verify(*access, id_, json_, out, err);
+        for (const CLI::App* verb : {pause_, resume_, stop_})
+            if (verb->parsed())
+                return run_control(*access, {verb->get_name(), id_, stream_, reason_, json_}, out,
+                                   err);
         if (doctor_->parsed()) return run_doctor(*access, json_, out, err);
         return run_page(*access, json_, out, err);
     }
@@ -122,18 +138,31 @@ private:
             ->required();
         return verb;
     }
+    CLI::App* add_control(CLI::App& app, const char* name, const char* what,
+                          const std::string& examples) {
+        CLI::App* verb = add_for_id(app, name, what, examples);
+        verb->add_option("--reason", reason_, "Why: stands on the recording's timeline")
+            ->type_name("TEXT");
+        add_json(verb);
+        return verb;
+    }
     void add_json(CLI::App* verb) { verb->add_flag("--json", json_, "Print JSON"); }
 
     AccessOptions access_;
     LsOptions list_;
     ExportOptions exported_;
     std::string id_;
+    std::string stream_;
+    std::string reason_;
     bool json_ = false;
     CLI::App* ls_ = nullptr;
     CLI::App* show_ = nullptr;
     CLI::App* export_ = nullptr;
     CLI::App* play_ = nullptr;
     CLI::App* verify_ = nullptr;
+    CLI::App* pause_ = nullptr;
+    CLI::App* resume_ = nullptr;
+    CLI::App* stop_ = nullptr;
     CLI::App* doctor_ = nullptr;
     CLI::App* page_ = nullptr;
 };

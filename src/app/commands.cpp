@@ -214,6 +214,30 @@ Exit run_verify(const Access& access, const std::string& id, bool as_json, std::
     return is_ok ? Exit::Ok : Exit::FoundBad;
 }
 
+Exit run_control(const Access& access, const ControlOptions& options, std::ostream& out,
+                 std::ostream& err) {
+    if (const auto failure = check_id(options.id)) return fail(*failure, err);
+    const char* user = std::getenv("USER");  // NOLINT(concurrency-mt-unsafe): one thread, no setenv
+    const json body{{"who", user == nullptr ? "" : user}, {"reason", options.reason}};
+    const std::string stream =
+        options.stream.empty() ? "" : "/streams/" + http::percent_encode(options.stream);
+    const auto done =
+        request_json(access, "POST", recording_path(options.id, stream + "/" + options.verb),
+                     body.dump(-1, ' ', false, json::error_handler_t::replace));
+    if (!done) return fail(done.error(), err);
+    if (options.json) {
+        print_json(out, *done);
+        return Exit::Ok;
+    }
+    const std::string id = done->value("id", options.id);
+    const std::string what = options.verb == "pause"    ? "paused: nothing is stored from now on"
+                             : options.verb == "resume" ? "resumed"
+                             : options.stream.empty()   ? "stopped"
+                                                        : "stream " + options.stream + " stopped";
+    out << fmt::format("{} {}.\n", short_id(id), printable(what));
+    return Exit::Ok;
+}
+
 Exit run_doctor(const Access& access, bool as_json, std::ostream& out, std::ostream& err) {
     const auto health = request_json(access, "GET", "/health");
     if (!health) return fail(health.error(), err);

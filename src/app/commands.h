@@ -33,6 +33,15 @@ Exit run_play(const Access& access, const std::string& id, bool json,
               const std::string& search_path, std::ostream& out, std::ostream& err);
 Exit run_verify(const Access& access, const std::string& id, bool json, std::ostream& out,
                 std::ostream& err);
+struct ControlOptions {
+    std::string verb{};  // "pause", "resume", "stop"
+    std::string id{};
+    std::string stream{};  // of stop: this one alone
+    std::string reason{};
+    bool json = false;
+};
+Exit run_control(const Access& access, const ControlOptions& options, std::ostream& out,
+                 std::ostream& err);
 Exit run_doctor(const Access& access, bool json, std::ostream& out, std::ostream& err);
 Exit run_page(const Access& access, bool json, std::ostream& out, std::ostream& err);
 

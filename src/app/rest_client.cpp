@@ -89,8 +89,10 @@ Outcome<Access> find_access(
 }
 
 Outcome<nlohmann::json> request_json(const Access& access, std::string_view method,
-                                     const std::string& path) {
-    auto reply = http::fetch(make_call(access, method, path));
+                                     const std::string& path, const std::string& body_text) {
+    http::Call call = make_call(access, method, path);
+    call.body = body_text;
+    auto reply = http::fetch(call);
     if (!reply) return failure_of(access, reply.error());
     if (reply->status < 200 || reply->status > 299) return failure_of(access, *reply);
     auto body = nlohmann::json::parse(reply->body, nullptr, false);

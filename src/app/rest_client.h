@@ -42,7 +42,7 @@ Outcome<Access> find_access(
 // One request; the body of a good answer, parsed: a JSON object. `path` begins below /api/v1:
 // "/recordings".
 Outcome<nlohmann::json> request_json(const Access& access, std::string_view method,
-                                     const std::string& path);
+                                     const std::string& path, const std::string& body = {});
 
 // A good answer's body piece by piece; the number of bytes.
 Outcome<std::uint64_t> download(const Access& access, const std::string& path,

@@ -103,6 +103,19 @@ void print_gaps(std::ostream& out, const json& recording) {
     print_table(out, rows);
 }
 
+void print_operator_pause(std::ostream& out, const json& pause) {
+    if (!pause.is_object()) return;
+    const std::string who = text_of(pause, "who");
+    const std::string reason = text_of(pause, "reason");
+    std::string text = "by " + (who.empty() ? "an operator" : who);
+    if (!reason.empty()) text += ": " + reason;
+    const std::string client = text_of(pause, "client");
+    if (client == "refused")
+        text += " (the client refused it with " + text_of(pause, "sip_status") +
+                "; what it sends is discarded)";
+    print_field(out, "Paused", text);
+}
+
 }  // namespace
 
 std::string printable(std::string_view text) {
@@ -220,6 +233,7 @@ void print_recording(std::ostream& out, const json& recording) {
                         printable(name) + ": " + text_of(recording["headers"], name.c_str()));
     for (const json& warning : array_of(recording, "warnings"))
         print_field(out, "Warning", text_of(warning, "code") + ": " + text_of(warning, "text"));
+    print_operator_pause(out, member_of(recording, "operator_pause"));
     print_streams(out, recording);
     print_gaps(out, recording);
 }

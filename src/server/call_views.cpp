@@ -20,6 +20,18 @@ const char* state_of(const CallStream& stream) {
     return stream.counters.packets == 0 ? "waiting" : "active";
 }
 
+std::string client_of(const siprec::OperatorPause& pause) {
+    switch (pause.client) {
+        case siprec::OperatorPause::Client::Untold:
+            return "untold";
+        case siprec::OperatorPause::Client::Agreed:
+            return "agreed";
+        case siprec::OperatorPause::Client::Refused:
+            break;
+    }
+    return "refused";
+}
+
 archive::Summary summarise(const Call& call) {
     archive::Summary summary;
     summary.id = base::to_string(call.recording);
@@ -71,7 +83,13 @@ api::LiveCall make_live_call(const Call& call) {
                        .peer = call.attempt.peer,
                        .start = call.arrived.wall,
                        .is_withheld = call.session->is_withheld(),
-                       .streams = {}};
+                       .streams = {},
+                       .operator_pause = {}};
+    if (const siprec::OperatorPause& pause = call.session->operator_pause(); pause.is_paused)
+        live.operator_pause = {.who = pause.who,
+                               .reason = pause.reason,
+                               .client = client_of(pause),
+                               .status = pause.status};
     for (const auto& [number, stream] : call.streams) {
         std::uint64_t rejected = 0;
         for (const std::uint64_t count : stream.counters.rejected) rejected += count;

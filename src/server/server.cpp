@@ -6,6 +6,7 @@
 
 #include <csignal>
 #include <fstream>
+#include <future>
 #include <thread>
 
 #include "api/access_file.h"
@@ -65,6 +66,27 @@ public:
 
 private:
     const LiveView& view_;
+};
+
+// What the API may do to running calls: asks on a worker thread, waits for the loop's answer.
+class LoopControl : public api::Control {
+public:
+    explicit LoopControl(Signalling& signalling) : signalling_(signalling) {}
+    std::optional<Reason> control(const api::ControlRequest& request) override {
+        constexpr std::chrono::seconds kPatience{5};
+        using Answer = std::promise<std::optional<Reason>>;
+        // Shared: whoever comes last, the loop or the waiting worker, frees it.
+        const auto answer = std::make_shared<Answer>();
+        auto result = answer->get_future();
+        signalling_.control(request, [answer](std::optional<Reason> refusal) {
+            answer->set_value(std::move(refusal));
+        });
+        if (result.wait_for(kPatience) == std::future_status::ready) return result.get();
+        return Reason{"not_ready", "The signalling thread did not answer in time."};
+    }
+
+private:
+    Signalling& signalling_;
 };
 
 // The parts in the order in which they are made; each borrows only from those above it, so they go
@@ -191,16 +213,16 @@ private:
         url_ = "http://" + base::to_string(config_.http_listen);
         auto access = api::write_access_file(config_.data.string(), url_, http_random_);
         if (!access) return access.error();
+        control_.emplace(*signalling_);
         recording_files_ = api::make_recording_files(config_.data.string());
-        api_ = std::make_unique<api::Api>(
-            api::ApiOptions{.token = access->token, .url = url_},
-            api::ApiParts{.catalog = *catalogue_,
-                          .files = *recording_files_,
-                          .status = status_,
-                          .assets = assets_,
-                          .clock = clock_,
-                          .random = http_random_,
-                          .resume = [this](const std::string& id) { signalling_->resume(id); }});
+        api_ = std::make_unique<api::Api>(api::ApiOptions{.token = access->token, .url = url_},
+                                          api::ApiParts{.catalog = *catalogue_,
+                                                        .files = *recording_files_,
+                                                        .status = status_,
+                                                        .assets = assets_,
+                                                        .clock = clock_,
+                                                        .random = http_random_,
+                                                        .control = &*control_});
         login_link_ = api_->make_login_link();  // from here on the API is the http thread's
         auto http = http::start_server(
             {.host = base::host_to_string(config_.http_listen), .port = config_.http_listen.port},
@@ -282,6 +304,7 @@ private:
     std::unique_ptr<Signalling> signalling_;
     std::string url_;
     std::string login_link_;
+    std::optional<LoopControl> control_;
     std::unique_ptr<api::RecordingFiles> recording_files_;
     std::unique_ptr<api::Api> api_;
     std::unique_ptr<http::Server> http_;

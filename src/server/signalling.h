@@ -58,6 +58,8 @@ public:
         std::function<void()> on_live_changed;  // calls came, went or changed
     };
 
+    using ControlDone = std::function<void(std::optional<base::Reason> refusal)>;
+
     Signalling(ServerConfig config, Dependencies dependencies);
     Signalling(const Signalling&) = delete;
     Signalling& operator=(const Signalling&) = delete;
@@ -68,8 +70,9 @@ public:
     // Refuses new calls, says BYE in all running ones, closes their recordings and calls `done`
     // when the last is sealed, or after a few seconds when the journal cannot seal them.
     void stop(std::function<void()> done);
-    // Any thread: media of a running call that a rule withholds may come now.
-    void resume(const std::string& recording);
+    // Any thread: does to a running call what an operator wants, then calls `done` on the loop's
+    // thread, with the reason when it could not.
+    void control(api::ControlRequest request, ControlDone done);
     // Any thread: capture or journal has notifications, the catalogue an answer.
     void wake();
     // After the loop and capture have ended: recordings that their end sealed go to the archiver.
@@ -138,6 +141,8 @@ private:
     void pause_in_capture(const capture::StreamKey& key, base::WallTime at);
     void log_health(const Load& load);
     void write_attempts();
+
+    std::optional<base::Reason> carry_out(const api::ControlRequest& request);
 
     // journal
     void store(Call& call, journal::RecordType type, base::Bytes payload, base::WallTime when,

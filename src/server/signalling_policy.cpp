@@ -142,17 +142,6 @@ void Signalling::rule_on(Call& call, siprec::Ruling ruling) {
     call.session->on_decision(d_.clock.now(), std::move(ruling));
 }
 
-void Signalling::resume(const std::string& recording) {
-    d_.loop.post([this, recording] {
-        const auto id = base::parse_uuid(recording);
-        const auto running = id ? by_recording_.find(*id) : by_recording_.end();
-        Call* call = running == by_recording_.end() ? nullptr : find(running->second);
-        if (call == nullptr || !call->session->release_media(d_.clock.now())) return;
-        run_session(*call);
-        drain();
-    });
-}
-
 // The first of a series at once, then once a second at most: a dead hook fails for every call.
 void Signalling::note_hook_failure(const Reason& why) {
     ++hook_failures_;

@@ -28,5 +28,8 @@ inline constexpr std::chrono::seconds kReferenceDelay{2};
 
 // So often is a request of ours tried again that met one of the client (glare).
 inline constexpr std::uint32_t kMaxGlareRetries = 5;
+// The same for one that could not be sent, so long after.
+inline constexpr std::chrono::milliseconds kControlRetryDelay{500};
+inline constexpr std::size_t kMaxControlTextBytes = 256;  // who and why, of an operator
 
 }  // namespace earshot::siprec

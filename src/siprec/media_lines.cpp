@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <functional>
+#include <utility>
 
 #include "base/text.h"
 #include "siprec/limits.h"
@@ -101,7 +102,7 @@ StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std
     const Line& line = lines_[index];
     StreamFacts facts;
     facts.stream = line.stream;
-    facts.label = role == Role::Answer ? line.label : label_of(description, index);
+    facts.label = role == Role::Offer ? label_of(description, index) : line.label;
     facts.media = base::to_lower(medium.media);
     facts.protocol = medium.proto;
     facts.direction = sdp::to_string(medium.direction);
@@ -114,8 +115,10 @@ StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std
     // an explicit a=sendonly, on a stream that never had an address, it is no pause.
     const bool is_unset_address =
         by_address && medium.direction == sdp::Direction::SendOnly && !line.had_address;
-    facts.paused =
-        withheld_ || is_paused_by_direction(medium.direction) || (by_address && !is_unset_address);
+    facts.paused = role == Role::AnswerToInactive
+                       ? line.paused
+                       : withheld_ || is_paused_by_direction(medium.direction) ||
+                             (by_address && !is_unset_address);
 
     const auto known = [&](const std::optional<base::NetAddress>& address, std::uint16_t port) {
         if (address && !address->is_unspecified()) return *address;
@@ -140,6 +143,7 @@ void MediaLines::open(Line& line, StreamFacts facts, Actions& out) {
     line.peer_rtp = facts.peer_rtp;
     line.peer_rtcp = facts.peer_rtcp;
     line.fingerprint = fingerprint_of(facts);
+    facts.paused = facts.paused || paused_by_us_;
     opening_.push_back(facts);
     out.emplace_back(OpenStream{std::move(facts)});
 }
@@ -154,23 +158,49 @@ void MediaLines::change(Line& line, StreamFacts facts, Actions& out) {
     const bool changed = fingerprint != line.fingerprint || facts.label != line.label ||
                          facts.peer_rtp != line.peer_rtp || facts.peer_rtcp != line.peer_rtcp;
     // Masking must hold (E-25): pause before anything else, resume after everything else.
-    if (facts.paused && !line.paused) {
-        out.emplace_back(PauseStream{line.stream});
-        out.emplace_back(make_event("stream_paused", line.stream));
-    }
+    const bool was_paused = std::exchange(line.paused, facts.paused);
+    if (line.paused && !was_paused && !is_discarded_by_us(line))
+        set_effective_pause(line, true, out);
     if (changed) {
         line.fingerprint = fingerprint;
         line.label = facts.label;
         line.peer_rtp = facts.peer_rtp;
         line.peer_rtcp = facts.peer_rtcp;
+        facts.paused = facts.paused || is_discarded_by_us(line);
         out.emplace_back(UpdateStream{facts});
         out.emplace_back(make_stream_event("stream_changed", facts, line.rtp_port));
     }
-    if (!facts.paused && line.paused) {
+    if (!line.paused && was_paused && !is_discarded_by_us(line))
+        set_effective_pause(line, false, out);
+}
+
+void MediaLines::set_effective_pause(const Line& line, bool paused, Actions& out) {
+    if (paused) {
+        out.emplace_back(PauseStream{line.stream});
+    } else {
         out.emplace_back(ResumeStream{line.stream});
-        out.emplace_back(make_event("stream_resumed", line.stream));
     }
-    line.paused = facts.paused;
+    // A stream that is still opening is told, with its pause, by stream_added.
+    for (StreamFacts& facts : opening_) {
+        if (facts.stream != line.stream) continue;
+        facts.paused = paused;
+        return;
+    }
+    out.emplace_back(make_event(paused ? "stream_paused" : "stream_resumed", line.stream));
+}
+
+void MediaLines::pause_by_us(Actions& out) {
+    if (std::exchange(paused_by_us_, true)) return;
+    for (const Line& line : lines_)
+        if (line.state != Line::State::Off && !line.paused && !line.dropped)
+            set_effective_pause(line, true, out);
+}
+
+void MediaLines::resume_by_us(Actions& out) {
+    if (!std::exchange(paused_by_us_, false)) return;
+    for (const Line& line : lines_)
+        if (line.state != Line::State::Off && !line.paused && !line.dropped)
+            set_effective_pause(line, false, out);
 }
 
 void MediaLines::close(Line& line, Actions& out) {
@@ -181,7 +211,19 @@ void MediaLines::close(Line& line, Actions& out) {
         opening_.end());
     out.emplace_back(CloseStream{line.stream});
     out.emplace_back(make_event("stream_removed", line.stream));
+    const bool dropped = line.dropped;
     line = Line{};
+    line.dropped = dropped;
+}
+
+std::uint16_t MediaLines::drop(std::string_view label, Actions& out) {
+    const auto line = std::find_if(lines_.begin(), lines_.end(), [&](const Line& one) {
+        return one.state == Line::State::Open && !one.dropped && one.label == label;
+    });
+    if (line == lines_.end()) return kNoStream;
+    if (!line->paused && !paused_by_us_) set_effective_pause(*line, true, out);
+    line->dropped = true;
+    return line->stream;
 }
 
 void MediaLines::refuse(Line& line, std::size_t index, sdp::Refusal refusal, Actions& out) {
@@ -206,8 +248,11 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
         if (refusal == sdp::Refusal::PortZero) {
             close(line, out);
             line.refusal = sdp::Refusal::None;
+            if (role == Role::Offer) line.dropped = false;
             continue;
         }
+        if (line.dropped && role != Role::Offer) continue;  // it did not agree
+        if (line.dropped) refusal = sdp::Refusal::ByDecision;
         if (line.state == Line::State::Off && next_stream_ >= kMaxStreams)
             refusal = sdp::Refusal::ByDecision;
         if (line.state == Line::State::Off && refusal == sdp::Refusal::None &&
@@ -301,18 +346,19 @@ std::size_t MediaLines::open_count() const {
 }
 
 bool MediaLines::is_all_paused() const {
-    return open_count() > 0 && std::all_of(lines_.begin(), lines_.end(), [](const Line& line) {
-               return line.state != Line::State::Open || line.paused;
-           });
+    return open_count() > 0 &&
+           (paused_by_us_ || std::all_of(lines_.begin(), lines_.end(), [](const Line& line) {
+                return line.state != Line::State::Open || line.paused || line.dropped;
+            }));
 }
 
 std::vector<sdp::MediaDecision> MediaLines::decisions() const {
     std::vector<sdp::MediaDecision> decisions(lines_.size());
     for (std::size_t i = 0; i < lines_.size(); ++i) {
-        decisions[i].accept = lines_[i].state == Line::State::Open;
+        decisions[i].accept = lines_[i].state == Line::State::Open && !lines_[i].dropped;
         decisions[i].rtp_port = lines_[i].rtp_port;
         decisions[i].rtcp_port = lines_[i].rtcp_port;
-        decisions[i].inactive = withheld_;
+        decisions[i].inactive = is_inactive_by_us();
     }
     return decisions;
 }

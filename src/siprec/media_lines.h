@@ -35,10 +35,11 @@ public:
         std::uint16_t rtp_port = 0;
         std::uint16_t rtcp_port = 0;
         State state = State::Off;
-        bool paused = false;
+        bool paused = false;                        // by the peer
         bool had_address = false;                   // a c= that was not 0.0.0.0
         bool had_sender = false;                    // by the metadata
         bool held = false;                          // by the metadata
+        bool dropped = false;                       // by us: see drop()
         sdp::Refusal refusal = sdp::Refusal::None;  // told by stream_refused
     };
 
@@ -53,9 +54,11 @@ public:
     // Whether the offer holds a line to record, or disables all on purpose.
     static bool is_acceptable(const sdp::SessionDescription& offer);
 
-    // A whole new offer of the peer, or its answer to an offer of ours (which opens nothing).
-    // `peer` is the host to assume where c= is missing, a name, or 0.0.0.0.
-    enum class Role { Offer, Answer };
+    // A whole new offer of the peer, or its answer to an offer of ours (which opens nothing). An
+    // answer to inactive is inactive whatever the peer wants (RFC 3264 section 6.1), so it says
+    // nothing about a pause of its own. `peer` is the host to assume where c= is missing, a name,
+    // or 0.0.0.0.
+    enum class Role { Offer, Answer, AnswerToInactive };
     void apply(const sdp::SessionDescription& description, Role role, const base::NetAddress& peer,
                Actions& out);
     // For an INVITE without SDP: lines that we offer ourselves (E-4).
@@ -65,6 +68,16 @@ public:
                    Actions& out);
     void on_failed(std::uint16_t stream, std::string_view reason, Actions& out);
     void close_all(Actions& out);
+    // A pause of our own, kept apart from that of the peer: a stream runs when neither pauses it.
+    void pause_by_us(Actions& out);
+    void resume_by_us(Actions& out);
+    bool is_paused_by_us() const { return paused_by_us_; }
+    bool is_inactive_by_us() const { return paused_by_us_ || withheld_; }
+    // Removes one stream from our side (P-43); kNoStream when none of that label is open. It is
+    // discarded from now on, and closed when the peer agrees: until then it may go on to send to
+    // its port. Its place stays refused, however often the peer repeats its offer, until the peer
+    // disables it itself: what is offered there afterwards is a new stream (P-34).
+    std::uint16_t drop(std::string_view label, Actions& out);
     // Tells who is on hold by the metadata (RFC 7865 section 6.8.1); call after each merge.
     void update_holds(const MetadataModel& model, Actions& out);
 
@@ -79,16 +92,19 @@ private:
                          const base::NetAddress& peer) const;
     static std::string label_of(const sdp::SessionDescription& description, std::size_t index);
     void open(Line& line, StreamFacts facts, Actions& out);
-    static void change(Line& line, StreamFacts facts, Actions& out);
+    void change(Line& line, StreamFacts facts, Actions& out);
     void close(Line& line, Actions& out);
     void refuse(Line& line, std::size_t index, sdp::Refusal refusal, Actions& out);
     Line* find(std::uint16_t stream);
+    bool is_discarded_by_us(const Line& line) const { return paused_by_us_ || line.dropped; }
+    void set_effective_pause(const Line& line, bool paused, Actions& out);
 
     std::vector<Line> lines_;
     std::vector<StreamFacts> opening_;  // until their ports are known
     std::uint16_t next_stream_ = 0;
     std::unique_ptr<Declines> declines_;  // null: none, as nearly always
-    bool withheld_ = false;
+    bool withheld_ = false;               // by a rule
+    bool paused_by_us_ = false;           // by an operator
 };
 
 }  // namespace earshot::siprec

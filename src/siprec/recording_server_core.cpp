@@ -258,11 +258,13 @@ void RecordingServerSession::Core::answer_when_ready(base::Now now) {
     if (request->offer) {
         sdp = make_answer(**request->offer);
     } else {
-        sdp = last_sdp_.empty() ? make_first_offer() : make_repeated_offer();
+        sdp = last_sdp_.empty() ? make_first_offer()
+                                : make_repeated_offer(lines_.is_inactive_by_us());
         awaits_answer_ = true;
         initial_was_ours_ = request->is_initial;
     }
     last_sdp_ = sdp;
+    if (control_ || lines_.is_inactive_by_us()) control().is_told = lines_.is_inactive_by_us();
     sip::ResponseSpec response = sdp_answer(std::move(sdp));
     add_headers(response.headers, timer_.accept(now.steady, request->timer));
     respond(request->transaction, std::move(response));
@@ -272,7 +274,7 @@ void RecordingServerSession::Core::answer_when_ready(base::Now now) {
     awaits_ack_ = true;
     metadata_.expect_snapshot(now.steady);
     if (lines_.is_withheld() && request->release_after)
-        release_at_ = now.steady + *request->release_after;
+        control().release_at = now.steady + *request->release_after;
 }
 
 sdp::LocalOrigin RecordingServerSession::Core::origin() const {
@@ -315,21 +317,30 @@ std::string RecordingServerSession::Core::make_first_offer() {
         one.port = line.rtp_port;
         one.rtcp_port = line.rtcp_port;
         one.payload_types = types;
-        one.direction = lines_.is_withheld() ? sdp::Direction::Inactive : sdp::Direction::RecvOnly;
+        one.direction =
+            lines_.is_inactive_by_us() ? sdp::Direction::Inactive : sdp::Direction::RecvOnly;
         one.label = line.label;
         media.push_back(one);
     }
     return sdp::make_offer(origin(), media);
 }
 
-// An INVITE without an offer in a running session gets the lines that are there, no new ones
-// (P-44).
-std::string RecordingServerSession::Core::make_repeated_offer() {
+// The lines that are there, no new ones (P-44): for an INVITE without an offer in a running
+// session, and for our own. The directions say what we want (P-42), not what the client last said.
+std::string RecordingServerSession::Core::make_repeated_offer(bool inactive) {
     auto description = sdp::parse(last_sdp_);
     if (!description) return last_sdp_;
     ++sdp_version_;
     const std::string version = std::to_string(sdp_version_);
     if (description->origin) description->origin->session_version = version;
+    for (sdp::Attribute& attribute : description->all_attributes)
+        if (attribute.name == "recvonly" || attribute.name == "inactive")  // all that we write
+            attribute.name = inactive ? "inactive" : "recvonly";
+    for (std::size_t i = 0; i < description->media.size(); ++i) {
+        const auto& lines = lines_.lines();
+        const bool is_open = i < lines.size() && lines[i].state == MediaLines::Line::State::Open;
+        if (!is_open || lines[i].dropped) description->media[i].port = 0;
+    }
     return sdp::write(*description);
 }
 
@@ -501,7 +512,10 @@ void RecordingServerSession::Core::on_ack(base::Now now, const sip::Message& ack
             ? sdp::parse(*body.sdp)
             : base::Result<sdp::SessionDescription>{base::Error{base::Errc::NotFound, "no answer"}};
     if (answer) {
-        lines_.apply(*answer, MediaLines::Role::Answer, peer_, actions_);
+        lines_.apply(
+            *answer,
+            is_told_inactive() ? MediaLines::Role::AnswerToInactive : MediaLines::Role::Answer,
+            peer_, actions_);
     } else if (is_initial) {
         stop(now, {"no_answer", "The ACK carried no answer to our offer."});
         return;

@@ -43,7 +43,10 @@ public:
     void on_request_not_sent(base::Now now);
     void on_dialog_lost(base::Now now, base::Reason reason);
     void stop(base::Now now, base::Reason reason);
-    bool release_media(base::Now now);
+    bool pause(base::Now now, const ControlRequest& request);
+    bool resume(base::Now now, const ControlRequest& request);
+    bool stop_by_operator(base::Now now, const ControlRequest& request);
+    bool drop_stream(base::Now now, std::string_view label, const ControlRequest& request);
     void on_time(base::Now now);
     std::optional<base::TimePoint> deadline() const;
     std::optional<Action> poll_action();
@@ -52,6 +55,7 @@ public:
     bool is_ended() const { return state_ == State::Ended; }
     bool is_withheld() const { return lines_.is_withheld(); }
     bool is_paused() const { return lines_.is_all_paused(); }
+    OperatorPause operator_pause() const { return control_ ? control_->pause : OperatorPause{}; }
     const MetadataModel& metadata() const { return metadata_.model(); }
 
 private:
@@ -69,11 +73,24 @@ private:
     };
 
     // Our request that waits for its final response: one at a time.
-    enum class Asked : std::uint8_t { Nothing, Snapshot, Refresh, Media };
+    enum class Asked : std::uint8_t { Nothing, Snapshot, Refresh, Control };
     struct Retry {  // after glare; nothing else is asked before it
         Asked what = Asked::Nothing;
         std::uint8_t tries = 0;
         base::TimePoint at;
+    };
+
+    // What an operator wants of the streams, and how far the client knows (recording_server_
+    // control.cpp).
+    struct Control {
+        OperatorPause pause;
+        bool releases = false;                      // media that a rule withholds is asked for
+        bool is_told = false;                       // the SDP in force says inactive by our will
+        bool offers_inactive = false;               // that of the re-INVITE under way
+        std::string offered_sdp;                    // of it
+        std::string_view request;                   // what it asks, for the timeline
+        std::optional<base::TimePoint> due;         // a re-INVITE is to be sent
+        std::optional<base::TimePoint> release_at;  // the time of the rule that withholds
     };
 
     // The SDP of a request, if any, or why it cannot be read.
@@ -112,10 +129,7 @@ private:
     void answer_initial_without_streams(base::Now now);
     std::string make_answer(const sdp::SessionDescription& offer);
     std::string make_first_offer();
-    std::string make_repeated_offer();
-    void offer_media();
-    void take_media_answer(bool is_readable);
-    void on_media_refused(int status);
+    std::string make_repeated_offer(bool inactive);
     sdp::LocalOrigin origin() const;
 
     void respond(sip::TransactionId transaction, sip::ResponseSpec response);
@@ -132,6 +146,24 @@ private:
     void on_refresh_refused(base::Now now, int status);
     void tell_refused(Asked asked, int status);
     void lose_session(base::Reason reason);
+    void try_again(Asked what, base::TimePoint at);
+    void apply_answer(const RequestBody& body, bool to_inactive);
+
+    // ---- recording_server_control.cpp
+    void tell_control(std::string_view type, const ControlRequest& request,
+                      std::uint16_t stream = kNoStream);
+    Control& control();
+    bool can_control() const;
+    bool is_told_inactive() const { return control_ != nullptr && control_->is_told; }
+    std::optional<base::TimePoint> control_deadline() const;
+    void on_control_time(base::Now now);
+    bool wants_inactive() const;
+    bool wants_drop(const sdp::SessionDescription& in_force) const;
+    void want_reinvite(base::Now now);
+    void send_control();
+    void on_control_answer(base::Now now, const sip::Message& response);
+    void on_control_refused(int status, std::string_view why);
+    void tell_control_answer(int status, std::string_view refusal);
 
     RecordingServerConfig config_;
     std::uint64_t session_number_;
@@ -148,7 +180,7 @@ private:
     Asked asked_ = Asked::Nothing;
     const char* snapshot_reason_ = nullptr;  // of the newest request
     Retry retry_;
-    std::optional<base::TimePoint> release_at_;  // our offer of withheld media
+    std::unique_ptr<Control> control_;  // null: nobody touched this session, as nearly always
     std::unique_ptr<Pending> pending_;
     MediaLines lines_;
     SessionMetadata metadata_;

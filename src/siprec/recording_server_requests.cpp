@@ -28,21 +28,17 @@ void RecordingServerSession::Core::on_time(base::Now now) {
     if (is_retrying()) {
         if (now.steady < retry_.at) return;
         const Asked what = std::exchange(retry_.what, Asked::Nothing);
-        if (what == Asked::Refresh) {
-            send_refresh();
-        } else if (what == Asked::Media) {
-            offer_media();
-        } else {
-            ask_for_snapshot(snapshot_reason_);
-        }
+        if (what == Asked::Refresh) send_refresh();
+        if (what == Asked::Snapshot) ask_for_snapshot(snapshot_reason_);
+        if (what == Asked::Control) send_control();
         return;
     }
     if (due == Due::Refresh) {
         send_refresh();
         return;
     }
-    if (release_at_ && now.steady >= *release_at_) {
-        offer_media();
+    if (const auto wish = control_deadline(); wish && now.steady >= *wish) {
+        on_control_time(now);
         return;
     }
     const char* reason = metadata_.on_time(now.steady, actions_);
@@ -52,13 +48,18 @@ void RecordingServerSession::Core::on_time(base::Now now) {
 std::optional<base::TimePoint> RecordingServerSession::Core::deadline() const {
     if (state_ != State::Established) return std::nullopt;
     // A transaction in the way is waited for: its end calls for a new look at the deadline.
-    const auto timer = timer_.deadline(!is_busy() && !is_retrying());
-    if (is_busy()) return timer;
-    std::optional<base::TimePoint> due = timer;
-    const auto other = is_retrying() ? std::optional{retry_.at} : metadata_.deadline();
-    for (const auto& one : {other, is_retrying() ? std::nullopt : release_at_})
-        if (one && (!due || *one < *due)) due = one;
-    return due;
+    auto next = timer_.deadline(!is_busy() && !is_retrying());
+    const auto sooner = [&](std::optional<base::TimePoint> due) {
+        if (due && (!next || *due < *next)) next = due;
+    };
+    if (is_busy()) return next;
+    if (is_retrying()) {
+        sooner(retry_.at);
+    } else {
+        sooner(metadata_.deadline());
+        sooner(control_deadline());
+    }
+    return next;
 }
 
 void RecordingServerSession::Core::ask_for_snapshot(const char* reason) {
@@ -87,22 +88,17 @@ void RecordingServerSession::Core::on_response(
     const Asked asked = std::exchange(asked_, Asked::Nothing);
     const bool was_offer = std::exchange(is_offering_, false);
     if (retry_after && retry_.tries < kMaxGlareRetries) {
-        ++retry_.tries;
-        retry_.what = asked;
-        retry_.at = now.steady + *retry_after;
+        try_again(asked, now.steady + *retry_after);
         return;
     }
     retry_.tries = 0;
-    if (asked == Asked::Media && response.status() >= 300) {
-        on_media_refused(response.status());
+    if (response.status() < 300) timer_.on_accepted(now.steady, sip::read_session_timer(response));
+    if (asked == Asked::Control) {
+        on_control_answer(now, response);
         return;
     }
     if (response.status() < 300) {
-        timer_.on_accepted(now.steady, sip::read_session_timer(response));
-        const RequestBody body = read_body(response);
-        const Offer answer = was_offer ? parse_offer(body) : std::nullopt;
-        if (asked == Asked::Media) take_media_answer(answer && *answer);
-        if (answer && *answer) lines_.apply(***answer, MediaLines::Role::Answer, peer_, actions_);
+        if (was_offer) apply_answer(read_body(response), is_told_inactive());
         return;
     }
     if (asked == Asked::Snapshot) {
@@ -115,6 +111,21 @@ void RecordingServerSession::Core::on_response(
         return;
     }
     on_refresh_refused(now, response.status());
+}
+
+void RecordingServerSession::Core::try_again(Asked what, base::TimePoint at) {
+    ++retry_.tries;
+    retry_.what = what;
+    retry_.at = at;
+    if (what == Asked::Control) --sdp_version_;  // that offer never came into force
+}
+
+void RecordingServerSession::Core::apply_answer(const RequestBody& body, bool to_inactive) {
+    const Offer answer = parse_offer(body);
+    if (!answer || !*answer) return;
+    lines_.apply(***answer,
+                 to_inactive ? MediaLines::Role::AnswerToInactive : MediaLines::Role::Answer, peer_,
+                 actions_);
 }
 
 void RecordingServerSession::Core::on_refresh_refused(base::Now now, int status) {
@@ -142,11 +153,11 @@ void RecordingServerSession::Core::on_request_timed_out(base::Now /*now*/) {
         case Asked::Snapshot:
             tell_refused(Asked::Snapshot, 408);
             break;
-        case Asked::Media:
-            on_media_refused(408);
-            break;
         case Asked::Refresh:
             lose_session({"session_lost", "The client did not answer a session refresh."});
+            break;
+        case Asked::Control:
+            on_control_refused(408, "it did not answer");
             break;
     }
 }
@@ -157,8 +168,13 @@ void RecordingServerSession::Core::on_request_not_sent(base::Now now) {
     const Asked asked = std::exchange(asked_, Asked::Nothing);
     if (asked == Asked::Snapshot) tell_refused(asked, 503);
     if (asked == Asked::Refresh) timer_.on_not_sent(now.steady);
-    // An INVITE of the client is under way below: soon again.
-    if (asked == Asked::Media) release_at_ = now.steady + std::chrono::seconds{1};
+    if (asked != Asked::Control) return;
+    if (retry_.tries < kMaxGlareRetries) {
+        try_again(asked, now.steady + kControlRetryDelay);
+    } else {
+        retry_.tries = 0;
+        on_control_refused(503, "the re-INVITE could not be sent");
+    }
 }
 
 void RecordingServerSession::Core::tell_refused(Asked asked, int status) {

@@ -16,7 +16,6 @@ void RecordingServerSession::on_invite(base::Now now, sip::TransactionId transac
 void RecordingServerSession::on_decision(base::Now now, Ruling ruling) {
     core_->on_decision(now, std::move(ruling));
 }
-bool RecordingServerSession::release_media(base::Now now) { return core_->release_media(now); }
 bool RecordingServerSession::is_withheld() const { return core_->is_withheld(); }
 void RecordingServerSession::on_row_durable(base::Now now) { core_->on_row_durable(now); }
 void RecordingServerSession::on_row_failed(base::Now now, base::Reason reason) {
@@ -53,6 +52,19 @@ void RecordingServerSession::on_dialog_lost(base::Now now, base::Reason reason) 
 void RecordingServerSession::stop(base::Now now, base::Reason reason) {
     core_->stop(now, std::move(reason));
 }
+bool RecordingServerSession::pause(base::Now now, const ControlRequest& request) {
+    return core_->pause(now, request);
+}
+bool RecordingServerSession::resume(base::Now now, const ControlRequest& request) {
+    return core_->resume(now, request);
+}
+bool RecordingServerSession::stop_by_operator(base::Now now, const ControlRequest& request) {
+    return core_->stop_by_operator(now, request);
+}
+bool RecordingServerSession::drop_stream(base::Now now, std::string_view label,
+                                         const ControlRequest& request) {
+    return core_->drop_stream(now, label, request);
+}
 void RecordingServerSession::on_time(base::Now now) { core_->on_time(now); }
 std::optional<base::TimePoint> RecordingServerSession::deadline() const {
     return core_->deadline();
@@ -61,6 +73,7 @@ std::optional<Action> RecordingServerSession::poll_action() { return core_->poll
 bool RecordingServerSession::is_established() const { return core_->is_established(); }
 bool RecordingServerSession::is_ended() const { return core_->is_ended(); }
 bool RecordingServerSession::is_paused() const { return core_->is_paused(); }
+OperatorPause RecordingServerSession::operator_pause() const { return core_->operator_pause(); }
 const MetadataModel& RecordingServerSession::metadata() const { return core_->metadata(); }
 
 }  // namespace earshot::siprec

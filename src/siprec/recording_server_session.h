@@ -73,7 +73,7 @@ struct Ruling {
     std::string phrase;  // empty: the usual one
     base::Reason reason;
     // Inactive: accepted without media; a re-INVITE offers recvonly after this time, or never
-    // unless release_media() is called.
+    // unless resume() is called.
     std::optional<std::chrono::milliseconds> release_after;
     // Streams answered by port 0, also when they are offered later; empty: none.
     std::function<bool(const OfferedStream&)> declines;
@@ -142,6 +142,26 @@ using Action =
 
 // ---- configuration ----------------------------------------------------------------------------
 
+// ---- control by an operator -------------------------------------------------------------------
+
+// Who wants a recording paused, resumed or stopped, and why: goes onto the timeline as it is.
+struct ControlRequest {
+    std::string who;     // as the asker calls itself; not proven
+    std::string access;  // how it was let in: "token", "session"
+    std::string from;    // its address
+    std::string reason;  // free text; empty: none given
+};
+
+// Our pause of a running session, and what the client said to it.
+struct OperatorPause {
+    enum class Client : std::uint8_t { Untold, Agreed, Refused };
+    bool is_paused = false;
+    Client client = Client::Untold;
+    int status = 0;  // of its answer; 0: none yet
+    std::string who;
+    std::string reason;
+};
+
 struct RecordingServerConfig {
     bool strict = false;               // refuse what leniency would take (siprec-conformance 10)
     base::NetAddress media_address;    // c= of our answers; the port is not used
@@ -187,10 +207,17 @@ public:
     // Our side ends it: BYE when established, 503 while still answering.
     void stop(base::Now now, base::Reason reason);
 
-    // Media that was accepted inactive may come now: re-INVITE with recvonly (RFC 7866
-    // section 7.2). False when nothing is withheld.
-    bool release_media(base::Now now);
-    bool is_withheld() const;
+    // An operator's wish. Nothing is stored from a pause on, whatever the client says to the
+    // re-INVITE `inactive` that follows. Resume undoes our pause and asks for media that a rule
+    // holds back (RFC 7866 section 7.2); it does not undo the client's own pause. Stop is BYE with
+    // the reason "stopped_by_operator". Asking for what is already so changes nothing. False when
+    // the session has ended, or has not begun.
+    bool pause(base::Now now, const ControlRequest& request);
+    bool resume(base::Now now, const ControlRequest& request);
+    bool stop_by_operator(base::Now now, const ControlRequest& request);
+    // Removes one stream by an offer with port 0 (P-43); false also when none of that label runs.
+    bool drop_stream(base::Now now, std::string_view label, const ControlRequest& request);
+    bool is_withheld() const;  // media of this call, by a rule
 
     void on_time(base::Now now);
     std::optional<base::TimePoint> deadline() const;
@@ -201,6 +228,7 @@ public:
     bool is_ended() const;
     // Every open stream is paused: digits in INFO must not reach the journal (design section 6).
     bool is_paused() const;
+    OperatorPause operator_pause() const;
     const MetadataModel& metadata() const;
 
 private:

@@ -177,19 +177,23 @@ TEST_F(Policy, P42_StaysInactiveUntilTheOperatorReleasesIt) {
     EXPECT_TRUE(all<ResumeStream>().empty());
     ack();
     actions_.clear();
-    EXPECT_TRUE(session_->release_media(now_));
+    EXPECT_TRUE(session_->resume(now_, {}));
     drain();
     ASSERT_EQ(all<SendRequest>().size(), 1U);
     respond(200, answer("sendonly"));
     EXPECT_EQ(all<ResumeStream>().size(), 2U);
-    EXPECT_FALSE(session_->release_media(now_));  // nothing is withheld any more
+    EXPECT_FALSE(session_->is_withheld());
+    actions_.clear();
+    EXPECT_TRUE(session_->resume(now_, {}));  // nothing is withheld any more
+    drain();
+    EXPECT_TRUE(actions_.empty());
 }
 
 TEST_F(Policy, P42_ReleaseBeforeTheAckWaitsForIt) {
     ruling_ = inactive(std::nullopt);
     start(message_from("two-party.sip"));
     actions_.clear();
-    EXPECT_TRUE(session_->release_media(now_));
+    EXPECT_TRUE(session_->resume(now_, {}));
     drain();
     EXPECT_TRUE(all<SendRequest>().empty());
     ack();
