@@ -34,7 +34,9 @@ export interface LiveCall {
     to: string;
     peer: string;
     start: string;
+    withheld: boolean;
     streams: { label: string; media: string; codec: string; state: string; packets: number }[];
+    operator_pause: { who: string; reason: string; client: 'untold' | 'agreed' | 'refused'; sip_status: number } | null;
 }
 /** Lowest and highest sample of each span of a track, -1 to 1, as wavesurfer takes them. */
 export interface TrackPeaks {
@@ -76,6 +78,8 @@ export function listRecordings(query: string, after: string): Promise<Recording[
 }
 export const listLive = () => request<{ calls: LiveCall[] }>('live').then((page) => page.calls);
 export const verify = (id: string) => request<Verification>(`${recording(id)}/verify`, { method: 'POST' });
+export const control = (id: string, verb: 'pause' | 'resume' | 'stop') =>
+    request<{ id: string }>(`${recording(id)}/${verb}`, { method: 'POST' });
 export const loadPeaks = (id: string) => request<{ tracks: TrackPeaks[] }>(`${recording(id)}/peaks`);
 export const exportUrl = (id: string, format: string) => `/api/v1/${recording(id)}/export?format=${format}`;
 export const stereoUrl = (id: string) => `/api/v1/${recording(id)}/audio/stereo.wav`;
