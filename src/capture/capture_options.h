@@ -16,8 +16,9 @@ struct CaptureOptions {
     base::NetAddress bind_host;  // where media sockets are bound; port ignored
     std::uint16_t first_port = 10000;
     std::uint16_t last_port = 19999;
-    int receive_buffer_bytes = 0;  // SO_RCVBUF of RTP sockets; 0: the system's default
-    std::string cname;             // RTCP SDES CNAME of this server, e.g. earshot@host
+    std::size_t max_port_pairs = 65'536 / 2;  // what there are descriptors for
+    int receive_buffer_bytes = 0;             // SO_RCVBUF of RTP sockets; 0: the system's default
+    std::string cname;                        // RTCP SDES CNAME of this server, e.g. earshot@host
     std::chrono::milliseconds paced_drain{200};
     std::chrono::milliseconds bursty_drain{20};
     std::chrono::milliseconds rtcp_drain{1000};

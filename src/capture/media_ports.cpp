@@ -15,7 +15,8 @@ MediaPorts::MediaPorts(const CaptureOptions& options, base::Random& random)
     : options_(options),
       allocator_(options.first_port, options.last_port, random),
       // Of a small range most must stay free to rest.
-      ready_aim_(std::min(kReadyPortPairs, allocator_.pairs() / 8)) {}
+      ready_aim_(
+          std::min(kReadyPortPairs, std::min(allocator_.pairs(), options.max_port_pairs) / 8)) {}
 
 base::Result<io::UdpPair, base::Reason> MediaPorts::take(base::TimePoint now) {
     std::unique_lock lock(mutex_);
@@ -26,6 +27,12 @@ base::Result<io::UdpPair, base::Reason> MediaPorts::take(base::TimePoint now) {
         pair.discard();
         return pair;
     }
+    if (!has_descriptors())
+        return base::Reason{
+            .code = "no_descriptors",
+            .text = fmt::format("{} media port pairs are in use, as many as the limit of open "
+                                "files leaves room for (ulimit -n).",
+                                allocator_.in_use())};
     for (int i = 0; i < kMaxBindTries; ++i) {
         const auto port = allocator_.allocate(now);
         if (!port) break;
@@ -52,7 +59,8 @@ void MediaPorts::release(std::uint16_t rtp_port, base::TimePoint now) {
 void MediaPorts::refill(base::TimePoint now) {
     for (std::size_t tries = 0; tries < ready_aim_; ++tries) {
         std::unique_lock lock(mutex_);
-        if (ready_.size() >= ready_aim_ || !allocator_.has_rested(now)) return;
+        if (ready_.size() >= ready_aim_ || !has_descriptors() || !allocator_.has_rested(now))
+            return;
         const auto port = allocator_.allocate(now);
         if (!port) return;
         lock.unlock();  // a call must not wait for the system calls
@@ -69,10 +77,14 @@ void MediaPorts::refill(base::TimePoint now) {
 
 MediaPorts::Counters MediaPorts::counters(base::TimePoint now) const {
     const std::lock_guard lock(mutex_);
-    return {.pairs = allocator_.pairs(),
-            .in_use = allocator_.in_use() - ready_.size(),
+    const std::size_t taken = allocator_.in_use();
+    const std::size_t openable =
+        std::min(allocator_.available(now),
+                 options_.max_port_pairs - std::min(options_.max_port_pairs, taken));
+    return {.pairs = std::min(allocator_.pairs(), options_.max_port_pairs),
+            .in_use = taken - ready_.size(),
             .ready = ready_.size(),
-            .free = ready_.size() + allocator_.available(now),
+            .free = ready_.size() + openable,
             .allocator = allocator_.counters()};
 }
 

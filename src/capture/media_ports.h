@@ -40,6 +40,7 @@ public:
     Counters counters(base::TimePoint now) const;
 
 private:
+    bool has_descriptors() const { return allocator_.in_use() < options_.max_port_pairs; }
     base::Result<io::UdpPair> open(std::uint16_t rtp_port) const;
 
     const CaptureOptions options_;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <sys/file.h>
+#include <sys/stat.h>
 
 #include <array>
 #include <cerrno>
@@ -61,7 +62,15 @@ Result<DataDirectoryLock, Reason> DataDirectoryLock::acquire(const std::string& 
         ::pwrite(file.get(), pid.data(), pid.size(), 0) != static_cast<ssize_t>(pid.size())) {
         return unusable(directory, "its file `lock` cannot be written", errno);
     }
-    return DataDirectoryLock(std::move(file));
+    return DataDirectoryLock(std::move(file), path);
+}
+
+bool DataDirectoryLock::is_in_place() const {
+    struct stat held {};
+    struct stat found {};
+    if (::fstat(file_.get(), &held) != 0) return true;  // nothing is known
+    if (::stat(path_.c_str(), &found) != 0) return errno != ENOENT && errno != ENOTDIR;
+    return held.st_ino == found.st_ino && held.st_dev == found.st_dev;
 }
 
 }  // namespace earshot::io

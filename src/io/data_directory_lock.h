@@ -16,9 +16,15 @@ public:
     // data_directory_unusable (names what failed).
     static base::Result<DataDirectoryLock, base::Reason> acquire(const std::string& directory);
 
+    // Whether the directory is still the one that was locked: neither removed nor replaced, in
+    // which case all that is written goes to files without a name. One system call.
+    bool is_in_place() const;
+
 private:
-    explicit DataDirectoryLock(FileDescriptor file) : file_(std::move(file)) {}
+    DataDirectoryLock(FileDescriptor file, std::string path)
+        : file_(std::move(file)), path_(std::move(path)) {}
     FileDescriptor file_;
+    std::string path_;  // of the file
 };
 
 }  // namespace earshot::io

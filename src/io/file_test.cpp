@@ -143,6 +143,22 @@ TEST(DataDirectoryLock, RefusesTheSecondAndNamesTheFirst) {
     EXPECT_TRUE(files.remove_tree(root));
 }
 
+TEST(DataDirectoryLock, NoticesThatItsDirectoryWasRemovedOrReplaced) {
+    LinuxFileSystem files;
+    const std::string root = make_temporary_directory();
+    const auto lock = DataDirectoryLock::acquire(root + "/data");
+    ASSERT_TRUE(lock);
+    EXPECT_TRUE(lock->is_in_place());
+    ASSERT_TRUE(files.rename(root + "/data", root + "/elsewhere"));
+    EXPECT_FALSE(lock->is_in_place());
+    ASSERT_TRUE(DataDirectoryLock::acquire(root + "/data"));
+    EXPECT_FALSE(lock->is_in_place());
+    ASSERT_TRUE(files.remove_tree(root + "/data"));
+    ASSERT_TRUE(files.rename(root + "/elsewhere", root + "/data"));
+    EXPECT_TRUE(lock->is_in_place());
+    EXPECT_TRUE(files.remove_tree(root));
+}
+
 TEST(FaultyFileSystem, ForgetsWhatWasNotSynced) {
     bool lost_bytes = false;
     bool lost_name = false;

@@ -16,7 +16,7 @@ namespace {
 
 constexpr std::chrono::milliseconds kIdleWait{100};  // how late a release or a stop may be noticed
 constexpr std::chrono::seconds kRetryAfter{1};
-constexpr std::chrono::seconds kSpaceCheckInterval{1};
+constexpr std::chrono::seconds kLookInterval{1};
 
 std::int64_t to_ns(base::TimePoint t) {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
@@ -111,7 +111,7 @@ void Committer::step(const base::Now& now) {
         if (!written) retry_at_ = now.steady + kRetryAfter;
     }
     free_unused_segments();
-    look_at_free_space(now);
+    look_at_disk(now);
 }
 
 void Committer::take_releases() {
@@ -253,13 +253,17 @@ Result<Done> Committer::make_directory(const std::string& directory) {
     return files_.sync_directory(io::parent_path(parent));
 }
 
-// Poisons the current segment: what was confirmed in it stays; nothing more is written, and no sync
-// is asked of it again. All unconfirmed frames count as not written.
-void Committer::give_up_segment(const Error& error, const base::Now& now) {
+// What was confirmed in the current segment stays; nothing more is written, and no sync is asked of
+// it again. All unconfirmed frames count as not written.
+void Committer::poison_segment() {
     file_.reset();
     current_ = 0;
     written_ = 0;
     channel_.poisoned.fetch_add(1, std::memory_order_relaxed);
+}
+
+void Committer::give_up_segment(const Error& error, const base::Now& now) {
+    poison_segment();
     next_directory_after_failure(error, now);
 }
 
@@ -299,9 +303,23 @@ void Committer::free_unused_segments() {
     }
 }
 
-void Committer::look_at_free_space(const base::Now& now) {
-    if (now.steady < next_space_check_) return;
-    next_space_check_ = now.steady + kSpaceCheckInterval;
+void Committer::look_at_disk(const base::Now& now) {
+    if (now.steady < next_look_) return;
+    next_look_ = now.steady + kLookInterval;
+    look_at_segment();
+    look_at_free_space();
+}
+
+// A file that somebody removed takes what is written to it along without an error: what it had is
+// lost, what comes must not be.
+void Committer::look_at_segment() {
+    if (!file_) return;
+    const std::string& directory = segments_[current_].directory;
+    const auto there = files_.open_for_reading(io::join_path(directory, segment_name(current_)));
+    if (!there && there.error().code == base::Errc::NotFound) poison_segment();
+}
+
+void Committer::look_at_free_space() {
     // Before the first segment the directory may not be there; those above it are on its disk.
     std::string directory = options_.directories[directory_index_];
     auto free = files_.free_bytes(directory);

@@ -61,11 +61,14 @@ private:
     base::Result<base::Done> create_segment(const std::string& directory, const std::string& path,
                                             std::uint32_t segment, const base::Now& now);
     base::Result<base::Done> make_directory(const std::string& directory);
+    void poison_segment();
     void give_up_segment(const base::Error& error, const base::Now& now);
     void next_directory_after_failure(const base::Error& error, const base::Now& now);
     void finish_segment();
     void free_unused_segments();
-    void look_at_free_space(const base::Now& now);
+    void look_at_disk(const base::Now& now);
+    void look_at_segment();
+    void look_at_free_space();
 
     io::FileSystem& files_;
     const Options options_;
@@ -85,7 +88,7 @@ private:
     std::map<std::uint32_t, Segment> segments_;
     std::unordered_map<std::uint64_t, OpenRecording> open_;               // by serial
     std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> held_;  // closed, not released
-    base::TimePoint next_space_check_{};
+    base::TimePoint next_look_{};
     base::TimePoint retry_at_{};
 };
 

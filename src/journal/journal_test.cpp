@@ -277,6 +277,30 @@ TEST(Journal, SaysThatTheDiskIsFull) {
     EXPECT_EQ(read_payloads(files, test_uuid(1), rig.listener.closed.at(0).extents).size(), 2U);
 }
 
+TEST(Journal, LeavesASegmentThatSomebodyRemoved) {
+    io::FaultyFileSystem files;
+    Rig rig(files);
+    const auto handle = rig.journal.writer().open(test_uuid(1));
+    rig.append(handle, test_payload(1, 0));
+    rig.commit();
+    ASSERT_EQ(files.paths().size(), 1U);
+    const std::string first = files.paths()[0];
+    ASSERT_TRUE(files.remove(first));
+    rig.commit_late();
+    EXPECT_EQ(rig.journal.health().poisoned_segments, 1U);
+    EXPECT_TRUE(rig.journal.health().ok);
+    const Bytes second = test_payload(1, 1);
+    rig.append(handle, second);
+    rig.journal.writer().close(handle, 0);
+    rig.commit();
+    ASSERT_EQ(files.paths().size(), 1U);
+    EXPECT_NE(files.paths()[0], first);
+    const Recovery recovery = recover(files, {Rig::kDirectory});
+    ASSERT_EQ(recovery.recordings.size(), 1U);
+    EXPECT_EQ(read_payloads(files, test_uuid(1), recovery.recordings[0].extents),
+              std::vector<Bytes>{second});
+}
+
 TEST(Journal, GoesToTheNextDirectoryWhenOneFails) {
     io::FaultyFileSystem files;
     Options options = Rig::small_options();

@@ -47,6 +47,11 @@ std::optional<Refusal> check_room(const ServerConfig& config, const Load& load) 
                                                             "(sip.redirect_to).",
                                                             config.redirect_to)},
                        .headers = {{"Contact", "<" + config.redirect_to + ">"}}};
+    if (!load.data_is_in_place)
+        return busy(kRetryLater, "data_directory_gone",
+                    fmt::format("The data directory {} was removed or replaced while the server "
+                                "runs; it has to be put back, or the server restarted.",
+                                config.data.string()));
     if (load.calls >= config.max_calls)
         return busy(
             kRetrySoon, "too_many_calls",

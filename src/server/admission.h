@@ -27,6 +27,7 @@ struct Refusal {
 // What admission looks at; taken anew once a second and before each new call.
 struct Load {
     bool stopping = false;
+    bool data_is_in_place = true;  // the data directory is still the one that was opened
     std::size_t calls = 0;
     capture::CaptureWorker::Load capture;
     journal::Health journal;

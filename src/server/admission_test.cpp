@@ -36,6 +36,7 @@ TEST(Admission, EachWantOfRoomIsA503WithItsOwnReason) {
     };
     const std::vector<Case> cases{
         {"stopping", [](Load& l) { l.stopping = true; }},
+        {"data_directory_gone", [](Load& l) { l.data_is_in_place = false; }},
         {"too_many_calls", [](Load& l) { l.calls = 10; }},
         {"storage_error",
          [](Load& l) {

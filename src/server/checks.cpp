@@ -28,12 +28,13 @@ std::vector<api::Check> make_checks(const CheckInput& input) {
                                    base::to_rfc3339(now.journal.failing_since),
                                    now.journal.reason.text)});
     if (now.journal.poisoned_segments > 0)
-        checks.push_back({.name = "journal_segments",
-                          .state = State::Warning,
-                          .text = fmt::format(
-                              "{} journal segments were given up after a failed write; their data "
-                              "was written anew. The disk needs a look.",
-                              now.journal.poisoned_segments)});
+        checks.push_back(
+            {.name = "journal_segments",
+             .state = State::Warning,
+             .text = fmt::format(
+                 "{} journal segments were given up, after a failed write or because their "
+                 "file was removed; what was not durable was written anew. The disk needs a look.",
+                 now.journal.poisoned_segments)});
     const auto free = now.journal.free_bytes;
     const bool is_low = free && *free < 4 * config.min_free_bytes;
     checks.push_back(
@@ -54,6 +55,11 @@ std::vector<api::Check> make_checks(const CheckInput& input) {
                           "{} recordings wait to be stored; {} attempts to store one failed since "
                           "the start.",
                           input.archive_backlog, input.archive_failures)});
+    if (!now.data_is_in_place)
+        checks.push_back({.name = "data_directory",
+                          .state = State::Failed,
+                          .text = fmt::format("{} was removed or replaced while the server runs.",
+                                              config.data.string())});
     if (input.lost_records > 0)
         checks.push_back({.name = "overload",
                           .state = State::Warning,

@@ -37,14 +37,24 @@ namespace {
 // How long a stop works on recordings that wait to be stored; systemd kills after 90 s by default.
 constexpr std::chrono::seconds kArchivePatience{20};
 
+constexpr std::size_t kUsualDescriptors = 1024;
+constexpr std::size_t kOtherDescriptors = 2048;  // SIP over TCP 1,000, HTTP 256, files, a margin
+
 // One descriptor a media port: the soft limit of 1024 would end admission at 250 calls
 // (design 9.1).
-void raise_descriptor_limit(base::Log& log) {
+std::size_t raise_descriptor_limit(base::Log& log) {
     rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return;
+    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kUsualDescriptors;
     limit.rlim_cur = limit.rlim_max;
     if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
         log.warning("the limit of open files could not be raised");
+    return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : kUsualDescriptors;
+}
+
+// What media may take of them: files, SIP and HTTP connections must never find none left.
+std::size_t max_port_pairs(std::size_t descriptors) {
+    const std::size_t others = std::min(kOtherDescriptors, descriptors / 2);
+    return (descriptors - others) / 2;
 }
 
 std::array<std::uint8_t, 16> read_boot_id() {
@@ -101,7 +111,15 @@ public:
     ~Server() { shut_down(); }
 
     std::optional<Reason> start() {
-        raise_descriptor_limit(log_);
+        const std::size_t descriptors = raise_descriptor_limit(log_);
+        max_port_pairs_ = max_port_pairs(descriptors);
+        const auto wanted =
+            static_cast<std::size_t>(config_.media_ports.high - config_.media_ports.low + 1) / 2;
+        if (max_port_pairs_ < wanted)
+            log_.warning("the limit of open files is lower than the media ports need",
+                         {{"ulimit_n", std::to_string(descriptors)},
+                          {"port_pairs", std::to_string(wanted)},
+                          {"usable", std::to_string(max_port_pairs_)}});
         if (auto reason = open_data()) return reason;
         if (auto reason = open_sockets()) return reason;
         if (auto reason = open_catalogue()) return reason;
@@ -181,6 +199,7 @@ private:
             capture::CaptureOptions{.bind_host = media_host,
                                     .first_port = config_.media_ports.low,
                                     .last_port = config_.media_ports.high,
+                                    .max_port_pairs = max_port_pairs_,
                                     .cname = "earshot@" + random_.token(6),
                                     .commit_interval = config_.commit_interval},
             journal_->writer(), notices_, clock_, capture_random_, log_);
@@ -199,6 +218,7 @@ private:
                                               .random = random_,
                                               .log = log_,
                                               .view = view_,
+                                              .data = *lock_,
                                               .on_live_changed = [this] { publish("live", {}); }});
         notices_.set_wake([this] { signalling_->wake(); });
         capture_->start([this] { signalling_->wake(); });
@@ -288,6 +308,7 @@ private:
     base::SystemRandom capture_random_;  // the capture thread
     base::SystemRandom http_random_;     // the http thread
     io::LinuxFileSystem files_;
+    std::size_t max_port_pairs_ = 0;
     std::optional<io::DataDirectoryLock> lock_;
     std::optional<objects::DirectoryStore> objects_;
     std::optional<archive::SigningKey> key_;

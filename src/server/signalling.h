@@ -17,6 +17,7 @@
 #include "capture/capture_worker.h"
 #include "catalog/catalog.h"
 #include "io/clock.h"
+#include "io/data_directory_lock.h"
 #include "journal/journal.h"
 #include "server/admission.h"
 #include "server/archiver.h"
@@ -55,6 +56,7 @@ public:
         base::Random& random;
         base::Log& log;
         LiveView& view;
+        const io::DataDirectoryLock& data;
         std::function<void()> on_live_changed;  // calls came, went or changed
     };
 
@@ -198,6 +200,7 @@ private:
     std::uint64_t hook_failures_ = 0;
     base::TimePoint hook_told_at_;
     bool live_is_dirty_ = false;
+    bool data_is_in_place_ = true;  // as of the last second
     bool journal_was_ok_ = true;
     bool had_room_ = true;
     bool stopping_ = false;

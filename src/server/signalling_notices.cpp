@@ -106,6 +106,7 @@ void Signalling::handle(capture::PacketsRejected& rejected) {
 
 Load Signalling::load() const {
     return {.stopping = stopping_,
+            .data_is_in_place = data_is_in_place_,
             .calls = by_recording_.size(),
             .capture = d_.capture.load(d_.clock.now().steady),
             .journal = d_.journal.health(),
@@ -121,6 +122,7 @@ base::NetAddress Signalling::media_address(const sip::Flow& flow) const {
 }
 
 void Signalling::every_second() {
+    data_is_in_place_ = d_.data.is_in_place();
     const Load now = load();
     d_.view.checks.set(make_checks({.config = config_,
                                     .load = now,
