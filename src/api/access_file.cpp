@@ -61,7 +61,11 @@ base::Result<AccessFile, base::Reason> write_access_file(const std::string& data
                                                          const std::string& url,
                                                          base::Random& random) {
     AccessFile access{url, {}};
-    if (const auto existing = read_access_file(data_dir)) access.token = existing->token;
+    if (const auto existing = read_access_file(data_dir)) {
+        if (existing->url == url && existing->token.size() >= 2 * kTokenBytes)
+            return *existing;  // nothing to write: also on a full disk the server starts
+        access.token = existing->token;
+    }
     if (access.token.size() < 2 * kTokenBytes) access.token = random.token(kTokenBytes);
 
     const std::string path = path_of(data_dir);

@@ -93,6 +93,8 @@ private:
             last_commit = Clock::now();
             in_work_.store(0);
         }
+        // SQLite would do it when the last connection is closed, but that is the reader's.
+        writer.checkpoint();
     }
 
     // The time is slept out, not waited for at the queue: who submits need not wake this thread for

@@ -18,6 +18,9 @@ public:
     // open.
     int commit(std::span<const Change* const> changes);
 
+    // Moves the write-ahead log into the database file and empties it, as far as readers let it.
+    void checkpoint() { (void)database_.execute("PRAGMA wal_checkpoint(TRUNCATE)"); }
+
     const std::string& path() const { return database_.path(); }
 
 private:

@@ -125,6 +125,18 @@ TEST(LinuxFileSystem, DoesNotFollowLinksWhenItRemovesATree) {
     EXPECT_TRUE(files.remove_tree(root));
 }
 
+TEST(LinuxFileSystem, ReadsNothingButFiles) {
+    LinuxFileSystem files;
+    const std::string root = make_temporary_directory();
+    ASSERT_EQ(::mkfifo((root + "/fifo").c_str(), 0600), 0);
+    for (const std::string& path : {root, root + "/fifo"}) {
+        const auto file = files.open_for_reading(path);
+        ASSERT_FALSE(file) << path;
+        EXPECT_EQ(file.error().code, base::Errc::Io);
+    }
+    EXPECT_TRUE(files.remove_tree(root));
+}
+
 TEST(DataDirectoryLock, RefusesTheSecondAndNamesTheFirst) {
     LinuxFileSystem files;
     const std::string root = make_temporary_directory();

@@ -2,6 +2,7 @@
 // the page show of it, and what waits. Plain state; what happens to it is signalling.cpp.
 #pragma once
 
+#include <bitset>
 #include <map>
 #include <memory>
 #include <optional>
@@ -14,6 +15,7 @@
 #include "catalog/catalog.h"
 #include "server/timer_list.h"
 #include "sip/agent.h"
+#include "siprec/leniency.h"
 #include "siprec/recording_server_session.h"
 
 namespace earshot::server {
@@ -35,7 +37,8 @@ struct Call {
     std::unique_ptr<siprec::RecordingServerSession> session;
     siprec::RowFacts facts;
     catalog::Attempt attempt;
-    std::size_t client = 0;  // its place in the ClientLedger
+    std::size_t client = 0;                            // its place in the ClientLedger
+    std::bitset<siprec::kLeniencies> told_leniencies;  // counted there: once a call
     std::vector<base::NetAddress>
         media_from;  // of the peer's configuration, as it was at the INVITE
     bool probe_media = false;

@@ -23,7 +23,7 @@ public:
 
     // A call of this client begins. The place is good for on_leniency() for ever.
     std::size_t on_call(std::string_view peer, std::string_view user_agent, base::WallTime now);
-    // Each session tells each leniency once, so this counts calls.
+    // Once for each call, so that this counts calls.
     void on_leniency(std::size_t client, siprec::Leniency leniency, base::WallTime now);
 
     const api::Clients& clients() const { return clients_; }

@@ -281,7 +281,9 @@ void Signalling::carry_out(Call& call, siprec::StoreMetadata& action) {
 }
 
 void Signalling::carry_out(Call& call, siprec::Event& action) {
-    if (action.leniency != siprec::Leniency::None) {
+    const auto bit = static_cast<std::size_t>(action.leniency);
+    if (action.leniency != siprec::Leniency::None && !call.told_leniencies.test(bit)) {
+        call.told_leniencies.set(bit);
         clients_.on_leniency(call.client, action.leniency, d_.clock.now().wall);
         clients_are_dirty_ = true;
     }
