@@ -22,11 +22,12 @@ TEST(Event, WithoutAStreamHasNoneInTheJson) {
     EXPECT_EQ(make_event("t", kNoStream).json, R"({"type":"t"})");
 }
 
-// RFC 8259 section 7. A slash and DEL stay as they are.
+// RFC 8259 section 7. A slash stays as it is.
 TEST(Event, EscapesWhatJsonNeedsEscaped) {
     const std::string text{"\"\\/\b\f\n\r\t\x01\x1f\x7f\0z", 13};
-    EXPECT_EQ(make_event("t", kNoStream, {{"x", text}}).json,
-              "{\"type\":\"t\",\"x\":\"\\\"\\\\/\\b\\f\\n\\r\\t\\u0001\\u001f\x7f\\u0000z\"}");
+    EXPECT_EQ(
+        make_event("t", kNoStream, {{"x", text}}).json,
+        "{\"type\":\"t\",\"x\":\"\\\"\\\\/\\u0008\\u000c\\n\\r\\t\\u0001\\u001f\\u007f\\u0000z\"}");
 }
 
 TEST(Event, KeepsUtf8AndReplacesWhatIsNone) {

@@ -442,8 +442,7 @@ void RecordingServerSession::Core::on_modification(base::Now now, sip::Transacti
     take_metadata(now, body);
     lines_.update_holds(metadata_.model(), actions_);
     assume_parties(is_invite ? header_parties(request) : std::vector<HeaderParty>{});
-    const bool may_end = config_.end_on_bad_metadata || config_.strict;
-    if (may_end && metadata_.failure_count() > 1) {
+    if (config_.strict && metadata_.failure_count() > 1) {
         respond(transaction, plain_answer(200));
         stop(now, {"bad_metadata", "The metadata could not be read twice."});
         return;

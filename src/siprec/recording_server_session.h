@@ -163,9 +163,8 @@ struct OperatorPause {
 };
 
 struct RecordingServerConfig {
-    bool strict = false;               // refuse what leniency would take (siprec-conformance 10)
-    base::NetAddress media_address;    // c= of our answers; the port is not used
-    bool end_on_bad_metadata = false;  // E-9: BYE after the second failure
+    bool strict = false;             // refuse what leniency would take (siprec-conformance 10)
+    base::NetAddress media_address;  // c= of our answers; the port is not used
     bool profile_records_unmarked = false;  // the peer's profile says: every INVITE is an RS (E-3)
     sip::SessionTimerConfig session_timer{};
     bool asks_policy = false;  // Decide comes first

@@ -592,8 +592,8 @@ TEST_F(RecordingServer, E9_P101_RecordsOnWithBadMetadataAndAsksOnce) {
     EXPECT_FALSE(session_->is_ended());
 }
 
-TEST_F(RecordingServer, E9_MayEndAfterTheSecondFailure) {
-    config_.end_on_bad_metadata = true;
+TEST_F(RecordingServer, E9_StrictModeEndsAfterTheSecondFailure) {
+    config_.strict = true;
     establish();
     metadata_update("<bad");
     EXPECT_FALSE(session_->is_ended());
