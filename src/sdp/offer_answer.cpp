@@ -80,6 +80,20 @@ bool is_recordable_media(std::string_view media) {
                        [media](std::string_view name) { return base::iequals(media, name); });
 }
 
+// RFC 8848 §4: a=group:CLUE MID... names the data channel and the lines that send only what is
+// asked for over it. The answer has no such group, so the client falls back to its main lines.
+bool is_in_clue_group(const SessionDescription& offer, const MediaDescription& medium) {
+    if (medium.mid.empty()) return false;
+    for (const Attribute& attribute : offer.session_attributes()) {
+        std::string_view rest = attribute.value;
+        if (!base::iequals(attribute.name, "group") || base::take_until(rest, ' ') != "CLUE")
+            continue;
+        while (!rest.empty())
+            if (base::take_until(rest, ' ') == medium.mid) return true;
+    }
+    return false;
+}
+
 // RFC 3264 §6.1: which directions may answer an offered one.
 bool answers(Direction offered, Direction answered) {
     switch (offered) {
@@ -136,15 +150,18 @@ std::string_view to_string(Refusal refusal) {
             return "srtp_not_supported";
         case Refusal::NoPayloadType:
             return "no_payload_type";
+        case Refusal::Clue:
+            return "clue_not_supported";
         case Refusal::ByDecision:
             return "by_decision";
     }
     return "none";
 }
 
-Refusal check_offered_media(const MediaDescription& medium) {
+Refusal check_offered_media(const SessionDescription& offer, const MediaDescription& medium) {
     if (medium.is_malformed) return Refusal::Malformed;
     if (medium.port == 0) return Refusal::PortZero;
+    if (is_in_clue_group(offer, medium)) return Refusal::Clue;
     if (!is_recordable_media(medium.media)) return Refusal::UnsupportedMedia;
     if (medium.is_secure_rtp()) return Refusal::SecureRtp;
     if (!base::iequals(medium.proto, "RTP/AVP") && !base::iequals(medium.proto, "RTP/AVPF")) {
@@ -168,7 +185,7 @@ std::string make_recording_answer(const SessionDescription& offer, const LocalOr
         const MediaDescription& medium = offer.media[i];
         const bool is_accepted = i < decisions.size() && decisions[i].accept &&
                                  decisions[i].rtp_port != 0 &&
-                                 check_offered_media(medium) == Refusal::None;
+                                 check_offered_media(offer, medium) == Refusal::None;
         if (is_accepted) {
             append_accepted_media(out, medium, decisions[i]);
         } else {

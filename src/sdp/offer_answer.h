@@ -25,13 +25,15 @@ enum class Refusal : std::uint8_t {
     UnsupportedProtocol,  // not RTP/AVP or RTP/AVPF (MSRP, SCTP, T.38)
     SecureRtp,            // SRTP, which is not built yet
     NoPayloadType,        // no readable payload type
+    Clue,                 // telepresence (RFC 8848): its data channel and what that controls
     ByDecision,           // the caller said so: no ports left, policy
 };
 // The stable code for events: "unsupported_media", ...; "none" for None.
 std::string_view to_string(Refusal refusal);
 
-// Whether a recorder can take this offered line, before any port is spent on it.
-Refusal check_offered_media(const MediaDescription& medium);
+// Whether a recorder can take this offered line (a medium of `offer`), before any port is spent on
+// it.
+Refusal check_offered_media(const SessionDescription& offer, const MediaDescription& medium);
 
 // What the caller decided for one offered line.
 struct MediaDecision {

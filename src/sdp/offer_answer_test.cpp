@@ -112,9 +112,30 @@ TEST(OfferedMedia, IsCheckedWithAReason) {
         {"m=audio 4 RTP/AVP 128", Refusal::NoPayloadType},
     };
     for (const auto& [line, refusal] : cases) {
-        EXPECT_EQ(to_string(check_offered_media(must_parse(line).media.at(0))), to_string(refusal))
+        const SessionDescription offer = must_parse(line);
+        EXPECT_EQ(to_string(check_offered_media(offer, offer.media.at(0))), to_string(refusal))
             << line;
     }
+}
+
+TEST(OfferedMedia, OfTelepresenceIsRefusedAndTheMainLinesAreTaken) {
+    const std::string text =
+        "a=group:BUNDLE 1 2\na=group:CLUE 3 4\n"
+        "m=audio 4 RTP/AVP 0\na=mid:1\nm=video 6 RTP/AVP 96\na=mid:2\n"
+        "m=application 8 UDP/DTLS/SCTP webrtc-datachannel\na=mid:3\n"
+        "m=video 10 RTP/AVP 96\na=mid:4\nm=video 12 RTP/AVP 96\n";
+    const SessionDescription offer = must_parse(text);
+    const Refusal expected[] = {Refusal::None, Refusal::None, Refusal::Clue, Refusal::Clue,
+                                Refusal::None};
+    for (std::size_t i = 0; i < offer.media.size(); ++i)
+        EXPECT_EQ(to_string(check_offered_media(offer, offer.media[i])), to_string(expected[i]))
+            << i;
+    const std::vector<MediaDecision> decisions(5, {true, 10000, 10001, false});
+    const std::string answer = make_recording_answer(offer, origin(), decisions);
+    EXPECT_EQ(answer.find("CLUE"), std::string::npos);
+    EXPECT_NE(answer.find("m=application 0 UDP/DTLS/SCTP webrtc-datachannel\r\na=mid:3"),
+              std::string::npos);
+    EXPECT_NE(answer.find("m=video 0 RTP/AVP 96\r\na=mid:4"), std::string::npos);
 }
 
 TEST(AnswerDirection, ReceivesOnlyWhatThePeerSends) {

@@ -20,7 +20,8 @@ void check_answer_of(const sdp::SessionDescription& offer) {
     if (!answer || answer->media.size() != offer.media.size()) std::abort();
     if (!offer.excess_media.empty()) return;
     for (std::size_t i = 0; i < offer.media.size(); ++i) {
-        const bool is_recordable = sdp::check_offered_media(offer.media[i]) == sdp::Refusal::None;
+        const bool is_recordable =
+            sdp::check_offered_media(offer, offer.media[i]) == sdp::Refusal::None;
         if (is_recordable != (answer->media[i].port != 0)) std::abort();
         if (is_recordable &&
             answer->media[i].payload_types.size() != offer.media[i].payload_types.size()) {

@@ -62,7 +62,7 @@ bool has_stopped(const MetadataModel& model, const MediaStream& stream) {
 bool MediaLines::is_acceptable(const sdp::SessionDescription& offer) {
     bool refused = false;
     for (const sdp::MediaDescription& medium : offer.media) {
-        const sdp::Refusal refusal = sdp::check_offered_media(medium);
+        const sdp::Refusal refusal = sdp::check_offered_media(offer, medium);
         if (refusal == sdp::Refusal::None) return true;
         refused = refused || refusal != sdp::Refusal::PortZero;
     }
@@ -73,7 +73,7 @@ std::vector<OfferedStream> MediaLines::offered_streams(const sdp::SessionDescrip
     std::vector<OfferedStream> streams;
     const std::size_t count = std::min(offer.media.size(), kMaxMediaLines);
     for (std::size_t i = 0; i < count; ++i)
-        if (sdp::check_offered_media(offer.media[i]) == sdp::Refusal::None)
+        if (sdp::check_offered_media(offer, offer.media[i]) == sdp::Refusal::None)
             streams.push_back(to_offered(label_of(offer, i), offer.media[i]));
     return streams;
 }
@@ -244,7 +244,7 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
     for (std::size_t i = 0; i < count; ++i) {
         const sdp::MediaDescription& medium = description.media[i];
         Line& line = lines_[i];
-        sdp::Refusal refusal = sdp::check_offered_media(medium);
+        sdp::Refusal refusal = sdp::check_offered_media(description, medium);
         if (refusal == sdp::Refusal::PortZero) {
             close(line, out);
             line.refusal = sdp::Refusal::None;

@@ -209,6 +209,20 @@ TEST_F(RecordingServer, P53_E7_E8_RefusesSomeLinesByPortZeroAndKeepsTheirPlaces)
     EXPECT_THAT(events("stream_refused")[1], HasSubstr("srtp_not_supported"));
 }
 
+TEST_F(RecordingServer, TelepresencePartsGetPortZeroAndAnEventAndTheMainStreamsAreRecorded) {
+    start(invite("Require: siprec\nContent-Type: application/sdp\n",
+                 offer("a=group:CLUE c s\n" + line(40000, "1"),
+                       "m=application 9 UDP/DTLS/SCTP webrtc-datachannel\na=mid:c\n"
+                       "m=video 40006 RTP/AVP 96\na=sendonly\na=label:4\na=mid:s\n")));
+    EXPECT_EQ(response().status, 200);
+    ASSERT_EQ(media_lines().size(), 3U);
+    EXPECT_THAT(media_lines()[0], HasSubstr("m=audio 10000 RTP/AVP"));
+    EXPECT_THAT(media_lines()[1], HasSubstr("m=application 0 "));
+    EXPECT_THAT(media_lines()[2], HasSubstr("m=video 0 "));
+    ASSERT_EQ(count("stream_refused"), 2U);
+    EXPECT_THAT(events("stream_refused")[0], HasSubstr("clue_not_supported"));
+}
+
 TEST_F(RecordingServer, ALineWithoutAPortIsAnsweredByPortZeroAndTheCallGoesOn) {
     failing_stream_ = 1;
     start(message_from("two-party.sip"));
