@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <csignal>
+#include <future>
 #include <thread>
 
 #include "integration/harness.h"
@@ -267,6 +268,33 @@ TEST(Server, ReloadAppliesTheNewFileOrNothing) {
         [&] { return server.log().find("configuration reloaded") != std::string::npos; }));
     const Output call = place_call(server, {"--duration", "1"});
     EXPECT_EQ(nlohmann::json::parse(call.out)[0]["sip_status"], 403) << call.out;
+}
+
+TEST(Server, NoRunningCallNoticesAReload) {
+    TestServer server;
+    const auto file = server.scratch() / "earshot.toml";
+    write_file(file, "[log]\nlevel = \"info\"\n");
+    ASSERT_TRUE(server.start({"--config", file.string()})) << server.log();
+    auto running = std::async(std::launch::async, [&] {
+        return place_call(server, {"--duration", "4"});
+    });
+    ASSERT_TRUE(eventually([&] { return server.list().size() == 1; })) << server.log();
+    // Not even one that would turn its client away and leaves no room for another.
+    write_file(file,
+               "[sip]\nmax_calls = 1\nstrict = true\n"
+               "[[peer]]\nname = \"sbc\"\naddresses = [\"192.0.2.1\"]\n");
+    server.process().signal(SIGHUP);
+    ASSERT_TRUE(eventually(
+        [&] { return server.log().find("configuration reloaded") != std::string::npos; }));
+    const Output call = running.get();
+    EXPECT_EQ(call.exit_code, 0) << call.out << call.err << server.log();
+    const nlohmann::json recordings = server.wait_for_recordings(1);
+    ASSERT_EQ(recordings.size(), 1U);
+    EXPECT_EQ(recordings[0]["state"], "complete") << recordings;
+    for (const auto& stream : recordings[0]["streams"]) {
+        EXPECT_EQ(stream["packets"], 200);
+        EXPECT_EQ(stream["lost"], 0);
+    }
 }
 
 TEST(CommandLine, ExitCodesAreThoseOfTheContract) {
