@@ -22,6 +22,8 @@ using server::ServerConfig;
 
 namespace {
 
+constexpr std::size_t kMaxListens = 8;
+
 // Reads one key's text into the configuration; returns what is wrong with it, empty when nothing
 // is.
 using Setter = std::string (*)(ServerConfig&, std::string_view text);
@@ -42,6 +44,37 @@ std::string set_address(NetAddress& address, std::string_view text) {
     if (!parsed)
         return "is not an address: expected HOST:PORT with a literal IP, like 127.0.0.1:5060";
     address = *parsed;
+    return {};
+}
+
+// One or several, separated by commas.
+std::string set_listens(std::vector<NetAddress>& addresses, std::string_view text) {
+    addresses.clear();
+    while (!text.empty()) {
+        std::string wrong =
+            set_address(addresses.emplace_back(), base::trim(base::take_until(text, ',')));
+        if (!wrong.empty()) return wrong;
+        if (std::count(addresses.begin(), addresses.end(), addresses.back()) > 1)
+            return "names an address twice";
+    }
+    if (addresses.empty()) return "is empty";
+    return addresses.size() > kMaxListens ? "has more than 8 addresses" : std::string{};
+}
+
+std::string set_advertised(std::vector<NetAddress>& addresses, std::string_view text) {
+    addresses.clear();
+    while (!text.empty()) {
+        const std::string_view one = base::trim(base::take_until(text, ','));
+        auto address = base::parse_host(one, 0);
+        if (!address) address = base::parse_net_address(one);
+        if (!address || address->is_unspecified())
+            return "is not an address: expected a literal IP, with or without a port";
+        const bool has_family = std::any_of(addresses.begin(), addresses.end(), [&](auto& other) {
+            return other.is_v4() == address->is_v4();
+        });
+        if (has_family) return "has two addresses of one IP family";
+        addresses.push_back(*address);
+    }
     return {};
 }
 
@@ -112,8 +145,12 @@ std::string set_on_failure(bool& records, std::string_view text) {
 }
 
 constexpr std::array kKeys{
-    Key{"sip", "listen", Kind::Text, "127.0.0.1:5060", "address of the SIP listener, UDP and TCP",
-        [](ServerConfig& c, std::string_view t) { return set_address(c.sip_listen, t); }},
+    Key{"sip", "listen", Kind::Text, "127.0.0.1:5060",
+        "addresses of the SIP listeners, UDP and TCP, separated by commas",
+        [](ServerConfig& c, std::string_view t) { return set_listens(c.sip_listen, t); }},
+    Key{"sip", "advertised_address", Kind::Text, "",
+        "IP addresses that clients see (NAT): one IPv4, one IPv6; a port if it differs",
+        [](ServerConfig& c, std::string_view t) { return set_advertised(c.advertised, t); }},
     Key{"sip", "insecure", Kind::Flag, "false",
         "take SIP from everyone although the listener is not loopback",
         [](ServerConfig& c, std::string_view t) { return set_flag(c.insecure, t); }},
@@ -420,12 +457,14 @@ std::optional<ConfigError> apply_text(ServerConfig& config, const Key& key,
 
 // What no single key can tell (design: security by default).
 std::optional<ConfigError> check_whole(const ServerConfig& config, const std::string& name) {
-    if (!config.sip_listen.is_loopback() && config.peers.empty() && !config.insecure)
+    const auto open = std::find_if(config.sip_listen.begin(), config.sip_listen.end(),
+                                   [](const NetAddress& a) { return !a.is_loopback(); });
+    if (open != config.sip_listen.end() && config.peers.empty() && !config.insecure)
         return ConfigError{
             .where = name,
             .key = "sip.listen",
             .text = fmt::format("{} is not loopback, and anyone could send calls to it",
-                                base::to_string(config.sip_listen)),
+                                base::to_string(*open)),
             .suggestion =
                 "name the clients in [[peer]] by addresses or by username and password_file, or "
                 "write insecure = true "

@@ -22,7 +22,9 @@ std::string error_of(const std::string& text) {
 TEST(Config, DefaultsAreLoopback) {
     const auto config = parse("");
     ASSERT_TRUE(config);
-    EXPECT_EQ(base::to_string(config->sip_listen), "127.0.0.1:5060");
+    ASSERT_EQ(config->sip_listen.size(), 1U);
+    EXPECT_EQ(base::to_string(config->sip_listen.front()), "127.0.0.1:5060");
+    EXPECT_TRUE(config->advertised.empty());
     EXPECT_EQ(base::to_string(config->http_listen), "127.0.0.1:8080");
     EXPECT_EQ(config->media_ports, (server::PortRange{10000, 19999}));
     EXPECT_EQ(config->data, "./earshot-data");
@@ -39,9 +41,32 @@ TEST(Config, FlagBeatsVariableBeatsFileBeatsDefault) {
         parse_config(text, "f", environment,
                      {{.where = "--sip", .key = "sip.listen", .value = "127.0.0.1:5072"}});
     ASSERT_TRUE(config);
-    EXPECT_EQ(config->sip_listen.port, 5072);
+    EXPECT_EQ(config->sip_listen.front().port, 5072);
     EXPECT_EQ(config->data, "/srv/earshot");
     EXPECT_EQ(config->max_calls, 9U);
+}
+
+TEST(Config, ListensAtSeveralAddressesAndNamesOthersToClientsBeyondANat) {
+    const auto config = parse(
+        "[sip]\nlisten = \"127.0.0.1:5060, [::1]:5062\"\n"
+        "advertised_address = \"203.0.113.7:5080, 2001:db8::7\"\n");
+    ASSERT_TRUE(config) << to_string(config.error());
+    ASSERT_EQ(config->sip_listen.size(), 2U);
+    EXPECT_EQ(base::to_string(config->sip_listen[1]), "[::1]:5062");
+    ASSERT_EQ(config->advertised.size(), 2U);
+    EXPECT_EQ(base::to_string(config->advertised[0]), "203.0.113.7:5080");
+    EXPECT_EQ(base::to_string(config->advertised[1]), "[2001:db8::7]:0");
+
+    std::string eight = "127.0.0.1:1";
+    for (int port = 2; port <= 8; ++port) eight += ",127.0.0.1:" + std::to_string(port);
+    EXPECT_TRUE(parse("[sip]\nlisten = \"" + eight + "\"\n"));
+    EXPECT_NE(error_of("[sip]\nlisten = \"" + eight + ",127.0.0.1:9\"\n").find("more than 8"),
+              std::string::npos);
+    for (const char* wrong :
+         {"listen = \"\"", "listen = \"127.0.0.1:1,127.0.0.1:1\"",
+          "listen = \"127.0.0.1:1,198.51.100.1:1\"", "advertised_address = \"rec.example.com\"",
+          "advertised_address = \"0.0.0.0\"", "advertised_address = \"192.0.2.1, 192.0.2.2\""})
+        EXPECT_FALSE(parse(std::string("[sip]\n") + wrong + "\n")) << wrong;
 }
 
 TEST(Config, NamesFileLineKeyAndSuggestion) {

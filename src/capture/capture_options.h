@@ -3,6 +3,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "base/bytes.h"
@@ -13,7 +14,8 @@
 namespace earshot::capture {
 
 struct CaptureOptions {
-    base::NetAddress bind_host;  // where media sockets are bound; port ignored
+    base::NetAddress bind_host;                       // where media sockets are bound; port ignored
+    std::optional<base::NetAddress> other_bind_host;  // of the other IP family, if there is one
     std::uint16_t first_port = 10000;
     std::uint16_t last_port = 19999;
     std::size_t max_port_pairs = 65'536 / 2;  // what there are descriptors for

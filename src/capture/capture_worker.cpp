@@ -30,7 +30,7 @@ void CaptureWorker::stop() {
 
 base::Result<Ports, base::Reason> CaptureWorker::open_stream(const StreamSetup& setup) {
     const base::TimePoint now = clock_.now().steady;
-    auto pair = ports_.take(now);
+    auto pair = ports_.take(now, setup.ipv6);
     if (!pair) return pair.error();
     const Ports ports{.rtp = pair->rtp.local_address(), .rtcp = pair->rtcp.local_address()};
     if (!push_quietly(AddStream{.setup = setup, .sockets = std::move(*pair)})) {

@@ -16,13 +16,23 @@ MediaPorts::MediaPorts(const CaptureOptions& options, base::Random& random)
       allocator_(options.first_port, options.last_port, random),
       // Of a small range most must stay free to rest.
       ready_aim_(
-          std::min(kReadyPortPairs, std::min(allocator_.pairs(), options.max_port_pairs) / 8)) {}
+          std::min(kReadyPortPairs, std::min(allocator_.pairs(), options.max_port_pairs) / 8)) {
+    families_.push_back({.host = options.bind_host, .ready = {}});
+    if (options.other_bind_host)
+        families_.push_back({.host = *options.other_bind_host, .ready = {}});
+    ready_aim_ /= families_.size();
+}
 
-base::Result<io::UdpPair, base::Reason> MediaPorts::take(base::TimePoint now) {
+MediaPorts::Family& MediaPorts::family(bool ipv6) {
+    return families_.front().host.is_v4() == ipv6 ? families_.back() : families_.front();
+}
+
+base::Result<io::UdpPair, base::Reason> MediaPorts::take(base::TimePoint now, bool ipv6) {
     std::unique_lock lock(mutex_);
-    if (!ready_.empty()) {
-        io::UdpPair pair = std::move(ready_.front());
-        ready_.pop_front();
+    Family& wanted = family(ipv6);
+    if (!wanted.ready.empty()) {
+        io::UdpPair pair = std::move(wanted.ready.front());
+        wanted.ready.pop_front();
         lock.unlock();
         pair.discard();
         return pair;
@@ -36,7 +46,7 @@ base::Result<io::UdpPair, base::Reason> MediaPorts::take(base::TimePoint now) {
     for (int i = 0; i < kMaxBindTries; ++i) {
         const auto port = allocator_.allocate(now);
         if (!port) break;
-        auto pair = open(*port);
+        auto pair = open(wanted, *port);
         if (pair) return std::move(*pair);
         allocator_.release(*port, now);
         if (pair.error().detail == EADDRINUSE) continue;  // a stranger's: the next one
@@ -57,22 +67,33 @@ void MediaPorts::release(std::uint16_t rtp_port, base::TimePoint now) {
 }
 
 void MediaPorts::refill(base::TimePoint now) {
-    for (std::size_t tries = 0; tries < ready_aim_; ++tries) {
-        std::unique_lock lock(mutex_);
-        if (ready_.size() >= ready_aim_ || !has_descriptors() || !allocator_.has_rested(now))
-            return;
-        const auto port = allocator_.allocate(now);
-        if (!port) return;
-        lock.unlock();  // a call must not wait for the system calls
-        auto pair = open(*port);
-        lock.lock();
-        if (pair) {
-            ready_.push_back(std::move(*pair));
-            continue;
-        }
-        allocator_.release(*port, now);
-        if (pair.error().detail != EADDRINUSE) return;  // take() will say so when it matters
+    for (Family& family : families_)
+        for (std::size_t tries = 0; tries < ready_aim_; ++tries)
+            if (!refill_one(family, now)) break;
+}
+
+// False: nothing more is to be done in this family now.
+bool MediaPorts::refill_one(Family& family, base::TimePoint now) {
+    std::unique_lock lock(mutex_);
+    if (family.ready.size() >= ready_aim_ || !has_descriptors() || !allocator_.has_rested(now))
+        return false;
+    const auto port = allocator_.allocate(now);
+    if (!port) return false;
+    lock.unlock();  // a call must not wait for the system calls
+    auto pair = open(family, *port);
+    lock.lock();
+    if (pair) {
+        family.ready.push_back(std::move(*pair));
+        return true;
     }
+    allocator_.release(*port, now);
+    return pair.error().detail == EADDRINUSE;  // take() will say the rest when it matters
+}
+
+std::size_t MediaPorts::ready() const {
+    std::size_t count = 0;
+    for (const Family& family : families_) count += family.ready.size();
+    return count;
 }
 
 MediaPorts::Counters MediaPorts::counters(base::TimePoint now) const {
@@ -82,14 +103,14 @@ MediaPorts::Counters MediaPorts::counters(base::TimePoint now) const {
         std::min(allocator_.available(now),
                  options_.max_port_pairs - std::min(options_.max_port_pairs, taken));
     return {.pairs = std::min(allocator_.pairs(), options_.max_port_pairs),
-            .in_use = taken - ready_.size(),
-            .ready = ready_.size(),
-            .free = ready_.size() + openable,
+            .in_use = taken - ready(),
+            .ready = ready(),
+            .free = ready() + openable,
             .allocator = allocator_.counters()};
 }
 
-base::Result<io::UdpPair> MediaPorts::open(std::uint16_t rtp_port) const {
-    base::NetAddress address = options_.bind_host;
+base::Result<io::UdpPair> MediaPorts::open(const Family& family, std::uint16_t rtp_port) const {
+    base::NetAddress address = family.host;
     address.port = rtp_port;
     return io::bind_udp_pair(address, {.receive_buffer_bytes = options_.receive_buffer_bytes});
 }

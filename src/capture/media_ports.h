@@ -23,8 +23,8 @@ public:
     MediaPorts(const CaptureOptions& options, base::Random& random);
 
     // An open pair; what strangers sent to it before has been thrown away. Reasons: no_media_ports,
-    // media_socket (with errno's text).
-    base::Result<io::UdpPair, base::Reason> take(base::TimePoint now);
+    // media_socket (with errno's text). `ipv6`: the family wanted, where both are bound.
+    base::Result<io::UdpPair, base::Reason> take(base::TimePoint now, bool ipv6 = false);
     // The sockets of this pair are closed; the ports rest.
     void release(std::uint16_t rtp_port, base::TimePoint now);
     // Opens pairs until enough are ready. Takes only ports that need no rest any more.
@@ -41,13 +41,22 @@ public:
 
 private:
     bool has_descriptors() const { return allocator_.in_use() < options_.max_port_pairs; }
-    base::Result<io::UdpPair> open(std::uint16_t rtp_port) const;
+    // One IP family: its host, and the pairs that are open there. A port number is used in one
+    // family at a time, so that one allocator knows of all.
+    struct Family {
+        base::NetAddress host;
+        std::deque<io::UdpPair> ready;
+    };
+    Family& family(bool ipv6);
+    base::Result<io::UdpPair> open(const Family& family, std::uint16_t rtp_port) const;
+    bool refill_one(Family& family, base::TimePoint now);
+    std::size_t ready() const;
 
     const CaptureOptions options_;
     mutable std::mutex mutex_;
     io::PortAllocator allocator_;
-    std::deque<io::UdpPair> ready_;
-    std::size_t ready_aim_;
+    std::deque<Family> families_;  // one or two
+    std::size_t ready_aim_;        // of each
 };
 
 }  // namespace earshot::capture

@@ -45,6 +45,7 @@ struct StreamSetup {
     StreamFormat format;
     bool paused = false;                         // offered inactive
     std::vector<base::NetAddress> media_from{};  // further hosts that may send it
+    bool ipv6 = false;                           // the family of its sockets, where both are bound
     bool probe = false;  // the peer sends nothing before it got a packet: see kMaxProbes
 };
 

@@ -45,7 +45,8 @@ std::string sip_uri_of(const base::NetAddress& address, sip::Transport transport
 
 sip::AgentConfig agent_config(const base::NetAddress& local, sip::Transport transport) {
     sip::AgentConfig config;
-    config.listeners.push_back({transport, base::to_string(local), sip_uri_of(local, transport)});
+    config.listeners.push_back(
+        {transport, base::to_string(local), sip_uri_of(local, transport), !local.is_v4()});
     config.contact_parameters = ";+sip.src";
     return config;
 }

@@ -12,6 +12,10 @@ namespace {
 using base::Errc;
 using base::Error;
 
+void append_connection(std::string& out, const base::NetAddress& address) {
+    append_line(out, "c=IN {} {}", address.is_v4() ? "IP4" : "IP6", base::host_to_string(address));
+}
+
 void append_session_lines(std::string& out, const LocalOrigin& origin, std::string_view timing) {
     const std::string_view address_type = origin.address.is_v4() ? "IP4" : "IP6";
     const std::string host = base::host_to_string(origin.address);
@@ -19,7 +23,7 @@ void append_session_lines(std::string& out, const LocalOrigin& origin, std::stri
     append_line(out, "o={} {} {} IN {} {}", origin.username, origin.session_id,
                 origin.session_version, address_type, host);
     append_line(out, "s=-");
-    append_line(out, "c=IN {} {}", address_type, host);
+    append_connection(out, origin.address);
     append_line(out, "t={}", timing.empty() ? "0 0" : clean(timing));
 }
 
@@ -56,7 +60,7 @@ void append_excess_lines(std::string& out, std::string_view excess) {
 }
 
 void append_accepted_media(std::string& out, const MediaDescription& medium,
-                           const MediaDecision& decision) {
+                           const MediaDecision& decision, const base::NetAddress& session) {
     fmt::format_to(std::back_inserter(out), "m={} {} {}", clean(medium.media), decision.rtp_port,
                    clean(medium.proto));
     // A deployed client hangs up when one is missing (interop section 1, point 1).
@@ -64,6 +68,8 @@ void append_accepted_media(std::string& out, const MediaDescription& medium,
         append_parts(out, " ", std::uint32_t{type.number});
     }
     out.append("\r\n");
+    if (!decision.address.is_unspecified() && decision.address.ip != session.ip)
+        append_connection(out, decision.address);
     for (const PayloadType& type : medium.payload_types) append_payload_type(out, type);
     append_line(out, "a={}", to_string(answer_direction(medium.direction, decision.inactive)));
     append_label_and_mid(out, medium);
@@ -187,7 +193,7 @@ std::string make_recording_answer(const SessionDescription& offer, const LocalOr
                                  decisions[i].rtp_port != 0 &&
                                  check_offered_media(offer, medium) == Refusal::None;
         if (is_accepted) {
-            append_accepted_media(out, medium, decisions[i]);
+            append_accepted_media(out, medium, decisions[i], origin.address);
         } else {
             append_refused_line(out, medium);
         }

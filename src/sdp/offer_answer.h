@@ -41,6 +41,7 @@ struct MediaDecision {
     std::uint16_t rtp_port = 0;   // ours; open and read before the answer leaves
     std::uint16_t rtcp_port = 0;  // ours; equal to rtp_port where rtcp-mux is used
     bool inactive = false;        // not ready or paused (RFC 7866 section 7.2)
+    base::NetAddress address{};   // c= of the line, where it is not LocalOrigin's; else unspecified
 };
 
 // Our o= and c=. The version goes up by one with each answer or offer that differs.

@@ -57,6 +57,18 @@ TEST(RecordingAnswer, AnswersEachLineInOrder) {
               "a=rtcp-mux\r\n");
 }
 
+TEST(RecordingAnswer, NamesTheAddressOfALineThatDiffersFromTheSessions) {
+    MediaDecision other{true, 10004, 10005, false};
+    other.address = *base::parse_host("2001:db8::20", 0);
+    MediaDecision same{true, 10000, 10001, false};
+    same.address = *base::parse_host("192.0.2.20", 0);
+    const MediaDecision decisions[] = {same, {}, other};
+    const std::string text = make_recording_answer(must_parse(kOffer), origin(), decisions);
+    EXPECT_NE(text.find("m=audio 10004 RTP/AVPF 0\r\nc=IN IP6 2001:db8::20\r\n"), std::string::npos)
+        << text;
+    EXPECT_NE(text.find("m=audio 10000 RTP/AVP 8 0 101 99\r\na="), std::string::npos) << text;
+}
+
 TEST(RecordingAnswer, IsInactiveOnRequestAndNamesAnOddRtcpPort) {
     const MediaDecision decisions[] = {{true, 10000, 10005, true}};
     const std::string text = make_recording_answer(must_parse(kOffer), origin(), decisions);

@@ -24,6 +24,7 @@
 #include "journal/committer.h"
 #include "objects/directory_store.h"
 #include "server/archiver.h"
+#include "server/own_addresses.h"
 #include "server/recovery.h"
 #include "server/signalling.h"
 #include "transport/sip_loop.h"
@@ -158,10 +159,12 @@ private:
     }
 
     std::optional<Reason> open_sockets() {
-        auto loop = transport::SipLoop::create(
-            {{.transport = sip::Transport::Udp, .address = config_.sip_listen},
-             {.transport = sip::Transport::Tcp, .address = config_.sip_listen}},
-            log_);
+        std::vector<transport::Listen> listens;
+        for (const base::NetAddress& address : config_.sip_listen) {
+            listens.push_back({.transport = sip::Transport::Udp, .address = address});
+            listens.push_back({.transport = sip::Transport::Tcp, .address = address});
+        }
+        auto loop = transport::SipLoop::create(listens, log_);
         if (!loop) return loop.error();
         loop_ = std::move(*loop);
         return std::nullopt;
@@ -193,10 +196,10 @@ private:
             .too_short = config_.too_short});
         recover_recordings(found, *journal_, *catalogue_, *archiver_, log_);
 
-        base::NetAddress media_host = config_.sip_listen;
-        media_host.port = 0;
+        const MediaHosts media_hosts = find_media_hosts(config_.sip_listen);
         capture_ = std::make_unique<capture::CaptureWorker>(
-            capture::CaptureOptions{.bind_host = media_host,
+            capture::CaptureOptions{.bind_host = media_hosts.usual,
+                                    .other_bind_host = media_hosts.other,
                                     .first_port = config_.media_ports.low,
                                     .last_port = config_.media_ports.high,
                                     .max_port_pairs = max_port_pairs_,

@@ -47,7 +47,9 @@ struct DecisionHookConfig {
 };
 
 struct ServerConfig {
-    base::NetAddress sip_listen;  // UDP and TCP
+    std::vector<base::NetAddress> sip_listen;  // UDP and TCP at each
+    // Our addresses as the clients see them, at most one of each IP family; port 0: as it listens.
+    std::vector<base::NetAddress> advertised;
     base::NetAddress http_listen;
     PortRange media_ports;
     std::filesystem::path data = "./earshot-data";

@@ -4,7 +4,6 @@
 
 #include "archive/summary.h"
 #include "base/text.h"
-#include "io/route.h"
 #include "server/attempt_record.h"
 #include "sip/parser.h"
 #include "sip/redact.h"
@@ -19,28 +18,32 @@ constexpr std::chrono::seconds kStopPatience{3};
 // costs three system calls, and a call has five deadlines. None has to be more punctual.
 using TimerTick = std::chrono::duration<std::int64_t, std::ratio<5, 1000>>;
 
+std::vector<base::NetAddress> listen_addresses(const transport::SipLoop& loop) {
+    std::vector<base::NetAddress> addresses;
+    for (std::uint16_t i = 0; i < loop.listener_count(); ++i)
+        addresses.push_back(loop.local_address(i));
+    return addresses;
+}
+
 }  // namespace
 
 Signalling::Signalling(ServerConfig config, Dependencies dependencies)
     : config_(std::move(config)),
       d_(std::move(dependencies)),
+      addresses_(config_.advertised, listen_addresses(d_.loop)),
       authentication_(d_.random),
       clients_(d_.clock.now().wall) {
     sip::AgentConfig agent;
     agent.contact_parameters = ";+sip.srs";  // RFC 7866 §6.2
-    for (const auto transport : {sip::Transport::Udp, sip::Transport::Tcp}) {
-        base::NetAddress local =
-            d_.loop.local_address(static_cast<std::uint16_t>(agent.listeners.size()));
-        if (local.is_unspecified()) {
-            const std::uint16_t port = local.port;
-            local = media_address({.remote = *base::parse_host("192.0.2.1", 9)});
-            local.port = port;
-        }
+    for (std::uint16_t i = 0; i < d_.loop.listener_count(); ++i) {
+        const auto transport = d_.loop.transport(i);
+        const std::string named = base::to_string(addresses_.signalling(i));
         agent.listeners.push_back(
             {.transport = transport,
-             .sent_by = base::to_string(local),
-             .contact = fmt::format("sip:{}{}", base::to_string(local),
-                                    transport == sip::Transport::Tcp ? ";transport=tcp" : "")});
+             .sent_by = named,
+             .contact = fmt::format("sip:{}{}", named,
+                                    transport == sip::Transport::Tcp ? ";transport=tcp" : ""),
+             .ipv6 = !d_.loop.local_address(i).is_v4()});
     }
     agent_ = std::make_unique<sip::Agent>(std::move(agent), d_.random);
     d_.view.is_ready = true;
@@ -55,6 +58,7 @@ void Signalling::reload(const ServerConfig& config) {
     config_ = config;
     // Listeners and paths are bound to what is open.
     config_.sip_listen = old.sip_listen;
+    config_.advertised = old.advertised;
     config_.http_listen = old.http_listen;
     config_.media_ports = old.media_ports;
     config_.data = old.data;
@@ -220,7 +224,7 @@ void Signalling::take_invite(sip::RequestArrived& request) {
     call.flow = request.flow;
     call.invite = request.transaction;
     siprec::RecordingServerConfig session{.strict = config_.strict,
-                                          .media_address = media_address(request.flow),
+                                          .media = addresses_.media(request.flow),
                                           .session_timer = config_.session_timer,
                                           .asks_policy = asks_policy()};
     const Peer* peer = find_peer(config_, request.flow.remote);

@@ -28,6 +28,7 @@
 #include "server/decision_hook.h"
 #include "server/host_load.h"
 #include "server/log_allowance.h"
+#include "server/own_addresses.h"
 #include "server/server_config.h"
 #include "server/timer_list.h"
 #include "sip/agent.h"
@@ -167,7 +168,6 @@ private:
     void every_second();
     void publish_live();
     Load load() const;
-    base::NetAddress media_address(const sip::Flow& flow) const;
     Call* find(std::uint64_t serial);
     Call* find(sip::DialogId dialog);
     Call* find(sip::TransactionId transaction);
@@ -176,6 +176,7 @@ private:
     ServerConfig config_;
     Dependencies d_;
     std::unique_ptr<sip::Agent> agent_;
+    OwnAddresses addresses_;
     Authentication authentication_;
     AttemptLedger attempts_;
     HostLoad hosts_;

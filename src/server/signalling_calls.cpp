@@ -207,6 +207,7 @@ void Signalling::carry_out(Call& call, siprec::OpenStream& action) {
          .format = to_format(action.facts),
          .paused = action.facts.paused,
          .media_from = call.media_from,
+         .ipv6 = action.facts.ipv6,
          .probe = call.probe_media});
     if (!ports) {
         call.session->on_stream_failed(d_.clock.now(), number, ports.error());

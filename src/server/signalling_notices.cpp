@@ -1,7 +1,6 @@
 // Signalling, continued: what capture reports, and what the API is shown of it.
 #include <fmt/format.h>
 
-#include "io/route.h"
 #include "server/call_views.h"
 #include "server/checks.h"
 #include "server/signalling.h"
@@ -111,14 +110,6 @@ Load Signalling::load() const {
             .capture = d_.capture.load(d_.clock.now().steady),
             .journal = d_.journal.health(),
             .catalogue = d_.catalogue.health()};
-}
-
-base::NetAddress Signalling::media_address(const sip::Flow& flow) const {
-    base::NetAddress address = d_.loop.local_address(flow.listener);
-    address.port = 0;
-    if (!address.is_unspecified()) return address;
-    const auto routed = io::local_address_toward(flow.remote);
-    return routed ? *routed : *base::parse_host("127.0.0.1", 0);
 }
 
 void Signalling::every_second() {

@@ -188,6 +188,7 @@ struct AgentListener {
     Transport transport = Transport::Udp;
     std::string sent_by;  // host[:port] of our Via: where peers reach this listener
     std::string contact;  // URI of our Contact: sip:192.0.2.1:5060;transport=tcp
+    bool ipv6 = false;    // the IP family that it reaches
 };
 
 struct AgentConfig {

@@ -120,18 +120,18 @@ Flow next_flow(const Dialog& dialog, const std::vector<AgentListener>& listeners
 
     Flow flow = dialog.flow;
     flow.connection = 0;
-    const Transport wanted = transport_of(*uri).value_or(flow.transport);
-    if (wanted != flow.transport) {
-        const auto other = std::find_if(listeners.begin(), listeners.end(),
-                                        [&](const auto& l) { return l.transport == wanted; });
-        if (other == listeners.end()) return dialog.flow;
-        flow.transport = wanted;
-        flow.listener = static_cast<std::uint16_t>(other - listeners.begin());
-    }
+    flow.transport = transport_of(*uri).value_or(flow.transport);
     const auto address =
         base::parse_host(uri->host, uri->port.value_or(default_port(flow.transport)));
     if (!address || address->is_unspecified() || address->port == 0) return dialog.flow;
     flow.remote = *address;
+    const auto reaches = [&](const AgentListener& listener) {
+        return listener.transport == flow.transport && listener.ipv6 == !address->is_v4();
+    };
+    if (flow.listener < listeners.size() && reaches(listeners[flow.listener])) return flow;
+    const auto other = std::find_if(listeners.begin(), listeners.end(), reaches);
+    if (other == listeners.end()) return dialog.flow;
+    flow.listener = static_cast<std::uint16_t>(other - listeners.begin());
     return flow;
 }
 

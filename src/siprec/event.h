@@ -43,6 +43,7 @@ struct StreamFacts {
     std::string content;          // a=content: slides, speaker; empty: none
     bool paused = false;          // inactive, or c=0.0.0.0: packets are to be discarded (E-25)
     bool rtcp_mux = false;
+    bool ipv6 = false;  // the family that our ports for it are to have
     base::NetAddress peer_rtp;
     base::NetAddress peer_rtcp;
     std::vector<PayloadType> payload_types;

@@ -51,6 +51,16 @@ OfferedStream to_offered(std::string label, const sdp::MediaDescription& medium)
     return stream;
 }
 
+// A line gets ports of the family of the peer's address, where we have it.
+bool wants_ipv6(const base::NetAddress& peer, const MediaAddresses& ours) {
+    if (ours.other.is_unspecified() || peer.is_unspecified()) return !ours.usual.is_v4();
+    return !peer.is_v4();
+}
+
+const base::NetAddress& address_of(const MediaLines::Line& line, const MediaAddresses& ours) {
+    return ours.usual.is_v4() == line.ipv6 ? ours.other : ours.usual;
+}
+
 // The stream whose session has ended is not held: it is over.
 bool has_stopped(const MetadataModel& model, const MediaStream& stream) {
     const CommunicationSession* session = model.find_session(stream.session);
@@ -97,7 +107,8 @@ std::string MediaLines::label_of(const sdp::SessionDescription& description, std
 }
 
 StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std::size_t index,
-                                 Role role, const base::NetAddress& peer) const {
+                                 Role role, const base::NetAddress& peer,
+                                 const MediaAddresses& ours) const {
     const sdp::MediaDescription& medium = description.media[index];
     const Line& line = lines_[index];
     StreamFacts facts;
@@ -129,6 +140,7 @@ StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std
     facts.peer_rtp = known(sdp::rtp_address(description, medium), medium.port);
     facts.peer_rtcp = known(sdp::rtcp_address(description, medium, false),
                             static_cast<std::uint16_t>(medium.port + 1));
+    facts.ipv6 = wants_ipv6(facts.peer_rtp, ours);
     return facts;
 }
 
@@ -140,6 +152,7 @@ void MediaLines::open(Line& line, StreamFacts facts, Actions& out) {
     line.refusal = sdp::Refusal::None;
     line.label = facts.label;
     line.paused = facts.paused;
+    line.ipv6 = facts.ipv6;
     line.peer_rtp = facts.peer_rtp;
     line.peer_rtcp = facts.peer_rtcp;
     line.fingerprint = fingerprint_of(facts);
@@ -236,7 +249,7 @@ void MediaLines::refuse(Line& line, std::size_t index, sdp::Refusal refusal, Act
 }
 
 void MediaLines::apply(const sdp::SessionDescription& description, Role role,
-                       const base::NetAddress& peer, Actions& out) {
+                       const base::NetAddress& peer, const MediaAddresses& ours, Actions& out) {
     // An offer with fewer lines than before is a fault (RFC 3264 section 8): the rest is removed.
     for (std::size_t i = description.media.size(); i < lines_.size(); ++i) close(lines_[i], out);
     if (role == Role::Offer) lines_.resize(std::min(description.media.size(), kMaxMediaLines));
@@ -262,7 +275,9 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
             refuse(line, i, refusal, out);
             continue;
         }
-        StreamFacts facts = facts_of(description, i, role, peer);
+        StreamFacts facts = facts_of(description, i, role, peer, ours);
+        // The peer went over to the other IP family: nothing of it can reach the open port.
+        if (role == Role::Offer && facts.ipv6 != line.ipv6 && !facts.paused) close(line, out);
         if (line.state != Line::State::Off) {
             change(line, std::move(facts), out);
         } else if (role == Role::Offer) {
@@ -272,7 +287,7 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
     }
 }
 
-void MediaLines::open_default(std::size_t count, Actions& out) {
+void MediaLines::open_default(std::size_t count, const MediaAddresses& ours, Actions& out) {
     lines_.resize(count);
     for (std::size_t i = 0; i < count; ++i) {
         StreamFacts facts;
@@ -280,6 +295,7 @@ void MediaLines::open_default(std::size_t count, Actions& out) {
         facts.protocol = "RTP/AVP";
         facts.direction = withheld_ ? "inactive" : "recvonly";
         facts.paused = withheld_;
+        facts.ipv6 = wants_ipv6({}, ours);
         open(lines_[i], std::move(facts), out);
     }
 }
@@ -352,13 +368,21 @@ bool MediaLines::is_all_paused() const {
             }));
 }
 
-std::vector<sdp::MediaDecision> MediaLines::decisions() const {
+const base::NetAddress& MediaLines::session_address(const MediaAddresses& ours) const {
+    const auto open = std::find_if(lines_.begin(), lines_.end(), [](const Line& line) {
+        return line.state == Line::State::Open;
+    });
+    return open == lines_.end() ? ours.usual : address_of(*open, ours);
+}
+
+std::vector<sdp::MediaDecision> MediaLines::decisions(const MediaAddresses& ours) const {
     std::vector<sdp::MediaDecision> decisions(lines_.size());
     for (std::size_t i = 0; i < lines_.size(); ++i) {
         decisions[i].accept = lines_[i].state == Line::State::Open && !lines_[i].dropped;
         decisions[i].rtp_port = lines_[i].rtp_port;
         decisions[i].rtcp_port = lines_[i].rtcp_port;
         decisions[i].inactive = is_inactive_by_us();
+        if (decisions[i].accept) decisions[i].address = address_of(lines_[i], ours);
     }
     return decisions;
 }

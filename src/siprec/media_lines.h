@@ -36,6 +36,7 @@ public:
         std::uint16_t rtcp_port = 0;
         State state = State::Off;
         bool paused = false;                        // by the peer
+        bool ipv6 = false;                          // the family of our ports
         bool had_address = false;                   // a c= that was not 0.0.0.0
         bool had_sender = false;                    // by the metadata
         bool held = false;                          // by the metadata
@@ -60,9 +61,9 @@ public:
     // or 0.0.0.0.
     enum class Role { Offer, Answer, AnswerToInactive };
     void apply(const sdp::SessionDescription& description, Role role, const base::NetAddress& peer,
-               Actions& out);
+               const MediaAddresses& ours, Actions& out);
     // For an INVITE without SDP: lines that we offer ourselves (E-4).
-    void open_default(std::size_t count, Actions& out);
+    void open_default(std::size_t count, const MediaAddresses& ours, Actions& out);
 
     void on_opened(std::uint16_t stream, std::uint16_t rtp_port, std::uint16_t rtcp_port,
                    Actions& out);
@@ -84,12 +85,14 @@ public:
     bool is_waiting() const;         // for on_opened or on_failed
     std::size_t open_count() const;  // streams that are open
     bool is_all_paused() const;      // and there is one
-    std::vector<sdp::MediaDecision> decisions() const;
+    std::vector<sdp::MediaDecision> decisions(const MediaAddresses& ours) const;
+    // c= of all lines together: of the first that is open.
+    const base::NetAddress& session_address(const MediaAddresses& ours) const;
     const std::vector<Line>& lines() const { return lines_; }
 
 private:
     StreamFacts facts_of(const sdp::SessionDescription& description, std::size_t index, Role role,
-                         const base::NetAddress& peer) const;
+                         const base::NetAddress& peer, const MediaAddresses& ours) const;
     static std::string label_of(const sdp::SessionDescription& description, std::size_t index);
     void open(Line& line, StreamFacts facts, Actions& out);
     void change(Line& line, StreamFacts facts, Actions& out);

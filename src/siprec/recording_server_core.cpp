@@ -200,9 +200,9 @@ void RecordingServerSession::Core::create_held_row() {
 
 void RecordingServerSession::Core::start_recording(base::Now now) {
     if (pending_->offer)
-        lines_.apply(**pending_->offer, MediaLines::Role::Offer, peer_, actions_);
+        lines_.apply(**pending_->offer, MediaLines::Role::Offer, peer_, config_.media, actions_);
     else
-        lines_.open_default(kDefaultLines, actions_);
+        lines_.open_default(kDefaultLines, config_.media, actions_);
     assume_parties(std::move(pending_->header_parties));
     lines_.update_holds(metadata_.model(), actions_);
     answer_when_ready(now);
@@ -282,13 +282,13 @@ sdp::LocalOrigin RecordingServerSession::Core::origin() const {
     origin.username = "earshot";
     origin.session_id = session_number_;
     origin.session_version = sdp_version_;
-    origin.address = config_.media_address;
+    origin.address = lines_.session_address(config_.media);
     return origin;
 }
 
 // RFC 3264 section 8: the version goes up by one when, and only when, the description changes.
 std::string RecordingServerSession::Core::make_answer(const sdp::SessionDescription& offer) {
-    const auto decisions = lines_.decisions();
+    const auto decisions = lines_.decisions(config_.media);
     std::string answer = sdp::make_recording_answer(offer, origin(), decisions);
     if (last_sdp_.empty() || answer == last_sdp_) return answer;
     ++sdp_version_;
@@ -437,7 +437,7 @@ void RecordingServerSession::Core::on_modification(base::Now now, sip::Transacti
     // Labels of the metadata are those of the offer beside it (P-32): the offer goes first.
     if (pending->offer) {
         tell_record_attributes(**pending->offer);
-        lines_.apply(**pending->offer, MediaLines::Role::Offer, peer_, actions_);
+        lines_.apply(**pending->offer, MediaLines::Role::Offer, peer_, config_.media, actions_);
     }
     take_metadata(now, body);
     lines_.update_holds(metadata_.model(), actions_);
@@ -514,7 +514,7 @@ void RecordingServerSession::Core::on_ack(base::Now now, const sip::Message& ack
         lines_.apply(
             *answer,
             is_told_inactive() ? MediaLines::Role::AnswerToInactive : MediaLines::Role::Answer,
-            peer_, actions_);
+            peer_, config_.media, actions_);
     } else if (is_initial) {
         stop(now, {"no_answer", "The ACK carried no answer to our offer."});
         return;

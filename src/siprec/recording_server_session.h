@@ -140,8 +140,6 @@ using Action =
     std::variant<Decide, CreateRow, UpdateRow, OpenStream, UpdateStream, PauseStream, ResumeStream,
                  CloseStream, Respond, SendRequest, StoreMetadata, Event, End>;
 
-// ---- configuration ----------------------------------------------------------------------------
-
 // ---- control by an operator -------------------------------------------------------------------
 
 // Who wants a recording paused, resumed or stopped, and why: goes onto the timeline as it is.
@@ -162,9 +160,17 @@ struct OperatorPause {
     std::string reason;
 };
 
+// ---- configuration ----------------------------------------------------------------------------
+
+// Where we receive media; ports are not used.
+struct MediaAddresses {
+    base::NetAddress usual{};  // of the family that the signalling came over
+    base::NetAddress other{};  // of the other IP family; unspecified: we do not have it
+};
+
 struct RecordingServerConfig {
-    bool strict = false;             // refuse what leniency would take (siprec-conformance 10)
-    base::NetAddress media_address;  // c= of our answers; the port is not used
+    bool strict = false;     // refuse what leniency would take (siprec-conformance 10)
+    MediaAddresses media{};  // c= of our answers
     bool profile_records_unmarked = false;  // the peer's profile says: every INVITE is an RS (E-3)
     sip::SessionTimerConfig session_timer{};
     bool asks_policy = false;  // Decide comes first

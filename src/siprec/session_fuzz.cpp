@@ -60,7 +60,7 @@ private:
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     std::string_view rest = base::as_text({bytes, size});
     siprec::RecordingServerConfig config;
-    config.media_address = *base::parse_host("192.0.2.80", 0);
+    config.media.usual = *base::parse_host("192.0.2.80", 0);
     config.asks_policy = size % 2 == 1;  // both ways with every input that may grow by a byte
     siprec::RecordingServerSession session{config, 1};
     Server server{session};

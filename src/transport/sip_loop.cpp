@@ -6,6 +6,7 @@
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
+#include <boost/asio/ip/v6_only.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -112,6 +113,10 @@ public:
     NetAddress local_address(std::uint16_t listener) const {
         return listeners_.at(listener)->bound;
     }
+    std::uint16_t listener_count() const { return static_cast<std::uint16_t>(listeners_.size()); }
+    sip::Transport transport(std::uint16_t listener) const {
+        return listeners_.at(listener)->listen.transport;
+    }
     asio::io_context& io() { return io_; }
     const Counters& counters() const { return counters_; }
 
@@ -163,10 +168,19 @@ private:
         });
     }
 
+    // A listener serves one IP family, so that 0.0.0.0 and [::] can stand beside each other and an
+    // IPv4 peer is one address wherever it comes in.
+    template <class Socket, class Endpoint>
+    static void keep_to_family(Socket& socket, const Endpoint& endpoint, error_code& error) {
+        if (endpoint.address().is_v6())
+            static_cast<void>(socket.set_option(asio::ip::v6_only(true), error));
+    }
+
     static void open_udp(Listener& listener, error_code& error) {
         const udp::endpoint endpoint(to_asio(listener.listen.address),
                                      listener.listen.address.port);
         static_cast<void>(listener.datagrams.open(endpoint.protocol(), error));
+        if (!error) keep_to_family(listener.datagrams, endpoint, error);
         if (!error) static_cast<void>(listener.datagrams.bind(endpoint, error));
         if (!error) static_cast<void>(listener.datagrams.non_blocking(true, error));
         if (error) return;
@@ -189,6 +203,7 @@ private:
         if (!error)
             static_cast<void>(
                 listener.acceptor.set_option(tcp::acceptor::reuse_address(true), error));
+        if (!error) keep_to_family(listener.acceptor, endpoint, error);
         if (!error) static_cast<void>(listener.acceptor.bind(endpoint, error));
         if (!error) static_cast<void>(listener.acceptor.listen(1024, error));
         if (!error) listener.bound = from_asio(listener.acceptor.local_endpoint());
@@ -502,6 +517,10 @@ Result<std::unique_ptr<SipLoop>, Reason> SipLoop::create(const std::vector<Liste
     return std::unique_ptr<SipLoop>(new SipLoop(std::move(impl)));
 }
 
+std::uint16_t SipLoop::listener_count() const { return impl_->listener_count(); }
+sip::Transport SipLoop::transport(std::uint16_t listener) const {
+    return impl_->transport(listener);
+}
 NetAddress SipLoop::local_address(std::uint16_t listener) const {
     return impl_->local_address(listener);
 }

@@ -65,7 +65,9 @@ public:
     SipLoop& operator=(const SipLoop&) = delete;
     ~SipLoop();
 
-    // The address that was bound, in the order of `listens` (Flow::listener is the index).
+    // What was bound, in the order of `listens` (Flow::listener is the index).
+    std::uint16_t listener_count() const;
+    sip::Transport transport(std::uint16_t listener) const;
     base::NetAddress local_address(std::uint16_t listener) const;
 
     // Serves until stop(). `handler` is borrowed for the run.

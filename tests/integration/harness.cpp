@@ -13,6 +13,7 @@
 #include <fstream>
 #include <iterator>
 #include <random>
+#include <sstream>
 #include <thread>
 
 extern char** environ;  // NOLINT: POSIX
@@ -134,10 +135,14 @@ TestServer::TestServer() : sip_port_(free_port()), http_port_(free_port()) {
 }
 
 bool TestServer::start(std::vector<std::string> extra, std::vector<std::string> environment) {
+    std::string listens;
+    std::stringstream hosts(sip_hosts_);
+    for (std::string host; std::getline(hosts, host, ',');)
+        listens += (listens.empty() ? "" : ",") + host + ":" + std::to_string(sip_port_);
     std::vector<std::string> command{
         earshot_binary(), "server",
         "--data",         data().string(),
-        "--sip",          "127.0.0.1:" + std::to_string(sip_port_),
+        "--sip",          listens,
         "--http",         "127.0.0.1:" + std::to_string(http_port_),
         "--media-ports",  std::to_string(media_port_) + "-" + std::to_string(media_port_ + 399)};
     command.insert(command.end(), extra.begin(), extra.end());
@@ -185,8 +190,8 @@ nlohmann::json TestServer::wait_for_recordings(std::size_t count) const {
     return found;
 }
 
-std::string TestServer::sip_uri(const std::string& transport) const {
-    const std::string uri = "sip:recorder@127.0.0.1:" + std::to_string(sip_port_);
+std::string TestServer::sip_uri(const std::string& transport, const std::string& host) const {
+    const std::string uri = "sip:recorder@" + host + ":" + std::to_string(sip_port_);
     return transport == "udp" ? uri : uri + ";transport=" + transport;
 }
 

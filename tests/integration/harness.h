@@ -67,6 +67,8 @@ class TestServer {
 public:
     TestServer();
 
+    // SIP hosts, separated by commas, instead of 127.0.0.1; before start().
+    void listen_at(std::string hosts) { sip_hosts_ = std::move(hosts); }
     // Starts it and waits until it is ready. `extra`: flags; `environment`: "NAME=value".
     // False when it ended instead: see log().
     bool start(std::vector<std::string> extra = {}, std::vector<std::string> environment = {});
@@ -81,7 +83,8 @@ public:
     // null.
     nlohmann::json wait_for_recordings(std::size_t count) const;
 
-    std::string sip_uri(const std::string& transport = "udp") const;
+    std::string sip_uri(const std::string& transport = "udp",
+                        const std::string& host = "127.0.0.1") const;
     std::uint16_t sip_port() const { return sip_port_; }
     std::uint16_t http_port() const { return http_port_; }
     std::filesystem::path data() const { return directory_.path() / "data"; }
@@ -90,6 +93,7 @@ public:
 
 private:
     TemporaryDirectory directory_;
+    std::string sip_hosts_ = "127.0.0.1";
     std::uint16_t sip_port_;
     std::uint16_t http_port_;
     std::uint16_t media_port_;
