@@ -125,8 +125,8 @@ private:
         while (const auto action = agent_.poll_action()) {
             if (const auto* request = std::get_if<sip::RequestArrived>(&*action)) {
                 sessions_.push_back(std::make_unique<siprec::RecordingServerSession>(
-                    siprec::RecordingServerConfig{.media_address =
-                                                      *base::parse_host("192.0.2.1", 0)},
+                    siprec::RecordingServerConfig{
+                        .media = {.usual = *base::parse_host("192.0.2.1", 0), .other = {}}},
                     sessions_.size() + 1));
                 sessions_.back()->on_invite(now_, request->transaction, request->flow.remote,
                                             request->message);
