@@ -146,6 +146,7 @@ private:
                  [](const Resources& r, const Request&, const Texts& t) { return r.peaks(t[0]); });
         add_slow("POST", one + "/verify",
                  [](const Resources& r, const Request&, const Texts& t) { return r.verify(t[0]); });
+        add_start();
         add_control(one + "/pause", ControlRequest::Verb::Pause);
         add_control(one + "/resume", ControlRequest::Verb::Resume);
         add_control(one + "/stop", ControlRequest::Verb::Stop);
@@ -153,6 +154,19 @@ private:
     }
 
     // Who asks is known here on the http thread; the work waits for the signalling thread.
+    void add_start() {
+        router_.add("POST", "/api/v1/recordings",
+                    [this](const Request& request, const Parameters&) {
+                        const Who who = access_.who_asks(request, parts_.clock.now().steady);
+                        StartRequest wish{.access = who == Who::Token ? "token" : "session",
+                                          .from = request.peer};
+                        Response response;
+                        response.body = http::Deferred([this, wish, body = request.body] {
+                            return recordings_.start(wish, body, parts_.control);
+                        });
+                        return response;
+                    });
+    }
     void add_control(const std::string& pattern, ControlRequest::Verb verb) {
         router_.add("POST", pattern, [this, verb](const Request& request, const Parameters& given) {
             const Who who = access_.who_asks(request, parts_.clock.now().steady);

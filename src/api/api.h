@@ -108,6 +108,20 @@ struct ControlRequest {
     std::string reason{};
 };
 
+// A recording that the server is to begin at a client (RFC 7866 section 6.2).
+struct StartRequest {
+    std::string at{};    // the client: "sip:sbc@192.0.2.10;transport=tcp"
+    std::string call{};  // which of its calls: a Call-ID (Target-Dialog); empty: it knows
+    std::string who{};   // as of ControlRequest
+    std::string access{};
+    std::string from{};
+    std::string reason{};
+};
+struct Started {
+    std::string recording{};  // its id, if the client takes the INVITE
+    std::string attempt{};    // the row that tells
+};
+
 class Control {
 public:
     Control() = default;
@@ -117,6 +131,9 @@ public:
     // Called on a worker thread, where it waits until it is done. Nullopt: it is; codes:
     // "not_running", "no_such_stream", "not_ready".
     virtual std::optional<base::Reason> control(const ControlRequest& request) = 0;
+    // The same; returns when the INVITE is under way. Codes: "bad_request", "unknown_peer", what
+    // keeps new calls out, "not_ready".
+    virtual base::Result<Started, base::Reason> start(const StartRequest& request) = 0;
 };
 
 // ---- The page's files.

@@ -152,7 +152,13 @@ public:
         asked.push_back(request);
         return refusal;
     }
+    base::Result<Started, base::Reason> start(const StartRequest& request) override {
+        started.push_back(request);
+        if (refusal) return *refusal;
+        return Started{"the-recording", "the-attempt"};
+    }
     std::vector<ControlRequest> asked;
+    std::vector<StartRequest> started;
     std::optional<base::Reason> refusal;
 };
 
@@ -228,6 +234,32 @@ TEST_F(ApiTest, ControlsARunningRecordingAndTellsWhoAsked) {
     control_.refusal = base::Reason{"not_running", "Gone."};
     request.body.clear();
     EXPECT_EQ(send(request).status, 409);
+}
+
+TEST_F(ApiTest, P9_StartsARecordingAtAClientAndTellsWhereItsOutcomeWillStand) {
+    http::Request request = make_request("POST", "/api/v1/recordings");
+    request.headers.push_back({"Authorization", "Bearer the-token"});
+    request.body = R"({"at":"sip:sbc@192.0.2.10","call":"abc@x","who":"ada","reason":"audit"})";
+    const http::Response response = send(request);
+    EXPECT_EQ(response.status, 202) << response.text();
+    EXPECT_EQ(json::parse(response.text()),
+              json({{"id", "the-recording"}, {"attempt_id", "the-attempt"}}));
+    ASSERT_EQ(control_.started.size(), 1U);
+    EXPECT_EQ(control_.started[0].at, "sip:sbc@192.0.2.10");
+    EXPECT_EQ(control_.started[0].call, "abc@x");
+    EXPECT_EQ(control_.started[0].who, "ada");
+    EXPECT_EQ(control_.started[0].access, "token");
+    EXPECT_EQ(control_.started[0].reason, "audit");
+    for (const auto& [code, status] : {std::pair{"bad_request", 400},
+                                       {"unknown_peer", 403},
+                                       {"too_many_calls", 503},
+                                       {"stopping", 503}}) {
+        control_.refusal = base::Reason{code, "No."};
+        EXPECT_EQ(send(request).status, status) << code;
+    }
+    request.body = "sip:sbc@192.0.2.10";
+    EXPECT_EQ(send(request).status, 400);
+    EXPECT_EQ(send(make_request("POST", "/api/v1/recordings")).status, 401);
 }
 
 TEST_F(ApiTest, P43_StopsOneStreamByItsLabel) {

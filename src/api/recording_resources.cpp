@@ -20,10 +20,18 @@ using nlohmann::json;
 // A JSON rendering is held in memory to take it apart; the events of a long call fit many times.
 constexpr std::size_t kMaxJsonBytes = 64ULL * 1024 * 1024;
 
+// What keeps new calls out keeps out those that we would begin (server/admission.h).
+bool is_no_room(std::string_view code) {
+    return code == "stopping" || code == "redirected" || code == "too_many_calls" ||
+           code == "no_media_ports" || code.starts_with("storage_") || code.starts_with("journal_");
+}
+
 int status_of(std::string_view code) {
     if (code == "not_found" || code == "no_audio" || code == "no_metadata") return 404;
     if (code == "not_archived" || code == "not_running" || code == "no_such_stream") return 409;
-    if (code == "not_ready") return 503;
+    if (code == "not_ready" || is_no_room(code)) return 503;
+    if (code == "bad_request") return 400;
+    if (code == "unknown_peer") return 403;
     if (code == "too_large") return 422;
     if (code.starts_with("catalogue_")) return 503;
     return 500;
@@ -155,7 +163,8 @@ http::Response RecordingResources::list(const http::Request& request,
 http::Response RecordingResources::list_attempts(const http::Request& request) const {
     auto page = page_of(request);
     if (!page) return bad_page();
-    auto rows = catalog_.list_attempts({.limit = page->limit, .after = page->after});
+    const std::string id{request.query_value("id").value_or("")};
+    auto rows = catalog_.list_attempts({.limit = page->limit, .after = page->after, .id = id});
     if (!rows) return refuse(rows.error());
     json views = json::array();
     for (const catalog::Attempt& row : *rows) views.push_back(view_of(row));
@@ -201,23 +210,53 @@ http::Response RecordingResources::member(std::string_view id, std::string_view 
     });
 }
 
+namespace {
+
+http::Response no_control() {
+    return http::problem(503, "not_ready", "This server controls no calls.");
+}
+
+// The members of a request's body that are texts; nullopt when it is no object. Empty: none.
+std::optional<json> fields_of(const std::string& body) {
+    if (body.empty()) return json::object();
+    json fields = json::parse(body, nullptr, false);
+    if (!fields.is_object()) return std::nullopt;
+    return fields;
+}
+
+http::Response bad_body() {
+    return http::problem(400, "bad_request",
+                         "The body is no JSON object such as {\"reason\": \"...\"}.");
+}
+
+std::string text_of(const json& fields, const char* name) {
+    return fields.contains(name) && fields[name].is_string() ? fields[name].get<std::string>()
+                                                             : std::string{};
+}
+
+}  // namespace
+
+http::Response RecordingResources::start(StartRequest wish, const std::string& body,
+                                         Control* control) const {
+    if (control == nullptr) return no_control();
+    const auto fields = fields_of(body);
+    if (!fields) return bad_body();
+    wish.at = text_of(*fields, "at");
+    wish.call = text_of(*fields, "call");
+    wish.who = text_of(*fields, "who");
+    wish.reason = text_of(*fields, "reason");
+    const auto started = control->start(wish);
+    if (!started) return refuse(started.error());
+    return json_response(202, {{"id", started->recording}, {"attempt_id", started->attempt}});
+}
+
 http::Response RecordingResources::control(std::string_view id, ControlRequest wish,
                                            const std::string& body, Control* control) const {
-    if (control == nullptr)
-        return http::problem(503, "not_ready", "This server controls no calls.");
-    if (!body.empty()) {
-        const json fields = json::parse(body, nullptr, false);
-        const auto text = [&](const char* name) {
-            return fields.contains(name) && fields[name].is_string()
-                       ? fields[name].get<std::string>()
-                       : std::string{};
-        };
-        if (!fields.is_object())
-            return http::problem(400, "bad_request",
-                                 "The body is no JSON object such as {\"reason\": \"...\"}.");
-        wish.who = text("who");
-        wish.reason = text("reason");
-    }
+    if (control == nullptr) return no_control();
+    const auto fields = fields_of(body);
+    if (!fields) return bad_body();
+    wish.who = text_of(*fields, "who");
+    wish.reason = text_of(*fields, "reason");
     const auto carry_out = [&](const std::string& recording) {
         wish.recording = recording;
         if (const auto refusal = control->control(wish)) return refuse(*refusal);

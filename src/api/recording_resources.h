@@ -31,6 +31,8 @@ public:
     http::Response audio(std::string_view id, std::string_view file) const;
     http::Response peaks(std::string_view id) const;
     http::Response verify(std::string_view id) const;
+    // Asks a client to be recorded; `body`: {"at", "call", "who", "reason"}.
+    http::Response start(StartRequest wish, const std::string& body, Control* control) const;
     // Does to the running recording what `wish` says; `body`: {"who", "reason"}, or empty.
     http::Response control(std::string_view id, ControlRequest wish, const std::string& body,
                            Control* control) const;

@@ -81,6 +81,22 @@ public:
                             "Example:\n  earshot stop 0199c0de-1234-7abc --reason \"no consent\"");
         stop_->add_option("--stream", stream_, "Only the stream of this label (port 0)")
             ->type_name("LABEL");
+        start_ =
+            add(app, "start", "Ask a client to be recorded by this server",
+                "The client gets an INVITE without an offer (RFC 7866 section 6.2). Which call "
+                "is meant, --call\ntells by its Call-ID in a Target-Dialog header; without "
+                "it the client decides.\n\nExamples:\n"
+                "  earshot start --at sip:sbc@192.0.2.10\n"
+                "  earshot start --at \"sip:sbc@192.0.2.10:5060;transport=tcp\" --call "
+                "a84b4c76e66710@pc33");
+        start_->add_option("--at", started_.at, "The client: a SIP URI whose host is an address")
+            ->type_name("URI")
+            ->required();
+        start_->add_option("--call", started_.call, "Which of its calls")->type_name("CALL-ID");
+        start_->add_option("--reason", started_.reason, "Why: stands on the recording's timeline")
+            ->type_name("TEXT");
+        start_->add_flag("!--no-wait", started_.waits, "Do not wait for the client's answer");
+        add_json(start_);
         doctor_ = add(app, "doctor", "Tell how the server is and what to do about it",
                       "Example:\n  earshot doctor --data /var/lib/earshot");
         add_json(doctor_);
@@ -91,7 +107,7 @@ public:
 
     bool was_chosen() const {
         for (const CLI::App* verb :
-             {ls_, show_, export_, play_, verify_, pause_, resume_, stop_, doctor_, page_})
+             {ls_, show_, export_, play_, verify_, pause_, resume_, stop_, start_, doctor_, page_})
             if (verb->parsed()) return true;
         return false;
     }
@@ -117,6 +133,10 @@ public:
             if (verb->parsed())
                 return run_control(*access, {verb->get_name(), id_, stream_, reason_, json_}, out,
                                    err);
+        if (start_->parsed()) {
+            started_.json = json_;
+            return run_start(*access, started_, out, err);
+        }
         if (doctor_->parsed()) return run_doctor(*access, json_, out, err);
         return run_page(*access, json_, out, err);
     }
@@ -151,6 +171,7 @@ private:
     AccessOptions access_;
     LsOptions list_;
     ExportOptions exported_;
+    StartOptions started_;
     std::string id_;
     std::string stream_;
     std::string reason_;
@@ -163,6 +184,7 @@ private:
     CLI::App* pause_ = nullptr;
     CLI::App* resume_ = nullptr;
     CLI::App* stop_ = nullptr;
+    CLI::App* start_ = nullptr;
     CLI::App* doctor_ = nullptr;
     CLI::App* page_ = nullptr;
 };

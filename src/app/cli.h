@@ -16,9 +16,9 @@ namespace earshot::app {
 // Exit codes; scripts rely on them (docs/rest-api.md).
 enum class Exit { Ok = 0, FoundBad = 1, Usage = 2, NotFound = 3, Unreachable = 4, Refused = 5 };
 
-// Registers ls, show, export, play, verify, pause, resume, stop, page and doctor on `app`, with
-// their options and examples. The object that comes back holds the options' values and must live
-// until run().
+// Registers ls, show, export, play, verify, pause, resume, stop, start, page and doctor on `app`,
+// with their options and examples. The object that comes back holds the options' values and must
+// live until run().
 class ClientVerbs {
 public:
     explicit ClientVerbs(CLI::App& app);

@@ -4,12 +4,14 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
 #include <cstdlib>
 #include <filesystem>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
+#include <thread>
 
 #include "app/output_file.h"
 #include "app/player.h"
@@ -214,11 +216,70 @@ Exit run_verify(const Access& access, const std::string& id, bool as_json, std::
     return is_ok ? Exit::Ok : Exit::FoundBad;
 }
 
+namespace {
+
+std::string user_name() {
+    const char* user = std::getenv("USER");  // NOLINT(concurrency-mt-unsafe): one thread, no setenv
+    return user == nullptr ? "" : user;
+}
+
+// The row of an attempt, once the client has said what it thinks of the INVITE.
+Outcome<json> wait_for_attempt(const Access& access, const std::string& id) {
+    constexpr std::chrono::milliseconds kLookTime{200};
+    constexpr std::chrono::seconds kPatience{200};  // longer than the server lets a client ring
+    const auto give_up = std::chrono::steady_clock::now() + kPatience;
+    while (std::chrono::steady_clock::now() < give_up) {
+        auto page = request_json(access, "GET", "/attempts?limit=1&id=" + http::percent_encode(id));
+        if (!page) return page.error();
+        const json rows = page->value("attempts", json::array());
+        if (rows.is_array() && rows.size() == 1 && rows[0].is_object() &&
+            rows[0].value("outcome", json("asked")) != "asked")
+            return rows[0];
+        std::this_thread::sleep_for(kLookTime);
+    }
+    return Failure{Exit::Unreachable,
+                   "The client has not answered; `earshot ls --attempts` tells "
+                   "when it does."};
+}
+
+}  // namespace
+
+Exit run_start(const Access& access, const StartOptions& options, std::ostream& out,
+               std::ostream& err) {
+    const json body{{"at", options.at},
+                    {"call", options.call},
+                    {"who", user_name()},
+                    {"reason", options.reason}};
+    const auto started = request_json(access, "POST", "/recordings",
+                                      body.dump(-1, ' ', false, json::error_handler_t::replace));
+    if (!started) return fail(started.error(), err);
+    const std::string id = started->value("id", "");
+    if (!options.waits) {
+        if (options.json)
+            print_json(out, *started);
+        else
+            out << fmt::format("{} asked.\n", short_id(id));
+        return Exit::Ok;
+    }
+    const auto attempt = wait_for_attempt(access, started->value("attempt_id", ""));
+    if (!attempt) return fail(attempt.error(), err);
+    const json outcome = attempt->value("outcome", json());
+    const bool is_recorded = outcome == "recording" || outcome == "recorded";
+    if (options.json) {
+        print_json(out, *attempt);
+    } else if (is_recorded) {
+        out << fmt::format("{} is being recorded.\n", short_id(id));
+    }
+    if (is_recorded) return Exit::Ok;
+    const json reason = attempt->value("reason", json());
+    const std::string text = reason.is_object() ? reason.value("text", "") : "";
+    return fail({Exit::Refused, "Not recorded: " + printable(text)}, err);
+}
+
 Exit run_control(const Access& access, const ControlOptions& options, std::ostream& out,
                  std::ostream& err) {
     if (const auto failure = check_id(options.id)) return fail(*failure, err);
-    const char* user = std::getenv("USER");  // NOLINT(concurrency-mt-unsafe): one thread, no setenv
-    const json body{{"who", user == nullptr ? "" : user}, {"reason", options.reason}};
+    const json body{{"who", user_name()}, {"reason", options.reason}};
     const std::string stream =
         options.stream.empty() ? "" : "/streams/" + http::percent_encode(options.stream);
     const auto done =

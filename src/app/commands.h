@@ -42,6 +42,15 @@ struct ControlOptions {
 };
 Exit run_control(const Access& access, const ControlOptions& options, std::ostream& out,
                  std::ostream& err);
+struct StartOptions {
+    std::string at{};    // the client's URI
+    std::string call{};  // which of its calls
+    std::string reason{};
+    bool waits = true;  // for what the client says
+    bool json = false;
+};
+Exit run_start(const Access& access, const StartOptions& options, std::ostream& out,
+               std::ostream& err);
 Exit run_doctor(const Access& access, bool json, std::ostream& out, std::ostream& err);
 Exit run_page(const Access& access, bool json, std::ostream& out, std::ostream& err);
 

@@ -313,11 +313,10 @@ void RecordingFacts::add_sip(const journal::Record& record) {
     if (record.payload.size() <= kEnvelope) return;
     const bool is_incoming = record.payload[0] == 0;
     const base::ByteView message = record.payload.subspan(kEnvelope);
-    if (is_incoming) {
-        if (!has_invite_ && base::as_text(message).starts_with("INVITE "))
-            add_invite_headers(message);
-        return;
-    }
+    // The INVITE that began it: the client's, or ours.
+    if (!has_invite_ && base::as_text(message).starts_with("INVITE "))
+        add_invite_headers(message, !is_incoming);
+    if (is_incoming) return;
     if (local_host_.is_unspecified()) {
         const auto host = find_connection_address(base::as_text(message));
         if (host) local_host_ = *host;
@@ -325,12 +324,14 @@ void RecordingFacts::add_sip(const journal::Record& record) {
     if (local_sip_port_ == 0) local_sip_port_ = find_contact_port(base::as_text(message));
 }
 
-void RecordingFacts::add_invite_headers(base::ByteView message) {
+void RecordingFacts::add_invite_headers(base::ByteView message, bool is_ours) {
     const sip::ParsedMessage parsed = sip::parse_message(base::as_text(message));
     if (parsed.verdict == sip::Verdict::Drop) return;
     has_invite_ = true;
     add_once(call_ids_, base::to_valid_utf8(parsed.message.call_id()));
-    // The same choice as in the running call's row.
+    // The same choice as in the running call's row. An INVITE of ours names the call that is meant.
+    if (const auto call = parsed.message.find("Target-Dialog"); call && is_ours)
+        headers_["Target-Dialog"] = base::to_valid_utf8(*call);
     for (const auto& [name, text] : siprec::foreign_headers(parsed.message)) {
         std::string& value = headers_[name];
         if (!value.empty()) value += ", ";  // RFC 3261 section 7.3.1

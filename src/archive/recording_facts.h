@@ -101,7 +101,7 @@ private:
                           std::uint16_t number);
     void add_metadata(const journal::Record& record);
     void add_sip(const journal::Record& record);
-    void add_invite_headers(base::ByteView message);
+    void add_invite_headers(base::ByteView message, bool is_ours);
 
     std::uint64_t records_ = 0;
     std::int64_t first_ns_ = 0;

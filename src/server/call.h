@@ -51,6 +51,7 @@ struct Call {
     bool wants_row = false;
     bool row_is_durable = false;
     bool is_acknowledged = false;
+    bool is_ours = false;      // the INVITE was ours
     bool is_declined = false;  // by a rule or the decision hook
     std::optional<siprec::End> end;
 

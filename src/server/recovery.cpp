@@ -36,6 +36,29 @@ void fail_row(catalog::Recording row, catalog::Catalog& catalogue, base::Log& lo
 
 }  // namespace
 
+namespace {
+
+// Clients that were asked to be recorded when the last run ended: nobody waits for them now. They
+// are among the newest rows.
+void fail_asked(catalog::Catalog& catalogue, base::Log& log) {
+    auto attempts = catalogue.list_attempts({.limit = catalog::kMaxPage});
+    if (!attempts)
+        return log.error("attempts could not be read", {{"text", attempts.error().text}});
+    catalog::Change change;
+    for (catalog::Attempt& attempt : *attempts) {
+        if (attempt.outcome != "asked") continue;
+        attempt.outcome = "failed";
+        attempt.reason =
+            base::Reason{"interrupted", "The server stopped before the client had answered."};
+        change.attempts.push_back(std::move(attempt));
+    }
+    if (change.attempts.empty()) return;
+    if (const auto failure = catalog::submit_and_wait(catalogue, std::move(change)))
+        log.error("rows of attempts could not be written", {{"text", failure->text}});
+}
+
+}  // namespace
+
 void recover_recordings(const journal::Recovery& found, journal::Journal& journal,
                         catalog::Catalog& catalogue, Archiver& archiver, base::Log& log) {
     if (found.damage.any())
@@ -66,6 +89,7 @@ void recover_recordings(const journal::Recovery& found, journal::Journal& journa
                          .was_closed = recording.was_closed,
                          .failure = std::nullopt});
     }
+    fail_asked(catalogue, log);
     const auto unfinished = catalogue.list_unfinished();
     if (!unfinished) {
         log.error("unfinished rows could not be read", {{"text", unfinished.error().text}});

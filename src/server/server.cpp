@@ -84,19 +84,26 @@ class LoopControl : public api::Control {
 public:
     explicit LoopControl(Signalling& signalling) : signalling_(signalling) {}
     std::optional<Reason> control(const api::ControlRequest& request) override {
+        return wait_for<std::optional<Reason>>(
+            [&](auto done) { signalling_.control(request, std::move(done)); });
+    }
+    base::Result<api::Started, Reason> start(const api::StartRequest& request) override {
+        return wait_for<base::Result<api::Started, Reason>>(
+            [&](auto done) { signalling_.start(request, std::move(done)); });
+    }
+
+private:
+    template <class Answer, class Ask>
+    static Answer wait_for(const Ask& ask) {
         constexpr std::chrono::seconds kPatience{5};
-        using Answer = std::promise<std::optional<Reason>>;
         // Shared: whoever comes last, the loop or the waiting worker, frees it.
-        const auto answer = std::make_shared<Answer>();
+        const auto answer = std::make_shared<std::promise<Answer>>();
         auto result = answer->get_future();
-        signalling_.control(request, [answer](std::optional<Reason> refusal) {
-            answer->set_value(std::move(refusal));
-        });
+        ask([answer](Answer given) { answer->set_value(std::move(given)); });
         if (result.wait_for(kPatience) == std::future_status::ready) return result.get();
         return Reason{"not_ready", "The signalling thread did not answer in time."};
     }
 
-private:
     Signalling& signalling_;
 };
 

@@ -216,38 +216,51 @@ void Signalling::take_invite(sip::RequestArrived& request) {
         refusal = check_share(config_, request.flow.remote, hosts_.of(request.flow.remote));
     if (refusal) return refuse(request, *refusal);
 
+    Call& call = make_call(now, request.flow);
+    call.invite = request.transaction;
+    note_client(call, request.message);
+    by_invite_[call.invite.value] = call.serial;
+
+    store_sip(call, false, request.flow, request.message.raw());
+    call.session->on_invite(now, request.transaction, request.flow.remote, request.message);
+    run_session(call);
+    live_is_dirty_ = true;
+}
+
+Call& Signalling::make_call(base::Now now, const sip::Flow& flow) {
     auto owned = std::make_unique<Call>();
     Call& call = *owned;
     call.serial = ++last_serial_;
     call.recording = base::make_uuid_v7(now.wall, d_.random);
     call.arrived = now;
-    call.flow = request.flow;
-    call.invite = request.transaction;
+    call.flow = flow;
     siprec::RecordingServerConfig session{.strict = config_.strict,
-                                          .media = addresses_.media(request.flow),
+                                          .media = addresses_.media(flow),
                                           .session_timer = config_.session_timer,
                                           .asks_policy = asks_policy()};
-    const Peer* peer = find_peer(config_, request.flow.remote);
+    const Peer* peer = find_peer(config_, flow.remote);
     if (peer != nullptr) {
         session.strict = peer->strict.value_or(config_.strict);
         session.profile_records_unmarked = peer->records_unmarked;
         call.media_from = peer->media_from;
         call.probe_media = peer->probe_media;
     }
-    call.client =
-        clients_.on_call(peer != nullptr ? peer->name : base::host_to_string(request.flow.remote),
-                         request.message.find(sip::HeaderId::UserAgent).value_or(""), now.wall);
-    clients_are_dirty_ = true;
     call.session = std::make_unique<siprec::RecordingServerSession>(session, call.serial);
     calls_.emplace(call.serial, std::move(owned));
     hosts_.on_call(call.flow.remote);
-    by_invite_[call.invite.value] = call.serial;
     by_recording_[call.recording] = call.serial;
+    return call;
+}
 
-    store_sip(call, false, request.flow, request.message.raw());
-    call.session->on_invite(now, request.transaction, request.flow.remote, request.message);
-    run_session(call);
-    live_is_dirty_ = true;
+// For `earshot doctor`: who it is by its INVITE, or by its 2xx to ours.
+void Signalling::note_client(Call& call, const sip::Message& message) {
+    const Peer* peer = find_peer(config_, call.flow.remote);
+    const auto product =
+        message.find(message.is_request() ? sip::HeaderId::UserAgent : sip::HeaderId::Server);
+    call.client =
+        clients_.on_call(peer != nullptr ? peer->name : base::host_to_string(call.flow.remote),
+                         product.value_or(""), d_.clock.now().wall);
+    clients_are_dirty_ = true;
 }
 
 // Refused before a session looks at it: a row tells who came and why not (design section 4).
@@ -328,24 +341,30 @@ void Signalling::handle(sip::NoAck& action) {
 
 void Signalling::handle(sip::ResponseArrived& action) {
     Call* call = find(action.dialog);
-    if (call == nullptr) return;
+    if (call == nullptr) call = find(action.transaction);
+    const bool is_established = call != nullptr && call->session->is_established();
+    if (take_start_response(call, action) || call == nullptr) return;
     store_sip(*call, false, action.flow, action.message.raw());
     const bool is_ok = action.message.status() >= 200 && action.message.status() < 300;
-    if (is_ok && action.message.cseq_method() == sip::Method::Invite)
+    if (is_ok && is_established && action.message.cseq_method() == sip::Method::Invite)
         static_cast<void>(agent_->ack(d_.clock.now().steady, action.dialog, {}));
     call->session->on_response(d_.clock.now(), action.message, action.retry_after);
     run_session(*call);
 }
 
 void Signalling::handle(sip::TransactionTimedOut& action) {
-    if (Call* call = find(action.dialog)) {
+    Call* call = find(action.dialog);
+    if (call == nullptr) call = find(action.transaction);
+    if (call != nullptr) {
         call->session->on_request_timed_out(d_.clock.now());
         run_session(*call);
     }
 }
 
 void Signalling::handle(sip::TransportFailed& action) {
-    if (Call* call = find(action.dialog)) {
+    Call* call = find(action.dialog);
+    if (call == nullptr) call = find(action.transaction);
+    if (call != nullptr) {
         call->session->on_request_not_sent(d_.clock.now());
         run_session(*call);
     }

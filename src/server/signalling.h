@@ -62,6 +62,7 @@ public:
     };
 
     using ControlDone = std::function<void(std::optional<base::Reason> refusal)>;
+    using StartDone = std::function<void(base::Result<api::Started, base::Reason>)>;
 
     Signalling(ServerConfig config, Dependencies dependencies);
     Signalling(const Signalling&) = delete;
@@ -76,6 +77,9 @@ public:
     // Any thread: does to a running call what an operator wants, then calls `done` on the loop's
     // thread, with the reason when it could not.
     void control(api::ControlRequest request, ControlDone done);
+    // Any thread: asks a client to be recorded (P-9); `done` is told what it became as soon as the
+    // INVITE is under way. What the client says to it is in the attempt's row.
+    void start(api::StartRequest request, StartDone done);
     // Any thread: capture or journal has notifications, the catalogue an answer.
     void wake();
     // After the loop and capture have ended: recordings that their end sealed go to the archiver.
@@ -108,6 +112,8 @@ private:
     void handle(sip::DialogEnded& action);
     void answer_outside_dialog(sip::RequestArrived& request);
     void take_invite(sip::RequestArrived& request);
+    Call& make_call(base::Now now, const sip::Flow& flow);
+    void note_client(Call& call, const sip::Message& message);
     void refuse(const sip::RequestArrived& request, const Refusal& refusal);
     // Leaves the row of an INVITE that became no call.
     void tell_refused(const sip::Flow& flow, const sip::Message& invite, int status,
@@ -126,6 +132,9 @@ private:
     void carry_out(Call& call, siprec::CloseStream& action);
     void carry_out(Call& call, siprec::Respond& action);
     void carry_out(Call& call, siprec::SendRequest& action);
+    void carry_out(Call& call, siprec::SendInvite& action);
+    void carry_out(Call& call, siprec::CancelInvite& action);
+    void carry_out(Call& call, siprec::Acknowledge& action);
     void carry_out(Call& call, siprec::StoreMetadata& action);
     void carry_out(Call& call, siprec::Event& action);
     static void carry_out(Call& call, siprec::End& action);
@@ -146,6 +155,9 @@ private:
     void write_attempts();
 
     std::optional<base::Reason> carry_out(const api::ControlRequest& request);
+    base::Result<api::Started, base::Reason> begin(const api::StartRequest& request);
+    std::optional<std::uint16_t> find_listener(const sip::Flow& flow) const;
+    bool take_start_response(Call* call, const sip::ResponseArrived& response);
 
     // journal
     void store(Call& call, journal::RecordType type, base::Bytes payload, base::WallTime when,

@@ -22,6 +22,12 @@ constexpr std::chrono::milliseconds kCataloguePatience{100};
 // Neither did: 503.
 constexpr std::chrono::seconds kRowPatience{3};
 
+// Of an INVITE of ours that became no recording; `status` is the client's.
+std::string outcome_of_start(int status, const Reason& why) {
+    if (status >= 300) return "refused";
+    return why.code.starts_with("stopped") ? "cancelled" : "failed";
+}
+
 base::Bytes to_bytes(std::string_view text) {
     const base::ByteView view = base::as_bytes(text);
     return {view.begin(), view.end()};  // of octets: copied as a block
@@ -67,7 +73,9 @@ void Signalling::carry_out(Call& call, siprec::CreateRow& action) {
     }
     for (const auto& [name, value] : merged) json.any_key(name).text(value);
     json.end_object();
-    call.attempt = {.id = base::to_string(base::make_uuid_v7(call.arrived.wall, d_.random)),
+    call.attempt = {.id = call.is_ours
+                              ? call.attempt.id
+                              : base::to_string(base::make_uuid_v7(call.arrived.wall, d_.random)),
                     .recording_id = std::nullopt,
                     .time = call.arrived.wall,
                     .call_id = call.facts.call_id,
@@ -303,6 +311,8 @@ void Signalling::finish(Call& call) {
     catalog::Attempt attempt = std::move(call.attempt);
     if (end.accepted)
         attempt.outcome = "recorded";
+    else if (call.is_ours)
+        attempt.outcome = outcome_of_start(attempt.sip_status, end.reason);
     else if (call.is_declined)
         attempt.outcome = "declined";
     else if (attempt.sip_status == 487)

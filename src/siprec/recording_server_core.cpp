@@ -138,25 +138,37 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
         offers_.keep(***offer, *body.sdp);
         pending_->offer.emplace(*std::move(*offer));
     }
+    begin(now, facts, invite, body, found);
+    if (!config_.asks_policy) return start_recording(now);
+    held_ = std::make_unique<std::vector<Action>>(std::exchange(actions_, {}));
+    Decide question{.facts = std::move(facts), .streams = {}};
+    if (pending_->offer) question.streams = MediaLines::offered_streams(**pending_->offer);
+    actions_.emplace_back(std::move(question));
+}
+
+// What the message that begins the session tells, be it an INVITE or the 2xx to ours.
+void RecordingServerSession::Core::begin(base::Now now, RowFacts& facts,
+                                         const sip::Message& message, const RequestBody& body,
+                                         const std::vector<FoundLeniency>& found) {
     peer_takes_update_ =
-        !invite.has(sip::HeaderId::Allow) || invite.lists(sip::HeaderId::Allow, "UPDATE");
+        !message.has(sip::HeaderId::Allow) || message.lists(sip::HeaderId::Allow, "UPDATE");
 
     // The row and the first event come first, yet tell what the metadata says.
     std::vector<Action> before = std::move(actions_);
     actions_.clear();
-    metadata_.set_peer(peer, config_.strict);
+    metadata_.set_peer(peer_, config_.strict);
     take_metadata(now, body);
     metadata_.fill(facts);
     if (facts.participants.empty())
-        for (const HeaderParty& party : header_parties(invite))
+        for (const HeaderParty& party : header_parties(message))
             facts.participants.push_back({party.aor, {}});
     metadata_.on_row_created(facts);
     std::vector<EventField> fields = {{"call_id", facts.call_id},
                                       {"from", facts.from},
                                       {"to", facts.to},
-                                      {"peer", base::to_string(peer)},
+                                      {"peer", base::to_string(peer_)},
                                       {"session_ids", facts.session_ids}};
-    if (const auto date = invite.find(sip::HeaderId::Date))  // RFC 7865 section 6.1.1
+    if (const auto date = message.find(sip::HeaderId::Date))  // RFC 7865 section 6.1.1
         fields.emplace_back("date", std::string{*date});
     before.emplace_back(CreateRow{facts});
     before.emplace_back(make_event("recording_started", kNoStream, fields));
@@ -164,12 +176,7 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
                     std::make_move_iterator(before.end()));
     tell_leniencies(found);
     if (pending_->offer) tell_record_attributes(**pending_->offer);
-    pending_->header_parties = header_parties(invite);
-    if (!config_.asks_policy) return start_recording(now);
-    held_ = std::make_unique<std::vector<Action>>(std::exchange(actions_, {}));
-    Decide question{.facts = std::move(facts), .streams = {}};
-    if (pending_->offer) question.streams = MediaLines::offered_streams(**pending_->offer);
-    actions_.emplace_back(std::move(question));
+    pending_->header_parties = header_parties(message);
 }
 
 // Nothing has been opened or answered yet: a 100 has gone, and a CANCEL may have come.
@@ -215,9 +222,16 @@ void RecordingServerSession::Core::on_row_durable(base::Now now) {
 
 void RecordingServerSession::Core::on_row_failed(base::Now /*now*/, base::Reason reason) {
     if (state_ != State::Answering || pending_ == nullptr) return;
-    respond(pending_->transaction, try_later(503, kRetryAfterSeconds));
-    pending_.reset();
+    give_up_pending(try_later(503, kRetryAfterSeconds));
     end("local", std::move(reason));
+}
+
+void RecordingServerSession::Core::give_up_pending(sip::ResponseSpec response) {
+    const std::unique_ptr<Pending> request = std::move(pending_);
+    if (request == nullptr) return;
+    if (!request->is_in_ack) return respond(request->transaction, std::move(response));
+    refuse_in_ack(&**request->offer);
+    send_bye();
 }
 
 void RecordingServerSession::Core::on_stream_opened(base::Now now, std::uint16_t stream,
@@ -240,20 +254,20 @@ void RecordingServerSession::Core::on_stream_failed(base::Now now, std::uint16_t
 void RecordingServerSession::Core::answer_when_ready(base::Now now) {
     if (pending_ == nullptr || lines_.is_waiting()) return;
     if (pending_->is_initial && !row_durable_) return;
-    const std::unique_ptr<Pending> request = std::move(pending_);
-    if (request->is_initial && lines_.open_count() == 0) {
+    if (pending_->is_initial && lines_.open_count() == 0) {
         const bool disabled_by_peer =
-            request->offer &&
-            std::all_of((*request->offer)->media.begin(), (*request->offer)->media.end(),
+            pending_->offer &&
+            std::all_of((*pending_->offer)->media.begin(), (*pending_->offer)->media.end(),
                         [](const auto& medium) { return medium.port == 0; });
         // A persistent RS may start with every line disabled or none (P-110); else no port was
         // left.
         if (!disabled_by_peer) {
-            respond(request->transaction, try_later(503, kRetryAfterSeconds));
+            give_up_pending(try_later(503, kRetryAfterSeconds));
             end("local", {"no_ports", "No media port could be opened for any line of the offer."});
             return;
         }
     }
+    const std::unique_ptr<Pending> request = std::move(pending_);
     std::string sdp;
     if (request->offer) {
         sdp = make_answer(**request->offer);
@@ -265,13 +279,20 @@ void RecordingServerSession::Core::answer_when_ready(base::Now now) {
     }
     last_sdp_ = sdp;
     if (control_ || lines_.is_inactive_by_us()) control().is_told = lines_.is_inactive_by_us();
-    sip::ResponseSpec response = sdp_answer(std::move(sdp));
-    add_headers(response.headers, timer_.accept(now.steady, request->timer));
-    respond(request->transaction, std::move(response));
+    if (request->is_in_ack) {
+        Acknowledge ack;
+        ack.request.content_type = "application/sdp";
+        ack.request.body = std::move(sdp);
+        actions_.emplace_back(std::move(ack));
+    } else {
+        sip::ResponseSpec response = sdp_answer(std::move(sdp));
+        add_headers(response.headers, timer_.accept(now.steady, request->timer));
+        respond(request->transaction, std::move(response));
+    }
     if (!request->is_initial) return;
     state_ = State::Established;
     was_accepted_ = true;
-    awaits_ack_ = true;
+    awaits_ack_ = !request->is_in_ack;
     metadata_.expect_snapshot(now.steady);
     if (lines_.is_withheld() && request->release_after)
         control().release_at = now.steady + *request->release_after;
@@ -480,6 +501,12 @@ void RecordingServerSession::Core::on_info(base::Now now, sip::TransactionId tra
 void RecordingServerSession::Core::on_bye(base::Now now, sip::TransactionId transaction,
                                           const sip::Message& bye) {
     take_metadata(now, read_body(bye));
+    if (pending_ != nullptr && pending_->is_in_ack) {
+        // Too early (RFC 3261 section 15), and meant: its 2xx has to be acknowledged all the same.
+        refuse_in_ack(&**pending_->offer);
+        respond(transaction, plain_answer(200));
+        return end("peer", {"ended_early", "The client hung up before its offer was answered."});
+    }
     respond(transaction, plain_answer(200));
     if (pending_ != nullptr) {
         respond(pending_->transaction, plain_answer(487));
@@ -538,10 +565,8 @@ void RecordingServerSession::Core::on_dialog_lost(base::Now /*now*/, base::Reaso
 
 void RecordingServerSession::Core::stop(base::Now /*now*/, base::Reason reason) {
     if (state_ == State::Ended || state_ == State::Idle) return;
-    if (pending_ != nullptr) {
-        respond(pending_->transaction, try_later(503, kRetryAfterSeconds));
-        pending_.reset();
-    }
+    if (state_ == State::Inviting) actions_.emplace_back(CancelInvite{});
+    give_up_pending(try_later(503, kRetryAfterSeconds));
     if (state_ == State::Established) send_bye();
     end("local", std::move(reason));
 }

@@ -1,5 +1,6 @@
 // The state machine behind RecordingServerSession; see there for the contract.
 //
+//   Idle --start--> Inviting --2xx with an offer--> Answering (and else Ended)
 //   Idle --INVITE--> Answering --ports open, row durable--> Established --BYE, loss, stop--> Ended
 //     \--refused--> Ended                \--declined, cancelled, no port, no row--> Ended
 #pragma once
@@ -27,6 +28,7 @@ public:
 
     void on_invite(base::Now now, sip::TransactionId transaction, const base::NetAddress& peer,
                    const sip::Message& invite);
+    void start(base::Now now, StartRequest request);
     void on_decision(base::Now now, Ruling ruling);
     void on_row_durable(base::Now now);
     void on_row_failed(base::Now now, base::Reason reason);
@@ -59,7 +61,7 @@ public:
     const MetadataModel& metadata() const { return metadata_.model(); }
 
 private:
-    enum class State : std::uint8_t { Idle, Answering, Established, Ended };
+    enum class State : std::uint8_t { Idle, Inviting, Answering, Established, Ended };
 
     // A request with an offer that is answered when its streams are open, or one without an offer
     // that gets ours.
@@ -67,6 +69,7 @@ private:
         sip::TransactionId transaction;
         std::optional<sdp::KeptDescription> offer;
         bool is_initial = false;
+        bool is_in_ack = false;  // the INVITE was ours: its 2xx is answered by the ACK
         sip::SessionTimerFields timer;
         std::vector<HeaderParty> header_parties;                   // of the initial INVITE
         std::optional<std::chrono::milliseconds> release_after{};  // the 200: Ruling's
@@ -93,6 +96,12 @@ private:
         std::optional<base::TimePoint> release_at;  // the time of the rule that withholds
     };
 
+    // Our INVITE that has no final answer yet.
+    struct Inviting {
+        StartRequest request;
+        base::TimePoint give_up_at;
+    };
+
     // The SDP of a request, if any, or why it cannot be read.
     using Offer = std::optional<base::Result<sdp::KeptDescription>>;
     static Offer parse_offer(const RequestBody& body);
@@ -102,7 +111,11 @@ private:
                                                   const Offer& offer,
                                                   const std::vector<FoundLeniency>& found,
                                                   base::Reason& reason) const;
+    void begin(base::Now now, RowFacts& facts, const sip::Message& message, const RequestBody& body,
+               const std::vector<FoundLeniency>& found);
     void start_recording(base::Now now);
+    // Answers what is pending, though not as it wished: `response`, or an ACK and BYE.
+    void give_up_pending(sip::ResponseSpec response);
     // What is bent to take this request; `marks` only of the initial INVITE.
     std::vector<FoundLeniency> find_all_leniencies(const sip::Message& request,
                                                    const InviteMarks* marks,
@@ -126,7 +139,6 @@ private:
     void take_metadata(base::Now now, const RequestBody& body);
 
     void answer_when_ready(base::Now now);
-    void answer_initial_without_streams(base::Now now);
     std::string make_answer(const sdp::SessionDescription& offer);
     std::string make_first_offer();
     std::string make_repeated_offer(bool inactive);
@@ -165,6 +177,12 @@ private:
     void on_control_refused(int status, std::string_view why);
     void tell_control_answer(int status, std::string_view refusal);
 
+    // ---- recording_server_start.cpp
+    void on_start_response(base::Now now, const sip::Message& response);
+    void give_up_start(const sdp::SessionDescription* offer, base::Reason reason);
+    void refuse_in_ack(const sdp::SessionDescription* offer);
+    void on_inviting_time(base::Now now);
+
     RecordingServerConfig config_;
     std::uint64_t session_number_;
     std::uint64_t sdp_version_ = 0;
@@ -181,6 +199,7 @@ private:
     const char* snapshot_reason_ = nullptr;  // of the newest request
     Retry retry_;
     std::unique_ptr<Control> control_;  // null: nobody touched this session, as nearly always
+    std::unique_ptr<Inviting> inviting_;
     std::unique_ptr<Pending> pending_;
     MediaLines lines_;
     SessionMetadata metadata_;

@@ -15,6 +15,7 @@ bool RecordingServerSession::Core::is_busy() const {
 }
 
 void RecordingServerSession::Core::on_time(base::Now now) {
+    if (state_ == State::Inviting) return on_inviting_time(now);
     if (const auto due = deadline(); !due || now.steady < *due) return;
     using Due = sip::SessionTimer::Due;
     const Due due = timer_.due(now.steady);
@@ -46,6 +47,7 @@ void RecordingServerSession::Core::on_time(base::Now now) {
 }
 
 std::optional<base::TimePoint> RecordingServerSession::Core::deadline() const {
+    if (state_ == State::Inviting) return inviting_->give_up_at;
     if (state_ != State::Established) return std::nullopt;
     // A transaction in the way is waited for: its end calls for a new look at the deadline.
     auto next = timer_.deadline(!is_busy() && !is_retrying());
@@ -84,6 +86,7 @@ void RecordingServerSession::Core::send_refresh() {
 void RecordingServerSession::Core::on_response(
     base::Now now, const sip::Message& response,
     std::optional<std::chrono::milliseconds> retry_after) {
+    if (state_ == State::Inviting) return on_start_response(now, response);
     if (response.status() < 200 || state_ != State::Established || asked_ == Asked::Nothing) return;
     const Asked asked = std::exchange(asked_, Asked::Nothing);
     const bool was_offer = std::exchange(is_offering_, false);
@@ -146,6 +149,8 @@ void RecordingServerSession::Core::on_refresh_refused(base::Now now, int status)
 
 void RecordingServerSession::Core::on_request_timed_out(base::Now /*now*/) {
     is_offering_ = false;
+    if (state_ == State::Inviting)
+        return end("local", {"no_response", "The client did not answer the INVITE."});
     if (state_ != State::Established) return;
     switch (std::exchange(asked_, Asked::Nothing)) {
         case Asked::Nothing:
@@ -164,6 +169,8 @@ void RecordingServerSession::Core::on_request_timed_out(base::Now /*now*/) {
 
 void RecordingServerSession::Core::on_request_not_sent(base::Now now) {
     is_offering_ = false;
+    if (state_ == State::Inviting)
+        return end("local", {"unreachable", "The INVITE could not be sent to the client."});
     if (state_ != State::Established) return;
     const Asked asked = std::exchange(asked_, Asked::Nothing);
     if (asked == Asked::Snapshot) tell_refused(asked, 503);

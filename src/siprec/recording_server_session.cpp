@@ -13,6 +13,9 @@ void RecordingServerSession::on_invite(base::Now now, sip::TransactionId transac
                                        const base::NetAddress& peer, const sip::Message& invite) {
     core_->on_invite(now, transaction, peer, invite);
 }
+void RecordingServerSession::start(base::Now now, StartRequest request) {
+    core_->start(now, std::move(request));
+}
 void RecordingServerSession::on_decision(base::Now now, Ruling ruling) {
     core_->on_decision(now, std::move(ruling));
 }

@@ -11,6 +11,11 @@
 //   on_ack, on_request, on_response, on_time ...
 //   BYE by the peer     -> Respond 200, CloseStream..., Event call_ended, End
 //
+// Where our side begins:
+//
+//   start               -> SendInvite
+//   on_response (2xx)   -> CreateRow and so on as above, Acknowledge in place of Respond
+//
 // With config.asks_policy the first thing is Decide, and nothing else happens until on_decision().
 //
 // Actions on media (Open, Update, Pause, Resume, Close) take effect before a Respond that follows
@@ -125,6 +130,15 @@ struct Respond {
 struct SendRequest {
     sip::RequestSpec request;
 };
+// Of a session that our side begins: the INVITE outside a dialog, without a body. Its outcome comes
+// as that of a SendRequest; a 2xx to it is acknowledged by Acknowledge alone.
+struct SendInvite {
+    std::vector<sip::ExtraHeader> headers;
+};
+struct CancelInvite {};  // nobody waits for its outcome any more
+struct Acknowledge {
+    sip::RequestSpec request;  // the ACK: its body is our answer, if there is one
+};
 struct StoreMetadata {  // a metadata document as received, for the journal (type 2)
     std::string bytes;
 };
@@ -136,9 +150,9 @@ struct End {
     base::Reason reason;
 };
 
-using Action =
-    std::variant<Decide, CreateRow, UpdateRow, OpenStream, UpdateStream, PauseStream, ResumeStream,
-                 CloseStream, Respond, SendRequest, StoreMetadata, Event, End>;
+using Action = std::variant<Decide, CreateRow, UpdateRow, OpenStream, UpdateStream, PauseStream,
+                            ResumeStream, CloseStream, Respond, SendRequest, SendInvite,
+                            CancelInvite, Acknowledge, StoreMetadata, Event, End>;
 
 // ---- control by an operator -------------------------------------------------------------------
 
@@ -158,6 +172,15 @@ struct OperatorPause {
     int status = 0;  // of its answer; 0: none yet
     std::string who;
     std::string reason;
+};
+
+// A recording that an operator wants begun at a client (RFC 7866 section 6.2).
+struct StartRequest {
+    ControlRequest by;
+    std::string from;  // From and To of the INVITE, as the row tells them
+    std::string to;
+    std::string call;  // value of Target-Dialog (RFC 4538): which call; empty: the client knows
+    base::NetAddress peer;  // where the INVITE goes
 };
 
 // ---- configuration ----------------------------------------------------------------------------
@@ -187,6 +210,8 @@ public:
     // The initial INVITE. `peer` is where it came from (for texts, and the fallback for media).
     void on_invite(base::Now now, sip::TransactionId transaction, const base::NetAddress& peer,
                    const sip::Message& invite);
+    // Our INVITE in place of the peer's.
+    void start(base::Now now, StartRequest request);
     // The answer to Decide; one that comes after the INVITE was cancelled changes nothing.
     void on_decision(base::Now now, Ruling ruling);
     void on_row_durable(base::Now now);
@@ -209,7 +234,7 @@ public:
     void on_request_not_sent(base::Now now);
     // The dialog is gone without a BYE (its flow or its BYE is lost): everything is closed.
     void on_dialog_lost(base::Now now, base::Reason reason);
-    // Our side ends it: BYE when established, 503 while still answering.
+    // Our side ends it: BYE when established, 503 while still answering, CANCEL while asking.
     void stop(base::Now now, base::Reason reason);
 
     // An operator's wish. Nothing is stored from a pause on, whatever the client says to the
