@@ -31,6 +31,6 @@ inline constexpr std::uint32_t kMaxGlareRetries = 5;
 // The same for one that could not be sent, so long after.
 inline constexpr std::chrono::milliseconds kControlRetryDelay{500};
 inline constexpr std::chrono::seconds kMaxRingingTime{180};  // of our INVITE; as Timer C
-inline constexpr std::size_t kMaxControlTextBytes = 256;  // who and why, of an operator
+inline constexpr std::size_t kMaxControlTextBytes = 256;     // who and why, of an operator
 
 }  // namespace earshot::siprec

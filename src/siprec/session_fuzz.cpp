@@ -1,6 +1,7 @@
 // One recording session against a script: messages separated by a line "----", each parsed as from
-// the network, with time passing between them. The server's part is played faithfully; after every
-// input the promises to the caller are checked.
+// the network, with time passing between them; or the words of an operator: "pause", "resume",
+// "drop LABEL". A script that begins with a response is that of a session that the server began.
+// The server's part is played faithfully; after every input the promises to the caller are checked.
 #include <cstdlib>
 #include <set>
 
@@ -19,7 +20,10 @@ public:
     void drain(base::Now now) {
         while (auto action = session_.poll_action()) {
             if (ended_) std::abort();
+            // E-25: what an operator has paused stays so.
+            if (is_paused_ && std::holds_alternative<siprec::ResumeStream>(*action)) std::abort();
             if (const auto* open = std::get_if<siprec::OpenStream>(&*action)) {
+                if (is_paused_ && !open->facts.paused) std::abort();
                 if (!open_.insert(open->facts.stream).second) std::abort();
                 const bool fails = open->facts.stream % 5 == 4;
                 if (fails) {
@@ -48,11 +52,26 @@ public:
         if (session_.is_ended() != ended_) std::abort();
     }
     bool has_ended() const { return ended_; }
+    // Whether it was the word of an operator.
+    bool obey(std::string_view word, base::Now now) {
+        if (word == "pause") {
+            is_paused_ = session_.pause(now, {}) || is_paused_;
+        } else if (word == "resume") {
+            is_paused_ = is_paused_ && !session_.resume(now, {});
+        } else if (word.starts_with("drop ")) {
+            static_cast<void>(session_.drop_stream(now, word.substr(5), {}));
+        } else {
+            return false;
+        }
+        drain(now);
+        return true;
+    }
 
 private:
     siprec::RecordingServerSession& session_;
     std::set<std::uint16_t> open_;
     bool ended_ = false;
+    bool is_paused_ = false;
 };
 
 }  // namespace
@@ -68,16 +87,22 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     base::Now now{base::TimePoint{}, base::WallTime{}};
     std::uint64_t transaction = 0;
     bool is_first = true;
+    constexpr int kMaxInputs = 64;
+    int inputs = 0;
     while (!rest.empty() && transaction < 16 && !server.has_ended()) {
         const std::size_t end = rest.find("\n----\n");
         const std::string_view one = rest.substr(0, end);
         rest = end == std::string_view::npos ? std::string_view{} : rest.substr(end + 6);
+        if (++inputs > kMaxInputs) break;
+        if (server.obey(one, now)) continue;
         const base::ByteView raw = base::as_bytes(one);
         const sip::ParsedMessage parsed = sip::parse_message({raw.begin(), raw.end()});
         if (parsed.verdict != sip::Verdict::Good) continue;
         const sip::Message& message = parsed.message;
         ++transaction;
         if (message.is_response()) {
+            if (std::exchange(is_first, false)) session.start(now, {.peer = peer});
+            server.drain(now);
             session.on_response(now, message);
         } else if (std::exchange(is_first, false)) {
             session.on_invite(now, {transaction}, peer, message);
