@@ -30,11 +30,11 @@ public:
         ls_ = add(app, "ls", "List recordings, newest first",
                   "Examples:\n"
                   "  earshot ls --limit 10\n"
-                  "  earshot ls alice\n"
+                  "  earshot ls alice sales\n"
                   "  earshot ls --attempts        every call that was offered, with its outcome\n"
                   "  earshot ls --json | jq -r '.[].id'");
         auto* text =
-            ls_->add_option("TEXT", list_.text, "Words that must occur: a name, an AOR, a call id");
+            ls_->add_option("TEXT", words_, "Words that must occur: a name, an AOR, a call id");
         ls_->add_flag("--attempts", list_.attempts,
                       "Every INVITE instead, with its outcome; not with TEXT")
             ->excludes(text);
@@ -117,6 +117,8 @@ public:
         if (!access) return fail(access.error(), err);
         if (ls_->parsed()) {
             list_.json = json_;
+            for (const std::string& word : words_)
+                list_.text += (list_.text.empty() ? "" : " ") + word;
             return run_ls(*access, list_, out, err);
         }
         if (show_->parsed()) return run_show(*access, id_, json_, out, err);
@@ -170,6 +172,7 @@ private:
 
     AccessOptions access_;
     LsOptions list_;
+    std::vector<std::string> words_;
     ExportOptions exported_;
     StartOptions started_;
     std::string id_;

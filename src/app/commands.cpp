@@ -141,6 +141,14 @@ Exit run_show(const Access& access, const std::string& id, bool as_json, std::os
         return Exit::Ok;
     }
     print_recording(out, *recording);
+    // They are read from what is stored: of a running call there are none yet.
+    if (recording->value("state", json()) != "recording") {
+        const auto events = request_json(access, "GET", recording_path(id, "/events"));
+        if (events)
+            print_events(out, *events);
+        else
+            err << "earshot: its events cannot be read: " << events.error().text << '\n';
+    }
     const json full_id = recording->value("id", json(id));
     const std::string short_form = short_id(full_id.is_string() ? full_id.get<std::string>() : id);
     out << fmt::format("\nearshot play {0}\nearshot export {0} --format wav -o call.wav\n",

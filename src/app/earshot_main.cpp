@@ -8,6 +8,7 @@
 #include "app/embedded_assets.h"
 #endif
 #include "app/server_command.h"
+#include "app/tables.h"
 
 // What nobody catches is our own bug and shall end in std::terminate, with a core.
 // NOLINTNEXTLINE(bugprone-exception-escape)
@@ -24,6 +25,15 @@ int main(int argc, char** argv) {
     earshot::app::ServerCommand server(app, *assets);
     earshot::app::CallCommand call(app);
     earshot::app::ClientVerbs verbs(app);
+    const std::string first = argc > 1 ? argv[1] : "";
+    const bool is_verb =
+        !app.get_subcommands([&](const CLI::App* verb) { return verb->get_name() == first; })
+             .empty();
+    if (!first.empty() && first.front() != '-' && !is_verb) {
+        std::cerr << "earshot: there is no verb \"" << earshot::app::printable(first)
+                  << "\"; `earshot --help` lists them.\n";
+        return static_cast<int>(earshot::app::Exit::Usage);
+    }
     try {
         app.parse(argc, argv);
     } catch (const CLI::ParseError& error) {

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <ostream>
 
@@ -116,16 +117,69 @@ void print_operator_pause(std::ostream& out, const json& pause) {
     print_field(out, "Paused", text);
 }
 
+// What an event tells beside its type, time and stream: the sentence first, then what was done,
+// then the other facts by name.
+std::string event_text(const json& event) {
+    constexpr std::array<std::string_view, 11> kShownElsewhere{
+        "type", "time", "arrival_ns", "stream",  "what",       "text",
+        "code", "done", "peer",       "call_id", "session_ids"};
+    std::string text;
+    const auto add = [&](std::string_view separator, const std::string& more) {
+        if (!more.empty()) text += (text.empty() ? "" : std::string(separator)) + more;
+    };
+    add("", text_of(event, "code"));
+    add(": ", text_of(event, "what"));
+    add(": ", text_of(event, "text"));
+    add("; ", text_of(event, "done"));
+    for (const auto& [name, value] : event.items()) {
+        const bool is_shown = std::find(kShownElsewhere.begin(), kShownElsewhere.end(), name) !=
+                              kShownElsewhere.end();
+        // Objects and lists of them are for the JSON export.
+        if (is_shown || value.is_object() || value == json(false) || value == json("")) continue;
+        const bool is_list = value.is_array();
+        const std::string told = is_list ? joined(value) : text_of(event, name.c_str());
+        if (!told.empty()) add(", ", printable(name) + " " + told);
+    }
+    return text;
+}
+
+// Left-to-right marks, overrides and isolates, and what has no width: with them a name could show
+// as another one, or turn the rest of the line around.
+bool is_invisible(char32_t c) {
+    return c == 0x00ad || c == 0x061c || c == 0x180e || c == 0x200b || c == 0x200e || c == 0x200f ||
+           (c >= 0x2028 && c <= 0x202e) || (c >= 0x2060 && c <= 0x206f) || c == 0xfeff ||
+           (c >= 0xfff9 && c <= 0xfffb) || (c >= 0xe0000 && c <= 0xe007f);
+}
+
+// The character at the front of `text`, and its size; U+0000 and 1 for what is no UTF-8.
+std::pair<char32_t, std::size_t> first_character(std::string_view text) {
+    const auto octet = [&](std::size_t i) { return static_cast<unsigned char>(text[i]); };
+    const unsigned char lead = octet(0);
+    const std::size_t size = lead < 0x80 ? 1 : lead < 0xe0 ? 2 : lead < 0xf0 ? 3 : 4;
+    if (size == 1) return {lead, 1};
+    if (lead < 0xc2 || lead > 0xf4 || text.size() < size) return {0, 1};
+    auto character = static_cast<char32_t>(lead & (0x7fU >> size));
+    for (std::size_t i = 1; i < size; ++i) {
+        if ((octet(i) & 0xc0U) != 0x80U) return {0, 1};
+        character = character << 6U | (octet(i) & 0x3fU);
+    }
+    return {character, size};
+}
+
 }  // namespace
 
 std::string printable(std::string_view text) {
-    std::string safe(text);
-    for (std::size_t i = 0; i < safe.size(); ++i) {
-        const auto octet = static_cast<unsigned char>(safe[i]);
-        if (octet < 0x20 || octet == 0x7f) safe[i] = '?';
-        // U+0080 to U+009F, the other control characters: C2 80 to C2 9F.
-        if (octet == 0xc2 && i + 1 < safe.size() && static_cast<unsigned char>(safe[i + 1]) < 0xa0)
-            safe.replace(i, 2, "?");
+    std::string safe;
+    safe.reserve(text.size());
+    while (!text.empty()) {
+        const auto [character, size] = first_character(text);
+        if (character < 0x20 || (character >= 0x7f && character < 0xa0))
+            safe += '?';  // control characters, and what is no UTF-8
+        else if (is_invisible(character))
+            safe += fmt::format("<U+{:04X}>", static_cast<std::uint32_t>(character));
+        else
+            safe += text.substr(0, size);
+        text.remove_prefix(size);
     }
     return safe;
 }
@@ -236,6 +290,32 @@ void print_recording(std::ostream& out, const json& recording) {
     print_operator_pause(out, member_of(recording, "operator_pause"));
     print_streams(out, recording);
     print_gaps(out, recording);
+}
+
+void print_events(std::ostream& out, const json& events) {
+    constexpr std::size_t kMaxShown = 200;
+    std::vector<json> sorted;
+    for (const json& event : array_of(events, "events")) {
+        const std::string type = text_of(event, "type");
+        // The row of the attempt and the packet counts are told elsewhere.
+        if (!type.empty() && type != "attempt" && type != "stream_counters")
+            sorted.push_back(event);
+    }
+    if (sorted.empty()) return;
+    std::stable_sort(sorted.begin(), sorted.end(), [](const json& a, const json& b) {
+        return text_of(a, "time") < text_of(b, "time");
+    });
+    std::vector<std::vector<std::string>> rows{{"TIME (UTC)", "EVENT", "STREAM", "WHAT"}};
+    for (std::size_t i = 0; i < std::min(sorted.size(), kMaxShown); ++i) {
+        const std::string time = text_of(sorted[i], "time");  // 2026-03-02T09:15:00.120Z
+        rows.push_back({time.size() < 23 ? time : time.substr(11, 12), text_of(sorted[i], "type"),
+                        text_of(sorted[i], "stream"), event_text(sorted[i])});
+    }
+    out << '\n';
+    print_table(out, rows);
+    if (sorted.size() > kMaxShown)
+        out << fmt::format("and {} more; `earshot export --format json` has all of them.\n",
+                           sorted.size() - kMaxShown);
 }
 
 void print_peers(std::ostream& out, const json& peers) {

@@ -9,7 +9,8 @@
 
 namespace earshot::app {
 
-// Control characters become '?': a caller's name must not move the cursor.
+// Control characters become '?', marks of direction and without width their number, "<U+202E>": a
+// caller's name must neither move the cursor nor show as another.
 std::string printable(std::string_view text);
 
 // Columns as wide as their widest cell, two spaces between; a column with numbers alone is aligned
@@ -24,6 +25,8 @@ std::string short_id(std::string_view id);
 void print_recordings(std::ostream& out, const nlohmann::json& recordings);
 void print_attempts(std::ostream& out, const nlohmann::json& attempts);
 void print_recording(std::ostream& out, const nlohmann::json& recording);
+// The answer of /recordings/ID/events, in the order of their times. Nothing without any.
+void print_events(std::ostream& out, const nlohmann::json& events);
 // A line a fault, with the part's name before it.
 void print_verification(std::ostream& out, const nlohmann::json& verification);
 // For a list that is as long as it was allowed to be: how to go on. Empty without rows.

@@ -214,6 +214,53 @@ TEST(Printable, LetsNothingMoveTheCursor) {
     EXPECT_EQ(printable("J\xc3\xbcrgen\xc2\x9b"), "J\xc3\xbcrgen?");
 }
 
+TEST(Printable, MakesVisibleWhatTurnsOrHidesText) {
+    EXPECT_EQ(printable("a\xe2\x80\xae"
+                        "b"),
+              "a<U+202E>b");
+    EXPECT_EQ(printable("\xe2\x81\xa6x\xe2\x80\x8b\xef\xbb\xbf"), "<U+2066>x<U+200B><U+FEFF>");
+    EXPECT_EQ(printable("\xf3\xa0\x81\x81"), "<U+E0041>");
+    EXPECT_EQ(printable("\xd8\x9c"), "<U+061C>");
+    // What names are made of stays: Persian with its joiner, an emoji.
+    const std::string name = "\xd9\x85\xdb\x8c\xe2\x80\x8c\xf0\x9f\x98\x80";
+    EXPECT_EQ(printable(name), name);
+}
+
+TEST(Printable, SurvivesEveryCutAndWhatIsNoUtf8) {
+    const std::string text = "\xc3\xbc\xe2\x80\xae\xf0\x9f\x98\x80";
+    for (std::size_t size = 0; size <= text.size(); ++size)
+        EXPECT_LE(printable(std::string_view(text).substr(0, size)).size(), 2 * size + 8);
+    EXPECT_EQ(printable("\xff\xc0\x80z"), "???z");
+    EXPECT_EQ(printable("\xe2\x28\xa1"), "?(?");
+}
+
+TEST(PrintEvents, TellsTimeWhatAndWhyInTheirOrder) {
+    std::ostringstream out;
+    print_events(out, json::parse(R"({"events":[
+        {"type":"call_ended","time":"2026-03-02T09:15:09.000Z","by":"peer","code":"bye","text":""},
+        {"type":"stream_counters","time":"2026-03-02T09:15:09.100Z","packets":3},
+        {"type":"sip_leniency","time":"2026-03-02T09:15:00.120Z","stream":1,"code":"no_label",
+         "what":"no a=label","done":"the index is taken","peer":"192.0.2.1:5060"},
+        {"type":"recording_paused","time":"2026-03-02T09:15:05.000Z","who":"ada",
+         "reason":"card\u202e","paused":false,"labels":["1","2"],"payload_types":[{"pt":0}]}]})"));
+    EXPECT_EQ(out.str(),
+              "\n  TIME (UTC)  EVENT             STREAM  WHAT\n"
+              "09:15:00.120  sip_leniency      1       no_label: no a=label; the index is taken\n"
+              "09:15:05.000  recording_paused          labels 1, 2, reason card<U+202E>, who ada\n"
+              "09:15:09.000  call_ended                bye, by peer\n");
+}
+
+TEST(PrintEvents, BoundsTheListAndSurvivesOddOnes) {
+    json events = json::array({1, json::object(), {{"type", 7}}});
+    for (int i = 0; i < 300; ++i) events.push_back({{"type", "dtmf"}});
+    std::ostringstream out;
+    print_events(out, {{"events", events}});
+    EXPECT_THAT(out.str(), HasSubstr("and 101 more"));
+    std::ostringstream none;
+    print_events(none, json::object());
+    EXPECT_EQ(none.str(), "");
+}
+
 TEST(PrintTable, AlignsColumns) {
     std::ostringstream out;
     print_table(out, {{"NAME", "LOST", "X"}, {"J\xc3\xbc", "5", ""}, {"abcdef", "123", "y"}});

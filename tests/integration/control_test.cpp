@@ -115,6 +115,9 @@ TEST_F(OperatorControl, P42_PauseIsInactiveAndResumeRecvonlyAndTheGapHasItsReaso
     EXPECT_EQ(event("recording_paused").value("access", ""), "token");
     EXPECT_EQ(event("control_answered").value("refused", true), false);
     EXPECT_FALSE(event("recording_resumed").is_null());
+    const std::string shown = server_.run({"show", id_}).out;
+    EXPECT_NE(shown.find("recording_paused"), std::string::npos) << shown;
+    EXPECT_NE(shown.find("card number"), std::string::npos) << shown;
 }
 
 TEST_F(OperatorControl, E25_APauseThatTheClientRefusesHoldsByDiscarding) {

@@ -303,6 +303,10 @@ TEST(CommandLine, ExitCodesAreThoseOfTheContract) {
     ASSERT_TRUE(server.start()) << server.log();
     EXPECT_EQ(server.run({"ls"}).exit_code, 0);
     EXPECT_EQ(server.run({"ls", "--nonsense"}).exit_code, 2);
+    EXPECT_EQ(server.run({"ls", "several", "words"}).exit_code, 0);
+    const Output unknown = server.run({"foo", "--json"});
+    EXPECT_EQ(unknown.exit_code, 2);
+    EXPECT_NE(unknown.err.find("\"foo\""), std::string::npos) << unknown.err;
     EXPECT_EQ(server.run({"show", "01234567-0000-7000-8000-000000000000"}).exit_code, 3);
     EXPECT_EQ(run_command({earshot_binary(), "ls", "--url",
                            "http://127.0.0.1:" + std::to_string(server.http_port())},
