@@ -43,6 +43,22 @@ export interface TrackPeaks {
     label: string;
     peaks: number[];
 }
+export interface TimelineEvent {
+    type: string;
+    time: string;
+    stream?: number;
+    [name: string]: unknown;
+}
+/** One INVITE, whatever became of it. */
+export interface Attempt {
+    id: string;
+    time: string;
+    from: string;
+    peer: string;
+    outcome: string;
+    sip_status: number;
+    reason: { code: string; text: string } | null;
+}
 export interface Verification {
     ok: boolean;
     problems: string[];
@@ -76,6 +92,10 @@ export function listRecordings(query: string, after: string): Promise<Recording[
     if (after) parameters.set('after', after);
     return request<{ recordings: Recording[] }>(`recordings?${parameters}`).then((page) => page.recordings);
 }
+export const loadEvents = (id: string) =>
+    request<{ events: TimelineEvent[] }>(`${recording(id)}/events`).then((body) => body.events);
+export const listAttempts = () =>
+    request<{ attempts: Attempt[] }>(`attempts?limit=${kPageSize}`).then((page) => page.attempts);
 export const listLive = () => request<{ calls: LiveCall[] }>('live').then((page) => page.calls);
 export const verify = (id: string) => request<Verification>(`${recording(id)}/verify`, { method: 'POST' });
 export const control = (id: string, verb: 'pause' | 'resume' | 'stop') =>

@@ -49,3 +49,42 @@ const kReasons = /** @type {Record<string, string>} */ ({
 export function gapText(reason) {
     return kReasons[reason] ?? reason;
 }
+
+// What the page tells elsewhere: the row of the attempt, the counts of packets.
+const kNotShown = ['attempt', 'stream_counters'];
+
+/**
+ * The events of a recording in the order of their times.
+ * @template {{ type: string, time: string }} T
+ * @param {T[]} events
+ */
+export function timeline(events) {
+    return events
+        .filter((event) => !kNotShown.includes(event.type))
+        .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
+}
+
+const kShownElsewhere = ['type', 'time', 'arrival_ns', 'stream', 'code', 'what', 'text', 'done', 'peer', 'call_id', 'session_ids'];
+
+/**
+ * What an event tells: the sentence first, then what was done, then the other facts by name.
+ * @param {Record<string, unknown>} event
+ */
+export function eventText(event) {
+    const sentence = [event.code, event.what ?? event.text].filter(Boolean).join(': ');
+    const facts = Object.entries(event)
+        .filter(([name, value]) => !kShownElsewhere.includes(name) && value !== false && value !== '')
+        .map(([name, value]) => [name, Array.isArray(value) ? value.filter((item) => typeof item === 'string').join(', ') : value])
+        .filter(([, value]) => value !== '' && value !== null && typeof value !== 'object')
+        .map(([name, value]) => `${name} ${value}`);
+    return [[sentence, event.done].filter(Boolean).join('; '), ...facts].filter(Boolean).join(', ');
+}
+
+/**
+ * The attempts that became no recording.
+ * @template {{ outcome: string }} T
+ * @param {T[]} attempts
+ */
+export function notRecorded(attempts) {
+    return attempts.filter((attempt) => !['recording', 'recorded', 'asked'].includes(attempt.outcome));
+}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { duration, gapTotals, parties, shortAor, who } from '../src/format.js';
+import { duration, eventText, gapTotals, notRecorded, parties, shortAor, timeline, who } from '../src/format.js';
 
 test('a duration is minutes and seconds, with hours when there are any', () => {
     assert.equal(duration(10_020), '0:10');
@@ -32,4 +32,30 @@ test('gaps are added up by reason', () => {
         { duration_ms: 2000, reason: 'paused' },
     ];
     assert.deepEqual(gapTotals(gaps), { lost: 60, paused: 2000 });
+});
+
+test('events are told in their order, by a sentence and the facts beside it', () => {
+    const events = [
+        { type: 'stream_counters', time: '2026-03-02T09:15:03.000Z' },
+        { type: 'call_ended', time: '2026-03-02T09:15:02.000Z' },
+        { type: 'recording_paused', time: '2026-03-02T09:15:01.000Z' },
+    ];
+    assert.deepEqual(
+        timeline(events).map((event) => event.type),
+        ['recording_paused', 'call_ended'],
+    );
+    assert.equal(
+        eventText({ type: 'sip_leniency', time: '', code: 'no_label', what: 'no a=label', done: 'the index is taken', peer: 'x' }),
+        'no_label: no a=label; the index is taken',
+    );
+    assert.equal(
+        eventText({ type: 'recording_paused', time: '', who: 'ada', reason: 'card', paused: false, list: ['a', 'b'], payload_types: [{}] }),
+        'who ada, reason card, list a, b',
+    );
+    assert.equal(eventText({ type: 'stream_removed', time: '', stream: 0 }), '');
+});
+
+test('what became no recording is told apart', () => {
+    const attempts = ['recorded', 'declined', 'asked', 'refused', 'recording'].map((outcome) => ({ outcome }));
+    assert.deepEqual(notRecorded(attempts), [{ outcome: 'declined' }, { outcome: 'refused' }]);
 });
