@@ -72,6 +72,7 @@ void CaptureLoop::on(AddStream& command) {
     stream->recording = open_recording(command.setup.key.recording);
     stream->phase = next_phase_++;
     plan_report(*stream, true);
+    stream->next_keep_alive = now_.steady + options_.keep_alive;
     const int granted = stream->sockets.rtp.receive_buffer_bytes();
     if (granted < options_.receive_buffer_bytes && !std::exchange(told_small_buffer_, true)) {
         log_.warning("The kernel gives smaller media buffers than configured (net.core.rmem_max)",
@@ -180,6 +181,7 @@ void CaptureLoop::tick() {
         if (stream->media == MediaClass::Bursty || turn % paced_ticks_ == 0) drain_rtp(*stream);
         if (turn % rtcp_ticks_ == 0) drain(*stream, SocketKind::Rtcp);
         if (now_.steady >= stream->next_report) send_report(*stream);
+        if (turn % rtcp_ticks_ == 0) send_keep_alive(*stream);
         if (turn % paced_ticks_ == 0 && stream->receiver.wants_probe()) send_probe(*stream);
     }
     ports_.refill(now_.steady);
@@ -331,6 +333,14 @@ void CaptureLoop::send_probe(Stream& stream) {
         store_event(stream, base::to_ns(now_.wall), probe_json(stream.key.stream, destination));
     stream.receiver.compose_probe(report_);
     static_cast<void>(stream.sockets.rtp.send(report_, destination));
+}
+
+void CaptureLoop::send_keep_alive(Stream& stream) {
+    if (options_.keep_alive.count() == 0 || now_.steady < stream.next_keep_alive) return;
+    if (!stream.receiver.wants_keep_alive(base::to_ns(now_.wall), options_.keep_alive)) return;
+    stream.next_keep_alive = now_.steady + options_.keep_alive;
+    stream.receiver.compose_keep_alive(report_);
+    static_cast<void>(stream.sockets.rtp.send(report_, *stream.receiver.keep_alive_destination()));
 }
 
 // --- streams and recordings ----------------------------------------------------------------------

@@ -86,6 +86,7 @@ private:
         journal::RecordingHandle recording;
         std::uint64_t phase = 0;  // spreads the drains over the ticks
         base::TimePoint next_report;
+        base::TimePoint next_keep_alive;
         StorageGap gap;  // packets == 0: none
         bool told_probe = false;
     };
@@ -120,6 +121,7 @@ private:
     void store_gap(Stream& stream);
     void send_report(Stream& stream);
     void send_probe(Stream& stream);
+    void send_keep_alive(Stream& stream);
     void plan_report(Stream& stream, bool initial);
 
     Stream* find(const StreamKey& key);

@@ -24,6 +24,7 @@ struct CaptureOptions {
     std::chrono::milliseconds paced_drain{200};
     std::chrono::milliseconds bursty_drain{20};
     std::chrono::milliseconds rtcp_drain{1000};
+    std::chrono::milliseconds keep_alive{15'000};  // RFC 6263 section 7: Tr; 0: none is sent
     std::chrono::milliseconds commit_interval{200};
     std::chrono::milliseconds stop_patience{5000};
 };

@@ -15,7 +15,7 @@ constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
 constexpr std::uint8_t kComfortNoiseType = 13;  // RFC 3551 table 4
 
-constexpr std::int64_t in_ns(std::chrono::seconds s) { return std::chrono::nanoseconds(s).count(); }
+constexpr std::int64_t in_ns(std::chrono::nanoseconds time) { return time.count(); }
 
 }  // namespace
 
@@ -79,6 +79,7 @@ void StreamReceiver::update(const StreamFormat& format, std::int64_t now_ns) {
     }
     if (format.remote_rtp != setup_.format.remote_rtp) {
         filter_.expect_change();
+        learned_rtp_.reset();
         learned_rtcp_.reset();
         if (setup_.probe) probes_left_ = kMaxProbes;
     }
@@ -176,6 +177,7 @@ void StreamReceiver::accept(base::ByteView bytes, const rtp::RtpHeader& header,
     note_source(header.ssrc, source, arrival_ns);
     note_contributors(bytes, header, arrival_ns);
     probes_left_ = 0;
+    learned_rtp_ = source;
 
     const PayloadEntry& payload = payloads_[header.payload_type];
     if (payload.kind == PayloadKind::TelephoneEvent) {
@@ -242,6 +244,15 @@ void StreamReceiver::note_description(const rtp::SourceDescription& chunk,
         .arrival_ns = arrival_ns, .ssrc = chunk.ssrc, .cname = cname, .same_as = same_as});
 }
 
+bool StreamReceiver::wants_keep_alive(std::int64_t now_ns, std::chrono::milliseconds idle) const {
+    return !rtcp_mux_ && now_ns - counters_.last_arrival_ns >= in_ns(idle) &&
+           keep_alive_destination().has_value();
+}
+
+std::optional<base::NetAddress> StreamReceiver::keep_alive_destination() const {
+    return learned_rtp_ ? learned_rtp_ : probe_destination();
+}
+
 bool StreamReceiver::wants_probe() const {
     return probes_left_ > 0 && !is_paused_ && probe_destination().has_value();
 }
@@ -254,6 +265,10 @@ std::optional<base::NetAddress> StreamReceiver::probe_destination() const {
 
 void StreamReceiver::compose_probe(base::Bytes& out) {
     --probes_left_;
+    compose_keep_alive(out);
+}
+
+void StreamReceiver::compose_keep_alive(base::Bytes& out) {
     std::uint8_t unused = 127;  // dynamic payload types: RFC 3551 section 3
     while (unused > 96 && payloads_[unused].accepted_until_ns == kForever) --unused;
     rtp::RtpHeader header;

@@ -132,6 +132,16 @@ public:
     // A client behind a symmetric NAT may wait for a packet of ours (Q35). The probe is RFC 6263
     // section 4.6's: RTP without payload, of a payload type that was not negotiated, so that every
     // receiver discards it. It goes to the signalled address and nowhere else.
+    // RFC 6263: a flow in which nothing has come for `idle` wants a packet of ours, so that NATs
+    // and firewalls keep its binding (P-68, P-111). Where RTCP shares the port our reports are that
+    // packet (section 4.3).
+    bool wants_keep_alive(std::int64_t now_ns, std::chrono::milliseconds idle) const;
+    // Where the stream came from last; before it came, where its SDP says.
+    std::optional<base::NetAddress> keep_alive_destination() const;
+    // RTP without payload, of a type that was not negotiated: every receiver discards it (section
+    // 4.6).
+    void compose_keep_alive(base::Bytes& out);
+
     bool wants_probe() const;
     std::optional<base::NetAddress> probe_destination() const;
     void compose_probe(base::Bytes& out);
@@ -186,6 +196,7 @@ private:
     std::array<PayloadEntry, 128> payloads_;
     bool any_payload_ = false;
     base::NetAddress remote_rtcp_;
+    std::optional<base::NetAddress> learned_rtp_;
     std::optional<base::NetAddress> learned_rtcp_;
     bool rtcp_mux_ = false;
 

@@ -525,6 +525,31 @@ TEST_F(StreamReceiverTest, Q35_GivesUpAfterItsLimitAndStartsAnewWithANewAddress)
     EXPECT_FALSE(receiver->wants_probe());
 }
 
+TEST_F(StreamReceiverTest, P68_P111_AnIdleFlowWantsAPacketThatEveryReceiverDiscards) {
+    using std::chrono::seconds;
+    EXPECT_EQ(receiver->keep_alive_destination(), peer);  // nothing came: where the SDP says
+    EXPECT_TRUE(receiver->wants_keep_alive(now_ns, seconds{15}));
+    talk(1, 1, 10);
+    EXPECT_FALSE(receiver->wants_keep_alive(now_ns, seconds{15}));
+    now_ns += 16'000 * kMs;
+    EXPECT_TRUE(receiver->wants_keep_alive(now_ns, seconds{15}));
+    Bytes packet;
+    receiver->compose_keep_alive(packet);
+    const auto header = rtp::parse_rtp(packet);
+    ASSERT_TRUE(header);
+    EXPECT_EQ(header->payload_type, 127);
+    EXPECT_EQ(header->payload_size, 0U);
+    receiver->pause(now_ns);
+    receiver->settle_pause();
+    EXPECT_TRUE(receiver->wants_keep_alive(now_ns, seconds{15}));  // held: it will go on
+}
+
+TEST_F(StreamReceiverTest, P68_AFlowThatRtcpSharesNeedsNoPacketMore) {
+    setup.format.rtcp_mux = true;
+    make();
+    EXPECT_FALSE(receiver->wants_keep_alive(now_ns, std::chrono::seconds{15}));
+}
+
 TEST_F(StreamReceiverTest, Q37_ReportsGoOnThroughSilenceAndPause) {
     talk(1, 1, 50);
     receiver->pause(now_ns);

@@ -349,6 +349,24 @@ TEST_F(CaptureTest, Q35_ProbesAPeerThatWaitsForMediaAndStopsWhenItSends) {
     EXPECT_NE(events(0).find(R"("type":"media_probed")"), std::string::npos) << events(0);
 }
 
+TEST_F(CaptureTest, P68_P111_KeepsTheBindingOfAnIdleFlowOpen) {
+    options.keep_alive = milliseconds(100);
+    start();
+    StreamSetup idle = setup(0);
+    idle.format.remote_rtcp = *base::parse_net_address("127.0.0.1:9");
+    idle.paused = true;
+    const auto ports = worker->open_stream(idle);
+    ASSERT_TRUE(ports);
+    io::DatagramBatch batch(4, 1500);
+    for (int i = 0; i < 2; ++i) {  // again and again
+        ASSERT_TRUE(wait_for([&] { return sender->receive(batch) > 0; }));
+        EXPECT_EQ(batch.datagrams()[0].source, ports->rtp);
+        const auto header = rtp::parse_rtp(batch.datagrams()[0].bytes);
+        ASSERT_TRUE(header);
+        EXPECT_EQ(header->payload_size, 0U);
+    }
+}
+
 TEST_F(CaptureTest, Q34_LatePacketsOfACallNeverReachTheNextOne) {
     options.last_port = kFirstPort + 3;  // two pairs: the freed one would be taken at once
     start();
