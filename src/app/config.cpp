@@ -78,6 +78,16 @@ std::string set_advertised(std::vector<NetAddress>& addresses, std::string_view 
     return {};
 }
 
+std::string set_dns(std::string& servers, std::string_view text) {
+    servers = text;
+    while (!text.empty()) {
+        const std::string_view one = base::trim(base::take_until(text, ','));
+        if (!base::parse_host(one, 0) && !base::parse_net_address(one))
+            return "is not an address: expected literal IPs, with or without a port";
+    }
+    return {};
+}
+
 template <class T>
 std::string set_number(T& target, std::string_view text, std::uint64_t low, std::uint64_t high) {
     const auto value = base::parse_number<std::uint64_t>(text);
@@ -151,6 +161,9 @@ constexpr std::array kKeys{
     Key{"sip", "advertised_address", Kind::Text, "",
         "IP addresses that clients see (NAT): one IPv4, one IPv6; a port if it differs",
         [](ServerConfig& c, std::string_view t) { return set_advertised(c.advertised, t); }},
+    Key{"sip", "dns_servers", Kind::Text, "",
+        "DNS servers that are asked where a client's host name leads; empty: the system's",
+        [](ServerConfig& c, std::string_view t) { return set_dns(c.dns_servers, t); }},
     Key{"sip", "insecure", Kind::Flag, "false",
         "take SIP from everyone although the listener is not loopback",
         [](ServerConfig& c, std::string_view t) { return set_flag(c.insecure, t); }},
@@ -192,6 +205,9 @@ constexpr std::array kKeys{
         [](ServerConfig& c, std::string_view t) { return set_address(c.http_listen, t); }},
     Key{"media", "ports", Kind::Text, "10000-19999", "UDP ports for RTP (even) and RTCP (odd)",
         [](ServerConfig& c, std::string_view t) { return set_ports(c.media_ports, t); }},
+    Key{"media", "keep_alive_s", Kind::Number, "15",
+        "an RTP flow that is idle for so long gets a packet (RFC 6263); 0: none does",
+        [](ServerConfig& c, std::string_view t) { return set_number(c.keep_alive, t, 0, 3600); }},
     Key{"storage", "data", Kind::Text, "./earshot-data", "directory of all data",
         [](ServerConfig& c, std::string_view t) {
             c.data = std::filesystem::path(std::string(t));

@@ -314,6 +314,9 @@ private:
         if (action.is_final && !is_invite) by_transaction_.erase(action.transaction.value);
     }
     void obey(sip::TransactionTimedOut& action) { on_failure(action.transaction, true); }
+    void obey(const sip::LocateTarget& action) {
+        agent_.on_located(clock_.now().steady, action.transaction, {});
+    }
     void obey(sip::TransportFailed& action) { on_failure(action.transaction, false); }
     void obey(sip::DialogEnded& action) {
         const auto index = find({}, action.dialog);

@@ -171,7 +171,7 @@ private:
             listens.push_back({.transport = sip::Transport::Udp, .address = address});
             listens.push_back({.transport = sip::Transport::Tcp, .address = address});
         }
-        auto loop = transport::SipLoop::create(listens, log_);
+        auto loop = transport::SipLoop::create(listens, log_, {.dns_servers = config_.dns_servers});
         if (!loop) return loop.error();
         loop_ = std::move(*loop);
         return std::nullopt;
@@ -211,6 +211,7 @@ private:
                                     .last_port = config_.media_ports.high,
                                     .max_port_pairs = max_port_pairs_,
                                     .cname = "earshot@" + random_.token(6),
+                                    .keep_alive = config_.keep_alive,
                                     .commit_interval = config_.commit_interval},
             journal_->writer(), notices_, clock_, capture_random_, log_);
     }

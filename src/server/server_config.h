@@ -52,7 +52,10 @@ struct ServerConfig {
     std::vector<base::NetAddress> advertised;
     base::NetAddress http_listen;
     PortRange media_ports;
+    std::chrono::seconds keep_alive{15};  // of idle RTP flows (RFC 6263); 0: none
     std::filesystem::path data = "./earshot-data";
+
+    std::string dns_servers;  // HOST[:PORT] separated by commas; empty: the system's
 
     bool insecure = false;  // take SIP from any address although the listener is not loopback
     bool strict = false;    // refuse what the standards do not allow instead of noting it

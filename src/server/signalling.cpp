@@ -5,6 +5,7 @@
 #include "archive/summary.h"
 #include "base/text.h"
 #include "server/attempt_record.h"
+#include "sip/dialog.h"
 #include "sip/parser.h"
 #include "sip/redact.h"
 #include "siprec/server_answers.h"
@@ -61,6 +62,8 @@ void Signalling::reload(const ServerConfig& config) {
     config_.advertised = old.advertised;
     config_.http_listen = old.http_listen;
     config_.media_ports = old.media_ports;
+    config_.keep_alive = old.keep_alive;
+    config_.dns_servers = old.dns_servers;
     config_.data = old.data;
     config_.commit_interval = old.commit_interval;
 }
@@ -72,6 +75,9 @@ void Signalling::on_bytes(const sip::Flow& flow, base::Bytes&& bytes) {
     sip::ParsedMessage parsed = sip::parse_message(std::move(bytes));
     switch (parsed.verdict) {
         case sip::Verdict::Good:
+            if (parsed.message.is_request())
+                if (const auto alias = sip::alias_of(flow, parsed.message.top_via()))
+                    d_.loop.add_alias(flow, *alias);
             agent_->on_message(now.steady, flow, std::move(parsed.message));
             break;
         case sip::Verdict::Refuse:
@@ -368,6 +374,14 @@ void Signalling::handle(sip::TransportFailed& action) {
         call->session->on_request_not_sent(d_.clock.now());
         run_session(*call);
     }
+}
+
+void Signalling::handle(sip::LocateTarget& action) {
+    d_.loop.locate(action.uri, d_.random,
+                   [this, transaction = action.transaction](std::vector<sip::Target> targets) {
+                       agent_->on_located(d_.clock.now().steady, transaction, std::move(targets));
+                       drain();
+                   });
 }
 
 void Signalling::handle(sip::DialogEnded& action) {

@@ -109,6 +109,7 @@ private:
     void handle(sip::ResponseArrived& action);
     void handle(sip::TransactionTimedOut& action);
     void handle(sip::TransportFailed& action);
+    void handle(sip::LocateTarget& action);
     void handle(sip::DialogEnded& action);
     void answer_outside_dialog(sip::RequestArrived& request);
     void take_invite(sip::RequestArrived& request);

@@ -97,6 +97,7 @@ void Agent::Core::send(const Transaction& transaction, const SharedBytes& bytes,
 
 bool Agent::Core::finish(base::TimePoint now, Transaction& transaction, const Step& step) {
     if (step.resend && transaction.last != nullptr) send(transaction, transaction.last, true);
+    if ((step.timed_out || step.transport_failed) && fails_over(now, transaction)) return false;
     if (step.timed_out || step.transport_failed) {
         if (!transaction.is_hidden && step.timed_out) {
             actions_.emplace_back(TransactionTimedOut{transaction.id, transaction.dialog});
@@ -245,6 +246,10 @@ void Agent::on_flow_closed(base::TimePoint now, const Flow& flow) {
 }
 void Agent::on_send_failed(base::TimePoint now, TransactionId transaction) {
     core_->on_send_failed(now, transaction);
+}
+void Agent::on_located(base::TimePoint now, TransactionId transaction,
+                       std::vector<Target> targets) {
+    core_->on_located(now, transaction, std::move(targets));
 }
 void Agent::on_time(base::TimePoint now) { core_->on_time(now); }
 std::optional<base::TimePoint> Agent::deadline() const { return core_->deadline(); }

@@ -22,6 +22,7 @@
 #include "base/time.h"
 #include "sip/flow.h"
 #include "sip/message.h"
+#include "sip/server_location.h"
 
 namespace earshot::sip {
 
@@ -77,7 +78,9 @@ struct OutOfDialogSpec {
     std::string from_tag{};             // the same; both and CSeq of a request that is sent again
     std::uint32_t cseq = 1;             // with credentials stay or go up (§22.2)
     std::vector<std::string> routes{};  // preloaded Route values: "<sip:proxy;lr>"
-    Flow flow{};                        // transport, listener and address to send to
+    // Transport, listener and address to send to. Without an address it is looked for
+    // (LocateTarget): by the first Route, or the request URI.
+    Flow flow{};
     std::vector<ExtraHeader> headers{};
     std::string content_type{};
     std::string body{};
@@ -172,6 +175,13 @@ struct TransportFailed {
     DialogId dialog{};
 };
 
+// A request of ours goes to a host name, or its flow was left open: say where that is by
+// on_located(), at once or later. It waits, without a timer, until then.
+struct LocateTarget {
+    TransactionId transaction{};
+    std::string uri{};
+};
+
 // The dialog is forgotten: its BYE was answered with 2xx by us, or finally or not at all by the
 // peer; its INVITE failed; or end_dialog(). Nothing that still names it concerns the TU.
 struct DialogEnded {
@@ -180,7 +190,7 @@ struct DialogEnded {
 
 using Action =
     std::variant<SendBytes, RequestArrived, InviteRefused, CancelArrived, AckArrived, NoAck,
-                 ResponseArrived, TransactionTimedOut, TransportFailed, DialogEnded>;
+                 ResponseArrived, TransactionTimedOut, TransportFailed, LocateTarget, DialogEnded>;
 
 // ---- configuration ----------------------------------------------------------------------------
 
@@ -238,6 +248,10 @@ public:
     void on_flow_closed(base::TimePoint now, const Flow& flow);
     // Bytes for `transaction` could not be sent (connect refused, ICMP error): the TU hears of it.
     void on_send_failed(base::TimePoint now, TransactionId transaction);
+    // The targets of a LocateTarget in the order in which they are to be tried (ServerLocation has
+    // them); empty: nothing was found. When one does not answer, or by 503, the next is tried, and
+    // is not tried first for a while (RFC 3263 §4.3); the TU hears only the last outcome.
+    void on_located(base::TimePoint now, TransactionId transaction, std::vector<Target> targets);
     void on_time(base::TimePoint now);
     std::optional<base::TimePoint> deadline() const;
 

@@ -14,8 +14,18 @@ namespace {
 constexpr std::size_t kBranchBytes = 12;
 constexpr std::size_t kTagBytes = 8;
 constexpr std::size_t kCallIdBytes = 16;
+constexpr int kServiceUnavailable = 503;  // RFC 3263 §4.3: the next target, please
 
 bool is_sendable(Method method) { return method != Method::Ack && method != Method::Cancel; }
+
+bool is_success(int status) { return status >= 200 && status < 300; }
+
+// From or To of a new dialog: in brackets, so that parameters of the URI stay the URI's (§20).
+std::string bracketed(const std::string& party) {
+    return party.find('<') == std::string::npos ? "<" + party + ">" : party;
+}
+
+}  // namespace
 
 bool needs_contact(std::string_view method) {
     switch (find_method(method)) {
@@ -29,15 +39,6 @@ bool needs_contact(std::string_view method) {
             return false;
     }
 }
-
-bool is_success(int status) { return status >= 200 && status < 300; }
-
-// From or To of a new dialog: in brackets, so that parameters of the URI stay the URI's (§20).
-std::string bracketed(const std::string& party) {
-    return party.find('<') == std::string::npos ? "<" + party + ">" : party;
-}
-
-}  // namespace
 
 std::string write_request(const RequestHead& head, const RequestSpec& spec,
                           std::string_view contact, std::string_view product) {
@@ -72,23 +73,30 @@ void Agent::Core::set_via(RequestHead& head, const Flow& flow) {
     head.via = "SIP/2.0/";
     head.via.append(via_name(flow.transport)).append(" ").append(listener(flow).sent_by);
     head.via.append(";rport;branch=").append(head.branch);
+    if (is_reliable(flow.transport)) head.via.append(";alias");  // RFC 5923: ask us over it, too
 }
 
 Key Agent::Core::client_key(std::string_view branch, std::string_view method) const {
     return hasher().add(branch).add(method).finish();
 }
 
-Transaction& Agent::Core::add_client(base::TimePoint now, const Flow& flow, RequestHead head,
-                                     SharedBytes bytes, DialogId dialog) {
-    const bool reliable = is_reliable(flow.transport);
-    const Method method = find_method(head.method);
-    const Key key = client_key(head.branch, head.method);
+std::unique_ptr<Transaction> Agent::Core::make_client(base::TimePoint now, Method method,
+                                                      bool reliable) {
     auto transaction = std::make_unique<Transaction>(
         method == Method::Invite ? Transaction::Machine(InviteClient(now, reliable))
                                  : Transaction::Machine(NonInviteClient(now, reliable)));
+    transaction->method = method;
+    return transaction;
+}
+
+Transaction& Agent::Core::add_client(base::TimePoint now, const Flow& flow, RequestHead head,
+                                     SharedBytes bytes, DialogId dialog) {
+    const Method method = find_method(head.method);
+    const Key key = client_key(head.branch, head.method);
+    std::unique_ptr<Transaction> transaction =
+        make_client(now, method, is_reliable(flow.transport));
     transaction->flow = flow;
     transaction->cseq = head.cseq;
-    transaction->method = method;
     transaction->dialog = dialog;
     transaction->last = std::move(bytes);
     if (method == Method::Invite) {
@@ -119,13 +127,28 @@ base::Result<TransactionId> Agent::Core::start_request(base::TimePoint now,
     head.call_id = spec.call_id.empty() ? random_.token(kCallIdBytes) : spec.call_id;
     head.cseq = spec.cseq;
     head.routes = spec.routes;
+    RequestSpec rest{spec.method, spec.headers, spec.content_type, spec.body};
+    if (spec.flow.remote.is_unspecified()) {
+        std::string hop = spec.routes.empty() ? spec.request_uri : uri_of(spec.routes.front());
+        return locate(now, std::move(head), std::move(rest), std::move(hop), {}).id;
+    }
     set_via(head, spec.flow);
-    const RequestSpec rest{spec.method, spec.headers, spec.content_type, spec.body};
     auto bytes = std::make_shared<const std::string>(write_request(
         head, rest, needs_contact(spec.method) ? contact(spec.flow) : "", config_.product));
     Transaction& transaction = add_client(now, spec.flow, std::move(head), std::move(bytes), {});
     if (transaction.invite != nullptr) transaction.invite->has_offer = !spec.content_type.empty();
     return transaction.id;
+}
+
+Transaction& Agent::Core::start_in_dialog(base::TimePoint now, const Dialog& dialog,
+                                          RequestHead head, const RequestSpec& spec) {
+    if (std::string name = next_hop_name(dialog); !name.empty())
+        return locate(now, std::move(head), spec, std::move(name), dialog.id);
+    const Flow flow = next_flow(dialog, config_.listeners);
+    set_via(head, flow);
+    auto bytes = std::make_shared<const std::string>(write_request(
+        head, spec, needs_contact(spec.method) ? contact(flow) : "", config_.product));
+    return add_client(now, flow, std::move(head), std::move(bytes), dialog.id);
 }
 
 base::Result<TransactionId> Agent::Core::send_request(base::TimePoint now, DialogId id,
@@ -141,13 +164,9 @@ base::Result<TransactionId> Agent::Core::send_request(base::TimePoint now, Dialo
     if (invite && (dialog->invite_in || dialog->invite_out)) {
         return base::Error{base::Errc::Refused, "SIP: another INVITE is pending"};
     }
-    const Flow flow = next_flow(*dialog, config_.listeners);
     RequestHead head = dialog->request_head(spec.method);
     head.cseq = ++dialog->local_cseq;
-    set_via(head, flow);
-    auto bytes = std::make_shared<const std::string>(write_request(
-        head, spec, needs_contact(spec.method) ? contact(flow) : "", config_.product));
-    Transaction& transaction = add_client(now, flow, std::move(head), std::move(bytes), id);
+    Transaction& transaction = start_in_dialog(now, *dialog, std::move(head), spec);
     dialog->is_ending = method == Method::Bye;
     if (invite) {
         dialog->invite_out = transaction.id;
@@ -219,6 +238,8 @@ void Agent::Core::on_response(base::TimePoint now, const Flow& flow, Message&& m
     }
     const int status = message.status();
     const Step step = std::get<NonInviteClient>(transaction.machine).on_response(now, status);
+    if (step.to_tu && status == kServiceUnavailable && fails_over(now, transaction)) return;
+    if (step.to_tu) keep_target(transaction);
     if (step.to_tu && !transaction.is_hidden) {
         Dialog* dialog = find(transaction.dialog);
         if (dialog != nullptr && is_reliable(flow.transport)) {
@@ -259,6 +280,8 @@ void Agent::Core::on_invite_response(base::TimePoint now, const Flow& flow,
         finish(now, transaction, step);
         return;
     }
+    if (status == kServiceUnavailable && fails_over(now, transaction)) return;
+    keep_target(transaction);
     ClientInvite::Fork* fork = fork_of(flow, transaction, message);
     const bool names_none = status == 100 || status >= 300;  // about the INVITE, not a fork
     DialogId dialog_id = names_none ? transaction.dialog : DialogId{};

@@ -12,6 +12,7 @@
 #include "sip/builder.h"
 #include "sip/dialog.h"
 #include "sip/key_hash.h"
+#include "sip/quarantine.h"
 #include "sip/slot_table.h"
 #include "sip/transaction.h"
 
@@ -33,6 +34,16 @@ struct ClientInvite {
     bool is_cancel_sent = false;
 };
 
+// A request of ours whose place has to be found (RFC 3263): what it is written from, for each
+// target anew.
+struct Delivery {
+    RequestHead head{};
+    RequestSpec spec{};
+    bool is_located = false;
+    std::vector<Target> targets{};    // not tried yet, the next one first
+    std::optional<Target> current{};  // none: unlocated, or the flow of the dialog
+};
+
 struct Transaction {
     using Machine = std::variant<InviteClient, NonInviteClient, InviteServer, NonInviteServer>;
 
@@ -52,6 +63,7 @@ struct Transaction {
     std::string local_tag;                 // server, outside a dialog
     std::unique_ptr<Message> request;      // server, until the final response
     std::unique_ptr<ClientInvite> invite;  // client INVITE
+    std::unique_ptr<Delivery> delivery;    // client, where its target is located
     bool is_server() const { return machine.index() >= 2; }
 };
 
@@ -65,6 +77,7 @@ public:
                         std::string_view phrase = {}, bool with_retry_after = false);
     void on_flow_closed(base::TimePoint now, const Flow& flow);
     void on_send_failed(base::TimePoint now, TransactionId id);
+    void on_located(base::TimePoint now, TransactionId id, std::vector<Target> targets);
     void on_time(base::TimePoint now);
     std::optional<Action> poll_action();
 
@@ -125,6 +138,10 @@ private:
     Key client_key(std::string_view branch, std::string_view method) const;
     Transaction& add_client(base::TimePoint now, const Flow& flow, RequestHead head,
                             SharedBytes bytes, DialogId dialog);
+    Transaction& start_in_dialog(base::TimePoint now, const Dialog& dialog, RequestHead head,
+                                 const RequestSpec& spec);
+    static std::unique_ptr<Transaction> make_client(base::TimePoint now, Method method,
+                                                    bool reliable);
     void send_cancel(base::TimePoint now, Transaction& transaction);
     void on_invite_response(base::TimePoint now, const Flow& flow, Transaction& transaction,
                             Message&& message);
@@ -138,6 +155,14 @@ private:
     void close_invite(base::TimePoint now, Transaction& transaction);
     std::string contact(const Flow& flow) const;
 
+    // ---- agent_delivery.cpp
+    Transaction& locate(base::TimePoint now, RequestHead head, RequestSpec spec, std::string uri,
+                        DialogId dialog);
+    bool try_next_target(base::TimePoint now, Transaction& transaction);
+    void start_client(base::TimePoint now, Transaction& transaction, const Flow& flow);
+    bool fails_over(base::TimePoint now, Transaction& transaction);
+    void keep_target(const Transaction& transaction);
+
     AgentConfig config_;
     base::Random& random_;
     std::uint64_t secret_low_;
@@ -149,6 +174,7 @@ private:
     std::unordered_map<Key, std::uint64_t, KeyHash> dialog_keys_;
     std::unordered_set<Key, KeyHash> merge_keys_;
     std::set<std::pair<std::uint64_t, std::uint64_t>> connection_users_;  // connection, token
+    Quarantine quarantine_;
     TimerQueue timers_;
     std::deque<Action> actions_;
 };
@@ -158,6 +184,7 @@ constexpr std::uint64_t token_of(TransactionId id) { return id.value << 1; }
 constexpr std::uint64_t token_of(DialogId id) { return id.value << 1 | 1; }
 
 // The whole of a request; `extra` and the body as the TU gave them.
+bool needs_contact(std::string_view method);
 std::string write_request(const RequestHead& head, const RequestSpec& spec,
                           std::string_view contact, std::string_view product);
 

@@ -121,10 +121,11 @@ private:
     }
 
     void start(unsigned command) {
-        const auto id = agent_.start_request(now_, {.request_uri = "sip:b@192.0.2.9",
-                                                    .from = "sip:a@192.0.2.1",
-                                                    .to = "sip:b@192.0.2.9",
-                                                    .flow = flow(command)});
+        const auto id =
+            agent_.start_request(now_, {.request_uri = "sip:b@192.0.2.9",
+                                        .from = "sip:a@192.0.2.1",
+                                        .to = "sip:b@192.0.2.9",
+                                        .flow = command % 5 == 0 ? Flow{} : flow(command)});
         if (id) ours_ = *id;
     }
 
@@ -145,6 +146,10 @@ private:
                 check(*send);
             } else if (const auto* request = std::get_if<RequestArrived>(&*action)) {
                 requests_.push_back(request->transaction);
+            } else if (const auto* locate = std::get_if<LocateTarget>(&*action)) {
+                agent_.on_located(now_, locate->transaction,
+                                  {{Transport::Udp, *base::parse_net_address("192.0.2.9:5060")},
+                                   {Transport::Tcp, *base::parse_net_address("192.0.2.8:5060")}});
             } else if (const auto* response = std::get_if<ResponseArrived>(&*action)) {
                 if (response->dialog) dialogs_.push_back(response->dialog);
             }

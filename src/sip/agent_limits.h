@@ -1,6 +1,7 @@
 // Limits of the agent on what peers can make it keep.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -14,5 +15,10 @@ inline constexpr std::size_t kMaxForksPerInvite = 16;   // dialogs that answers 
 inline constexpr std::uint32_t kRetryAfterS = 10;       // of a 503 for want of room
 inline constexpr std::uint32_t kMaxRetryAfterS = 10;    // of a 500: random 0-10 s, RFC 3261 §14.2
 inline constexpr std::uint32_t kMaxForwards = 70;       // RFC 3261 §8.1.1.6
+inline constexpr std::size_t kMaxHostBytes = 253;       // of a name, RFC 1035 §3.1
+inline constexpr std::size_t kMaxTargets = 16;          // that one name leads to
+inline constexpr std::size_t kMaxDnsQuestions = 32;     // for one name
+inline constexpr std::size_t kMaxQuarantined = 256;     // targets that did not answer
+inline constexpr std::chrono::seconds kQuarantineTime{60};
 
 }  // namespace earshot::sip

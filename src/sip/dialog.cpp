@@ -27,11 +27,6 @@ std::string with_tag(std::string_view party, std::string_view tag) {
     return value;
 }
 
-std::string uri_of(std::string_view name_addr) {
-    const auto parsed = parse_name_addr(name_addr);
-    return std::string(parsed ? parsed->uri : name_addr);
-}
-
 std::optional<Transport> transport_of(const Uri& uri) {
     if (uri.scheme == UriScheme::Sips) return Transport::Tls;
     const auto name = uri.param("transport");
@@ -51,6 +46,11 @@ std::optional<std::string> contact_uri(const Message& message) {
 }
 
 }  // namespace
+
+std::string uri_of(std::string_view name_addr) {
+    const auto parsed = parse_name_addr(name_addr);
+    return std::string(parsed ? parsed->uri : name_addr);
+}
 
 bool Dialog::accept_cseq(std::uint32_t number) {
     if (remote_cseq && number < *remote_cseq) return false;
@@ -111,6 +111,14 @@ void set_uac_routes(Dialog& dialog, const Message& response) {
     std::reverse(dialog.routes.begin(), dialog.routes.end());
 }
 
+std::string next_hop_name(const Dialog& dialog) {
+    if (is_reliable(dialog.flow.transport) && dialog.flow.connection != 0) return {};
+    std::string hop = dialog.routes.empty() ? dialog.remote_target : uri_of(dialog.routes.front());
+    const auto uri = parse_uri(hop);
+    if (!uri || !uri->is_sip() || base::parse_host(uri->host, 0)) return {};
+    return hop;
+}
+
 Flow next_flow(const Dialog& dialog, const std::vector<AgentListener>& listeners) {
     if (is_reliable(dialog.flow.transport) && dialog.flow.connection != 0) return dialog.flow;
     const std::string hop =
@@ -141,6 +149,15 @@ Flow response_flow(const Flow& source, const Via& top_via) {
     flow.remote.port = top_via.port.value_or(kDefaultPort);
     if (flow.remote.port == 0) flow.remote.port = source.remote.port;
     return flow;
+}
+
+std::optional<base::NetAddress> alias_of(const Flow& source, const Via& top_via) {
+    if (!is_reliable(source.transport) || !find_param(top_via.params, "alias")) return std::nullopt;
+    base::NetAddress address = source.remote;
+    address.port = top_via.port.value_or(default_port(source.transport));
+    const auto named = base::parse_host(top_via.host, 0);
+    if (address.port == 0 || (named && !named->same_host(address))) return std::nullopt;
+    return address;
 }
 
 bool fits_dialog(const Message& invite) {

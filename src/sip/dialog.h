@@ -85,9 +85,18 @@ void set_uac_routes(Dialog& dialog, const Message& response);
 // Route or the remote target, else (a name, nothing readable) where it last heard from the peer.
 Flow next_flow(const Dialog& dialog, const std::vector<AgentListener>& listeners);
 
+// The URI of that hop when its host is a name that has to be looked for; else empty.
+std::string next_hop_name(const Dialog& dialog);
+// The URI in a name-addr; of anything else the text itself.
+std::string uri_of(std::string_view name_addr);
+
 // Where a response goes: RFC 3261 §18.2.2, RFC 3581 §4. `maddr` is not obeyed: it would let anyone
 // aim our responses.
 Flow response_flow(const Flow& source, const Via& top_via);
+
+// RFC 5923: the address at which its peer wants to be asked over the stream that this request came
+// on. Only the host that it came from can be meant, so that nobody takes what is another's.
+std::optional<base::NetAddress> alias_of(const Flow& source, const Via& top_via);
 
 // Whether what a dialog would keep of this INVITE is within agent_limits.h.
 bool fits_dialog(const Message& invite);

@@ -12,7 +12,8 @@ inline constexpr std::size_t kMaxConnectionsPerHost = 128;
 inline constexpr std::size_t kMaxQueuedBytesPerConnection =
     1U << 20;  // a peer that does not read is closed
 inline constexpr std::size_t kMaxDatagramBytes = 65535;
-inline constexpr std::size_t kDatagramsAtOnce = 8;  // by one system call
+inline constexpr std::size_t kMaxKeepAliveBytes = 4;  // no SIP: CRLF, or the zeros that some send
+inline constexpr std::size_t kDatagramsAtOnce = 8;    // by one system call
 inline constexpr std::size_t kDatagramsPerTurn =
     64;  // then timers and other sockets have their turn
 
@@ -23,5 +24,7 @@ inline constexpr std::chrono::seconds kMessageTime{
 inline constexpr std::chrono::seconds kConnectTime{8};
 inline constexpr std::chrono::milliseconds kAcceptPause{100};  // after an accept that failed
 inline constexpr std::chrono::hours kIdleTime{2};  // between messages; a dialog may rest for long
+inline constexpr std::chrono::milliseconds kDnsTryTime{1500};  // doubled with each further try
+inline constexpr int kDnsTries = 2;                            // of each server
 
 }  // namespace earshot::transport

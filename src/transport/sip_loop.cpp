@@ -17,7 +17,9 @@
 #include <unordered_map>
 
 #include "io/udp_socket.h"
+#include "transport/dns_resolver.h"
 #include "transport/limits.h"
+#include "transport/stun_binding.h"
 
 namespace earshot::transport {
 
@@ -58,7 +60,8 @@ Reason bind_reason(const Listen& listen, const error_code& error) {
 
 class SipLoop::Impl {
 public:
-    explicit Impl(base::Log& log) : log_(log), timer_(io_), signals_(io_) {}
+    Impl(base::Log& log, SipLoopOptions options)
+        : log_(log), options_(std::move(options)), timer_(io_), signals_(io_) {}
 
     std::optional<Reason> bind(const std::vector<Listen>& listens) {
         for (const Listen& listen : listens) {
@@ -97,6 +100,25 @@ public:
             send_on_stream(flow, std::move(bytes), transaction);
     }
 
+    void add_alias(const sip::Flow& flow, const NetAddress& address) {
+        const auto found = connections_.find(flow.connection);
+        if (found == connections_.end() || found->second->alias == address) return;
+        drop_alias(*found->second);
+        found->second->alias = address;
+        by_remote_[address] = flow.connection;
+    }
+
+    void locate(const std::string& uri, base::Random& random, Located found) {
+        std::vector<sip::Transport> transports;
+        for (const auto& listener : listeners_)
+            if (std::find(transports.begin(), transports.end(), listener->listen.transport) ==
+                transports.end())
+                transports.push_back(listener->listen.transport);
+        auto location = sip::ServerLocation::start(uri, std::move(transports), random);
+        if (!location) return asio::post(io_, [found = std::move(found)] { found({}); });
+        ask_next(std::make_shared<Locating>(Locating{*std::move(location), std::move(found)}));
+    }
+
     // The timer is set again only for something earlier: it then rings too soon now and again,
     // which is cheaper than two system calls for each message.
     void set_deadline(std::optional<base::TimePoint> when) {
@@ -131,6 +153,11 @@ private:
         asio::steady_timer accept_pause;
     };
 
+    struct Locating {  // shared by the callbacks of its questions
+        sip::ServerLocation location;
+        Located found;
+    };
+
     struct Outgoing {
         sip::SharedBytes bytes;
         sip::TransactionId transaction;
@@ -142,6 +169,7 @@ private:
         explicit Connection(tcp::socket s) : socket(std::move(s)) {}
         tcp::socket socket;
         sip::Flow flow{};
+        std::optional<NetAddress> alias{};  // see add_alias()
         sip::StreamFramer framer{};
         std::array<std::uint8_t, 16384> buffer{};
         std::deque<Outgoing> queue{};
@@ -227,7 +255,7 @@ private:
             // at once if there are more.
             const std::size_t count = datagrams_.receive(listener.datagrams.native_handle());
             for (const io::Datagram& datagram : datagrams_.datagrams()) {
-                if (datagram.bytes.empty()) continue;
+                if (take_keep_alive(listener, datagram)) continue;
                 counters_.datagrams.fetch_add(1, std::memory_order_relaxed);
                 const sip::Flow flow{.transport = sip::Transport::Udp,
                                      .listener = index,
@@ -237,6 +265,19 @@ private:
             }
             if (count < kDatagramsAtOnce) return;
         }
+    }
+
+    // RFC 5626 §4.4: what keeps a NAT's binding open is no message. CRLF needs no answer over UDP;
+    // STUN gets its own.
+    static bool take_keep_alive(Listener& listener, const io::Datagram& datagram) {
+        if (datagram.bytes.size() <= kMaxKeepAliveBytes) return true;
+        if (!is_stun(datagram.bytes)) return false;
+        const auto answer = answer_stun_binding(datagram.bytes, datagram.source);
+        if (!answer) return true;
+        const udp::endpoint to(to_asio(datagram.source), datagram.source.port);
+        error_code ignored;  // as good as a lost answer: the client asks again
+        listener.datagrams.send_to(asio::buffer(*answer), to, 0, ignored);
+        return true;
     }
 
     void send_datagram(const sip::Flow& flow, const std::string& bytes,
@@ -285,14 +326,15 @@ private:
         const NetAddress peer = from_asio(remote);
         NetAddress host = peer;
         host.port = 0;
-        if (connections_.size() >= kMaxConnections || hosts_[host] >= kMaxConnectionsPerHost) {
+        if (connections_.size() >= options_.max_connections ||
+            hosts_[host] >= options_.max_connections_per_host) {
             counters_.connections_refused.fetch_add(1, std::memory_order_relaxed);
             if (hosts_[host] == 0) hosts_.erase(host);
             return;  // the socket closes itself
         }
         const ConnectionPtr connection = add_connection(index, std::move(socket), peer);
         connection->connected = true;
-        connection->expires = std::chrono::steady_clock::now() + kFirstMessageTime;
+        connection->expires = std::chrono::steady_clock::now() + options_.first_message_time;
         set_no_delay(*connection);
         read_next(connection);
     }
@@ -315,6 +357,9 @@ private:
     static void set_no_delay(Connection& connection) {
         error_code ignored;
         static_cast<void>(connection.socket.set_option(tcp::no_delay(true), ignored));
+        // A peer that went away without a word is found out while its connection rests.
+        static_cast<void>(
+            connection.socket.set_option(asio::socket_base::keep_alive(true), ignored));
     }
 
     void read_next(const ConnectionPtr& connection) {
@@ -365,13 +410,13 @@ private:
     }
 
     // A message that has begun must end soon; between messages a known peer may rest.
-    static void set_expiry(Connection& connection, bool restart) {
+    void set_expiry(Connection& connection, bool restart) {
         if (!restart) return;
         const auto now = std::chrono::steady_clock::now();
         if (!connection.framer.is_idle())
-            connection.expires = now + kMessageTime;
+            connection.expires = now + options_.message_time;
         else if (connection.has_message)
-            connection.expires = now + kIdleTime;
+            connection.expires = now + options_.idle_time;
     }
 
     ConnectionPtr find_connection(const sip::Flow& flow) {
@@ -396,7 +441,7 @@ private:
     }
 
     ConnectionPtr connect(const sip::Flow& flow) {
-        if (connections_.size() >= kMaxConnections) return nullptr;
+        if (connections_.size() >= options_.max_connections) return nullptr;
         tcp::socket socket(io_);
         const tcp::endpoint to(to_asio(flow.remote), flow.remote.port);
         error_code error;
@@ -409,7 +454,7 @@ private:
             if (connection->closed) return;
             if (failure) return close(connection);
             connection->connected = true;
-            connection->expires = std::chrono::steady_clock::now() + kIdleTime;
+            connection->expires = std::chrono::steady_clock::now() + options_.idle_time;
             set_no_delay(*connection);
             read_next(connection);
             write_next(connection);
@@ -444,6 +489,24 @@ private:
                           });
     }
 
+    void drop_alias(Connection& connection) {
+        if (!connection.alias) return;
+        const auto known = by_remote_.find(*connection.alias);
+        if (known != by_remote_.end() && known->second == connection.flow.connection)
+            by_remote_.erase(known);
+        connection.alias.reset();
+    }
+
+    void ask_next(const std::shared_ptr<Locating>& one) {
+        const sip::DnsQuestion* question = one->location.question();
+        if (question == nullptr)
+            return asio::post(io_, [one] { one->found(one->location.targets()); });
+        dns_.ask(*question, [this, one](const sip::DnsAnswer& answer) {
+            one->location.on_answer(answer);
+            ask_next(one);
+        });
+    }
+
     void close(const ConnectionPtr& connection) {
         if (connection->closed) return;
         connection->closed = true;
@@ -454,6 +517,7 @@ private:
         const auto known = by_remote_.find(connection->flow.remote);
         if (known != by_remote_.end() && known->second == connection->flow.connection)
             by_remote_.erase(known);
+        drop_alias(*connection);
         NetAddress host = connection->flow.remote;
         host.port = 0;
         if (--hosts_[host] == 0) hosts_.erase(host);
@@ -490,7 +554,9 @@ private:
     }
 
     base::Log& log_;
+    const SipLoopOptions options_;
     asio::io_context io_{1};
+    DnsResolver dns_{io_, options_.dns_servers};
     asio::steady_timer timer_;
     asio::steady_timer watch_{io_};
     asio::signal_set signals_;
@@ -511,8 +577,9 @@ SipLoop::SipLoop(std::unique_ptr<Impl> impl) : impl_(std::move(impl)) {}
 SipLoop::~SipLoop() = default;
 
 Result<std::unique_ptr<SipLoop>, Reason> SipLoop::create(const std::vector<Listen>& listens,
-                                                         base::Log& log) {
-    auto impl = std::make_unique<Impl>(log);
+                                                         base::Log& log,
+                                                         const SipLoopOptions& options) {
+    auto impl = std::make_unique<Impl>(log, options);
     if (auto reason = impl->bind(listens)) return *reason;
     return std::unique_ptr<SipLoop>(new SipLoop(std::move(impl)));
 }
@@ -530,6 +597,12 @@ void SipLoop::stop() { impl_->io().stop(); }
 void SipLoop::set_deadline(std::optional<base::TimePoint> when) { impl_->set_deadline(when); }
 void SipLoop::send(const sip::Flow& flow, sip::SharedBytes bytes, sip::TransactionId transaction) {
     impl_->send(flow, std::move(bytes), transaction);
+}
+void SipLoop::add_alias(const sip::Flow& flow, const NetAddress& address) {
+    impl_->add_alias(flow, address);
+}
+void SipLoop::locate(const std::string& uri, base::Random& random, Located found) {
+    impl_->locate(uri, random, std::move(found));
 }
 void SipLoop::watch_signals(const std::vector<int>& signals, std::function<void(int)> handle) {
     impl_->watch_signals(signals, std::move(handle));

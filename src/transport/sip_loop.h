@@ -14,12 +14,15 @@
 #include "base/bytes.h"
 #include "base/log.h"
 #include "base/net_address.h"
+#include "base/random.h"
 #include "base/reason.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "sip/agent.h"
 #include "sip/flow.h"
+#include "sip/server_location.h"
 #include "sip/stream_framer.h"
+#include "transport/limits.h"
 
 namespace earshot::transport {
 
@@ -28,6 +31,16 @@ struct Listen {
     base::NetAddress address;  // port 0: any free one
     // Streams: false for a client, which only connects from this address.
     bool accept = true;
+};
+
+// The limits are those of limits.h; tests have smaller ones.
+struct SipLoopOptions {
+    std::string dns_servers{};  // HOST[:PORT] separated by commas; empty: those of the system
+    std::size_t max_connections = kMaxConnections;
+    std::size_t max_connections_per_host = kMaxConnectionsPerHost;
+    std::chrono::milliseconds first_message_time = kFirstMessageTime;
+    std::chrono::milliseconds message_time = kMessageTime;
+    std::chrono::milliseconds idle_time = kIdleTime;
 };
 
 class SipLoop {
@@ -60,7 +73,7 @@ public:
     // Binds all addresses. The reason names the address and what occupies it, as far as it can be
     // told.
     static base::Result<std::unique_ptr<SipLoop>, base::Reason> create(
-        const std::vector<Listen>& listens, base::Log& log);
+        const std::vector<Listen>& listens, base::Log& log, const SipLoopOptions& options = {});
     SipLoop(const SipLoop&) = delete;
     SipLoop& operator=(const SipLoop&) = delete;
     ~SipLoop();
@@ -82,6 +95,13 @@ public:
     void set_deadline(std::optional<base::TimePoint> when);
     // A stream without an open connection is connected first; failures come by on_send_failed.
     void send(const sip::Flow& flow, sip::SharedBytes bytes, sip::TransactionId transaction);
+    // Requests to `address` go over this connection, which its peer has offered for that
+    // (RFC 5923); until it closes. One address for each connection.
+    void add_alias(const sip::Flow& flow, const base::NetAddress& address);
+    // Looks for the targets of a SIP URI (RFC 3263); `found` is called later, on this thread, with
+    // none when there are none. `random` is borrowed until then.
+    using Located = std::function<void(std::vector<sip::Target>)>;
+    void locate(const std::string& uri, base::Random& random, Located found);
     // `handle` is called for each of these signals; for the program's main loop only.
     void watch_signals(const std::vector<int>& signals, std::function<void(int)> handle);
 

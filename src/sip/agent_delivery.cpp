@@ -1,0 +1,107 @@
+// Requests of ours to host names: where they go, and where next when nobody answers there
+// (RFC 3263 §4.3). The TU sees one transaction, however many targets are tried.
+#include <algorithm>
+#include <utility>
+
+#include "sip/agent_core.h"
+#include "sip/agent_limits.h"
+
+namespace earshot::sip {
+
+// Waits, without a timer, for on_located().
+Transaction& Agent::Core::locate(base::TimePoint now, RequestHead head, RequestSpec spec,
+                                 std::string uri, DialogId dialog) {
+    const Method method = find_method(head.method);
+    std::unique_ptr<Transaction> transaction = make_client(now, method, true);
+    transaction->cseq = head.cseq;
+    transaction->dialog = dialog;
+    if (method == Method::Invite) {
+        transaction->invite = std::make_unique<ClientInvite>();
+        transaction->invite->has_offer = !spec.content_type.empty();
+    }
+    transaction->delivery = std::make_unique<Delivery>(
+        Delivery{.head = std::move(head), .spec = std::move(spec), .targets = {}, .current = {}});
+    Transaction& placed = *transaction;
+    placed.id.value = transactions_.insert(std::move(transaction));
+    actions_.emplace_back(LocateTarget{.transaction = placed.id, .uri = std::move(uri)});
+    return placed;
+}
+
+void Agent::Core::on_located(base::TimePoint now, TransactionId id, std::vector<Target> targets) {
+    Transaction* transaction = find(id);
+    if (transaction == nullptr || transaction->delivery == nullptr ||
+        std::exchange(transaction->delivery->is_located, true))
+        return;
+    quarantine_.order(targets, now);
+    transaction->delivery->targets = std::move(targets);
+    if (try_next_target(now, *transaction)) return;
+    // The name leads nowhere, but the peer was heard from somewhere.
+    if (const Dialog* dialog = find(transaction->dialog)) {
+        start_client(now, *transaction, dialog->flow);
+        return;
+    }
+    on_send_failed(now, id);
+}
+
+bool Agent::Core::try_next_target(base::TimePoint now, Transaction& transaction) {
+    Delivery& delivery = *transaction.delivery;
+    while (!delivery.targets.empty()) {
+        const Target target = delivery.targets.front();
+        delivery.targets.erase(delivery.targets.begin());
+        const auto reaches = [&](const AgentListener& listener) {
+            return listener.transport == target.transport &&
+                   listener.ipv6 == !target.address.is_v4();
+        };
+        const auto listener =
+            std::find_if(config_.listeners.begin(), config_.listeners.end(), reaches);
+        if (listener == config_.listeners.end()) continue;
+        delivery.current = target;
+        start_client(now, transaction,
+                     {.transport = target.transport,
+                      .listener = static_cast<std::uint16_t>(listener - config_.listeners.begin()),
+                      .connection = 0,
+                      .remote = target.address});
+        return true;
+    }
+    return false;
+}
+
+// Each target has a transaction of its own on the wire: a new branch and machine.
+void Agent::Core::start_client(base::TimePoint now, Transaction& transaction, const Flow& flow) {
+    const Delivery& delivery = *transaction.delivery;
+    client_keys_.erase(transaction.key);
+    RequestHead head = delivery.head;
+    set_via(head, flow);
+    transaction.machine =
+        make_client(now, transaction.method, is_reliable(flow.transport))->machine;
+    move_flow(transaction.flow, flow, token_of(transaction.id));
+    transaction.key = client_key(head.branch, head.method);
+    client_keys_[transaction.key] = transaction.id.value;
+    transaction.last = std::make_shared<const std::string>(write_request(
+        head, delivery.spec, needs_contact(head.method) ? contact(flow) : "", config_.product));
+    if (transaction.invite != nullptr) transaction.invite->head = std::move(head);
+    schedule(transaction);
+    send(transaction, transaction.last, false);
+}
+
+// After a timeout, a transport error or a 503. An INVITE that somebody has begun to answer, or that
+// the TU wants no more, is not sent elsewhere.
+bool Agent::Core::fails_over(base::TimePoint now, Transaction& transaction) {
+    if (transaction.delivery == nullptr || !transaction.delivery->current) return false;
+    quarantine_.add(*transaction.delivery->current, now);
+    const ClientInvite* invite = transaction.invite.get();
+    if (invite != nullptr && (invite->is_cancel_wanted || invite->is_cancel_sent)) return false;
+    if (invite != nullptr && !invite->is_reinvite && !invite->forks.empty()) return false;
+    return try_next_target(now, transaction);
+}
+
+// Somebody answered there: what follows in the dialog (the ACK, if nothing else) goes there, too.
+void Agent::Core::keep_target(const Transaction& transaction) {
+    if (transaction.delivery == nullptr || !transaction.delivery->current) return;
+    quarantine_.remove(*transaction.delivery->current);
+    Dialog* dialog = find(transaction.dialog);
+    if (dialog != nullptr && !is_reliable(transaction.flow.transport))
+        move_flow(dialog->flow, transaction.flow, token_of(dialog->id));
+}
+
+}  // namespace earshot::sip

@@ -1,0 +1,27 @@
+#include "sip/quarantine.h"
+
+#include <algorithm>
+
+#include "sip/agent_limits.h"
+
+namespace earshot::sip {
+
+void Quarantine::add(const Target& target, base::TimePoint now) {
+    until_[target] = now + kQuarantineTime;
+    if (until_.size() <= kMaxQuarantined) return;
+    until_.erase(std::min_element(until_.begin(), until_.end(), [](const auto& a, const auto& b) {
+        return a.second < b.second;
+    }));
+}
+
+bool Quarantine::holds(const Target& target, base::TimePoint now) const {
+    const auto found = until_.find(target);
+    return found != until_.end() && now < found->second;
+}
+
+void Quarantine::order(std::vector<Target>& targets, base::TimePoint now) const {
+    std::stable_partition(targets.begin(), targets.end(),
+                          [&](const Target& target) { return !holds(target, now); });
+}
+
+}  // namespace earshot::sip

@@ -1,0 +1,26 @@
+// Targets that did not answer: for a while they are tried only after all others (RFC 3263 section
+// 4.3), so that one dead server of a client's pool does not cost each request its timeout.
+#pragma once
+
+#include <map>
+#include <vector>
+
+#include "base/time.h"
+#include "sip/server_location.h"
+
+namespace earshot::sip {
+
+class Quarantine {
+public:
+    // Beyond kMaxQuarantined the one that is due first makes room.
+    void add(const Target& target, base::TimePoint now);
+    void remove(const Target& target) { until_.erase(target); }  // it answered
+    bool holds(const Target& target, base::TimePoint now) const;
+    // Moves those that are held to the end; the order is kept otherwise.
+    void order(std::vector<Target>& targets, base::TimePoint now) const;
+
+private:
+    std::map<Target, base::TimePoint> until_;
+};
+
+}  // namespace earshot::sip
