@@ -66,6 +66,7 @@ void StreamReceiver::apply_format(const StreamFormat& format) {
     hosts.insert(hosts.end(), setup_.media_from.begin(), setup_.media_from.end());
     filter_.set_hosts(hosts);
     filter_.set_signalled(format.signalled_ssrcs);
+    filter_.set_address(format.remote_rtp, format.remote_rtcp);
     remote_rtcp_ = format.remote_rtcp;
     rtcp_mux_ = format.rtcp_mux;
 }
@@ -335,11 +336,12 @@ Verdict StreamReceiver::on_rtcp(base::ByteView bytes, const base::NetAddress& so
     if (!packets) return reject(Rejection::Malformed, source, arrival_ns);
     learned_rtcp_ = source;
     ++counters_.rtcp_packets;
-    for (const rtp::RtcpPacket& packet : *packets) on_rtcp_packet(packet, arrival_ns);
+    for (const rtp::RtcpPacket& packet : *packets) on_rtcp_packet(packet, source, arrival_ns);
     return Verdict::StoreRtcp;
 }
 
-void StreamReceiver::on_rtcp_packet(const rtp::RtcpPacket& packet, std::int64_t arrival_ns) {
+void StreamReceiver::on_rtcp_packet(const rtp::RtcpPacket& packet, const base::NetAddress& source,
+                                    std::int64_t arrival_ns) {
     if (const auto* report = std::get_if<rtp::SenderReport>(&packet)) {
         last_sr_ = LastSenderReport{.ssrc = report->ssrc,
                                     .ntp_middle = rtp::ntp_middle(report->ntp),
@@ -347,7 +349,7 @@ void StreamReceiver::on_rtcp_packet(const rtp::RtcpPacket& packet, std::int64_t 
     } else if (const auto* described = std::get_if<rtp::SourceDescriptions>(&packet)) {
         for (const auto& chunk : described->chunks) note_description(chunk, arrival_ns);
     } else if (const auto* goodbye = std::get_if<rtp::Goodbye>(&packet)) {
-        for (const std::uint32_t ssrc : goodbye->ssrcs) filter_.on_bye(ssrc);
+        for (const std::uint32_t ssrc : goodbye->ssrcs) filter_.on_bye(source, ssrc);
     }
 }
 

@@ -172,7 +172,8 @@ private:
     bool is_discarded_at(std::int64_t arrival_ns) const;
     Verdict on_rtp(base::ByteView bytes, const base::NetAddress& source, std::int64_t arrival_ns);
     Verdict on_rtcp(base::ByteView bytes, const base::NetAddress& source, std::int64_t arrival_ns);
-    void on_rtcp_packet(const rtp::RtcpPacket& packet, std::int64_t arrival_ns);
+    void on_rtcp_packet(const rtp::RtcpPacket& packet, const base::NetAddress& source,
+                        std::int64_t arrival_ns);
     void accept(base::ByteView bytes, const rtp::RtpHeader& header, const base::NetAddress& source,
                 std::int64_t arrival_ns);
     void collect_digits(std::uint32_t clock_rate);

@@ -329,9 +329,28 @@ TEST_F(StreamReceiverTest, ExpectsTheNextSourceAfterAGoodbye) {
     Bytes bye;
     rtp::append_receiver_report({.ssrc = 1, .reports = {}}, bye);
     rtp::append_goodbye(1, "", bye);
-    feed(bye, SocketKind::Rtcp);
+    feed_from(*base::parse_net_address("192.0.2.9:4001"), bye, SocketKind::Rtcp);  // not its own
+    EXPECT_EQ(feed(packet(3, 1)), Verdict::Hold);
+    EXPECT_EQ(feed(packet(3, 2)), Verdict::Hold);
+    feed_from(setup.format.remote_rtcp, bye, SocketKind::Rtcp);
     EXPECT_EQ(feed(packet(2, 1)), Verdict::Hold);
     EXPECT_EQ(feed(packet(2, 2)), Verdict::StoreRtp);
+}
+
+TEST_F(StreamReceiverTest, PrefersTheAddressOfTheSdpToWhoCameFirst) {
+    const auto forger = *base::parse_net_address("192.0.2.1:5555");
+    feed_from(forger, packet(66, 1));
+    EXPECT_EQ(feed_from(forger, packet(66, 2)), Verdict::StoreRtp);
+    EXPECT_EQ(feed(packet(1, 1)), Verdict::Hold);
+    EXPECT_EQ(feed(packet(1, 2)), Verdict::StoreRtp);
+    EXPECT_EQ(feed_from(forger, packet(66, 3)), Verdict::Hold);
+    talk(1, 3, 50);
+    receiver->finish(now_ns);
+    collect();
+    ASSERT_EQ(stored.size(), 54U);
+    EXPECT_EQ(stored[2], packet(1, 1));
+    EXPECT_EQ(rejected(Rejection::Ssrc), 1U);
+    EXPECT_EQ(events_of<SsrcChange>().size(), 1U);
 }
 
 TEST(CaptureEvents, AreJson) {

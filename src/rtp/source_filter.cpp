@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 namespace earshot::rtp {
 
@@ -28,22 +29,63 @@ std::size_t SourceFilter::find_source(std::uint32_t ssrc) const {
     return kNoSource;
 }
 
-void SourceFilter::on_bye(std::uint32_t ssrc) {
-    if (has_source() && current_ssrc() == ssrc) change_expected_ = true;
+void SourceFilter::set_address(const base::NetAddress& rtp, const base::NetAddress& rtcp) {
+    signalled_rtcp_ = rtcp;
+    if (rtp == signalled_rtp_) return;
+    signalled_rtp_ = rtp;
+    for (Source& source : sources_) source.signalled_arrival_ns = kNever;
+    for (std::optional<Source>& slot : candidates_)
+        if (slot) slot->signalled_arrival_ns = kNever;
+}
+
+bool SourceFilter::is_signalled_address(const base::NetAddress& source) const {
+    return source == signalled_rtp_ && source.port != 0 && !source.is_unspecified();
+}
+
+// RTPProxy and NAT send RTCP from any port of the host; but who speaks at the address of the SDP
+// says BYE at one of them, too.
+void SourceFilter::on_bye(const base::NetAddress& from, std::uint32_t ssrc) {
+    if (!has_source() || current_ssrc() != ssrc) return;
+    const base::NetAddress& heard_at = sources_[current_].address;
+    const bool is_own = is_signalled_address(heard_at)
+                            ? from == signalled_rtp_ || from == signalled_rtcp_
+                            : from.same_host(heard_at);
+    if (is_own) change_expected_ = true;
 }
 
 void SourceFilter::on_break() {
     for (Source& source : sources_) source.tracker.on_break();
 }
 
-bool SourceFilter::may_change(std::int64_t arrival_ns) const {
-    return !has_source() || change_expected_ ||
-           arrival_ns - sources_[current_].last_arrival_ns >= kSilenceNs;
+bool SourceFilter::speaks_at_signalled_address(const Source& source, std::int64_t arrival_ns) {
+    return arrival_ns - source.signalled_arrival_ns < kSilenceNs;
+}
+
+bool SourceFilter::may_change(const Source& to, std::int64_t arrival_ns) const {
+    const bool is_preferred = speaks_at_signalled_address(to, arrival_ns);
+    // Whoever is heard where the SDP says goes before all others that wait.
+    const bool is_another_preferred =
+        std::any_of(candidates_.begin(), candidates_.end(), [&](const auto& slot) {
+            return slot && slot->ssrc != to.ssrc && speaks_at_signalled_address(*slot, arrival_ns);
+        });
+    if (!is_preferred && is_another_preferred) return false;
+    if (!has_source() || change_expected_) return true;
+    const Source& present = sources_[current_];
+    if (arrival_ns - present.last_arrival_ns >= kSilenceNs) return true;
+    return is_preferred && !speaks_at_signalled_address(present, arrival_ns);
 }
 
 std::int64_t SourceFilter::held_since_ns() const {
     if (!has_source()) return std::numeric_limits<std::int64_t>::min();
     return sources_[current_].last_arrival_ns - kSilenceNs;
+}
+
+void SourceFilter::note(Source& source, const base::NetAddress& from, const RtpHeader& header,
+                        std::int64_t arrival_ns) const {
+    source.tracker.on_packet(header.sequence);
+    source.last_arrival_ns = std::max(source.last_arrival_ns, arrival_ns);
+    source.address = from;
+    if (is_signalled_address(from)) source.signalled_arrival_ns = arrival_ns;
 }
 
 SourceVerdict SourceFilter::on_packet(const base::NetAddress& source, const RtpHeader& header,
@@ -52,12 +94,10 @@ SourceVerdict SourceFilter::on_packet(const base::NetAddress& source, const RtpH
 
     const std::size_t known = find_source(header.ssrc);
     const bool signalled = is_signalled(header.ssrc);
-    const bool counts = known != kNoSource && (known == current_ || signalled ||
-                                               arrival_ns - replaced_at_ns_ < kOldSourceGraceNs);
+    const bool counts =
+        known != kNoSource && (known == current_ || signalled || arrival_ns < grace_until_ns_);
     if (counts) {
-        Source& accepted = sources_[known];
-        accepted.tracker.on_packet(header.sequence);
-        accepted.last_arrival_ns = std::max(accepted.last_arrival_ns, arrival_ns);
+        note(sources_[known], source, header, arrival_ns);
         return SourceVerdict::Accept;
     }
     if (signalled) {
@@ -65,49 +105,58 @@ SourceVerdict SourceFilter::on_packet(const base::NetAddress& source, const RtpH
                         .first_arrival_ns = arrival_ns,
                         .last_arrival_ns = arrival_ns,
                         .tracker = SequenceTracker(true)};
-        newcomer.tracker.on_packet(header.sequence);
+        note(newcomer, source, header, arrival_ns);
         accept(newcomer);
         return SourceVerdict::AcceptAndHeld;  // it may have been held before it was signalled
     }
-    return on_candidate(header, arrival_ns);
+    return on_candidate(source, header, arrival_ns);
 }
 
-SourceVerdict SourceFilter::on_candidate(const RtpHeader& header, std::int64_t arrival_ns) {
-    std::optional<Source>* slot = slot_for_candidate(header.ssrc, arrival_ns);
+SourceVerdict SourceFilter::on_candidate(const base::NetAddress& from, const RtpHeader& header,
+                                         std::int64_t arrival_ns) {
+    std::optional<Source>* slot = slot_for_candidate(from, header.ssrc, arrival_ns);
     if (slot == nullptr) return SourceVerdict::RejectSsrc;
     if (!*slot) {
-        *slot = Source{.ssrc = header.ssrc,
-                       .first_arrival_ns = arrival_ns,
-                       .last_arrival_ns = arrival_ns,
-                       .tracker = SequenceTracker()};
+        *slot = Source{
+            .ssrc = header.ssrc, .first_arrival_ns = arrival_ns, .last_arrival_ns = arrival_ns};
     }
     Source& candidate = **slot;
-    candidate.tracker.on_packet(header.sequence);
-    candidate.last_arrival_ns = arrival_ns;
-    if (!candidate.tracker.is_proven() || !may_change(arrival_ns)) return SourceVerdict::Hold;
+    note(candidate, from, header, arrival_ns);
+    if (!candidate.tracker.is_proven() || !may_change(candidate, arrival_ns))
+        return SourceVerdict::Hold;
     const Source newcomer = candidate;
     slot->reset();
     accept(newcomer);
     return SourceVerdict::AcceptAndHeld;
 }
 
-// Its own, a free one, or that of a candidate which fell silent; null when all are busy.
-std::optional<SourceFilter::Source>* SourceFilter::slot_for_candidate(std::uint32_t ssrc,
+// Its own, a free one, or that of a candidate which fell silent; null when all are busy. The last
+// free one is for the address of the SDP, so that strangers cannot crowd it out.
+std::optional<SourceFilter::Source>* SourceFilter::slot_for_candidate(const base::NetAddress& from,
+                                                                      std::uint32_t ssrc,
                                                                       std::int64_t arrival_ns) {
     std::optional<Source>* usable = nullptr;
+    std::size_t free = 0;
     for (std::optional<Source>& slot : candidates_) {
         if (slot && slot->ssrc == ssrc) return &slot;
         if (slot && arrival_ns - slot->last_arrival_ns >= kSilenceNs) slot.reset();
-        if (!slot && usable == nullptr) usable = &slot;
+        if (slot) continue;
+        ++free;
+        usable = &slot;
     }
-    return usable;
+    return free > 1 || is_signalled_address(from) ? usable : nullptr;
 }
 
 void SourceFilter::accept(const Source& source) {
+    // What is late of the source before still counts; but not when that one was displaced because
+    // it spoke from elsewhere.
+    const bool is_displaced =
+        has_source() && !change_expected_ &&
+        source.last_arrival_ns - sources_[current_].last_arrival_ns < kSilenceNs;
+    grace_until_ns_ = is_displaced ? kNever : source.last_arrival_ns + kOldSourceGraceNs;
     change_ = SourceChange{.from = has_source() ? std::optional(current_ssrc()) : std::nullopt,
                            .to = source.ssrc,
                            .arrival_ns = source.first_arrival_ns};
-    replaced_at_ns_ = source.last_arrival_ns;
     change_expected_ = false;
     for (std::optional<Source>& slot : candidates_) {
         if (slot && slot->ssrc == source.ssrc) slot.reset();
@@ -142,17 +191,17 @@ void SourceFilter::retire(const Source& source) {
 std::optional<std::uint32_t> SourceFilter::settle() {
     constexpr std::int64_t kOverlapNs = 100'000'000;  // reordering on the way
     std::optional<Source> chosen;
+    const auto rank = [](const Source& one) {
+        return std::pair{one.tracker.is_proven(), one.signalled_arrival_ns != kNever};
+    };
     for (std::optional<Source>& slot : candidates_) {
         if (!slot) continue;
         const bool follows =
             !has_source() || change_expected_ ||
             slot->first_arrival_ns >= sources_[current_].last_arrival_ns - kOverlapNs;
-        const bool proven = slot->tracker.is_proven();
         // Where nothing else ever came, a single packet is better evidence than none.
-        if (follows && (proven || !has_source()) &&
-            (!chosen || (proven && !chosen->tracker.is_proven()))) {
-            chosen = slot;
-        }
+        const bool counts = follows && (slot->tracker.is_proven() || !has_source());
+        if (counts && (!chosen || rank(*slot) > rank(*chosen))) chosen = slot;
         slot.reset();
     }
     if (!chosen) return std::nullopt;

@@ -1,10 +1,13 @@
 // Which packets belong to a stream (threats: media injection). A forged packet is forged evidence,
 // a lost one is lost evidence; so:
 // - the host must be that of the SDP or of the SIP peer, the port may be any (RTPProxy sends from
-//   ports that it does not announce);
+//   ports that it does not announce, NAT changes them);
+// - but who sends from the very address and port of the SDP is preferred: once two packets have
+//   come from there, their source displaces one that is heard elsewhere;
 // - a source (SSRC) is accepted once two packets follow each other (RFC 3550 A.1), at once when it
 //   was signalled;
-// - another source is accepted when signalled, when the present one said BYE or the SDP moved, or
+// - another source is accepted when signalled, when the present one said BYE (from where its media
+//   comes: everyone who hears a stream knows its SSRC) or the SDP moved, or
 //   when the present one has been silent for 500 ms. Until that is known its packets are held by
 //   the caller, not discarded.
 // Pure: the caller keeps the held packets and obeys. Times are the packets' arrivals in ns.
@@ -12,6 +15,7 @@
 
 #include <array>
 #include <cstdint>
+#include <limits>
 #include <optional>
 #include <utility>
 #include <vector>
@@ -49,9 +53,12 @@ public:
     // Hosts that may send; unspecified addresses are passed over. None left: any host.
     void set_hosts(const std::vector<base::NetAddress>& hosts);
     void set_signalled(std::vector<std::uint32_t> ssrcs) { signalled_ = std::move(ssrcs); }
+    // Where the SDP says that the peer's media and RTCP are; unspecified: it does not say.
+    void set_address(const base::NetAddress& rtp, const base::NetAddress& rtcp);
     // A new SDP moved the remote address: the next source need not wait for silence.
     void expect_change() { change_expected_ = true; }
-    void on_bye(std::uint32_t ssrc);  // RTCP BYE: as expect_change() when it is the present source
+    // RTCP BYE: as expect_change(), when it is the present source's own.
+    void on_bye(const base::NetAddress& from, std::uint32_t ssrc);
     // Media was not read for a while (pause): what is missing is no loss.
     void on_break();
 
@@ -83,26 +90,37 @@ public:
 
 private:
     static constexpr std::size_t kNoSource = static_cast<std::size_t>(-1);
+    static constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min() / 2;
     struct Source {
         std::uint32_t ssrc = 0;
         std::int64_t first_arrival_ns = 0;
         std::int64_t last_arrival_ns = 0;
-        SequenceTracker tracker;
+        std::int64_t signalled_arrival_ns = kNever;  // the newest from the address of the SDP
+        base::NetAddress address{};                  // of the newest
+        SequenceTracker tracker{};
     };
 
     bool is_signalled(std::uint32_t ssrc) const;
-    bool may_change(std::int64_t arrival_ns) const;
+    bool is_signalled_address(const base::NetAddress& source) const;
+    static bool speaks_at_signalled_address(const Source& source, std::int64_t arrival_ns);
+    bool may_change(const Source& to, std::int64_t arrival_ns) const;
     std::size_t find_source(std::uint32_t ssrc) const;
-    SourceVerdict on_candidate(const RtpHeader& header, std::int64_t arrival_ns);
-    std::optional<Source>* slot_for_candidate(std::uint32_t ssrc, std::int64_t arrival_ns);
+    SourceVerdict on_candidate(const base::NetAddress& from, const RtpHeader& header,
+                               std::int64_t arrival_ns);
+    std::optional<Source>* slot_for_candidate(const base::NetAddress& from, std::uint32_t ssrc,
+                                              std::int64_t arrival_ns);
+    void note(Source& source, const base::NetAddress& from, const RtpHeader& header,
+              std::int64_t arrival_ns) const;
     void accept(const Source& source);  // it becomes the present one
     void retire(const Source& source);
 
     std::vector<std::array<std::uint8_t, 16>> hosts_;
     std::vector<std::uint32_t> signalled_;
+    base::NetAddress signalled_rtp_;
+    base::NetAddress signalled_rtcp_;
     std::vector<Source> sources_;  // accepted, at most kMaxSources
     std::size_t current_ = kNoSource;
-    std::int64_t replaced_at_ns_ = 0;  // when the present source took over
+    std::int64_t grace_until_ns_ = kNever;  // of the source before the present one
     std::array<std::optional<Source>, kMaxCandidates> candidates_;
     bool change_expected_ = false;
     std::optional<SourceChange> change_;

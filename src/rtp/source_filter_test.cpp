@@ -93,10 +93,10 @@ TEST_F(SourceFilterTest, AcceptsASignalledSourceAtOnceAndBothWithoutFlapping) {
 
 TEST_F(SourceFilterTest, AcceptsTheNextSourceAfterAByeOrAMovedAddressWithoutSilence) {
     lock(1);
-    filter.on_bye(7);
+    filter.on_bye(peer, 7);
     send(2, 1);
     EXPECT_EQ(send(2, 2), V::Hold);
-    filter.on_bye(1);
+    filter.on_bye(peer, 1);
     EXPECT_EQ(send(2, 3), V::AcceptAndHeld);
     filter.expect_change();
     send(3, 1);
@@ -122,11 +122,11 @@ TEST_F(SourceFilterTest, IsNotDelayedByAStrayPacketAtTheStart) {
 
 TEST_F(SourceFilterTest, LimitsTheSourcesOnProbation) {
     lock(1);
-    for (std::uint32_t i = 0; i < SourceFilter::kMaxCandidates; ++i) {
+    for (std::uint32_t i = 0; i + 1 < SourceFilter::kMaxCandidates; ++i) {
         EXPECT_EQ(send(100 + i, 1), V::Hold);
     }
-    EXPECT_EQ(send(200, 1), V::RejectSsrc);
-    now_ms += 500;  // the others fell silent
+    EXPECT_EQ(send(200, 1), V::RejectSsrc);  // the last place is for the address of the SDP
+    now_ms += 500;                           // the others fell silent
     EXPECT_EQ(send(200, 1), V::Hold);
 }
 
@@ -158,6 +158,103 @@ TEST_F(SourceFilterTest, SettlesForAProvenSourceThatFollowedThePresentOne) {
     EXPECT_FALSE(SourceFilter(filter).settle());  // one packet proves nothing beside a real source
     send(2, 2);
     EXPECT_EQ(filter.settle(), 2U);
+}
+
+// ---- forged media: the SDP told an address, and somebody else sends from the same host ----------
+
+class SignalledAddressTest : public SourceFilterTest {
+protected:
+    SignalledAddressTest() { filter.set_address(peer, peer_rtcp); }
+    V forge(std::uint32_t ssrc, int sequence) { return send_from(other_port, ssrc, sequence); }
+
+    const base::NetAddress peer_rtcp = *base::parse_net_address("192.0.2.1:4001");
+};
+
+TEST_F(SignalledAddressTest, DisplacesWhoCameFirstFromElsewhere) {
+    forge(66, 1);
+    EXPECT_EQ(forge(66, 2), V::AcceptAndHeld);  // who could know: it may be NAT or RTPProxy
+    EXPECT_EQ(send(1, 1), V::Hold);
+    EXPECT_EQ(send(1, 2), V::AcceptAndHeld);
+    EXPECT_EQ(filter.current_ssrc(), 1U);
+    EXPECT_EQ(forge(66, 3), V::Hold);  // no second of grace for it
+    EXPECT_EQ(send(1, 3), V::Accept);
+}
+
+TEST_F(SignalledAddressTest, IsNotDisplacedByAnyoneWhileItSpeaks) {
+    lock(1);
+    for (int i = 0; i < 100; ++i, now_ms += 20) {
+        EXPECT_EQ(send(1, 3 + i), V::Accept);
+        EXPECT_EQ(forge(66, i), V::Hold);
+    }
+    EXPECT_EQ(filter.lost(), 0U);
+    EXPECT_FALSE(filter.settle());
+}
+
+TEST_F(SignalledAddressTest, MayMoveToAnotherPortInMidStream) {
+    lock(1);  // a NAT binding that changed: a packet with the SSRC in use counts from any port
+    EXPECT_EQ(send_from(other_port, 1, 3), V::Accept);
+    now_ms += 480;
+    EXPECT_EQ(send_from(other_port, 1, 4), V::Accept);
+}
+
+TEST_F(SignalledAddressTest, GoesBeforeAnyOtherThatWaitsForThePresentSourceToFallSilent) {
+    lock(1);
+    for (int i = 0; i < 25; ++i, now_ms += 20) {
+        EXPECT_EQ(send(2, i), V::Hold);
+        EXPECT_EQ(forge(66, i), V::Hold);
+    }
+    EXPECT_EQ(forge(66, 25), V::Hold);
+    EXPECT_EQ(send(2, 25), V::AcceptAndHeld);
+}
+
+TEST_F(SignalledAddressTest, NeedsTwoPacketsToDisplace) {
+    forge(66, 1);
+    forge(66, 2);
+    EXPECT_EQ(send(1, 1), V::Hold);
+    EXPECT_EQ(forge(66, 3), V::Accept);
+    EXPECT_EQ(filter.current_ssrc(), 66U);
+}
+
+TEST_F(SignalledAddressTest, IsNotCrowdedOutByManyForgedSources) {
+    for (std::uint32_t i = 0; i < 20; ++i) forge(100 + i, 1);
+    EXPECT_EQ(send(1, 1), V::Hold);
+    EXPECT_EQ(send(1, 2), V::AcceptAndHeld);
+}
+
+TEST_F(SignalledAddressTest, SaysByeOnlyFromItsOwnAddresses) {
+    lock(1);
+    filter.on_bye(other_port, 1);
+    filter.on_bye(stranger, 1);
+    forge(66, 1);
+    EXPECT_EQ(forge(66, 2), V::Hold);
+    filter.on_bye(peer_rtcp, 1);
+    EXPECT_EQ(forge(66, 3), V::AcceptAndHeld);
+}
+
+TEST_F(SignalledAddressTest, ByeOfASourceElsewhereComesFromItsHost) {
+    forge(1, 1);
+    forge(1, 2);
+    filter.on_bye(stranger, 1);
+    EXPECT_EQ(forge(2, 1), V::Hold);
+    EXPECT_EQ(forge(2, 2), V::Hold);
+    filter.on_bye(*base::parse_net_address("192.0.2.1:4712"), 1);
+    EXPECT_EQ(forge(2, 3), V::AcceptAndHeld);
+}
+
+TEST_F(SignalledAddressTest, PrivateAddressBehindSymmetricNatIsHeardFromAnyPortOfTheSipPeer) {
+    const auto private_address = *base::parse_net_address("10.0.0.7:4000");
+    filter.set_hosts({private_address, peer});
+    filter.set_address(private_address, *base::parse_net_address("10.0.0.7:4001"));
+    EXPECT_EQ(forge(1, 1), V::Hold);
+    EXPECT_EQ(forge(1, 2), V::AcceptAndHeld);
+    EXPECT_EQ(send(1, 3), V::Accept) << "another port of the NAT";
+    EXPECT_EQ(forge(1, 4), V::Accept);
+}
+
+TEST_F(SignalledAddressTest, SettlesForItBeforeAnyOther) {
+    forge(66, 1);
+    send(1, 1);
+    EXPECT_EQ(filter.settle(), 1U);
 }
 
 }  // namespace
