@@ -39,6 +39,7 @@ void CaptureLoop::run(const std::function<void()>& wake) {
     while (true) {
         now_ = clock_.now();
         if (now_.steady >= next_tick) {
+            obey_pauses();
             tick();
             // From now, not from the plan: no burst of ticks after a stall.
             next_tick = std::max(next_tick + options_.bursty_drain, now_.steady);
@@ -92,7 +93,17 @@ void CaptureLoop::on(UpdateStream& command) {
     }
 }
 
+// What arrived after a pause was asked for must not be read as if it were none.
+void CaptureLoop::obey_pauses() {
+    while (links_.waiting_pauses.load() > 0) {
+        auto command = links_.commands.try_pop();
+        if (!command) return;  // it is just being queued
+        on_command(*command);
+    }
+}
+
 void CaptureLoop::on(PauseStream& command) {
+    links_.waiting_pauses.fetch_sub(1);
     Stream* stream = find(command.key);
     if (stream == nullptr || stream->receiver.is_paused()) return;
     stream->receiver.pause(command.at_ns);

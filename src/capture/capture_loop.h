@@ -62,6 +62,8 @@ struct CaptureLinks {
     base::BoundedQueue<Notification> notifications{kMaxQueuedNotifications};
     std::atomic<bool> snapshot_waiting{false};  // one StatsSnapshot at a time is enough
     std::atomic<std::size_t> open_streams{0};
+    // PauseStream commands that have not been obeyed: they come before the next look at a socket.
+    std::atomic<std::size_t> waiting_pauses{0};
     std::atomic<std::uint64_t> dropped_notifications{0};
 };
 
@@ -109,6 +111,7 @@ private:
     void postpone(Command command);
     void retry_postponed();
 
+    void obey_pauses();
     void tick();
     void drain_rtp(Stream& stream);
     void drain(Stream& stream, SocketKind kind);

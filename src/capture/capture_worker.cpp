@@ -45,7 +45,10 @@ bool CaptureWorker::update_stream(const StreamKey& key, StreamFormat format) {
     return push(UpdateStream{.key = key, .format = std::move(format)});
 }
 bool CaptureWorker::pause_stream(const StreamKey& key, base::WallTime at) {
-    return push(PauseStream{.key = key, .at_ns = base::to_ns(at)});
+    links_.waiting_pauses.fetch_add(1);
+    if (push(PauseStream{.key = key, .at_ns = base::to_ns(at)})) return true;
+    links_.waiting_pauses.fetch_sub(1);
+    return false;
 }
 bool CaptureWorker::resume_stream(const StreamKey& key, base::WallTime at) {
     return push(ResumeStream{.key = key, .at_ns = base::to_ns(at)});
