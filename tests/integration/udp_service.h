@@ -7,6 +7,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <array>
+#include <cctype>
 #include <functional>
 #include <map>
 #include <optional>
@@ -76,8 +78,8 @@ private:
     void run(const std::stop_token& stop) {
         UdpPeer client;
         while (!stop.stop_requested()) {
-            pollfd ready[2]{{client_side_, POLLIN, 0}, {server_side_, POLLIN, 0}};
-            if (::poll(ready, 2, 50) <= 0) continue;
+            std::array<pollfd, 2> ready{{{client_side_, POLLIN, 0}, {server_side_, POLLIN, 0}}};
+            if (::poll(ready.data(), ready.size(), 50) <= 0) continue;
             if ((ready[0].revents & POLLIN) != 0)
                 if (auto bytes = receive_from(client_side_, client))
                     send_to(server_side_, rewrite_(*std::move(bytes)), server_);
