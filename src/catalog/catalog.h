@@ -1,8 +1,11 @@
 // The catalogue: what an operator searches, and nothing that could not be made again from the
-// journal and the recordings' folders. One row an INVITE (`Attempt`), one row a recording.
-// Every row's `summary` is the JSON object that `earshot ls --json` prints, made by archive/.
+// journal and the recordings' folders. One row an INVITE (`Attempt`), one row a piece: what one
+// recording session (dialog) brought. Pieces that share a join key are one recording, whose id is
+// that of its first piece. Every row's `summary` is the JSON object that `earshot ls --json`
+// prints, made by archive/.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -22,6 +25,22 @@ enum class State { Recording, Complete, Partial, Failed };
 std::string_view to_string(State state);  // "recording", "complete", "partial", "failed"
 std::optional<State> parse_state(std::string_view text);
 
+// An id that a recording session carries and that others of the same conversation carry, too.
+struct JoinKey {
+    std::string name{};  // "session_id", "header:Cisco-Guid": siprec/join_keys.h
+    std::string value{};
+    friend bool operator==(const JoinKey&, const JoinKey&) = default;
+};
+
+// Why a piece belongs to a recording: it shares this key with that other piece.
+struct Join {
+    std::string recording{};  // the recording that both are pieces of now
+    std::string piece{};
+    std::string other{};
+    JoinKey key{};
+};
+
+// A piece when it is written; a whole recording when it is read (but by find_piece).
 struct Recording {
     std::string id{};  // UUIDv7, lower case, 36 characters
     State state = State::Recording;
@@ -34,6 +53,16 @@ struct Recording {
     std::string summary{};    // JSON object (see above); empty until archive/ or server/ wrote one
     std::string search{};     // what `q` looks in besides ids: AORs, names, headers; any case
     std::string directory{};  // below DATA/recordings, "2026/03/02/<id>"; empty until archived
+    std::string group{};      // id of the CS-Group (RFC 7865); empty: in none
+
+    // Given by who writes a piece, never read back. Pieces join only within one join group.
+    std::string join_group{};
+    std::vector<JoinKey> join_keys{};
+
+    // Read only. More than one: in order of their ids, the first is that of `id`; state, reason,
+    // start, duration and ids above are then those of the whole. Empty: this is the only piece.
+    std::vector<Recording> pieces{};
+    std::vector<Join> joins{};  // of a piece: why it is one
 };
 
 // One INVITE outside a dialog, whatever became of it (design: no INVITE leaves no trace).
@@ -56,6 +85,9 @@ struct Attempt {
 struct Change {
     std::vector<Recording> recordings{};
     std::vector<Attempt> attempts{};
+    // Called for each join that the rows brought about, on the writer's thread, after the commit
+    // and before Committed; it must be as quick.
+    std::function<void(const Join&)> on_join{};
 };
 
 // Called once for each accepted change, on the writer's thread, after the commit reached the disk
@@ -68,6 +100,7 @@ struct RecordingQuery {
     std::string call_id{};     // exact; empty: any
     std::string session_id{};  // exact; empty: any
     std::string text{};        // words, all of which must occur; an id, a call id, a name, an AOR
+    std::string group{};       // exact; empty: any
 };
 struct AttemptQuery {
     std::size_t limit = 100;
@@ -87,6 +120,10 @@ inline constexpr std::size_t kMaxPeerCounts = 10'000;  // rows of one answer
 
 inline constexpr std::size_t kMaxPage = 1000;
 inline constexpr std::size_t kMinPrefix = 8;  // characters of an id that may stand for it
+inline constexpr std::size_t kMaxPieces = 64;  // of one recording; what comes beyond is another one
+// So long after the end of its last piece a recording takes another one (design section 9.4): who
+// uses a session_id again days later makes a new recording.
+inline constexpr std::chrono::minutes kDefaultJoinWindow{10};
 
 struct FindError {
     enum class Kind { TooShort, NotFound, Ambiguous, Unavailable };
@@ -121,12 +158,15 @@ public:
         const RecordingQuery& query) = 0;
     virtual base::Result<std::vector<Attempt>, base::Reason> list_attempts(
         const AttemptQuery& query) = 0;
-    // By the id or a unique prefix of it (kMinPrefix characters or more, any case).
+    // By the id of any of its pieces or a unique prefix of it (kMinPrefix characters or more, any
+    // case).
     virtual base::Result<Recording, FindError> find(std::string_view id_or_prefix) = 0;
+    // The row of this one piece, by its full id.
+    virtual base::Result<Recording, FindError> find_piece(std::string_view id) = 0;
     // Of the INVITEs since then, by host: the rows of attempts and recordings are the only truth.
     virtual base::Result<std::vector<PeerCount>, base::Reason> count_by_peer(
         base::WallTime since) = 0;
-    // All rows in state `recording`, oldest first: at start, what a crash left behind.
+    // All pieces in state `recording`, oldest first: at start, what a crash left behind.
     virtual base::Result<std::vector<Recording>, base::Reason> list_unfinished() = 0;
 
     virtual Health health() const = 0;

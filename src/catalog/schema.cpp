@@ -61,7 +61,33 @@ CREATE TABLE attempts(
 CREATE INDEX attempts_by_recording ON attempts(recording_id) WHERE recording_id IS NOT NULL;
 )sql";
 
-constexpr std::array<std::string_view, 1> kSteps{kStep1};
+// A row of `recordings` is a piece. `part_of` is the recording's first piece, NULL on that itself.
+// Which pieces share a key is found newest first, so the key's last column is the piece's id.
+constexpr std::string_view kStep2 = R"sql(
+ALTER TABLE recordings ADD COLUMN part_of TEXT;
+ALTER TABLE recordings ADD COLUMN group_id TEXT NOT NULL DEFAULT '';
+CREATE INDEX recordings_by_whole ON recordings(part_of, id) WHERE part_of IS NOT NULL;
+CREATE INDEX recordings_by_group ON recordings(group_id, id) WHERE group_id <> '';
+
+CREATE TABLE join_keys(
+    join_group   TEXT NOT NULL,
+    name         TEXT NOT NULL,
+    value        TEXT NOT NULL,
+    recording_id TEXT NOT NULL REFERENCES recordings(id) ON DELETE CASCADE,
+    PRIMARY KEY(join_group, name, value, recording_id)
+) STRICT, WITHOUT ROWID;
+CREATE INDEX join_keys_by_recording ON join_keys(recording_id);
+
+CREATE TABLE joins(
+    recording_id TEXT NOT NULL REFERENCES recordings(id) ON DELETE CASCADE,
+    other_id     TEXT NOT NULL,
+    name         TEXT NOT NULL,
+    value        TEXT NOT NULL,
+    PRIMARY KEY(recording_id, other_id)
+) STRICT, WITHOUT ROWID;
+)sql";
+
+constexpr std::array<std::string_view, 2> kSteps{kStep1, kStep2};
 
 std::optional<base::Reason> back_up(Database& database, std::int64_t version) {
     const std::string copy = fmt::format("{}.before-{}", database.path(), version + 1);

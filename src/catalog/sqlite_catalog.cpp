@@ -50,6 +50,9 @@ public:
     base::Result<Recording, FindError> find(std::string_view id_or_prefix) override {
         return reader_.find(id_or_prefix);
     }
+    base::Result<Recording, FindError> find_piece(std::string_view id) override {
+        return reader_.find_piece(id);
+    }
     base::Result<std::vector<PeerCount>, base::Reason> count_by_peer(
         base::WallTime since) override {
         return reader_.count_by_peer(since);
@@ -187,7 +190,7 @@ base::Result<std::unique_ptr<Catalog>, base::Reason> open_sqlite_catalog(SqliteO
     if (auto failure = prepare(*database, options)) return *failure;
     auto reading = Database::open(options.path, Database::Mode::ReadOnly, options.busy_timeout);
     if (!reading) return reading.error();
-    auto writer = SqliteWriter::make(std::move(*database));
+    auto writer = SqliteWriter::make(std::move(*database), options.join_window);
     if (!writer) return writer.error();
     return std::unique_ptr<Catalog>(std::make_unique<SqliteCatalog>(
         std::move(options), std::move(*writer), SqliteReader(std::move(*reading)), log));

@@ -17,6 +17,7 @@ struct SqliteOptions {
     std::size_t backlog_limit = 10'000;           // changes; beyond it submit() says false
     std::size_t batch_limit = 256;                // changes in a transaction
     std::chrono::milliseconds busy_timeout{100};  // while another process holds the file's lock
+    std::chrono::milliseconds join_window = kDefaultJoinWindow;
     std::uint32_t max_pages = 0;  // tests: the file's size limit (PRAGMA max_page_count); 0: none
 };
 

@@ -113,6 +113,175 @@ TEST_F(SqliteCatalogTest, ReplacesARowAndItsIds) {
     EXPECT_THAT(ids(*catalog, {.call_id = "third"}), ElementsAre(recording.id));
 }
 
+// ---- pieces -------------------------------------------------------------------------------------
+
+// A piece of ten seconds that begins so many seconds after the first.
+Recording make_piece(unsigned number, std::int64_t at_s, std::vector<JoinKey> keys) {
+    Recording piece = make_recording(number);
+    piece.start = base::wall_from_ns(1'700'000'000'000'000'000) + std::chrono::seconds(at_s);
+    piece.state = State::Complete;
+    piece.duration_ms = 10'000;
+    piece.join_group = "sbc";
+    piece.join_keys = std::move(keys);
+    return piece;
+}
+
+std::vector<std::string> piece_ids(const Recording& recording) {
+    std::vector<std::string> ids;
+    for (const Recording& piece : recording.pieces) ids.push_back(piece.id);
+    return ids;
+}
+
+TEST_F(SqliteCatalogTest, PiecesWithOneKeyAreOneRecordingAndSayWhy) {
+    auto catalog = open();
+    put(*catalog, make_piece(0x10, 0, {{"session_id", "S"}}));
+    std::vector<Join> told;
+    Change change;
+    change.recordings.push_back(make_piece(0x20, 5, {{"session_id", "S"}}));
+    change.on_join = [&](const Join& join) { told.push_back(join); };
+    ASSERT_FALSE(submit_and_wait(*catalog, std::move(change)));
+
+    ASSERT_EQ(told.size(), 1U);
+    EXPECT_EQ(told[0].recording, id_of(0x10));
+    EXPECT_EQ(told[0].piece, id_of(0x20));
+    EXPECT_EQ(told[0].other, id_of(0x10));
+    EXPECT_EQ(told[0].key, (JoinKey{"session_id", "S"}));
+    EXPECT_THAT(ids(*catalog, {}), ElementsAre(id_of(0x10)));
+    for (const unsigned number : {0x10U, 0x20U}) {  // the younger id stays as an alias
+        const auto found = catalog->find(id_of(number));
+        ASSERT_TRUE(found);
+        EXPECT_EQ(found->id, id_of(0x10));
+        EXPECT_THAT(piece_ids(*found), ElementsAre(id_of(0x10), id_of(0x20)));
+        EXPECT_EQ(found->duration_ms, 15'000);
+        ASSERT_EQ(found->pieces[1].joins.size(), 1U);
+        EXPECT_EQ(found->pieces[1].joins[0].other, id_of(0x10));
+        EXPECT_EQ(found->pieces[1].joins[0].key, (JoinKey{"session_id", "S"}));
+    }
+    const auto piece = catalog->find_piece(id_of(0x20));
+    ASSERT_TRUE(piece);
+    EXPECT_EQ(piece->id, id_of(0x20));
+    EXPECT_TRUE(piece->pieces.empty());
+}
+
+TEST_F(SqliteCatalogTest, AJoinSurvivesARestartAndTheFinalRow) {
+    Recording second = make_piece(0x20, 5, {{"k", "v"}});
+    {
+        auto catalog = open();
+        put(*catalog, make_piece(0x10, 0, {{"k", "v"}}));
+        second.state = State::Recording;
+        second.duration_ms.reset();
+        put(*catalog, second);
+        EXPECT_EQ(catalog->find(id_of(0x10))->state, State::Recording);
+    }
+    auto catalog = open();
+    second.state = State::Partial;
+    second.duration_ms = 7'000;
+    put(*catalog, second);
+    const auto found = catalog->find(id_of(0x10));
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->pieces.size(), 2U);
+    EXPECT_EQ(found->state, State::Partial);  // the worst of its pieces
+    EXPECT_EQ(found->duration_ms, 12'000);
+}
+
+TEST_F(SqliteCatalogTest, AKeyThatComesBackAfterTheWindowMakesANewRecording) {
+    auto catalog = open();
+    put(*catalog, make_piece(0x10, 0, {{"k", "v"}}));       // ends at 10 s
+    put(*catalog, make_piece(0x20, 610, {{"k", "v"}}));     // at the window's edge
+    put(*catalog, make_piece(0x30, 1'221, {{"k", "v"}}));   // a second past that of the newer one
+    EXPECT_THAT(ids(*catalog, {}), ElementsAre(id_of(0x30), id_of(0x10)));
+    EXPECT_THAT(piece_ids(*catalog->find(id_of(0x10))), ElementsAre(id_of(0x10), id_of(0x20)));
+}
+
+TEST_F(SqliteCatalogTest, ARunningPieceTakesOthersHoweverLongItRuns) {
+    auto catalog = open();
+    Recording running = make_piece(0x10, 0, {{"k", "v"}});
+    running.state = State::Recording;
+    running.duration_ms.reset();
+    put(*catalog, running);
+    put(*catalog, make_piece(0x20, 86'400, {{"k", "v"}}));
+    EXPECT_EQ(catalog->find(id_of(0x10))->pieces.size(), 2U);
+}
+
+TEST_F(SqliteCatalogTest, OtherJoinGroupsOtherNamesAndOtherValuesDoNotJoin) {
+    auto catalog = open();
+    put(*catalog, make_piece(0x10, 0, {{"k", "v"}}));
+    Recording stranger = make_piece(0x20, 0, {{"k", "v"}});
+    stranger.join_group = "another client that guessed it";
+    put(*catalog, stranger);
+    put(*catalog, make_piece(0x30, 0, {{"K", "v"}}));
+    put(*catalog, make_piece(0x40, 0, {{"k", "V"}}));
+    put(*catalog, make_piece(0x50, 0, {}));
+    EXPECT_EQ(ids(*catalog, {}).size(), 5U);
+}
+
+TEST_F(SqliteCatalogTest, AKeyThatComesLaterMergesWholeRecordings) {
+    auto catalog = open();
+    put(*catalog, make_piece(0x10, 0, {{"k", "1"}}));
+    put(*catalog, make_piece(0x20, 1, {{"k", "1"}}));
+    put(*catalog, make_piece(0x30, 2, {{"k", "2"}}));
+    put(*catalog, make_piece(0x40, 3, {{"k", "2"}}));
+    EXPECT_THAT(ids(*catalog, {}), ElementsAre(id_of(0x30), id_of(0x10)));
+    put(*catalog, make_piece(0x20, 1, {{"k", "1"}, {"k", "2"}}));
+    EXPECT_THAT(ids(*catalog, {}), ElementsAre(id_of(0x10)));
+    EXPECT_THAT(piece_ids(*catalog->find(id_of(0x40))),
+                ElementsAre(id_of(0x10), id_of(0x20), id_of(0x30), id_of(0x40)));
+}
+
+TEST_F(SqliteCatalogTest, ARecordingHasSoManyPiecesAndTheNextOneBeginsAnother) {
+    auto catalog = open();
+    constexpr unsigned kFirst = 0x1000;
+    for (unsigned i = 0; i < kMaxPieces; ++i)
+        put(*catalog, make_piece(kFirst + i, i, {{"k", "the same for all"}}));
+    EXPECT_THAT(ids(*catalog, {}), ElementsAre(id_of(kFirst)));
+    EXPECT_EQ(catalog->find(id_of(kFirst))->pieces.size(), kMaxPieces);
+    for (unsigned i = kMaxPieces; i < kMaxPieces + 3; ++i)
+        put(*catalog, make_piece(kFirst + i, i, {{"k", "the same for all"}}));
+    EXPECT_THAT(ids(*catalog, {}), ElementsAre(id_of(kFirst + kMaxPieces), id_of(kFirst)));
+}
+
+TEST_F(SqliteCatalogTest, AQueryFindsARecordingByAnyOfItsPieces) {
+    auto catalog = open();
+    Recording first = make_piece(0x10, 0, {{"k", "v"}});
+    first.search = "alice";
+    first.call_ids = {"c1"};
+    Recording second = make_piece(0x20, 0, {{"k", "v"}});
+    second.search = "bob";
+    second.call_ids = {"c2"};
+    second.session_ids = {"s2"};
+    put(*catalog, first);
+    put(*catalog, second);
+    put(*catalog, make_piece(0x30, 0, {}));
+    for (const RecordingQuery& query :
+         {RecordingQuery{.text = "alice bob"}, RecordingQuery{.call_id = "c2"},
+          RecordingQuery{.session_id = "s2"}, RecordingQuery{.text = "00000020"}})
+        EXPECT_THAT(ids(*catalog, query), ElementsAre(id_of(0x10)));
+    EXPECT_THAT(catalog->find(id_of(0x10))->call_ids, ElementsAre("c1", "c2"));
+}
+
+TEST_F(SqliteCatalogTest, APrefixThatPiecesOfOneRecordingShareIsNotAmbiguous) {
+    auto catalog = open();
+    Recording first = make_piece(0x10, 0, {{"k", "v"}});
+    Recording second = first;
+    second.id.back() = '1';
+    put(*catalog, first);
+    put(*catalog, second);
+    const auto found = catalog->find("00000010-0000");
+    ASSERT_TRUE(found);
+    EXPECT_EQ(found->id, first.id);
+}
+
+TEST_F(SqliteCatalogTest, AGroupRelatesRecordingsAndJoinsNone) {
+    auto catalog = open();
+    for (const unsigned number : {0x10U, 0x20U, 0x30U}) {
+        Recording recording = make_piece(number, 0, {});
+        recording.group = number == 0x30 ? "other" : "g";
+        put(*catalog, recording);
+    }
+    EXPECT_THAT(ids(*catalog, {.group = "g"}), ElementsAre(id_of(0x20), id_of(0x10)));
+    EXPECT_EQ(ids(*catalog, {}).size(), 3U);
+}
+
 TEST_F(SqliteCatalogTest, ListsNewestFirstInPages) {
     auto catalog = open();
     for (const unsigned number : {0x20U, 0x40U, 0x10U, 0x30U})

@@ -10,7 +10,8 @@ namespace earshot::catalog {
 namespace {
 
 constexpr std::string_view kRecordingColumns =
-    "id, state, reason_code, reason_text, start_ns, duration_ms, peer, summary, search, directory";
+    "id, state, reason_code, reason_text, start_ns, duration_ms, peer, summary, search, directory,"
+    " group_id";
 
 // Larger than every id; the cursor of the first page.
 constexpr std::string_view kNewest = "~";
@@ -31,6 +32,7 @@ Recording recording_of(const Statement& row) {
     recording.summary = row.text(7);
     recording.search = row.text(8);
     recording.directory = row.text(9);
+    recording.group = row.text(10);
     return recording;
 }
 
@@ -64,6 +66,35 @@ std::vector<std::string> words_of(std::string_view text) {
         if (!word.empty()) words.push_back(base::to_lower(word));
     }
     return words;
+}
+
+// What of a recording is that of all its pieces. Running while any runs; else the worst.
+void sum_up(Recording& whole) {
+    const auto add_all = [](std::vector<std::string>& ids, const std::vector<std::string>& more) {
+        for (const std::string& id : more)
+            if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+    };
+    const auto badness = [](State state) {
+        return state == State::Recording ? static_cast<int>(State::Failed) + 1
+                                         : static_cast<int>(state);
+    };
+    static_assert(State::Complete < State::Partial && State::Partial < State::Failed);
+    base::WallTime end = whole.start;
+    for (const Recording& piece : whole.pieces) {
+        whole.start = std::min(whole.start, piece.start);
+        end = std::max(end, piece.start + std::chrono::milliseconds(piece.duration_ms.value_or(0)));
+        if (badness(piece.state) > badness(whole.state)) {
+            whole.state = piece.state;
+            whole.reason = piece.reason;
+        }
+        add_all(whole.call_ids, piece.call_ids);
+        add_all(whole.session_ids, piece.session_ids);
+        if (whole.group.empty()) whole.group = piece.group;
+    }
+    whole.duration_ms.reset();
+    if (whole.state != State::Recording)
+        whole.duration_ms =
+            std::chrono::duration_cast<std::chrono::milliseconds>(end - whole.start).count();
 }
 
 }  // namespace
@@ -103,14 +134,67 @@ base::Result<std::vector<Recording>, base::Reason> SqliteReader::read_recordings
     return recordings;
 }
 
+int SqliteReader::read_joins(Recording& piece) {
+    auto statement = Statement::prepare(
+        database_, "SELECT other_id, name, value FROM joins WHERE recording_id = ?1");
+    if (!statement) return statement.error();
+    statement->bind(piece.id);
+    int code = statement->step();
+    for (; code == kSqliteRow; code = statement->step())
+        piece.joins.push_back({.recording = {},
+                               .piece = piece.id,
+                               .other = statement->text(0),
+                               .key = {statement->text(1), statement->text(2)}});
+    return code == kSqliteDone ? kSqliteOk : code;
+}
+
+base::Result<std::vector<Recording>, base::Reason> SqliteReader::read_by_id(std::string_view sql,
+                                                                            std::string_view id) {
+    auto statement = Statement::prepare(database_, sql);
+    if (!statement) return failed(statement.error());
+    statement->bind(id);
+    return read_recordings(*statement);
+}
+
+// The statement gives first pieces; the others are read to each.
+base::Result<std::vector<Recording>, base::Reason> SqliteReader::read_wholes(Statement& statement) {
+    auto wholes = read_recordings(statement);
+    if (!wholes) return wholes;
+    const std::string others =
+        fmt::format("SELECT {} FROM recordings WHERE part_of = ?1 ORDER BY id", kRecordingColumns);
+    for (Recording& whole : *wholes) {
+        auto pieces = read_by_id(others, whole.id);
+        if (!pieces) return pieces.error();
+        if (pieces->empty()) continue;
+        pieces->insert(pieces->begin(), whole);
+        for (Recording& piece : *pieces)
+            if (const int code = read_joins(piece); code != kSqliteOk) return failed(code);
+        whole.pieces = std::move(*pieces);
+        sum_up(whole);
+    }
+    return wholes;
+}
+
 base::Result<std::vector<Recording>, base::Reason> SqliteReader::list(const RecordingQuery& query) {
     const std::vector<std::string> words = words_of(query.text);
-    std::string sql = fmt::format("SELECT {} FROM recordings WHERE id < ?", kRecordingColumns);
-    if (!query.call_id.empty())
-        sql += " AND id IN (SELECT recording_id FROM recording_call_ids WHERE call_id = ?)";
-    if (!query.session_id.empty())
-        sql += " AND id IN (SELECT recording_id FROM recording_session_ids WHERE session_id = ?)";
-    for (std::size_t i = 0; i < words.size(); ++i) sql += " AND instr(search, ?) > 0";
+    // What is asked for may stand in any piece; a word here and the next there is enough.
+    std::string sql =
+        fmt::format("SELECT {} FROM recordings r WHERE part_of IS NULL AND id < ?",
+                    kRecordingColumns);
+    const auto any_piece = [&](std::string_view table, std::string_view column) {
+        sql += fmt::format(
+            " AND id IN (SELECT coalesce(p.part_of, p.id) FROM {} x JOIN recordings p"
+            " ON p.id = x.recording_id WHERE x.{} = ?)",
+            table, column);
+    };
+    if (!query.call_id.empty()) any_piece("recording_call_ids", "call_id");
+    if (!query.session_id.empty()) any_piece("recording_session_ids", "session_id");
+    if (!query.group.empty())
+        sql += " AND id IN (SELECT coalesce(part_of, id) FROM recordings WHERE group_id <> ''"
+               " AND group_id = ?)";
+    for (std::size_t i = 0; i < words.size(); ++i)
+        sql += " AND (instr(search, ?) > 0 OR EXISTS(SELECT 1 FROM recordings p"
+               " WHERE p.part_of = r.id AND instr(p.search, ?) > 0))";
     sql += " ORDER BY id DESC LIMIT ?";
 
     auto statement = Statement::prepare(database_, sql);
@@ -118,9 +202,11 @@ base::Result<std::vector<Recording>, base::Reason> SqliteReader::list(const Reco
     statement->bind(query.after.empty() ? kNewest : std::string_view(query.after));
     if (!query.call_id.empty()) statement->bind(std::string_view(query.call_id));
     if (!query.session_id.empty()) statement->bind(std::string_view(query.session_id));
-    for (const std::string& word : words) statement->bind(std::string_view(word));
+    if (!query.group.empty()) statement->bind(std::string_view(query.group));
+    for (const std::string& word : words)
+        statement->bind(std::string_view(word)).bind(std::string_view(word));
     statement->bind(page_size(query.limit));
-    return read_recordings(*statement);
+    return read_wholes(*statement);
 }
 
 base::Result<std::vector<Attempt>, base::Reason> SqliteReader::list_attempts(
@@ -156,13 +242,15 @@ base::Result<Recording, FindError> SqliteReader::find(std::string_view id_or_pre
     const auto unavailable = [&](int code) {
         return FindError{Kind::Unavailable, {}, failed(code)};
     };
+    // Pieces of one recording begin in the same second, so their ids begin alike.
     auto statement = Statement::prepare(
-        database_, fmt::format("SELECT {} FROM recordings WHERE id >= ?1 AND id < ?1 || '~'"
-                               " ORDER BY id DESC LIMIT ?2",
+        database_, fmt::format("SELECT {} FROM recordings WHERE id IN (SELECT DISTINCT"
+                               " coalesce(part_of, id) FROM recordings WHERE id >= ?1 AND"
+                               " id < ?1 || '~' ORDER BY 1 DESC LIMIT ?2) ORDER BY id DESC",
                                kRecordingColumns));
     if (!statement) return unavailable(statement.error());
     statement->bind(std::string_view(prefix)).bind(std::int64_t{kShownMatches});
-    auto found = read_recordings(*statement);
+    auto found = read_wholes(*statement);
     if (!found) return FindError{Kind::Unavailable, {}, found.error()};
     if (found->empty())
         return FindError{Kind::NotFound,
@@ -175,6 +263,16 @@ base::Result<Recording, FindError> SqliteReader::find(std::string_view id_or_pre
     ambiguous.reason.text = fmt::format("\"{}\" stands for more than one recording: {}.",
                                         id_or_prefix, fmt::join(ambiguous.matches, ", "));
     return ambiguous;
+}
+
+base::Result<Recording, FindError> SqliteReader::find_piece(std::string_view id) {
+    using Kind = FindError::Kind;
+    auto found =
+        read_by_id(fmt::format("SELECT {} FROM recordings WHERE id = ?1", kRecordingColumns), id);
+    if (!found) return FindError{Kind::Unavailable, {}, found.error()};
+    if (!found->empty()) return std::move(found->front());
+    return FindError{
+        Kind::NotFound, {}, {"not_found", fmt::format("There is no recording {}.", id)}};
 }
 
 base::Result<std::vector<PeerCount>, base::Reason> SqliteReader::count_by_peer(
