@@ -128,24 +128,29 @@ private:
                  });
         add_slow_with_live(one, [](const Resources& r, const Request&, const Texts& t,
                                    const Live& live) { return r.show(t[0], live); });
-        add_slow("GET", one + "/events", [](const Resources& r, const Request&, const Texts& t) {
-            return r.member(t[0], "events");
+        add_slow("GET", one + "/events", [](const Resources& r, const Request& q, const Texts& t) {
+            return r.events(q, t[0]);
         });
-        add_slow("GET", one + "/manifest", [](const Resources& r, const Request&, const Texts& t) {
-            return r.member(t[0], "manifest");
+        add_slow("GET", one + "/manifest",
+                 [](const Resources& r, const Request& q, const Texts& t) {
+                     return r.manifest(q, t[0]);
+                 });
+        add_slow("GET", one + "/parts", [](const Resources& r, const Request& q, const Texts& t) {
+            return r.parts(q, t[0]);
         });
-        add_slow("GET", one + "/parts",
-                 [](const Resources& r, const Request&, const Texts& t) { return r.parts(t[0]); });
         add_slow("GET", one + "/export", [](const Resources& r, const Request& q, const Texts& t) {
-            return r.render(t[0], q.query_value("format").value_or("wav"), true);
+            return r.render(q, t[0], q.query_value("format").value_or("wav"), true);
         });
-        add_slow(
-            "GET", one + "/audio/{file}",
-            [](const Resources& r, const Request&, const Texts& t) { return r.audio(t[0], t[1]); });
-        add_slow("GET", one + "/peaks",
-                 [](const Resources& r, const Request&, const Texts& t) { return r.peaks(t[0]); });
-        add_slow("POST", one + "/verify",
-                 [](const Resources& r, const Request&, const Texts& t) { return r.verify(t[0]); });
+        add_slow("GET", one + "/audio/{file}",
+                 [](const Resources& r, const Request& q, const Texts& t) {
+                     return r.audio(q, t[0], t[1]);
+                 });
+        add_slow("GET", one + "/peaks", [](const Resources& r, const Request& q, const Texts& t) {
+            return r.peaks(q, t[0]);
+        });
+        add_slow("POST", one + "/verify", [](const Resources& r, const Request& q, const Texts& t) {
+            return r.verify(q, t[0]);
+        });
         add_start();
         add_control(one + "/pause", ControlRequest::Verb::Pause);
         add_control(one + "/resume", ControlRequest::Verb::Resume);

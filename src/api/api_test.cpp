@@ -51,6 +51,9 @@ public:
         if (found.size() == 1) return found.front();
         return catalog::FindError{Kind::Ambiguous, {kId, kOther}, {"ambiguous_id", "Two."}};
     }
+    base::Result<catalog::Recording, catalog::FindError> find_piece(std::string_view id) override {
+        return find(id);
+    }
     base::Result<std::vector<catalog::PeerCount>, base::Reason> count_by_peer(
         base::WallTime) override {
         return std::vector<catalog::PeerCount>{{"192.0.2.7", "declined", "", "declined_by_rule", 3},
@@ -552,6 +555,98 @@ TEST_F(ApiTest, ClientsTellWhatEachSendsAndWhatWasDone) {
     EXPECT_EQ(client["faults"][0]["code"], "no_option_tag");
     EXPECT_EQ(client["faults"][0]["count"], 11);
     EXPECT_TRUE(body.contains("since"));
+}
+
+// ---- a recording of several pieces --------------------------------------------------------------
+
+class PiecesApiTest : public ApiTest {
+protected:
+    PiecesApiTest() {
+        catalog::Recording& whole = catalog_.rows.front();
+        whole.summary =
+            R"({"participants":[{"aor":"sip:a@x","name":"A"}],"group":null,"profile":"inbound",)"
+            R"("streams":[{"label":"1","gaps":[{"start_ms":5,"duration_ms":1,"reason":"lost"}]}],)"
+            R"("headers":{"X-A":"1"},"extensions":{},"warnings":[]})";
+        whole.group = "g";
+        catalog::Recording second = whole;
+        second.id = kOther;
+        second.start += std::chrono::milliseconds(700);
+        second.state = catalog::State::Partial;
+        second.summary =
+            R"({"participants":[{"aor":"sip:a@x","name":""},{"aor":"sip:b@x","name":"B"}],)"
+            R"("streams":[{"label":"1","gaps":[{"start_ms":5,"duration_ms":1,"reason":"lost"}]}],)"
+            R"("group":"G","headers":{"X-A":"2","X-B":"3"},"extensions":{},)"
+            R"("warnings":[{"code":"silent","label":"1","text":"T"}]})";
+        second.joins.push_back({.piece = kOther, .other = kId, .key = {"session_id", "s"}});
+        whole.pieces = {whole, second};
+        whole.state = catalog::State::Partial;
+    }
+};
+
+TEST_F(PiecesApiTest, ShowsOneRecordingWithItsPiecesOnOneTimeline) {
+    const json whole = ask_json(fmt::format("/api/v1/recordings/{}", kId));
+    EXPECT_EQ(whole["state"], "partial");
+    ASSERT_EQ(whole["pieces"].size(), 2U);
+    EXPECT_EQ(whole["pieces"][1]["id"], kOther);
+    EXPECT_EQ(whole["pieces"][1]["offset_ms"], 700);
+    EXPECT_EQ(whole["pieces"][1]["joined"],
+              json::parse(fmt::format(R"([{{"with":"{}","key":"session_id","value":"s"}}])", kId)));
+    ASSERT_EQ(whole["streams"].size(), 2U);
+    EXPECT_EQ(whole["streams"][0]["piece"], 1);
+    EXPECT_EQ(whole["streams"][1]["piece"], 2);
+    EXPECT_EQ(whole["streams"][1]["gaps"][0]["start_ms"], 705);
+    ASSERT_EQ(whole["participants"].size(), 2U);  // A once, by the AOR
+    EXPECT_EQ(whole["participants"][0]["name"], "A");
+    EXPECT_EQ(whole["headers"], json::parse(R"({"X-A":"1","X-B":"3"})"));
+    EXPECT_EQ(whole["warnings"][0]["piece"], 2);
+    EXPECT_EQ(whole["group"], "G");
+    EXPECT_EQ(whole["profile"], "inbound");
+}
+
+TEST_F(PiecesApiTest, AsksWhichPieceWhereTheyCannotBePutTogether) {
+    const std::string one = fmt::format("/api/v1/recordings/{}", kId);
+    for (const char* below : {"/manifest", "/parts", "/audio/1.wav"}) {
+        EXPECT_EQ(ask(one + below).status, 409) << below;
+        EXPECT_EQ(ask_json(one + below)["code"], "several_pieces");
+        EXPECT_NE(ask(one + below + "?piece=2").status, 409) << below;
+    }
+    EXPECT_EQ(ask(one + "/manifest?piece=" + kOther).status, 200);
+    for (const char* wrong : {"0", "3", "-1", "x", "0199c0de"})
+        EXPECT_EQ(ask(one + "/manifest?piece=" + wrong).status, 404) << wrong;
+    EXPECT_EQ(ask(one + "/export?format=wav").status, 200);
+}
+
+TEST_F(PiecesApiTest, EventsPeaksAndVerificationAreThoseOfAllPieces) {
+    const std::string one = fmt::format("/api/v1/recordings/{}", kId);
+    const json events = ask_json(one + "/events")["events"];
+    ASSERT_EQ(events.size(), 2U);
+    EXPECT_EQ(events[1]["piece"], 2);
+    EXPECT_FALSE(ask_json(one + "/events?piece=1")["events"][0].contains("piece"));
+
+    const json peaks = ask_json(one + "/peaks")["tracks"];
+    ASSERT_EQ(peaks.size(), 2U);
+    EXPECT_EQ(peaks[0]["peaks"].size(), 4U);
+    EXPECT_EQ(peaks[1]["peaks"].size(), 4U + 2 * 7);  // 700 ms later
+    EXPECT_EQ(peaks[1]["piece"], 2);
+
+    const json verified = ask_json(one + "/verify", "POST");
+    EXPECT_EQ(verified["ok"], false);
+    ASSERT_EQ(verified["faults"].size(), 2U);
+    EXPECT_EQ(verified["faults"][1]["piece"], 2);
+    EXPECT_EQ(verified["problems"][1], "piece 2: The part packets was changed.");
+}
+
+TEST_F(PiecesApiTest, OthersOfItsGroupAreRelated) {
+    catalog::Recording other;
+    other.id = "0199c0de-0000-7000-8000-000000000003";
+    other.group = "g";
+    catalog_.rows.push_back(other);
+    const json whole = ask_json(fmt::format("/api/v1/recordings/{}", kId));
+    EXPECT_EQ(catalog_.last_query.group, "g");
+    ASSERT_EQ(whole["related"].size(), 1U);
+    EXPECT_EQ(whole["related"][0]["id"], other.id);
+    ask("/api/v1/recordings?group=hVpd7YQgRW2nD22h7q60JQ%3D%3D");
+    EXPECT_EQ(catalog_.last_query.group, "855a5ded-8420-456d-a70f-6da1eeaeb425");
 }
 
 }  // namespace

@@ -6,6 +6,7 @@
 #include <fstream>
 #include <optional>
 
+#include "api/whole_view.h"
 #include "archive/signing_key.h"
 #include "base/bytes.h"
 #include "base/text.h"
@@ -41,9 +42,22 @@ public:
 
     base::Result<std::unique_ptr<archive::Rendering>, base::Reason> render(
         const catalog::Recording& recording, archive::Format format) const override {
-        auto directory = directory_of(recording);
-        if (!directory) return directory.error();
-        return archive::render(*directory, format);
+        std::vector<std::string> directories;
+        for (const catalog::Recording& piece : pieces_of(recording)) {
+            // One that never brought anything to store does not hide the others.
+            if (!recording.pieces.empty() && piece.directory.empty() &&
+                piece.state != catalog::State::Recording)
+                continue;
+            auto directory = directory_of(piece);
+            if (!directory) return directory.error();
+            directories.push_back(std::move(*directory));
+        }
+        if (directories.empty())
+            return base::Reason{"not_archived",
+                                fmt::format("No piece of recording {} was ever written to its "
+                                            "folder.",
+                                            recording.id)};
+        return archive::render_whole(directories, format);
     }
 
     base::Result<std::unique_ptr<http::ByteSource>, base::Reason> open_track(

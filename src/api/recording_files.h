@@ -24,6 +24,7 @@ public:
     RecordingFiles& operator=(const RecordingFiles&) = delete;
     virtual ~RecordingFiles() = default;
 
+    // Of a recording with several pieces: archive::render_whole.
     virtual base::Result<std::unique_ptr<archive::Rendering>, base::Reason> render(
         const catalog::Recording& recording, archive::Format format) const = 0;
     virtual base::Result<std::unique_ptr<http::ByteSource>, base::Reason> open_track(

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
@@ -9,8 +10,10 @@
 
 #include "api/rendered_source.h"
 #include "api/views.h"
+#include "api/whole_view.h"
 #include "base/text.h"
 #include "base/uuid.h"
+#include "siprec/metadata.h"
 
 namespace earshot::api {
 namespace {
@@ -28,7 +31,9 @@ bool is_no_room(std::string_view code) {
 
 int status_of(std::string_view code) {
     if (code == "not_found" || code == "no_audio" || code == "no_metadata") return 404;
-    if (code == "not_archived" || code == "not_running" || code == "no_such_stream") return 409;
+    if (code == "not_archived" || code == "not_running" || code == "no_such_stream" ||
+        code == "several_pieces")
+        return 409;
     if (code == "not_ready" || is_no_room(code)) return 503;
     if (code == "bad_request") return 400;
     if (code == "unknown_peer") return 403;
@@ -64,6 +69,41 @@ http::Response with_recording(catalog::Catalog& catalog, std::string_view id, co
     auto found = catalog.find(id);
     if (!found) return refuse(found.error());
     return then(*found);
+}
+
+// The same with the piece that the request names; without a name with the whole recording.
+template <class Then>
+http::Response with_named(catalog::Catalog& catalog, const http::Request& request,
+                          std::string_view id, const Then& then) {
+    return with_recording(catalog, id, [&](const catalog::Recording& recording) {
+        const auto name = request.query_value("piece");
+        if (!name) return then(recording);
+        const catalog::Recording* piece = find_piece(recording, *name);
+        if (piece == nullptr)
+            return http::problem(
+                404, "not_found",
+                fmt::format("The recording has no such piece: piece is a number from 1 to {}, or "
+                            "a piece's full id.",
+                            pieces_of(recording).size()));
+        return then(*piece);
+    });
+}
+
+http::Response ask_for_piece(const catalog::Recording& recording) {
+    return http::problem(
+        409, "several_pieces",
+        fmt::format("The recording has {0} pieces, and this is asked of one: say piece=1 to "
+                    "piece={0}.",
+                    recording.pieces.size()));
+}
+
+// For what one piece has and a whole recording has not.
+template <class Then>
+http::Response with_piece(catalog::Catalog& catalog, const http::Request& request,
+                          std::string_view id, const Then& then) {
+    return with_named(catalog, request, id, [&](const catalog::Recording& recording) {
+        return recording.pieces.empty() ? then(recording) : ask_for_piece(recording);
+    });
 }
 
 struct Page {
@@ -109,6 +149,13 @@ std::string text_value(const http::Request& request, std::string_view name) {
     return std::string(request.query_value(name).value_or("").substr(0, kMaxText));
 }
 
+// A CS-Group's id in the form that the catalogue has: however the peer wrote its UUID.
+std::string group_value(const http::Request& request) {
+    const std::string text = text_value(request, "group");
+    const auto uuid = siprec::MetadataId{text}.uuid();
+    return uuid ? base::to_string(*uuid) : text;
+}
+
 base::Result<json, base::Reason> read_json(const RecordingFiles& files,
                                            const catalog::Recording& recording) {
     auto rendering = files.render(recording, archive::Format::Json);
@@ -131,6 +178,38 @@ base::Result<json, base::Reason> read_json(const RecordingFiles& files,
     return parsed;
 }
 
+constexpr std::size_t kMaxRelated = 100;
+
+json view_of_related(const catalog::Recording& other) {
+    const json whole = view_of_whole(other, {});
+    return {{"id", whole["id"]},
+            {"state", whole["state"]},
+            {"start", whole["start"]},
+            {"duration_ms", whole["duration_ms"]},
+            {"participants", whole["participants"]}};
+}
+
+// Of a recording of several pieces: sums, and each fault with its piece.
+void add_verification(json& whole, json piece, std::size_t number) {
+    if (whole.is_null())
+        whole = {{"ok", true},
+                 {"parts", 0},
+                 {"bytes", 0},
+                 {"public_key", piece["public_key"]},
+                 {"faults", json::array()},
+                 {"problems", json::array()}};
+    whole["ok"] = whole["ok"] == json(true) && piece["ok"] == json(true);
+    for (const char* name : {"parts", "bytes"})
+        whole[name] = whole[name].get<std::uint64_t>() + piece[name].get<std::uint64_t>();
+    for (json& fault : piece["faults"]) {
+        fault["piece"] = number;
+        whole["faults"].push_back(std::move(fault));
+    }
+    for (const json& problem : piece["problems"])
+        whole["problems"].push_back(
+            fmt::format("piece {}: {}", number, problem.get<std::string>()));
+}
+
 // Rendering until it ends, as a body of unknown size.
 http::Producer produce(std::unique_ptr<archive::Rendering> rendering) {
     // std::function copies its target, so the rendering has to be shared.
@@ -150,13 +229,11 @@ http::Response RecordingResources::list(const http::Request& request,
     query.text = text_value(request, "q");
     query.call_id = text_value(request, "call_id");
     query.session_id = text_value(request, "session_id");
+    query.group = group_value(request);
     auto rows = catalog_.list(query);
     if (!rows) return refuse(rows.error());
     json views = json::array();
-    for (const catalog::Recording& row : *rows) {
-        views.push_back(view_of(row));
-        add_live_counts(views.back(), live);
-    }
+    for (const catalog::Recording& row : *rows) views.push_back(view_of_whole(row, live));
     return page_response("recordings", *rows, std::move(views), query.limit);
 }
 
@@ -190,23 +267,40 @@ http::Response RecordingResources::count_by_peer(const http::Request& request,
 http::Response RecordingResources::show(std::string_view id,
                                         const std::vector<LiveCall>& live) const {
     return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
-        json view = view_of(recording);
-        add_live_counts(view, live);
+        json view = view_of_whole(recording, live);
         view["peer"] = recording.peer;
         view["directory"] = recording.directory;
+        view["related"] = json::array();
+        if (recording.group.empty()) return json_response(200, view);
+        const auto group = catalog_.list({.limit = kMaxRelated, .group = recording.group});
+        if (!group) return refuse(group.error());
+        for (const catalog::Recording& other : *group)
+            if (other.id != recording.id) view["related"].push_back(view_of_related(other));
         return json_response(200, view);
     });
 }
 
-http::Response RecordingResources::member(std::string_view id, std::string_view name) const {
-    return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
-        auto whole = read_json(files_, recording);
-        if (!whole) return refuse(whole.error());
-        const std::string key(name);
-        if (name == "manifest") return json_response(200, (*whole)[key]);
-        json body;
-        body[key] = (*whole)[key].is_null() ? json::array() : (*whole)[key];
-        return json_response(200, body);
+http::Response RecordingResources::events(const http::Request& request, std::string_view id) const {
+    return with_named(catalog_, request, id, [&](const catalog::Recording& recording) {
+        json all = json::array();
+        const auto pieces = pieces_of(recording);
+        for (std::size_t i = 0; i < pieces.size(); ++i) {
+            auto whole = read_json(files_, pieces[i]);
+            if (!whole) return refuse(whole.error());
+            for (json& event : (*whole)["events"]) {
+                if (pieces.size() > 1 && event.is_object()) event["piece"] = i + 1;
+                all.push_back(std::move(event));
+            }
+        }
+        const auto arrival = [](const json& event) {
+            const auto found = event.is_object() ? event.find("arrival_ns") : event.end();
+            return found != event.end() && found->is_number_integer() ? found->get<std::int64_t>()
+                                                                      : std::int64_t{0};
+        };
+        if (pieces.size() > 1)
+            std::stable_sort(all.begin(), all.end(),
+                             [&](const json& a, const json& b) { return arrival(a) < arrival(b); });
+        return json_response(200, {{"events", std::move(all)}});
     });
 }
 
@@ -257,25 +351,45 @@ http::Response RecordingResources::control(std::string_view id, ControlRequest w
     if (!fields) return bad_body();
     wish.who = text_of(*fields, "who");
     wish.reason = text_of(*fields, "reason");
-    const auto carry_out = [&](const std::string& recording) {
-        wish.recording = recording;
-        if (const auto refusal = control->control(wish)) return refuse(*refusal);
-        // What the client says to it is still to come.
-        return json_response(202, {{"id", recording}});
-    };
-    const auto row = catalog_.find(id);
     // By its full id also without its row: while the catalogue is late, calls run.
     const auto whole = base::parse_uuid(id);
-    if (!row && whole) return carry_out(base::to_string(*whole));
-    if (!row) return refuse(row.error());
-    if (row->state != catalog::State::Recording)
+    const auto row = catalog_.find(id);
+    if (!row && !whole) return refuse(row.error());
+    std::vector<std::string> running;
+    if (!row) running.push_back(base::to_string(*whole));
+    if (row)
+        for (const catalog::Recording& piece : pieces_of(*row))
+            if (piece.state == catalog::State::Recording) running.push_back(piece.id);
+    if (running.empty())
         return refuse({"not_running", fmt::format("The recording {} runs no more.", row->id)});
-    return carry_out(row->id);
+    // Done when one of them does it: the others may have no such stream, or end just now.
+    std::optional<base::Reason> refusal;
+    bool is_done = false;
+    for (std::string& piece : running) {
+        wish.recording = std::move(piece);
+        auto refused = control->control(wish);
+        if (refused)
+            refusal = std::move(refused);
+        else
+            is_done = true;
+    }
+    if (!is_done) return refuse(*refusal);
+    // What the client says to it is still to come.
+    return json_response(202, {{"id", row ? row->id : base::to_string(*whole)}});
 }
 
-http::Response RecordingResources::parts(std::string_view id) const {
-    return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
-        auto whole = read_json(files_, recording);
+http::Response RecordingResources::manifest(const http::Request& request,
+                                            std::string_view id) const {
+    return with_piece(catalog_, request, id, [&](const catalog::Recording& piece) {
+        auto whole = read_json(files_, piece);
+        if (!whole) return refuse(whole.error());
+        return json_response(200, (*whole)["manifest"]);
+    });
+}
+
+http::Response RecordingResources::parts(const http::Request& request, std::string_view id) const {
+    return with_piece(catalog_, request, id, [&](const catalog::Recording& piece) {
+        auto whole = read_json(files_, piece);
         if (!whole) return refuse(whole.error());
         const json& manifest = (*whole)["manifest"];
         json body{{"parts", json::array()}, {"exports", {"wav", "stereo", "pcap", "xml", "json"}}};
@@ -284,15 +398,17 @@ http::Response RecordingResources::parts(std::string_view id) const {
     });
 }
 
-http::Response RecordingResources::render(std::string_view id, std::string_view format_name,
-                                          bool as_download) const {
+http::Response RecordingResources::render(const http::Request& request, std::string_view id,
+                                          std::string_view format_name, bool as_download) const {
     const auto format = archive::parse_format(format_name);
     if (!format)
         return http::problem(
             400, "bad_format",
             fmt::format("\"{}\" is no format; use wav, stereo, pcap, xml or json.", format_name));
-    return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
+    return with_named(catalog_, request, id, [&](const catalog::Recording& recording) {
         auto rendering = files_.render(recording, *format);
+        if (!rendering && rendering.error().code == "several_pieces")
+            return ask_for_piece(recording);
         if (!rendering) return refuse(rendering.error());
         http::Response response = http::make_response(200, archive::content_type(*format), "");
         if (as_download)
@@ -306,7 +422,8 @@ http::Response RecordingResources::render(std::string_view id, std::string_view 
             return response;
         }
         response.headers.push_back(
-            {"ETag", fmt::format("\"{}-{}-{}\"", recording.id, format_name, *size)});
+            {"ETag", fmt::format("\"{}-{}-{}-{}\"", recording.id, recording.pieces.size(),
+                                 format_name, *size)});
         response.body = std::make_unique<RenderedSource>(
             std::move(*rendering), *size,
             [&files = files_, recording, format] { return files.render(recording, *format); });
@@ -314,42 +431,57 @@ http::Response RecordingResources::render(std::string_view id, std::string_view 
     });
 }
 
-http::Response RecordingResources::audio(std::string_view id, std::string_view file) const {
+http::Response RecordingResources::audio(const http::Request& request, std::string_view id,
+                                         std::string_view file) const {
     constexpr std::string_view kSuffix = ".wav";
     if (!file.ends_with(kSuffix))
         return http::problem(404, "not_found", "Audio is named LABEL.wav or stereo.wav.");
     const std::string_view label = file.substr(0, file.size() - kSuffix.size());
-    if (label == "stereo") return render(id, label, false);
-    return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
-        auto track = files_.open_track(recording, label);
+    if (label == "stereo") return render(request, id, label, false);
+    return with_piece(catalog_, request, id, [&](const catalog::Recording& piece) {
+        auto track = files_.open_track(piece, label);
         if (!track) return refuse(track.error());
         http::Response response = http::make_response(200, "audio/wav", "");
-        response.headers.push_back(
-            {"ETag", fmt::format("\"{}-{}\"", recording.id, (*track)->size())});
+        response.headers.push_back({"ETag", fmt::format("\"{}-{}\"", piece.id, (*track)->size())});
         response.body = std::move(*track);
         return response;
     });
 }
 
-http::Response RecordingResources::peaks(std::string_view id) const {
-    return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
-        auto stored = files_.read_peaks(recording);
-        if (!stored) return refuse(stored.error());
-        const auto view = view_of_peaks(*stored);
-        if (!view) return refuse({"damaged", "The recording's levels cannot be read."});
-        return json_response(200, *view);
+http::Response RecordingResources::peaks(const http::Request& request, std::string_view id) const {
+    return with_named(catalog_, request, id, [&](const catalog::Recording& recording) {
+        std::vector<std::optional<json>> views;
+        for (const catalog::Recording& piece : pieces_of(recording)) {
+            const bool is_empty = piece.directory.empty() && !recording.pieces.empty() &&
+                                  piece.state != catalog::State::Recording;
+            views.emplace_back();
+            if (is_empty) continue;
+            auto stored = files_.read_peaks(piece);
+            if (!stored) return refuse(stored.error());
+            views.back() = view_of_peaks(*stored);
+            if (!views.back()) return refuse({"damaged", "The recording's levels cannot be read."});
+        }
+        return json_response(
+            200, recording.pieces.empty() ? *views.front() : merge_peaks(recording, views));
     });
 }
 
-http::Response RecordingResources::verify(std::string_view id) const {
-    return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
-        auto verification = files_.verify(recording);
-        if (!verification) return refuse(verification.error());
-        json body = archive::to_json(*verification);
-        body["problems"] = json::array();
-        for (const archive::Fault& fault : verification->faults)
-            body["problems"].push_back(fault.text);
-        return json_response(200, body);
+http::Response RecordingResources::verify(const http::Request& request, std::string_view id) const {
+    return with_named(catalog_, request, id, [&](const catalog::Recording& recording) {
+        json whole;
+        const auto pieces = pieces_of(recording);
+        for (std::size_t i = 0; i < pieces.size(); ++i) {
+            auto verification = files_.verify(pieces[i]);
+            if (!verification) return refuse(verification.error());
+            json body = archive::to_json(*verification);
+            body["problems"] = json::array();
+            for (const archive::Fault& fault : verification->faults)
+                body["problems"].push_back(fault.text);
+            if (pieces.size() > 1) add_verification(whole, std::move(body), i + 1);
+            if (pieces.size() == 1) whole = std::move(body);
+        }
+        if (pieces.size() > 1) whole["id"] = recording.id;
+        return json_response(200, whole);
     });
 }
 

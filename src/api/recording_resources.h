@@ -23,14 +23,20 @@ public:
     http::Response list_attempts(const http::Request& request) const;
     // `since` of the query, or a week before `now`.
     http::Response count_by_peer(const http::Request& request, base::WallTime now) const;
+    // With the recordings of its group as "related".
     http::Response show(std::string_view id, const std::vector<LiveCall>& live) const;
-    // One member of the JSON rendering: "events", "manifest".
-    http::Response member(std::string_view id, std::string_view name) const;
-    http::Response parts(std::string_view id) const;
-    http::Response render(std::string_view id, std::string_view format, bool as_download) const;
-    http::Response audio(std::string_view id, std::string_view file) const;
-    http::Response peaks(std::string_view id) const;
-    http::Response verify(std::string_view id) const;
+
+    // Of the piece that the query's `piece` names; without it of the whole recording, or, where the
+    // pieces cannot be put together, 409 `several_pieces`.
+    http::Response events(const http::Request& request, std::string_view id) const;
+    http::Response manifest(const http::Request& request, std::string_view id) const;
+    http::Response parts(const http::Request& request, std::string_view id) const;
+    http::Response render(const http::Request& request, std::string_view id,
+                          std::string_view format, bool as_download) const;
+    http::Response audio(const http::Request& request, std::string_view id,
+                         std::string_view file) const;
+    http::Response peaks(const http::Request& request, std::string_view id) const;
+    http::Response verify(const http::Request& request, std::string_view id) const;
     // Asks a client to be recorded; `body`: {"at", "call", "who", "reason"}.
     http::Response start(StartRequest wish, const std::string& body, Control* control) const;
     // Does to the running recording what `wish` says; `body`: {"who", "reason"}, or empty.

@@ -10,11 +10,6 @@ namespace {
 
 using nlohmann::json;
 
-json view_of_reason(const std::optional<base::Reason>& reason) {
-    if (!reason) return nullptr;
-    return {{"code", reason->code}, {"text", reason->text}};
-}
-
 json object_or_empty(const std::string& text) {
     json parsed = json::parse(text, nullptr, false);
     return parsed.is_object() ? parsed : json::object();
@@ -51,28 +46,7 @@ json view_of_pause(const std::optional<LivePause>& pause) {
             {"sip_status", pause->status}};
 }
 
-}  // namespace
-
-json view_of(const catalog::Recording& recording) {
-    json view{{"session_ids", json::array()},
-              {"call_ids", json::array()},
-              {"participants", json::array()},
-              {"streams", json::array()},
-              {"group", nullptr},
-              {"headers", json::object()},
-              {"extensions", json::object()},
-              {"warnings", json::array()}};
-    view.update(object_or_empty(recording.summary));
-    view["id"] = recording.id;
-    view["state"] = catalog::to_string(recording.state);
-    view["reason"] = view_of_reason(recording.reason);
-    view["start"] = base::to_rfc3339(recording.start);
-    view["duration_ms"] = recording.duration_ms ? json(*recording.duration_ms) : json(nullptr);
-    if (!recording.call_ids.empty()) view["call_ids"] = recording.call_ids;
-    if (!recording.session_ids.empty()) view["session_ids"] = recording.session_ids;
-    return view;
-}
-
+// Nothing happens to the view of another recording or of one that has ended.
 void add_live_counts(json& recording, const std::vector<LiveCall>& calls) {
     if (recording["state"] != catalog::to_string(catalog::State::Recording)) return;
     const auto call = std::find_if(calls.begin(), calls.end(), [&](const LiveCall& live) {
@@ -88,6 +62,35 @@ void add_live_counts(json& recording, const std::vector<LiveCall>& calls) {
                                        [&](const LiveStream& one) { return label == one.label; });
         if (live != call->streams.end()) stream["packets"] = live->packets;
     }
+}
+
+}  // namespace
+
+json view_of_reason(const std::optional<base::Reason>& reason) {
+    if (!reason) return nullptr;
+    return {{"code", reason->code}, {"text", reason->text}};
+}
+
+json view_of_piece(const catalog::Recording& recording, const std::vector<LiveCall>& live) {
+    json view{{"session_ids", json::array()},
+              {"call_ids", json::array()},
+              {"participants", json::array()},
+              {"streams", json::array()},
+              {"group", nullptr},
+              {"profile", nullptr},
+              {"headers", json::object()},
+              {"extensions", json::object()},
+              {"warnings", json::array()}};
+    view.update(object_or_empty(recording.summary));
+    view["id"] = recording.id;
+    view["state"] = catalog::to_string(recording.state);
+    view["reason"] = view_of_reason(recording.reason);
+    view["start"] = base::to_rfc3339(recording.start);
+    view["duration_ms"] = recording.duration_ms ? json(*recording.duration_ms) : json(nullptr);
+    if (!recording.call_ids.empty()) view["call_ids"] = recording.call_ids;
+    if (!recording.session_ids.empty()) view["session_ids"] = recording.session_ids;
+    add_live_counts(view, live);
+    return view;
 }
 
 json view_of(const catalog::Attempt& attempt) {

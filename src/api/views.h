@@ -11,11 +11,11 @@
 
 namespace earshot::api {
 
-// The object of `earshot ls --json`: the stored summary, with what the row knows better.
-nlohmann::json view_of(const catalog::Recording& recording);
-// The counts of a running call, which the row does not have before its end. Nothing happens to the
-// view of another recording or of one that has ended.
-void add_live_counts(nlohmann::json& recording, const std::vector<LiveCall>& calls);
+// The object of `earshot ls --json`: the stored summary, with what the row knows better, and the
+// counts of calls that run, which it does not have before their end. See whole_view.h for one of
+// several pieces.
+nlohmann::json view_of_piece(const catalog::Recording& piece, const std::vector<LiveCall>& live);
+nlohmann::json view_of_reason(const std::optional<base::Reason>& reason);
 nlohmann::json view_of(const catalog::Attempt& attempt);
 // Rows of one peer follow each other. "attempts" is the sum of "outcomes".
 nlohmann::json view_of(const std::vector<catalog::PeerCount>& counts);

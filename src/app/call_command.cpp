@@ -83,6 +83,10 @@ public:
             ->type_name("WAV");
         call_->add_option("--audio-b", options_.audio_b, "What the second says (default: tones)")
             ->type_name("WAV");
+        call_
+            ->add_option("--group", options_.group,
+                         "group_id of all calls, as it stands (default: a fresh UUID each)")
+            ->type_name("TEXT");
         call_->add_option("--duration", duration_, "Seconds of each call (default 10)")
             ->type_name("S")
             ->check(CLI::Range(0.1, 86400.0));

@@ -60,6 +60,10 @@ public:
         export_->add_option("--format", exported_.format, "What to write")
             ->check(CLI::IsMember({"wav", "stereo", "pcap", "xml", "json"}))
             ->capture_default_str();
+        export_
+            ->add_option("--piece", exported_.piece,
+                         "Only this piece of it, by the number or id that `show` prints")
+            ->type_name("N");
         export_->add_option("-o,--output", exported_.file, "Where to; - is standard output")
             ->type_name("FILE");
         add_json(export_);

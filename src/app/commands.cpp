@@ -159,8 +159,9 @@ Exit run_show(const Access& access, const std::string& id, bool as_json, std::os
 Exit run_export(const Access& access, const ExportOptions& options, std::ostream& out,
                 std::ostream& err) {
     if (const auto failure = check_id(options.id)) return fail(*failure, err);
-    const std::string path =
+    std::string path =
         recording_path(options.id, "/export?format=" + http::percent_encode(options.format));
+    if (!options.piece.empty()) path += "&piece=" + http::percent_encode(options.piece);
     if (options.file == "-") {
         const auto bytes = download(access, path, [&](std::string_view piece) {
             out.write(piece.data(), static_cast<std::streamsize>(piece.size()));

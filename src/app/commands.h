@@ -20,8 +20,9 @@ struct LsOptions {
 struct ExportOptions {
     std::string id{};
     std::string format = "wav";
-    std::string file{};  // "-": standard output; empty: earshot-ID.EXTENSION
-    bool json = false;   // what was written where, as JSON
+    std::string piece{};  // its number or id; empty: the whole recording
+    std::string file{};   // "-": standard output; empty: earshot-ID.EXTENSION
+    bool json = false;    // what was written where, as JSON
 };
 
 Exit run_ls(const Access& access, const LsOptions& options, std::ostream& out, std::ostream& err);

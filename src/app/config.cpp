@@ -28,7 +28,7 @@ constexpr std::size_t kMaxListens = 8;
 // is.
 using Setter = std::string (*)(ServerConfig&, std::string_view text);
 
-enum class Kind { Text, Number, Flag };
+enum class Kind { Text, Number, Flag, List };  // a list: texts, in one text with commas between
 
 struct Key {
     std::string_view table;
@@ -141,6 +141,19 @@ std::string set_level(base::LogLevel& level, std::string_view text) {
     return "is none of debug, info, warning, error";
 }
 
+std::string set_join_keys(std::vector<siprec::JoinKeySource>& keys, std::string_view text) {
+    keys.clear();
+    for (std::string_view rest = text; !rest.empty();) {
+        const std::string_view item = base::trim(base::take_until(rest, ','));
+        const auto key = siprec::parse_join_key_source(item);
+        if (!key)
+            return "is no list of keys: each is session_id, sip_session_id, header:NAME, from:NAME "
+                   "or element:NAME";
+        keys.push_back(*key);
+    }
+    return {};
+}
+
 std::string set_url(std::string& url, std::string_view text) {
     if (!text.empty() && !http::parse_url(text))
         return "is no URL of the form http://HOST[:PORT]/path (https is not supported)";
@@ -242,6 +255,16 @@ constexpr std::array kKeys{
         [](ServerConfig& c, std::string_view t) {
             return set_on_failure(c.decision.records_on_failure, t);
         }},
+    Key{"join", "keys", Kind::List,
+        "session_id, sip_session_id, from:x-refci, header:Cisco-Guid, element:ucid, "
+        "element:AvayaUCID",
+        "calls with an equal one of these are pieces of one recording; empty: none are",
+        [](ServerConfig& c, std::string_view t) { return set_join_keys(c.join.keys, t); }},
+    Key{"join", "window_s", Kind::Number, "600",
+        "a recording takes further pieces so long after its last one",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.join.window, t, 0, 86'400);
+        }},
     Key{"log", "level", Kind::Text, "info", "debug, info, warning or error",
         [](ServerConfig& c, std::string_view t) { return set_level(c.log_level, t); }},
 };
@@ -340,6 +363,19 @@ private:
         return std::nullopt;
     }
 
+    static bool is_list_of_texts(const toml::node& node) {
+        const toml::array* list = node.as_array();
+        return list != nullptr &&
+               std::all_of(list->begin(), list->end(),
+                           [](const toml::node& item) { return item.is_string(); });
+    }
+    static std::string joined(const toml::array& list) {
+        std::string text;
+        for (const toml::node& item : list)
+            text += (text.empty() ? "" : ", ") + item.value_or(std::string{});
+        return text;
+    }
+
     std::optional<ConfigError> read_value(const Key& key, const toml::node& node) {
         std::string text;
         if (key.kind == Kind::Text && node.is_string())
@@ -348,9 +384,11 @@ private:
             text = std::to_string(*node.value<std::int64_t>());
         else if (key.kind == Kind::Flag && node.is_boolean())
             text = *node.value<bool>() ? "true" : "false";
+        else if (key.kind == Kind::List && is_list_of_texts(node))
+            text = joined(*node.as_array());
         else {
-            constexpr std::array<std::string_view, 3> kKinds{"a text in quotes", "a whole number",
-                                                             "true or false"};
+            constexpr std::array<std::string_view, 4> kKinds{"a text in quotes", "a whole number",
+                                                             "true or false", "a list of texts"};
             return error_at(node, full_name(key),
                             fmt::format("must be {}", kKinds[static_cast<std::size_t>(key.kind)]),
                             fmt::format("the default is {}", key.default_text));
@@ -424,6 +462,10 @@ private:
             peer.name = *node.value<std::string>();
             return std::nullopt;
         }
+        if (name == "join_group" && node.is_string()) {
+            peer.join_group = *node.value<std::string>();
+            return std::nullopt;
+        }
         if (name == "username" && node.is_string()) {
             peer.digest.username = *node.value<std::string>();
             return std::nullopt;
@@ -448,9 +490,9 @@ private:
                 return std::nullopt;
             }
         }
-        const std::vector<std::string_view> known{"name",          "addresses", "username",
-                                                  "password_file", "profile",   "media_from",
-                                                  "probe_media",   "strict",    "records_unmarked"};
+        const std::vector<std::string_view> known{
+            "name",       "addresses",   "username", "password_file",    "profile",
+            "media_from", "probe_media", "strict",   "records_unmarked", "join_group"};
         if (std::find(known.begin(), known.end(), name) != known.end())
             return error_at(node, fmt::format("peer.{}", name), "has the wrong type",
                             R"(name = "sbc1", addresses = ["192.0.2.1"], strict = false)");

@@ -84,10 +84,50 @@ std::string warning_codes(const json& recording) {
 void print_streams(std::ostream& out, const json& recording) {
     std::vector<std::vector<std::string>> rows{
         {"LABEL", "MEDIA", "CODEC", "PACKETS", "LOST", "GAPS"}};
-    for (const json& stream : array_of(recording, "streams"))
+    const bool has_pieces = !array_of(recording, "pieces").empty();
+    if (has_pieces) rows.front().insert(rows.front().begin(), "PIECE");
+    for (const json& stream : array_of(recording, "streams")) {
         rows.push_back({text_of(stream, "label"), text_of(stream, "media"),
                         text_of(stream, "codec"), text_of(stream, "packets"),
                         text_of(stream, "lost"), std::to_string(array_of(stream, "gaps").size())});
+        if (has_pieces) rows.back().insert(rows.back().begin(), text_of(stream, "piece"));
+    }
+    if (rows.size() == 1) return;
+    out << '\n';
+    print_table(out, rows);
+}
+
+// "session_id 855a5ded-... of piece 1": what ties it to the others.
+std::string joined_by(const json& recording, const json& piece) {
+    std::string all;
+    for (const json& join : array_of(piece, "joined")) {
+        std::string with = text_of(join, "with");
+        for (const json& other : array_of(recording, "pieces"))
+            if (text_of(other, "id") == with) with = text_of(other, "piece");
+        all += (all.empty() ? "" : "; ") + text_of(join, "key") + " " + text_of(join, "value") +
+               " of piece " + with;
+    }
+    return all.empty() ? "-" : all;
+}
+
+void print_pieces(std::ostream& out, const json& recording) {
+    std::vector<std::vector<std::string>> rows{
+        {"PIECE", "ID", "AT", "DURATION", "STATE", "PEER", "JOINED BY"}};
+    for (const json& piece : array_of(recording, "pieces"))
+        rows.push_back({text_of(piece, "piece"), short_id(text_of(piece, "id")),
+                        duration_text(member_of(piece, "offset_ms")),
+                        duration_text(member_of(piece, "duration_ms")), text_of(piece, "state"),
+                        text_of(piece, "peer"), joined_by(recording, piece)});
+    if (rows.size() == 1) return;
+    out << '\n';
+    print_table(out, rows);
+}
+
+void print_related(std::ostream& out, const json& recording) {
+    std::vector<std::vector<std::string>> rows{{"RELATED", "START (UTC)", "STATE", "SPEAKERS"}};
+    for (const json& other : array_of(recording, "related"))
+        rows.push_back({short_id(text_of(other, "id")), time_text(other, "start"),
+                        text_of(other, "state"), speakers_of(other)});
     if (rows.size() == 1) return;
     out << '\n';
     print_table(out, rows);
@@ -227,6 +267,10 @@ void print_recordings(std::ostream& out, const json& recordings) {
     }
     std::vector<std::vector<std::string>> rows{{"ID", "START (UTC)", "DURATION", "STATE",
                                                 "SPEAKERS", "CODECS", "LOST", "GAPS", "WARNINGS"}};
+    const bool any_pieces =
+        std::any_of(recordings.begin(), recordings.end(),
+                    [](const json& recording) { return !array_of(recording, "pieces").empty(); });
+    if (any_pieces) rows.front().push_back("PIECES");
     for (const json& recording : recordings) {
         std::string codecs;
         std::uint64_t lost = 0;
@@ -244,6 +288,9 @@ void print_recordings(std::ostream& out, const json& recordings) {
                         text_of(recording, "state"), speakers_of(recording),
                         codecs.empty() ? "-" : codecs, std::to_string(lost), std::to_string(gaps),
                         warning_codes(recording)});
+        if (any_pieces)
+            rows.back().push_back(
+                std::to_string(std::max<std::size_t>(array_of(recording, "pieces").size(), 1)));
     }
     print_table(out, rows);
 }
@@ -279,6 +326,7 @@ void print_recording(std::ostream& out, const json& recording) {
     print_field(out, "Call ids", joined(array_of(recording, "call_ids")));
     print_field(out, "Session ids", joined(array_of(recording, "session_ids")));
     print_field(out, "Group", text_of(recording, "group"));
+    print_field(out, "Profile", text_of(recording, "profile"));
     print_field(out, "Peer", text_of(recording, "peer"));
     print_field(out, "Folder", text_of(recording, "directory"));
     if (recording.contains("headers") && recording["headers"].is_object())
@@ -288,8 +336,10 @@ void print_recording(std::ostream& out, const json& recording) {
     for (const json& warning : array_of(recording, "warnings"))
         print_field(out, "Warning", text_of(warning, "code") + ": " + text_of(warning, "text"));
     print_operator_pause(out, member_of(recording, "operator_pause"));
+    print_pieces(out, recording);
     print_streams(out, recording);
     print_gaps(out, recording);
+    print_related(out, recording);
 }
 
 void print_events(std::ostream& out, const json& events) {
@@ -346,7 +396,9 @@ void print_verification(std::ostream& out, const json& verification) {
     out << "BAD: this recording is not as it was signed.\n";
     for (const json& fault : array_of(verification, "faults")) {
         const std::string part = text_of(fault, "part");
-        out << fmt::format("  {}: {}\n", part.empty() ? "recording" : part, text_of(fault, "text"));
+        const std::string piece = text_of(fault, "piece");
+        out << fmt::format("  {}{}: {}\n", piece.empty() ? "" : "piece " + piece + ", ",
+                           part.empty() ? "recording" : part, text_of(fault, "text"));
     }
 }
 

@@ -533,5 +533,43 @@ TEST_F(StateTest, ShowsNothingUnlessAllIsStored) {
     EXPECT_GT(failed, 5);
 }
 
+TEST_F(ArchiveTest, KeepsWhatMayJoinItToOtherPiecesAndPrintsItNot) {
+    records_.started();
+    records_.event(0, R"({"type":"join_keys","group":"sbc1","names":["session_id","header:X"],)"
+                      R"("values":["s","x"]})");
+    records_.event(1, R"({"type":"join_keys","group":"sbc1","names":["session_id","late"],)"
+                      R"("values":["s","y","without a name"]})");
+    records_.event(2, R"({"type":"join_keys","names":[7],"values":"none"})");
+    records_.ended(2000);
+    const Summary summary = build();
+    EXPECT_EQ(summary.join_group, "sbc1");
+    EXPECT_EQ(summary.join_keys, (std::vector<catalog::JoinKey>{
+                                     {"session_id", "s"}, {"header:X", "x"}, {"late", "y"}}));
+    const auto stored = parse_summary(part("summary.json"));
+    ASSERT_TRUE(stored);
+    EXPECT_EQ(*stored, summary);
+    EXPECT_EQ(to_json(summary).find("sbc1"), std::string::npos);
+}
+
+TEST_F(ArchiveTest, AGroupIdThatIsNoUuidIsTheNameOfAProfile) {
+    const auto told = [&](const char* id) {
+        records_.clear();
+        records_.started();
+        records_.metadata(1, std::string("<recording xmlns='urn:ietf:params:xml:ns:recording:1'>"
+                                         "<group group_id='") +
+                                 id + "'/></recording>");
+        records_.ended(2000);
+        id_.bytes[15] ^= 1;
+        return build();
+    };
+    const Summary profile = told("inbound");
+    EXPECT_EQ(profile.profile, "inbound");
+    EXPECT_EQ(profile.group, "");
+    EXPECT_NE(search_text(profile).find("inbound"), std::string::npos);
+    const Summary group = told("qEbCRn6VSyiBFRWXA50jzA==");
+    EXPECT_EQ(group.profile, "");
+    EXPECT_EQ(group.group, "qEbCRn6VSyiBFRWXA50jzA==");
+}
+
 }  // namespace
 }  // namespace earshot::archive

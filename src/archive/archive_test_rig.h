@@ -97,6 +97,10 @@ public:
     }
     journal::Damage damage() const override { return damage_; }
     void rewind() { at_ = 0; }
+    void clear() {  // for another recording
+        records_.clear();
+        at_ = 0;
+    }
     void set_damage(journal::Damage damage) { damage_ = std::move(damage); }
 
     static constexpr std::string_view kUsualFormats =
@@ -166,7 +170,7 @@ protected:
 
     Summary build() {
         records_.rewind();
-        auto built = build_recording({.recording = test_id(),
+        auto built = build_recording({.recording = id_,
                                       .records = records_,
                                       .objects = store_,
                                       .key = key_,
@@ -228,6 +232,7 @@ protected:
         return sounds;
     }
 
+    base::Uuid id_ = test_id();
     io::FaultyFileSystem files_;
     objects::DirectoryStore store_;
     SigningKey key_;

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdlib>
+#include <numeric>
 
 #include "audio/resampler.h"
 #include "audio/wav.h"
@@ -23,9 +24,17 @@ public:
         : file_(std::move(file)), layout_(layout), part_(std::move(part)) {}
 
     std::uint32_t rate() const { return layout_.format.rate; }
-    void set_rate(std::uint32_t rate) { resampler_.emplace(layout_.format.rate, rate); }
+    // That of the export, and how many samples of it pass before the track begins.
+    void set_rate(std::uint32_t rate, std::uint64_t lead) {
+        resampler_.emplace(layout_.format.rate, rate);
+        lead_ = lead;
+    }
 
     base::Result<base::Done, base::Reason> read(std::span<std::int16_t> out) {
+        const auto silent = static_cast<std::size_t>(std::min<std::uint64_t>(lead_, out.size()));
+        std::fill_n(out.begin(), silent, std::int16_t{0});
+        lead_ -= silent;
+        out = out.subspan(silent);
         while (ready_.size() < out.size() && !is_finished_) {
             if (auto failure = read_more()) return *failure;
         }
@@ -64,6 +73,7 @@ private:
     std::string part_;
     std::uint64_t next_frame_ = 0;
     std::optional<audio::Resampler> resampler_;
+    std::uint64_t lead_ = 0;
     std::vector<std::int16_t> ready_;
     bool is_finished_ = false;
 };
@@ -173,73 +183,137 @@ base::Result<std::unique_ptr<TrackSource>, base::Reason> open_track(
     return std::make_unique<TrackSource>(std::move(*file), *layout, part);
 }
 
+// An audio stream of one of the pieces.
+struct Voice {
+    std::size_t piece = 0;
+    const StreamSummary* stream = nullptr;
+
+    bool is_sent_by(const std::string& aor) const {
+        return stream->packets > 0 && !stream->senders.empty() && stream->senders.front() == aor;
+    }
+};
+
+std::vector<Voice> voices_of(std::span<const Summary> pieces) {
+    std::vector<Voice> voices;
+    for (std::size_t piece = 0; piece < pieces.size(); ++piece)
+        for (const std::size_t index : audio_streams(pieces[piece]))
+            voices.push_back({piece, &pieces[piece].streams[index]});
+    return voices;
+}
+
+// No recorder runs for a century: a stored duration beyond that is damage.
+constexpr std::int64_t kMaxDurationMs = 100LL * 365 * 86'400 * 1000;
+
+// Where each piece begins, and where the last one ends.
+struct Layout {
+    std::vector<std::int64_t> begin_ms;
+    std::int64_t duration_ms = 0;
+};
+
+std::optional<Layout> lay_out(std::span<const Summary> pieces) {
+    Layout layout;
+    base::WallTime start = pieces.front().start;
+    for (const Summary& piece : pieces) start = std::min(start, piece.start);
+    for (const Summary& piece : pieces) {
+        const std::int64_t lasts = piece.duration_ms.value_or(0);
+        const std::int64_t begin =
+            std::chrono::duration_cast<std::chrono::milliseconds>(piece.start - start).count();
+        if (begin > kMaxDurationMs || lasts > kMaxDurationMs) return std::nullopt;
+        layout.begin_ms.push_back(begin);
+        layout.duration_ms = std::max(layout.duration_ms, begin + lasts);
+    }
+    return layout;
+}
+
+std::uint64_t frames_of(std::int64_t ms, std::uint32_t rate) {
+    return static_cast<std::uint64_t>(ms) * rate / 1000;
+}
+
+using Tracks = base::Result<std::vector<Input>, base::Reason>;
+
+Tracks open_tracks(std::span<const StoredRecording> pieces, const std::vector<Voice>& voices,
+                   const std::vector<std::size_t>& channels) {
+    std::vector<Input> inputs;
+    for (std::size_t i = 0; i < voices.size(); ++i) {
+        Input input{.track = nullptr, .channel = channels[i]};
+        const std::string& name = voices[i].stream->track;
+        if (!name.empty()) {
+            auto track = open_track(pieces[voices[i].piece], name);
+            if (!track) return track.error();
+            input.track = std::move(*track);
+        }
+        inputs.push_back(std::move(input));
+    }
+    return inputs;
+}
+
 }  // namespace
 
-std::vector<std::size_t> stereo_channels(const Summary& summary) {
-    const std::vector<std::size_t> streams = audio_streams(summary);
-    std::vector<std::size_t> channels(streams.size(), 1);
-    const auto is_sent_by = [&](std::size_t place, const std::string& aor) {
-        const StreamSummary& stream = summary.streams[streams[place]];
-        return stream.packets > 0 && !stream.senders.empty() && stream.senders.front() == aor;
-    };
-    for (const ParticipantSummary& participant : summary.participants) {
-        bool is_found = false;
-        for (std::size_t i = 0; i < streams.size(); ++i) {
-            if (!is_sent_by(i, participant.aor)) continue;
-            channels[i] = 0;
-            is_found = true;
+std::vector<std::size_t> stereo_channels(std::span<const Summary> pieces) {
+    const std::vector<Voice> voices = voices_of(pieces);
+    std::vector<std::size_t> channels(voices.size(), 1);
+    for (const Summary& piece : pieces) {
+        for (const ParticipantSummary& participant : piece.participants) {
+            bool is_found = false;
+            for (std::size_t i = 0; i < voices.size(); ++i) {
+                if (!voices[i].is_sent_by(participant.aor)) continue;
+                channels[i] = 0;
+                is_found = true;
+            }
+            if (is_found) return channels;
         }
-        if (is_found) return channels;
     }
-    for (std::size_t i = 0; i < streams.size(); ++i) {
-        if (summary.streams[streams[i]].packets == 0) continue;
+    std::vector<std::size_t> counts(pieces.size(), 0);
+    for (const Voice& voice : voices) ++counts[voice.piece];
+    std::vector<bool> has_left(pieces.size(), false);
+    bool any_left = false;
+    for (std::size_t i = 0; i < voices.size(); ++i) {
+        const std::size_t piece = voices[i].piece;
+        if (voices[i].stream->packets == 0 || has_left[piece] || (counts[piece] == 1 && any_left))
+            continue;
         channels[i] = 0;
-        break;
+        has_left[piece] = true;
+        any_left = true;
     }
     return channels;
 }
 
 base::Result<std::unique_ptr<Rendering>, base::Reason> render_audio(
-    const StoredRecording& recording, bool is_stereo) {
-    const auto summary = recording.summary();
-    if (!summary) return summary.error();
-    const std::vector<std::size_t> streams = audio_streams(*summary);
-    const std::vector<std::size_t> sides = stereo_channels(*summary);
-    std::vector<Input> inputs;
-    std::uint32_t rate = 0;
-    for (std::size_t i = 0; i < streams.size(); ++i) {
-        Input input{.track = nullptr, .channel = is_stereo ? sides[i] : i};
-        const std::string& name = summary->streams[streams[i]].track;
-        if (!name.empty()) {
-            auto track = open_track(recording, name);
-            if (!track) return track.error();
-            input.track = std::move(*track);
-            rate = std::max(rate, input.track->rate());
-        }
-        inputs.push_back(std::move(input));
+    std::span<const StoredRecording> pieces, bool is_stereo) {
+    std::vector<Summary> summaries;
+    for (const StoredRecording& piece : pieces) {
+        auto summary = piece.summary();
+        if (!summary) return summary.error();
+        summaries.push_back(std::move(*summary));
     }
+    const std::vector<Voice> voices = voices_of(summaries);
+    std::vector<std::size_t> channels = stereo_channels(summaries);
+    if (!is_stereo) std::iota(channels.begin(), channels.end(), 0);
+    auto inputs = open_tracks(pieces, voices, channels);
+    if (!inputs) return inputs.error();
+    std::uint32_t rate = 0;
+    for (const Input& input : *inputs)
+        if (input.track) rate = std::max(rate, input.track->rate());
     if (rate == 0) {
         return base::Reason{"no_audio", "Nothing of this recording can be decoded to audio."};
     }
-    for (Input& input : inputs) {
-        if (!input.track) continue;
-        if (!audio::can_resample(input.track->rate(), rate)) {
-            return part_reason({base::Errc::Malformed, "a track's rate is none of ours"}, "tracks");
-        }
-        input.track->set_rate(rate);
-    }
-    // No recorder runs for a century: a stored duration beyond that is damage.
-    constexpr std::int64_t kMaxDurationMs = 100LL * 365 * 86'400 * 1000;
-    const std::int64_t duration_ms = summary->duration_ms.value_or(0);
-    if (duration_ms > kMaxDurationMs || inputs.size() > kMaxStreams) {
+    const auto layout = lay_out(summaries);
+    if (!layout || inputs->size() > kMaxStreams) {
         return part_reason({base::Errc::Malformed, "duration or streams out of range"},
                            "summary.json");
     }
+    for (std::size_t i = 0; i < inputs->size(); ++i) {
+        TrackSource* track = (*inputs)[i].track.get();
+        if (track == nullptr) continue;
+        if (!audio::can_resample(track->rate(), rate)) {
+            return part_reason({base::Errc::Malformed, "a track's rate is none of ours"}, "tracks");
+        }
+        track->set_rate(rate, frames_of(layout->begin_ms[voices[i].piece], rate));
+    }
     const audio::WavFormat format{
-        .rate = rate, .channels = static_cast<std::uint16_t>(is_stereo ? 2 : inputs.size())};
-    const auto frames = static_cast<std::uint64_t>(duration_ms) * rate / 1000;
-    return std::unique_ptr<Rendering>(
-        std::make_unique<AudioRendering>(std::move(inputs), format, frames));
+        .rate = rate, .channels = static_cast<std::uint16_t>(is_stereo ? 2 : inputs->size())};
+    return std::unique_ptr<Rendering>(std::make_unique<AudioRendering>(
+        std::move(*inputs), format, frames_of(layout->duration_ms, rate)));
 }
 
 }  // namespace earshot::archive

@@ -232,6 +232,8 @@ void RecordingFacts::add_call_event(std::string_view type, const json& event, st
         }
     } else if (type == "parties_assumed") {
         add_assumed_parties(event);
+    } else if (type == "join_keys") {
+        add_join_keys(event);
     } else if (type == "recovered") {
         recovered_ = base::Reason{"interrupted", text_field(event, "text")};
     }
@@ -253,6 +255,22 @@ void RecordingFacts::add_assumed_parties(const json& event) {
                                           [&](const auto& known) { return known.aor == aor; });
         if (!is_known && participants_.size() < kMaxTexts)
             participants_.push_back({.aor = aor, .name = {}});
+    }
+}
+
+// Two lists side by side, as the running call's row had them.
+void RecordingFacts::add_join_keys(const json& event) {
+    set_if_told(event, "group", join_group_);
+    const auto names = event.find("names");
+    const auto values = event.find("values");
+    if (names == event.end() || values == event.end() || !names->is_array() || !values->is_array())
+        return;
+    for (std::size_t i = 0; i < std::min(names->size(), values->size()); ++i) {
+        if (!(*names)[i].is_string() || !(*values)[i].is_string()) continue;
+        catalog::JoinKey key{(*names)[i].get<std::string>(), (*values)[i].get<std::string>()};
+        const bool is_known =
+            std::find(join_keys_.begin(), join_keys_.end(), key) != join_keys_.end();
+        if (!is_known && join_keys_.size() < kMaxTexts) join_keys_.push_back(std::move(key));
     }
 }
 
@@ -353,7 +371,14 @@ std::vector<std::string> RecordingFacts::session_ids() const {
 
 std::string RecordingFacts::group() const {
     const auto& groups = metadata_.objects().groups;
-    return groups.empty() ? std::string{} : groups.front().id.text();
+    if (groups.empty() || siprec::is_profile(groups.front().id)) return {};
+    return groups.front().id.text();
+}
+
+std::string RecordingFacts::profile() const {
+    const auto& groups = metadata_.objects().groups;
+    if (groups.empty() || !siprec::is_profile(groups.front().id)) return {};
+    return groups.front().id.text();
 }
 
 std::map<std::string, std::string> RecordingFacts::extensions() const {

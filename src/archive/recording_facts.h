@@ -86,7 +86,11 @@ public:
     // AORs of those who sent the label at any time, in the order in which they began.
     std::vector<std::string> senders_of(const std::string& label) const;
     std::vector<std::string> session_ids() const;
+    // The id of its CS-Group, and the name that stood in its place: siprec::is_profile.
     std::string group() const;
+    std::string profile() const;
+    const std::string& join_group() const { return join_group_; }
+    const std::vector<catalog::JoinKey>& join_keys() const { return join_keys_; }
     std::map<std::string, std::string> extensions() const;
     // Our own address as our SDP answer names it; unspecified when none was seen.
     const base::NetAddress& local_host() const { return local_host_; }
@@ -97,6 +101,7 @@ private:
     void add_event(const journal::Record& record);
     void add_call_event(std::string_view type, const nlohmann::json& event, std::int64_t at_ns);
     void add_assumed_parties(const nlohmann::json& event);
+    void add_join_keys(const nlohmann::json& event);
     void add_stream_event(std::string_view type, const nlohmann::json& event, std::int64_t at_ns,
                           std::uint16_t number);
     void add_metadata(const journal::Record& record);
@@ -121,6 +126,8 @@ private:
     siprec::MetadataModel metadata_;
     std::vector<ParticipantSummary> participants_;
     std::map<std::string, std::vector<std::string>> senders_;
+    std::string join_group_;
+    std::vector<catalog::JoinKey> join_keys_;
     base::NetAddress local_host_;
     std::uint16_t local_sip_port_ = 0;
 };

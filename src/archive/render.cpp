@@ -129,6 +129,42 @@ RenderResult render_xml(const StoredRecording& recording) {
         std::make_unique<TextRendering>(siprec::write_metadata(model.snapshot())));
 }
 
+// {"pieces": [...]}, the JSON of one piece after another.
+class PiecesRendering : public Rendering {
+public:
+    explicit PiecesRendering(std::vector<std::unique_ptr<Rendering>> pieces)
+        : pieces_(std::move(pieces)) {}
+    base::Result<bool, base::Reason> next(std::string& chunk) override {
+        if (at_ == pieces_.size()) return false;
+        if (!is_begun_) {
+            is_begun_ = true;
+            chunk = at_ == 0 ? "{\"pieces\":[" : ",\n";
+            return true;
+        }
+        auto more = pieces_[at_]->next(chunk);
+        if (!more || *more) return more;
+        is_begun_ = false;
+        chunk = ++at_ == pieces_.size() ? "]}\n" : "";
+        if (chunk.empty()) return next(chunk);
+        return true;
+    }
+
+private:
+    std::vector<std::unique_ptr<Rendering>> pieces_;
+    std::size_t at_ = 0;
+    bool is_begun_ = false;
+};
+
+RenderResult render_pieces(io::FileSystem& files, const std::vector<std::string>& directories) {
+    std::vector<std::unique_ptr<Rendering>> pieces;
+    for (const std::string& directory : directories) {
+        auto piece = render_json(StoredRecording(files, directory));
+        if (!piece) return piece.error();
+        pieces.push_back(std::move(*piece));
+    }
+    return std::unique_ptr<Rendering>(std::make_unique<PiecesRendering>(std::move(pieces)));
+}
+
 // Renders from the real disk and keeps its file system alive.
 class OwningRendering : public Rendering {
 public:
@@ -159,9 +195,9 @@ RenderResult render(io::FileSystem& files, const std::string& directory, Format 
     const StoredRecording recording(files, directory);
     switch (format) {
         case Format::Wav:
-            return render_audio(recording, false);
+            return render_audio({&recording, 1}, false);
         case Format::Stereo:
-            return render_audio(recording, true);
+            return render_audio({&recording, 1}, true);
         case Format::Pcap:
             return render_pcap(recording);
         case Format::Xml:
@@ -175,6 +211,26 @@ RenderResult render(io::FileSystem& files, const std::string& directory, Format 
 RenderResult render(const std::string& directory, Format format) {
     auto files = std::make_unique<io::LinuxFileSystem>();
     auto inner = render(*files, directory, format);
+    if (!inner) return inner.error();
+    return std::unique_ptr<Rendering>(
+        std::make_unique<OwningRendering>(std::move(files), std::move(*inner)));
+}
+
+RenderResult render_whole(io::FileSystem& files, const std::vector<std::string>& directories,
+                          Format format) {
+    if (directories.size() == 1) return render(files, directories.front(), format);
+    if (format == Format::Json) return render_pieces(files, directories);
+    if (format != Format::Wav && format != Format::Stereo)
+        return base::Reason{"several_pieces", "This format tells of one piece of a recording."};
+    std::vector<StoredRecording> pieces;
+    pieces.reserve(directories.size());
+    for (const std::string& directory : directories) pieces.emplace_back(files, directory);
+    return render_audio(pieces, format == Format::Stereo);
+}
+
+RenderResult render_whole(const std::vector<std::string>& directories, Format format) {
+    auto files = std::make_unique<io::LinuxFileSystem>();
+    auto inner = render_whole(*files, directories, format);
     if (!inner) return inner.error();
     return std::unique_ptr<Rendering>(
         std::make_unique<OwningRendering>(std::move(files), std::move(*inner)));

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/reason.h"
 #include "base/result.h"
@@ -50,6 +51,14 @@ base::Result<std::unique_ptr<Rendering>, base::Reason> render(const std::string&
 base::Result<std::unique_ptr<Rendering>, base::Reason> render(io::FileSystem& files,
                                                               const std::string& directory,
                                                               Format format);
+
+// A recording of several pieces, each with its folder, in order. Wav and Stereo: all on one
+// timeline, Wav with the channels of one piece after another; Json: {"pieces": [as above]}. The
+// other formats tell of one dialog: "several_pieces".
+base::Result<std::unique_ptr<Rendering>, base::Reason> render_whole(
+    const std::vector<std::string>& directories, Format format);
+base::Result<std::unique_ptr<Rendering>, base::Reason> render_whole(
+    io::FileSystem& files, const std::vector<std::string>& directories, Format format);
 
 // The levels of all tracks for the page, made when the recording was built:
 // {"interval_ms": 100, "tracks": [{"label", "track", "min": [...], "max": [...], "comfort_noise":

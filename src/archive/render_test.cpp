@@ -78,7 +78,7 @@ TEST_F(RenderTest, SummaryHoldsWhatSignallingAndMetadataSaid) {
     ASSERT_TRUE(parsed);
     EXPECT_EQ(*parsed, summary_);
     const auto json = nlohmann::json::parse(to_json(summary_));
-    EXPECT_EQ(json.size(), 13U);  // with the warnings
+    EXPECT_EQ(json.size(), 14U);  // with the warnings and the profile
     EXPECT_EQ(json["streams"][0].size(), 6U);
 }
 
@@ -175,6 +175,91 @@ TEST_F(RenderTest, SurvivesEachFlippedByteOfTheSummary) {
     }
 }
 
+// ---- a recording of several pieces --------------------------------------------------------------
+
+class PiecesTest : public RenderTest {
+protected:
+    // A second dialog, `at_ms` after the first began: one stream of Bo's, who says more.
+    void SetUp() override {
+        RenderTest::SetUp();
+        directories_.push_back(directory_);
+        records_.clear();
+        id_.bytes[15] ^= 1;
+        records_.event(kAtMs, R"({"type":"recording_started","call_id":"c2@a"})");
+        records_.stream_added(kAtMs, 0, "1");
+        Sender c{.records = records_, .stream = 0, .begin_ms = kAtMs + 100, .hertz = 900};
+        c.packets(50);
+        records_.ended(kAtMs + 2000);
+        build();
+        directories_.push_back(directory_);
+    }
+    audio::WavAudio render_whole_wav(Format format) {
+        auto rendering = render_whole(files_, directories_, format);
+        EXPECT_TRUE(rendering);
+        const auto audio = audio::parse_wav(base::as_bytes(text_of(*rendering)));
+        EXPECT_TRUE(audio);
+        return audio ? *audio : audio::WavAudio{};
+    }
+    static std::string text_of(const std::unique_ptr<Rendering>& rendering) {
+        std::string all;
+        std::string chunk;
+        while (true) {
+            const auto more = rendering->next(chunk);
+            EXPECT_TRUE(more);
+            if (!more || !*more) return all;
+            all += chunk;
+        }
+    }
+
+    static constexpr std::int64_t kAtMs = 5000;
+    std::vector<std::string> directories_;
+};
+
+TEST_F(PiecesTest, WavHasAllPiecesOnOneTimelineWithTheirChannelsOneAfterAnother) {
+    const audio::WavAudio audio = render_whole_wav(Format::Wav);
+    ASSERT_EQ(audio.format, (audio::WavFormat{.rate = 8000, .channels = 3}));
+    EXPECT_EQ(audio.samples.size(), 3U * 56'000);  // from the first's begin to the second's end
+    EXPECT_EQ(count_wrong(channel(audio, 0), 350, 1350, 350, false, 700), 0);
+    EXPECT_EQ(count_wrong(channel(audio, 1), 100, 1100, 100), 0);
+    EXPECT_EQ(count_sounds(channel(audio, 2), 0, kAtMs + 100), 0);
+    EXPECT_EQ(count_wrong(channel(audio, 2), kAtMs + 100, kAtMs + 1100, kAtMs + 100, false, 900),
+              0);
+}
+
+TEST_F(PiecesTest, StereoHasTheFirstSpeakerLeftInAllPieces) {
+    const audio::WavAudio audio = render_whole_wav(Format::Stereo);
+    ASSERT_EQ(audio.format.channels, 2);
+    EXPECT_EQ(count_wrong(channel(audio, 0), 100, 1100, 100), 0);
+    EXPECT_EQ(count_sounds(channel(audio, 0), kAtMs, kAtMs + 2000), 0);
+    EXPECT_EQ(count_wrong(channel(audio, 1), kAtMs + 100, kAtMs + 1100, kAtMs + 100, false, 900),
+              0);
+}
+
+TEST_F(PiecesTest, JsonIsThatOfEachPieceAndOtherFormatsNeedOne) {
+    const auto rendering = render_whole(files_, directories_, Format::Json);
+    ASSERT_TRUE(rendering);
+    const auto json = nlohmann::json::parse(text_of(*rendering));
+    ASSERT_EQ(json["pieces"].size(), 2U);
+    EXPECT_EQ(json["pieces"][0]["summary"]["call_ids"][0], "c1@a");
+    EXPECT_EQ(json["pieces"][1]["summary"]["call_ids"][0], "c2@a");
+    for (const Format format : {Format::Pcap, Format::Xml}) {
+        const auto refused = render_whole(files_, directories_, format);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, "several_pieces");
+    }
+}
+
+TEST(StereoOfPieces, TwoLegsWithOneStreamEachAreLeftAndRight) {
+    std::vector<Summary> legs(2);
+    for (Summary& leg : legs) {
+        leg.streams.emplace_back().media = "audio";
+        leg.streams.back().packets = 1;
+    }
+    EXPECT_EQ(stereo_channels(legs), (std::vector<std::size_t>{0, 1}));
+    for (Summary& leg : legs) leg.streams.push_back(leg.streams.front());
+    EXPECT_EQ(stereo_channels(legs), (std::vector<std::size_t>{0, 1, 0, 1}));
+}
+
 TEST(StreamOrder, PutsNumbersInNumericOrderBeforeText) {
     Summary summary;
     for (const char* label : {"b", "10", "2", "a", "1"}) {
@@ -183,7 +268,7 @@ TEST(StreamOrder, PutsNumbersInNumericOrderBeforeText) {
         summary.streams.back().packets = 1;
     }
     EXPECT_EQ(streams_by_label(summary), (std::vector<std::size_t>{4, 2, 1, 3, 0}));
-    EXPECT_EQ(stereo_channels(summary), (std::vector<std::size_t>{0, 1, 1, 1, 1}));
+    EXPECT_EQ(stereo_channels({&summary, 1}), (std::vector<std::size_t>{0, 1, 1, 1, 1}));
 }
 
 TEST(PcapWriter, JoinsTcpSegmentsByTheirNumbers) {

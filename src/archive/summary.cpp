@@ -32,6 +32,21 @@ void write_text_map(base::JsonWriter& out, std::string_view name,
     out.end_object();
 }
 
+void write_text_or_null(base::JsonWriter& out, std::string_view name, const std::string& text) {
+    out.key(name);
+    if (text.empty())
+        out.null();
+    else
+        out.text(text);
+}
+
+void write_join(base::JsonWriter& out, const Summary& summary) {
+    out.key("join").begin_object().field("group", summary.join_group).key("keys").begin_array();
+    for (const catalog::JoinKey& key : summary.join_keys)
+        out.begin_object().field("name", key.name).field("value", key.value).end_object();
+    out.end_array().end_object();
+}
+
 void write_stream(base::JsonWriter& out, const StreamSummary& stream, bool is_stored) {
     out.begin_object()
         .field("label", stream.label)
@@ -87,23 +102,20 @@ std::string make_json_text(const Summary& summary, bool is_stored) {
     }
     out.end_array().key("streams").begin_array();
     for (const StreamSummary& stream : summary.streams) write_stream(out, stream, is_stored);
-    out.end_array().key("group");
-    if (summary.group.empty())
-        out.null();
-    else
-        out.text(summary.group);
+    out.end_array();
+    write_text_or_null(out, "group", summary.group);
+    write_text_or_null(out, "profile", summary.profile);
     write_text_map(out, "headers", summary.headers);
     write_text_map(out, "extensions", summary.extensions);
     out.key("warnings").begin_array();
     for (const Warning& warning : summary.warnings) {
-        out.begin_object().field("code", warning.code).key("label");
-        if (warning.label.empty())
-            out.null();
-        else
-            out.text(warning.label);
+        out.begin_object().field("code", warning.code);
+        write_text_or_null(out, "label", warning.label);
         out.field("text", warning.text).end_object();
     }
-    out.end_array().end_object();
+    out.end_array();
+    if (is_stored) write_join(out, summary);
+    out.end_object();
     return text;
 }
 
@@ -184,6 +196,17 @@ bool parse_warning(const json& item, Warning& warning) {
     return fields.ok();
 }
 
+bool parse_join(const json& object, Summary& summary) {
+    Fields fields(object);
+    summary.join_group = fields.text("group");
+    for (const json& item : fields.list("keys")) {
+        Fields key(item);
+        summary.join_keys.push_back({.name = key.text("name"), .value = key.text("value")});
+        if (!key.ok()) return false;
+    }
+    return fields.ok();
+}
+
 bool parse_stream(const json& item, StreamSummary& stream) {
     Fields fields(item);
     stream.label = fields.text("label");
@@ -260,6 +283,9 @@ base::Result<Summary> parse_summary(std::string_view text) {
     if (const json* group = fields.find("group"); group != nullptr && !group->is_null()) {
         summary.group = fields.text("group");
     }
+    if (const json* profile = fields.find("profile"); profile != nullptr && !profile->is_null()) {
+        summary.profile = fields.text("profile");
+    }
     summary.headers = fields.text_map("headers");
     summary.extensions = fields.text_map("extensions");
     if (fields.find("warnings") != nullptr) {  // recordings of before have none
@@ -267,6 +293,8 @@ base::Result<Summary> parse_summary(std::string_view text) {
             if (!parse_warning(item, summary.warnings.emplace_back())) return wrong;
         }
     }
+    if (const json* join = fields.find("join"); join != nullptr && !parse_join(*join, summary))
+        return wrong;
     if (!fields.ok()) return wrong;
     return summary;
 }
@@ -285,6 +313,7 @@ std::string search_text(const Summary& summary) {
     for (const std::string& id : summary.call_ids) add(id);
     for (const std::string& id : summary.session_ids) add(id);
     add(summary.group);
+    add(summary.profile);
     for (const auto& [name, value] : summary.headers) add(value);
     return text;
 }

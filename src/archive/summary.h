@@ -67,12 +67,16 @@ struct Summary {
     std::vector<std::string> call_ids;        // in order of arrival
     std::vector<std::string> session_ids;     // of the communication sessions, as received
     std::vector<ParticipantSummary> participants;
-    std::vector<StreamSummary> streams;          // in the order of their numbers
-    std::string group;                           // the CS-Group's id; empty: none (null in JSON)
+    std::vector<StreamSummary> streams;  // in the order of their numbers
+    std::string group;                   // the CS-Group's id; empty: none (null in JSON)
+    std::string profile;  // a group_id that is none, but a name: "inbound"; empty: none (null)
     std::map<std::string, std::string> headers;  // of the INVITE, not SIP's own; equal ones by ", "
     // Foreign elements of the metadata, "{namespace}name" -> XML; equal ones one after another.
     std::map<std::string, std::string> extensions;
     std::vector<Warning> warnings;
+    // What may join this piece to others; not printed.
+    std::string join_group;
+    std::vector<catalog::JoinKey> join_keys;
     friend bool operator==(const Summary&, const Summary&) = default;
 };
 

@@ -207,6 +207,9 @@ Summary SummaryBuilder::finish(const EndFacts& end) {
     summary.participants = facts_.participants();
     for (const auto& [number, facts] : streams_) summary.streams.push_back(summarise_stream(facts));
     summary.group = facts_.group();
+    summary.profile = facts_.profile();
+    summary.join_group = facts_.join_group();
+    summary.join_keys = facts_.join_keys();
     summary.headers = facts_.headers();
     summary.extensions = facts_.extensions();
     decide_state(end, summary);

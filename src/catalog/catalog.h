@@ -119,7 +119,7 @@ struct PeerCount {
 inline constexpr std::size_t kMaxPeerCounts = 10'000;  // rows of one answer
 
 inline constexpr std::size_t kMaxPage = 1000;
-inline constexpr std::size_t kMinPrefix = 8;  // characters of an id that may stand for it
+inline constexpr std::size_t kMinPrefix = 8;   // characters of an id that may stand for it
 inline constexpr std::size_t kMaxPieces = 64;  // of one recording; what comes beyond is another one
 // So long after the end of its last piece a recording takes another one (design section 9.4): who
 // uses a session_id again days later makes a new recording.

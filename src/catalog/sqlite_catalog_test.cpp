@@ -186,9 +186,9 @@ TEST_F(SqliteCatalogTest, AJoinSurvivesARestartAndTheFinalRow) {
 
 TEST_F(SqliteCatalogTest, AKeyThatComesBackAfterTheWindowMakesANewRecording) {
     auto catalog = open();
-    put(*catalog, make_piece(0x10, 0, {{"k", "v"}}));       // ends at 10 s
-    put(*catalog, make_piece(0x20, 610, {{"k", "v"}}));     // at the window's edge
-    put(*catalog, make_piece(0x30, 1'221, {{"k", "v"}}));   // a second past that of the newer one
+    put(*catalog, make_piece(0x10, 0, {{"k", "v"}}));      // ends at 10 s
+    put(*catalog, make_piece(0x20, 610, {{"k", "v"}}));    // at the window's edge
+    put(*catalog, make_piece(0x30, 1'221, {{"k", "v"}}));  // a second past that of the newer one
     EXPECT_THAT(ids(*catalog, {}), ElementsAre(id_of(0x30), id_of(0x10)));
     EXPECT_THAT(piece_ids(*catalog->find(id_of(0x10))), ElementsAre(id_of(0x10), id_of(0x20)));
 }

@@ -178,9 +178,8 @@ base::Result<std::vector<Recording>, base::Reason> SqliteReader::read_wholes(Sta
 base::Result<std::vector<Recording>, base::Reason> SqliteReader::list(const RecordingQuery& query) {
     const std::vector<std::string> words = words_of(query.text);
     // What is asked for may stand in any piece; a word here and the next there is enough.
-    std::string sql =
-        fmt::format("SELECT {} FROM recordings r WHERE part_of IS NULL AND id < ?",
-                    kRecordingColumns);
+    std::string sql = fmt::format("SELECT {} FROM recordings r WHERE part_of IS NULL AND id < ?",
+                                  kRecordingColumns);
     const auto any_piece = [&](std::string_view table, std::string_view column) {
         sql += fmt::format(
             " AND id IN (SELECT coalesce(p.part_of, p.id) FROM {} x JOIN recordings p"
@@ -190,11 +189,13 @@ base::Result<std::vector<Recording>, base::Reason> SqliteReader::list(const Reco
     if (!query.call_id.empty()) any_piece("recording_call_ids", "call_id");
     if (!query.session_id.empty()) any_piece("recording_session_ids", "session_id");
     if (!query.group.empty())
-        sql += " AND id IN (SELECT coalesce(part_of, id) FROM recordings WHERE group_id <> ''"
-               " AND group_id = ?)";
+        sql +=
+            " AND id IN (SELECT coalesce(part_of, id) FROM recordings WHERE group_id <> ''"
+            " AND group_id = ?)";
     for (std::size_t i = 0; i < words.size(); ++i)
-        sql += " AND (instr(search, ?) > 0 OR EXISTS(SELECT 1 FROM recordings p"
-               " WHERE p.part_of = r.id AND instr(p.search, ?) > 0))";
+        sql +=
+            " AND (instr(search, ?) > 0 OR EXISTS(SELECT 1 FROM recordings p"
+            " WHERE p.part_of = r.id AND instr(p.search, ?) > 0))";
     sql += " ORDER BY id DESC LIMIT ?";
 
     auto statement = Statement::prepare(database_, sql);

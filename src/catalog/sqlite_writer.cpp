@@ -30,8 +30,7 @@ std::string search_text(const Recording& recording) {
 std::string_view SqliteWriter::sql_of(std::size_t which) {
     // An update keeps the row: a replaced row would take its ids with it.
     static constexpr std::array<std::string_view, Count> kSql{
-        "BEGIN IMMEDIATE",
-        "COMMIT",
+        "BEGIN IMMEDIATE", "COMMIT",
         "INSERT INTO recordings(id, state, reason_code, reason_text, start_ns, duration_ms, peer,"
         " summary, search, directory, group_id) VALUES(?,?,?,?,?,?,?,?,?,?,?)"
         " ON CONFLICT(id) DO UPDATE SET state=excluded.state, reason_code=excluded.reason_code,"
@@ -61,8 +60,8 @@ std::string_view SqliteWriter::sql_of(std::size_t which) {
     return kSql[which];
 }
 
-base::Result<SqliteWriter, base::Reason> SqliteWriter::make(
-    Database database, std::chrono::milliseconds join_window) {
+base::Result<SqliteWriter, base::Reason> SqliteWriter::make(Database database,
+                                                            std::chrono::milliseconds join_window) {
     std::vector<Statement> statements;
     for (std::size_t i = 0; i < Count; ++i) {
         auto statement = Statement::prepare(database, sql_of(i));

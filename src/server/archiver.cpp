@@ -6,6 +6,7 @@
 #include "io/thread_name.h"
 #include "journal/reader.h"
 #include "server/attempt_record.h"
+#include "server/call_views.h"
 
 namespace earshot::server {
 
@@ -223,7 +224,7 @@ void Archiver::fill_rows(Built& built, catalog::Change& change) {
     const archive::Summary& summary = built.output.summary;
     catalog::Recording& row = built.row;
     // The row of the call's begin knows the peer; after a lost catalogue it comes from the attempt.
-    if (auto known = d_.catalogue.find(summary.id)) row = *known;
+    if (auto known = d_.catalogue.find_piece(summary.id)) row = *known;
     row.id = summary.id;
     row.state = summary.state;
     row.reason = summary.reason;
@@ -234,6 +235,9 @@ void Archiver::fill_rows(Built& built, catalog::Change& change) {
     row.summary = archive::to_json(summary);
     row.search = archive::search_text(summary);
     row.directory = built.output.directory;
+    row.group = group_of(summary);
+    row.join_group = summary.join_group;
+    row.join_keys = summary.join_keys;
     if (row.peer.empty() && !built.attempts.empty()) row.peer = built.attempts.front().peer;
     change.recordings.push_back(row);
     // Signalling has written how each attempt ended, but after a crash, or when the catalogue could

@@ -35,6 +35,9 @@ public:
         return std::vector<catalog::Attempt>{};
     }
     base::Result<catalog::Recording, catalog::FindError> find(std::string_view id) override {
+        return find_piece(id);
+    }
+    base::Result<catalog::Recording, catalog::FindError> find_piece(std::string_view id) override {
         const std::lock_guard lock(mutex_);
         const auto found = rows_.find(std::string(id));
         if (found == rows_.end())

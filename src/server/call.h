@@ -16,6 +16,7 @@
 #include "server/timer_list.h"
 #include "sip/agent.h"
 #include "siprec/leniency.h"
+#include "siprec/join_keys.h"
 #include "siprec/recording_server_session.h"
 
 namespace earshot::server {
@@ -26,6 +27,8 @@ struct CallStream {
     bool is_closed = false;
     capture::StreamCounters counters;  // as of the last second
 };
+
+inline constexpr std::size_t kMaxCallJoinKeys = 64;  // of one call; further ones join nothing
 
 struct Call {
     std::uint64_t serial = 0;
@@ -42,6 +45,9 @@ struct Call {
     std::vector<base::NetAddress>
         media_from;  // of the peer's configuration, as it was at the INVITE
     bool probe_media = false;
+    std::string join_group;
+    std::vector<siprec::JoinKey> join_keys;  // found so far
+    bool has_new_metadata = false;           // not yet looked into for keys
     std::map<std::uint16_t, CallStream> streams;
 
     // Records wait here until it is known that the INVITE is taken: a refused one leaves a row, no
@@ -49,6 +55,7 @@ struct Call {
     std::vector<capture::JournalEntry> early;
     bool is_journalled = false;
     bool wants_row = false;
+    bool is_row_stale = false;  // what it shows has changed since it was submitted
     bool row_is_durable = false;
     bool is_acknowledged = false;
     bool is_ours = false;      // the INVITE was ours

@@ -40,7 +40,8 @@ archive::Summary summarise(const Call& call) {
     summary.session_ids = call.facts.session_ids;
     for (const auto& party : call.facts.participants)
         summary.participants.push_back({.aor = party.aor, .name = party.name});
-    summary.group = call.facts.group;
+    const siprec::MetadataId group{call.facts.group};
+    (siprec::is_profile(group) ? summary.profile : summary.group) = call.facts.group;
     for (const auto& [name, value] : call.facts.headers) {
         std::string& merged = summary.headers[name];
         merged += merged.empty() ? value : ", " + value;
@@ -60,8 +61,15 @@ archive::Summary summarise(const Call& call) {
 
 }  // namespace
 
+std::string group_of(const archive::Summary& summary) {
+    const auto uuid = siprec::MetadataId{summary.group}.uuid();
+    return uuid ? base::to_string(*uuid) : summary.group;
+}
+
 catalog::Recording make_row(const Call& call) {
     const archive::Summary summary = summarise(call);
+    std::vector<catalog::JoinKey> keys;
+    for (const siprec::JoinKey& key : call.join_keys) keys.push_back({key.name, key.value});
     return {.id = summary.id,
             .state = catalog::State::Recording,
             .reason = std::nullopt,
@@ -72,7 +80,10 @@ catalog::Recording make_row(const Call& call) {
             .session_ids = summary.session_ids,
             .summary = archive::to_json(summary),
             .search = archive::search_text(summary),
-            .directory = {}};
+            .directory = {},
+            .group = group_of(summary),
+            .join_group = call.join_group,
+            .join_keys = std::move(keys)};
 }
 
 api::LiveCall make_live_call(const Call& call) {

@@ -71,7 +71,7 @@ void recover_recordings(const journal::Recovery& found, journal::Journal& journa
     for (const journal::RecoveredRecording& recording : found.recordings) {
         const std::string id = base::to_string(recording.recording);
         in_journal.insert(id);
-        const auto row = catalogue.find(id);
+        const auto row = catalogue.find_piece(id);
         const bool was_unread = row && row->reason && row->reason->code == kJournalUnread;
         if (row && row->state != catalog::State::Recording && !was_unread) {
             if (!journal.release(recording.serial))

@@ -178,7 +178,8 @@ private:
     }
 
     std::optional<Reason> open_catalogue() {
-        auto catalogue = catalog::open_sqlite_catalog({.path = path("catalogue.sqlite")}, log_);
+        auto catalogue = catalog::open_sqlite_catalog(
+            {.path = path("catalogue.sqlite"), .join_window = config_.join.window}, log_);
         if (!catalogue) return catalogue.error();
         catalogue_ = std::move(*catalogue);
         return std::nullopt;

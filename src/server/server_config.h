@@ -11,9 +11,11 @@
 
 #include "base/log.h"
 #include "base/net_address.h"
+#include "catalog/catalog.h"
 #include "policy/rule.h"
 #include "sip/digest.h"
 #include "sip/session_timer.h"
+#include "siprec/join_keys.h"
 
 namespace earshot::server {
 
@@ -35,6 +37,7 @@ struct Peer {
     bool probe_media = false;                    // it sends nothing before it got a packet (Q35)
     std::vector<base::NetAddress> media_from{};  // further hosts that send its RTP (Q31)
     std::optional<bool> strict{};                // instead of sip.strict
+    std::string join_group{};  // its calls join those of peers with the same; empty: of its own
     friend bool operator==(const Peer&, const Peer&) = default;
 };
 
@@ -44,6 +47,12 @@ struct DecisionHookConfig {
     std::chrono::milliseconds deadline{1000};
     bool records_on_failure = true;  // without an answer: record (fail open) or decline
     friend bool operator==(const DecisionHookConfig&, const DecisionHookConfig&) = default;
+};
+
+// Which dialogs become pieces of one recording.
+struct JoinConfig {
+    std::vector<siprec::JoinKeySource> keys{};  // empty: none
+    std::chrono::seconds window = catalog::kDefaultJoinWindow;
 };
 
 struct ServerConfig {
@@ -65,6 +74,7 @@ struct ServerConfig {
 
     std::vector<policy::Rule> rules;  // the first that holds decides about an INVITE
     DecisionHookConfig decision;
+    JoinConfig join;
 
     std::chrono::milliseconds commit_interval{200};
     std::chrono::milliseconds linger{1000};  // a recording closes this long after its last dialog

@@ -186,6 +186,9 @@ void Signalling::handle(sip::RequestArrived& action) {
         action.message.method() == sip::Method::Info && !body.empty() && call->session->is_paused();
     const auto masked = is_typed ? raw.data() + raw.size() - body.data() : 0;
     store_sip(*call, false, action.flow, raw, static_cast<std::size_t>(masked));
+    const sip::Method method = action.message.method();
+    if (method == sip::Method::Invite || method == sip::Method::Update)
+        look_for_join_keys(*call, action.message);
     call->session->on_request(d_.clock.now(), action.transaction, action.message);
     run_session(*call);
 }
@@ -228,6 +231,7 @@ void Signalling::take_invite(sip::RequestArrived& request) {
     by_invite_[call.invite.value] = call.serial;
 
     store_sip(call, false, request.flow, request.message.raw());
+    look_for_join_keys(call, request.message);
     call.session->on_invite(now, request.transaction, request.flow.remote, request.message);
     run_session(call);
     live_is_dirty_ = true;
@@ -245,7 +249,9 @@ Call& Signalling::make_call(base::Now now, const sip::Flow& flow) {
                                           .session_timer = config_.session_timer,
                                           .asks_policy = asks_policy()};
     const Peer* peer = find_peer(config_, flow.remote);
+    call.join_group = base::host_to_string(flow.remote);
     if (peer != nullptr) {
+        call.join_group = peer->join_group.empty() ? peer->name : peer->join_group;
         session.strict = peer->strict.value_or(config_.strict);
         session.profile_records_unmarked = peer->records_unmarked;
         call.media_from = peer->media_from;

@@ -145,6 +145,8 @@ private:
     void rule_on(Call& call, siprec::Ruling ruling);
     void note_hook_failure(const base::Reason& why);
     void submit_rows(Call& call);
+    void refresh_row(Call& call);
+    catalog::Change make_change(const Call& call);
     void take_row_answers();
     void on_row_answer(const RowAnswer& answer);
     void on_catalogue_late(std::uint64_t serial);
@@ -159,6 +161,12 @@ private:
     base::Result<api::Started, base::Reason> begin(const api::StartRequest& request);
     std::optional<std::uint16_t> find_listener(const sip::Flow& flow) const;
     bool take_start_response(Call* call, const sip::ResponseArrived& response);
+
+    // pieces of one recording
+    void look_for_join_keys(Call& call, const sip::Message& request);
+    void look_for_join_keys(Call& call);
+    void add_join_keys(Call& call, std::vector<siprec::JoinKey> keys);
+    void tell_joins(std::uint64_t serial, const catalog::Join& join);
 
     // journal
     void store(Call& call, journal::RecordType type, base::Bytes payload, base::WallTime when,

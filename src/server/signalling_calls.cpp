@@ -40,7 +40,9 @@ base::Bytes to_bytes(std::string_view text) {
 void Signalling::run_session(Call& call) {
     while (auto action = call.session->poll_action())
         std::visit([&](auto& a) { carry_out(call, a); }, *action);
+    look_for_join_keys(call);
     if (call.wants_row && !call.end) submit_rows(call);
+    if (call.is_row_stale && call.is_journalled && !call.end) refresh_row(call);
     const auto due = call.end ? std::nullopt : call.session->deadline();
     if (due != call.session_due) {
         timers_.cancel(call.session_timer);
@@ -94,6 +96,7 @@ void Signalling::carry_out(Call& call, siprec::CreateRow& action) {
 // the row.
 void Signalling::submit_rows(Call& call) {
     call.wants_row = false;
+    call.is_row_stale = false;
     call.is_journalled = true;
     call.attempt.recording_id = base::to_string(call.recording);
     for (capture::JournalEntry& entry : call.early) append(std::move(entry));
@@ -110,8 +113,9 @@ void Signalling::submit_rows(Call& call) {
         }
         wake();
     };
-    if (!d_.catalogue.submit({.recordings = {make_row(call)}, .attempts = {call.attempt}},
-                             committed)) {
+    catalog::Change change = make_change(call);
+    change.attempts.push_back(call.attempt);
+    if (!d_.catalogue.submit(std::move(change), committed)) {
         on_catalogue_late(serial);
         return;
     }
@@ -181,9 +185,12 @@ void Signalling::carry_out(Call& call, siprec::UpdateRow& action) {
     call.facts.participants = std::move(action.facts.participants);
     call.facts.group = std::move(action.facts.group);
     live_is_dirty_ = true;
-    if (!call.is_journalled) return;  // submit_rows() takes it along
-    const bool queued =
-        d_.catalogue.submit({.recordings = {make_row(call)}, .attempts = {}}, [](const auto&) {});
+    call.is_row_stale = true;
+}
+
+void Signalling::refresh_row(Call& call) {
+    call.is_row_stale = false;
+    const bool queued = d_.catalogue.submit(make_change(call), [](const auto&) {});
     if (!queued)
         d_.log.warning("the catalogue is behind; a running call's row is not refreshed",
                        {{"recording", base::to_string(call.recording)}});
@@ -287,6 +294,7 @@ void Signalling::carry_out(Call& call, siprec::SendRequest& action) {
 
 void Signalling::carry_out(Call& call, siprec::StoreMetadata& action) {
     store(call, journal::RecordType::Metadata, to_bytes(action.bytes), d_.clock.now().wall);
+    call.has_new_metadata = true;
 }
 
 void Signalling::carry_out(Call& call, siprec::Event& action) {

@@ -27,7 +27,7 @@ ParticipantStreamAssoc stream_assoc(const ClientCall& call, std::size_t index, F
 CommunicationSession session_of(const ClientCall& call) {
     CommunicationSession session;
     session.id = MetadataId{call.session_id};
-    session.group = MetadataId{call.group_id};
+    session.group = call.group_id;
     session.sip_session_ids = {call.sip_session_id};
     session.start = call.started;
     return session;
@@ -59,7 +59,7 @@ std::vector<sdp::PayloadType> payload_types(const ClientCall& call) {
 ClientCall make_client_call(base::Random& random, base::WallTime now, std::size_t parties) {
     ClientCall call;
     call.session_id = base::make_uuid_v4(random);
-    call.group_id = base::make_uuid_v4(random);
+    call.group_id = MetadataId{base::make_uuid_v4(random)};
     call.sip_session_id = random.token(16) + ";remote=" + random.token(16);
     call.started = now;
     call.sdp_session = random.u32();
@@ -100,7 +100,7 @@ std::string client_complete_metadata(const ClientCall& call, base::WallTime now)
     MetadataDocument document;
     MetadataObjects& all = document.objects;
     Group group;
-    group.id = MetadataId{call.group_id};
+    group.id = call.group_id;
     group.period.associate = call.started;
     all.groups.push_back(std::move(group));
     all.sessions.push_back(session_of(call));

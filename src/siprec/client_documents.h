@@ -32,7 +32,7 @@ struct ClientParty {
 
 struct ClientCall {
     base::Uuid session_id;
-    base::Uuid group_id;
+    MetadataId group_id;
     std::string sip_session_id;  // RFC 7989 form
     base::WallTime started;
     std::uint64_t sdp_session = 0;  // o= sess-id

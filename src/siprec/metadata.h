@@ -165,6 +165,10 @@ struct ParticipantStreamAssoc : ObjectBase {
 // names the real ones later (Q27).
 bool is_placeholder(const Participant& participant);
 
+// A group_id that is no UUID is no CS-Group's: OpenSIPS sends what its script calls the call's kind
+// ("inbound"), the same for all of them.
+inline bool is_profile(const MetadataId& group) { return !group.is_empty() && !group.uuid(); }
+
 enum class DataMode { Complete, Partial };
 
 // The objects of a document or of a model, in the order in which they first appeared.

@@ -128,10 +128,11 @@ TemporaryDirectory::~TemporaryDirectory() {
     fs::remove_all(path_, ignored);
 }
 
-TestServer::TestServer() : sip_port_(free_port()), http_port_(free_port()) {
+TestServer::TestServer(std::uint16_t media_ports)
+    : sip_port_(free_port()), http_port_(free_port()), media_ports_(media_ports) {
     // A range of its own below the ephemeral ports; the server skips single ports that are taken.
     std::random_device random;
-    media_port_ = static_cast<std::uint16_t>(20000 + 2 * (random() % 5900));
+    media_port_ = static_cast<std::uint16_t>(20000 + 2 * (random() % (6100U - media_ports / 2)));
 }
 
 bool TestServer::start(std::vector<std::string> extra, std::vector<std::string> environment) {
@@ -140,11 +141,16 @@ bool TestServer::start(std::vector<std::string> extra, std::vector<std::string> 
     for (std::string host; std::getline(hosts, host, ',');)
         listens += (listens.empty() ? "" : ",") + host + ":" + std::to_string(sip_port_);
     std::vector<std::string> command{
-        earshot_binary(), "server",
-        "--data",         data().string(),
-        "--sip",          listens,
-        "--http",         "127.0.0.1:" + std::to_string(http_port_),
-        "--media-ports",  std::to_string(media_port_) + "-" + std::to_string(media_port_ + 399)};
+        earshot_binary(),
+        "server",
+        "--data",
+        data().string(),
+        "--sip",
+        listens,
+        "--http",
+        "127.0.0.1:" + std::to_string(http_port_),
+        "--media-ports",
+        std::to_string(media_port_) + "-" + std::to_string(media_port_ + media_ports_ - 1)};
     command.insert(command.end(), extra.begin(), extra.end());
     const fs::path out = scratch() / "server.out";
     process_ = std::make_unique<Process>(std::move(command), out, scratch() / "server.log",

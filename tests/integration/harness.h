@@ -65,7 +65,8 @@ private:
 // `earshot server` on free ports. Not started by the constructor.
 class TestServer {
 public:
-    TestServer();
+    // `media_ports`: two for each stream, and a freed one rests for 2 s before it is used again.
+    explicit TestServer(std::uint16_t media_ports = 400);
 
     // SIP hosts, separated by commas, instead of 127.0.0.1; before start().
     void listen_at(std::string hosts) { sip_hosts_ = std::move(hosts); }
@@ -96,6 +97,7 @@ private:
     std::string sip_hosts_ = "127.0.0.1";
     std::uint16_t sip_port_;
     std::uint16_t http_port_;
+    std::uint16_t media_ports_;
     std::uint16_t media_port_;
     std::unique_ptr<Process> process_;
 };
