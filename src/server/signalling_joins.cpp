@@ -23,8 +23,8 @@ void Signalling::add_join_keys(Call& call, std::vector<siprec::JoinKey> keys) {
     std::vector<std::string> names;
     std::vector<std::string> values;
     for (siprec::JoinKey& key : keys) {
-        const bool is_known = std::find(call.join_keys.begin(), call.join_keys.end(), key) !=
-                              call.join_keys.end();
+        const bool is_known =
+            std::find(call.join_keys.begin(), call.join_keys.end(), key) != call.join_keys.end();
         if (is_known || call.join_keys.size() >= kMaxCallJoinKeys) continue;
         names.push_back(key.name);
         values.push_back(key.value);

@@ -14,8 +14,8 @@ namespace {
 
 using Kind = JoinKeySource::Kind;
 
-constexpr std::size_t kHalfDigits = 32;    // RFC 7989 section 5
-constexpr std::size_t kMinSessionId = 8;   // of a session_id that is no UUID: "1" is of many calls
+constexpr std::size_t kHalfDigits = 32;   // RFC 7989 section 5
+constexpr std::size_t kMinSessionId = 8;  // of a session_id that is no UUID: "1" is of many calls
 
 constexpr std::array<std::pair<Kind, std::string_view>, 5> kKinds{
     {{Kind::SessionId, "session_id"},
@@ -100,9 +100,9 @@ public:
     template <class Extensions>
     void add(const Extensions& extensions) {
         for (const Extension& extension : extensions) {
-            const bool is_named =
-                std::any_of(sources_.begin(), sources_.end(),
-                            [&](const auto* source) { return contains(extension.xml, source->name); });
+            const bool is_named = std::any_of(
+                sources_.begin(), sources_.end(),
+                [&](const auto* source) { return contains(extension.xml, source->name); });
             if (!is_named || read_ == kMaxJoinElements) continue;
             ++read_;
             const auto xml = XmlDocument::parse(extension.xml, {});

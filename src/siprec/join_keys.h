@@ -42,8 +42,9 @@ std::vector<JoinKey> find_join_keys(const sip::Message& request,
 std::vector<JoinKey> find_join_keys(const MetadataModel& metadata,
                                     std::span<const JoinKeySource> sources);
 
-// Both halves of "ab30317f1a784dc48ff824d0d3715d86;remote=47755a9de7794ba387653f2099600ef2" that are
-// known: a transfer keeps one of them, and the other leg of a call has them the other way round.
+// Both halves of "ab30317f1a784dc48ff824d0d3715d86;remote=47755a9de7794ba387653f2099600ef2" that
+// are known: a transfer keeps one of them, and the other leg of a call has them the other way
+// round.
 std::vector<std::string> session_id_halves(std::string_view value);
 
 }  // namespace earshot::siprec

@@ -35,13 +35,14 @@ MetadataModel model_of(const std::string& inside) {
 }
 
 TEST(JoinKeySource, IsReadAndWritten) {
-    for (const char* text : {"session_id", "sip_session_id", "header:Cisco-Guid", "from:x-refci",
-                             "element:ucid"}) {
+    for (const char* text :
+         {"session_id", "sip_session_id", "header:Cisco-Guid", "from:x-refci", "element:ucid"}) {
         const auto source = parse_join_key_source(text);
         ASSERT_TRUE(source) << text;
         EXPECT_EQ(to_string(*source), text);
     }
-    for (const char* text : {"", "session", "header:", "header", "from:a b", "element:x:y", "from:;"})
+    for (const char* text :
+         {"", "session", "header:", "header", "from:a b", "element:x:y", "from:;"})
         EXPECT_FALSE(parse_join_key_source(text)) << text;
 }
 
@@ -54,13 +55,13 @@ TEST(JoinKeys, BothLegsOfACiscoPhoneShareOne) {
 
 TEST(JoinKeys, ASessionIdIsOneHoweverItIsWritten) {
     const auto where = sources({"session_id"});
-    const auto keys = find_join_keys(
-        model_of("<session session_id='hVpd7YQgRW2nD22h7q60JQ=='/>"), where);
-    EXPECT_THAT(keys,
-                ElementsAre(JoinKey{"session_id", "855a5ded-8420-456d-a70f-6da1eeaeb425"}));
-    EXPECT_EQ(keys, find_join_keys(
-                        model_of("<session session_id='urn:uuid:855A5DED-8420-456D-A70F-6DA1EEAEB425'/>"),
-                        where));
+    const auto keys =
+        find_join_keys(model_of("<session session_id='hVpd7YQgRW2nD22h7q60JQ=='/>"), where);
+    EXPECT_THAT(keys, ElementsAre(JoinKey{"session_id", "855a5ded-8420-456d-a70f-6da1eeaeb425"}));
+    EXPECT_EQ(keys,
+              find_join_keys(
+                  model_of("<session session_id='urn:uuid:855A5DED-8420-456D-A70F-6DA1EEAEB425'/>"),
+                  where));
 }
 
 TEST(JoinKeys, ASessionIdThatManyCallsShareIsNone) {
@@ -98,8 +99,8 @@ TEST(JoinKeys, TheHalfOfZerosIsNone) {
 }
 
 TEST(JoinKeys, HeadersAndParametersOfFromAreTakenWhereTheyStand) {
-    const sip::Message invite = invite_with("Cisco-Guid: 12-34-56-78\nX-None:  \n",
-                                            "<sip:a@b;call=77>;tag=1;leg=9");
+    const sip::Message invite =
+        invite_with("Cisco-Guid: 12-34-56-78\nX-None:  \n", "<sip:a@b;call=77>;tag=1;leg=9");
     EXPECT_THAT(find_join_keys(invite, sources({"header:cisco-guid", "header:X-None", "from:call",
                                                 "from:leg", "from:none"})),
                 ElementsAre(JoinKey{"header:cisco-guid", "12-34-56-78"}, JoinKey{"from:call", "77"},

@@ -261,8 +261,7 @@ TEST_F(Pieces, AThousandUnrelatedCallsOfOneProfileAreAThousandRecordings) {
     json all;
     ASSERT_TRUE(eventually(
         [&] {
-            const Output listed =
-                server_.run({"ls", "inbound", "--limit", "1001", "--json"});
+            const Output listed = server_.run({"ls", "inbound", "--limit", "1001", "--json"});
             all = json::parse(listed.out, nullptr, false);
             return all.is_array() && all.size() == 1000;
         },

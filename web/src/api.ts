@@ -5,12 +5,23 @@ export interface Gap {
     reason: string;
 }
 export interface Stream {
+    piece?: number;
     label: string;
     media: string;
     codec: string;
     packets: number;
     lost: number;
     gaps: Gap[];
+}
+/** What one dialog brought, where a recording has several. */
+export interface Piece {
+    piece: number;
+    id: string;
+    state: string;
+    offset_ms: number;
+    duration_ms: number | null;
+    peer: string;
+    joined: { with: string; key: string; value: string }[];
 }
 export interface Recording {
     id: string;
@@ -23,6 +34,8 @@ export interface Recording {
     participants: { aor: string; name: string | null }[];
     streams: Stream[];
     group: string | null;
+    profile?: string | null;
+    pieces?: Piece[];
     headers: Record<string, string | string[]>;
     extensions: Record<string, unknown>;
     warnings?: { code: string; label: string | null; text: string }[];
@@ -40,6 +53,7 @@ export interface LiveCall {
 }
 /** Lowest and highest sample of each span of a track, -1 to 1, as wavesurfer takes them. */
 export interface TrackPeaks {
+    piece?: number;
     label: string;
     peaks: number[];
 }
@@ -101,5 +115,14 @@ export const verify = (id: string) => request<Verification>(`${recording(id)}/ve
 export const control = (id: string, verb: 'pause' | 'resume' | 'stop') =>
     request<{ id: string }>(`${recording(id)}/${verb}`, { method: 'POST' });
 export const loadPeaks = (id: string) => request<{ tracks: TrackPeaks[] }>(`${recording(id)}/peaks`);
-export const exportUrl = (id: string, format: string) => `/api/v1/${recording(id)}/export?format=${format}`;
+export const exportUrl = (id: string, format: string, piece?: number) =>
+    `/api/v1/${recording(id)}/export?format=${format}${piece ? `&piece=${piece}` : ''}`;
+export interface Related {
+    id: string;
+    start: string;
+    participants: { aor: string; name: string | null }[];
+}
+/** The others of its group. */
+export const listRelated = (id: string) =>
+    request<{ related?: Related[] }>(recording(id)).then((shown) => shown.related ?? []);
 export const stereoUrl = (id: string) => `/api/v1/${recording(id)}/audio/stereo.wav`;

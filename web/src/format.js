@@ -88,3 +88,8 @@ export function eventText(event) {
 export function notRecorded(attempts) {
     return attempts.filter((attempt) => !['recording', 'recorded', 'asked'].includes(attempt.outcome));
 }
+
+/** A stream's name among those of all pieces. @param {{ piece?: number, label: string }} stream */
+export function laneName(stream) {
+    return stream.piece ? `${stream.piece}/${stream.label}` : stream.label;
+}

@@ -1,7 +1,7 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { duration, eventText, gapTotals, notRecorded, parties, shortAor, timeline, who } from '../src/format.js';
+import { duration, eventText, gapTotals, laneName, notRecorded, parties, shortAor, timeline, who } from '../src/format.js';
 
 test('a duration is minutes and seconds, with hours when there are any', () => {
     assert.equal(duration(10_020), '0:10');
@@ -58,4 +58,9 @@ test('events are told in their order, by a sentence and the facts beside it', ()
 test('what became no recording is told apart', () => {
     const attempts = ['recorded', 'declined', 'asked', 'refused', 'recording'].map((outcome) => ({ outcome }));
     assert.deepEqual(notRecorded(attempts), [{ outcome: 'declined' }, { outcome: 'refused' }]);
+});
+
+test('a stream is named with its piece where there are several', () => {
+    assert.equal(laneName({ label: '1' }), '1');
+    assert.equal(laneName({ piece: 2, label: '1' }), '2/1');
 });
