@@ -154,6 +154,18 @@ std::string set_join_keys(std::vector<siprec::JoinKeySource>& keys, std::string_
     return {};
 }
 
+std::string set_dropped(std::vector<siprec::DroppedElement>& list, std::string_view text) {
+    list.clear();
+    for (std::string_view rest = text; !rest.empty();) {
+        const std::string_view item = base::trim(base::take_until(rest, ','));
+        const auto element = siprec::parse_dropped_element(item);
+        if (!element)
+            return "is no list of elements: each is NAME, {NAMESPACE}NAME, {NAMESPACE}* or {*}*";
+        list.push_back(*element);
+    }
+    return {};
+}
+
 std::string set_url(std::string& url, std::string_view text) {
     if (!text.empty() && !http::parse_url(text))
         return "is no URL of the form http://HOST[:PORT]/path (https is not supported)";
@@ -265,6 +277,9 @@ constexpr std::array kKeys{
         [](ServerConfig& c, std::string_view t) {
             return set_number(c.join.window, t, 0, 86'400);
         }},
+    Key{"metadata", "drop", Kind::List, "",
+        "elements of the metadata that are not kept, with all that is in them",
+        [](ServerConfig& c, std::string_view t) { return set_dropped(c.dropped_metadata, t); }},
     Key{"log", "level", Kind::Text, "info", "debug, info, warning or error",
         [](ServerConfig& c, std::string_view t) { return set_level(c.log_level, t); }},
 };

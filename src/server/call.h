@@ -15,8 +15,8 @@
 #include "catalog/catalog.h"
 #include "server/timer_list.h"
 #include "sip/agent.h"
-#include "siprec/leniency.h"
 #include "siprec/join_keys.h"
+#include "siprec/leniency.h"
 #include "siprec/recording_server_session.h"
 
 namespace earshot::server {

@@ -16,6 +16,7 @@
 #include "sip/digest.h"
 #include "sip/session_timer.h"
 #include "siprec/join_keys.h"
+#include "siprec/metadata_drop.h"
 
 namespace earshot::server {
 
@@ -75,6 +76,7 @@ struct ServerConfig {
     std::vector<policy::Rule> rules;  // the first that holds decides about an INVITE
     DecisionHookConfig decision;
     JoinConfig join;
+    std::vector<siprec::DroppedElement> dropped_metadata;  // M-31: is not kept
 
     std::chrono::milliseconds commit_interval{200};
     std::chrono::milliseconds linger{1000};  // a recording closes this long after its last dialog

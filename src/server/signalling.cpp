@@ -179,6 +179,7 @@ void Signalling::handle(sip::SendBytes& action) {
 void Signalling::handle(sip::RequestArrived& action) {
     Call* call = find(action.dialog);
     if (call == nullptr) return answer_outside_dialog(action);
+    const bool is_dropped = drop_metadata(action.message);
     // What is typed while the recording is paused must not be recorded by the way of signalling.
     const base::ByteView raw = action.message.raw();
     const base::ByteView body = action.message.body();
@@ -186,6 +187,7 @@ void Signalling::handle(sip::RequestArrived& action) {
         action.message.method() == sip::Method::Info && !body.empty() && call->session->is_paused();
     const auto masked = is_typed ? raw.data() + raw.size() - body.data() : 0;
     store_sip(*call, false, action.flow, raw, static_cast<std::size_t>(masked));
+    tell_dropped(*call, is_dropped);
     const sip::Method method = action.message.method();
     if (method == sip::Method::Invite || method == sip::Method::Update)
         look_for_join_keys(*call, action.message);
@@ -230,7 +232,9 @@ void Signalling::take_invite(sip::RequestArrived& request) {
     note_client(call, request.message);
     by_invite_[call.invite.value] = call.serial;
 
+    const bool is_dropped = drop_metadata(request.message);
     store_sip(call, false, request.flow, request.message.raw());
+    tell_dropped(call, is_dropped);
     look_for_join_keys(call, request.message);
     call.session->on_invite(now, request.transaction, request.flow.remote, request.message);
     run_session(call);
@@ -339,7 +343,9 @@ void Signalling::handle(sip::AckArrived& action) {
     Call* call = find(action.dialog);
     if (call == nullptr) return;
     if (!std::exchange(call->is_acknowledged, true)) hosts_.on_acknowledged(call->flow.remote);
+    const bool is_dropped = drop_metadata(action.message);
     store_sip(*call, false, action.flow, action.message.raw());
+    tell_dropped(*call, is_dropped);
     call->session->on_ack(d_.clock.now(), action.message);
     run_session(*call);
 }
@@ -356,7 +362,9 @@ void Signalling::handle(sip::ResponseArrived& action) {
     if (call == nullptr) call = find(action.transaction);
     const bool is_established = call != nullptr && call->session->is_established();
     if (take_start_response(call, action) || call == nullptr) return;
+    const bool is_dropped = drop_metadata(action.message);
     store_sip(*call, false, action.flow, action.message.raw());
+    tell_dropped(*call, is_dropped);
     const bool is_ok = action.message.status() >= 200 && action.message.status() < 300;
     if (is_ok && is_established && action.message.cseq_method() == sip::Method::Invite)
         static_cast<void>(agent_->ack(d_.clock.now().steady, action.dialog, {}));

@@ -168,6 +168,10 @@ private:
     void add_join_keys(Call& call, std::vector<siprec::JoinKey> keys);
     void tell_joins(std::uint64_t serial, const catalog::Join& join);
 
+    // Before anything looks at a message of a call or stores it: whether metadata was taken out.
+    bool drop_metadata(sip::Message& message) const;
+    void tell_dropped(Call& call, bool is_dropped);
+
     // journal
     void store(Call& call, journal::RecordType type, base::Bytes payload, base::WallTime when,
                std::uint16_t stream = journal::kNoStream);

@@ -16,18 +16,8 @@ namespace {
 
 using Tag = MetadataTag;
 
-constexpr std::array<std::string_view, 3> kNamespaces = {
-    "urn:ietf:params:xml:ns:recording:1",  // RFC 7865
-    "urn:ietf:params:xml:ns:recording",    // drafts: Oracle, AudioCodes, Ribbon
-    "urn:ietf:params:xml:ns:siprec",       // an older draft: BroadWorks
-};
-
 // A clock that was never set says 1970 (Ribbon, Q21).
 constexpr base::WallTime kFirstPlausibleTime{std::chrono::seconds{946'684'800}};  // 2000-01-01
-
-bool is_recording_namespace(std::string_view uri) {
-    return std::find(kNamespaces.begin(), kNamespaces.end(), uri) != kNamespaces.end();
-}
 
 std::string_view local_name(const XmlElement& element) {
     std::string_view name = element.name();
@@ -584,7 +574,7 @@ base::Result<MetadataDocument, MetadataIssue> DocumentParser::run(const XmlDocum
         return MetadataIssue{"the namespace '" + std::string{name_space_} + "' is not supported",
                              root.line(), Leniency::MetadataUnreadable};
     }
-    document_.is_older_form = name_space_ != kNamespaces[0];
+    document_.is_older_form = name_space_ != kRecordingNamespaces[0];
     if (name_space_.empty())
         note(Leniency::NoNamespace, "the root element is in no namespace", root);
     if (xml.charset_ignored())

@@ -1,5 +1,6 @@
 #include "siprec/metadata_tags.h"
 
+#include <algorithm>
 #include <array>
 
 #include "base/text.h"
@@ -55,6 +56,11 @@ constexpr std::array<std::uint8_t, kMaxLength + 2> make_begins() {
 }
 
 }  // namespace
+
+bool is_recording_namespace(std::string_view uri) {
+    return std::find(kRecordingNamespaces.begin(), kRecordingNamespaces.end(), uri) !=
+           kRecordingNamespaces.end();
+}
 
 MetadataTag find_metadata_tag(std::string_view local_name) {
     static constexpr auto kBegins = make_begins();

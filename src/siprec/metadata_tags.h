@@ -1,6 +1,7 @@
 // The names of elements in recording metadata: RFC 7865's and those of the drafts.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <string_view>
 
@@ -34,6 +35,13 @@ enum class MetadataTag : std::uint8_t {
     StopTime,
     Stream,
 };
+
+inline constexpr std::array<std::string_view, 3> kRecordingNamespaces = {
+    "urn:ietf:params:xml:ns:recording:1",  // RFC 7865
+    "urn:ietf:params:xml:ns:recording",    // drafts: Oracle, AudioCodes, Ribbon
+    "urn:ietf:params:xml:ns:siprec",       // an older draft: BroadWorks
+};
+bool is_recording_namespace(std::string_view uri);
 
 // By the local name, whatever its letters' case: dataMode, datamode.
 MetadataTag find_metadata_tag(std::string_view local_name);

@@ -20,6 +20,7 @@ base::Result<XmlDocument, XmlDocument::Fault> XmlDocument::parse(std::string_vie
     if (!text) return Fault{std::string{text.error().what}, 0};
     XmlDocument document;
     document.charset_ignored_ = text->charset_ignored;
+    document.keeps_offsets_ = text->utf8 == bytes;
     document.tree_->text = std::move(text->utf8);
     XmlReading reading = read_xml(*document.tree_);
     if (reading.fault) return *std::move(reading.fault);
@@ -68,6 +69,11 @@ std::optional<XmlElement> XmlElement::next_sibling() const {
     const std::uint32_t sibling = tree_->elements[index_].next_sibling;
     if (sibling == XmlTree::kNoElement) return std::nullopt;
     return XmlElement{*tree_, sibling};
+}
+
+std::pair<std::size_t, std::size_t> XmlElement::extent() const {
+    const XmlTree::Element& element = tree_->elements[index_];
+    return {element.begin, element.end};
 }
 
 std::string XmlElement::outer_xml() const {

@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "base/result.h"
 
@@ -28,6 +29,8 @@ public:
     std::string_view text() const;      // of all text and CDATA below, trimmed of XML white space
     std::optional<XmlElement> first_child() const;   // elements only
     std::optional<XmlElement> next_sibling() const;  // elements only
+    // From its '<' to behind its end tag, in the document's text in UTF-8.
+    std::pair<std::size_t, std::size_t> extent() const;
     // As it stands in the document, in UTF-8, with a declaration for each namespace that it
     // inherits: it stands alone.
     std::string outer_xml() const;
@@ -57,6 +60,8 @@ public:
     ~XmlDocument();
 
     XmlElement root() const;
+    // Whether the elements' extents are those in the bytes that were parsed: UTF-8 without a mark.
+    bool keeps_offsets() const { return keeps_offsets_; }
     bool charset_ignored() const { return charset_ignored_; }
     // Namespace faults (an undeclared prefix): the document is usable all the same.
     const std::optional<Fault>& warning() const { return warning_; }
@@ -66,6 +71,7 @@ private:
     std::unique_ptr<XmlTree> tree_;
     std::optional<Fault> warning_;
     bool charset_ignored_ = false;
+    bool keeps_offsets_ = false;
 };
 
 // Escapes what XML needs escaped in text and attribute values; bytes that XML 1.0 forbids (control

@@ -1,10 +1,12 @@
-// Signalling, continued: what makes a call a piece of a recording that has other calls, too. The
+// Signalling, continued: what the metadata is for beside the session itself, and what of it is not
+// to be kept. What makes a call a piece of a recording that has other calls, too: the
 // keys are found here and journalled; which recordings have them is decided by the catalogue, in
 // the transaction that writes the row.
 #include <algorithm>
 
 #include "server/call_views.h"
 #include "server/signalling.h"
+#include "sip/parser.h"
 
 namespace earshot::server {
 
@@ -15,6 +17,21 @@ void Signalling::look_for_join_keys(Call& call, const sip::Message& request) {
 void Signalling::look_for_join_keys(Call& call) {
     if (!std::exchange(call.has_new_metadata, false)) return;
     add_join_keys(call, siprec::find_join_keys(call.session->metadata(), config_.join.keys));
+}
+
+bool Signalling::drop_metadata(sip::Message& message) const {
+    auto bytes = siprec::drop_metadata(message, config_.dropped_metadata);
+    if (!bytes) return false;
+    message = sip::parse_message(std::move(*bytes)).message;  // blanks in the body alone
+    return true;
+}
+
+// That something is missing, not what: the list may itself tell about the call.
+void Signalling::tell_dropped(Call& call, bool is_dropped) {
+    if (!is_dropped) return;
+    const siprec::Event event = siprec::make_event("metadata_dropped", siprec::kNoStream);
+    const base::ByteView bytes = base::as_bytes(event.json);
+    store(call, journal::RecordType::Event, {bytes.begin(), bytes.end()}, d_.clock.now().wall);
 }
 
 // Each key is told once. Those that come when the call has its row already may make it a piece of
