@@ -178,6 +178,11 @@ base::Result<json, base::Reason> read_json(const RecordingFiles& files,
     return parsed;
 }
 
+// Lost before it reached the disk: it does not hide the other pieces.
+bool was_never_written(const catalog::Recording& piece) {
+    return piece.directory.empty() && piece.state != catalog::State::Recording;
+}
+
 constexpr std::size_t kMaxRelated = 100;
 
 json view_of_related(const catalog::Recording& other) {
@@ -285,6 +290,7 @@ http::Response RecordingResources::events(const http::Request& request, std::str
         json all = json::array();
         const auto pieces = pieces_of(recording);
         for (std::size_t i = 0; i < pieces.size(); ++i) {
+            if (pieces.size() > 1 && was_never_written(pieces[i])) continue;
             auto whole = read_json(files_, pieces[i]);
             if (!whole) return refuse(whole.error());
             for (json& event : (*whole)["events"]) {
@@ -452,10 +458,8 @@ http::Response RecordingResources::peaks(const http::Request& request, std::stri
     return with_named(catalog_, request, id, [&](const catalog::Recording& recording) {
         std::vector<std::optional<json>> views;
         for (const catalog::Recording& piece : pieces_of(recording)) {
-            const bool is_empty = piece.directory.empty() && !recording.pieces.empty() &&
-                                  piece.state != catalog::State::Recording;
             views.emplace_back();
-            if (is_empty) continue;
+            if (!recording.pieces.empty() && was_never_written(piece)) continue;
             auto stored = files_.read_peaks(piece);
             if (!stored) return refuse(stored.error());
             views.back() = view_of_peaks(*stored);
@@ -471,6 +475,7 @@ http::Response RecordingResources::verify(const http::Request& request, std::str
         json whole;
         const auto pieces = pieces_of(recording);
         for (std::size_t i = 0; i < pieces.size(); ++i) {
+            if (pieces.size() > 1 && was_never_written(pieces[i])) continue;
             auto verification = files_.verify(pieces[i]);
             if (!verification) return refuse(verification.error());
             json body = archive::to_json(*verification);
@@ -480,6 +485,7 @@ http::Response RecordingResources::verify(const http::Request& request, std::str
             if (pieces.size() > 1) add_verification(whole, std::move(body), i + 1);
             if (pieces.size() == 1) whole = std::move(body);
         }
+        if (whole.is_null()) return refuse({"not_archived", "No piece was ever written."});
         if (pieces.size() > 1) whole["id"] = recording.id;
         return json_response(200, whole);
     });

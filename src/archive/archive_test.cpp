@@ -571,5 +571,34 @@ TEST_F(ArchiveTest, AGroupIdThatIsNoUuidIsTheNameOfAProfile) {
     EXPECT_EQ(group.group, "qEbCRn6VSyiBFRWXA50jzA==");
 }
 
+TEST_F(ArchiveTest, ALineThatWasRefusedIsAStreamThatWasNotNegotiated) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    records_.event(6, R"({"type":"stream_refused","stream":1,"media_line":1,"label":"2",)"
+                      R"("media":"audio","reason":"srtp_not_supported"})", 1);
+    records_.event(7, R"({"type":"stream_refused","media_line":2,"reason":"of before"})");
+    Sender{.records = records_}.packets(95);
+    records_.ended(2000);
+    const Summary summary = build();
+    EXPECT_EQ(summary.state, State::Complete);
+    ASSERT_EQ(summary.streams.size(), 2U);
+    EXPECT_EQ(summary.streams[1].label, "2");
+    EXPECT_EQ(summary.streams[1].packets, 0U);
+    EXPECT_EQ(summary.streams[1].gaps,
+              (std::vector<Gap>{{0, *summary.duration_ms, GapReason::NotNegotiated}}));
+    for (const Warning& warning : summary.warnings) EXPECT_NE(warning.label, "2");
+}
+
+TEST_F(ArchiveTest, ARefusedLineThatIsTakenLaterIsTheSameStream) {
+    records_.started();
+    records_.event(5, R"({"type":"stream_refused","stream":0,"label":"1","media":"audio"})", 0);
+    records_.stream_added(3000, 0, "1");
+    Sender{.records = records_, .begin_ms = 3100}.packets(90);
+    records_.ended(5000);
+    const Summary summary = build();
+    ASSERT_EQ(summary.streams.size(), 1U);
+    EXPECT_EQ(summary.streams[0].gaps, (std::vector<Gap>{{0, 3000, GapReason::NotNegotiated}}));
+}
+
 }  // namespace
 }  // namespace earshot::archive

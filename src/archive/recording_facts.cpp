@@ -284,6 +284,14 @@ void RecordingFacts::add_stream_event(std::string_view type, const json& event, 
         note_negotiation(event, at_ns, stream);
         return;
     }
+    if (type == "stream_refused" && found == streams_.end() && streams_.size() < kMaxStreams) {
+        StreamFacts& stream = streams_[number];
+        stream.stream = number;
+        stream.is_refused = true;
+        set_if_told(event, "label", stream.label);
+        set_if_told(event, "media", stream.media);
+        return;
+    }
     if (found == streams_.end()) return;
     StreamFacts& stream = found->second;
     if (type == "stream_paused") open_interval(stream.paused, at_ns);

@@ -470,8 +470,11 @@ std::vector<Gap> collect_gaps(const Timeline& timeline, const StreamFacts& facts
     add_intervals(gaps, without(without(facts.held, facts.paused), heard(timeline, start_ns)),
                   GapReason::Held, start_ns, end_ns);
     add_intervals(gaps, facts.storage, GapReason::Storage, start_ns, end_ns);
-    add_intervals(gaps, invert(facts.negotiated, start_ns, end_ns), GapReason::NotNegotiated,
-                  start_ns, end_ns);
+    const bool is_never_taken = facts.is_refused && facts.negotiated.empty();
+    add_intervals(gaps,
+                  is_never_taken ? std::vector<Interval>{{start_ns, end_ns}}
+                                 : invert(facts.negotiated, start_ns, end_ns),
+                  GapReason::NotNegotiated, start_ns, end_ns);
     std::sort(gaps.begin(), gaps.end(),
               [](const Gap& a, const Gap& b) { return a.start_ms < b.start_ms; });
     std::vector<Gap> merged = merge(gaps, 0);

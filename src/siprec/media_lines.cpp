@@ -145,7 +145,8 @@ StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std
 }
 
 void MediaLines::open(Line& line, StreamFacts facts, Actions& out) {
-    facts.stream = line.stream = next_stream_++;
+    if (line.stream == kNoStream) line.stream = next_stream_++;
+    facts.stream = line.stream;
     line.state = Line::State::Opening;
     line.held = line.had_sender = false;
     line.rtp_port = line.rtcp_port = 0;
@@ -239,12 +240,20 @@ std::uint16_t MediaLines::drop(std::string_view label, Actions& out) {
     return line->stream;
 }
 
-void MediaLines::refuse(Line& line, std::size_t index, sdp::Refusal refusal, Actions& out) {
+// A line that is refused from its first offer on is a stream all the same, of which nothing was
+// recorded: it has a number, and keeps it if it is taken later.
+void MediaLines::refuse(Line& line, std::size_t index, std::string label, std::string media,
+                        sdp::Refusal refusal, Actions& out) {
+    const bool was_open = line.state != Line::State::Off;
     close(line, out);
     if (line.refusal == refusal) return;
     line.refusal = refusal;
-    out.emplace_back(make_event("stream_refused", kNoStream,
+    if (!was_open && line.stream == kNoStream && next_stream_ < kMaxStreams)
+        line.stream = next_stream_++;
+    out.emplace_back(make_event("stream_refused", line.stream,
                                 {{"media_line", static_cast<std::int64_t>(index)},
+                                 {"label", std::move(label)},
+                                 {"media", std::move(media)},
                                  {"reason", std::string{sdp::to_string(refusal)}}}));
 }
 
@@ -254,6 +263,7 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
     for (std::size_t i = description.media.size(); i < lines_.size(); ++i) close(lines_[i], out);
     if (role == Role::Offer) lines_.resize(std::min(description.media.size(), kMaxMediaLines));
     const std::size_t count = std::min(lines_.size(), description.media.size());
+    std::vector<std::pair<std::size_t, sdp::Refusal>> refused;
     for (std::size_t i = 0; i < count; ++i) {
         const sdp::MediaDescription& medium = description.media[i];
         Line& line = lines_[i];
@@ -261,6 +271,7 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
         if (refusal == sdp::Refusal::PortZero) {
             close(line, out);
             line.refusal = sdp::Refusal::None;
+            line.stream = kNoStream;  // what is offered here afterwards is another one (P-34)
             if (role == Role::Offer) line.dropped = false;
             continue;
         }
@@ -272,7 +283,7 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
             declines_ != nullptr && (*declines_)(to_offered(label_of(description, i), medium)))
             refusal = sdp::Refusal::ByDecision;
         if (refusal != sdp::Refusal::None) {
-            refuse(line, i, refusal, out);
+            refused.emplace_back(i, refusal);
             continue;
         }
         StreamFacts facts = facts_of(description, i, role, peer, ours);
@@ -285,6 +296,10 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
         }
         line.had_address = line.had_address || !description.is_held_by_address(medium);
     }
+    // Last, so that what is recorded has the first numbers.
+    for (const auto& [i, refusal] : refused)
+        refuse(lines_[i], i, label_of(description, i), base::to_lower(description.media[i].media),
+               refusal, out);
 }
 
 void MediaLines::open_default(std::size_t count, const MediaAddresses& ours, Actions& out) {
@@ -326,12 +341,20 @@ void MediaLines::on_opened(std::uint16_t stream, std::uint16_t rtp_port, std::ui
 void MediaLines::on_failed(std::uint16_t stream, std::string_view reason, Actions& out) {
     Line* line = find(stream);
     if (line == nullptr || line->state != Line::State::Opening) return;
+    std::string media = "audio";
+    for (const StreamFacts& facts : opening_)
+        if (facts.stream == stream) media = facts.media;
     opening_.erase(std::remove_if(opening_.begin(), opening_.end(),
                                   [&](const StreamFacts& one) { return one.stream == stream; }),
                    opening_.end());
+    std::string label = std::move(line->label);
     *line = Line{};
+    line->stream = stream;
     line->refusal = sdp::Refusal::ByDecision;
-    out.emplace_back(make_event("stream_refused", stream, {{"reason", std::string{reason}}}));
+    out.emplace_back(make_event("stream_refused", stream,
+                                {{"label", std::move(label)},
+                                 {"media", std::move(media)},
+                                 {"reason", std::string{reason}}}));
 }
 
 void MediaLines::close_all(Actions& out) {

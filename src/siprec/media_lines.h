@@ -31,7 +31,7 @@ public:
         std::uint64_t fingerprint = 0;  // of the facts that stream_changed tells
         base::NetAddress peer_rtp;
         base::NetAddress peer_rtcp;
-        std::uint16_t stream = kNoStream;
+        std::uint16_t stream = kNoStream;  // also of a line that was refused from the start
         std::uint16_t rtp_port = 0;
         std::uint16_t rtcp_port = 0;
         State state = State::Off;
@@ -97,7 +97,8 @@ private:
     void open(Line& line, StreamFacts facts, Actions& out);
     void change(Line& line, StreamFacts facts, Actions& out);
     void close(Line& line, Actions& out);
-    void refuse(Line& line, std::size_t index, sdp::Refusal refusal, Actions& out);
+    void refuse(Line& line, std::size_t index, std::string label, std::string media,
+                sdp::Refusal refusal, Actions& out);
     Line* find(std::uint16_t stream);
     bool is_discarded_by_us(const Line& line) const { return paused_by_us_ || line.dropped; }
     void set_effective_pause(const Line& line, bool paused, Actions& out);

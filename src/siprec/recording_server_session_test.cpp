@@ -209,6 +209,19 @@ TEST_F(RecordingServer, P53_E7_E8_RefusesSomeLinesByPortZeroAndKeepsTheirPlaces)
     EXPECT_THAT(events("stream_refused")[1], HasSubstr("srtp_not_supported"));
 }
 
+TEST_F(RecordingServer, ARefusedLineIsAStreamThatKeepsItsNumberWhenItIsTakenLater) {
+    const std::string first = line(40000, "1");
+    start(invite("Require: siprec\nContent-Type: application/sdp\n",
+                 offer("m=audio 40002 RTP/SAVP 0\na=sendonly\na=label:2\n", first)));
+    ASSERT_EQ(count("stream_refused"), 1U);
+    EXPECT_EQ(all<OpenStream>().at(0).facts.stream, 0);
+    EXPECT_THAT(events("stream_refused")[0], HasSubstr(R"("stream":1)"));
+    EXPECT_THAT(events("stream_refused")[0], HasSubstr(R"("label":"2","media":"audio")"));
+    request("INVITE", "Content-Type: application/sdp\n", offer(line(40002, "2"), first));
+    ASSERT_EQ(all<OpenStream>().size(), 1U);
+    EXPECT_EQ(all<OpenStream>()[0].facts.stream, 1);
+}
+
 TEST_F(RecordingServer, TelepresencePartsGetPortZeroAndAnEventAndTheMainStreamsAreRecorded) {
     start(invite("Require: siprec\nContent-Type: application/sdp\n",
                  offer("a=group:CLUE c s\n" + line(40000, "1"),
