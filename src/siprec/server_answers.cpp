@@ -1,6 +1,7 @@
 #include "siprec/server_answers.h"
 
 #include "base/text.h"
+#include "sip/uri.h"
 #include "siprec/limits.h"
 #include "siprec/metadata.h"
 
@@ -67,6 +68,27 @@ sip::ResponseSpec method_refused(bool is_known) {
     sip::ResponseSpec response = plain_answer(is_known ? 405 : 501);
     response.headers = {{"Allow", std::string{kAllow}}};
     return response;
+}
+
+std::optional<sip::ResponseSpec> find_refusal_outside_dialog(const sip::Message& request) {
+    switch (request.method()) {
+        case sip::Method::Invite:
+            return std::nullopt;
+        case sip::Method::Options: {
+            const auto uri = sip::parse_uri(request.request_uri());
+            const bool is_ours = !uri || uri->scheme != sip::UriScheme::Other;
+            return is_ours ? std::nullopt : std::optional{plain_answer(416)};
+        }
+        case sip::Method::Bye:
+        case sip::Method::Info:
+        case sip::Method::Prack:
+        case sip::Method::Update:
+            return plain_answer(481);
+        case sip::Method::Other:
+            return method_refused(false);
+        default:
+            return method_refused(true);
+    }
 }
 
 void add_headers(std::vector<sip::ExtraHeader>& to, std::vector<sip::ExtraHeader> headers) {

@@ -24,6 +24,10 @@ sip::ResponseSpec interval_too_small(std::vector<sip::ExtraHeader> headers);    
 sip::ResponseSpec try_later(int status, int seconds, std::string_view phrase = {});  // 500, 503
 sip::ResponseSpec options_answer();
 sip::ResponseSpec method_refused(bool is_known);  // 405, 501
+// Outside a dialog only INVITE and OPTIONS are served: 481 for what belongs into one, 405, 501.
+// 416 for the URI of another world than telephones' (RFC 3261 section 8.2.2.1); an INVITE that
+// bears one is recorded all the same.
+std::optional<sip::ResponseSpec> find_refusal_outside_dialog(const sip::Message& request);
 
 void add_headers(std::vector<sip::ExtraHeader>& to, std::vector<sip::ExtraHeader> headers);
 
