@@ -199,23 +199,26 @@ void Signalling::answer_outside_dialog(sip::RequestArrived& request) {
     const base::TimePoint now = d_.clock.now().steady;
     if (request.message.method() == sip::Method::Invite && !request.dialog)
         return take_invite(request);
-    sip::ResponseSpec answer{.status = 405, .headers = {{"Allow", std::string(siprec::kAllow)}}};
-    if (request.message.method() == sip::Method::Options) {
-        // RFC 3261 §11.2: as an INVITE would be answered; dispatchers probe with it (design:
-        // scale).
-        const auto refusal =
-            authentication_.check(now, config_, request.flow.remote, request.message);
-        const auto full = refusal ? refusal : check_room(config_, load());
-        answer.status = full ? full->status : 200;
-        answer.headers.push_back({"Accept", std::string(siprec::kAccept)});
-        answer.headers.push_back({"Supported", "100rel, timer"});
-        if (full)
-            answer.headers.insert(answer.headers.end(), full->headers.begin(), full->headers.end());
-        if (full && full->retry_after_seconds > 0)
-            answer.headers.push_back({"Retry-After", std::to_string(full->retry_after_seconds)});
-    } else if (request.dialog || request.message.method() == sip::Method::Prack) {
-        answer.status = 481;  // the dialog's session has ended; only its BYE is still under way
+    if (request.dialog) {  // its session has ended; only its BYE is still under way
+        static_cast<void>(agent_->respond(now, request.transaction, siprec::plain_answer(481)));
+        return;
     }
+    if (const auto refused = siprec::find_refusal_outside_dialog(request.message)) {
+        static_cast<void>(agent_->respond(now, request.transaction, *refused));
+        return;
+    }
+    // RFC 3261 §11.2: OPTIONS is answered as an INVITE would be; dispatchers probe with it (design:
+    // scale).
+    const auto refusal = authentication_.check(now, config_, request.flow.remote, request.message);
+    const auto full = refusal ? refusal : check_room(config_, load());
+    sip::ResponseSpec answer{.status = full ? full->status : 200,
+                             .headers = {{"Allow", std::string(siprec::kAllow)},
+                                         {"Accept", std::string(siprec::kAccept)},
+                                         {"Supported", "100rel, timer"}}};
+    if (full)
+        answer.headers.insert(answer.headers.end(), full->headers.begin(), full->headers.end());
+    if (full && full->retry_after_seconds > 0)
+        answer.headers.push_back({"Retry-After", std::to_string(full->retry_after_seconds)});
     static_cast<void>(agent_->respond(now, request.transaction, answer));
 }
 

@@ -101,7 +101,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
         const sip::Message& message = parsed.message;
         ++transaction;
         if (message.is_response()) {
-            if (std::exchange(is_first, false)) session.start(now, {.peer = peer});
+            if (std::exchange(is_first, false)) {
+                siprec::StartRequest request;
+                request.peer = peer;
+                session.start(now, request);
+            }
             server.drain(now);
             session.on_response(now, message);
         } else if (std::exchange(is_first, false)) {

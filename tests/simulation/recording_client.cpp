@@ -296,10 +296,13 @@ void RecordingClient::on_offer_of_server(Call& call, const sip::RequestArrived& 
         answer.status = 491;
     } else {
         take_answer(call, sdp_of(request.message));
+        const bool is_wanted = std::any_of(call.streams.begin(), call.streams.end(),
+                                           [](const Stream& one) { return one.sends; });
         ++call.documents.sdp_version;
         answer.content_type = "application/sdp";
-        answer.body = siprec::client_offer(
-            call.documents, call.is_held ? ClientMedia::Inactive : ClientMedia::Sending);
+        answer.body = siprec::client_offer(call.documents, is_wanted && !call.is_held
+                                                               ? ClientMedia::Sending
+                                                               : ClientMedia::Inactive);
     }
     static_cast<void>(agent_.respond(world_.now.steady, request.transaction, answer));
 }

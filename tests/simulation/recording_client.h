@@ -110,6 +110,9 @@ private:
     void handle(sip::ResponseArrived& action);
     void handle(sip::TransactionTimedOut& action);
     void handle(sip::TransportFailed& action);
+    void handle(sip::LocateTarget& action) {
+        agent_.on_located(world_.now.steady, action.transaction, {});  // where it was heard from
+    }
     void handle(sip::DialogEnded& action);
 
     void on_invite_answered(Call& call, const sip::ResponseArrived& response);

@@ -55,13 +55,28 @@ void RecordingServer::on_time() {
     drain();
 }
 
-void RecordingServer::end_some_call() {
-    for (const auto& [serial, call] : calls_) {
-        if (call->session->is_ended() || !call->session->is_established()) continue;
-        call->session->stop(world_.now, {"stopped", "The server ended the call."});
-        run(*call);
-        break;
+void RecordingServer::control_some_call(Wish wish) {
+    std::vector<Call*> running;
+    for (const auto& [serial, call] : calls_)
+        if (!call->session->is_ended()) running.push_back(call.get());
+    if (running.empty()) return;
+    Call& call = *running[world_.draws.between(0, running.size() - 1)];
+    const siprec::ControlRequest request{"operator", "token", "192.0.2.1", {}};
+    switch (wish) {
+        case Wish::Stop:
+            call.session->stop_by_operator(world_.now, request);
+            break;
+        case Wish::Pause:
+            call.session->pause(world_.now, request);
+            break;
+        case Wish::Resume:
+            call.session->resume(world_.now, request);
+            break;
+        case Wish::DropStream:
+            call.session->drop_stream(world_.now, "1", request);
+            break;
     }
+    run(call);
     drain();
 }
 
@@ -127,7 +142,7 @@ void RecordingServer::take_invite(sip::RequestArrived& request) {
     call.flow = request.flow;
     call.invite = request.transaction;
     siprec::RecordingServerConfig config;
-    config.media_address = address_;
+    config.media.usual = address_;
     config.asks_policy = faults_.asks_policy;
     config.session_timer.refresh_always = faults_.refreshes_always;
     call.session = std::make_unique<siprec::RecordingServerSession>(config, call.serial);

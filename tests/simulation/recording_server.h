@@ -16,12 +16,14 @@
 
 namespace earshot::simulation {
 
+inline constexpr std::uint16_t kPlentyOfPairs = 200;
+
 struct ServerFaults {
     unsigned slow_row_percent = 0;    // the catalogue needs up to a second
     unsigned failed_row_percent = 0;  // neither catalogue nor journal take the row
     bool asks_policy = false;         // some are declined, some accepted without media for now
     bool refreshes_always = false;    // also calls of clients that know no session timers
-    std::uint16_t port_pairs = 200;
+    std::uint16_t port_pairs = kPlentyOfPairs;
 };
 
 struct Row {
@@ -42,8 +44,9 @@ public:
     void on_datagram(const Datagram& datagram);
     std::optional<base::TimePoint> deadline() const { return agent_.deadline(); }
     void on_time();
-    // Says BYE in a running call, if there is one.
-    void end_some_call();
+    // What an operator wants of a running call, if there is one.
+    enum class Wish : std::uint8_t { Stop, Pause, Resume, DropStream };
+    void control_some_call(Wish wish);
 
     const std::vector<Row>& rows() const { return rows_; }
     const Capture& capture() const { return capture_; }
@@ -80,6 +83,9 @@ private:
     void handle(sip::ResponseArrived& action);
     void handle(sip::TransactionTimedOut& action);
     void handle(sip::TransportFailed& action);
+    void handle(sip::LocateTarget& action) {
+        agent_.on_located(world_.now.steady, action.transaction, {});  // where it was heard from
+    }
     void handle(sip::DialogEnded& action);
     void take_invite(sip::RequestArrived& request);
 
@@ -87,6 +93,10 @@ private:
     void carry_out(Call& call, siprec::Decide& action);
     void carry_out(Call& call, siprec::CreateRow& action);
     static void carry_out(Call& /*call*/, siprec::UpdateRow& /*action*/) {}
+    // No recording begins at the server here.
+    static void carry_out(Call& /*call*/, siprec::SendInvite& /*action*/) {}
+    static void carry_out(Call& /*call*/, siprec::CancelInvite& /*action*/) {}
+    static void carry_out(Call& /*call*/, siprec::Acknowledge& /*action*/) {}
     void carry_out(Call& call, siprec::OpenStream& action);
     void carry_out(Call& call, siprec::UpdateStream& action);
     void carry_out(Call& call, siprec::PauseStream& action);

@@ -23,7 +23,8 @@ public:
           draws_(random_),
           network_(draw_faults(), draws_),
           world_{.random = random_, .draws = draws_, .network = network_, .timers = {}},
-          server_(world_, draw_server_faults()) {
+          server_faults_(draw_server_faults()),
+          server_(world_, server_faults_) {
         world_.is_traced = is_traced;
         for (const char* address : {"198.51.100.10:5060", "198.51.100.20:5060"})
             clients_.push_back(std::make_unique<RecordingClient>(
@@ -106,8 +107,16 @@ private:
             is_orderly_ = false;
             forge_later(static_cast<unsigned>(draws_.between(10, 200)));
         }
-        if (draws_.chance(20))
-            world_.later(draws_.time(500, 8000), [this] { server_.end_some_call(); });
+        // Where ports are scarce they rest for 2 s only, and a client that has lost our BYE may
+        // still send to one that belongs to another call by then.
+        const bool has_few_ports = server_faults_.port_pairs < kPlentyOfPairs;
+        if (!has_few_ports && draws_.chance(30))
+            for (std::uint64_t wishes = draws_.between(1, 4); wishes > 0; --wishes) {
+                const auto wish =
+                    RecordingServer::Wish{static_cast<std::uint8_t>(draws_.between(0, 3))};
+                world_.later(draws_.time(300, 8000),
+                             [this, wish] { server_.control_some_call(wish); });
+            }
         if (is_client_lost_)
             world_.later(draws_.time(0, 8000), [this] {
                 clients_.back()->switch_off();
@@ -286,6 +295,7 @@ private:
     bool is_client_lost_ = draws_.chance(10);
     Network network_;
     World world_;
+    ServerFaults server_faults_;
     RecordingServer server_;
     std::vector<std::unique_ptr<RecordingClient>> clients_;
     std::set<std::pair<std::string, std::string>> invites_;

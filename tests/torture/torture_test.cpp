@@ -2,6 +2,7 @@
 // recording server's cores. The originals are not ours to copy: they are read from the directory
 // that EARSHOT_TORTURE_DIR names (the RFC's archive, unpacked), and skipped without it. NAME.dat
 // beside this file is a message of our own making with the same property, and never skipped.
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 
 #include <cstdlib>
@@ -132,7 +133,7 @@ private:
             respond(request.transaction, siprec::options_answer());
         } else {
             siprec::RecordingServerConfig config;
-            config.media_address = *base::parse_host("192.0.2.80", 0);
+            config.media.usual = *base::parse_host("192.0.2.80", 0);
             session_ = std::make_unique<siprec::RecordingServerSession>(config, 1);
             session_->on_invite(now_, request.transaction, request.flow.remote, request.message);
             run_session();
@@ -164,7 +165,7 @@ private:
 
 void meet_their_fates(const std::string& directory, bool are_originals) {
     for (const TortureCase& c : kCases) {
-        std::ifstream file(directory + "/" + std::string(c.file) + ".dat", std::ios::binary);
+        std::ifstream file(fmt::format("{}/{}.dat", directory, c.file), std::ios::binary);
         ASSERT_TRUE(file) << c.file;
         const std::string text(std::istreambuf_iterator<char>(file), {});
         const sip::ParsedMessage parsed = sip::parse_message(text);
@@ -188,8 +189,7 @@ TEST(Torture, TheMessagesOfRfc4475MeetTheirFates) {
 // A datagram that was cut somewhere leads to one answer at most, and never to a crash.
 TEST(Torture, EachTruncationOfOurOwnMessagesIsAnsweredOnceAtMost) {
     for (const TortureCase& c : kCases) {
-        std::ifstream file(std::string{EARSHOT_TORTURE_OWN} + "/" + std::string(c.file) + ".dat",
-                           std::ios::binary);
+        std::ifstream file(fmt::format("{}/{}.dat", EARSHOT_TORTURE_OWN, c.file), std::ios::binary);
         const std::string text(std::istreambuf_iterator<char>(file), {});
         for (std::size_t size = 0; size < text.size(); size += 1 + size / 64) {
             const auto parsed = sip::parse_message(std::string_view(text).substr(0, size));
