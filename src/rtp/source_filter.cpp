@@ -191,14 +191,18 @@ void SourceFilter::retire(const Source& source) {
 std::optional<std::uint32_t> SourceFilter::settle() {
     constexpr std::int64_t kOverlapNs = 100'000'000;  // reordering on the way
     std::optional<Source> chosen;
-    const auto rank = [](const Source& one) {
-        return std::pair{one.tracker.is_proven(), one.signalled_arrival_ns != kNever};
+    // Who was heard where the SDP says; others follow it only after its silence.
+    const auto is_preferred = [](const Source& one) { return one.signalled_arrival_ns != kNever; };
+    const auto rank = [&](const Source& one) {
+        return std::pair{one.tracker.is_proven(), is_preferred(one)};
     };
     for (std::optional<Source>& slot : candidates_) {
         if (!slot) continue;
         const bool follows =
             !has_source() || change_expected_ ||
-            slot->first_arrival_ns >= sources_[current_].last_arrival_ns - kOverlapNs;
+            (slot->first_arrival_ns >= sources_[current_].last_arrival_ns - kOverlapNs &&
+             (is_preferred(*slot) || !is_preferred(sources_[current_]) ||
+              slot->last_arrival_ns - sources_[current_].last_arrival_ns >= kSilenceNs));
         // Where nothing else ever came, a single packet is better evidence than none.
         const bool counts = follows && (slot->tracker.is_proven() || !has_source());
         if (counts && (!chosen || rank(*slot) > rank(*chosen))) chosen = slot;

@@ -251,6 +251,17 @@ TEST_F(SignalledAddressTest, PrivateAddressBehindSymmetricNatIsHeardFromAnyPortO
     EXPECT_EQ(forge(1, 4), V::Accept);
 }
 
+TEST_F(SignalledAddressTest, IsNotFollowedByAnyoneAtTheEndWithoutItsSilence) {
+    lock(1);
+    forge(66, 1);
+    forge(66, 2);
+    EXPECT_FALSE(SourceFilter(filter).settle());
+    now_ms += 500;
+    SourceFilter later = filter;
+    later.on_packet(other_port, {.sequence = 3, .ssrc = 66}, (now_ms - 1) * kMs);
+    EXPECT_FALSE(later.settle());
+}
+
 TEST_F(SignalledAddressTest, SettlesForItBeforeAnyOther) {
     forge(66, 1);
     send(1, 1);
