@@ -574,8 +574,10 @@ TEST_F(ArchiveTest, AGroupIdThatIsNoUuidIsTheNameOfAProfile) {
 TEST_F(ArchiveTest, ALineThatWasRefusedIsAStreamThatWasNotNegotiated) {
     records_.started();
     records_.stream_added(5, 0, "1");
-    records_.event(6, R"({"type":"stream_refused","stream":1,"media_line":1,"label":"2",)"
-                      R"("media":"audio","reason":"srtp_not_supported"})", 1);
+    records_.event(6,
+                   R"({"type":"stream_refused","stream":1,"media_line":1,"label":"2",)"
+                   R"("media":"audio","reason":"srtp_not_supported"})",
+                   1);
     records_.event(7, R"({"type":"stream_refused","media_line":2,"reason":"of before"})");
     Sender{.records = records_}.packets(95);
     records_.ended(2000);

@@ -181,6 +181,15 @@ nlohmann::json TestServer::list() const {
     return nlohmann::json::parse(output.out, nullptr, false);
 }
 
+nlohmann::json TestServer::wait_for_attempts(std::size_t count) const {
+    nlohmann::json found;
+    eventually([&] {
+        found = nlohmann::json::parse(run({"ls", "--attempts", "--json"}).out, nullptr, false);
+        return found.is_array() && found.size() >= count;
+    });
+    return found;
+}
+
 nlohmann::json TestServer::wait_for_recordings(std::size_t count) const {
     nlohmann::json found;
     eventually(

@@ -83,6 +83,9 @@ public:
     // Waits until `count` recordings are in a final state; returns the list (newest first), or
     // null.
     nlohmann::json wait_for_recordings(std::size_t count) const;
+    // Waits until there are as many attempts, whose rows are written soon after the answer; returns
+    // them (newest first), or null.
+    nlohmann::json wait_for_attempts(std::size_t count) const;
 
     std::string sip_uri(const std::string& transport = "udp",
                         const std::string& host = "127.0.0.1") const;

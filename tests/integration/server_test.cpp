@@ -110,7 +110,7 @@ TEST(Server, KillInMidCallLeavesAPartialRecordingOfWhatWasCommitted) {
     for (const auto& stream : recordings[0]["streams"]) EXPECT_GE(stream["packets"], 100) << stream;
     const std::string id = recordings[0]["id"];
     EXPECT_EQ(server.run({"verify", id}).exit_code, 0);
-    const auto attempts = nlohmann::json::parse(server.run({"ls", "--attempts", "--json"}).out);
+    const auto attempts = server.wait_for_attempts(1);
     ASSERT_EQ(attempts.size(), 1U);
     EXPECT_EQ(attempts[0]["outcome"], "recorded") << attempts;
     const auto wav = server.scratch() / "a.wav";
@@ -168,7 +168,7 @@ TEST(Server, MalformedSipIsAnswered400AndTheServerGoesOn) {
     const std::string answer = client.receive();
     EXPECT_EQ(answer.rfind("SIP/2.0 400", 0), 0U) << answer;
     EXPECT_NE(answer.find("Call-ID"), std::string::npos) << answer;
-    const auto attempts = nlohmann::json::parse(server.run({"ls", "--attempts", "--json"}).out);
+    const auto attempts = server.wait_for_attempts(1);
     ASSERT_EQ(attempts.size(), 1U) << attempts;
     EXPECT_EQ(attempts[0]["reason"]["code"], "malformed");
     const Output call = place_call(server, {"--duration", "1"});

@@ -114,7 +114,7 @@ TEST_F(SipSession, ATooShortIntervalIsRefusedWith422AndLeavesARow) {
     const std::string answer = call("short", "Supported: timer\nSession-Expires: 60\n");
     EXPECT_EQ(status_of(answer), 422) << answer;
     EXPECT_EQ(header_of(answer, "Min-SE"), "90");
-    const auto attempts = nlohmann::json::parse(server_.run({"ls", "--attempts", "--json"}).out);
+    const auto attempts = server_.wait_for_attempts(1);
     ASSERT_EQ(attempts.size(), 1U) << attempts;
     EXPECT_EQ(attempts[0]["reason"]["code"], "session_interval_too_small");
 }
@@ -140,7 +140,7 @@ TEST_F(SipSession, P125_E22_AStrangerIsAdmittedByDigestAndHisPasswordIsWrittenNo
     ASSERT_EQ(recordings.size(), 1U);
     EXPECT_EQ(recordings[0]["state"], "complete") << recordings[0];
     // Two challenges, one wrong password, one recording.
-    const auto attempts = nlohmann::json::parse(server_.run({"ls", "--attempts", "--json"}).out);
+    const auto attempts = server_.wait_for_attempts(1);
     EXPECT_EQ(attempts.size(), 4U) << attempts;
     // Neither the password nor what is made of it is kept.
     for (const auto& entry : std::filesystem::recursive_directory_iterator(server_.data())) {
@@ -235,7 +235,7 @@ TEST_F(SipSession, E17_ByReloadNewCallsAndProbesAreSentElsewhereAndRunningCallsG
     const nlohmann::json recordings = server_.wait_for_recordings(1);
     ASSERT_EQ(recordings.size(), 1U);
     EXPECT_EQ(recordings[0]["state"], "complete") << recordings[0];
-    const auto attempts = nlohmann::json::parse(server_.run({"ls", "--attempts", "--json"}).out);
+    const auto attempts = server_.wait_for_attempts(1);
     EXPECT_EQ(attempts[0]["reason"]["code"], "redirected") << attempts;
 }
 
