@@ -95,7 +95,8 @@ SourceVerdict SourceFilter::on_packet(const base::NetAddress& source, const RtpH
     const std::size_t known = find_source(header.ssrc);
     const bool signalled = is_signalled(header.ssrc);
     const bool counts =
-        known != kNoSource && (known == current_ || signalled || arrival_ns < grace_until_ns_);
+        known != kNoSource &&
+        (known == current_ || signalled || (known == previous_ && arrival_ns < grace_until_ns_));
     if (counts) {
         note(sources_[known], source, header, arrival_ns);
         return SourceVerdict::Accept;
@@ -148,16 +149,17 @@ std::optional<SourceFilter::Source>* SourceFilter::slot_for_candidate(const base
 }
 
 void SourceFilter::accept(const Source& source) {
-    // What is late of the source before still counts; but not when that one was displaced because
-    // it spoke from elsewhere.
-    const bool is_displaced =
-        has_source() && !change_expected_ &&
-        source.last_arrival_ns - sources_[current_].last_arrival_ns < kSilenceNs;
+    // What is late of the source before still counts; but not when it spoke from elsewhere, and
+    // this one speaks where the SDP says.
+    const bool is_displaced = has_source() && !change_expected_ &&
+                              source.signalled_arrival_ns != kNever &&
+                              sources_[current_].signalled_arrival_ns == kNever;
     grace_until_ns_ = is_displaced ? kNever : source.last_arrival_ns + kOldSourceGraceNs;
     change_ = SourceChange{.from = has_source() ? std::optional(current_ssrc()) : std::nullopt,
                            .to = source.ssrc,
                            .arrival_ns = source.first_arrival_ns};
     change_expected_ = false;
+    previous_ = current_;
     for (std::optional<Source>& slot : candidates_) {
         if (slot && slot->ssrc == source.ssrc) slot.reset();
     }

@@ -120,7 +120,8 @@ private:
     base::NetAddress signalled_rtcp_;
     std::vector<Source> sources_;  // accepted, at most kMaxSources
     std::size_t current_ = kNoSource;
-    std::int64_t grace_until_ns_ = kNever;  // of the source before the present one
+    std::size_t previous_ = kNoSource;      // the source before the present one
+    std::int64_t grace_until_ns_ = kNever;  // of it
     std::array<std::optional<Source>, kMaxCandidates> candidates_;
     bool change_expected_ = false;
     std::optional<SourceChange> change_;

@@ -180,6 +180,22 @@ TEST_F(SignalledAddressTest, DisplacesWhoCameFirstFromElsewhere) {
     EXPECT_EQ(send(1, 3), V::Accept);
 }
 
+TEST_F(SignalledAddressTest, LeavesNoGraceToWhomItDisplacedHoweverLateThatIs) {
+    forge(66, 1);
+    forge(66, 2);
+    now_ms += 490;  // its packets were reordered, so it is proven only after a silence of the other
+    EXPECT_EQ(send(1, 1), V::Hold);
+    now_ms += 20;
+    EXPECT_EQ(send(1, 2), V::AcceptAndHeld);
+    EXPECT_EQ(forge(66, 3), V::Hold);
+    // Nor when the voice goes on with another SSRC: the grace is for the one before.
+    now_ms += 500;
+    send(2, 1);
+    EXPECT_EQ(send(2, 2), V::AcceptAndHeld);
+    EXPECT_EQ(send(1, 3), V::Accept);
+    EXPECT_EQ(forge(66, 4), V::Hold);
+}
+
 TEST_F(SignalledAddressTest, IsNotDisplacedByAnyoneWhileItSpeaks) {
     lock(1);
     for (int i = 0; i < 100; ++i, now_ms += 20) {

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "sip/uri.h"
+#include "siprec/invite_marks.h"
 #include "siprec/limits.h"
 #include "siprec/metadata.h"
 
@@ -75,6 +76,9 @@ std::optional<sip::ResponseSpec> find_refusal_outside_dialog(const sip::Message&
         case sip::Method::Invite:
             return std::nullopt;
         case sip::Method::Options: {
+            // RFC 3261 section 8.2.2.3, as an INVITE would be answered (section 11.2).
+            if (const auto tags = unsupported_tags(request); !tags.empty())
+                return bad_extension(tags);
             const auto uri = sip::parse_uri(request.request_uri());
             const bool is_ours = !uri || uri->scheme != sip::UriScheme::Other;
             return is_ours ? std::nullopt : std::optional{plain_answer(416)};

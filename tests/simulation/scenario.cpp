@@ -259,22 +259,32 @@ private:
     void check_stream(const std::string& call_id, const std::vector<const StoredPacket*>& packets) {
         constexpr std::int64_t kSilenceNs = 500'000'000;
         std::optional<std::uint32_t> voice;
-        std::optional<std::int64_t> heard_at;  // at the address of the SDP
+        std::optional<std::int64_t> heard_at;   // at the address of the SDP
+        std::optional<std::int64_t> forged_at;  // the newest since then
+        // Who begins to speak when the voice has fallen silent is held until that is certain, and
+        // stored from its beginning.
+        const auto check_silence = [&](std::int64_t until) {
+            require(
+                !has_steady_clock_ || !forged_at || !heard_at || until - *heard_at >= kSilenceNs,
+                "no forged packet is stored while the address of the SDP speaks");
+        };
         for (const StoredPacket* packet : packets) {
             const auto key = key_of(packet->bytes);
             require(key.has_value(), "only what was sent is stored");
             if (key->call == kForged) {
                 ++figures_.forged;
-                require(
-                    !has_steady_clock_ || !heard_at || packet->arrival_ns - *heard_at >= kSilenceNs,
-                    "no forged packet is stored while the address of the SDP speaks");
+                forged_at = packet->arrival_ns;
                 continue;
             }
             require(call_id_of(*key) == call_id, "a packet is stored in the recording of its call");
             require(!voice || *voice == key->stream, "a stream is of one voice");
             voice = key->stream;
-            if (!sends_from_elsewhere(*key)) heard_at = packet->arrival_ns;
+            if (sends_from_elsewhere(*key)) continue;
+            check_silence(packet->arrival_ns);
+            forged_at.reset();
+            heard_at = packet->arrival_ns;
         }
+        check_silence(forged_at.value_or(0));
     }
 
     bool sends_from_elsewhere(const loadgen::PayloadKey& key) const {

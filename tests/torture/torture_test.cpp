@@ -40,7 +40,7 @@ constexpr Verdict kRefuse = Verdict::Refuse;
 constexpr Verdict kDrop = Verdict::Drop;
 
 constexpr TortureCase kCases[] = {
-    {"wsinv", "3.1.1.1", kGood, 200, 403},
+    {"wsinv", "3.1.1.1", kGood, 200, 481, "the original's To has a tag, and no dialog"},
     {"intmeth", "3.1.1.2", kGood, 501, 501, "unknown method"},
     {"esc01", "3.1.1.3", kGood, 200, 403},
     {"escnull", "3.1.1.4", kGood, 405, 405, "REGISTER"},
