@@ -167,7 +167,7 @@ private:
                                           .from = request.peer};
                         Response response;
                         response.body = http::Deferred([this, wish, body = request.body] {
-                            return recordings_.start(wish, body, parts_.control);
+                            return RecordingResources::start(wish, body, parts_.control);
                         });
                         return response;
                     });

@@ -326,7 +326,7 @@ std::optional<json> fields_of(const std::string& body) {
 
 http::Response bad_body() {
     return http::problem(400, "bad_request",
-                         "The body is no JSON object such as {\"reason\": \"...\"}.");
+                         R"(The body is no JSON object such as {"reason": "..."}.)");
 }
 
 std::string text_of(const json& fields, const char* name) {
@@ -337,7 +337,7 @@ std::string text_of(const json& fields, const char* name) {
 }  // namespace
 
 http::Response RecordingResources::start(StartRequest wish, const std::string& body,
-                                         Control* control) const {
+                                         Control* control) {
     if (control == nullptr) return no_control();
     const auto fields = fields_of(body);
     if (!fields) return bad_body();

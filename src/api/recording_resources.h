@@ -38,7 +38,7 @@ public:
     http::Response peaks(const http::Request& request, std::string_view id) const;
     http::Response verify(const http::Request& request, std::string_view id) const;
     // Asks a client to be recorded; `body`: {"at", "call", "who", "reason"}.
-    http::Response start(StartRequest wish, const std::string& body, Control* control) const;
+    static http::Response start(StartRequest wish, const std::string& body, Control* control);
     // Does to the running recording what `wish` says; `body`: {"who", "reason"}, or empty.
     http::Response control(std::string_view id, ControlRequest wish, const std::string& body,
                            Control* control) const;

@@ -1,6 +1,8 @@
 #include "app/cli.h"
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
+#include <array>
 #include <ostream>
 
 #include "app/commands.h"
@@ -74,33 +76,7 @@ public:
         verify_ = add_for_id(app, "verify", "Check that a recording is as it was signed",
                              "Example:\n  earshot verify 0199c0de-1234-7abc && echo untouched");
         add_json(verify_);
-        pause_ =
-            add_control(app, "pause", "Pause a running recording: nothing is stored from now on",
-                        "The client is asked to send nothing (re-INVITE, inactive). When it "
-                        "refuses, what it sends\nis discarded; `earshot show` tells.\n\n"
-                        "Example:\n  earshot pause 0199c0de-1234-7abc --reason \"card number\"");
-        resume_ = add_control(app, "resume", "Undo a pause of ours; the client's own stays",
-                              "Example:\n  earshot resume 0199c0de-1234-7abc");
-        stop_ = add_control(app, "stop", "End a running recording by BYE; the call itself goes on",
-                            "Example:\n  earshot stop 0199c0de-1234-7abc --reason \"no consent\"");
-        stop_->add_option("--stream", stream_, "Only the stream of this label (port 0)")
-            ->type_name("LABEL");
-        start_ =
-            add(app, "start", "Ask a client to be recorded by this server",
-                "The client gets an INVITE without an offer (RFC 7866 section 6.2). Which call "
-                "is meant, --call\ntells by its Call-ID in a Target-Dialog header; without "
-                "it the client decides.\n\nExamples:\n"
-                "  earshot start --at sip:sbc@192.0.2.10\n"
-                "  earshot start --at \"sip:sbc@192.0.2.10:5060;transport=tcp\" --call "
-                "a84b4c76e66710@pc33");
-        start_->add_option("--at", started_.at, "The client: a SIP URI whose host is an address")
-            ->type_name("URI")
-            ->required();
-        start_->add_option("--call", started_.call, "Which of its calls")->type_name("CALL-ID");
-        start_->add_option("--reason", started_.reason, "Why: stands on the recording's timeline")
-            ->type_name("TEXT");
-        start_->add_flag("!--no-wait", started_.waits, "Do not wait for the client's answer");
-        add_json(start_);
+        add_controls(app);
         doctor_ = add(app, "doctor", "Tell how the server is and what to do about it",
                       "Example:\n  earshot doctor --data /var/lib/earshot");
         add_json(doctor_);
@@ -110,10 +86,10 @@ public:
     }
 
     bool was_chosen() const {
-        for (const CLI::App* verb :
-             {ls_, show_, export_, play_, verify_, pause_, resume_, stop_, start_, doctor_, page_})
-            if (verb->parsed()) return true;
-        return false;
+        const std::array<const CLI::App*, 11> verbs{
+            ls_, show_, export_, play_, verify_, pause_, resume_, stop_, start_, doctor_, page_};
+        return std::any_of(verbs.begin(), verbs.end(),
+                           [](const CLI::App* verb) { return verb->parsed(); });
     }
 
     Exit run(std::ostream& out, std::ostream& err) {
@@ -163,6 +139,35 @@ private:
                 "The recording's id, or a unique prefix of it (18 characters, as ls prints it)")
             ->required();
         return verb;
+    }
+    void add_controls(CLI::App& app) {
+        pause_ =
+            add_control(app, "pause", "Pause a running recording: nothing is stored from now on",
+                        "The client is asked to send nothing (re-INVITE, inactive). When it "
+                        "refuses, what it sends\nis discarded; `earshot show` tells.\n\n"
+                        "Example:\n  earshot pause 0199c0de-1234-7abc --reason \"card number\"");
+        resume_ = add_control(app, "resume", "Undo a pause of ours; the client's own stays",
+                              "Example:\n  earshot resume 0199c0de-1234-7abc");
+        stop_ = add_control(app, "stop", "End a running recording by BYE; the call itself goes on",
+                            "Example:\n  earshot stop 0199c0de-1234-7abc --reason \"no consent\"");
+        stop_->add_option("--stream", stream_, "Only the stream of this label (port 0)")
+            ->type_name("LABEL");
+        start_ =
+            add(app, "start", "Ask a client to be recorded by this server",
+                "The client gets an INVITE without an offer (RFC 7866 section 6.2). Which call "
+                "is meant, --call\ntells by its Call-ID in a Target-Dialog header; without "
+                "it the client decides.\n\nExamples:\n"
+                "  earshot start --at sip:sbc@192.0.2.10\n"
+                "  earshot start --at \"sip:sbc@192.0.2.10:5060;transport=tcp\" --call "
+                "a84b4c76e66710@pc33");
+        start_->add_option("--at", started_.at, "The client: a SIP URI whose host is an address")
+            ->type_name("URI")
+            ->required();
+        start_->add_option("--call", started_.call, "Which of its calls")->type_name("CALL-ID");
+        start_->add_option("--reason", started_.reason, "Why: stands on the recording's timeline")
+            ->type_name("TEXT");
+        start_->add_flag("!--no-wait", started_.waits, "Do not wait for the client's answer");
+        add_json(start_);
     }
     CLI::App* add_control(CLI::App& app, const char* name, const char* what,
                           const std::string& examples) {
