@@ -26,7 +26,9 @@ constexpr std::size_t kMaxJsonBytes = 64ULL * 1024 * 1024;
 // What keeps new calls out keeps out those that we would begin (server/admission.h).
 bool is_no_room(std::string_view code) {
     return code == "stopping" || code == "redirected" || code == "too_many_calls" ||
-           code == "no_media_ports" || code.starts_with("storage_") || code.starts_with("journal_");
+           code == "no_media_ports" || code == "data_directory_gone" ||
+           code == "too_many_unacknowledged" || code.starts_with("storage_") ||
+           code.starts_with("journal_");
 }
 
 int status_of(std::string_view code) {
@@ -380,6 +382,8 @@ http::Response RecordingResources::control(std::string_view id, ControlRequest w
             is_done = true;
     }
     if (!is_done) return refuse(*refusal);
+    if (refusal && refusal->code != "not_running" && refusal->code != "no_such_stream")
+        return refuse(*refusal);  // a piece goes on as it was
     // What the client says to it is still to come.
     return json_response(202, {{"id", row ? row->id : base::to_string(*whole)}});
 }

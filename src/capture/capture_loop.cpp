@@ -87,7 +87,8 @@ void CaptureLoop::on(AddStream& command) {
 
 void CaptureLoop::on(UpdateStream& command) {
     if (Stream* stream = find(command.key)) {
-        drain_rtp(*stream);  // what came before is judged by the SDP of before
+        // What came before is judged by the SDP of before; but a pause that waits goes first.
+        if (links_.waiting_pauses.load() == 0) drain_rtp(*stream);
         stream->receiver.update(command.format, base::to_ns(now_.wall));
         after_input(*stream);
     }
@@ -189,7 +190,8 @@ void CaptureLoop::tick() {
     retry_postponed();
     for (const std::unique_ptr<Stream>& stream : streams_) {
         const std::uint64_t turn = tick_ + stream->phase;
-        if (stream->media == MediaClass::Bursty || turn % paced_ticks_ == 0) drain_rtp(*stream);
+        const bool is_due = stream->media == MediaClass::Bursty || turn % paced_ticks_ == 0;
+        if (is_due && links_.waiting_pauses.load() == 0) drain_rtp(*stream);  // else next time
         if (turn % rtcp_ticks_ == 0) drain(*stream, SocketKind::Rtcp);
         if (now_.steady >= stream->next_report) send_report(*stream);
         if (turn % rtcp_ticks_ == 0) send_keep_alive(*stream);

@@ -85,7 +85,9 @@ void SourceFilter::note(Source& source, const base::NetAddress& from, const RtpH
     source.tracker.on_packet(header.sequence);
     source.last_arrival_ns = std::max(source.last_arrival_ns, arrival_ns);
     source.address = from;
-    if (is_signalled_address(from)) source.signalled_arrival_ns = arrival_ns;
+    if (!is_signalled_address(from)) return;
+    source.signalled_arrival_ns = arrival_ns;
+    source.was_signalled = true;
 }
 
 SourceVerdict SourceFilter::on_packet(const base::NetAddress& source, const RtpHeader& header,
@@ -151,9 +153,8 @@ std::optional<SourceFilter::Source>* SourceFilter::slot_for_candidate(const base
 void SourceFilter::accept(const Source& source) {
     // What is late of the source before still counts; but not when it spoke from elsewhere, and
     // this one speaks where the SDP says.
-    const bool is_displaced = has_source() && !change_expected_ &&
-                              source.signalled_arrival_ns != kNever &&
-                              sources_[current_].signalled_arrival_ns == kNever;
+    const bool is_displaced =
+        has_source() && source.was_signalled && !sources_[current_].was_signalled;
     grace_until_ns_ = is_displaced ? kNever : source.last_arrival_ns + kOldSourceGraceNs;
     change_ = SourceChange{.from = has_source() ? std::optional(current_ssrc()) : std::nullopt,
                            .to = source.ssrc,

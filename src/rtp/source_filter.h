@@ -97,6 +97,7 @@ private:
         std::int64_t last_arrival_ns = 0;
         std::int64_t signalled_arrival_ns = kNever;  // the newest from the address of the SDP
         base::NetAddress address{};                  // of the newest
+        bool was_signalled = false;                  // it spoke where the SDP said at that time
         SequenceTracker tracker{};
     };
 

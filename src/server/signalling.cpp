@@ -336,7 +336,9 @@ void Signalling::handle(sip::CancelArrived& action) {
     Call* call = find(action.invite);
     if (call == nullptr) call = find(action.dialog);
     if (call == nullptr) return;
+    const bool is_dropped = drop_metadata(action.message);
     store_sip(*call, false, call->flow, action.message.raw());
+    tell_dropped(*call, is_dropped);
     if (action.invite == call->invite) call->attempt.sip_status = 487;  // not of a re-INVITE
     call->session->on_cancel(d_.clock.now());
     run_session(*call);
@@ -345,7 +347,9 @@ void Signalling::handle(sip::CancelArrived& action) {
 void Signalling::handle(sip::AckArrived& action) {
     Call* call = find(action.dialog);
     if (call == nullptr) return;
-    if (!std::exchange(call->is_acknowledged, true)) hosts_.on_acknowledged(call->flow.remote);
+    // One that has ended was taken out of its host's load already.
+    if (!call->session->is_ended() && !std::exchange(call->is_acknowledged, true))
+        hosts_.on_acknowledged(call->flow.remote);
     const bool is_dropped = drop_metadata(action.message);
     store_sip(*call, false, action.flow, action.message.raw());
     tell_dropped(*call, is_dropped);

@@ -9,6 +9,7 @@
 #include <mutex>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 
 #include "api/api.h"
 #include "base/log.h"
@@ -213,8 +214,7 @@ private:
     std::unordered_map<std::uint64_t, std::uint64_t> by_dialog_;      // DialogId -> serial
     std::unordered_map<std::uint64_t, std::uint64_t> by_invite_;      // TransactionId -> serial
     std::unordered_map<base::Uuid, std::uint64_t, base::UuidHash> by_recording_;  // while it runs
-    std::unordered_map<base::Uuid, std::string, base::UuidHash>
-        sealing_;  // ended, not yet sealed: for the log
+    std::unordered_set<base::Uuid, base::UuidHash> sealing_;          // ended, not yet sealed
     std::unordered_map<std::uint64_t, std::uint64_t> durable_waits_;  // token -> serial
     std::uint64_t last_serial_ = 0;
     std::uint64_t last_token_ = 0;

@@ -349,7 +349,7 @@ void Signalling::finish(Call& call) {
             static_cast<void>(d_.capture.close_stream({.recording = recording, .stream = number}));
     // Its dialog lives a moment longer, to answer the BYE; what belongs to it is still journalled
     // while it lingers.
-    if (is_journalled) sealing_.emplace(recording, attempt.call_id);
+    if (is_journalled) sealing_.insert(recording);
     by_invite_.erase(call.invite.value);
     by_recording_.erase(recording);
     const std::uint64_t serial = call.serial;

@@ -31,6 +31,7 @@ base::Result<api::Started, Reason> Signalling::begin(const api::StartRequest& re
     // Whom we would not let in, we do not ask to come either: its media would be a stranger's.
     auto refusal = check_peer(config_, flow->remote);
     if (!refusal) refusal = check_room(config_, load());
+    if (!refusal) refusal = check_share(config_, flow->remote, hosts_.of(flow->remote));
     if (refusal) return refusal->reason;
     if (!request.call.empty() && !is_call_reference(request.call))
         return Reason{"bad_request", "Not a Call-ID: " + request.call};

@@ -181,8 +181,8 @@ void ServerLocation::on_naptr(std::vector<NaptrRecord> records) {
 }
 
 void ServerLocation::on_srv(const Step& step, std::vector<SrvRecord> records) {
-    if (records.size() > kMaxTargets) records.resize(kMaxTargets);
     std::vector<SrvRecord> ordered = in_srv_order(std::move(records), *random_);
+    if (ordered.size() > kMaxTargets) ordered.resize(kMaxTargets);
     // Before the other questions, so that targets come in the order of preference.
     for (auto record = ordered.rbegin(); record != ordered.rend(); ++record) {
         if (record->target.empty() || record->target == "." || record->port == 0) continue;

@@ -288,7 +288,13 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
         }
         StreamFacts facts = facts_of(description, i, role, peer, ours);
         // The peer went over to the other IP family: nothing of it can reach the open port.
-        if (role == Role::Offer && facts.ipv6 != line.ipv6 && !facts.paused) close(line, out);
+        if (role == Role::Offer && facts.ipv6 != line.ipv6 && !facts.paused) {
+            if (line.state != Line::State::Off && next_stream_ >= kMaxStreams) {
+                refused.emplace_back(i, sdp::Refusal::ByDecision);
+                continue;
+            }
+            close(line, out);
+        }
         if (line.state != Line::State::Off) {
             change(line, std::move(facts), out);
         } else if (role == Role::Offer) {
@@ -385,10 +391,10 @@ std::size_t MediaLines::open_count() const {
 }
 
 bool MediaLines::is_all_paused() const {
-    return open_count() > 0 &&
-           (paused_by_us_ || std::all_of(lines_.begin(), lines_.end(), [](const Line& line) {
-                return line.state != Line::State::Open || line.paused || line.dropped;
-            }));
+    if (is_inactive_by_us()) return true;  // also while the client has closed all lines
+    return open_count() > 0 && std::all_of(lines_.begin(), lines_.end(), [](const Line& line) {
+               return line.state != Line::State::Open || line.paused || line.dropped;
+           });
 }
 
 const base::NetAddress& MediaLines::session_address(const MediaAddresses& ours) const {

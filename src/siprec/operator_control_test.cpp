@@ -159,10 +159,24 @@ TEST_P(OperatorControlRefused, ThePauseHoldsByDiscardingAndIsMarked) {
     EXPECT_FALSE(session_->is_ended());
     EXPECT_EQ(session_->operator_pause().client, OperatorPause::Client::Refused);
     EXPECT_EQ(session_->operator_pause().status, GetParam());
-    // Its SDP never said inactive, so there is nothing to take back.
+    // Its SDP never said inactive, so there is nothing to take back; unless it was silent, and may
+    // have done what it was asked.
     resume();
     EXPECT_EQ(all<ResumeStream>().size(), 2U);
-    EXPECT_THAT(sent(), IsEmpty());
+    EXPECT_EQ(sent().size(), GetParam() == 408 ? 1U : 0U);
+}
+
+TEST_F(OperatorControl, AResumeThatTheClientDidNotTakeIsSentAgainWhenItIsAskedForAgain) {
+    establish();
+    pause();
+    answer(200, with_direction("inactive"));
+    resume();
+    answer(500);
+    EXPECT_TRUE(resume());
+    ASSERT_EQ(sent().size(), 1U);
+    answer(200, with_direction("sendonly"));
+    EXPECT_TRUE(resume());
+    EXPECT_THAT(actions_, IsEmpty());
 }
 INSTANTIATE_TEST_SUITE_P(Statuses, OperatorControlRefused,
                          testing::Values(405, 408, 481, 488, 500, 603));

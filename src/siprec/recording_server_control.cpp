@@ -56,11 +56,16 @@ bool RecordingServerSession::Core::pause(base::Now now, const ControlRequest& re
 
 bool RecordingServerSession::Core::resume(base::Now now, const ControlRequest& request) {
     if (!can_control()) return false;
-    if (!lines_.is_inactive_by_us()) return true;
+    if (!lines_.is_inactive_by_us()) {
+        // The client did not take the last one, or may not have.
+        if (control_ && (control_->is_told || control_->is_in_doubt)) want_reinvite(now);
+        return true;
+    }
     tell_control("recording_resumed", request);
     control().pause = {};
+    // What ends a pause does not ask for the media that a rule withholds.
+    if (!lines_.is_paused_by_us()) control_->releases = lines_.is_withheld();
     lines_.resume_by_us(actions_);
-    control_->releases = lines_.is_withheld();
     want_reinvite(now);
     return true;
 }
@@ -125,10 +130,10 @@ void RecordingServerSession::Core::send_control() {
     const bool inactive = wants_inactive();
     const auto in_force = sdp::parse(last_sdp_);
     const bool drops = in_force && wants_drop(*in_force);
-    if (!drops && (inactive == control_->is_told || lines_.open_count() == 0)) return;
+    const bool is_known = inactive == control_->is_told && !control_->is_in_doubt;
+    if (!drops && (is_known || lines_.open_count() == 0)) return;
     control_->offers_inactive = inactive;
-    control_->request =
-        inactive != control_->is_told ? (inactive ? "pause" : "resume") : "stop_stream";
+    control_->request = !is_known ? (inactive ? "pause" : "resume") : "stop_stream";
     control_->offered_sdp = make_repeated_offer(inactive);
     asked_ = Asked::Control;
     is_offering_ = true;
@@ -150,6 +155,7 @@ void RecordingServerSession::Core::on_control_answer(base::Now now, const sip::M
             return on_control_refused(status, "the 200 has no readable answer");
         last_sdp_ = std::exchange(control_->offered_sdp, {});
         control_->is_told = control_->offers_inactive;
+        control_->is_in_doubt = false;
         if (is_release) lines_.release();
         apply_answer(body, control_->is_told);
         if (control_->pause.is_paused && control_->is_told) {
@@ -172,7 +178,9 @@ void RecordingServerSession::Core::on_control_answer(base::Now now, const sip::M
 // The SDP before it stays in force (RFC 3261 section 14.1), so does its version. The call goes on,
 // also after 408 and 481: its media and its BYE say when it ends.
 void RecordingServerSession::Core::on_control_refused(int status, std::string_view why) {
-    if (status >= 300) --sdp_version_;
+    // After silence the client may hold our offer all the same, and its version with it.
+    control_->is_in_doubt = status == 408;
+    if (status >= 300 && status != 408) --sdp_version_;
     control_->offered_sdp.clear();
     if (control_->pause.is_paused) {
         control_->pause.client = OperatorPause::Client::Refused;

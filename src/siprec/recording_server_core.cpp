@@ -278,7 +278,12 @@ void RecordingServerSession::Core::answer_when_ready(base::Now now) {
         initial_was_ours_ = request->is_initial;
     }
     last_sdp_ = sdp;
-    if (control_ || lines_.is_inactive_by_us()) control().is_told = lines_.is_inactive_by_us();
+    if (control_ || lines_.is_inactive_by_us()) {
+        control().is_told = lines_.is_inactive_by_us();
+        control_->is_in_doubt = false;
+        // A wish that fell while no line was open.
+        if (wants_inactive() != control_->is_told) control_->due = now.steady;
+    }
     if (request->is_in_ack) {
         Acknowledge ack;
         ack.request.content_type = "application/sdp";

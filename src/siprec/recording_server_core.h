@@ -89,6 +89,7 @@ private:
         OperatorPause pause;
         bool releases = false;                      // media that a rule withholds is asked for
         bool is_told = false;                       // the SDP in force says inactive by our will
+        bool is_in_doubt = false;                   // the client was silent: it may say otherwise
         bool offers_inactive = false;               // that of the re-INVITE under way
         std::string offered_sdp;                    // of it
         std::string_view request;                   // what it asks, for the timeline

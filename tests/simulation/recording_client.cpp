@@ -90,7 +90,8 @@ void RecordingClient::on_time() {
 }
 
 void RecordingClient::drain() {
-    while (auto action = agent_.poll_action()) std::visit([this](auto& a) { handle(a); }, *action);
+    while (auto action = agent_.poll_action())
+        std::visit([this](auto& a) { this->handle(a); }, *action);
 }
 
 void RecordingClient::later(std::uint32_t number, milliseconds delay,

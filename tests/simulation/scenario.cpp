@@ -230,7 +230,8 @@ private:
         }
         require(told == invites_, "each INVITE that arrived has its row");
         for (const auto& client : clients_)
-            for (const auto& [number, result] : client->results()) {
+            for (const auto& one_result : client->results()) {
+                const auto& result = one_result.second;  // no binding: lambdas capture it
                 ++figures_.calls;
                 if (!result.was_running) continue;
                 const auto row =
