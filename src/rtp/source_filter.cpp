@@ -50,7 +50,7 @@ void SourceFilter::on_bye(const base::NetAddress& from, std::uint32_t ssrc) {
     const bool is_own = is_signalled_address(heard_at)
                             ? from == signalled_rtp_ || from == signalled_rtcp_
                             : from.same_host(heard_at);
-    if (is_own) change_expected_ = true;
+    if (is_own) has_said_bye_ = true;
 }
 
 void SourceFilter::on_break() {
@@ -69,8 +69,12 @@ bool SourceFilter::may_change(const Source& to, std::int64_t arrival_ns) const {
             return slot && slot->ssrc != to.ssrc && speaks_at_signalled_address(*slot, arrival_ns);
         });
     if (!is_preferred && is_another_preferred) return false;
-    if (!has_source() || change_expected_) return true;
+    if (!has_source()) return true;
     const Source& present = sources_[current_];
+    if (has_said_bye_) return true;
+    // Nobody from elsewhere follows who speaks where the new SDP says.
+    if (has_moved_ && (is_preferred || !speaks_at_signalled_address(present, arrival_ns)))
+        return true;
     if (arrival_ns - present.last_arrival_ns >= kSilenceNs) return true;
     return is_preferred && !speaks_at_signalled_address(present, arrival_ns);
 }
@@ -159,7 +163,8 @@ void SourceFilter::accept(const Source& source) {
     change_ = SourceChange{.from = has_source() ? std::optional(current_ssrc()) : std::nullopt,
                            .to = source.ssrc,
                            .arrival_ns = source.first_arrival_ns};
-    change_expected_ = false;
+    has_said_bye_ = false;
+    has_moved_ = false;
     previous_ = current_;
     for (std::optional<Source>& slot : candidates_) {
         if (slot && slot->ssrc == source.ssrc) slot.reset();
@@ -202,7 +207,8 @@ std::optional<std::uint32_t> SourceFilter::settle() {
     for (std::optional<Source>& slot : candidates_) {
         if (!slot) continue;
         const bool follows =
-            !has_source() || change_expected_ ||
+            !has_source() || has_said_bye_ ||
+            (has_moved_ && (is_preferred(*slot) || !is_preferred(sources_[current_]))) ||
             (slot->first_arrival_ns >= sources_[current_].last_arrival_ns - kOverlapNs &&
              (is_preferred(*slot) || !is_preferred(sources_[current_]) ||
               slot->last_arrival_ns - sources_[current_].last_arrival_ns >= kSilenceNs));

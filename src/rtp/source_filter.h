@@ -56,8 +56,8 @@ public:
     // Where the SDP says that the peer's media and RTCP are; unspecified: it does not say.
     void set_address(const base::NetAddress& rtp, const base::NetAddress& rtcp);
     // A new SDP moved the remote address: the next source need not wait for silence.
-    void expect_change() { change_expected_ = true; }
-    // RTCP BYE: as expect_change(), when it is the present source's own.
+    void expect_change() { has_moved_ = true; }
+    // RTCP BYE, when it is the present source's own: the next source need not wait either.
     void on_bye(const base::NetAddress& from, std::uint32_t ssrc);
     // Media was not read for a while (pause): what is missing is no loss.
     void on_break();
@@ -124,7 +124,8 @@ private:
     std::size_t previous_ = kNoSource;      // the source before the present one
     std::int64_t grace_until_ns_ = kNever;  // of it
     std::array<std::optional<Source>, kMaxCandidates> candidates_;
-    bool change_expected_ = false;
+    bool has_said_bye_ = false;  // the present source
+    bool has_moved_ = false;     // the SDP, since the present source was accepted
     std::optional<SourceChange> change_;
     std::uint64_t retired_lost_ = 0;
     std::uint64_t retired_duplicates_ = 0;

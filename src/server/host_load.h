@@ -22,7 +22,11 @@ public:
         ++calls.running;
         ++calls.unacknowledged;
     }
-    void on_acknowledged(const base::NetAddress& host) { --hosts_[host.ip].unacknowledged; }
+    void on_acknowledged(const base::NetAddress& host) {
+        const auto found = hosts_.find(host.ip);
+        if (found != hosts_.end() && found->second.unacknowledged > 0)
+            --found->second.unacknowledged;
+    }
     void on_end(const base::NetAddress& host, bool was_acknowledged) {
         const auto found = hosts_.find(host.ip);
         if (found == hosts_.end()) return;

@@ -159,6 +159,7 @@ Call* Signalling::find(std::uint64_t serial) {
     return found == calls_.end() ? nullptr : found->second.get();
 }
 Call* Signalling::find(sip::DialogId dialog) {
+    if (!dialog) return nullptr;
     const auto found = by_dialog_.find(dialog.value);
     return found == by_dialog_.end() ? nullptr : find(found->second);
 }

@@ -167,6 +167,7 @@ private:
     void look_for_join_keys(Call& call, const sip::Message& request);
     void look_for_join_keys(Call& call);
     void add_join_keys(Call& call, std::vector<siprec::JoinKey> keys);
+    void pause_like_its_pieces(Call& call, const catalog::Join& join);
     void tell_joins(std::uint64_t serial, const catalog::Join& join);
 
     // Before anything looks at a message of a call or stores it: whether metadata was taken out.

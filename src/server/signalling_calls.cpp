@@ -330,7 +330,7 @@ void Signalling::finish(Call& call) {
     if (!end.reason.code.empty()) attempt.reason = end.reason;
     const bool is_journalled = call.is_journalled;
     const base::Uuid recording = call.recording;
-    hosts_.on_end(call.flow.remote, call.is_acknowledged);
+    hosts_.on_end(call.flow.remote, std::exchange(call.is_acknowledged, true));
     if (end.accepted || refusal_log_.take())
         d_.log.info(is_journalled ? "call ended" : "an INVITE was refused",
                     {{"recording", is_journalled ? base::to_string(recording) : ""},

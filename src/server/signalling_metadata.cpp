@@ -81,6 +81,23 @@ void Signalling::tell_joins(std::uint64_t serial, const catalog::Join& join) {
                                                     {"value", join.key.value}});
     const base::ByteView bytes = base::as_bytes(event.json);
     store(*call, journal::RecordType::Event, {bytes.begin(), bytes.end()}, d_.clock.now().wall);
+    pause_like_its_pieces(*call, join);
+}
+
+// An operator's pause is the recording's: it holds for a piece that joins meanwhile, too.
+void Signalling::pause_like_its_pieces(Call& call, const catalog::Join& join) {
+    for (const std::string& id : {join.recording, join.other}) {
+        const auto uuid = base::parse_uuid(id);
+        const auto running = uuid ? by_recording_.find(*uuid) : by_recording_.end();
+        const Call* piece = running == by_recording_.end() ? nullptr : find(running->second);
+        if (piece == nullptr || piece == &call || !piece->session->operator_pause().is_paused)
+            continue;
+        const siprec::OperatorPause pause = piece->session->operator_pause();
+        call.session->pause(d_.clock.now(),
+                            {.who = pause.who, .access = {}, .from = {}, .reason = pause.reason});
+        run_session(call);
+        return;
+    }
 }
 
 }  // namespace earshot::server

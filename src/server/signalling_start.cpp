@@ -118,6 +118,13 @@ bool Signalling::take_start_response(Call* call, const sip::ResponseArrived& res
         if (call->dialog) return false;  // a re-INVITE's
         call->attempt.sip_status = static_cast<std::uint16_t>(status);
         if (!is_ok) return false;
+        if (!response.dialog) {  // its addresses are too long, or it forked too often
+            call->session->on_dialog_lost(
+                d_.clock.now(),
+                {"bad_answer", "The client's 2xx makes no dialog that can be kept."});
+            run_session(*call);
+            return true;
+        }
         call->dialog = response.dialog;
         by_dialog_[call->dialog.value] = call->serial;
         note_client(*call, response.message);

@@ -16,6 +16,10 @@ constexpr std::uint16_t kSipPort = 5060;
 
 base::Reason bad(std::string text) { return {"bad_request", std::move(text)}; }
 
+bool is_multicast(const base::NetAddress& address) {
+    return address.is_v4() ? (address.ip[12] & 0xf0) == 0xe0 : address.ip[0] == 0xff;
+}
+
 }  // namespace
 
 base::Result<sip::Flow, base::Reason> find_flow(std::string_view uri) {
@@ -31,6 +35,8 @@ base::Result<sip::Flow, base::Reason> find_flow(std::string_view uri) {
     if (!address)
         return bad("The URI's host has to be an address; names are not looked up yet: " +
                    std::string(parsed->host));
+    if (address->is_unspecified() || is_multicast(*address))
+        return bad("Nobody can be called at " + base::host_to_string(*address) + ".");
     return sip::Flow{.transport = transport == "tcp" ? sip::Transport::Tcp : sip::Transport::Udp,
                      .remote = *address};
 }

@@ -21,7 +21,8 @@ TEST(StartTarget, IsAFlowByAddressPortAndTransport) {
 TEST(StartTarget, RefusesWhatCannotBeAsked) {
     for (const char* uri :
          {"", "sbc", "tel:+1", "sips:sbc@192.0.2.10", "sip:sbc@192.0.2.10;transport=tls",
-          "sip:sbc@sbc.example", "sip:sbc@192.0.2.10?Replaces=x", "sip:a@192.0.2.10>\r\nX: y"}) {
+          "sip:sbc@sbc.example", "sip:sbc@0.0.0.0", "sip:sbc@224.0.0.1", "sip:sbc@[ff02::1]",
+          "sip:sbc@192.0.2.10?Replaces=x", "sip:a@192.0.2.10>\r\nX: y"}) {
         const auto flow = find_flow(uri);
         ASSERT_FALSE(flow.has_value()) << uri;
         EXPECT_EQ(flow.error().code, "bad_request") << uri;

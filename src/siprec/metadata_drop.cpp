@@ -49,7 +49,8 @@ bool blank_dropped(const XmlElement& element, std::span<const DroppedElement> li
 
 bool looks_like_xml(const mime::Part& part) {
     return part.has_type("application/rs-metadata+xml") ||
-           part.has_type("application/rs-metadata") || base::trim(part.body).starts_with('<');
+           part.has_type("application/rs-metadata") ||
+           (!part.has_type("application/sdp") && part.body.find('<') != std::string_view::npos);
 }
 
 // What a multipart has between its parts: delimiters, headers of inner multiparts, and anything.

@@ -396,6 +396,8 @@ private:
                 break;
             case Kind::Ping: {
                 static const sip::SharedBytes kPong = std::make_shared<const std::string>("\r\n");
+                // Who asks faster than it reads gets one for all.
+                if (!connection->queue.empty() && connection->queue.back().bytes == kPong) break;
                 enqueue(connection, {.bytes = kPong, .transaction = {}});
                 break;
             }
