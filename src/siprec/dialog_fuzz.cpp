@@ -4,6 +4,7 @@
 // says what must come out.
 #include <array>
 #include <cstdlib>
+#include <iostream>
 #include <map>
 #include <memory>
 #include <optional>
@@ -22,8 +23,10 @@ namespace {
 using namespace earshot;  // NOLINT(google-build-using-namespace): a fuzz target is a leaf
 using std::chrono::milliseconds;
 
-void require(bool holds) {
-    if (!holds) std::abort();
+void require(bool holds, int line = __builtin_LINE()) {
+    if (holds) return;
+    std::cerr << "broken promise at line " << line << '\n';
+    std::abort();
 }
 
 class Draws {
@@ -516,6 +519,9 @@ private:
         require(offered.may_be_taken() || !is_taken);
         require(is_taken || !offered.must_be_taken());
         if (!is_taken) return;
+        // Q8: an address that was never set beside a=sendonly is no hold; once it was set, it is
+        // one.
+        if (offered.is_held_by_address && offered.direction == "sendonly") return;
         const bool is_paused = !offered.sends();
         // The direction mirrors the offered one (RFC 3264 §6.1, RFC 7866 §7).
         const bool receives = offered.direction == "sendonly" || offered.direction == "sendrecv";
