@@ -21,14 +21,19 @@ Refusal busy(int retry_after, std::string code, std::string text) {
 
 }  // namespace
 
-const Peer* find_peer(const ServerConfig& config, const base::NetAddress& from) {
+const Peer* find_peer(const ServerConfig& config, const base::NetAddress& from,
+                      std::string_view username) {
     for (const Peer& peer : config.peers) {
         const bool is_listed =
             std::any_of(peer.addresses.begin(), peer.addresses.end(),
                         [&](const base::NetAddress& a) { return a.same_host(from); });
         if (is_listed) return &peer;
     }
-    return nullptr;
+    if (username.empty()) return nullptr;
+    const auto user = std::find_if(config.peers.begin(), config.peers.end(), [&](const Peer& peer) {
+        return peer.digest.username == username;
+    });
+    return user == config.peers.end() ? nullptr : &*user;
 }
 
 std::optional<Refusal> check_peer(const ServerConfig& config, const base::NetAddress& from) {

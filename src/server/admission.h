@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/net_address.h"
@@ -40,8 +41,10 @@ struct HostCalls {
     std::uint32_t unacknowledged = 0;  // of them; from the INVITE to its ACK
 };
 
-// The configured peer whose list holds this host; null when there is none. Borrowed from `config`.
-const Peer* find_peer(const ServerConfig& config, const base::NetAddress& from);
+// The configured peer whose list holds this host, else the one of this user (admitted by digest;
+// empty: nobody); null when there is none. Borrowed from `config`.
+const Peer* find_peer(const ServerConfig& config, const base::NetAddress& from,
+                      std::string_view username = {});
 
 // Does its address alone admit this host? 403.
 std::optional<Refusal> check_peer(const ServerConfig& config, const base::NetAddress& from);

@@ -25,6 +25,19 @@ TEST(Admission, ListedPeersComeInOthersGet403) {
     EXPECT_NE(refusal->reason.text.find("192.0.2.9"), std::string::npos);
 }
 
+TEST(Admission, APeerIsFoundByItsAddressElseByTheUserThatWasProven) {
+    ServerConfig config;
+    config.peers.push_back({.name = "sbc", .addresses = {*base::parse_host("192.0.2.1", 0)}});
+    config.peers.push_back({.name = "branch"});
+    config.peers.back().digest.username = "rose";
+    const auto sbc = *base::parse_host("192.0.2.1", 5060);
+    const auto elsewhere = *base::parse_host("192.0.2.9", 5060);
+    EXPECT_EQ(find_peer(config, sbc, "rose")->name, "sbc");
+    EXPECT_EQ(find_peer(config, elsewhere, "rose")->name, "branch");
+    EXPECT_EQ(find_peer(config, elsewhere, "lily"), nullptr);
+    EXPECT_EQ(find_peer(config, elsewhere), nullptr);
+}
+
 TEST(Admission, EachWantOfRoomIsA503WithItsOwnReason) {
     ServerConfig config;
     config.max_calls = 10;

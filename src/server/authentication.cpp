@@ -4,7 +4,7 @@ namespace earshot::server {
 
 std::optional<Refusal> Authentication::check(base::TimePoint now, const ServerConfig& config,
                                              const base::NetAddress& from,
-                                             const sip::Message& request) {
+                                             const sip::Message& request, std::string* username) {
     auto refusal = check_peer(config, from);
     if (!refusal) return std::nullopt;
     std::vector<sip::Credentials> users;
@@ -13,10 +13,11 @@ std::optional<Refusal> Authentication::check(base::TimePoint now, const ServerCo
     if (users.empty()) return refusal;
 
     using Verdict = sip::DigestGuard::Verdict;
-    const auto judgement = guard_.judge(now, request, users);
+    auto judgement = guard_.judge(now, request, users);
     refusal->status = 401;
     switch (judgement.verdict) {
         case Verdict::Accepted:
+            if (username != nullptr) *username = std::move(judgement.username);
             return std::nullopt;
         case Verdict::NoAnswer:
             refusal->reason = {"challenged", "The client was asked for its password (digest)."};

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <optional>
+#include <string>
 #include <vector>
 
 #include "base/random.h"
@@ -21,9 +22,11 @@ public:
 
     // 401 with a challenge where digest peers exist, 403 where addresses alone admit; nullopt when
     // the request is a peer's, or when everyone may come. `config` holds the peers; the passwords
-    // are compared in constant time and told to nobody.
+    // are compared in constant time and told to nobody. `username`, if wanted, gets the user who
+    // was admitted by digest (else nothing): for find_peer().
     std::optional<Refusal> check(base::TimePoint now, const ServerConfig& config,
-                                 const base::NetAddress& from, const sip::Message& request);
+                                 const base::NetAddress& from, const sip::Message& request,
+                                 std::string* username = nullptr);
 
 private:
     sip::DigestGuard guard_;

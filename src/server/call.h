@@ -35,6 +35,7 @@ struct Call {
     base::Uuid recording;
     base::Now arrived{};
     sip::Flow flow;
+    std::string username;  // who was admitted by digest; empty: by its address
     sip::TransactionId invite;
     sip::DialogId dialog;
     std::unique_ptr<siprec::RecordingServerSession> session;

@@ -225,13 +225,15 @@ void Signalling::answer_outside_dialog(sip::RequestArrived& request) {
 
 void Signalling::take_invite(sip::RequestArrived& request) {
     const base::Now now = d_.clock.now();
-    auto refusal = authentication_.check(now.steady, config_, request.flow.remote, request.message);
+    std::string username;
+    auto refusal =
+        authentication_.check(now.steady, config_, request.flow.remote, request.message, &username);
     if (!refusal) refusal = check_room(config_, load());
     if (!refusal)
         refusal = check_share(config_, request.flow.remote, hosts_.of(request.flow.remote));
     if (refusal) return refuse(request, *refusal);
 
-    Call& call = make_call(now, request.flow);
+    Call& call = make_call(now, request.flow, std::move(username));
     call.invite = request.transaction;
     note_client(call, request.message);
     by_invite_[call.invite.value] = call.serial;
@@ -245,18 +247,19 @@ void Signalling::take_invite(sip::RequestArrived& request) {
     live_is_dirty_ = true;
 }
 
-Call& Signalling::make_call(base::Now now, const sip::Flow& flow) {
+Call& Signalling::make_call(base::Now now, const sip::Flow& flow, std::string username) {
     auto owned = std::make_unique<Call>();
     Call& call = *owned;
     call.serial = ++last_serial_;
     call.recording = base::make_uuid_v7(now.wall, d_.random);
     call.arrived = now;
     call.flow = flow;
+    call.username = std::move(username);
     siprec::RecordingServerConfig session{.strict = config_.strict,
                                           .media = addresses_.media(flow),
                                           .session_timer = config_.session_timer,
                                           .asks_policy = asks_policy()};
-    const Peer* peer = find_peer(config_, flow.remote);
+    const Peer* peer = find_peer(config_, flow.remote, call.username);
     call.join_group = base::host_to_string(flow.remote);
     if (peer != nullptr) {
         call.join_group = peer->join_group.empty() ? peer->name : peer->join_group;
@@ -274,7 +277,7 @@ Call& Signalling::make_call(base::Now now, const sip::Flow& flow) {
 
 // For `earshot doctor`: who it is by its INVITE, or by its 2xx to ours.
 void Signalling::note_client(Call& call, const sip::Message& message) {
-    const Peer* peer = find_peer(config_, call.flow.remote);
+    const Peer* peer = find_peer(config_, call.flow.remote, call.username);
     const auto product =
         message.find(message.is_request() ? sip::HeaderId::UserAgent : sip::HeaderId::Server);
     call.client =

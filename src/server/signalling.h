@@ -114,7 +114,7 @@ private:
     void handle(sip::DialogEnded& action);
     void answer_outside_dialog(sip::RequestArrived& request);
     void take_invite(sip::RequestArrived& request);
-    Call& make_call(base::Now now, const sip::Flow& flow);
+    Call& make_call(base::Now now, const sip::Flow& flow, std::string username = {});
     void note_client(Call& call, const sip::Message& message);
     void refuse(const sip::RequestArrived& request, const Refusal& refusal);
     // Leaves the row of an INVITE that became no call.

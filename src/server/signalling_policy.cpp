@@ -103,7 +103,7 @@ bool Signalling::asks_policy() const {
 
 void Signalling::carry_out(Call& call, siprec::Decide& action) {
     policy::InviteFacts facts = to_facts(action);
-    const Peer* peer = find_peer(config_, call.flow.remote);
+    const Peer* peer = find_peer(config_, call.flow.remote, call.username);
     if (peer != nullptr) facts.peer = peer->name;
     facts.peer_address = base::to_string(call.flow.remote);
     facts.time = call.arrived.wall;
