@@ -7,9 +7,9 @@
 // - a source (SSRC) is accepted once two packets follow each other (RFC 3550 A.1), at once when it
 //   was signalled;
 // - another source is accepted when signalled, when the present one said BYE (from where its media
-//   comes: everyone who hears a stream knows its SSRC) or the SDP moved, or
-//   when the present one has been silent for 500 ms. Until that is known its packets are held by
-//   the caller, not discarded.
+//   comes: everyone who hears a stream knows its SSRC), when the SDP moved and the present one does
+//   not speak where it says now, or when that one has been silent for 500 ms. Until that is known
+//   its packets are held by the caller, not discarded.
 // Pure: the caller keeps the held packets and obeys. Times are the packets' arrivals in ns.
 #pragma once
 

@@ -28,8 +28,6 @@ struct CallStream {
     capture::StreamCounters counters;  // as of the last second
 };
 
-inline constexpr std::size_t kMaxCallJoinKeys = 64;  // of one call; further ones join nothing
-
 struct Call {
     std::uint64_t serial = 0;
     base::Uuid recording;

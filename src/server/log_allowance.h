@@ -5,9 +5,9 @@
 #include <cstdint>
 #include <utility>
 
-namespace earshot::server {
+#include "server/limits.h"
 
-inline constexpr std::uint32_t kRefusalLinesPerSecond = 20;
+namespace earshot::server {
 
 class LogAllowance {
 public:

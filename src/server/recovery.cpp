@@ -34,10 +34,6 @@ void fail_row(catalog::Recording row, catalog::Catalog& catalogue, base::Log& lo
         log.error("its row could not be written", {{"text", failure->text}});
 }
 
-}  // namespace
-
-namespace {
-
 // Clients that were asked to be recorded when the last run ended: nobody waits for them now. They
 // are among the newest rows.
 void fail_asked(catalog::Catalog& catalogue, base::Log& log) {

@@ -180,15 +180,7 @@ void Signalling::handle(sip::SendBytes& action) {
 void Signalling::handle(sip::RequestArrived& action) {
     Call* call = find(action.dialog);
     if (call == nullptr) return answer_outside_dialog(action);
-    const bool is_dropped = drop_metadata(action.message);
-    // What is typed while the recording is paused must not be recorded by the way of signalling.
-    const base::ByteView raw = action.message.raw();
-    const base::ByteView body = action.message.body();
-    const bool is_typed =
-        action.message.method() == sip::Method::Info && !body.empty() && call->session->is_paused();
-    const auto masked = is_typed ? raw.data() + raw.size() - body.data() : 0;
-    store_sip(*call, false, action.flow, raw, static_cast<std::size_t>(masked));
-    tell_dropped(*call, is_dropped);
+    store_received(*call, action.flow, action.message);
     const sip::Method method = action.message.method();
     if (method == sip::Method::Invite || method == sip::Method::Update)
         look_for_join_keys(*call, action.message);
@@ -238,9 +230,7 @@ void Signalling::take_invite(sip::RequestArrived& request) {
     note_client(call, request.message);
     by_invite_[call.invite.value] = call.serial;
 
-    const bool is_dropped = drop_metadata(request.message);
-    store_sip(call, false, request.flow, request.message.raw());
-    tell_dropped(call, is_dropped);
+    store_received(call, request.flow, request.message);
     look_for_join_keys(call, request.message);
     call.session->on_invite(now, request.transaction, request.flow.remote, request.message);
     run_session(call);
@@ -340,9 +330,7 @@ void Signalling::handle(sip::CancelArrived& action) {
     Call* call = find(action.invite);
     if (call == nullptr) call = find(action.dialog);
     if (call == nullptr) return;
-    const bool is_dropped = drop_metadata(action.message);
-    store_sip(*call, false, call->flow, action.message.raw());
-    tell_dropped(*call, is_dropped);
+    store_received(*call, call->flow, action.message);
     if (action.invite == call->invite) call->attempt.sip_status = 487;  // not of a re-INVITE
     call->session->on_cancel(d_.clock.now());
     run_session(*call);
@@ -354,9 +342,7 @@ void Signalling::handle(sip::AckArrived& action) {
     // One that has ended was taken out of its host's load already.
     if (!call->session->is_ended() && !std::exchange(call->is_acknowledged, true))
         hosts_.on_acknowledged(call->flow.remote);
-    const bool is_dropped = drop_metadata(action.message);
-    store_sip(*call, false, action.flow, action.message.raw());
-    tell_dropped(*call, is_dropped);
+    store_received(*call, action.flow, action.message);
     call->session->on_ack(d_.clock.now(), action.message);
     run_session(*call);
 }
@@ -373,9 +359,7 @@ void Signalling::handle(sip::ResponseArrived& action) {
     if (call == nullptr) call = find(action.transaction);
     const bool is_established = call != nullptr && call->session->is_established();
     if (take_start_response(call, action) || call == nullptr) return;
-    const bool is_dropped = drop_metadata(action.message);
-    store_sip(*call, false, action.flow, action.message.raw());
-    tell_dropped(*call, is_dropped);
+    store_received(*call, action.flow, action.message);
     const bool is_ok = action.message.status() >= 200 && action.message.status() < 300;
     if (is_ok && is_established && action.message.cseq_method() == sip::Method::Invite)
         static_cast<void>(agent_->ack(d_.clock.now().steady, action.dialog, {}));

@@ -170,11 +170,10 @@ private:
     void pause_like_its_pieces(Call& call, const catalog::Join& join);
     void tell_joins(std::uint64_t serial, const catalog::Join& join);
 
-    // Before anything looks at a message of a call or stores it: whether metadata was taken out.
-    bool drop_metadata(sip::Message& message) const;
-    void tell_dropped(Call& call, bool is_dropped);
-
     // journal
+    // A message of a call, before anything else looks at it: takes out of it what metadata.drop
+    // names, and tells that.
+    void store_received(Call& call, const sip::Flow& flow, sip::Message& message);
     void store(Call& call, journal::RecordType type, base::Bytes payload, base::WallTime when,
                std::uint16_t stream = journal::kNoStream);
     // `masked_body`: so many octets at the end are overwritten by '*'.

@@ -6,6 +6,7 @@
 #include "server/attempt_record.h"
 #include "server/call_views.h"
 #include "server/signalling.h"
+#include "sip/parser.h"
 #include "sip/redact.h"
 
 namespace earshot::server {
@@ -402,6 +403,23 @@ void Signalling::store(Call& call, journal::RecordType type, base::Bytes payload
         append(std::move(entry));
     else
         call.early.push_back(std::move(entry));
+}
+
+void Signalling::store_received(Call& call, const sip::Flow& flow, sip::Message& message) {
+    auto without = siprec::drop_metadata(message, config_.dropped_metadata);
+    // Blanks in the body alone: it is as readable as before.
+    if (without) message = sip::parse_message(std::move(*without)).message;
+    // What is typed while the recording is paused must not be recorded by the way of signalling.
+    const base::ByteView raw = message.raw();
+    const base::ByteView body = message.body();
+    const bool is_typed =
+        message.method() == sip::Method::Info && !body.empty() && call.session->is_paused();
+    const auto masked = is_typed ? raw.data() + raw.size() - body.data() : 0;
+    store_sip(call, false, flow, raw, static_cast<std::size_t>(masked));
+    if (!without) return;
+    // That something is missing, not what: the list may itself tell about the call.
+    siprec::Event event = siprec::make_event("metadata_dropped", siprec::kNoStream);
+    carry_out(call, event);
 }
 
 void Signalling::store_sip(Call& call, bool outgoing, const sip::Flow& flow, base::ByteView message,

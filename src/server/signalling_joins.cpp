@@ -1,12 +1,11 @@
-// Signalling, continued: what the metadata is for beside the session itself, and what of it is not
-// to be kept. What makes a call a piece of a recording that has other calls, too: the
+// Signalling, continued: what makes a call a piece of a recording that has other calls, too. The
 // keys are found here and journalled; which recordings have them is decided by the catalogue, in
 // the transaction that writes the row.
 #include <algorithm>
 
 #include "server/call_views.h"
+#include "server/limits.h"
 #include "server/signalling.h"
-#include "sip/parser.h"
 
 namespace earshot::server {
 
@@ -17,21 +16,6 @@ void Signalling::look_for_join_keys(Call& call, const sip::Message& request) {
 void Signalling::look_for_join_keys(Call& call) {
     if (!std::exchange(call.has_new_metadata, false)) return;
     add_join_keys(call, siprec::find_join_keys(call.session->metadata(), config_.join.keys));
-}
-
-bool Signalling::drop_metadata(sip::Message& message) const {
-    auto bytes = siprec::drop_metadata(message, config_.dropped_metadata);
-    if (!bytes) return false;
-    message = sip::parse_message(std::move(*bytes)).message;  // blanks in the body alone
-    return true;
-}
-
-// That something is missing, not what: the list may itself tell about the call.
-void Signalling::tell_dropped(Call& call, bool is_dropped) {
-    if (!is_dropped) return;
-    const siprec::Event event = siprec::make_event("metadata_dropped", siprec::kNoStream);
-    const base::ByteView bytes = base::as_bytes(event.json);
-    store(call, journal::RecordType::Event, {bytes.begin(), bytes.end()}, d_.clock.now().wall);
 }
 
 // Each key is told once. Those that come when the call has its row already may make it a piece of
@@ -48,11 +32,10 @@ void Signalling::add_join_keys(Call& call, std::vector<siprec::JoinKey> keys) {
         call.join_keys.push_back(std::move(key));
     }
     if (names.empty()) return;
-    const siprec::Event event = siprec::make_event(
+    siprec::Event event = siprec::make_event(
         "join_keys", siprec::kNoStream,
         {{"group", call.join_group}, {"names", std::move(names)}, {"values", std::move(values)}});
-    const base::ByteView bytes = base::as_bytes(event.json);
-    store(call, journal::RecordType::Event, {bytes.begin(), bytes.end()}, d_.clock.now().wall);
+    carry_out(call, event);
     call.is_row_stale = true;
 }
 
@@ -74,13 +57,12 @@ void Signalling::tell_joins(std::uint64_t serial, const catalog::Join& join) {
     live_is_dirty_ = true;
     Call* call = find(serial);
     if (call == nullptr) return;  // it has ended; the catalogue keeps the reason
-    const siprec::Event event = siprec::make_event("piece_joined", siprec::kNoStream,
-                                                   {{"recording", join.recording},
-                                                    {"with", join.other},
-                                                    {"key", join.key.name},
-                                                    {"value", join.key.value}});
-    const base::ByteView bytes = base::as_bytes(event.json);
-    store(*call, journal::RecordType::Event, {bytes.begin(), bytes.end()}, d_.clock.now().wall);
+    siprec::Event event = siprec::make_event("piece_joined", siprec::kNoStream,
+                                             {{"recording", join.recording},
+                                              {"with", join.other},
+                                              {"key", join.key.name},
+                                              {"value", join.key.value}});
+    carry_out(*call, event);
     pause_like_its_pieces(*call, join);
 }
 
