@@ -185,7 +185,10 @@ nlohmann::json TestServer::wait_for_attempts(std::size_t count) const {
     nlohmann::json found;
     eventually([&] {
         found = nlohmann::json::parse(run({"ls", "--attempts", "--json"}).out, nullptr, false);
-        return found.is_array() && found.size() >= count;
+        return found.is_array() && found.size() >= count &&
+               std::none_of(found.begin(), found.end(), [](const nlohmann::json& row) {
+                   return row["outcome"] == "asked" || row["outcome"] == "recording";
+               });
     });
     return found;
 }

@@ -83,8 +83,8 @@ public:
     // Waits until `count` recordings are in a final state; returns the list (newest first), or
     // null.
     nlohmann::json wait_for_recordings(std::size_t count) const;
-    // Waits until there are as many attempts, whose rows are written soon after the answer; returns
-    // them (newest first), or null.
+    // Waits until there are as many attempts and all have their outcome (the rows are written soon
+    // after the answer); returns them (newest first), or null.
     nlohmann::json wait_for_attempts(std::size_t count) const;
 
     std::string sip_uri(const std::string& transport = "udp",

@@ -84,17 +84,6 @@ protected:
         EXPECT_TRUE(calls.is_array() && calls.size() == 1) << call.out << call.err;
         return calls.is_array() && !calls.empty() ? calls[0] : json{};
     }
-    // Newest first, once there are so many and all have their outcome.
-    json attempts(std::size_t count) {
-        json rows;
-        eventually([&] {
-            rows = json::parse(server_.run({"ls", "--attempts", "--json"}).out, nullptr, false);
-            return rows.is_array() && rows.size() == count &&
-                   std::none_of(rows.begin(), rows.end(),
-                                [](const json& row) { return row["outcome"] == "recording"; });
-        });
-        return rows;
-    }
     // Of the newest recording, once it is stored.
     std::vector<json> events(const std::string& type) {
         const json list = server_.wait_for_recordings(1);
@@ -115,7 +104,7 @@ TEST_F(Policy, ARuleDeclinesWithItsCodeAndTheRowNamesIt) {
         "[[rule]]\nname = \"nobody\"\nparticipant = \"*\"\naction = \"decline\"\n"
         "code = 488\nreason = \"Not Recorded\"\n");
     EXPECT_EQ(place_call()["sip_status"], 488);
-    const json rows = attempts(1);
+    const json rows = server_.wait_for_attempts(1);
     ASSERT_EQ(rows.size(), 1U);
     EXPECT_EQ(rows[0]["outcome"], "declined") << rows;
     EXPECT_EQ(rows[0]["sip_status"], 488);
@@ -137,7 +126,7 @@ TEST_F(Policy, ReloadSwapsRulesAndTheRunningCallGoesOn) {
         [&] { return server_.log().find("configuration reloaded") != std::string::npos; }));
     EXPECT_EQ(place_call()["sip_status"], 603);
     EXPECT_EQ(running.wait(), 0) << read_file(server_.scratch() / "call.out");
-    const json rows = attempts(2);
+    const json rows = server_.wait_for_attempts(2);
     ASSERT_EQ(rows.size(), 2U);
     EXPECT_EQ(rows[0]["outcome"], "declined");
     EXPECT_EQ(rows[1]["outcome"], "recorded");
@@ -211,7 +200,7 @@ TEST_F(Policy, TheHookIsAskedWithTheFactsAndItsAnswerHolds) {
     EXPECT_EQ(question["participants"].size(), 2U) << question;
     EXPECT_EQ(question["streams"].size(), 2U);
     EXPECT_EQ(question["streams"][0]["medium"], "audio");
-    const json rows = attempts(1);
+    const json rows = server_.wait_for_attempts(1);
     EXPECT_EQ(rows[0]["outcome"], "declined");
     EXPECT_EQ(rows[0]["reason"]["code"], "declined_by_hook");
     EXPECT_NE(rows[0]["reason"]["text"].get<std::string>().find("Not today"), std::string::npos);
@@ -263,11 +252,8 @@ TEST_F(Policy, WhatIsNoDecisionIsRecordedOrDeclinedAsConfigured) {
             EXPECT_EQ(answer.rfind(records ? "SIP/2.0 200" : "SIP/2.0 603", 0), 0U)
                 << row.what << answer << server.log();
             if (records) continue;
-            json rows;  // the answer does not wait for them
-            ASSERT_TRUE(eventually([&] {
-                rows = json::parse(server.run({"ls", "--attempts", "--json"}).out, nullptr, false);
-                return rows.is_array() && rows.size() == 1;
-            }));
+            const json rows = server.wait_for_attempts(1);
+            ASSERT_EQ(rows.size(), 1U) << rows;
             EXPECT_EQ(rows[0]["reason"]["code"], "declined_without_decision") << rows;
         }
     }
@@ -303,7 +289,7 @@ TEST_F(Policy, CancelWhileTheHookThinksEndsTheAttempt) {
     std::string answers = client.receive();
     answers += client.receive();
     EXPECT_NE(answers.find("SIP/2.0 487"), std::string::npos) << answers;
-    const json rows = attempts(1);
+    const json rows = server_.wait_for_attempts(1);
     ASSERT_EQ(rows.size(), 1U);
     EXPECT_EQ(rows[0]["outcome"], "cancelled") << rows;
     EXPECT_TRUE(server_.list().empty());
@@ -346,7 +332,7 @@ TEST_F(Outcome, IsToldApartInTheRecordingAndCountedByPeer) {
     ASSERT_TRUE(eventually(
         [&] { return server_.log().find("configuration reloaded") != std::string::npos; }));
     EXPECT_EQ(place_call()["sip_status"], 603);
-    attempts(3);
+    server_.wait_for_attempts(3);
     const json doctor = json::parse(server_.run({"doctor", "--json"}).out, nullptr, false);
     ASSERT_EQ(doctor["peers"].size(), 1U) << doctor;
     const json& peer = doctor["peers"][0];

@@ -190,9 +190,8 @@ TEST(Server, WithoutRoomOnTheDiskNewCallsGet503AndDoctorSaysWhy) {
     const Output call = place_call(server, {"--duration", "1"});
     EXPECT_EQ(call.exit_code, 1);
     EXPECT_EQ(nlohmann::json::parse(call.out)[0]["sip_status"], 503) << call.out;
-    const Output attempts = server.run({"ls", "--attempts", "--json"});
-    const auto rows = nlohmann::json::parse(attempts.out);
-    ASSERT_EQ(rows.size(), 1U) << attempts.out;
+    const auto rows = server.wait_for_attempts(1);
+    ASSERT_EQ(rows.size(), 1U) << rows;
     EXPECT_EQ(rows[0]["outcome"], "refused");
     EXPECT_EQ(rows[0]["reason"]["code"], "storage_full");
 }
