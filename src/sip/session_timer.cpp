@@ -97,8 +97,8 @@ std::vector<ExtraHeader> SessionTimer::request_headers() const {
     return headers;
 }
 
-// §7.2. Without Session-Expires the session has no timer; a peer that we refresh although it knows
-// no timers is refreshed on.
+// §7.2. Without Session-Expires the session has no timer for the peer; it is refreshed on all the
+// same when it knows no timers, or when `refresh_always` wants to know of each whether it is there.
 void SessionTimer::on_accepted(base::TimePoint now, const SessionTimerFields& response) {
     peer_supports_ = peer_supports_ || response.is_supported;
     raised_ = 0;
@@ -107,7 +107,8 @@ void SessionTimer::on_accepted(base::TimePoint now, const SessionTimerFields& re
         const seconds interval = std::max(*response.session_expires, shortest);
         return start(now, interval, response.refresher != Refresher::Uas);
     }
-    if (is_refresher() && !peer_supports_) return start(now, interval_, true);
+    if (config_.refresh_always || (is_refresher() && !peer_supports_))
+        return start(now, is_running() ? interval_ : config_.session_expires, true);
     stop();
 }
 

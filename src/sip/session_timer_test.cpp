@@ -154,6 +154,15 @@ TEST(SessionTimer, APeerWithoutTimersIsRefreshedOnByPlainAnswers) {
     EXPECT_EQ(timer.deadline(true), kStart + 1800s);
 }
 
+// It named "timer" in its INVITE and drops it in a 2xx to a request of ours.
+TEST(SessionTimer, APeerThatDropsTheTimerIsRefreshedOnWhereAllAre) {
+    SessionTimer timer({.refresh_always = true});
+    (void)timer.accept(kStart, asked(600s, Refresher::Uas));
+    timer.on_accepted(kStart + 1s, asked({}));
+    EXPECT_TRUE(timer.is_refresher());
+    EXPECT_EQ(timer.deadline(true), kStart + 301s);
+}
+
 TEST(SessionTimer, ATooSmallIntervalIsRaisedOnceForEachNewMinimum) {
     SessionTimer timer({});
     EXPECT_EQ(value_of(timer.request_headers(), "Session-Expires"), "1800");
