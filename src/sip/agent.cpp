@@ -126,10 +126,10 @@ Dialog& Agent::Core::insert_dialog(std::unique_ptr<Dialog> dialog, const Flow& f
 }
 
 void Agent::Core::end(base::TimePoint now, Dialog& dialog) {
-    Transaction* pending = find(dialog.invite_in);
-    dialog.invite_in = {};
-    // §15.1.2: an INVITE that is still open when its dialog ends is answered 487.
-    if (pending != nullptr) answer(now, *pending, {.status = 487});
+    // §15.1.2: what is still open when its dialog ends is answered 487.
+    for (const TransactionId id :
+         {std::exchange(dialog.invite_in, {}), std::exchange(dialog.update_in, {})})
+        if (Transaction* pending = find(id)) answer(now, *pending, {.status = 487});
 
     timers_.set(dialog.timer, std::nullopt, 0);
     if (dialog.flow.connection != 0) {

@@ -393,7 +393,7 @@ TEST_F(AgentServer, RequestsOfOursFollowTheRouteSet) {  // §12.1.1, §12.2.1.1
 TEST_F(AgentServer, AStrictRouterGetsItsUriInTheRequestLine) {  // §12.2.1.1
     receive(Request{.more = "Record-Route: <sip:192.0.2.20>\r\n"}.text());
     dialog = respond(take_heard<RequestArrived>().transaction, {.status = 200});
-    ASSERT_TRUE(agent.send_request(now, dialog, {.method = "BYE"}));
+    ASSERT_TRUE(agent.send_request(now, dialog, {.method = "INFO"}));
     drain();
     EXPECT_EQ(sent.back().message.request_uri(), "sip:192.0.2.20");
     EXPECT_THAT(sent.back().message.values(HeaderId::Route),

@@ -426,7 +426,8 @@ std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_fault(
     const std::vector<FoundLeniency>& found) const {
     if (pending_ != nullptr) return try_later(500, kGlareRetrySeconds);  // RFC 3311 section 5.2
     if (const auto tags = unsupported_tags(request); !tags.empty()) return bad_extension(tags);
-    if (is_offering_ && offer) return plain_answer(491);  // RFC 3311 section 5.2
+    // RFC 3311 section 5.2: ours, of a request or of a 2xx, has no answer yet.
+    if ((is_offering_ || awaits_answer_) && offer) return plain_answer(491);
     if (auto headers = timer_.find_refusal(sip::read_session_timer(request)))
         return interval_too_small(std::move(*headers));
     if (body.is_unreadable) return plain_answer(400, "Unreadable multipart body");

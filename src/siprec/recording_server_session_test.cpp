@@ -518,6 +518,19 @@ TEST_F(RecordingServer, E18_RefusesAnOfferWhileOneIsBeingAnswered) {
     EXPECT_EQ(response().status, 200);
 }
 
+TEST_F(RecordingServer, E18_RefusesAnOfferWhileItsOwnWaitsForTheAnswerInTheAck) {
+    start(invite("Require: siprec\n", ""));
+    offer_again(offer(line(40000, "1"), line(40002, "2") + line(40004, "3")), "UPDATE");
+    EXPECT_EQ(response().status, 491);
+    EXPECT_TRUE(all<OpenStream>().empty());
+    actions_.clear();
+    session_->on_ack(now_, message_of(in_dialog("ACK", "Content-Type: application/sdp\n",
+                                                offer(line(40000, "1"), line(40002, "2")))));
+    drain();
+    offer_again(offer(line(40000, "1"), line(40002, "2") + line(40004, "3")), "UPDATE");
+    EXPECT_EQ(response().status, 200);
+}
+
 TEST_F(RecordingServer, TakesAnOfferInAnUpdate) {
     establish();
     offer_again(offer(line(40000, "1", "inactive"), line(40002, "2")), "UPDATE");
