@@ -418,6 +418,7 @@ void Signalling::stop(std::function<void()> done) {
         call->session->stop(now, {"stopped", "The recording server was stopped."});
         run_session(*call);
     }
+    agent_->send_held_byes(now.steady);
     timers_.add(now.steady + kStopPatience, [this] {
         if (on_stopped_) std::exchange(on_stopped_, nullptr)();
     });

@@ -144,6 +144,18 @@ void Agent::Core::end_dialog(base::TimePoint now, DialogId id) {
     if (Dialog* dialog = find(id)) end(now, *dialog);
 }
 
+void Agent::Core::send_held_byes(base::TimePoint now) {
+    std::vector<Dialog*> held;
+    dialogs_.for_each([&held](Dialog& dialog) {
+        if (dialog.ok != nullptr && dialog.ok->bye != nullptr) held.push_back(&dialog);
+    });
+    for (Dialog* dialog : held) {
+        const auto ok = std::move(dialog->ok);
+        schedule(*dialog);
+        send_in_dialog(now, *dialog, *ok->bye);
+    }
+}
+
 void Agent::Core::on_dialog_time(base::TimePoint now, Dialog& dialog) {
     const UnacknowledgedOk& ok = *dialog.ok;
     switch (dialog.ok->timer.on_time(now)) {
@@ -153,7 +165,11 @@ void Agent::Core::on_dialog_time(base::TimePoint now, Dialog& dialog) {
             actions_.emplace_back(SendBytes{ok.flow, ok.bytes, ok.invite, dialog.id, true});
             break;
         case OkRetransmitter::Action::EndSession:
-            actions_.emplace_back(NoAck{dialog.id, ok.invite});
+            if (ok.bye) {
+                send_in_dialog(now, dialog, *ok.bye);
+            } else {
+                actions_.emplace_back(NoAck{dialog.id, ok.invite});
+            }
             dialog.ok.reset();
             break;
     }
@@ -286,6 +302,7 @@ base::Result<base::Done> Agent::ack(base::TimePoint now, DialogId dialog,
     return core_->ack(now, dialog, request);
 }
 void Agent::end_dialog(base::TimePoint now, DialogId dialog) { core_->end_dialog(now, dialog); }
+void Agent::send_held_byes(base::TimePoint now) { core_->send_held_byes(now); }
 
 std::optional<DialogFacts> Agent::find_dialog(DialogId id) const {
     const Dialog* dialog = core_->find(id);

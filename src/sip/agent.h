@@ -274,7 +274,9 @@ public:
     // ---- from the TU, asking
     base::Result<TransactionId> start_request(base::TimePoint now, const OutOfDialogSpec& request);
     // Any method but ACK and CANCEL. BYE ends the dialog when it is answered or times out. An
-    // INVITE while another is pending in either direction is refused here (§14.1).
+    // INVITE while another is pending in either direction is refused here (§14.1). A BYE before the
+    // ACK to the 2xx that made the dialog is held until that has come or comes no more (§15): the
+    // id is none then, and no NoAck follows.
     base::Result<TransactionId> send_request(base::TimePoint now, DialogId dialog,
                                              const RequestSpec& request);
     // Cancels our INVITE: at once if a provisional response has come, else after it (§9.1). The
@@ -284,6 +286,8 @@ public:
     base::Result<base::Done> ack(base::TimePoint now, DialogId dialog, const RequestSpec& request);
     // Forgets the dialog without a word to the peer; nothing to do after BYE.
     void end_dialog(base::TimePoint now, DialogId dialog);
+    // The process is about to end: better a BYE too early than none.
+    void send_held_byes(base::TimePoint now);
 
     // ---- facts
     std::optional<DialogFacts> find_dialog(DialogId id) const;

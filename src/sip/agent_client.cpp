@@ -151,6 +151,13 @@ Transaction& Agent::Core::start_in_dialog(base::TimePoint now, const Dialog& dia
     return add_client(now, flow, std::move(head), std::move(bytes), dialog.id);
 }
 
+Transaction& Agent::Core::send_in_dialog(base::TimePoint now, Dialog& dialog,
+                                         const RequestSpec& spec) {
+    RequestHead head = dialog.request_head(spec.method);
+    head.cseq = ++dialog.local_cseq;
+    return start_in_dialog(now, dialog, std::move(head), spec);
+}
+
 base::Result<TransactionId> Agent::Core::send_request(base::TimePoint now, DialogId id,
                                                       const RequestSpec& spec) {
     Dialog* dialog = find(id);
@@ -164,10 +171,12 @@ base::Result<TransactionId> Agent::Core::send_request(base::TimePoint now, Dialo
     if (invite && (dialog->invite_in || dialog->invite_out)) {
         return base::Error{base::Errc::Refused, "SIP: another INVITE is pending"};
     }
-    RequestHead head = dialog->request_head(spec.method);
-    head.cseq = ++dialog->local_cseq;
-    Transaction& transaction = start_in_dialog(now, *dialog, std::move(head), spec);
     dialog->is_ending = method == Method::Bye;
+    if (dialog->is_ending && dialog->ok != nullptr && dialog->ok->is_initial) {
+        dialog->ok->bye = std::make_unique<RequestSpec>(spec);
+        return TransactionId{};
+    }
+    Transaction& transaction = send_in_dialog(now, *dialog, spec);
     if (invite) {
         dialog->invite_out = transaction.id;
         transaction.invite->is_reinvite = true;

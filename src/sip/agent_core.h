@@ -89,6 +89,7 @@ public:
     base::Result<base::Done> cancel(base::TimePoint now, TransactionId id);
     base::Result<base::Done> ack(base::TimePoint now, DialogId id, const RequestSpec& spec);
     void end_dialog(base::TimePoint now, DialogId id);
+    void send_held_byes(base::TimePoint now);
 
     Transaction* find(TransactionId id) const { return transactions_.find(id.value); }
     Dialog* find(DialogId id) const { return dialogs_.find(id.value); }
@@ -138,6 +139,7 @@ private:
     Key client_key(std::string_view branch, std::string_view method) const;
     Transaction& add_client(base::TimePoint now, const Flow& flow, RequestHead head,
                             SharedBytes bytes, DialogId dialog);
+    Transaction& send_in_dialog(base::TimePoint now, Dialog& dialog, const RequestSpec& spec);
     Transaction& start_in_dialog(base::TimePoint now, const Dialog& dialog, RequestHead head,
                                  const RequestSpec& spec);
     static std::unique_ptr<Transaction> make_client(base::TimePoint now, Method method,

@@ -201,10 +201,10 @@ void Agent::Core::on_ack(base::TimePoint now, const Flow& flow, Message&& messag
     if (dialog == nullptr || dialog->ok == nullptr || dialog->ok->cseq != message.cseq().number) {
         return;
     }
-    const TransactionId invite = dialog->ok->invite;
-    dialog->ok.reset();
+    const auto ok = std::move(dialog->ok);
     schedule(*dialog);
-    actions_.emplace_back(AckArrived{dialog->id, invite, flow, std::move(message)});
+    actions_.emplace_back(AckArrived{dialog->id, ok->invite, flow, std::move(message)});
+    if (ok->bye) send_in_dialog(now, *dialog, *ok->bye);
 }
 
 // §9.2. The CANCEL needs no transaction of its own: sent again, it meets the INVITE's again and
@@ -312,10 +312,15 @@ void Agent::Core::answered(base::TimePoint now, Transaction& transaction, int st
     const bool was_pending = dialog->invite_in == transaction.id;
     if (was_pending) dialog->invite_in = {};
     if (is_invite && success) {
+        dialog->ok =
+            std::make_unique<UnacknowledgedOk>(UnacknowledgedOk{.timer = OkRetransmitter(now),
+                                                                .bytes = std::move(bytes),
+                                                                .flow = transaction.flow,
+                                                                .invite = transaction.id,
+                                                                .cseq = transaction.cseq,
+                                                                .is_initial = !dialog->is_confirmed,
+                                                                .bye = nullptr});
         dialog->is_confirmed = true;
-        dialog->ok = std::make_unique<UnacknowledgedOk>(
-            UnacknowledgedOk{OkRetransmitter(now), std::move(bytes), transaction.flow,
-                             transaction.id, transaction.cseq});
         schedule(*dialog);
     } else if (is_invite && was_pending && !dialog->is_confirmed) {
         end(now, *dialog);

@@ -177,6 +177,50 @@ TEST_F(AgentServer, TellsTheTuWhenNoAckComes) {
     EXPECT_EQ(agent.transaction_count(), 0U);
 }
 
+TEST_F(AgentServer, AByeBeforeTheAckOfItsCallWaitsForIt) {  // RFC 3261 §15
+    accept_call();
+    sent.clear();
+    ASSERT_TRUE(agent.send_request(now, dialog, {.method = "BYE"}));
+    EXPECT_FALSE(agent.send_request(now, dialog, {.method = "UPDATE"}));
+    wait(500ms);
+    EXPECT_THAT(take_statuses(), ElementsAre(200));  // sent again
+    receive(Request{.method = "ACK", .branch = "z9hG4bKack", .to_tag = tag}.text());
+    take_heard<AckArrived>();
+    EXPECT_THAT(take_methods(), ElementsAre("BYE"));
+    wait(32s);
+    EXPECT_EQ(agent.dialog_count(), 0U);
+}
+
+TEST_F(AgentServer, AHeldByeIsSentWhenNoAckComesAndThatIsNotTold) {
+    accept_call();
+    sent.clear();
+    ASSERT_TRUE(agent.send_request(now, dialog, {.method = "BYE"}));
+    wait(32s - 1ms);
+    for (const int status : take_statuses()) EXPECT_EQ(status, 200);
+    wait(1ms);
+    EXPECT_THAT(take_methods(), ElementsAre("BYE"));
+    EXPECT_THAT(heard, IsEmpty());
+}
+
+TEST_F(AgentServer, AHeldByeIsSentAtOnceWhenTheProcessEnds) {
+    accept_call();
+    sent.clear();
+    ASSERT_TRUE(agent.send_request(now, dialog, {.method = "BYE"}));
+    agent.send_held_byes(now);
+    drain();
+    EXPECT_THAT(take_methods(), ElementsAre("BYE"));
+}
+
+TEST_F(AgentServer, AByeAfterAReinviteDoesNotWaitForItsAck) {
+    establish_call();
+    receive(Request{.branch = "z9hG4bKagain", .to_tag = tag, .cseq = 2}.text());
+    respond(take_heard<RequestArrived>().transaction, {.status = 200});
+    sent.clear();
+    ASSERT_TRUE(agent.send_request(now, dialog, {.method = "BYE"}));
+    drain();
+    EXPECT_THAT(take_methods(), ElementsAre("BYE"));
+}
+
 TEST_F(AgentServer, ARetransmittedInviteAfter200IsAbsorbed) {  // RFC 6026 §7.1
     accept_call();
     sent.clear();
@@ -328,6 +372,17 @@ TEST_F(AgentServer, SecondUpdateWhileOneIsPendingGets500) {  // RFC 3311 §5.2
     EXPECT_THAT(take_statuses(), ElementsAre(500, 200));
     receive(Request{.method = "UPDATE", .branch = "z9hG4bKu3", .to_tag = tag, .cseq = 4}.text());
     take_heard<RequestArrived>();
+}
+
+TEST_F(AgentServer, AnUpdateThatWaitsIsAnsweredWhenItsDialogEnds) {
+    establish_call();
+    receive(Request{.method = "UPDATE", .branch = "z9hG4bKu1", .to_tag = tag, .cseq = 2}.text());
+    take_heard<RequestArrived>();
+    agent.end_dialog(now, dialog);
+    drain();
+    EXPECT_THAT(take_statuses(), ElementsAre(487));
+    wait(32s);
+    EXPECT_EQ(agent.transaction_count(), 0U);
 }
 
 TEST_F(AgentServer, InviteThatCrossesOursGets491) {  // §14.2

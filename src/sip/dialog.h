@@ -35,6 +35,8 @@ struct UnacknowledgedOk {
     Flow flow;
     TransactionId invite;
     std::uint32_t cseq = 0;
+    bool is_initial = false;           // it made the dialog
+    std::unique_ptr<RequestSpec> bye;  // of the TU, that must not be sent before the ACK (§15)
 };
 
 struct Dialog {

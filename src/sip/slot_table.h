@@ -42,6 +42,13 @@ public:
         if (++slots_[index].generation < 0x80000000) free_.push_back(index);
     }
 
+    // `visit` must neither insert nor erase.
+    template <class Visit>
+    void for_each(Visit visit) const {
+        for (const Slot& slot : slots_)
+            if (slot.object != nullptr) visit(*slot.object);
+    }
+
     std::size_t size() const { return size_; }
 
 private:
