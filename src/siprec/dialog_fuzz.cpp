@@ -141,7 +141,7 @@ public:
         // The peer comes to an end, and so does all that was kept for it.
         open_waiting();
         confirm_row();
-        if (invite_cseq_ != 0 && acked_cseq_ < invite_cseq_) acknowledge();
+        if (accepted_cseq_) acknowledge();
         request("BYE", {}, {});
         wait(std::chrono::hours{3});
         require(session_ == nullptr || has_ended_);
@@ -159,6 +159,11 @@ private:
     struct Open {
         std::string method;
         std::optional<Offer> offer;
+    };
+
+    struct Invite {
+        std::uint32_t cseq = 0;
+        std::string branch;
     };
 
     static sip::AgentConfig agent_config() {
@@ -235,16 +240,21 @@ private:
     void request(std::string_view method, std::string_view headers, const std::string& body,
                  std::optional<Offer> offer = std::nullopt) {
         const std::uint32_t cseq = ++cseq_;
-        if (method == "INVITE") invite_cseq_ = cseq;
-        open_.insert_or_assign(cseq, Open{std::string{method}, std::move(offer)});
-        last_request_ = write(method, cseq, cseq, headers, body);
+        const std::string branch = new_branch();
+        if (method == "INVITE") invite_ = {cseq, branch};
+        open_.emplace(branch, Open{std::string{method}, std::move(offer)});
+        last_request_ = write(method, cseq, branch, headers, body);
         receive(last_request_);
     }
 
-    std::string write(std::string_view method, std::uint32_t cseq, std::uint32_t branch,
+    // Each request has its own, also where the CSeq is one that was used before: a message that
+    // bears the branch of another is that one, sent again (RFC 3261 §17.2.3).
+    std::string new_branch() { return "z9hG4bK" + std::to_string(++branches_); }
+
+    std::string write(std::string_view method, std::uint32_t cseq, std::string_view branch,
                       std::string_view headers, std::string_view body) const {
         return std::string{method} + " sip:srs@192.0.2.80 SIP/2.0\r\nVia: SIP/2.0/UDP " +
-               "192.0.2.9:5060;branch=z9hG4bK" + std::to_string(branch) +
+               "192.0.2.9:5060;branch=" + std::string{branch} +
                "\r\nMax-Forwards: 70\r\nFrom: <sip:src@a.example>;tag=p\r\n" +
                "To: <sip:srs@b.example>" + (tag_.empty() ? "" : ";tag=" + tag_) +
                "\r\nCall-ID: c\r\nCSeq: " + std::to_string(cseq) + " " + std::string{method} +
@@ -253,19 +263,18 @@ private:
     }
 
     void cancel() {
-        const auto invite = open_.find(invite_cseq_);
-        if (invite == open_.end()) return;
-        receive(write("CANCEL", invite_cseq_, invite_cseq_, {}, {}));
+        if (open_.count(invite_.branch) == 0) return;
+        receive(write("CANCEL", invite_.cseq, invite_.branch, {}, {}));
     }
 
-    // With an answer where the offer was the server's.
+    // The newest INVITE, if none was accepted. With an answer where the offer was the server's.
     void acknowledge() {
-        acked_cseq_ = invite_cseq_;
+        const std::uint32_t cseq = std::exchange(accepted_cseq_, {}).value_or(invite_.cseq);
         std::string answer;
         if (theirs_is_offer_ && !draws_.one_in(4))
             answer = write_offer(answer_to_theirs(), ++version_);
         theirs_is_offer_ = false;
-        receive(write("ACK", invite_cseq_, 100000 + invite_cseq_,
+        receive(write("ACK", cseq, new_branch(),
                       answer.empty() ? "" : "Content-Type: application/sdp\r\n", answer));
     }
 
@@ -344,11 +353,13 @@ private:
             return;
         }
         if (message.status() < 200 || send.is_retransmission) return;
-        if (message.status() < 300 && message.cseq_method() == sip::Method::Invite)
+        if (message.status() < 300 && message.cseq_method() == sip::Method::Invite) {
             tag_ = message.to_tag();
+            accepted_cseq_ = message.cseq().number;
+        }
         if (message.cseq_method() == sip::Method::Cancel) return;
-        const auto open = open_.find(message.cseq().number);
-        if (open == open_.end()) return;  // to one that was sent again, or out of order
+        const auto open = open_.find(std::string{message.top_via().branch()});
+        if (open == open_.end()) return;  // to one that was sent again
         check_answer(open->second, message);
         open_.erase(open);
     }
@@ -497,7 +508,9 @@ private:
     void check_answer(const Open& open, const sip::Message& message) {
         const int status = message.status();
         const bool is_ok = status < 300;
-        if (open.method == "BYE") require(status == 200 || status == 481 || status == 500);
+        // 500: out of order. 482: the CSeq of one outside a dialog that came before (§8.2.2.2).
+        if (open.method == "BYE")
+            require(status == 200 || status == 481 || status == 482 || status == 500);
         if (open.method == "PRACK") require(!is_ok);
         if (!is_ok || (open.method != "INVITE" && !open.offer)) return;
         const auto answer = sdp::parse(base::as_text(message.body()));
@@ -546,12 +559,13 @@ private:
     Offer offer_;
     std::size_t version_ = 0;
     std::uint32_t cseq_ = 0;
-    std::uint32_t invite_cseq_ = 0;  // of the newest
-    std::uint32_t acked_cseq_ = 0;
-    std::string tag_;  // the server's
+    std::size_t branches_ = 0;
+    Invite invite_;                               // the newest
+    std::optional<std::uint32_t> accepted_cseq_;  // of an INVITE that waits for its ACK
+    std::string tag_;                             // the server's
     std::string last_request_;
-    std::string server_request_;  // the newest, whether it was answered or not
-    std::map<std::uint32_t, Open> open_;
+    std::string server_request_;        // the newest, whether it was answered or not
+    std::map<std::string, Open> open_;  // by branch
     bool theirs_is_offer_ = false;
     std::size_t their_lines_ = 0;
 
