@@ -33,9 +33,15 @@ void SourceFilter::set_address(const base::NetAddress& rtp, const base::NetAddre
     signalled_rtcp_ = rtcp;
     if (rtp == signalled_rtp_) return;
     signalled_rtp_ = rtp;
-    for (Source& source : sources_) source.signalled_arrival_ns = kNever;
+    // Who speaks there already, spoke there (media may come before the SDP that names its place).
+    const auto note_anew = [this](Source& source) {
+        const bool is_there = is_signalled_address(source.address);
+        source.signalled_arrival_ns = is_there ? source.last_arrival_ns : kNever;
+        source.was_signalled = source.was_signalled || is_there;
+    };
+    for (Source& source : sources_) note_anew(source);
     for (std::optional<Source>& slot : candidates_)
-        if (slot) slot->signalled_arrival_ns = kNever;
+        if (slot) note_anew(*slot);
 }
 
 bool SourceFilter::is_signalled_address(const base::NetAddress& source) const {

@@ -278,6 +278,17 @@ TEST_F(SignalledAddressTest, IsNotFollowedByAnyoneAtTheEndWithoutItsSilence) {
     EXPECT_FALSE(later.settle());
 }
 
+// Early media, or the answer in the ACK: the packets come before the SDP that tells their address.
+TEST_F(SourceFilterTest, WhoSpokeWhereTheSdpLaterSaysIsPreferredFromThenOn) {
+    lock(1);
+    send_from(other_port, 66, 1);
+    send_from(other_port, 66, 2);
+    filter.set_address(peer, *base::parse_net_address("192.0.2.1:4001"));
+    filter.expect_change();
+    EXPECT_FALSE(SourceFilter(filter).settle());
+    EXPECT_EQ(send_from(other_port, 66, 3), V::Hold);
+}
+
 TEST_F(SignalledAddressTest, SettlesForItBeforeAnyOther) {
     forge(66, 1);
     send(1, 1);
