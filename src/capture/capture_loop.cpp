@@ -109,7 +109,7 @@ void CaptureLoop::on(PauseStream& command) {
     if (stream == nullptr || stream->receiver.is_paused()) return;
     stream->receiver.pause(command.at_ns);
     drain(*stream, SocketKind::Rtp);
-    stream->receiver.settle_pause();
+    stream->receiver.settle_pause(now_);
     after_input(*stream);
     batch_.wipe();  // datagrams that came after the pause were read, so far, to see their stamps
 }
@@ -117,7 +117,7 @@ void CaptureLoop::on(PauseStream& command) {
 void CaptureLoop::on(ResumeStream& command) {
     Stream* stream = find(command.key);
     if (stream == nullptr || !stream->receiver.is_paused()) return;
-    stream->receiver.resume(command.at_ns);
+    stream->receiver.resume(command.at_ns, now_);
     drain(*stream, SocketKind::Rtp);
     stream->receiver.settle_resume();
     after_input(*stream);
@@ -204,7 +204,7 @@ void CaptureLoop::tick() {
 
 void CaptureLoop::drain_rtp(Stream& stream) {
     if (stream.receiver.is_paused()) {
-        stream.receiver.on_discarded_unread(stream.sockets.rtp.discard());
+        stream.receiver.on_discarded_unread(stream.sockets.rtp.discard(), now_);
     } else {
         drain(stream, SocketKind::Rtp);
     }

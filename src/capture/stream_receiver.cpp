@@ -17,6 +17,11 @@ constexpr std::uint8_t kComfortNoiseType = 13;  // RFC 3551 table 4
 
 constexpr std::int64_t in_ns(std::chrono::nanoseconds time) { return time.count(); }
 
+// What a step of the wall clock changes.
+std::int64_t wall_offset_ns(base::Now now) {
+    return base::to_ns(now.wall) - std::chrono::nanoseconds{now.steady.time_since_epoch()}.count();
+}
+
 }  // namespace
 
 const char* to_string(Rejection rejection) {
@@ -43,7 +48,7 @@ StreamReceiver::StreamReceiver(const StreamSetup& setup, std::uint32_t ssrc)
     if (setup.probe) probes_left_ = kMaxProbes;
     if (setup.paused) {
         pause(kNever);
-        settle_pause();
+        discard_all();  // the clocks of this moment are not known
     }
 }
 
@@ -98,7 +103,17 @@ void StreamReceiver::pause(std::int64_t at_ns) {
     discard_until_ns_ = kForever;
 }
 
-void StreamReceiver::settle_pause() {
+void StreamReceiver::settle_pause(base::Now now) {
+    wall_offset_ns_ = wall_offset_ns(now);
+    discard_all();
+}
+
+void StreamReceiver::on_discarded_unread(std::uint64_t count, base::Now now) {
+    wall_offset_ns_ = wall_offset_ns(now);
+    counters_.paused_discarded += count;
+}
+
+void StreamReceiver::discard_all() {
     discard_from_ns_ = kNever;
     discard_until_ns_ = kForever;
     settle_held();
@@ -107,9 +122,11 @@ void StreamReceiver::settle_pause() {
     filter_.on_break();
 }
 
-void StreamReceiver::resume(std::int64_t at_ns) {
+void StreamReceiver::resume(std::int64_t at_ns, base::Now now) {
+    constexpr std::int64_t kJitterNs = 1'000'000;  // the two clocks are read one after the other
     is_paused_ = false;
-    discard_until_ns_ = at_ns;
+    const bool has_stepped_back = wall_offset_ns(now) < wall_offset_ns_ - kJitterNs;
+    discard_until_ns_ = has_stepped_back ? kForever : at_ns;
 }
 
 void StreamReceiver::settle_resume() {

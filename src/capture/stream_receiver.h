@@ -109,15 +109,16 @@ public:
     // A pause is two steps, with the last drain of the socket between them: pause(at), drain, and
     // settle_pause(). In between, each datagram is judged by its arrival; afterwards all are
     // discarded whatever stamp they carry (the wall clock may have stepped). resume(at), drain,
-    // settle_resume() likewise.
+    // settle_resume() likewise; where the wall clock stepped back since the last look at the
+    // socket, the stamps cannot tell what came during the pause, and all of it is discarded.
     void pause(std::int64_t at_ns);
-    void settle_pause();
-    void resume(std::int64_t at_ns);
+    void settle_pause(base::Now now);
+    void resume(std::int64_t at_ns, base::Now now);
     void settle_resume();
     bool is_paused() const { return is_paused_; }
     // Once a pause is settled nothing needs to be read: the caller throws datagrams away in the
     // kernel and gives their number here.
-    void on_discarded_unread(std::uint64_t count) { counters_.paused_discarded += count; }
+    void on_discarded_unread(std::uint64_t count, base::Now now);
 
     // The stream ends: what is held is released or rejected, open digits are reported.
     void finish(std::int64_t now_ns);
@@ -170,6 +171,7 @@ private:
 
     void apply_format(const StreamFormat& format);
     bool is_discarded_at(std::int64_t arrival_ns) const;
+    void discard_all();
     Verdict on_rtp(base::ByteView bytes, const base::NetAddress& source, std::int64_t arrival_ns);
     Verdict on_rtcp(base::ByteView bytes, const base::NetAddress& source, std::int64_t arrival_ns);
     void on_rtcp_packet(const rtp::RtcpPacket& packet, const base::NetAddress& source,
@@ -205,6 +207,7 @@ private:
     // Arrivals in [from, until) are discarded.
     std::int64_t discard_from_ns_ = std::numeric_limits<std::int64_t>::max();
     std::int64_t discard_until_ns_ = std::numeric_limits<std::int64_t>::max();
+    std::int64_t wall_offset_ns_ = std::numeric_limits<std::int64_t>::max();  // at the last look
 
     std::deque<HeldPacket> held_;  // in order of arrival
     std::size_t held_bytes_ = 0;

@@ -37,12 +37,23 @@ protected:
     Verdict feed(const Bytes& bytes, SocketKind socket = SocketKind::Rtp) {
         return feed_from(peer, bytes, socket);
     }
+    Verdict feed_at(std::int64_t arrival_ns, const Bytes& bytes) {
+        return receiver->on_datagram(SocketKind::Rtp, bytes, peer, arrival_ns);
+    }
     Verdict feed_from(const base::NetAddress& from, const Bytes& bytes,
                       SocketKind socket = SocketKind::Rtp) {
         const Verdict verdict = receiver->on_datagram(socket, bytes, from, now_ns);
         collect();
         if (verdict == Verdict::StoreRtp || verdict == Verdict::StoreRtcp) stored.push_back(bytes);
         return verdict;
+    }
+    base::Now clocks() const {
+        return {base::TimePoint{std::chrono::nanoseconds{now_ns - stepped_ns}},
+                base::wall_from_ns(now_ns)};
+    }
+    void step(std::int64_t by_ns) {  // the wall clock
+        now_ns += by_ns;
+        stepped_ns += by_ns;
     }
     void collect() {
         while (auto held = receiver->poll_released()) stored.push_back(held->bytes);
@@ -69,6 +80,7 @@ protected:
     StreamSetup setup;
     std::optional<StreamReceiver> receiver;
     std::int64_t now_ns = 1'770'000'000'000 * kMs;
+    std::int64_t stepped_ns = 0;
     std::vector<Bytes> stored;
     std::vector<ReceiverEvent> events;
 };
@@ -193,13 +205,13 @@ TEST_F(StreamReceiverTest, StoresNothingThatArrivedWhilePaused) {
     EXPECT_EQ(feed(packet(1, 11)), Verdict::StoreRtp);  // arrived before, read after
     now_ns = at;
     EXPECT_EQ(feed(packet(1, 12)), Verdict::Discard);
-    receiver->settle_pause();
+    receiver->settle_pause(clocks());
     now_ns = at - 5000 * kMs;  // the wall clock steps back: still paused
     EXPECT_EQ(feed(packet(1, 13)), Verdict::Discard);
-    receiver->on_discarded_unread(100);
+    receiver->on_discarded_unread(100, clocks());
 
     const std::int64_t resumed = at + 60'000 * kMs;
-    receiver->resume(resumed);
+    receiver->resume(resumed, clocks());
     now_ns = resumed - 1;
     EXPECT_EQ(feed(packet(1, 113)), Verdict::Discard);
     now_ns = resumed;
@@ -213,11 +225,26 @@ TEST_F(StreamReceiverTest, StoresNothingThatArrivedWhilePaused) {
     EXPECT_EQ(counters.lost, 0U);  // a pause is no loss
 }
 
+// Their stamps are those of the time before the step, later than the resume.
+TEST_F(StreamReceiverTest, StoresNothingOfAPauseWhenTheWallClockStepsBackBeforeTheResume) {
+    talk(1, 1, 10);
+    receiver->pause(now_ns);
+    receiver->settle_pause(clocks());
+    now_ns += 40 * kMs;
+    const std::int64_t unread = now_ns;
+    step(-100 * kMs);
+    receiver->resume(now_ns, clocks());
+    EXPECT_EQ(feed_at(unread, packet(1, 12)), Verdict::Discard);
+    receiver->settle_resume();
+    now_ns += 20 * kMs;
+    EXPECT_EQ(feed(packet(1, 14)), Verdict::StoreRtp);
+}
+
 TEST_F(StreamReceiverTest, HoldsNothingOverAPause) {
     talk(1, 1, 10);
     feed(packet(2, 1));
     receiver->pause(now_ns);
-    receiver->settle_pause();
+    receiver->settle_pause(clocks());
     receiver->finish(now_ns + 1);
     collect();
     EXPECT_EQ(stored.size(), 10U);
@@ -261,7 +288,7 @@ TEST_F(StreamReceiverTest, ReportsDigitsOnceAndNoneOfAPause) {
     EXPECT_EQ(events_of<DigitSeen>()[0].digit, '5');
     EXPECT_EQ(events_of<DigitSeen>()[0].duration_ms, 100U);
     receiver->pause(now_ns);
-    receiver->settle_pause();
+    receiver->settle_pause(clocks());
     press(33);
     EXPECT_EQ(events_of<DigitSeen>().size(), 1U);
     EXPECT_EQ(stored.size(), 5U);
@@ -491,9 +518,9 @@ TEST_F(StreamReceiverTest, Q23_ANewAddressOfTheOfferIsTakenWithoutWaitingForSile
 TEST_F(StreamReceiverTest, Q34_AnUnsignalledSourceAfterAHoldIsTakenAndLateOnesAreNot) {
     talk(1, 1, 50);
     receiver->pause(now_ns);
-    receiver->settle_pause();
+    receiver->settle_pause(clocks());
     now_ns += 5000 * kMs;
-    receiver->resume(now_ns);
+    receiver->resume(now_ns, clocks());
     receiver->settle_resume();
     talk(2, 100, 50);
     EXPECT_EQ(stored.size(), 100U);
@@ -559,7 +586,7 @@ TEST_F(StreamReceiverTest, P68_P111_AnIdleFlowWantsAPacketThatEveryReceiverDisca
     EXPECT_EQ(header->payload_type, 127);
     EXPECT_EQ(header->payload_size, 0U);
     receiver->pause(now_ns);
-    receiver->settle_pause();
+    receiver->settle_pause(clocks());
     EXPECT_TRUE(receiver->wants_keep_alive(now_ns, seconds{15}));  // held: it will go on
 }
 
@@ -572,7 +599,7 @@ TEST_F(StreamReceiverTest, P68_AFlowThatRtcpSharesNeedsNoPacketMore) {
 TEST_F(StreamReceiverTest, Q37_ReportsGoOnThroughSilenceAndPause) {
     talk(1, 1, 50);
     receiver->pause(now_ns);
-    receiver->settle_pause();
+    receiver->settle_pause(clocks());
     now_ns += 600'000 * kMs;  // ten minutes
     EXPECT_EQ(receiver->rtcp_destination(), setup.format.remote_rtcp);
     Bytes report;

@@ -62,7 +62,7 @@ void Capture::pause(const capture::StreamKey& key) {
         if (stream.receiver.is_paused()) return;
         stream.receiver.pause(at);
         drain(key, stream, capture::SocketKind::Rtp);
-        stream.receiver.settle_pause();
+        stream.receiver.settle_pause(world_.now);
         take_released(key, stream);
     });
 }
@@ -71,7 +71,7 @@ void Capture::resume(const capture::StreamKey& key) {
     streams_.at(key)->is_pause_wanted = false;
     command(key, [this, key, at = base::to_ns(world_.now.wall)](Stream& stream) {
         if (!stream.receiver.is_paused()) return;
-        stream.receiver.resume(at);
+        stream.receiver.resume(at, world_.now);
         drain(key, stream, capture::SocketKind::Rtp);
         stream.receiver.settle_resume();
         take_released(key, stream);
@@ -130,7 +130,7 @@ void Capture::tick(const capture::StreamKey& key) {
 
 void Capture::drain(const capture::StreamKey& key, Stream& stream) {
     if (!stream.receiver.is_paused()) return drain(key, stream, capture::SocketKind::Rtp);
-    stream.receiver.on_discarded_unread(stream.rtp.size());
+    stream.receiver.on_discarded_unread(stream.rtp.size(), world_.now);
     stream.rtp.clear();
 }
 
