@@ -9,9 +9,9 @@ void Network::send(base::TimePoint now, Datagram datagram) {
 }
 
 void Network::deliver(base::TimePoint now, const Datagram& datagram) {
-    const base::TimePoint at = now + draws_.time(faults_.min_delay_ms, faults_.max_delay_ms) +
-                               std::chrono::nanoseconds{draws_.between(1, 999'999)};
-    on_the_way_.emplace(std::pair{at, ++last_}, datagram);
+    const milliseconds delay = draws_.time(faults_.min_delay_ms, faults_.max_delay_ms);
+    const std::chrono::nanoseconds more{draws_.between(1, 999'999)};
+    on_the_way_.emplace(std::pair{now + delay + more, ++last_}, datagram);
 }
 
 std::optional<base::TimePoint> Network::deadline() const {

@@ -19,7 +19,8 @@ namespace earshot::simulation {
 
 using std::chrono::milliseconds;
 
-// What a scenario decides by chance.
+// What a scenario decides by chance. One draw a statement: the order of two in one expression is
+// the compiler's, and a seed is to mean the same everywhere.
 class Draws {
 public:
     explicit Draws(base::Random& random) : random_(random) {}

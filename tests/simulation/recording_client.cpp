@@ -64,9 +64,10 @@ std::string RecordingClient::call_id(std::uint32_t number) const {
     return found == calls_.end() ? std::string{} : found->second.call_id;
 }
 
-bool RecordingClient::sends_from_elsewhere(std::uint32_t number) const {
+bool RecordingClient::is_heard_where_sdp_says(std::uint32_t number) const {
     const auto found = calls_.find(number);
-    return found != calls_.end() && found->second.plan.sends_from_elsewhere;
+    return found != calls_.end() && !found->second.plan.sends_from_elsewhere &&
+           !found->second.plan.is_offerless;
 }
 
 void RecordingClient::plan(const CallPlan& plan) {

@@ -73,7 +73,9 @@ public:
     const std::map<std::uint32_t, Result>& results() const { return results_; }
     // The Call-ID of the call that has this number; empty: no INVITE of it went out.
     std::string call_id(std::uint32_t number) const;
-    bool sends_from_elsewhere(std::uint32_t number) const;
+    // Whether the server knows from where its media comes: it comes from where its SDP says, and
+    // that is said before it comes (not in the ACK, which may be lost).
+    bool is_heard_where_sdp_says(std::uint32_t number) const;
 
 private:
     enum class State : std::uint8_t { Inviting, Running, Leaving, Done };

@@ -79,10 +79,11 @@ private:
             plan.ending = Ending{static_cast<std::uint8_t>(draws_.between(0, 3))};
             if (plan.ending == Ending::Cancel) plan.talk = draws_.time(0, 300);
             if (plan.ending == Ending::NoAck && draws_.chance(50)) plan.ending = Ending::Bye;
-            for (std::uint64_t left = draws_.between(0, 6); left > 0; --left)
-                plan.steps.emplace_back(
-                    draws_.time(0, static_cast<std::uint64_t>(plan.talk.count())),
-                    Step{static_cast<std::uint8_t>(draws_.between(0, 7))});
+            for (std::uint64_t left = draws_.between(0, 6); left > 0; --left) {
+                const milliseconds at =
+                    draws_.time(0, static_cast<std::uint64_t>(plan.talk.count()));
+                plan.steps.emplace_back(at, Step{static_cast<std::uint8_t>(draws_.between(0, 7))});
+            }
             plan.is_offerless = draws_.chance(10);
             plan.has_session_timer = draws_.chance(30);
             plan.has_broken_metadata = draws_.chance(10);
@@ -280,7 +281,7 @@ private:
             require(call_id_of(*key) == call_id, "a packet is stored in the recording of its call");
             require(!voice || *voice == key->stream, "a stream is of one voice");
             voice = key->stream;
-            if (sends_from_elsewhere(*key)) continue;
+            if (!is_heard_where_sdp_says(*key)) continue;
             check_silence(packet->arrival_ns);
             forged_at.reset();
             heard_at = packet->arrival_ns;
@@ -288,9 +289,9 @@ private:
         check_silence(forged_at.value_or(0));
     }
 
-    bool sends_from_elsewhere(const loadgen::PayloadKey& key) const {
+    bool is_heard_where_sdp_says(const loadgen::PayloadKey& key) const {
         return std::any_of(clients_.begin(), clients_.end(), [&](const auto& client) {
-            return client->sends_from_elsewhere(key.call);
+            return client->is_heard_where_sdp_says(key.call);
         });
     }
 
