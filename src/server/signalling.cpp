@@ -245,9 +245,10 @@ Call& Signalling::make_call(base::Now now, const sip::Flow& flow, std::string us
     call.arrived = now;
     call.flow = flow;
     call.username = std::move(username);
-    siprec::RecordingServerConfig session{.strict = config_.strict,
-                                          .media = addresses_.media(flow),
+    siprec::RecordingServerConfig session{.media = addresses_.media(flow),
                                           .session_timer = config_.session_timer,
+                                          .strict = config_.strict,
+                                          .profile_records_unmarked = false,
                                           .asks_policy = asks_policy()};
     const Peer* peer = find_peer(config_, flow.remote, call.username);
     call.join_group = base::host_to_string(flow.remote);

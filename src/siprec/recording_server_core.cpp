@@ -72,12 +72,12 @@ std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_refusal(
                            bad_extension(tags));
     }
     const auto find_strict = [&](bool is_malformed) {
-        return config_.strict ? find_strict_refusal(found, is_malformed, reason) : std::nullopt;
+        return is_strict_ ? find_strict_refusal(found, is_malformed, reason) : std::nullopt;
     };
     if (auto refusal = find_strict(true)) return refusal;
-    const bool is_recording = config_.strict ? marks.is_by_the_book()
-                                             : marks.is_marked() || marks.all_send_only ||
-                                                   config_.profile_records_unmarked;
+    const bool is_recording = is_strict_
+                                  ? marks.is_by_the_book()
+                                  : marks.is_marked() || marks.all_send_only || records_unmarked_;
     if (!is_recording) {
         return refuse_with("not_a_recording_session",
                            "The INVITE bears no mark of a recording session (siprec, +sip.src).",
@@ -88,7 +88,7 @@ std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_refusal(
                            "The INVITE asks for a shorter session interval than sip.min_se_s.",
                            interval_too_small(std::move(*headers)));
     }
-    if (config_.strict && !body.sdp) {
+    if (is_strict_ && !body.sdp) {
         return refuse_with("no_offer", "The INVITE carries no SDP.",
                            not_acceptable("offer needed"));
     }
@@ -139,7 +139,7 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
         pending_->offer.emplace(*std::move(*offer));
     }
     begin(now, facts, invite, body, found);
-    if (!config_.asks_policy) return start_recording(now);
+    if (!asks_policy_) return start_recording(now);
     held_ = std::make_unique<std::vector<Action>>(std::exchange(actions_, {}));
     Decide question{.facts = std::move(facts), .streams = {}};
     if (pending_->offer) question.streams = MediaLines::offered_streams(**pending_->offer);
@@ -156,7 +156,7 @@ void RecordingServerSession::Core::begin(base::Now now, RowFacts& facts,
     // The row and the first event come first, yet tell what the metadata says.
     std::vector<Action> before = std::move(actions_);
     actions_.clear();
-    metadata_.set_peer(peer_, config_.strict);
+    metadata_.set_peer(peer_, is_strict_);
     take_metadata(now, body);
     metadata_.fill(facts);
     if (facts.participants.empty())
@@ -207,9 +207,9 @@ void RecordingServerSession::Core::create_held_row() {
 
 void RecordingServerSession::Core::start_recording(base::Now now) {
     if (pending_->offer)
-        lines_.apply(**pending_->offer, MediaLines::Role::Offer, peer_, config_.media, actions_);
+        lines_.apply(**pending_->offer, MediaLines::Role::Offer, peer_, media_, actions_);
     else
-        lines_.open_default(kDefaultLines, config_.media, actions_);
+        lines_.open_default(kDefaultLines, media_, actions_);
     assume_parties(std::move(pending_->header_parties));
     lines_.update_holds(metadata_.model(), actions_);
     answer_when_ready(now);
@@ -308,13 +308,13 @@ sdp::LocalOrigin RecordingServerSession::Core::origin() const {
     origin.username = "earshot";
     origin.session_id = session_number_;
     origin.session_version = sdp_version_;
-    origin.address = lines_.session_address(config_.media);
+    origin.address = lines_.session_address(media_);
     return origin;
 }
 
 // RFC 3264 section 8: the version goes up by one when, and only when, the description changes.
 std::string RecordingServerSession::Core::make_answer(const sdp::SessionDescription& offer) {
-    const auto decisions = lines_.decisions(config_.media);
+    const auto decisions = lines_.decisions(media_);
     std::string answer = sdp::make_recording_answer(offer, origin(), decisions);
     if (last_sdp_.empty() || answer == last_sdp_) return answer;
     ++sdp_version_;
@@ -432,7 +432,7 @@ std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_fault(
         return interval_too_small(std::move(*headers));
     if (body.is_unreadable) return plain_answer(400, "Unreadable multipart body");
     for (const FoundLeniency& one : found) {
-        auto answer = config_.strict ? find_strict_answer(one) : std::nullopt;
+        auto answer = is_strict_ ? find_strict_answer(one) : std::nullopt;
         if (answer) return answer;
     }
     if (!offer) return std::nullopt;
@@ -464,12 +464,12 @@ void RecordingServerSession::Core::on_modification(base::Now now, sip::Transacti
     // Labels of the metadata are those of the offer beside it (P-32): the offer goes first.
     if (pending->offer) {
         tell_record_attributes(**pending->offer);
-        lines_.apply(**pending->offer, MediaLines::Role::Offer, peer_, config_.media, actions_);
+        lines_.apply(**pending->offer, MediaLines::Role::Offer, peer_, media_, actions_);
     }
     take_metadata(now, body);
     lines_.update_holds(metadata_.model(), actions_);
     assume_parties(is_invite ? header_parties(request) : std::vector<HeaderParty>{});
-    if (config_.strict && metadata_.failure_count() > 1) {
+    if (is_strict_ && metadata_.failure_count() > 1) {
         respond(transaction, plain_answer(200));
         stop(now, {"bad_metadata", "The metadata could not be read twice."});
         return;
@@ -547,7 +547,7 @@ void RecordingServerSession::Core::on_ack(base::Now now, const sip::Message& ack
         lines_.apply(
             *answer,
             is_told_inactive() ? MediaLines::Role::AnswerToInactive : MediaLines::Role::Answer,
-            peer_, config_.media, actions_);
+            peer_, media_, actions_);
     } else if (is_initial) {
         stop(now, {"no_answer", "The ACK carried no answer to our offer."});
         return;

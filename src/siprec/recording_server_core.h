@@ -23,8 +23,13 @@ namespace earshot::siprec {
 
 class RecordingServerSession::Core {
 public:
-    Core(RecordingServerConfig config, std::uint64_t session_number)
-        : config_(config), session_number_(session_number), timer_(config_.session_timer) {}
+    Core(const RecordingServerConfig& config, std::uint64_t session_number)
+        : media_(config.media),
+          is_strict_(config.strict),
+          records_unmarked_(config.profile_records_unmarked),
+          asks_policy_(config.asks_policy),
+          session_number_(session_number),
+          timer_(config.session_timer) {}
 
     void on_invite(base::Now now, sip::TransactionId transaction, const base::NetAddress& peer,
                    const sip::Message& invite);
@@ -184,11 +189,15 @@ private:
     void refuse_in_ack(const sdp::SessionDescription* offer);
     void on_inviting_time(base::Now now);
 
-    RecordingServerConfig config_;
+    // Of RecordingServerConfig; thousands of sessions are idle, so each octet counts.
+    MediaAddresses media_;
+    bool is_strict_;
+    bool records_unmarked_;
+    bool asks_policy_;
+    State state_ = State::Idle;
     std::uint64_t session_number_;
     std::uint64_t sdp_version_ = 0;
     base::NetAddress peer_;
-    State state_ = State::Idle;
     bool row_durable_ = false;
     bool was_accepted_ = false;
     bool awaits_ack_ = false;        // of a 2xx to an INVITE

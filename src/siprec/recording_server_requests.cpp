@@ -128,7 +128,7 @@ void RecordingServerSession::Core::apply_answer(const RequestBody& body, bool to
     if (!answer || !*answer) return;
     lines_.apply(***answer,
                  to_inactive ? MediaLines::Role::AnswerToInactive : MediaLines::Role::Answer, peer_,
-                 config_.media, actions_);
+                 media_, actions_);
 }
 
 void RecordingServerSession::Core::on_refresh_refused(base::Now now, int status) {

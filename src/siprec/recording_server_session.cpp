@@ -4,7 +4,7 @@
 
 namespace earshot::siprec {
 
-RecordingServerSession::RecordingServerSession(RecordingServerConfig config,
+RecordingServerSession::RecordingServerSession(const RecordingServerConfig& config,
                                                std::uint64_t session_number)
     : core_(std::make_unique<Core>(config, session_number)) {}
 RecordingServerSession::~RecordingServerSession() = default;

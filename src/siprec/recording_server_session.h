@@ -192,17 +192,17 @@ struct MediaAddresses {
 };
 
 struct RecordingServerConfig {
-    bool strict = false;     // refuse what leniency would take (siprec-conformance 10)
     MediaAddresses media{};  // c= of our answers
-    bool profile_records_unmarked = false;  // the peer's profile says: every INVITE is an RS (E-3)
     sip::SessionTimerConfig session_timer{};
-    bool asks_policy = false;  // Decide comes first
+    bool strict = false;                    // refuse what leniency would take
+    bool profile_records_unmarked = false;  // the peer's profile says: every INVITE is an RS (E-3)
+    bool asks_policy = false;               // Decide comes first
 };
 
 class RecordingServerSession {
 public:
     // `session_number` becomes the sess-id of our o= line: unique among sessions of this host.
-    RecordingServerSession(RecordingServerConfig config, std::uint64_t session_number);
+    RecordingServerSession(const RecordingServerConfig& config, std::uint64_t session_number);
     RecordingServerSession(const RecordingServerSession&) = delete;
     RecordingServerSession& operator=(const RecordingServerSession&) = delete;
     ~RecordingServerSession();
