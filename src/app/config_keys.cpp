@@ -1,0 +1,297 @@
+#include "app/config_keys.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "base/text.h"
+#include "http/url.h"
+
+namespace earshot::app {
+
+using base::NetAddress;
+using server::ServerConfig;
+
+namespace {
+
+constexpr std::size_t kMaxListens = 8;
+
+std::string set_address(NetAddress& address, std::string_view text) {
+    const auto parsed = base::parse_net_address(text);
+    if (!parsed)
+        return "is not an address: expected HOST:PORT with a literal IP, like 127.0.0.1:5060";
+    address = *parsed;
+    return {};
+}
+
+// One or several, separated by commas.
+std::string set_listens(std::vector<NetAddress>& addresses, std::string_view text) {
+    addresses.clear();
+    while (!text.empty()) {
+        std::string wrong =
+            set_address(addresses.emplace_back(), base::trim(base::take_until(text, ',')));
+        if (!wrong.empty()) return wrong;
+        if (std::count(addresses.begin(), addresses.end(), addresses.back()) > 1)
+            return "names an address twice";
+    }
+    if (addresses.empty()) return "is empty";
+    return addresses.size() > kMaxListens ? "has more than 8 addresses" : std::string{};
+}
+
+std::string set_advertised(std::vector<NetAddress>& addresses, std::string_view text) {
+    addresses.clear();
+    while (!text.empty()) {
+        const std::string_view one = base::trim(base::take_until(text, ','));
+        auto address = base::parse_host(one, 0);
+        if (!address) address = base::parse_net_address(one);
+        if (!address || address->is_unspecified())
+            return "is not an address: expected a literal IP, with or without a port";
+        const bool has_family = std::any_of(addresses.begin(), addresses.end(), [&](auto& other) {
+            return other.is_v4() == address->is_v4();
+        });
+        if (has_family) return "has two addresses of one IP family";
+        addresses.push_back(*address);
+    }
+    return {};
+}
+
+std::string set_dns(std::string& servers, std::string_view text) {
+    servers = text;
+    while (!text.empty()) {
+        const std::string_view one = base::trim(base::take_until(text, ','));
+        if (!base::parse_host(one, 0) && !base::parse_net_address(one))
+            return "is not an address: expected literal IPs, with or without a port";
+    }
+    return {};
+}
+
+template <class T>
+std::string set_number(T& target, std::string_view text, std::uint64_t low, std::uint64_t high) {
+    const auto value = base::parse_number<std::uint64_t>(text);
+    if (!value || *value < low || *value > high)
+        return fmt::format("is not a whole number from {} to {}", low, high);
+    target = T(*value);
+    return {};
+}
+
+std::string set_flag(bool& target, std::string_view text) {
+    if (text != "true" && text != "false") return "is neither true nor false";
+    target = text == "true";
+    return {};
+}
+
+// It becomes the Contact of a 302 as it stands.
+std::string set_redirect(std::string& target, std::string_view text) {
+    const bool is_sip = base::istarts_with(text, "sip:") || base::istarts_with(text, "sips:");
+    const bool is_plain = std::all_of(text.begin(), text.end(), [](char c) {
+        return c > ' ' && c < '\x7f' && c != '<' && c != '>' && c != '"';
+    });
+    if (!text.empty() && !(is_sip && is_plain))
+        return "is no SIP URI: expected one like sip:rec2.example.com";
+    target = text;
+    return {};
+}
+
+std::string set_ports(server::PortRange& range, std::string_view text) {
+    std::string_view rest = text;
+    const auto low = base::parse_number<std::uint16_t>(base::take_until(rest, '-'));
+    const auto high = base::parse_number<std::uint16_t>(rest);
+    if (!low || !high || *low < 1024)
+        return "is not a port range: expected LOW-HIGH, like 10000-19999, from 1024 up";
+    if (*low % 2 != 0 || *high % 2 == 0 || *low > *high)
+        return "must begin with an even and end with an odd port (RTP takes the even, RTCP the odd "
+               "one)";
+    constexpr int kFewest = 8;  // what admission wants free for one call: four pairs
+    if (*high - *low + 1 < kFewest)
+        return "is too small: a call with video takes four pairs, so 8 ports are the least";
+    range = {*low, *high};
+    return {};
+}
+
+std::string set_level(base::LogLevel& level, std::string_view text) {
+    constexpr std::array<std::string_view, 4> kNames{"debug", "info", "warning", "error"};
+    for (std::size_t i = 0; i < kNames.size(); ++i) {
+        if (kNames[i] != text) continue;
+        level = static_cast<base::LogLevel>(i);
+        return {};
+    }
+    return "is none of debug, info, warning, error";
+}
+
+std::string set_join_keys(std::vector<siprec::JoinKeySource>& keys, std::string_view text) {
+    keys.clear();
+    for (std::string_view rest = text; !rest.empty();) {
+        const std::string_view item = base::trim(base::take_until(rest, ','));
+        const auto key = siprec::parse_join_key_source(item);
+        if (!key)
+            return "is no list of keys: each is session_id, sip_session_id, header:NAME, from:NAME "
+                   "or element:NAME";
+        keys.push_back(*key);
+    }
+    return {};
+}
+
+std::string set_dropped(std::vector<siprec::DroppedElement>& list, std::string_view text) {
+    list.clear();
+    for (std::string_view rest = text; !rest.empty();) {
+        const std::string_view item = base::trim(base::take_until(rest, ','));
+        const auto element = siprec::parse_dropped_element(item);
+        if (!element)
+            return "is no list of elements: each is NAME, {NAMESPACE}NAME, {NAMESPACE}* or {*}*";
+        list.push_back(*element);
+    }
+    return {};
+}
+
+std::string set_url(std::string& url, std::string_view text) {
+    if (!text.empty() && !http::parse_url(text))
+        return "is no URL of the form http://HOST[:PORT]/path (https is not supported)";
+    url = text;
+    return {};
+}
+
+std::string set_on_failure(bool& records, std::string_view text) {
+    if (text != "record" && text != "decline") return "is neither record nor decline";
+    records = text == "record";
+    return {};
+}
+
+constexpr std::array kKeys{
+    Key{"sip", "listen", Kind::Text, "127.0.0.1:5060",
+        "addresses of the SIP listeners, UDP and TCP, separated by commas",
+        [](ServerConfig& c, std::string_view t) { return set_listens(c.sip_listen, t); }},
+    Key{"sip", "advertised_address", Kind::Text, "",
+        "IP addresses that clients see (NAT): one IPv4, one IPv6; a port if it differs",
+        [](ServerConfig& c, std::string_view t) { return set_advertised(c.advertised, t); }},
+    Key{"sip", "dns_servers", Kind::Text, "",
+        "DNS servers that are asked where a client's host name leads; empty: the system's",
+        [](ServerConfig& c, std::string_view t) { return set_dns(c.dns_servers, t); }},
+    Key{"sip", "insecure", Kind::Flag, "false",
+        "take SIP from everyone although the listener is not loopback",
+        [](ServerConfig& c, std::string_view t) { return set_flag(c.insecure, t); }},
+    Key{"sip", "strict", Kind::Flag, "false",
+        "refuse what the standards do not allow instead of noting it",
+        [](ServerConfig& c, std::string_view t) { return set_flag(c.strict, t); }},
+    Key{"sip", "max_calls", Kind::Number, "4000", "running calls; beyond it new ones get 503",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.max_calls, t, 1, 1'000'000);
+        }},
+    Key{"sip", "max_calls_per_host", Kind::Number, "0",
+        "running calls of one host; beyond it 503; 0: no limit",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.max_calls_per_host, t, 0, 1'000'000);
+        }},
+    Key{"sip", "max_unacknowledged", Kind::Number, "500",
+        "calls of one host that wait for its ACK; beyond it 503",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.max_unacknowledged, t, 1, 1'000'000);
+        }},
+    Key{"sip", "redirect_to", Kind::Text, "",
+        "SIP URI that new calls are sent to by 302, for maintenance",
+        [](ServerConfig& c, std::string_view t) { return set_redirect(c.redirect_to, t); }},
+    Key{"sip", "session_expires_s", Kind::Number, "1800",
+        "session interval (RFC 4028): half of it passes between refreshes",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.session_timer.session_expires, t, 1, 86'400);
+        }},
+    Key{"sip", "min_se_s", Kind::Number, "90", "shorter session intervals get 422",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.session_timer.min_se, t, 1, 86'400);
+        }},
+    Key{"sip", "refresh_always", Kind::Flag, "false",
+        "refresh also sessions of clients that do not support timers",
+        [](ServerConfig& c, std::string_view t) {
+            return set_flag(c.session_timer.refresh_always, t);
+        }},
+    Key{"http", "listen", Kind::Text, "127.0.0.1:8080", "address of the page and the REST API",
+        [](ServerConfig& c, std::string_view t) { return set_address(c.http_listen, t); }},
+    Key{"media", "ports", Kind::Text, "10000-19999", "UDP ports for RTP (even) and RTCP (odd)",
+        [](ServerConfig& c, std::string_view t) { return set_ports(c.media_ports, t); }},
+    Key{"media", "keep_alive_s", Kind::Number, "15",
+        "an RTP flow that is idle for so long gets a packet (RFC 6263); 0: none does",
+        [](ServerConfig& c, std::string_view t) { return set_number(c.keep_alive, t, 0, 3600); }},
+    Key{"storage", "data", Kind::Text, "./earshot-data", "directory of all data",
+        [](ServerConfig& c, std::string_view t) {
+            c.data = std::filesystem::path(std::string(t));
+            return t.empty() ? std::string("is empty") : std::string{};
+        }},
+    Key{"storage", "commit_interval_ms", Kind::Number, "200",
+        "how often the journal is made durable",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.commit_interval, t, 10, 10'000);
+        }},
+    Key{"storage", "linger_ms", Kind::Number, "1000",
+        "a recording closes this long after its last dialog",
+        [](ServerConfig& c, std::string_view t) { return set_number(c.linger, t, 0, 600'000); }},
+    Key{"storage", "too_short_ms", Kind::Number, "1000",
+        "a recording that lasted less gets the warning too_short; 0: none does",
+        [](ServerConfig& c, std::string_view t) { return set_number(c.too_short, t, 0, 600'000); }},
+    Key{"storage", "min_free_mib", Kind::Number, "256", "below this free space new calls get 503",
+        [](ServerConfig& c, std::string_view t) {
+            std::uint64_t mib = 0;
+            std::string wrong = set_number(mib, t, 0, 1ULL << 40);
+            if (wrong.empty()) c.min_free_bytes = mib << 20;
+            return wrong;
+        }},
+    Key{"decision", "url", Kind::Text, "", "asked when no rule holds; empty: nobody is",
+        [](ServerConfig& c, std::string_view t) { return set_url(c.decision.url, t); }},
+    Key{"decision", "deadline_ms", Kind::Number, "1000", "how long an answer is waited for",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.decision.deadline, t, 10, 20'000);
+        }},
+    Key{"decision", "on_failure", Kind::Text, "record",
+        "record or decline: what is done without an answer",
+        [](ServerConfig& c, std::string_view t) {
+            return set_on_failure(c.decision.records_on_failure, t);
+        }},
+    Key{"join", "keys", Kind::List,
+        "session_id, sip_session_id, from:x-refci, header:Cisco-Guid, element:ucid, "
+        "element:AvayaUCID",
+        "calls with an equal one of these are pieces of one recording; empty: none are",
+        [](ServerConfig& c, std::string_view t) { return set_join_keys(c.join.keys, t); }},
+    Key{"join", "window_s", Kind::Number, "600",
+        "a recording takes further pieces so long after its last one",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.join.window, t, 0, 86'400);
+        }},
+    Key{"metadata", "drop", Kind::List, "",
+        "elements of the metadata that are not kept, with all that is in them",
+        [](ServerConfig& c, std::string_view t) { return set_dropped(c.dropped_metadata, t); }},
+    Key{"log", "level", Kind::Text, "info", "debug, info, warning or error",
+        [](ServerConfig& c, std::string_view t) { return set_level(c.log_level, t); }},
+};
+
+}  // namespace
+
+std::span<const Key> all_keys() { return kKeys; }
+
+std::string full_name(const Key& key) { return fmt::format("{}.{}", key.table, key.name); }
+
+std::string variable_name(const Key& key) {
+    std::string name = fmt::format("EARSHOT_{}_{}", key.table, key.name);
+    for (char& c : name)
+        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
+    // The data directory is named so often that it has the short name, also for the command line.
+    return name == "EARSHOT_STORAGE_DATA" ? "EARSHOT_DATA" : name;
+}
+std::vector<std::string_view> table_names() {
+    std::vector<std::string_view> names{"peer", "rule"};
+    for (const Key& key : kKeys)
+        if (names.back() != key.table) names.push_back(key.table);
+    return names;
+}
+
+std::vector<std::string_view> key_names(std::string_view table) {
+    std::vector<std::string_view> names;
+    for (const Key& key : kKeys)
+        if (key.table == table) names.push_back(key.name);
+    return names;
+}
+
+const Key* find_key(std::string_view table, std::string_view name) {
+    for (const Key& key : kKeys)
+        if (key.table == table && key.name == name) return &key;
+    return nullptr;
+}
+}  // namespace earshot::app

@@ -1,0 +1,143 @@
+#include "app/peer_config.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "app/rule_config.h"
+#include "app/secret_file.h"
+
+namespace earshot::app {
+
+using base::NetAddress;
+
+namespace {
+
+// Walks the list; the first mistake ends it.
+class PeerReader {
+public:
+    PeerReader(std::vector<server::Peer>& peers, const std::string& file)
+        : peers_(peers), file_(file) {}
+
+    std::optional<ConfigError> read(const toml::node& node) {
+        const toml::array* peers = node.as_array();
+        if (peers == nullptr)
+            return error_at(node, "peer", "is a list of tables", "write [[peer]]");
+        for (const toml::node& entry : *peers) {
+            const toml::table* table = entry.as_table();
+            if (table == nullptr)
+                return error_at(entry, "peer", "is a list of tables", "write [[peer]]");
+            server::Peer peer;
+            // The profile first: a switch beside it has the last word.
+            if (const toml::node* profile = table->get("profile")) {
+                auto error = read_profile(peer, *profile);
+                if (error) return error;
+            }
+            for (const auto& [name, value] : *table) {
+                auto error = read_peer_key(peer, name.str(), value);
+                if (error) return error;
+            }
+            const bool has_digest = !peer.digest.username.empty();
+            if (has_digest != !peer.digest.password.empty())
+                return error_at(entry, "peer", "needs both username and password_file, or neither");
+            if (peer.name.empty() || (peer.addresses.empty() && !has_digest))
+                return error_at(entry, "peer",
+                                "needs a name and addresses, or a name, username and password_file",
+                                R"(name = "sbc1", addresses = ["192.0.2.1"])");
+            peers_.push_back(std::move(peer));
+        }
+        return std::nullopt;
+    }
+
+private:
+    ConfigError error_at(const toml::node& node, std::string key, std::string text,
+                         std::string hint = {}) const {
+        return {.where = file_,
+                .line = node.source().begin.line,
+                .key = std::move(key),
+                .text = std::move(text),
+                .suggestion = std::move(hint)};
+    }
+
+    // What cannot be told from the messages of a kind of client, by its name.
+    std::optional<ConfigError> read_profile(server::Peer& peer, const toml::node& node) {
+        const std::string_view name = node.value_or<std::string_view>("");
+        if (name == "cisco") {  // CUBE without metadata and headers, a plain call to the recorder
+            peer.records_unmarked = true;
+        } else if (name == "nat") {  // its gateway learns our address from our first packet
+            peer.probe_media = true;
+        } else if (name != "generic") {
+            return error_at(node, "peer.profile", fmt::format("\"{}\" is no profile", name),
+                            suggest(name, {"generic", "cisco", "nat"}));
+        }
+        return std::nullopt;
+    }
+
+    std::optional<ConfigError> read_hosts(std::vector<NetAddress>& hosts, std::string_view name,
+                                          const toml::array& list) {
+        for (const toml::node& item : list) {
+            const auto address = base::parse_host(item.value_or<std::string_view>(""), 0);
+            if (!address)
+                return error_at(item, fmt::format("peer.{}", name), "is not a literal IP address",
+                                R"(like "192.0.2.1")");
+            hosts.push_back(*address);
+        }
+        return std::nullopt;
+    }
+
+    std::optional<ConfigError> read_peer_key(server::Peer& peer, std::string_view name,
+                                             const toml::node& node) {
+        if (name == "profile") return std::nullopt;  // read before
+        if (name == "name" && node.is_string()) {
+            peer.name = *node.value<std::string>();
+            return std::nullopt;
+        }
+        if (name == "join_group" && node.is_string()) {
+            peer.join_group = *node.value<std::string>();
+            return std::nullopt;
+        }
+        if (name == "username" && node.is_string()) {
+            peer.digest.username = *node.value<std::string>();
+            return std::nullopt;
+        }
+        if (name == "password_file" && node.is_string()) {
+            auto password = read_secret(*node.value<std::string>());
+            if (!password)
+                return error_at(node, "peer.password_file", "cannot be read or is empty",
+                                "its first line is the password");
+            peer.digest.password = *std::move(password);
+            return std::nullopt;
+        }
+        if (const toml::array* list = node.as_array()) {
+            if (name == "addresses") return read_hosts(peer.addresses, name, *list);
+            if (name == "media_from") return read_hosts(peer.media_from, name, *list);
+        }
+        if (const auto flag = node.value_exact<bool>()) {
+            if (name == "records_unmarked" || name == "probe_media" || name == "strict") {
+                if (name == "records_unmarked") peer.records_unmarked = *flag;
+                if (name == "probe_media") peer.probe_media = *flag;
+                if (name == "strict") peer.strict = *flag;
+                return std::nullopt;
+            }
+        }
+        const std::vector<std::string_view> known{
+            "name",       "addresses",   "username", "password_file",    "profile",
+            "media_from", "probe_media", "strict",   "records_unmarked", "join_group"};
+        if (std::find(known.begin(), known.end(), name) != known.end())
+            return error_at(node, fmt::format("peer.{}", name), "has the wrong type",
+                            R"(name = "sbc1", addresses = ["192.0.2.1"], strict = false)");
+        return error_at(node, fmt::format("peer.{}", name), "unknown key", suggest(name, known));
+    }
+
+    std::vector<server::Peer>& peers_;
+    const std::string& file_;
+};
+
+}  // namespace
+
+std::optional<ConfigError> read_peers(const toml::node& node, const std::string& file,
+                                      std::vector<server::Peer>& peers) {
+    return PeerReader(peers, file).read(node);
+}
+
+}  // namespace earshot::app
