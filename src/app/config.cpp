@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <cstdlib>
 #include <fstream>
 #include <sstream>
@@ -12,6 +13,7 @@
 #include "app/peer_config.h"
 #include "app/rule_config.h"
 #include "app/toml.h"
+#include "base/text.h"
 
 namespace earshot::app {
 
@@ -37,6 +39,8 @@ std::size_t distance(std::string_view a, std::string_view b) {
     }
     return row[b.size()];
 }
+
+constexpr std::chrono::seconds kLeastMinSe{90};  // RFC 4028 section 5
 
 std::size_t line_of(const toml::node& node) { return node.source().begin.line; }
 
@@ -65,7 +69,7 @@ private:
 
     std::optional<ConfigError> read_table(std::string_view table, const toml::node& node) {
         if (table == "peer") return read_peers(node, name_, config_.peers);
-        if (table == "rule") return read_rules(node, name_, config_.rules);
+        if (table == "rule") return read_rules(node, name_, config_.peers, config_.rules);
         const auto known = key_names(table);
         if (known.empty())
             return error_at(node, std::string(table), "unknown table",
@@ -98,6 +102,16 @@ private:
         return text;
     }
 
+    // What was meant, where a text was written for a list or a list for a text.
+    static std::string right_form(const Key& key, const toml::node& node) {
+        if (key.kind == Kind::List && node.is_string())
+            return fmt::format("write {} = {}", key.name,
+                               list_form(node.value_or<std::string_view>("")));
+        if (key.kind == Kind::Text && is_list_of_texts(node))
+            return fmt::format(R"(write {} = "{}")", key.name, joined(*node.as_array()));
+        return default_hint(key);
+    }
+
     std::optional<ConfigError> read_value(const Key& key, const toml::node& node) {
         std::string text;
         if (key.kind == Kind::Text && node.is_string())
@@ -113,12 +127,12 @@ private:
                                                              "true or false", "a list of texts"};
             return error_at(node, full_name(key),
                             fmt::format("must be {}", kKinds[static_cast<std::size_t>(key.kind)]),
-                            fmt::format("the default is {}", key.default_text));
+                            right_form(key, node));
         }
         std::string wrong = key.set(config_, text);
         if (wrong.empty()) return std::nullopt;
         return error_at(node, full_name(key), fmt::format("\"{}\" {}", text, wrong),
-                        fmt::format("the default is {}", key.default_text));
+                        default_hint(key));
     }
 
     ServerConfig& config_;
@@ -132,7 +146,7 @@ std::optional<ConfigError> apply_text(ServerConfig& config, const Key& key,
     return ConfigError{.where = where,
                        .key = full_name(key),
                        .text = fmt::format("\"{}\" {}", value, wrong),
-                       .suggestion = fmt::format("the default is {}", key.default_text)};
+                       .suggestion = default_hint(key)};
 }
 
 // What no single key can tell (design: security by default).
@@ -150,6 +164,13 @@ std::optional<ConfigError> check_whole(const ServerConfig& config, const std::st
                 "write insecure = true "
                 "under [sip]"};
     const sip::SessionTimerConfig& timer = config.session_timer;
+    if (timer.min_se < kLeastMinSe && open != config.sip_listen.end())
+        return ConfigError{
+            .where = name,
+            .key = "sip.min_se_s",
+            .text = fmt::format("{} is less than {}, the least that RFC 4028 section 5 allows",
+                                timer.min_se.count(), kLeastMinSe.count()),
+            .suggestion = "shorter sessions are for tests, with all listeners on loopback"};
     if (timer.session_expires < timer.min_se)
         return ConfigError{.where = name,
                            .key = "sip.session_expires_s",
@@ -180,6 +201,14 @@ std::string suggest(std::string_view word, const std::vector<std::string_view>& 
     }
     if (best.empty()) return fmt::format("known here: {}", fmt::join(known, ", "));
     return fmt::format("did you mean \"{}\"?", best);
+}
+
+std::string list_form(std::string_view text) {
+    std::string form;
+    while (!text.empty())
+        form += fmt::format(R"({}"{}")", form.empty() ? "" : ", ",
+                            base::trim(base::take_until(text, ',')));
+    return "[" + form + "]";
 }
 
 std::string to_string(const ConfigError& error) {

@@ -99,7 +99,9 @@ std::string set_ports(server::PortRange& range, std::string_view text) {
     const auto high = base::parse_number<std::uint16_t>(rest);
     if (!low || !high || *low < 1024)
         return "is not a port range: expected LOW-HIGH, like 10000-19999, from 1024 up";
-    if (*low % 2 != 0 || *high % 2 == 0 || *low > *high)
+    if (*low > *high)
+        return fmt::format("begins after its end: expected LOW-HIGH, like {}-{}", *high, *low);
+    if (*low % 2 != 0 || *high % 2 == 0)
         return "must begin with an even and end with an odd port (RTP takes the even, RTCP the odd "
                "one)";
     constexpr int kFewest = 8;  // what admission wants free for one call: four pairs
@@ -267,6 +269,11 @@ constexpr std::array kKeys{
 std::span<const Key> all_keys() { return kKeys; }
 
 std::string full_name(const Key& key) { return fmt::format("{}.{}", key.table, key.name); }
+
+std::string default_hint(const Key& key) {
+    return key.default_text.empty() ? "it is empty by default"
+                                    : fmt::format("the default is {}", key.default_text);
+}
 
 std::string variable_name(const Key& key) {
     std::string name = fmt::format("EARSHOT_{}_{}", key.table, key.name);

@@ -28,6 +28,7 @@ struct Key {
 
 std::span<const Key> all_keys();
 std::string full_name(const Key& key);      // "sip.listen"
+std::string default_hint(const Key& key);   // "the default is 4000"
 std::string variable_name(const Key& key);  // "EARSHOT_SIP_LISTEN"
 const Key* find_key(std::string_view table, std::string_view name);
 std::vector<std::string_view> key_names(std::string_view table);

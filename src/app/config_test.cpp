@@ -88,6 +88,9 @@ TEST(Config, RefusesAPortRangeThatHoldsNoCall) {
     };
     EXPECT_TRUE(ports("10000-10007"));
     EXPECT_FALSE(ports("10000-10005"));
+    EXPECT_EQ(error_of("[media]\nports = \"19999-10000\"\n"),
+              "earshot.toml:2: media.ports: \"19999-10000\" begins after its end: expected "
+              "LOW-HIGH, like 10000-19999 (the default is 10000-19999)");
 }
 
 TEST(Config, ADirectoryIsNoFile) {
@@ -125,6 +128,51 @@ TEST(Config, SessionIntervalIsNoShorterThanItsMinimum) {
     EXPECT_TRUE(parse("[sip]\nsession_expires_s = 90\n"));
 }
 
+TEST(Config, SessionsShorterThanRfc4028AllowsAreForLoopbackOnly) {
+    const std::string open = "[sip]\nlisten = \"0.0.0.0:5060\"\ninsecure = true\n";
+    EXPECT_EQ(error_of(open + "min_se_s = 89\n"),
+              "earshot.toml: sip.min_se_s: 89 is less than 90, the least that RFC 4028 section 5 "
+              "allows (shorter sessions are for tests, with all listeners on loopback)");
+    EXPECT_TRUE(parse(open + "min_se_s = 90\n"));
+    EXPECT_TRUE(parse("[sip]\nmin_se_s = 2\n"));
+}
+
+TEST(Config, AListAndATextAreToldApartByTheRightForm) {
+    EXPECT_EQ(error_of("[join]\nkeys = \"session_id, header:X\"\n"),
+              "earshot.toml:2: join.keys: must be a list of texts (write keys = [\"session_id\", "
+              "\"header:X\"])");
+    EXPECT_EQ(error_of("[sip]\nlisten = [\"127.0.0.1:5060\", \"[::1]:5060\"]\n"),
+              "earshot.toml:2: sip.listen: must be a text in quotes (write listen = "
+              "\"127.0.0.1:5060, [::1]:5060\")");
+    EXPECT_EQ(error_of("[[peer]]\naddresses = \"192.0.2.1,192.0.2.2\"\n"),
+              "earshot.toml:2: peer.addresses: must be a list of texts (write addresses = "
+              "[\"192.0.2.1\", \"192.0.2.2\"])");
+    EXPECT_EQ(error_of("[sip]\nredirect_to = \"x\"\n"),
+              "earshot.toml:2: sip.redirect_to: \"x\" is no SIP URI: expected one like "
+              "sip:rec2.example.com (it is empty by default)");
+}
+
+TEST(Config, APeerIsToldByOneNameAndItsAddressesAreItsOwn) {
+    const auto peer = [](const std::string& name, const std::string& addresses) {
+        return "[[peer]]\nname = \"" + name + "\"\naddresses = [" + addresses + "]\n";
+    };
+    EXPECT_EQ(error_of(peer("a", "\"192.0.2.1\"") + peer("a", "\"192.0.2.2\"")),
+              "earshot.toml:4: peer.name: there are two peers \"a\" (write all its addresses into "
+              "one, or give each its own name)");
+    EXPECT_EQ(error_of(peer("a", "\"192.0.2.1\"") + peer("b", "\"192.0.2.2\", \"192.0.2.1\"")),
+              "earshot.toml:4: peer.addresses: 192.0.2.1 is an address of \"a\" and of \"b\" (an "
+              "address tells one peer)");
+    const auto fault = [&](const std::string& address) {
+        return error_of(peer("a", "\"" + address + "\""));
+    };
+    EXPECT_EQ(fault("192.0.2.0/24"),
+              "earshot.toml:3: peer.addresses: \"192.0.2.0/24\" is a network; networks are not "
+              "supported, so list each address (like \"192.0.2.1\")");
+    EXPECT_NE(fault("192.0.2.1:5060").find("has a port"), std::string::npos);
+    EXPECT_NE(fault("0.0.0.0").find("of no client"), std::string::npos);
+    EXPECT_NE(fault("sbc.example").find("names are not looked up"), std::string::npos);
+}
+
 TEST(Config, RedirectionIsToASipUri) {
     EXPECT_EQ(parse("[sip]\nredirect_to = \"sip:rec2.example.com\"\n")->redirect_to,
               "sip:rec2.example.com");
@@ -156,6 +204,10 @@ TEST(Config, PeerMistakesAreNamed) {
 
 TEST(RuleConfig, AllKeysAreRead) {
     const auto config = parse(R"(
+[[peer]]
+name = "sbc1"
+addresses = ["192.0.2.1"]
+
 [[rule]]
 name = "hr"
 participant = ["*@hr.example.com", "boss@example.com"]
@@ -240,6 +292,22 @@ TEST(RuleConfig, MistakesAreNamedByLineAndKey) {
     EXPECT_NE(error_of("[rule]\nname = \"x\"\n").find("write [[rule]]"), std::string::npos);
 }
 
+TEST(RuleConfig, APeerThatARuleNamesIsThere) {
+    const std::string peers =
+        "[[peer]]\nname = \"sbc1\"\naddresses = [\"192.0.2.1\"]\n"
+        "[[peer]]\nname = \"pbx\"\naddresses = [\"192.0.2.2\"]\n";
+    const auto rule = [](const std::string& peer) {
+        return "[[rule]]\nname = \"a\"\npeer = " + peer + "\n";
+    };
+    EXPECT_TRUE(parse(rule("[\"SBC*\", \"pbx\"]") + peers));
+    EXPECT_EQ(error_of(rule("[\"pbx\",\n\"sbc2\"]") + peers),
+              "earshot.toml:4: rule.peer: \"sbc2\" is the name of no [[peer]] (there are: sbc1, "
+              "pbx)");
+    EXPECT_EQ(error_of(rule("\"sbc1\"")),
+              "earshot.toml:3: rule.peer: \"sbc1\" is the name of no [[peer]] (there is none in "
+              "this file)");
+}
+
 TEST(RuleConfig, LimitsHoldAtTheirEdge) {
     const auto rules = [](std::size_t count) {
         std::string text;
@@ -304,7 +372,7 @@ TEST(Config, MistakesInPeerProfilesAreNamed) {
         std::string::npos);
     EXPECT_NE(error_of(peer + "probe_medai = true\n").find("did you mean \"probe_media\""),
               std::string::npos);
-    EXPECT_NE(error_of(peer + "media_from = [\"sbc\"]\n").find("peer.media_from: is not a literal"),
+    EXPECT_NE(error_of(peer + "media_from = [\"sbc\"]\n").find("\"sbc\" is not a literal"),
               std::string::npos);
 }
 

@@ -44,6 +44,7 @@ public:
                 return error_at(entry, "peer",
                                 "needs a name and addresses, or a name, username and password_file",
                                 R"(name = "sbc1", addresses = ["192.0.2.1"])");
+            if (auto error = check_others(entry, peer)) return error;
             peers_.push_back(std::move(peer));
         }
         return std::nullopt;
@@ -57,6 +58,32 @@ private:
                 .key = std::move(key),
                 .text = std::move(text),
                 .suggestion = std::move(hint)};
+    }
+
+    // Who sends must be clear: rules, events and doctor name a peer, and an address or a user is
+    // one peer's only.
+    std::optional<ConfigError> check_others(const toml::node& entry,
+                                            const server::Peer& peer) const {
+        for (const server::Peer& other : peers_) {
+            if (other.name == peer.name)
+                return error_at(entry, "peer.name",
+                                fmt::format("there are two peers \"{}\"", peer.name),
+                                "write all its addresses into one, or give each its own name");
+            for (const NetAddress& address : peer.addresses)
+                if (std::find(other.addresses.begin(), other.addresses.end(), address) !=
+                    other.addresses.end())
+                    return error_at(
+                        entry, "peer.addresses",
+                        fmt::format("{} is an address of \"{}\" and of \"{}\"",
+                                    base::host_to_string(address), other.name, peer.name),
+                        "an address tells one peer");
+            if (!peer.digest.username.empty() && other.digest.username == peer.digest.username)
+                return error_at(entry, "peer.username",
+                                fmt::format("\"{}\" is a user of \"{}\" and of \"{}\"",
+                                            peer.digest.username, other.name, peer.name),
+                                "a username tells one peer");
+        }
+        return std::nullopt;
     }
 
     // What cannot be told from the messages of a kind of client, by its name.
@@ -73,14 +100,31 @@ private:
         return std::nullopt;
     }
 
+    // Why `text` names no host; empty when it does.
+    static std::string fault_of_host(std::string_view text) {
+        if (text.find('/') != std::string_view::npos)
+            return "is a network; networks are not supported, so list each address";
+        if (base::parse_net_address(text)) return "has a port; a peer is known by its host";
+        const auto address = base::parse_host(text, 0);
+        if (!address) return "is not a literal IP address; names are not looked up";
+        return address->is_unspecified() ? "is the address of no client" : "";
+    }
+
     std::optional<ConfigError> read_hosts(std::vector<NetAddress>& hosts, std::string_view name,
-                                          const toml::array& list) {
-        for (const toml::node& item : list) {
-            const auto address = base::parse_host(item.value_or<std::string_view>(""), 0);
-            if (!address)
-                return error_at(item, fmt::format("peer.{}", name), "is not a literal IP address",
+                                          const toml::node& node) {
+        const std::string key = fmt::format("peer.{}", name);
+        const toml::array* list = node.as_array();
+        if (list == nullptr)
+            return error_at(node, key, "must be a list of texts",
+                            fmt::format("write {} = {}", name,
+                                        list_form(node.value_or<std::string_view>("192.0.2.1"))));
+        for (const toml::node& item : *list) {
+            const auto text = item.value_or<std::string_view>("");
+            const std::string fault = fault_of_host(text);
+            if (!fault.empty())
+                return error_at(item, key, fmt::format("\"{}\" {}", text, fault),
                                 R"(like "192.0.2.1")");
-            hosts.push_back(*address);
+            hosts.push_back(*base::parse_host(text, 0));
         }
         return std::nullopt;
     }
@@ -108,10 +152,8 @@ private:
             peer.digest.password = *std::move(password);
             return std::nullopt;
         }
-        if (const toml::array* list = node.as_array()) {
-            if (name == "addresses") return read_hosts(peer.addresses, name, *list);
-            if (name == "media_from") return read_hosts(peer.media_from, name, *list);
-        }
+        if (name == "addresses") return read_hosts(peer.addresses, name, node);
+        if (name == "media_from") return read_hosts(peer.media_from, name, node);
         if (const auto flag = node.value_exact<bool>()) {
             if (name == "records_unmarked" || name == "probe_media" || name == "strict") {
                 if (name == "records_unmarked") peer.records_unmarked = *flag;

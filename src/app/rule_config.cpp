@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "policy/glob.h"
 #include "policy/limits.h"
 
 namespace earshot::app {
@@ -16,7 +17,9 @@ using Error = std::optional<ConfigError>;
 // at last.
 class RuleReader {
 public:
-    RuleReader(const std::string& file, std::size_t& patterns) : file_(file), patterns_(patterns) {}
+    RuleReader(const std::string& file, const std::vector<server::Peer>& peers,
+               std::size_t& patterns)
+        : file_(file), peers_(peers), patterns_(patterns) {}
 
     Error read(const toml::table& table) {
         for (const auto& [key, node] : table) {
@@ -73,6 +76,30 @@ private:
     template <std::vector<std::string> policy::Conditions::*kMember>
     Error read_patterns(std::string_view key, const toml::node& node) {
         return read_texts(key, node, rule_.conditions.*kMember);
+    }
+
+    // A pattern that fits no [[peer]] never holds: a slip of the pen, or a peer that was renamed.
+    Error read_peers(std::string_view key, const toml::node& node) {
+        std::vector<std::string>& patterns = rule_.conditions.peers;
+        if (auto error = read_texts(key, node, patterns)) return error;
+        for (std::size_t i = 0; i < patterns.size(); ++i) {
+            const auto is_meant = [&](const server::Peer& peer) {
+                return policy::glob_matches(patterns[i], peer.name);
+            };
+            if (std::any_of(peers_.begin(), peers_.end(), is_meant)) continue;
+            const toml::array* list = node.as_array();
+            return error_at(list == nullptr ? node : *list->get(i), key,
+                            fmt::format("\"{}\" is the name of no [[peer]]", patterns[i]),
+                            peers_.empty() ? "there is none in this file" : known_peers());
+        }
+        return std::nullopt;
+    }
+    std::string known_peers() const {
+        constexpr std::size_t kMaxNamed = 20;
+        std::string names;
+        for (std::size_t i = 0; i < std::min(peers_.size(), kMaxNamed); ++i)
+            names += (names.empty() ? "" : ", ") + peers_[i].name;
+        return fmt::format("there are: {}{}", names, peers_.size() > kMaxNamed ? ", ..." : "");
     }
 
     Error read_name(std::string_view key, const toml::node& node) {
@@ -232,7 +259,7 @@ private:
             {"number_prefix", &RuleReader::read_patterns<&C::number_prefixes>},
             {"group", &RuleReader::read_patterns<&C::groups>},
             {"session_id", &RuleReader::read_patterns<&C::session_ids>},
-            {"peer", &RuleReader::read_patterns<&C::peers>},
+            {"peer", &RuleReader::read_peers},
             {"from", &RuleReader::read_patterns<&C::from>},
             {"to", &RuleReader::read_patterns<&C::to>},
             {"header", &RuleReader::read_headers},
@@ -259,6 +286,7 @@ private:
     }
 
     const std::string& file_;
+    const std::vector<server::Peer>& peers_;
     std::size_t& patterns_;
     policy::Rule rule_;
 };
@@ -266,6 +294,7 @@ private:
 }  // namespace
 
 std::optional<ConfigError> read_rules(const toml::node& node, const std::string& file,
+                                      const std::vector<server::Peer>& peers,
                                       std::vector<policy::Rule>& rules) {
     const auto error_at = [&](const toml::node& at, std::string text, std::string suggestion) {
         return ConfigError{.where = file,
@@ -282,7 +311,7 @@ std::optional<ConfigError> read_rules(const toml::node& node, const std::string&
     for (const toml::node& item : *list) {
         const toml::table* table = item.as_table();
         if (table == nullptr) return error_at(item, "is a list of tables", "write [[rule]]");
-        RuleReader reader(file, patterns);
+        RuleReader reader(file, peers, patterns);
         if (auto error = reader.read(*table)) return error;
         policy::Rule rule = reader.take();
         if (std::any_of(rules.begin(), rules.end(),

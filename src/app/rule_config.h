@@ -11,11 +11,16 @@
 
 namespace earshot::app {
 
-// Appends to `rules`; `file` is for messages. The first mistake ends it.
+// Appends to `rules`; `file` is for messages, `peers` are those that a rule may name. The first
+// mistake ends it.
 std::optional<ConfigError> read_rules(const toml::node& node, const std::string& file,
+                                      const std::vector<server::Peer>& peers,
                                       std::vector<policy::Rule>& rules);
 
 // "did you mean ..." for the nearest of the known words, else all of them.
 std::string suggest(std::string_view word, const std::vector<std::string_view>& known);
+
+// ["a", "b"] of "a, b": how a list is written.
+std::string list_form(std::string_view text);
 
 }  // namespace earshot::app
