@@ -31,7 +31,7 @@ struct Party {
 };
 
 base::Result<Party, Reason> read_party(const std::string& text) {
-    const std::string_view uri = uri_of(text);
+    const std::string_view uri = typed_uri(text);
     if (!sip::parse_uri(uri)) return Reason{"bad_uri", "Not a URI: " + text};
     if (text.find('<') == std::string::npos) return Party{std::string{uri}, {}};
     const auto name_addr = sip::parse_name_addr(text);

@@ -35,14 +35,14 @@ std::optional<base::NetAddress> resolve(const std::string& host, std::uint16_t p
 
 }  // namespace
 
-std::string_view uri_of(std::string_view text) {
+std::string_view typed_uri(std::string_view text) {
     if (text.find('<') == std::string_view::npos) return base::trim(text);
     const auto name_addr = sip::parse_name_addr(text);
     return name_addr ? name_addr->uri : std::string_view{};
 }
 
 base::Result<Target, Reason> find_target(const std::string& uri) {
-    const auto parsed = sip::parse_uri(uri_of(uri));
+    const auto parsed = sip::parse_uri(typed_uri(uri));
     if (!parsed || !parsed->is_sip()) return Reason{"bad_uri", "Not a SIP URI: " + uri};
 
     Target target;

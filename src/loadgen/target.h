@@ -21,7 +21,7 @@ struct Target {
 // The URI in `text`, which is a URI or a name-addr. Without angle brackets all parameters are the
 // URI's, though RFC 3261 section 20.10 gives them to the header field: a person who types
 // sip:rec@host;transport=tcp means the transport. Empty when there is none.
-std::string_view uri_of(std::string_view text);
+std::string_view typed_uri(std::string_view text);
 
 // Blocks while DNS is asked. Reasons: bad_uri, unsupported_transport, unknown_host.
 base::Result<Target, base::Reason> find_target(const std::string& uri);

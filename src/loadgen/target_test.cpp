@@ -36,10 +36,10 @@ TEST(FindTarget, RefusesWhatItCannotReach) {
     }
 }
 
-TEST(UriOf, TakesBareUrisWithTheirParameters) {
-    EXPECT_EQ(uri_of(" sip:a@b;x=1 "), "sip:a@b;x=1");
-    EXPECT_EQ(uri_of("\"A\" <sip:a@b;x=1>;tag=2"), "sip:a@b;x=1");
-    EXPECT_EQ(uri_of(""), "");
+TEST(TypedUri, TakesBareUrisWithTheirParameters) {
+    EXPECT_EQ(typed_uri(" sip:a@b;x=1 "), "sip:a@b;x=1");
+    EXPECT_EQ(typed_uri("\"A\" <sip:a@b;x=1>;tag=2"), "sip:a@b;x=1");
+    EXPECT_EQ(typed_uri(""), "");
 }
 
 }  // namespace

@@ -3,7 +3,7 @@
 
 #include "base/text.h"
 #include "server/signalling.h"
-#include "sip/headers.h"
+#include "sip/dialog.h"
 
 namespace earshot::server {
 
@@ -12,10 +12,7 @@ using base::Reason;
 namespace {
 
 // The URI of a From or To; the whole value where there is none to be found.
-std::string uri_of(std::string_view value) {
-    const auto address = sip::parse_name_addr(value);
-    return base::to_valid_utf8(address ? std::string_view(address->uri) : value);
-}
+std::string readable_uri(std::string_view value) { return base::to_valid_utf8(sip::uri_of(value)); }
 
 policy::OfferedStream to_policy(const siprec::OfferedStream& stream) {
     return {.label = stream.label, .medium = stream.media, .codecs = stream.encodings};
@@ -24,8 +21,8 @@ policy::OfferedStream to_policy(const siprec::OfferedStream& stream) {
 policy::InviteFacts to_facts(const siprec::Decide& question) {
     policy::InviteFacts facts;
     facts.call_id = question.facts.call_id;
-    facts.from = uri_of(question.facts.from);
-    facts.to = uri_of(question.facts.to);
+    facts.from = readable_uri(question.facts.from);
+    facts.to = readable_uri(question.facts.to);
     for (const auto& party : question.facts.participants)
         facts.participants.push_back({.aor = party.aor, .name = party.name});
     facts.group = question.facts.group;
