@@ -8,6 +8,7 @@
 
 #include "api/access_control.h"
 #include "api/views.h"
+#include "siprec/limits.h"
 
 namespace earshot::api {
 namespace {
@@ -231,6 +232,13 @@ TEST_F(ApiTest, ControlsARunningRecordingAndTellsWhoAsked) {
     EXPECT_EQ(asked.access, "token");
     EXPECT_EQ(asked.from, "127.0.0.1:9");
     EXPECT_EQ(asked.reason, "card number");
+
+    // Both go into log lines and rows: cut at the door.
+    const std::string edge(siprec::kMaxControlTextBytes, 'x');
+    request.body = json({{"who", edge}, {"reason", edge + "y"}}).dump();
+    EXPECT_EQ(send(request).status, 202);
+    EXPECT_EQ(control_.asked[1].who, edge);
+    EXPECT_EQ(control_.asked[1].reason, edge);
 
     request.body = "[1";
     EXPECT_EQ(send(request).status, 400);

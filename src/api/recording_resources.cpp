@@ -8,11 +8,13 @@
 #include <optional>
 #include <utility>
 
+#include "api/no_room.h"
 #include "api/rendered_source.h"
 #include "api/views.h"
 #include "api/whole_view.h"
 #include "base/text.h"
 #include "base/uuid.h"
+#include "siprec/limits.h"
 #include "siprec/metadata.h"
 
 namespace earshot::api {
@@ -23,20 +25,12 @@ using nlohmann::json;
 // A JSON rendering is held in memory to take it apart; the events of a long call fit many times.
 constexpr std::size_t kMaxJsonBytes = 64ULL * 1024 * 1024;
 
-// What keeps new calls out keeps out those that we would begin (server/admission.h).
-bool is_no_room(std::string_view code) {
-    return code == "stopping" || code == "redirected" || code == "too_many_calls" ||
-           code == "no_media_ports" || code == "data_directory_gone" ||
-           code == "too_many_unacknowledged" || code.starts_with("storage_") ||
-           code.starts_with("journal_");
-}
-
 int status_of(std::string_view code) {
     if (code == "not_found" || code == "no_audio" || code == "no_metadata") return 404;
     if (code == "not_archived" || code == "not_running" || code == "no_such_stream" ||
         code == "several_pieces")
         return 409;
-    if (code == "not_ready" || is_no_room(code)) return 503;
+    if (code == "not_ready" || no_room::covers(code)) return 503;
     if (code == "bad_request") return 400;
     if (code == "unknown_peer") return 403;
     if (code == "too_large") return 422;
@@ -336,6 +330,11 @@ std::string text_of(const json& fields, const char* name) {
                                                              : std::string{};
 }
 
+// `who` and `reason`: they go into log lines, rows and events, so they are cut at the door.
+std::string short_text_of(const json& fields, const char* name) {
+    return base::to_valid_utf8(text_of(fields, name).substr(0, siprec::kMaxControlTextBytes));
+}
+
 }  // namespace
 
 http::Response RecordingResources::start(StartRequest wish, const std::string& body,
@@ -345,8 +344,8 @@ http::Response RecordingResources::start(StartRequest wish, const std::string& b
     if (!fields) return bad_body();
     wish.at = text_of(*fields, "at");
     wish.call = text_of(*fields, "call");
-    wish.who = text_of(*fields, "who");
-    wish.reason = text_of(*fields, "reason");
+    wish.who = short_text_of(*fields, "who");
+    wish.reason = short_text_of(*fields, "reason");
     const auto started = control->start(wish);
     if (!started) return refuse(started.error());
     return json_response(202, {{"id", started->recording}, {"attempt_id", started->attempt}});
@@ -357,8 +356,8 @@ http::Response RecordingResources::control(std::string_view id, ControlRequest w
     if (control == nullptr) return no_control();
     const auto fields = fields_of(body);
     if (!fields) return bad_body();
-    wish.who = text_of(*fields, "who");
-    wish.reason = text_of(*fields, "reason");
+    wish.who = short_text_of(*fields, "who");
+    wish.reason = short_text_of(*fields, "reason");
     // By its full id also without its row: while the catalogue is late, calls run.
     const auto whole = base::parse_uuid(id);
     const auto row = catalog_.find(id);

@@ -4,7 +4,11 @@
 
 #include <algorithm>
 
+#include "api/no_room.h"
+
 namespace earshot::server {
+
+namespace no_room = api::no_room;
 
 namespace {
 
@@ -13,10 +17,10 @@ constexpr int kRetryLater = 60;  // a person must act: a full disk, a restart
 // A two-party call takes two pairs; with video four.
 constexpr std::size_t kPortPairsPerCall = 4;
 
-Refusal busy(int retry_after, std::string code, std::string text) {
+Refusal busy(int retry_after, std::string_view code, std::string text) {
     return {.status = 503,
             .retry_after_seconds = retry_after,
-            .reason = {std::move(code), std::move(text)}};
+            .reason = {std::string(code), std::move(text)}};
 }
 
 }  // namespace
@@ -45,33 +49,34 @@ std::optional<Refusal> check_peer(const ServerConfig& config, const base::NetAdd
 }
 
 std::optional<Refusal> check_room(const ServerConfig& config, const Load& load) {
-    if (load.stopping) return busy(kRetryLater, "stopping", "The server is being stopped.");
+    if (load.stopping) return busy(kRetryLater, no_room::kStopping, "The server is being stopped.");
     if (!config.redirect_to.empty())
-        return Refusal{.status = 302,
-                       .reason = {"redirected", fmt::format("New calls are sent to {} "
-                                                            "(sip.redirect_to).",
-                                                            config.redirect_to)},
-                       .headers = {{"Contact", "<" + config.redirect_to + ">"}}};
+        return Refusal{
+            .status = 302,
+            .reason = {std::string(no_room::kRedirected), fmt::format("New calls are sent to {} "
+                                                                      "(sip.redirect_to).",
+                                                                      config.redirect_to)},
+            .headers = {{"Contact", "<" + config.redirect_to + ">"}}};
     if (!load.data_is_in_place)
-        return busy(kRetryLater, "data_directory_gone",
+        return busy(kRetryLater, no_room::kDataDirectoryGone,
                     fmt::format("The data directory {} was removed or replaced while the server "
                                 "runs; it has to be put back, or the server restarted.",
                                 config.data.string()));
     if (load.calls >= config.max_calls)
         return busy(
-            kRetrySoon, "too_many_calls",
+            kRetrySoon, no_room::kTooManyCalls,
             fmt::format("{} calls are running, as many as sip.max_calls allows.", load.calls));
     if (!load.journal.ok)
         return busy(kRetryLater, load.journal.reason.code, load.journal.reason.text);
     if (load.journal.free_bytes && *load.journal.free_bytes < config.min_free_bytes)
         return busy(
-            kRetryLater, "storage_full",
+            kRetryLater, no_room::kStorageFull,
             fmt::format("The disk of the data directory has {} MiB free; new calls need {} MiB "
                         "(storage.min_free_mib).",
                         *load.journal.free_bytes >> 20, config.min_free_bytes >> 20));
     if (load.capture.port_pairs_free < kPortPairsPerCall)
         return busy(
-            kRetrySoon, "no_media_ports",
+            kRetrySoon, no_room::kNoMediaPorts,
             fmt::format("Of {} media port pairs {} are in use, others rest after a call, and a new "
                         "call needs {} that are free (media.ports).",
                         load.capture.port_pairs, load.capture.port_pairs_in_use,
@@ -83,12 +88,12 @@ std::optional<Refusal> check_share(const ServerConfig& config, const base::NetAd
                                    const HostCalls& calls) {
     const std::string host = base::host_to_string(from);
     if (calls.unacknowledged >= config.max_unacknowledged)
-        return busy(kRetrySoon, "too_many_unacknowledged",
+        return busy(kRetrySoon, no_room::kTooManyUnacknowledged,
                     fmt::format("{} has not acknowledged {} of its INVITEs, as many as "
                                 "sip.max_unacknowledged allows one host.",
                                 host, calls.unacknowledged));
     if (config.max_calls_per_host > 0 && calls.running >= config.max_calls_per_host)
-        return busy(kRetrySoon, "too_many_calls",
+        return busy(kRetrySoon, no_room::kTooManyCalls,
                     fmt::format("{} has {} calls running, as many as sip.max_calls_per_host allows "
                                 "one host.",
                                 host, calls.running));

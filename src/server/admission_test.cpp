@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "api/no_room.h"
+
 namespace earshot::server {
 namespace {
 
@@ -68,6 +70,7 @@ TEST(Admission, EachWantOfRoomIsA503WithItsOwnReason) {
         EXPECT_EQ(refusal->status, 503);
         EXPECT_GT(refusal->retry_after_seconds, 0);
         EXPECT_EQ(refusal->reason.code, c.code);
+        EXPECT_TRUE(api::no_room::covers(c.code)) << c.code;
         EXPECT_FALSE(refusal->reason.text.empty());
     }
 }
@@ -81,6 +84,7 @@ TEST(Admission, E17_AMaintainedServerSendsNewCallsElsewhere) {
     ASSERT_EQ(refusal->headers.size(), 1U);
     EXPECT_EQ(refusal->headers[0].value, "<sip:rec2.example.com;transport=tcp>");
     EXPECT_EQ(refusal->reason.code, "redirected");
+    EXPECT_TRUE(api::no_room::covers(refusal->reason.code));
     Load stopping = roomy();
     stopping.stopping = true;
     EXPECT_EQ(check_room(config, stopping)->status, 503);
@@ -107,6 +111,7 @@ TEST(Admission, AHostThatAcknowledgesNothingIsRefusedBeforeItHasTakenAllRoom) {
     EXPECT_EQ(refusal->status, 503);
     EXPECT_GT(refusal->retry_after_seconds, 0);
     EXPECT_EQ(refusal->reason.code, "too_many_unacknowledged");
+    EXPECT_TRUE(api::no_room::covers(refusal->reason.code));
     EXPECT_NE(refusal->reason.text.find("192.0.2.1"), std::string::npos);
 
     config.max_calls_per_host = 20;
