@@ -71,18 +71,17 @@ public:
 
     Exit run(std::ostream& out, std::ostream& err) {
         if (check_->parsed()) return check(out, err);
-        const auto config = load(err);
-        if (!config) return Exit::Usage;
+        const auto config = load();
+        if (!config) {
+            err << "error: " << to_string(config.error()) << '\n';
+            return Exit::Usage;
+        }
         io::StderrLog log({.level = config->log_level});
         const server::ServerHooks hooks{.on_ready =
                                             [&out](const std::string& page) {
                                                 out << "page: " << page << std::endl;
                                             },  // flushed: scripts wait for it
-                                        .reload = [&]() -> std::optional<server::ServerConfig> {
-                                            auto next = load(err);
-                                            if (next) log.set_level(next->log_level);
-                                            return next;
-                                        }};
+                                        .reload = [&] { return reload(log); }};
         if (const auto reason = server::run_server(*config, assets_, log, hooks)) {
             err << "error: " << reason->text << '\n';
             return Exit::FoundBad;
@@ -100,14 +99,18 @@ private:
         CLI::Option* option = nullptr;
     };
 
-    std::optional<server::ServerConfig> load(std::ostream& err) const {
+    base::Result<server::ServerConfig, ConfigError> load() const {
         std::vector<Override> overrides;
         for (const Flag& flag : flags_)
             if (flag.option->count() > 0) overrides.push_back({flag.name, flag.key, flag.value});
-        const auto config = load_config(file_, process_environment, overrides);
-        if (config) return *config;
-        err << "error: " << to_string(config.error()) << '\n';
-        return std::nullopt;
+        return load_config(file_, process_environment, overrides);
+    }
+
+    base::Result<server::ServerConfig, base::Reason> reload(io::StderrLog& log) const {
+        auto next = load();
+        if (!next) return base::Reason{"bad_configuration", to_string(next.error())};
+        log.set_level(next->log_level);
+        return *std::move(next);
     }
 
     Exit check(std::ostream& out, std::ostream& err) const {

@@ -60,6 +60,9 @@ std::vector<api::Check> make_checks(const CheckInput& input) {
                           .state = State::Failed,
                           .text = fmt::format("{} was removed or replaced while the server runs.",
                                               config.data.string())});
+    if (!input.reload_fault.empty())
+        checks.push_back(
+            {.name = "configuration", .state = State::Warning, .text = input.reload_fault});
     if (input.lost_records > 0)
         checks.push_back({.name = "overload",
                           .state = State::Warning,

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <vector>
 
 #include "api/api.h"
@@ -20,6 +21,7 @@ struct CheckInput {
     std::uint64_t lost_records = 0;      // signalling records that found the capture queue full
     std::uint64_t dropped_messages = 0;  // bytes that were no SIP
     AttemptLedger::Counters attempts{};
+    const std::string& reload_fault;  // what a reload could not do; empty: nothing
 };
 std::vector<api::Check> make_checks(const CheckInput& input);
 

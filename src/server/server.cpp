@@ -138,7 +138,8 @@ public:
 
     void run() {
         loop_->watch_signals({SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); });
-        log_.info("ready", {{"sip", base::to_string(loop_->local_address(0))},
+        log_.info("ready", {{"sip", listeners()},
+                            {"advertised", advertised()},
                             {"http", url_},
                             {"media_ports", fmt::format("{}-{}", config_.media_ports.low,
                                                         config_.media_ports.high)},
@@ -149,6 +150,23 @@ public:
 
 private:
     std::string path(const char* name) const { return (config_.data / name).string(); }
+
+    // As they are bound: a port 0 of the configuration has become one. UDP and TCP share each.
+    std::string listeners() const {
+        std::string all;
+        for (std::uint16_t i = 0; i < loop_->listener_count(); ++i)
+            if (loop_->transport(i) == sip::Transport::Udp)
+                all += (all.empty() ? "" : ", ") + base::to_string(loop_->local_address(i));
+        return all;
+    }
+    // What clients are told instead; empty: where we listen.
+    std::string advertised() const {
+        std::string all;
+        for (const base::NetAddress& address : config_.advertised)
+            all += (all.empty() ? "" : ", ") +
+                   (address.port == 0 ? base::host_to_string(address) : base::to_string(address));
+        return all;
+    }
 
     std::optional<Reason> open_data() {
         auto lock = io::DataDirectoryLock::acquire(config_.data.string());
@@ -279,10 +297,7 @@ private:
 
     void on_signal(int signal) {
         if (signal == SIGHUP) {
-            const auto config = hooks_.reload ? hooks_.reload() : std::nullopt;
-            if (config) signalling_->reload(*config);
-            log_.info(config ? "configuration reloaded"
-                             : "configuration not reloaded: the old one stays");
+            if (hooks_.reload) signalling_->reload(hooks_.reload());
             return;
         }
         if (is_stopping_) return;  // once is enough; the wait is bounded

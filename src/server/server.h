@@ -9,6 +9,7 @@
 #include "api/api.h"
 #include "base/log.h"
 #include "base/reason.h"
+#include "base/result.h"
 #include "server/server_config.h"
 
 namespace earshot::server {
@@ -16,8 +17,8 @@ namespace earshot::server {
 struct ServerHooks {
     // Called once when calls can come in. `page` opens the page once, within ten minutes.
     std::function<void(const std::string& page)> on_ready;
-    // SIGHUP: the new configuration, or nullopt when it has a mistake (which the hook has told).
-    std::function<std::optional<ServerConfig>()> reload;
+    // SIGHUP: the new configuration, or the mistake in it.
+    std::function<base::Result<ServerConfig, base::Reason>()> reload;
 };
 
 // Runs until SIGTERM or SIGINT; then says BYE in running calls, stores what there is and returns

@@ -5,6 +5,7 @@
 #include "archive/summary.h"
 #include "base/text.h"
 #include "server/attempt_record.h"
+#include "server/reload.h"
 #include "sip/dialog.h"
 #include "sip/parser.h"
 #include "sip/redact.h"
@@ -54,18 +55,23 @@ Signalling::Signalling(ServerConfig config, Dependencies dependencies)
 
 Signalling::~Signalling() = default;
 
-void Signalling::reload(const ServerConfig& config) {
-    const ServerConfig old = config_;
-    config_ = config;
-    // Listeners and paths are bound to what is open.
-    config_.sip_listen = old.sip_listen;
-    config_.advertised = old.advertised;
-    config_.http_listen = old.http_listen;
-    config_.media_ports = old.media_ports;
-    config_.keep_alive = old.keep_alive;
-    config_.dns_servers = old.dns_servers;
-    config_.data = old.data;
-    config_.commit_interval = old.commit_interval;
+void Signalling::reload(base::Result<ServerConfig, base::Reason> config) {
+    if (!config) {
+        reload_fault_ =
+            fmt::format("The configuration was not reloaded at {}, the old one stays: {}",
+                        base::to_rfc3339(d_.clock.now().wall), config.error().text);
+        d_.log.error("configuration not reloaded: the old one stays",
+                     {{"reason", config.error().text}});
+        return;
+    }
+    const std::string waiting = keep_until_restart(*config, config_);
+    config_ = *std::move(config);
+    reload_fault_.clear();
+    if (waiting.empty()) return d_.log.info("configuration reloaded");
+    reload_fault_ =
+        fmt::format("Keys that the reload found changed wait for a restart: {}.", waiting);
+    d_.log.warning("configuration reloaded; some of its keys wait for a restart",
+                   {{"keys", waiting}});
 }
 
 // ---- from the network ---------------------------------------------------------------------------

@@ -70,8 +70,9 @@ public:
     Signalling& operator=(const Signalling&) = delete;
     ~Signalling() override;
 
-    // New configuration for what comes from now on; listeners and paths stay as they are.
-    void reload(const ServerConfig& config);
+    // New configuration for what comes from now on; listeners and paths stay as they are. Or why
+    // there is none. Logs what became of it.
+    void reload(base::Result<ServerConfig, base::Reason> config);
     // Refuses new calls, says BYE in all running ones, closes their recordings and calls `done`
     // when the last is sealed, or after a few seconds when the journal cannot seal them.
     void stop(std::function<void()> done);
@@ -117,7 +118,7 @@ private:
     Call& make_call(base::Now now, const sip::Flow& flow, std::string username = {});
     void note_client(Call& call, const sip::Message& message);
     void refuse(const sip::RequestArrived& request, const Refusal& refusal);
-    // Leaves the row of an INVITE that became no call.
+    // Leaves the row of an INVITE that became no call, or is asked for a password.
     void tell_refused(const sip::Flow& flow, const sip::Message& invite, int status,
                       base::Reason reason);
 
@@ -201,6 +202,7 @@ private:
 
     ServerConfig config_;
     Dependencies d_;
+    std::string reload_fault_;  // for `earshot doctor`; empty: the file is in force
     std::unique_ptr<sip::Agent> agent_;
     OwnAddresses addresses_;
     Authentication authentication_;

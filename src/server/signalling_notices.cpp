@@ -122,7 +122,8 @@ void Signalling::every_second() {
                                     .archive_failures = d_.archiver.failures(),
                                     .lost_records = journal_refusals_,
                                     .dropped_messages = dropped_messages_,
-                                    .attempts = attempts_.counters()}));
+                                    .attempts = attempts_.counters(),
+                                    .reload_fault = reload_fault_}));
     write_attempts();
     d_.view.is_ready = !check_room(config_, now);
     if (std::exchange(clients_are_dirty_, false)) d_.view.clients.set(clients_.clients());

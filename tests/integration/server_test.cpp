@@ -4,6 +4,7 @@
 
 #include <csignal>
 #include <future>
+#include <sstream>
 #include <thread>
 
 #include "integration/harness.h"
@@ -261,10 +262,25 @@ TEST(Server, ReloadAppliesTheNewFileOrNothing) {
     server.process().signal(SIGHUP);
     ASSERT_TRUE(eventually([&] { return server.log().find("not reloaded") != std::string::npos; }))
         << server.log();
-    write_file(file, "[[peer]]\nname = \"sbc\"\naddresses = [\"192.0.2.1\"]\n");
+    // The reason is in the line itself, for who reads the log by machine, and in doctor.
+    const auto line_with = [&](const std::string& text) {
+        std::istringstream lines(server.log());
+        for (std::string line; std::getline(lines, line);)
+            if (line.find(text) != std::string::npos) return nlohmann::json::parse(line);
+        return nlohmann::json();
+    };
+    EXPECT_NE(line_with("not reloaded")["reason"].get<std::string>().find("sip.max_calls: "),
+              std::string::npos)
+        << server.log();
+    EXPECT_TRUE(eventually(
+        [&] { return server.run({"doctor"}).out.find("was not reloaded") != std::string::npos; }));
+    write_file(file,
+               "[storage]\nlinger_ms = 500\ntoo_short_ms = 5\n"
+               "[[peer]]\nname = \"sbc\"\naddresses = [\"192.0.2.1\"]\n");
     server.process().signal(SIGHUP);
     ASSERT_TRUE(eventually(
         [&] { return server.log().find("configuration reloaded") != std::string::npos; }));
+    EXPECT_EQ(line_with("configuration reloaded")["keys"], "storage.too_short_ms") << server.log();
     const Output call = place_call(server, {"--duration", "1"});
     EXPECT_EQ(nlohmann::json::parse(call.out)[0]["sip_status"], 403) << call.out;
 }

@@ -1,0 +1,27 @@
+#include "server/reload.h"
+
+#include <string_view>
+
+namespace earshot::server {
+
+std::string keep_until_restart(ServerConfig& next, const ServerConfig& running) {
+    std::string changed;
+    const auto keep = [&](std::string_view key, auto& value, const auto& in_force) {
+        if (value == in_force) return;
+        changed += (changed.empty() ? "" : ", ") + std::string(key);
+        value = in_force;
+    };
+    keep("sip.listen", next.sip_listen, running.sip_listen);
+    keep("sip.advertised_address", next.advertised, running.advertised);
+    keep("sip.dns_servers", next.dns_servers, running.dns_servers);
+    keep("http.listen", next.http_listen, running.http_listen);
+    keep("media.ports", next.media_ports, running.media_ports);
+    keep("media.keep_alive_s", next.keep_alive, running.keep_alive);
+    keep("storage.data", next.data, running.data);
+    keep("storage.commit_interval_ms", next.commit_interval, running.commit_interval);
+    keep("storage.too_short_ms", next.too_short, running.too_short);
+    keep("join.window_s", next.join.window, running.join.window);
+    return changed;
+}
+
+}  // namespace earshot::server
