@@ -5,6 +5,7 @@
 #include "archive/journal_source.h"
 #include "io/thread_name.h"
 #include "journal/reader.h"
+#include "server/attempt_ledger.h"
 #include "server/attempt_record.h"
 #include "server/call_views.h"
 
@@ -244,7 +245,10 @@ void Archiver::fill_rows(Built& built, catalog::Change& change) {
     // not take it.
     for (catalog::Attempt& attempt : built.attempts) {
         const auto known = d_.catalogue.list_attempts({.limit = 1, .id = attempt.id});
-        if (!known || (!known->empty() && known->front().outcome != "recording")) continue;
+        const auto is_open = [](const catalog::Attempt& stored) {
+            return stored.outcome == "recording" || stored.outcome == kChallenged;
+        };
+        if (!known || (!known->empty() && !is_open(known->front()))) continue;
         attempt.outcome = "recorded";
         attempt.sip_status = 200;
         attempt.reason = summary.reason;

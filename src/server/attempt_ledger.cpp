@@ -16,7 +16,7 @@ std::string reason_of(const catalog::Attempt& row) { return row.reason ? row.rea
 }  // namespace
 
 void AttemptLedger::add_refused(base::TimePoint now, catalog::Attempt row) {
-    ++counters_.refused;
+    if (row.outcome != kChallenged) ++counters_.refused;
     allowance_ = allowance_at(now);
     refilled_ = now;
     if (allowance_ < 1 || ready_.size() >= kMaxWaitingAttempts) return merge(now, std::move(row));
@@ -75,10 +75,10 @@ void AttemptLedger::take_due_groups(base::TimePoint now) {
         }
         catalog::Attempt row = std::move(group->second.first);
         const std::string text = row.reason ? row.reason->text : "";
-        row.reason = base::Reason{reason_of(row),
-                                  fmt::format("{} INVITEs were refused like this one, the first of "
-                                              "them, and share its row: {}",
-                                              group->second.count, text)};
+        row.reason = base::Reason{
+            reason_of(row), fmt::format("{} INVITEs were answered like this one, the first of "
+                                        "them, and share its row: {}",
+                                        group->second.count, text)};
         ready_.push_back(std::move(row));
         group = groups_.erase(group);
     }

@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -15,6 +16,9 @@
 #include "catalog/catalog.h"
 
 namespace earshot::server {
+
+// The outcome of an INVITE that was asked for a password, until the client comes back with one.
+inline constexpr std::string_view kChallenged = "challenged";
 
 inline constexpr std::size_t kAttemptRowsPerSecond = 100;  // of refused INVITEs, each by itself
 inline constexpr std::size_t kAttemptRowsBurst = 1000;
@@ -27,13 +31,13 @@ inline constexpr std::chrono::seconds kAttemptRetryTime{1};
 class AttemptLedger {
 public:
     struct Counters {
-        std::uint64_t refused = 0;  // INVITEs that became no call
+        std::uint64_t refused = 0;  // INVITEs that became no call; not those that were challenged
         std::uint64_t merged = 0;   // of them those that share a row
         std::uint64_t lost = 0;     // rows of calls for which there was no room to wait
         std::size_t waiting = 0;    // rows not committed yet, after a failure
     };
 
-    // An INVITE that was refused before it was a call.
+    // An INVITE that was refused, or challenged, before it was a call.
     void add_refused(base::TimePoint now, catalog::Attempt row);
     // Whether it would share a row with others: there are too many for one each.
     bool is_merging(base::TimePoint now) const { return allowance_at(now) < 1; }

@@ -57,6 +57,15 @@ TEST(AttemptLedger, AFloodSharesARowThatTellsItsNumber) {
     EXPECT_EQ(ledger.counters().merged, 5000U);
 }
 
+TEST(AttemptLedger, AChallengeIsNoRefusal) {
+    AttemptLedger ledger;
+    catalog::Attempt row = refused(1);
+    row.outcome = kChallenged;
+    ledger.add_refused(kStart, row);
+    EXPECT_EQ(take_all(ledger, kStart).size(), 1U);
+    EXPECT_EQ(ledger.counters().refused, 0U);
+}
+
 TEST(AttemptLedger, TheRateRefills) {
     AttemptLedger ledger;
     for (std::size_t i = 0; i < kAttemptRowsBurst; ++i) ledger.add_refused(kStart, refused(i));

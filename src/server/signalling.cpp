@@ -232,6 +232,9 @@ void Signalling::take_invite(sip::RequestArrived& request) {
     if (refusal) return refuse(request, *refusal);
 
     Call& call = make_call(now, request.flow, std::move(username));
+    // The answer to a challenge is no attempt of its own.
+    if (auto row = challenges_.take(now.steady, request.flow.remote, request.message))
+        call.attempt.id = *std::move(row);
     call.invite = request.transaction;
     note_client(call, request.message);
     by_invite_[call.invite.value] = call.serial;
@@ -297,14 +300,15 @@ void Signalling::refuse(const sip::RequestArrived& request, const Refusal& refus
     else
         static_cast<void>(agent_->respond(now.steady, request.transaction, answer));
     // A challenge is the usual beginning of a call by digest.
-    const auto level =
-        refusal.reason.code == "challenged" ? base::LogLevel::Debug : base::LogLevel::Warning;
+    const bool is_challenge = refusal.reason.code == kChallenged;
+    const auto level = is_challenge ? base::LogLevel::Debug : base::LogLevel::Warning;
     if (d_.log.writes(level) && refusal_log_.take())
-        d_.log.write(level, "an INVITE was refused",
+        d_.log.write(level, is_challenge ? "an INVITE was challenged" : "an INVITE was refused",
                      {{"peer", base::to_string(request.flow.remote)},
                       {"status", std::to_string(refusal.status)},
                       {"reason", refusal.reason.text}});
-    tell_refused(request.flow, request.message, refusal.status, refusal.reason);
+    tell_refused(request.flow, request.message, refusal.status, refusal.reason,
+                 is_challenge ? kChallenged : "refused");
 }
 
 void Signalling::handle(sip::InviteRefused& action) {
@@ -312,24 +316,28 @@ void Signalling::handle(sip::InviteRefused& action) {
 }
 
 void Signalling::tell_refused(const sip::Flow& flow, const sip::Message& invite, int status,
-                              base::Reason reason) {
+                              base::Reason reason, std::string_view outcome) {
     const base::Now now = d_.clock.now();
+    const bool has_own_row = !attempts_.is_merging(now.steady);
+    auto row = challenges_.take(now.steady, flow.remote, invite);
+    if (!row) row = base::to_string(base::make_uuid_v7(now.wall, d_.random));
+    if (outcome == kChallenged && has_own_row)
+        challenges_.add(now.steady, flow.remote, invite, *row);
     const auto field = [&](sip::HeaderId id) {
         return base::to_valid_utf8(invite.find(id).value_or(""));
     };
-    attempts_.add_refused(now.steady,
-                          {.id = base::to_string(base::make_uuid_v7(now.wall, d_.random)),
-                           .recording_id = std::nullopt,
-                           .time = now.wall,
-                           .call_id = base::to_valid_utf8(invite.call_id()),
-                           .from = field(sip::HeaderId::From),
-                           .to = field(sip::HeaderId::To),
-                           .peer = base::to_string(flow.remote),
-                           .transport = base::to_lower(sip::via_name(flow.transport)),
-                           .outcome = "refused",
-                           .sip_status = static_cast<std::uint16_t>(status),
-                           .reason = std::move(reason),
-                           .headers = {}});
+    attempts_.add_refused(now.steady, {.id = *std::move(row),
+                                       .recording_id = std::nullopt,
+                                       .time = now.wall,
+                                       .call_id = base::to_valid_utf8(invite.call_id()),
+                                       .from = field(sip::HeaderId::From),
+                                       .to = field(sip::HeaderId::To),
+                                       .peer = base::to_string(flow.remote),
+                                       .transport = base::to_lower(sip::via_name(flow.transport)),
+                                       .outcome = std::string(outcome),
+                                       .sip_status = static_cast<std::uint16_t>(status),
+                                       .reason = std::move(reason),
+                                       .headers = {}});
     write_attempts();
 }
 

@@ -25,6 +25,7 @@
 #include "server/attempt_ledger.h"
 #include "server/authentication.h"
 #include "server/call.h"
+#include "server/challenge_book.h"
 #include "server/client_ledger.h"
 #include "server/decision_hook.h"
 #include "server/host_load.h"
@@ -120,7 +121,7 @@ private:
     void refuse(const sip::RequestArrived& request, const Refusal& refusal);
     // Leaves the row of an INVITE that became no call, or is asked for a password.
     void tell_refused(const sip::Flow& flow, const sip::Message& invite, int status,
-                      base::Reason reason);
+                      base::Reason reason, std::string_view outcome = "refused");
 
     // calls -> capture, journal, catalogue, agent
     void run_session(Call& call);
@@ -201,12 +202,13 @@ private:
     void maybe_stopped();
 
     ServerConfig config_;
-    Dependencies d_;
     std::string reload_fault_;  // for `earshot doctor`; empty: the file is in force
+    Dependencies d_;
     std::unique_ptr<sip::Agent> agent_;
     OwnAddresses addresses_;
     Authentication authentication_;
     AttemptLedger attempts_;
+    ChallengeBook challenges_;
     HostLoad hosts_;
     LogAllowance refusal_log_;
     TimerList timers_;

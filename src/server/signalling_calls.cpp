@@ -76,9 +76,9 @@ void Signalling::carry_out(Call& call, siprec::CreateRow& action) {
     }
     for (const auto& [name, value] : merged) json.any_key(name).text(value);
     json.end_object();
-    call.attempt = {.id = call.is_ours
-                              ? call.attempt.id
-                              : base::to_string(base::make_uuid_v7(call.arrived.wall, d_.random)),
+    std::string row = std::move(call.attempt.id);  // of an INVITE of ours, or a challenged one
+    if (row.empty()) row = base::to_string(base::make_uuid_v7(call.arrived.wall, d_.random));
+    call.attempt = {.id = std::move(row),
                     .recording_id = std::nullopt,
                     .time = call.arrived.wall,
                     .call_id = call.facts.call_id,
@@ -377,6 +377,8 @@ void Signalling::close_recording(const base::Uuid& recording) {
 void Signalling::write_attempts() {
     const base::TimePoint now = d_.clock.now().steady;
     for (auto rows = attempts_.take(now); !rows.empty(); rows = attempts_.take(now)) {
+        std::erase_if(rows, [&](const auto& row) { return challenges_.is_outdated(row); });
+        if (rows.empty()) continue;
         const auto committed = [this, rows](std::optional<Reason> failure) {
             if (!failure) return;  // on the catalogue's thread
             d_.loop.post([this, rows, failure] {

@@ -139,9 +139,12 @@ TEST_F(SipSession, P125_E22_AStrangerIsAdmittedByDigestAndHisPasswordIsWrittenNo
     const nlohmann::json recordings = server_.wait_for_recordings(1);
     ASSERT_EQ(recordings.size(), 1U);
     EXPECT_EQ(recordings[0]["state"], "complete") << recordings[0];
-    // Two challenges, one wrong password, one recording.
-    const auto attempts = server_.wait_for_attempts(4);
-    EXPECT_EQ(attempts.size(), 4U) << attempts;
+    // A challenge and its answer are one attempt: a wrong password, and a recording.
+    const auto attempts = server_.wait_for_attempts(2);
+    ASSERT_EQ(attempts.size(), 2U) << attempts;
+    EXPECT_EQ(attempts[0]["outcome"], "recorded") << attempts;
+    EXPECT_EQ(attempts[1]["outcome"], "refused") << attempts;
+    EXPECT_EQ(attempts[1]["reason"]["code"], "wrong_credentials") << attempts;
     // Neither the password nor what is made of it is kept.
     for (const auto& entry : std::filesystem::recursive_directory_iterator(server_.data())) {
         if (!entry.is_regular_file()) continue;
@@ -150,6 +153,22 @@ TEST_F(SipSession, P125_E22_AStrangerIsAdmittedByDigestAndHisPasswordIsWrittenNo
         EXPECT_EQ(bytes.find("response=\""), std::string::npos) << entry.path();
     }
     EXPECT_EQ(server_.log().find("horse"), std::string::npos);
+}
+
+TEST_F(SipSession, E22_AChallengeThatNobodyAnswersIsSeenAndIsNoRefusal) {
+    const auto password = server_.scratch() / "password";
+    write_file(password, "tulip\n");
+    serve(
+        "[[peer]]\nname = \"branch\"\nusername = \"branch\"\n"
+        "password_file = \"" +
+        password.string() + "\"\n");
+    EXPECT_EQ(status_of(call("stranger")), 401);
+    const auto attempts = server_.wait_for_attempts(1);
+    ASSERT_EQ(attempts.size(), 1U) << attempts;
+    EXPECT_EQ(attempts[0]["outcome"], "challenged");
+    EXPECT_EQ(attempts[0]["sip_status"], 401);
+    EXPECT_NE(server_.run({"doctor"}).out.find("0 INVITEs were refused since the start"),
+              std::string::npos);
 }
 
 TEST_F(SipSession, E19_InvitesThatTheTransactionLayerAnswersLeaveRows) {
