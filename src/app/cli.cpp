@@ -66,8 +66,11 @@ public:
             ->add_option("--piece", exported_.piece,
                          "Only this piece of it, by the number or id that `show` prints")
             ->type_name("N");
-        export_->add_option("-o,--output", exported_.file, "Where to; - is standard output")
+        export_
+            ->add_option("-o,--output", exported_.file,
+                         "Where to; - is standard output (default: earshot-ID.wav and the like)")
             ->type_name("FILE");
+        export_->add_flag("--force", exported_.force, "Overwrite a file that is there");
         add_json(export_);
 
         play_ = add_for_id(app, "play", "Play a recording",

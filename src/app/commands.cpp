@@ -75,8 +75,6 @@ std::optional<Failure> check_id(const std::string& id) {
                                id, kMinPrefix)};
 }
 
-std::string extension_of(const std::string& format) { return format == "stereo" ? "wav" : format; }
-
 void print_export(std::ostream& out, const ExportOptions& options, const std::string& file,
                   std::uint64_t bytes) {
     if (options.json)
@@ -113,6 +111,15 @@ private:
 Exit fail(const Failure& failure, std::ostream& err) {
     err << "error: " << printable(failure.text) << '\n';
     return failure.code;
+}
+
+std::string default_file_name(const ExportOptions& options) {
+    std::string name = "earshot-" + options.id;
+    if (!options.piece.empty()) name += "-piece-" + options.piece;
+    if (options.format == "stereo") name += "-stereo";
+    for (char& c : name)  // an id that is none leads nowhere else
+        if (c == '/') c = '_';
+    return name + "." + (options.format == "stereo" ? "wav" : options.format);
 }
 
 Exit run_ls(const Access& access, const LsOptions& options, std::ostream& out, std::ostream& err) {
@@ -172,10 +179,9 @@ Exit run_export(const Access& access, const ExportOptions& options, std::ostream
         if (options.json) print_export(err, options, options.file, *bytes);
         return Exit::Ok;
     }
-    const std::string file = options.file.empty() ? fmt::format("earshot-{}.{}", options.id,
-                                                                extension_of(options.format))
-                                                  : options.file;
-    auto output = OutputFile::open(file);
+    const std::string file = options.file.empty() ? default_file_name(options) : options.file;
+    auto output = OutputFile::open(
+        file, options.force ? OutputFile::Existing::Replace : OutputFile::Existing::Keep);
     if (!output) return fail(output.error(), err);
     const auto bytes = download_to(access, path, *output);
     if (!bytes) return fail(bytes.error(), err);
@@ -191,7 +197,7 @@ Exit run_play(const Access& access, const std::string& id, bool as_json,
         fmt::format("earshot export {} --format stereo -o call.wav", id);
     const TemporaryFile file;
     if (file.path().empty()) return fail({Exit::Refused, "No temporary file can be made."}, err);
-    auto output = OutputFile::open(file.path());
+    auto output = OutputFile::open(file.path(), OutputFile::Existing::Replace);
     if (!output) return fail(output.error(), err);
     const auto bytes = download_to(access, recording_path(id, "/export?format=stereo"), *output);
     if (!bytes) return fail(bytes.error(), err);

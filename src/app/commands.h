@@ -21,9 +21,13 @@ struct ExportOptions {
     std::string id{};
     std::string format = "wav";
     std::string piece{};  // its number or id; empty: the whole recording
-    std::string file{};   // "-": standard output; empty: earshot-ID.EXTENSION
+    std::string file{};   // "-": standard output; empty: default_file_name()
+    bool force = false;   // overwrite a file that is there
     bool json = false;    // what was written where, as JSON
 };
+
+// In the working directory; another one for each piece and format.
+std::string default_file_name(const ExportOptions& options);
 
 Exit run_ls(const Access& access, const LsOptions& options, std::ostream& out, std::ostream& err);
 Exit run_show(const Access& access, const std::string& id, bool json, std::ostream& out,

@@ -27,18 +27,36 @@ std::filesystem::path resolve(std::filesystem::path path) {
     return path;
 }
 
+std::string exists_text(const std::string& path) {
+    return fmt::format("{} exists already; name another file, or say --force to overwrite it.",
+                       path);
+}
+
+// Not over a file that has come meanwhile; where the file system cannot tell, as always.
+int put_in_place(const std::string& part, const std::string& target, bool replaces) {
+    if (!replaces) {
+        if (::renameat2(AT_FDCWD, part.c_str(), AT_FDCWD, target.c_str(), RENAME_NOREPLACE) == 0)
+            return 0;
+        if (errno != EINVAL && errno != ENOSYS) return errno;
+    }
+    return ::rename(part.c_str(), target.c_str()) == 0 ? 0 : errno;
+}
+
 }  // namespace
 
-Outcome<OutputFile> OutputFile::open(const std::string& path) {
+Outcome<OutputFile> OutputFile::open(const std::string& path, Existing existing) {
     constexpr mode_t kMode = 0666;  // less the umask
     OutputFile file;
     file.path_ = path;
+    file.existing_ = existing;
     struct stat found {};
     const bool exists = ::stat(path.c_str(), &found) == 0;
     if (!exists && errno != ENOENT)
         return Failure{Exit::Usage, fmt::format("{} cannot be written: {}.", path, text_of(errno))};
     if (exists && S_ISDIR(found.st_mode))
         return Failure{Exit::Usage, fmt::format("{} is a directory; name a file.", path)};
+    if (exists && S_ISREG(found.st_mode) && existing == Existing::Keep)
+        return Failure{Exit::Refused, exists_text(path)};
     if (exists && !S_ISREG(found.st_mode)) {
         file.fd_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
     } else {
@@ -61,6 +79,7 @@ OutputFile::OutputFile(OutputFile&& other) noexcept
     : path_(std::move(other.path_)),
       target_(std::move(other.target_)),
       part_(std::exchange(other.part_, {})),
+      existing_(other.existing_),
       fd_(std::exchange(other.fd_, -1)),
       error_(other.error_),
       is_finished_(other.is_finished_) {}
@@ -84,13 +103,14 @@ bool OutputFile::write(std::string_view piece) {
 bool OutputFile::finish() {
     // Network file systems and quotas may tell only now that there was no room.
     if (::close(std::exchange(fd_, -1)) != 0 && error_ == 0) error_ = errno;
-    if (error_ == 0 && is_regular() && ::rename(part_.c_str(), target_.c_str()) != 0)
-        error_ = errno;
+    if (error_ == 0 && is_regular())
+        error_ = put_in_place(part_, target_, existing_ == Existing::Replace);
     is_finished_ = error_ == 0;
     return is_finished_;
 }
 
 Failure OutputFile::failure() const {
+    if (error_ == EEXIST) return {Exit::Refused, exists_text(path_)};
     const std::string why = error_ == ENOSPC ? "no space is left there" : text_of(error_);
     return {Exit::Refused, fmt::format("{} could not be written: {}.", path_, why)};
 }

@@ -13,8 +13,11 @@ namespace earshot::app {
 
 class OutputFile {
 public:
-    // Blocks on a FIFO until somebody reads it, as every writer does.
-    static Outcome<OutputFile> open(const std::string& path);
+    enum class Existing { Keep, Replace };  // what becomes of a regular file of that name
+
+    // Blocks on a FIFO until somebody reads it, as every writer does. With Keep it is refused when
+    // there is such a file, now or, by somebody else, when it would be put there.
+    static Outcome<OutputFile> open(const std::string& path, Existing existing);
     OutputFile(OutputFile&& other) noexcept;
     OutputFile(const OutputFile&) = delete;
     OutputFile& operator=(const OutputFile&) = delete;
@@ -33,6 +36,7 @@ private:
     std::string path_{};    // as given, for messages
     std::string target_{};  // of the rename; links are resolved
     std::string part_{};    // what is written; empty: straight to path_
+    Existing existing_ = Existing::Keep;
     int fd_ = -1;
     int error_ = 0;  // errno of the first failure
     bool is_finished_ = false;

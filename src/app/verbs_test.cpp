@@ -126,7 +126,7 @@ TEST_F(VerbsTest, RefuseWhatMakesNoSenseForAList) {
 class OutputFileTest : public VerbsTest {
 protected:
     static bool save(const std::string& path, std::string_view text) {
-        auto file = OutputFile::open(path);
+        auto file = OutputFile::open(path, OutputFile::Existing::Replace);
         return file && file->write(text) && file->finish();
     }
     static std::string read(const std::string& path) {
@@ -143,7 +143,7 @@ TEST_F(OutputFileTest, AppearsOnlyWhenItIsWhole) {
     const std::string path = dir_ + "/a.wav";
     EXPECT_TRUE(save(path, "old"));
     {
-        auto file = OutputFile::open(path);
+        auto file = OutputFile::open(path, OutputFile::Existing::Replace);
         ASSERT_TRUE(file);
         EXPECT_TRUE(file->write("new"));
         EXPECT_EQ(read(path), "old");
@@ -153,6 +153,42 @@ TEST_F(OutputFileTest, AppearsOnlyWhenItIsWhole) {
     EXPECT_TRUE(save(path, "new"));
     EXPECT_EQ(read(path), "new");
     EXPECT_EQ(count_files(), 1U);
+}
+
+TEST_F(OutputFileTest, KeepsAFileThatIsThere) {
+    const std::string path = dir_ + "/a.wav";
+    EXPECT_TRUE(save(path, "old"));
+    const auto refused = OutputFile::open(path, OutputFile::Existing::Keep);
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, Exit::Refused);
+    EXPECT_THAT(refused.error().text, HasSubstr("--force"));
+    EXPECT_EQ(read(path), "old");
+    EXPECT_EQ(count_files(), 1U);
+}
+
+TEST_F(OutputFileTest, KeepsAFileThatCameWhileItWasWritten) {
+    const std::string path = dir_ + "/a.wav";
+    {
+        auto file = OutputFile::open(path, OutputFile::Existing::Keep);
+        ASSERT_TRUE(file);
+        EXPECT_TRUE(file->write("new"));
+        EXPECT_TRUE(save(path + "2", "other"));
+        std::filesystem::rename(path + "2", path);
+        EXPECT_FALSE(file->finish());
+        EXPECT_THAT(file->failure().text, HasSubstr("exists already"));
+    }
+    EXPECT_EQ(read(path), "other");
+    EXPECT_EQ(count_files(), 1U);
+}
+
+TEST(DefaultFileName, IsAnotherOneForEachPieceAndFormat) {
+    const auto name = [](const char* format, const char* piece) {
+        return default_file_name({.id = "0199c0de-1234", .format = format, .piece = piece});
+    };
+    EXPECT_EQ(name("wav", ""), "earshot-0199c0de-1234.wav");
+    EXPECT_EQ(name("stereo", ""), "earshot-0199c0de-1234-stereo.wav");
+    EXPECT_EQ(name("pcap", "2"), "earshot-0199c0de-1234-piece-2.pcap");
+    EXPECT_EQ(default_file_name({.id = "../../etc"}), "earshot-.._.._etc.wav");
 }
 
 TEST_F(OutputFileTest, WritesToWhereALinkLeads) {
@@ -184,11 +220,11 @@ TEST_F(OutputFileTest, WritesStraightIntoAFifoBehindALink) {
 }
 
 TEST_F(OutputFileTest, TellsWhyItCannotBeWritten) {
-    const auto folder = OutputFile::open(dir_);
+    const auto folder = OutputFile::open(dir_, OutputFile::Existing::Replace);
     ASSERT_FALSE(folder);
     EXPECT_EQ(folder.error().code, Exit::Usage);
     EXPECT_THAT(folder.error().text, HasSubstr("is a directory"));
-    const auto nowhere = OutputFile::open(dir_ + "/none/a.wav");
+    const auto nowhere = OutputFile::open(dir_ + "/none/a.wav", OutputFile::Existing::Keep);
     ASSERT_FALSE(nowhere);
     EXPECT_THAT(nowhere.error().text, HasSubstr("No such file"));
 }
