@@ -424,6 +424,7 @@ void Signalling::stop(std::function<void()> done) {
     d_.view.is_ready = false;
     on_stopped_ = std::move(done);
     const base::Now now = d_.clock.now();
+    agent_->stop_locating(now.steady);  // what is left of the time is for the BYEs
     std::vector<std::uint64_t> serials;
     serials.reserve(calls_.size());
     for (const auto& [serial, call] : calls_) serials.push_back(serial);

@@ -82,6 +82,7 @@ void Agent::Core::erase(Transaction& transaction) {
         free_ack(transaction.dialog);
         for (const auto& fork : transaction.invite->forks) free_ack(fork.dialog);
     }
+    locating_.erase(transaction.id.value);
     (transaction.is_server() ? server_keys_ : client_keys_).erase(transaction.key);
     transactions_.erase(transaction.id.value);
 }
@@ -102,7 +103,10 @@ bool Agent::Core::finish(base::TimePoint now, Transaction& transaction, const St
         if (!transaction.is_hidden && step.timed_out) {
             actions_.emplace_back(TransactionTimedOut{transaction.id, transaction.dialog});
         } else if (!transaction.is_hidden) {
-            actions_.emplace_back(TransportFailed{transaction.id, transaction.dialog});
+            actions_.emplace_back(TransportFailed{transaction.id, transaction.dialog,
+                                                  transaction.delivery != nullptr
+                                                      ? transaction.delivery->lookup
+                                                      : TransportFailed::Lookup::Fine});
         }
         Dialog* dialog = find(transaction.dialog);
         if (transaction.method == Method::Bye && dialog != nullptr) end(now, *dialog);
@@ -183,6 +187,10 @@ void Agent::Core::on_time(base::TimePoint now) {
             continue;
         }
         Transaction& transaction = *find(TransactionId{*token >> 1});
+        if (locating_.count(transaction.id.value) != 0) {
+            on_location_ended(now, transaction, {}, TransportFailed::Lookup::TimedOut);
+            continue;
+        }
         finish(
             now, transaction,
             std::visit([&](auto& machine) { return machine.on_time(now); }, transaction.machine));
@@ -267,6 +275,7 @@ void Agent::on_located(base::TimePoint now, TransactionId transaction,
                        std::vector<Target> targets) {
     core_->on_located(now, transaction, std::move(targets));
 }
+void Agent::stop_locating(base::TimePoint now) { core_->stop_locating(now); }
 void Agent::on_time(base::TimePoint now) { core_->on_time(now); }
 std::optional<base::TimePoint> Agent::deadline() const { return core_->deadline(); }
 std::optional<Action> Agent::poll_action() { return core_->poll_action(); }

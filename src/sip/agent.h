@@ -171,12 +171,16 @@ struct TransactionTimedOut {
 
 // The request could not be sent (to be treated as 503). Ends the transaction.
 struct TransportFailed {
+    // Whether it was for want of an address: its name leads nowhere, or nobody said where in time.
+    enum class Lookup : std::uint8_t { Fine, NothingFound, TimedOut };
     TransactionId transaction{};
     DialogId dialog{};
+    Lookup lookup = Lookup::Fine;
 };
 
 // A request of ours goes to a host name, or its flow was left open: say where that is by
-// on_located(), at once or later. It waits, without a timer, until then.
+// on_located(), at once or later. It waits until then, but no longer than kMaxLocationTime: then it
+// goes to where the peer of its dialog was heard from, and outside a dialog it fails.
 struct LocateTarget {
     TransactionId transaction{};
     std::string uri{};
@@ -252,6 +256,9 @@ public:
     // them); empty: nothing was found. When one does not answer, or by 503, the next is tried, and
     // is not tried first for a while (RFC 3263 §4.3); the TU hears only the last outcome.
     void on_located(base::TimePoint now, TransactionId transaction, std::vector<Target> targets);
+    // From now on no request waits for its name to be located, as if the time for that were over:
+    // for a program that is about to end.
+    void stop_locating(base::TimePoint now);
     void on_time(base::TimePoint now);
     std::optional<base::TimePoint> deadline() const;
 
@@ -280,7 +287,8 @@ public:
     base::Result<TransactionId> send_request(base::TimePoint now, DialogId dialog,
                                              const RequestSpec& request);
     // Cancels our INVITE: at once if a provisional response has come, else after it (§9.1). The
-    // outcome arrives as a response (487, or a 2xx that crossed it: ACK, BYE).
+    // outcome arrives as a response (487, or a 2xx that crossed it: ACK, BYE); or as
+    // TransportFailed, when it was not sent yet because its target is being located.
     base::Result<base::Done> cancel(base::TimePoint now, TransactionId invite);
     // The ACK to the last 2xx of the dialog; kept to be sent again with each repeated 2xx.
     base::Result<base::Done> ack(base::TimePoint now, DialogId dialog, const RequestSpec& request);

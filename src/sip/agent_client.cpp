@@ -142,7 +142,7 @@ base::Result<TransactionId> Agent::Core::start_request(base::TimePoint now,
 
 Transaction& Agent::Core::start_in_dialog(base::TimePoint now, const Dialog& dialog,
                                           RequestHead head, const RequestSpec& spec) {
-    if (std::string name = next_hop_name(dialog); !name.empty())
+    if (std::string name = next_hop_name(dialog); !name.empty() && !stops_locating_)
         return locate(now, std::move(head), spec, std::move(name), dialog.id);
     const Flow flow = next_flow(dialog, config_.listeners);
     set_via(head, flow);
@@ -190,6 +190,10 @@ base::Result<base::Done> Agent::Core::cancel(base::TimePoint now, TransactionId 
     Transaction* transaction = find(id);
     if (transaction == nullptr || transaction->invite == nullptr) {
         return base::Error{base::Errc::NotFound, "SIP: no INVITE to cancel"};
+    }
+    if (locating_.erase(id.value) != 0) {  // nobody has heard of it
+        on_send_failed(now, id);
+        return base::Done{};
     }
     switch (std::get<InviteClient>(transaction->machine).state()) {
         case InviteClient::State::Calling:

@@ -39,7 +39,7 @@ struct ClientInvite {
 struct Delivery {
     RequestHead head{};
     RequestSpec spec{};
-    bool is_located = false;
+    TransportFailed::Lookup lookup = TransportFailed::Lookup::Fine;
     std::vector<Target> targets{};    // not tried yet, the next one first
     std::optional<Target> current{};  // none: unlocated, or the flow of the dialog
 };
@@ -78,6 +78,7 @@ public:
     void on_flow_closed(base::TimePoint now, const Flow& flow);
     void on_send_failed(base::TimePoint now, TransactionId id);
     void on_located(base::TimePoint now, TransactionId id, std::vector<Target> targets);
+    void stop_locating(base::TimePoint now);
     void on_time(base::TimePoint now);
     std::optional<Action> poll_action();
 
@@ -160,6 +161,8 @@ private:
     // ---- agent_delivery.cpp
     Transaction& locate(base::TimePoint now, RequestHead head, RequestSpec spec, std::string uri,
                         DialogId dialog);
+    void on_location_ended(base::TimePoint now, Transaction& transaction,
+                           std::vector<Target> targets, TransportFailed::Lookup otherwise);
     bool try_next_target(base::TimePoint now, Transaction& transaction);
     void start_client(base::TimePoint now, Transaction& transaction, const Flow& flow);
     bool fails_over(base::TimePoint now, Transaction& transaction);
@@ -176,6 +179,8 @@ private:
     std::unordered_map<Key, std::uint64_t, KeyHash> dialog_keys_;
     std::unordered_set<Key, KeyHash> merge_keys_;
     std::set<std::pair<std::uint64_t, std::uint64_t>> connection_users_;  // connection, token
+    std::set<std::uint64_t> locating_;  // TransactionId: these wait for on_located()
+    bool stops_locating_ = false;
     Quarantine quarantine_;
     TimerQueue timers_;
     std::deque<Action> actions_;

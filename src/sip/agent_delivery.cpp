@@ -8,7 +8,8 @@
 
 namespace earshot::sip {
 
-// Waits, without a timer, for on_located().
+// Waits for on_located(). A DNS server that is silent, or answers little by little, must not hold
+// up a dialog: while our re-INVITE waits the peer's own is refused, and a BYE has to leave.
 Transaction& Agent::Core::locate(base::TimePoint now, RequestHead head, RequestSpec spec,
                                  std::string uri, DialogId dialog) {
     const Method method = find_method(head.method);
@@ -23,24 +24,40 @@ Transaction& Agent::Core::locate(base::TimePoint now, RequestHead head, RequestS
         Delivery{.head = std::move(head), .spec = std::move(spec), .targets = {}, .current = {}});
     Transaction& placed = *transaction;
     placed.id.value = transactions_.insert(std::move(transaction));
+    locating_.insert(placed.id.value);
+    timers_.set(placed.timer, now + kMaxLocationTime, token_of(placed.id));
     actions_.emplace_back(LocateTarget{.transaction = placed.id, .uri = std::move(uri)});
     return placed;
 }
 
 void Agent::Core::on_located(base::TimePoint now, TransactionId id, std::vector<Target> targets) {
     Transaction* transaction = find(id);
-    if (transaction == nullptr || transaction->delivery == nullptr ||
-        std::exchange(transaction->delivery->is_located, true))
-        return;
+    if (transaction == nullptr || locating_.count(id.value) == 0) return;
+    on_location_ended(now, *transaction, std::move(targets), TransportFailed::Lookup::NothingFound);
+}
+
+void Agent::Core::stop_locating(base::TimePoint now) {
+    stops_locating_ = true;
+    while (!locating_.empty())
+        on_location_ended(now, *find(TransactionId{*locating_.begin()}), {},
+                          TransportFailed::Lookup::TimedOut);
+}
+
+// `otherwise`: what is told when no target can be tried and no dialog knows another place.
+void Agent::Core::on_location_ended(base::TimePoint now, Transaction& transaction,
+                                    std::vector<Target> targets,
+                                    TransportFailed::Lookup otherwise) {
+    locating_.erase(transaction.id.value);
     quarantine_.order(targets, now);
-    transaction->delivery->targets = std::move(targets);
-    if (try_next_target(now, *transaction)) return;
+    transaction.delivery->targets = std::move(targets);
+    if (try_next_target(now, transaction)) return;
     // The name leads nowhere, but the peer was heard from somewhere.
-    if (const Dialog* dialog = find(transaction->dialog)) {
-        start_client(now, *transaction, dialog->flow);
+    if (const Dialog* dialog = find(transaction.dialog)) {
+        start_client(now, transaction, dialog->flow);
         return;
     }
-    on_send_failed(now, id);
+    transaction.delivery->lookup = otherwise;
+    on_send_failed(now, transaction.id);
 }
 
 bool Agent::Core::try_next_target(base::TimePoint now, Transaction& transaction) {

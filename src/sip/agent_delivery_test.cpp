@@ -69,7 +69,7 @@ TEST_F(AgentDelivery, SendsToTheFirstTargetWithItsViaAndContact) {
     EXPECT_THAT(take_places(), ElementsAre("TCP 192.0.2.20:5066"));
 }
 
-TEST_F(AgentDelivery, WaitsWithoutATimerUntilItIsLocated) {
+TEST_F(AgentDelivery, WaitsUntilItIsLocatedAndTellsThatTheNameLeadsNowhere) {
     const auto id = agent.start_request(now, {.method = "OPTIONS",
                                               .request_uri = "sip:example.com",
                                               .from = "sip:a@b",
@@ -77,15 +77,53 @@ TEST_F(AgentDelivery, WaitsWithoutATimerUntilItIsLocated) {
                                               .routes = {"<sip:proxy.example.com;lr>"}});
     drain();
     EXPECT_EQ(take_heard<LocateTarget>().uri, "sip:proxy.example.com;lr");
-    EXPECT_FALSE(agent.deadline());
+    EXPECT_EQ(agent.deadline(), now + kMaxLocationTime);
     EXPECT_THAT(sent, IsEmpty());
     agent.on_located(now, *id, {});
     drain();
-    EXPECT_EQ(take_heard<TransportFailed>().transaction, *id);
+    const auto failed = take_heard<TransportFailed>();
+    EXPECT_EQ(failed.transaction, *id);
+    EXPECT_EQ(failed.lookup, TransportFailed::Lookup::NothingFound);
+    EXPECT_FALSE(agent.deadline());
     EXPECT_EQ(agent.transaction_count(), 0U);
     agent.on_located(now, *id, {udp("192.0.2.20:5060")});  // late: nobody waits
     drain();
     EXPECT_THAT(sent, IsEmpty());
+}
+
+TEST_F(AgentDelivery, FailsWhenItIsNotLocatedInTime) {
+    const auto id = agent.start_request(
+        now, {.request_uri = "sip:example.com", .from = "sip:a@b", .to = "sip:example.com"});
+    drain();
+    wait(kMaxLocationTime - 1ms);
+    EXPECT_TRUE(std::holds_alternative<LocateTarget>(heard.back()));
+    wait(1ms);
+    const auto failed = take_heard<TransportFailed>();
+    EXPECT_EQ(failed.transaction, *id);
+    EXPECT_EQ(failed.lookup, TransportFailed::Lookup::TimedOut);
+    EXPECT_EQ(agent.transaction_count(), 0U);
+    agent.on_located(now, *id, {udp("192.0.2.20:5060")});  // late
+    drain();
+    EXPECT_THAT(sent, IsEmpty());
+}
+
+TEST_F(AgentDelivery, ALocatedRequestThatCannotBeSentIsNoFaultOfItsName) {
+    const TransactionId id = ask("OPTIONS", {udp("192.0.2.20:5060")});
+    agent.on_send_failed(now, id);
+    drain();
+    EXPECT_EQ(take_heard<TransportFailed>().lookup, TransportFailed::Lookup::Fine);
+}
+
+TEST_F(AgentDelivery, AnInviteThatIsCancelledBeforeItIsLocatedIsNeverSent) {
+    const auto id = agent.start_request(
+        now, {.request_uri = "sip:example.com", .from = "sip:a@b", .to = "sip:example.com"});
+    EXPECT_TRUE(agent.cancel(now, *id));
+    drain();
+    EXPECT_EQ(take_heard<TransportFailed>().transaction, *id);
+    agent.on_located(now, *id, {udp("192.0.2.20:5060")});
+    drain();
+    EXPECT_THAT(sent, IsEmpty());
+    EXPECT_FALSE(agent.deadline());
 }
 
 TEST_F(AgentDelivery, GoesOnAfterATransportErrorASilenceAndA503) {
@@ -230,6 +268,31 @@ TEST_F(AgentNamedPeer, GetsThemWhereItWasHeardFromWhenItsNameLeadsNowhere) {
     EXPECT_THAT(take_places(), ElementsAre("UDP 192.0.2.9:5070"));
     wait(33s);
     EXPECT_FALSE(agent.find_dialog(dialog_));
+}
+
+TEST_F(AgentNamedPeer, GetsThemThereAlsoWhenTheDnsIsSilent) {
+    establish();
+    send("INVITE");
+    wait(kMaxLocationTime - 1ms);
+    EXPECT_THAT(take_places(), IsEmpty());
+    wait(1ms);
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(sent[0].message.method(), Method::Invite);
+    answer(200, "Contact: <sip:src@src.example.com>\r\n");
+    EXPECT_EQ(take_heard<ResponseArrived>().message.status(), 200);
+    EXPECT_THAT(take_places(), ElementsAre("UDP 192.0.2.9:5070"));
+}
+
+TEST_F(AgentNamedPeer, IsNotLookedForAnyMoreWhenTheProgramEnds) {
+    establish();
+    send("INVITE");
+    agent.stop_locating(now);
+    drain();
+    EXPECT_THAT(take_places(), ElementsAre("UDP 192.0.2.9:5070"));
+    EXPECT_TRUE(agent.send_request(now, dialog_, {.method = "BYE"}));
+    drain();
+    EXPECT_THAT(heard, IsEmpty());
+    EXPECT_THAT(take_places(), ElementsAre("UDP 192.0.2.9:5070"));
 }
 
 TEST_F(AgentNamedPeer, ADialogThatEndsMeanwhileLeavesNothing) {

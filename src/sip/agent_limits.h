@@ -18,7 +18,8 @@ inline constexpr std::uint32_t kMaxForwards = 70;       // RFC 3261 §8.1.1.6
 inline constexpr std::size_t kMaxHostBytes = 253;       // of a name, RFC 1035 §3.1
 inline constexpr std::size_t kMaxTargets = 16;          // that one name leads to
 inline constexpr std::size_t kMaxDnsQuestions = 32;     // for one name
-inline constexpr std::size_t kMaxQuarantined = 256;     // targets that did not answer
+inline constexpr std::chrono::seconds kMaxLocationTime{4};  // of one name; then without it
+inline constexpr std::size_t kMaxQuarantined = 256;         // targets that did not answer
 inline constexpr std::chrono::seconds kQuarantineTime{60};
 
 }  // namespace earshot::sip

@@ -17,6 +17,7 @@
 #include <unordered_map>
 
 #include "io/udp_socket.h"
+#include "sip/agent_limits.h"
 #include "transport/dns_resolver.h"
 #include "transport/limits.h"
 #include "transport/stun_binding.h"
@@ -116,7 +117,9 @@ public:
                 transports.push_back(listener->listen.transport);
         auto location = sip::ServerLocation::start(uri, std::move(transports), random);
         if (!location) return asio::post(io_, [found = std::move(found)] { found({}); });
-        ask_next(std::make_shared<Locating>(Locating{*std::move(location), std::move(found)}));
+        ask_next(std::make_shared<Locating>(
+            Locating{*std::move(location), std::move(found),
+                     base::TimePoint::clock::now() + sip::kMaxLocationTime}));
     }
 
     // The timer is set again only for something earlier: it then rings too soon now and again,
@@ -156,6 +159,7 @@ private:
     struct Locating {  // shared by the callbacks of its questions
         sip::ServerLocation location;
         Located found;
+        base::TimePoint until;  // then nobody waits for it any more
     };
 
     struct Outgoing {
@@ -501,7 +505,7 @@ private:
 
     void ask_next(const std::shared_ptr<Locating>& one) {
         const sip::DnsQuestion* question = one->location.question();
-        if (question == nullptr)
+        if (question == nullptr || base::TimePoint::clock::now() >= one->until)
             return asio::post(io_, [one] { one->found(one->location.targets()); });
         dns_.ask(*question, [this, one](const sip::DnsAnswer& answer) {
             one->location.on_answer(answer);

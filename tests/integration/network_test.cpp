@@ -262,5 +262,25 @@ TEST_F(Network, RequestsToANameFollowItsRecordsAndPassOverADeadTarget) {  // RFC
     EXPECT_TRUE(bye.starts_with("BYE sip:client@src.test ")) << bye << server_.log();
 }
 
+TEST_F(Network, AByeAtTheEndDoesNotWaitForASilentDns) {
+    const ScriptedDns silent;  // bound, never started
+    serve("127.0.0.1",
+          "[sip]\ndns_servers = \"127.0.0.1:" + std::to_string(silent.port()) + "\"\n");
+    client_ = std::make_unique<UdpClient>(server_.sip_port());
+    std::string message = invite(*client_, "named", "application/sdp", kSdp);
+    const std::string contact = header_of(message, "Contact");
+    message.replace(message.find(contact), contact.size(), "<sip:client@src.test>");
+    client_->send(message);
+    const std::string answer = client_->receive();
+    ASSERT_TRUE(answer.starts_with("SIP/2.0 200")) << answer;
+    client_->send(in_dialog(*client_, answer, "ACK", 1));
+    ASSERT_TRUE(eventually([&] { return server_.list().size() == 1; }));
+    // A re-INVITE waits for the DNS when the end comes; both leave at once.
+    EXPECT_EQ(server_.run({"pause", server_.list()[0]["id"]}).exit_code, 0);
+    server_.process().signal(SIGTERM);
+    EXPECT_TRUE(client_->receive().starts_with("INVITE sip:client@src.test ")) << server_.log();
+    EXPECT_TRUE(client_->receive().starts_with("BYE sip:client@src.test ")) << server_.log();
+}
+
 }  // namespace
 }  // namespace earshot::integration
