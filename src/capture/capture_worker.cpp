@@ -6,12 +6,12 @@
 
 namespace earshot::capture {
 
-CaptureWorker::CaptureWorker(const CaptureOptions& options, journal::Writer& writer,
-                             JournalNotices& notices, const io::Clock& clock, base::Random& random,
-                             base::Log& log)
+CaptureWorker::CaptureWorker(const CaptureOptions& options, MediaPorts& ports,
+                             journal::Writer& writer, JournalNotices& notices,
+                             const io::Clock& clock, base::Random& random, base::Log& log)
     : notices_(notices),
       clock_(clock),
-      ports_(options, random),
+      ports_(ports),
       loop_(options, links_, ports_, writer, notices, clock, random, log) {}
 
 CaptureWorker::~CaptureWorker() { stop(); }
@@ -23,8 +23,10 @@ void CaptureWorker::start(std::function<void()> wake) {
     });
 }
 
+void CaptureWorker::request_stop() { links_.commands.close(); }
+
 void CaptureWorker::stop() {
-    links_.commands.close();
+    request_stop();
     if (thread_.joinable()) thread_.join();
 }
 
@@ -83,22 +85,18 @@ std::optional<Notification> CaptureWorker::poll_notification() {
     if (!notice) return std::nullopt;
     if (const auto* token = std::get_if<std::uint64_t>(&*notice)) return Durable{.token = *token};
     RecordingSealed sealed{.closed = std::get<journal::ClosedRecording>(std::move(*notice)),
-                           .streams = {}};
+                           .streams = {},
+                           .journal = nullptr};
     if (auto streams = closed_streams_.extract(sealed.closed.recording)) {
         sealed.streams = std::move(streams.mapped());
     }
     return sealed;
 }
 
-CaptureWorker::Load CaptureWorker::load(base::TimePoint now) const {
-    const MediaPorts::Counters ports = ports_.counters(now);
+CaptureWorker::Load CaptureWorker::load() const {
     return {.open_streams = links_.open_streams.load(),
-            .port_pairs = ports.pairs,
-            .port_pairs_in_use = ports.in_use,
-            .port_pairs_free = ports.free,
             .queued_commands = links_.commands.size(),
-            .dropped_notifications = links_.dropped_notifications.load() + notices_.lost(),
-            .ports = ports.allocator};
+            .dropped_notifications = links_.dropped_notifications.load() + notices_.lost()};
 }
 
 }  // namespace earshot::capture

@@ -1,8 +1,7 @@
-// The server's media plane: one thread that owns the media sockets of its share of the calls and
-// the journal writer of that share. Sockets are emptied on a timer (performance: 200 ms for paced
+// One thread of the media plane: it owns the media sockets of its share of the calls and the
+// journal writer of that share. Sockets are emptied on a timer (performance: 200 ms for paced
 // media, 20 ms for video, 1 s for RTCP), each datagram goes through a StreamReceiver, and what it
-// accepts is appended to the journal. One worker for now; with N, a recording belongs to one of
-// them (all streams of it), and each has its own range of ports, writer and queue.
+// accepts is appended to the journal. CaptureEngine has N of them.
 //
 // All public functions belong to the signalling thread (one thread), but start() and stop(), which
 // belong to whoever owns the object, before the first and after the last of the others.
@@ -39,8 +38,9 @@ class CaptureWorker {
 public:
     // All references must outlive the worker. `random` is used by the worker's thread from start()
     // on, `writer` between start() and stop(). `notices` is the Listener of the same journal.
-    CaptureWorker(const CaptureOptions& options, journal::Writer& writer, JournalNotices& notices,
-                  const io::Clock& clock, base::Random& random, base::Log& log);
+    CaptureWorker(const CaptureOptions& options, MediaPorts& ports, journal::Writer& writer,
+                  JournalNotices& notices, const io::Clock& clock, base::Random& random,
+                  base::Log& log);
     CaptureWorker(const CaptureWorker&) = delete;
     CaptureWorker& operator=(const CaptureWorker&) = delete;
     ~CaptureWorker();  // stop()
@@ -54,6 +54,7 @@ public:
     // most stop_patience) until the journal says that all is durable, and ends the thread. Stop the
     // committer after this. What was sealed can still be polled afterwards.
     void stop();
+    void request_stop();  // begins that, without waiting; no other call is taken after it
 
     // --- streams -----------------------------------------------------------------------------
 
@@ -92,14 +93,10 @@ public:
 
     struct Load {
         std::size_t open_streams = 0;
-        std::size_t port_pairs = 0;
-        std::size_t port_pairs_in_use = 0;
-        std::size_t port_pairs_free = 0;  // a pair in neither rests after its call
         std::size_t queued_commands = 0;
         std::uint64_t dropped_notifications = 0;
-        io::PortAllocator::Counters ports;
     };
-    Load load(base::TimePoint now) const;
+    Load load() const;
 
 private:
     bool push(Command command);
@@ -107,7 +104,7 @@ private:
 
     JournalNotices& notices_;
     const io::Clock& clock_;
-    MediaPorts ports_;
+    MediaPorts& ports_;
     CaptureLinks links_;
     CaptureLoop loop_;
     std::jthread thread_;

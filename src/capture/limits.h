@@ -28,6 +28,8 @@ inline constexpr std::size_t kMaxPostponedBytes = std::size_t{16} * 1024 * 1024;
 // Pairs of media ports that are kept open for the calls to come: what 500 calls a second with two
 // streams each take in three ticks of the capture thread.
 inline constexpr std::size_t kReadyPortPairs = 64;
+inline constexpr std::size_t kMaxWorkers = 64;
+
 // Ports that strangers hold are passed over; so many tries for one stream.
 inline constexpr int kMaxBindTries = 32;
 

@@ -52,10 +52,11 @@ struct StreamClosed {
 };
 
 // Everything of the recording is durable in the journal, nothing will follow. The archive reads
-// `closed.extents`, then releases `closed.serial`.
+// `closed.extents` from `journal`, then releases `closed.serial` there.
 struct RecordingSealed {
     journal::ClosedRecording closed;
-    std::vector<StreamStats> streams;  // each stream that ever was, in order of closing
+    std::vector<StreamStats> streams;     // each stream that ever was, in order of closing
+    journal::Journal* journal = nullptr;  // that holds it; the engine's
 };
 
 // Everything appended before CaptureWorker::request_durable(token) is durable.

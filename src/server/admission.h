@@ -10,7 +10,7 @@
 
 #include "base/net_address.h"
 #include "base/reason.h"
-#include "capture/capture_worker.h"
+#include "capture/capture_engine.h"
 #include "catalog/catalog.h"
 #include "journal/journal.h"
 #include "server/server_config.h"
@@ -30,7 +30,7 @@ struct Load {
     bool stopping = false;
     bool data_is_in_place = true;  // the data directory is still the one that was opened
     std::size_t calls = 0;
-    capture::CaptureWorker::Load capture;
+    capture::CaptureLoad capture;
     journal::Health journal;
     catalog::Health catalogue;
 };

@@ -121,7 +121,7 @@ void Archiver::retry(ArchiveJob&& job) {
 
 std::optional<Archiver::Built> Archiver::build(ArchiveJob& job) {
     const std::string id = base::to_string(job.recording);
-    journal::RecordReader reader(d_.files, d_.journal.directories(), job.recording, job.extents);
+    journal::RecordReader reader(d_.files, job.journal->directories(), job.recording, job.extents);
     archive::JournalSource journalled(reader, job.clocks);
     AttemptCollector records(journalled);
     auto output = archive::build_recording({.recording = job.recording,
@@ -216,7 +216,7 @@ void Archiver::write_rows(std::vector<Built>& batch) {
         if (built.keeps_journal) continue;
         // Refused only when thousands of releases wait: the next start finds the recording stored
         // and lets go then.
-        if (!d_.journal.release(built.job.serial))
+        if (!built.job.journal->release(built.job.serial))
             d_.log.warning("journal space is freed later", {{"recording", summary.id}});
     }
 }

@@ -28,7 +28,8 @@
 namespace earshot::server {
 
 struct ArchiveJob {
-    std::uint64_t serial = 0;  // for Journal::release()
+    journal::Journal* journal = nullptr;  // that holds it; outlives the archiver
+    std::uint64_t serial = 0;             // for its release()
     base::Uuid recording;
     journal::ExtentList extents;
     std::vector<journal::ClockSample> clocks{};
@@ -46,7 +47,6 @@ public:
         io::FileSystem& files;
         objects::ObjectStore& objects;
         catalog::Catalog& catalogue;
-        journal::Journal& journal;
         const archive::SigningKey& key;
         const io::Clock& clock;
         base::Log& log;

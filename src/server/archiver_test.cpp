@@ -92,7 +92,8 @@ protected:
         }
         ASSERT_EQ(rig_.listener.closed.size(), count);
         for (journal::ClosedRecording& closed : rig_.listener.closed)
-            archiver.submit({.serial = closed.serial,
+            archiver.submit({.journal = &rig_.journal,
+                             .serial = closed.serial,
                              .recording = closed.recording,
                              .extents = std::move(closed.extents),
                              .clocks = std::move(closed.clocks),
@@ -103,7 +104,6 @@ protected:
         return {.files = disk_,
                 .objects = store_,
                 .catalogue = catalogue_,
-                .journal = rig_.journal,
                 .key = key_,
                 .clock = clock_,
                 .log = log_,

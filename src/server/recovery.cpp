@@ -53,24 +53,23 @@ void fail_asked(catalog::Catalog& catalogue, base::Log& log) {
         log.error("rows of attempts could not be written", {{"text", failure->text}});
 }
 
-}  // namespace
-
-void recover_recordings(const journal::Recovery& found, journal::Journal& journal,
-                        catalog::Catalog& catalogue, Archiver& archiver, base::Log& log) {
-    if (found.damage.any())
+// The ids of all that this journal holds are added to `held`.
+void recover_journal(const capture::CaptureEngine::Found& found, catalog::Catalog& catalogue,
+                     Archiver& archiver, base::Log& log, std::set<std::string>& held) {
+    const journal::Damage& damage = found.recovery.damage;
+    if (damage.any())
         log.warning("the journal has damaged places; everything around them is kept",
-                    {{"bad_records", std::to_string(found.damage.bad_records)},
-                     {"bad_frames", std::to_string(found.damage.bad_frames)},
-                     {"lost_bytes", std::to_string(found.damage.lost_bytes)},
-                     {"first", found.damage.notes.empty() ? "" : found.damage.notes.front()}});
-    std::set<std::string> in_journal;
-    for (const journal::RecoveredRecording& recording : found.recordings) {
+                    {{"bad_records", std::to_string(damage.bad_records)},
+                     {"bad_frames", std::to_string(damage.bad_frames)},
+                     {"lost_bytes", std::to_string(damage.lost_bytes)},
+                     {"first", damage.notes.empty() ? "" : damage.notes.front()}});
+    for (const journal::RecoveredRecording& recording : found.recovery.recordings) {
         const std::string id = base::to_string(recording.recording);
-        in_journal.insert(id);
+        held.insert(id);
         const auto row = catalogue.find_piece(id);
         const bool was_unread = row && row->reason && row->reason->code == kJournalUnread;
         if (row && row->state != catalog::State::Recording && !was_unread) {
-            if (!journal.release(recording.serial))
+            if (!found.journal->release(recording.serial))
                 log.warning("journal space is freed later", {{"recording", id}});
             continue;
         }
@@ -78,13 +77,23 @@ void recover_recordings(const journal::Recovery& found, journal::Journal& journa
                     {{"recording", id},
                      {"records", std::to_string(recording.record_count)},
                      {"was_closed", recording.was_closed ? "true" : "false"}});
-        archiver.submit({.serial = recording.serial,
+        archiver.submit({.journal = found.journal,
+                         .serial = recording.serial,
                          .recording = recording.recording,
                          .extents = recording.extents,
                          .clocks = recording.clocks,
                          .was_closed = recording.was_closed,
                          .failure = std::nullopt});
     }
+}
+
+}  // namespace
+
+void recover_recordings(const std::vector<capture::CaptureEngine::Found>& found,
+                        catalog::Catalog& catalogue, Archiver& archiver, base::Log& log) {
+    std::set<std::string> held;
+    for (const capture::CaptureEngine::Found& one : found)
+        recover_journal(one, catalogue, archiver, log, held);
     fail_asked(catalogue, log);
     const auto unfinished = catalogue.list_unfinished();
     if (!unfinished) {
@@ -92,7 +101,7 @@ void recover_recordings(const journal::Recovery& found, journal::Journal& journa
         return;
     }
     for (const catalog::Recording& row : *unfinished)
-        if (!in_journal.contains(row.id)) fail_row(row, catalogue, log);
+        if (!held.contains(row.id)) fail_row(row, catalogue, log);
 }
 
 }  // namespace earshot::server

@@ -3,18 +3,18 @@
 
 #include "archive/archive.h"
 #include "base/log.h"
+#include "capture/capture_engine.h"
 #include "catalog/catalog.h"
 #include "io/file.h"
-#include "journal/journal.h"
 #include "server/archiver.h"
 
 namespace earshot::server {
 
-// Hands each recording that the journal still holds to the archiver (`archiver` may not be started
+// Hands each recording that the journals still hold to the archiver (`archiver` may not be started
 // yet) or, when it had been stored before the end, only gives its journal space back. Rows in state
-// `recording` of which the journal holds nothing become `failed`: their end was lost, and the row
+// `recording` of which no journal holds anything become `failed`: their end was lost, and the row
 // says so.
-void recover_recordings(const journal::Recovery& found, journal::Journal& journal,
+void recover_recordings(const std::vector<capture::CaptureEngine::Found>& found,
                         catalog::Catalog& catalogue, Archiver& archiver, base::Log& log);
 
 }  // namespace earshot::server

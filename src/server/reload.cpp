@@ -16,6 +16,7 @@ std::string keep_until_restart(ServerConfig& next, const ServerConfig& running) 
     keep("sip.dns_servers", next.dns_servers, running.dns_servers);
     keep("http.listen", next.http_listen, running.http_listen);
     keep("media.ports", next.media_ports, running.media_ports);
+    keep("media.workers", next.media_workers, running.media_workers);
     keep("media.keep_alive_s", next.keep_alive, running.keep_alive);
     keep("storage.data", next.data, running.data);
     keep("storage.commit_interval_ms", next.commit_interval, running.commit_interval);

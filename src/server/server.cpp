@@ -14,14 +14,11 @@
 #include "archive/signing_key.h"
 #include "base/json_writer.h"
 #include "base/text.h"
-#include "capture/capture_worker.h"
-#include "capture/journal_notices.h"
+#include "capture/capture_engine.h"
 #include "catalog/sqlite_catalog.h"
 #include "http/server.h"
 #include "io/data_directory_lock.h"
 #include "io/linux_file.h"
-#include "io/thread_name.h"
-#include "journal/committer.h"
 #include "objects/directory_store.h"
 #include "server/archiver.h"
 #include "server/own_addresses.h"
@@ -168,6 +165,12 @@ private:
         return all;
     }
 
+    // Threads that capture media, one a core.
+    std::size_t workers() const {
+        const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
+        return config_.media_workers == 0 ? cores : config_.media_workers;
+    }
+
     std::optional<Reason> open_data() {
         auto lock = io::DataDirectoryLock::acquire(config_.data.string());
         if (!lock) return lock.error();
@@ -204,35 +207,31 @@ private:
     }
 
     void start_storage() {
-        const journal::Options options{.directories = {path("journal/0")},
-                                       .worker = 0,
-                                       .run_id = random_.u64(),
-                                       .boot_id = read_boot_id()};
-        const journal::Recovery found = journal::recover(files_, options.directories);
-        journal_ = std::make_unique<journal::Journal>(files_, options, found, notices_);
+        const MediaHosts media_hosts = find_media_hosts(config_.sip_listen);
+        capture_ = std::make_unique<capture::CaptureEngine>(
+            capture::EngineOptions{.workers = workers(),
+                                   .capture = {.bind_host = media_hosts.usual,
+                                               .other_bind_host = media_hosts.other,
+                                               .first_port = config_.media_ports.low,
+                                               .last_port = config_.media_ports.high,
+                                               .max_port_pairs = max_port_pairs_,
+                                               .cname = "earshot@" + random_.token(6),
+                                               .keep_alive = config_.keep_alive,
+                                               .commit_interval = config_.commit_interval},
+                                   .journals = path("journal"),
+                                   .run_id = random_.u64(),
+                                   .boot_id = read_boot_id()},
+            files_, clock_, log_);
         archiver_ = std::make_unique<Archiver>(Archiver::Dependencies{
             .files = files_,
             .objects = *objects_,
             .catalogue = *catalogue_,
-            .journal = *journal_,
             .key = *key_,
             .clock = clock_,
             .log = log_,
             .on_stored = [this](const catalog::Recording& row) { publish("recording", row.id); },
             .too_short = config_.too_short});
-        recover_recordings(found, *journal_, *catalogue_, *archiver_, log_);
-
-        const MediaHosts media_hosts = find_media_hosts(config_.sip_listen);
-        capture_ = std::make_unique<capture::CaptureWorker>(
-            capture::CaptureOptions{.bind_host = media_hosts.usual,
-                                    .other_bind_host = media_hosts.other,
-                                    .first_port = config_.media_ports.low,
-                                    .last_port = config_.media_ports.high,
-                                    .max_port_pairs = max_port_pairs_,
-                                    .cname = "earshot@" + random_.token(6),
-                                    .keep_alive = config_.keep_alive,
-                                    .commit_interval = config_.commit_interval},
-            journal_->writer(), notices_, clock_, capture_random_, log_);
+        recover_recordings(capture_->take_found(), *catalogue_, *archiver_, log_);
     }
 
     void start_signalling() {
@@ -240,7 +239,6 @@ private:
         signalling_ = std::make_unique<Signalling>(
             config_, Signalling::Dependencies{.loop = *loop_,
                                               .capture = *capture_,
-                                              .journal = *journal_,
                                               .catalogue = *catalogue_,
                                               .archiver = *archiver_,
                                               .hook = *hook_,
@@ -250,12 +248,7 @@ private:
                                               .view = view_,
                                               .data = *lock_,
                                               .on_live_changed = [this] { publish("live", {}); }});
-        notices_.set_wake([this] { signalling_->wake(); });
         capture_->start([this] { signalling_->wake(); });
-        committer_ = std::jthread([this](const std::stop_token& stop) {
-            io::set_thread_name("committer");
-            journal_->committer().run(stop, [this] { return clock_.now(); });
-        });
         archiver_->start();
     }
 
@@ -311,10 +304,6 @@ private:
         publisher_ = nullptr;
         if (http_) http_->stop(std::chrono::milliseconds{500});
         if (capture_) capture_->stop();
-        if (committer_.joinable()) {
-            committer_.request_stop();
-            committer_.join();
-        }
         hook_.reset();  // its thread posts to the loop
         // Recordings that were sealed by the stop itself.
         if (signalling_) signalling_->take_last_notifications();
@@ -331,21 +320,17 @@ private:
     const ServerHooks& hooks_;
 
     io::SystemClock clock_;
-    base::SystemRandom random_;          // signalling
-    base::SystemRandom capture_random_;  // the capture thread
-    base::SystemRandom http_random_;     // the http thread
+    base::SystemRandom random_;       // signalling
+    base::SystemRandom http_random_;  // the http thread
     io::LinuxFileSystem files_;
     std::size_t max_port_pairs_ = 0;
     std::optional<io::DataDirectoryLock> lock_;
     std::optional<objects::DirectoryStore> objects_;
     std::optional<archive::SigningKey> key_;
     std::unique_ptr<catalog::Catalog> catalogue_;
-    capture::JournalNotices notices_;
-    std::unique_ptr<journal::Journal> journal_;
+    std::unique_ptr<capture::CaptureEngine> capture_;
     std::unique_ptr<Archiver> archiver_;
     std::unique_ptr<transport::SipLoop> loop_;
-    std::unique_ptr<capture::CaptureWorker> capture_;
-    std::jthread committer_;
     std::optional<DecisionHook> hook_;
     LiveView view_;
     ViewStatus status_;

@@ -62,6 +62,7 @@ struct ServerConfig {
     std::vector<base::NetAddress> advertised;
     base::NetAddress http_listen;
     PortRange media_ports;
+    std::size_t media_workers = 0;        // capture threads; 0: one for each core
     std::chrono::seconds keep_alive{15};  // of idle RTP flows (RFC 6263); 0: none
     std::filesystem::path data = "./earshot-data";
 

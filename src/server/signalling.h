@@ -15,7 +15,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/snapshot.h"
-#include "capture/capture_worker.h"
+#include "capture/capture_engine.h"
 #include "catalog/catalog.h"
 #include "io/clock.h"
 #include "io/data_directory_lock.h"
@@ -50,8 +50,7 @@ class Signalling : public transport::SipLoop::Handler {
 public:
     struct Dependencies {  // all borrowed
         transport::SipLoop& loop;
-        capture::CaptureWorker& capture;
-        journal::Journal& journal;
+        capture::CaptureEngine& capture;
         catalog::Catalog& catalogue;
         Archiver& archiver;
         DecisionHook& hook;

@@ -150,7 +150,7 @@ void Signalling::on_catalogue_late(std::uint64_t serial) {
     timers_.cancel(call->row_timer);
     const std::uint64_t token = ++last_token_;
     durable_waits_[token] = serial;
-    if (!d_.capture.request_durable(token)) durable_waits_.erase(token);
+    if (!d_.capture.request_durable(call->recording, token)) durable_waits_.erase(token);
     call->row_timer = timers_.add(d_.clock.now().steady + kRowPatience, [this, serial] {
         Call* waiting = find(serial);
         if (waiting == nullptr || waiting->row_is_durable) return;

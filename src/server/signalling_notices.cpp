@@ -18,7 +18,8 @@ void Signalling::on_notifications() {
 
 void Signalling::handle(capture::RecordingSealed& sealed) {
     sealing_.erase(sealed.closed.recording);
-    ArchiveJob job{.serial = sealed.closed.serial,
+    ArchiveJob job{.journal = sealed.journal,
+                   .serial = sealed.closed.serial,
                    .recording = sealed.closed.recording,
                    .extents = std::move(sealed.closed.extents),
                    .clocks = std::move(sealed.closed.clocks),
@@ -108,7 +109,7 @@ Load Signalling::load() const {
             .data_is_in_place = data_is_in_place_,
             .calls = by_recording_.size(),
             .capture = d_.capture.load(d_.clock.now().steady),
-            .journal = d_.journal.health(),
+            .journal = d_.capture.health(),
             .catalogue = d_.catalogue.health()};
 }
 

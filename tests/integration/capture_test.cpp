@@ -49,7 +49,8 @@ protected:
         committer.emplace([this](const std::stop_token& token) {
             journal->committer().run(token, [this] { return clock.now(); });
         });
-        worker.emplace(options, journal->writer(), notices, clock, random, log);
+        media_ports.emplace(options, random);
+        worker.emplace(options, *media_ports, journal->writer(), notices, clock, random, log);
         worker->start({});
     }
     void stop() {
@@ -150,6 +151,7 @@ protected:
     JournalNotices notices;
     std::optional<journal::Journal> journal;
     std::optional<std::jthread> committer;
+    std::optional<MediaPorts> media_ports;
     std::optional<CaptureWorker> worker;
     base::Uuid recording;
     base::Result<io::UdpSocket> sender =
@@ -285,7 +287,7 @@ TEST_F(CaptureTest, LeavesTheStreamsOfOtherRecordingsOpen) {
     ASSERT_TRUE(ports && worker->open_stream(setup(0)));
     worker->close_recording(recording);
     ASSERT_TRUE(wait_for_sealed());
-    EXPECT_EQ(worker->load(clock.now().steady).open_streams, 1U);
+    EXPECT_EQ(worker->load().open_streams, 1U);
     send(*ports, 5, 1, 10);
     sealed.clear();
     worker->close_recording(other.key.recording);
@@ -394,7 +396,7 @@ TEST_F(CaptureTest, RestsFreedPortsAndSaysWhenThereAreNone) {
     worker->close_recording(recording);
     ASSERT_TRUE(wait_for_sealed());
     EXPECT_FALSE(worker->open_stream(setup(1)));  // it rests
-    EXPECT_EQ(worker->load(clock.now().steady).port_pairs_in_use, 0U);
+    EXPECT_EQ(media_ports->counters(clock.now().steady).in_use, 0U);
 }
 
 TEST_F(CaptureTest, PassesOverPortsThatOthersHold) {
@@ -419,7 +421,7 @@ TEST_F(CaptureTest, TellsAGapWhenTheJournalHadNoRoom) {
     for (int i = 0; i < 400; ++i) {
         ASSERT_TRUE(worker->append({.recording = recording, .payload = Bytes(250'000)}));
     }
-    ASSERT_TRUE(wait_for([this] { return worker->load(clock.now().steady).queued_commands == 0; }));
+    ASSERT_TRUE(wait_for([this] { return worker->load().queued_commands == 0; }));
     send(*ports, 1, 1, 50);
     ASSERT_TRUE(wait_for(
         [this] { return newest_stats && newest_stats->streams[0].counters.storage_lost == 50; }));

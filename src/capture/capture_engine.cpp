@@ -1,0 +1,166 @@
+#include "capture/capture_engine.h"
+
+#include <algorithm>
+#include <charconv>
+#include <utility>
+
+#include "capture/limits.h"
+#include "io/thread_name.h"
+#include "journal/committer.h"
+
+namespace earshot::capture {
+
+struct CaptureEngine::Share {
+    JournalNotices notices;
+    base::SystemRandom random;  // the capture thread's
+    journal::Recovery found;
+    std::optional<journal::Journal> journal;
+    std::optional<CaptureWorker> worker;  // none: a journal that an earlier run had more
+    std::jthread committer;
+};
+
+namespace {
+
+// Journals lie in directories named by their worker: 0, 1, ...
+std::size_t count_journals(io::FileSystem& files, const std::string& directory) {
+    std::size_t count = 0;
+    const auto entries = files.list(directory);
+    if (!entries) return 0;
+    for (const io::DirectoryEntry& entry : *entries) {
+        std::size_t worker = 0;
+        const char* const end = entry.name.data() + entry.name.size();
+        const auto read = std::from_chars(entry.name.data(), end, worker);
+        if (entry.is_directory && read.ec == std::errc{} && read.ptr == end && worker < kMaxWorkers)
+            count = std::max(count, worker + 1);
+    }
+    return count;
+}
+
+}  // namespace
+
+CaptureEngine::CaptureEngine(const EngineOptions& options, io::FileSystem& files,
+                             const io::Clock& clock, base::Log& log)
+    : clock_(clock),
+      ports_(options.capture, port_random_),
+      workers_(std::clamp<std::size_t>(options.workers, 1, kMaxWorkers)) {
+    const std::size_t journals = std::max(workers_, count_journals(files, options.journals));
+    for (std::size_t number = 0; number < journals; ++number) {
+        Share& share = *shares_.emplace_back(std::make_unique<Share>());
+        const journal::Options journal{
+            .directories = {io::join_path(options.journals, std::to_string(number))},
+            .worker = static_cast<std::uint16_t>(number),
+            .run_id = options.run_id,
+            .boot_id = options.boot_id};
+        share.found = journal::recover(files, journal.directories);
+        share.journal.emplace(files, journal, share.found, share.notices);
+        if (number < workers_)
+            share.worker.emplace(options.capture, ports_, share.journal->writer(), share.notices,
+                                 clock, share.random, log);
+    }
+}
+
+CaptureEngine::~CaptureEngine() { stop(); }
+
+std::vector<CaptureEngine::Found> CaptureEngine::take_found() {
+    std::vector<Found> found;
+    for (const auto& share : shares_)
+        found.push_back({&*share->journal, std::exchange(share->found, {})});
+    return found;
+}
+
+void CaptureEngine::start(const std::function<void()>& wake) {
+    for (const auto& share : shares_) {
+        share->notices.set_wake(wake);
+        if (share->worker) share->worker->start(wake);
+        share->committer =
+            std::jthread([&journal = *share->journal, this](const std::stop_token& stop) {
+                io::set_thread_name("committer");
+                journal.committer().run(stop, [this] { return clock_.now(); });
+            });
+    }
+}
+
+void CaptureEngine::stop() {
+    for (const auto& share : shares_)
+        if (share->worker) share->worker->request_stop();
+    for (const auto& share : shares_)
+        if (share->worker) share->worker->stop();
+    for (const auto& share : shares_) share->committer.request_stop();
+    for (const auto& share : shares_)
+        if (share->committer.joinable()) share->committer.join();
+}
+
+CaptureWorker& CaptureEngine::worker_of(const base::Uuid& recording) {
+    return *shares_[base::UuidHash{}(recording) % workers_]->worker;
+}
+
+base::Result<Ports, base::Reason> CaptureEngine::open_stream(const StreamSetup& setup) {
+    return worker_of(setup.key.recording).open_stream(setup);
+}
+bool CaptureEngine::update_stream(const StreamKey& key, StreamFormat format) {
+    return worker_of(key.recording).update_stream(key, std::move(format));
+}
+bool CaptureEngine::pause_stream(const StreamKey& key, base::WallTime at) {
+    return worker_of(key.recording).pause_stream(key, at);
+}
+bool CaptureEngine::resume_stream(const StreamKey& key, base::WallTime at) {
+    return worker_of(key.recording).resume_stream(key, at);
+}
+bool CaptureEngine::close_stream(const StreamKey& key) {
+    return worker_of(key.recording).close_stream(key);
+}
+bool CaptureEngine::append(JournalEntry entry) {
+    return worker_of(entry.recording).append(std::move(entry));
+}
+bool CaptureEngine::request_durable(const base::Uuid& recording, std::uint64_t token) {
+    return worker_of(recording).request_durable(token);
+}
+bool CaptureEngine::close_recording(const base::Uuid& recording) {
+    return worker_of(recording).close_recording(recording);
+}
+
+// In turn, so that a busy worker does not keep the others waiting.
+std::optional<Notification> CaptureEngine::poll_notification() {
+    for (std::size_t tries = 0; tries < workers_; ++tries) {
+        Share& share = *shares_[next_poll_];
+        next_poll_ = (next_poll_ + 1) % workers_;
+        auto notification = share.worker->poll_notification();
+        if (!notification) continue;
+        if (auto* sealed = std::get_if<RecordingSealed>(&*notification))
+            sealed->journal = &*share.journal;
+        return notification;
+    }
+    return std::nullopt;
+}
+
+CaptureLoad CaptureEngine::load(base::TimePoint now) const {
+    const MediaPorts::Counters ports = ports_.counters(now);
+    CaptureLoad sum{.port_pairs = ports.pairs,
+                    .port_pairs_in_use = ports.in_use,
+                    .port_pairs_free = ports.free,
+                    .ports = ports.allocator};
+    for (const auto& share : shares_) {
+        if (!share->worker) continue;
+        const CaptureWorker::Load one = share->worker->load();
+        sum.open_streams += one.open_streams;
+        sum.queued_commands = std::max(sum.queued_commands, one.queued_commands);
+        sum.dropped_notifications += one.dropped_notifications;
+    }
+    return sum;
+}
+
+journal::Health CaptureEngine::health() const {
+    journal::Health worst;
+    for (const auto& share : shares_) {
+        journal::Health one = share->journal->health();
+        const std::uint64_t poisoned = worst.poisoned_segments + one.poisoned_segments;
+        // Calls go to all of them, so the fullest decides.
+        const bool is_worse = (worst.ok && !one.ok) ||
+                              (worst.ok == one.ok && one.frames_waiting >= worst.frames_waiting);
+        if (is_worse) worst = std::move(one);
+        worst.poisoned_segments = poisoned;
+    }
+    return worst;
+}
+
+}  // namespace earshot::capture
