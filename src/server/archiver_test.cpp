@@ -3,77 +3,15 @@
 
 #include <gtest/gtest.h>
 
-#include <algorithm>
 #include <cerrno>
-#include <map>
-#include <mutex>
 
 #include "base/text.h"
+#include "catalog/memory_catalog.h"
 #include "journal/journal_test_rig.h"
 #include "objects/directory_store.h"
 
 namespace earshot::server {
 namespace {
-
-class MemoryCatalog : public catalog::Catalog {
-public:
-    bool submit(catalog::Change change, catalog::Committed committed) override {
-        {
-            const std::lock_guard lock(mutex_);
-            ++changes_;
-            for (catalog::Recording& row : change.recordings) rows_[row.id] = std::move(row);
-        }
-        committed(std::nullopt);
-        return true;
-    }
-    base::Result<std::vector<catalog::Recording>, base::Reason> list(
-        const catalog::RecordingQuery&) override {
-        return std::vector<catalog::Recording>{};
-    }
-    base::Result<std::vector<catalog::Attempt>, base::Reason> list_attempts(
-        const catalog::AttemptQuery&) override {
-        return std::vector<catalog::Attempt>{};
-    }
-    base::Result<catalog::Recording, catalog::FindError> find(std::string_view id) override {
-        return find_piece(id);
-    }
-    base::Result<catalog::Recording, catalog::FindError> find_piece(std::string_view id) override {
-        const std::lock_guard lock(mutex_);
-        const auto found = rows_.find(std::string(id));
-        if (found == rows_.end())
-            return catalog::FindError{.kind = catalog::FindError::Kind::NotFound};
-        return found->second;
-    }
-    base::Result<std::vector<catalog::PeerCount>, base::Reason> count_by_peer(
-        base::WallTime) override {
-        return std::vector<catalog::PeerCount>{};
-    }
-    base::Result<std::vector<catalog::Recording>, base::Reason> list_unfinished() override {
-        return std::vector<catalog::Recording>{};
-    }
-    catalog::Health health() const override { return {}; }
-
-    std::size_t finished() const {  // rows of recordings that run no more
-        const std::lock_guard lock(mutex_);
-        return static_cast<std::size_t>(std::count_if(
-            rows_.begin(), rows_.end(),
-            [](const auto& entry) { return entry.second.state != catalog::State::Recording; }));
-    }
-    int changes() const {
-        const std::lock_guard lock(mutex_);
-        return changes_;
-    }
-
-private:
-    mutable std::mutex mutex_;
-    std::map<std::string, catalog::Recording> rows_;
-    int changes_ = 0;
-};
-
-class SilentLog : public base::Log {
-public:
-    void write(base::LogLevel, std::string_view, std::initializer_list<base::LogField>) override {}
-};
 
 class ArchiverTest : public testing::Test {
 protected:
@@ -113,10 +51,10 @@ protected:
     io::FaultyFileSystem disk_;
     journal::Rig rig_{disk_};
     objects::DirectoryStore store_{disk_, "data/recordings"};
-    MemoryCatalog catalogue_;
+    catalog::MemoryCatalog catalogue_;
     archive::SigningKey key_{archive::Ed25519Bytes{1, 2, 3}};
     io::ManualClock clock_;
-    SilentLog log_;
+    base::NullLog log_;
     int stored_ = 0;
 };
 
