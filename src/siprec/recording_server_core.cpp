@@ -510,6 +510,7 @@ void RecordingServerSession::Core::on_bye(base::Now now, sip::TransactionId tran
     if (pending_ != nullptr && pending_->is_in_ack) {
         // Too early (RFC 3261 section 15), and meant: its 2xx has to be acknowledged all the same.
         refuse_in_ack(&**pending_->offer);
+        pending_.reset();  // a row that becomes durable later must not answer it again
         respond(transaction, plain_answer(200));
         return end("peer", {"ended_early", "The client hung up before its offer was answered."});
     }

@@ -199,6 +199,10 @@ TEST_F(SessionStart, AByeThatIsFasterThanOurAckEndsIt) {
     EXPECT_EQ(response().status, 200);
     EXPECT_EQ(end_reason().code, "ended_early");
     EXPECT_THAT(all<SendRequest>(), IsEmpty());
+    actions_.clear();
+    session_->on_row_durable(now_);
+    drain();
+    EXPECT_THAT(actions_, IsEmpty());
 }
 
 TEST_F(SessionStart, NoPortsAreRefusedInTheAck) {
