@@ -69,6 +69,7 @@ std::string make_question(const InviteFacts& facts) {
         .field("call_id", facts.call_id)
         .field("from", facts.from)
         .field("to", facts.to)
+        .field("direction", facts.is_outgoing ? "outgoing" : "incoming")
         .field("peer", facts.peer)
         .field("peer_address", facts.peer_address)
         .field("time", base::to_rfc3339(facts.time));

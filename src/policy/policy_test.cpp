@@ -198,6 +198,27 @@ TEST(Rules, TheFirstThatHoldsWins) {
     EXPECT_EQ(find_rule({}, {}), nullptr);
 }
 
+TEST(Rules, BeforeAnOfferOnlyTheRuleThatWillHoldInAnyCaseIsCertain) {
+    const Rule decline_peer{"peer", {.peers = {"sbc1"}}, {.action = Action::Decline}};
+    const Rule other_peer{"other", {.groups = {"x"}, .peers = {"sbc2"}}, {}};
+    const InviteFacts facts{.from = "sip:earshot@192.0.2.7", .peer = "sbc1"};
+    const auto certain = [&](const std::vector<Rule>& rules) {
+        const Rule* rule = find_certain_rule(rules, facts);
+        return rule != nullptr ? rule->name : std::string();
+    };
+    EXPECT_EQ(certain({}), "");
+    EXPECT_EQ(certain({decline_peer}), "peer");
+    EXPECT_EQ(certain({other_peer, decline_peer}), "peer");  // cannot hold, whatever is offered
+    EXPECT_EQ(certain({{"from", {.from = {"earshot@*"}}, {}}, decline_peer}), "from");
+    // Each of these may hold once the client has offered, and then comes first.
+    for (const Conditions& open :
+         {Conditions{.participants = {"*"}}, Conditions{.numbers = {"*"}},
+          Conditions{.number_prefixes = {"+"}}, Conditions{.groups = {"*"}},
+          Conditions{.session_ids = {"*"}}, Conditions{.headers = {{"X-A", {"*"}}}},
+          Conditions{.groups = {"*"}, .peers = {"sbc1"}}})
+        EXPECT_EQ(certain({{"open", open, {}}, decline_peer}), "");
+}
+
 TEST(Outcome, StreamsAreDeclinedByMediumLabelAndCodec) {
     const InviteFacts facts = facts_of_a_call();
     const auto declined = [&](const StreamPattern& pattern) {
@@ -232,6 +253,8 @@ TEST(Hook, IsAskedWithAllFacts) {
     EXPECT_EQ(question["headers"]["X-Record"], "No-Consent, second");
     EXPECT_EQ(question["streams"][1]["codecs"][0], "H264");
     EXPECT_EQ(question["group"], "inbound");
+    EXPECT_EQ(question["direction"], "incoming");
+    EXPECT_EQ(nlohmann::json::parse(make_question({.is_outgoing = true}))["direction"], "outgoing");
 }
 
 TEST(Hook, AnswersTheSameActionsAsRules) {

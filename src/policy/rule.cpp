@@ -75,6 +75,23 @@ bool is_its_time(const Conditions& conditions, base::WallTime time) {
                        [&](const TimeWindow& window) { return window.contains(minute); });
 }
 
+// The conditions on what is known before the client has said anything.
+bool matches_envelope(const Conditions& conditions, const InviteFacts& facts) {
+    const auto is_any_or = [](const Patterns& patterns, bool holds) {
+        return patterns.empty() || holds;
+    };
+    return is_any_or(conditions.peers, any_matches(conditions.peers, facts.peer)) &&
+           is_any_or(conditions.from, any_matches_address(conditions.from, facts.from)) &&
+           is_any_or(conditions.to, any_matches_address(conditions.to, facts.to)) &&
+           is_its_time(conditions, facts.time);
+}
+
+bool has_further_conditions(const Conditions& conditions) {
+    return !conditions.participants.empty() || !conditions.numbers.empty() ||
+           !conditions.number_prefixes.empty() || !conditions.groups.empty() ||
+           !conditions.session_ids.empty() || !conditions.headers.empty();
+}
+
 }  // namespace
 
 std::string_view to_string(Action action) { return kActions[static_cast<std::size_t>(action)]; }
@@ -109,16 +126,10 @@ Outcome resolve(Outcome outcome, const InviteFacts& facts) {
 }
 
 bool matches(const Conditions& conditions, const InviteFacts& facts) {
-    const auto is_any_or = [](const Patterns& patterns, bool holds) {
-        return patterns.empty() || holds;
-    };
-    return is_any_or(conditions.peers, any_matches(conditions.peers, facts.peer)) &&
-           is_any_or(conditions.groups, any_matches(conditions.groups, facts.group)) &&
-           is_any_or(conditions.from, any_matches_address(conditions.from, facts.from)) &&
-           is_any_or(conditions.to, any_matches_address(conditions.to, facts.to)) &&
-           is_its_time(conditions, facts.time) && has_session(conditions.session_ids, facts) &&
-           has_headers(conditions, facts) && has_participant(conditions.participants, facts) &&
-           has_number(conditions, facts);
+    return matches_envelope(conditions, facts) &&
+           (conditions.groups.empty() || any_matches(conditions.groups, facts.group)) &&
+           has_session(conditions.session_ids, facts) && has_headers(conditions, facts) &&
+           has_participant(conditions.participants, facts) && has_number(conditions, facts);
 }
 
 const Rule* find_rule(std::span<const Rule> rules, const InviteFacts& facts) {
@@ -126,6 +137,14 @@ const Rule* find_rule(std::span<const Rule> rules, const InviteFacts& facts) {
         return matches(rule.conditions, facts);
     });
     return found == rules.end() ? nullptr : &*found;
+}
+
+const Rule* find_certain_rule(std::span<const Rule> rules, const InviteFacts& facts) {
+    const auto first = std::find_if(rules.begin(), rules.end(), [&](const Rule& rule) {
+        return matches_envelope(rule.conditions, facts);
+    });
+    if (first == rules.end() || has_further_conditions(first->conditions)) return nullptr;
+    return &*first;
 }
 
 }  // namespace earshot::policy

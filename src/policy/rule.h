@@ -40,6 +40,7 @@ struct InviteFacts {
     std::vector<std::pair<std::string, std::string>> headers{};  // those that are not SIP's own
     std::vector<OfferedStream> streams{};                        // those that could be recorded
     base::WallTime time{};
+    bool is_outgoing = false;  // the INVITE is ours, and these are of the client's answer
 };
 
 enum class Action { Record, Decline, Inactive, Streams };
@@ -99,5 +100,8 @@ struct Rule {
 bool matches(const Conditions& conditions, const InviteFacts& facts);
 // Borrowed from `rules`; null when none holds.
 const Rule* find_rule(std::span<const Rule> rules, const InviteFacts& facts);
+// The same for an INVITE of ours, before the client has told more than peer, from, to and time: the
+// rule that will hold whatever it tells; null also when that cannot be said yet.
+const Rule* find_certain_rule(std::span<const Rule> rules, const InviteFacts& facts);
 
 }  // namespace earshot::policy
