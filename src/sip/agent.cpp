@@ -139,6 +139,7 @@ void Agent::Core::end(base::TimePoint now, Dialog& dialog) {
     if (dialog.flow.connection != 0) {
         connection_users_.erase({dialog.flow.connection, token_of(dialog.id)});
     }
+    authenticated_.erase(dialog.id.value);
     dialog_keys_.erase(dialog_key(dialog.call_id, dialog.local_tag, dialog.remote_tag));
     actions_.emplace_back(DialogEnded{dialog.id});
     dialogs_.erase(dialog.id.value);
@@ -309,6 +310,9 @@ base::Result<base::Done> Agent::cancel(base::TimePoint now, TransactionId invite
 base::Result<base::Done> Agent::ack(base::TimePoint now, DialogId dialog,
                                     const RequestSpec& request) {
     return core_->ack(now, dialog, request);
+}
+void Agent::authenticate_as(DialogId dialog, const Credentials& credentials) {
+    core_->authenticate_as(dialog, credentials);
 }
 void Agent::end_dialog(base::TimePoint now, DialogId dialog) { core_->end_dialog(now, dialog); }
 void Agent::send_held_byes(base::TimePoint now) { core_->send_held_byes(now); }

@@ -26,6 +26,8 @@
 
 namespace earshot::sip {
 
+struct Credentials;  // digest.h
+
 // Numbers of transactions and dialogs: never reused within an Agent, 0 is "none".
 struct TransactionId {
     std::uint64_t value = 0;
@@ -292,6 +294,9 @@ public:
     base::Result<base::Done> cancel(base::TimePoint now, TransactionId invite);
     // The ACK to the last 2xx of the dialog; kept to be sent again with each repeated 2xx.
     base::Result<base::Done> ack(base::TimePoint now, DialogId dialog, const RequestSpec& request);
+    // A request of this dialog that is challenged (401, 407) is sent once more with these, before
+    // the TU sees an answer (RFC 3261 §22.2).
+    void authenticate_as(DialogId dialog, const Credentials& credentials);
     // Forgets the dialog without a word to the peer; nothing to do after BYE.
     void end_dialog(base::TimePoint now, DialogId dialog);
     // The process is about to end: better a BYE too early than none.

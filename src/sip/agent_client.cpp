@@ -18,6 +18,8 @@ constexpr int kServiceUnavailable = 503;  // RFC 3263 §4.3: the next target, pl
 
 bool is_sendable(Method method) { return method != Method::Ack && method != Method::Cancel; }
 
+bool is_challenge(int status) { return status == 401 || status == 407; }
+
 bool is_success(int status) { return status >= 200 && status < 300; }
 
 // From or To of a new dialog: in brackets, so that parameters of the URI stay the URI's (§20).
@@ -148,7 +150,13 @@ Transaction& Agent::Core::start_in_dialog(base::TimePoint now, const Dialog& dia
     set_via(head, flow);
     auto bytes = std::make_shared<const std::string>(write_request(
         head, spec, needs_contact(spec.method) ? contact(flow) : "", config_.product));
-    return add_client(now, flow, std::move(head), std::move(bytes), dialog.id);
+    std::unique_ptr<Delivery> again;
+    if (authenticated_.count(dialog.id.value) != 0)
+        again = std::make_unique<Delivery>(
+            Delivery{.head = head, .spec = spec, .targets = {}, .current = {}});
+    Transaction& placed = add_client(now, flow, std::move(head), std::move(bytes), dialog.id);
+    placed.delivery = std::move(again);
+    return placed;
 }
 
 Transaction& Agent::Core::send_in_dialog(base::TimePoint now, Dialog& dialog,
@@ -231,8 +239,13 @@ base::Result<base::Done> Agent::Core::ack(base::TimePoint /*now*/, DialogId id,
     RequestHead head = dialog->request_head(to_string(Method::Ack));
     head.cseq = *dialog->ack_due;
     set_via(head, flow);
+    RequestSpec whole = spec;
+    // §22.1: an ACK cannot be challenged, so it repeats the credentials of its INVITE.
+    if (const auto known = authenticated_.find(id.value); known != authenticated_.end())
+        whole.headers.insert(whole.headers.end(), known->second.of_invite.begin(),
+                             known->second.of_invite.end());
     dialog->ack =
-        std::make_shared<const std::string>(write_request(head, spec, "", config_.product));
+        std::make_shared<const std::string>(write_request(head, whole, "", config_.product));
     dialog->ack_flow = flow;
     dialog->ack_cseq = head.cseq;
     dialog->ack_due.reset();
@@ -252,6 +265,7 @@ void Agent::Core::on_response(base::TimePoint now, const Flow& flow, Message&& m
     const int status = message.status();
     const Step step = std::get<NonInviteClient>(transaction.machine).on_response(now, status);
     if (step.to_tu && status == kServiceUnavailable && fails_over(now, transaction)) return;
+    if (step.to_tu && is_challenge(status) && answers_challenge(now, transaction, message)) return;
     if (step.to_tu) keep_target(transaction);
     if (step.to_tu && !transaction.is_hidden) {
         Dialog* dialog = find(transaction.dialog);
@@ -294,6 +308,7 @@ void Agent::Core::on_invite_response(base::TimePoint now, const Flow& flow,
         return;
     }
     if (status == kServiceUnavailable && fails_over(now, transaction)) return;
+    if (is_challenge(status) && answers_challenge(now, transaction, message)) return;
     keep_target(transaction);
     ClientInvite::Fork* fork = fork_of(flow, transaction, message);
     const bool names_none = status == 100 || status >= 300;  // about the INVITE, not a fork

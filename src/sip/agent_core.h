@@ -11,6 +11,7 @@
 #include "sip/agent.h"
 #include "sip/builder.h"
 #include "sip/dialog.h"
+#include "sip/digest.h"
 #include "sip/key_hash.h"
 #include "sip/quarantine.h"
 #include "sip/slot_table.h"
@@ -34,11 +35,12 @@ struct ClientInvite {
     bool is_cancel_sent = false;
 };
 
-// A request of ours whose place has to be found (RFC 3263): what it is written from, for each
-// target anew.
+// A request of ours that may be sent more than once: what it is written from, for each target
+// (RFC 3263) and for the answer to a challenge anew.
 struct Delivery {
     RequestHead head{};
     RequestSpec spec{};
+    bool is_authenticated = false;
     TransportFailed::Lookup lookup = TransportFailed::Lookup::Fine;
     std::vector<Target> targets{};    // not tried yet, the next one first
     std::optional<Target> current{};  // none: unlocated, or the flow of the dialog
@@ -89,6 +91,7 @@ public:
                                              const RequestSpec& spec);
     base::Result<base::Done> cancel(base::TimePoint now, TransactionId id);
     base::Result<base::Done> ack(base::TimePoint now, DialogId id, const RequestSpec& spec);
+    void authenticate_as(DialogId id, const Credentials& credentials);
     void end_dialog(base::TimePoint now, DialogId id);
     void send_held_byes(base::TimePoint now);
 
@@ -166,6 +169,7 @@ private:
     bool try_next_target(base::TimePoint now, Transaction& transaction);
     void start_client(base::TimePoint now, Transaction& transaction, const Flow& flow);
     bool fails_over(base::TimePoint now, Transaction& transaction);
+    bool answers_challenge(base::TimePoint now, Transaction& transaction, const Message& response);
     void keep_target(const Transaction& transaction);
 
     AgentConfig config_;
@@ -179,6 +183,12 @@ private:
     std::unordered_map<Key, std::uint64_t, KeyHash> dialog_keys_;
     std::unordered_set<Key, KeyHash> merge_keys_;
     std::set<std::pair<std::uint64_t, std::uint64_t>> connection_users_;  // connection, token
+    // Of the few dialogs whose peer asks for them, so that the others stay small.
+    struct Authenticated {
+        Credentials credentials{};
+        std::vector<ExtraHeader> of_invite{};  // given with the last INVITE: its ACK repeats them
+    };
+    std::unordered_map<std::uint64_t, Authenticated> authenticated_;  // by DialogId
     std::set<std::uint64_t> locating_;  // TransactionId: these wait for on_located()
     bool stops_locating_ = false;
     Quarantine quarantine_;

@@ -8,6 +8,12 @@
 
 namespace earshot::sip {
 
+namespace {
+
+constexpr std::size_t kCnonceBytes = 12;
+
+}  // namespace
+
 // Waits for on_located(). A DNS server that is silent, or answers little by little, must not hold
 // up a dialog: while our re-INVITE waits the peer's own is refused, and a BYE has to leave.
 Transaction& Agent::Core::locate(base::TimePoint now, RequestHead head, RequestSpec spec,
@@ -110,6 +116,34 @@ bool Agent::Core::fails_over(base::TimePoint now, Transaction& transaction) {
     if (invite != nullptr && (invite->is_cancel_wanted || invite->is_cancel_sent)) return false;
     if (invite != nullptr && !invite->is_reinvite && !invite->forks.empty()) return false;
     return try_next_target(now, transaction);
+}
+
+void Agent::Core::authenticate_as(DialogId id, const Credentials& credentials) {
+    if (find(id) != nullptr && !credentials.username.empty())
+        authenticated_[id.value] = {credentials, {}};
+}
+
+// Once: who challenges the answer again does not take these credentials.
+bool Agent::Core::answers_challenge(base::TimePoint now, Transaction& transaction,
+                                    const Message& response) {
+    Delivery* delivery = transaction.delivery.get();
+    Dialog* dialog = find(transaction.dialog);
+    const auto known = authenticated_.find(transaction.dialog.value);
+    if (known == authenticated_.end() || dialog == nullptr || delivery == nullptr ||
+        delivery->is_authenticated)
+        return false;
+    const ClientInvite* invite = transaction.invite.get();
+    if (invite != nullptr && (invite->is_cancel_wanted || invite->is_cancel_sent)) return false;
+    auto header = answer_challenge(response, known->second.credentials, delivery->head.method,
+                                   delivery->head.uri, random_.token(kCnonceBytes));
+    if (!header) return false;
+    delivery->is_authenticated = true;
+    if (invite != nullptr) known->second.of_invite = {*header};
+    delivery->spec.headers.push_back(*std::move(header));
+    delivery->head.cseq = ++dialog->local_cseq;
+    transaction.cseq = delivery->head.cseq;
+    start_client(now, transaction, Flow(transaction.flow));
+    return true;
 }
 
 // Somebody answered there: what follows in the dialog (the ACK, if nothing else) goes there, too.

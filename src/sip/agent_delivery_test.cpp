@@ -3,6 +3,7 @@
 
 #include "sip/agent_fixture.h"
 #include "sip/agent_limits.h"
+#include "sip/digest.h"
 #include "sip/quarantine.h"
 
 namespace earshot::sip {
@@ -303,6 +304,91 @@ TEST_F(AgentNamedPeer, ADialogThatEndsMeanwhileLeavesNothing) {
     agent.on_located(now, id, {});
     drain();
     EXPECT_EQ(agent.transaction_count(), before);
+}
+
+// A peer that asks for a password in the dialog (RFC 3261 §22.2), whatever it is asked.
+class AgentChallenged : public AgentNamedPeer {
+protected:
+    void challenge(const std::string& more = {}) {
+        answer(401,
+               "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"" + more + "\r\n");
+    }
+    std::string credentials_of(const Message& message) const {
+        return std::string(message.find(HeaderId::Authorization).value_or(""));
+    }
+    void establish_with_credentials() {
+        establish();
+        agent.authenticate_as(dialog_, {.username = "us", .password = "rose"});
+        agent.stop_locating(now);  // its name is not the matter here
+    }
+    TransactionId ask_in_dialog(const std::string& method) {
+        const auto id = agent.send_request(now, dialog_, {.method = method});
+        EXPECT_TRUE(id);
+        drain();
+        return *id;
+    }
+};
+
+TEST_F(AgentChallenged, GetsTheRequestOnceMoreWithCredentials) {
+    establish_with_credentials();
+    const TransactionId id = ask_in_dialog("UPDATE");
+    const std::uint32_t cseq = sent.back().message.cseq().number;
+    challenge();
+    EXPECT_THAT(heard, IsEmpty());
+    ASSERT_EQ(sent.size(), 2U);
+    EXPECT_EQ(sent[1].message.cseq().number, cseq + 1);
+    EXPECT_NE(sent[1].message.top_via().branch(), sent[0].message.top_via().branch());
+    const auto given = parse_digest_answer(credentials_of(sent[1].message));
+    ASSERT_TRUE(given);
+    EXPECT_EQ(given->username, "us");
+    EXPECT_EQ(given->response, digest_response(*given, "rose", "UPDATE"));
+    answer(200);
+    EXPECT_EQ(take_heard<ResponseArrived>().transaction, id);
+}
+
+TEST_F(AgentChallenged, AnAckRepeatsTheCredentialsOfItsInvite) {
+    establish_with_credentials();
+    ask_in_dialog("INVITE");
+    challenge();
+    EXPECT_FALSE(agent.send_request(now, dialog_, {.method = "INVITE"}));  // still the same one
+    answer(200, "Contact: <sip:src@src.example.com>\r\n");
+    EXPECT_EQ(take_heard<ResponseArrived>().message.status(), 200);
+    const std::string given = credentials_of(sent.back().message);
+    sent.clear();
+    EXPECT_TRUE(agent.ack(now, dialog_, {}));
+    drain();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(credentials_of(sent[0].message), given);
+}
+
+TEST_F(AgentChallenged, AByeEndsTheDialogOnlyWithItsLastAnswer) {
+    establish_with_credentials();
+    ask_in_dialog("BYE");
+    challenge();
+    EXPECT_TRUE(agent.find_dialog(dialog_));
+    EXPECT_EQ(sent.back().message.method(), Method::Bye);
+    answer(200);
+    EXPECT_FALSE(agent.find_dialog(dialog_));
+}
+
+TEST_F(AgentChallenged, WrongOrUnknownCredentialsAreTheTus) {
+    establish_with_credentials();
+    ask_in_dialog("UPDATE");
+    challenge();
+    challenge(", stale=true");
+    EXPECT_EQ(take_heard<ResponseArrived>().message.status(), 401);
+    ask_in_dialog("UPDATE");
+    answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n");
+    EXPECT_EQ(take_heard<ResponseArrived>().message.status(), 401);
+}
+
+TEST_F(AgentChallenged, IsAsBeforeWithoutCredentials) {
+    establish();
+    agent.stop_locating(now);
+    ask_in_dialog("UPDATE");
+    challenge();
+    EXPECT_EQ(take_heard<ResponseArrived>().message.status(), 401);
+    EXPECT_EQ(sent.size(), 1U);
 }
 
 TEST(Quarantine, HoldsNoMoreThanItsLimit) {

@@ -4,6 +4,7 @@
 
 #include "base/random.h"
 #include "sip/agent.h"
+#include "sip/digest.h"
 #include "sip/parser.h"
 
 namespace {
@@ -147,6 +148,7 @@ private:
             } else if (const auto* request = std::get_if<RequestArrived>(&*action)) {
                 requests_.push_back(request->transaction);
             } else if (const auto* locate = std::get_if<LocateTarget>(&*action)) {
+                if (++located_ % 3 == 0) continue;  // a silent DNS server
                 agent_.on_located(now_, locate->transaction,
                                   {{Transport::Udp, *base::parse_net_address("192.0.2.9:5060")},
                                    {Transport::Tcp, *base::parse_net_address("192.0.2.8:5060")}});
@@ -159,7 +161,10 @@ private:
     void check(const SendBytes& send) {
         const ParsedMessage parsed = parse_message(std::string_view(*send.bytes));
         if (parsed.verdict != Verdict::Good) return;  // echoes of what was refused may be odd
-        if (send.dialog) dialogs_.push_back(send.dialog);
+        if (send.dialog) {
+            dialogs_.push_back(send.dialog);
+            agent_.authenticate_as(send.dialog, {.username = "us", .password = "rose"});
+        }
         call_id_ = parsed.message.call_id();
         branch_ = parsed.message.top_via().branch();
         tag_ = parsed.message.is_request() ? parsed.message.from_tag() : parsed.message.to_tag();
@@ -172,6 +177,7 @@ private:
     std::vector<TransactionId> requests_;
     std::vector<DialogId> dialogs_;
     TransactionId ours_;
+    std::size_t located_ = 0;
     std::string tag_;
     std::string branch_;
     std::string call_id_;
