@@ -320,10 +320,10 @@ void Signalling::finish(Call& call) {
     catalog::Attempt attempt = std::move(call.attempt);
     if (end.accepted)
         attempt.outcome = "recorded";
-    else if (call.is_ours)
-        attempt.outcome = outcome_of_start(attempt.sip_status, end.reason);
     else if (call.is_declined)
         attempt.outcome = "declined";
+    else if (call.is_ours)
+        attempt.outcome = outcome_of_start(attempt.sip_status, end.reason);
     else if (attempt.sip_status == 487)
         attempt.outcome = "cancelled";
     else

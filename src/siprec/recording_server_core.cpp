@@ -140,6 +140,10 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
     }
     begin(now, facts, invite, body, found);
     if (!asks_policy_) return start_recording(now);
+    ask_policy(std::move(facts));
+}
+
+void RecordingServerSession::Core::ask_policy(RowFacts facts) {
     held_ = std::make_unique<std::vector<Action>>(std::exchange(actions_, {}));
     Decide question{.facts = std::move(facts), .streams = {}};
     if (pending_->offer) question.streams = MediaLines::offered_streams(**pending_->offer);
@@ -179,15 +183,15 @@ void RecordingServerSession::Core::begin(base::Now now, RowFacts& facts,
     pending_->header_parties = header_parties(message);
 }
 
-// Nothing has been opened or answered yet: a 100 has gone, and a CANCEL may have come.
+// Nothing has been opened or answered yet: a 100 has gone, and a CANCEL may have come. The 2xx to
+// our own INVITE waits for its ACK.
 void RecordingServerSession::Core::on_decision(base::Now now, Ruling ruling) {
     if (held_ == nullptr || pending_ == nullptr) return;
     if (ruling.kind == Ruling::Kind::Decline) {
         create_held_row();
-        const sip::TransactionId invite = pending_->transaction;
-        pending_.reset();
-        refuse(invite, plain_answer(ruling.status, std::move(ruling.phrase)),
-               std::move(ruling.reason));
+        give_up_pending(plain_answer(ruling.status, std::move(ruling.phrase)));
+        state_ = State::Ended;
+        actions_.emplace_back(End{false, std::move(ruling.reason)});
         return;
     }
     for (Action& action : *held_) actions_.push_back(std::move(action));
@@ -231,7 +235,7 @@ void RecordingServerSession::Core::give_up_pending(sip::ResponseSpec response) {
     if (request == nullptr) return;
     if (!request->is_in_ack) return respond(request->transaction, std::move(response));
     refuse_in_ack(&**request->offer);
-    send_bye();
+    send_bye(response.status);
 }
 
 void RecordingServerSession::Core::on_stream_opened(base::Now now, std::uint16_t stream,
@@ -578,9 +582,11 @@ void RecordingServerSession::Core::stop(base::Now /*now*/, base::Reason reason) 
     end("local", std::move(reason));
 }
 
-void RecordingServerSession::Core::send_bye() {
+// `cause`: the status by which an INVITE would have been refused (RFC 3326); 0: none.
+void RecordingServerSession::Core::send_bye(int cause) {
     sip::RequestSpec bye;
     bye.method = "BYE";
+    if (cause != 0) bye.headers.push_back({"Reason", "SIP;cause=" + std::to_string(cause)});
     actions_.emplace_back(SendRequest{std::move(bye)});
 }
 

@@ -34,6 +34,7 @@ public:
     void on_invite(base::Now now, sip::TransactionId transaction, const base::NetAddress& peer,
                    const sip::Message& invite);
     void start(base::Now now, StartRequest request);
+    void retarget(const base::NetAddress& peer, RecordingServerConfig config);
     void on_decision(base::Now now, Ruling ruling);
     void on_row_durable(base::Now now);
     void on_row_failed(base::Now now, base::Reason reason);
@@ -47,7 +48,7 @@ public:
     void on_response(base::Now now, const sip::Message& response,
                      std::optional<std::chrono::milliseconds> retry_after);
     void on_request_timed_out(base::Now now);
-    void on_request_not_sent(base::Now now);
+    void on_request_not_sent(base::Now now, base::Reason why);
     void on_dialog_lost(base::Now now, base::Reason reason);
     void stop(base::Now now, base::Reason reason);
     bool pause(base::Now now, const ControlRequest& request);
@@ -119,8 +120,10 @@ private:
                                                   base::Reason& reason) const;
     void begin(base::Now now, RowFacts& facts, const sip::Message& message, const RequestBody& body,
                const std::vector<FoundLeniency>& found);
+    void ask_policy(RowFacts facts);
     void start_recording(base::Now now);
-    // Answers what is pending, though not as it wished: `response`, or an ACK and BYE.
+    // Answers what is pending, though not as it wished: `response`, or an ACK and a BYE that tells
+    // its status.
     void give_up_pending(sip::ResponseSpec response);
     // What is bent to take this request; `marks` only of the initial INVITE.
     std::vector<FoundLeniency> find_all_leniencies(const sip::Message& request,
@@ -154,7 +157,7 @@ private:
     void refuse(sip::TransactionId transaction, sip::ResponseSpec response, base::Reason reason);
     // Closes what is open, tells who ended it, and is the last thing that happens.
     void end(std::string_view by, base::Reason reason);
-    void send_bye();
+    void send_bye(int cause = 0);
 
     // ---- recording_server_requests.cpp
     bool is_busy() const;

@@ -167,10 +167,12 @@ void RecordingServerSession::Core::on_request_timed_out(base::Now /*now*/) {
     }
 }
 
-void RecordingServerSession::Core::on_request_not_sent(base::Now now) {
+void RecordingServerSession::Core::on_request_not_sent(base::Now now, base::Reason why) {
     is_offering_ = false;
-    if (state_ == State::Inviting)
-        return end("local", {"unreachable", "The INVITE could not be sent to the client."});
+    if (state_ == State::Inviting) {
+        if (why.code.empty()) why = {"unreachable", "The INVITE could not be sent to the client."};
+        return end("local", std::move(why));
+    }
     if (state_ != State::Established) return;
     const Asked asked = std::exchange(asked_, Asked::Nothing);
     if (asked == Asked::Snapshot) tell_refused(asked, 503);

@@ -16,6 +16,9 @@ void RecordingServerSession::on_invite(base::Now now, sip::TransactionId transac
 void RecordingServerSession::start(base::Now now, StartRequest request) {
     core_->start(now, std::move(request));
 }
+void RecordingServerSession::retarget(const base::NetAddress& peer, RecordingServerConfig config) {
+    core_->retarget(peer, config);
+}
 void RecordingServerSession::on_decision(base::Now now, Ruling ruling) {
     core_->on_decision(now, std::move(ruling));
 }
@@ -48,7 +51,9 @@ void RecordingServerSession::on_response(base::Now now, const sip::Message& resp
 void RecordingServerSession::on_request_timed_out(base::Now now) {
     core_->on_request_timed_out(now);
 }
-void RecordingServerSession::on_request_not_sent(base::Now now) { core_->on_request_not_sent(now); }
+void RecordingServerSession::on_request_not_sent(base::Now now, base::Reason why) {
+    core_->on_request_not_sent(now, std::move(why));
+}
 void RecordingServerSession::on_dialog_lost(base::Now now, base::Reason reason) {
     core_->on_dialog_lost(now, std::move(reason));
 }

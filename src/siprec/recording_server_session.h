@@ -16,7 +16,8 @@
 //   start               -> SendInvite
 //   on_response (2xx)   -> CreateRow and so on as above, Acknowledge in place of Respond
 //
-// With config.asks_policy the first thing is Decide, and nothing else happens until on_decision().
+// With config.asks_policy the first thing is Decide, of our INVITE once the client has offered; and
+// nothing else happens until on_decision().
 //
 // Actions on media (Open, Update, Pause, Resume, Close) take effect before a Respond that follows
 // them is sent: ports are open before the 200 leaves (interop section 1 point 5).
@@ -212,6 +213,9 @@ public:
                    const sip::Message& invite);
     // Our INVITE in place of the peer's.
     void start(base::Now now, StartRequest request);
+    // It goes to another address than thought: its name leads there, or a redirection. With what is
+    // configured for the client there; before its 2xx only.
+    void retarget(const base::NetAddress& peer, RecordingServerConfig config);
     // The answer to Decide; one that comes after the INVITE was cancelled changes nothing.
     void on_decision(base::Now now, Ruling ruling);
     void on_row_durable(base::Now now);
@@ -231,8 +235,10 @@ public:
     void on_response(base::Now now, const sip::Message& response,
                      std::optional<std::chrono::milliseconds> retry_after = std::nullopt);
     void on_request_timed_out(base::Now now);  // as good as a 408
-    void on_request_not_sent(base::Now now);
-    // The dialog is gone without a BYE (its flow or its BYE is lost): everything is closed.
+    // `why`: of an INVITE that begins the session, where more is known than that it did not go.
+    void on_request_not_sent(base::Now now, base::Reason why = {});
+    // The dialog is gone without a BYE (its flow or its BYE is lost), or our INVITE will make none:
+    // everything is closed.
     void on_dialog_lost(base::Now now, base::Reason reason);
     // Our side ends it: BYE when established, 503 while still answering, CANCEL while asking.
     void stop(base::Now now, base::Reason reason);

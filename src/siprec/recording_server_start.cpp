@@ -18,10 +18,8 @@ base::Reason refusal_of(const sip::Message& response) {
     const std::string status = std::to_string(response.status());
     const std::string answer =
         "The client answered " + status + " " + base::to_valid_utf8(response.reason());
-    if (response.status() < 400) {
+    if (response.status() < 400) {  // one that the caller does not follow
         const auto contact = response.find(sip::HeaderId::Contact);
-        // Not followed: an operator named this client, and media is taken only from where it is
-        // known.
         return {"redirected", answer + ": it wants to be asked at " +
                                   base::to_valid_utf8(contact.value_or("?")) + "."};
     }
@@ -29,6 +27,10 @@ base::Reason refusal_of(const sip::Message& response) {
     return {"refused_by_client",
             answer + (warning ? ": " + base::to_valid_utf8(*warning) : std::string{"."})};
 }
+
+// Neither media nor the o= of a session that brings them later (P-110): a text that begins like SDP
+// and is none. An INVITE may be so lenient; here nobody would ever send what to record.
+bool is_empty(const sdp::SessionDescription& offer) { return offer.media.empty() && !offer.origin; }
 
 }  // namespace
 
@@ -46,15 +48,22 @@ void RecordingServerSession::Core::start(base::Now now, StartRequest request) {
     actions_.emplace_back(std::move(invite));
 }
 
+void RecordingServerSession::Core::retarget(const base::NetAddress& peer,
+                                            RecordingServerConfig config) {
+    if (state_ != State::Inviting) return;
+    peer_ = peer;
+    config_ = config;
+}
+
 void RecordingServerSession::Core::on_start_response(base::Now now, const sip::Message& response) {
     if (response.status() < 200) return;
     if (response.status() >= 300) return end("peer", refusal_of(response));
     const RequestBody body = read_body(response);
     Offer offer = parse_offer(body);
-    if (!offer) {
-        return give_up_start(nullptr, {"no_offer", "The client's 2xx carried no SDP."});
-    }
-    if (body.is_unreadable || !*offer)
+    if (body.is_unreadable)
+        return give_up_start(nullptr, {"bad_body", "The body of the client's 2xx cannot be read."});
+    if (!offer) return give_up_start(nullptr, {"no_offer", "The client's 2xx carried no SDP."});
+    if (!*offer || is_empty(***offer))
         return give_up_start(nullptr, {"bad_sdp", "The SDP of the client's 2xx cannot be read."});
     if (!MediaLines::is_acceptable(***offer)) {
         return give_up_start(
@@ -70,6 +79,7 @@ void RecordingServerSession::Core::on_start_response(base::Now now, const sip::M
     facts.call_id = response.call_id();
     facts.from = inviting->request.from;
     facts.to = inviting->request.to;
+    facts.headers = foreign_headers(response);
     if (!inviting->request.call.empty())
         facts.headers.emplace_back("Target-Dialog", inviting->request.call);
     std::vector<FoundLeniency> found = find_all_leniencies(response, nullptr, body, offer);
@@ -78,7 +88,8 @@ void RecordingServerSession::Core::on_start_response(base::Now now, const sip::M
     pending_->offer.emplace(*std::move(*offer));
     begin(now, facts, response, body, found);
     tell_control("recording_requested", inviting->request.by);
-    start_recording(now);
+    if (!asks_policy_) return start_recording(now);
+    ask_policy(std::move(facts));
 }
 
 // RFC 3261 section 13.2.2.4: what cannot be taken is answered all the same, and then ended.

@@ -243,5 +243,154 @@ TEST_F(SessionStart, AClientWithoutItsFeatureTagIsTakenAndTold) {
     EXPECT_EQ(count("sip_leniency"), 1U);
 }
 
+// ---- rules and the decision hook --------------------------------------------------------------
+
+class SessionStartPolicy : public SessionStart {
+protected:
+    SessionStartPolicy() { config_.asks_policy = true; }
+    void decide(const Ruling& ruling) {
+        actions_.clear();
+        session_->on_decision(now_, ruling);
+        drain();
+    }
+};
+
+TEST_F(SessionStartPolicy, P42_TheClientsOfferIsPutToThePolicyBeforeItIsAnswered) {
+    start();
+    EXPECT_THAT(all<Decide>(), IsEmpty());  // nothing is known of the call yet
+    respond("200 OK", "Content-Type: application/sdp\nX-Department: sales\n", kOffer);
+    ASSERT_EQ(actions_.size(), 1U);
+    const Decide question = all<Decide>().at(0);
+    EXPECT_EQ(question.facts.from, "<sip:earshot@192.0.2.80>");
+    ASSERT_EQ(question.facts.headers.size(), 2U);
+    EXPECT_EQ(question.facts.headers[0].first, "X-Department");
+    ASSERT_EQ(question.streams.size(), 1U);
+    EXPECT_EQ(question.streams[0].label, "1");
+    Ruling ruling;
+    ruling.event = make_event("policy_decision", kNoStream);
+    decide(ruling);
+    EXPECT_TRUE(session_->is_established());
+    EXPECT_THAT(acknowledgement().request.body, HasSubstr("a=recvonly"));
+    EXPECT_EQ(count("recording_requested"), 1U);
+    EXPECT_EQ(count("policy_decision"), 1U);
+}
+
+TEST_F(SessionStartPolicy, ADeclineRefusesEveryLineInTheAckAndSaysBye) {
+    start();
+    accept();
+    Ruling ruling;
+    ruling.kind = Ruling::Kind::Decline;
+    ruling.reason = {"declined_by_rule", "The rule \"x\" declines it."};
+    decide(ruling);
+    EXPECT_THAT(acknowledgement().request.body, HasSubstr("m=audio 0 "));
+    expect_bye();
+    const auto headers = all<SendRequest>().front().request.headers;
+    ASSERT_EQ(headers.size(), 1U);
+    EXPECT_EQ(headers[0].name + ": " + headers[0].value, "Reason: SIP;cause=603");
+    EXPECT_EQ(end_reason().code, "declined_by_rule");
+    EXPECT_EQ(all<CreateRow>().size(), 1U);
+    EXPECT_THAT(all<OpenStream>(), IsEmpty());
+    EXPECT_THAT(all<Respond>(), IsEmpty());
+}
+
+TEST_F(SessionStartPolicy, InactiveIsTheAnswerUntilItsTimeIsOver) {
+    start();
+    accept();
+    Ruling ruling;
+    ruling.kind = Ruling::Kind::Inactive;
+    ruling.release_after = 5s;
+    decide(ruling);
+    EXPECT_THAT(acknowledgement().request.body, HasSubstr("a=inactive"));
+    EXPECT_TRUE(session_->is_withheld());
+    wait(5s);
+    ASSERT_EQ(all<SendRequest>().size(), 1U);
+    EXPECT_EQ(all<SendRequest>()[0].request.method, "INVITE");
+    EXPECT_THAT(all<SendRequest>()[0].request.body, HasSubstr("a=recvonly"));
+}
+
+TEST_F(SessionStartPolicy, P43_SingleStreamsGetPortZero) {
+    start();
+    respond("200 OK", "Content-Type: application/sdp\n",
+            std::string{kOffer} +
+                "m=video 40002 RTP/AVP 96\na=rtpmap:96 H264/90000\n"
+                "a=sendonly\na=label:2\n");
+    Ruling ruling;
+    ruling.declines = [](const OfferedStream& stream) { return stream.media == "video"; };
+    decide(ruling);
+    EXPECT_THAT(acknowledgement().request.body, HasSubstr("m=audio 10000 "));
+    EXPECT_THAT(acknowledgement().request.body, HasSubstr("m=video 0 "));
+}
+
+TEST_F(SessionStartPolicy, AByeOrAStopBeforeTheDecisionLeavesARowAndNothingElse) {
+    start();
+    accept();
+    request("BYE");
+    EXPECT_THAT(acknowledgement().request.body, HasSubstr("m=audio 0 "));
+    EXPECT_EQ(response().status, 200);
+    EXPECT_EQ(end_reason().code, "ended_early");
+    EXPECT_EQ(all<CreateRow>().size(), 1U);
+    decide({});
+    EXPECT_THAT(actions_, IsEmpty());
+    start();
+    accept();
+    actions_.clear();
+    session_->stop(now_, {"stopped", ""});
+    drain();
+    EXPECT_THAT(acknowledgement().request.body, HasSubstr("m=audio 0 "));
+    expect_bye();
+    EXPECT_EQ(end_reason().code, "stopped");
+    EXPECT_THAT(all<OpenStream>(), IsEmpty());
+}
+
+// ---- where it goes ----------------------------------------------------------------------------
+
+TEST_F(SessionStart, ANameThatLeadsElsewhereTakesWhatIsConfiguredThere) {
+    start();
+    RecordingServerConfig other = config_;
+    other.media.usual = *base::parse_host("192.0.2.81", 0);
+    session_->retarget(*base::parse_net_address("203.0.113.9:5060"), other);
+    accept();
+    EXPECT_THAT(acknowledgement().request.body, HasSubstr("c=IN IP4 192.0.2.81"));
+    EXPECT_THAT(events("recording_started").at(0), HasSubstr("203.0.113.9:5060"));
+    session_->retarget(peer_, config_);  // too late
+    actions_.clear();
+    request("INVITE", "Content-Type: application/sdp\n", kOffer);
+    EXPECT_THAT(response().body, HasSubstr("c=IN IP4 192.0.2.81"));
+}
+
+TEST_F(SessionStart, WhyItCouldNotBeSentIsTold) {
+    start();
+    session_->on_request_not_sent(now_, {"not_located", "The DNS knows nothing."});
+    drain();
+    EXPECT_EQ(end_reason().code, "not_located");
+}
+
+// None of these may become a recording, nor a row that says so.
+TEST_F(SessionStart, A2xxWhoseSdpIsMissingOrUnreadableIsAcknowledgedAndEnded) {
+    const struct {
+        const char* headers;
+        const char* body;
+        const char* reason;
+    } table[] = {{"Content-Type: text/plain\n", "hello", "no_offer"},
+                 {"", "v=0\n", "bad_sdp"},
+                 {"Content-Type: application/sdp\n", "", "no_offer"},
+                 {"Content-Type: application/sdp\n", "v=1\n", "bad_sdp"},
+                 {"Content-Type: application/sdp\n", "\x01\x02", "bad_sdp"},
+                 {"Content-Type: application/sdp\n", "v=0\n", "bad_sdp"},
+                 {"Content-Type: multipart/mixed\n", "--x\n", "no_offer"},
+                 {"Content-Type: multipart/mixed;boundary=x\n", "garbage", "bad_body"},
+                 {"Content-Type: multipart/mixed;boundary=x\n",
+                  "--x\nContent-Type: text/plain\n\na\n--x--\n", "no_offer"}};
+    for (const auto& row : table) {
+        start();
+        respond("200 OK", row.headers, row.body);
+        EXPECT_EQ(end_reason().code, row.reason) << row.headers << row.body;
+        EXPECT_EQ(acknowledgement().request.body, "") << row.body;
+        expect_bye();
+        EXPECT_THAT(all<CreateRow>(), IsEmpty()) << row.body;
+        EXPECT_FALSE(session_->is_established());
+    }
+}
+
 }  // namespace
 }  // namespace earshot::siprec
