@@ -46,6 +46,7 @@ struct LiveCall {
     std::string from{};
     std::string to{};
     std::string peer{};
+    bool is_ours = false;  // the INVITE was ours
     base::WallTime start{};
     bool is_withheld = false;  // accepted without media, by a rule, until it is released
     std::vector<LiveStream> streams{};

@@ -36,6 +36,7 @@ public:
         attempt.id = kOther;
         attempt.outcome = "refused";
         attempt.sip_status = 488;
+        attempt.is_ours = true;
         attempt.from = "sip:\xff@example.com";
         attempt.reason = base::Reason{"no_media", "No audio."};
         return std::vector{attempt};
@@ -456,6 +457,7 @@ TEST_F(ApiTest, CountsThePacketsOfARunningCall) {
 TEST_F(ApiTest, FindsByIdAndPrefixAndSaysWhyNot) {
     EXPECT_EQ(ask(fmt::format("/api/v1/recordings/{}", kId)).status, 200);
     EXPECT_EQ(ask("/api/v1/recordings/0199c0de").status, 200);
+    EXPECT_EQ(ask_json("/api/v1/recordings/0199c0de")["direction"], "outgoing");
     EXPECT_EQ(ask("/api/v1/recordings/0199c0d").status, 400);
     EXPECT_EQ(ask("/api/v1/recordings/ffffffff").status, 404);
     catalog_.rows.push_back(catalog_.rows.front());
@@ -469,6 +471,7 @@ TEST_F(ApiTest, ListsAttemptsWhateverBytesPeersSent) {
     const json body = ask_json("/api/v1/attempts");
     EXPECT_EQ(body["attempts"][0]["outcome"], "refused");
     EXPECT_EQ(body["attempts"][0]["recording_id"], nullptr);
+    EXPECT_EQ(body["attempts"][0]["direction"], "outgoing");
     EXPECT_EQ(body["attempts"][0]["reason"]["code"], "no_media");
 }
 

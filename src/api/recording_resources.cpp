@@ -271,6 +271,8 @@ http::Response RecordingResources::show(std::string_view id,
         json view = view_of_whole(recording, live);
         view["peer"] = recording.peer;
         view["directory"] = recording.directory;
+        const auto attempt = catalog_.list_attempts({.limit = 1, .recording_id = recording.id});
+        view["direction"] = direction_of(attempt && !attempt->empty() && attempt->front().is_ours);
         view["related"] = json::array();
         if (recording.group.empty()) return json_response(200, view);
         const auto group = catalog_.list({.limit = kMaxRelated, .group = recording.group});

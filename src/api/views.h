@@ -17,6 +17,8 @@ namespace earshot::api {
 nlohmann::json view_of_piece(const catalog::Recording& piece, const std::vector<LiveCall>& live);
 nlohmann::json view_of_reason(const std::optional<base::Reason>& reason);
 nlohmann::json view_of(const catalog::Attempt& attempt);
+// Who sent the INVITE: "incoming" is the client's, "outgoing" ours.
+constexpr const char* direction_of(bool is_ours) { return is_ours ? "outgoing" : "incoming"; }
 // Rows of one peer follow each other. "attempts" is the sum of "outcomes".
 nlohmann::json view_of(const std::vector<catalog::PeerCount>& counts);
 nlohmann::json view_of(const LiveCall& call);

@@ -64,6 +64,9 @@ void print_field(std::ostream& out, std::string_view name, std::string_view valu
     if (!value.empty()) out << fmt::format("{:<12} {}\n", name, value);
 }
 
+// An INVITE of ours: by `earshot start`.
+bool is_outgoing(const json& object) { return text_of(object, "direction") == "outgoing"; }
+
 std::string joined(const json& texts) {
     std::string all;
     for (const json& text : texts)
@@ -302,10 +305,13 @@ void print_attempts(std::ostream& out, const json& attempts) {
     }
     std::vector<std::vector<std::string>> rows{
         {"TIME (UTC)", "OUTCOME", "SIP", "FROM", "PEER", "RECORDING", "REASON"}};
+    const auto client_of = [](const json& attempt) {
+        return is_outgoing(attempt) ? "us, to " + text_of(attempt, "to") : text_of(attempt, "from");
+    };
     for (const json& attempt : attempts) {
         const std::string recording = text_of(attempt, "recording_id");
         rows.push_back({time_text(attempt, "time"), text_of(attempt, "outcome"),
-                        text_of(attempt, "sip_status"), text_of(attempt, "from"),
+                        text_of(attempt, "sip_status"), client_of(attempt),
                         text_of(attempt, "peer"), recording.empty() ? "-" : short_id(recording),
                         reason_of(attempt)});
     }
@@ -328,6 +334,7 @@ void print_recording(std::ostream& out, const json& recording) {
     print_field(out, "Group", text_of(recording, "group"));
     print_field(out, "Profile", text_of(recording, "profile"));
     print_field(out, "Peer", text_of(recording, "peer"));
+    print_field(out, "Begun by", is_outgoing(recording) ? "us (earshot start)" : "");
     print_field(out, "Folder", text_of(recording, "directory"));
     if (recording.contains("headers") && recording["headers"].is_object())
         for (const auto& [name, value] : recording["headers"].items())

@@ -79,6 +79,7 @@ struct Attempt {
     std::uint16_t sip_status = 0;  // final status we sent; 0 when none
     std::optional<base::Reason> reason{};
     std::string headers{};  // JSON: the INVITE's headers that are not SIP's own; may be empty
+    bool is_ours = false;   // we sent the INVITE: `from` is us, `to` and `sip_status` the client's
 };
 
 // Rows to write in one transaction, each replacing the row of the same id.

@@ -87,7 +87,11 @@ CREATE TABLE joins(
 ) STRICT, WITHOUT ROWID;
 )sql";
 
-constexpr std::array<std::string_view, 2> kSteps{kStep1, kStep2};
+constexpr std::string_view kStep3 = R"sql(
+ALTER TABLE attempts ADD COLUMN is_ours INTEGER NOT NULL DEFAULT 0;
+)sql";
+
+constexpr std::array<std::string_view, 3> kSteps{kStep1, kStep2, kStep3};
 
 std::optional<base::Reason> back_up(Database& database, std::int64_t version) {
     const std::string copy = fmt::format("{}.before-{}", database.path(), version + 1);

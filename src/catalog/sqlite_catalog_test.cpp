@@ -352,14 +352,19 @@ TEST_F(SqliteCatalogTest, KeepsAttemptsWithAndWithoutARecording) {
                                .outcome = "refused",
                                .sip_status = 488,
                                .reason = base::Reason{"no_media", "The offer has no audio."}});
-    change.attempts.push_back(
-        {.id = id_of(2), .recording_id = id_of(9), .outcome = "recorded", .sip_status = 200});
+    change.attempts.push_back({.id = id_of(2),
+                               .recording_id = id_of(9),
+                               .outcome = "recorded",
+                               .sip_status = 200,
+                               .is_ours = true});
     ASSERT_FALSE(submit_and_wait(*catalog, change));
 
     auto attempts = catalog->list_attempts({});
     ASSERT_TRUE(attempts);
     ASSERT_EQ(attempts->size(), 2U);
     EXPECT_EQ((*attempts)[0].recording_id, id_of(9));
+    EXPECT_TRUE((*attempts)[0].is_ours);
+    EXPECT_FALSE((*attempts)[1].is_ours);
     EXPECT_EQ((*attempts)[1].recording_id, std::nullopt);
     EXPECT_EQ((*attempts)[1].sip_status, 488);
     EXPECT_EQ((*attempts)[1].reason->code, "no_media");

@@ -50,6 +50,7 @@ Attempt attempt_of(const Statement& row) {
     attempt.sip_status = static_cast<std::uint16_t>(row.number(9));
     attempt.reason = reason_at(row, 10);
     attempt.headers = row.text(12);
+    attempt.is_ours = row.number(13) != 0;
     return attempt;
 }
 
@@ -214,7 +215,7 @@ base::Result<std::vector<Attempt>, base::Reason> SqliteReader::list_attempts(
     const AttemptQuery& query) {
     std::string sql =
         "SELECT id, recording_id, time_ns, call_id, from_uri, to_uri, peer, transport, outcome,"
-        " sip_status, reason_code, reason_text, headers FROM attempts WHERE id < ?";
+        " sip_status, reason_code, reason_text, headers, is_ours FROM attempts WHERE id < ?";
     if (!query.id.empty()) sql += " AND id = ?";
     if (!query.recording_id.empty()) sql += " AND recording_id = ?";
     auto statement = Statement::prepare(database_, sql + " ORDER BY id DESC LIMIT ?");

@@ -42,8 +42,8 @@ std::string_view SqliteWriter::sql_of(std::size_t which) {
         "DELETE FROM recording_session_ids WHERE recording_id = ?",
         "INSERT INTO recording_session_ids(recording_id, position, session_id) VALUES(?,?,?)",
         "INSERT OR REPLACE INTO attempts(id, recording_id, time_ns, call_id, from_uri, to_uri,"
-        " peer, transport, outcome, sip_status, reason_code, reason_text, headers)"
-        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        " peer, transport, outcome, sip_status, reason_code, reason_text, headers, is_ours)"
+        " VALUES(?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         "INSERT OR IGNORE INTO join_keys(join_group, name, value, recording_id)"
         " VALUES(?,?,?,?) RETURNING recording_id",
         // Those with the key that ran within the window before or after this piece. Only the newest
@@ -220,6 +220,7 @@ int SqliteWriter::put(const Attempt& attempt) {
         .bind_or_null(code_of(attempt.reason))
         .bind_or_null(text_of(attempt.reason))
         .bind(std::string_view(attempt.headers))
+        .bind(std::int64_t{attempt.is_ours ? 1 : 0})
         .run();
 }
 

@@ -92,6 +92,7 @@ api::LiveCall make_live_call(const Call& call) {
                        .from = call.facts.from,
                        .to = call.facts.to,
                        .peer = call.attempt.peer,
+                       .is_ours = call.is_ours,
                        .start = call.arrived.wall,
                        .is_withheld = call.session->is_withheld(),
                        .streams = {},

@@ -89,7 +89,8 @@ void Signalling::carry_out(Call& call, siprec::CreateRow& action) {
                     .outcome = "recording",
                     .sip_status = call.attempt.sip_status,  // cancelled while the policy thought
                     .reason = std::nullopt,
-                    .headers = std::move(headers)};
+                    .headers = std::move(headers),
+                    .is_ours = call.is_ours};
     call.wants_row = true;
 }
 

@@ -52,7 +52,8 @@ base::Result<api::Started, Reason> Signalling::begin(const api::StartRequest& re
                     .outcome = "asked",
                     .sip_status = 0,
                     .reason = std::nullopt,
-                    .headers = {}};
+                    .headers = {},
+                    .is_ours = true};
     api::Started started{.recording = base::to_string(call.recording), .attempt = call.attempt.id};
     // While the client thinks the row says so; what it says to that is the same row.
     static_cast<void>(

@@ -46,6 +46,7 @@ export interface LiveCall {
     from: string;
     to: string;
     peer: string;
+    direction: 'incoming' | 'outgoing';
     start: string;
     withheld: boolean;
     streams: { label: string; media: string; codec: string; state: string; packets: number }[];
@@ -67,7 +68,10 @@ export interface TimelineEvent {
 export interface Attempt {
     id: string;
     time: string;
+    /** Of the INVITE: `outgoing` is ours, by `earshot start`. */
+    direction: 'incoming' | 'outgoing';
     from: string;
+    to: string;
     peer: string;
     outcome: string;
     sip_status: number;
