@@ -163,7 +163,7 @@ private:
                 "  earshot start --at sip:sbc@192.0.2.10\n"
                 "  earshot start --at \"sip:sbc@192.0.2.10:5060;transport=tcp\" --call "
                 "a84b4c76e66710@pc33");
-        start_->add_option("--at", started_.at, "The client: a SIP URI whose host is an address")
+        start_->add_option("--at", started_.at, "The client: a SIP URI, by address or host name")
             ->type_name("URI")
             ->required();
         start_->add_option("--call", started_.call, "Which of its calls")->type_name("CALL-ID");

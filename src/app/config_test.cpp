@@ -123,6 +123,22 @@ TEST(Config, P125_ListenerBeyondLoopbackStartsWithDigestPeersAlone) {
     EXPECT_EQ(config->peers.at(0).digest, (sip::Credentials{"branch", "tulip"}));
 }
 
+TEST(Config, APeerIsToldOurPasswordByKeysOfItsOwn) {
+    const std::string file = testing::TempDir() + "earshot-our-password";
+    std::ofstream(file) << "rose\n";
+    const std::string peer = "[[peer]]\nname = \"sbc\"\naddresses = [\"192.0.2.1\"]\n";
+    const auto config =
+        parse(peer + "our_username = \"recorder\"\nour_password_file = \"" + file + "\"\n");
+    std::remove(file.c_str());
+    ASSERT_TRUE(config) << to_string(config.error());
+    EXPECT_EQ(config->peers.at(0).ours, (sip::Credentials{"recorder", "rose"}));
+    EXPECT_EQ(config->peers.at(0).digest, sip::Credentials{});
+    EXPECT_NE(error_of(peer + "our_username = \"recorder\"\n").find("our_password_file"),
+              std::string::npos);
+    EXPECT_NE(error_of(peer + "our_password_file = \"/nowhere\"\n").find("cannot be read"),
+              std::string::npos);
+}
+
 TEST(Config, SessionIntervalIsNoShorterThanItsMinimum) {
     EXPECT_NE(error_of("[sip]\nsession_expires_s = 89\n").find("sip.min_se_s"), std::string::npos);
     EXPECT_TRUE(parse("[sip]\nsession_expires_s = 90\n"));

@@ -40,6 +40,9 @@ public:
             const bool has_digest = !peer.digest.username.empty();
             if (has_digest != !peer.digest.password.empty())
                 return error_at(entry, "peer", "needs both username and password_file, or neither");
+            if (peer.ours.username.empty() != peer.ours.password.empty())
+                return error_at(entry, "peer",
+                                "needs both our_username and our_password_file, or neither");
             if (peer.name.empty() || (peer.addresses.empty() && !has_digest))
                 return error_at(entry, "peer",
                                 "needs a name and addresses, or a name, username and password_file",
@@ -129,31 +132,38 @@ private:
         return std::nullopt;
     }
 
+    // What is kept as it is written.
+    static std::string* text_of(server::Peer& peer, std::string_view name) {
+        if (name == "name") return &peer.name;
+        if (name == "join_group") return &peer.join_group;
+        if (name == "username") return &peer.digest.username;
+        return name == "our_username" ? &peer.ours.username : nullptr;
+    }
+    // What is the first line of a file.
+    static std::string* secret_of(server::Peer& peer, std::string_view name) {
+        if (name == "password_file") return &peer.digest.password;
+        return name == "our_password_file" ? &peer.ours.password : nullptr;
+    }
+
     std::optional<ConfigError> read_peer_key(server::Peer& peer, std::string_view name,
                                              const toml::node& node) {
         if (name == "profile") return std::nullopt;  // read before
-        if (name == "name" && node.is_string()) {
-            peer.name = *node.value<std::string>();
-            return std::nullopt;
-        }
-        if (name == "join_group" && node.is_string()) {
-            peer.join_group = *node.value<std::string>();
-            return std::nullopt;
-        }
-        if (name == "username" && node.is_string()) {
-            peer.digest.username = *node.value<std::string>();
-            return std::nullopt;
-        }
-        if (name == "password_file" && node.is_string()) {
-            auto password = read_secret(*node.value<std::string>());
-            if (!password)
-                return error_at(node, "peer.password_file", "cannot be read or is empty",
-                                "its first line is the password");
-            peer.digest.password = *std::move(password);
-            return std::nullopt;
-        }
         if (name == "addresses") return read_hosts(peer.addresses, name, node);
         if (name == "media_from") return read_hosts(peer.media_from, name, node);
+        if (const auto text = node.value_exact<std::string>()) {
+            if (std::string* kept = text_of(peer, name)) {
+                *kept = *text;
+                return std::nullopt;
+            }
+            if (std::string* secret = secret_of(peer, name)) {
+                auto password = read_secret(*text);
+                if (!password)
+                    return error_at(node, fmt::format("peer.{}", name),
+                                    "cannot be read or is empty", "its first line is the password");
+                *secret = *std::move(password);
+                return std::nullopt;
+            }
+        }
         if (const auto flag = node.value_exact<bool>()) {
             if (name == "records_unmarked" || name == "probe_media" || name == "strict") {
                 if (name == "records_unmarked") peer.records_unmarked = *flag;
@@ -163,8 +173,10 @@ private:
             }
         }
         const std::vector<std::string_view> known{
-            "name",       "addresses",   "username", "password_file",    "profile",
-            "media_from", "probe_media", "strict",   "records_unmarked", "join_group"};
+            "name",          "addresses",    "username",
+            "password_file", "our_username", "our_password_file",
+            "profile",       "media_from",   "probe_media",
+            "strict",        "join_group",   "records_unmarked"};
         if (std::find(known.begin(), known.end(), name) != known.end())
             return error_at(node, fmt::format("peer.{}", name), "has the wrong type",
                             R"(name = "sbc1", addresses = ["192.0.2.1"], strict = false)");

@@ -13,6 +13,7 @@
 #include "base/uuid.h"
 #include "capture/capture_worker.h"
 #include "catalog/catalog.h"
+#include "server/our_invite.h"
 #include "server/timer_list.h"
 #include "sip/agent.h"
 #include "siprec/join_keys.h"
@@ -57,8 +58,9 @@ struct Call {
     bool is_row_stale = false;  // what it shows has changed since it was submitted
     bool row_is_durable = false;
     bool is_acknowledged = false;
-    bool is_ours = false;      // the INVITE was ours
-    bool is_declined = false;  // by a rule or the decision hook
+    bool is_ours = false;                   // the INVITE was ours
+    std::unique_ptr<OurInvite> our_invite;  // until the ACK to its 2xx
+    bool is_declined = false;               // by a rule or the decision hook
     std::optional<siprec::End> end;
 
     TimerList::Id session_timer = 0;

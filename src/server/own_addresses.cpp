@@ -53,6 +53,24 @@ NetAddress OwnAddresses::signalling(std::uint16_t listener) const {
     return with_port(find_routed(far_away(ipv6)).value_or(loopback(ipv6)), bound.port);
 }
 
+bool OwnAddresses::is_own(const NetAddress& address) const {
+    // To an address of this host the kernel sends from that same address; all of 127.0.0.0/8 is.
+    const auto is_of_this_host = [&] {
+        if (address.is_loopback()) return true;
+        const auto routed = find_routed(address);
+        return routed && routed->same_host(address);
+    };
+    const NetAddress* advertised = find_advertised(!address.is_v4());
+    return std::any_of(listeners_.begin(), listeners_.end(), [&](const NetAddress& bound) {
+        if (bound.is_v4() != address.is_v4()) return false;
+        if (advertised != nullptr && advertised->same_host(address) &&
+            address.port == (advertised->port != 0 ? advertised->port : bound.port))
+            return true;
+        if (bound.port != address.port) return false;
+        return bound.same_host(address) || (bound.is_unspecified() && is_of_this_host());
+    });
+}
+
 siprec::MediaAddresses OwnAddresses::media(const sip::Flow& flow) const {
     return {.usual = usual_media(flow), .other = other_media(flow)};
 }

@@ -26,6 +26,8 @@ public:
 
     // Host and port of Via and Contact.
     base::NetAddress signalling(std::uint16_t listener) const;
+    // Whether what is sent there comes to one of our listeners.
+    bool is_own(const base::NetAddress& address) const;
     // c= for media: of the flow's IP family, and of the other one where a listener has it.
     siprec::MediaAddresses media(const sip::Flow& flow) const;
 

@@ -43,6 +43,27 @@ TEST(OwnAddresses, OfListenersBoundToAllAreFoundByTheRoute) {
     EXPECT_TRUE(own.media(flow).other.is_unspecified());
 }
 
+TEST(OwnAddresses, KnowWhatComesBackToUs) {
+    const auto bound = make({}, {address("192.0.2.7:5060"), address("[2001:db8::7]:5070")});
+    EXPECT_TRUE(bound.is_own(address("192.0.2.7:5060")));
+    EXPECT_TRUE(bound.is_own(address("[2001:db8::7]:5070")));
+    EXPECT_FALSE(bound.is_own(address("192.0.2.7:5061")));  // another server of this host
+    EXPECT_FALSE(bound.is_own(address("192.0.2.8:5060")));
+    EXPECT_FALSE(bound.is_own(address("127.0.0.1:5060")));
+    const auto all = make({}, {address("0.0.0.0:5060")});
+    EXPECT_TRUE(all.is_own(address("10.0.0.2:5060")));
+    EXPECT_TRUE(all.is_own(address("127.0.0.5:5060")));
+    EXPECT_FALSE(all.is_own(address("10.0.0.3:5060")));
+    EXPECT_FALSE(all.is_own(address("10.0.0.2:5070")));
+    EXPECT_FALSE(all.is_own(address("[::1]:5060")));
+    const auto nat = make({address("203.0.113.7:0"), address("[2001:db8::7]:5080")},
+                          {address("10.0.0.2:5062"), address("[::]:5062")});
+    EXPECT_TRUE(nat.is_own(address("203.0.113.7:5062")));
+    EXPECT_TRUE(nat.is_own(address("[2001:db8::7]:5080")));
+    EXPECT_FALSE(nat.is_own(address("203.0.113.7:5060")));
+    EXPECT_TRUE(nat.is_own(address("10.0.0.2:5062")));
+}
+
 TEST(MediaHosts, AreTheOneHostOfAFamilyOrAll) {
     const auto one = find_media_hosts({address("192.0.2.7:5060"), address("192.0.2.7:5070")});
     EXPECT_EQ(base::to_string(one.usual), "192.0.2.7:0");

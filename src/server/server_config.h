@@ -32,6 +32,7 @@ struct Peer {
     std::string name{};                         // as shown in events and logs
     std::vector<base::NetAddress> addresses{};  // hosts; their port is 0 and means any
     sip::Credentials digest{};                  // empty username: by address alone
+    sip::Credentials ours{};  // what we answer when it challenges us; empty username: nothing
 
     // What its messages cannot tell (docs/configuration.md).
     bool records_unmarked = false;               // every INVITE of it is a recording session (E-3)

@@ -178,6 +178,8 @@ void Signalling::handle(sip::SendBytes& action) {
     if (!action.is_retransmission) {
         Call* call = find(action.dialog);
         if (call == nullptr) call = find(action.transaction);
+        if (call != nullptr && call->our_invite != nullptr && !call->dialog)
+            retarget(*call, action.flow);
         if (call != nullptr) store_sip(*call, true, action.flow, base::as_bytes(*action.bytes));
     }
     d_.loop.send(action.flow, std::move(action.bytes), action.transaction);
@@ -254,13 +256,24 @@ Call& Signalling::make_call(base::Now now, const sip::Flow& flow, std::string us
     call.arrived = now;
     call.flow = flow;
     call.username = std::move(username);
-    siprec::RecordingServerConfig session{.media = addresses_.media(flow),
+    call.session = std::make_unique<siprec::RecordingServerSession>(configure(call), call.serial);
+    calls_.emplace(call.serial, std::move(owned));
+    hosts_.on_call(call.flow.remote);
+    by_recording_[call.recording] = call.serial;
+    return call;
+}
+
+// Takes what is configured for the client at the call's flow, and says what its session needs.
+siprec::RecordingServerConfig Signalling::configure(Call& call) const {
+    siprec::RecordingServerConfig session{.media = addresses_.media(call.flow),
                                           .session_timer = config_.session_timer,
                                           .strict = config_.strict,
                                           .profile_records_unmarked = false,
                                           .asks_policy = asks_policy()};
-    const Peer* peer = find_peer(config_, flow.remote, call.username);
-    call.join_group = base::host_to_string(flow.remote);
+    const Peer* peer = find_peer(config_, call.flow.remote, call.username);
+    call.join_group = base::host_to_string(call.flow.remote);
+    call.media_from.clear();
+    call.probe_media = false;
     if (peer != nullptr) {
         call.join_group = peer->join_group.empty() ? peer->name : peer->join_group;
         session.strict = peer->strict.value_or(config_.strict);
@@ -268,11 +281,7 @@ Call& Signalling::make_call(base::Now now, const sip::Flow& flow, std::string us
         call.media_from = peer->media_from;
         call.probe_media = peer->probe_media;
     }
-    call.session = std::make_unique<siprec::RecordingServerSession>(session, call.serial);
-    calls_.emplace(call.serial, std::move(owned));
-    hosts_.on_call(call.flow.remote);
-    by_recording_[call.recording] = call.serial;
-    return call;
+    return session;
 }
 
 // For `earshot doctor`: who it is by its INVITE, or by its 2xx to ours.
@@ -395,7 +404,7 @@ void Signalling::handle(sip::TransportFailed& action) {
     Call* call = find(action.dialog);
     if (call == nullptr) call = find(action.transaction);
     if (call != nullptr) {
-        call->session->on_request_not_sent(d_.clock.now());
+        call->session->on_request_not_sent(d_.clock.now(), why_not_sent(*call, action.lookup));
         run_session(*call);
     }
 }
@@ -403,6 +412,9 @@ void Signalling::handle(sip::TransportFailed& action) {
 void Signalling::handle(sip::LocateTarget& action) {
     d_.loop.locate(action.uri, d_.random,
                    [this, transaction = action.transaction](std::vector<sip::Target> targets) {
+                       Call* call = find(transaction);
+                       if (call != nullptr && call->our_invite != nullptr)
+                           keep_admitted(*call, targets);
                        agent_->on_located(d_.clock.now().steady, transaction, std::move(targets));
                        drain();
                    });

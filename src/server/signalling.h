@@ -32,6 +32,7 @@
 #include "server/log_allowance.h"
 #include "server/own_addresses.h"
 #include "server/server_config.h"
+#include "server/start_target.h"
 #include "server/timer_list.h"
 #include "sip/agent.h"
 #include "transport/sip_loop.h"
@@ -45,6 +46,9 @@ struct LiveView {
     base::Snapshot<api::Clients> clients;
     std::atomic<bool> is_ready{false};
 };
+
+// Of a decline whose rule is named in the text.
+inline constexpr const char* kDeclinedByRule = "declined_by_rule";
 
 class Signalling : public transport::SipLoop::Handler {
 public:
@@ -116,6 +120,7 @@ private:
     void answer_outside_dialog(sip::RequestArrived& request);
     void take_invite(sip::RequestArrived& request);
     Call& make_call(base::Now now, const sip::Flow& flow, std::string username = {});
+    siprec::RecordingServerConfig configure(Call& call) const;
     void note_client(Call& call, const sip::Message& message);
     void refuse(const sip::RequestArrived& request, const Refusal& refusal);
     // Leaves the row of an INVITE that became no call, or is asked for a password.
@@ -142,6 +147,8 @@ private:
     void carry_out(Call& call, siprec::Event& action);
     static void carry_out(Call& call, siprec::End& action);
     bool asks_policy() const;
+    policy::InviteFacts envelope_of(const Call& call, const sip::Flow& flow) const;
+    std::optional<base::Reason> find_certain_decline(const Call& call, const sip::Flow& flow) const;
     void on_hook_answer(std::uint64_t serial, const siprec::Ruling& ruling,
                         const std::optional<base::Reason>& failure);
     void rule_on(Call& call, siprec::Ruling ruling);
@@ -162,7 +169,17 @@ private:
     std::optional<base::Reason> carry_out(const api::ControlRequest& request);
     base::Result<api::Started, base::Reason> begin(const api::StartRequest& request);
     std::optional<std::uint16_t> find_listener(const sip::Flow& flow) const;
-    bool take_start_response(Call* call, const sip::ResponseArrived& response);
+    sip::Flow flow_to(const base::NetAddress& address,
+                      std::optional<sip::Transport> transport) const;
+    static base::Reason why_not_sent(const Call& call, sip::TransportFailed::Lookup lookup);
+    std::optional<base::Reason> find_refusal(const StartTarget& target) const;
+    void send_our_invite(Call& call);
+    void keep_admitted(Call& call, std::vector<sip::Target>& targets);
+    std::optional<base::Reason> why_not_ask(const Call& call, const sip::Target& target) const;
+    void retarget(Call& call, const sip::Flow& flow);
+    void authenticate(const Call& call);
+    bool ask_again(Call& call, sip::ResponseArrived& response);
+    bool take_start_response(Call* call, sip::ResponseArrived& response);
 
     // pieces of one recording
     void look_for_join_keys(Call& call, const sip::Message& request);

@@ -285,6 +285,7 @@ void Signalling::carry_out(Call& call, siprec::Respond& action) {
     const auto dialog = agent_->respond(d_.clock.now().steady, action.transaction, action.response);
     if (!dialog || !*dialog || call.dialog) return;
     call.dialog = *dialog;
+    authenticate(call);
     by_dialog_[call.dialog.value] = call.serial;
 }
 

@@ -18,8 +18,7 @@ policy::OfferedStream to_policy(const siprec::OfferedStream& stream) {
     return {.label = stream.label, .medium = stream.media, .codecs = stream.encodings};
 }
 
-policy::InviteFacts to_facts(const siprec::Decide& question) {
-    policy::InviteFacts facts;
+policy::InviteFacts to_facts(const siprec::Decide& question, policy::InviteFacts facts) {
     facts.call_id = question.facts.call_id;
     facts.from = readable_uri(question.facts.from);
     facts.to = readable_uri(question.facts.to);
@@ -41,7 +40,7 @@ struct Decider {
 
 Reason reason_of_decline(const Decider& decider, const policy::Outcome& outcome) {
     if (decider.by == "rule")
-        return {"declined_by_rule", fmt::format("The rule \"{}\" declines it.", decider.rule)};
+        return {kDeclinedByRule, fmt::format("The rule \"{}\" declines it.", decider.rule)};
     if (decider.by == "failure")
         return {"declined_without_decision",
                 fmt::format("There was no decision: {} decision.on_failure is \"decline\".",
@@ -98,12 +97,31 @@ bool Signalling::asks_policy() const {
     return !config_.rules.empty() || !config_.decision.url.empty();
 }
 
-void Signalling::carry_out(Call& call, siprec::Decide& action) {
-    policy::InviteFacts facts = to_facts(action);
-    const Peer* peer = find_peer(config_, call.flow.remote, call.username);
+// Who sends the INVITE, or is sent it, and when: known before a word of it is read.
+policy::InviteFacts Signalling::envelope_of(const Call& call, const sip::Flow& flow) const {
+    policy::InviteFacts facts;
+    const Peer* peer = find_peer(config_, flow.remote, call.username);
     if (peer != nullptr) facts.peer = peer->name;
-    facts.peer_address = base::to_string(call.flow.remote);
+    facts.peer_address = base::to_string(flow.remote);
     facts.time = call.arrived.wall;
+    facts.is_outgoing = call.is_ours;
+    return facts;
+}
+
+// Why a rule declines an INVITE of ours to `flow` whatever the client would offer, so that it need
+// not be asked. What depends on the offer or its metadata is decided when the client has sent it.
+std::optional<Reason> Signalling::find_certain_decline(const Call& call,
+                                                       const sip::Flow& flow) const {
+    policy::InviteFacts facts = envelope_of(call, flow);
+    facts.from = uri_of(call.attempt.from);
+    facts.to = uri_of(call.attempt.to);
+    const policy::Rule* rule = policy::find_certain_rule(config_.rules, facts);
+    if (rule == nullptr || rule->outcome.action != policy::Action::Decline) return std::nullopt;
+    return reason_of_decline({.by = "rule", .rule = rule->name, .text = {}}, rule->outcome);
+}
+
+void Signalling::carry_out(Call& call, siprec::Decide& action) {
+    policy::InviteFacts facts = to_facts(action, envelope_of(call, call.flow));
     if (const policy::Rule* rule = policy::find_rule(config_.rules, facts))
         return rule_on(call, rule_of(*rule, facts));
     if (config_.decision.url.empty()) return rule_on(call, {});

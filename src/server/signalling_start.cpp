@@ -10,6 +10,14 @@ namespace earshot::server {
 
 using base::Reason;
 
+namespace {
+
+std::string itself(const base::NetAddress& address) {
+    return base::to_string(address) + " is this server itself, which is no recording client.";
+}
+
+}  // namespace
+
 void Signalling::start(api::StartRequest request, StartDone done) {
     d_.loop.post([this, request = std::move(request), done = std::move(done)] {
         done(begin(request));
@@ -19,36 +27,28 @@ void Signalling::start(api::StartRequest request, StartDone done) {
 
 base::Result<api::Started, Reason> Signalling::begin(const api::StartRequest& request) {
     const base::Now now = d_.clock.now();
-    auto flow = find_flow(request.at);
-    if (!flow) return flow.error();
-    const auto listener = find_listener(*flow);
-    if (!listener)
-        return Reason{"bad_request",
-                      "No listener of this server (sip.listen) is of the transport "
-                      "and IP family of " +
-                          request.at};
-    flow->listener = *listener;
-    // Whom we would not let in, we do not ask to come either: its media would be a stranger's.
-    auto refusal = check_peer(config_, flow->remote);
-    if (!refusal) refusal = check_room(config_, load());
-    if (!refusal) refusal = check_share(config_, flow->remote, hosts_.of(flow->remote));
-    if (refusal) return refusal->reason;
+    const auto target = read_target(request.at);
+    if (!target) return target.error();
+    if (auto refusal = find_refusal(*target)) return *std::move(refusal);
     if (!request.call.empty() && !is_call_reference(request.call))
         return Reason{"bad_request", "Not a Call-ID: " + request.call};
-
-    const base::NetAddress own = addresses_.signalling(flow->listener);
-    Call& call = make_call(now, *flow);
+    // Of a name the flow is known when the DNS has been asked: retarget().
+    const sip::Flow flow =
+        target->address ? flow_to(*target->address, target->transport) : sip::Flow{};
+    const base::NetAddress own = addresses_.signalling(flow.listener);
+    Call& call = make_call(now, flow);
     call.is_ours = true;
     call.is_acknowledged = true;  // by us: it is no INVITE that waits for its ACK
-    hosts_.on_acknowledged(flow->remote);
+    hosts_.on_acknowledged(flow.remote);
     call.attempt = {.id = base::to_string(base::make_uuid_v7(now.wall, d_.random)),
                     .recording_id = std::nullopt,
                     .time = now.wall,
                     .call_id = base::to_string(call.recording) + "@" + base::host_to_string(own),
                     .from = fmt::format("<sip:earshot@{}>", base::to_string(own)),
                     .to = "<" + request.at + ">",
-                    .peer = base::to_string(flow->remote),
-                    .transport = base::to_lower(sip::via_name(flow->transport)),
+                    .peer = target->address ? base::to_string(flow.remote)
+                                            : fmt::format("{}:{}", target->host, target->port),
+                    .transport = base::to_lower(sip::via_name(flow.transport)),
                     .outcome = "asked",
                     .sip_status = 0,
                     .reason = std::nullopt,
@@ -70,9 +70,29 @@ base::Result<api::Started, Reason> Signalling::begin(const api::StartRequest& re
                               .from = call.attempt.from,
                               .to = call.attempt.to,
                               .call = request.call,
-                              .peer = flow->remote});
+                              .peer = flow.remote});
     run_session(call);
     return started;
+}
+
+// Why nothing is begun at all: what cannot be asked, or for want of room.
+std::optional<Reason> Signalling::find_refusal(const StartTarget& target) const {
+    std::optional<Refusal> refusal;
+    if (target.address) {
+        const sip::Flow flow = flow_to(*target.address, target.transport);
+        if (!find_listener(flow))
+            return Reason{"bad_request",
+                          "No listener of this server (sip.listen) is of the transport "
+                          "and IP family of " +
+                              target.host};
+        if (addresses_.is_own(*target.address))
+            return Reason{"bad_request", itself(*target.address)};
+        // Whom we would not let in, we do not ask to come either: its media would be a stranger's.
+        refusal = check_peer(config_, *target.address);
+        if (!refusal) refusal = check_share(config_, *target.address, hosts_.of(*target.address));
+    }
+    if (!refusal) refusal = check_room(config_, load());
+    return refusal ? std::optional(refusal->reason) : std::nullopt;
 }
 
 std::optional<std::uint16_t> Signalling::find_listener(const sip::Flow& flow) const {
@@ -83,19 +103,84 @@ std::optional<std::uint16_t> Signalling::find_listener(const sip::Flow& flow) co
     return std::nullopt;
 }
 
+sip::Flow Signalling::flow_to(const base::NetAddress& address,
+                              std::optional<sip::Transport> transport) const {
+    sip::Flow flow{.transport = transport.value_or(sip::Transport::Udp),
+                   .listener = 0,
+                   .connection = 0,
+                   .remote = address};
+    flow.listener = find_listener(flow).value_or(0);
+    return flow;
+}
+
 void Signalling::carry_out(Call& call, siprec::SendInvite& action) {
-    const base::TimePoint now = d_.clock.now().steady;
-    const std::string uri = call.attempt.to.substr(1, call.attempt.to.size() - 2);
-    const auto sent = agent_->start_request(now, {.method = "INVITE",
-                                                  .request_uri = uri,
-                                                  .from = call.attempt.from,
-                                                  .to = call.attempt.to,
-                                                  .call_id = call.attempt.call_id,
-                                                  .flow = call.flow,
-                                                  .headers = std::move(action.headers)});
+    call.our_invite = std::make_unique<OurInvite>(
+        call.attempt.to.substr(1, call.attempt.to.size() - 2), call.attempt.from,
+        call.attempt.call_id, std::move(action.headers));
+    send_our_invite(call);
+}
+
+void Signalling::send_our_invite(Call& call) {
+    by_invite_.erase(call.invite.value);
+    const auto sent = agent_->start_request(d_.clock.now().steady, call.our_invite->request());
     if (!sent) return call.session->on_request_not_sent(d_.clock.now());
     call.invite = *sent;
     by_invite_[call.invite.value] = call.serial;
+}
+
+// Why an INVITE of ours does not go to one of the places that its URI leads to.
+std::optional<Reason> Signalling::why_not_ask(const Call& call, const sip::Target& target) const {
+    if (addresses_.is_own(target.address)) return Reason{"own_address", itself(target.address)};
+    auto refusal = check_peer(config_, target.address);
+    if (!refusal && !target.address.same_host(call.flow.remote))
+        refusal = check_share(config_, target.address, hosts_.of(target.address));
+    if (refusal) return refusal->reason;
+    return find_certain_decline(call, flow_to(target.address, target.transport));
+}
+
+// Leaves of the places that the URI of our INVITE leads to those that may be asked. Where that is
+// none, the attempt ends with the reason of the first.
+void Signalling::keep_admitted(Call& call, std::vector<sip::Target>& targets) {
+    std::optional<Reason> first;
+    std::erase_if(targets, [&](const sip::Target& target) {
+        auto why = why_not_ask(call, target);
+        if (why && !first) first = why;
+        return why.has_value();
+    });
+    if (!targets.empty() || !first) return;
+    call.is_declined = first->code == kDeclinedByRule;
+    if (call.our_invite->is_redirected() && !call.is_declined)
+        first = Reason{"redirected",
+                       fmt::format("The client wants to be asked at {}, which is not "
+                                   "done: {}",
+                                   base::to_valid_utf8(call.our_invite->uri()), first->text)};
+    call.session->on_dialog_lost(d_.clock.now(), *std::move(first));
+    run_session(call);
+}
+
+Reason Signalling::why_not_sent(const Call& call, sip::TransportFailed::Lookup lookup) {
+    using Lookup = sip::TransportFailed::Lookup;
+    if (call.our_invite == nullptr || lookup == Lookup::Fine) return {};
+    const std::string uri = base::to_valid_utf8(call.our_invite->uri());
+    if (lookup == Lookup::TimedOut)
+        return {"not_located", fmt::format("The DNS did not say in time where {} is.", uri)};
+    return {"not_located",
+            fmt::format("The DNS knows no address for {} that this server reaches by "
+                        "UDP or TCP from its listeners.",
+                        uri)};
+}
+
+// Our INVITE goes to `flow` now: what counts for its client is what is configured there.
+void Signalling::retarget(Call& call, const sip::Flow& flow) {
+    call.attempt.sip_status = 0;  // of the client before
+    if (call.flow.remote == flow.remote && call.flow.transport == flow.transport) return;
+    hosts_.on_end(call.flow.remote, true);
+    hosts_.on_call(flow.remote);
+    hosts_.on_acknowledged(flow.remote);
+    call.flow = flow;
+    call.attempt.peer = base::to_string(flow.remote);
+    call.attempt.transport = base::to_lower(sip::via_name(flow.transport));
+    call.session->retarget(flow.remote, configure(call));
 }
 
 void Signalling::carry_out(Call& call, siprec::CancelInvite& /*action*/) {
@@ -103,13 +188,42 @@ void Signalling::carry_out(Call& call, siprec::CancelInvite& /*action*/) {
 }
 
 void Signalling::carry_out(Call& call, siprec::Acknowledge& action) {
+    if (call.our_invite != nullptr) {
+        const auto& credentials = call.our_invite->credentials();  // RFC 3261 section 22.1
+        action.request.headers.insert(action.request.headers.end(), credentials.begin(),
+                                      credentials.end());
+        call.our_invite.reset();
+    }
     static_cast<void>(agent_->ack(d_.clock.now().steady, call.dialog, action.request));
+}
+
+// The client may challenge what we send it in the dialog, whoever began that.
+void Signalling::authenticate(const Call& call) {
+    const Peer* peer = find_peer(config_, call.flow.remote, call.username);
+    if (peer != nullptr) agent_->authenticate_as(call.dialog, peer->ours);
+}
+
+// A refusal that says where or how else to ask.
+bool Signalling::ask_again(Call& call, sip::ResponseArrived& response) {
+    if (call.our_invite == nullptr) return false;
+    constexpr std::size_t kCnonceBytes = 12;
+    store_received(call, response.flow, response.message);
+    const Peer* peer = find_peer(config_, call.flow.remote);
+    const auto next = call.our_invite->on_refused(
+        response.message, peer != nullptr ? peer->ours : sip::Credentials{},
+        base::host_to_string(call.flow.remote), d_.random.token(kCnonceBytes));
+    if (next)
+        send_our_invite(call);
+    else
+        call.session->on_dialog_lost(d_.clock.now(), next.error());
+    run_session(call);
+    return true;
 }
 
 // The final answer to an INVITE of ours. A 2xx that nobody waits for any more, because the INVITE
 // was cancelled meanwhile or another branch of a forking proxy was faster, makes a dialog that is
 // ended at once (RFC 3261 section 13.2.2.4).
-bool Signalling::take_start_response(Call* call, const sip::ResponseArrived& response) {
+bool Signalling::take_start_response(Call* call, sip::ResponseArrived& response) {
     const base::TimePoint now = d_.clock.now().steady;
     const int status = response.message.status();
     if (response.message.cseq_method() != sip::Method::Invite || status < 200) return false;
@@ -118,7 +232,7 @@ bool Signalling::take_start_response(Call* call, const sip::ResponseArrived& res
     if (is_waiting && (call->dialog == response.dialog || !call->dialog)) {
         if (call->dialog) return false;  // a re-INVITE's
         call->attempt.sip_status = static_cast<std::uint16_t>(status);
-        if (!is_ok) return false;
+        if (!is_ok) return OurInvite::can_go_on(status) && ask_again(*call, response);
         if (!response.dialog) {  // its addresses are too long, or it forked too often
             call->session->on_dialog_lost(
                 d_.clock.now(),
@@ -127,6 +241,7 @@ bool Signalling::take_start_response(Call* call, const sip::ResponseArrived& res
             return true;
         }
         call->dialog = response.dialog;
+        authenticate(*call);
         by_dialog_[call->dialog.value] = call->serial;
         note_client(*call, response.message);
         return false;

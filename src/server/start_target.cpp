@@ -6,6 +6,7 @@
 #include "base/net_address.h"
 #include "base/text.h"
 #include "server/limits.h"
+#include "sip/agent_limits.h"
 #include "sip/uri.h"
 
 namespace earshot::server {
@@ -20,25 +21,45 @@ bool is_multicast(const base::NetAddress& address) {
     return address.is_v4() ? (address.ip[12] & 0xf0) == 0xe0 : address.ip[0] == 0xff;
 }
 
+// RFC 1123 section 2.1; a last label of digits alone is a mistyped address, never a name.
+bool is_name(std::string_view host) {
+    if (!host.empty() && host.back() == '.') host.remove_suffix(1);
+    if (host.empty() || host.size() > sip::kMaxHostBytes || host.front() == '.') return false;
+    const std::string_view last = host.substr(host.rfind('.') + 1);
+    const auto is_digit = [](char c) { return c >= '0' && c <= '9'; };
+    return !std::all_of(last.begin(), last.end(), is_digit) &&
+           host.find("..") == std::string_view::npos &&
+           std::all_of(host.begin(), host.end(), [&](char c) {
+               return is_digit(c) || (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '-' ||
+                      c == '.' || c == '_';
+           });
+}
+
 }  // namespace
 
-base::Result<sip::Flow, base::Reason> find_flow(std::string_view uri) {
+base::Result<StartTarget, base::Reason> read_target(std::string_view uri) {
     if (uri.size() > kMaxTargetBytes) return bad("The URI is too long.");
     const auto parsed = sip::parse_uri(uri);
     if (!parsed || !parsed->is_sip())
-        return bad("Not a SIP URI, such as sip:sbc@192.0.2.10:5060: " + std::string(uri));
-    const std::string transport = base::to_lower(parsed->param("transport").value_or("udp"));
-    if (parsed->scheme == sip::UriScheme::Sips || (transport != "udp" && transport != "tcp"))
-        return bad("Only UDP and TCP are spoken yet.");
+        return bad("Not a SIP URI, such as sip:sbc@192.0.2.10:5060: " + base::to_valid_utf8(uri));
+    StartTarget target{.host = std::string(parsed->host),
+                       .address = {},
+                       .port = parsed->port.value_or(kSipPort),
+                       .transport = {}};
+    if (const auto transport = parsed->param("transport")) {
+        if (base::iequals(*transport, "udp")) target.transport = sip::Transport::Udp;
+        if (base::iequals(*transport, "tcp")) target.transport = sip::Transport::Tcp;
+        if (!target.transport) return bad("Only UDP and TCP are spoken yet.");
+    }
+    if (parsed->scheme == sip::UriScheme::Sips) return bad("Only UDP and TCP are spoken yet.");
     if (!parsed->headers.empty()) return bad("A URI to call has no headers (?...).");
-    const auto address = base::parse_host(parsed->host, parsed->port.value_or(kSipPort));
-    if (!address)
-        return bad("The URI's host has to be an address; names are not looked up yet: " +
-                   std::string(parsed->host));
-    if (address->is_unspecified() || is_multicast(*address))
-        return bad("Nobody can be called at " + base::host_to_string(*address) + ".");
-    return sip::Flow{.transport = transport == "tcp" ? sip::Transport::Tcp : sip::Transport::Udp,
-                     .remote = *address};
+    target.address = base::parse_host(parsed->host, target.port);
+    if (!target.address && !is_name(parsed->host))
+        return bad("The URI's host is neither an address nor a name: " +
+                   base::to_valid_utf8(parsed->host));
+    if (target.address && (target.address->is_unspecified() || is_multicast(*target.address)))
+        return bad("Nobody can be called at " + base::host_to_string(*target.address) + ".");
+    return target;
 }
 
 bool is_call_reference(std::string_view text) {

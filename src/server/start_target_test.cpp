@@ -7,26 +7,37 @@
 namespace earshot::server {
 namespace {
 
-TEST(StartTarget, IsAFlowByAddressPortAndTransport) {
-    const auto flow = find_flow("sip:sbc@192.0.2.10");
-    ASSERT_TRUE(flow.has_value());
-    EXPECT_EQ(base::to_string(flow->remote), "192.0.2.10:5060");
-    EXPECT_EQ(flow->transport, sip::Transport::Udp);
-    const auto tcp = find_flow("sip:[2001:db8::1]:5070;transport=TCP");
+TEST(StartTarget, IsAnAddressWithPortAndTransport) {
+    const auto target = read_target("sip:sbc@192.0.2.10");
+    ASSERT_TRUE(target.has_value());
+    EXPECT_EQ(base::to_string(*target->address), "192.0.2.10:5060");
+    EXPECT_EQ(target->transport, std::nullopt);
+    const auto tcp = read_target("sip:[2001:db8::1]:5070;transport=TCP");
     ASSERT_TRUE(tcp.has_value());
-    EXPECT_EQ(base::to_string(tcp->remote), "[2001:db8::1]:5070");
+    EXPECT_EQ(base::to_string(*tcp->address), "[2001:db8::1]:5070");
     EXPECT_EQ(tcp->transport, sip::Transport::Tcp);
+}
+
+TEST(StartTarget, MayBeANameThatIsLookedUpLater) {
+    for (const char* uri : {"sip:sbc@sbc.example", "sip:sbc.example.:5070;transport=udp",
+                            "sip:_x@a-b.c1.example", "sip:localhost"}) {
+        const auto target = read_target(uri);
+        ASSERT_TRUE(target.has_value()) << uri;
+        EXPECT_EQ(target->address, std::nullopt) << uri;
+        EXPECT_FALSE(target->host.empty());
+    }
 }
 
 TEST(StartTarget, RefusesWhatCannotBeAsked) {
     for (const char* uri :
          {"", "sbc", "tel:+1", "sips:sbc@192.0.2.10", "sip:sbc@192.0.2.10;transport=tls",
-          "sip:sbc@sbc.example", "sip:sbc@0.0.0.0", "sip:sbc@224.0.0.1", "sip:sbc@[ff02::1]",
+          "sip:sbc@192.0.2", "sip:sbc@192.0.2.300", "sip:sbc@a..b", "sip:sbc@.b", "sip:a@b,c",
+          "sip:sbc@0.0.0.0", "sip:sbc@224.0.0.1", "sip:sbc@[ff02::1]",
           "sip:sbc@192.0.2.10?Replaces=x", "sip:a@192.0.2.10>\r\nX: y"}) {
-        const auto flow = find_flow(uri);
-        ASSERT_FALSE(flow.has_value()) << uri;
-        EXPECT_EQ(flow.error().code, "bad_request") << uri;
-        EXPECT_FALSE(flow.error().text.empty());
+        const auto target = read_target(uri);
+        ASSERT_FALSE(target.has_value()) << uri;
+        EXPECT_EQ(target.error().code, "bad_request") << uri;
+        EXPECT_FALSE(target.error().text.empty());
     }
 }
 
@@ -34,8 +45,8 @@ TEST(StartTarget, HasALimit) {
     const std::string start = "sip:";
     const std::string end = "@192.0.2.10";
     const std::string user(kMaxTargetBytes - start.size() - end.size(), 'u');
-    EXPECT_TRUE(find_flow(start + user + end).has_value());
-    EXPECT_FALSE(find_flow(start + user + "u" + end).has_value());
+    EXPECT_TRUE(read_target(start + user + end).has_value());
+    EXPECT_FALSE(read_target(start + user + "u" + end).has_value());
     EXPECT_TRUE(is_call_reference(std::string(kMaxTargetBytes, 'c')));
     EXPECT_FALSE(is_call_reference(std::string(kMaxTargetBytes + 1, 'c')));
 }

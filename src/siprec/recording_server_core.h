@@ -34,7 +34,7 @@ public:
     void on_invite(base::Now now, sip::TransactionId transaction, const base::NetAddress& peer,
                    const sip::Message& invite);
     void start(base::Now now, StartRequest request);
-    void retarget(const base::NetAddress& peer, RecordingServerConfig config);
+    void retarget(const base::NetAddress& peer, const RecordingServerConfig& config);
     void on_decision(base::Now now, Ruling ruling);
     void on_row_durable(base::Now now);
     void on_row_failed(base::Now now, base::Reason reason);

@@ -16,7 +16,8 @@ void RecordingServerSession::on_invite(base::Now now, sip::TransactionId transac
 void RecordingServerSession::start(base::Now now, StartRequest request) {
     core_->start(now, std::move(request));
 }
-void RecordingServerSession::retarget(const base::NetAddress& peer, RecordingServerConfig config) {
+void RecordingServerSession::retarget(const base::NetAddress& peer,
+                                      const RecordingServerConfig& config) {
     core_->retarget(peer, config);
 }
 void RecordingServerSession::on_decision(base::Now now, Ruling ruling) {

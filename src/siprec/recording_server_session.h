@@ -215,7 +215,7 @@ public:
     void start(base::Now now, StartRequest request);
     // It goes to another address than thought: its name leads there, or a redirection. With what is
     // configured for the client there; before its 2xx only.
-    void retarget(const base::NetAddress& peer, RecordingServerConfig config);
+    void retarget(const base::NetAddress& peer, const RecordingServerConfig& config);
     // The answer to Decide; one that comes after the INVITE was cancelled changes nothing.
     void on_decision(base::Now now, Ruling ruling);
     void on_row_durable(base::Now now);

@@ -49,10 +49,13 @@ void RecordingServerSession::Core::start(base::Now now, StartRequest request) {
 }
 
 void RecordingServerSession::Core::retarget(const base::NetAddress& peer,
-                                            RecordingServerConfig config) {
+                                            const RecordingServerConfig& config) {
     if (state_ != State::Inviting) return;
     peer_ = peer;
-    config_ = config;
+    media_ = config.media;
+    is_strict_ = config.strict;
+    records_unmarked_ = config.profile_records_unmarked;
+    asks_policy_ = config.asks_policy;
 }
 
 void RecordingServerSession::Core::on_start_response(base::Now now, const sip::Message& response) {

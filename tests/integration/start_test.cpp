@@ -6,11 +6,14 @@
 
 #include "integration/harness.h"
 #include "integration/udp_client.h"
+#include "integration/udp_service.h"
 
 namespace earshot::integration {
 namespace {
 
 using nlohmann::json;
+
+const std::string kPeer = "[[peer]]\nname = \"sbc\"\naddresses = [\"127.0.0.1\"]\n";
 
 class Start : public testing::Test {
 protected:
@@ -18,9 +21,17 @@ protected:
         ASSERT_TRUE(server_.start(std::move(extra))) << server_.log();
         client_ = std::make_unique<UdpClient>(server_.sip_port());
     }
+    void serve_with(const std::string& toml) {
+        const std::string file = (server_.scratch() / "earshot.toml").string();
+        write_file(file, toml);
+        serve({"--config", file});
+    }
     std::string uri() const { return "sip:src@127.0.0.1:" + std::to_string(client_->port()); }
     std::future<Output> start(std::vector<std::string> extra = {}) {
-        std::vector<std::string> command = {"start", "--at", uri()};
+        return start_at(uri(), std::move(extra));
+    }
+    std::future<Output> start_at(const std::string& at, std::vector<std::string> extra = {}) {
+        std::vector<std::string> command = {"start", "--at", at};
         command.insert(command.end(), extra.begin(), extra.end());
         return std::async(std::launch::async, [this, command] { return server_.run(command); });
     }
@@ -131,7 +142,7 @@ TEST_F(Start, AClientThatRefusesIsTheReasonOfTheRow) {
     EXPECT_TRUE(server_.list().empty());
 }
 
-TEST_F(Start, ARedirectionIsNotFollowedAndToldWhereTo) {
+TEST_F(Start, ARedirectionInACircleIsNotFollowedAndToldWhereTo) {
     serve();
     auto started = start();
     client_->send(answer(receive("INVITE"), "302 Moved Temporarily"));
@@ -232,6 +243,185 @@ TEST_F(Start, OnlyAConfiguredPeerIsAskedAndOnlyByAUri) {
     EXPECT_EQ(server_.run({"start", "--at", "sip:src@[::1]:9"}).exit_code, 2);
     EXPECT_EQ(server_.run({"start", "--at", uri(), "--call", "a b"}).exit_code, 5);
     EXPECT_TRUE(client_->receive(300).empty());
+}
+
+// ---- rules ------------------------------------------------------------------------------------
+
+TEST_F(Start, P42_ARuleThatWillHoldInAnyCaseDeclinesBeforeTheClientIsAsked) {
+    serve_with(kPeer + "[[rule]]\nname = \"never-sbc\"\npeer = \"sbc\"\naction = \"decline\"\n");
+    EXPECT_EQ(start().get().exit_code, 5);
+    const json row = attempt("declined");
+    EXPECT_EQ(row["reason"]["code"], "declined_by_rule");
+    EXPECT_NE(row["reason"]["text"].get<std::string>().find("never-sbc"), std::string::npos);
+    EXPECT_EQ(row["sip_status"], 0);
+    EXPECT_TRUE(client_->receive(300).empty());
+}
+
+TEST_F(Start, P42_ARuleAboutTheCallIsAskedWhenTheClientHasOffered) {
+    serve_with(
+        "[[rule]]\nname = \"sales\"\nheader = { X-Department = \"sales\" }\naction = "
+        "\"decline\"\ncode = 480\n"
+        "[[rule]]\nname = \"no-audio-2\"\naction = \"streams\"\nstreams = [{ label = \"2\" }]\n");
+    auto declined = start();
+    const std::string invite = receive("INVITE");
+    client_->send(answer(invite, "200 OK", "X-Department: sales\n", kSdp));
+    EXPECT_NE(receive("ACK").find("m=audio 0 "), std::string::npos);
+    EXPECT_EQ(header_of(receive("BYE"), "Reason"), "SIP;cause=480");
+    EXPECT_EQ(declined.get().exit_code, 5);
+    const json row = attempt("declined");
+    EXPECT_NE(row["reason"]["text"].get<std::string>().find("\"sales\""), std::string::npos) << row;
+    EXPECT_TRUE(server_.list().empty());
+
+    auto started = start();
+    const std::string second = receive("INVITE");
+    client_->send(answer(second, "200 OK", "X-Department: support\n",
+                         std::string(kSdp) + "m=audio 40002 RTP/AVP 0\na=sendonly\na=label:2\n"));
+    const std::string ack = receive("ACK");
+    EXPECT_NE(ack.find("m=audio 0 "), std::string::npos) << ack;
+    EXPECT_NE(ack.find("a=recvonly"), std::string::npos) << ack;
+    EXPECT_EQ(started.get().exit_code, 0);
+}
+
+// ---- where it goes ----------------------------------------------------------------------------
+
+TEST_F(Start, ANameIsLookedUpAndADeadTargetPassedOver) {  // RFC 3263
+    ScriptedDns dns;
+    serve_with("[sip]\ndns_servers = \"127.0.0.1:" + std::to_string(dns.port()) + "\"\n");
+    std::uint16_t dead_port = 0;
+    ::close(bind_loopback(dead_port));
+    dns.naptr("src.test", 10, "SIP+D2T", "_sip._tcp.src.test");
+    dns.naptr("src.test", 20, "SIP+D2U", "_sip._udp.src.test");
+    dns.srv("_sip._tcp.src.test", 0, dead_port, "host.src.test");
+    dns.srv("_sip._udp.src.test", 0, client_->port(), "host.src.test");
+    dns.loopback("host.src.test");
+    dns.start();
+    auto started = start_at("sip:src@src.test");
+    const std::string invite = receive("INVITE");
+    EXPECT_TRUE(invite.starts_with("INVITE sip:src@src.test SIP/2.0\r\n")) << invite;
+    client_->send(answer(invite, "200 OK", {}, kSdp));
+    send_media(receive("ACK"));
+    EXPECT_EQ(started.get().exit_code, 0) << server_.log();
+    const json row = attempt("recording");
+    EXPECT_EQ(row["peer"], "127.0.0.1:" + std::to_string(client_->port())) << row;
+    EXPECT_EQ(row["direction"], "outgoing");
+    client_->send(in_our_dialog(invite, "BYE"));
+    const json recordings = server_.wait_for_recordings(1);
+    ASSERT_EQ(recordings.size(), 1U) << server_.log();
+    EXPECT_EQ(recordings[0]["streams"][0]["packets"], 5) << recordings[0];
+    const Output shown = server_.run({"show", recordings[0]["id"]});
+    EXPECT_NE(shown.out.find("us (earshot start)"), std::string::npos) << shown.out;
+    EXPECT_NE(server_.run({"ls", "--attempts"}).out.find("us, to <sip:src@src.test>"),
+              std::string::npos);
+}
+
+TEST_F(Start, ANameThatLeadsNowhereOrToUsIsTheReasonOfTheRow) {
+    ScriptedDns dns;
+    serve_with("[sip]\ndns_servers = \"127.0.0.1:" + std::to_string(dns.port()) + "\"\n");
+    dns.loopback("self.test");
+    dns.start();
+    EXPECT_EQ(start_at("sip:src@nowhere.test").get().exit_code, 5);
+    EXPECT_EQ(attempt("failed")["reason"]["code"], "not_located");
+    const Output self = start_at("sip:src@self.test:" + std::to_string(server_.sip_port())).get();
+    EXPECT_EQ(self.exit_code, 5);
+    EXPECT_NE(self.err.find("this server itself"), std::string::npos) << self.err;
+}
+
+TEST_F(Start, ASilentDnsIsGivenUpAfterItsTime) {
+    const ScriptedDns silent;  // bound, never started
+    serve_with("[sip]\ndns_servers = \"127.0.0.1:" + std::to_string(silent.port()) + "\"\n");
+    EXPECT_EQ(start_at("sip:src@src.test").get().exit_code, 5);
+    const json row = attempt("failed");
+    EXPECT_EQ(row["reason"]["code"], "not_located");
+    EXPECT_EQ(row["peer"], "src.test:5060");
+    EXPECT_NE(row["reason"]["text"].get<std::string>().find("in time"), std::string::npos) << row;
+}
+
+TEST_F(Start, TheServerItselfIsNotAsked) {
+    serve();
+    for (const char* transport : {"", ";transport=tcp"}) {
+        const Output self =
+            start_at("sip:x@127.0.0.1:" + std::to_string(server_.sip_port()) + transport).get();
+        EXPECT_EQ(self.exit_code, 2);
+        EXPECT_NE(self.err.find("this server itself"), std::string::npos) << self.err;
+    }
+}
+
+TEST_F(Start, ARedirectionIsFollowedWithTheSameCall) {  // RFC 3261 section 8.1.3.4
+    serve();
+    auto started = start();
+    const std::string first = receive("INVITE");
+    const UdpClient other(server_.sip_port());
+    const std::string contact = "sip:src@127.0.0.1:" + std::to_string(other.port());
+    client_->send(answer_to(first, "302 Moved Temporarily", "Contact: <" + contact + ">\n"));
+    std::string second = other.receive();
+    EXPECT_TRUE(second.starts_with("INVITE " + contact + " ")) << second;
+    for (const char* same : {"Call-ID", "From", "To"})
+        EXPECT_EQ(header_of(second, same), header_of(first, same));
+    EXPECT_EQ(header_of(second, "CSeq"), "2 INVITE");
+    other.send(answer(second, "200 OK", {}, kSdp));
+    EXPECT_FALSE(receive("ACK").empty());  // where the Contact of the 2xx leads
+    EXPECT_EQ(started.get().exit_code, 0);
+    EXPECT_EQ(attempt("recording")["peer"], "127.0.0.1:" + std::to_string(other.port()));
+}
+
+TEST_F(Start, ARedirectionToAStrangerIsNotFollowed) {
+    serve_with(kPeer);
+    auto started = start();
+    client_->send(
+        answer_to(receive("INVITE"), "302 Moved Temporarily", "Contact: <sip:src@192.0.2.66>\n"));
+    EXPECT_EQ(started.get().exit_code, 5);
+    const json row = attempt("refused");
+    EXPECT_EQ(row["sip_status"], 302);
+    EXPECT_EQ(row["reason"]["code"], "redirected");
+    const std::string text = row["reason"]["text"];
+    EXPECT_NE(text.find("sip:src@192.0.2.66"), std::string::npos) << text;
+    EXPECT_NE(text.find("in no [[peer]]"), std::string::npos) << text;
+}
+
+// ---- who asks ---------------------------------------------------------------------------------
+
+constexpr const char* kChallenge =
+    "WWW-Authenticate: Digest realm=\"sbc\", nonce=\"n1\", algorithm=MD5, qop=\"auth\"\n";
+
+TEST_F(Start, AClientThatWantsAPasswordGetsIt) {
+    const std::string file = (server_.scratch() / "our.password").string();
+    write_file(file, "rose\n");
+    serve_with(kPeer + "our_username = \"recorder\"\nour_password_file = \"" + file + "\"\n");
+    auto started = start();
+    client_->send(answer(receive("INVITE"), "401 Unauthorized", kChallenge));
+    const std::string second = receive("INVITE");
+    EXPECT_EQ(header_of(second, "CSeq"), "2 INVITE");
+    const std::string value = header_of(second, "Authorization");
+    EXPECT_NE(
+        value.find("username=\"recorder\", realm=\"sbc\", nonce=\"n1\", uri=\"" + uri() + "\""),
+        std::string::npos)
+        << second;
+    client_->send(answer(second, "200 OK", {}, kSdp));
+    EXPECT_FALSE(receive("ACK").empty());
+    EXPECT_EQ(started.get().exit_code, 0);
+    EXPECT_EQ(attempt("recording")["sip_status"], 200);
+}
+
+TEST_F(Start, WithoutOurPasswordTheReasonNamesTheKeyThatGivesIt) {
+    serve_with(kPeer);
+    auto started = start();
+    client_->send(answer(receive("INVITE"), "401 Unauthorized", kChallenge));
+    EXPECT_EQ(started.get().exit_code, 5);
+    const json row = attempt("refused");
+    EXPECT_EQ(row["reason"]["code"], "password_needed");
+    EXPECT_NE(row["reason"]["text"].get<std::string>().find("our_password_file"),
+              std::string::npos);
+}
+
+TEST_F(Start, A2xxWithoutReadableSdpIsNoRecording) {
+    serve();
+    auto started = start();
+    client_->send(answer(receive("INVITE"), "200 OK", {}, "v=0\n"));
+    EXPECT_FALSE(receive("ACK").empty());
+    EXPECT_FALSE(receive("BYE").empty());
+    EXPECT_EQ(started.get().exit_code, 5);
+    EXPECT_EQ(attempt("failed")["reason"]["code"], "bad_sdp");
+    EXPECT_TRUE(server_.list().empty());
 }
 
 }  // namespace
