@@ -146,7 +146,7 @@ base::Result<base::Done, Reason> OurInvite::authenticate(const sip::Message& res
                      [&](const sip::ExtraHeader& one) { return one.name == header->name; });
     // Asked again it is wrong (E-22), unless only the nonce was too old.
     const bool is_wrong = given != credentials_.end() && !is_stale(response);
-    if (is_wrong || ++challenges_ > kMaxChallenges)
+    if (is_wrong || ++challenges_ > kMaxChallengesAtOnePlace)
         return Reason{"wrong_credentials",
                       fmt::format("{}: it does not take our_username and our_password_file of the "
                                   "[[peer]] with the address {}.",

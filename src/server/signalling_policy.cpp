@@ -113,7 +113,7 @@ policy::InviteFacts Signalling::envelope_of(const Call& call, const sip::Flow& f
 std::optional<Reason> Signalling::find_certain_decline(const Call& call,
                                                        const sip::Flow& flow) const {
     policy::InviteFacts facts = envelope_of(call, flow);
-    facts.from = uri_of(call.attempt.from);
+    facts.from = sip::uri_of(call.attempt.from);
     facts.to = uri_of(call.attempt.to);
     const policy::Rule* rule = policy::find_certain_rule(config_.rules, facts);
     if (rule == nullptr || rule->outcome.action != policy::Action::Decline) return std::nullopt;
