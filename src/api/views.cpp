@@ -60,7 +60,9 @@ void add_live_counts(json& recording, const std::vector<LiveCall>& calls) {
         const json label = stream.value("label", json(nullptr));
         const auto live = std::find_if(call->streams.begin(), call->streams.end(),
                                        [&](const LiveStream& one) { return label == one.label; });
-        if (live != call->streams.end()) stream["packets"] = live->packets;
+        if (live == call->streams.end()) continue;
+        stream["packets"] = live->packets;
+        stream["state"] = live->state;
     }
 }
 

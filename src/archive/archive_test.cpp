@@ -591,6 +591,38 @@ TEST_F(ArchiveTest, ALineThatWasRefusedIsAStreamThatWasNotNegotiated) {
     for (const Warning& warning : summary.warnings) EXPECT_NE(warning.label, "2");
 }
 
+TEST_F(ArchiveTest, P43_AStreamThatAnOperatorStoppedIsDroppedFromThenOn) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    records_.stream_added(5, 1, "2");
+    Sender{.records = records_}.packets(150);
+    Sender{.records = records_, .stream = 1}.packets(50);
+    records_.event(1000, R"({"type":"stream_stopped","stream":1,"by":"operator","who":"ada"})", 1);
+    records_.event(1500, R"({"type":"stream_removed","stream":1})", 1);
+    records_.ended(3000);
+    const Summary summary = build();
+    EXPECT_EQ(summary.state, State::Complete);
+    EXPECT_EQ(summary.streams[1].lost, 0U);
+    EXPECT_EQ(summary.streams[1].gaps.back(),
+              (Gap{1000, *summary.duration_ms - 1000, GapReason::Dropped}));
+}
+
+TEST_F(ArchiveTest, ALineThatARuleRefusedIsDroppedAndNotMissed) {
+    records_.started();
+    records_.stream_added(5, 0, "1");
+    records_.event(6,
+                   R"({"type":"stream_refused","stream":1,"media_line":1,"label":"2",)"
+                   R"("media":"audio","reason":"by_decision"})",
+                   1);
+    records_.stream_added(1000, 1, "2");
+    Sender{.records = records_}.packets(150);
+    Sender{.records = records_, .stream = 1, .begin_ms = 1000}.packets(100);
+    records_.ended(3000);
+    const Summary summary = build();
+    ASSERT_EQ(summary.streams.size(), 2U);
+    EXPECT_EQ(summary.streams[1].gaps, (std::vector<Gap>{{0, 1000, GapReason::Dropped}}));
+}
+
 TEST_F(ArchiveTest, ARefusedLineThatIsTakenLaterIsTheSameStream) {
     records_.started();
     records_.event(5, R"({"type":"stream_refused","stream":0,"label":"1","media":"audio"})", 0);

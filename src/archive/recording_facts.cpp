@@ -104,7 +104,8 @@ void note_negotiation(const json& event, std::int64_t at_ns, StreamFacts& stream
         stream.formats.push_back({.from_ns = at_ns, .list = std::move(formats)});
     }
     const auto paused = event.find("paused");
-    if (paused != event.end() && paused->is_boolean() && paused->get<bool>()) {
+    if (paused != event.end() && paused->is_boolean() && paused->get<bool>() &&
+        !is_open(stream.dropped)) {
         open_interval(stream.paused, at_ns);
     }
 }
@@ -281,6 +282,7 @@ void RecordingFacts::add_stream_event(std::string_view type, const json& event, 
         if (found == streams_.end() && streams_.size() >= kMaxStreams) return;
         StreamFacts& stream = streams_[number];
         stream.stream = number;
+        if (type == "stream_added") close_interval(stream.dropped, at_ns);  // a rule lets it in now
         note_negotiation(event, at_ns, stream);
         return;
     }
@@ -288,6 +290,7 @@ void RecordingFacts::add_stream_event(std::string_view type, const json& event, 
         StreamFacts& stream = streams_[number];
         stream.stream = number;
         stream.is_refused = true;
+        if (text_field(event, "reason") == "by_decision") open_interval(stream.dropped, 0);
         set_if_told(event, "label", stream.label);
         set_if_told(event, "media", stream.media);
         return;
@@ -299,6 +302,10 @@ void RecordingFacts::add_stream_event(std::string_view type, const json& event, 
     if (type == "stream_held") open_interval(stream.held, at_ns);
     if (type == "stream_unheld") close_interval(stream.held, at_ns);
     if (type == "stream_removed") close_interval(stream.negotiated, at_ns);
+    if (type == "stream_stopped") {  // for good: a pause that it had does not count any more
+        close_interval(stream.paused, at_ns);
+        open_interval(stream.dropped, at_ns);
+    }
     if (type == "packets_rejected" && text_field(event, "cause") == "source") {
         stream.strangers_packets =
             bounded_field<std::uint64_t>(event, "total", 0, INT64_MAX, stream.strangers_packets);

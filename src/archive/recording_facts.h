@@ -46,7 +46,8 @@ struct StreamFacts {
     std::string direction = "sendonly";  // of the latest offer
     std::uint16_t local_port = 0;
     std::vector<Interval> negotiated;
-    bool is_refused = false;  // by us; with nothing negotiated, from the begin to the end
+    bool is_refused = false;        // by us; with nothing negotiated, from the begin to the end
+    std::vector<Interval> dropped;  // by an operator or a rule
     std::vector<Interval> paused;
     std::vector<Interval> held;
     std::vector<Interval> storage;        // media came and could not be stored

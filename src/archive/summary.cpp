@@ -14,8 +14,8 @@ namespace {
 
 using nlohmann::json;
 
-constexpr std::array<std::string_view, 5> kGapReasons{"lost", "paused", "held", "not_negotiated",
-                                                      "storage"};
+constexpr std::array<std::string_view, kGapReasonCount> kGapReasons{
+    "lost", "paused", "held", "not_negotiated", "storage", "dropped"};
 
 void write_texts(base::JsonWriter& out, std::string_view name,
                  const std::vector<std::string>& texts) {

@@ -18,8 +18,10 @@ namespace earshot::archive {
 
 using State = catalog::State;
 
-// Why there are no samples. Written by name: "lost", "paused", "held", "not_negotiated", "storage".
-enum class GapReason { Lost, Paused, Held, NotNegotiated, Storage };
+// Why there are no samples. Written by name: "lost", "paused", "held", "not_negotiated", "storage",
+// "dropped" (by an operator or a rule).
+enum class GapReason { Lost, Paused, Held, NotNegotiated, Storage, Dropped };
+inline constexpr std::size_t kGapReasonCount = 6;
 std::string_view to_string(GapReason reason);
 std::optional<GapReason> parse_gap_reason(std::string_view text);
 

@@ -106,7 +106,8 @@ bool SummaryBuilder::lacks_media(const StreamFacts& facts) const {
         const std::int64_t to = std::min(open.to_ns, facts_.end_ns());
         expected += std::max<std::int64_t>(to - open.from_ns, 0) -
                     covered_ns(facts.paused, open.from_ns, to) -
-                    covered_ns(facts.held, open.from_ns, to);
+                    covered_ns(facts.held, open.from_ns, to) -
+                    covered_ns(facts.dropped, open.from_ns, to);
     }
     return expected >= kMinExpectedNs;
 }

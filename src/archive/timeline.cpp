@@ -281,6 +281,7 @@ private:
 
     bool is_explained(std::int64_t from_ns, std::int64_t to_ns) const {
         return any_overlaps(facts_.paused, from_ns, to_ns) ||
+               any_overlaps(facts_.dropped, from_ns, to_ns) ||
                any_overlaps(facts_.storage, from_ns, to_ns);
     }
 
@@ -427,7 +428,7 @@ std::vector<Interval> heard(const Timeline& timeline, std::int64_t start_ns) {
 // Joins gaps of one reason that lie `tolerance_ms` apart or nearer. Sorted in, sorted out.
 std::vector<Gap> merge(const std::vector<Gap>& gaps, std::int64_t tolerance_ms) {
     std::vector<Gap> merged;
-    std::array<std::optional<std::size_t>, 5> last;  // by reason
+    std::array<std::optional<std::size_t>, kGapReasonCount> last;  // by reason
     for (const Gap& gap : gaps) {
         auto& open = last.at(static_cast<std::size_t>(gap.reason));
         if (open) {
@@ -467,14 +468,15 @@ std::vector<Gap> collect_gaps(const Timeline& timeline, const StreamFacts& facts
         if (gap.duration_ms > 0) gaps.push_back(gap);
     }
     add_intervals(gaps, facts.paused, GapReason::Paused, start_ns, end_ns);
-    add_intervals(gaps, without(without(facts.held, facts.paused), heard(timeline, start_ns)),
-                  GapReason::Held, start_ns, end_ns);
+    const auto held = without(without(facts.held, facts.paused), facts.dropped);
+    add_intervals(gaps, without(held, heard(timeline, start_ns)), GapReason::Held, start_ns,
+                  end_ns);
+    add_intervals(gaps, facts.dropped, GapReason::Dropped, start_ns, end_ns);
     add_intervals(gaps, facts.storage, GapReason::Storage, start_ns, end_ns);
     const bool is_never_taken = facts.is_refused && facts.negotiated.empty();
-    add_intervals(gaps,
-                  is_never_taken ? std::vector<Interval>{{start_ns, end_ns}}
-                                 : invert(facts.negotiated, start_ns, end_ns),
-                  GapReason::NotNegotiated, start_ns, end_ns);
+    const auto absent = is_never_taken ? std::vector<Interval>{{start_ns, end_ns}}
+                                       : invert(facts.negotiated, start_ns, end_ns);
+    add_intervals(gaps, without(absent, facts.dropped), GapReason::NotNegotiated, start_ns, end_ns);
     std::sort(gaps.begin(), gaps.end(),
               [](const Gap& a, const Gap& b) { return a.start_ms < b.start_ms; });
     std::vector<Gap> merged = merge(gaps, 0);

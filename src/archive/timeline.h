@@ -60,7 +60,8 @@ Timeline make_timeline(std::vector<PacketEntry>& entries, const StreamFacts& fac
 // All gaps of a stream: lost ones, and those of its pauses, holds, storage and negotiation, cut to
 // [0, end]; in order, overlapping or touching ones of one reason merged, kMaxGaps at most. A hold
 // is a gap only where nothing came (music on hold is recorded) and where the recording was not
-// paused as well: what the recorder did beats what the call did.
+// paused as well: what the recorder did beats what the call did. A stream that was dropped is
+// neither held nor merely not negotiated.
 std::vector<Gap> collect_gaps(const Timeline& timeline, const StreamFacts& facts,
                               std::int64_t start_ns, std::int64_t end_ns);
 

@@ -26,6 +26,7 @@ struct CallStream {
     siprec::StreamFacts facts;
     std::uint16_t local_port = 0;
     bool is_closed = false;
+    bool is_dropped = false;           // by an operator
     capture::StreamCounters counters;  // as of the last second
 };
 

@@ -15,6 +15,7 @@ std::string codec_of(const siprec::StreamFacts& facts) {
 }
 
 const char* state_of(const CallStream& stream) {
+    if (stream.is_dropped) return "dropped";
     if (stream.is_closed) return "removed";
     if (stream.facts.paused) return "paused";
     return stream.counters.packets == 0 ? "waiting" : "active";

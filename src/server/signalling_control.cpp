@@ -6,6 +6,19 @@ namespace earshot::server {
 
 using base::Reason;
 
+namespace {
+
+// The page says that it was dropped, and not that it is paused, or removed once the client agrees.
+void mark_dropped(Call& call, std::string_view label) {
+    for (auto& [number, stream] : call.streams) {
+        if (stream.is_closed || stream.is_dropped || stream.facts.label != label) continue;
+        stream.is_dropped = true;
+        return;
+    }
+}
+
+}  // namespace
+
 void Signalling::control(api::ControlRequest request, ControlDone done) {
     d_.loop.post([this, request = std::move(request), done = std::move(done)] {
         done(carry_out(request));
@@ -45,6 +58,7 @@ std::optional<Reason> Signalling::carry_out(const api::ControlRequest& request) 
         case Verb::StopStream:
             verb = "stop_stream";
             is_done = session.drop_stream(now, request.stream, wish);
+            if (is_done) mark_dropped(*call, request.stream);
             break;
     }
     if (!is_done && request.verb == Verb::StopStream && !session.is_ended())

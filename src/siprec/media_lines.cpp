@@ -235,7 +235,8 @@ std::uint16_t MediaLines::drop(std::string_view label, Actions& out) {
         return one.state == Line::State::Open && !one.dropped && one.label == label;
     });
     if (line == lines_.end()) return kNoStream;
-    if (!line->paused && !paused_by_us_) set_effective_pause(*line, true, out);
+    // No stream_paused: nothing will resume it.
+    if (!line->paused && !paused_by_us_) out.emplace_back(PauseStream{line->stream});
     line->dropped = true;
     return line->stream;
 }

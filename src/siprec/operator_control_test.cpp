@@ -303,6 +303,7 @@ TEST_F(OperatorControl, P43_DropsOneStreamByPortZero) {
     ASSERT_EQ(all<PauseStream>().size(), 1U);
     EXPECT_EQ(all<PauseStream>().front().stream, 1);
     EXPECT_THAT(events("stream_stopped").at(0), HasSubstr(R"("stream":1,"by":"operator")"));
+    EXPECT_THAT(events("stream_paused"), IsEmpty());  // nothing will resume it
     ASSERT_EQ(sent().size(), 1U);
     EXPECT_THAT(sent().at(0), HasSubstr("m=audio 10000 "));
     EXPECT_THAT(sent().at(0), HasSubstr("m=audio 0 "));
