@@ -88,12 +88,15 @@ void print_streams(std::ostream& out, const json& recording) {
     std::vector<std::vector<std::string>> rows{
         {"LABEL", "MEDIA", "CODEC", "PACKETS", "LOST", "GAPS"}};
     const bool has_pieces = !array_of(recording, "pieces").empty();
+    const bool runs = text_of(recording, "state") == "recording";
     if (has_pieces) rows.front().insert(rows.front().begin(), "PIECE");
+    if (runs) rows.front().emplace_back("STATE");
     for (const json& stream : array_of(recording, "streams")) {
         rows.push_back({text_of(stream, "label"), text_of(stream, "media"),
                         text_of(stream, "codec"), text_of(stream, "packets"),
                         text_of(stream, "lost"), std::to_string(array_of(stream, "gaps").size())});
         if (has_pieces) rows.back().insert(rows.back().begin(), text_of(stream, "piece"));
+        if (runs) rows.back().push_back(text_of(stream, "state"));
     }
     if (rows.size() == 1) return;
     out << '\n';
@@ -138,10 +141,14 @@ void print_related(std::ostream& out, const json& recording) {
 
 void print_gaps(std::ostream& out, const json& recording) {
     std::vector<std::vector<std::string>> rows{{"GAP IN", "AT", "LASTS", "REASON"}};
+    const bool has_pieces = !array_of(recording, "pieces").empty();
+    if (has_pieces) rows.front().insert(rows.front().begin(), "PIECE");
     for (const json& stream : array_of(recording, "streams"))
-        for (const json& gap : array_of(stream, "gaps"))
+        for (const json& gap : array_of(stream, "gaps")) {
             rows.push_back({text_of(stream, "label"), duration_text(member_of(gap, "start_ms")),
                             duration_text(member_of(gap, "duration_ms")), text_of(gap, "reason")});
+            if (has_pieces) rows.back().insert(rows.back().begin(), text_of(stream, "piece"));
+        }
     if (rows.size() == 1) return;
     out << '\n';
     print_table(out, rows);
@@ -163,9 +170,9 @@ void print_operator_pause(std::ostream& out, const json& pause) {
 // What an event tells beside its type, time and stream: the sentence first, then what was done,
 // then the other facts by name.
 std::string event_text(const json& event) {
-    constexpr std::array<std::string_view, 11> kShownElsewhere{
-        "type", "time", "arrival_ns", "stream",  "what",       "text",
-        "code", "done", "peer",       "call_id", "session_ids"};
+    constexpr std::array<std::string_view, 13> kShownElsewhere{
+        "type", "time", "arrival_ns", "stream", "label",   "piece",      "what",
+        "text", "code", "done",       "peer",   "call_id", "session_ids"};
     std::string text;
     const auto add = [&](std::string_view separator, const std::string& more) {
         if (!more.empty()) text += (text.empty() ? "" : std::string(separator)) + more;
@@ -184,6 +191,15 @@ std::string event_text(const json& event) {
         if (!told.empty()) add(", ", printable(name) + " " + told);
     }
     return text;
+}
+
+// "2 (#1)": the label, by which people and metadata know it, and the number, which tells streams of
+// one label apart.
+std::string stream_name(const json& event) {
+    const std::string label = text_of(event, "label");
+    const std::string number = text_of(event, "stream");
+    if (number.empty()) return label;
+    return label.empty() ? "#" + number : fmt::format("{} (#{})", label, number);
 }
 
 // Left-to-right marks, overrides and isolates, and what has no width: with them a name could show
@@ -363,10 +379,15 @@ void print_events(std::ostream& out, const json& events) {
         return text_of(a, "time") < text_of(b, "time");
     });
     std::vector<std::vector<std::string>> rows{{"TIME (UTC)", "EVENT", "STREAM", "WHAT"}};
+    const bool has_pieces = std::any_of(sorted.begin(), sorted.end(), [](const json& event) {
+        return !member_of(event, "piece").is_null();
+    });
+    if (has_pieces) rows.front().insert(rows.front().begin() + 2, "PIECE");
     for (std::size_t i = 0; i < std::min(sorted.size(), kMaxShown); ++i) {
         const std::string time = text_of(sorted[i], "time");  // 2026-03-02T09:15:00.120Z
         rows.push_back({time.size() < 23 ? time : time.substr(11, 12), text_of(sorted[i], "type"),
-                        text_of(sorted[i], "stream"), event_text(sorted[i])});
+                        stream_name(sorted[i]), event_text(sorted[i])});
+        if (has_pieces) rows.back().insert(rows.back().begin() + 2, text_of(sorted[i], "piece"));
     }
     out << '\n';
     print_table(out, rows);

@@ -275,15 +275,37 @@ TEST(PrintEvents, TellsTimeWhatAndWhyInTheirOrder) {
     print_events(out, json::parse(R"({"events":[
         {"type":"call_ended","time":"2026-03-02T09:15:09.000Z","by":"peer","code":"bye","text":""},
         {"type":"stream_counters","time":"2026-03-02T09:15:09.100Z","packets":3},
-        {"type":"sip_leniency","time":"2026-03-02T09:15:00.120Z","stream":1,"code":"no_label",
+        {"type":"sip_leniency","time":"2026-03-02T09:15:00.120Z","stream":1,"label":"a","code":"no_label",
          "what":"no a=label","done":"the index is taken","peer":"192.0.2.1:5060"},
         {"type":"recording_paused","time":"2026-03-02T09:15:05.000Z","who":"ada",
          "reason":"card\u202e","paused":false,"labels":["1","2"],"payload_types":[{"pt":0}]}]})"));
     EXPECT_EQ(out.str(),
               "\n  TIME (UTC)  EVENT             STREAM  WHAT\n"
-              "09:15:00.120  sip_leniency      1       no_label: no a=label; the index is taken\n"
+              "09:15:00.120  sip_leniency      a (#1)  no_label: no a=label; the index is taken\n"
               "09:15:05.000  recording_paused          labels 1, 2, reason card<U+202E>, who ada\n"
               "09:15:09.000  call_ended                bye, by peer\n");
+}
+
+TEST(PrintEvents, TellsThePieceWhereThereAreSeveral) {
+    std::ostringstream out;
+    print_events(out, json::parse(R"({"events":[
+        {"type":"stream_added","time":"2026-03-02T09:15:00.120Z","stream":0,"piece":2}]})"));
+    EXPECT_EQ(out.str(),
+              "\n  TIME (UTC)  EVENT         PIECE  STREAM  WHAT\n"
+              "09:15:00.120  stream_added      2  #0\n");
+}
+
+TEST(PrintRecording, TellsPiecesOfStreamsAndGapsAndTheStateOfWhatRuns) {
+    std::ostringstream out;
+    print_recording(out, json::parse(R"({"id":"0199c0de","state":"recording",
+        "pieces":[{"piece":1,"id":"a"},{"piece":2,"id":"b"}],
+        "streams":[{"piece":2,"label":"1","media":"audio","codec":"PCMU/8000","packets":3,
+                    "lost":0,"state":"dropped",
+                    "gaps":[{"start_ms":0,"duration_ms":1000,"reason":"dropped"}]}]})"));
+    EXPECT_THAT(out.str(),
+                HasSubstr("PIECE  LABEL  MEDIA  CODEC      PACKETS  LOST  GAPS  STATE\n"
+                          "    2      1  audio  PCMU/8000        3     0     1  dropped"));
+    EXPECT_THAT(out.str(), HasSubstr("PIECE  GAP IN"));
 }
 
 TEST(PrintEvents, BoundsTheListAndSurvivesOddOnes) {

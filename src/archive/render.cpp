@@ -2,12 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "archive/audio_export.h"
+#include "archive/limits.h"
 #include "archive/manifest.h"
 #include "archive/pcap_export.h"
 #include "archive/stored_recording.h"
+#include "base/json_writer.h"
 #include "io/linux_file.h"
 #include "siprec/metadata.h"
 
@@ -52,29 +55,55 @@ private:
     bool is_done_ = false;
 };
 
+using Labels = std::map<std::int64_t, std::string>;  // by the stream's number
+
+// An event names its stream by number; people know the label. It is that of the time of the event.
+// `line` is JSON.
+void add_label(std::string& line, const json& event, Labels& labels) {
+    if (!event.is_object() || !event.contains("stream")) return;
+    const json& stream = event["stream"];
+    if (!stream.is_number_integer()) return;
+    const auto number = stream.get<std::int64_t>();
+    if (event.contains("label")) {
+        if (event["label"].is_string() && (labels.contains(number) || labels.size() < kMaxStreams))
+            labels[number] = event["label"].get<std::string>();
+        return;
+    }
+    const auto known = labels.find(number);
+    const std::size_t end = line.rfind('}');
+    if (known == labels.end() || end == std::string::npos) return;
+    std::string label;
+    base::append_json_text(label, known->second);
+    line.insert(end, ",\"label\":" + label);
+}
+
 // {"summary": ..., "events": [...], "manifest": ...}; the events line by line.
 class JsonRendering : public Rendering {
 public:
-    JsonRendering(std::string head, std::string tail, std::unique_ptr<io::File> events)
+    JsonRendering(std::string head, std::string tail, std::unique_ptr<io::File> events,
+                  Labels labels)
         : pending_(std::move(head)),
           tail_(std::move(tail)),
+          labels_(std::move(labels)),
           events_(std::move(events)),
           lines_(*events_, kMaxLineBytes) {}
 
     base::Result<bool, base::Reason> next(std::string& chunk) override {
         while (!is_at_end_ && pending_.size() < kChunkBytes) {
-            const auto line = lines_.next();
+            auto line = lines_.next();
             if (!line) return part_reason(line.error(), "events");
             if (!line->has_value()) {
                 pending_ += tail_;
                 is_at_end_ = true;
-            } else if (!json::accept(**line)) {
-                return part_reason({base::Errc::Malformed, "a line is no JSON"}, "events");
-            } else {
-                pending_ += is_first_ ? "\n" : ",\n";
-                pending_ += **line;
-                is_first_ = false;
+                break;
             }
+            const json event = json::parse(**line, nullptr, false);
+            if (event.is_discarded())
+                return part_reason({base::Errc::Malformed, "a line is no JSON"}, "events");
+            add_label(**line, event, labels_);
+            pending_ += is_first_ ? "\n" : ",\n";
+            pending_ += **line;
+            is_first_ = false;
         }
         chunk = std::move(pending_);
         pending_.clear();
@@ -84,6 +113,7 @@ public:
 private:
     std::string pending_;
     std::string tail_;
+    Labels labels_;  // as of the last event; of streams that come later, their last one
     std::unique_ptr<io::File> events_;
     LineReader lines_;
     bool is_first_ = true;
@@ -102,9 +132,12 @@ RenderResult render_json(const StoredRecording& recording) {
     }
     auto events = recording.open("events");
     if (!events) return events.error();
+    Labels labels;
+    for (const StreamSummary& stream : summary->streams) labels[stream.stream] = stream.label;
     std::string head = "{\"summary\":" + to_json(*summary) + ",\n\"events\":[";
-    return std::unique_ptr<Rendering>(std::make_unique<JsonRendering>(
-        std::move(head), "\n],\n\"manifest\":" + *manifest + "}\n", std::move(*events)));
+    return std::unique_ptr<Rendering>(
+        std::make_unique<JsonRendering>(std::move(head), "\n],\n\"manifest\":" + *manifest + "}\n",
+                                        std::move(*events), std::move(labels)));
 }
 
 // The documents merged in order. What one recording session told at different times stands in

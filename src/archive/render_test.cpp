@@ -1,5 +1,6 @@
 #include "archive/render.h"
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "archive/archive_test_rig.h"
@@ -112,6 +113,24 @@ TEST_F(RenderTest, JsonHoldsSummaryEventsAndManifest) {
     EXPECT_EQ(json["events"][0]["time"], "2026-03-02T09:15:00.120Z");
     EXPECT_EQ(json["manifest"]["format"], "earshot-recording");
     EXPECT_EQ(json["manifest"].dump().find("Ada"), std::string::npos);
+}
+
+TEST_F(ArchiveTest, JsonNamesTheStreamOfAnEventByTheLabelOfThatTime) {
+    records_.started();
+    records_.stream_added(5, 1, "1");
+    records_.event(1000, R"({"type":"stream_held","stream":1})", 1);
+    records_.event(1100, R"({"type":"stream_changed","stream":1,"label":"x\"y"})", 1);
+    records_.event(1200, R"({"type":"stream_unheld","stream":1})", 1);
+    records_.event(1300, R"({"type":"dtmf","stream":9})", 9);
+    records_.ended(2000);
+    build();
+    const auto whole = nlohmann::json::parse(render_all(Format::Json));
+    std::map<std::string, nlohmann::json> events;
+    for (const auto& event : whole["events"]) events[event["type"]] = event;
+    EXPECT_EQ(events["stream_held"]["label"], "1");
+    EXPECT_EQ(events["stream_unheld"]["label"], "x\"y");
+    EXPECT_FALSE(events["dtmf"].contains("label"));
+    EXPECT_FALSE(events["call_ended"].contains("label"));
 }
 
 std::uint16_t checksum(base::ByteView bytes, std::uint32_t sum = 0) {
