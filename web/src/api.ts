@@ -62,6 +62,8 @@ export interface TimelineEvent {
     type: string;
     time: string;
     stream?: number;
+    label?: string;
+    piece?: number;
     [name: string]: unknown;
 }
 /** One INVITE, whatever became of it. */

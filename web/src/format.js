@@ -10,6 +10,11 @@ export function duration(ms) {
     return hours > 0 ? `${hours}:${String(minutes).padStart(2, '0')}:${seconds}` : `${minutes}:${seconds}`;
 }
 
+/** A time as logs and other people have it; the page shows the local one. @param {string} time RFC 3339 */
+export function utc(time) {
+    return `${time.slice(0, 10)} ${time.slice(11).replace('Z', '')} UTC`;
+}
+
 /** The part of an address that a person reads: the user of a SIP or tel URI. @param {string} aor */
 export function shortAor(aor) {
     // A From header may have the whole name-addr: "Ada" <sip:ada@desk.example>
@@ -44,6 +49,7 @@ const kReasons = /** @type {Record<string, string>} */ ({
     held: 'on hold',
     not_negotiated: 'not negotiated',
     storage: 'could not be stored',
+    dropped: 'dropped',
 });
 /** @param {string} reason */
 export function gapText(reason) {
@@ -64,7 +70,7 @@ export function timeline(events) {
         .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
 }
 
-const kShownElsewhere = ['type', 'time', 'arrival_ns', 'stream', 'code', 'what', 'text', 'done', 'peer', 'call_id', 'session_ids'];
+const kShownElsewhere = ['type', 'time', 'arrival_ns', 'stream', 'label', 'piece', 'code', 'what', 'text', 'done', 'peer', 'call_id', 'session_ids'];
 
 /**
  * What an event tells: the sentence first, then what was done, then the other facts by name.
@@ -87,6 +93,16 @@ export function eventText(event) {
  */
 export function notRecorded(attempts) {
     return attempts.filter((attempt) => !['recording', 'recorded', 'asked'].includes(attempt.outcome));
+}
+
+/**
+ * "2 (#1)": the label, by which people and metadata know a stream, and its number.
+ * @param {{ piece?: unknown, label?: unknown, stream?: number }} event
+ */
+export function streamName(event) {
+    const label = event.label === undefined ? '' : `${event.piece ? `${event.piece}/` : ''}${event.label}`;
+    if (event.stream === undefined) return label;
+    return label ? `${label} (#${event.stream})` : `#${event.stream}`;
 }
 
 /** A stream's name among those of all pieces. @param {{ piece?: number, label: string }} stream */

@@ -1,13 +1,24 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { duration, eventText, gapTotals, laneName, notRecorded, parties, shortAor, timeline, who } from '../src/format.js';
+import { duration, eventText, gapTotals, laneName, notRecorded, parties, shortAor, streamName, timeline, utc, who } from '../src/format.js';
 
 test('a duration is minutes and seconds, with hours when there are any', () => {
     assert.equal(duration(10_020), '0:10');
     assert.equal(duration(59_999), '1:00');
     assert.equal(duration(3_725_000), '1:02:05');
     assert.equal(duration(null), '');
+});
+
+test('a time can be had in UTC', () => {
+    assert.equal(utc('2026-03-02T09:15:00.120Z'), '2026-03-02 09:15:00.120 UTC');
+});
+
+test('a stream is named by its label and number', () => {
+    assert.equal(streamName({ stream: 0, label: '2' }), '2 (#0)');
+    assert.equal(streamName({ stream: 0, label: '2', piece: 3 }), '3/2 (#0)');
+    assert.equal(streamName({ stream: 1 }), '#1');
+    assert.equal(streamName({}), '');
 });
 
 test('an address is shown by its user, a person by the name', () => {
