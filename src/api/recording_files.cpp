@@ -48,7 +48,7 @@ public:
             if (!recording.pieces.empty() && piece.directory.empty() &&
                 piece.state != catalog::State::Recording)
                 continue;
-            auto directory = directory_of(piece);
+            auto directory = open_directory_of(piece);
             if (!directory) return directory.error();
             directories.push_back(std::move(*directory));
         }
@@ -62,7 +62,7 @@ public:
 
     base::Result<std::unique_ptr<http::ByteSource>, base::Reason> open_track(
         const catalog::Recording& recording, std::string_view label) const override {
-        auto directory = directory_of(recording);
+        auto directory = open_directory_of(recording);
         if (!directory) return directory.error();
         auto path = archive::find_track(*directory, label);
         if (!path) return path.error();
@@ -79,7 +79,7 @@ public:
 
     base::Result<std::string, base::Reason> read_peaks(
         const catalog::Recording& recording) const override {
-        auto directory = directory_of(recording);
+        auto directory = open_directory_of(recording);
         if (!directory) return directory.error();
         return archive::read_peaks(*directory);
     }
@@ -89,6 +89,12 @@ public:
         auto directory = directory_of(recording);
         if (!directory) return directory.error();
         archive::Verification found = archive::verify_recording(*directory, trusted_key());
+        if (const auto gone = fault_of_folder(recording))
+            found.faults.push_back({.code = "folder_gone",
+                                    .part = {},
+                                    .text = *gone,
+                                    .block = std::nullopt,
+                                    .offset = std::nullopt});
         // Another recording's folder in its place is whole and signed, too.
         if (!found.id.empty() && found.id != recording.id)
             found.faults.push_back({.code = "wrong_recording",
@@ -108,6 +114,27 @@ private:
                                          ? "is not finished yet"
                                          : "was never written to its folder";
         return base::Reason{"not_archived", fmt::format("Recording {} {}.", recording.id, why)};
+    }
+
+    base::Result<std::string, base::Reason> open_directory_of(
+        const catalog::Recording& recording) const {
+        if (const auto gone = fault_of_folder(recording)) return base::Reason{"not_found", *gone};
+        return directory_of(recording);
+    }
+
+    // Why a folder that the catalogue knows cannot be read; nullopt when it is there.
+    std::optional<std::string> fault_of_folder(const catalog::Recording& recording) const {
+        const auto directory = directory_of(recording);
+        std::error_code error;
+        if (!directory || std::filesystem::is_directory(*directory, error)) return std::nullopt;
+        const std::string all = data_dir_ + "/recordings";
+        if (!std::filesystem::is_directory(all, error))
+            return fmt::format(
+                "{} is not there, which holds all recordings: was it moved, or is "
+                "its disk not mounted?",
+                all);
+        return fmt::format("The folder {} of the recording is not there: was it moved or removed?",
+                           *directory);
     }
 
     std::optional<base::Bytes> trusted_key() const {

@@ -5,8 +5,10 @@
 #include <sys/stat.h>
 
 #include <csignal>
+#include <filesystem>
 #include <fstream>
 #include <future>
+#include <system_error>
 #include <thread>
 
 #include "api/access_file.h"
@@ -175,11 +177,20 @@ private:
         auto lock = io::DataDirectoryLock::acquire(config_.data.string());
         if (!lock) return lock.error();
         lock_.emplace(std::move(*lock));
+        std::error_code ignored;
+        if (std::filesystem::exists(path("catalogue.sqlite"), ignored) &&
+            !std::filesystem::exists(path("recordings"), ignored))
+            log_.warning(
+                "there is a catalogue but no folder recordings: what it lists cannot be "
+                "read; was the folder moved, or is its disk not mounted?",
+                {{"folder", path("recordings")}});
         objects_.emplace(files_, path("recordings"));
         if (const auto tidied = objects_->tidy(); !tidied)
             return Reason{"storage_error",
                           fmt::format("{} cannot be used: {} ({})", path("recordings"),
-                                      tidied.error().what, tidied.error().detail)};
+                                      std::generic_category().message(
+                                          static_cast<int>(tidied.error().detail)),
+                                      tidied.error().what)};
         auto key = archive::load_or_create_signing_key(files_, path("keys"), random_);
         if (!key) return key.error();
         key_ = *key;
