@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <atomic>
 #include <chrono>
 #include <csignal>
@@ -15,6 +16,7 @@
 #include "app/tables.h"
 #include "io/stderr_log.h"
 #include "loadgen/call_client.h"
+#include "siprec/metadata.h"
 
 namespace earshot::app {
 
@@ -87,6 +89,11 @@ public:
             ->add_option("--group", options_.group,
                          "group_id of all calls, as it stands (default: a fresh UUID each)")
             ->type_name("TEXT");
+        call_
+            ->add_option("--session-id", session_id_,
+                         "session_id of all calls, a UUID or as `show` prints it: they become "
+                         "pieces of one recording (default: a fresh one each)")
+            ->type_name("ID");
         call_->add_option("--duration", duration_, "Seconds of each call (default 10)")
             ->type_name("S")
             ->check(CLI::Range(0.1, 86400.0));
@@ -118,7 +125,10 @@ public:
             "  earshot call --to 'sip:rec@127.0.0.1:5060;transport=tcp' --audio-a ada.wav "
             "--audio-b bo.wav\n"
             "  earshot call --to sip:rec@127.0.0.1:5060 --count 500 --rate 50 --duration 30 "
-            "--json");
+            "--json\n"
+            "  earshot call --to sip:rec@127.0.0.1:5060 --count 2 --session-id "
+            "5f0c1d7e-3a52-4c1b-9f0e-6f1f0a3f9d11\n"
+            "      two pieces of one recording");
     }
 
     bool was_chosen() const { return call_->parsed(); }
@@ -126,6 +136,13 @@ public:
     Exit run(std::ostream& out, std::ostream& err) {
         options_.duration = to_ms(duration_);
         if (hold_at_) options_.hold_at = to_ms(*hold_at_);
+        if (!session_id_.empty()) {
+            options_.session_id = siprec::MetadataId{session_id_}.uuid();
+            if (!options_.session_id) {
+                err << "error: --session-id is neither a UUID nor base64 of one\n";
+                return Exit::Usage;
+            }
+        }
         if (password_file_.empty() != options_.credentials.username.empty()) {
             err << "error: --user and --password-file belong together\n";
             return Exit::Usage;
@@ -160,7 +177,17 @@ public:
             err << "error: " << results.error().text << '\n';
             return Exit::Usage;
         }
-        return report(*results, out);
+        const Exit code = report(*results, out);
+        const bool was_asked = std::any_of(results->begin(), results->end(),
+                                           [](const auto& call) { return call.sip_status == 401; });
+        if (was_asked && options_.credentials.username.empty())
+            err << "The server asks for a password: give --user NAME and --password-file FILE, "
+                   "whose first line it is.\n";
+        else if (was_asked)
+            err << "The server does not take this user and password: compare them with username "
+                   "and "
+                   "password_file of its [[peer]].\n";
+        return code;
     }
 
 private:
@@ -188,6 +215,7 @@ private:
     double duration_ = 10;
     std::optional<double> hold_at_;
     std::string password_file_;
+    std::string session_id_;
     bool json_ = false;
 };
 

@@ -138,6 +138,30 @@ Exit run_ls(const Access& access, const LsOptions& options, std::ostream& out, s
     return Exit::Ok;
 }
 
+namespace {
+
+// Lines that work now, to be copied.
+void print_next_steps(std::ostream& out, const json& recording, const std::string& id) {
+    if (recording.value("state", json()) == "recording") {
+        out << fmt::format(
+            "\nIt can be played and exported when the call has ended.\n"
+            "earshot pause {0}\nearshot stop {0}\n",
+            id);
+        return;
+    }
+    const json streams = recording.value("streams", json::array());
+    const bool has_sound = std::any_of(streams.begin(), streams.end(), [](const json& stream) {
+        return stream.is_object() && stream.value("media", json()) == "audio" &&
+               stream.value("packets", json(0)) != json(0);
+    });
+    if (has_sound)
+        out << fmt::format("\nearshot play {0}\nearshot export {0} --format wav -o call.wav\n", id);
+    else if (recording.value("directory", json("")) != "")
+        out << fmt::format("\nearshot export {} --format json -o call.json\n", id);
+}
+
+}  // namespace
+
 Exit run_show(const Access& access, const std::string& id, bool as_json, std::ostream& out,
               std::ostream& err) {
     if (const auto failure = check_id(id)) return fail(*failure, err);
@@ -157,9 +181,8 @@ Exit run_show(const Access& access, const std::string& id, bool as_json, std::os
             err << "earshot: its events cannot be read: " << events.error().text << '\n';
     }
     const json full_id = recording->value("id", json(id));
-    const std::string short_form = short_id(full_id.is_string() ? full_id.get<std::string>() : id);
-    out << fmt::format("\nearshot play {0}\nearshot export {0} --format wav -o call.wav\n",
-                       short_form);
+    print_next_steps(out, *recording,
+                     short_id(full_id.is_string() ? full_id.get<std::string>() : id));
     return Exit::Ok;
 }
 

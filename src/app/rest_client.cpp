@@ -55,6 +55,10 @@ Failure failure_of(const Access& access, const http::Reply& reply) {
         if (body.contains("code") && body["code"].is_string()) code = body["code"];
         if (body.contains("detail") && body["detail"].is_string()) text = body["detail"];
     }
+    if (code == "several_pieces")  // the server speaks of a query's piece
+        text =
+            "This recording has several pieces, and this format tells of one: choose it by --piece "
+            "N; `earshot show` lists them.";
     if (reply.status == 401)
         text = fmt::format(
             "{} does not take this token. With --url or EARSHOT_URL the token comes "

@@ -61,8 +61,11 @@ std::string explanation_in(std::string_view value) {
 // What the server says about a refusal beside its status: empty, or ": " and the text.
 std::string explanation_of(const sip::Message& message) {
     for (const HeaderId id : {HeaderId::Warning, HeaderId::Reason})
-        if (const auto value = message.find(id); value && !value->empty())
-            return ": " + explanation_in(*value);
+        if (const auto value = message.find(id); value && !value->empty()) {
+            std::string text = explanation_in(*value);
+            while (text.ends_with('.')) text.pop_back();  // the sentence goes on
+            return ": " + text;
+        }
     return "";
 }
 

@@ -220,6 +220,7 @@ private:
         setup.credentials = plan_.options.credentials;
         setup.cnonce = random_.token(8);
         setup.documents = siprec::make_client_call(random_, now.wall, kParties);
+        if (plan_.options.session_id) setup.documents.session_id = *plan_.options.session_id;
         if (!plan_.options.group.empty())
             setup.documents.group_id = siprec::MetadataId{plan_.options.group};
         for (std::size_t party = 0; party < kParties; ++party) {

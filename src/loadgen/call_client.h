@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/reason.h"
 #include "base/result.h"
+#include "base/uuid.h"
 #include "sip/digest.h"
 
 namespace earshot::loadgen {
@@ -28,6 +29,7 @@ struct CallOptions {
     std::string audio_a;  // PCM WAV, any usual rate, said once; empty: the tones of voice.h
     std::string audio_b;
     std::string group;  // group_id of all calls, as it stands; empty: a fresh one each
+    std::optional<base::Uuid> session_id{};            // of all calls; absent: a fresh one each
     std::chrono::milliseconds duration{10'000};        // of each call, from its first packet
     std::optional<std::chrono::milliseconds> hold_at;  // hold for 2 s from then on
     std::uint32_t count = 1;                           // calls in all
