@@ -24,7 +24,8 @@ inline constexpr std::chrono::seconds kMessageTime{
 inline constexpr std::chrono::seconds kConnectTime{8};
 inline constexpr std::chrono::milliseconds kAcceptPause{100};  // after an accept that failed
 inline constexpr std::chrono::hours kIdleTime{2};  // between messages; a dialog may rest for long
-inline constexpr std::chrono::milliseconds kDnsTryTime{1500};  // doubled with each further try
-inline constexpr int kDnsTries = 2;                            // of each server
+inline constexpr std::chrono::milliseconds kDnsTryTime{1500};     // doubled with each further try
+inline constexpr std::chrono::milliseconds kLocationMargin{250};  // before sip::kMaxLocationTime
+inline constexpr int kDnsTries = 2;                               // of each server
 
 }  // namespace earshot::transport

@@ -117,9 +117,13 @@ public:
                 transports.push_back(listener->listen.transport);
         auto location = sip::ServerLocation::start(uri, std::move(transports), random);
         if (!location) return asio::post(io_, [found = std::move(found)] { found({}); });
-        ask_next(std::make_shared<Locating>(
-            Locating{*std::move(location), std::move(found),
-                     base::TimePoint::clock::now() + sip::kMaxLocationTime}));
+        const auto one = std::make_shared<Locating>(
+            Locating{*std::move(location), std::move(found), asio::steady_timer(io_)});
+        one->enough.expires_after(sip::kMaxLocationTime - kLocationMargin);
+        one->enough.async_wait([one](const error_code& error) {
+            if (!error) tell(*one, false);
+        });
+        ask_next(one);
     }
 
     // The timer is set again only for something earlier: it then rings too soon now and again,
@@ -158,8 +162,8 @@ private:
 
     struct Locating {  // shared by the callbacks of its questions
         sip::ServerLocation location;
-        Located found;
-        base::TimePoint until;  // then nobody waits for it any more
+        Located found;              // empty once it was called
+        asio::steady_timer enough;  // then what is known by then is told
     };
 
     struct Outgoing {
@@ -503,10 +507,18 @@ private:
         connection.alias.reset();
     }
 
+    // Where the DNS has not answered everything yet, nothing found so far is no answer: who waits
+    // knows best what to do without.
+    static void tell(Locating& one, bool is_all) {
+        one.enough.cancel();
+        const Located found = std::exchange(one.found, nullptr);
+        if (found && (is_all || !one.location.targets().empty())) found(one.location.targets());
+    }
+
     void ask_next(const std::shared_ptr<Locating>& one) {
+        if (one->found == nullptr) return;  // nobody waits for it any more
         const sip::DnsQuestion* question = one->location.question();
-        if (question == nullptr || base::TimePoint::clock::now() >= one->until)
-            return asio::post(io_, [one] { one->found(one->location.targets()); });
+        if (question == nullptr) return asio::post(io_, [one] { tell(*one, true); });
         dns_.ask(*question, [this, one](const sip::DnsAnswer& answer) {
             one->location.on_answer(answer);
             ask_next(one);

@@ -336,6 +336,21 @@ TEST_F(Start, ASilentDnsIsGivenUpAfterItsTime) {
     EXPECT_NE(row["reason"]["text"].get<std::string>().find("in time"), std::string::npos) << row;
 }
 
+TEST_F(Start, WhatIsFoundBeforeTheDnsFallsSilentIsEnough) {
+    ScriptedDns dns;
+    serve_with("[sip]\ndns_servers = \"127.0.0.1:" + std::to_string(dns.port()) + "\"\n");
+    dns.naptr("src.test", 10, "SIP+D2U", "_sip._udp.src.test");
+    dns.naptr("src.test", 20, "SIP+D2T", "_sip._tcp.src.test");
+    dns.srv("_sip._udp.src.test", 0, client_->port(), "host.src.test");
+    dns.loopback("host.src.test");
+    dns.silence("_sip._tcp.src.test");
+    dns.start();
+    auto started = start_at("sip:src@src.test");
+    client_->send(answer(receive("INVITE"), "200 OK", {}, kSdp));
+    EXPECT_FALSE(receive("ACK").empty());
+    EXPECT_EQ(started.get().exit_code, 0);
+}
+
 TEST_F(Start, TheServerItselfIsNotAsked) {
     serve();
     for (const char* transport : {"", ";transport=tcp"}) {
@@ -397,9 +412,18 @@ TEST_F(Start, AClientThatWantsAPasswordGetsIt) {
         std::string::npos)
         << second;
     client_->send(answer(second, "200 OK", {}, kSdp));
-    EXPECT_FALSE(receive("ACK").empty());
+    EXPECT_EQ(header_of(receive("ACK"), "Authorization"), value);
     EXPECT_EQ(started.get().exit_code, 0);
-    EXPECT_EQ(attempt("recording")["sip_status"], 200);
+    const json row = attempt("recording");
+    EXPECT_EQ(row["sip_status"], 200);
+    // So do the requests that follow in its dialog.
+    EXPECT_EQ(server_.run({"stop", row["recording_id"]}).exit_code, 0);
+    client_->send(answer_to(receive("BYE"), "401 Unauthorized", kChallenge));
+    const std::string bye = receive("BYE");
+    EXPECT_NE(header_of(bye, "Authorization").find("username=\"recorder\""), std::string::npos)
+        << bye;
+    client_->send(answer_to(bye, "200 OK"));
+    EXPECT_EQ(server_.wait_for_recordings(1).size(), 1U);
 }
 
 TEST_F(Start, WithoutOurPasswordTheReasonNamesTheKeyThatGivesIt) {

@@ -12,6 +12,7 @@
 #include <functional>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <utility>
@@ -124,14 +125,16 @@ public:
     void loopback(const std::string& name) {
         records_[{name, A}].push_back(std::string("\x7f\0\0\1", 4));
     }
+    void silence(const std::string& name) { silent_.insert(name); }
     void start() {
         thread_ = std::jthread([this](const std::stop_token& stop) {
             while (!stop.stop_requested()) {
                 pollfd ready{socket_, POLLIN, 0};
                 if (::poll(&ready, 1, 50) <= 0) continue;
                 UdpPeer peer;
-                if (const auto question = receive_from(socket_, peer))
-                    send_to(socket_, answer(*question), peer);
+                const auto question = receive_from(socket_, peer);
+                const std::string reply = question ? answer(*question) : std::string{};
+                if (!reply.empty()) send_to(socket_, reply, peer);
             }
         });
     }
@@ -163,6 +166,7 @@ private:
         }
         if (at + 5 > question.size()) return {};
         for (char& c : name) c = static_cast<char>(std::tolower(c));
+        if (silent_.count(name) != 0) return {};
         const auto type = static_cast<std::uint16_t>(question[at + 2]);
         const auto found = records_.find({name, type});
         const std::size_t count = found == records_.end() ? 0 : found->second.size();
@@ -179,6 +183,7 @@ private:
     std::uint16_t port_ = 0;
     int socket_;
     std::map<std::pair<std::string, std::uint16_t>, std::vector<std::string>> records_;
+    std::set<std::string> silent_;  // names that are never answered
     std::jthread thread_;
 };
 
