@@ -188,7 +188,7 @@ void Agent::Core::on_time(base::TimePoint now) {
             continue;
         }
         Transaction& transaction = *find(TransactionId{*token >> 1});
-        if (locating_.count(transaction.id.value) != 0) {
+        if (locating_.contains(transaction.id.value)) {
             on_location_ended(now, transaction, {}, TransportFailed::Lookup::TimedOut);
             continue;
         }

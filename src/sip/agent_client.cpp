@@ -151,7 +151,7 @@ Transaction& Agent::Core::start_in_dialog(base::TimePoint now, const Dialog& dia
     auto bytes = std::make_shared<const std::string>(write_request(
         head, spec, needs_contact(spec.method) ? contact(flow) : "", config_.product));
     std::unique_ptr<Delivery> again;
-    if (authenticated_.count(dialog.id.value) != 0)
+    if (authenticated_.contains(dialog.id.value))
         again = std::make_unique<Delivery>(
             Delivery{.head = head, .spec = spec, .targets = {}, .current = {}});
     Transaction& placed = add_client(now, flow, std::move(head), std::move(bytes), dialog.id);

@@ -38,7 +38,7 @@ Transaction& Agent::Core::locate(base::TimePoint now, RequestHead head, RequestS
 
 void Agent::Core::on_located(base::TimePoint now, TransactionId id, std::vector<Target> targets) {
     Transaction* transaction = find(id);
-    if (transaction == nullptr || locating_.count(id.value) == 0) return;
+    if (transaction == nullptr || !locating_.contains(id.value)) return;
     on_location_ended(now, *transaction, std::move(targets), TransportFailed::Lookup::NothingFound);
 }
 
