@@ -114,7 +114,7 @@ std::optional<Reason> Signalling::find_certain_decline(const Call& call,
                                                        const sip::Flow& flow) const {
     policy::InviteFacts facts = envelope_of(call, flow);
     facts.from = sip::uri_of(call.attempt.from);
-    facts.to = uri_of(call.attempt.to);
+    facts.to = sip::uri_of(call.attempt.to);
     const policy::Rule* rule = policy::find_certain_rule(config_.rules, facts);
     if (rule == nullptr || rule->outcome.action != policy::Action::Decline) return std::nullopt;
     return reason_of_decline({.by = "rule", .rule = rule->name, .text = {}}, rule->outcome);
