@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "siprec/metadata.h"
 #include "siprec/metadata_drop.h"
+#include "siprec/metadata_tags.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t size) {
     using namespace earshot::siprec;
@@ -17,7 +18,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     if (earshot::base::trim(left).empty()) return 0;
     const auto parsed = parse_metadata(left);
     if (!parsed) return 0;  // well-formed, and no recording's metadata
-    if (!parsed->objects.extensions.empty()) std::abort();
+    for (const Extension& extension : parsed->objects.extensions)  // our own in a wrong place stay
+        if (!extension.name_space.empty() && !is_recording_namespace(extension.name_space))
+            std::abort();
     for (const Participant& participant : parsed->objects.participants)
         for (const NameId& id : participant.names)
             if (!id.name.empty()) std::abort();
