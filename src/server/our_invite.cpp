@@ -65,12 +65,13 @@ bool is_stale(const sip::Message& response) {
 
 }  // namespace
 
-OurInvite::OurInvite(std::string uri, std::string from, std::string call_id,
+OurInvite::OurInvite(std::string uri, std::string from, std::string from_tag, std::string call_id,
                      std::vector<sip::ExtraHeader> headers)
     : uri_(std::move(uri)),
       from_(std::move(from)),
       to_("<" + uri_ + ">"),
       call_id_(std::move(call_id)),
+      from_tag_(std::move(from_tag)),
       headers_(std::move(headers)),
       asked_{uri_} {}
 
@@ -97,7 +98,6 @@ base::Result<base::Done, Reason> OurInvite::on_refused(const sip::Message& respo
                                                        std::string_view client,
                                                        std::string_view cnonce) {
     // Sections 8.1.3.4 and 22.2: the same Call-ID, From and To, and the next CSeq.
-    from_tag_ = response.from_tag();
     auto next =
         response.status() < 400 ? follow(response) : authenticate(response, ours, client, cnonce);
     if (next) ++cseq_;

@@ -18,7 +18,7 @@ namespace earshot::server {
 class OurInvite {
 public:
     // `from`: name-addr of ours; `uri`: the client's, as the operator gave it.
-    OurInvite(std::string uri, std::string from, std::string call_id,
+    OurInvite(std::string uri, std::string from, std::string from_tag, std::string call_id,
               std::vector<sip::ExtraHeader> headers);
 
     // What is to be sent now. Its flow is open: the agent asks where the URI leads.
@@ -47,7 +47,7 @@ private:
     std::string from_;
     std::string to_;
     std::string call_id_;
-    std::string from_tag_;  // of the first one; empty: the agent makes it
+    std::string from_tag_;
     std::uint32_t cseq_ = 1;
     std::vector<sip::ExtraHeader> headers_;
     std::vector<sip::ExtraHeader> credentials_;  // answers to challenges, at most one of each kind

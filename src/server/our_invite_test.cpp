@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "server/limits.h"
+#include "server/start_target.h"
 #include "sip/parser.h"
 
 namespace earshot::server {
@@ -40,7 +41,7 @@ protected:
     }
 
     OurInvite invite_{
-        "sip:src@192.0.2.10", "<sip:earshot@192.0.2.80>", "c1", {{"Require", "siprec"}}};
+        "sip:src@192.0.2.10", "<sip:earshot@192.0.2.80>", "ourtag", "c1", {{"Require", "siprec"}}};
 };
 
 TEST_F(OurInviteTest, GoesToTheUriWithTheHeadersThatTheSessionWants) {
@@ -49,6 +50,7 @@ TEST_F(OurInviteTest, GoesToTheUriWithTheHeadersThatTheSessionWants) {
     EXPECT_EQ(spec.request_uri, "sip:src@192.0.2.10");
     EXPECT_EQ(spec.to, "<sip:src@192.0.2.10>");
     EXPECT_EQ(spec.call_id, "c1");
+    EXPECT_EQ(spec.from_tag, "ourtag");
     EXPECT_EQ(spec.cseq, 1U);
     EXPECT_EQ(header("Require"), "siprec");
     EXPECT_TRUE(spec.flow.remote.is_unspecified());
@@ -154,6 +156,23 @@ TEST_F(OurInviteTest, CredentialsAreNotTakenAlongToAnotherPlace) {
     EXPECT_TRUE(answer("401 No", "WWW-Authenticate: Digest realm=\"r\", nonce=\"2\"\r\n"));
     EXPECT_TRUE(answer("302 Moved", "Contact: <sip:src@192.0.2.11>\r\n"));
     EXPECT_EQ(header("Authorization"), "");
+}
+
+TEST_F(OurInviteTest, EveryTruncationOfARefusalIsAnsweredOrToldAsAReason) {
+    const std::string whole =
+        "SIP/2.0 302 Moved\r\nVia: SIP/2.0/UDP 192.0.2.80;branch=z9hG4bKx\r\n"
+        "From: <sip:earshot@192.0.2.80>;tag=ourtag\r\nTo: <sip:src@192.0.2.10>;tag=a\r\n"
+        "Call-ID: c1\r\nCSeq: 1 INVITE\r\nContact: \"A\" <sip:a@192.0.2.11>;q=0.7\r\n\r\n";
+    for (std::size_t size = 0; size <= whole.size(); ++size) {
+        sip::ParsedMessage parsed = sip::parse_message(whole.substr(0, size) + "\r\n\r\n");
+        if (parsed.verdict != sip::Verdict::Good) continue;
+        OurInvite invite("sip:src@192.0.2.10", "<sip:e@192.0.2.80>", "t", "c", {});
+        const auto next = invite.on_refused(parsed.message, kOurs, "192.0.2.10", "cnonce");
+        if (next)
+            EXPECT_TRUE(read_target(invite.request().request_uri)) << size;
+        else
+            EXPECT_FALSE(next.error().text.empty()) << size;
+    }
 }
 
 }  // namespace

@@ -12,6 +12,8 @@ using base::Reason;
 
 namespace {
 
+constexpr std::size_t kTagBytes = 8;
+
 std::string itself(const base::NetAddress& address) {
     return base::to_string(address) + " is this server itself, which is no recording client.";
 }
@@ -116,7 +118,7 @@ sip::Flow Signalling::flow_to(const base::NetAddress& address,
 void Signalling::carry_out(Call& call, siprec::SendInvite& action) {
     call.our_invite = std::make_unique<OurInvite>(
         call.attempt.to.substr(1, call.attempt.to.size() - 2), call.attempt.from,
-        call.attempt.call_id, std::move(action.headers));
+        d_.random.token(kTagBytes), call.attempt.call_id, std::move(action.headers));
     send_our_invite(call);
 }
 
