@@ -108,6 +108,7 @@ struct AttemptQuery {
     std::string after{};         // the last attempt id of the page before
     std::string id{};            // exactly this one; empty: any
     std::string recording_id{};  // exactly this recording's; empty: any
+    bool only_asked = false;     // INVITEs of ours that have no outcome
 };
 // How often something became of the INVITEs of one host.
 struct PeerCount {

@@ -89,6 +89,7 @@ CREATE TABLE joins(
 
 constexpr std::string_view kStep3 = R"sql(
 ALTER TABLE attempts ADD COLUMN is_ours INTEGER NOT NULL DEFAULT 0;
+CREATE INDEX attempts_asked ON attempts(id) WHERE outcome = 'asked';
 )sql";
 
 constexpr std::array<std::string_view, 3> kSteps{kStep1, kStep2, kStep3};

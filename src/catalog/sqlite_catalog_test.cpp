@@ -374,6 +374,19 @@ TEST_F(SqliteCatalogTest, KeepsAttemptsWithAndWithoutARecording) {
     EXPECT_TRUE(catalog->list_attempts({.recording_id = id_of(99)})->empty());
 }
 
+TEST_F(SqliteCatalogTest, FindsTheAttemptsThatHaveNoOutcomeHoweverOldTheyAre) {
+    auto catalog = open();
+    Change change;
+    for (unsigned number = 1; number <= kMaxPage + 5; ++number)
+        change.attempts.push_back(
+            {.id = id_of(number), .outcome = number == 2 ? "asked" : "refused"});
+    ASSERT_FALSE(submit_and_wait(*catalog, change));
+    const auto asked = catalog->list_attempts({.limit = kMaxPage, .only_asked = true});
+    ASSERT_TRUE(asked);
+    ASSERT_EQ(asked->size(), 1U);
+    EXPECT_EQ((*asked)[0].id, id_of(2));
+}
+
 TEST_F(SqliteCatalogTest, CountsWhatBecameOfTheAttemptsOfEachHost) {
     auto catalog = open();
     Change change;

@@ -218,6 +218,7 @@ base::Result<std::vector<Attempt>, base::Reason> SqliteReader::list_attempts(
         " sip_status, reason_code, reason_text, headers, is_ours FROM attempts WHERE id < ?";
     if (!query.id.empty()) sql += " AND id = ?";
     if (!query.recording_id.empty()) sql += " AND recording_id = ?";
+    if (query.only_asked) sql += " AND outcome = 'asked'";
     auto statement = Statement::prepare(database_, sql + " ORDER BY id DESC LIMIT ?");
     if (!statement) return failed(statement.error());
     statement->bind(query.after.empty() ? kNewest : std::string_view(query.after));

@@ -34,23 +34,23 @@ void fail_row(catalog::Recording row, catalog::Catalog& catalogue, base::Log& lo
         log.error("its row could not be written", {{"text", failure->text}});
 }
 
-// Clients that were asked to be recorded when the last run ended: nobody waits for them now. They
-// are among the newest rows.
+// Clients that were asked to be recorded when the last run ended: nobody waits for them now.
 void fail_asked(catalog::Catalog& catalogue, base::Log& log) {
-    auto attempts = catalogue.list_attempts({.limit = catalog::kMaxPage});
-    if (!attempts)
-        return log.error("attempts could not be read", {{"text", attempts.error().text}});
-    catalog::Change change;
-    for (catalog::Attempt& attempt : *attempts) {
-        if (attempt.outcome != "asked") continue;
-        attempt.outcome = "failed";
-        attempt.reason =
-            base::Reason{"interrupted", "The server stopped before the client had answered."};
-        change.attempts.push_back(std::move(attempt));
+    while (true) {
+        auto attempts = catalogue.list_attempts({.limit = catalog::kMaxPage, .only_asked = true});
+        if (!attempts)
+            return log.error("attempts could not be read", {{"text", attempts.error().text}});
+        if (attempts->empty()) return;
+        for (catalog::Attempt& attempt : *attempts) {
+            attempt.outcome = "failed";
+            attempt.reason =
+                base::Reason{"interrupted", "The server stopped before the client had answered."};
+        }
+        catalog::Change change;
+        change.attempts = *std::move(attempts);
+        if (const auto failure = catalog::submit_and_wait(catalogue, std::move(change)))
+            return log.error("rows of attempts could not be written", {{"text", failure->text}});
     }
-    if (change.attempts.empty()) return;
-    if (const auto failure = catalog::submit_and_wait(catalogue, std::move(change)))
-        log.error("rows of attempts could not be written", {{"text", failure->text}});
 }
 
 // The ids of all that this journal holds are added to `held`.
