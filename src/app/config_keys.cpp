@@ -206,6 +206,11 @@ constexpr std::array kKeys{
         [](ServerConfig& c, std::string_view t) {
             return set_flag(c.session_timer.refresh_always, t);
         }},
+    Key{"sip", "probe_silent_s", Kind::Number, "900",
+        "a client that sent no media for so long is asked whether it is still there; 0: never",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.probe_silent, t, 0, 86'400);
+        }},
     Key{"http", "listen", Kind::Text, "127.0.0.1:8080", "address of the page and the REST API",
         [](ServerConfig& c, std::string_view t) { return set_address(c.http_listen, t); }},
     Key{"media", "ports", Kind::Text, "10000-19999", "UDP ports for RTP (even) and RTCP (odd)",

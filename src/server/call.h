@@ -64,6 +64,8 @@ struct Call {
     bool is_declined = false;               // by a rule or the decision hook
     std::optional<siprec::End> end;
 
+    std::uint64_t datagrams = 0;  // of media that had come when they were last counted
+    base::TimePoint heard_at{};   // when there were more
     TimerList::Id session_timer = 0;
     std::optional<base::TimePoint> session_due;  // when it rings
     TimerList::Id row_timer = 0;  // the catalogue did not answer: fall back to the journal

@@ -63,8 +63,9 @@ struct ServerConfig {
     std::vector<base::NetAddress> advertised;
     base::NetAddress http_listen;
     PortRange media_ports;
-    std::size_t media_workers = 0;        // capture threads; 0: one for each core
-    std::chrono::seconds keep_alive{15};  // of idle RTP flows (RFC 6263); 0: none
+    std::size_t media_workers = 0;           // capture threads; 0: one for each core
+    std::chrono::seconds probe_silent{900};  // without media the client is asked; 0: never
+    std::chrono::seconds keep_alive{15};     // of idle RTP flows (RFC 6263); 0: none
     std::filesystem::path data = "./earshot-data";
 
     std::string dns_servers;  // HOST[:PORT] separated by commas; empty: the system's

@@ -254,6 +254,7 @@ Call& Signalling::make_call(base::Now now, const sip::Flow& flow, std::string us
     call.serial = ++last_serial_;
     call.recording = base::make_uuid_v7(now.wall, d_.random);
     call.arrived = now;
+    call.heard_at = now.steady;
     call.flow = flow;
     call.username = std::move(username);
     call.session = std::make_unique<siprec::RecordingServerSession>(configure(call), call.serial);

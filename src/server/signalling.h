@@ -164,6 +164,7 @@ private:
     void close_recording(const base::Uuid& recording);
     void pause_in_capture(const capture::StreamKey& key, base::WallTime at);
     void log_health(const Load& load);
+    void probe_silent_calls();
     void write_attempts();
 
     std::optional<base::Reason> carry_out(const api::ControlRequest& request);

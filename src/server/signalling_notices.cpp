@@ -126,6 +126,7 @@ void Signalling::every_second() {
                                     .attempts = attempts_.counters(),
                                     .reload_fault = reload_fault_}));
     write_attempts();
+    probe_silent_calls();
     d_.view.is_ready = !check_room(config_, now);
     if (std::exchange(clients_are_dirty_, false)) d_.view.clients.set(clients_.clients());
     log_health(now);
@@ -134,6 +135,31 @@ void Signalling::every_second() {
                        {{"lines", std::to_string(omitted)}});
     if (live_is_dirty_) publish_live();
     timers_.add(d_.clock.now().steady + std::chrono::seconds{1}, [this] { every_second(); });
+}
+
+// Clients may fail without a BYE; those that know no session timers would hold their ports forever.
+void Signalling::probe_silent_calls() {
+    const base::TimePoint now = d_.clock.now().steady;
+    std::vector<std::uint64_t> silent;
+    for (const auto& [serial, call] : calls_) {
+        std::uint64_t datagrams = 0;
+        for (const auto& [number, stream] : call->streams) {
+            const capture::StreamCounters& counters = stream.counters;
+            datagrams += counters.packets + counters.rtcp_packets + counters.paused_discarded;
+        }
+        if (std::exchange(call->datagrams, datagrams) != datagrams) call->heard_at = now;
+        if (config_.probe_silent.count() == 0 || now - call->heard_at < config_.probe_silent)
+            continue;
+        call->heard_at = now;  // again after as long a time
+        silent.push_back(serial);
+    }
+    for (const std::uint64_t serial : silent) {
+        Call* call = find(serial);
+        if (call == nullptr || call->session->is_ended()) continue;
+        call->session->probe();
+        run_session(*call);
+    }
+    if (!silent.empty()) drain();
 }
 
 // Once when it breaks and once when it works again, not for each call.

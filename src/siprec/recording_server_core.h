@@ -49,6 +49,7 @@ public:
                      std::optional<std::chrono::milliseconds> retry_after);
     void on_request_timed_out(base::Now now);
     void on_request_not_sent(base::Now now, base::Reason why);
+    void probe();
     void on_dialog_lost(base::Now now, base::Reason reason);
     void stop(base::Now now, base::Reason reason);
     bool pause(base::Now now, const ControlRequest& request);
@@ -82,7 +83,7 @@ private:
     };
 
     // Our request that waits for its final response: one at a time.
-    enum class Asked : std::uint8_t { Nothing, Snapshot, Refresh, Control };
+    enum class Asked : std::uint8_t { Nothing, Snapshot, Refresh, Control, Probe };
     struct Retry {  // after glare; nothing else is asked before it
         Asked what = Asked::Nothing;
         std::uint8_t tries = 0;
@@ -167,6 +168,7 @@ private:
     void on_refresh_refused(base::Now now, int status);
     void tell_refused(Asked asked, int status);
     void lose_session(base::Reason reason);
+    void lose_silent(int status);  // of the answer to probe()
     void try_again(Asked what, base::TimePoint at);
     void apply_answer(const RequestBody& body, bool to_inactive);
 

@@ -83,6 +83,14 @@ void RecordingServerSession::Core::send_refresh() {
     actions_.emplace_back(SendRequest{std::move(request)});
 }
 
+void RecordingServerSession::Core::probe() {
+    if (state_ != State::Established || is_busy() || is_retrying() || timer_.is_running()) return;
+    asked_ = Asked::Probe;
+    sip::RequestSpec options;
+    options.method = "OPTIONS";
+    actions_.emplace_back(SendRequest{std::move(options)});
+}
+
 void RecordingServerSession::Core::on_response(
     base::Now now, const sip::Message& response,
     std::optional<std::chrono::milliseconds> retry_after) {
@@ -90,6 +98,10 @@ void RecordingServerSession::Core::on_response(
     if (response.status() < 200 || state_ != State::Established || asked_ == Asked::Nothing) return;
     const Asked asked = std::exchange(asked_, Asked::Nothing);
     const bool was_offer = std::exchange(is_offering_, false);
+    if (asked == Asked::Probe) {  // any other answer, also a refusal, comes from who is there
+        if (response.status() == 408 || response.status() == 481) lose_silent(response.status());
+        return;
+    }
     if (retry_after && retry_.tries < kMaxGlareRetries) {
         try_again(asked, now.steady + *retry_after);
         return;
@@ -164,7 +176,16 @@ void RecordingServerSession::Core::on_request_timed_out(base::Now /*now*/) {
         case Asked::Control:
             on_control_refused(408, "it did not answer");
             break;
+        case Asked::Probe:
+            lose_silent(408);
+            break;
     }
+}
+
+void RecordingServerSession::Core::lose_silent(int status) {
+    lose_session({"session_lost", "Nothing came from the client for long, and " +
+                                      (status == 481 ? std::string{"it knows the session no more."}
+                                                     : "it did not answer when asked.")});
 }
 
 void RecordingServerSession::Core::on_request_not_sent(base::Now now, base::Reason why) {

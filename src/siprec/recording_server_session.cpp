@@ -52,6 +52,7 @@ void RecordingServerSession::on_response(base::Now now, const sip::Message& resp
 void RecordingServerSession::on_request_timed_out(base::Now now) {
     core_->on_request_timed_out(now);
 }
+void RecordingServerSession::probe() { core_->probe(); }
 void RecordingServerSession::on_request_not_sent(base::Now now, base::Reason why) {
     core_->on_request_not_sent(now, std::move(why));
 }

@@ -237,6 +237,9 @@ public:
     void on_request_timed_out(base::Now now);  // as good as a 408
     // `why`: of an INVITE that begins the session, where more is known than that it did not go.
     void on_request_not_sent(base::Now now, base::Reason why = {});
+    // Nothing has come from the client for long. Where no session timer tells whether it is still
+    // there, it is asked (OPTIONS): one that does not know the dialog or does not answer ends it.
+    void probe();
     // The dialog is gone without a BYE (its flow or its BYE is lost), or our INVITE will make none:
     // everything is closed.
     void on_dialog_lost(base::Now now, base::Reason reason);

@@ -315,5 +315,45 @@ TEST_F(SessionRefresh, AnAnswerAfterTheEndChangesNothing) {
     EXPECT_THAT(actions_, IsEmpty());
 }
 
+// ---- clients without session timers -----------------------------------------------------------
+
+TEST_F(SessionRefresh, ASilentClientIsAskedAndLivesByAnyAnswer) {
+    establish({});
+    for (const int status : {200, 405, 500}) {
+        actions_.clear();
+        session_->probe();
+        drain();
+        EXPECT_EQ(sent().method, "OPTIONS");
+        answer(status, "OPTIONS");
+        EXPECT_THAT(actions_, IsEmpty());
+    }
+}
+
+TEST_F(SessionRefresh, ASilentClientThatKnowsTheSessionNoMoreEndsIt) {
+    establish({});
+    session_->probe();
+    drain();
+    answer(481, "OPTIONS");
+    EXPECT_EQ(sent().method, "BYE");
+    EXPECT_EQ(all<End>().at(0).reason.code, "session_lost");
+}
+
+TEST_F(SessionRefresh, ASilentClientThatDoesNotAnswerEndsIt) {
+    establish({});
+    session_->probe();
+    drain();
+    actions_.clear();
+    session_->on_request_timed_out(now_);
+    drain();
+    EXPECT_EQ(all<End>().at(0).reason.code, "session_lost");
+}
+
+TEST_F(SessionRefresh, NobodyIsAskedWhereATimerRuns) {
+    establish("Supported: timer\nSession-Expires: 1800;refresher=uac\n");
+    session_->probe();
+    drain();
+    EXPECT_THAT(all<SendRequest>(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace earshot::siprec

@@ -109,6 +109,19 @@ TEST_F(SipSession, E21_ARefreshThatIsAnswered481EndsTheRecording) {
     expect_cut("session_lost");
 }
 
+TEST_F(SipSession, ASilentClientWithoutTimersIsAskedAndLosesTheCallThatItDoesNotKnow) {
+    serve("[sip]\nprobe_silent_s = 1\n");
+    ASSERT_EQ(status_of(call("silent")), 200);
+    const std::string first = receive_request("OPTIONS");
+    ASSERT_FALSE(first.empty()) << server_.log();
+    client_->send(answer_to(first, "405 Method Not Allowed"));
+    const std::string second = receive_request("OPTIONS");
+    ASSERT_FALSE(second.empty()) << server_.log();
+    client_->send(answer_to(second, "481 Call/Transaction Does Not Exist"));
+    EXPECT_FALSE(receive_request("BYE").empty());
+    expect_cut("session_lost");
+}
+
 TEST_F(SipSession, ATooShortIntervalIsRefusedWith422AndLeavesARow) {
     serve("");
     const std::string answer = call("short", "Supported: timer\nSession-Expires: 60\n");
