@@ -43,7 +43,10 @@ try {
     await page.mouse.click(5, 870);
     await page.keyboard.press(' ');
     await until(() => page.evaluate(() => document.querySelector('audio').currentTime > 0.5), 'the audio plays');
-    if (picture) await page.screenshot({ path: picture });
+    if (picture) {
+        await page.evaluate(() => scrollTo(0, 0));  // Verify stands below the events
+        await page.screenshot({ path: picture });
+    }
     await page.keyboard.press(' ');
     await until(() => page.evaluate(() => document.querySelector('audio').paused), 'space pauses the audio');
 
