@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "http/url.h"
+#include "server/limits.h"
 
 namespace earshot::app {
 
@@ -217,7 +218,9 @@ constexpr std::array kKeys{
         [](ServerConfig& c, std::string_view t) { return set_ports(c.media_ports, t); }},
     Key{"media", "workers", Kind::Number, "0",
         "threads that capture media, each with its journal; 0: one for each core",
-        [](ServerConfig& c, std::string_view t) { return set_number(c.media_workers, t, 0, 64); }},
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.media_workers, t, 0, server::kMaxMediaWorkers);
+        }},
     Key{"media", "keep_alive_s", Kind::Number, "15",
         "an RTP flow that is idle for so long gets a packet (RFC 6263); 0: none does",
         [](ServerConfig& c, std::string_view t) { return set_number(c.keep_alive, t, 0, 3600); }},

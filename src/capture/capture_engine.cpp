@@ -4,6 +4,8 @@
 #include <charconv>
 #include <utility>
 
+#include <fmt/format.h>
+
 #include "capture/limits.h"
 #include "io/thread_name.h"
 #include "journal/committer.h"
@@ -21,11 +23,20 @@ struct CaptureEngine::Share {
 
 namespace {
 
-// Journals lie in directories named by their worker: 0, 1, ...
-std::size_t count_journals(io::FileSystem& files, const std::string& directory) {
+// So much of the disk each journal reserves ahead where there are many, and so much of what the
+// disk has not confirmed all of them keep in memory.
+constexpr std::size_t kFewWorkers = 4;
+constexpr std::uint64_t kSegmentBytesOfMany = 16ULL << 20;
+constexpr std::size_t kRingBytesOfAll = 256ULL << 20;
+
+// Journals lie in directories named by their worker: 0, 1, ... Error: there may be some.
+base::Result<std::size_t> count_journals(io::FileSystem& files, const std::string& directory) {
     std::size_t count = 0;
     const auto entries = files.list(directory);
-    if (!entries) return 0;
+    if (!entries) {
+        if (entries.error().code == base::Errc::NotFound) return count;
+        return entries.error();
+    }
     for (const io::DirectoryEntry& entry : *entries) {
         std::size_t worker = 0;
         const char* const end = entry.name.data() + entry.name.size();
@@ -43,15 +54,24 @@ CaptureEngine::CaptureEngine(const EngineOptions& options, io::FileSystem& files
     : clock_(clock),
       ports_(options.capture, port_random_),
       workers_(std::clamp<std::size_t>(options.workers, 1, kMaxWorkers)) {
-    const std::size_t journals = std::max(workers_, count_journals(files, options.journals));
+    const journal::Options usual;
+    const auto left = count_journals(files, options.journals);
+    const std::size_t journals = std::max(workers_, left ? *left : 0);
     for (std::size_t number = 0; number < journals; ++number) {
         Share& share = *shares_.emplace_back(std::make_unique<Share>());
         const journal::Options journal{
             .directories = {io::join_path(options.journals, std::to_string(number))},
             .worker = static_cast<std::uint16_t>(number),
+            .segment_bytes = workers_ > kFewWorkers ? kSegmentBytesOfMany : usual.segment_bytes,
+            .ring_bytes = std::min(usual.ring_bytes, kRingBytesOfAll / workers_),
             .run_id = options.run_id,
             .boot_id = options.boot_id};
         share.found = journal::recover(files, journal.directories);
+        if (number == 0 && !left) {
+            share.found.damage.read_errors += 1;
+            share.found.damage.last_errno = static_cast<int>(left.error().detail);
+            share.found.damage.note(options.journals + ": cannot be listed");
+        }
         share.journal.emplace(files, journal, share.found, share.notices);
         if (number < workers_)
             share.worker.emplace(options.capture, ports_, share.journal->writer(), share.notices,
@@ -69,12 +89,13 @@ std::vector<CaptureEngine::Found> CaptureEngine::take_found() {
 }
 
 void CaptureEngine::start(const std::function<void()>& wake) {
-    for (const auto& share : shares_) {
+    for (std::size_t number = 0; number < shares_.size(); ++number) {
+        const auto& share = shares_[number];
         share->notices.set_wake(wake);
-        if (share->worker) share->worker->start(wake);
+        if (share->worker) share->worker->start(wake, fmt::format("capture-{}", number));
         share->committer =
-            std::jthread([&journal = *share->journal, this](const std::stop_token& stop) {
-                io::set_thread_name("committer");
+            std::jthread([&journal = *share->journal, number, this](const std::stop_token& stop) {
+                io::set_thread_name(fmt::format("committer-{}", number).c_str());
                 journal.committer().run(stop, [this] { return clock_.now(); });
             });
     }

@@ -79,7 +79,8 @@ public:
 
     std::size_t workers() const { return workers_; }
     CaptureLoad load(base::TimePoint now) const;
-    journal::Health health() const;  // of the worst of the journals; numbers are sums
+    // Of the worst of the journals: a fault goes before fullness. Poisoned segments are of all.
+    journal::Health health() const;
 
 private:
     struct Share;

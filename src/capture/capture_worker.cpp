@@ -1,8 +1,8 @@
 #include "capture/capture_worker.h"
 
-#include <pthread.h>
-
 #include <utility>
+
+#include "io/thread_name.h"
 
 namespace earshot::capture {
 
@@ -16,9 +16,9 @@ CaptureWorker::CaptureWorker(const CaptureOptions& options, MediaPorts& ports,
 
 CaptureWorker::~CaptureWorker() { stop(); }
 
-void CaptureWorker::start(std::function<void()> wake) {
-    thread_ = std::jthread([this, wake = std::move(wake)] {
-        ::pthread_setname_np(::pthread_self(), "capture");
+void CaptureWorker::start(std::function<void()> wake, const std::string& thread_name) {
+    thread_ = std::jthread([this, wake = std::move(wake), thread_name] {
+        io::set_thread_name(thread_name.c_str());
         loop_.run(wake);
     });
 }

@@ -13,6 +13,7 @@
 #include <cstdint>
 #include <functional>
 #include <optional>
+#include <string>
 #include <thread>
 #include <unordered_map>
 #include <vector>
@@ -48,7 +49,7 @@ public:
     // `wake` is called on the worker's thread after notifications were queued (post to your loop
     // and poll there until there are none); it must not block. May be empty. Give JournalNotices
     // the same function before its committer starts.
-    void start(std::function<void()> wake);
+    void start(std::function<void()> wake, const std::string& thread_name = "capture");
 
     // Drains every socket once more, closes every recording that is still open, commits, waits (at
     // most stop_patience) until the journal says that all is durable, and ends the thread. Stop the

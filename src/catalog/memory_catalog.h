@@ -40,7 +40,11 @@ public:
         return std::vector<PeerCount>{};
     }
     base::Result<std::vector<Recording>, base::Reason> list_unfinished() override {
-        return std::vector<Recording>{};
+        const std::lock_guard lock(mutex_);
+        std::vector<Recording> found;
+        for (const auto& [id, row] : rows_)
+            if (row.state == State::Recording) found.push_back(row);
+        return found;
     }
     Health health() const override { return {}; }
 

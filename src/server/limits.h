@@ -5,8 +5,11 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "capture/limits.h"
+
 namespace earshot::server {
 
+inline constexpr std::size_t kMaxMediaWorkers = capture::kMaxWorkers;
 inline constexpr std::size_t kMaxCallJoinKeys = 64;  // of one call; further ones join nothing
 inline constexpr std::uint32_t kRefusalLinesPerSecond = 20;  // in the log; the rest is counted
 inline constexpr std::size_t kMaxRedirections = 3;           // that one INVITE of ours follows

@@ -2,16 +2,17 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <set>
 
 namespace earshot::server {
 
 namespace {
 
-void fail_row(catalog::Recording row, catalog::Catalog& catalogue, base::Log& log) {
+void fail_row(catalog::Recording row, const base::Reason& reason, catalog::Catalog& catalogue,
+              base::Log& log) {
     row.state = catalog::State::Failed;
-    row.reason = base::Reason{
-        "interrupted", "The server stopped before anything of this call had reached the disk."};
+    row.reason = reason;
     row.duration_ms = 0;
     if (auto summary = archive::parse_summary(row.summary)) {
         summary->state = row.state;
@@ -19,7 +20,8 @@ void fail_row(catalog::Recording row, catalog::Catalog& catalogue, base::Log& lo
         summary->duration_ms = 0;
         row.summary = archive::to_json(*summary);
     }
-    log.warning("a recording was lost when the server stopped", {{"recording", row.id}});
+    log.warning("nothing was found of a recording that ran when the server stopped",
+                {{"recording", row.id}, {"reason", reason.code}});
     catalog::Change change;
     if (auto attempts = catalogue.list_attempts({.recording_id = row.id})) {
         for (catalog::Attempt& attempt : *attempts) {
@@ -100,8 +102,19 @@ void recover_recordings(const std::vector<capture::CaptureEngine::Found>& found,
         log.error("unfinished rows could not be read", {{"text", unfinished.error().text}});
         return;
     }
+    // What cannot be read today may hold them: the next start looks again.
+    const bool is_all_read = std::all_of(found.begin(), found.end(), [](const auto& one) {
+        return one.recovery.damage.read_errors == 0;
+    });
+    const base::Reason reason =
+        is_all_read
+            ? base::Reason{"interrupted",
+                           "The server stopped before anything of this call had reached the disk."}
+            : base::Reason{std::string(kJournalUnread),
+                           "A part of the journal could not be read; what it may hold of this call "
+                           "is stored when a later start can read it."};
     for (const catalog::Recording& row : *unfinished)
-        if (!held.contains(row.id)) fail_row(row, catalogue, log);
+        if (!held.contains(row.id)) fail_row(row, reason, catalogue, log);
 }
 
 }  // namespace earshot::server

@@ -12,8 +12,8 @@ namespace earshot::server {
 
 // Hands each recording that the journals still hold to the archiver (`archiver` may not be started
 // yet) or, when it had been stored before the end, only gives its journal space back. Rows in state
-// `recording` of which no journal holds anything become `failed`: their end was lost, and the row
-// says so.
+// `recording` of which no journal holds anything become `failed`, and say so: their end was lost,
+// or may lie in a journal that cannot be read now (kJournalUnread).
 void recover_recordings(const std::vector<capture::CaptureEngine::Found>& found,
                         catalog::Catalog& catalogue, Archiver& archiver, base::Log& log);
 

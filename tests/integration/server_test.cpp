@@ -137,6 +137,29 @@ TEST(Server, StopInMidCallEndsItAndStoresIt) {
     EXPECT_EQ(recordings[0]["reason"]["code"], "stopped") << recordings[0];
 }
 
+TEST(Server, AKillWithFourCaptureThreadsIsRecoveredByOne) {
+    TestServer server;
+    ASSERT_TRUE(server.start({}, {"EARSHOT_MEDIA_WORKERS=4"})) << server.log();
+    Process calls({earshot_binary(), "call", "--to", server.sip_uri(), "--count", "12", "--rate",
+                   "50", "--duration", "20"},
+                  server.scratch() / "calls.out", server.scratch() / "calls.err");
+    ASSERT_TRUE(eventually([&] {
+        const nlohmann::json running = server.list();
+        return running.is_array() && running.size() == 12 &&
+               std::filesystem::exists(server.data() / "journal" / "3");
+    })) << server.log();
+    std::this_thread::sleep_for(std::chrono::seconds{1});
+    server.kill();
+    calls.signal(SIGKILL);
+    ASSERT_TRUE(server.start({}, {"EARSHOT_MEDIA_WORKERS=1"})) << server.log();
+    const nlohmann::json recordings = server.wait_for_recordings(12);
+    ASSERT_EQ(recordings.size(), 12U) << server.log();
+    for (const auto& recording : recordings) {
+        EXPECT_EQ(recording["state"], "partial") << recording;
+        for (const auto& stream : recording["streams"]) EXPECT_GT(stream["packets"], 0) << stream;
+    }
+}
+
 TEST(Server, MalformedMetadataCostsNoMediaAndIsAnEvent) {
     TestServer server;
     ASSERT_TRUE(server.start()) << server.log();
