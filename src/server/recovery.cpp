@@ -69,7 +69,9 @@ void recover_journal(const capture::CaptureEngine::Found& found, catalog::Catalo
         const std::string id = base::to_string(recording.recording);
         held.insert(id);
         const auto row = catalogue.find_piece(id);
-        const bool was_unread = row && row->reason && row->reason->code == kJournalUnread;
+        // A row that became final without a folder was given up when the journal could not be read.
+        const bool was_unread =
+            row && (row->directory.empty() || (row->reason && row->reason->code == kJournalUnread));
         if (row && row->state != catalog::State::Recording && !was_unread) {
             if (!found.journal->release(recording.serial))
                 log.warning("journal space is freed later", {{"recording", id}});

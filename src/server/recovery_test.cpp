@@ -91,6 +91,18 @@ TEST_F(RecoveryTest, StoresWhatLiesInJournalsOfMoreWorkersThanNow) {
     for (std::uint8_t number = 1; number <= 4; ++number) EXPECT_TRUE(is_stored(number)) << +number;
 }
 
+// The disk of the journal was not mounted at one start.
+TEST_F(RecoveryTest, StoresAtTheNextStartWhatOneFoundNoJournalOf) {
+    leave(0, 1);
+    ASSERT_TRUE(disk.rename("journal", "elsewhere"));
+    start(1);
+    EXPECT_EQ(reason_of(1), "interrupted");
+    ASSERT_TRUE(disk.remove_tree("journal"));
+    ASSERT_TRUE(disk.rename("elsewhere", "journal"));
+    start(1);
+    EXPECT_TRUE(is_stored(1));
+}
+
 TEST_F(RecoveryTest, FailsTheRowsOfWhichNoJournalKnowsAnything) {
     leave(0, 1);
     add_row(9);
