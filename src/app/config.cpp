@@ -6,14 +6,14 @@
 #include <array>
 #include <chrono>
 #include <cstdlib>
-#include <fstream>
-#include <sstream>
 
 #include "app/config_keys.h"
 #include "app/peer_config.h"
 #include "app/rule_config.h"
+#include "app/text_file.h"
 #include "app/toml.h"
 #include "base/text.h"
+#include "server/admission.h"
 
 namespace earshot::app {
 
@@ -151,9 +151,9 @@ std::optional<ConfigError> apply_text(ServerConfig& config, const Key& key,
 
 // What no single key can tell (design: security by default).
 std::optional<ConfigError> check_whole(const ServerConfig& config, const std::string& name) {
-    const auto open = std::find_if(config.sip_listen.begin(), config.sip_listen.end(),
-                                   [](const NetAddress& a) { return !a.is_loopback(); });
-    if (open != config.sip_listen.end() && config.peers.empty() && !config.insecure)
+    const auto outer = std::find_if(config.sip_listen.begin(), config.sip_listen.end(),
+                                    [](const NetAddress& a) { return !a.is_loopback(); });
+    if (const NetAddress* open = server::find_open_listener(config))
         return ConfigError{
             .where = name,
             .key = "sip.listen",
@@ -164,7 +164,7 @@ std::optional<ConfigError> check_whole(const ServerConfig& config, const std::st
                 "write insecure = true "
                 "under [sip]"};
     const sip::SessionTimerConfig& timer = config.session_timer;
-    if (timer.min_se < kLeastMinSe && open != config.sip_listen.end())
+    if (timer.min_se < kLeastMinSe && outer != config.sip_listen.end())
         return ConfigError{
             .where = name,
             .key = "sip.min_se_s",
@@ -269,18 +269,13 @@ Result<ServerConfig, ConfigError> load_config(const std::filesystem::path& file,
                                               const std::vector<Override>& flags) {
     std::string text;
     if (!file.empty()) {
-        // A directory opens as a file does; only reading it fails.
-        std::error_code error;
-        std::ifstream stream(file, std::ios::binary);
-        if (!stream || std::filesystem::is_directory(file, error))
-            return ConfigError{.where = file.string(),
-                               .text = "cannot be read",
-                               .suggestion = "is it a file, and the path right?"};
-        std::ostringstream content;
-        content << stream.rdbuf();  // reports by its state what an iterator would throw
-        if (stream.bad())
-            return ConfigError{.where = file.string(), .text = "cannot be read", .suggestion = ""};
-        text = content.str();
+        auto content = read_text_file(file);
+        if (!content)
+            return ConfigError{
+                .where = file.string(),
+                .text = "cannot be read",
+                .suggestion = "is it a file of less than 4 MiB, and the path right?"};
+        text = *std::move(content);
     }
     return parse_config(text, file.string(), environment, flags);
 }

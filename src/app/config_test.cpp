@@ -1,10 +1,13 @@
 #include "app/config.h"
 
 #include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <fstream>
 
+#include "app/text_file.h"
 #include "policy/limits.h"
 
 namespace earshot::app {
@@ -355,6 +358,17 @@ TEST(DecisionConfig, MistakesAreNamed) {
     EXPECT_NE(error_of("[decision]\ndeadline_ms = 9\n").find("from 10 to 20000"),
               std::string::npos);
     EXPECT_NE(error_of("[decison]\n").find("did you mean \"decision\""), std::string::npos);
+}
+
+TEST(Config, ReadsOnlyRegularFilesOfALimitedSize) {
+    const auto folder = std::filesystem::temp_directory_path();
+    EXPECT_FALSE(read_text_file(folder));
+    EXPECT_FALSE(read_text_file("/dev/zero"));
+    EXPECT_FALSE(read_text_file(folder / "earshot-no-such-file"));
+    const auto fifo = folder / ("earshot-fifo-" + std::to_string(::getpid()));
+    ASSERT_EQ(::mkfifo(fifo.c_str(), 0600), 0);
+    EXPECT_FALSE(read_text_file(fifo));  // nobody writes to it; it must not be waited for
+    std::filesystem::remove(fifo);
 }
 
 }  // namespace

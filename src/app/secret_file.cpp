@@ -1,13 +1,13 @@
 #include "app/secret_file.h"
 
-#include <fstream>
+#include "app/text_file.h"
 
 namespace earshot::app {
 
 std::optional<std::string> read_secret(const std::filesystem::path& file) {
-    std::ifstream stream(file, std::ios::binary);
-    std::string line;
-    if (!stream || !std::getline(stream, line)) return std::nullopt;
+    const auto text = read_text_file(file);
+    if (!text) return std::nullopt;
+    std::string line = text->substr(0, text->find('\n'));
     if (!line.empty() && line.back() == '\r') line.pop_back();
     if (line.empty()) return std::nullopt;
     return line;

@@ -40,6 +40,13 @@ const Peer* find_peer(const ServerConfig& config, const base::NetAddress& from,
     return user == config.peers.end() ? nullptr : &*user;
 }
 
+const base::NetAddress* find_open_listener(const ServerConfig& config) {
+    if (config.insecure || !config.peers.empty()) return nullptr;
+    for (const base::NetAddress& address : config.sip_listen)
+        if (!address.is_loopback()) return &address;
+    return nullptr;
+}
+
 std::optional<Refusal> check_peer(const ServerConfig& config, const base::NetAddress& from) {
     if (config.peers.empty() || find_peer(config, from) != nullptr) return std::nullopt;
     return Refusal{

@@ -46,6 +46,9 @@ struct HostCalls {
 const Peer* find_peer(const ServerConfig& config, const base::NetAddress& from,
                       std::string_view username = {});
 
+// A listener that is not loopback and takes calls from anyone, which nobody asked for; null: none.
+const base::NetAddress* find_open_listener(const ServerConfig& config);
+
 // Does its address alone admit this host? 403.
 std::optional<Refusal> check_peer(const ServerConfig& config, const base::NetAddress& from);
 

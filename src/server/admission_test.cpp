@@ -120,5 +120,21 @@ TEST(Admission, AHostThatAcknowledgesNothingIsRefusedBeforeItHasTakenAllRoom) {
               "too_many_calls");
 }
 
+TEST(Admission, AListenerThatIsNotLoopbackIsOpenUntilSomebodyIsNamed) {
+    ServerConfig config;
+    config.sip_listen = {*base::parse_net_address("127.0.0.1:5060"),
+                         *base::parse_net_address("192.0.2.7:5060")};
+    ASSERT_NE(find_open_listener(config), nullptr);
+    EXPECT_EQ(base::to_string(*find_open_listener(config)), "192.0.2.7:5060");
+    config.insecure = true;  // it was asked for
+    EXPECT_EQ(find_open_listener(config), nullptr);
+    config.insecure = false;
+    config.peers.push_back({.name = "sbc"});
+    EXPECT_EQ(find_open_listener(config), nullptr);
+    config.peers.clear();
+    config.sip_listen.pop_back();
+    EXPECT_EQ(find_open_listener(config), nullptr);
+}
+
 }  // namespace
 }  // namespace earshot::server

@@ -56,15 +56,14 @@ Signalling::Signalling(ServerConfig config, Dependencies dependencies)
 Signalling::~Signalling() = default;
 
 void Signalling::reload(base::Result<ServerConfig, base::Reason> config) {
-    if (!config) {
-        reload_fault_ =
-            fmt::format("The configuration was not reloaded at {}, the old one stays: {}",
-                        base::to_rfc3339(d_.clock.now().wall), config.error().text);
-        d_.log.error("configuration not reloaded: the old one stays",
-                     {{"reason", config.error().text}});
-        return;
-    }
+    if (!config) return refuse_reload(config.error().text);
     const std::string waiting = keep_until_restart(*config, config_);
+    // The file may name a loopback listener, or none, while another one still runs.
+    if (const base::NetAddress* open = find_open_listener(*config))
+        return refuse_reload(fmt::format(
+            "it names no [[peer]], and with {}, where we listen until a restart, anyone could send "
+            "calls",
+            base::to_string(*open)));
     config_ = *std::move(config);
     reload_fault_.clear();
     if (waiting.empty()) return d_.log.info("configuration reloaded");
@@ -72,6 +71,12 @@ void Signalling::reload(base::Result<ServerConfig, base::Reason> config) {
         fmt::format("Keys that the reload found changed wait for a restart: {}.", waiting);
     d_.log.warning("configuration reloaded; some of its keys wait for a restart",
                    {{"keys", waiting}});
+}
+
+void Signalling::refuse_reload(const std::string& why) {
+    reload_fault_ = fmt::format("The configuration was not reloaded at {}, the old one stays: {}",
+                                base::to_rfc3339(d_.clock.now().wall), why);
+    d_.log.error("configuration not reloaded: the old one stays", {{"reason", why}});
 }
 
 // ---- from the network ---------------------------------------------------------------------------

@@ -165,6 +165,7 @@ private:
     void pause_in_capture(const capture::StreamKey& key, base::WallTime at);
     void log_health(const Load& load);
     void probe_silent_calls();
+    void refuse_reload(const std::string& why);
     void write_attempts();
 
     std::optional<base::Reason> carry_out(const api::ControlRequest& request);
