@@ -1,8 +1,15 @@
 #include "io/stderr_log.h"
 
+#include <poll.h>
 #include <spdlog/async.h>
-#include <spdlog/sinks/stdout_sinks.h>
+#include <spdlog/sinks/base_sink.h>
 #include <unistd.h>
+
+#include <algorithm>
+#include <atomic>
+#include <cerrno>
+#include <climits>
+#include <mutex>
 
 #include "base/json_writer.h"
 #include "base/text.h"
@@ -92,9 +99,52 @@ std::string format_json_line(std::string_view time, base::LogLevel level, std::s
     return line;
 }
 
+namespace {
+
+// Who reads the log may have stopped to: then lines are dropped by the queue, and the end does not
+// wait for long.
+class PatientSink : public spdlog::sinks::base_sink<std::mutex> {
+public:
+    void give_up_soon() { is_ending_.store(true); }
+
+protected:
+    void sink_it_(const spdlog::details::log_msg& message) override {
+        line_.assign(message.payload.begin(), message.payload.end());
+        line_ += '\n';
+        std::string_view rest = line_;
+        // So much fits into a pipe that is said to be writable.
+        while (!rest.empty() && wait_until_writable()) {
+            const ssize_t count =
+                ::write(STDERR_FILENO, rest.data(), std::min<std::size_t>(rest.size(), PIPE_BUF));
+            if (count < 0 && errno != EINTR && errno != EAGAIN) return;  // nobody reads any more
+            if (count > 0) rest.remove_prefix(static_cast<std::size_t>(count));
+        }
+    }
+    void flush_() override {}
+
+private:
+    bool wait_until_writable() {
+        constexpr int kLookMs = 100;
+        constexpr int kLooksAtTheEnd = 10;  // for all that is left
+        while (looks_at_the_end_ < kLooksAtTheEnd) {
+            pollfd out{.fd = STDERR_FILENO, .events = POLLOUT, .revents = 0};
+            if (::poll(&out, 1, kLookMs) > 0) return true;
+            if (is_ending_.load()) ++looks_at_the_end_;
+        }
+        return false;
+    }
+
+    std::atomic<bool> is_ending_{false};
+    int looks_at_the_end_ = 0;
+    std::string line_;
+};
+
+}  // namespace
+
 struct StderrLog::Implementation {
     bool json = false;
     std::shared_ptr<spdlog::details::thread_pool> pool;  // spdlog's own interfaces share it
+    std::shared_ptr<PatientSink> sink;
     std::shared_ptr<spdlog::async_logger> logger;
 };
 
@@ -104,14 +154,14 @@ StderrLog::StderrLog(const LogOptions& options)
     log.json = options.format == LogFormat::Json ||
                (options.format == LogFormat::Automatic && ::isatty(STDERR_FILENO) == 0);
     log.pool = std::make_shared<spdlog::details::thread_pool>(options.queue_lines, 1);
-    auto sink = std::make_shared<spdlog::sinks::stderr_sink_mt>();
+    log.sink = std::make_shared<PatientSink>();
     log.logger = std::make_shared<spdlog::async_logger>(
-        "earshot", std::move(sink), log.pool, spdlog::async_overflow_policy::overrun_oldest);
-    log.logger->set_pattern("%v", spdlog::pattern_time_type::utc);  // the lines are whole already
+        "earshot", log.sink, log.pool, spdlog::async_overflow_policy::overrun_oldest);
     set_level(options.level);
 }
 
-StderrLog::~StderrLog() = default;  // the pool's thread writes what waits and ends
+// The pool's thread writes what waits and ends.
+StderrLog::~StderrLog() { implementation_->sink->give_up_soon(); }
 
 bool StderrLog::writes(base::LogLevel level) const {
     return implementation_->logger->should_log(to_spdlog(level));

@@ -130,7 +130,7 @@ public:
         if (auto reason = open_data()) return reason;
         if (auto reason = open_sockets()) return reason;
         if (auto reason = open_catalogue()) return reason;
-        start_storage();
+        if (auto reason = start_storage()) return reason;
         start_signalling();
         return start_http();
     }
@@ -217,7 +217,10 @@ private:
         return std::nullopt;
     }
 
-    void start_storage() {
+    std::optional<Reason> start_storage() {
+        for (std::size_t worker = 0; worker < workers(); ++worker)
+            if (auto reason = probe_journal(path("journal") + "/" + std::to_string(worker)))
+                return reason;
         const MediaHosts media_hosts = find_media_hosts(config_.sip_listen);
         capture_ = std::make_unique<capture::CaptureEngine>(
             capture::EngineOptions{.workers = workers(),
@@ -243,6 +246,21 @@ private:
             .on_stored = [this](const catalog::Recording& row) { publish("recording", row.id); },
             .too_short = config_.too_short});
         recover_recordings(capture_->take_found(), *catalogue_, *archiver_, log_);
+        return std::nullopt;
+    }
+
+    // Better no start than calls that are taken and lost.
+    std::optional<Reason> probe_journal(const std::string& directory) {
+        const std::string probe = directory + "/probe";
+        const auto fault = [&](const base::Error& error) {
+            return Reason{"storage_error", fmt::format("The journal in {} cannot be used: {} ({})",
+                                                       directory, error.what, error.detail)};
+        };
+        if (const auto made = files_.make_directories(directory); !made) return fault(made.error());
+        static_cast<void>(files_.remove(probe));  // of a start that was killed here
+        if (const auto file = files_.create(probe); !file) return fault(file.error());
+        if (const auto removed = files_.remove(probe); !removed) return fault(removed.error());
+        return std::nullopt;
     }
 
     void start_signalling() {
@@ -361,6 +379,9 @@ private:
 std::optional<Reason> run_server(const ServerConfig& config, const api::Assets& assets,
                                  base::Log& log, const ServerHooks& hooks) {
     ::umask(0077);  // everything below DATA is the user's own
+    // Who reads our log may go away; who asks for a reload may come before we are ready.
+    std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGHUP, SIG_IGN);
     Server server(config, assets, log, hooks);
     if (auto reason = server.start()) return reason;
     server.run();
