@@ -61,9 +61,14 @@ Outcome<OutputFile> OutputFile::open(const std::string& path, Existing existing)
         file.fd_ = ::open(path.c_str(), O_WRONLY | O_CLOEXEC);
     } else {
         file.target_ = resolve(path).string();
-        file.part_ = file.target_ + ".part";
-        file.fd_ = ::open(file.part_.c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
-                          kMode);
+        // A name that nobody has: "c.wav.part" may be somebody's file, or another export's.
+        constexpr int kMaxNames = 100;
+        errno = EEXIST;
+        for (int i = 0; i < kMaxNames && file.fd_ < 0 && errno == EEXIST; ++i) {
+            file.part_ = fmt::format("{}.{}-{}.part", file.target_, ::getpid(), i);
+            file.fd_ = ::open(file.part_.c_str(),
+                              O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, kMode);
+        }
     }
     if (file.fd_ < 0) {
         const std::string& name = file.is_regular() ? file.part_ : path;

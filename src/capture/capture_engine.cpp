@@ -58,7 +58,6 @@ CaptureEngine::CaptureEngine(const EngineOptions& options, io::FileSystem& files
     const auto left = count_journals(files, options.journals);
     const std::size_t journals = std::max(workers_, left ? *left : 0);
     for (std::size_t number = 0; number < journals; ++number) {
-        Share& share = *shares_.emplace_back(std::make_unique<Share>());
         const journal::Options journal{
             .directories = {io::join_path(options.journals, std::to_string(number))},
             .worker = static_cast<std::uint16_t>(number),
@@ -66,7 +65,13 @@ CaptureEngine::CaptureEngine(const EngineOptions& options, io::FileSystem& files
             .ring_bytes = std::min(usual.ring_bytes, kRingBytesOfAll / workers_),
             .run_id = options.run_id,
             .boot_id = options.boot_id};
-        share.found = journal::recover(files, journal.directories);
+        journal::Recovery found = journal::recover(files, journal.directories);
+        if (number >= workers_ && found.segments.empty() && !found.damage.any()) {
+            static_cast<void>(files.remove(journal.directories.front()));  // it has been emptied
+            continue;
+        }
+        Share& share = *shares_.emplace_back(std::make_unique<Share>());
+        share.found = std::move(found);
         if (number == 0 && !left) {
             share.found.damage.read_errors += 1;
             share.found.damage.last_errno = static_cast<int>(left.error().detail);

@@ -149,6 +149,9 @@ TEST_F(CaptureEngineTest, JournalsOfMoreWorkersThanNowAreFoundAndFreed) {
         }
     EXPECT_TRUE(recordings.empty());
     EXPECT_TRUE(wait_for([&] { return files.paths().empty(); }));
+    make(1);  // and of the emptied ones nothing is left
+    EXPECT_EQ(engine->take_found().size(), 1U);
+    EXPECT_EQ(files.list("journal")->size(), 1U);
 }
 
 TEST_F(CaptureEngineTest, AFailingJournalIsToldWhereverItIs) {
