@@ -19,21 +19,22 @@ std::string key_of(const base::NetAddress& from, const sip::Message& invite) {
 void ChallengeBook::add(base::TimePoint now, const base::NetAddress& from,
                         const sip::Message& invite, std::string row) {
     forget_old(now);
-    Entry entry{now + kChallengeTime, key_of(from, invite), std::move(row)};
+    if (entries_.size() >= kMaxChallenges) forget_oldest();
+    Entry entry{++last_number_, now + kChallengeTime, key_of(from, invite), std::move(row)};
     answered_.erase(entry.row);  // challenged once more: the nonce was used up
-    rows_[entry.key] = entry.row;
+    waiting_[entry.key] = {entry.number, entry.row};
     entries_.push_back(std::move(entry));
 }
 
 std::optional<std::string> ChallengeBook::take(base::TimePoint now, const base::NetAddress& from,
                                                const sip::Message& invite) {
     forget_old(now);
-    const auto found = rows_.find(key_of(from, invite));
-    if (found == rows_.end()) return std::nullopt;
-    std::string row = std::move(found->second);
-    rows_.erase(found);
-    answered_.insert(row);
-    return row;
+    const auto found = waiting_.find(key_of(from, invite));
+    if (found == waiting_.end()) return std::nullopt;
+    Waiting waiting = std::move(found->second);
+    waiting_.erase(found);
+    answered_[waiting.row] = waiting.entry;
+    return std::move(waiting.row);
 }
 
 bool ChallengeBook::is_outdated(const catalog::Attempt& row) const {
@@ -41,14 +42,16 @@ bool ChallengeBook::is_outdated(const catalog::Attempt& row) const {
 }
 
 void ChallengeBook::forget_old(base::TimePoint now) {
-    while (!entries_.empty() &&
-           (entries_.front().until <= now || entries_.size() >= kMaxChallenges)) {
-        const Entry& old = entries_.front();
-        const auto found = rows_.find(old.key);
-        if (found != rows_.end() && found->second == old.row) rows_.erase(found);
-        answered_.erase(old.row);
-        entries_.pop_front();
-    }
+    while (!entries_.empty() && entries_.front().until <= now) forget_oldest();
+}
+
+void ChallengeBook::forget_oldest() {
+    const Entry& old = entries_.front();
+    const auto waiting = waiting_.find(old.key);
+    if (waiting != waiting_.end() && waiting->second.entry == old.number) waiting_.erase(waiting);
+    const auto answered = answered_.find(old.row);
+    if (answered != answered_.end() && answered->second == old.number) answered_.erase(answered);
+    entries_.pop_front();
 }
 
 }  // namespace earshot::server

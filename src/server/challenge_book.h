@@ -4,11 +4,11 @@
 // no clock; the signalling thread's.
 #pragma once
 
+#include <cstdint>
 #include <deque>
 #include <optional>
 #include <string>
 #include <unordered_map>
-#include <unordered_set>
 
 #include "base/net_address.h"
 #include "base/time.h"
@@ -30,16 +30,25 @@ public:
     bool is_outdated(const catalog::Attempt& row) const;
 
 private:
+    // A row that is challenged twice has two entries: the older must not take what is the newer's
+    // when it is forgotten, so each has a number.
     struct Entry {
+        std::uint64_t number;
         base::TimePoint until;
         std::string key;
         std::string row;
     };
+    struct Waiting {
+        std::uint64_t entry;
+        std::string row;
+    };
     void forget_old(base::TimePoint now);
+    void forget_oldest();
 
-    std::deque<Entry> entries_;                          // oldest first
-    std::unordered_map<std::string, std::string> rows_;  // of those that wait, by key
-    std::unordered_set<std::string> answered_;           // rows of entries that came again
+    std::deque<Entry> entries_;                                // oldest first
+    std::unordered_map<std::string, Waiting> waiting_;         // by key
+    std::unordered_map<std::string, std::uint64_t> answered_;  // entries that came again, by row
+    std::uint64_t last_number_ = 0;
 };
 
 }  // namespace earshot::server

@@ -54,9 +54,16 @@ TEST_F(ChallengeBookTest, AnotherCallTagOrHostIsAnAttemptOfItsOwn) {
 TEST_F(ChallengeBookTest, AChallengeThatIsRepeatedKeepsTheRow) {
     book_.add(kNow, host_, invite("a"), "row");
     EXPECT_EQ(book_.take(kNow, host_, invite("a")), "row");
-    book_.add(kNow, host_, invite("a"), "row");  // the nonce was used up
+    book_.add(kNow + 30s, host_, invite("a"), "row");  // the nonce was used up
     EXPECT_FALSE(is_outdated(book_, "row"));
-    EXPECT_EQ(book_.take(kNow, host_, invite("a")), "row");
+    // The first entry ages out and leaves the second what is its own.
+    ChallengeBook answered = book_;
+    EXPECT_EQ(book_.take(kNow + kChallengeTime, host_, invite("a")), "row");
+    EXPECT_EQ(answered.take(kNow + 31s, host_, invite("a")), "row");
+    answered.add(kNow + kChallengeTime, host_, invite("b"), "other");
+    EXPECT_TRUE(is_outdated(answered, "row"));
+    answered.add(kNow + 30s + kChallengeTime, host_, invite("c"), "third");
+    EXPECT_FALSE(is_outdated(answered, "row"));
 }
 
 TEST_F(ChallengeBookTest, ForgetsWhatIsOlderThanATransactionLives) {
@@ -70,7 +77,7 @@ TEST_F(ChallengeBookTest, TheOldestMakesRoomAtTheLimit) {
     for (std::size_t i = 0; i < kMaxChallenges; ++i)
         book_.add(kNow, host_, invite(std::to_string(i)), std::to_string(i));
     ChallengeBook full = book_;
-    EXPECT_EQ(full.take(kNow, host_, invite("1")), "1");
+    EXPECT_EQ(full.take(kNow, host_, invite("0")), "0");  // it adds nothing: all have room
     book_.add(kNow, host_, invite("one more"), "one more");
     EXPECT_FALSE(book_.take(kNow, host_, invite("0")));
     EXPECT_EQ(book_.take(kNow, host_, invite("one more")), "one more");
