@@ -579,15 +579,17 @@ TEST_F(ArchiveTest, ALineThatWasRefusedIsAStreamThatWasNotNegotiated) {
                    R"("media":"audio","reason":"srtp_not_supported"})",
                    1);
     records_.event(7, R"({"type":"stream_refused","media_line":2,"reason":"of before"})");
+    records_.event(8, R"({"type":"stream_refused","stream":2,"reason":"too_many_streams"})", 2);
     Sender{.records = records_}.packets(95);
     records_.ended(2000);
     const Summary summary = build();
     EXPECT_EQ(summary.state, State::Complete);
-    ASSERT_EQ(summary.streams.size(), 2U);
+    ASSERT_EQ(summary.streams.size(), 3U);
     EXPECT_EQ(summary.streams[1].label, "2");
     EXPECT_EQ(summary.streams[1].packets, 0U);
-    EXPECT_EQ(summary.streams[1].gaps,
-              (std::vector<Gap>{{0, *summary.duration_ms, GapReason::NotNegotiated}}));
+    for (const std::size_t refused : {1U, 2U})
+        EXPECT_EQ(summary.streams[refused].gaps,
+                  (std::vector<Gap>{{0, *summary.duration_ms, GapReason::NotNegotiated}}));
     for (const Warning& warning : summary.warnings) EXPECT_NE(warning.label, "2");
 }
 

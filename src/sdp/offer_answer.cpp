@@ -158,6 +158,8 @@ std::string_view to_string(Refusal refusal) {
             return "no_payload_type";
         case Refusal::Clue:
             return "clue_not_supported";
+        case Refusal::TooManyStreams:
+            return "too_many_streams";
         case Refusal::ByDecision:
             return "by_decision";
     }

@@ -26,6 +26,7 @@ enum class Refusal : std::uint8_t {
     SecureRtp,            // SRTP, which is not built yet
     NoPayloadType,        // no readable payload type
     Clue,                 // telepresence (RFC 8848): its data channel and what that controls
+    TooManyStreams,       // the caller has as many as it may
     ByDecision,           // the caller said so: no ports left, policy
 };
 // The stable code for events: "unsupported_media", ...; "none" for None.

@@ -278,8 +278,9 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
         }
         if (line.dropped && role != Role::Offer) continue;  // it did not agree
         if (line.dropped) refusal = sdp::Refusal::ByDecision;
-        if (line.state == Line::State::Off && next_stream_ >= kMaxStreams)
-            refusal = sdp::Refusal::ByDecision;
+        if (line.state == Line::State::Off && refusal == sdp::Refusal::None &&
+            next_stream_ >= kMaxStreams)
+            refusal = sdp::Refusal::TooManyStreams;
         if (line.state == Line::State::Off && refusal == sdp::Refusal::None &&
             declines_ != nullptr && (*declines_)(to_offered(label_of(description, i), medium)))
             refusal = sdp::Refusal::ByDecision;
@@ -291,7 +292,7 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
         // The peer went over to the other IP family: nothing of it can reach the open port.
         if (role == Role::Offer && facts.ipv6 != line.ipv6 && !facts.paused) {
             if (line.state != Line::State::Off && next_stream_ >= kMaxStreams) {
-                refused.emplace_back(i, sdp::Refusal::ByDecision);
+                refused.emplace_back(i, sdp::Refusal::TooManyStreams);
                 continue;
             }
             close(line, out);

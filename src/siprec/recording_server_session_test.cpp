@@ -272,6 +272,31 @@ TEST_F(RecordingServer, TakesNoMoreLinesThanItsLimitAndAnswersTheRestByPortZero)
     EXPECT_THAT(media_lines().back(), HasSubstr("m=audio 0 "));
 }
 
+TEST_F(RecordingServer, TakesNoMoreStreamsThanItsLimitAndTellsThatFromADecision) {
+    std::string lines;
+    std::string none;
+    for (std::size_t i = 0; i < kMaxMediaLines; ++i) {
+        lines += line(20000 + 2 * static_cast<int>(i), std::to_string(i));
+        none += line(0, std::to_string(i));
+    }
+    start(invite("Require: siprec\nContent-Type: application/sdp\n", offer(lines, "")));
+    ack();
+    for (std::size_t streams = kMaxMediaLines; streams < kMaxStreams; streams += kMaxMediaLines) {
+        request("INVITE", "Content-Type: application/sdp\n", offer(none, ""));
+        ack();
+        request("INVITE", "Content-Type: application/sdp\n", offer(lines, ""));
+        ASSERT_EQ(all<OpenStream>().size(), kMaxMediaLines) << streams;
+        ASSERT_EQ(count("stream_refused"), 0U);
+        ack();
+    }
+    request("INVITE", "Content-Type: application/sdp\n", offer(none, ""));
+    ack();
+    request("INVITE", "Content-Type: application/sdp\n", offer(lines, ""));
+    EXPECT_TRUE(all<OpenStream>().empty());
+    ASSERT_EQ(count("stream_refused"), kMaxMediaLines);
+    EXPECT_THAT(events("stream_refused")[0], HasSubstr(R"("reason":"too_many_streams")"));
+}
+
 TEST_F(RecordingServer, P42_E27_AnswersRecvonlyAsPlainSdp) {
     start(message_from("two-party.sip"));
     EXPECT_EQ(response().content_type, "application/sdp");
