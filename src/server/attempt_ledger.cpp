@@ -15,12 +15,13 @@ std::string reason_of(const catalog::Attempt& row) { return row.reason ? row.rea
 
 }  // namespace
 
-void AttemptLedger::add_refused(base::TimePoint now, catalog::Attempt row) {
-    if (row.outcome != kChallenged) ++counters_.refused;
+void AttemptLedger::add_refused(base::TimePoint now, catalog::Attempt row, Row kind) {
+    if (row.outcome == kRefused) ++counters_.refused;
     allowance_ = allowance_at(now);
     refilled_ = now;
-    if (allowance_ < 1 || ready_.size() >= kMaxWaitingAttempts) return merge(now, std::move(row));
-    allowance_ -= 1;
+    const bool has_own_row = allowance_ >= 1 || kind == Row::Written;
+    if (!has_own_row || ready_.size() >= kMaxWaitingAttempts) return merge(now, std::move(row));
+    allowance_ = std::max(allowance_ - 1, 0.0);
     ready_.push_back(std::move(row));
 }
 
@@ -53,7 +54,7 @@ void AttemptLedger::put_back(base::TimePoint now, std::vector<catalog::Attempt> 
 }
 
 void AttemptLedger::merge(base::TimePoint now, catalog::Attempt row) {
-    ++counters_.merged;
+    if (row.outcome == kRefused) ++counters_.merged;
     std::pair key{host_of(row.peer), reason_of(row)};
     auto group = groups_.find(key);
     if (group == groups_.end() && groups_.size() >= kMaxAttemptGroups) {

@@ -19,6 +19,7 @@ namespace earshot::server {
 
 // The outcome of an INVITE that was asked for a password, until the client comes back with one.
 inline constexpr std::string_view kChallenged = "challenged";
+inline constexpr std::string_view kRefused = "refused";
 
 inline constexpr std::size_t kAttemptRowsPerSecond = 100;  // of refused INVITEs, each by itself
 inline constexpr std::size_t kAttemptRowsBurst = 1000;
@@ -32,13 +33,15 @@ class AttemptLedger {
 public:
     struct Counters {
         std::uint64_t refused = 0;  // INVITEs that became no call; not those that were challenged
-        std::uint64_t merged = 0;   // of them those that share a row
+        std::uint64_t merged = 0;   // of those refused the ones that share a row
         std::uint64_t lost = 0;     // rows of calls for which there was no room to wait
         std::size_t waiting = 0;    // rows not committed yet, after a failure
     };
 
-    // An INVITE that was refused, or challenged, before it was a call.
-    void add_refused(base::TimePoint now, catalog::Attempt row);
+    enum class Row { New, Written };
+    // An INVITE that was refused, or challenged, before it was a call. A row that is Written, as
+    // that of a challenge it answers, is not merged in a flood: it would say `challenged` for ever.
+    void add_refused(base::TimePoint now, catalog::Attempt row, Row kind = Row::New);
     // Whether it would share a row with others: there are too many for one each.
     bool is_merging(base::TimePoint now) const { return allowance_at(now) < 1; }
     // The final row of a call: never merged.

@@ -63,7 +63,25 @@ TEST(AttemptLedger, AChallengeIsNoRefusal) {
     row.outcome = kChallenged;
     ledger.add_refused(kStart, row);
     EXPECT_EQ(take_all(ledger, kStart).size(), 1U);
+    for (std::size_t i = 0; i < kAttemptRowsBurst; ++i) ledger.add_refused(kStart, row);
+    EXPECT_EQ(take_all(ledger, kStart + kAttemptGroupTime).size(), kAttemptRowsBurst);
     EXPECT_EQ(ledger.counters().refused, 0U);
+    EXPECT_EQ(ledger.counters().merged, 0U);  // one of them, but it was not refused
+}
+
+TEST(AttemptLedger, ARowThatIsWrittenKeepsItsIdInAFlood) {
+    AttemptLedger ledger;
+    for (std::size_t i = 0; i < kAttemptRowsBurst; ++i) ledger.add_refused(kStart, refused(i));
+    (void)take_all(ledger, kStart);
+    ledger.add_refused(kStart, refused(1));
+    ledger.add_refused(kStart, refused(2), AttemptLedger::Row::Written);
+    const auto rows = take_all(ledger, kStart);
+    ASSERT_EQ(rows.size(), 1U);
+    EXPECT_EQ(rows[0].id, "2");
+    EXPECT_EQ(rows[0].reason->text, "Why.");
+    EXPECT_EQ(ledger.counters().merged, 1U);
+    // What it takes from the others is one row, not more.
+    EXPECT_FALSE(ledger.is_merging(kStart + 10ms));
 }
 
 TEST(AttemptLedger, TheRateRefills) {

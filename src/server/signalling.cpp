@@ -323,7 +323,7 @@ void Signalling::refuse(const sip::RequestArrived& request, const Refusal& refus
                       {"status", std::to_string(refusal.status)},
                       {"reason", refusal.reason.text}});
     tell_refused(request.flow, request.message, refusal.status, refusal.reason,
-                 is_challenge ? kChallenged : "refused");
+                 is_challenge ? kChallenged : kRefused);
 }
 
 void Signalling::handle(sip::InviteRefused& action) {
@@ -334,25 +334,30 @@ void Signalling::tell_refused(const sip::Flow& flow, const sip::Message& invite,
                               base::Reason reason, std::string_view outcome) {
     const base::Now now = d_.clock.now();
     const bool has_own_row = !attempts_.is_merging(now.steady);
-    auto row = challenges_.take(now.steady, flow.remote, invite);
+    const bool is_challenge = outcome == kChallenged;
+    // Of a challenge that is repeated in a flood nothing is new: the row waits on as it is.
+    std::optional<std::string> row;
+    if (has_own_row || !is_challenge) row = challenges_.take(now.steady, flow.remote, invite);
+    const auto kind = row ? AttemptLedger::Row::Written : AttemptLedger::Row::New;
     if (!row) row = base::to_string(base::make_uuid_v7(now.wall, d_.random));
-    if (outcome == kChallenged && has_own_row)
-        challenges_.add(now.steady, flow.remote, invite, *row);
+    if (is_challenge && has_own_row) challenges_.add(now.steady, flow.remote, invite, *row);
     const auto field = [&](sip::HeaderId id) {
         return base::to_valid_utf8(invite.find(id).value_or(""));
     };
-    attempts_.add_refused(now.steady, {.id = *std::move(row),
-                                       .recording_id = std::nullopt,
-                                       .time = now.wall,
-                                       .call_id = base::to_valid_utf8(invite.call_id()),
-                                       .from = field(sip::HeaderId::From),
-                                       .to = field(sip::HeaderId::To),
-                                       .peer = base::to_string(flow.remote),
-                                       .transport = base::to_lower(sip::via_name(flow.transport)),
-                                       .outcome = std::string(outcome),
-                                       .sip_status = static_cast<std::uint16_t>(status),
-                                       .reason = std::move(reason),
-                                       .headers = {}});
+    attempts_.add_refused(now.steady,
+                          {.id = *std::move(row),
+                           .recording_id = std::nullopt,
+                           .time = now.wall,
+                           .call_id = base::to_valid_utf8(invite.call_id()),
+                           .from = field(sip::HeaderId::From),
+                           .to = field(sip::HeaderId::To),
+                           .peer = base::to_string(flow.remote),
+                           .transport = base::to_lower(sip::via_name(flow.transport)),
+                           .outcome = std::string(outcome),
+                           .sip_status = static_cast<std::uint16_t>(status),
+                           .reason = std::move(reason),
+                           .headers = {}},
+                          kind);
     write_attempts();
 }
 

@@ -125,7 +125,7 @@ private:
     void refuse(const sip::RequestArrived& request, const Refusal& refusal);
     // Leaves the row of an INVITE that became no call, or is asked for a password.
     void tell_refused(const sip::Flow& flow, const sip::Message& invite, int status,
-                      base::Reason reason, std::string_view outcome = "refused");
+                      base::Reason reason, std::string_view outcome = kRefused);
 
     // calls -> capture, journal, catalogue, agent
     void run_session(Call& call);
