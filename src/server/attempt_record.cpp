@@ -21,7 +21,8 @@ std::string to_record(const catalog::Attempt& attempt) {
         .field("peer", attempt.peer)
         .field("transport", attempt.transport)
         .field("headers", attempt.headers)
-        .field("is_ours", attempt.is_ours)
+        .key("is_ours")
+        .boolean(attempt.is_ours)
         .end_object();
     return text;
 }
@@ -46,8 +47,8 @@ std::optional<catalog::Attempt> parse_attempt_record(base::ByteView bytes) {
     attempt.peer = text("peer");
     attempt.transport = text("transport");
     attempt.headers = text("headers");
-    const auto ours = fields.find("is_ours");  // absent in older journals
-    attempt.is_ours = ours != fields.end() && ours->is_boolean() && ours->get<bool>();
+    const auto ours = fields.find("is_ours");  // absent, or a number, in older journals
+    attempt.is_ours = ours != fields.end() && (*ours == true || *ours == 1);
     if (attempt.recording_id->empty()) attempt.recording_id.reset();
     if (!ok || attempt.id.empty()) return std::nullopt;
     return attempt;
