@@ -19,6 +19,7 @@ public:
             const std::lock_guard lock(mutex_);
             ++changes_;
             for (Recording& row : change.recordings) rows_[row.id] = std::move(row);
+            for (Attempt& row : change.attempts) attempts_[row.id] = std::move(row);
         }
         committed(std::nullopt);
         return true;
@@ -26,8 +27,12 @@ public:
     base::Result<std::vector<Recording>, base::Reason> list(const RecordingQuery&) override {
         return std::vector<Recording>{};
     }
-    base::Result<std::vector<Attempt>, base::Reason> list_attempts(const AttemptQuery&) override {
-        return std::vector<Attempt>{};
+    base::Result<std::vector<Attempt>, base::Reason> list_attempts(
+        const AttemptQuery& query) override {  // by id alone
+        const std::lock_guard lock(mutex_);
+        const auto found = attempts_.find(query.id);
+        if (found == attempts_.end()) return std::vector<Attempt>{};
+        return std::vector<Attempt>{found->second};
     }
     base::Result<Recording, FindError> find(std::string_view id) override { return find_piece(id); }
     base::Result<Recording, FindError> find_piece(std::string_view id) override {
@@ -62,6 +67,7 @@ public:
 private:
     mutable std::mutex mutex_;
     std::map<std::string, Recording> rows_;
+    std::map<std::string, Attempt> attempts_;
     int changes_ = 0;
 };
 

@@ -246,7 +246,8 @@ void Archiver::fill_rows(Built& built, catalog::Change& change) {
     for (catalog::Attempt& attempt : built.attempts) {
         const auto known = d_.catalogue.list_attempts({.limit = 1, .id = attempt.id});
         const auto is_open = [](const catalog::Attempt& stored) {
-            return stored.outcome == "recording" || stored.outcome == kChallenged;
+            return stored.outcome == "recording" || stored.outcome == kChallenged ||
+                   stored.outcome == "asked";
         };
         if (!known || (!known->empty() && !is_open(known->front()))) continue;
         attempt.outcome = "recorded";

@@ -9,12 +9,23 @@
 #include "catalog/memory_catalog.h"
 #include "journal/journal_test_rig.h"
 #include "objects/directory_store.h"
+#include "server/attempt_record.h"
 
 namespace earshot::server {
 namespace {
 
 class ArchiverTest : public testing::Test {
 protected:
+    static catalog::Attempt attempt_of(std::size_t number) {
+        return {
+            .id = "attempt " + std::to_string(number),
+            .recording_id = base::to_string(journal::test_uuid(static_cast<std::uint8_t>(number))),
+            .is_ours = true};
+    }
+    catalog::Attempt stored_attempt(std::size_t number) {
+        const auto found = catalogue_.list_attempts({.id = attempt_of(number).id});
+        return found->empty() ? catalog::Attempt{} : found->front();
+    }
     // Journals that many calls that began and ended, and submits them.
     void record(Archiver& archiver, std::uint8_t count) {
         auto& writer = rig_.journal.writer();
@@ -24,6 +35,8 @@ protected:
                  {R"({"type":"recording_started","call_id":"c","from":"sip:a@x","to":"sip:r@y"})",
                   R"({"type":"call_ended","by":"peer","code":"bye","text":""})"})
                 ASSERT_TRUE(rig_.append(handle, base::as_bytes(event), journal::RecordType::Event));
+            const std::string attempt = to_record(attempt_of(n));
+            ASSERT_TRUE(rig_.append(handle, base::as_bytes(attempt), journal::RecordType::Attempt));
             rig_.commit();
             writer.close(handle, 1'000'000'000);
             rig_.commit();
@@ -68,6 +81,27 @@ TEST_F(ArchiverTest, StoresWhatWaitsTogetherInOneCommit) {
     EXPECT_EQ(catalogue_.changes(), 1);
     EXPECT_EQ(stored_, 20);
     EXPECT_EQ(archiver.backlog(), 0U);
+}
+
+TEST_F(ArchiverTest, TellsOfAnAttemptWithoutAnOutcomeThatItWasRecordedAndOfNoOther) {
+    Archiver archiver(dependencies());
+    record(archiver, 5);
+    catalog::Change known;
+    for (const char* outcome : {"asked", "recording", "challenged", "cancelled"}) {
+        // As it was before the call had a recording.
+        known.attempts.push_back(attempt_of(known.attempts.size() + 1));
+        known.attempts.back().recording_id.reset();
+        known.attempts.back().outcome = outcome;
+    }
+    ASSERT_FALSE(catalog::submit_and_wait(catalogue_, std::move(known)));
+    archiver.start();
+    archiver.stop();
+    for (const std::size_t number : {1U, 2U, 3U, 5U}) {
+        EXPECT_EQ(stored_attempt(number).outcome, "recorded") << number;
+        EXPECT_EQ(stored_attempt(number).recording_id, attempt_of(number).recording_id);
+        EXPECT_TRUE(stored_attempt(number).is_ours);
+    }
+    EXPECT_EQ(stored_attempt(4).outcome, "cancelled");
 }
 
 TEST_F(ArchiverTest, LeavesToTheNextStartWhatAStopHasNoTimeFor) {
