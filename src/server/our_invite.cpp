@@ -83,6 +83,7 @@ sip::OutOfDialogSpec OurInvite::request() const {
     spec.call_id = call_id_;
     spec.from_tag = from_tag_;
     spec.cseq = cseq_;
+    spec.flow = flow_;
     spec.headers = headers_;
     spec.headers.insert(spec.headers.end(), credentials_.begin(), credentials_.end());
     return spec;
@@ -94,12 +95,12 @@ bool OurInvite::can_go_on(int status) {
 }
 
 base::Result<base::Done, Reason> OurInvite::on_refused(const sip::Message& response,
+                                                       const sip::Flow& asked,
                                                        const sip::Credentials& ours,
-                                                       std::string_view client,
                                                        std::string_view cnonce) {
     // Sections 8.1.3.4 and 22.2: the same Call-ID, From and To, and the next CSeq.
     auto next =
-        response.status() < 400 ? follow(response) : authenticate(response, ours, client, cnonce);
+        response.status() < 400 ? follow(response) : authenticate(response, asked, ours, cnonce);
     if (next) ++cseq_;
     return next;
 }
@@ -122,14 +123,16 @@ base::Result<base::Done, Reason> OurInvite::follow(const sip::Message& response)
     asked_.push_back(uri);
     uri_ = std::move(uri);
     credentials_.clear();  // meant for who asked for them
+    flow_ = {};
     challenges_ = 0;
     return base::Done{};
 }
 
 base::Result<base::Done, Reason> OurInvite::authenticate(const sip::Message& response,
+                                                         const sip::Flow& asked,
                                                          const sip::Credentials& ours,
-                                                         std::string_view client,
                                                          std::string_view cnonce) {
+    const std::string client = base::host_to_string(asked.remote);
     if (ours.username.empty())
         return Reason{"password_needed",
                       fmt::format("{}: it asks for a password; our_username and our_password_file "
@@ -155,6 +158,8 @@ base::Result<base::Done, Reason> OurInvite::authenticate(const sip::Message& res
         *given = *std::move(header);
     else
         credentials_.push_back(*std::move(header));
+    // Another place that the URI leads to has made no such nonce, and may not be meant to have it.
+    flow_ = asked;
     return base::Done{};
 }
 

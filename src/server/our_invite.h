@@ -21,7 +21,8 @@ public:
     OurInvite(std::string uri, std::string from, std::string from_tag, std::string call_id,
               std::vector<sip::ExtraHeader> headers);
 
-    // What is to be sent now. Its flow is open: the agent asks where the URI leads.
+    // What is to be sent now. Its flow is open, so that the agent asks where the URI leads, but for
+    // an answer to a challenge: that is for the place that challenged.
     sip::OutOfDialogSpec request() const;
     const std::string& uri() const { return uri_; }
     const std::vector<sip::ExtraHeader>& credentials() const { return credentials_; }
@@ -29,18 +30,18 @@ public:
 
     // Whether on_refused() has an answer to that status; others end the attempt.
     static bool can_go_on(int status);
-    // Done: request() is another one, which is to be sent. Else why it ends. `client`: its address,
-    // for texts; `ours`: our credentials there (an empty username: none).
+    // Done: request() is another one, which is to be sent. Else why it ends. `asked`: where the
+    // INVITE went; `ours`: our credentials there (an empty username: none).
     base::Result<base::Done, base::Reason> on_refused(const sip::Message& response,
+                                                      const sip::Flow& asked,
                                                       const sip::Credentials& ours,
-                                                      std::string_view client,
                                                       std::string_view cnonce);
 
 private:
     base::Result<base::Done, base::Reason> follow(const sip::Message& response);
     base::Result<base::Done, base::Reason> authenticate(const sip::Message& response,
+                                                        const sip::Flow& asked,
                                                         const sip::Credentials& ours,
-                                                        std::string_view client,
                                                         std::string_view cnonce);
 
     std::string uri_;
@@ -49,6 +50,7 @@ private:
     std::string call_id_;
     std::string from_tag_;
     std::uint32_t cseq_ = 1;
+    sip::Flow flow_;  // to whom the credentials go; open without any
     std::vector<sip::ExtraHeader> headers_;
     std::vector<sip::ExtraHeader> credentials_;  // answers to challenges, at most one of each kind
     std::vector<std::string> asked_;             // URIs, the operator's first

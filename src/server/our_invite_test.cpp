@@ -13,6 +13,7 @@ namespace {
 using testing::HasSubstr;
 
 const sip::Credentials kOurs{.username = "recorder", .password = "secret"};
+const sip::Flow kAsked{.remote = *base::parse_net_address("192.0.2.10:5060")};
 
 class OurInviteTest : public testing::Test {
 protected:
@@ -28,7 +29,7 @@ protected:
         sip::ParsedMessage parsed = sip::parse_message(text);
         EXPECT_EQ(parsed.verdict, sip::Verdict::Good) << parsed.reason;
         EXPECT_TRUE(OurInvite::can_go_on(parsed.message.status()));
-        return invite_.on_refused(parsed.message, ours, "192.0.2.10", "cnonce");
+        return invite_.on_refused(parsed.message, kAsked, ours, "cnonce");
     }
     std::string text_of(const base::Result<base::Done, base::Reason>& result) const {
         EXPECT_FALSE(result.has_value());
@@ -158,6 +159,14 @@ TEST_F(OurInviteTest, CredentialsAreNotTakenAlongToAnotherPlace) {
     EXPECT_EQ(header("Authorization"), "");
 }
 
+// A name may lead to several places: who has not made the nonce gets no answer to it.
+TEST_F(OurInviteTest, CredentialsGoToThePlaceThatChallengedWhereverTheUriLeadsThen) {
+    EXPECT_TRUE(answer("401 No", "WWW-Authenticate: Digest realm=\"r\", nonce=\"2\"\r\n"));
+    EXPECT_EQ(invite_.request().flow, kAsked);
+    EXPECT_TRUE(answer("302 Moved", "Contact: <sip:src@192.0.2.11>\r\n"));
+    EXPECT_TRUE(invite_.request().flow.remote.is_unspecified());
+}
+
 TEST_F(OurInviteTest, EveryTruncationOfARefusalIsAnsweredOrToldAsAReason) {
     const std::string whole =
         "SIP/2.0 302 Moved\r\nVia: SIP/2.0/UDP 192.0.2.80;branch=z9hG4bKx\r\n"
@@ -167,7 +176,7 @@ TEST_F(OurInviteTest, EveryTruncationOfARefusalIsAnsweredOrToldAsAReason) {
         sip::ParsedMessage parsed = sip::parse_message(whole.substr(0, size) + "\r\n\r\n");
         if (parsed.verdict != sip::Verdict::Good) continue;
         OurInvite invite("sip:src@192.0.2.10", "<sip:e@192.0.2.80>", "t", "c", {});
-        const auto next = invite.on_refused(parsed.message, kOurs, "192.0.2.10", "cnonce");
+        const auto next = invite.on_refused(parsed.message, kAsked, kOurs, "cnonce");
         if (next)
             EXPECT_TRUE(read_target(invite.request().request_uri)) << size;
         else

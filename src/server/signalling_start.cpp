@@ -211,9 +211,9 @@ bool Signalling::ask_again(Call& call, sip::ResponseArrived& response) {
     constexpr std::size_t kCnonceBytes = 12;
     store_received(call, response.flow, response.message);
     const Peer* peer = find_peer(config_, call.flow.remote);
-    const auto next = call.our_invite->on_refused(
-        response.message, peer != nullptr ? peer->ours : sip::Credentials{},
-        base::host_to_string(call.flow.remote), d_.random.token(kCnonceBytes));
+    const auto next = call.our_invite->on_refused(response.message, call.flow,
+                                                  peer != nullptr ? peer->ours : sip::Credentials{},
+                                                  d_.random.token(kCnonceBytes));
     if (next)
         send_our_invite(call);
     else
