@@ -190,19 +190,17 @@ void Signalling::carry_out(Call& call, siprec::CancelInvite& /*action*/) {
 }
 
 void Signalling::carry_out(Call& call, siprec::Acknowledge& action) {
-    if (call.our_invite != nullptr) {
-        const auto& credentials = call.our_invite->credentials();  // RFC 3261 section 22.1
-        action.request.headers.insert(action.request.headers.end(), credentials.begin(),
-                                      credentials.end());
-        call.our_invite.reset();
-    }
+    call.our_invite.reset();
     static_cast<void>(agent_->ack(d_.clock.now().steady, call.dialog, action.request));
 }
 
 // The client may challenge what we send it in the dialog, whoever began that.
 void Signalling::authenticate(const Call& call) {
     const Peer* peer = find_peer(config_, call.flow.remote, call.username);
-    if (peer != nullptr) agent_->authenticate_as(call.dialog, peer->ours);
+    if (peer == nullptr) return;
+    agent_->authenticate_as(call.dialog, peer->ours, call.flow.remote,
+                            call.our_invite != nullptr ? call.our_invite->credentials()
+                                                       : std::vector<sip::ExtraHeader>{});
 }
 
 // A refusal that says where or how else to ask.

@@ -311,8 +311,9 @@ base::Result<base::Done> Agent::ack(base::TimePoint now, DialogId dialog,
                                     const RequestSpec& request) {
     return core_->ack(now, dialog, request);
 }
-void Agent::authenticate_as(DialogId dialog, const Credentials& credentials) {
-    core_->authenticate_as(dialog, credentials);
+void Agent::authenticate_as(DialogId dialog, const Credentials& credentials,
+                            const base::NetAddress& host, std::vector<ExtraHeader> of_invite) {
+    core_->authenticate_as(dialog, credentials, host, std::move(of_invite));
 }
 void Agent::end_dialog(base::TimePoint now, DialogId dialog) { core_->end_dialog(now, dialog); }
 void Agent::send_held_byes(base::TimePoint now) { core_->send_held_byes(now); }

@@ -294,9 +294,12 @@ public:
     base::Result<base::Done> cancel(base::TimePoint now, TransactionId invite);
     // The ACK to the last 2xx of the dialog; kept to be sent again with each repeated 2xx.
     base::Result<base::Done> ack(base::TimePoint now, DialogId dialog, const RequestSpec& request);
-    // A request of this dialog that is challenged (401, 407) is sent once more with these, before
-    // the TU sees an answer (RFC 3261 §22.2).
-    void authenticate_as(DialogId dialog, const Credentials& credentials);
+    // A request of this dialog that `host` challenges (401, 407) is sent there once more with
+    // these, before the TU sees an answer (RFC 3261 §22.2). A peer's Contact or Record-Route may
+    // lead elsewhere: who sits there gets no answer. `of_invite`: what our INVITE that made the
+    // dialog gave; its ACK repeats it (§22.1), to that host as well.
+    void authenticate_as(DialogId dialog, const Credentials& credentials,
+                         const base::NetAddress& host, std::vector<ExtraHeader> of_invite = {});
     // Forgets the dialog without a word to the peer; nothing to do after BYE.
     void end_dialog(base::TimePoint now, DialogId dialog);
     // The process is about to end: better a BYE too early than none.

@@ -241,7 +241,8 @@ base::Result<base::Done> Agent::Core::ack(base::TimePoint /*now*/, DialogId id,
     set_via(head, flow);
     RequestSpec whole = spec;
     // §22.1: an ACK cannot be challenged, so it repeats the credentials of its INVITE.
-    if (const auto known = authenticated_.find(id.value); known != authenticated_.end())
+    if (const auto known = authenticated_.find(id.value);
+        known != authenticated_.end() && flow.remote.same_host(known->second.host))
         whole.headers.insert(whole.headers.end(), known->second.of_invite.begin(),
                              known->second.of_invite.end());
     dialog->ack =

@@ -91,7 +91,8 @@ public:
                                              const RequestSpec& spec);
     base::Result<base::Done> cancel(base::TimePoint now, TransactionId id);
     base::Result<base::Done> ack(base::TimePoint now, DialogId id, const RequestSpec& spec);
-    void authenticate_as(DialogId id, const Credentials& credentials);
+    void authenticate_as(DialogId id, const Credentials& credentials, const base::NetAddress& host,
+                         std::vector<ExtraHeader> of_invite);
     void end_dialog(base::TimePoint now, DialogId id);
     void send_held_byes(base::TimePoint now);
 
@@ -186,6 +187,7 @@ private:
     // Of the few dialogs whose peer asks for them, so that the others stay small.
     struct Authenticated {
         Credentials credentials{};
+        base::NetAddress host{};               // nobody else gets them
         std::vector<ExtraHeader> of_invite{};  // given with the last INVITE: its ACK repeats them
     };
     std::unordered_map<std::uint64_t, Authenticated> authenticated_;  // by DialogId

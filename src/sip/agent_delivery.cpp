@@ -118,9 +118,11 @@ bool Agent::Core::fails_over(base::TimePoint now, Transaction& transaction) {
     return try_next_target(now, transaction);
 }
 
-void Agent::Core::authenticate_as(DialogId id, const Credentials& credentials) {
+void Agent::Core::authenticate_as(DialogId id, const Credentials& credentials,
+                                  const base::NetAddress& host,
+                                  std::vector<ExtraHeader> of_invite) {
     if (find(id) != nullptr && !credentials.username.empty())
-        authenticated_[id.value] = {credentials, {}};
+        authenticated_[id.value] = {credentials, host, std::move(of_invite)};
 }
 
 // Once: who challenges the answer again does not take these credentials.
@@ -130,7 +132,7 @@ bool Agent::Core::answers_challenge(base::TimePoint now, Transaction& transactio
     Dialog* dialog = find(transaction.dialog);
     const auto known = authenticated_.find(transaction.dialog.value);
     if (known == authenticated_.end() || dialog == nullptr || delivery == nullptr ||
-        delivery->is_authenticated)
+        delivery->is_authenticated || !transaction.flow.remote.same_host(known->second.host))
         return false;
     const ClientInvite* invite = transaction.invite.get();
     if (invite != nullptr && (invite->is_cancel_wanted || invite->is_cancel_sent)) return false;
@@ -142,6 +144,7 @@ bool Agent::Core::answers_challenge(base::TimePoint now, Transaction& transactio
     delivery->spec.headers.push_back(*std::move(header));
     delivery->head.cseq = ++dialog->local_cseq;
     transaction.cseq = delivery->head.cseq;
+    delivery->targets.clear();  // the answer is for who made the nonce, not for the next target
     start_client(now, transaction, Flow(transaction.flow));
     return true;
 }

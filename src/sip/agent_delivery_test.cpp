@@ -316,9 +316,13 @@ protected:
     std::string credentials_of(const Message& message) const {
         return std::string(message.find(HeaderId::Authorization).value_or(""));
     }
+    void trust(const char* host) {
+        agent.authenticate_as(dialog_, {.username = "us", .password = "rose"},
+                              *base::parse_net_address(host));
+    }
     void establish_with_credentials() {
         establish();
-        agent.authenticate_as(dialog_, {.username = "us", .password = "rose"});
+        trust("192.0.2.9:5060");   // the port is not the matter
         agent.stop_locating(now);  // its name is not the matter here
     }
     TransactionId ask_in_dialog(const std::string& method) {
@@ -380,6 +384,43 @@ TEST_F(AgentChallenged, WrongOrUnknownCredentialsAreTheTus) {
     ask_in_dialog("UPDATE");
     answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n");
     EXPECT_EQ(take_heard<ResponseArrived>().message.status(), 401);
+}
+
+// The peer says where its name leads: nobody there but the host that is trusted gets an answer.
+TEST_F(AgentChallenged, GetsNoCredentialsAtAnotherHost) {
+    establish();
+    trust("192.0.2.9:5060");
+    agent.on_located(now, send("UPDATE"), {udp("192.0.2.66:5060")});
+    drain();
+    challenge();
+    EXPECT_EQ(take_heard<ResponseArrived>().message.status(), 401);
+    EXPECT_EQ(sent.size(), 1U);
+}
+
+TEST_F(AgentChallenged, CredentialsAreNotTakenAlongToTheNextTarget) {
+    establish();
+    trust("192.0.2.9:5060");
+    agent.on_located(now, send("UPDATE"), {udp("192.0.2.9:5070"), udp("192.0.2.66:5060")});
+    drain();
+    challenge();
+    ASSERT_EQ(sent.size(), 2U);
+    EXPECT_NE(credentials_of(sent[1].message), "");
+    answer(503);
+    EXPECT_EQ(take_heard<ResponseArrived>().message.status(), 503);
+    EXPECT_EQ(sent.size(), 2U);
+}
+
+TEST_F(AgentChallenged, NeitherDoesAnAckTakeThemAlongToANewContact) {
+    establish_with_credentials();
+    ask_in_dialog("INVITE");
+    challenge();
+    answer(200, "Contact: <sip:src@192.0.2.66>\r\n");
+    sent.clear();
+    EXPECT_TRUE(agent.ack(now, dialog_, {}));
+    drain();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(base::to_string(sent[0].flow.remote), "192.0.2.66:5060");
+    EXPECT_EQ(credentials_of(sent[0].message), "");
 }
 
 TEST_F(AgentChallenged, IsAsBeforeWithoutCredentials) {

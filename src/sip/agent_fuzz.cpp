@@ -16,6 +16,8 @@ void require(bool holds) {
     if (!holds) std::abort();
 }
 
+const base::NetAddress kTrusted = *base::parse_net_address("192.0.2.9:5060");
+
 class Script {
 public:
     explicit Script(std::string_view input) : rest_(input), agent_(config(), random_) {}
@@ -163,8 +165,11 @@ private:
         if (parsed.verdict != Verdict::Good) return;  // echoes of what was refused may be odd
         if (send.dialog) {
             dialogs_.push_back(send.dialog);
-            agent_.authenticate_as(send.dialog, {.username = "us", .password = "rose"});
+            agent_.authenticate_as(send.dialog, {.username = "us", .password = "rose"}, kTrusted);
         }
+        if (parsed.message.find(HeaderId::Authorization) ||
+            parsed.message.find(HeaderId::ProxyAuthorization))
+            require(send.flow.remote.same_host(kTrusted));
         call_id_ = parsed.message.call_id();
         branch_ = parsed.message.top_via().branch();
         tag_ = parsed.message.is_request() ? parsed.message.from_tag() : parsed.message.to_tag();
