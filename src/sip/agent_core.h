@@ -40,7 +40,6 @@ struct ClientInvite {
 struct Delivery {
     RequestHead head{};
     RequestSpec spec{};
-    bool is_authenticated = false;
     TransportFailed::Lookup lookup = TransportFailed::Lookup::Fine;
     std::vector<Target> targets{};    // not tried yet, the next one first
     std::optional<Target> current{};  // none: unlocated, or the flow of the dialog

@@ -125,23 +125,26 @@ void Agent::Core::authenticate_as(DialogId id, const Credentials& credentials,
         authenticated_[id.value] = {credentials, host, std::move(of_invite)};
 }
 
-// Once: who challenges the answer again does not take these credentials.
+// Each kind once, a proxy's (407) and the peer's own (401): who challenges the answer again does
+// not take these credentials.
 bool Agent::Core::answers_challenge(base::TimePoint now, Transaction& transaction,
                                     const Message& response) {
     Delivery* delivery = transaction.delivery.get();
     Dialog* dialog = find(transaction.dialog);
     const auto known = authenticated_.find(transaction.dialog.value);
     if (known == authenticated_.end() || dialog == nullptr || delivery == nullptr ||
-        delivery->is_authenticated || !transaction.flow.remote.same_host(known->second.host))
+        !transaction.flow.remote.same_host(known->second.host))
         return false;
     const ClientInvite* invite = transaction.invite.get();
     if (invite != nullptr && (invite->is_cancel_wanted || invite->is_cancel_sent)) return false;
     auto header = answer_challenge(response, known->second.credentials, delivery->head.method,
                                    delivery->head.uri, random_.token(kCnonceBytes));
-    if (!header) return false;
-    delivery->is_authenticated = true;
-    if (invite != nullptr) known->second.of_invite = {*header};
-    delivery->spec.headers.push_back(*std::move(header));
+    std::vector<ExtraHeader>& given = delivery->spec.headers;
+    if (!header || std::any_of(given.begin(), given.end(),
+                               [&](const ExtraHeader& one) { return one.name == header->name; }))
+        return false;
+    if (invite != nullptr) known->second.of_invite.push_back(*header);
+    given.push_back(*std::move(header));
     delivery->head.cseq = ++dialog->local_cseq;
     transaction.cseq = delivery->head.cseq;
     delivery->targets.clear();  // the answer is for who made the nonce, not for the next target

@@ -313,6 +313,9 @@ protected:
         answer(401,
                "WWW-Authenticate: Digest realm=\"r\", nonce=\"n\", qop=\"auth\"" + more + "\r\n");
     }
+    void challenge_by_proxy() {
+        answer(407, "Proxy-Authenticate: Digest realm=\"p\", nonce=\"n\", qop=\"auth\"\r\n");
+    }
     std::string credentials_of(const Message& message) const {
         return std::string(message.find(HeaderId::Authorization).value_or(""));
     }
@@ -384,6 +387,31 @@ TEST_F(AgentChallenged, WrongOrUnknownCredentialsAreTheTus) {
     ask_in_dialog("UPDATE");
     answer(401, "WWW-Authenticate: Basic realm=\"r\"\r\n");
     EXPECT_EQ(take_heard<ResponseArrived>().message.status(), 401);
+}
+
+TEST_F(AgentChallenged, AProxyAndThePeerBehindItAreBothAnsweredOnce) {
+    establish_with_credentials();
+    ask_in_dialog("INVITE");
+    challenge_by_proxy();
+    challenge();
+    EXPECT_THAT(heard, IsEmpty());
+    const auto has_both = [](const Message& message) {
+        return message.all(HeaderId::ProxyAuthorization).size() == 1 &&
+               message.all(HeaderId::Authorization).size() == 1;
+    };
+    EXPECT_TRUE(has_both(sent.back().message));
+    answer(200, "Contact: <sip:src@src.example.com>\r\n");
+    EXPECT_EQ(take_heard<ResponseArrived>().message.status(), 200);
+    EXPECT_TRUE(agent.ack(now, dialog_, {}));
+    drain();
+    EXPECT_EQ(sent.back().message.method(), Method::Ack);
+    EXPECT_TRUE(has_both(sent.back().message));
+
+    ask_in_dialog("UPDATE");
+    challenge_by_proxy();
+    challenge();
+    challenge_by_proxy();
+    EXPECT_EQ(take_heard<ResponseArrived>().message.status(), 407);
 }
 
 // The peer says where its name leads: nobody there but the host that is trusted gets an answer.
