@@ -184,6 +184,8 @@ base::Result<TransactionId> Agent::Core::send_request(base::TimePoint now, Dialo
         dialog->ok->bye = std::make_unique<RequestSpec>(spec);
         return TransactionId{};
     }
+    if (const auto known = authenticated_.find(id.value); invite && known != authenticated_.end())
+        known->second.of_invite.clear();  // of the INVITE before
     Transaction& transaction = send_in_dialog(now, *dialog, spec);
     if (invite) {
         dialog->invite_out = transaction.id;

@@ -366,6 +366,13 @@ TEST_F(AgentChallenged, AnAckRepeatsTheCredentialsOfItsInvite) {
     drain();
     ASSERT_EQ(sent.size(), 1U);
     EXPECT_EQ(credentials_of(sent[0].message), given);
+
+    ask_in_dialog("INVITE");  // whose ACK repeats none when it needed none
+    answer(200, "Contact: <sip:src@src.example.com>\r\n");
+    EXPECT_TRUE(agent.ack(now, dialog_, {}));
+    drain();
+    EXPECT_EQ(sent.back().message.method(), Method::Ack);
+    EXPECT_EQ(credentials_of(sent.back().message), "");
 }
 
 TEST_F(AgentChallenged, AByeEndsTheDialogOnlyWithItsLastAnswer) {
