@@ -248,6 +248,9 @@ bool Signalling::take_start_response(Call* call, sip::ResponseArrived& response)
     }
     if (!is_ok || !response.dialog) return false;
     static_cast<void>(agent_->ack(now, response.dialog, {}));
+    // Its BYE may be challenged as any other.
+    if (const Peer* peer = find_peer(config_, response.flow.remote))
+        agent_->authenticate_as(response.dialog, peer->ours, response.flow.remote);
     static_cast<void>(agent_->send_request(now, response.dialog, {.method = "BYE"}));
     return true;
 }

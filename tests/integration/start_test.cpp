@@ -26,6 +26,11 @@ protected:
         write_file(file, toml);
         serve({"--config", file});
     }
+    void serve_with_our_password() {
+        const std::string file = (server_.scratch() / "our.password").string();
+        write_file(file, "rose\n");
+        serve_with(kPeer + "our_username = \"recorder\"\nour_password_file = \"" + file + "\"\n");
+    }
     std::string uri() const { return "sip:src@127.0.0.1:" + std::to_string(client_->port()); }
     std::future<Output> start(std::vector<std::string> extra = {}) {
         return start_at(uri(), std::move(extra));
@@ -399,9 +404,7 @@ constexpr const char* kChallenge =
     "WWW-Authenticate: Digest realm=\"sbc\", nonce=\"n1\", algorithm=MD5, qop=\"auth\"\n";
 
 TEST_F(Start, AClientThatWantsAPasswordGetsIt) {
-    const std::string file = (server_.scratch() / "our.password").string();
-    write_file(file, "rose\n");
-    serve_with(kPeer + "our_username = \"recorder\"\nour_password_file = \"" + file + "\"\n");
+    serve_with_our_password();
     auto started = start();
     client_->send(answer(receive("INVITE"), "401 Unauthorized", kChallenge));
     const std::string second = receive("INVITE");
@@ -424,6 +427,23 @@ TEST_F(Start, AClientThatWantsAPasswordGetsIt) {
         << bye;
     client_->send(answer_to(bye, "200 OK"));
     EXPECT_EQ(server_.wait_for_recordings(1).size(), 1U);
+}
+
+TEST_F(Start, TheByeToALate2xxGetsItToo) {
+    serve_with_our_password();
+    const Output started = server_.run({"start", "--at", uri(), "--no-wait", "--json"});
+    const std::string invite = receive("INVITE");
+    client_->send(answer(invite, "180 Ringing"));
+    attempt("asked");
+    const std::string id = json::parse(started.out, nullptr, false).value("id", "");
+    EXPECT_EQ(server_.run({"stop", id}).exit_code, 0);
+    EXPECT_FALSE(receive("CANCEL").empty());
+    client_->send(answer(invite, "200 OK", {}, kSdp));
+    client_->send(answer_to(receive("BYE"), "401 Unauthorized", kChallenge));
+    const std::string bye = receive("BYE");
+    EXPECT_NE(header_of(bye, "Authorization").find("username=\"recorder\""), std::string::npos)
+        << bye;
+    client_->send(answer_to(bye, "200 OK"));
 }
 
 TEST_F(Start, WithoutOurPasswordTheReasonNamesTheKeyThatGivesIt) {
