@@ -171,6 +171,12 @@ TEST_F(OperatorControl, P43_StopsOneStreamByPortZero) {
     ASSERT_EQ(recordings.size(), 1U) << server_.log();
     EXPECT_EQ(recordings[0]["state"], "complete") << recordings[0];
     EXPECT_EQ(recordings[0]["streams"][0]["packets"], 5) << recordings[0];
+    const nlohmann::json& gaps = recordings[0]["streams"][0]["gaps"];
+    ASSERT_FALSE(gaps.empty()) << recordings[0];
+    EXPECT_EQ(gaps.back()["reason"], "dropped") << gaps;
+    EXPECT_EQ(gaps.back()["start_ms"].get<int>() + gaps.back()["duration_ms"].get<int>(),
+              recordings[0]["duration_ms"])
+        << recordings[0];
     EXPECT_EQ(event("stream_stopped").value("stream", -1), 0) << events();
     EXPECT_FALSE(event("stream_removed").is_null());
 }

@@ -253,6 +253,22 @@ TEST_F(Pieces, JoinsSurviveACrashAndALostCatalogue) {
     EXPECT_EQ(whole(2)["call_ids"], json({"three", "four"}));  // from the journal alone
 }
 
+TEST_F(Pieces, CallsOfOurOwnClientWithOneSessionIdAreOneRecording) {
+    const Output calls = server_.run({"call", "--to", server_.sip_uri(), "--session-id",
+                                      "5f0c1d7e-3a52-4c1b-9f0e-6f1f0a3f9d11", "--count", "2",
+                                      "--rate", "10", "--duration", "0.5", "--json"});
+    EXPECT_EQ(calls.exit_code, 0) << calls.err << server_.log();
+    const json sent = json::parse(calls.out, nullptr, false);
+    ASSERT_EQ(sent.size(), 2U) << calls.out;
+    EXPECT_EQ(sent[0]["session_id"], sent[1]["session_id"]);
+    const json call = whole(2);
+    EXPECT_EQ(call["session_ids"], json({sent[0]["session_id"]}));
+    EXPECT_EQ(call["call_ids"].size(), 2U);
+    EXPECT_EQ(joined(call, 1)[0]["key"], "session_id");
+    EXPECT_EQ(server_.run({"call", "--to", server_.sip_uri(), "--session-id", "short"}).exit_code,
+              2);
+}
+
 TEST_F(Pieces, AThousandUnrelatedCallsOfOneProfileAreAThousandRecordings) {
     const Output calls =
         server_.run({"call", "--to", server_.sip_uri(), "--group", "inbound", "--count", "1000",
