@@ -48,7 +48,7 @@ std::optional<catalog::Attempt> parse_attempt_record(base::ByteView bytes) {
     attempt.transport = text("transport");
     attempt.headers = text("headers");
     const auto ours = fields.find("is_ours");  // absent, or a number, in older journals
-    attempt.is_ours = ours != fields.end() && (*ours == true || *ours == 1);
+    if (ours != fields.end()) attempt.is_ours = ours->is_boolean() ? ours->get<bool>() : *ours == 1;
     if (attempt.recording_id->empty()) attempt.recording_id.reset();
     if (!ok || attempt.id.empty()) return std::nullopt;
     return attempt;

@@ -33,13 +33,13 @@ private:
     // A row that is challenged twice has two entries: the older must not take what is the newer's
     // when it is forgotten, so each has a number.
     struct Entry {
-        std::uint64_t number;
+        std::uint64_t number = 0;
         base::TimePoint until;
         std::string key;
         std::string row;
     };
     struct Waiting {
-        std::uint64_t entry;
+        std::uint64_t entry = 0;
         std::string row;
     };
     void forget_old(base::TimePoint now);
