@@ -245,9 +245,12 @@ void Archiver::fill_rows(Built& built, catalog::Change& change) {
     // not take it.
     for (catalog::Attempt& attempt : built.attempts) {
         const auto known = d_.catalogue.list_attempts({.limit = 1, .id = attempt.id});
+        // What a start could only call interrupted is known better by whose records are here.
         const auto is_open = [](const catalog::Attempt& stored) {
             return stored.outcome == "recording" || stored.outcome == kChallenged ||
-                   stored.outcome == "asked";
+                   stored.outcome == "asked" ||
+                   (stored.outcome == "failed" && stored.reason &&
+                    stored.reason->code == "interrupted");
         };
         if (!known || (!known->empty() && !is_open(known->front()))) continue;
         attempt.outcome = "recorded";

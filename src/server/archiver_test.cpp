@@ -85,18 +85,20 @@ TEST_F(ArchiverTest, StoresWhatWaitsTogetherInOneCommit) {
 
 TEST_F(ArchiverTest, TellsOfAnAttemptWithoutAnOutcomeThatItWasRecordedAndOfNoOther) {
     Archiver archiver(dependencies());
-    record(archiver, 5);
+    record(archiver, 6);
     catalog::Change known;
-    for (const char* outcome : {"asked", "recording", "challenged", "cancelled"}) {
+    for (const char* outcome : {"asked", "recording", "challenged", "cancelled", "failed"}) {
         // As it was before the call had a recording.
         known.attempts.push_back(attempt_of(known.attempts.size() + 1));
         known.attempts.back().recording_id.reset();
         known.attempts.back().outcome = outcome;
+        if (std::string_view(outcome) == "failed")  // by the start after a crash
+            known.attempts.back().reason = base::Reason{"interrupted", "."};
     }
     ASSERT_FALSE(catalog::submit_and_wait(catalogue_, std::move(known)));
     archiver.start();
     archiver.stop();
-    for (const std::size_t number : {1U, 2U, 3U, 5U}) {
+    for (const std::size_t number : {1U, 2U, 3U, 5U, 6U}) {
         EXPECT_EQ(stored_attempt(number).outcome, "recorded") << number;
         EXPECT_EQ(stored_attempt(number).recording_id, attempt_of(number).recording_id);
         EXPECT_TRUE(stored_attempt(number).is_ours);
