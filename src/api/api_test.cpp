@@ -622,6 +622,8 @@ TEST_F(PiecesApiTest, AsksWhichPieceWhereTheyCannotBePutTogether) {
         EXPECT_NE(ask(one + below + "?piece=2").status, 409) << below;
     }
     EXPECT_EQ(ask(one + "/manifest?piece=" + kOther).status, 200);
+    EXPECT_EQ(ask(one + "/manifest?piece=" + std::string(kOther).substr(0, 35)).status, 404)
+        << "both begin like this";
     for (const char* wrong : {"0", "3", "-1", "x", "0199c0de"})
         EXPECT_EQ(ask(one + "/manifest?piece=" + wrong).status, 404) << wrong;
     EXPECT_EQ(ask(one + "/export?format=wav").status, 200);

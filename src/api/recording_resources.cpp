@@ -79,7 +79,7 @@ http::Response with_named(catalog::Catalog& catalog, const http::Request& reques
             return http::problem(
                 404, "not_found",
                 fmt::format("The recording has no such piece: piece is a number from 1 to {}, or "
-                            "a piece's full id.",
+                            "so much of a piece's id that no other piece is meant.",
                             pieces_of(recording).size()));
         return then(*piece);
     });

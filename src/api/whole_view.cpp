@@ -83,12 +83,17 @@ std::span<const catalog::Recording> pieces_of(const catalog::Recording& recordin
 
 const catalog::Recording* find_piece(const catalog::Recording& recording, std::string_view name) {
     const auto pieces = pieces_of(recording);
-    if (const auto number = base::parse_number<std::size_t>(name))
-        return *number >= 1 && *number <= pieces.size() ? &pieces[*number - 1] : nullptr;
-    const auto found = std::find_if(pieces.begin(), pieces.end(), [&](const auto& piece) {
-        return base::iequals(piece.id, name);
-    });
-    return found == pieces.end() ? nullptr : &*found;
+    if (name.size() < catalog::kMinPrefix) {
+        const auto number = base::parse_number<std::size_t>(name);
+        return number && *number >= 1 && *number <= pieces.size() ? &pieces[*number - 1] : nullptr;
+    }
+    const auto is_meant = [&](const catalog::Recording& piece) {
+        return base::iequals(std::string_view(piece.id).substr(0, name.size()), name);
+    };
+    const auto found = std::find_if(pieces.begin(), pieces.end(), is_meant);
+    const bool is_clear =
+        found != pieces.end() && std::find_if(found + 1, pieces.end(), is_meant) == pieces.end();
+    return is_clear ? &*found : nullptr;
 }
 
 std::int64_t offset_of(const catalog::Recording& recording, const catalog::Recording& piece) {

@@ -16,7 +16,8 @@ namespace earshot::api {
 // What the recording consists of: its pieces, or it alone.
 std::span<const catalog::Recording> pieces_of(const catalog::Recording& recording);
 
-// By its number from 1 or its full id; null: the recording has no such piece.
+// By its number from 1 or a prefix of its id (catalog::kMinPrefix characters or more) that no other
+// piece of it has; null: the recording has no such piece.
 const catalog::Recording* find_piece(const catalog::Recording& recording, std::string_view name);
 
 // Milliseconds from the recording's start to the piece's.

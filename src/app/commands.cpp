@@ -143,10 +143,11 @@ namespace {
 // Lines that work now, to be copied.
 void print_next_steps(std::ostream& out, const json& recording, const std::string& id) {
     if (recording.value("state", json()) == "recording") {
+        const bool is_paused = recording.value("operator_pause", json()).is_object();
         out << fmt::format(
             "\nIt can be played and exported when the call has ended.\n"
-            "earshot pause {0}\nearshot stop {0}\n",
-            id);
+            "earshot {1} {0}\nearshot stop {0}\n",
+            id, is_paused ? "resume" : "pause");
         return;
     }
     const json streams = recording.value("streams", json::array());
