@@ -1,11 +1,11 @@
 #include "capture/capture_engine.h"
 
-#include <algorithm>
-#include <charconv>
-#include <utility>
-
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
 #include "capture/limits.h"
 #include "io/thread_name.h"
 #include "journal/committer.h"
@@ -38,11 +38,9 @@ base::Result<std::size_t> count_journals(io::FileSystem& files, const std::strin
         return entries.error();
     }
     for (const io::DirectoryEntry& entry : *entries) {
-        std::size_t worker = 0;
-        const char* const end = entry.name.data() + entry.name.size();
-        const auto read = std::from_chars(entry.name.data(), end, worker);
-        if (entry.is_directory && read.ec == std::errc{} && read.ptr == end && worker < kMaxWorkers)
-            count = std::max(count, worker + 1);
+        const auto worker = base::parse_number<std::size_t>(entry.name);
+        if (entry.is_directory && worker && *worker < kMaxWorkers)
+            count = std::max(count, *worker + 1);
     }
     return count;
 }
@@ -136,7 +134,8 @@ bool CaptureEngine::close_stream(const StreamKey& key) {
     return worker_of(key.recording).close_stream(key);
 }
 bool CaptureEngine::append(JournalEntry entry) {
-    return worker_of(entry.recording).append(std::move(entry));
+    CaptureWorker& worker = worker_of(entry.recording);
+    return worker.append(std::move(entry));
 }
 bool CaptureEngine::request_durable(const base::Uuid& recording, std::uint64_t token) {
     return worker_of(recording).request_durable(token);

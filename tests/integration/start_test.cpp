@@ -91,6 +91,19 @@ protected:
         return rows.is_array() && !rows.empty() ? rows[0] : json::object();
     }
 
+    // An operator stops what a client still rings for; our CANCEL meets its 200. The INVITE.
+    std::string accept_across_the_cancel() {
+        const Output started = server_.run({"start", "--at", uri(), "--no-wait", "--json"});
+        const std::string invite = receive("INVITE");
+        client_->send(answer(invite, "180 Ringing"));
+        attempt("asked");
+        const std::string id = json::parse(started.out, nullptr, false).value("id", "");
+        EXPECT_EQ(server_.run({"stop", id}).exit_code, 0);
+        EXPECT_FALSE(receive("CANCEL").empty());
+        client_->send(answer(invite, "200 OK", {}, kSdp));
+        return invite;
+    }
+
     TestServer server_;
     std::unique_ptr<UdpClient> client_;
 };
@@ -195,14 +208,7 @@ TEST_F(Start, StoppingTheServerCancelsWhatRings) {
 
 TEST_F(Start, A2xxThatCrossesTheCancelIsAcknowledgedAndEnded) {
     serve();
-    const Output started = server_.run({"start", "--at", uri(), "--no-wait", "--json"});
-    const std::string invite = receive("INVITE");
-    client_->send(answer(invite, "180 Ringing"));
-    attempt("asked");
-    const std::string id = json::parse(started.out, nullptr, false).value("id", "");
-    EXPECT_EQ(server_.run({"stop", id}).exit_code, 0);
-    EXPECT_FALSE(receive("CANCEL").empty());
-    client_->send(answer(invite, "200 OK", {}, kSdp));
+    accept_across_the_cancel();
     EXPECT_FALSE(receive("ACK").empty());
     EXPECT_FALSE(receive("BYE").empty());
     EXPECT_EQ(attempt("cancelled")["reason"]["code"], "stopped_by_operator");
@@ -431,14 +437,7 @@ TEST_F(Start, AClientThatWantsAPasswordGetsIt) {
 
 TEST_F(Start, TheByeToALate2xxGetsItToo) {
     serve_with_our_password();
-    const Output started = server_.run({"start", "--at", uri(), "--no-wait", "--json"});
-    const std::string invite = receive("INVITE");
-    client_->send(answer(invite, "180 Ringing"));
-    attempt("asked");
-    const std::string id = json::parse(started.out, nullptr, false).value("id", "");
-    EXPECT_EQ(server_.run({"stop", id}).exit_code, 0);
-    EXPECT_FALSE(receive("CANCEL").empty());
-    client_->send(answer(invite, "200 OK", {}, kSdp));
+    const std::string invite = accept_across_the_cancel();
     client_->send(answer_to(receive("BYE"), "401 Unauthorized", kChallenge));
     const std::string bye = receive("BYE");
     EXPECT_NE(header_of(bye, "Authorization").find("username=\"recorder\""), std::string::npos)
