@@ -2,6 +2,7 @@
 
 #include <openssl/evp.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace earshot::crypto {
@@ -32,13 +33,14 @@ void begin(EVP_CIPHER_CTX* context, const Nonce& nonce, base::ByteView associate
                              static_cast<int>(associated.size())));
 }
 
-void update(EVP_CIPHER_CTX* context, std::span<std::uint8_t> bytes) {
-    while (!bytes.empty()) {
-        const auto part = bytes.first(std::min(bytes.size(), kMaxUpdateBytes));
+void update(EVP_CIPHER_CTX* context, base::ByteView in, std::span<std::uint8_t> out) {
+    while (!in.empty()) {
+        const auto part = in.first(std::min(in.size(), kMaxUpdateBytes));
         int length = 0;
-        require(EVP_CipherUpdate(context, part.data(), &length, part.data(),
+        require(EVP_CipherUpdate(context, out.data(), &length, part.data(),
                                  static_cast<int>(part.size())));
-        bytes = bytes.subspan(part.size());
+        in = in.subspan(part.size());
+        out = out.subspan(part.size());
     }
 }
 
@@ -55,10 +57,11 @@ Aead::Aead(Aead&&) noexcept = default;
 Aead& Aead::operator=(Aead&&) noexcept = default;
 Aead::~Aead() = default;
 
-Tag Aead::seal(const Nonce& nonce, base::ByteView context, std::span<std::uint8_t> bytes) {
+Tag Aead::seal(const Nonce& nonce, base::ByteView context, base::ByteView in,
+               std::span<std::uint8_t> out) {
     EVP_CIPHER_CTX* const cipher = state_->sealing.get();
     begin(cipher, nonce, context);
-    update(cipher, bytes);
+    update(cipher, in, out);
     Tag tag{};
     int length = 0;
     require(EVP_CipherFinal_ex(cipher, tag.data(), &length));
@@ -66,17 +69,22 @@ Tag Aead::seal(const Nonce& nonce, base::ByteView context, std::span<std::uint8_
     return tag;
 }
 
-bool Aead::open(const Nonce& nonce, base::ByteView context, std::span<std::uint8_t> bytes,
-                const Tag& tag) {
+bool Aead::decrypt(const Nonce& nonce, base::ByteView context, base::ByteView in,
+                   std::span<std::uint8_t> out, const Tag& tag) {
     EVP_CIPHER_CTX* const cipher = state_->opening.get();
     begin(cipher, nonce, context);
-    update(cipher, bytes);
+    update(cipher, in, out);
     Tag expected = tag;
     require(EVP_CIPHER_CTX_ctrl(cipher, EVP_CTRL_AEAD_SET_TAG, kTagBytes, expected.data()));
     int length = 0;
     Tag unused{};
-    if (EVP_CipherFinal_ex(cipher, unused.data(), &length) == 1) return true;
-    wipe(bytes);
+    return EVP_CipherFinal_ex(cipher, unused.data(), &length) == 1;
+}
+
+bool Aead::open(const Nonce& nonce, base::ByteView context, base::ByteView in,
+                std::span<std::uint8_t> out, const Tag& tag) {
+    if (decrypt(nonce, context, in, out, tag)) return true;
+    wipe(out.first(in.size()));
     return false;
 }
 

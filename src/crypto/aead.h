@@ -26,11 +26,17 @@ public:
     Aead& operator=(Aead&&) noexcept;
     ~Aead();
 
-    // Encrypts `bytes` where they lie, at most 64 GiB. `context` is authenticated, not encrypted.
-    Tag seal(const Nonce& nonce, base::ByteView context, std::span<std::uint8_t> bytes);
-    // Decrypts `bytes` where they lie. False when anything was altered: they are then overwritten.
-    [[nodiscard]] bool open(const Nonce& nonce, base::ByteView context,
-                            std::span<std::uint8_t> bytes, const Tag& tag);
+    // Encrypts `in` to `out`, which is as long and may be the same memory; at most 64 GiB.
+    // `context` is authenticated, not encrypted.
+    Tag seal(const Nonce& nonce, base::ByteView context, base::ByteView in,
+             std::span<std::uint8_t> out);
+    // The way back. False when anything was altered: `out` is then overwritten.
+    [[nodiscard]] bool open(const Nonce& nonce, base::ByteView context, base::ByteView in,
+                            std::span<std::uint8_t> out, const Tag& tag);
+    // As open(), but what was altered stays as it came out: for a caller who has other means to
+    // tell the good from the bad, and would rather keep the good.
+    [[nodiscard]] bool decrypt(const Nonce& nonce, base::ByteView context, base::ByteView in,
+                               std::span<std::uint8_t> out, const Tag& tag);
 
 private:
     struct State;

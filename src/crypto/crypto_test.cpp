@@ -32,17 +32,18 @@ constexpr std::string_view kPlain =
     "25b16aedf5aa0de657ba637b39";
 constexpr std::string_view kContext = "feedfacedeadbeeffeedfacedeadbeefabaddad2";
 constexpr std::string_view kSealed =
-    "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b1056828838"
+    "522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd2555d1aa8cb08e48590dbb3da7b08b10568288"
+    "38"
     "c5f61e6393ba7a0abcc9f662";
 constexpr std::string_view kTag = "76fc6ece0f4e1768cddf8853bb2d551b";
 
 TEST(Aead, SealsAndOpensTheTestVector) {
     Aead aead(SecretKey::from(from_hex(kKey)));
     base::Bytes bytes = from_hex(kPlain);
-    const Tag tag = aead.seal(nonce_of(kNonce), from_hex(kContext), bytes);
+    const Tag tag = aead.seal(nonce_of(kNonce), from_hex(kContext), bytes, bytes);
     EXPECT_EQ(bytes, from_hex(kSealed));
     EXPECT_EQ(base::Bytes(tag.begin(), tag.end()), from_hex(kTag));
-    EXPECT_TRUE(aead.open(nonce_of(kNonce), from_hex(kContext), bytes, tag));
+    EXPECT_TRUE(aead.open(nonce_of(kNonce), from_hex(kContext), bytes, bytes, tag));
     EXPECT_EQ(bytes, from_hex(kPlain));
 }
 
@@ -50,32 +51,36 @@ TEST(Aead, RefusesAndWipesWhatWasAltered) {
     Aead aead(SecretKey::from(from_hex(kKey)));
     const base::Bytes context = from_hex(kContext);
     base::Bytes sealed = from_hex(kPlain);
-    const Tag tag = aead.seal(nonce_of(kNonce), context, sealed);
+    const Tag tag = aead.seal(nonce_of(kNonce), context, sealed, sealed);
     for (std::size_t bit = 0; bit < sealed.size() * 8; bit += 7) {
         base::Bytes altered = sealed;
         altered[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
-        EXPECT_FALSE(aead.open(nonce_of(kNonce), context, altered, tag));
+        EXPECT_FALSE(aead.open(nonce_of(kNonce), context, altered, altered, tag));
         EXPECT_EQ(altered, base::Bytes(altered.size(), 0));
     }
     base::Bytes copy = sealed;
-    EXPECT_FALSE(aead.open(nonce_of("cafebabefacedbaddecaf889"), context, copy, tag));
+    copy[0] ^= 1;
+    EXPECT_FALSE(aead.decrypt(nonce_of(kNonce), context, copy, copy, tag));
+    EXPECT_TRUE(std::equal(copy.begin() + 1, copy.end(), from_hex(kPlain).begin() + 1));
     copy = sealed;
-    EXPECT_FALSE(aead.open(nonce_of(kNonce), {}, copy, tag));
+    EXPECT_FALSE(aead.open(nonce_of("cafebabefacedbaddecaf889"), context, copy, copy, tag));
+    copy = sealed;
+    EXPECT_FALSE(aead.open(nonce_of(kNonce), {}, copy, copy, tag));
     copy = sealed;
     Tag other = tag;
     other[15] ^= 1;
-    EXPECT_FALSE(aead.open(nonce_of(kNonce), context, copy, other));
+    EXPECT_FALSE(aead.open(nonce_of(kNonce), context, copy, copy, other));
     Aead stranger(SecretKey::from(base::Bytes(kKeyBytes, 7)));
     copy = sealed;
-    EXPECT_FALSE(stranger.open(nonce_of(kNonce), context, copy, tag));
+    EXPECT_FALSE(stranger.open(nonce_of(kNonce), context, copy, copy, tag));
 }
 
 TEST(Aead, IsUsableAgainAfterAFailure) {
     Aead aead(SecretKey::from(from_hex(kKey)));
     base::Bytes nothing;
-    const Tag tag = aead.seal(nonce_of(kNonce), {}, nothing);
-    EXPECT_FALSE(aead.open(nonce_of(kNonce), {}, nothing, Tag{}));
-    EXPECT_TRUE(aead.open(nonce_of(kNonce), {}, nothing, tag));
+    const Tag tag = aead.seal(nonce_of(kNonce), {}, nothing, nothing);
+    EXPECT_FALSE(aead.open(nonce_of(kNonce), {}, nothing, nothing, Tag{}));
+    EXPECT_TRUE(aead.open(nonce_of(kNonce), {}, nothing, nothing, tag));
 }
 
 base::Uuid id_of(std::uint8_t n) {
@@ -86,17 +91,17 @@ base::Uuid id_of(std::uint8_t n) {
 
 // RFC 3394 section 4.6.
 TEST(KeyRing, WrapsTheTestVector) {
-    const KeyRing ring(
-        id_of(1),
-        SecretKey::from(
-            from_hex("000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F")));
+    const KeyRing ring(id_of(1),
+                       SecretKey::from(from_hex(
+                           "000102030405060708090A0B0C0D0E0F101112131415161718191A1B1C1D1E1F")));
     const base::Bytes key =
         from_hex("00112233445566778899AABBCCDDEEFF000102030405060708090A0B0C0D0E0F");
     const WrappedKey wrapped = ring.wrap(SecretKey::from(key));
     EXPECT_EQ(wrapped.wrapped_by, id_of(1));
-    EXPECT_EQ(base::Bytes(wrapped.bytes.begin(), wrapped.bytes.end()),
-              from_hex("28C9F404C4B810F4CBCCB35CFB87F8263F5786E2D80ED326CBC7F0E71A99F43BFB988B9B7A02"
-                       "DD21"));
+    EXPECT_EQ(
+        base::Bytes(wrapped.bytes.begin(), wrapped.bytes.end()),
+        from_hex("28C9F404C4B810F4CBCCB35CFB87F8263F5786E2D80ED326CBC7F0E71A99F43BFB988B9B7A02"
+                 "DD21"));
     const auto back = ring.unwrap(wrapped);
     ASSERT_TRUE(back);
     EXPECT_TRUE(std::equal(key.begin(), key.end(), back->bytes().begin()));
