@@ -20,7 +20,8 @@ struct FrameRun {  // the records of one open recording in a frame
     std::uint32_t records = 0;
 };
 
-using FrameBytes = std::array<std::uint8_t, kMaxFrameBytes>;
+// Aligned as files want it that are written past the page cache.
+struct alignas(kBlockBytes) FrameBytes : std::array<std::uint8_t, kMaxFrameBytes> {};
 
 // A frame in memory. The writer fills `buffer` with records as they come; the committer lays the
 // frame out in the form of the disk, once, and may then write it several times.
@@ -42,8 +43,8 @@ struct Frame {
 
     bool empty() const { return records == 0 && tokens.empty(); }
     std::size_t size_with(std::size_t more_records, std::size_t more_runs) const {
-        return kFrameHeaderSize + kTableEntrySize * (runs.size() + more_runs) + record_bytes +
-               more_records;
+        return kFrameHeaderSize + (kTableEntrySize + kRunSealSize) * (runs.size() + more_runs) +
+               record_bytes + more_records;
     }
     void clear() {
         record_bytes = 0;

@@ -22,13 +22,15 @@ std::int64_t to_ns(base::TimePoint t) {
     return std::chrono::duration_cast<std::chrono::nanoseconds>(t.time_since_epoch()).count();
 }
 
-// Groups the records by recording, in place of the order of arrival, and puts in all checksums but
-// the header's. The result is in `scratch`, which then changes places with the frame's buffer.
-void lay_out(Frame& frame, std::unique_ptr<FrameBytes>& scratch) {
+// Groups the records by recording, in place of the order of arrival, and puts in their checksums;
+// `seal_size` bytes are left before each run. The result is in `scratch`, which then changes places
+// with the frame's buffer.
+void lay_out(Frame& frame, std::size_t seal_size, std::unique_ptr<FrameBytes>& scratch) {
     FrameHeader& header = frame.header;
     header.number = frame.number;
     header.records = frame.records;
-    header.payload_length = static_cast<std::uint32_t>(frame.record_bytes);
+    header.payload_length =
+        static_cast<std::uint32_t>(frame.record_bytes + seal_size * frame.runs.size());
     header.monotonic_ns = to_ns(frame.clock.steady);
     header.realtime_ns = base::to_ns(frame.clock.wall);
     header.table.clear();
@@ -38,9 +40,10 @@ void lay_out(Frame& frame, std::unique_ptr<FrameBytes>& scratch) {
     write_at.reserve(frame.runs.size());
     for (std::size_t i = 0; i < frame.runs.size(); ++i) {
         const FrameRun& run = frame.runs[i];
-        header.table[i] = {run.recording, offset, run.bytes, run.records};
-        write_at.push_back(offset);
-        offset += run.bytes;
+        const auto length = static_cast<std::uint32_t>(run.bytes + seal_size);
+        header.table[i] = {run.recording, offset, length, run.records};
+        write_at.push_back(offset + static_cast<std::uint32_t>(seal_size));
+        offset += length;
     }
     const std::span<const std::uint8_t> in = std::span(*frame.buffer).first(frame.record_bytes);
     const std::span<std::uint8_t> out = *scratch;
@@ -55,12 +58,20 @@ void lay_out(Frame& frame, std::unique_ptr<FrameBytes>& scratch) {
         write_at[index] += static_cast<std::uint32_t>(size);
         at += size;
     }
-    header.payload_crc = base::crc32c(out.subspan(header.payload_offset(), header.payload_length));
-    const std::size_t end = header.size();
-    std::fill(out.begin() + static_cast<std::ptrdiff_t>(end),
-              out.begin() + static_cast<std::ptrdiff_t>(padded_to_block(end)), std::uint8_t{0});
     frame.buffer.swap(scratch);
     frame.is_laid_out = true;
+}
+
+// Makes the laid-out runs in `bytes` a frame as the disk has it.
+base::ByteView finish_frame(FrameHeader& header, std::span<std::uint8_t> bytes) {
+    const std::size_t end = header.size();
+    const std::size_t padded = padded_to_block(end);
+    std::fill(bytes.begin() + static_cast<std::ptrdiff_t>(end),
+              bytes.begin() + static_cast<std::ptrdiff_t>(padded), std::uint8_t{0});
+    header.payload_crc =
+        base::crc32c(bytes.subspan(header.payload_offset(), header.payload_length));
+    write_frame_header(header, bytes);
+    return bytes.first(padded);
 }
 
 }  // namespace
@@ -72,6 +83,7 @@ Committer::Committer(io::FileSystem& files, Options options, Channel& channel, L
       channel_(channel),
       listener_(listener),
       scratch_(std::make_unique_for_overwrite<FrameBytes>()) {
+    if (options_.keys != nullptr) encrypted_ = std::make_unique_for_overwrite<FrameBytes>();
     for (const RecoveredSegment& found : recovery.segments) {
         next_segment_ = std::max(next_segment_, found.segment + 1);
         segments_[found.segment] =
@@ -135,9 +147,9 @@ bool Committer::write_waiting(const base::Now& now) {
 }
 
 bool Committer::write_frame(Frame& frame, const base::Now& now) {
-    if (!frame.is_laid_out) lay_out(frame, scratch_);
+    if (!frame.is_laid_out) lay_out(frame, encrypted_ ? kRunSealSize : 0, scratch_);
     const std::size_t size = padded_to_block(frame.header.size());
-    const bool has_frames = end_ > kSegmentHeaderSize;
+    const bool has_frames = end_ > kFirstFrameAt;
     if (file_ && has_frames && end_ + size > options_.segment_bytes) {
         if (!sync_and_confirm(now)) return false;
         finish_segment();
@@ -146,8 +158,8 @@ bool Committer::write_frame(Frame& frame, const base::Now& now) {
     frame.header.run_id = options_.run_id;
     frame.header.boot_id = options_.boot_id;
     frame.header.segment = current_;
-    write_frame_header(frame.header, *frame.buffer);
-    const auto written = file_->write_at(end_, std::span(*frame.buffer).first(size));
+    const auto written =
+        file_->write_at(end_, cipher_ ? encrypt(frame) : finish_frame(frame.header, *frame.buffer));
     if (!written) {
         give_up_segment(written.error(), now);
         return false;
@@ -156,6 +168,19 @@ bool Committer::write_frame(Frame& frame, const base::Now& now) {
     frame.offset = end_;
     end_ += size;
     return true;
+}
+
+// Valid until the next call. The frame stays as it is, for another segment with another key.
+base::ByteView Committer::encrypt(Frame& frame) {
+    const std::span<const std::uint8_t> in = *frame.buffer;
+    const std::span<std::uint8_t> out = *encrypted_;
+    std::uint32_t index = 0;
+    for (const TableEntry& entry : frame.header.table) {
+        cipher_->seal(entry.recording, frame.number, index++,
+                      in.subspan(entry.offset + kRunSealSize, entry.length - kRunSealSize),
+                      out.subspan(entry.offset, entry.length));
+    }
+    return finish_frame(frame.header, out);
 }
 
 bool Committer::sync_and_confirm(const base::Now& now) {
@@ -184,11 +209,12 @@ void Committer::confirm(const Frame& frame) {
                       .realtime_ns = frame.header.realtime_ns};
     for (std::size_t i = 0; i < frame.runs.size(); ++i) {
         const FrameRun& run = frame.runs[i];
-        const auto offset = static_cast<std::uint32_t>(frame.offset + frame.header.table[i].offset);
+        const TableEntry& place = frame.header.table[i];
+        const auto offset = static_cast<std::uint32_t>(frame.offset + place.offset);
         OpenRecording& recording = open_[run.serial];
         recording.recording = run.recording;
         clock.run = static_cast<std::uint32_t>(recording.extents.size());
-        recording.extents.append({frame.segment, offset, run.bytes});
+        recording.extents.append({frame.segment, offset, place.length});
         append_if_stepped(recording.clocks, clock);
         auto& segments = recording.segments;
         if (std::find(segments.rbegin(), segments.rend(), frame.segment) == segments.rend()) {
@@ -220,7 +246,7 @@ bool Committer::open_segment(const base::Now& now) {
         return false;
     }
     current_ = segment;
-    end_ = kSegmentHeaderSize;
+    end_ = kFirstFrameAt;
     segments_[segment] = Segment{.directory = directory};
     return true;
 }
@@ -234,12 +260,21 @@ Result<Done> Committer::create_segment(const std::string& directory, const std::
     // On a nearly full disk the calls that run may use up what is left, unreserved.
     auto reserved = file_->reserve(options_.segment_bytes);
     if (!reserved && reserved.error().detail != ENOSPC) return reserved;
-    const auto header = write_segment_header({.worker = options_.worker,
-                                              .segment = segment,
-                                              .created_ns = base::to_ns(now.wall),
-                                              .run_id = options_.run_id,
-                                              .boot_id = options_.boot_id});
-    if (auto written = file_->write_at(0, header); !written) return written;
+    SegmentHeader header{.worker = options_.worker,
+                         .segment = segment,
+                         .created_ns = base::to_ns(now.wall),
+                         .run_id = options_.run_id,
+                         .boot_id = options_.boot_id};
+    if (options_.keys != nullptr) {
+        const auto key = crypto::SecretKey::generate(random_);
+        header.key = options_.keys->wrap(key);
+        cipher_.emplace(key);
+    }
+    const auto bytes = write_segment_header(header);
+    for (std::size_t copy = 0; copy < kSegmentHeaderCopies; ++copy)
+        std::copy(bytes.begin(), bytes.end(), scratch_->begin() + copy * bytes.size());
+    const auto front = std::span(*scratch_).first(kFirstFrameAt);
+    if (auto written = file_->write_at(0, front); !written) return written;
     if (auto synced = file_->sync_data(); !synced) return synced;
     return files_.sync_directory(directory);
 }

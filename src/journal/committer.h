@@ -5,21 +5,24 @@
 // (the kernel may have dropped the failed pages and would report success next time).
 #pragma once
 
-#include <array>
 #include <deque>
 #include <functional>
 #include <map>
 #include <memory>
+#include <optional>
 #include <stop_token>
 #include <unordered_map>
 
+#include "base/random.h"
 #include "io/file.h"
 #include "journal/journal.h"
 #include "journal/limits.h"
+#include "journal/run_cipher.h"
 
 namespace earshot::journal {
 
 struct Frame;
+struct FrameBytes;
 
 class Committer {
 public:
@@ -57,6 +60,7 @@ private:
     bool write_frame(Frame& frame, const base::Now& now);
     bool sync_and_confirm(const base::Now& now);
     void confirm(const Frame& frame);
+    base::ByteView encrypt(Frame& frame);
     bool open_segment(const base::Now& now);
     base::Result<base::Done> create_segment(const std::string& directory, const std::string& path,
                                             std::uint32_t segment, const base::Now& now);
@@ -71,6 +75,7 @@ private:
     void look_at_free_space();
 
     io::FileSystem& files_;
+    base::SystemRandom random_;
     const Options options_;
     Channel& channel_;
     Listener& listener_;
@@ -78,9 +83,11 @@ private:
     std::deque<std::unique_ptr<Frame>> unconfirmed_;  // in order; the first written_ are written
     std::size_t written_ = 0;
     // Where a frame is laid out; swapped with the frame's.
-    std::unique_ptr<std::array<std::uint8_t, kMaxFrameBytes>> scratch_;
+    std::unique_ptr<FrameBytes> scratch_;
+    std::unique_ptr<FrameBytes> encrypted_;  // what goes to the disk; null: the frame itself does
 
-    std::unique_ptr<io::File> file_;  // of the current segment; null: none
+    std::unique_ptr<io::File> file_;   // of the current segment; null: none
+    std::optional<RunCipher> cipher_;  // its key's, when the journal is encrypted
     std::uint32_t current_ = 0;
     std::uint64_t end_ = 0;  // where the next frame goes
     std::uint32_t next_segment_ = 1;

@@ -72,7 +72,12 @@ std::array<std::uint8_t, kSegmentHeaderSize> write_segment_header(const SegmentH
     store_le<std::int64_t>(out, 16, header.created_ns);
     store_le<std::uint64_t>(out, 24, header.run_id);
     put(out, 32, header.boot_id);
-    store_le<std::uint16_t>(out, 48, static_cast<std::uint16_t>(Cipher::None));
+    if (header.key) {
+        store_le<std::uint16_t>(out, 48, static_cast<std::uint16_t>(Cipher::Aes256Gcm));
+        store_le<std::uint16_t>(out, 50, static_cast<std::uint16_t>(header.key->bytes.size()));
+        put(out, 56, header.key->wrapped_by.bytes);
+        put(out, 72, header.key->bytes);
+    }
     store_le<std::uint32_t>(out, kSegmentCrcAt, crc32c(ByteView(out).first(kSegmentCrcAt)));
     return out;
 }
@@ -83,18 +88,39 @@ Result<SegmentHeader> parse_segment_header(ByteView bytes) {
     if (load_le<std::uint32_t>(bytes, kSegmentCrcAt) != crc32c(bytes.first(kSegmentCrcAt))) {
         return Error{Errc::Malformed, "segment: checksum", kSegmentCrcAt};
     }
-    if (load_le<std::uint16_t>(bytes, 8) != kFormatVersion) {
+    const auto version = load_le<std::uint16_t>(bytes, 8);
+    if (version == 0 || version > kFormatVersion) {
         return Error{Errc::Unsupported, "segment: version", 8};
     }
-    if (load_le<std::uint16_t>(bytes, 48) != static_cast<std::uint16_t>(Cipher::None)) {
+    const auto cipher = static_cast<Cipher>(load_le<std::uint16_t>(bytes, 48));
+    const bool is_sealed = cipher == Cipher::Aes256Gcm;
+    if (cipher != Cipher::None && !is_sealed) {
         return Error{Errc::Unsupported, "segment: cipher", 48};
     }
-    SegmentHeader header{.worker = load_le<std::uint16_t>(bytes, 10),
+    if (is_sealed && load_le<std::uint16_t>(bytes, 50) != crypto::kWrappedKeyBytes) {
+        return Error{Errc::Unsupported, "segment: length of the key", 50};
+    }
+    SegmentHeader header{.version = version,
+                         .worker = load_le<std::uint16_t>(bytes, 10),
                          .segment = load_le<std::uint32_t>(bytes, 12),
                          .created_ns = load_le<std::int64_t>(bytes, 16),
                          .run_id = load_le<std::uint64_t>(bytes, 24)};
     take(bytes, 32, header.boot_id);
+    if (is_sealed) {
+        crypto::WrappedKey& key = header.key.emplace();
+        take(bytes, 56, key.wrapped_by.bytes);
+        take(bytes, 72, key.bytes);
+    }
     return header;
+}
+
+Result<SegmentHeader> parse_segment_headers(ByteView front) {
+    auto header = parse_segment_header(front);
+    if (header || header.error().code == Errc::Unsupported || front.size() < kFirstFrameAt)
+        return header;
+    auto copy = parse_segment_header(front.subspan(kSegmentHeaderSize));
+    const bool is_better = copy || copy.error().code == Errc::Unsupported;
+    return is_better ? std::move(copy) : std::move(header);
 }
 
 void write_frame_header(const FrameHeader& header, std::span<std::uint8_t> frame) {

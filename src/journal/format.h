@@ -11,38 +11,50 @@
 #include "base/bytes.h"
 #include "base/result.h"
 #include "base/uuid.h"
+#include "crypto/key_wrap.h"
 #include "journal/limits.h"
 #include "journal/record.h"
 
 namespace earshot::journal {
 
 // Stored on disk: do not renumber, do not resize.
-inline constexpr std::uint16_t kFormatVersion = 1;
+inline constexpr std::uint16_t kFormatVersion = 2;  // 1: one header block, no cipher
 inline constexpr std::size_t kSegmentHeaderSize = 4096;
+// The header comes twice: with it the segment's key would be lost, and all that was heard in it.
+inline constexpr std::size_t kSegmentHeaderCopies = 2;
+inline constexpr std::size_t kFirstFrameAt = kSegmentHeaderCopies * kSegmentHeaderSize;
 inline constexpr std::size_t kFrameHeaderSize = 96;
 inline constexpr std::size_t kTableEntrySize = 32;
 inline constexpr std::size_t kRecordHeaderSize = 24;
 inline constexpr std::size_t kRecordAlignment = 8;
-enum class Cipher : std::uint16_t { None = 0 };  // 1 is kept for AES-256-GCM
-static_assert(static_cast<int>(Cipher::None) == 0);
+inline constexpr std::size_t kRunSealSize = 32;  // before the records of an encrypted run
+enum class Cipher : std::uint16_t { None = 0, Aes256Gcm = 1 };
+static_assert(static_cast<int>(Cipher::Aes256Gcm) == 1);
 static_assert(kSegmentHeaderSize == kBlockBytes && kFrameHeaderSize % kRecordAlignment == 0 &&
               kTableEntrySize % kRecordAlignment == 0);
-static_assert(kFrameHeaderSize + kTableEntrySize + kRecordHeaderSize + kMaxRecordPayloadBytes <=
+static_assert(kRunSealSize % kRecordAlignment == 0);
+static_assert(kFrameHeaderSize + kTableEntrySize + kRunSealSize + kRecordHeaderSize +
+                  kMaxRecordPayloadBytes <=
               kMaxFrameBytes);
 
 using BootId = std::array<std::uint8_t, 16>;
 
 struct SegmentHeader {
+    std::uint16_t version = kFormatVersion;
     std::uint16_t worker = 0;
     std::uint32_t segment = 0;
     std::int64_t created_ns = 0;
     std::uint64_t run_id = 0;
     BootId boot_id{};
+    // The key of the segment's runs; none: they are not encrypted.
+    std::optional<crypto::WrappedKey> key{};
 };
 std::array<std::uint8_t, kSegmentHeaderSize> write_segment_header(const SegmentHeader& header);
 // Malformed: the checksum or magic is wrong. Unsupported: it is right, but the version or cipher is
 // not ours.
 base::Result<SegmentHeader> parse_segment_header(base::ByteView bytes);
+// The better of the copies at the front of a segment, which may be cut.
+base::Result<SegmentHeader> parse_segment_headers(base::ByteView front);
 
 struct TableEntry {
     base::Uuid recording{};

@@ -62,6 +62,11 @@ Health Journal::health() const {
     return health;
 }
 
+RecordReader Journal::read(io::FileSystem& files, const base::Uuid& recording,
+                           const ExtentList& extents) const {
+    return {files, options_.directories, recording, extents, options_.keys};
+}
+
 const std::vector<std::string>& Journal::directories() const { return options_.directories; }
 
 }  // namespace earshot::journal

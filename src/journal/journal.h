@@ -16,6 +16,7 @@
 
 #include "base/reason.h"
 #include "base/time.h"
+#include "crypto/key_wrap.h"
 #include "io/file.h"
 #include "journal/extent.h"
 #include "journal/limits.h"
@@ -32,6 +33,9 @@ struct Options {
     std::size_t ring_bytes = 64ULL * 1024 * 1024;  // frames not yet confirmed, in memory
     std::uint64_t run_id = 0;  // random per start: tells this run's frames from old ones
     std::array<std::uint8_t, 16> boot_id{};  // /proc/sys/kernel/random/boot_id
+    // Wraps a fresh key for each segment. Borrowed for the journal's life; none: the journal is not
+    // encrypted.
+    const crypto::KeyWrapper* keys = nullptr;
 };
 
 // A recording of which everything that was appended is durable.
@@ -84,8 +88,11 @@ public:
     // back; segments that nobody needs any more are deleted. False when the queue is full: again
     // later.
     [[nodiscard]] bool release(std::uint64_t serial);
-    Health health() const;                                // any thread
-    const std::vector<std::string>& directories() const;  // for RecordReader
+    Health health() const;  // any thread
+    // Of a recording of on_closed() or of the recovery. Borrows `files` and `extents`; any thread.
+    RecordReader read(io::FileSystem& files, const base::Uuid& recording,
+                      const ExtentList& extents) const;
+    const std::vector<std::string>& directories() const;
 
 private:
     std::unique_ptr<Channel> channel_;

@@ -63,7 +63,7 @@ bool is_subsequence(const std::vector<Bytes>& part, const std::vector<Bytes>& wh
 // All that was acknowledged is there, and what else is there was appended, in that order.
 void expect_kept(io::FaultyFileSystem& files, const Acknowledged& run,
                  const std::vector<std::string>& directories) {
-    const Recovery recovery = recover(files, directories);
+    const Recovery recovery = recover(files, directories, &test_keys());
     for (std::uint8_t r = 1; r <= kRecordings; ++r) {
         const RecoveredRecording* const found = find_recovered(recovery, test_uuid(r));
         if (found == nullptr) {

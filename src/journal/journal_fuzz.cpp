@@ -18,10 +18,23 @@ void check(bool holds) {
     if (!holds) std::abort();
 }
 
+const crypto::KeyRing& fuzz_keys() {
+    static const crypto::KeyRing keys({}, crypto::SecretKey::from(base::Bytes(crypto::kKeyBytes)));
+    return keys;
+}
+
 // Takes tables and records from the input and lays them out as the committer does, then damages.
-base::Bytes make_segment(base::LeReader in) {
-    const auto header = write_segment_header({.segment = 1, .run_id = 5});
+base::Bytes make_segment(base::LeReader in, bool is_encrypted) {
+    SegmentHeader segment_header{.segment = 1, .run_id = 5};
+    std::optional<RunCipher> cipher;
+    if (is_encrypted) {
+        const auto key = crypto::SecretKey::from(base::Bytes(crypto::kKeyBytes, 1));
+        segment_header.key = fuzz_keys().wrap(key);
+        cipher.emplace(key);
+    }
+    const auto header = write_segment_header(segment_header);
     base::Bytes segment(header.begin(), header.end());
+    base::append(segment, header);
     std::uint64_t number = 0;
     while (!in.rest().empty() && segment.size() < 8 * kMaxFrameBytes) {
         FrameHeader frame{.run_id = 5, .number = ++number, .segment = 1};
@@ -32,6 +45,7 @@ base::Bytes make_segment(base::LeReader in) {
             const std::size_t run_begin = records.size();
             TableEntry entry{.offset = static_cast<std::uint32_t>(payload_offset + run_begin)};
             entry.recording.bytes.fill(static_cast<std::uint8_t>(in.read<std::uint8_t>() % 4));
+            base::Bytes run;
             const std::size_t count = 1 + in.read<std::uint8_t>() % 4;
             for (std::size_t r = 0; r < count; ++r) {
                 const std::size_t length = in.read<std::uint8_t>();
@@ -41,8 +55,15 @@ base::Bytes make_segment(base::LeReader in) {
                                     static_cast<std::uint16_t>(i),
                                     static_cast<std::uint32_t>(length), record);
                 seal_record(std::span(record).first(kRecordHeaderSize + length), entry.recording);
-                base::append(records, record);
+                base::append(run, record);
             }
+            if (cipher) {
+                base::Bytes sealed(run.size() + kRunSealSize);
+                cipher->seal(entry.recording, frame.number, static_cast<std::uint32_t>(i), run,
+                             sealed);
+                run.swap(sealed);
+            }
+            base::append(records, run);
             entry.length = static_cast<std::uint32_t>(records.size() - run_begin);
             entry.records = static_cast<std::uint32_t>(count);
             frame.records += entry.records;
@@ -69,15 +90,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     if (size == 0) return 0;
     const base::ByteView input(bytes + 1, size - 1);
     io::FaultyFileSystem files;
-    const base::Bytes segment = bytes[0] % 2 == 0 ? make_segment(base::LeReader(input))
-                                                  : base::Bytes(input.begin(), input.end());
+    const unsigned kind = bytes[0] % 3;
+    const base::Bytes segment = kind == 2 ? base::Bytes(input.begin(), input.end())
+                                          : make_segment(base::LeReader(input), kind == 1);
     files.put("j/" + segment_name(1), segment);
-    const Recovery recovery = recover(files, {"j"});
+    const Recovery recovery = recover(files, {"j"}, &fuzz_keys());
     check(recovery.segments.size() == 1);
     for (const RecoveredRecording& found : recovery.recordings) {
         check(found.record_count != 0 && found.first_arrival_ns <= found.last_arrival_ns);
         check(found.extents.total_bytes() <= segment.size());
-        RecordReader reader(files, {"j"}, found.recording, found.extents);
+        RecordReader reader(files, {"j"}, found.recording, found.extents, &fuzz_keys());
         std::uint64_t count = 0;
         bool was_closed = false;
         while (const auto record = reader.next()) {

@@ -53,7 +53,7 @@ TEST(Journal, KeepsEveryFieldOfARecord) {
     rig.journal.writer().close(handle, 99);
     rig.commit();
     RecordReader reader(files, rig.journal.directories(), test_uuid(1),
-                        rig.listener.closed.at(0).extents);
+                        rig.listener.closed.at(0).extents, &test_keys());
     auto record = reader.next();
     ASSERT_TRUE(record);
     EXPECT_EQ(record->header.type, RecordType::SipMessage);
@@ -295,7 +295,7 @@ TEST(Journal, LeavesASegmentThatSomebodyRemoved) {
     rig.commit();
     ASSERT_EQ(files.paths().size(), 1U);
     EXPECT_NE(files.paths()[0], first);
-    const Recovery recovery = recover(files, {Rig::kDirectory});
+    const Recovery recovery = recover(files, {Rig::kDirectory}, &test_keys());
     ASSERT_EQ(recovery.recordings.size(), 1U);
     EXPECT_EQ(read_payloads(files, test_uuid(1), recovery.recordings[0].extents),
               std::vector<Bytes>{second});
@@ -318,7 +318,7 @@ TEST(Journal, GoesToTheNextDirectoryWhenOneFails) {
     ASSERT_EQ(rig.listener.closed.size(), 1U);
     const auto& extents = rig.listener.closed[0].extents;
     EXPECT_EQ(read_payloads(files, test_uuid(1), extents, nullptr, options.directories).size(), 2U);
-    const Recovery recovery = recover(files, options.directories);
+    const Recovery recovery = recover(files, options.directories, &test_keys());
     ASSERT_EQ(recovery.recordings.size(), 1U);
     EXPECT_TRUE(recovery.recordings[0].was_closed);
     EXPECT_EQ(recovery.recordings[0].record_count, 3U);

@@ -22,6 +22,15 @@ inline base::Uuid test_uuid(std::uint8_t n) {
     return uuid;
 }
 
+// Journals are encrypted in the tests as they are in the server.
+inline const crypto::KeyRing& test_keys() {
+    static const crypto::KeyRing keys = [] {
+        base::SeededRandom random(1);
+        return crypto::KeyRing(test_uuid(0xee), crypto::SecretKey::generate(random));
+    }();
+    return keys;
+}
+
 struct RecordedListener : Listener {
     void on_durable(std::uint64_t token) override { durable.insert(token); }
     void on_closed(ClosedRecording recording) override { closed.push_back(std::move(recording)); }
@@ -39,12 +48,13 @@ struct Rig {
                 .segment_bytes = 32 * 1024,
                 .ring_bytes = 8 * kMaxFrameBytes,
                 .run_id = 77,
-                .boot_id = {}};
+                .boot_id = {},
+                .keys = &test_keys()};
     }
 
     explicit Rig(io::FaultyFileSystem& disk, Options options = small_options())
         : files(disk),
-          recovery(recover(disk, options.directories)),
+          recovery(recover(disk, options.directories, &test_keys())),
           journal(disk, std::move(options), recovery, listener) {}
 
     base::Now now() const {
@@ -89,7 +99,7 @@ inline std::vector<base::Bytes> read_payloads(io::FileSystem& files, const base:
                                               const ExtentList& extents, Damage* damage = nullptr,
                                               std::vector<std::string> directories = {
                                                   Rig::kDirectory}) {
-    RecordReader reader(files, std::move(directories), recording, extents);
+    RecordReader reader(files, std::move(directories), recording, extents, &test_keys());
     std::vector<base::Bytes> payloads;
     while (const auto record = reader.next()) {
         if (record->header.type == RecordType::Close) continue;

@@ -11,6 +11,7 @@
 #include "io/file.h"
 #include "journal/extent.h"
 #include "journal/record.h"
+#include "journal/run_cipher.h"
 
 namespace earshot::journal {
 
@@ -28,12 +29,13 @@ struct Damage {
 };
 
 // Iterates over the records of one recording, in order. Bad records are skipped and counted; all
-// valid ones after them still come. Borrows `files` and `extents`, which come from on_closed() or
-// recover(). One thread.
+// valid ones after them still come. Borrows `files`, `keys` and `extents`, which come from
+// on_closed() or recover(). One thread.
 class RecordReader {
 public:
     RecordReader(io::FileSystem& files, std::vector<std::string> directories,
-                 const base::Uuid& recording, const ExtentList& extents);
+                 const base::Uuid& recording, const ExtentList& extents,
+                 const crypto::KeyWrapper* keys = nullptr);
 
     // The payload is valid until the next call. nullopt at the end.
     std::optional<Record> next();
@@ -42,15 +44,19 @@ public:
 
 private:
     void load_extent();
+    void decrypt();
     bool open_segment();
+    base::Result<base::Done> read_key();
 
     io::FileSystem& files_;
     std::vector<std::string> directories_;
+    const crypto::KeyWrapper* keys_;
     base::Uuid recording_;
     ExtentList::Cursor cursor_;
     std::unique_ptr<io::File> file_;
     std::uint32_t file_segment_ = 0;
-    base::Bytes buffer_;  // the current extent
+    std::optional<RunCipher> cipher_;  // of file_
+    base::Bytes buffer_;               // the current extent
     std::size_t at_ = 0;
     std::size_t check_budget_ = 0;  // bounds the search behind a bad record
     Extent extent_;
@@ -73,7 +79,8 @@ struct RecoveredRecording {
 struct RecoveredSegment {
     std::uint32_t segment = 0;
     std::string directory{};
-    bool readable = true;  // false: unknown version or disk error; such a file is never deleted
+    bool readable =
+        true;  // false: unknown version, no key or disk error; such a file is never deleted
 };
 
 struct Recovery {
@@ -83,7 +90,9 @@ struct Recovery {
 };
 
 // Reads all segments of the directories (those of Options::directories; missing ones are empty).
+// Segments whose key `keys` does not unwrap are left alone, and counted as damage.
 // A recording may have been archived before the crash and yet be found: ask the catalogue first.
-Recovery recover(io::FileSystem& files, const std::vector<std::string>& directories);
+Recovery recover(io::FileSystem& files, const std::vector<std::string>& directories,
+                 const crypto::KeyWrapper* keys = nullptr);
 
 }  // namespace earshot::journal

@@ -89,16 +89,29 @@ private:
     base::Bytes bytes_;
 };
 
+// `cipher` is null where the segment is not encrypted; `scratch` is reused.
 FoundRun read_run(ByteView frame, const TableEntry& entry, std::uint64_t frame_offset,
-                  const std::string& name, Damage& damage) {
+                  const std::string& name, RunCipher* cipher, base::Bytes& scratch,
+                  Damage& damage) {
     const std::size_t begin = std::min<std::size_t>(entry.offset, frame.size());
     const std::size_t length = std::min<std::size_t>(entry.length, frame.size() - begin);
-    const ByteView bytes = frame.subspan(begin, length);
+    ByteView bytes = frame.subspan(begin, length);
     FoundRun run{.recording = entry.recording,
                  .offset = static_cast<std::uint32_t>(frame_offset + entry.offset),
                  .length = static_cast<std::uint32_t>(length)};
     std::size_t budget = kSearchBudgetBytes;
     std::size_t at = 0;
+    if (cipher != nullptr) {
+        scratch.assign(bytes.begin(), bytes.end());
+        if (!cipher->open(entry.recording, scratch)) {
+            damage.bad_frames += 1;
+            damage.note(
+                fmt::format("{}, offset {}: {} bytes were altered since they were encrypted", name,
+                            run.offset, entry.length));
+        }
+        bytes = scratch;
+        at = std::min(bytes.size(), kRunSealSize);
+    }
     const auto lose = [&](std::size_t until) {
         if (until == at) return;
         damage.bad_records += 1;
@@ -122,9 +135,13 @@ FoundRun read_run(ByteView frame, const TableEntry& entry, std::uint64_t frame_o
 
 class SegmentScan {
 public:
-    SegmentScan(std::uint32_t segment, std::string name, Damage& damage,
-                std::vector<FoundFrame>& frames)
-        : segment_(segment), name_(std::move(name)), damage_(damage), frames_(frames) {}
+    SegmentScan(std::uint32_t segment, std::string name, const crypto::KeyWrapper* keys,
+                Damage& damage, std::vector<FoundFrame>& frames)
+        : segment_(segment),
+          name_(std::move(name)),
+          keys_(keys),
+          damage_(damage),
+          frames_(frames) {}
 
     // False when the file must be kept for someone who can read it.
     bool run(io::File& file) {
@@ -136,19 +153,29 @@ public:
         }
         const std::uint64_t errors_before = damage_.read_errors;
         SegmentBytes bytes(file, *size, name_, damage_);
-        const auto header = parse_segment_header(bytes.at(0, kSegmentHeaderSize));
+        const auto header = parse_segment_headers(bytes.at(0, kFirstFrameAt));
         if (!header && header.error().code == base::Errc::Unsupported) {
-            damage_.bad_frames += 1;
-            damage_.note(
-                fmt::format("{}: {} is not known here; left alone", name_, header.error().what));
-            return false;
+            return leave(fmt::format("{} is not known here", header.error().what));
         }
-        if (header) run_id_ = header->run_id;
-        for (std::uint64_t at = kSegmentHeaderSize; at < *size;) at += read_frame(bytes, at);
+        std::uint64_t begin = kSegmentHeaderSize;
+        if (header) {
+            run_id_ = header->run_id;
+            if (header->version != 1) begin = kFirstFrameAt;
+            auto cipher = RunCipher::of(*header, keys_);
+            if (!cipher) return leave(std::string(cipher.error().what));
+            cipher_ = *std::move(cipher);
+        }
+        for (std::uint64_t at = begin; at < *size;) at += read_frame(bytes, at);
         return damage_.read_errors == errors_before;
     }
 
 private:
+    bool leave(const std::string& why) {
+        damage_.bad_frames += 1;
+        damage_.note(fmt::format("{}: {}; left alone", name_, why));
+        return false;
+    }
+
     // Returns how far to go on: a frame, or one block where there is none.
     std::uint64_t read_frame(SegmentBytes& bytes, std::uint64_t at) {
         const ByteView block = bytes.at(at, kBlockBytes);
@@ -190,7 +217,8 @@ private:
                          .segment = segment_,
                          .clock = {header.monotonic_ns, header.realtime_ns}};
         for (const TableEntry& entry : header.table) {
-            frame.runs.push_back(read_run(bytes, entry, at, name_, frame.damage));
+            frame.runs.push_back(read_run(bytes, entry, at, name_, cipher_ ? &*cipher_ : nullptr,
+                                          scratch_, frame.damage));
             frame.records += frame.runs.back().records;
         }
         frame.is_intact =
@@ -201,8 +229,11 @@ private:
 
     const std::uint32_t segment_;
     const std::string name_;
+    const crypto::KeyWrapper* const keys_;
     Damage& damage_;
     std::vector<FoundFrame>& frames_;
+    std::optional<RunCipher> cipher_;
+    base::Bytes scratch_;
     FrameHeader header_;
     std::optional<std::uint64_t> run_id_;  // of the segment header, else of the first good frame
     bool in_damage_ = false;
@@ -290,7 +321,8 @@ void list_segments(io::FileSystem& files, const std::string& directory, Recovery
 
 }  // namespace
 
-Recovery recover(io::FileSystem& files, const std::vector<std::string>& directories) {
+Recovery recover(io::FileSystem& files, const std::vector<std::string>& directories,
+                 const crypto::KeyWrapper* keys) {
     Recovery recovery;
     for (const std::string& directory : directories) list_segments(files, directory, recovery);
     std::stable_sort(recovery.segments.begin(), recovery.segments.end(),
@@ -306,7 +338,7 @@ Recovery recover(io::FileSystem& files, const std::vector<std::string>& director
             recovery.damage.note(fmt::format("{}: cannot be opened", path));
             continue;
         }
-        SegmentScan scan(segment.segment, path, recovery.damage, found);
+        SegmentScan scan(segment.segment, path, keys, recovery.damage, found);
         segment.readable = scan.run(**file);
     }
     collect_recordings(choose_frames(std::move(found)), recovery);

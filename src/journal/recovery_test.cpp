@@ -12,8 +12,10 @@ using base::Bytes;
 const std::string kFirst = io::join_path(Rig::kDirectory, segment_name(1));
 
 // One recording with `frames` frames of four records each in the first segment.
-void write_frames(io::FaultyFileSystem& files, std::uint32_t frames, bool close = false) {
+void write_frames(io::FaultyFileSystem& files, std::uint32_t frames, bool close = false,
+                  const crypto::KeyWrapper* keys = &test_keys()) {
     Options options = Rig::small_options();
+    options.keys = keys;
     options.segment_bytes = 256 * 1024;
     Rig rig(files, options);
     const auto handle = rig.journal.writer().open(test_uuid(1));
@@ -33,7 +35,7 @@ std::vector<Bytes> recovered_payloads(io::FaultyFileSystem& files, const Recover
 
 TEST(Recovery, OfNothingIsNothing) {
     io::FaultyFileSystem files;
-    const Recovery recovery = recover(files, {"no/such/directory"});
+    const Recovery recovery = recover(files, {"no/such/directory"}, &test_keys());
     EXPECT_TRUE(recovery.recordings.empty());
     EXPECT_FALSE(recovery.damage.any());
 }
@@ -42,7 +44,7 @@ TEST(Recovery, TellsWhetherARecordingWasClosed) {
     for (const bool close : {false, true}) {
         io::FaultyFileSystem files;
         write_frames(files, 3, close);
-        const Recovery recovery = recover(files, {Rig::kDirectory});
+        const Recovery recovery = recover(files, {Rig::kDirectory}, &test_keys());
         ASSERT_EQ(recovery.recordings.size(), 1U);
         const RecoveredRecording& found = recovery.recordings[0];
         EXPECT_EQ(found.was_closed, close);
@@ -59,14 +61,14 @@ TEST(Recovery, KeepsAllRecordsAroundAFlippedByte) {
     io::FaultyFileSystem clean;
     write_frames(clean, 3);
     const Bytes segment = clean.content(kFirst);
-    const auto intact = recovered_payloads(clean, recover(clean, {Rig::kDirectory}));
+    const auto intact = recovered_payloads(clean, recover(clean, {Rig::kDirectory}, &test_keys()));
     ASSERT_EQ(intact.size(), 12U);
     // Each 31st byte of the three frames, headers and padding included.
-    for (std::size_t at = kSegmentHeaderSize; at < kSegmentHeaderSize + 5 * kBlockBytes; at += 31) {
+    for (std::size_t at = kFirstFrameAt; at < kFirstFrameAt + 5 * kBlockBytes; at += 31) {
         io::FaultyFileSystem files;
         files.put(kFirst, segment);
         files.corrupt(kFirst, at, 0x10);
-        const Recovery recovery = recover(files, {Rig::kDirectory});
+        const Recovery recovery = recover(files, {Rig::kDirectory}, &test_keys());
         const auto payloads = recovered_payloads(files, recovery);
         const bool lost = payloads != intact;
         if (lost) {
@@ -84,9 +86,36 @@ TEST(Recovery, KeepsAllRecordsAroundAFlippedByte) {
 
 TEST(Recovery, ReadsFramesThoughTheSegmentHeaderIsRotten) {
     io::FaultyFileSystem files;
-    write_frames(files, 3);
+    write_frames(files, 3, false, nullptr);
     files.corrupt(kFirst, 20, 1);
-    EXPECT_EQ(recovered_payloads(files, recover(files, {Rig::kDirectory})).size(), 12U);
+    files.corrupt(kFirst, kSegmentHeaderSize + 20, 1);
+    EXPECT_EQ(recovered_payloads(files, recover(files, {Rig::kDirectory}, &test_keys())).size(),
+              12U);
+}
+
+TEST(Recovery, FindsTheKeyInEitherCopyOfTheSegmentHeader) {
+    for (std::size_t copy = 0; copy < kSegmentHeaderCopies; ++copy) {
+        io::FaultyFileSystem files;
+        write_frames(files, 3);
+        files.corrupt(kFirst, copy * kSegmentHeaderSize + 80, 1);
+        const Recovery recovery = recover(files, {Rig::kDirectory}, &test_keys());
+        EXPECT_EQ(recovered_payloads(files, recovery).size(), 12U);
+        EXPECT_FALSE(recovery.damage.any());
+    }
+}
+
+// What version 1 was: one block of header, no cipher.
+TEST(Recovery, ReadsVersion1) {
+    io::FaultyFileSystem files;
+    write_frames(files, 3, true, nullptr);
+    Bytes segment = files.content(kFirst);
+    segment.erase(segment.begin() + kSegmentHeaderSize, segment.begin() + kFirstFrameAt);
+    base::store_le<std::uint16_t>(segment, 8, 1);
+    base::store_le<std::uint32_t>(segment, 4092, base::crc32c(base::ByteView(segment).first(4092)));
+    files.put(kFirst, segment);
+    const Recovery recovery = recover(files, {Rig::kDirectory});
+    EXPECT_FALSE(recovery.damage.any());
+    EXPECT_EQ(recovered_payloads(files, recovery).size(), 12U);
 }
 
 TEST(Recovery, SurvivesACutAtEveryPlace) {
@@ -94,10 +123,11 @@ TEST(Recovery, SurvivesACutAtEveryPlace) {
     write_frames(clean, 2);
     const Bytes segment = clean.content(kFirst);
     std::size_t before = 0;
-    for (std::size_t size = 0; size < kSegmentHeaderSize + 4 * kBlockBytes; size += 61) {
+    for (std::size_t size = 0; size < kFirstFrameAt + 4 * kBlockBytes; size += 61) {
         io::FaultyFileSystem files;
         files.put(kFirst, base::ByteView(segment).first(size));
-        const auto payloads = recovered_payloads(files, recover(files, {Rig::kDirectory}));
+        const auto payloads =
+            recovered_payloads(files, recover(files, {Rig::kDirectory}, &test_keys()));
         EXPECT_GE(payloads.size(), before);
         before = payloads.size();
     }
@@ -123,10 +153,10 @@ TEST(Recovery, KeepsASegmentThatTheDiskDoesNotGiveNow) {
     io::FaultyFileSystem files;
     write_frames(files, 1);
     files.fail_reads(EIO);
-    const Recovery unlisted = recover(files, {Rig::kDirectory});
+    const Recovery unlisted = recover(files, {Rig::kDirectory}, &test_keys());
     EXPECT_EQ(unlisted.damage.last_errno, EIO);
     files.fail_reads(0);
-    EXPECT_EQ(recover(files, {Rig::kDirectory}).recordings.size(), 1U);
+    EXPECT_EQ(recover(files, {Rig::kDirectory}, &test_keys()).recordings.size(), 1U);
 }
 
 TEST(Recovery, FreesASegmentInWhichNothingIs) {
@@ -142,19 +172,21 @@ TEST(Recovery, FreesASegmentInWhichNothingIs) {
 // Somebody who knows the format puts a frame into a packet: it must not become a recording.
 TEST(Recovery, DoesNotTakeAFrameInsideAPayloadForOne) {
     io::FaultyFileSystem inner;
-    write_frames(inner, 1);
+    write_frames(inner, 1, false, nullptr);
     const Bytes segment = inner.content(kFirst);
     Bytes payload(kBlockBytes - kFrameHeaderSize - kTableEntrySize - kRecordHeaderSize);
-    base::append(payload, base::ByteView(segment).subspan(kSegmentHeaderSize, kBlockBytes));
+    base::append(payload, base::ByteView(segment).subspan(kFirstFrameAt, kBlockBytes));
 
     io::FaultyFileSystem files;
-    Rig rig(files);
+    Options options = Rig::small_options();
+    options.keys = nullptr;  // encrypted, no payload could do it
+    Rig rig(files, options);
     const auto handle = rig.journal.writer().open(test_uuid(5));
     ASSERT_TRUE(rig.append(handle, payload));
     rig.commit();
-    const std::size_t inner_at = kSegmentHeaderSize + kBlockBytes;
+    const std::size_t inner_at = kFirstFrameAt + kBlockBytes;
     ASSERT_TRUE(has_frame_magic(base::ByteView(files.content(kFirst)).subspan(inner_at)));
-    const Recovery recovery = recover(files, {Rig::kDirectory});
+    const Recovery recovery = recover(files, {Rig::kDirectory}, &test_keys());
     EXPECT_EQ(recovery.recordings.size(), 1U);
     EXPECT_EQ(find_recovered(recovery, test_uuid(1)), nullptr);
 }
@@ -168,7 +200,7 @@ TEST(Recovery, IgnoresFramesOfAnotherRunInTheSameFile) {
     const auto replaced = write_segment_header(header);
     std::copy(replaced.begin(), replaced.end(), segment.begin());
     files.put(kFirst, segment);
-    const Recovery recovery = recover(files, {Rig::kDirectory});
+    const Recovery recovery = recover(files, {Rig::kDirectory}, &test_keys());
     EXPECT_TRUE(recovery.recordings.empty());
     EXPECT_TRUE(recovery.damage.any());
 }
@@ -189,7 +221,7 @@ TEST(RecordReader, ReportsWhatItCannotRead) {
 TEST(RecordReader, GivesNoRecordOfAnotherRecordingByAWrongExtent) {
     io::FaultyFileSystem files;
     write_frames(files, 2);
-    const Recovery recovery = recover(files, {Rig::kDirectory});
+    const Recovery recovery = recover(files, {Rig::kDirectory}, &test_keys());
     Damage damage;
     EXPECT_TRUE(
         read_payloads(files, test_uuid(2), recovery.recordings.at(0).extents, &damage).empty());
