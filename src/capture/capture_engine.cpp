@@ -62,8 +62,9 @@ CaptureEngine::CaptureEngine(const EngineOptions& options, io::FileSystem& files
             .segment_bytes = workers_ > kFewWorkers ? kSegmentBytesOfMany : usual.segment_bytes,
             .ring_bytes = std::min(usual.ring_bytes, kRingBytesOfAll / workers_),
             .run_id = options.run_id,
-            .boot_id = options.boot_id};
-        journal::Recovery found = journal::recover(files, journal.directories);
+            .boot_id = options.boot_id,
+            .keys = options.keys};
+        journal::Recovery found = journal::recover(files, journal.directories, journal.keys);
         if (number >= workers_ && found.segments.empty() && !found.damage.any()) {
             static_cast<void>(files.remove(journal.directories.front()));  // it has been emptied
             continue;
@@ -178,12 +179,14 @@ journal::Health CaptureEngine::health() const {
     journal::Health worst;
     for (const auto& share : shares_) {
         journal::Health one = share->journal->health();
+        const bool is_direct = worst.is_direct && one.is_direct;
         const std::uint64_t poisoned = worst.poisoned_segments + one.poisoned_segments;
         // Calls go to all of them, so the fullest decides.
         const bool is_worse = (worst.ok && !one.ok) ||
                               (worst.ok == one.ok && one.frames_waiting >= worst.frames_waiting);
         if (is_worse) worst = std::move(one);
         worst.poisoned_segments = poisoned;
+        worst.is_direct = is_direct;
     }
     return worst;
 }

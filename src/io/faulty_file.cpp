@@ -26,12 +26,17 @@ Error failed(std::string_view call, int number) {
 class FaultyFile : public File {
 public:
     FaultyFile(FaultyFileSystem& files, std::string path,
-               std::shared_ptr<FaultyFileSystem::Inode> inode)
-        : files_(files), path_(std::move(path)), inode_(std::move(inode)), epoch_(files.epoch_) {}
+               std::shared_ptr<FaultyFileSystem::Inode> inode, bool is_direct = false)
+        : files_(files),
+          path_(std::move(path)),
+          inode_(std::move(inode)),
+          epoch_(files.epoch_),
+          is_direct_(is_direct) {}
 
     Result<Done> write_at(std::uint64_t offset, ByteView bytes) override {
         const std::lock_guard lock(files_.mutex_);
         if (epoch_ != files_.epoch_) return failed("pwrite", EIO);
+        if (is_direct_ && !is_aligned(offset, bytes)) return failed("pwrite", EINVAL);
         const int fault = files_.next_fault(path_);
         if (fault != 0) {  // a prefix was written
             if (!bytes.empty()) bytes = bytes.first(files_.random_() % bytes.size());
@@ -90,7 +95,14 @@ public:
         return std::uint64_t{inode_->now.size()};
     }
 
+    bool is_direct() const override { return is_direct_; }
+
 private:
+    static bool is_aligned(std::uint64_t offset, ByteView bytes) {
+        // Of an address only its low bits are looked at.
+        const auto place = reinterpret_cast<std::uintptr_t>(bytes.data());
+        return (offset | place | bytes.size()) % kDirectAlignment == 0;
+    }
     int next_fault() { return epoch_ != files_.epoch_ ? EIO : files_.next_fault(path_); }
 
     void write(std::uint64_t offset, ByteView bytes) {
@@ -108,6 +120,7 @@ private:
     const std::string path_;
     const std::shared_ptr<FaultyFileSystem::Inode> inode_;
     const std::uint64_t epoch_;
+    const bool is_direct_;
 };
 
 void FaultyFileSystem::Inode::sync() {
@@ -140,6 +153,14 @@ std::uint64_t FaultyFileSystem::used() const {
 }
 
 Result<std::unique_ptr<File>> FaultyFileSystem::create(const std::string& path) {
+    return create(path, false);
+}
+
+Result<std::unique_ptr<File>> FaultyFileSystem::create_direct(const std::string& path) {
+    return create(path, true);
+}
+
+Result<std::unique_ptr<File>> FaultyFileSystem::create(const std::string& path, bool is_direct) {
     const std::lock_guard lock(mutex_);
     const int fault = next_fault(path);
     if (fault != 0) return failed("open", fault);
@@ -147,7 +168,7 @@ Result<std::unique_ptr<File>> FaultyFileSystem::create(const std::string& path) 
     if (names_.contains(path)) return failed("open", EEXIST);
     auto inode = std::make_shared<Inode>();
     names_[path] = inode;
-    return std::unique_ptr<File>(std::make_unique<FaultyFile>(*this, path, inode));
+    return std::unique_ptr<File>(std::make_unique<FaultyFile>(*this, path, inode, is_direct));
 }
 
 Result<std::unique_ptr<File>> FaultyFileSystem::open_for_reading(const std::string& path) {

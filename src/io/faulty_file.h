@@ -31,6 +31,8 @@ public:
     explicit FaultyFileSystem(std::uint64_t seed = 1) : random_(seed) {}
 
     base::Result<std::unique_ptr<File>> create(const std::string& path) override;
+    // Refuses what Linux refuses of such a file: writes that are not aligned.
+    base::Result<std::unique_ptr<File>> create_direct(const std::string& path) override;
     base::Result<std::unique_ptr<File>> open_for_reading(const std::string& path) override;
     base::Result<base::Done> rename(const std::string& from, const std::string& to) override;
     base::Result<base::Done> remove(const std::string& path) override;
@@ -65,6 +67,7 @@ private:
     };
     using Names = std::map<std::string, std::shared_ptr<Inode>>;
 
+    base::Result<std::unique_ptr<File>> create(const std::string& path, bool is_direct);
     // With the mutex held: the error that this call is to fail with, or 0.
     int next_fault(const std::string& path);
     bool has_directory(const std::string& path) const;

@@ -47,6 +47,26 @@ private:
 
 INSTANTIATE_TEST_SUITE_P(RealAndFake, AnyFileSystem, testing::Bool());
 
+TEST_P(AnyFileSystem, WritesPastThePageCacheWhatIsAligned) {
+    struct alignas(kDirectAlignment) Block : std::array<std::uint8_t, 2 * kDirectAlignment> {};
+    const auto block = std::make_unique<Block>();
+    block->fill(7);
+    auto file = files().create_direct(at("a"));
+    ASSERT_TRUE(file);
+    EXPECT_FALSE(files().create_direct(at("a")));
+    ASSERT_TRUE((*file)->reserve(8 * kDirectAlignment));
+    ASSERT_TRUE((*file)->write_at(kDirectAlignment, *block));
+    ASSERT_TRUE((*file)->sync_data());
+    base::Bytes read(3);
+    auto again = files().open_for_reading(at("a"));
+    ASSERT_TRUE(again);
+    EXPECT_EQ(*(*again)->read_at(kDirectAlignment - 1, read), 3U);
+    EXPECT_EQ(read, (base::Bytes{0, 7, 7}));
+    if (!(*file)->is_direct()) GTEST_SKIP() << "the file system here refuses direct writes";
+    EXPECT_FALSE((*file)->write_at(1, *block));
+    EXPECT_FALSE((*file)->write_at(0, std::span(*block).first(100)));
+}
+
 TEST_P(AnyFileSystem, ReadsBackWhatWasWritten) {
     auto file = files().create(at("a"));
     ASSERT_TRUE(file);

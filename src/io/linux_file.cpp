@@ -38,7 +38,8 @@ Result<Done> done_or_error(int result, std::string_view call) {
 
 class LinuxFile : public File {
 public:
-    explicit LinuxFile(FileDescriptor file) : file_(std::move(file)) {}
+    explicit LinuxFile(FileDescriptor file, bool is_direct = false)
+        : file_(std::move(file)), is_direct_(is_direct) {}
 
     Result<Done> write_at(std::uint64_t offset, ByteView bytes) override {
         while (!bytes.empty()) {
@@ -88,8 +89,11 @@ public:
 
     void drop_cache() override { (void)::posix_fadvise(file_.get(), 0, 0, POSIX_FADV_DONTNEED); }
 
+    bool is_direct() const override { return is_direct_; }
+
 private:
     FileDescriptor file_;
+    const bool is_direct_;
 };
 
 Result<std::unique_ptr<File>> open_file(const std::string& path, int flags) {
@@ -106,6 +110,17 @@ struct CloseDirectory {
 
 Result<std::unique_ptr<File>> LinuxFileSystem::create(const std::string& path) {
     return open_file(path, O_RDWR | O_CREAT | O_EXCL);
+}
+
+// tmpfs of older kernels, some FUSE and network file systems say EINVAL.
+Result<std::unique_ptr<File>> LinuxFileSystem::create_direct(const std::string& path) {
+    FileDescriptor file(
+        ::open(path.c_str(), O_RDWR | O_CREAT | O_EXCL | O_DIRECT | O_CLOEXEC, kFileMode));
+    if (file.is_open())
+        return std::unique_ptr<File>(std::make_unique<LinuxFile>(std::move(file), true));
+    if (errno != EINVAL) return last_error("open");
+    (void)::unlink(path.c_str());  // with O_CREAT the file is made before the refusal
+    return create(path);
 }
 
 // Nothing but files: a FIFO in the place of one would hold us for ever.

@@ -8,6 +8,7 @@ namespace earshot::io {
 class LinuxFileSystem : public FileSystem {
 public:
     base::Result<std::unique_ptr<File>> create(const std::string& path) override;
+    base::Result<std::unique_ptr<File>> create_direct(const std::string& path) override;
     base::Result<std::unique_ptr<File>> open_for_reading(const std::string& path) override;
     base::Result<base::Done> rename(const std::string& from, const std::string& to) override;
     base::Result<base::Done> remove(const std::string& path) override;

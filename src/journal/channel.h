@@ -9,6 +9,7 @@
 
 #include "base/bounded_queue.h"
 #include "base/time.h"
+#include "io/file.h"
 #include "journal/format.h"
 
 namespace earshot::journal {
@@ -21,7 +22,8 @@ struct FrameRun {  // the records of one open recording in a frame
 };
 
 // Aligned as files want it that are written past the page cache.
-struct alignas(kBlockBytes) FrameBytes : std::array<std::uint8_t, kMaxFrameBytes> {};
+struct alignas(io::kDirectAlignment) FrameBytes : std::array<std::uint8_t, kMaxFrameBytes> {};
+static_assert(kBlockBytes % io::kDirectAlignment == 0);
 
 // A frame in memory. The writer fills `buffer` with records as they come; the committer lays the
 // frame out in the form of the disk, once, and may then write it several times.
@@ -81,6 +83,7 @@ public:
     std::atomic<std::size_t> waiting{0};       // sealed, not confirmed
     std::atomic<std::int64_t> free_bytes{-1};  // -1: not looked at yet; 0 is a full disk
     std::atomic<std::uint64_t> poisoned{0};
+    std::atomic<bool> is_direct{true};
     // Of the present failure; meaningful while failing_since_ns is not 0.
     std::atomic<std::int64_t> failing_since_ns{0};
     std::atomic<int> failure_errno{0};

@@ -254,9 +254,10 @@ bool Committer::open_segment(const base::Now& now) {
 Result<Done> Committer::create_segment(const std::string& directory, const std::string& path,
                                        std::uint32_t segment, const base::Now& now) {
     if (auto made = make_directory(directory); !made) return made;
-    auto file = files_.create(path);
+    auto file = files_.create_direct(path);
     if (!file) return file.error();
     file_ = *std::move(file);
+    channel_.is_direct.store(file_->is_direct(), std::memory_order_relaxed);
     // On a nearly full disk the calls that run may use up what is left, unreserved.
     auto reserved = file_->reserve(options_.segment_bytes);
     if (!reserved && reserved.error().detail != ENOSPC) return reserved;

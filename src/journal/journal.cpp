@@ -49,6 +49,7 @@ bool Journal::release(std::uint64_t serial) {
 Health Journal::health() const {
     Health health{.frames_waiting = channel_->waiting.load(std::memory_order_relaxed),
                   .frames_allowed = channel_->frame_count,
+                  .is_direct = channel_->is_direct.load(std::memory_order_relaxed),
                   .poisoned_segments = channel_->poisoned.load(std::memory_order_relaxed)};
     if (const auto free = channel_->free_bytes.load(std::memory_order_relaxed); free >= 0)
         health.free_bytes = static_cast<std::uint64_t>(free);

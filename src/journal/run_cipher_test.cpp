@@ -83,8 +83,7 @@ TEST(EncryptedJournal, TellsAReaderThatItsKeyIsMissing) {
     io::FaultyFileSystem files;
     record_secrets(files);
     const Recovery recovery = recover(files, {Rig::kDirectory}, &test_keys());
-    RecordReader reader(files, {Rig::kDirectory}, test_uuid(1),
-                        recovery.recordings.at(0).extents);
+    RecordReader reader(files, {Rig::kDirectory}, test_uuid(1), recovery.recordings.at(0).extents);
     EXPECT_FALSE(reader.next());
     EXPECT_EQ(reader.damage().read_errors, 2U);
     EXPECT_EQ(reader.damage().last_errno, ENOKEY);
@@ -121,8 +120,8 @@ TEST(EncryptedJournal, KeepsTheOtherRecordsOfAnAlteredRunAndTellsOfIt) {
     const Extent run = before.recordings.at(0).extents.to_vector().at(0);
     files.corrupt(kFirst, run.offset + kRunSealSize + kRecordHeaderSize + 3, 1);
     Damage damage;
-    EXPECT_EQ(
-        read_payloads(files, test_uuid(1), before.recordings.at(0).extents, &damage).size(), 3U);
+    EXPECT_EQ(read_payloads(files, test_uuid(1), before.recordings.at(0).extents, &damage).size(),
+              3U);
     EXPECT_EQ(damage.bad_frames, 1U);
     EXPECT_EQ(damage.bad_records, 1U);
     const Recovery after = recover(files, {Rig::kDirectory}, &test_keys());

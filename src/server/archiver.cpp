@@ -121,7 +121,7 @@ void Archiver::retry(ArchiveJob&& job) {
 
 std::optional<Archiver::Built> Archiver::build(ArchiveJob& job) {
     const std::string id = base::to_string(job.recording);
-    journal::RecordReader reader(d_.files, job.journal->directories(), job.recording, job.extents);
+    journal::RecordReader reader = job.journal->read(d_.files, job.recording, job.extents);
     archive::JournalSource journalled(reader, job.clocks);
     AttemptCollector records(journalled);
     auto output = archive::build_recording({.recording = job.recording,

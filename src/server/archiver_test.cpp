@@ -114,7 +114,8 @@ TEST_F(ArchiverTest, LeavesToTheNextStartWhatAStopHasNoTimeFor) {
     archiver.stop(std::chrono::milliseconds{0});
     EXPECT_TRUE(store_.list()->empty());
     EXPECT_EQ(archiver.backlog(), 3U);
-    const auto recovery = journal::recover(disk_, {journal::Rig::kDirectory});
+    const auto recovery =
+        journal::recover(disk_, {journal::Rig::kDirectory}, &journal::test_keys());
     ASSERT_EQ(recovery.recordings.size(), 3U);
     for (const auto& left : recovery.recordings) EXPECT_TRUE(left.was_closed);
 }
@@ -128,7 +129,9 @@ TEST_F(ArchiverTest, WaitsForAJournalThatCannotBeRead) {
     disk_.fail_reads(0);
     EXPECT_EQ(catalogue_.finished(), 0U);
     EXPECT_EQ(archiver.backlog(), 2U);
-    EXPECT_EQ(journal::recover(disk_, {journal::Rig::kDirectory}).recordings.size(), 2U);
+    EXPECT_EQ(journal::recover(disk_, {journal::Rig::kDirectory}, &journal::test_keys())
+                  .recordings.size(),
+              2U);
 }
 
 TEST_F(ArchiverTest, KeepsInTheJournalWhatTheStoreRefuses) {
@@ -141,7 +144,9 @@ TEST_F(ArchiverTest, KeepsInTheJournalWhatTheStoreRefuses) {
     EXPECT_TRUE(store_.list()->empty());
     EXPECT_EQ(archiver.failures(), 2U);
     EXPECT_EQ(archiver.backlog(), 2U);
-    EXPECT_EQ(journal::recover(disk_, {journal::Rig::kDirectory}).recordings.size(), 2U);
+    EXPECT_EQ(journal::recover(disk_, {journal::Rig::kDirectory}, &journal::test_keys())
+                  .recordings.size(),
+              2U);
 }
 
 }  // namespace
