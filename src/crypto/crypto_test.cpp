@@ -123,6 +123,20 @@ TEST(KeyRing, UnwrapsWithOlderKeysAndWrapsWithTheNewest) {
     }
 }
 
+TEST(KeyRing, IsChangedAsACopy) {
+    base::SeededRandom random(1);
+    const KeyRing ring(id_of(1), SecretKey::generate(random));
+    const WrappedKey old = ring.wrap(SecretKey::generate(random));
+    const auto next = ring.copy();
+    next->add(id_of(2), SecretKey::generate(random));
+    EXPECT_EQ(ring.current(), id_of(1));
+    EXPECT_EQ(next->current(), id_of(2));
+    EXPECT_TRUE(next->unwrap(old));
+    next->remove(id_of(1));
+    EXPECT_FALSE(next->unwrap(old));
+    EXPECT_TRUE(ring.unwrap(old));
+}
+
 TEST(KeyRing, TellsAnAbsentKeyFromAnAlteredOne) {
     base::SeededRandom random(1);
     const KeyRing ring(id_of(1), SecretKey::generate(random));

@@ -40,6 +40,18 @@ void KeyRing::add(const base::Uuid& id, SecretKey key) {
     current_ = id;
 }
 
+void KeyRing::remove(const base::Uuid& id) {
+    if (id == current_) std::abort();
+    keys_.erase(id);
+}
+
+std::unique_ptr<KeyRing> KeyRing::copy() const {
+    std::unique_ptr<KeyRing> ring(new KeyRing);  // its constructor is ours alone
+    for (const auto& [id, key] : keys_) ring->keys_.insert_or_assign(id, key.copy());
+    ring->current_ = current_;
+    return ring;
+}
+
 WrappedKey KeyRing::wrap(const SecretKey& key) const {
     WrappedKey wrapped{.wrapped_by = current_};
     if (!apply(keys_.at(current_), true, key.bytes(), wrapped.bytes)) std::abort();

@@ -5,6 +5,7 @@
 #include <array>
 #include <cstdint>
 #include <map>
+#include <memory>
 
 #include "base/bytes.h"
 #include "base/result.h"
@@ -42,12 +43,15 @@ public:
     KeyRing(const base::Uuid& id, SecretKey key);
 
     void add(const base::Uuid& id, SecretKey key);  // replaces one of the same id
+    void remove(const base::Uuid& id);              // not the current one
+    std::unique_ptr<KeyRing> copy() const;          // to be changed, while others use this one
     const base::Uuid& current() const { return current_; }
 
     WrappedKey wrap(const SecretKey& key) const override;
     base::Result<SecretKey> unwrap(const WrappedKey& wrapped) const override;
 
 private:
+    KeyRing() = default;
     std::map<base::Uuid, SecretKey> keys_;
     base::Uuid current_;
 };
