@@ -95,6 +95,12 @@ private:
                std::all_of(list->begin(), list->end(),
                            [](const toml::node& item) { return item.is_string(); });
     }
+    // A list is one text with commas between its items: an item that holds one would become two.
+    static bool has_comma(const toml::array& list) {
+        return std::any_of(list.begin(), list.end(), [](const toml::node& item) {
+            return item.value_or<std::string_view>("").find(',') != std::string_view::npos;
+        });
+    }
     static std::string joined(const toml::array& list) {
         std::string text;
         for (const toml::node& item : list)
@@ -113,6 +119,9 @@ private:
     }
 
     std::optional<ConfigError> read_value(const Key& key, const toml::node& node) {
+        if (is_list_of_texts(node) && key.kind == Kind::List && has_comma(*node.as_array()))
+            return error_at(node, full_name(key), "has an item with a comma",
+                            "commas separate items");
         std::string text;
         if (key.kind == Kind::Text && node.is_string())
             text = *node.value<std::string>();

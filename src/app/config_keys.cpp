@@ -147,6 +147,15 @@ std::string set_dropped(std::vector<siprec::DroppedElement>& list, std::string_v
     return {};
 }
 
+// No shell reads it, and PATH is not searched: what runs is what stands there.
+std::string set_command(std::vector<std::string>& words, std::string_view text) {
+    words.clear();
+    while (!text.empty()) words.emplace_back(base::trim(base::take_until(text, ',')));
+    if (!words.empty() && !words.front().starts_with('/'))
+        return "does not begin with the absolute path of a program";
+    return {};
+}
+
 std::string set_url(std::string& url, std::string_view text) {
     if (!text.empty() && !http::parse_url(text))
         return "is no URL of the form http://HOST[:PORT]/path (https is not supported)";
@@ -229,6 +238,12 @@ constexpr std::array kKeys{
             c.data = std::filesystem::path(std::string(t));
             return t.empty() ? std::string("is empty") : std::string{};
         }},
+    Key{"storage", "encrypt", Kind::Flag, "true",
+        "recordings are stored encrypted, each under a key of its own",
+        [](ServerConfig& c, std::string_view t) { return set_flag(c.encrypt, t); }},
+    Key{"storage", "key_command", Kind::List, "",
+        "program, with arguments, that seals the key-encryption keys (KMS, HSM)",
+        [](ServerConfig& c, std::string_view t) { return set_command(c.key_command, t); }},
     Key{"storage", "commit_interval_ms", Kind::Number, "200",
         "how often the journal is made durable",
         [](ServerConfig& c, std::string_view t) {

@@ -72,6 +72,21 @@ TEST(Config, ListensAtSeveralAddressesAndNamesOthersToClientsBeyondANat) {
         EXPECT_FALSE(parse(std::string("[sip]\n") + wrong + "\n")) << wrong;
 }
 
+TEST(Config, TakesAKeyCommandWithItsArguments) {
+    const auto config = parse(
+        "[storage]\nencrypt = true\nkey_command = [\"/usr/local/bin/kms\", \"--key\", \"a b\"]\n");
+    ASSERT_TRUE(config) << to_string(config.error());
+    EXPECT_EQ(config->key_command,
+              (std::vector<std::string>{"/usr/local/bin/kms", "--key", "a b"}));
+    EXPECT_TRUE(parse("")->encrypt);
+    EXPECT_TRUE(parse("")->key_command.empty());
+    EXPECT_NE(error_of("[storage]\nkey_command = [\"kms\"]\n").find("absolute path"),
+              std::string::npos);
+    EXPECT_EQ(error_of("[storage]\nkey_command = [\"/kms\", \"a,b\"]\n"),
+              "earshot.toml:2: storage.key_command: has an item with a comma (commas separate "
+              "items)");
+}
+
 TEST(Config, NamesFileLineKeyAndSuggestion) {
     EXPECT_EQ(error_of("[sip]\n\nlistn = \"x\"\n"),
               "earshot.toml:3: sip.listn: unknown key (did you mean \"listen\"?)");

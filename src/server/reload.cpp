@@ -19,6 +19,8 @@ std::string keep_until_restart(ServerConfig& next, const ServerConfig& running) 
     keep("media.workers", next.media_workers, running.media_workers);
     keep("media.keep_alive_s", next.keep_alive, running.keep_alive);
     keep("storage.data", next.data, running.data);
+    keep("storage.encrypt", next.encrypt, running.encrypt);
+    keep("storage.key_command", next.key_command, running.key_command);
     keep("storage.commit_interval_ms", next.commit_interval, running.commit_interval);
     keep("storage.too_short_ms", next.too_short, running.too_short);
     keep("join.window_s", next.join.window, running.join.window);

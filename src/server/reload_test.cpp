@@ -20,6 +20,8 @@ const std::pair<const char*, Change> kKept[] = {
     {"media.workers", [](ServerConfig& c) { c.media_workers = 3; }},
     {"media.keep_alive_s", [](ServerConfig& c) { c.keep_alive = std::chrono::seconds{1}; }},
     {"storage.data", [](ServerConfig& c) { c.data = "/elsewhere"; }},
+    {"storage.encrypt", [](ServerConfig& c) { c.encrypt = false; }},
+    {"storage.key_command", [](ServerConfig& c) { c.key_command = {"/usr/local/bin/kms"}; }},
     {"storage.commit_interval_ms",
      [](ServerConfig& c) { c.commit_interval = std::chrono::milliseconds{1}; }},
     {"storage.too_short_ms", [](ServerConfig& c) { c.too_short = std::chrono::milliseconds{1}; }},

@@ -21,6 +21,8 @@
 #include "http/server.h"
 #include "io/data_directory_lock.h"
 #include "io/linux_file.h"
+#include "keys/key_command.h"
+#include "keys/key_store.h"
 #include "objects/directory_store.h"
 #include "server/archiver.h"
 #include "server/own_addresses.h"
@@ -194,6 +196,17 @@ private:
         auto key = archive::load_or_create_signing_key(files_, path("keys"), random_);
         if (!key) return key.error();
         key_ = *key;
+        return open_keys();
+    }
+
+    // Better no start than calls that are recorded and can never be read.
+    std::optional<Reason> open_keys() {
+        if (!config_.key_command.empty()) key_command_.emplace(config_.key_command);
+        auto keys =
+            keys::KeyStore::open(files_, path("keys/kek"), key_command_ ? &*key_command_ : nullptr,
+                                 clock_.now().wall, random_);
+        if (!keys) return keys.error();
+        keys_ = std::move(*keys);
         return std::nullopt;
     }
 
@@ -356,6 +369,8 @@ private:
     std::optional<io::DataDirectoryLock> lock_;
     std::optional<objects::DirectoryStore> objects_;
     std::optional<archive::SigningKey> key_;
+    std::optional<keys::KeyCommand> key_command_;
+    std::unique_ptr<keys::KeyStore> keys_;
     std::unique_ptr<catalog::Catalog> catalogue_;
     std::unique_ptr<capture::CaptureEngine> capture_;
     std::unique_ptr<Archiver> archiver_;

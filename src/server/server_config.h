@@ -81,6 +81,8 @@ struct ServerConfig {
     JoinConfig join;
     std::vector<siprec::DroppedElement> dropped_metadata;  // M-31: is not kept
 
+    bool encrypt = true;                     // what is stored, under keys of DATA/keys/kek
+    std::vector<std::string> key_command{};  // seals these keys (KMS, HSM); empty: none does
     std::chrono::milliseconds commit_interval{200};
     std::chrono::milliseconds linger{1000};  // a recording closes this long after its last dialog
     std::chrono::milliseconds too_short{1000};    // a call that lasted less gets a warning
