@@ -33,7 +33,9 @@ CaptureLoop::CaptureLoop(const CaptureOptions& options, CaptureLinks& links, Med
       paced_ticks_(ticks(options.paced_drain, options.bursty_drain)),
       rtcp_ticks_(ticks(options.rtcp_drain, options.bursty_drain)) {}
 
-void CaptureLoop::run(const std::function<void()>& wake) {
+void CaptureLoop::run(io::MediaReader& reader, const std::function<void()>& wake) {
+    reader_ = &reader;
+    reader_->begin();
     now_ = clock_.now();
     base::TimePoint next_tick = now_.steady;
     while (true) {
@@ -80,15 +82,26 @@ void CaptureLoop::on(AddStream& command) {
                      {{"wanted_bytes", std::to_string(options_.receive_buffer_bytes)},
                       {"granted_bytes", std::to_string(granted)}});
     }
+    reader_->add(*stream);
+    if (stream->receiver.is_paused()) reader_->pause(*stream);
     by_key_[stream->key] = stream.get();
-    streams_.push_back(std::move(stream));
-    links_.open_streams.store(streams_.size());
+    const auto turn = [&](std::uint64_t period) {
+        return static_cast<std::uint32_t>(stream->phase % period);
+    };
+    Seat seat{.stream = nullptr,
+              .is_bursty = stream->is_bursty,
+              .paced_tick = turn(paced_ticks_),
+              .rtcp_tick = turn(rtcp_ticks_)};
+    seat.stream = std::move(stream);
+    seats_.push_back(std::move(seat));
+    links_.open_streams.store(seats_.size());
 }
 
 void CaptureLoop::on(UpdateStream& command) {
     if (Stream* stream = find(command.key)) {
         // What came before is judged by the SDP of before; but a pause that waits goes first.
-        if (links_.waiting_pauses.load() == 0) drain_rtp(*stream);
+        if (links_.waiting_pauses.load() == 0 && !stream->is_paused)
+            drain(*stream, SocketKind::Rtp);
         stream->receiver.update(command.format, base::to_ns(now_.wall));
         after_input(*stream);
     }
@@ -103,15 +116,24 @@ void CaptureLoop::obey_pauses() {
     }
 }
 
+// What was queued until now. More is not waited for: media must not starve behind commands.
+void CaptureLoop::obey_queued() {
+    for (std::size_t left = links_.commands.size(); left > 0; --left) {
+        auto command = links_.commands.try_pop();
+        if (!command) return;
+        on_command(*command);
+    }
+}
+
 void CaptureLoop::on(PauseStream& command) {
     links_.waiting_pauses.fetch_sub(1);
     Stream* stream = find(command.key);
     if (stream == nullptr || stream->receiver.is_paused()) return;
     stream->receiver.pause(command.at_ns);
     drain(*stream, SocketKind::Rtp);
+    reader_->pause(*stream);
     stream->receiver.settle_pause(now_);
     after_input(*stream);
-    batch_.wipe();  // datagrams that came after the pause were read, so far, to see their stamps
 }
 
 void CaptureLoop::on(ResumeStream& command) {
@@ -119,9 +141,9 @@ void CaptureLoop::on(ResumeStream& command) {
     if (stream == nullptr || !stream->receiver.is_paused()) return;
     stream->receiver.resume(command.at_ns, now_);
     drain(*stream, SocketKind::Rtp);
+    reader_->resume(*stream);
     stream->receiver.settle_resume();
     after_input(*stream);
-    batch_.wipe();
 }
 
 void CaptureLoop::on(CloseStream& command) {
@@ -188,57 +210,74 @@ void CaptureLoop::retry_postponed() {
 void CaptureLoop::tick() {
     ++tick_;
     retry_postponed();
-    for (const std::unique_ptr<Stream>& stream : streams_) {
-        const std::uint64_t turn = tick_ + stream->phase;
-        const bool is_due = stream->media == MediaClass::Bursty || turn % paced_ticks_ == 0;
-        if (is_due && links_.waiting_pauses.load() == 0) drain_rtp(*stream);  // else next time
-        if (turn % rtcp_ticks_ == 0) drain(*stream, SocketKind::Rtcp);
-        if (now_.steady >= stream->next_report) send_report(*stream);
-        if (turn % rtcp_ticks_ == 0) send_keep_alive(*stream);
-        if (turn % paced_ticks_ == 0 && stream->receiver.wants_probe()) send_probe(*stream);
+    read_media();
+    const auto paced_tick = static_cast<std::uint32_t>(tick_ % paced_ticks_);
+    const auto rtcp_tick = static_cast<std::uint32_t>(tick_ % rtcp_ticks_);
+    for (const Seat& seat : seats_) {
+        const bool is_paced_turn = seat.paced_tick == paced_tick;
+        const bool is_rtcp_turn = seat.rtcp_tick == rtcp_tick;
+        if (is_paced_turn || is_rtcp_turn || seat.is_bursty)
+            take_turn(*seat.stream, is_paced_turn, is_rtcp_turn);
     }
     ports_.refill(now_.steady);
     if (now_.steady >= next_commit_) commit();
     if (now_.steady >= next_stats_) tell_stats();
 }
 
-void CaptureLoop::drain_rtp(Stream& stream) {
-    if (stream.receiver.is_paused()) {
-        stream.receiver.on_discarded_unread(stream.sockets.rtp.discard(), now_);
-    } else {
-        drain(stream, SocketKind::Rtp);
-    }
+// Between two parts of what waits the commands go first, as they do between two sockets.
+void CaptureLoop::read_media() {
+    while (reader_->read(tick_, *this)) obey_queued();
+}
+
+void CaptureLoop::take_turn(Stream& stream, bool is_paced_turn, bool is_rtcp_turn) {
+    const bool is_due = is_paced_turn || stream.is_bursty;
+    if (is_due && links_.waiting_pauses.load() == 0)  // else next time
+        reader_->visit(stream, SocketKind::Rtp, *this);
+    if (is_rtcp_turn) reader_->visit(stream, SocketKind::Rtcp, *this);
+    after_look(stream);
+    if (now_.steady >= stream.next_report) send_report(stream);
+    if (is_rtcp_turn) send_keep_alive(stream);
+    if (is_paced_turn && stream.receiver.wants_probe()) send_probe(stream);
 }
 
 void CaptureLoop::drain(Stream& stream, SocketKind kind) {
-    io::UdpSocket& socket = kind == SocketKind::Rtp ? stream.sockets.rtp : stream.sockets.rtcp;
-    for (int i = 0; i < kMaxBatchesPerDrain; ++i) {
-        const std::size_t count = socket.receive(batch_);
-        for (const io::Datagram& datagram : batch_.datagrams()) on_datagram(stream, kind, datagram);
-        if (count < batch_.capacity()) break;
-    }
+    reader_->drain(stream, kind, *this);
+    after_look(stream);
+}
+
+void CaptureLoop::after_look(Stream& stream) {
     stream.receiver.set_kernel_drops(stream.sockets.rtp.kernel_drops() +
                                      stream.sockets.rtcp.kernel_drops());
     if (stream.gap.packets > 0) store_gap(stream);
 }
 
-void CaptureLoop::on_datagram(Stream& stream, SocketKind kind, const io::Datagram& datagram) {
+void CaptureLoop::on_discarded(io::MediaFlow& flow, std::uint64_t count) {
+    static_cast<Stream&>(flow).receiver.on_discarded_unread(count, now_);
+}
+
+void CaptureLoop::on_datagram(io::MediaFlow& flow, SocketKind kind, const io::Datagram& datagram) {
+    auto& stream = static_cast<Stream&>(flow);
     const std::int64_t arrival_ns =
         datagram.arrival_ns != 0 ? datagram.arrival_ns : base::to_ns(now_.wall);
-    if (datagram.truncated) {
-        stream.receiver.on_oversize(datagram.source, arrival_ns);
-        after_input(stream);
-        return;
-    }
-    const Verdict verdict =
-        stream.receiver.on_datagram(kind, datagram.bytes, datagram.source, arrival_ns);
+    const Verdict verdict = judge(stream, kind, datagram, arrival_ns);
     after_input(stream);
     if (verdict == Verdict::StoreRtp) {
         store_packet(stream, journal::RecordType::Rtp, datagram.source, arrival_ns, datagram.bytes);
     } else if (verdict == Verdict::StoreRtcp) {
         store_packet(stream, journal::RecordType::Rtcp, datagram.source, arrival_ns,
                      datagram.bytes);
+    } else if (verdict == Verdict::Discard) {
+        // It may have come after a pause and been read only to see its stamp.
+        std::fill(datagram.bytes.begin(), datagram.bytes.end(), std::uint8_t{0});
     }
+}
+
+Verdict CaptureLoop::judge(Stream& stream, SocketKind kind, const io::Datagram& datagram,
+                           std::int64_t arrival_ns) {
+    if (!datagram.truncated)
+        return stream.receiver.on_datagram(kind, datagram.bytes, datagram.source, arrival_ns);
+    stream.receiver.on_oversize(datagram.source, arrival_ns);
+    return Verdict::Discard;
 }
 
 void CaptureLoop::after_input(Stream& stream) {
@@ -364,8 +403,13 @@ CaptureLoop::Stream* CaptureLoop::find(const StreamKey& key) {
 }
 
 void CaptureLoop::close(Stream& stream) {
-    drain_rtp(stream);
+    if (stream.is_paused) {
+        reader_->visit(stream, SocketKind::Rtp, *this);
+    } else {
+        drain(stream, SocketKind::Rtp);
+    }
     drain(stream, SocketKind::Rtcp);
+    reader_->remove(stream);
     stream.receiver.finish(base::to_ns(now_.wall));
     after_input(stream);
     if (stream.gap.packets > 0) store_gap(stream);
@@ -376,18 +420,19 @@ void CaptureLoop::close(Stream& stream) {
     closed_kernel_drops_ += stats.counters.kernel_drops;
     const std::uint16_t port = stream.sockets.rtp.local_address().port;
     by_key_.erase(stream.key);
-    const auto place = std::find_if(streams_.begin(), streams_.end(),
-                                    [&](const auto& owned) { return owned.get() == &stream; });
-    std::swap(*place, streams_.back());
-    streams_.pop_back();  // closes the sockets
-    links_.open_streams.store(streams_.size());
+    const auto seat = std::find_if(seats_.begin(), seats_.end(), [&](const Seat& taken) {
+        return taken.stream.get() == &stream;
+    });
+    std::swap(*seat, seats_.back());
+    seats_.pop_back();  // closes the sockets
+    links_.open_streams.store(seats_.size());
     ports_.release(port, now_.steady);
 }
 
 void CaptureLoop::close_streams_of(const base::Uuid& recording) {
     std::vector<Stream*> found;
-    for (const std::unique_ptr<Stream>& stream : streams_) {
-        if (stream->key.recording == recording) found.push_back(stream.get());
+    for (const Seat& seat : seats_) {
+        if (seat.stream->key.recording == recording) found.push_back(seat.stream.get());
     }
     for (Stream* stream : found) close(*stream);
 }
@@ -428,20 +473,19 @@ void CaptureLoop::push_backlog() {
 void CaptureLoop::tell_stats() {
     next_stats_ = now_.steady + kStatsInterval;
     std::uint64_t drops = closed_kernel_drops_;
-    for (const std::unique_ptr<Stream>& stream : streams_) {
-        drops += stream->receiver.counters().kernel_drops;
-    }
+    for (const Seat& seat : seats_) drops += seat.stream->receiver.counters().kernel_drops;
     if (drops > told_kernel_drops_) {
         log_.warning("The kernel dropped media because socket buffers were full",
                      {{"packets", std::to_string(drops - told_kernel_drops_)},
                       {"total", std::to_string(drops)}});
         told_kernel_drops_ = drops;
     }
-    if (streams_.empty() || links_.snapshot_waiting.exchange(true)) return;
+    if (seats_.empty() || links_.snapshot_waiting.exchange(true)) return;
     StatsSnapshot snapshot;
-    snapshot.streams.reserve(streams_.size());
-    for (const std::unique_ptr<Stream>& stream : streams_) {
-        snapshot.streams.push_back({.key = stream->key, .counters = stream->receiver.counters()});
+    snapshot.streams.reserve(seats_.size());
+    for (const Seat& seat : seats_) {
+        const Stream& stream = *seat.stream;
+        snapshot.streams.push_back({.key = stream.key, .counters = stream.receiver.counters()});
     }
     tell(std::move(snapshot), false);
 }
@@ -453,7 +497,8 @@ void CaptureLoop::commit() {
 
 void CaptureLoop::shut_down() {
     now_ = clock_.now();
-    while (!streams_.empty()) close(*streams_.back());
+    for (std::uint64_t turn = 0; turn < paced_ticks_; ++turn, ++tick_) read_media();
+    while (!seats_.empty()) close(*seats_.back().stream);
     const base::TimePoint give_up = now_.steady + options_.stop_patience;
     bool asked = false;
     // A full or failing disk may take the last records only after a while.

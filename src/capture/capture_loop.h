@@ -1,4 +1,4 @@
-// The thread side of CaptureWorker: drains the sockets by the clock, obeys commands, feeds the
+// The thread side of CaptureWorker: has the sockets read by the clock, obeys commands, feeds the
 // journal. Everything here belongs to the worker's thread, but CaptureLinks, which is how it meets
 // the signalling thread.
 #pragma once
@@ -23,7 +23,7 @@
 #include "capture/notification.h"
 #include "capture/stream_receiver.h"
 #include "io/clock.h"
-#include "io/udp_socket.h"
+#include "io/media_reader.h"
 #include "journal/writer.h"
 
 namespace earshot::capture {
@@ -67,30 +67,37 @@ struct CaptureLinks {
     std::atomic<std::uint64_t> dropped_notifications{0};
 };
 
-class CaptureLoop {
+class CaptureLoop : private io::MediaReader::Sink {
 public:
     CaptureLoop(const CaptureOptions& options, CaptureLinks& links, MediaPorts& ports,
                 journal::Writer& writer, JournalNotices& notices, const io::Clock& clock,
                 base::Random& random, base::Log& log);
 
     // Until the command queue is closed and empty; then drains, closes and commits everything.
-    void run(const std::function<void()>& wake);
+    void run(io::MediaReader& reader, const std::function<void()>& wake);
 
 private:
-    struct Stream {
+    struct Stream : io::MediaFlow {
         Stream(const StreamSetup& setup, io::UdpPair pair, std::uint32_t ssrc)
-            : key(setup.key), media(setup.media), sockets(std::move(pair)), receiver(setup, ssrc) {}
+            : io::MediaFlow(std::move(pair)), key(setup.key), receiver(setup, ssrc) {
+            is_bursty = setup.media == MediaClass::Bursty;
+        }
 
         StreamKey key;
-        MediaClass media;
-        io::UdpPair sockets;
         StreamReceiver receiver;
         journal::RecordingHandle recording;
-        std::uint64_t phase = 0;  // spreads the drains over the ticks
         base::TimePoint next_report;
         base::TimePoint next_keep_alive;
         StorageGap gap;  // packets == 0: none
         bool told_probe = false;
+    };
+    // A stream, and in which ticks it has its turns: looked at for all of them at each tick, so it
+    // lies apart from the rest of the stream.
+    struct Seat {
+        std::unique_ptr<Stream> stream;
+        bool is_bursty = false;
+        std::uint32_t paced_tick = 0;  // of paced_ticks_
+        std::uint32_t rtcp_tick = 0;   // of rtcp_ticks_
     };
     struct KeyHash {
         std::size_t operator()(const StreamKey& key) const {
@@ -112,10 +119,16 @@ private:
     void retry_postponed();
 
     void obey_pauses();
+    void obey_queued();
     void tick();
-    void drain_rtp(Stream& stream);
+    void read_media();
+    void take_turn(Stream& stream, bool is_paced_turn, bool is_rtcp_turn);
     void drain(Stream& stream, SocketKind kind);
-    void on_datagram(Stream& stream, SocketKind kind, const io::Datagram& datagram);
+    void after_look(Stream& stream);
+    void on_datagram(io::MediaFlow& flow, SocketKind kind, const io::Datagram& datagram) override;
+    void on_discarded(io::MediaFlow& flow, std::uint64_t count) override;
+    Verdict judge(Stream& stream, SocketKind kind, const io::Datagram& datagram,
+                  std::int64_t arrival_ns);
     void after_input(Stream& stream);
     void on_event(Stream& stream, const ReceiverEvent& event);
     void store_packet(Stream& stream, journal::RecordType type, const base::NetAddress& source,
@@ -152,7 +165,7 @@ private:
     std::uint64_t rtcp_ticks_;
     base::Now now_;  // of the tick or command at hand
     std::uint64_t tick_ = 0;
-    std::uint64_t next_phase_ = 0;
+    std::uint32_t next_phase_ = 0;
     base::TimePoint next_commit_;
     base::TimePoint next_stats_;
     bool commit_soon_ = false;
@@ -161,9 +174,9 @@ private:
     std::uint64_t told_kernel_drops_ = 0;
     std::uint64_t closed_kernel_drops_ = 0;
 
-    io::DatagramBatch batch_{kBatchDatagrams, kMaxDatagramBytes};
-    base::Bytes report_;  // reused for each RTCP packet
-    std::vector<std::unique_ptr<Stream>> streams_;
+    io::MediaReader* reader_ = nullptr;  // of run()
+    base::Bytes report_;                 // reused for each RTCP packet
+    std::vector<Seat> seats_;
     std::unordered_map<StreamKey, Stream*, KeyHash> by_key_;
     std::unordered_map<base::Uuid, journal::RecordingHandle, base::UuidHash> recordings_;
     std::deque<Command> postponed_;  // JournalEntry, RequestDurable, CloseRecording, in order

@@ -2,6 +2,7 @@
 
 #include <utility>
 
+#include "io/drain_reader.h"
 #include "io/thread_name.h"
 
 namespace earshot::capture {
@@ -16,10 +17,12 @@ CaptureWorker::CaptureWorker(const CaptureOptions& options, MediaPorts& ports,
 
 CaptureWorker::~CaptureWorker() { stop(); }
 
-void CaptureWorker::start(std::function<void()> wake, const std::string& thread_name) {
+void CaptureWorker::start(std::function<void()> wake, const std::string& thread_name,
+                          std::unique_ptr<io::MediaReader> reader) {
+    reader_ = reader ? std::move(reader) : std::make_unique<io::DrainReader>();
     thread_ = std::jthread([this, wake = std::move(wake), thread_name] {
         io::set_thread_name(thread_name.c_str());
-        loop_.run(wake);
+        loop_.run(*reader_, wake);
     });
 }
 

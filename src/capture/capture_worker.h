@@ -12,6 +12,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <thread>
@@ -31,6 +32,7 @@
 #include "capture/notification.h"
 #include "capture/stream.h"
 #include "io/clock.h"
+#include "io/media_reader.h"
 #include "journal/writer.h"
 
 namespace earshot::capture {
@@ -49,7 +51,9 @@ public:
     // `wake` is called on the worker's thread after notifications were queued (post to your loop
     // and poll there until there are none); it must not block. May be empty. Give JournalNotices
     // the same function before its committer starts.
-    void start(std::function<void()> wake, const std::string& thread_name = "capture");
+    // `reader`: how the sockets are read; none given: by an io::DrainReader.
+    void start(std::function<void()> wake, const std::string& thread_name = "capture",
+               std::unique_ptr<io::MediaReader> reader = nullptr);
 
     // Drains every socket once more, closes every recording that is still open, commits, waits (at
     // most stop_patience) until the journal says that all is durable, and ends the thread. Stop the
@@ -108,6 +112,7 @@ private:
     MediaPorts& ports_;
     CaptureLinks links_;
     CaptureLoop loop_;
+    std::unique_ptr<io::MediaReader> reader_;
     std::jthread thread_;
     // Final numbers of closed streams, until their recording is sealed.
     std::unordered_map<base::Uuid, std::vector<StreamStats>, base::UuidHash> closed_streams_;

@@ -7,13 +7,6 @@
 
 namespace earshot::capture {
 
-// One datagram; jumbo frames fit, longer ones are counted as rejected.
-inline constexpr std::size_t kMaxDatagramBytes = 9216;
-// Datagrams read by one system call.
-inline constexpr std::size_t kBatchDatagrams = 64;
-// How many full batches one drain takes from a socket before the others get their turn.
-inline constexpr int kMaxBatchesPerDrain = 64;
-
 // What an unproven source may make us hold (rtp::SourceFilter); 500 ms of 2 Mbit/s video fit.
 inline constexpr std::size_t kMaxHeldPackets = 256;
 inline constexpr std::size_t kMaxHeldBytes = std::size_t{256} * 1024;

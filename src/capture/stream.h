@@ -61,7 +61,7 @@ enum class Rejection : std::uint8_t {
     Source,       // from a host that is neither the SDP's nor the SIP peer's
     PayloadType,  // not negotiated now or in the last 5 s
     Ssrc,         // another source while the accepted one was alive, or never proven
-    TooLarge,     // over kMaxDatagramBytes
+    TooLarge,     // over io::kMaxMediaBytes
 };
 inline constexpr std::size_t kRejections = 6;
 const char* to_string(Rejection rejection);  // not_rtp, malformed, source, payload_type, ssrc, ...

@@ -25,13 +25,14 @@
 #include "base/time.h"
 #include "capture/limits.h"
 #include "capture/stream.h"
+#include "io/udp_socket.h"
 #include "rtp/rtcp.h"
 #include "rtp/source_filter.h"
 #include "rtp/telephone_event.h"
 
 namespace earshot::capture {
 
-enum class SocketKind : std::uint8_t { Rtp, Rtcp };
+using io::SocketKind;
 
 enum class Verdict : std::uint8_t {
     StoreRtp,

@@ -5,7 +5,6 @@
 #include <sys/socket.h>
 #include <sys/uio.h>
 
-#include <algorithm>
 #include <array>
 #include <cerrno>
 #include <cstring>
@@ -60,11 +59,6 @@ DatagramBatch::DatagramBatch(std::size_t count, std::size_t max_bytes)
 }
 
 DatagramBatch::~DatagramBatch() = default;
-
-void DatagramBatch::wipe() {
-    received_count_ = 0;
-    std::fill(storage_.begin(), storage_.end(), std::uint8_t{0});
-}
 
 base::Result<UdpSocket> UdpSocket::bind(const base::NetAddress& local, const UdpOptions& options) {
     const SocketAddress address = to_socket_address(local);

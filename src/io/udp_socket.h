@@ -38,8 +38,6 @@ public:
     // Fills the batch with what waits at a socket of any owner, without blocking, and returns how
     // many; 0 also when it fails. Arrival times are UdpSocket's to read.
     std::size_t receive(int socket);
-    // Overwrites all buffers: after a pause nothing of the call stays in memory.
-    void wipe();
 
 private:
     friend class UdpSocket;
@@ -90,10 +88,14 @@ private:
     std::uint32_t last_drop_count_ = 0;  // the kernel's counter has 32 bits and wraps
 };
 
+enum class SocketKind : std::uint8_t { Rtp, Rtcp };
+
 // RTP on an even port and RTCP on the next (RFC 3550 section 11).
 struct UdpPair {
     UdpSocket rtp;
     UdpSocket rtcp;
+
+    UdpSocket& operator[](SocketKind kind) { return kind == SocketKind::Rtp ? rtp : rtcp; }
 
     // Throws away what waits at both: one system call when, as nearly always, nothing does.
     void discard();
