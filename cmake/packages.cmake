@@ -25,6 +25,7 @@ earshot_package(SQLITE sqlite3 libsqlite3-dev)
 earshot_package(ZSTD libzstd libzstd-dev)
 earshot_package(FMT fmt libfmt-dev)
 earshot_package(CARES libcares libc-ares-dev)
+earshot_package(URING liburing liburing-dev)
 earshot_package(SPDLOG spdlog libspdlog-dev)
 # The time zone database: <chrono> has it from g++ 14 on. Its package config is Debian's own.
 find_package(date CONFIG QUIET)

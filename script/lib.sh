@@ -3,7 +3,8 @@ set -euo pipefail
 cd "$(dirname "${BASH_SOURCE[0]}")/.."
 
 BUILD_PACKAGES=(g++ cmake ninja-build ccache pkg-config libboost1.81-dev libssl-dev nlohmann-json3-dev libxml2-dev
-    libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev libsqlite3-dev libzstd-dev libhowardhinnant-date-dev libc-ares-dev)
+    libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev libsqlite3-dev libzstd-dev libhowardhinnant-date-dev libc-ares-dev
+    liburing-dev)
 RUN_PACKAGES=(espeak-ng jq)
 TEST_PACKAGES=(libgtest-dev libgmock-dev sip-tester libxml2-utils openssl procps iproute2 nftables)
 CI_PACKAGES=(clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 chromium)

@@ -16,9 +16,6 @@ namespace earshot::io {
 
 namespace {
 
-constexpr std::size_t kControlBytes =
-    CMSG_SPACE(sizeof(timespec)) + CMSG_SPACE(sizeof(std::uint32_t));
-
 base::Error system_error(std::string_view what) {
     return {base::Errc::Io, what, static_cast<std::size_t>(errno)};
 }
@@ -31,7 +28,7 @@ bool set_option(int fd, int option, int value) {
 
 struct DatagramBatch::Kernel {
     struct alignas(cmsghdr) Control {
-        std::array<std::uint8_t, kControlBytes> bytes;
+        std::array<std::uint8_t, kMediaControlBytes> bytes;
     };
     std::vector<mmsghdr> messages;
     std::vector<iovec> buffers;
@@ -94,7 +91,7 @@ base::Result<UdpSocket> UdpSocket::bind(const base::NetAddress& local, const Udp
 std::size_t DatagramBatch::receive(int socket) {
     for (mmsghdr& message : kernel_->messages) {
         message.msg_hdr.msg_namelen = sizeof(sockaddr_storage);
-        message.msg_hdr.msg_controllen = kControlBytes;
+        message.msg_hdr.msg_controllen = kMediaControlBytes;
     }
     const int got = ::recvmmsg(socket, kernel_->messages.data(), static_cast<unsigned>(count_),
                                MSG_DONTWAIT, nullptr);
@@ -111,24 +108,27 @@ std::size_t DatagramBatch::receive(int socket) {
 
 std::size_t UdpSocket::receive(DatagramBatch& batch) {
     batch.receive(fd_.get());
-    for (std::size_t i = 0; i < batch.received_count_; ++i) {
-        msghdr& header = batch.kernel_->messages[i].msg_hdr;
-        Datagram& datagram = batch.received_[i];
-        for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
-            if (c->cmsg_level != SOL_SOCKET) continue;
-            if (c->cmsg_type == SCM_TIMESTAMPNS) {
-                timespec stamp{};
-                std::memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
-                datagram.arrival_ns = std::int64_t{stamp.tv_sec} * 1'000'000'000 + stamp.tv_nsec;
-            } else if (c->cmsg_type == SO_RXQ_OVFL) {
-                std::uint32_t dropped = 0;
-                std::memcpy(&dropped, CMSG_DATA(c), sizeof dropped);
-                kernel_drops_ += dropped - last_drop_count_;
-                last_drop_count_ = dropped;
-            }
+    for (std::size_t i = 0; i < batch.received_count_; ++i)
+        batch.received_[i].arrival_ns = take_control(batch.kernel_->messages[i].msg_hdr);
+    return batch.received_count_;
+}
+
+std::int64_t UdpSocket::take_control(msghdr& header) {
+    std::int64_t arrival_ns = 0;
+    for (cmsghdr* c = CMSG_FIRSTHDR(&header); c != nullptr; c = CMSG_NXTHDR(&header, c)) {
+        if (c->cmsg_level != SOL_SOCKET) continue;
+        if (c->cmsg_type == SCM_TIMESTAMPNS) {
+            timespec stamp{};
+            std::memcpy(&stamp, CMSG_DATA(c), sizeof stamp);
+            arrival_ns = std::int64_t{stamp.tv_sec} * 1'000'000'000 + stamp.tv_nsec;
+        } else if (c->cmsg_type == SO_RXQ_OVFL) {
+            std::uint32_t dropped = 0;
+            std::memcpy(&dropped, CMSG_DATA(c), sizeof dropped);
+            kernel_drops_ += dropped - last_drop_count_;
+            last_drop_count_ = dropped;
         }
     }
-    return batch.received_count_;
+    return arrival_ns;
 }
 
 std::size_t UdpSocket::discard() {

@@ -3,6 +3,8 @@
 // with its SO_TIMESTAMPNS stamp. Linux only. A socket belongs to one thread at a time.
 #pragma once
 
+#include <sys/socket.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <memory>
@@ -49,6 +51,10 @@ private:
     std::unique_ptr<Kernel> kernel_;
 };
 
+// What the kernel tells with each datagram: its stamp and how many were dropped before it.
+inline constexpr std::size_t kMediaControlBytes =
+    CMSG_SPACE(sizeof(timespec)) + CMSG_SPACE(sizeof(std::uint32_t));
+
 struct UdpOptions {
     int receive_buffer_bytes = 0;  // 0: the system's default (5 s of G.711)
 };
@@ -63,6 +69,9 @@ public:
     // capacity means that the socket was empty. An error of the socket counts as empty.
     std::size_t receive(DatagramBatch& batch);
 
+    // Reads what came with a datagram of this socket: counts drops, returns its arrival.
+    std::int64_t take_control(msghdr& header);
+
     // Throws away what waits without copying a byte of it into this process; returns how many.
     std::size_t discard();
 
@@ -75,6 +84,7 @@ public:
     // Datagrams that the kernel dropped because the buffer was full (SO_RXQ_OVFL), as of the last
     // datagram received.
     std::uint64_t kernel_drops() const { return kernel_drops_; }
+    int descriptor() const { return fd_.get(); }  // borrowed
 
 private:
     friend struct UdpPair;
