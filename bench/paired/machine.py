@@ -1,0 +1,80 @@
+"""What the kernel counts of a process, a core and its network, and how the cores are shared out."""
+import os
+import pathlib
+import time
+
+RECORDER_CPU = 0
+SENDER_CPU = 1
+RPS = pathlib.Path("/sys/class/net/lo/queues/rx-0/rps_cpus")
+NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
+
+
+def pin(cpu):
+    """For Popen's preexec_fn."""
+    return lambda: os.sched_setaffinity(0, {cpu})
+
+
+def steer_loopback(mask):
+    """Which core receives what is sent on lo: by default the sender's own. Returns what it was; None: not permitted."""
+    try:
+        before = RPS.read_text().strip()
+        RPS.write_text(mask)
+        return before
+    except OSError:
+        return None
+
+
+def process_cpu_ns(pid):
+    """User and system time of all threads, those that have ended included: the process's own clock."""
+    return time.clock_gettime_ns((~pid << 3) | 2)
+
+
+def core_busy_ns(cpu):
+    """A clock that stands still while the core idles. What the hypervisor took away is no work of ours."""
+    for line in pathlib.Path("/proc/stat").read_text().splitlines():
+        if line.startswith(f"cpu{cpu} "):
+            fields = [int(f) for f in line.split()[1:]]
+            return time.monotonic_ns() - (fields[3] + fields[4] + fields[7]) * NS_PER_TICK  # idle, iowait, steal
+    raise RuntimeError(f"/proc/stat has no cpu{cpu}")
+
+
+def drop_counters():
+    """Datagrams that the kernel threw away: full socket buffers, no memory, full backlogs of the cores."""
+    rows = [line.split() for line in pathlib.Path("/proc/net/snmp").read_text().splitlines()]
+    names, values = [row for row in rows if row[0] == "Udp:"]
+    udp = dict(zip(names[1:], map(int, values[1:])))
+    softnet = pathlib.Path("/proc/net/softnet_stat").read_text().splitlines()
+    return {"rcvbuf_errors": udp["RcvbufErrors"], "mem_errors": udp.get("MemErrors", 0),
+            "softnet_dropped": sum(int(line.split()[1], 16) for line in softnet)}
+
+
+def waiting_octets(low, high):
+    """What lies unread in the receive buffers of these local UDP ports."""
+    total = 0
+    for line in pathlib.Path("/proc/net/udp").read_text().splitlines()[1:]:
+        fields = line.split()
+        if low <= int(fields[1].split(":")[1], 16) <= high:
+            total += int(fields[4].split(":")[1], 16)
+    return total
+
+
+def _field_kb(path, name):
+    for line in pathlib.Path(path).read_text().splitlines():
+        if line.startswith(name + ":"):
+            return int(line.split()[1])
+    return 0
+
+
+def memory_kb(pid):
+    """Resident memory of the process and what the kernel's allocator holds (sockets, their packets, descriptors)."""
+    return {"resident": _field_kb(f"/proc/{pid}/status", "VmRSS"), "kernel": _field_kb("/proc/meminfo", "Slab")}
+
+
+def describe():
+    model = "unknown CPU"
+    for line in pathlib.Path("/proc/cpuinfo").read_text().splitlines():
+        if line.startswith("model name"):
+            model = line.split(":", 1)[1].strip()
+            break
+    return {"cores": os.cpu_count(), "cpu": model, "kernel": os.uname().release,
+            "load_before": " ".join(f"{load:.2f}" for load in os.getloadavg())}
