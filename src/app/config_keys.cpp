@@ -239,7 +239,7 @@ constexpr std::array kKeys{
             return t.empty() ? std::string("is empty") : std::string{};
         }},
     Key{"storage", "encrypt", Kind::Flag, "true",
-        "recordings are stored encrypted, each under a key of its own",
+        "journal and recordings are encrypted, each recording under a key of its own",
         [](ServerConfig& c, std::string_view t) { return set_flag(c.encrypt, t); }},
     Key{"storage", "key_command", Kind::List, "",
         "program, with arguments, that seals the key-encryption keys (KMS, HSM)",

@@ -53,7 +53,7 @@ protected:
         commit();
         const journal::ClosedRecording& closed = rig_.listener.closed.at(0);
         journal::RecordReader reader(disk_, {journal::Rig::kDirectory}, closed.recording,
-                                     closed.extents);
+                                     closed.extents, &journal::test_keys());
         JournalSource source(reader, closed.clocks);
         Read all;
         std::optional<std::int64_t> first;

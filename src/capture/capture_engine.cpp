@@ -63,7 +63,8 @@ CaptureEngine::CaptureEngine(const EngineOptions& options, io::FileSystem& files
             .ring_bytes = std::min(usual.ring_bytes, kRingBytesOfAll / workers_),
             .run_id = options.run_id,
             .boot_id = options.boot_id,
-            .keys = options.keys};
+            .keys = options.keys,
+            .encrypt = options.encrypt};
         journal::Recovery found = journal::recover(files, journal.directories, journal.keys);
         if (number >= workers_ && found.segments.empty() && !found.damage.any()) {
             static_cast<void>(files.remove(journal.directories.front()));  // it has been emptied

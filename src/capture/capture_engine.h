@@ -29,7 +29,8 @@ struct EngineOptions {
     std::string journals;      // the directory that holds one for each worker: DATA/journal
     std::uint64_t run_id = 0;  // as journal::Options
     std::array<std::uint8_t, 16> boot_id{};
-    const crypto::KeyWrapper* keys = nullptr;  // as journal::Options has them
+    const crypto::KeyWrapper* keys = nullptr;  // these as journal::Options has them
+    bool encrypt = true;
 };
 
 struct CaptureLoad {

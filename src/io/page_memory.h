@@ -32,9 +32,9 @@ public:
     }
     // What a descriptor shares.
     bool map(std::size_t bytes, int descriptor) {
-        return take(
-            ::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE, descriptor, 0),
-            bytes);
+        return take(::mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED | MAP_POPULATE,
+                           descriptor, 0),
+                    bytes);
     }
     void* get() const { return start_; }
     std::size_t bytes() const { return bytes_; }

@@ -76,8 +76,8 @@ struct UringReader::Ring {
     }
     void lend(unsigned number, int offset) {
         io_uring_buf_ring_add(buffers(), buffer(number).data(), kBufferBytes,
-                              static_cast<unsigned short>(number),
-                              io_uring_buf_ring_mask(kBuffers), offset);
+                              static_cast<unsigned short>(number), io_uring_buf_ring_mask(kBuffers),
+                              offset);
     }
     bool has_work() const {
         return (io_uring_smp_load_acquire(ring.sq.kflags) &

@@ -83,7 +83,8 @@ Committer::Committer(io::FileSystem& files, Options options, Channel& channel, L
       channel_(channel),
       listener_(listener),
       scratch_(std::make_unique_for_overwrite<FrameBytes>()) {
-    if (options_.keys != nullptr) encrypted_ = std::make_unique_for_overwrite<FrameBytes>();
+    if (options_.writing_keys() != nullptr)
+        encrypted_ = std::make_unique_for_overwrite<FrameBytes>();
     for (const RecoveredSegment& found : recovery.segments) {
         next_segment_ = std::max(next_segment_, found.segment + 1);
         segments_[found.segment] =
@@ -266,9 +267,9 @@ Result<Done> Committer::create_segment(const std::string& directory, const std::
                          .created_ns = base::to_ns(now.wall),
                          .run_id = options_.run_id,
                          .boot_id = options_.boot_id};
-    if (options_.keys != nullptr) {
+    if (const auto* const keys = options_.writing_keys()) {
         const auto key = crypto::SecretKey::generate(random_);
-        header.key = options_.keys->wrap(key);
+        header.key = keys->wrap(key);
         cipher_.emplace(key);
     }
     const auto bytes = write_segment_header(header);

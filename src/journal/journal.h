@@ -33,9 +33,12 @@ struct Options {
     std::size_t ring_bytes = 64ULL * 1024 * 1024;  // frames not yet confirmed, in memory
     std::uint64_t run_id = 0;  // random per start: tells this run's frames from old ones
     std::array<std::uint8_t, 16> boot_id{};  // /proc/sys/kernel/random/boot_id
-    // Wraps a fresh key for each segment. Borrowed for the journal's life; none: the journal is not
-    // encrypted.
+    // Wraps the keys of segments. Borrowed for the journal's life; none: only what is not encrypted
+    // can be read, and nothing is encrypted.
     const crypto::KeyWrapper* keys = nullptr;
+    bool encrypt = true;  // new segments, each with a key of its own
+
+    const crypto::KeyWrapper* writing_keys() const { return encrypt ? keys : nullptr; }
 };
 
 // A recording of which everything that was appended is durable.

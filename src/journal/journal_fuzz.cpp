@@ -10,6 +10,7 @@
 
 using namespace earshot::journal;  // NOLINT(google-build-using-namespace): the target is one file
 namespace base = earshot::base;
+namespace crypto = earshot::crypto;
 namespace io = earshot::io;
 
 namespace {

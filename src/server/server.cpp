@@ -247,7 +247,9 @@ private:
                                                .commit_interval = config_.commit_interval},
                                    .journals = path("journal"),
                                    .run_id = random_.u64(),
-                                   .boot_id = read_boot_id()},
+                                   .boot_id = read_boot_id(),
+                                   .keys = keys_.get(),
+                                   .encrypt = config_.encrypt},
             files_, clock_, log_);
         archiver_ = std::make_unique<Archiver>(Archiver::Dependencies{
             .files = files_,

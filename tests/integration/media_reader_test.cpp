@@ -189,8 +189,8 @@ TEST_P(MediaReaderTest, TellsSourceAndTheKernelsStampOfIPv4AndIPv6) {
 
 TEST_P(MediaReaderTest, TakesDatagramsOfEachLengthAndMarksThoseThatAreTooLong) {
     MediaFlow& flow = open();
-    const std::size_t sizes[] = {0, 1, 12, 1400, 1472, 1500, 4000, kMaxMediaBytes,
-                                 kMaxMediaBytes + 1};
+    const std::size_t sizes[] = {
+        0, 1, 12, 1400, 1472, 1500, 4000, kMaxMediaBytes, kMaxMediaBytes + 1};
     for (const std::size_t size : sizes) {
         send(flow, payload(3, size));
         ticks(kPacedTicks);

@@ -21,6 +21,7 @@
 #include "integration/harness.h"
 #include "io/linux_file.h"
 #include "journal/reader.h"
+#include "keys/key_store.h"
 
 namespace {
 
@@ -66,14 +67,17 @@ std::map<std::string, Journalled> read_journals(io::FileSystem& files,
     const std::string root = (data / "journal").string();
     const auto entries = files.list(root);
     if (!entries) return found;
+    const auto keys =
+        keys::KeyStore::open_for_reading(files, (data / "keys" / "kek").string(), nullptr);
+    if (!keys) return found;  // killed before its first start was over: nothing was written
     for (const io::DirectoryEntry& entry : *entries) {
         const std::vector<std::string> directories{io::join_path(root, entry.name)};
         for (const journal::RecoveredRecording& recording :
-             journal::recover(files, directories).recordings) {
+             journal::recover(files, directories, keys->get()).recordings) {
             Journalled& one = found[base::to_string(recording.recording)];
             one.was_closed = recording.was_closed;
-            journal::RecordReader reader(files, directories, recording.recording,
-                                         recording.extents);
+            journal::RecordReader reader(files, directories, recording.recording, recording.extents,
+                                         keys->get());
             while (const auto record = reader.next())
                 if (record->header.type == journal::RecordType::Rtp)
                     one.packets.emplace(record->header.stream, text_of(record->payload));
