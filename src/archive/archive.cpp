@@ -197,7 +197,7 @@ private:
     Failure store_tracks() {
         json levels{{"interval_ms", kPeakIntervalMs}, {"tracks", json::array()}};
         std::set<std::string> taken;
-        StoredRecords records(*files_.at("packets"), packets_->block_offsets());
+        StoredRecords records(*files_.at("packets"), *packets_);
         for (const std::size_t index : streams_by_label(summary_)) {
             StreamSummary& stream = summary_.streams[index];
             if (stream.media != "audio" || !summary_builder_.has_packets(stream.stream)) continue;

@@ -3,6 +3,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "base/crc32c.h"
 
@@ -24,6 +25,10 @@ std::uint32_t block_crc(base::ByteView header, base::ByteView stored) {
 }
 
 }  // namespace
+
+void BlockWriter::FreeCompressor::operator()(ZSTD_CCtx* compressor) const {
+    ZSTD_freeCCtx(compressor);
+}
 
 BlockWriter::BlockWriter(io::File& file, BlockFileKind kind, const base::Uuid& recording)
     : file_(file) {
@@ -68,13 +73,9 @@ base::Result<RecordPlace> BlockWriter::append(const journal::RecordHeader& heade
 base::Result<base::Done> BlockWriter::flush() {
     auto begun = begin();
     if (!begun || records_ == 0) return begun;
-    packed_.resize(ZSTD_compressBound(raw_.size()));
-    const std::size_t packed =
-        ZSTD_compress(packed_.data(), packed_.size(), raw_.data(), raw_.size(), kZstdLevel);
-    // Where less than an eighth is won, readers are better off without.
-    const bool pays = ZSTD_isError(packed) == 0 && packed < raw_.size() - raw_.size() / 8;
-    const base::ByteView stored =
-        pays ? base::ByteView(packed_).first(packed) : base::ByteView(raw_);
+    const base::ByteView packed = pack();
+    const bool pays = !packed.empty();
+    const base::ByteView stored = pays ? packed : base::ByteView(raw_);
 
     base::Bytes header;
     base::append(header, base::as_bytes(kBlockMagic));
@@ -99,9 +100,33 @@ base::Result<base::Done> BlockWriter::flush() {
     chain_ = hash.finish();
     offsets_.push_back(size_);
     size_ += header.size() + stored.size();
+    if (kept_bytes_ + raw_.size() <= kKeptBlocksBytes && kept_.size() + 1 == offsets_.size()) {
+        kept_bytes_ += raw_.size();
+        kept_.push_back(std::exchange(raw_, {}));
+        raw_.reserve(kBlockTargetBytes + kBlockTargetBytes / 16);
+    }
     raw_.clear();
     records_ = 0;
     return base::Done{};
+}
+
+// The block packed; empty where that wins less than an eighth: readers are better off without then.
+// A piece from its middle is tried first, as voice hardly ever shrinks.
+base::ByteView BlockWriter::pack() {
+    const base::ByteView raw = raw_;
+    if (!compressor_) compressor_.reset(ZSTD_createCCtx());
+    packed_.resize(std::max(packed_.size(), ZSTD_compressBound(raw.size())));
+    const auto pack = [this](base::ByteView bytes) {
+        const std::size_t size =
+            ZSTD_compressCCtx(compressor_.get(), packed_.data(), packed_.size(), bytes.data(),
+                              bytes.size(), kZstdLevel);
+        const bool pays = ZSTD_isError(size) == 0 && size < bytes.size() - bytes.size() / 8;
+        return base::ByteView(packed_).first(pays ? size : 0);
+    };
+    constexpr std::size_t kSampleBytes = 16ULL * 1024;
+    if (raw.size() > 2 * kSampleBytes && pack(raw.subspan(raw.size() / 2, kSampleBytes)).empty())
+        return {};
+    return pack(raw);
 }
 
 base::Result<base::Done> BlockWriter::finish() { return flush(); }

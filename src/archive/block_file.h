@@ -20,6 +20,7 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <vector>
 
@@ -30,6 +31,8 @@
 #include "base/uuid.h"
 #include "io/file.h"
 #include "journal/record.h"
+
+struct ZSTD_CCtx_s;
 
 namespace earshot::archive {
 
@@ -60,18 +63,30 @@ public:
     std::uint64_t size() const { return size_; }
     std::uint64_t blocks() const { return offsets_.size(); }
     const std::vector<std::uint64_t>& block_offsets() const { return offsets_; }
+    // The records of a block as they were before they were packed, while they are in memory: the
+    // first kKeptBlocksBytes. Otherwise empty.
+    base::ByteView kept_block(std::uint32_t number) const {
+        return number < kept_.size() ? base::ByteView(kept_[number]) : base::ByteView{};
+    }
 
 private:
     base::Result<base::Done> begin();
     base::Result<base::Done> flush();
+    base::ByteView pack();
 
+    struct FreeCompressor {
+        void operator()(ZSTD_CCtx_s* compressor) const;
+    };
     io::File& file_;
+    std::unique_ptr<ZSTD_CCtx_s, FreeCompressor> compressor_;
     base::Bytes header_;
     Sha256 chain_{};
     std::uint64_t size_ = 0;
     std::vector<std::uint64_t> offsets_;
     base::Bytes raw_;
     base::Bytes packed_;
+    std::vector<base::Bytes> kept_;
+    std::size_t kept_bytes_ = 0;
     std::uint32_t records_ = 0;
     std::int64_t first_arrival_ns_ = 0;
 };

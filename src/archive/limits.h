@@ -9,13 +9,14 @@ namespace earshot::archive {
 
 inline constexpr std::size_t kBlockTargetBytes = 256ULL * 1024;   // a block is closed beyond this
 inline constexpr std::size_t kMaxBlockRawBytes = 1024ULL * 1024;  // what a reader unpacks
-inline constexpr std::size_t kMaxIndexedPackets = 32'000'000;     // a stream; 50 bytes each
-inline constexpr std::size_t kMaxStreams = 1024;                  // a recording
-inline constexpr std::size_t kMaxSources = 64;                    // SSRCs a stream
-inline constexpr std::size_t kMaxIntervals = 10'000;              // pauses, holds: a stream
-inline constexpr std::size_t kMaxFormats = 1000;                  // renegotiations: a stream
-inline constexpr std::size_t kMaxTexts = 256;                     // call ids, headers, extensions
-inline constexpr std::size_t kMaxTextBytes = 64ULL * 1024;        // one header or extension
+inline constexpr std::size_t kKeptBlocksBytes = 16ULL * 1024 * 1024;  // for the tracks, in memory
+inline constexpr std::size_t kMaxIndexedPackets = 32'000'000;         // a stream; 50 bytes each
+inline constexpr std::size_t kMaxStreams = 1024;                      // a recording
+inline constexpr std::size_t kMaxSources = 64;                        // SSRCs a stream
+inline constexpr std::size_t kMaxIntervals = 10'000;                  // pauses, holds: a stream
+inline constexpr std::size_t kMaxFormats = 1000;                      // renegotiations: a stream
+inline constexpr std::size_t kMaxTexts = 256;               // call ids, headers, extensions
+inline constexpr std::size_t kMaxTextBytes = 64ULL * 1024;  // one header or extension
 inline constexpr std::size_t kMaxManifestBytes = 16ULL * 1024 * 1024;
 inline constexpr std::size_t kMaxSummaryBytes = 64ULL * 1024 * 1024;
 inline constexpr std::size_t kMaxEventsBytes = 256ULL * 1024 * 1024;  // read for an export

@@ -4,6 +4,7 @@
 #include <map>
 #include <optional>
 
+#include "audio/peaks.h"
 #include "audio/resampler.h"
 #include "audio/wav.h"
 #include "rtp/rtp_packet.h"
@@ -76,13 +77,11 @@ private:
             const auto count =
                 static_cast<std::size_t>(std::min<std::uint64_t>(next - at, samples.size() - i));
             if (peak >= track_.peak_min.size()) return;
-            const auto [low, high] =
-                std::minmax_element(samples.begin() + static_cast<std::ptrdiff_t>(i),
-                                    samples.begin() + static_cast<std::ptrdiff_t>(i + count));
+            const audio::Peak part = audio::find_peak(samples.subspan(i, count));
             auto& min = track_.peak_min[static_cast<std::size_t>(peak)];
             auto& max = track_.peak_max[static_cast<std::size_t>(peak)];
-            min = std::min(min, *low);
-            max = std::max(max, *high);
+            min = std::min(min, part.low);
+            max = std::max(max, part.high);
             i += count;
         }
     }
@@ -180,26 +179,33 @@ std::int64_t sample_position(const Segment& segment, std::int64_t ticks, std::ui
 }  // namespace
 
 base::Result<journal::Record> StoredRecords::find(const RecordPlace& place) {
-    auto* cached = std::find_if(cache_.begin(), cache_.end(),
-                                [&](const Cached& c) { return c.number == place.block; });
-    if (cached == cache_.end()) {
-        cached = std::min_element(cache_.begin(), cache_.end(),
-                                  [](const Cached& a, const Cached& b) { return a.used < b.used; });
-        if (place.block >= offsets_.size())
-            return base::Error{base::Errc::Malformed, "no such block"};
-        reader_.seek(offsets_[place.block]);
-        auto block = reader_.next();
-        if (!block) return block.error();
-        if (!block->has_value()) return base::Error{base::Errc::Malformed, "block is missing"};
-        cached->number = place.block;
-        cached->raw = std::move((*block)->raw);
-    }
-    cached->used = ++clock_;
+    const auto raw = find_block(place.block);
+    if (!raw) return raw.error();
     journal::Record record;
-    const auto found = BlockRecords(cached->raw, place.offset).next(record);
+    const auto found = BlockRecords(*raw, place.offset).next(record);
     if (!found) return found.error();
     if (!*found) return base::Error{base::Errc::Malformed, "record is missing"};
     return record;
+}
+
+base::Result<base::ByteView> StoredRecords::find_block(std::uint32_t number) {
+    if (const base::ByteView kept = writer_.kept_block(number); !kept.empty()) return kept;
+    auto* cached = std::find_if(cache_.begin(), cache_.end(),
+                                [&](const Cached& c) { return c.number == number; });
+    if (cached == cache_.end()) {
+        cached = std::min_element(cache_.begin(), cache_.end(),
+                                  [](const Cached& a, const Cached& b) { return a.used < b.used; });
+        const std::vector<std::uint64_t>& offsets = writer_.block_offsets();
+        if (number >= offsets.size()) return base::Error{base::Errc::Malformed, "no such block"};
+        reader_.seek(offsets[number]);
+        auto block = reader_.next();
+        if (!block) return block.error();
+        if (!block->has_value()) return base::Error{base::Errc::Malformed, "block is missing"};
+        cached->number = number;
+        cached->raw = std::move((*block)->raw);
+    }
+    cached->used = ++clock_;
+    return base::ByteView(cached->raw);
 }
 
 std::uint32_t find_track_rate(const std::vector<PacketEntry>& entries, const Timeline& timeline,

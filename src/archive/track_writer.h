@@ -15,16 +15,18 @@
 
 namespace earshot::archive {
 
-// Records by place, a few blocks unpacked at a time: packets are asked for nearly in order.
+// Records by place: from what the writer still has in memory, else from the file it wrote, a few
+// blocks unpacked at a time, as packets are asked for nearly in order.
 class StoredRecords {
 public:
-    StoredRecords(io::File& file, const std::vector<std::uint64_t>& block_offsets)
-        : reader_(file), offsets_(block_offsets) {}
+    StoredRecords(io::File& file, const BlockWriter& writer) : reader_(file), writer_(writer) {}
 
     // Valid until the next call.
     base::Result<journal::Record> find(const RecordPlace& place);
 
 private:
+    base::Result<base::ByteView> find_block(std::uint32_t number);
+
     static constexpr std::size_t kCachedBlocks = 4;
     struct Cached {
         std::uint32_t number = UINT32_MAX;
@@ -32,7 +34,7 @@ private:
         base::Bytes raw;
     };
     BlockReader reader_;
-    const std::vector<std::uint64_t>& offsets_;
+    const BlockWriter& writer_;
     std::array<Cached, kCachedBlocks> cache_;
     std::uint64_t clock_ = 0;
 };

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <bit>
 #include <cmath>
+#include <cstring>
 
 namespace earshot::audio {
 namespace {
@@ -100,6 +101,10 @@ base::Bytes make_wav_header(const WavFormat& format, std::uint64_t frames) {
 void append_samples(std::span<const std::int16_t> samples, base::Bytes& out) {
     std::size_t at = out.size();
     out.resize(at + 2 * samples.size());
+    if constexpr (std::endian::native == std::endian::little) {
+        if (!samples.empty()) std::memcpy(&out[at], samples.data(), 2 * samples.size());
+        return;
+    }
     for (const std::int16_t sample : samples) {
         const auto value = static_cast<std::uint16_t>(sample);
         out[at++] = static_cast<std::uint8_t>(value);

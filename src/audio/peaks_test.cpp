@@ -1,0 +1,28 @@
+#include "audio/peaks.h"
+
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <random>
+#include <vector>
+
+namespace earshot::audio {
+namespace {
+
+TEST(Peak, OfNothingIsSilence) { EXPECT_EQ(find_peak({}), Peak{}); }
+
+TEST(Peak, IsTheLowestAndHighestSampleOfAnyLength) {
+    std::mt19937 random(1);
+    for (std::size_t size = 1; size < 100; ++size) {
+        std::vector<std::int16_t> samples(size);
+        for (std::int16_t& sample : samples) sample = static_cast<std::int16_t>(random());
+        const auto [low, high] = std::minmax_element(samples.begin(), samples.end());
+        EXPECT_EQ(find_peak(samples), (Peak{std::min<std::int16_t>(*low, 0),
+                                            std::max<std::int16_t>(*high, 0)}));
+    }
+    EXPECT_EQ(find_peak(std::vector<std::int16_t>{-32768, 32767}), (Peak{-32768, 32767}));
+    EXPECT_EQ(find_peak(std::vector<std::int16_t>{5}), (Peak{0, 5}));
+}
+
+}  // namespace
+}  // namespace earshot::audio
