@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace earshot::io {
 
@@ -11,5 +12,7 @@ inline constexpr std::size_t kMaxMediaBytes = 9216;
 inline constexpr std::size_t kBatchDatagrams = 64;
 // How many full batches one drain takes from a socket before the others get their turn.
 inline constexpr int kMaxBatchesPerDrain = 64;
+// Of a slot of the packet ring: an IP packet of an Ethernet. What is longer goes by the sockets.
+inline constexpr std::uint16_t kMaxRingPacketBytes = 1520;
 
 }  // namespace earshot::io

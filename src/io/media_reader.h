@@ -22,10 +22,18 @@ struct MediaFlow {
     explicit MediaFlow(UdpPair pair) : sockets(std::move(pair)) {}
 
     UdpPair sockets;
-    bool is_bursty = false;   // RTP is read at each tick; else when tick and phase say so
-    std::uint32_t phase = 0;  // spreads the turns of the flows over the ticks
-    bool is_paused = false;   // RTP is thrown away; set by pause() and resume() alone
+    bool is_bursty = false;      // RTP is read at each tick; else when tick and phase say so
+    std::uint32_t phase = 0;     // spreads the turns of the flows over the ticks
+    bool is_paused = false;      // RTP is thrown away; set by pause() and resume() alone
+    std::int64_t opened_ns = 0;  // what arrived before is of an earlier call (CLOCK_REALTIME)
     std::array<std::uint32_t, 2> places{};  // the reader's own
+};
+
+// What a reader saw that no flow is told of, since its beginning.
+struct ReaderCounters {
+    std::uint64_t ring_drops = 0;      // found the packet ring full: lost
+    std::uint64_t ring_invalid = 0;    // no good IP and UDP: a checksum, a length
+    std::uint64_t ring_unclaimed = 0;  // to a port that no flow has
 };
 
 class MediaReader {
@@ -67,6 +75,8 @@ public:
     // comes to the sink. Drain before both.
     virtual void pause(MediaFlow& flow) { flow.is_paused = true; }
     virtual void resume(MediaFlow& flow) { flow.is_paused = false; }
+
+    virtual ReaderCounters counters() const { return {}; }  // any thread
 
 protected:
     // What waits at the socket itself; returns whether there was anything.

@@ -2,13 +2,16 @@
 // sockets on the loopback of a network namespace of its own.
 #include <gtest/gtest.h>
 
-#include <functional>
 #include <map>
+#include <optional>
 #include <string>
 #include <thread>
 
 #include "base/time.h"
+#include "integration/own_network.h"
 #include "io/drain_reader.h"
+#include "io/ingress_drop.h"
+#include "io/packet_ring_reader.h"
 #include "io/uring_reader.h"
 
 namespace earshot::io {
@@ -18,7 +21,7 @@ using base::Bytes;
 
 constexpr std::uint32_t kPacedTicks = 10;
 constexpr std::uint16_t kFirstPort = 20000;
-constexpr std::uint16_t kLastPort = 20999;
+constexpr std::uint16_t kLastPort = 21999;
 
 struct Got {
     Bytes bytes;
@@ -49,18 +52,38 @@ public:
     std::map<MediaFlow*, int> discards;
 };
 
-struct ReaderCase {
-    const char* name;
-    std::function<base::Result<std::unique_ptr<MediaReader>, base::Reason>()> make;
+struct Made {
+    std::unique_ptr<MediaReader> reader;
+    std::optional<IngressDrop> drop{};
 };
 
-base::Result<std::unique_ptr<MediaReader>, base::Reason> make_drain() {
-    return std::unique_ptr<MediaReader>(std::make_unique<DrainReader>());
+struct ReaderCase {
+    const char* name;
+    base::Result<Made, base::Reason> (*make)();
+};
+
+base::Result<Made, base::Reason> make_drain() {
+    return Made{.reader = std::make_unique<DrainReader>()};
 }
-base::Result<std::unique_ptr<MediaReader>, base::Reason> make_uring() {
+base::Result<Made, base::Reason> make_uring() {
     auto reader = UringReader::create(kPacedTicks);
     if (!reader) return reader.error();
-    return std::unique_ptr<MediaReader>(std::move(*reader));
+    return Made{.reader = std::move(*reader)};
+}
+base::Result<Made, base::Reason> make_packet_ring() {
+    if (!test::has_own_network())
+        return base::Reason{"no_root", "A network namespace of its own takes root."};
+    auto traffic = find_media_traffic(
+        {*base::parse_net_address("127.0.0.1:0"), *base::parse_net_address("[::1]:0")});
+    if (!traffic) return traffic.error();
+    traffic->first_port = kFirstPort;
+    traffic->last_port = kLastPort;
+    traffic->max_ip_bytes = kMaxRingPacketBytes;
+    auto reader = PacketRingReader::create(*traffic, std::size_t{16} << 20);
+    if (!reader) return reader.error();
+    auto drop = IngressDrop::install(*traffic);
+    if (!drop) return drop.error();
+    return Made{.reader = std::move(*reader), .drop = std::move(*drop)};
 }
 
 class MediaReaderTest : public testing::TestWithParam<ReaderCase> {
@@ -68,7 +91,8 @@ protected:
     void SetUp() override {
         auto made = GetParam().make();
         if (!made) GTEST_SKIP() << made.error().text;
-        reader = std::move(*made);
+        reader = std::move(made->reader);
+        drop = std::move(made->drop);
         reader->begin();
     }
     void TearDown() override {
@@ -95,9 +119,14 @@ protected:
                                  [&](const auto& owned) { return owned.get() == &flow; }));
     }
     void send(MediaFlow& to, int first, int count, SocketKind kind = SocketKind::Rtp) {
-        for (int i = first; i < first + count; ++i) send(to, payload(i), kind);
+        for (int i = first; i < first + count; ++i) send_one(to, payload(i), kind);
+        test::wait_for_arrival();
     }
-    void send(MediaFlow& to, const Bytes& bytes, SocketKind kind = SocketKind::Rtp) {
+    void send(MediaFlow& to, const Bytes& bytes) {
+        send_one(to, bytes, SocketKind::Rtp);
+        test::wait_for_arrival();
+    }
+    void send_one(MediaFlow& to, const Bytes& bytes, SocketKind kind) {
         const base::NetAddress& address = to.sockets[kind].local_address();
         ASSERT_TRUE((address.is_v4() ? *sender : *sender6).send(bytes, address));
     }
@@ -135,6 +164,7 @@ protected:
     }
 
     std::unique_ptr<MediaReader> reader;
+    std::optional<IngressDrop> drop;
     Keeper keeper;
     base::Result<UdpSocket> sender = UdpSocket::bind(*base::parse_net_address("127.0.0.1:0"));
     base::Result<UdpSocket> sender6 = UdpSocket::bind(*base::parse_net_address("[::1]:0"));
@@ -175,8 +205,8 @@ TEST_P(MediaReaderTest, TellsSourceAndTheKernelsStampOfIPv4AndIPv6) {
     const std::int64_t before = base::to_ns(std::chrono::system_clock::now());
     send(four, 1, 2);
     send(six, 1, 2);
-    const std::int64_t after = base::to_ns(std::chrono::system_clock::now());
     ticks(kPacedTicks);
+    const std::int64_t after = base::to_ns(std::chrono::system_clock::now());
     for (MediaFlow* flow : {&four, &six}) {
         ASSERT_EQ(keeper.of(*flow).size(), 2U);
         for (const Got& got : keeper.of(*flow)) {
@@ -276,6 +306,27 @@ TEST_P(MediaReaderTest, APauseAndItsEndWithinOneTickLoseNothing) {
     expect_numbers(flow, 0, 8);
 }
 
+TEST_P(MediaReaderTest, TakesFragmentedDatagrams) {
+    if (!test::has_own_network()) GTEST_SKIP() << "The loopback's MTU is the host's.";
+    test::set_loopback_mtu(1500);
+    MediaFlow& four = open();
+    MediaFlow& six = open(false, "[::1]:0");
+    for (MediaFlow* flow : {&four, &six}) {
+        send(*flow, payload(1, 1400));
+        send(*flow, payload(2, 1473));
+        send(*flow, payload(3, 5000));
+    }
+    ticks(kPacedTicks);
+    for (MediaFlow* flow : {&four, &six}) {
+        const auto& got = keeper.of(*flow);
+        ASSERT_EQ(got.size(), 3U);
+        EXPECT_TRUE(got[0].bytes == payload(1, 1400));
+        EXPECT_TRUE(got[1].bytes == payload(2, 1473));
+        EXPECT_TRUE(got[2].bytes == payload(3, 5000));
+    }
+    test::set_loopback_mtu(65536);
+}
+
 // More at once than a reader lends buffers for: the rest waits in the sockets.
 TEST_P(MediaReaderTest, LosesNothingOfABurstOverManyFlows) {
     std::vector<MediaFlow*> many;
@@ -314,7 +365,8 @@ TEST_P(MediaReaderTest, KeepsFlowsApartThroughMuchComingAndGoing) {
 
 INSTANTIATE_TEST_SUITE_P(Readers, MediaReaderTest,
                          testing::Values(ReaderCase{"Drain", make_drain},
-                                         ReaderCase{"Uring", make_uring}),
+                                         ReaderCase{"Uring", make_uring},
+                                         ReaderCase{"PacketRing", make_packet_ring}),
                          [](const auto& each) { return std::string(each.param.name); });
 
 }  // namespace

@@ -1,0 +1,117 @@
+#include "io/packet_ring.h"
+
+#include <arpa/inet.h>
+#include <fmt/format.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#include <sys/socket.h>
+
+#include <atomic>
+#include <cerrno>
+#include <system_error>
+
+namespace earshot::io {
+
+namespace {
+
+constexpr std::uint32_t kBlockBytes = 1U << 16;
+// Of a slot before the packet: tpacket2_hdr and sockaddr_ll, as the kernel lays them out.
+constexpr std::uint32_t kSlotHeader = 80;
+
+base::Reason failed(const char* step) {
+    const int code = errno;
+    const char* hint = code == EPERM || code == EACCES ? " (it takes CAP_NET_RAW)" : "";
+    return {"packet_ring", fmt::format("The packet ring cannot be opened ({}): {}{}.", step,
+                                       std::generic_category().message(code), hint)};
+}
+
+std::uint32_t slot_bytes(const MediaTraffic& traffic) {
+    constexpr std::uint32_t kLine = 64;
+    return (kSlotHeader + traffic.max_ip_bytes + kLine - 1) / kLine * kLine;
+}
+
+template <class T>
+bool set(int socket, int level, int option, const T& value) {
+    return ::setsockopt(socket, level, option, &value, sizeof value) == 0;
+}
+
+}  // namespace
+
+base::Result<PacketRing, base::Reason> PacketRing::open(const MediaTraffic& traffic,
+                                                        std::size_t bytes) {
+    PacketRing ring;
+    // Protocol 0: nothing comes before the filter is in place and bind() names a protocol.
+    ring.socket_ = FileDescriptor(::socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+    const int socket = ring.socket_.get();
+    if (!ring.socket_.is_open()) return failed("socket");
+    if (!set(socket, SOL_PACKET, PACKET_VERSION, int{TPACKET_V2})) return failed("TPACKET_V2");
+    // The loopback shows each packet twice, once as it leaves.
+    if (!set(socket, SOL_PACKET, PACKET_IGNORE_OUTGOING, 1))
+        return failed("PACKET_IGNORE_OUTGOING");
+    std::vector<sock_filter> code = make_filter(traffic);
+    const sock_fprog program{.len = static_cast<unsigned short>(code.size()),
+                             .filter = code.data()};
+    if (!set(socket, SOL_SOCKET, SO_ATTACH_FILTER, program)) return failed("filter");
+
+    tpacket_req request{};
+    request.tp_block_size = kBlockBytes;
+    request.tp_frame_size = slot_bytes(traffic);
+    request.tp_block_nr = static_cast<std::uint32_t>(std::max<std::size_t>(bytes / kBlockBytes, 1));
+    request.tp_frame_nr = kBlockBytes / request.tp_frame_size * request.tp_block_nr;
+    if (!set(socket, SOL_PACKET, PACKET_RX_RING, request)) return failed("memory");
+    if (!ring.memory_.map(std::size_t{kBlockBytes} * request.tp_block_nr, socket))
+        return failed("mmap");
+    // What people say has no place in a core dump.
+    ::madvise(ring.memory_.get(), ring.memory_.bytes(), MADV_DONTDUMP);
+    ring.slots_ = request.tp_frame_nr;
+    ring.slot_bytes_ = request.tp_frame_size;
+
+    sockaddr_ll address{};
+    address.sll_family = AF_PACKET;
+    // Sockets for one protocol stand behind the ingress hook and would see nothing.
+    address.sll_protocol = htons(ETH_P_ALL);
+    if (::bind(socket, reinterpret_cast<sockaddr*>(&address), sizeof address) != 0)
+        return failed("bind");
+    return ring;
+}
+
+std::uint8_t* PacketRing::slot(std::uint32_t ahead) const {
+    std::uint32_t number = next_ + ahead;
+    if (number >= slots_) number -= slots_;
+    const std::uint32_t in_block = kBlockBytes / slot_bytes_;
+    return static_cast<std::uint8_t*>(memory_.get()) +
+           std::size_t{number / in_block} * kBlockBytes +
+           std::size_t{number % in_block} * slot_bytes_;
+}
+
+bool PacketRing::peek(std::uint32_t ahead, Packet& packet) const {
+    if (ahead >= slots_) return false;
+    std::uint8_t* start = slot(ahead);
+    auto* header = reinterpret_cast<tpacket2_hdr*>(start);
+    const std::uint32_t status =
+        std::atomic_ref(header->tp_status).load(std::memory_order_acquire);
+    if ((status & TP_STATUS_USER) == 0) return false;
+    packet.bytes = {start + header->tp_net, header->tp_snaplen};
+    packet.arrival_ns = std::int64_t{header->tp_sec} * 1'000'000'000 + header->tp_nsec;
+    packet.is_checked = (status & (TP_STATUS_CSUM_VALID | TP_STATUS_CSUMNOTREADY)) != 0;
+    return true;
+}
+
+void PacketRing::take(std::uint32_t ahead) {
+    reinterpret_cast<tpacket2_hdr*>(slot(ahead))->tp_snaplen = 0;
+}
+
+void PacketRing::release() {
+    auto* header = reinterpret_cast<tpacket2_hdr*>(slot(0));
+    std::atomic_ref(header->tp_status).store(TP_STATUS_KERNEL, std::memory_order_release);
+    if (++next_ == slots_) next_ = 0;
+}
+
+std::uint64_t PacketRing::take_drops() {
+    tpacket_stats stats{};
+    socklen_t size = sizeof stats;
+    if (::getsockopt(socket_.get(), SOL_PACKET, PACKET_STATISTICS, &stats, &size) != 0) return 0;
+    return stats.tp_drops;
+}
+
+}  // namespace earshot::io

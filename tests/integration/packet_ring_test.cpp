@@ -1,0 +1,236 @@
+// What is a packet ring's alone, and its rule's: real packets in a network namespace of its own.
+#include <arpa/inet.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <cstdio>
+#include <fstream>
+#include <memory>
+#include <string>
+
+#include "base/time.h"
+#include "integration/own_network.h"
+#include "io/ingress_drop.h"
+#include "io/packet_ring_reader.h"
+
+namespace earshot::io {
+namespace {
+
+using base::Bytes;
+
+constexpr std::uint16_t kFirstPort = 24000;
+constexpr std::uint16_t kLastPort = 24999;
+constexpr std::uint32_t kPacedTicks = 10;
+
+std::string run(const std::string& command) {
+    std::string output;
+    const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen((command + " 2>&1").c_str(), "r"),
+                                                     &::pclose);
+    std::array<char, 4096> part{};
+    while (pipe && std::fgets(part.data(), part.size(), pipe.get()) != nullptr) output += part.data();
+    return output;
+}
+bool has_nft() { return !run("command -v nft").empty(); }
+
+std::uint64_t udp_datagrams_received() {
+    std::ifstream file("/proc/thread-self/net/snmp");
+    std::string line;
+    std::uint64_t received = 0;
+    while (std::getline(file, line))
+        if (std::sscanf(line.c_str(), "Udp: %lu", &received) == 1) return received;
+    return received;
+}
+
+class Counter : public MediaReader::Sink {
+public:
+    void on_datagram(MediaFlow&, SocketKind, const Datagram& datagram) override {
+        sizes.push_back(datagram.bytes.size());
+    }
+    void on_discarded(MediaFlow&, std::uint64_t) override {}
+    std::vector<std::size_t> sizes;
+};
+
+class PacketRingTest : public testing::Test {
+protected:
+    void SetUp() override {
+        if (!test::has_own_network())
+            GTEST_SKIP() << "A network namespace of its own takes root.";
+        auto found = find_media_traffic({host});
+        ASSERT_TRUE(found);
+        traffic = *found;
+        traffic.first_port = kFirstPort;
+        traffic.last_port = kLastPort;
+        traffic.max_ip_bytes = kMaxRingPacketBytes;
+    }
+    void TearDown() override {
+        if (flow && reader) reader->remove(*flow);
+    }
+    void start(std::size_t bytes = std::size_t{4} << 20) {
+        auto made = PacketRingReader::create(traffic, bytes);
+        ASSERT_TRUE(made) << made.error().text;
+        reader = std::move(*made);
+        auto installed = IngressDrop::install(traffic);
+        ASSERT_TRUE(installed) << installed.error().text;
+        drop = std::move(*installed);
+    }
+    void open(std::int64_t opened_ns = 0) {
+        static std::uint16_t next_port = kFirstPort;
+        base::NetAddress address = host;
+        address.port = std::exchange(next_port, next_port + 2);
+        auto pair = bind_udp_pair(address);
+        ASSERT_TRUE(pair);
+        flow = std::make_unique<MediaFlow>(std::move(*pair));
+        flow->opened_ns = opened_ns;
+        reader->add(*flow);
+    }
+    void send(std::size_t size, int count = 1) {
+        for (int i = 0; i < count; ++i)
+            ASSERT_TRUE(sender->send(Bytes(size), flow->sockets.rtp.local_address()));
+        test::wait_for_arrival();
+    }
+    void ticks(std::uint32_t count) {
+        for (std::uint32_t i = 0; i < count; ++i) {
+            ++now;
+            while (reader->read(now, sink)) {
+            }
+            if (now % kPacedTicks == 0) reader->visit(*flow, SocketKind::Rtp, sink);
+        }
+    }
+    // Of 4 bytes, with this UDP checksum, as a network card without offload has it.
+    void send_raw(std::uint16_t checksum_error) {
+        Bytes packet = {0x45, 0, 0, 32, 0, 1, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1};
+        const std::uint16_t port = flow->sockets.rtp.local_address().port;
+        const Bytes udp = {0x10, 0x68, static_cast<std::uint8_t>(port >> 8),
+                           static_cast<std::uint8_t>(port), 0, 12, 0, 0, 'a', 'b', 'c', 'd'};
+        packet.insert(packet.end(), udp.begin(), udp.end());
+        std::uint32_t sum = 17 + 12;
+        for (std::size_t i = 12; i < packet.size(); i += 2)
+            sum += static_cast<std::uint32_t>(packet[i] << 8 | packet[i + 1]);
+        while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
+        const auto checksum = static_cast<std::uint16_t>(~sum + checksum_error);
+        packet[26] = static_cast<std::uint8_t>(checksum >> 8);
+        packet[27] = static_cast<std::uint8_t>(checksum);
+        const FileDescriptor socket(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
+        sockaddr_in to{};
+        to.sin_family = AF_INET;
+        to.sin_addr.s_addr = ::htonl(INADDR_LOOPBACK);
+        ASSERT_EQ(::sendto(socket.get(), packet.data(), packet.size(), 0,
+                           reinterpret_cast<sockaddr*>(&to), sizeof to),
+                  static_cast<ssize_t>(packet.size()));
+        test::wait_for_arrival();
+    }
+
+    const base::NetAddress host = *base::parse_net_address("127.0.0.1:0");
+    MediaTraffic traffic;
+    std::optional<IngressDrop> drop;
+    std::unique_ptr<PacketRingReader> reader;
+    std::unique_ptr<MediaFlow> flow;
+    Counter sink;
+    base::Result<UdpSocket> sender = UdpSocket::bind(host);
+    std::uint64_t now = 0;
+};
+
+TEST_F(PacketRingTest, KeepsMediaFromTheKernelsUdp) {
+    start();
+    open();
+    send(172, 50);
+    const std::uint64_t before = udp_datagrams_received();
+    ticks(2 * kPacedTicks);
+    EXPECT_EQ(sink.sizes, std::vector<std::size_t>(50, 172));
+    EXPECT_EQ(udp_datagrams_received(), before);
+    send(kMaxRingPacketBytes - 28);
+    send(kMaxRingPacketBytes - 27);  // does not fit into a slot
+    const std::uint64_t fences = udp_datagrams_received();
+    ticks(6 * kPacedTicks);
+    EXPECT_EQ(sink.sizes.size(), 52U);
+    EXPECT_EQ(udp_datagrams_received(), fences + 1);
+}
+
+TEST_F(PacketRingTest, WhatIsNotTheRingsComesByTheSocket) {
+    traffic.addresses = {*base::parse_net_address("[::1]:0")};
+    start();
+    open();
+    send(172, 20);
+    ticks(1);
+    EXPECT_TRUE(sink.sizes.empty());
+    ticks(6 * kPacedTicks);
+    EXPECT_EQ(sink.sizes.size(), 20U);
+}
+
+TEST_F(PacketRingTest, RefusesAWrongChecksumAsTheKernelWould) {
+    start();
+    open();
+    send_raw(0);
+    ticks(1);
+    EXPECT_EQ(sink.sizes.size(), 1U);
+    send_raw(1);
+    ticks(6 * kPacedTicks);
+    EXPECT_EQ(sink.sizes.size(), 1U);
+    EXPECT_EQ(reader->counters().ring_invalid, 1U);
+}
+
+TEST_F(PacketRingTest, AsksOnceWhoseAPacketIsAndThenCountsIt) {
+    start();
+    open();
+    base::NetAddress nobodys = host;
+    nobodys.port = kLastPort;
+    ASSERT_TRUE(sender->send(Bytes(10), nobodys));
+    send(172);
+    EXPECT_TRUE(reader->read(++now, sink));  // somebody may say
+    EXPECT_TRUE(sink.sizes.empty());
+    EXPECT_EQ(reader->counters().ring_unclaimed, 0U);
+    EXPECT_FALSE(reader->read(now, sink));
+    EXPECT_EQ(sink.sizes.size(), 1U);
+    EXPECT_EQ(reader->counters().ring_unclaimed, 1U);
+}
+
+TEST_F(PacketRingTest, ForgetsWhatCameBeforeTheFlow) {
+    start();
+    open();
+    send(10, 5);
+    reader->remove(*flow);
+    flow->opened_ns = base::to_ns(std::chrono::system_clock::now());
+    reader->add(*flow);
+    send(20, 5);
+    ticks(2);
+    EXPECT_EQ(sink.sizes, std::vector<std::size_t>(5, 20));
+}
+
+TEST_F(PacketRingTest, CountsWhatFoundTheRingFull) {
+    start(1);  // one block: 40 packets
+    open();
+    send(172, 100);
+    ticks(60);
+    EXPECT_LT(sink.sizes.size(), 100U);
+    EXPECT_EQ(sink.sizes.size() + reader->counters().ring_drops, 100U);
+}
+
+TEST_F(PacketRingTest, TheRuleIsNobodyElsesAndGoesWithItsOwner) {
+    if (!has_nft()) GTEST_SKIP() << "The program nft is missing.";
+    start();
+    EXPECT_NE(run("nft list ruleset").find("udp dport 24000-24999"), std::string::npos)
+        << run("nft list ruleset");
+    run("nft flush ruleset");
+    EXPECT_NE(run("nft list tables").find(drop->table()), std::string::npos);
+    EXPECT_NE(run("nft delete table netdev " + drop->table()).find("not permitted"),
+              std::string::npos);
+    drop.reset();
+    EXPECT_EQ(run("nft list tables").find("earshot"), std::string::npos);
+}
+
+TEST_F(PacketRingTest, TwoRulesOfTwoProcessesStandSideBySide) {
+    start();
+    auto second = IngressDrop::install(traffic);
+    ASSERT_TRUE(second);
+    EXPECT_NE(second->table(), drop->table());
+}
+
+TEST_F(PacketRingTest, NamesAnAddressThatNoInterfaceHas) {
+    const auto found = find_media_traffic({*base::parse_net_address("192.0.2.7:0")});
+    ASSERT_FALSE(found);
+    EXPECT_NE(found.error().text.find("192.0.2.7"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace earshot::io
