@@ -122,6 +122,13 @@ std::string set_level(base::LogLevel& level, std::string_view text) {
     return "is none of debug, info, warning, error";
 }
 
+std::string set_reader(server::ReaderKind& reader, std::string_view text) {
+    const auto kind = server::parse_reader_kind(text);
+    if (!kind) return "is none of sockets, io_uring, packet_ring";
+    reader = *kind;
+    return {};
+}
+
 std::string set_join_keys(std::vector<siprec::JoinKeySource>& keys, std::string_view text) {
     keys.clear();
     for (std::string_view rest = text; !rest.empty();) {
@@ -230,6 +237,9 @@ constexpr std::array kKeys{
         [](ServerConfig& c, std::string_view t) {
             return set_number(c.media_workers, t, 0, server::kMaxMediaWorkers);
         }},
+    Key{"media", "reader", Kind::Text, "sockets",
+        "how media is read: sockets, io_uring or packet_ring (needs capabilities)",
+        [](ServerConfig& c, std::string_view t) { return set_reader(c.media_reader, t); }},
     Key{"media", "keep_alive_s", Kind::Number, "15",
         "an RTP flow that is idle for so long gets a packet (RFC 6263); 0: none does",
         [](ServerConfig& c, std::string_view t) { return set_number(c.keep_alive, t, 0, 3600); }},

@@ -50,8 +50,13 @@ base::Result<std::size_t> count_journals(io::FileSystem& files, const std::strin
 CaptureEngine::CaptureEngine(const EngineOptions& options, io::FileSystem& files,
                              const io::Clock& clock, base::Log& log)
     : clock_(clock),
-      ports_(options.capture, port_random_),
+      options_(options.capture),
       workers_(std::clamp<std::size_t>(options.workers, 1, kMaxWorkers)) {
+    reader_ = options_.reader;
+    const bool has_rings = options_.reader == ReaderKind::PacketRing;
+    if (has_rings) workers_ = std::min(workers_, most_rings(options_));
+    for (std::size_t share = 0; share < (has_rings ? workers_ : 1); ++share)
+        ports_.emplace_back(options_of(options_, share, workers_), port_random_);
     const journal::Options usual;
     const auto left = count_journals(files, options.journals);
     const std::size_t journals = std::max(workers_, left ? *left : 0);
@@ -79,8 +84,8 @@ CaptureEngine::CaptureEngine(const EngineOptions& options, io::FileSystem& files
         }
         share.journal.emplace(files, journal, share.found, share.notices);
         if (number < workers_)
-            share.worker.emplace(options.capture, ports_, share.journal->writer(), share.notices,
-                                 clock, share.random, log);
+            share.worker.emplace(options_, ports_[number % ports_.size()], share.journal->writer(),
+                                 share.notices, clock, share.random, log);
     }
 }
 
@@ -93,17 +98,25 @@ std::vector<CaptureEngine::Found> CaptureEngine::take_found() {
     return found;
 }
 
-void CaptureEngine::start(const std::function<void()>& wake) {
+std::optional<base::Reason> CaptureEngine::start(const std::function<void()>& wake) {
+    auto readers = open_readers(options_, workers_);
+    if (!readers) return readers.error();
+    reader_ = readers->kind;
+    fallback_ = std::move(readers->fallback);
+    drop_ = std::move(readers->drop);
     for (std::size_t number = 0; number < shares_.size(); ++number) {
         const auto& share = shares_[number];
         share->notices.set_wake(wake);
-        if (share->worker) share->worker->start(wake, fmt::format("capture-{}", number));
+        if (share->worker)
+            share->worker->start(wake, fmt::format("capture-{}", number),
+                                 std::move(readers->of[number]));
         share->committer =
             std::jthread([&journal = *share->journal, number, this](const std::stop_token& stop) {
                 io::set_thread_name(fmt::format("committer-{}", number).c_str());
                 journal.committer().run(stop, [this] { return clock_.now(); });
             });
     }
+    return std::nullopt;
 }
 
 void CaptureEngine::stop() {
@@ -161,11 +174,16 @@ std::optional<Notification> CaptureEngine::poll_notification() {
 }
 
 CaptureLoad CaptureEngine::load(base::TimePoint now) const {
-    const MediaPorts::Counters ports = ports_.counters(now);
-    CaptureLoad sum{.port_pairs = ports.pairs,
-                    .port_pairs_in_use = ports.in_use,
-                    .port_pairs_free = ports.free,
-                    .ports = ports.allocator};
+    CaptureLoad sum;
+    for (const MediaPorts& some : ports_) {
+        const MediaPorts::Counters ports = some.counters(now);
+        sum.port_pairs += ports.pairs;
+        sum.port_pairs_in_use += ports.in_use;
+        sum.port_pairs_free += ports.free;
+        sum.ports.allocated += ports.allocator.allocated;
+        sum.ports.short_rests += ports.allocator.short_rests;
+        sum.ports.exhausted += ports.allocator.exhausted;
+    }
     for (const auto& share : shares_) {
         if (!share->worker) continue;
         const CaptureWorker::Load one = share->worker->load();
@@ -174,6 +192,18 @@ CaptureLoad CaptureEngine::load(base::TimePoint now) const {
         sum.dropped_notifications += one.dropped_notifications;
     }
     return sum;
+}
+
+ReaderState CaptureEngine::reader_state() const {
+    ReaderState state{.kind = reader_, .fallback = fallback_, .counters = {}};
+    for (const auto& share : shares_) {
+        if (!share->worker) continue;
+        const io::ReaderCounters one = share->worker->reader_counters();
+        state.counters.ring_drops += one.ring_drops;
+        state.counters.ring_invalid += one.ring_invalid;
+        state.counters.ring_unclaimed += one.ring_unclaimed;
+    }
+    return state;
 }
 
 journal::Health CaptureEngine::health() const {

@@ -9,8 +9,10 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <thread>
 #include <vector>
@@ -18,6 +20,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "capture/capture_worker.h"
+#include "capture/media_readers.h"
 #include "io/file.h"
 #include "journal/journal.h"
 
@@ -43,6 +46,12 @@ struct CaptureLoad {
     io::PortAllocator::Counters ports;
 };
 
+struct ReaderState {
+    ReaderKind kind = ReaderKind::Sockets;
+    std::string fallback;  // why it is not the one asked for; empty: it is
+    io::ReaderCounters counters;
+};
+
 class CaptureEngine {
 public:
     // Reads what earlier processes left in the journals, also in those of more workers than there
@@ -61,8 +70,9 @@ public:
     };
     std::vector<Found> take_found();
 
-    // `wake` as CaptureWorker::start(); on any of the threads.
-    void start(const std::function<void()>& wake);
+    // `wake` as CaptureWorker::start(); on any of the threads. A reason, and nothing has begun: the
+    // media cannot be read in the way that was asked for (open_readers()).
+    std::optional<base::Reason> start(const std::function<void()>& wake);
     // Ends the workers, then the committers, when all is durable. What was sealed can still be
     // polled.
     void stop();
@@ -81,6 +91,7 @@ public:
 
     std::size_t workers() const { return workers_; }
     CaptureLoad load(base::TimePoint now) const;
+    ReaderState reader_state() const;
     // Of the worst of the journals: a fault goes before fullness. Poisoned segments are of all.
     journal::Health health() const;
 
@@ -89,9 +100,13 @@ private:
     CaptureWorker& worker_of(const base::Uuid& recording);
 
     const io::Clock& clock_;
+    const CaptureOptions options_;
     base::SystemRandom port_random_;
-    MediaPorts ports_;
     std::size_t workers_;
+    std::deque<MediaPorts> ports_;  // of all workers, or one each
+    ReaderKind reader_ = ReaderKind::Sockets;
+    std::string fallback_;
+    std::optional<io::IngressDrop> drop_;
     std::vector<std::unique_ptr<Share>> shares_;  // the workers first
     std::size_t next_poll_ = 0;
 };

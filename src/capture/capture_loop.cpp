@@ -74,6 +74,7 @@ void CaptureLoop::on(AddStream& command) {
         std::make_unique<Stream>(command.setup, std::move(command.sockets), random_.u32());
     stream->recording = open_recording(command.setup.key.recording);
     stream->phase = next_phase_++;
+    stream->opened_ns = command.opened_ns;
     plan_report(*stream, true);
     stream->next_keep_alive = now_.steady + options_.keep_alive;
     const int granted = stream->sockets.rtp.receive_buffer_bytes();
@@ -472,10 +473,10 @@ void CaptureLoop::push_backlog() {
 
 void CaptureLoop::tell_stats() {
     next_stats_ = now_.steady + kStatsInterval;
-    std::uint64_t drops = closed_kernel_drops_;
+    std::uint64_t drops = closed_kernel_drops_ + reader_->counters().ring_drops;
     for (const Seat& seat : seats_) drops += seat.stream->receiver.counters().kernel_drops;
     if (drops > told_kernel_drops_) {
-        log_.warning("The kernel dropped media because socket buffers were full",
+        log_.warning("The kernel dropped media because its buffers were full",
                      {{"packets", std::to_string(drops - told_kernel_drops_)},
                       {"total", std::to_string(drops)}});
         told_kernel_drops_ = drops;

@@ -31,6 +31,7 @@ namespace earshot::capture {
 struct AddStream {
     StreamSetup setup;
     io::UdpPair sockets;
+    std::int64_t opened_ns = 0;  // what came before is not this stream's
 };
 struct UpdateStream {
     StreamKey key;

@@ -9,6 +9,8 @@
 #include "base/bytes.h"
 #include "base/net_address.h"
 #include "base/uuid.h"
+#include "capture/limits.h"
+#include "capture/reader_kind.h"
 #include "journal/record.h"
 
 namespace earshot::capture {
@@ -20,7 +22,9 @@ struct CaptureOptions {
     std::uint16_t last_port = 19999;
     std::size_t max_port_pairs = 65'536 / 2;  // what there are descriptors for
     int receive_buffer_bytes = 0;             // SO_RCVBUF of RTP sockets; 0: the system's default
-    std::string cname;                        // RTCP SDES CNAME of this server, e.g. earshot@host
+    ReaderKind reader = ReaderKind::Sockets;
+    std::size_t ring_bytes = kRingBytes;  // of the packet rings of all workers
+    std::string cname;                    // RTCP SDES CNAME of this server, e.g. earshot@host
     std::chrono::milliseconds paced_drain{200};
     std::chrono::milliseconds bursty_drain{20};
     std::chrono::milliseconds rtcp_drain{1000};

@@ -38,7 +38,9 @@ base::Result<Ports, base::Reason> CaptureWorker::open_stream(const StreamSetup& 
     auto pair = ports_.take(now, setup.ipv6);
     if (!pair) return pair.error();
     const Ports ports{.rtp = pair->rtp.local_address(), .rtcp = pair->rtcp.local_address()};
-    if (!push_quietly(AddStream{.setup = setup, .sockets = std::move(*pair)})) {
+    if (!push_quietly(AddStream{.setup = setup,
+                                .sockets = std::move(*pair),
+                                .opened_ns = base::to_ns(clock_.now().wall)})) {
         ports_.release(ports.rtp.port, now);
         return base::Reason{.code = "overloaded",
                             .text = "The media thread does not keep up with its commands."};
@@ -100,6 +102,10 @@ CaptureWorker::Load CaptureWorker::load() const {
     return {.open_streams = links_.open_streams.load(),
             .queued_commands = links_.commands.size(),
             .dropped_notifications = links_.dropped_notifications.load() + notices_.lost()};
+}
+
+io::ReaderCounters CaptureWorker::reader_counters() const {
+    return reader_ ? reader_->counters() : io::ReaderCounters{};
 }
 
 }  // namespace earshot::capture

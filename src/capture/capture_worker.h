@@ -102,6 +102,7 @@ public:
         std::uint64_t dropped_notifications = 0;
     };
     Load load() const;
+    io::ReaderCounters reader_counters() const;  // after start()
 
 private:
     bool push(Command command);

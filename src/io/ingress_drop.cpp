@@ -263,9 +263,10 @@ base::Reason refused(int code) {
                        : code == EOPNOTSUPP || code == EINVAL || code == EPROTONOSUPPORT
                            ? " (it takes nf_tables of Linux 5.12)"
                            : "";
-    return {"ingress_rule",
-            fmt::format("The nftables rule that keeps media from the kernel's UDP was refused: {}{}.",
-                        std::generic_category().message(code), hint)};
+    return {
+        "ingress_rule",
+        fmt::format("The nftables rule that keeps media from the kernel's UDP was refused: {}{}.",
+                    std::generic_category().message(code), hint)};
 }
 
 }  // namespace

@@ -88,8 +88,7 @@ bool PacketRing::peek(std::uint32_t ahead, Packet& packet) const {
     if (ahead >= slots_) return false;
     std::uint8_t* start = slot(ahead);
     auto* header = reinterpret_cast<tpacket2_hdr*>(start);
-    const std::uint32_t status =
-        std::atomic_ref(header->tp_status).load(std::memory_order_acquire);
+    const std::uint32_t status = std::atomic_ref(header->tp_status).load(std::memory_order_acquire);
     if ((status & TP_STATUS_USER) == 0) return false;
     packet.bytes = {start + header->tp_net, header->tp_snaplen};
     packet.arrival_ns = std::int64_t{header->tp_sec} * 1'000'000'000 + header->tp_nsec;

@@ -61,8 +61,7 @@ base::Result<IpPart> parse_ipv6(std::span<std::uint8_t> packet) {
 base::NetAddress address(base::ByteView ip, std::uint16_t port) {
     base::NetAddress address;
     if (ip.size() == 4) address.ip[10] = address.ip[11] = 0xff;
-    std::copy(ip.begin(), ip.end(),
-              address.ip.end() - static_cast<std::ptrdiff_t>(ip.size()));
+    std::copy(ip.begin(), ip.end(), address.ip.end() - static_cast<std::ptrdiff_t>(ip.size()));
     address.port = port;
     return address;
 }

@@ -9,9 +9,9 @@ namespace {
 
 // As they came from a network card: an IPv4 packet of 4 bytes with checksums, and its IPv6 sister.
 std::vector<std::uint8_t> ipv4_packet() {
-    return {0x45, 0x00, 0x00, 0x20, 0x12, 0x34, 0x40, 0x00, 0x40, 0x11, 0xa4, 0x92, 192,
-            0,    2,    1,    192,  0,    2,    7,    0x10, 0x68, 0x4e, 0x20, 0x00, 0x0c,
-            0,    0,    'r',  't',  'p',  '!'};
+    return {0x45, 0x00, 0x00, 0x20, 0x12, 0x34, 0x40, 0x00, 0x40, 0x11, 0xa4,
+            0x92, 192,  0,    2,    1,    192,  0,    2,    7,    0x10, 0x68,
+            0x4e, 0x20, 0x00, 0x0c, 0,    0,    'r',  't',  'p',  '!'};
 }
 std::vector<std::uint8_t> ipv6_packet() {
     std::vector<std::uint8_t> packet = {0x60, 0, 0, 0, 0, 12, 17, 64};
@@ -45,8 +45,8 @@ void sign(std::vector<std::uint8_t>& packet) {
     }
     put(packet, udp + 6, 0);
     const auto length = static_cast<std::uint32_t>(packet[udp + 4] << 8 | packet[udp + 5]);
-    const std::uint32_t pseudo = is_v4 ? sum(packet, 12, 20, 17 + length)
-                                       : sum(packet, 8, 40, 17 + length);
+    const std::uint32_t pseudo =
+        is_v4 ? sum(packet, 12, 20, 17 + length) : sum(packet, 8, 40, 17 + length);
     put(packet, udp + 6, static_cast<std::uint16_t>(~sum(packet, udp, udp + length, pseudo)));
 }
 

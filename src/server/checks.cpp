@@ -4,10 +4,38 @@
 
 namespace earshot::server {
 
+namespace {
+
+using State = api::Check::State;
+
+void add_media_checks(const CheckInput& input, std::vector<api::Check>& checks) {
+    const capture::ReaderState& reader = input.reader;
+    std::string text = fmt::format("Media is read by {}.", capture::to_string(reader.kind));
+    if (!reader.fallback.empty()) text += " " + reader.fallback + ".";
+    if (reader.kind == capture::ReaderKind::PacketRing)
+        text += fmt::format(
+            " {} packets to its ports were damaged, {} were no call's; the sockets never saw them.",
+            reader.counters.ring_invalid, reader.counters.ring_unclaimed);
+    checks.push_back({.name = "media_reader",
+                      .state = reader.fallback.empty() ? State::Ok : State::Warning,
+                      .text = std::move(text)});
+    const io::KernelCounters& kernel = input.kernel_drops;
+    const std::uint64_t ring = reader.counters.ring_drops;
+    checks.push_back(
+        {.name = "kernel_drops",
+         .state = kernel.any() || ring > 0 ? State::Warning : State::Ok,
+         .text = fmt::format(
+             "Since the start the kernel dropped {} UDP packets of this host at full socket "
+             "buffers (RcvbufErrors), {} for want of UDP memory (MemErrors), {} packets at full "
+             "backlogs of its CPUs (softnet_stat), {} at full packet rings.",
+             kernel.full_buffers, kernel.no_memory, kernel.full_backlogs, ring)});
+}
+
+}  // namespace
+
 std::vector<api::Check> make_checks(const CheckInput& input) {
     const ServerConfig& config = input.config;
     const Load& now = input.load;
-    using State = api::Check::State;
     std::vector<api::Check> checks;
     const auto room = check_room(config, now);
     checks.push_back(
@@ -53,6 +81,7 @@ std::vector<api::Check> make_checks(const CheckInput& input) {
                                    : State::Ok,
                       .text = fmt::format("{} of {} port pairs are in use.",
                                           now.capture.port_pairs_in_use, now.capture.port_pairs)});
+    add_media_checks(input, checks);
     checks.push_back({.name = "archive",
                       .state = input.archive_failures > 0 ? State::Warning : State::Ok,
                       .text = fmt::format(

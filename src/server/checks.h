@@ -6,6 +6,8 @@
 #include <vector>
 
 #include "api/api.h"
+#include "capture/capture_engine.h"
+#include "io/kernel_counters.h"
 #include "server/admission.h"
 #include "server/attempt_ledger.h"
 #include "transport/sip_loop.h"
@@ -21,7 +23,9 @@ struct CheckInput {
     std::uint64_t lost_records = 0;      // signalling records that found the capture queue full
     std::uint64_t dropped_messages = 0;  // bytes that were no SIP
     AttemptLedger::Counters attempts{};
-    const std::string& reload_fault;  // what a reload could not do; empty: nothing
+    capture::ReaderState reader{};
+    io::KernelCounters kernel_drops{};  // since the start
+    const std::string& reload_fault;    // what a reload could not do; empty: nothing
 };
 std::vector<api::Check> make_checks(const CheckInput& input);
 

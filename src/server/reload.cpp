@@ -17,6 +17,7 @@ std::string keep_until_restart(ServerConfig& next, const ServerConfig& running) 
     keep("http.listen", next.http_listen, running.http_listen);
     keep("media.ports", next.media_ports, running.media_ports);
     keep("media.workers", next.media_workers, running.media_workers);
+    keep("media.reader", next.media_reader, running.media_reader);
     keep("media.keep_alive_s", next.keep_alive, running.keep_alive);
     keep("storage.data", next.data, running.data);
     keep("storage.encrypt", next.encrypt, running.encrypt);

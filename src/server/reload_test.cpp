@@ -18,6 +18,7 @@ const std::pair<const char*, Change> kKept[] = {
     {"http.listen", [](ServerConfig& c) { c.http_listen.port = 8081; }},
     {"media.ports", [](ServerConfig& c) { c.media_ports.high = 11'000; }},
     {"media.workers", [](ServerConfig& c) { c.media_workers = 3; }},
+    {"media.reader", [](ServerConfig& c) { c.media_reader = capture::ReaderKind::IoUring; }},
     {"media.keep_alive_s", [](ServerConfig& c) { c.keep_alive = std::chrono::seconds{1}; }},
     {"storage.data", [](ServerConfig& c) { c.data = "/elsewhere"; }},
     {"storage.encrypt", [](ServerConfig& c) { c.encrypt = false; }},

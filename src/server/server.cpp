@@ -143,7 +143,7 @@ public:
         if (auto reason = open_sockets()) return reason;
         if (auto reason = open_catalogue()) return reason;
         if (auto reason = start_storage()) return reason;
-        start_signalling();
+        if (auto reason = start_signalling()) return reason;
         return start_http();
     }
 
@@ -241,6 +241,7 @@ private:
     }
 
     std::optional<Reason> start_storage() {
+        if (auto reason = check_media_ports()) return reason;
         for (std::size_t worker = 0; worker < workers(); ++worker)
             if (auto reason = probe_journal(path("journal") + "/" + std::to_string(worker)))
                 return reason;
@@ -252,6 +253,7 @@ private:
                                                .first_port = config_.media_ports.low,
                                                .last_port = config_.media_ports.high,
                                                .max_port_pairs = max_port_pairs_,
+                                               .reader = config_.media_reader,
                                                .cname = "earshot@" + random_.token(6),
                                                .keep_alive = config_.keep_alive,
                                                .commit_interval = config_.commit_interval},
@@ -274,6 +276,18 @@ private:
         return std::nullopt;
     }
 
+    // The rule of a packet ring keeps all UDP to the media ports from the sockets.
+    std::optional<Reason> check_media_ports() {
+        if (config_.media_reader != capture::ReaderKind::PacketRing) return std::nullopt;
+        for (const base::NetAddress& listen : config_.sip_listen)
+            if (listen.port >= config_.media_ports.low && listen.port <= config_.media_ports.high)
+                return Reason{"media_ports_in_use",
+                              fmt::format("With the packet ring SIP cannot listen at {}, among the "
+                                          "ports of media.ports.",
+                                          base::to_string(listen))};
+        return std::nullopt;
+    }
+
     // Better no start than calls that are taken and lost.
     std::optional<Reason> probe_journal(const std::string& directory) {
         const std::string probe = directory + "/probe";
@@ -288,7 +302,7 @@ private:
         return std::nullopt;
     }
 
-    void start_signalling() {
+    std::optional<Reason> start_signalling() {
         hook_.emplace();
         signalling_ = std::make_unique<Signalling>(
             config_, Signalling::Dependencies{.loop = *loop_,
@@ -302,8 +316,12 @@ private:
                                               .view = view_,
                                               .data = *lock_,
                                               .on_live_changed = [this] { publish("live", {}); }});
-        capture_->start([this] { signalling_->wake(); });
+        if (auto reason = capture_->start([this] { signalling_->wake(); })) return reason;
+        const capture::ReaderState reader = capture_->reader_state();
+        if (!reader.fallback.empty())
+            log_.warning("media is read by sockets", {{"reason", reader.fallback}});
         archiver_->start();
+        return std::nullopt;
     }
 
     std::optional<Reason> start_http() {

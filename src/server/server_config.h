@@ -11,6 +11,7 @@
 
 #include "base/log.h"
 #include "base/net_address.h"
+#include "capture/reader_kind.h"
 #include "catalog/catalog.h"
 #include "policy/rule.h"
 #include "sip/digest.h"
@@ -19,6 +20,9 @@
 #include "siprec/metadata_drop.h"
 
 namespace earshot::server {
+
+using capture::parse_reader_kind;
+using capture::ReaderKind;  // how media is read
 
 struct PortRange {
     std::uint16_t low = 10000;
@@ -63,7 +67,8 @@ struct ServerConfig {
     std::vector<base::NetAddress> advertised;
     base::NetAddress http_listen;
     PortRange media_ports;
-    std::size_t media_workers = 0;           // capture threads; 0: one for each core
+    std::size_t media_workers = 0;  // capture threads; 0: one for each core
+    ReaderKind media_reader = ReaderKind::Sockets;
     std::chrono::seconds probe_silent{900};  // without media the client is asked; 0: never
     std::chrono::seconds keep_alive{15};     // of idle RTP flows (RFC 6263); 0: none
     std::filesystem::path data = "./earshot-data";

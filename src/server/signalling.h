@@ -19,6 +19,7 @@
 #include "catalog/catalog.h"
 #include "io/clock.h"
 #include "io/data_directory_lock.h"
+#include "io/kernel_counters.h"
 #include "journal/journal.h"
 #include "server/admission.h"
 #include "server/archiver.h"
@@ -242,6 +243,7 @@ private:
     std::uint64_t last_token_ = 0;
     std::uint64_t dropped_messages_ = 0;
     std::uint64_t journal_refusals_ = 0;
+    const io::KernelCounters kernel_at_start_ = io::read_kernel_counters();
     std::atomic<bool> wake_is_posted_{false};
     std::mutex row_answers_mutex_;
     std::vector<RowAnswer> row_answers_;  // from the catalogue's thread

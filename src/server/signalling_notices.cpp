@@ -124,6 +124,8 @@ void Signalling::every_second() {
                                     .lost_records = journal_refusals_,
                                     .dropped_messages = dropped_messages_,
                                     .attempts = attempts_.counters(),
+                                    .reader = d_.capture.reader_state(),
+                                    .kernel_drops = io::read_kernel_counters() - kernel_at_start_,
                                     .reload_fault = reload_fault_}));
     write_attempts();
     probe_silent_calls();

@@ -28,7 +28,8 @@ std::string run(const std::string& command) {
     const std::unique_ptr<FILE, int (*)(FILE*)> pipe(::popen((command + " 2>&1").c_str(), "r"),
                                                      &::pclose);
     std::array<char, 4096> part{};
-    while (pipe && std::fgets(part.data(), part.size(), pipe.get()) != nullptr) output += part.data();
+    while (pipe && std::fgets(part.data(), part.size(), pipe.get()) != nullptr)
+        output += part.data();
     return output;
 }
 bool has_nft() { return !run("command -v nft").empty(); }
@@ -54,8 +55,7 @@ public:
 class PacketRingTest : public testing::Test {
 protected:
     void SetUp() override {
-        if (!test::has_own_network())
-            GTEST_SKIP() << "A network namespace of its own takes root.";
+        if (!test::has_own_network()) GTEST_SKIP() << "A network namespace of its own takes root.";
         auto found = find_media_traffic({host});
         ASSERT_TRUE(found);
         traffic = *found;
@@ -101,8 +101,18 @@ protected:
     void send_raw(std::uint16_t checksum_error) {
         Bytes packet = {0x45, 0, 0, 32, 0, 1, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1};
         const std::uint16_t port = flow->sockets.rtp.local_address().port;
-        const Bytes udp = {0x10, 0x68, static_cast<std::uint8_t>(port >> 8),
-                           static_cast<std::uint8_t>(port), 0, 12, 0, 0, 'a', 'b', 'c', 'd'};
+        const Bytes udp = {0x10,
+                           0x68,
+                           static_cast<std::uint8_t>(port >> 8),
+                           static_cast<std::uint8_t>(port),
+                           0,
+                           12,
+                           0,
+                           0,
+                           'a',
+                           'b',
+                           'c',
+                           'd'};
         packet.insert(packet.end(), udp.begin(), udp.end());
         std::uint32_t sum = 17 + 12;
         for (std::size_t i = 12; i < packet.size(); i += 2)
