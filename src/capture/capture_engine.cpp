@@ -52,7 +52,6 @@ CaptureEngine::CaptureEngine(const EngineOptions& options, io::FileSystem& files
     : clock_(clock),
       options_(options.capture),
       workers_(std::clamp<std::size_t>(options.workers, 1, kMaxWorkers)) {
-    reader_ = options_.reader;
     const bool has_rings = options_.reader == ReaderKind::PacketRing;
     if (has_rings) workers_ = std::min(workers_, most_rings(options_));
     for (std::size_t share = 0; share < (has_rings ? workers_ : 1); ++share)
@@ -98,25 +97,27 @@ std::vector<CaptureEngine::Found> CaptureEngine::take_found() {
     return found;
 }
 
-std::optional<base::Reason> CaptureEngine::start(const std::function<void()>& wake) {
+std::optional<base::Reason> CaptureEngine::open_media() {
     auto readers = open_readers(options_, workers_);
     if (!readers) return readers.error();
-    reader_ = readers->kind;
-    fallback_ = std::move(readers->fallback);
-    drop_ = std::move(readers->drop);
+    readers_ = *std::move(readers);
+    return std::nullopt;
+}
+
+void CaptureEngine::start(const std::function<void()>& wake) {
+    readers_.of.resize(workers_);
     for (std::size_t number = 0; number < shares_.size(); ++number) {
         const auto& share = shares_[number];
         share->notices.set_wake(wake);
         if (share->worker)
             share->worker->start(wake, fmt::format("capture-{}", number),
-                                 std::move(readers->of[number]));
+                                 std::move(readers_.of[number]));
         share->committer =
             std::jthread([&journal = *share->journal, number, this](const std::stop_token& stop) {
                 io::set_thread_name(fmt::format("committer-{}", number).c_str());
                 journal.committer().run(stop, [this] { return clock_.now(); });
             });
     }
-    return std::nullopt;
 }
 
 void CaptureEngine::stop() {
@@ -195,7 +196,7 @@ CaptureLoad CaptureEngine::load(base::TimePoint now) const {
 }
 
 ReaderState CaptureEngine::reader_state() const {
-    ReaderState state{.kind = reader_, .fallback = fallback_, .counters = {}};
+    ReaderState state{.kind = readers_.kind, .fallback = readers_.fallback, .counters = {}};
     for (const auto& share : shares_) {
         if (!share->worker) continue;
         const io::ReaderCounters one = share->worker->reader_counters();

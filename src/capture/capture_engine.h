@@ -70,9 +70,11 @@ public:
     };
     std::vector<Found> take_found();
 
-    // `wake` as CaptureWorker::start(); on any of the threads. A reason, and nothing has begun: the
-    // media cannot be read in the way that was asked for (open_readers()).
-    std::optional<base::Reason> start(const std::function<void()>& wake);
+    // Makes ready how media is read; before start(), which else reads sockets. A reason: it cannot
+    // be read in the way that was asked for (open_readers()).
+    std::optional<base::Reason> open_media();
+    // `wake` as CaptureWorker::start(); on any of the threads.
+    void start(const std::function<void()>& wake);
     // Ends the workers, then the committers, when all is durable. What was sealed can still be
     // polled.
     void stop();
@@ -104,9 +106,7 @@ private:
     base::SystemRandom port_random_;
     std::size_t workers_;
     std::deque<MediaPorts> ports_;  // of all workers, or one each
-    ReaderKind reader_ = ReaderKind::Sockets;
-    std::string fallback_;
-    std::optional<io::IngressDrop> drop_;
+    MediaReaders readers_;          // the readers themselves are the workers' from start() on
     std::vector<std::unique_ptr<Share>> shares_;  // the workers first
     std::size_t next_poll_ = 0;
 };

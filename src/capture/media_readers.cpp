@@ -94,8 +94,7 @@ base::Result<MediaReaders, base::Reason> open_readers(const CaptureOptions& opti
             readers.of.push_back(std::move(*reader));
         }
     }
-    while (readers.of.size() < workers)
-        readers.of.push_back(std::make_unique<io::DrainReader>());
+    while (readers.of.size() < workers) readers.of.push_back(std::make_unique<io::DrainReader>());
     return readers;
 }
 

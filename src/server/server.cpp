@@ -143,7 +143,7 @@ public:
         if (auto reason = open_sockets()) return reason;
         if (auto reason = open_catalogue()) return reason;
         if (auto reason = start_storage()) return reason;
-        if (auto reason = start_signalling()) return reason;
+        start_signalling();
         return start_http();
     }
 
@@ -263,6 +263,9 @@ private:
                                    .keys = keys_.get(),
                                    .encrypt = config_.encrypt},
             files_, clock_, log_);
+        if (auto reason = capture_->open_media()) return reason;
+        if (const std::string why = capture_->reader_state().fallback; !why.empty())
+            log_.warning("media is read by sockets", {{"reason", why}});
         archiver_ = std::make_unique<Archiver>(Archiver::Dependencies{
             .files = files_,
             .objects = *objects_,
@@ -302,7 +305,7 @@ private:
         return std::nullopt;
     }
 
-    std::optional<Reason> start_signalling() {
+    void start_signalling() {
         hook_.emplace();
         signalling_ = std::make_unique<Signalling>(
             config_, Signalling::Dependencies{.loop = *loop_,
@@ -316,12 +319,8 @@ private:
                                               .view = view_,
                                               .data = *lock_,
                                               .on_live_changed = [this] { publish("live", {}); }});
-        if (auto reason = capture_->start([this] { signalling_->wake(); })) return reason;
-        const capture::ReaderState reader = capture_->reader_state();
-        if (!reader.fallback.empty())
-            log_.warning("media is read by sockets", {{"reason", reader.fallback}});
+        capture_->start([this] { signalling_->wake(); });
         archiver_->start();
-        return std::nullopt;
     }
 
     std::optional<Reason> start_http() {
