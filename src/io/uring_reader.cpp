@@ -22,6 +22,8 @@ constexpr unsigned kCompletions = 4096;
 // Of the kernel at a time, for what came in one drain period to the flows of one phase. Too few
 // only cost a receive that is armed once more.
 constexpr unsigned kBuffers = 2048;
+// Rings for paced media; each is some memory and a descriptor.
+constexpr std::uint32_t kMaxPhases = 16;
 constexpr int kBufferGroup = 0;
 constexpr std::uint64_t kNoPlace = ~std::uint64_t{0};
 // A flood must not hold the thread for ever; the next tick goes on.
@@ -125,7 +127,7 @@ base::Result<std::unique_ptr<UringReader>, base::Reason> UringReader::create(
     std::uint32_t paced_ticks) {
     std::unique_ptr<UringReader> reader(new UringReader);
     reader->storage_.resize(kBuffers * kStride);  // zeroed: pages are touched
-    for (std::uint32_t i = 0; i < paced_ticks + 1; ++i) {
+    for (std::uint32_t i = 0; i < std::min(paced_ticks, kMaxPhases) + 1; ++i) {
         auto ring = std::make_unique<Ring>();
         if (auto failed = ring->open(reader->storage_)) return *failed;
         reader->rings_.push_back(std::move(ring));

@@ -9,6 +9,8 @@
 #include "base/text.h"
 #include "capture/capture_worker.h"
 #include "capture/media_ports.h"
+#include "capture/media_readers.h"
+#include "integration/own_network.h"
 #include "io/faulty_file.h"
 #include "io/udp_socket.h"
 #include "journal/committer.h"
@@ -22,14 +24,14 @@ namespace {
 using base::Bytes;
 using std::chrono::milliseconds;
 
-constexpr std::uint16_t kFirstPort = 38000;
+constexpr std::uint16_t kFirstPort = 28000;
 
 struct Stored {
     journal::RecordHeader header;
     Bytes payload;
 };
 
-class CaptureTest : public testing::Test {
+class CaptureTest : public testing::TestWithParam<ReaderKind> {
 protected:
     CaptureTest() {
         options.bind_host = *base::parse_net_address("127.0.0.1:0");
@@ -42,6 +44,12 @@ protected:
         recording = base::make_uuid_v7(clock.now().wall, random);
     }
     ~CaptureTest() override { stop(); }
+    void SetUp() override {
+        options.reader = GetParam();
+        options.ring_bytes = std::size_t{4} << 20;
+        if (options.reader == ReaderKind::PacketRing && !test::has_own_network())
+            GTEST_SKIP() << "A network namespace of its own takes root.";
+    }
 
     void start() {
         journal.emplace(files, journal::Options{.directories = {"journal"}, .run_id = 7},
@@ -51,7 +59,11 @@ protected:
         });
         media_ports.emplace(options, random);
         worker.emplace(options, *media_ports, journal->writer(), notices, clock, random, log);
-        worker->start({});
+        auto opened = open_readers(options, 1);
+        ASSERT_TRUE(opened) << opened.error().text;
+        ASSERT_EQ(opened->kind, options.reader) << opened->fallback;
+        readers = *std::move(opened);
+        worker->start({}, "capture", std::move(readers.of[0]));
     }
     void stop() {
         if (worker) worker->stop();
@@ -151,6 +163,7 @@ protected:
     JournalNotices notices;
     std::optional<journal::Journal> journal;
     std::optional<std::jthread> committer;
+    MediaReaders readers;
     std::optional<MediaPorts> media_ports;
     std::optional<CaptureWorker> worker;
     base::Uuid recording;
@@ -164,7 +177,7 @@ protected:
     int rejections = 0;
 };
 
-TEST_F(CaptureTest, StoresEveryPacketByteForByte) {
+TEST_P(CaptureTest, StoresEveryPacketByteForByte) {
     start();
     const auto a = worker->open_stream(setup(0));
     const auto b = worker->open_stream(setup(1));
@@ -188,7 +201,7 @@ TEST_F(CaptureTest, StoresEveryPacketByteForByte) {
               std::string::npos);
 }
 
-TEST_F(CaptureTest, KeepsPacketsThatArriveBeforeTheFirstAndAfterTheLastDrain) {
+TEST_P(CaptureTest, KeepsPacketsThatArriveBeforeTheFirstAndAfterTheLastDrain) {
     options.paced_drain = std::chrono::hours(1);
     start();
     const auto ports = worker->open_stream(setup(0));
@@ -200,7 +213,7 @@ TEST_F(CaptureTest, KeepsPacketsThatArriveBeforeTheFirstAndAfterTheLastDrain) {
     expect_stored(0, 1, 1, 50);
 }
 
-TEST_F(CaptureTest, StampsPacketsWithTheKernelsTimeOfArrival) {
+TEST_P(CaptureTest, StampsPacketsWithTheKernelsTimeOfArrival) {
     start();
     const auto ports = worker->open_stream(setup(0));
     ASSERT_TRUE(ports);
@@ -217,7 +230,7 @@ TEST_F(CaptureTest, StampsPacketsWithTheKernelsTimeOfArrival) {
     }
 }
 
-TEST_F(CaptureTest, StoresNothingWhilePausedAndEverythingAround) {
+TEST_P(CaptureTest, StoresNothingWhilePausedAndEverythingAround) {
     start();
     const auto ports = worker->open_stream(setup(0));
     ASSERT_TRUE(ports);
@@ -251,7 +264,7 @@ TEST_F(CaptureTest, StoresNothingWhilePausedAndEverythingAround) {
     }
 }
 
-TEST_F(CaptureTest, KeepsTheOrderOfRecordsAndTellsWhenTheyAreDurable) {
+TEST_P(CaptureTest, KeepsTheOrderOfRecordsAndTellsWhenTheyAreDurable) {
     start();
     for (std::uint8_t i = 0; i < 100; ++i) {
         ASSERT_TRUE(worker->append({.type = journal::RecordType::SipMessage,
@@ -269,7 +282,7 @@ TEST_F(CaptureTest, KeepsTheOrderOfRecordsAndTellsWhenTheyAreDurable) {
     for (std::uint8_t i = 0; i < 100; ++i) EXPECT_EQ(messages[i].payload, Bytes(2000, i));
 }
 
-TEST_F(CaptureTest, SealsWhatIsStillOpenWhenItStops) {
+TEST_P(CaptureTest, SealsWhatIsStillOpenWhenItStops) {
     start();
     const auto ports = worker->open_stream(setup(0));
     ASSERT_TRUE(ports);
@@ -279,7 +292,7 @@ TEST_F(CaptureTest, SealsWhatIsStillOpenWhenItStops) {
     expect_stored(0, 1, 1, 30);
 }
 
-TEST_F(CaptureTest, LeavesTheStreamsOfOtherRecordingsOpen) {
+TEST_P(CaptureTest, LeavesTheStreamsOfOtherRecordingsOpen) {
     start();
     StreamSetup other = setup(0);
     other.key.recording = base::make_uuid_v7(clock.now().wall, random);
@@ -295,7 +308,7 @@ TEST_F(CaptureTest, LeavesTheStreamsOfOtherRecordingsOpen) {
     expect_stored(0, 5, 1, 10);
 }
 
-TEST_F(CaptureTest, DropsStrangersAndSaysSo) {
+TEST_P(CaptureTest, DropsStrangersAndSaysSo) {
     start();
     StreamSetup guarded = setup(0);
     guarded.signalling_peer = *base::parse_net_address("127.0.0.2:5060");
@@ -311,7 +324,7 @@ TEST_F(CaptureTest, DropsStrangersAndSaysSo) {
               std::string::npos);
 }
 
-TEST_F(CaptureTest, SendsReceiverReportsFromTheRtcpPort) {
+TEST_P(CaptureTest, SendsReceiverReportsFromTheRtcpPort) {
     start();
     const auto ports = worker->open_stream(setup(0));
     ASSERT_TRUE(ports);
@@ -330,7 +343,7 @@ TEST_F(CaptureTest, SendsReceiverReportsFromTheRtcpPort) {
     EXPECT_EQ(newest_stats->streams[0].counters.packets, 10U);
 }
 
-TEST_F(CaptureTest, Q35_ProbesAPeerThatWaitsForMediaAndStopsWhenItSends) {
+TEST_P(CaptureTest, Q35_ProbesAPeerThatWaitsForMediaAndStopsWhenItSends) {
     start();
     StreamSetup waiting = setup(0);
     waiting.probe = true;
@@ -351,7 +364,7 @@ TEST_F(CaptureTest, Q35_ProbesAPeerThatWaitsForMediaAndStopsWhenItSends) {
     EXPECT_NE(events(0).find(R"("type":"media_probed")"), std::string::npos) << events(0);
 }
 
-TEST_F(CaptureTest, P68_P111_KeepsTheBindingOfAnIdleFlowOpen) {
+TEST_P(CaptureTest, P68_P111_KeepsTheBindingOfAnIdleFlowOpen) {
     options.keep_alive = milliseconds(100);
     start();
     StreamSetup idle = setup(0);
@@ -369,7 +382,7 @@ TEST_F(CaptureTest, P68_P111_KeepsTheBindingOfAnIdleFlowOpen) {
     }
 }
 
-TEST_F(CaptureTest, Q34_LatePacketsOfACallNeverReachTheNextOne) {
+TEST_P(CaptureTest, Q34_LatePacketsOfACallNeverReachTheNextOne) {
     options.last_port = kFirstPort + 3;  // two pairs: the freed one would be taken at once
     start();
     const auto first = worker->open_stream(setup(0));
@@ -386,7 +399,7 @@ TEST_F(CaptureTest, Q34_LatePacketsOfACallNeverReachTheNextOne) {
     expect_stored(1, 10, 1, 5);
 }
 
-TEST_F(CaptureTest, RestsFreedPortsAndSaysWhenThereAreNone) {
+TEST_P(CaptureTest, RestsFreedPortsAndSaysWhenThereAreNone) {
     options.last_port = kFirstPort + 1;
     start();
     ASSERT_TRUE(worker->open_stream(setup(0)));
@@ -399,7 +412,7 @@ TEST_F(CaptureTest, RestsFreedPortsAndSaysWhenThereAreNone) {
     EXPECT_EQ(media_ports->counters(clock.now().steady).in_use, 0U);
 }
 
-TEST_F(CaptureTest, PassesOverPortsThatOthersHold) {
+TEST_P(CaptureTest, PassesOverPortsThatOthersHold) {
     options.last_port = kFirstPort + 3;
     auto held = options.bind_host;
     held.port = kFirstPort + 1;  // the RTCP port of the first pair
@@ -412,7 +425,7 @@ TEST_F(CaptureTest, PassesOverPortsThatOthersHold) {
     EXPECT_FALSE(worker->open_stream(setup(1)));
 }
 
-TEST_F(CaptureTest, TellsAGapWhenTheJournalHadNoRoom) {
+TEST_P(CaptureTest, TellsAGapWhenTheJournalHadNoRoom) {
     files.fail_below("journal", ENOSPC);
     start();
     const auto ports = worker->open_stream(setup(0));
@@ -436,7 +449,7 @@ TEST_F(CaptureTest, TellsAGapWhenTheJournalHadNoRoom) {
     EXPECT_NE(events(0).find(R"("type":"storage_gap","stream":0,"packets":50)"), std::string::npos);
 }
 
-TEST_F(CaptureTest, KeepsPortsReadyAndForgetsWhatCameBeforeTheyWereTaken) {
+TEST_P(CaptureTest, KeepsPortsReadyAndForgetsWhatCameBeforeTheyWereTaken) {
     MediaPorts ports(options, random);
     const auto now = clock.now().steady;
     ports.refill(now);
@@ -447,12 +460,14 @@ TEST_F(CaptureTest, KeepsPortsReadyAndForgetsWhatCameBeforeTheyWereTaken) {
         address.port = port;
         static_cast<void>(sender->send(Bytes{1}, address));
     }
+    test::wait_for_arrival();
     io::DatagramBatch batch(2, 100);
     for (int i = 0; i < 62; ++i) {
         auto pair = ports.take(now);
         ASSERT_TRUE(pair);
         EXPECT_EQ(pair->rtp.receive(batch) + pair->rtcp.receive(batch), 0U);
         ASSERT_TRUE(sender->send(Bytes{2}, pair->rtp.local_address()));
+        test::wait_for_arrival();
         EXPECT_EQ(pair->rtp.receive(batch), 1U);
         const std::uint16_t port = pair->rtp.local_address().port;
         pair = base::Reason{};
@@ -461,7 +476,7 @@ TEST_F(CaptureTest, KeepsPortsReadyAndForgetsWhatCameBeforeTheyWereTaken) {
     EXPECT_EQ(ports.counters(now).in_use, 0U);
 }
 
-TEST_F(CaptureTest, OpensPortsOnTheSpotWhenABurstHasUsedUpThoseThatWereReady) {
+TEST_P(CaptureTest, OpensPortsOnTheSpotWhenABurstHasUsedUpThoseThatWereReady) {
     MediaPorts ports(options, random);
     const auto now = clock.now().steady;
     ports.refill(now);
@@ -477,6 +492,11 @@ TEST_F(CaptureTest, OpensPortsOnTheSpotWhenABurstHasUsedUpThoseThatWereReady) {
     ports.refill(now);
     EXPECT_EQ(ports.counters(now).ready, 62U);
 }
+
+INSTANTIATE_TEST_SUITE_P(Readers, CaptureTest,
+                         testing::Values(ReaderKind::Sockets, ReaderKind::IoUring,
+                                         ReaderKind::PacketRing),
+                         [](const auto& each) { return std::string(to_string(each.param)); });
 
 // A stranger's flood before a call takes the port is not that call's loss.
 TEST(UdpSocket, WhatOverflowedBeforeADiscardIsNoDrop) {

@@ -89,6 +89,7 @@ base::Result<Made, base::Reason> make_packet_ring() {
 class MediaReaderTest : public testing::TestWithParam<ReaderCase> {
 protected:
     void SetUp() override {
+        test::stay_on_one_cpu();
         auto made = GetParam().make();
         if (!made) GTEST_SKIP() << made.error().text;
         reader = std::move(made->reader);

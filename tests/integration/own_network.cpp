@@ -41,6 +41,13 @@ bool enter_own_network() {
 
 bool has_own_network() { return is_own(); }
 
+void stay_on_one_cpu() {
+    cpu_set_t one;
+    CPU_ZERO(&one);
+    CPU_SET(::sched_getcpu(), &one);
+    ::sched_setaffinity(0, sizeof one, &one);
+}
+
 void wait_for_arrival() {
     const io::FileDescriptor socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
     sockaddr_in address{};
@@ -68,9 +75,5 @@ void set_loopback_mtu(int bytes) {
 int main(int argc, char** argv) {
     testing::InitGoogleTest(&argc, argv);
     earshot::test::enter_own_network();
-    cpu_set_t one;
-    CPU_ZERO(&one);
-    CPU_SET(::sched_getcpu(), &one);
-    ::sched_setaffinity(0, sizeof one, &one);
     return RUN_ALL_TESTS();
 }

@@ -10,9 +10,10 @@ bool enter_own_network();
 // Whether that was permitted.
 bool has_own_network();
 
-// All that this thread has sent over the loopback so far has arrived when it returns: a packet that
-// is sent last arrives last, on the one CPU that main() keeps the tests on. Without it a busy
-// kernel may deliver later.
+// Keeps this thread where it is; the loopback delivers in order on each CPU.
+void stay_on_one_cpu();
+// All that this thread has sent over the loopback since has arrived when it returns: a packet that
+// is sent last arrives last. Without it a busy kernel may deliver later.
 void wait_for_arrival();
 
 // Of the loopback; IP fragments begin beyond it.

@@ -56,6 +56,7 @@ class PacketRingTest : public testing::Test {
 protected:
     void SetUp() override {
         if (!test::has_own_network()) GTEST_SKIP() << "A network namespace of its own takes root.";
+        test::stay_on_one_cpu();
         auto found = find_media_traffic({host});
         ASSERT_TRUE(found);
         traffic = *found;

@@ -33,8 +33,7 @@ void forbid_io_uring() {
 class ReaderCalls : public testing::TestWithParam<const char*> {
 protected:
     void SetUp() override {
-        if (!test::has_own_network())
-            GTEST_SKIP() << "A network namespace of its own takes root.";
+        if (!test::has_own_network()) GTEST_SKIP() << "A network namespace of its own takes root.";
     }
     bool start(const std::string& reader) {
         return server_.start({}, {"EARSHOT_MEDIA_READER=" + reader});
@@ -87,20 +86,17 @@ class ForbiddenReader : public ReaderCalls {};
 TEST_F(ForbiddenReader, IoUringGivesWayToSockets) {
     ASSERT_TRUE(start_limited("io_uring", forbid_io_uring)) << server_.log();
     EXPECT_NE(server_.log().find("io_uring cannot be used"), std::string::npos) << server_.log();
-    EXPECT_NE(doctor().find("Media is read by sockets. io_uring cannot be used"),
-              std::string::npos)
+    EXPECT_NE(doctor().find("Media is read by sockets. io_uring cannot be used"), std::string::npos)
         << doctor();
     expect_call_is_recorded();
 }
 
 TEST_F(ForbiddenReader, APacketRingThatIsForbiddenEndsTheStartAndSaysWhatIsMissing) {
-    EXPECT_FALSE(start_limited("packet_ring", [] {
-        ASSERT_EQ(::prctl(PR_CAPBSET_DROP, CAP_NET_RAW, 0, 0, 0), 0);
-    }));
+    EXPECT_FALSE(start_limited(
+        "packet_ring", [] { ASSERT_EQ(::prctl(PR_CAPBSET_DROP, CAP_NET_RAW, 0, 0, 0), 0); }));
     EXPECT_NE(server_.log().find("CAP_NET_RAW"), std::string::npos) << server_.log();
-    EXPECT_FALSE(start_limited("packet_ring", [] {
-        ASSERT_EQ(::prctl(PR_CAPBSET_DROP, CAP_NET_ADMIN, 0, 0, 0), 0);
-    }));
+    EXPECT_FALSE(start_limited(
+        "packet_ring", [] { ASSERT_EQ(::prctl(PR_CAPBSET_DROP, CAP_NET_ADMIN, 0, 0, 0), 0); }));
     EXPECT_NE(server_.log().find("CAP_NET_ADMIN"), std::string::npos) << server_.log();
 }
 
