@@ -14,13 +14,17 @@ inline constexpr std::string_view kDataDirectoryGone = "data_directory_gone";
 inline constexpr std::string_view kTooManyCalls = "too_many_calls";
 inline constexpr std::string_view kTooManyUnacknowledged = "too_many_unacknowledged";
 inline constexpr std::string_view kNoMediaPorts = "no_media_ports";
+inline constexpr std::string_view kOverloaded = "overloaded";
+inline constexpr std::string_view kNoMemory = "no_memory";
+inline constexpr std::string_view kStorageSlow = "storage_slow";
 inline constexpr std::string_view kStorageFull = "storage_full";
 inline constexpr std::string_view kStorageError = "storage_error";  // the journal's own (journal/)
 
 inline bool covers(std::string_view code) {
     constexpr std::array kAll{kStopping,     kRedirected,   kDataDirectoryGone,
                               kTooManyCalls, kNoMediaPorts, kTooManyUnacknowledged,
-                              kStorageFull,  kStorageError};
+                              kStorageFull,  kStorageError, kOverloaded,
+                              kNoMemory,     kStorageSlow};
     return std::find(kAll.begin(), kAll.end(), code) != kAll.end();
 }
 

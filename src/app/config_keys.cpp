@@ -240,6 +240,19 @@ constexpr std::array kKeys{
     Key{"media", "reader", Kind::Text, "sockets",
         "how media is read: sockets, io_uring or packet_ring (needs capabilities)",
         [](ServerConfig& c, std::string_view t) { return set_reader(c.media_reader, t); }},
+    Key{"media", "max_busy_percent", Kind::Number, "90",
+        "above this share of a media thread's time new calls get 503; 0: no limit",
+        [](ServerConfig& c, std::string_view t) {
+            return set_number(c.max_busy_percent, t, 0, 100);
+        }},
+    Key{"media", "min_free_memory_mib", Kind::Number, "64",
+        "below this free memory new calls get 503",
+        [](ServerConfig& c, std::string_view t) {
+            std::uint64_t mib = 0;
+            std::string wrong = set_number(mib, t, 0, 1ULL << 40);
+            if (wrong.empty()) c.min_free_memory_bytes = mib << 20;
+            return wrong;
+        }},
     Key{"media", "keep_alive_s", Kind::Number, "15",
         "an RTP flow that is idle for so long gets a packet (RFC 6263); 0: none does",
         [](ServerConfig& c, std::string_view t) { return set_number(c.keep_alive, t, 0, 3600); }},

@@ -17,8 +17,8 @@ TEST(Peak, IsTheLowestAndHighestSampleOfAnyLength) {
         std::vector<std::int16_t> samples(size);
         for (std::int16_t& sample : samples) sample = static_cast<std::int16_t>(random());
         const auto [low, high] = std::minmax_element(samples.begin(), samples.end());
-        EXPECT_EQ(find_peak(samples), (Peak{std::min<std::int16_t>(*low, 0),
-                                            std::max<std::int16_t>(*high, 0)}));
+        EXPECT_EQ(find_peak(samples),
+                  (Peak{std::min<std::int16_t>(*low, 0), std::max<std::int16_t>(*high, 0)}));
     }
     EXPECT_EQ(find_peak(std::vector<std::int16_t>{-32768, 32767}), (Peak{-32768, 32767}));
     EXPECT_EQ(find_peak(std::vector<std::int16_t>{5}), (Peak{0, 5}));

@@ -52,9 +52,11 @@ void CaptureLoop::run(io::MediaReader& reader, const std::function<void()>& wake
             if (std::exchange(commit_soon_, false)) commit();
             push_backlog();
             if (std::exchange(wake_soon_, false) && wake) wake();
-            command = links_.commands.pop_for(next_tick - clock_.now().steady);
+            const base::TimePoint idle_from = clock_.now().steady;
+            command = links_.commands.pop_for(next_tick - idle_from);
             if (!command && links_.commands.is_closed() && links_.commands.size() == 0) break;
             now_ = clock_.now();
+            waited_ += now_.steady - idle_from;
         }
         if (command) on_command(*command);
     }
@@ -471,10 +473,22 @@ void CaptureLoop::push_backlog() {
     }
 }
 
+// How much of its time the thread had work, smoothed over some four seconds: a burst is no
+// overload.
+void CaptureLoop::measure_load() {
+    const std::chrono::nanoseconds elapsed = now_.steady - std::exchange(measured_at_, now_.steady);
+    const std::chrono::nanoseconds idle = std::min(std::exchange(waited_, {}), elapsed);
+    if (elapsed > kStatsInterval * 100 || elapsed.count() <= 0) return;  // the first time
+    const auto busy = static_cast<std::uint32_t>(100 * (elapsed - idle) / elapsed);
+    links_.busy_percent.store((3 * links_.busy_percent.load() + busy + 2) / 4);
+}
+
 void CaptureLoop::tell_stats() {
     next_stats_ = now_.steady + kStatsInterval;
+    measure_load();
     std::uint64_t drops = closed_kernel_drops_ + reader_->counters().ring_drops;
     for (const Seat& seat : seats_) drops += seat.stream->receiver.counters().kernel_drops;
+    links_.kernel_drops.store(drops);
     if (drops > told_kernel_drops_) {
         log_.warning("The kernel dropped media because its buffers were full",
                      {{"packets", std::to_string(drops - told_kernel_drops_)},

@@ -66,6 +66,8 @@ struct CaptureLinks {
     // PauseStream commands that have not been obeyed: they come before the next look at a socket.
     std::atomic<std::size_t> waiting_pauses{0};
     std::atomic<std::uint64_t> dropped_notifications{0};
+    std::atomic<std::uint64_t> kernel_drops{0};  // packets, since the start
+    std::atomic<std::uint32_t> busy_percent{0};  // of the thread's time, of late
 };
 
 class CaptureLoop : private io::MediaReader::Sink {
@@ -149,6 +151,7 @@ private:
 
     void tell(Notification notification, bool vital);
     void push_backlog();
+    void measure_load();
     void tell_stats();
     void commit();
     void shut_down();
@@ -172,6 +175,8 @@ private:
     bool commit_soon_ = false;
     bool wake_soon_ = false;
     bool told_small_buffer_ = false;
+    std::chrono::nanoseconds waited_{};  // for commands, since measured_at_
+    base::TimePoint measured_at_{};
     std::uint64_t told_kernel_drops_ = 0;
     std::uint64_t closed_kernel_drops_ = 0;
 

@@ -101,7 +101,9 @@ std::optional<Notification> CaptureWorker::poll_notification() {
 CaptureWorker::Load CaptureWorker::load() const {
     return {.open_streams = links_.open_streams.load(),
             .queued_commands = links_.commands.size(),
-            .dropped_notifications = links_.dropped_notifications.load() + notices_.lost()};
+            .dropped_notifications = links_.dropped_notifications.load() + notices_.lost(),
+            .kernel_drops = links_.kernel_drops.load(),
+            .busy_percent = links_.busy_percent.load()};
 }
 
 io::ReaderCounters CaptureWorker::reader_counters() const {

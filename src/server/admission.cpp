@@ -81,6 +81,27 @@ std::optional<Refusal> check_room(const ServerConfig& config, const Load& load) 
             fmt::format("The disk of the data directory has {} MiB free; new calls need {} MiB "
                         "(storage.min_free_mib).",
                         *load.journal.free_bytes >> 20, config.min_free_bytes >> 20));
+    // Half of the ring: what runs already must be able to wait for the disk, too.
+    if (load.journal.frames_waiting * 2 > load.journal.frames_allowed)
+        return busy(kRetrySoon, no_room::kStorageSlow,
+                    fmt::format("The disk does not keep up: {} of {} frames of the journal wait "
+                                "for it in memory.",
+                                load.journal.frames_waiting, load.journal.frames_allowed));
+    if (load.free_memory && *load.free_memory < config.min_free_memory_bytes)
+        return busy(kRetrySoon, no_room::kNoMemory,
+                    fmt::format("{} MiB of memory are left; new calls need {} MiB "
+                                "(media.min_free_memory_mib).",
+                                *load.free_memory >> 20, config.min_free_memory_bytes >> 20));
+    if (load.fresh_drops > 0)
+        return busy(kRetrySoon, no_room::kOverloaded,
+                    fmt::format("The kernel dropped {} media packets in the last seconds, as they "
+                                "were not taken in time.",
+                                load.fresh_drops));
+    if (config.max_busy_percent > 0 && load.capture.busy_percent > config.max_busy_percent)
+        return busy(kRetrySoon, no_room::kOverloaded,
+                    fmt::format("A media thread is busy for {} % of its time; above {} % new calls "
+                                "are refused (media.max_busy_percent).",
+                                load.capture.busy_percent, config.max_busy_percent));
     if (load.capture.port_pairs_free < kPortPairsPerCall)
         return busy(
             kRetrySoon, no_room::kNoMediaPorts,

@@ -32,6 +32,8 @@ struct Load {
     std::size_t calls = 0;
     capture::CaptureLoad capture;
     journal::Health journal;
+    std::optional<std::uint64_t> free_memory{};  // bytes; absent: not known
+    std::uint64_t fresh_drops = 0;  // media packets that the kernel dropped in the last seconds
     catalog::Health catalogue;
 };
 

@@ -11,6 +11,7 @@ Load roomy() {
     Load load;
     load.capture.port_pairs = load.capture.port_pairs_free = 5000;
     load.journal.free_bytes = 1ULL << 40;
+    load.journal.frames_allowed = 64;
     return load;
 }
 
@@ -61,6 +62,10 @@ TEST(Admission, EachWantOfRoomIsA503WithItsOwnReason) {
         {"storage_full", [](Load& l) { l.journal.free_bytes = 1; }},
         {"storage_full", [](Load& l) { l.journal.free_bytes = 0; }},  // not a byte left
         {"no_media_ports", [](Load& l) { l.capture.port_pairs_free = 3; }},
+        {"storage_slow", [](Load& l) { l.journal.frames_waiting = 33; }},
+        {"no_memory", [](Load& l) { l.free_memory = (64ULL << 20) - 1; }},
+        {"overloaded", [](Load& l) { l.fresh_drops = 1; }},
+        {"overloaded", [](Load& l) { l.capture.busy_percent = 91; }},
     };
     for (const Case& c : cases) {
         Load load = roomy();
@@ -97,6 +102,9 @@ TEST(Admission, LastCallsAtTheEdgeAreTaken) {
     load.calls = 9;
     load.capture.port_pairs_free = 4;
     load.journal.free_bytes = config.min_free_bytes;
+    load.journal.frames_waiting = 32;
+    load.free_memory = config.min_free_memory_bytes;
+    load.capture.busy_percent = 90;
     EXPECT_FALSE(check_room(config, load));
     load.journal.free_bytes.reset();  // not looked at yet
     EXPECT_FALSE(check_room(config, load));

@@ -82,6 +82,15 @@ std::vector<api::Check> make_checks(const CheckInput& input) {
                       .text = fmt::format("{} of {} port pairs are in use.",
                                           now.capture.port_pairs_in_use, now.capture.port_pairs)});
     add_media_checks(input, checks);
+    checks.push_back(
+        {.name = "media_load",
+         .state = now.fresh_drops > 0 ? State::Warning : State::Ok,
+         .text = fmt::format(
+             "The busiest media thread uses {} % of its time; the kernel dropped {} "
+             "media packets since the start{}.",
+             now.capture.busy_percent, now.capture.kernel_drops,
+             now.free_memory ? fmt::format("; {} MiB of memory are free", *now.free_memory >> 20)
+                             : "")});
     checks.push_back({.name = "archive",
                       .state = input.archive_failures > 0 ? State::Warning : State::Ok,
                       .text = fmt::format(

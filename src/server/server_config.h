@@ -90,11 +90,14 @@ struct ServerConfig {
     std::vector<std::string> key_command{};  // seals these keys (KMS, HSM); empty: none does
     std::chrono::milliseconds commit_interval{200};
     std::chrono::milliseconds linger{1000};  // a recording closes this long after its last dialog
-    std::chrono::milliseconds too_short{1000};    // a call that lasted less gets a warning
-    std::uint64_t min_free_bytes = 256ULL << 20;  // below it new calls get 503
-    std::uint32_t max_calls = 4000;               // running calls; beyond it new ones get 503
-    std::uint32_t max_calls_per_host = 0;         // of them by one host; 0: as many as there are
-    std::uint32_t max_unacknowledged = 500;       // INVITEs of one host that wait for their ACK
+    std::chrono::milliseconds too_short{1000};          // a call that lasted less gets a warning
+    std::uint64_t min_free_bytes = 256ULL << 20;        // below it new calls get 503
+    std::uint64_t min_free_memory_bytes = 64ULL << 20;  // likewise
+    std::uint32_t max_busy_percent =
+        90;                          // of a media thread's time; above it likewise; 0: no limit
+    std::uint32_t max_calls = 4000;  // running calls; beyond it new ones get 503
+    std::uint32_t max_calls_per_host = 0;    // of them by one host; 0: as many as there are
+    std::uint32_t max_unacknowledged = 500;  // INVITEs of one host that wait for their ACK
     base::LogLevel log_level = base::LogLevel::Info;
 };
 

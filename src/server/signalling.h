@@ -165,6 +165,7 @@ private:
     void close_recording(const base::Uuid& recording);
     void pause_in_capture(const capture::StreamKey& key, base::WallTime at);
     void log_health(const Load& load);
+    void look_at_drops();
     void probe_silent_calls();
     void refuse_reload(const std::string& why);
     void write_attempts();
@@ -243,6 +244,10 @@ private:
     std::uint64_t last_token_ = 0;
     std::uint64_t dropped_messages_ = 0;
     std::uint64_t journal_refusals_ = 0;
+    std::optional<std::uint64_t> free_memory_;  // this second's
+    std::uint64_t seen_drops_ = 0;
+    std::uint64_t fresh_drops_ = 0;
+    base::TimePoint dropped_at_{};
     const io::KernelCounters kernel_at_start_ = io::read_kernel_counters();
     std::atomic<bool> wake_is_posted_{false};
     std::mutex row_answers_mutex_;

@@ -1,6 +1,7 @@
 // Signalling, continued: what capture reports, and what the API is shown of it.
 #include <fmt/format.h>
 
+#include "io/available_memory.h"
 #include "server/call_views.h"
 #include "server/checks.h"
 #include "server/signalling.h"
@@ -110,11 +111,15 @@ Load Signalling::load() const {
             .calls = by_recording_.size(),
             .capture = d_.capture.load(d_.clock.now().steady),
             .journal = d_.capture.health(),
+            .free_memory = free_memory_,
+            .fresh_drops = fresh_drops_,
             .catalogue = d_.catalogue.health()};
 }
 
 void Signalling::every_second() {
     data_is_in_place_ = d_.data.is_in_place();
+    free_memory_ = io::available_memory();
+    look_at_drops();
     const Load now = load();
     d_.view.checks.set(make_checks({.config = config_,
                                     .load = now,
@@ -137,6 +142,20 @@ void Signalling::every_second() {
                        {{"lines", std::to_string(omitted)}});
     if (live_is_dirty_) publish_live();
     timers_.add(d_.clock.now().steady + std::chrono::seconds{1}, [this] { every_second(); });
+}
+
+// Drops count until some seconds have passed without one.
+void Signalling::look_at_drops() {
+    constexpr std::chrono::seconds kFresh{5};
+    const base::TimePoint now = d_.clock.now().steady;
+    const std::uint64_t drops = d_.capture.load(now).kernel_drops;
+    if (drops > seen_drops_) {
+        fresh_drops_ += drops - seen_drops_;
+        dropped_at_ = now;
+    } else if (now - dropped_at_ > kFresh) {
+        fresh_drops_ = 0;
+    }
+    seen_drops_ = drops;
 }
 
 // Clients may fail without a BYE; those that know no session timers would hold their ports forever.
