@@ -12,8 +12,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <array>
-#include <atomic>
 #include <cerrno>
 #include <chrono>
 #include <condition_variable>
@@ -48,9 +48,6 @@ constexpr std::size_t kBatch = 64;
 constexpr std::size_t kMaxDatagramBytes = 2048;
 constexpr std::chrono::milliseconds kDrainPeriod{200};
 constexpr std::uint64_t kNsPerSecond = 1'000'000'000;
-
-std::atomic<bool> is_stopped{false};
-static_assert(std::atomic<bool>::is_always_lock_free);
 
 [[noreturn]] void fail(const char* what) {
     throw std::system_error(errno, std::generic_category(), what);
@@ -200,14 +197,13 @@ public:
         }
     }
 
-    // Until the signal, and once more for what has come by then.
-    void run() {
+    // Until the signal, which is blocked, and once more for what has come by then.
+    void run(const sigset_t& signals) {
         auto due = std::chrono::steady_clock::now();
-        while (!is_stopped) {
+        do {
             drain();
             due += kDrainPeriod;
-            std::this_thread::sleep_until(due);
-        }
+        } while (!is_signalled_by(due, signals));
         drain();
     }
 
@@ -223,6 +219,13 @@ private:
             fail("SO_TIMESTAMPNS");
         if (::bind(socket.get(), native.get(), native.size) != 0) fail("bind");
         return socket;
+    }
+
+    static bool is_signalled_by(std::chrono::steady_clock::time_point due,
+                                const sigset_t& signals) {
+        const std::chrono::nanoseconds left = due - std::chrono::steady_clock::now();
+        const timespec wait{.tv_sec = 0, .tv_nsec = std::max<long>(left.count(), 0)};
+        return ::sigtimedwait(&signals, nullptr, &wait) == SIGTERM;
     }
 
     void drain() {
@@ -281,9 +284,10 @@ private:
 };
 
 int record(const base::NetAddress& first, std::size_t streams, const char* path) {
-    struct sigaction action {};
-    action.sa_handler = [](int) { is_stopped = true; };
-    ::sigaction(SIGTERM, &action, nullptr);
+    sigset_t signals;
+    ::sigemptyset(&signals);
+    ::sigaddset(&signals, SIGTERM);
+    ::pthread_sigmask(SIG_BLOCK, &signals, nullptr);  // before there are threads
     std::uint64_t packets = 0;
     bool is_direct = false;
     {
@@ -291,7 +295,7 @@ int record(const base::NetAddress& first, std::size_t streams, const char* path)
         is_direct = journal.is_direct();
         const auto recorder = std::make_unique<Recorder>(first, streams, journal);
         std::cout << "ready" << std::endl;  // flushed: the script waits for it
-        recorder->run();
+        recorder->run(signals);
         packets = recorder->packets();
     }
     std::cout << nlohmann::json{{"packets", packets}, {"direct", is_direct}}.dump() << '\n';

@@ -1,6 +1,7 @@
 """What the kernel counts of a process, a core and its network, and how the cores are shared out."""
 import os
 import pathlib
+import re
 import time
 
 RECORDER_CPU = 0
@@ -12,6 +13,17 @@ NS_PER_TICK = 1_000_000_000 // os.sysconf("SC_CLK_TCK")
 def pin(cpu):
     """For Popen's preexec_fn."""
     return lambda: os.sched_setaffinity(0, {cpu})
+
+
+def pin_punctual(cpu):
+    """For the sender: where that is permitted, nothing else makes it late."""
+    def prepare():
+        os.sched_setaffinity(0, {cpu})
+        try:
+            os.sched_setscheduler(0, os.SCHED_FIFO, os.sched_param(1))
+        except PermissionError:
+            pass
+    return prepare
 
 
 def steer_loopback(mask):
@@ -27,6 +39,18 @@ def steer_loopback(mask):
 def process_cpu_ns(pid):
     """User and system time of all threads, those that have ended included: the process's own clock."""
     return time.clock_gettime_ns((~pid << 3) | 2)
+
+
+def thread_cpu_ns(pid):
+    """CPU time of the threads that there are, by name; the first one's name is the program's."""
+    times = {}
+    for task in pathlib.Path(f"/proc/{pid}/task").iterdir():
+        try:
+            name, ns = (task / "comm").read_text().strip(), int((task / "schedstat").read_text().split()[0])
+        except OSError:  # it has just ended
+            continue
+        times[name] = times.get(name, 0) + ns
+    return times
 
 
 def core_busy_ns(cpu):
@@ -58,16 +82,25 @@ def waiting_octets(low, high):
     return total
 
 
-def _field_kb(path, name):
-    for line in pathlib.Path(path).read_text().splitlines():
-        if line.startswith(name + ":"):
-            return int(line.split()[1])
-    return 0
+def memory_bytes(pid):
+    """Resident memory of the process and what the kernel keeps for UDP: queued packets, sockets, their descriptors."""
+    queued = re.search(r"^UDP: .* mem (\d+)", pathlib.Path("/proc/net/sockstat").read_text(), re.MULTILINE)
+    return _resident_bytes(pid) + int(queued.group(1)) * os.sysconf("SC_PAGE_SIZE") + _socket_bytes()
 
 
-def memory_kb(pid):
-    """Resident memory of the process and what the kernel's allocator holds (sockets, their packets, descriptors)."""
-    return {"resident": _field_kb(f"/proc/{pid}/status", "VmRSS"), "kernel": _field_kb("/proc/meminfo", "Slab")}
+def _resident_bytes(pid):
+    for line in pathlib.Path(f"/proc/{pid}/status").read_text().splitlines():
+        if line.startswith("VmRSS:"):
+            return 1024 * int(line.split()[1])
+    raise RuntimeError(f"{pid} has no memory")
+
+
+def _socket_bytes():
+    try:
+        rows = [line.split() for line in pathlib.Path("/proc/slabinfo").read_text().splitlines()[2:]]
+    except PermissionError:  # root's alone
+        return 0
+    return sum(int(row[1]) * int(row[3]) for row in rows if row[0] in ("UDP", "UDPv6", "sock_inode_cache", "filp"))
 
 
 def describe():
