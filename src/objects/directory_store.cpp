@@ -1,6 +1,7 @@
 #include "objects/directory_store.h"
 
 #include <algorithm>
+#include <optional>
 #include <set>
 
 namespace earshot::objects {
@@ -153,6 +154,17 @@ Result<std::vector<std::string>> list_days(io::FileSystem& files, const std::str
     return level;
 }
 
+// The day that a directory ROOT/YYYY/MM/DD is for.
+std::optional<base::WallTime> start_of(std::string_view day) {
+    constexpr std::size_t kDaySize = 10;
+    if (day.size() < kDaySize) return std::nullopt;
+    std::string text(day.substr(day.size() - kDaySize));
+    std::replace(text.begin(), text.end(), '/', '-');
+    const auto time = base::parse_time(text + "T00:00:00Z");
+    if (!time) return std::nullopt;
+    return time->time;
+}
+
 }  // namespace
 
 DirectoryStore::DirectoryStore(io::FileSystem& files, std::string root)
@@ -240,19 +252,62 @@ Result<Done> DirectoryStore::remove(const ObjectKey& key) {
     return allow_absence(files_.sync_directory(io::parent_path(path)));
 }
 
-Result<std::vector<base::Uuid>> DirectoryStore::list() {
+Result<std::vector<ObjectKey>> DirectoryStore::list() {
     const auto days = list_days(files_, root_);
     if (!days) return days.error();
-    std::vector<base::Uuid> objects;
+    std::vector<ObjectKey> objects;
     for (const std::string& day : *days) {
+        const auto start = start_of(day);
         const auto entries = files_.list(day);
         if (!entries) return entries.error();
         for (const io::DirectoryEntry& entry : *entries) {
             const auto id = base::parse_uuid(entry.name);
-            if (id && entry.is_directory) objects.push_back(*id);
+            if (id && start && entry.is_directory)
+                objects.push_back({.recording = *id, .start = *start});
         }
     }
     return objects;
+}
+
+// The names on the way lie beside the object, where tidy() finds them, and not in it, where they
+// would be parts.
+std::vector<Result<Done>> DirectoryStore::replace_parts(std::span<const PartChange> batch) {
+    std::vector<Result<Done>> results;
+    results.reserve(batch.size());
+    const auto temporary = [this](const PartChange& change) {
+        return location(change.key) + "." + change.name + std::string(kUnfinished);
+    };
+    for (const PartChange& change : batch)
+        results.push_back(write_beside(change, temporary(change)));
+    const auto written = files_.sync_file_system(root_);
+    for (std::size_t i = 0; i < batch.size(); ++i) {
+        if (results[i] && !written) results[i] = written;
+        if (results[i])
+            results[i] = files_.rename(temporary(batch[i]),
+                                       join_path(location(batch[i].key), batch[i].name));
+        if (!results[i]) static_cast<void>(files_.remove_tree(temporary(batch[i])));
+    }
+    const auto renamed = files_.sync_file_system(root_);
+    for (Result<Done>& result : results)
+        if (result && !renamed) result = renamed;
+    return results;
+}
+
+Result<Done> DirectoryStore::write_beside(const PartChange& change, const std::string& temporary) {
+    if (!is_plain_name(change.name)) return kBadName;
+    const auto present = open_part(change.key, change.name);
+    if (!present) return present.error();
+    if (auto gone = files_.remove_tree(temporary); !gone) return gone;
+    const auto file = files_.create(temporary);
+    if (!file) return file.error();
+    return (*file)->write_at(0, change.content);
+}
+
+Result<Done> DirectoryStore::remove_part(const ObjectKey& key, const std::string& name) {
+    if (!is_part_name(name)) return kBadName;
+    const std::string path = join_path(location(key), name);
+    if (auto gone = allow_absence(files_.remove(path)); !gone) return gone;
+    return allow_absence(files_.sync_directory(io::parent_path(path)));
 }
 
 }  // namespace earshot::objects

@@ -23,10 +23,14 @@ public:
                                                       const std::string& name) override;
     base::Result<std::vector<PartInfo>> list_parts(const ObjectKey& key) override;
     base::Result<base::Done> remove(const ObjectKey& key) override;
-    base::Result<std::vector<base::Uuid>> list() override;
+    base::Result<std::vector<ObjectKey>> list() override;
+    std::vector<base::Result<base::Done>> replace_parts(std::span<const PartChange> batch) override;
+    base::Result<base::Done> remove_part(const ObjectKey& key, const std::string& name) override;
     std::string location(const ObjectKey& key) const override;
 
 private:
+    base::Result<base::Done> write_beside(const PartChange& change, const std::string& temporary);
+
     io::FileSystem& files_;
     std::string root_;
 };

@@ -60,7 +60,9 @@ TEST(DirectoryStore, KeepsAnObjectUnderItsDayAndId) {
     EXPECT_EQ((*parts)[0].name, "manifest.json");
     EXPECT_EQ((*parts)[1].name, "tracks/1.wav");
     EXPECT_EQ((*parts)[1].size, 3U);
-    EXPECT_EQ(*store.list(), std::vector<base::Uuid>{test_key().recording});
+    const auto listed = store.list();
+    ASSERT_EQ(listed->size(), 1U);
+    EXPECT_EQ(listed->front().recording, test_key().recording);
     EXPECT_EQ(store.open_part(test_key(), "none").error().code, Errc::NotFound);
     EXPECT_EQ(store.open_part(test_key(2), "manifest.json").error().code, Errc::NotFound);
     EXPECT_EQ(store.list_parts(test_key(2)).error().code, Errc::NotFound);
@@ -204,6 +206,80 @@ TEST(DirectoryStore, IsAtomicAtEachFailureAndPowerLoss) {
             EXPECT_TRUE(manifest == "new" || (manifest == "old" && !is_stored)) << manifest;
             EXPECT_EQ(read_part(store, test_key(), "tracks/1.wav"), manifest);
             EXPECT_EQ(files.paths().size(), 2U);
+        }
+    }
+}
+
+TEST(DirectoryStore, ListsWhereItsObjectsLie) {
+    io::FaultyFileSystem files;
+    DirectoryStore store(files, "data/recordings");
+    ASSERT_TRUE(put(store, test_key(2), "x"));
+    ASSERT_TRUE(put(store, test_key(1), "x"));
+    files.put("data/recordings/lost/and/found/x", {});
+    const auto found = store.list();
+    ASSERT_TRUE(found);
+    ASSERT_EQ(found->size(), 2U);
+    EXPECT_EQ(store.location((*found)[0]), store.location(test_key(1)));
+    EXPECT_EQ(store.location((*found)[1]), store.location(test_key(2)));
+}
+
+TEST(DirectoryStore, ReplacesAPartWhereThereIsOne) {
+    io::FaultyFileSystem files;
+    DirectoryStore store(files, "r");
+    ASSERT_TRUE(put(store, test_key(1), "old"));
+    const auto change = [](std::uint8_t n, const char* name) {
+        const base::ByteView bytes = as_bytes("new");
+        return PartChange{
+            .key = test_key(n), .name = name, .content = {bytes.begin(), bytes.end()}};
+    };
+    const std::vector<PartChange> batch{change(1, "manifest.json"), change(2, "manifest.json"),
+                                        change(1, "key"), change(1, "tracks/1.wav")};
+    const auto results = store.replace_parts(batch);
+    ASSERT_EQ(results.size(), 4U);
+    EXPECT_TRUE(results[0]);
+    EXPECT_EQ(results[1].error().code, Errc::NotFound);
+    EXPECT_EQ(results[2].error().code, Errc::NotFound);
+    EXPECT_EQ(results[3].error().code, Errc::Malformed);
+    files.power_loss();
+    EXPECT_EQ(read_part(store, test_key(1), "manifest.json"), "new");
+    EXPECT_EQ(read_part(store, test_key(1), "tracks/1.wav"), "old");
+    EXPECT_EQ(files.paths().size(), 2U);
+}
+
+TEST(DirectoryStore, RemovesAPartForGood) {
+    io::FaultyFileSystem files;
+    DirectoryStore store(files, "r");
+    ASSERT_TRUE(put(store, test_key(), "x"));
+    EXPECT_TRUE(store.remove_part(test_key(), "manifest.json"));
+    EXPECT_TRUE(store.remove_part(test_key(), "manifest.json"));
+    EXPECT_TRUE(store.remove_part(test_key(2), "manifest.json"));
+    EXPECT_FALSE(store.remove_part(test_key(), "../x"));
+    files.power_loss();
+    EXPECT_EQ(store.open_part(test_key(), "manifest.json").error().code, Errc::NotFound);
+    EXPECT_EQ(read_part(store, test_key(), "tracks/1.wav"), "x");
+}
+
+TEST(DirectoryStore, APartIsReplacedWhollyOrNotAtEachFailureAndPowerLoss) {
+    for (const bool power_loss : {false, true}) {
+        for (std::uint64_t n = 1; n <= 16; ++n) {
+            SCOPED_TRACE(testing::Message() << "call " << n << ", power loss " << power_loss);
+            io::FaultyFileSystem files(n);
+            DirectoryStore store(files, "data/recordings");
+            ASSERT_TRUE(put(store, test_key(1), "old"));
+            ASSERT_TRUE(put(store, test_key(2), "old"));
+            files.fail_call(n, EIO, power_loss ? ~std::uint64_t{0} : 1);
+            const std::vector<PartChange> batch{
+                {.key = test_key(1), .name = "manifest.json", .content = {'n', 'e', 'w'}},
+                {.key = test_key(2), .name = "manifest.json", .content = {'n', 'e', 'w'}}};
+            const auto results = store.replace_parts(batch);
+            if (power_loss) files.power_loss();
+            files.fail_call(1, 0, 0);
+            ASSERT_TRUE(store.tidy());
+            for (const std::uint8_t k : base::Bytes{1, 2}) {
+                const std::string found = read_part(store, test_key(k), "manifest.json");
+                EXPECT_TRUE(found == "new" || (found == "old" && !results[k - 1U])) << found;
+            }
+            EXPECT_EQ(files.paths().size(), 4U);
         }
     }
 }

@@ -51,6 +51,13 @@ struct WrittenObject {
     std::vector<PartInfo> expected{};
 };
 
+// Another content for one part of a stored object.
+struct PartChange {
+    ObjectKey key;
+    std::string name;  // without a '/'
+    base::Bytes content{};
+};
+
 class ObjectStore {
 public:
     ObjectStore() = default;
@@ -70,7 +77,15 @@ public:
     // Sizes and names, sorted; the hashes are zero.
     virtual base::Result<std::vector<PartInfo>> list_parts(const ObjectKey& key) = 0;
     virtual base::Result<base::Done> remove(const ObjectKey& key) = 0;  // absent: success
-    virtual base::Result<std::vector<base::Uuid>> list() = 0;           // all objects
+    // All objects, oldest first; each start is the midnight before it.
+    virtual base::Result<std::vector<ObjectKey>> list() = 0;
+
+    // Gives one part of each object another content: either of the two is there, whole, whatever
+    // happens, and durably the new one where the result says so. NotFound: no such object or part.
+    virtual std::vector<base::Result<base::Done>> replace_parts(
+        std::span<const PartChange> batch) = 0;
+    // Durable when it returns; an absent part is a success. Its bytes may stay on the medium.
+    virtual base::Result<base::Done> remove_part(const ObjectKey& key, const std::string& name) = 0;
     // For people: the folder or URL.
     virtual std::string location(const ObjectKey& key) const = 0;
 };
