@@ -22,6 +22,8 @@ using Tag = std::array<std::uint8_t, kTagBytes>;
 class Aead {
 public:
     explicit Aead(const SecretKey& key);
+    Aead(const Aead&) = delete;
+    Aead& operator=(const Aead&) = delete;
     Aead(Aead&&) noexcept;
     Aead& operator=(Aead&&) noexcept;
     ~Aead();
