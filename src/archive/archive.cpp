@@ -8,7 +8,9 @@
 #include <set>
 
 #include "archive/block_file.h"
+#include "archive/data_key.h"
 #include "archive/manifest.h"
+#include "archive/part_writer.h"
 #include "archive/summary_builder.h"
 #include "archive/track_writer.h"
 #include "base/text.h"
@@ -90,6 +92,7 @@ public:
         auto writer = input_.objects.begin(key_);
         if (!writer) return storage_reason(writer.error(), "folder");
         object_ = std::move(*writer);
+        parts_.emplace(*object_, input_.recording, input_.encryption);
         if (auto failure = store_records(*record)) return *failure;
         finish_summary();
         if (auto failure = store_tracks()) return *failure;
@@ -102,13 +105,16 @@ private:
     using Failure = std::optional<base::Reason>;
 
     io::File* create(const std::string& name, Failure& failure) {
-        auto file = object_->create_part(name);
-        if (!file) {
-            failure = storage_reason(file.error(), name);
-            return nullptr;
-        }
-        names_.push_back(name);
-        return (files_[name] = std::move(*file)).get();
+        auto file = parts_->create(name);
+        if (file) return *file;
+        failure = storage_reason(file.error(), name);
+        return nullptr;
+    }
+
+    Failure close(const std::string& name) {
+        const auto closed = parts_->close(name);
+        if (!closed) return storage_reason(closed.error(), name);
+        return std::nullopt;
     }
 
     Failure store_text(const std::string& name, std::string_view text) {
@@ -116,9 +122,8 @@ private:
         io::File* file = create(name, failure);
         if (file == nullptr) return failure;
         const auto written = file->write_at(0, base::as_bytes(text));
-        files_.erase(name);
         if (!written) return storage_reason(written.error(), name);
-        return std::nullopt;
+        return close(name);
     }
 
     Failure store_records(journal::Record record) {
@@ -138,7 +143,8 @@ private:
         if (done) done = signalling_->finish();
         if (done) done = event_lines.flush();
         if (!done) return storage_reason(done.error(), "packets, signalling or events");
-        return std::nullopt;
+        if (auto failed = close("signalling")) return failed;
+        return close("events");
     }
 
     Failure store_record(const journal::Record& record, TextPart& events) {
@@ -197,7 +203,9 @@ private:
     Failure store_tracks() {
         json levels{{"interval_ms", kPeakIntervalMs}, {"tracks", json::array()}};
         std::set<std::string> taken;
-        StoredRecords records(*files_.at("packets"), *packets_);
+        const auto packets = parts_->reopen("packets");
+        if (!packets) return storage_reason(packets.error(), "packets");
+        StoredRecords records(**packets, *packets_);
         for (const std::size_t index : streams_by_label(summary_)) {
             StreamSummary& stream = summary_.streams[index];
             if (stream.media != "audio" || !summary_builder_.has_packets(stream.stream)) continue;
@@ -213,8 +221,8 @@ private:
             if (file == nullptr) return failure;
             const auto track = write_track(*file, rate, summary_builder_.duration_ms(), entries,
                                            timeline, facts, records);
-            files_.erase(part);
             if (!track) return storage_reason(track.error(), part);
+            if (auto failed = close(part)) return failed;
             stream.track = name;
             note_silence(stream, *track);
             json noise = json::array();
@@ -231,28 +239,27 @@ private:
     }
 
     base::Result<BuildOutput, base::Reason> finish() {
-        files_.clear();
         Manifest manifest{.id = summary_.id,
                           .parts = {},
                           .packets = {packets_->blocks(), packets_->chain_head()},
                           .signalling = {signalling_->blocks(), signalling_->chain_head()},
-                          .public_key = {}};
-        std::sort(names_.begin(), names_.end());
+                          .public_key = {},
+                          .key_hash = parts_->key_hash()};
         BuildOutput output;
         std::vector<objects::PartInfo>& expected = output.object.expected;
-        for (const std::string& name : names_) {
+        for (const std::string& name : parts_->finish()) {
             const auto info = object_->digest(name);
             if (!info) return storage_reason(info.error(), name);
             manifest.parts.push_back({.name = name, .size = info->size, .sha256 = info->sha256});
-            output.bytes += info->size;
             expected.push_back(*info);
         }
         const std::string text = make_manifest(summary_, manifest, input_.now, input_.key);
-        if (auto failure = store_text(kManifestName, text)) return *failure;
-        expected.push_back(
-            {.name = kManifestName, .size = text.size(), .sha256 = sha256(base::as_bytes(text))});
+        if (auto failure = store_plain(kManifestName, base::as_bytes(text), expected))
+            return *failure;
+        if (const auto key = parts_->key_part())
+            if (auto failure = store_plain(kKeyName, *key, expected)) return *failure;
+        for (const objects::PartInfo& info : expected) output.bytes += info.size;
         output.object.writer = std::move(object_);
-        output.bytes += text.size();
         std::string date = base::to_rfc3339(key_.start).substr(0, 10);
         std::replace(date.begin(), date.end(), '-', '/');
         output.directory = date + "/" + summary_.id;
@@ -260,12 +267,22 @@ private:
         return output;
     }
 
+    // What can be read without a key.
+    Failure store_plain(const std::string& name, base::ByteView bytes,
+                        std::vector<objects::PartInfo>& expected) {
+        const auto file = object_->create_part(name);
+        if (!file) return storage_reason(file.error(), name);
+        const auto written = (*file)->write_at(0, bytes);
+        if (!written) return storage_reason(written.error(), name);
+        expected.push_back({.name = name, .size = bytes.size(), .sha256 = sha256(bytes)});
+        return std::nullopt;
+    }
+
     const BuildInput& input_;
     SummaryBuilder summary_builder_;
     objects::ObjectKey key_;
     std::unique_ptr<objects::ObjectWriter> object_;
-    std::vector<std::string> names_;                          // of all parts but the manifest
-    std::map<std::string, std::unique_ptr<io::File>> files_;  // those still open
+    std::optional<PartWriter> parts_;
     std::optional<BlockWriter> packets_;
     std::optional<BlockWriter> signalling_;
     std::size_t documents_ = 0;

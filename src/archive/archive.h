@@ -12,13 +12,22 @@
 #include "archive/record_source.h"
 #include "archive/signing_key.h"
 #include "archive/summary.h"
+#include "base/random.h"
 #include "base/reason.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "base/uuid.h"
+#include "crypto/key_wrap.h"
 #include "objects/object_store.h"
 
 namespace earshot::archive {
+
+// How a recording is encrypted: under a new data key, drawn from `random`, that lies beside it
+// wrapped by `keys`.
+struct Encryption {
+    const crypto::KeyWrapper& keys;
+    base::Random& random;
+};
 
 struct BuildInput {
     base::Uuid recording;
@@ -33,6 +42,7 @@ struct BuildInput {
     // without a call_ended event is "interrupted".
     bool was_closed = true;
     std::chrono::milliseconds too_short{0};  // a call that lasted less gets a warning; 0: none does
+    std::optional<Encryption> encryption{};  // absent: the parts are stored as they are
 };
 
 struct BuildOutput {

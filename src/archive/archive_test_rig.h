@@ -176,7 +176,8 @@ protected:
                                       .key = key_,
                                       .now = base::wall_from_ns(kStartNs),
                                       .failure = failure_,
-                                      .was_closed = was_closed_});
+                                      .was_closed = was_closed_,
+                                      .encryption = encryption_});
         EXPECT_TRUE(built) << (built ? "" : built.error().text);
         if (!built) return {};
         EXPECT_TRUE(store_.commit({&built->object, 1}).front());
@@ -192,7 +193,7 @@ protected:
         return audio ? *audio : audio::WavAudio{};
     }
     std::string render_all(Format format) {
-        auto rendering = render(files_, directory_, format);
+        auto rendering = render(files_, directory_, format, &keys_);
         EXPECT_TRUE(rendering) << (rendering ? "" : rendering.error().text);
         if (!rendering) return {};
         std::string all;
@@ -237,6 +238,9 @@ protected:
     objects::DirectoryStore store_;
     SigningKey key_;
     RecordList records_;
+    base::SeededRandom random_{1};
+    crypto::KeyRing keys_{base::Uuid{}, crypto::SecretKey::generate(random_)};
+    std::optional<Encryption> encryption_;  // absent: as it is
     std::optional<base::Reason> failure_;
     bool was_closed_ = true;
     std::string directory_;

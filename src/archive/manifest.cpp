@@ -13,6 +13,7 @@ namespace {
 using nlohmann::json;  // sorts its keys: its dump() is the canonical form
 
 constexpr int kIndent = 1;
+constexpr std::string_view kCipher = "AES-256-GCM";
 
 json chain_to_json(const Chain& chain) {
     return {{"blocks", chain.blocks}, {"head", base::to_hex(chain.head)}};
@@ -47,10 +48,18 @@ std::optional<Chain> parse_chain(const json& manifest, const char* key) {
 }
 
 std::optional<ParsedManifest> parse_object(const json& object) {
-    if (object.at("format") != kManifestFormat || object.at("version") != kManifestVersion) {
+    const bool is_encrypted = object.at("version") == kEncryptedManifestVersion;
+    if (object.at("format") != kManifestFormat ||
+        (object.at("version") != kManifestVersion && !is_encrypted) ||
+        object.contains("encryption") != is_encrypted) {
         return std::nullopt;
     }
     ParsedManifest parsed;
+    if (is_encrypted) {
+        const json& encryption = object.at("encryption");
+        parsed.manifest.key_hash = parse_hash(encryption.at("key_sha256"));
+        if (!parsed.manifest.key_hash || encryption.at("cipher") != kCipher) return std::nullopt;
+    }
     parsed.manifest.id = object.at("id").get<std::string>();
     for (const json& item : object.at("parts")) {
         const auto hash = parse_hash(item.at("sha256"));
@@ -79,7 +88,10 @@ std::string make_manifest(const Summary& summary, const Manifest& manifest, base
                           const SigningKey& key) {
     json object;
     object["format"] = kManifestFormat;
-    object["version"] = kManifestVersion;
+    object["version"] = manifest.key_hash ? kEncryptedManifestVersion : kManifestVersion;
+    if (manifest.key_hash)
+        object["encryption"] = {{"cipher", kCipher},
+                                {"key_sha256", base::to_hex(*manifest.key_hash)}};
     object["id"] = manifest.id;
     object["made"] = base::to_rfc3339(made);
     object["start"] = base::to_rfc3339(summary.start);

@@ -5,6 +5,7 @@
 
 #include <cstdint>
 #include <nlohmann/json_fwd.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -17,7 +18,8 @@
 namespace earshot::archive {
 
 inline constexpr std::string_view kManifestFormat = "earshot-recording";
-inline constexpr int kManifestVersion = 1;
+inline constexpr int kManifestVersion = 1;           // of a recording that is not encrypted
+inline constexpr int kEncryptedManifestVersion = 2;  // of one that is: the same, and `encryption`
 inline constexpr const char* kManifestName = "manifest.json";
 
 struct ManifestPart {
@@ -34,10 +36,11 @@ struct Chain {
 
 struct Manifest {
     std::string id;
-    std::vector<ManifestPart> parts;  // by name
+    std::vector<ManifestPart> parts;  // by name; sizes and hashes of what is stored
     Chain packets;
     Chain signalling;
     base::Bytes public_key;
+    std::optional<Sha256> key_hash;  // hash_of_key() of the data key; absent: not encrypted
 };
 
 // The file's whole text, signed.

@@ -188,10 +188,11 @@ private:
     bool is_begun_ = false;
 };
 
-RenderResult render_pieces(io::FileSystem& files, const std::vector<std::string>& directories) {
+RenderResult render_pieces(io::FileSystem& files, const std::vector<std::string>& directories,
+                           const crypto::KeyWrapper* keys) {
     std::vector<std::unique_ptr<Rendering>> pieces;
     for (const std::string& directory : directories) {
-        auto piece = render_json(StoredRecording(files, directory));
+        auto piece = render_json(StoredRecording(files, directory, keys));
         if (!piece) return piece.error();
         pieces.push_back(std::move(*piece));
     }
@@ -224,8 +225,9 @@ std::optional<Format> parse_format(std::string_view name) {
 std::string_view content_type(Format format) { return row_of(format).content_type; }
 std::string_view file_extension(Format format) { return row_of(format).extension; }
 
-RenderResult render(io::FileSystem& files, const std::string& directory, Format format) {
-    const StoredRecording recording(files, directory);
+RenderResult render(io::FileSystem& files, const std::string& directory, Format format,
+                    const crypto::KeyWrapper* keys) {
+    const StoredRecording recording(files, directory, keys);
     switch (format) {
         case Format::Wav:
             return render_audio({&recording, 1}, false);
@@ -241,48 +243,44 @@ RenderResult render(io::FileSystem& files, const std::string& directory, Format 
     return render_json(recording);
 }
 
-RenderResult render(const std::string& directory, Format format) {
-    auto files = std::make_unique<io::LinuxFileSystem>();
-    auto inner = render(*files, directory, format);
-    if (!inner) return inner.error();
-    return std::unique_ptr<Rendering>(
-        std::make_unique<OwningRendering>(std::move(files), std::move(*inner)));
-}
-
 RenderResult render_whole(io::FileSystem& files, const std::vector<std::string>& directories,
-                          Format format) {
-    if (directories.size() == 1) return render(files, directories.front(), format);
-    if (format == Format::Json) return render_pieces(files, directories);
+                          Format format, const crypto::KeyWrapper* keys) {
+    if (directories.size() == 1) return render(files, directories.front(), format, keys);
+    if (format == Format::Json) return render_pieces(files, directories, keys);
     if (format != Format::Wav && format != Format::Stereo)
         return base::Reason{"several_pieces", "This format tells of one piece of a recording."};
     std::vector<StoredRecording> pieces;
     pieces.reserve(directories.size());
-    for (const std::string& directory : directories) pieces.emplace_back(files, directory);
+    for (const std::string& directory : directories) pieces.emplace_back(files, directory, keys);
     return render_audio(pieces, format == Format::Stereo);
 }
 
-RenderResult render_whole(const std::vector<std::string>& directories, Format format) {
+RenderResult render_whole(const std::vector<std::string>& directories, Format format,
+                          const crypto::KeyWrapper* keys) {
     auto files = std::make_unique<io::LinuxFileSystem>();
-    auto inner = render_whole(*files, directories, format);
+    auto inner = render_whole(*files, directories, format, keys);
     if (!inner) return inner.error();
     return std::unique_ptr<Rendering>(
         std::make_unique<OwningRendering>(std::move(files), std::move(*inner)));
 }
 
-base::Result<std::string, base::Reason> read_peaks(const std::string& directory) {
+base::Result<std::string, base::Reason> read_peaks(const std::string& directory,
+                                                   const crypto::KeyWrapper* keys) {
     io::LinuxFileSystem files;
-    return StoredRecording(files, directory).read("peaks.json", kMaxPeaksBytes);
+    return StoredRecording(files, directory, keys).read("peaks.json", kMaxPeaksBytes);
 }
 
-base::Result<std::string, base::Reason> find_track(const std::string& directory,
-                                                   std::string_view label) {
+base::Result<std::unique_ptr<io::File>, base::Reason> open_track(const std::string& directory,
+                                                                 std::string_view label,
+                                                                 const crypto::KeyWrapper* keys) {
     io::LinuxFileSystem files;
-    const auto summary = StoredRecording(files, directory).summary();
+    const StoredRecording recording(files, directory, keys);
+    const auto summary = recording.summary();
     if (!summary) return summary.error();
     for (const StreamSummary& stream : summary->streams) {
         const bool is_safe = stream.track.find('/') == std::string::npos;
-        if (stream.label != label || stream.track.empty() || !is_safe) continue;
-        return io::join_path(directory, "tracks/" + stream.track + ".wav");
+        if (stream.label == label && !stream.track.empty() && is_safe)
+            return recording.open("tracks/" + stream.track + ".wav");
     }
     return base::Reason{"not_found", "No stream of this label has a track."};
 }

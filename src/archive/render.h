@@ -12,6 +12,7 @@
 
 #include "base/reason.h"
 #include "base/result.h"
+#include "crypto/key_wrap.h"
 #include "io/file.h"
 
 namespace earshot::archive {
@@ -28,8 +29,8 @@ std::string_view content_type(Format format);               // "audio/wav", ...
 std::string_view file_extension(Format format);             // "wav", "pcap", ...
 
 // Reason codes of all that follows: "not_found" (no such part), "damaged" (with part and offset),
-// "io", "no_audio" (nothing of this recording can be decoded), "too_large" (a WAV past 4 GiB),
-// "no_metadata".
+// "io", "erased", "key_missing", "no_audio" (nothing of this recording can be decoded), "too_large"
+// (a WAV past 4 GiB), "no_metadata".
 class Rendering {
 public:
     Rendering() = default;
@@ -43,31 +44,31 @@ public:
     virtual base::Result<bool, base::Reason> next(std::string& chunk) = 0;
 };
 
-// `directory` is the recording's folder, DATA/recordings/YYYY/MM/DD/ID.
-base::Result<std::unique_ptr<Rendering>, base::Reason> render(const std::string& directory,
-                                                              Format format);
-
-// The same on any file system, which must outlive the rendering.
-base::Result<std::unique_ptr<Rendering>, base::Reason> render(io::FileSystem& files,
-                                                              const std::string& directory,
-                                                              Format format);
+// `directory` is the recording's folder, DATA/recordings/YYYY/MM/DD/ID, on a file system that must
+// outlive the rendering. `keys` are borrowed while it is made.
+base::Result<std::unique_ptr<Rendering>, base::Reason> render(
+    io::FileSystem& files, const std::string& directory, Format format,
+    const crypto::KeyWrapper* keys = nullptr);
 
 // A recording of several pieces, each with its folder, in order. Wav and Stereo: all on one
 // timeline, Wav with the channels of one piece after another; Json: {"pieces": [as above]}. The
 // other formats tell of one dialog: "several_pieces".
 base::Result<std::unique_ptr<Rendering>, base::Reason> render_whole(
-    const std::vector<std::string>& directories, Format format);
+    const std::vector<std::string>& directories, Format format,
+    const crypto::KeyWrapper* keys = nullptr);
 base::Result<std::unique_ptr<Rendering>, base::Reason> render_whole(
-    io::FileSystem& files, const std::vector<std::string>& directories, Format format);
+    io::FileSystem& files, const std::vector<std::string>& directories, Format format,
+    const crypto::KeyWrapper* keys = nullptr);
 
 // The levels of all tracks for the page, made when the recording was built:
 // {"interval_ms": 100, "tracks": [{"label", "track", "min": [...], "max": [...], "comfort_noise":
 // [[start_ms, duration_ms], ...]}]}; 16-bit samples.
-base::Result<std::string, base::Reason> read_peaks(const std::string& directory);
+base::Result<std::string, base::Reason> read_peaks(const std::string& directory,
+                                                   const crypto::KeyWrapper* keys = nullptr);
 
-// The file of a track by the label of its stream ("" when there is none): for the page's player,
+// The track of the stream with this label ("not_found" when there is none): for the page's player,
 // which reads ranges of it.
-base::Result<std::string, base::Reason> find_track(const std::string& directory,
-                                                   std::string_view label);
+base::Result<std::unique_ptr<io::File>, base::Reason> open_track(
+    const std::string& directory, std::string_view label, const crypto::KeyWrapper* keys = nullptr);
 
 }  // namespace earshot::archive

@@ -1,7 +1,10 @@
 #include "archive/stored_recording.h"
 
 #include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
+
+#include "archive/sealed_part.h"
 
 namespace earshot::archive {
 namespace {
@@ -23,32 +26,36 @@ std::optional<journal::Record> event_record(std::string_view line) {
 
 }  // namespace
 
-base::Reason part_reason(const base::Error& error, const std::string& part) {
-    const bool is_io = error.code == base::Errc::Io;
-    return {is_io ? "io" : "damaged",
-            "The part " + part + (is_io ? " cannot be read: " : " is damaged: ") +
-                std::string(error.what) + (is_io ? ", error " : ", at byte ") +
-                std::to_string(error.detail) + "."};
-}
-
 base::Result<std::unique_ptr<io::File>, base::Reason> StoredRecording::open(
     const std::string& part) const {
     auto file = files_.open_for_reading(io::join_path(directory_, part));
-    if (file) return std::move(*file);
-    if (file.error().code == base::Errc::NotFound) {
+    if (!file && file.error().code == base::Errc::NotFound)
         return base::Reason{"not_found", "The recording has no part " + part + "."};
-    }
-    return part_reason(file.error(), part);
+    if (!file) return part_reason(file.error(), part);
+    std::array<std::uint8_t, kSealedHeaderBytes> begin{};
+    const auto count = (*file)->read_at(0, begin);
+    if (!count) return part_reason(count.error(), part);
+    const auto recording = find_sealed_recording(base::ByteView(begin).first(*count));
+    if (!recording) return std::move(*file);
+    const auto key = load_data_key(files_, directory_, *recording, keys_);
+    if (!key) return key.error();
+    auto reader = SealedReader::open(std::move(*file), *key, *recording, part);
+    if (!reader) return part_reason(reader.error(), part);
+    return std::unique_ptr<io::File>(std::move(*reader));
 }
 
 base::Result<std::string, base::Reason> StoredRecording::read(const std::string& part,
                                                               std::size_t limit) const {
-    const auto bytes = files_.read_file(io::join_path(directory_, part), limit);
-    if (bytes) return std::string(base::as_text(*bytes));
-    if (bytes.error().code == base::Errc::NotFound) {
-        return base::Reason{"not_found", "The recording has no part " + part + "."};
-    }
-    return part_reason(bytes.error(), part);
+    const auto file = open(part);
+    if (!file) return file.error();
+    const auto size = (*file)->size();
+    if (!size) return part_reason(size.error(), part);
+    if (*size > limit)
+        return part_reason({base::Errc::TooLarge, "file: larger than its limit"}, part);
+    base::Bytes bytes(static_cast<std::size_t>(*size));
+    const auto count = (*file)->read_at(0, bytes);
+    if (!count) return part_reason(count.error(), part);
+    return std::string(base::as_text(base::ByteView(bytes).first(*count)));
 }
 
 base::Result<Summary, base::Reason> StoredRecording::summary() const {

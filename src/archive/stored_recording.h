@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "archive/block_file.h"
+#include "archive/data_key.h"
 #include "archive/recording_facts.h"
 #include "archive/summary.h"
 #include "base/reason.h"
@@ -16,15 +17,14 @@
 
 namespace earshot::archive {
 
-// What is wrong with a part, for a person: "damaged" or "io", with the offset.
-base::Reason part_reason(const base::Error& error, const std::string& part);
-
 class StoredRecording {
 public:
-    // Borrows `files`.
-    StoredRecording(io::FileSystem& files, std::string directory)
-        : files_(files), directory_(std::move(directory)) {}
+    // Borrows `files` and `keys`; without them encrypted parts cannot be read.
+    StoredRecording(io::FileSystem& files, std::string directory,
+                    const crypto::KeyWrapper* keys = nullptr)
+        : files_(files), directory_(std::move(directory)), keys_(keys) {}
 
+    // As it was before it was encrypted. Reason codes as load_data_key(), and "not_found".
     base::Result<std::unique_ptr<io::File>, base::Reason> open(const std::string& part) const;
     base::Result<std::string, base::Reason> read(const std::string& part, std::size_t limit) const;
     base::Result<Summary, base::Reason> summary() const;
@@ -36,6 +36,7 @@ public:
 private:
     io::FileSystem& files_;
     std::string directory_;
+    const crypto::KeyWrapper* keys_;
 };
 
 // Calls `use` with each line of a part, without its newline; lines longer than `limit` are an

@@ -6,7 +6,9 @@
 #include <set>
 
 #include "archive/block_file.h"
+#include "archive/data_key.h"
 #include "archive/manifest.h"
+#include "archive/stored_recording.h"
 #include "base/text.h"
 #include "io/linux_file.h"
 
@@ -18,8 +20,8 @@ constexpr int kMaxDepth = 3;  // parts lie one folder deep; what lies deeper is 
 
 class Verifier {
 public:
-    Verifier(io::FileSystem& files, const std::string& directory)
-        : files_(files), directory_(directory) {}
+    Verifier(io::FileSystem& files, const std::string& directory, const crypto::KeyWrapper* keys)
+        : files_(files), directory_(directory), keys_(keys) {}
 
     Verification run(const std::optional<base::Bytes>& trusted_key) {
         const auto text =
@@ -44,8 +46,12 @@ public:
                 "The manifest is signed by another key than this server's.");
         }
         for (const ManifestPart& part : manifest.parts) check_part(part);
-        check_blocks("packets", BlockFileKind::Packets, manifest.packets);
-        check_blocks("signalling", BlockFileKind::Signalling, manifest.signalling);
+        result_.is_encrypted = manifest.key_hash.has_value();
+        if (manifest.key_hash) check_key(*manifest.key_hash);
+        if (result_.contents == Contents::Checked) {
+            check_blocks("packets", BlockFileKind::Packets, manifest.packets);
+            check_blocks("signalling", BlockFileKind::Signalling, manifest.signalling);
+        }
         find_extra(manifest);
         return std::move(result_);
     }
@@ -97,10 +103,35 @@ private:
         }
     }
 
+    // The part `key` is not signed, as it changes with the key-encryption key; the key in it is.
+    void check_key(const Sha256& expected) {
+        const auto id = base::parse_uuid(result_.id);
+        const auto key = load_data_key(files_, directory_, id.value_or(base::Uuid{}), keys_);
+        if (key && hash_of_key(*id, *key) == expected) return;
+        result_.contents = Contents::NotChecked;
+        if (key) {
+            result_.contents_text = "The key is not the one that the recording was encrypted with.";
+            return add("bad_data_key", kKeyName, result_.contents_text);
+        }
+        const base::Reason& reason = key.error();
+        result_.contents_text = reason.text;
+        if (reason.code == "erased") result_.contents = Contents::Erased;
+        if (reason.code == "damaged") add("bad_data_key", kKeyName, reason.text);
+        if (reason.code == "io") add("unreadable", kKeyName, reason.text);
+    }
+
+    // Null: it is told why.
+    std::unique_ptr<io::File> open_contents(const std::string& part) {
+        auto opened = StoredRecording(files_, directory_, keys_).open(part);
+        if (opened) return std::move(*opened);
+        if (opened.error().code == "damaged") add("chain", part, opened.error().text, {}, 0);
+        return nullptr;  // anything else was told by check_part
+    }
+
     void check_blocks(const std::string& part, BlockFileKind kind, const Chain& chain) {
-        auto opened = files_.open_for_reading(io::join_path(directory_, part));
-        if (!opened) return;  // told by check_part
-        BlockReader reader(**opened);
+        const auto opened = open_contents(part);
+        if (!opened) return;
+        BlockReader reader(*opened);
         const auto header = reader.open();
         if (!header || header->kind != kind || base::to_string(header->recording) != result_.id) {
             return add("chain", part, "The part's header is not that of this recording.", {}, 0);
@@ -152,6 +183,7 @@ private:
 
     void find_extra(const Manifest& manifest) {
         std::set<std::string> known{kManifestName};
+        if (manifest.key_hash) known.insert(kKeyName);
         for (const ManifestPart& part : manifest.parts) {
             known.insert(part.name);
             known.insert(part.name.substr(0, part.name.find('/')));  // its folder, or itself
@@ -175,20 +207,35 @@ private:
 
     io::FileSystem& files_;
     const std::string& directory_;
+    const crypto::KeyWrapper* keys_;
     Verification result_;
 };
 
 }  // namespace
 
+std::string_view to_string(Contents contents) {
+    switch (contents) {
+        case Contents::Checked:
+            return "checked";
+        case Contents::NotChecked:
+            return "not_checked";
+        case Contents::Erased:
+            break;
+    }
+    return "erased";
+}
+
 Verification verify_recording(io::FileSystem& files, const std::string& directory,
-                              const std::optional<base::Bytes>& trusted_key) {
-    return Verifier(files, directory).run(trusted_key);
+                              const std::optional<base::Bytes>& trusted_key,
+                              const crypto::KeyWrapper* keys) {
+    return Verifier(files, directory, keys).run(trusted_key);
 }
 
 Verification verify_recording(const std::string& directory,
-                              const std::optional<base::Bytes>& trusted_key) {
+                              const std::optional<base::Bytes>& trusted_key,
+                              const crypto::KeyWrapper* keys) {
     io::LinuxFileSystem files;
-    return verify_recording(files, directory, trusted_key);
+    return verify_recording(files, directory, trusted_key, keys);
 }
 
 nlohmann::json to_json(const Verification& verification) {
@@ -208,6 +255,9 @@ nlohmann::json to_json(const Verification& verification) {
             {"parts", verification.parts},
             {"bytes", verification.bytes},
             {"public_key", verification.public_key},
+            {"encrypted", verification.is_encrypted},
+            {"contents", to_string(verification.contents)},
+            {"contents_text", verification.contents_text},
             {"faults", std::move(faults)}};
 }
 

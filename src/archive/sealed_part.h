@@ -1,0 +1,117 @@
+// A part of a stored recording, encrypted under the recording's data key (AES-256-GCM) in chunks,
+// so that any place of it can be read alone (docs/recording-format.md). Little-endian:
+//
+//   header, 64 bytes               chunk n, at 64 + n * 65552
+//   | "EARSHENC"              8 |  | ciphertext, 65536 bytes;         |
+//   | version = 1             2 |  | of the last chunk what is left   |
+//   | zero                    2 |  | tag                           16 |
+//   | number of the part      4 |
+//   | size of the plain bytes 8 |  Nonce: the part's number (4), the chunk's (8); the header's own
+//   | recording's id         16 |  is that of chunk 2^64 - 1. Its tag is over the bytes before it
+//   | zero                    8 |  and the part's name.
+//   | tag                    16 |
+//
+// A recording has a key of its own and its parts have numbers of their own, so no nonce comes twice
+// as long as no chunk is written twice; the writer sees to that. A chunk of another place, part or
+// recording fails its tag, and so does the header of another part or of one that was shortened.
+#pragma once
+
+#include <memory>
+#include <optional>
+#include <string>
+
+#include "base/bytes.h"
+#include "base/result.h"
+#include "base/uuid.h"
+#include "crypto/aead.h"
+#include "crypto/secret_key.h"
+#include "io/file.h"
+
+namespace earshot::archive {
+
+inline constexpr std::size_t kSealedChunkBytes = 64ULL * 1024;
+inline constexpr std::size_t kSealedHeaderBytes = 64;
+inline constexpr std::size_t kSealedStride = kSealedChunkBytes + crypto::kTagBytes;
+
+struct PartId {
+    base::Uuid recording;
+    std::uint32_t number = 0;  // within the recording, never given twice
+    std::string name;          // "tracks/1.wav"
+};
+
+// Seals what is written. From front to back: gaps are zeros, and of what lies behind only the first
+// chunk may be written again (a WAV file's header). Reads nothing. Neither file nor reader is of
+// use before finish().
+class SealedWriter : public io::File {
+public:
+    SealedWriter(std::unique_ptr<io::File> file, const crypto::SecretKey& key, PartId id);
+
+    base::Result<base::Done> write_at(std::uint64_t offset, base::ByteView bytes) override;
+    base::Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> out) override;
+    base::Result<base::Done> sync_data() override { return file_->sync_data(); }
+    base::Result<base::Done> reserve(std::uint64_t /*size*/) override { return base::Done{}; }
+    base::Result<base::Done> truncate(std::uint64_t size) override;  // only to make it longer
+    base::Result<std::uint64_t> size() override { return size_; }
+
+    // Everything on its way to the disk; gives back the file as it is stored, for a SealedReader.
+    base::Result<std::unique_ptr<io::File>> finish();
+
+private:
+    base::Result<base::Done> put_in_chunk(std::uint64_t chunk, std::size_t within,
+                                          base::ByteView bytes);
+    base::Result<base::Done> go_to(std::uint64_t chunk);
+    base::Result<base::Done> seal(std::uint64_t chunk, base::ByteView bytes);
+
+    std::unique_ptr<io::File> file_;
+    crypto::Aead aead_;
+    const PartId id_;
+    std::uint64_t size_ = 0;
+    base::Bytes first_;                 // chunk 0, sealed at the end
+    base::Bytes present_;               // chunk present_number_, as far as it is written
+    std::uint64_t present_number_ = 1;  // those before it are sealed, but for chunk 0
+    base::Bytes sealed_;                // on its way to the file
+    bool is_broken_ = false;
+};
+
+// Reads a sealed part at any place. One thread. Errors: Malformed with the offset in the plain
+// bytes when anything was altered; what the file says.
+class SealedReader : public io::File {
+public:
+    // Malformed: no sealed part of this recording and name, or another key. Unsupported: a version
+    // of later days.
+    static base::Result<std::unique_ptr<SealedReader>> open(std::unique_ptr<io::File> file,
+                                                            const crypto::SecretKey& key,
+                                                            const base::Uuid& recording,
+                                                            const std::string& name);
+
+    base::Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> out) override;
+    base::Result<std::uint64_t> size() override { return size_; }
+    void drop_cache() override { file_->drop_cache(); }
+
+    // It only reads.
+    base::Result<base::Done> write_at(std::uint64_t offset, base::ByteView bytes) override;
+    base::Result<base::Done> sync_data() override;
+    base::Result<base::Done> reserve(std::uint64_t size) override;
+    base::Result<base::Done> truncate(std::uint64_t size) override;
+
+private:
+    SealedReader(std::unique_ptr<io::File> file, const crypto::SecretKey& key)
+        : file_(std::move(file)), aead_(key) {}
+
+    std::size_t bytes_of(std::uint64_t chunk) const;
+    base::Result<base::Done> open_chunk(std::uint64_t chunk, std::span<std::uint8_t> out);
+
+    std::unique_ptr<io::File> file_;
+    crypto::Aead aead_;
+    std::uint32_t number_ = 0;
+    std::uint64_t size_ = 0;
+    base::Bytes sealed_;
+    base::Bytes cached_;  // chunk cached_number_: readers come back for the rest of it
+    std::uint64_t cached_number_ = ~std::uint64_t{0};
+};
+
+// Of which recording a file is a sealed part, by how it begins; nullopt when it is none. Nothing is
+// authenticated by that.
+std::optional<base::Uuid> find_sealed_recording(base::ByteView first_bytes);
+
+}  // namespace earshot::archive
