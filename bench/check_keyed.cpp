@@ -17,6 +17,7 @@
 
 #include "archive/stored_recording.h"
 #include "io/linux_file.h"
+#include "keys/key_store.h"
 #include "loadgen/keyed_payload.h"
 #include "loadgen/voice.h"
 #include "rtp/rtp_packet.h"
@@ -95,8 +96,8 @@ public:
     }
 
     // The folder of one recording; those of other calls are passed over.
-    void read(io::FileSystem& files, const std::string& directory) {
-        const archive::StoredRecording recording(files, directory);
+    void read(io::FileSystem& files, const std::string& directory, const crypto::KeyWrapper* keys) {
+        const archive::StoredRecording recording(files, directory, keys);
         const auto summary = recording.summary();
         if (!summary) {
             ++findings_.damaged;
@@ -210,13 +211,15 @@ int run(const std::string& calls_path, const std::filesystem::path& data) {
     std::ifstream calls(calls_path);
     Checker checker(nlohmann::json::parse(calls));
     io::LinuxFileSystem files;
+    const auto keys =
+        keys::KeyStore::open_for_reading(files, (data / "keys/kek").string(), nullptr);
     // recordings/YYYY/MM/DD/ID: a folder appears there whole or not at all.
     constexpr int kDepthOfIds = 3;
     std::filesystem::recursive_directory_iterator entry(data / "recordings");
     for (; entry != std::filesystem::recursive_directory_iterator(); ++entry) {
         if (entry.depth() != kDepthOfIds) continue;
         entry.disable_recursion_pending();
-        checker.read(files, entry->path().string());
+        checker.read(files, entry->path().string(), keys ? keys->get() : nullptr);
     }
     const Findings& findings = checker.finish();
     std::cout << to_json(findings).dump() << '\n';

@@ -3,10 +3,10 @@
 #include <fmt/format.h>
 
 #include <filesystem>
-#include <fstream>
 #include <optional>
 
 #include "api/whole_view.h"
+#include "archive/data_key.h"
 #include "archive/signing_key.h"
 #include "base/bytes.h"
 #include "base/text.h"
@@ -17,28 +17,27 @@ namespace {
 
 class FileSource : public http::ByteSource {
 public:
-    FileSource(std::ifstream file, std::uint64_t size) : file_(std::move(file)), size_(size) {}
+    FileSource(std::unique_ptr<io::File> file, std::uint64_t size)
+        : file_(std::move(file)), size_(size) {}
 
     std::uint64_t size() const override { return size_; }
 
     base::Result<std::size_t, base::Reason> read(std::uint64_t offset,
                                                  std::span<std::uint8_t> out) override {
-        file_.clear();
-        file_.seekg(static_cast<std::streamoff>(offset));
-        // A stream of bytes is a stream of char.
-        file_.read(reinterpret_cast<char*>(out.data()), static_cast<std::streamsize>(out.size()));
-        if (file_.bad()) return base::Reason{"io", "The track cannot be read."};
-        return static_cast<std::size_t>(file_.gcount());
+        const auto count = file_->read_at(offset, out);
+        if (!count) return archive::part_reason(count.error(), "of the track");
+        return *count;
     }
 
 private:
-    std::ifstream file_;
+    std::unique_ptr<io::File> file_;
     std::uint64_t size_;
 };
 
 class DiskFiles : public RecordingFiles {
 public:
-    explicit DiskFiles(std::string data_dir) : data_dir_(std::move(data_dir)) {}
+    DiskFiles(std::string data_dir, const crypto::KeyWrapper& keys)
+        : data_dir_(std::move(data_dir)), keys_(keys) {}
 
     base::Result<std::unique_ptr<archive::Rendering>, base::Reason> render(
         const catalog::Recording& recording, archive::Format format) const override {
@@ -57,38 +56,37 @@ public:
                                 fmt::format("No piece of recording {} was ever written to its "
                                             "folder.",
                                             recording.id)};
-        return archive::render_whole(directories, format);
+        return archive::render_whole(directories, format, &keys_);
     }
 
     base::Result<std::unique_ptr<http::ByteSource>, base::Reason> open_track(
         const catalog::Recording& recording, std::string_view label) const override {
         auto directory = open_directory_of(recording);
         if (!directory) return directory.error();
-        auto path = archive::find_track(*directory, label);
-        if (!path) return path.error();
-        std::error_code error;
-        const std::uint64_t size = path->empty() ? 0 : std::filesystem::file_size(*path, error);
-        std::ifstream file(*path, std::ios::binary);
-        if (path->empty() || error || !file)
+        auto file = archive::open_track(*directory, label, &keys_);
+        if (!file && file.error().code == "not_found")
             return base::Reason{"not_found",
                                 fmt::format("Recording {} has no track for the label \"{}\".",
                                             recording.id, label)};
+        if (!file) return file.error();
+        const auto size = (*file)->size();
+        if (!size) return archive::part_reason(size.error(), "of the track");
         return std::unique_ptr<http::ByteSource>(
-            std::make_unique<FileSource>(std::move(file), size));
+            std::make_unique<FileSource>(std::move(*file), *size));
     }
 
     base::Result<std::string, base::Reason> read_peaks(
         const catalog::Recording& recording) const override {
         auto directory = open_directory_of(recording);
         if (!directory) return directory.error();
-        return archive::read_peaks(*directory);
+        return archive::read_peaks(*directory, &keys_);
     }
 
     base::Result<archive::Verification, base::Reason> verify(
         const catalog::Recording& recording) const override {
         auto directory = directory_of(recording);
         if (!directory) return directory.error();
-        archive::Verification found = archive::verify_recording(*directory, trusted_key());
+        archive::Verification found = archive::verify_recording(*directory, trusted_key(), &keys_);
         if (const auto gone = fault_of_folder(recording))
             found.faults.push_back({.code = "folder_gone",
                                     .part = {},
@@ -144,12 +142,14 @@ private:
     }
 
     const std::string data_dir_;
+    const crypto::KeyWrapper& keys_;
 };
 
 }  // namespace
 
-std::unique_ptr<RecordingFiles> make_recording_files(std::string data_dir) {
-    return std::make_unique<DiskFiles>(std::move(data_dir));
+std::unique_ptr<RecordingFiles> make_recording_files(std::string data_dir,
+                                                     const crypto::KeyWrapper& keys) {
+    return std::make_unique<DiskFiles>(std::move(data_dir), keys);
 }
 
 }  // namespace earshot::api

@@ -11,6 +11,7 @@
 #include "base/reason.h"
 #include "base/result.h"
 #include "catalog/catalog.h"
+#include "crypto/key_wrap.h"
 #include "http/message.h"
 
 namespace earshot::api {
@@ -36,7 +37,9 @@ public:
         const catalog::Recording& recording) const = 0;
 };
 
-// Those below DATA/recordings; verified with DATA/keys/signing.pub where it is there.
-std::unique_ptr<RecordingFiles> make_recording_files(std::string data_dir);
+// Those below DATA/recordings; verified with DATA/keys/signing.pub where it is there. `keys` are
+// borrowed.
+std::unique_ptr<RecordingFiles> make_recording_files(std::string data_dir,
+                                                     const crypto::KeyWrapper& keys);
 
 }  // namespace earshot::api

@@ -30,7 +30,8 @@ int status_of(std::string_view code) {
     if (code == "not_archived" || code == "not_running" || code == "no_such_stream" ||
         code == "several_pieces")
         return 409;
-    if (code == "not_ready" || no_room::covers(code)) return 503;
+    if (code == "erased") return 410;
+    if (code == "not_ready" || code == "key_missing" || no_room::covers(code)) return 503;
     if (code == "bad_request") return 400;
     if (code == "unknown_peer") return 403;
     if (code == "too_large") return 422;
@@ -197,9 +198,18 @@ void add_verification(json& whole, json piece, std::size_t number) {
                  {"parts", 0},
                  {"bytes", 0},
                  {"public_key", piece["public_key"]},
+                 {"encrypted", false},
+                 {"contents", piece["contents"]},
+                 {"contents_text", piece["contents_text"]},
                  {"faults", json::array()},
                  {"problems", json::array()}};
     whole["ok"] = whole["ok"] == json(true) && piece["ok"] == json(true);
+    whole["encrypted"] = whole["encrypted"] == json(true) || piece["encrypted"] == json(true);
+    if (whole["contents"] == "checked" && piece["contents"] != "checked") {
+        whole["contents"] = piece["contents"];
+        whole["contents_text"] =
+            fmt::format("Piece {}: {}", number, piece["contents_text"].get<std::string>());
+    }
     for (const char* name : {"parts", "bytes"})
         whole[name] = whole[name].get<std::uint64_t>() + piece[name].get<std::uint64_t>();
     for (json& fault : piece["faults"]) {

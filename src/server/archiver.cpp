@@ -124,6 +124,8 @@ std::optional<Archiver::Built> Archiver::build(ArchiveJob& job) {
     journal::RecordReader reader = job.journal->read(d_.files, job.recording, job.extents);
     archive::JournalSource journalled(reader, job.clocks);
     AttemptCollector records(journalled);
+    std::optional<archive::Encryption> encryption;
+    if (d_.keys != nullptr) encryption.emplace(archive::Encryption{*d_.keys, random_});
     auto output = archive::build_recording({.recording = job.recording,
                                             .records = records,
                                             .objects = d_.objects,
@@ -131,7 +133,8 @@ std::optional<Archiver::Built> Archiver::build(ArchiveJob& job) {
                                             .now = d_.clock.now().wall,
                                             .failure = job.failure,
                                             .was_closed = job.was_closed,
-                                            .too_short = d_.too_short});
+                                            .too_short = d_.too_short,
+                                            .encryption = encryption});
     // A segment that cannot be read now may be readable soon: descriptors are short, a disk comes
     // back. Until then nothing is decided and nothing freed.
     const bool is_unread = records.damage().read_errors > 0;

@@ -18,8 +18,10 @@
 #include "archive/signing_key.h"
 #include "base/bounded_queue.h"
 #include "base/log.h"
+#include "base/random.h"
 #include "base/uuid.h"
 #include "catalog/catalog.h"
+#include "crypto/key_wrap.h"
 #include "io/clock.h"
 #include "io/file.h"
 #include "journal/journal.h"
@@ -52,7 +54,8 @@ public:
         base::Log& log;
         // A recording reached its final state; on the archive thread.
         std::function<void(const catalog::Recording&)> on_stored;
-        std::chrono::milliseconds too_short{0};  // ServerConfig::too_short
+        std::chrono::milliseconds too_short{0};    // ServerConfig::too_short
+        const crypto::KeyWrapper* keys = nullptr;  // null: recordings are not encrypted
     };
 
     explicit Archiver(Dependencies dependencies);
@@ -98,6 +101,7 @@ private:
     Dependencies d_;
     base::BoundedQueue<ArchiveJob> queue_;
     std::deque<Retry> retries_;
+    base::SystemRandom random_;            // the archive thread's: data keys
     std::atomic<std::size_t> waiting_{0};  // failed jobs that will be tried again
     std::atomic<std::uint64_t> failures_{0};
     std::atomic<base::TimePoint> give_up_at_{base::TimePoint::max()};

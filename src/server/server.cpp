@@ -274,7 +274,8 @@ private:
             .clock = clock_,
             .log = log_,
             .on_stored = [this](const catalog::Recording& row) { publish("recording", row.id); },
-            .too_short = config_.too_short});
+            .too_short = config_.too_short,
+            .keys = config_.encrypt ? keys_.get() : nullptr});
         recover_recordings(capture_->take_found(), *catalogue_, *archiver_, log_);
         return std::nullopt;
     }
@@ -328,7 +329,7 @@ private:
         auto access = api::write_access_file(config_.data.string(), url_, http_random_);
         if (!access) return access.error();
         control_.emplace(*signalling_);
-        recording_files_ = api::make_recording_files(config_.data.string());
+        recording_files_ = api::make_recording_files(config_.data.string(), *keys_);
         api_ = std::make_unique<api::Api>(api::ApiOptions{.token = access->token, .url = url_},
                                           api::ApiParts{.catalog = *catalogue_,
                                                         .files = *recording_files_,

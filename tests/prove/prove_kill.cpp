@@ -100,9 +100,9 @@ std::map<std::string, std::string> folders(const std::filesystem::path& data) {
     return found;
 }
 
-void compare(io::FileSystem& files, const std::string& folder, Journalled expected,
-             Figures& figures) {
-    const archive::StoredRecording stored(files, folder);
+void compare(io::FileSystem& files, const std::string& folder, const crypto::KeyWrapper* keys,
+             Journalled expected, Figures& figures) {
+    const archive::StoredRecording stored(files, folder, keys);
     const auto summary = stored.summary();
     if (!summary) {
         ++figures.unreadable;
@@ -172,6 +172,8 @@ bool run_once(base::Random& random, std::uint64_t number, Figures& sum) {
     figures.stored_ms.push_back(ms_since(begin));
     server.stop();
 
+    const auto keys = keys::KeyStore::open_for_reading(
+        files, (std::filesystem::path(server.data()) / "keys/kek").string(), nullptr);
     const auto stored = folders(server.data());
     for (auto& [id, expected] : journalled) {
         ++figures.recordings;
@@ -180,7 +182,8 @@ bool run_once(base::Random& random, std::uint64_t number, Figures& sum) {
         if (folder == stored.end())
             ++figures.lost_recordings;
         else
-            compare(files, folder->second, std::move(expected), figures);
+            compare(files, folder->second, keys ? keys->get() : nullptr, std::move(expected),
+                    figures);
     }
     std::printf("run %llu: %llu recordings, %llu packets in the journal, ready in %.0f ms%s\n",
                 static_cast<unsigned long long>(number),

@@ -21,6 +21,7 @@
 #include "base/random.h"
 #include "base/text.h"
 #include "catalog/memory_catalog.h"
+#include "crypto/key_wrap.h"
 #include "io/clock.h"
 #include "io/faulty_file.h"
 #include "journal/committer.h"
@@ -82,6 +83,7 @@ struct Machine {
     io::FaultyFileSystem disk;
     MortalCatalog catalogue;
     archive::SigningKey key{archive::Ed25519Bytes{1, 2, 3}};
+    crypto::KeyRing keys{base::Uuid{}, crypto::SecretKey::from(base::Bytes(crypto::kKeyBytes, 1))};
     std::map<std::uint8_t, Known> known;
     std::uint64_t dies_at_call = ~std::uint64_t{0};
 };
@@ -156,7 +158,9 @@ private:
                 .key = machine_.key,
                 .clock = clock_,
                 .log = log_,
-                .on_stored = [](const catalog::Recording&) {}};
+                .on_stored = [](const catalog::Recording&) {},
+                .too_short = {},
+                .keys = &machine_.keys};
     }
     void append_event(journal::RecordingHandle handle, std::string_view json) {
         static_cast<void>(journal_.writer().append(
@@ -230,9 +234,9 @@ struct Figures {
 };
 
 // RTP records of the stored recording; none when it is not there.
-std::vector<base::Bytes> stored_packets(io::FileSystem& files, const std::string& folder) {
+std::vector<base::Bytes> stored_packets(Machine& machine, const std::string& folder) {
     std::vector<base::Bytes> found;
-    auto part = archive::StoredRecording(files, folder).open("packets");
+    auto part = archive::StoredRecording(machine.disk, folder, &machine.keys).open("packets");
     if (!part) return found;
     archive::PartRecords records(std::move(*part), "packets");
     while (true) {
@@ -249,7 +253,7 @@ void check(Machine& machine, Figures& figures) {
         std::vector<base::Bytes> packets;
         bool is_complete = false;
         if (row && !row->directory.empty()) {
-            packets = stored_packets(machine.disk, io::join_path(kStore, row->directory));
+            packets = stored_packets(machine, io::join_path(kStore, row->directory));
             is_complete = row->state == catalog::State::Complete;
         }
         // In order: what was confirmed first, then perhaps what was not.
