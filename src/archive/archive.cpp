@@ -274,7 +274,9 @@ private:
         if (!file) return storage_reason(file.error(), name);
         const auto written = (*file)->write_at(0, bytes);
         if (!written) return storage_reason(written.error(), name);
-        expected.push_back({.name = name, .size = bytes.size(), .sha256 = sha256(bytes)});
+        const auto info = object_->digest(name);
+        if (!info) return storage_reason(info.error(), name);
+        expected.push_back(*info);
         return std::nullopt;
     }
 

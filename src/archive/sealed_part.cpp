@@ -15,11 +15,9 @@ namespace {
 
 constexpr std::string_view kMagic = "EARSHENC";
 constexpr std::uint16_t kVersion = 1;
-constexpr std::uint64_t kHeaderChunk = ~std::uint64_t{0};
+constexpr std::uint64_t kTrailerChunk = ~std::uint64_t{0};
 constexpr std::size_t kNumberAt = 12;
-constexpr std::size_t kSizeAt = 16;
-constexpr std::size_t kRecordingAt = 24;
-constexpr std::size_t kTagAt = kSealedHeaderBytes - crypto::kTagBytes;
+constexpr std::size_t kRecordingAt = 16;
 // Beyond it the place of a chunk in the file does not fit into 63 bits.
 constexpr std::uint64_t kMaxPlainBytes = std::uint64_t{1} << 62U;
 
@@ -32,23 +30,26 @@ crypto::Nonce nonce_of(std::uint32_t part, std::uint64_t chunk) {
     return nonce;
 }
 
-Bytes make_header(const PartId& id, std::uint64_t size) {
+Bytes make_header(const PartId& id) {
     Bytes header;
     base::append(header, base::as_bytes(kMagic));
     base::append_le(header, kVersion);
     base::append_le<std::uint16_t>(header, 0);
     base::append_le(header, id.number);
-    base::append_le(header, size);
     base::append(header, id.recording.bytes);
-    header.resize(kTagAt, 0);
     return header;
 }
 
-// What the header's tag is over.
-Bytes context_of(ByteView header, std::string_view name) {
-    Bytes context(header.begin(), header.begin() + kTagAt);
+// What the trailer's tag is over.
+Bytes context_of(ByteView header, std::uint64_t size, std::string_view name) {
+    Bytes context(header.begin(), header.end());
+    base::append_le(context, size);
     base::append(context, base::as_bytes(name));
     return context;
+}
+
+std::uint64_t chunks_in(std::uint64_t size) {
+    return (size + kSealedChunkBytes - 1) / kSealedChunkBytes;
 }
 
 Error altered(std::string_view what, std::uint64_t at) {
@@ -58,62 +59,60 @@ Error altered(std::string_view what, std::uint64_t at) {
 }  // namespace
 
 SealedWriter::SealedWriter(std::unique_ptr<io::File> file, const crypto::SecretKey& key, PartId id)
-    : file_(std::move(file)), aead_(key), id_(std::move(id)) {}
+    : file_(std::move(file)), aead_(key), id_(std::move(id)), sealed_(make_header(id_)) {}
 
 // After a failed write nothing more is sealed: what would be tried again need not be the same
 // bytes, and the nonce would be.
-Result<Done> SealedWriter::seal(std::uint64_t chunk, ByteView bytes) {
+Result<Done> SealedWriter::flush() {
     if (is_broken_) return Error{Errc::Io, "a write before this one failed"};
-    sealed_.resize(bytes.size() + crypto::kTagBytes);
-    const crypto::Tag tag =
-        aead_.seal(nonce_of(id_.number, chunk), {}, bytes, std::span(sealed_).first(bytes.size()));
-    std::copy(tag.begin(), tag.end(), sealed_.end() - crypto::kTagBytes);
-    auto written = file_->write_at(kSealedHeaderBytes + chunk * kSealedStride, sealed_);
+    auto written = file_->write_at(stored_, sealed_);
     is_broken_ = !written;
+    stored_ += sealed_.size();
+    sealed_.clear();
     return written;
 }
 
-// Makes `chunk`, which is not 0, the present one. What is left out is zeros, and stored as such: a
-// hole in the file would tell when nobody spoke.
-Result<Done> SealedWriter::go_to(std::uint64_t chunk) {
-    if (chunk < present_number_)
-        return Error{Errc::Unsupported, "a sealed part is written from front to back"};
-    while (present_number_ < chunk) {
-        present_.resize(kSealedChunkBytes, 0);
-        if (auto sealed = seal(present_number_, present_); !sealed) return sealed;
-        present_.clear();
-        ++present_number_;
+Result<Done> SealedWriter::seal(ByteView bytes) {
+    const std::size_t begin = sealed_.size();
+    sealed_.resize(begin + bytes.size() + crypto::kTagBytes);
+    const crypto::Tag tag = aead_.seal(nonce_of(id_.number, chunks_++), {}, bytes,
+                                       std::span(sealed_).subspan(begin, bytes.size()));
+    std::copy(tag.begin(), tag.end(), sealed_.end() - crypto::kTagBytes);
+    return bytes.size() < kSealedChunkBytes ? Done{}
+                                            : flush();  // the last one goes with the trailer
+}
+
+// What is left out is zeros, and stored as such: a hole in the file would tell when nobody spoke.
+Result<Done> SealedWriter::pad_to(std::uint64_t size) {
+    static const Bytes zeros(kSealedChunkBytes, 0);
+    while (size_ < size) {
+        const auto count =
+            static_cast<std::size_t>(std::min<std::uint64_t>(size - size_, zeros.size()));
+        if (auto put = write_at(size_, ByteView(zeros).first(count)); !put) return put;
     }
     return Done{};
 }
 
 Result<Done> SealedWriter::write_at(std::uint64_t offset, ByteView bytes) {
-    if (bytes.empty()) return Done{};
     if (offset > kMaxPlainBytes - bytes.size())
         return Error{Errc::TooLarge, "a sealed part of this size cannot be"};
-    size_ = std::max(size_, offset + bytes.size());
+    if (offset < size_)
+        return Error{Errc::Unsupported, "a sealed part is written from front to back"};
+    if (auto padded = pad_to(offset); !padded) return padded;
     while (!bytes.empty()) {
-        const auto within = static_cast<std::size_t>(offset % kSealedChunkBytes);
-        const ByteView here = bytes.first(std::min(bytes.size(), kSealedChunkBytes - within));
-        if (auto put = put_in_chunk(offset / kSealedChunkBytes, within, here); !put) return put;
-        offset += here.size();
+        const ByteView here =
+            bytes.first(std::min(bytes.size(), kSealedChunkBytes - present_.size()));
         bytes = bytes.subspan(here.size());
-    }
-    return Done{};
-}
-
-Result<Done> SealedWriter::put_in_chunk(std::uint64_t chunk, std::size_t within, ByteView bytes) {
-    if (chunk != 0) {
-        if (auto there = go_to(chunk); !there) return there;
-        if (bytes.size() == kSealedChunkBytes) {  // whole, so it is not copied
-            present_.clear();
-            ++present_number_;
-            return seal(chunk, bytes);
+        size_ += here.size();
+        if (here.size() == kSealedChunkBytes) {  // whole, so it is not copied
+            if (auto sealed = seal(here); !sealed) return sealed;
+            continue;
         }
+        base::append(present_, here);
+        if (present_.size() < kSealedChunkBytes) break;
+        if (auto sealed = seal(present_); !sealed) return sealed;
+        present_.clear();
     }
-    Bytes& buffer = chunk == 0 ? first_ : present_;
-    if (buffer.size() < within + bytes.size()) buffer.resize(within + bytes.size(), 0);
-    std::copy(bytes.begin(), bytes.end(), buffer.begin() + static_cast<std::ptrdiff_t>(within));
     return Done{};
 }
 
@@ -125,30 +124,18 @@ Result<std::size_t> SealedWriter::read_at(std::uint64_t /*offset*/,
 Result<Done> SealedWriter::truncate(std::uint64_t size) {
     if (size < size_ || size > kMaxPlainBytes)
         return Error{Errc::Unsupported, "a sealed part does not shrink"};
-    size_ = size;
-    return Done{};
+    return pad_to(size);
 }
 
 Result<std::unique_ptr<io::File>> SealedWriter::finish() {
-    const std::uint64_t chunks = (size_ + kSealedChunkBytes - 1) / kSealedChunkBytes;
-    const auto last_bytes =
-        static_cast<std::size_t>(size_ - (chunks == 0 ? 0 : (chunks - 1) * kSealedChunkBytes));
-    if (chunks > present_number_) {
-        if (auto there = go_to(chunks - 1); !there) return there.error();
+    if (!present_.empty()) {
+        if (auto sealed = seal(present_); !sealed) return sealed.error();
     }
-    if (chunks > 1 && present_number_ == chunks - 1) {
-        present_.resize(last_bytes, 0);
-        if (auto sealed = seal(present_number_, present_); !sealed) return sealed.error();
-    }
-    if (chunks > 0) {
-        first_.resize(chunks == 1 ? last_bytes : kSealedChunkBytes, 0);
-        if (auto sealed = seal(0, first_); !sealed) return sealed.error();
-    }
-    Bytes header = make_header(id_, size_);
-    const crypto::Tag tag =
-        aead_.seal(nonce_of(id_.number, kHeaderChunk), context_of(header, id_.name), {}, {});
-    base::append(header, tag);
-    if (auto written = file_->write_at(0, header); !written) return written.error();
+    const Bytes context = context_of(make_header(id_), size_, id_.name);
+    const crypto::Tag tag = aead_.seal(nonce_of(id_.number, kTrailerChunk), context, {}, {});
+    base::append_le(sealed_, size_);
+    base::append(sealed_, tag);
+    if (auto written = flush(); !written) return written.error();
     return std::move(file_);
 }
 
@@ -176,14 +163,29 @@ Result<std::unique_ptr<SealedReader>> SealedReader::open(std::unique_ptr<io::Fil
         return Error{Errc::Unsupported, "version of the sealed part is not known", kMagic.size()};
     std::unique_ptr<SealedReader> reader(new SealedReader(std::move(file), key));
     reader->number_ = base::load_le<std::uint32_t>(header, kNumberAt);
-    reader->size_ = base::load_le<std::uint64_t>(header, kSizeAt);
-    crypto::Tag tag{};
-    std::copy_n(header.begin() + kTagAt, tag.size(), tag.begin());
-    if (!reader->aead_.open(nonce_of(reader->number_, kHeaderChunk), context_of(header, name), {},
-                            {}, tag))
-        return altered("the sealed header fails its check", 0);
-    if (reader->size_ > kMaxPlainBytes) return altered("the sealed part is impossibly large", 0);
+    if (auto trailer = reader->read_trailer(header, name); !trailer) return trailer.error();
     return reader;
+}
+
+Result<Done> SealedReader::read_trailer(ByteView header, std::string_view name) {
+    const auto stored = file_->size();
+    if (!stored) return stored.error();
+    if (*stored < kSealedHeaderBytes + kSealedTrailerBytes)
+        return altered("the sealed part is cut", *stored);
+    std::array<std::uint8_t, kSealedTrailerBytes> trailer{};
+    const auto count = file_->read_at(*stored - trailer.size(), trailer);
+    if (!count) return count.error();
+    if (*count < trailer.size()) return altered("the sealed part is cut", *stored);
+    size_ = base::load_le<std::uint64_t>(trailer, 0);
+    if (size_ > kMaxPlainBytes) return altered("the sealed part is impossibly large", 0);
+    crypto::Tag tag{};
+    std::copy_n(trailer.begin() + 8, tag.size(), tag.begin());
+    if (!aead_.open(nonce_of(number_, kTrailerChunk), context_of(header, size_, name), {}, {}, tag))
+        return altered("the end of the sealed part fails its check", size_);
+    const std::uint64_t whole =
+        kSealedHeaderBytes + size_ + crypto::kTagBytes * chunks_in(size_) + kSealedTrailerBytes;
+    if (*stored != whole) return altered("the sealed part has another size than it says", size_);
+    return Done{};
 }
 
 std::size_t SealedReader::bytes_of(std::uint64_t chunk) const {
@@ -221,7 +223,7 @@ Result<std::size_t> SealedReader::read_at(std::uint64_t offset, std::span<std::u
         } else {
             if (chunk != cached_number_) {
                 cached_.resize(size);
-                cached_number_ = kHeaderChunk;  // none, until it is known to be good
+                cached_number_ = kTrailerChunk;  // none, until it is known to be good
                 if (auto opened = open_chunk(chunk, cached_); !opened) return opened.error();
                 cached_number_ = chunk;
             }

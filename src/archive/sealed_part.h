@@ -1,19 +1,18 @@
 // A part of a stored recording, encrypted under the recording's data key (AES-256-GCM) in chunks,
 // so that any place of it can be read alone (docs/recording-format.md). Little-endian:
 //
-//   header, 64 bytes               chunk n, at 64 + n * 65552
-//   | "EARSHENC"              8 |  | ciphertext, 65536 bytes;         |
-//   | version = 1             2 |  | of the last chunk what is left   |
-//   | zero                    2 |  | tag                           16 |
-//   | number of the part      4 |
-//   | size of the plain bytes 8 |  Nonce: the part's number (4), the chunk's (8); the header's own
-//   | recording's id         16 |  is that of chunk 2^64 - 1. Its tag is over the bytes before it
-//   | zero                    8 |  and the part's name.
-//   | tag                    16 |
+//   header, 32 bytes            chunk n, at 32 + n * 65552          trailer, the last 24 bytes
+//   | "EARSHENC"          8 |  | ciphertext, 65536 bytes;       |  | size of the plain bytes 8 |
+//   | version = 1         2 |  | of the last chunk what is left |  | tag                    16 |
+//   | zero                2 |  | tag                         16 |
+//   | number of the part  4 |
+//   | recording's id     16 |
 //
-// A recording has a key of its own and its parts have numbers of their own, so no nonce comes twice
-// as long as no chunk is written twice; the writer sees to that. A chunk of another place, part or
-// recording fails its tag, and so does the header of another part or of one that was shortened.
+// Nonce of a chunk: the part's number (4), the chunk's (8); of the trailer's tag, which is over
+// header, size and the part's name: that of chunk 2^64 - 1. A recording has a key of its own and
+// its parts have numbers of their own, so no nonce comes twice as long as no chunk is written
+// twice; the writer only goes forward. A chunk of another place, part or recording fails its tag,
+// and so does the trailer of another part or of one that was cut or made longer.
 #pragma once
 
 #include <memory>
@@ -30,7 +29,8 @@
 namespace earshot::archive {
 
 inline constexpr std::size_t kSealedChunkBytes = 64ULL * 1024;
-inline constexpr std::size_t kSealedHeaderBytes = 64;
+inline constexpr std::size_t kSealedHeaderBytes = 32;
+inline constexpr std::size_t kSealedTrailerBytes = 8 + crypto::kTagBytes;
 inline constexpr std::size_t kSealedStride = kSealedChunkBytes + crypto::kTagBytes;
 
 struct PartId {
@@ -39,9 +39,8 @@ struct PartId {
     std::string name;          // "tracks/1.wav"
 };
 
-// Seals what is written. From front to back: gaps are zeros, and of what lies behind only the first
-// chunk may be written again (a WAV file's header). Reads nothing. Neither file nor reader is of
-// use before finish().
+// Seals what is written, from front to back: what is left out is zeros, what was written stays.
+// Reads nothing. Neither file nor reader is of use before finish().
 class SealedWriter : public io::File {
 public:
     SealedWriter(std::unique_ptr<io::File> file, const crypto::SecretKey& key, PartId id);
@@ -57,19 +56,18 @@ public:
     base::Result<std::unique_ptr<io::File>> finish();
 
 private:
-    base::Result<base::Done> put_in_chunk(std::uint64_t chunk, std::size_t within,
-                                          base::ByteView bytes);
-    base::Result<base::Done> go_to(std::uint64_t chunk);
-    base::Result<base::Done> seal(std::uint64_t chunk, base::ByteView bytes);
+    base::Result<base::Done> pad_to(std::uint64_t size);
+    base::Result<base::Done> seal(base::ByteView bytes);
+    base::Result<base::Done> flush();
 
     std::unique_ptr<io::File> file_;
     crypto::Aead aead_;
     const PartId id_;
-    std::uint64_t size_ = 0;
-    base::Bytes first_;                 // chunk 0, sealed at the end
-    base::Bytes present_;               // chunk present_number_, as far as it is written
-    std::uint64_t present_number_ = 1;  // those before it are sealed, but for chunk 0
-    base::Bytes sealed_;                // on its way to the file
+    std::uint64_t size_ = 0;    // of the plain bytes
+    base::Bytes present_;       // the chunk that is not full yet
+    std::uint64_t chunks_ = 0;  // sealed ones
+    base::Bytes sealed_;        // on its way to the file
+    std::uint64_t stored_ = 0;  // what is there
     bool is_broken_ = false;
 };
 
@@ -98,6 +96,7 @@ private:
     SealedReader(std::unique_ptr<io::File> file, const crypto::SecretKey& key)
         : file_(std::move(file)), aead_(key) {}
 
+    base::Result<base::Done> read_trailer(base::ByteView header, std::string_view name);
     std::size_t bytes_of(std::uint64_t chunk) const;
     base::Result<base::Done> open_chunk(std::uint64_t chunk, std::span<std::uint8_t> out);
 

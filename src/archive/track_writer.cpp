@@ -28,6 +28,7 @@ public:
             static_cast<std::uint64_t>((duration_ms + kPeakIntervalMs - 1) / kPeakIntervalMs);
         track_.peak_min.assign(static_cast<std::size_t>(peaks), 0);
         track_.peak_max.assign(static_cast<std::size_t>(peaks), 0);
+        keep(file_.write_at(0, header_));
     }
 
     // Samples outside [0, frames) are cut off; positions do not go back.
@@ -51,7 +52,6 @@ public:
 
     base::Result<Track> finish(std::vector<NoiseMark> noise) {
         flush();
-        keep(file_.write_at(0, header_));
         keep(file_.truncate(header_.size() + 2 * track_.frames));
         if (error_) return *error_;
         track_.noise = std::move(noise);

@@ -30,8 +30,7 @@ std::optional<std::uint64_t> group_room() {
     const std::string line = read_text(kOwnGroup);
     const std::size_t at = line.find(kUnified);
     if (at == std::string::npos) return std::nullopt;
-    const std::string_view group =
-        base::trim(std::string_view(line).substr(at + kUnified.size()));
+    const std::string_view group = base::trim(std::string_view(line).substr(at + kUnified.size()));
     const std::string directory = kGroups + std::string(group);
     const auto most = read_number(directory + "/memory.max");
     const auto now = read_number(directory + "/memory.current");

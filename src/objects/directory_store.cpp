@@ -1,8 +1,11 @@
 #include "objects/directory_store.h"
 
 #include <algorithm>
+#include <map>
 #include <optional>
 #include <set>
+
+#include "objects/part_digest.h"
 
 namespace earshot::objects {
 
@@ -44,6 +47,50 @@ Result<Done> allow_absence(Result<Done> result) {
     return result;
 }
 
+// Makes the digest of what is written through it, as long as that goes from front to back.
+struct Watched {
+    PartDigest digest;
+    bool is_in_order = true;
+};
+
+class WatchedFile : public io::File {
+public:
+    WatchedFile(std::unique_ptr<io::File> file, std::shared_ptr<Watched> watched)
+        : file_(std::move(file)), watched_(std::move(watched)) {}
+
+    Result<Done> write_at(std::uint64_t offset, base::ByteView bytes) override {
+        go_to(offset);
+        if (watched_->is_in_order) watched_->digest.add(bytes);
+        auto written = file_->write_at(offset, bytes);
+        if (!written) watched_->is_in_order = false;
+        return written;
+    }
+    Result<Done> truncate(std::uint64_t size) override {
+        go_to(size);
+        return file_->truncate(size);
+    }
+    Result<Done> reserve(std::uint64_t size) override {
+        watched_->is_in_order = false;  // it may have become longer than what was written
+        return file_->reserve(size);
+    }
+    Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> out) override {
+        return file_->read_at(offset, out);
+    }
+    Result<Done> sync_data() override { return file_->sync_data(); }
+    Result<std::uint64_t> size() override { return file_->size(); }
+    void drop_cache() override { file_->drop_cache(); }
+
+private:
+    void go_to(std::uint64_t offset) {
+        Watched& watched = *watched_;
+        watched.is_in_order = watched.is_in_order && offset >= watched.digest.size();
+        if (watched.is_in_order) watched.digest.add_zeros(offset - watched.digest.size());
+    }
+
+    std::unique_ptr<io::File> file_;
+    std::shared_ptr<Watched> watched_;
+};
+
 class DirectoryWriter : public ObjectWriter {
 public:
     DirectoryWriter(io::FileSystem& files, std::string path)
@@ -70,11 +117,19 @@ public:
                 return made.error();
             }
         }
-        return files_.create(path);
+        auto file = files_.create(path);
+        if (!file) return file.error();
+        auto watched = std::make_shared<Watched>();
+        watched_[name] = watched;
+        return std::unique_ptr<io::File>(
+            std::make_unique<WatchedFile>(std::move(*file), std::move(watched)));
     }
 
     Result<PartInfo> digest(const std::string& name) override {
         if (!is_part_name(name)) return kBadName;
+        const auto watched = watched_.find(name);
+        if (watched != watched_.end() && watched->second->is_in_order)
+            return watched->second->digest.info(name);
         const auto file = files_.open_for_reading(join_path(unfinished_, name));
         if (!file) return file.error();
         return digest_file(**file, name);
@@ -85,9 +140,9 @@ public:
         const auto file = files_.open_for_reading(join_path(unfinished_, expected.name));
         if (!file) return file.error();
         (*file)->drop_cache();
-        const auto found = digest_file(**file, expected.name);
-        if (!found) return found.error();
-        if (found->size != expected.size || found->sha256 != expected.sha256)
+        const auto is_same = is_as_written(**file, expected);
+        if (!is_same) return is_same.error();
+        if (!*is_same)
             return Error{Errc::Io, "object: a part read back differs from what was written"};
         return Done{};
     }
@@ -111,6 +166,7 @@ private:
     const std::string path_;
     const std::string unfinished_;
     const std::string replaced_;
+    std::map<std::string, std::shared_ptr<Watched>> watched_;  // by part
     bool is_in_place_ = false;
 };
 

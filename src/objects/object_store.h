@@ -28,6 +28,7 @@ struct PartInfo {
     std::string name;  // "manifest.json", "tracks/1.wav": [A-Za-z0-9._-], at most one '/'
     std::uint64_t size = 0;
     Sha256 sha256{};
+    std::uint32_t crc32c = 0;  // what is read back is compared by: a tenth of the hash's work
 };
 
 // A recording that is being stored; nothing of it is visible before ObjectStore::commit().
@@ -39,9 +40,10 @@ public:
     ObjectWriter& operator=(const ObjectWriter&) = delete;
     virtual ~ObjectWriter() = default;
 
-    // A new part; the file may be written in any order. Malformed for a bad name.
+    // A new part; one that is written from front to back need not be read again for its digest.
+    // Malformed for a bad name.
     virtual base::Result<std::unique_ptr<io::File>> create_part(const std::string& name) = 0;
-    // Size and hash of what was written so far, read back from the file.
+    // Of what was written so far.
     virtual base::Result<PartInfo> digest(const std::string& name) = 0;
 };
 
@@ -92,5 +94,7 @@ public:
 
 // Reads the whole file in pieces. `name` is copied into the result.
 base::Result<PartInfo> digest_file(io::File& file, const std::string& name);
+// Whether the whole file has the size and the checksum.
+base::Result<bool> is_as_written(io::File& file, const PartInfo& expected);
 
 }  // namespace earshot::objects
