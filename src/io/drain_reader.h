@@ -7,9 +7,9 @@ namespace earshot::io {
 
 class DrainReader : public MediaReader {
 public:
-    void add(MediaFlow&) override {}
-    void remove(MediaFlow&) override {}
-    bool read(std::uint64_t, Sink&) override { return false; }
+    void add(MediaFlow& /*flow*/) override {}
+    void remove(MediaFlow& /*flow*/) override {}
+    bool read(std::uint64_t /*tick*/, Sink& /*sink*/) override { return false; }
     void visit(MediaFlow& flow, SocketKind kind, Sink& sink) override {
         if (flow.is_paused && kind == SocketKind::Rtp) {
             discard(flow, sink);

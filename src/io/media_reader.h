@@ -81,7 +81,7 @@ public:
 protected:
     // What waits at the socket itself; returns whether there was anything.
     bool receive(MediaFlow& flow, SocketKind kind, Sink& sink);
-    void discard(MediaFlow& flow, Sink& sink);
+    static void discard(MediaFlow& flow, Sink& sink);
 
 private:
     DatagramBatch batch_{kBatchDatagrams, kMaxMediaBytes};

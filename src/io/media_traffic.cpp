@@ -28,7 +28,7 @@ constexpr std::uint32_t kIpv6Header = 40;
 // A filter in which jumps name labels. A label is where the code that it names begins.
 class Assembler {
 public:
-    enum Label : std::uint8_t { Next, Ip, V4, V4Ports, V6, V6Ports, Reject, kLabels };
+    enum Label : std::uint8_t { Next, Ip, V4, V4Ports, V6, V6Ports, Reject };
 
     void load(std::uint16_t mode, std::uint32_t offset) {
         code_.push_back({static_cast<std::uint16_t>(BPF_LD | mode), 0, 0, offset});
@@ -69,7 +69,7 @@ private:
 
     std::vector<sock_filter> code_;
     std::vector<Jump> jumps_;
-    std::array<std::size_t, kLabels> places_{};
+    std::array<std::size_t, Reject + 1> places_{};
 };
 
 void check_ports(Assembler& code, const MediaTraffic& traffic) {
@@ -121,6 +121,45 @@ void check_ipv6(Assembler& code, const MediaTraffic& traffic) {
     check_ports(code, traffic);
 }
 
+struct LocalAddress {
+    std::string interface;
+    base::NetAddress address;
+    bool is_loopback = false;  // the interface
+};
+
+// Of all interfaces, IPv4 and IPv6.
+std::vector<LocalAddress> local_addresses() {
+    ifaddrs* list = nullptr;
+    if (::getifaddrs(&list) != 0) return {};
+    const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(list, &::freeifaddrs);
+    std::vector<LocalAddress> found;
+    for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
+        const int family = one->ifa_addr == nullptr ? AF_UNSPEC : one->ifa_addr->sa_family;
+        if (family != AF_INET && family != AF_INET6) continue;
+        sockaddr_storage storage{};
+        std::memcpy(&storage, one->ifa_addr,
+                    family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
+        const std::string_view name = one->ifa_name;  // eth0, or eth0:1 for a labelled address
+        found.push_back({.interface = std::string(name.substr(0, name.find(':'))),
+                         .address = from_socket_address(storage),
+                         .is_loopback = (one->ifa_flags & IFF_LOOPBACK) != 0});
+    }
+    return found;
+}
+
+bool is_among(const std::vector<base::NetAddress>& hosts, const base::NetAddress& address) {
+    return std::any_of(hosts.begin(), hosts.end(), [&](const base::NetAddress& host) {
+        return host.is_v4() == address.is_v4() &&
+               (host.is_unspecified() || host.same_host(address));
+    });
+}
+
+void add_interface(std::vector<NetworkInterface>& interfaces, const std::string& name) {
+    for (const NetworkInterface& known : interfaces)
+        if (known.name == name) return;
+    interfaces.push_back({.name = name, .index = ::if_nametoindex(name.c_str())});
+}
+
 }  // namespace
 
 std::vector<sock_filter> make_filter(const MediaTraffic& traffic) {
@@ -145,45 +184,20 @@ std::vector<sock_filter> make_filter(const MediaTraffic& traffic) {
 base::Result<MediaTraffic, base::Reason> find_media_traffic(
     const std::vector<base::NetAddress>& hosts) {
     MediaTraffic traffic;
-    ifaddrs* list = nullptr;
-    if (::getifaddrs(&list) != 0)
-        return base::Reason{"no_interface", "The network interfaces cannot be listed."};
-    const std::unique_ptr<ifaddrs, decltype(&::freeifaddrs)> owner(list, &::freeifaddrs);
-    const auto add_interface = [&](const char* name) {
-        for (const NetworkInterface& known : traffic.interfaces)
-            if (known.name == name) return;
-        traffic.interfaces.push_back({.name = name, .index = ::if_nametoindex(name)});
-    };
-    for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
-        if (one->ifa_addr == nullptr) continue;
-        const int family = one->ifa_addr->sa_family;
-        if ((one->ifa_flags & IFF_LOOPBACK) != 0) add_interface(one->ifa_name);
-        if (family != AF_INET && family != AF_INET6) continue;
-        sockaddr_storage storage{};
-        std::memcpy(&storage, one->ifa_addr,
-                    family == AF_INET ? sizeof(sockaddr_in) : sizeof(sockaddr_in6));
-        const base::NetAddress address = from_socket_address(storage);
-        const bool is_ours = std::any_of(hosts.begin(), hosts.end(), [&](const auto& host) {
-            return host.is_v4() == address.is_v4() &&
-                   (host.is_unspecified() || host.same_host(address));
-        });
-        if (!is_ours) continue;
-        traffic.addresses.push_back(address);
-        add_interface(one->ifa_name);
+    for (const LocalAddress& local : local_addresses()) {
+        const bool is_media = is_among(hosts, local.address);
+        if (is_media) traffic.addresses.push_back(local.address);
+        // What this host sends to itself comes by the loopback, whatever its address.
+        if (is_media || local.is_loopback) add_interface(traffic.interfaces, local.interface);
     }
     for (const base::NetAddress& host : hosts) {
-        const bool is_found =
-            host.is_unspecified() ||
-            std::any_of(traffic.addresses.begin(), traffic.addresses.end(),
-                        [&](const auto& address) { return address.same_host(host); });
+        if (host.is_unspecified() || is_among(traffic.addresses, host)) continue;
         // All of 127.0.0.0/8 is the loopback's, which shows 127.0.0.1 alone.
-        if (!is_found && host.is_v4() && host.ip[12] == 127) {
-            traffic.addresses.push_back(host);
-        } else if (!is_found) {
+        if (!(host.is_v4() && host.is_loopback()))
             return base::Reason{"no_interface",
                                 fmt::format("No network interface has the media address {}.",
                                             base::host_to_string(host))};
-        }
+        traffic.addresses.push_back(host);
     }
     if (traffic.addresses.size() > kMaxAddresses || traffic.interfaces.size() > kMaxInterfaces)
         return base::Reason{
