@@ -7,6 +7,7 @@
 #include <utility>
 
 #include "api/access_control.h"
+#include "api/key_resources.h"
 #include "api/recording_resources.h"
 #include "api/views.h"
 #include "base/text.h"
@@ -60,6 +61,7 @@ public:
           access_(options_.token, cookie_name(options_.url), options_.extra_hosts, parts_.random),
           recordings_(parts_.catalog, parts_.files) {
         add_recordings();
+        add_keys();
         add_server();
     }
 
@@ -186,6 +188,37 @@ private:
                 });
             return response;
         });
+    }
+
+    void add_keys() {
+        router_.add("GET", "/api/v1/keys", [this](const Request&, const Parameters&) {
+            Response response;
+            response.body = http::Deferred([keys = parts_.keys] { return list_keys(keys); });
+            return response;
+        });
+        router_.add(
+            "POST", "/api/v1/keys/rotate", [this](const Request& request, const Parameters&) {
+                if (!has_token(request)) return token_needed();
+                Response response;
+                response.body = http::Deferred([keys = parts_.keys] { return rotate_keys(keys); });
+                return response;
+            });
+        router_.add(
+            "DELETE", "/api/v1/keys/{id}", [this](const Request& request, const Parameters& given) {
+                if (!has_token(request)) return token_needed();
+                Response response;
+                response.body = http::Deferred([keys = parts_.keys, id = std::string(given[0])] {
+                    return remove_key(keys, id);
+                });
+                return response;
+            });
+    }
+    // Keys are for who runs the server, not for every page that is open.
+    bool has_token(const Request& request) {
+        return access_.who_asks(request, parts_.clock.now().steady) == Who::Token;
+    }
+    static Response token_needed() {
+        return http::problem(403, "token_needed", "Only the token may change keys.");
     }
 
     void add_server() {

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "api/key_control.h"
 #include "api/recording_files.h"
 #include "base/random.h"
 #include "base/reason.h"
@@ -175,6 +176,7 @@ struct ApiParts {
     const io::Clock& clock;
     base::Random& random;        // the API's own: used on the http thread
     Control* control = nullptr;  // null: running calls cannot be touched
+    KeyControl* keys = nullptr;  // null: nor can the keys
 };
 
 class Api {

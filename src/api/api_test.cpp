@@ -167,6 +167,35 @@ public:
     std::optional<base::Reason> refusal;
 };
 
+class FakeKeys : public KeyControl {
+public:
+    class Job : public KeyRotationJob {
+    public:
+        std::optional<Progress> step() override {
+            if (done_ == 2) return std::nullopt;
+            return Progress{.key = "k2", .done = ++done_, .total = 2, .wrapped = done_};
+        }
+
+    private:
+        std::size_t done_ = 0;
+    };
+    base::Result<KeyList, base::Reason> list() override {
+        KeyList list{.unreadable = 1, .missing = 2};
+        list.keys.push_back({.id = "k1", .is_current = true, .recordings = 7});
+        return list;
+    }
+    base::Result<std::unique_ptr<KeyRotationJob>, base::Reason> rotate() override {
+        if (refusal) return *refusal;
+        return std::unique_ptr<KeyRotationJob>(std::make_unique<Job>());
+    }
+    std::optional<base::Reason> remove(const std::string& id) override {
+        removed.push_back(id);
+        return refusal;
+    }
+    std::vector<std::string> removed;
+    std::optional<base::Reason> refusal;
+};
+
 class ApiTest : public testing::Test {
 protected:
     ApiTest() {
@@ -208,11 +237,12 @@ protected:
     FakeFiles files_;
     FakeStatus status_;
     FakeControl control_;
+    FakeKeys keys_;
     std::unique_ptr<Assets> assets_ = make_minimal_assets();
     io::ManualClock clock_;
     base::SeededRandom random_{1};
     Api api_{{.token = "the-token", .url = "http://127.0.0.1:8080"},
-             {catalog_, files_, status_, *assets_, clock_, random_, &control_}};
+             {catalog_, files_, status_, *assets_, clock_, random_, &control_, &keys_}};
 };
 
 TEST_F(ApiTest, ControlsARunningRecordingAndTellsWhoAsked) {
@@ -272,6 +302,42 @@ TEST_F(ApiTest, P9_StartsARecordingAtAClientAndTellsWhereItsOutcomeWillStand) {
     request.body = "sip:sbc@192.0.2.10";
     EXPECT_EQ(send(request).status, 400);
     EXPECT_EQ(send(make_request("POST", "/api/v1/recordings")).status, 401);
+}
+
+TEST_F(ApiTest, ListsKeysAndWhatNeedsThem) {
+    const json list = ask_json("/api/v1/keys");
+    ASSERT_EQ(list["keys"].size(), 1U);
+    EXPECT_EQ(list["keys"][0]["id"], "k1");
+    EXPECT_EQ(list["keys"][0]["current"], true);
+    EXPECT_EQ(list["keys"][0]["recordings"], 7);
+    EXPECT_EQ(list["unreadable"], 1);
+    EXPECT_EQ(list["missing_recordings"], 2);
+}
+
+TEST_F(ApiTest, RotatesKeysWhileItsProgressIsRead) {
+    http::Response response = ask("/api/v1/keys/rotate", "POST");
+    ASSERT_EQ(response.status, 200);
+    auto& producer = std::get<http::Producer>(response.body);
+    std::string chunk;
+    for (const int done : {1, 2}) {
+        ASSERT_TRUE(*producer(chunk));
+        EXPECT_EQ(chunk.back(), '\n');
+        EXPECT_EQ(json::parse(chunk)["done"], done);
+    }
+    EXPECT_FALSE(*producer(chunk));
+    keys_.refusal = base::Reason{"rotation_running", "Wait."};
+    EXPECT_EQ(ask("/api/v1/keys/rotate", "POST").status, 409);
+}
+
+TEST_F(ApiTest, RemovesAKeyForWhoHasTheToken) {
+    EXPECT_EQ(ask("/api/v1/keys/k1", "DELETE").status, 200);
+    EXPECT_EQ(keys_.removed, std::vector<std::string>{"k1"});
+    keys_.refusal = base::Reason{"key_in_use", "7 recordings need it."};
+    EXPECT_EQ(ask("/api/v1/keys/k1", "DELETE").status, 409);
+    keys_.refusal = base::Reason{"not_found", "There is none."};
+    EXPECT_EQ(ask("/api/v1/keys/k9", "DELETE").status, 404);
+    EXPECT_EQ(send(make_request("DELETE", "/api/v1/keys/k1")).status, 401);
+    EXPECT_EQ(keys_.removed.size(), 3U);
 }
 
 TEST_F(ApiTest, P43_StopsOneStreamByItsLabel) {

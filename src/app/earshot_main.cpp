@@ -7,6 +7,7 @@
 #ifdef EARSHOT_WEB
 #include "app/embedded_assets.h"
 #endif
+#include "app/keys_command.h"
 #include "app/server_command.h"
 #include "app/tables.h"
 
@@ -25,6 +26,7 @@ int main(int argc, char** argv) {
     earshot::app::ServerCommand server(app, *assets);
     earshot::app::CallCommand call(app);
     earshot::app::ClientVerbs verbs(app);
+    earshot::app::KeysCommand keys(app);
     const std::string first = argc > 1 ? argv[1] : "";
     const bool is_verb =
         !app.get_subcommands([&](const CLI::App* verb) { return verb->get_name() == first; })
@@ -42,5 +44,6 @@ int main(int argc, char** argv) {
     }
     if (server.was_chosen()) return static_cast<int>(server.run(std::cout, std::cerr));
     if (call.was_chosen()) return static_cast<int>(call.run(std::cout, std::cerr));
+    if (keys.was_chosen()) return static_cast<int>(keys.run(std::cout, std::cerr));
     return static_cast<int>(verbs.run(std::cout, std::cerr));
 }

@@ -106,17 +106,41 @@ Outcome<nlohmann::json> request_json(const Access& access, std::string_view meth
     return body;
 }
 
-Outcome<std::uint64_t> download(const Access& access, const std::string& path,
-                                const std::function<bool(std::string_view)>& sink) {
+namespace {
+
+Outcome<std::uint64_t> receive(const Access& access, std::string_view method,
+                               const std::string& path,
+                               const std::function<bool(std::string_view)>& sink) {
     std::uint64_t bytes = 0;
     const auto count = [&](std::string_view piece) {
         bytes += piece.size();
         return sink(piece);
     };
-    auto reply = http::fetch(make_call(access, "GET", path), count);
+    auto reply = http::fetch(make_call(access, method, path), count);
     if (!reply) return failure_of(access, reply.error());
     if (reply->status < 200 || reply->status > 299) return failure_of(access, *reply);
     return bytes;
+}
+
+}  // namespace
+
+Outcome<std::uint64_t> download(const Access& access, const std::string& path,
+                                const std::function<bool(std::string_view)>& sink) {
+    return receive(access, "GET", path, sink);
+}
+
+Outcome<std::uint64_t> follow(const Access& access, const std::string& path,
+                              const std::function<void(const nlohmann::json&)>& on_line) {
+    std::string rest;
+    return receive(access, "POST", path, [&](std::string_view piece) {
+        rest += piece;
+        for (std::size_t end = rest.find('\n'); end != std::string::npos; end = rest.find('\n')) {
+            const auto line = nlohmann::json::parse(rest.substr(0, end), nullptr, false);
+            rest.erase(0, end + 1);
+            if (line.is_object()) on_line(line);
+        }
+        return true;
+    });
 }
 
 }  // namespace earshot::app

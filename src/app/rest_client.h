@@ -47,5 +47,8 @@ Outcome<nlohmann::json> request_json(const Access& access, std::string_view meth
 // A good answer's body piece by piece; the number of bytes.
 Outcome<std::uint64_t> download(const Access& access, const std::string& path,
                                 const std::function<bool(std::string_view)>& sink);
+// The same of an answer that is made while the work goes on: a JSON object a line.
+Outcome<std::uint64_t> follow(const Access& access, const std::string& path,
+                              const std::function<void(const nlohmann::json&)>& on_line);
 
 }  // namespace earshot::app

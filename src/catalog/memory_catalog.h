@@ -24,8 +24,13 @@ public:
         committed(std::nullopt);
         return true;
     }
-    base::Result<std::vector<Recording>, base::Reason> list(const RecordingQuery&) override {
-        return std::vector<Recording>{};
+    base::Result<std::vector<Recording>, base::Reason> list(
+        const RecordingQuery& query) override {  // page by page, all of them
+        const std::lock_guard lock(mutex_);
+        std::vector<Recording> page;
+        auto row = query.after.empty() ? rows_.end() : rows_.lower_bound(query.after);
+        while (row != rows_.begin() && page.size() < query.limit) page.push_back((--row)->second);
+        return page;
     }
     base::Result<std::vector<Attempt>, base::Reason> list_attempts(
         const AttemptQuery& query) override {  // by id alone

@@ -26,6 +26,7 @@
 #include "keys/key_store.h"
 #include "objects/directory_store.h"
 #include "server/archiver.h"
+#include "server/key_keeper.h"
 #include "server/own_addresses.h"
 #include "server/recovery.h"
 #include "server/signalling.h"
@@ -329,6 +330,13 @@ private:
         auto access = api::write_access_file(config_.data.string(), url_, http_random_);
         if (!access) return access.error();
         control_.emplace(*signalling_);
+        key_keeper_.emplace(KeyKeeper::Dependencies{.keys = *keys_,
+                                                    .objects = *objects_,
+                                                    .catalogue = *catalogue_,
+                                                    .files = files_,
+                                                    .clock = clock_,
+                                                    .log = log_,
+                                                    .journals = path("journal")});
         recording_files_ = api::make_recording_files(config_.data.string(), *keys_);
         api_ = std::make_unique<api::Api>(api::ApiOptions{.token = access->token, .url = url_},
                                           api::ApiParts{.catalog = *catalogue_,
@@ -337,7 +345,8 @@ private:
                                                         .assets = assets_,
                                                         .clock = clock_,
                                                         .random = http_random_,
-                                                        .control = &*control_});
+                                                        .control = &*control_,
+                                                        .keys = &*key_keeper_});
         login_link_ = api_->make_login_link();  // from here on the API is the http thread's
         auto http = http::start_server(
             {.host = base::host_to_string(config_.http_listen), .port = config_.http_listen.port},
@@ -412,6 +421,7 @@ private:
     std::string url_;
     std::string login_link_;
     std::optional<LoopControl> control_;
+    std::optional<KeyKeeper> key_keeper_;
     std::unique_ptr<api::RecordingFiles> recording_files_;
     std::unique_ptr<api::Api> api_;
     std::unique_ptr<http::Server> http_;
