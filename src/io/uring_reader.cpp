@@ -72,8 +72,10 @@ struct UringReader::Ring {
         if (is_open) io_uring_queue_exit(&ring);
     }
 
-    io_uring_buf_ring* buffers() { return static_cast<io_uring_buf_ring*>(buffer_ring.get()); }
-    std::span<std::uint8_t> buffer(unsigned number) {
+    io_uring_buf_ring* buffers() const {
+        return static_cast<io_uring_buf_ring*>(buffer_ring.get());
+    }
+    std::span<std::uint8_t> buffer(unsigned number) const {
         return all_buffers.subspan(number * kStride, kBufferBytes);
     }
     void lend(unsigned number, int offset) {

@@ -27,6 +27,8 @@ public:
     // kernel.io_uring_disabled, seccomp) or too old: io_uring_unavailable.
     static base::Result<std::unique_ptr<UringReader>, base::Reason> create(
         std::uint32_t paced_ticks);
+    UringReader(const UringReader&) = delete;
+    UringReader& operator=(const UringReader&) = delete;
     ~UringReader() override;
 
     void begin() override;
@@ -60,7 +62,8 @@ private:
     static void arm(Place& place, msghdr& header, io_uring_sqe& entry);
     bool look(Ring& ring, Sink& sink);
     void on_completion(Ring& ring, const Completion& completion, Sink& sink);
-    void deliver(const Place& place, std::span<std::uint8_t> buffer, std::size_t size, Sink& sink);
+    static void deliver(const Place& place, std::span<std::uint8_t> buffer, std::size_t size,
+                        Sink& sink);
 
     std::vector<std::unique_ptr<Ring>> rings_;  // one for each phase, then the one of each tick
     std::vector<std::uint8_t> storage_;         // the buffers, of all rings: one is read at a time

@@ -98,9 +98,12 @@ protected:
             if (now % kPacedTicks == 0) reader->visit(*flow, SocketKind::Rtp, sink);
         }
     }
-    // Of 4 bytes, with this UDP checksum, as a network card without offload has it.
-    void send_raw(std::uint16_t checksum_error) {
-        Bytes packet = {0x45, 0, 0, 32, 0, 1, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1};
+    // Of 4 bytes, as a network card without offload gives it: the UDP checksum is in the packet.
+    // `options`: of IPv4, whole words.
+    void send_raw(std::uint16_t checksum_error, const Bytes& options = {}) {
+        Bytes packet = {0x45, 0, 0, 0, 0, 1, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1};
+        packet[0] = static_cast<std::uint8_t>(0x45 + options.size() / 4);
+        packet[3] = static_cast<std::uint8_t>(32 + options.size());
         const std::uint16_t port = flow->sockets.rtp.local_address().port;
         const Bytes udp = {0x10,
                            0x68,
@@ -122,6 +125,7 @@ protected:
         const auto checksum = static_cast<std::uint16_t>(~sum + checksum_error);
         packet[26] = static_cast<std::uint8_t>(checksum >> 8);
         packet[27] = static_cast<std::uint8_t>(checksum);
+        packet.insert(packet.begin() + 20, options.begin(), options.end());
         const FileDescriptor socket(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
         sockaddr_in to{};
         to.sin_family = AF_INET;
@@ -179,6 +183,16 @@ TEST_F(PacketRingTest, RefusesAWrongChecksumAsTheKernelWould) {
     ticks(6 * kPacedTicks);
     EXPECT_EQ(sink.sizes.size(), 1U);
     EXPECT_EQ(reader->counters().ring_invalid, 1U);
+}
+
+TEST_F(PacketRingTest, TakesIPv4OptionsOnce) {
+    start();
+    open();
+    send_raw(0, {1, 1, 1, 1, 1, 1, 1, 1});  // no operation
+    send_raw(0);
+    ticks(6 * kPacedTicks);
+    EXPECT_EQ(sink.sizes, std::vector<std::size_t>(2, 4));
+    EXPECT_EQ(reader->counters().ring_invalid, 0U);
 }
 
 TEST_F(PacketRingTest, AsksOnceWhoseAPacketIsAndThenCountsIt) {
