@@ -70,7 +70,7 @@ struct CaptureLinks {
     std::atomic<std::uint32_t> busy_percent{0};  // of the thread's time, of late
 };
 
-class CaptureLoop : private io::MediaReader::Sink {
+class CaptureLoop final : private io::MediaReader::Sink {
 public:
     CaptureLoop(const CaptureOptions& options, CaptureLinks& links, MediaPorts& ports,
                 journal::Writer& writer, JournalNotices& notices, const io::Clock& clock,
@@ -130,8 +130,8 @@ private:
     void after_look(Stream& stream);
     void on_datagram(io::MediaFlow& flow, SocketKind kind, const io::Datagram& datagram) override;
     void on_discarded(io::MediaFlow& flow, std::uint64_t count) override;
-    Verdict judge(Stream& stream, SocketKind kind, const io::Datagram& datagram,
-                  std::int64_t arrival_ns);
+    static Verdict judge(Stream& stream, SocketKind kind, const io::Datagram& datagram,
+                         std::int64_t arrival_ns);
     void after_input(Stream& stream);
     void on_event(Stream& stream, const ReceiverEvent& event);
     void store_packet(Stream& stream, journal::RecordType type, const base::NetAddress& source,
