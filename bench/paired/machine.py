@@ -83,9 +83,11 @@ def waiting_octets(low, high):
 
 
 def memory_bytes(pid):
-    """Resident memory of the process and what the kernel keeps for UDP: queued packets, sockets, their descriptors."""
-    queued = re.search(r"^UDP: .* mem (\d+)", pathlib.Path("/proc/net/sockstat").read_text(), re.MULTILINE)
-    return _resident_bytes(pid) + int(queued.group(1)) * os.sysconf("SC_PAGE_SIZE") + _socket_bytes()
+    """Resident memory of the process, and what the kernel keeps for UDP: sockets with their descriptors, and packets
+    that wait in them."""
+    waiting = re.search(r"^UDP: .* mem (\d+)", pathlib.Path("/proc/net/sockstat").read_text(), re.MULTILINE)
+    return {"resident": _resident_bytes(pid), "sockets": _socket_bytes(),
+            "waiting": int(waiting.group(1)) * os.sysconf("SC_PAGE_SIZE")}
 
 
 def _resident_bytes(pid):

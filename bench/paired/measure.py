@@ -51,14 +51,18 @@ class MemoryMeter:
 
     def watch(self):
         while not self.is_over.wait(0.5):
-            self.samples.append(machine.memory_bytes(self.pid) - self.begin)
+            now = machine.memory_bytes(self.pid)
+            self.samples.append({part: now[part] - self.begin[part] for part in now})
 
     def __exit__(self, *_):
         self.is_over.set()
         self.thread.join()
 
     def growth(self):
-        return {"mean": sum(self.samples) / len(self.samples), "peak": max(self.samples)}
+        """In octets; `parts` are those of the peak."""
+        totals = [sum(sample.values()) for sample in self.samples]
+        peak = max(totals)
+        return {"mean": sum(totals) / len(totals), "peak": peak, "parts": self.samples[totals.index(peak)]}
 
 
 def send_media(targets, seconds):
@@ -77,7 +81,9 @@ def measure(name, calls, seconds, scratch):
         recorder.start(calls)
         memory = MemoryMeter(recorder.process.pid)
         targets = recorder.set_up(calls)
+        idle = machine.core_busy_ns(machine.RECORDER_CPU)
         time.sleep(1)  # timers of the set-up
+        busy_before = (machine.core_busy_ns(machine.RECORDER_CPU) - idle) / 1e9
         drops_before = machine.drop_counters()
         cpu = CpuMeter(recorder.process.pid)
         with memory:
@@ -103,7 +109,8 @@ def measure(name, calls, seconds, scratch):
         "threads_ns": recording_threads, "threads_ns_finished": threads,
         "finishing_ms_per_call_minute": (finished[0] - recording[0]) / 1e6 / (calls * seconds / 60),
         "disk_bytes": stored["bytes"] / packets, "memory": memory.growth(),
-        "drops": {k: drops[k] - drops_before[k] for k in drops}, "waiting_octets": waiting, "sender": sent,
+        "busy_before": busy_before, "drops": {k: drops[k] - drops_before[k] for k in drops},
+        "waiting_octets": waiting, "sender": sent,
     }
     return run | {"faults": faults_of(run)}
 

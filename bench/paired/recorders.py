@@ -175,6 +175,8 @@ class RtpEngine(Recorder):
         try:
             answer, _ = bdecode(self.control.recv(65536).removeprefix(cookie))
         except (ConnectionError, TimeoutError):
+            if self.process.poll() is not None:
+                raise RuntimeError(f"rtpengine ended: {(self.directory / 'log').read_text()[-500:]}") from None
             return None
         if answer[b"result"] not in (b"ok", b"pong"):
             raise RuntimeError(f"rtpengine: {answer}")

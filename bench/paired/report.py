@@ -1,5 +1,6 @@
 """The figures as text, as a section of docs/performance.md and as a chart."""
 import pathlib
+import statistics
 
 NAMES = {"limit": "limit", "ours": "Earshot", "ours_again": "Earshot again", "rtpengine": "RTPEngine, recording only",
          "rtpengine_relay": "RTPEngine, relaying too", "tcpdump": "tcpdump -w"}
@@ -59,11 +60,13 @@ def tables(figures):
 
 
 def setting(figures):
-    about = figures["paired_machine"]
+    about, commit = figures["paired_machine"], figures["paired_commit"]
     payer = "recorder" if figures["receives_on_recorders_core"] else "sender"
-    return (f"{figures['paired_date'][:10]}, commit {figures['paired_commit']}, {about['cores']} cores ({about['cpu']}),"
-            f" Linux {about['kernel']}, load before {about['load_before'].split()[0]}; {figures['rounds']} rounds of "
-            f"{figures['calls']} calls for {figures['seconds']} s; the kernel receives on the {payer}'s core.")
+    busy = statistics.median(run["busy_before"] for run in figures["runs"])
+    return (f"{figures['paired_date'][:10]}, commit {commit}, {about['cores']} cores ({about['cpu']}), "
+            f"Linux {about['kernel']}; {figures['rounds']} rounds of {figures['calls']} calls for "
+            f"{figures['seconds']} s; the kernel receives on the {payer}'s core. Load before: {about['load_before'].split()[0]}; in the second "
+            f"before each run's media the recorder's core was {busy:.0%} busy.")
 
 
 def conclusion(figures):
