@@ -8,7 +8,8 @@ BUILD_PACKAGES=(g++ cmake ninja-build ccache pkg-config libboost1.81-dev libssl-
 RUN_PACKAGES=(espeak-ng jq)
 TEST_PACKAGES=(libgtest-dev libgmock-dev sip-tester libxml2-utils openssl procps iproute2 nftables)
 CI_PACKAGES=(clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 chromium)
-BENCH_PACKAGES=(libbenchmark-dev python3 iproute2 tcpdump rtpengine-daemon)
+BENCH_PACKAGES=(libbenchmark-dev)
+PAIRED_PACKAGES=(python3 iproute2 tcpdump rtpengine-daemon) # of script/bench paired
 
 # ccache may not look into precompiled headers without being told that this is safe here.
 export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime

@@ -65,8 +65,9 @@ def setting(figures):
     busy = statistics.median(run["busy_before"] for run in figures["runs"])
     return (f"{figures['paired_date'][:10]}, commit {commit}, {about['cores']} cores ({about['cpu']}), "
             f"Linux {about['kernel']}; {figures['rounds']} rounds of {figures['calls']} calls for "
-            f"{figures['seconds']} s; the kernel receives on the {payer}'s core. Load before: {about['load_before'].split()[0]}; in the second "
-            f"before each run's media the recorder's core was {busy:.0%} busy.")
+            f"{figures['seconds']} s; the kernel receives on the {payer}'s core. Load before: "
+            f"{about['load_before'].split()[0]}; in the second before each run's media the recorder's core was "
+            f"{busy:.0%} busy.")
 
 
 def conclusion(figures):
