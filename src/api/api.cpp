@@ -153,11 +153,26 @@ private:
         add_slow("POST", one + "/verify", [](const Resources& r, const Request& q, const Texts& t) {
             return r.verify(q, t[0]);
         });
+        add_erase(one + "/erase");
         add_start();
         add_control(one + "/pause", ControlRequest::Verb::Pause);
         add_control(one + "/resume", ControlRequest::Verb::Resume);
         add_control(one + "/stop", ControlRequest::Verb::Stop);
         add_control(one + "/streams/{label}/stop", ControlRequest::Verb::StopStream);
+    }
+
+    void add_erase(const std::string& pattern) {
+        router_.add("POST", pattern, [this](const Request& request, const Parameters& given) {
+            if (!has_token(request)) return token_needed();
+            ErasureRequest wish{
+                .at = parts_.clock.now().wall, .access = "token", .from = request.peer};
+            Response response;
+            response.body =
+                http::Deferred([this, wish, body = request.body, id = std::string(given[0])] {
+                    return recordings_.erase(id, wish, body);
+                });
+            return response;
+        });
     }
 
     // Who asks is known here on the http thread; the work waits for the signalling thread.
@@ -218,7 +233,7 @@ private:
         return access_.who_asks(request, parts_.clock.now().steady) == Who::Token;
     }
     static Response token_needed() {
-        return http::problem(403, "token_needed", "Only the token may change keys.");
+        return http::problem(403, "token_needed", "Only the token may change or delete keys.");
     }
 
     void add_server() {

@@ -124,6 +124,15 @@ struct Started {
     std::string attempt{};    // the row that tells
 };
 
+// Who has a recording erased.
+struct ErasureRequest {
+    base::WallTime at{};
+    std::string who{};  // as of ControlRequest
+    std::string access{};
+    std::string from{};
+    std::string reason{};
+};
+
 class Control {
 public:
     Control() = default;

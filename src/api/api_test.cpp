@@ -8,6 +8,7 @@
 
 #include "api/access_control.h"
 #include "api/views.h"
+#include "archive/summary.h"
 #include "siprec/limits.h"
 
 namespace earshot::api {
@@ -23,7 +24,11 @@ constexpr const char* kOther = "0199c0de-0000-7000-8000-000000000002";
 // Rows in memory, found by the rules of the real one that matter here.
 class FakeCatalog : public catalog::Catalog {
 public:
-    bool submit(catalog::Change, catalog::Committed) override { return false; }
+    bool submit(catalog::Change change, catalog::Committed committed) override {
+        changes.push_back(std::move(change));
+        committed(std::nullopt);
+        return true;
+    }
     base::Result<std::vector<catalog::Recording>, base::Reason> list(
         const catalog::RecordingQuery& query) override {
         last_query = query;
@@ -72,6 +77,7 @@ public:
     catalog::RecordingQuery last_query;
     catalog::Health health_now;
     bool is_broken = false;
+    std::vector<catalog::Change> changes;
 };
 
 class TextRendering : public archive::Rendering {
@@ -118,6 +124,13 @@ public:
         verification.faults.push_back({"hash", "packets", "The part packets was changed.", {}, {}});
         return verification;
     }
+
+    std::optional<base::Reason> erase(const catalog::Recording& piece) const override {
+        erased.push_back(piece.id);
+        return refusal;
+    }
+    mutable std::vector<std::string> erased;
+    std::optional<base::Reason> refusal;
 
 private:
     static base::Result<std::unique_ptr<archive::Rendering>, base::Reason> make(std::string text,
@@ -302,6 +315,52 @@ TEST_F(ApiTest, P9_StartsARecordingAtAClientAndTellsWhereItsOutcomeWillStand) {
     request.body = "sip:sbc@192.0.2.10";
     EXPECT_EQ(send(request).status, 400);
     EXPECT_EQ(send(make_request("POST", "/api/v1/recordings")).status, 401);
+}
+
+TEST_F(ApiTest, ErasesTheKeyAndThenWhatTheRowsTellOfPersons) {
+    catalog_.rows[0].search = "alice";
+    catalog_.rows[0].group = "sales";
+    catalog_.rows[0].summary =
+        R"({"id":"0199c0de-0000-7000-8000-000000000001","state":"complete","reason":null,)"
+        R"("start":"2026-03-02T09:15:00.120Z","duration_ms":1500,"call_ids":["c1"],)"
+        R"("session_ids":[],"participants":[{"aor":"sip:a@example.com","name":"A"}],)"
+        R"("streams":[{"label":"1","media":"audio","codec":"PCMU/8000","packets":7,"lost":0,)"
+        R"("gaps":[]}],"group":null,"profile":null,"headers":{"X-A":"b"},"extensions":{},)"
+        R"("warnings":[]})";
+    http::Request request =
+        make_request("POST", std::string("/api/v1/recordings/") + kId + "/erase");
+    request.headers.push_back({"Authorization", "Bearer the-token"});
+    request.peer = "127.0.0.1:9";
+    request.body = R"({"who":"ada","reason":"GDPR art. 17"})";
+    const http::Response response = send(request);
+    ASSERT_EQ(response.status, 200) << response.text();
+    EXPECT_EQ(files_.erased, std::vector<std::string>{kId});
+    ASSERT_EQ(catalog_.changes.size(), 1U);
+    const catalog::Recording& row = catalog_.changes[0].recordings.at(0);
+    EXPECT_EQ(row.reason->code, "erased");
+    EXPECT_THAT(row.reason->text, HasSubstr("by ada (token, 127.0.0.1:9): GDPR art. 17"));
+    EXPECT_EQ(row.state, catalog::State::Complete);
+    EXPECT_TRUE(row.search.empty() && row.group.empty() && row.call_ids.empty());
+    const auto kept = archive::parse_summary(row.summary);
+    ASSERT_TRUE(kept) << row.summary;
+    EXPECT_TRUE(kept->participants.empty() && kept->headers.empty() && kept->call_ids.empty());
+    EXPECT_EQ(kept->duration_ms, 1500);
+    EXPECT_EQ(kept->streams.at(0).packets, 7U);
+    EXPECT_TRUE(catalog_.changes[0].attempts.at(0).from.empty());
+}
+
+TEST_F(ApiTest, ErasesNothingThatRunsAndForgetsNothingThatCanBeRead) {
+    const std::string path = std::string("/api/v1/recordings/") + kId + "/erase";
+    EXPECT_EQ(send(make_request("POST", path)).status, 401);
+    files_.refusal = base::Reason{"not_encrypted", "Delete its folder."};
+    EXPECT_EQ(ask(path, "POST").status, 409);
+    files_.refusal = base::Reason{"io", "The disk."};
+    EXPECT_EQ(ask(path, "POST").status, 500);
+    files_.erased.clear();
+    catalog_.rows[0].state = catalog::State::Recording;
+    EXPECT_EQ(ask(path, "POST").status, 409);
+    EXPECT_TRUE(files_.erased.empty());
+    EXPECT_TRUE(catalog_.changes.empty());
 }
 
 TEST_F(ApiTest, ListsKeysAndWhatNeedsThem) {

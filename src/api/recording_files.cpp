@@ -8,6 +8,7 @@
 #include "api/whole_view.h"
 #include "archive/data_key.h"
 #include "archive/signing_key.h"
+#include "archive/stored_recording.h"
 #include "base/bytes.h"
 #include "base/text.h"
 #include "io/linux_file.h"
@@ -93,6 +94,14 @@ public:
                                     .text = *gone,
                                     .block = std::nullopt,
                                     .offset = std::nullopt});
+        const bool is_erased = recording.reason && recording.reason->code == "erased";
+        if (found.contents == archive::Contents::Erased && !is_erased)
+            found.faults.push_back({.code = "key_gone",
+                                    .part = archive::kKeyName,
+                                    .text = "The key of the recording is gone, and nobody has "
+                                            "erased it with `earshot erase`.",
+                                    .block = std::nullopt,
+                                    .offset = std::nullopt});
         // Another recording's folder in its place is whole and signed, too.
         if (!found.id.empty() && found.id != recording.id)
             found.faults.push_back({.code = "wrong_recording",
@@ -102,6 +111,26 @@ public:
                                     .block = std::nullopt,
                                     .offset = std::nullopt});
         return found;
+    }
+
+    std::optional<base::Reason> erase(const catalog::Recording& piece) const override {
+        const auto directory = open_directory_of(piece);
+        if (!directory) return directory.error();
+        io::LinuxFileSystem disk;
+        const auto removed = disk.remove(io::join_path(*directory, archive::kKeyName));
+        const bool was_there = removed || removed.error().code != base::Errc::NotFound;
+        if (was_there && !removed) return archive::part_reason(removed.error(), archive::kKeyName);
+        if (!was_there) {
+            const auto part = archive::StoredRecording(disk, *directory).open("summary.json");
+            if (part || part.error().code != "erased")
+                return base::Reason{"not_encrypted",
+                                    fmt::format("The recording {} is not encrypted: only deleting "
+                                                "its folder {} erases it.",
+                                                piece.id, *directory)};
+        }
+        if (const auto synced = disk.sync_directory(*directory); !synced)
+            return archive::part_reason(synced.error(), archive::kKeyName);
+        return std::nullopt;
     }
 
 private:

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,6 +36,9 @@ public:
         const catalog::Recording& recording) const = 0;
     virtual base::Result<archive::Verification, base::Reason> verify(
         const catalog::Recording& recording) const = 0;
+    // Deletes the key of one piece, for ever; nullopt: it is gone, durably, or was before.
+    // "not_encrypted": what is not encrypted cannot be erased so.
+    virtual std::optional<base::Reason> erase(const catalog::Recording& piece) const = 0;
 };
 
 // Those below DATA/recordings; verified with DATA/keys/signing.pub where it is there. `keys` are

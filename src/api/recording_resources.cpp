@@ -12,6 +12,7 @@
 #include "api/rendered_source.h"
 #include "api/views.h"
 #include "api/whole_view.h"
+#include "archive/summary.h"
 #include "base/text.h"
 #include "base/uuid.h"
 #include "siprec/limits.h"
@@ -28,7 +29,7 @@ constexpr std::size_t kMaxJsonBytes = 64ULL * 1024 * 1024;
 int status_of(std::string_view code) {
     if (code == "not_found" || code == "no_audio" || code == "no_metadata") return 404;
     if (code == "not_archived" || code == "not_running" || code == "no_such_stream" ||
-        code == "several_pieces")
+        code == "several_pieces" || code == "not_encrypted")
         return 409;
     if (code == "erased") return 410;
     if (code == "not_ready" || code == "key_missing" || no_room::covers(code)) return 503;
@@ -397,6 +398,84 @@ http::Response RecordingResources::control(std::string_view id, ControlRequest w
         return refuse(*refusal);  // a piece goes on as it was
     // What the client says to it is still to come.
     return json_response(202, {{"id", row ? row->id : base::to_string(*whole)}});
+}
+
+namespace {
+
+// What remains: when, how long, of which streams; nothing that came from a person's call.
+void forget_persons(catalog::Recording& row, const base::Reason& reason) {
+    const bool was_erased = row.reason && row.reason->code == reason.code;
+    if (!was_erased) row.reason = reason;  // the first time is when it was
+    archive::Summary kept;
+    if (auto known = archive::parse_summary(row.summary)) {
+        kept.start = known->start;
+        kept.duration_ms = known->duration_ms;
+        kept.streams = std::move(known->streams);
+    }
+    kept.id = row.id;
+    kept.state = row.state;
+    kept.reason = row.reason;
+    for (archive::StreamSummary& stream : kept.streams) stream.senders.clear();
+    row.summary = archive::to_json(kept);
+    row.search.clear();
+    row.call_ids.clear();
+    row.session_ids.clear();
+    row.group.clear();
+}
+
+void forget_persons(catalog::Attempt& attempt) {
+    attempt.call_id.clear();
+    attempt.from.clear();
+    attempt.to.clear();
+    attempt.headers.clear();
+}
+
+// The key first: a row must not say of what can still be read that it cannot.
+std::optional<http::Response> erase_piece(catalog::Catalog& catalog, const RecordingFiles& files,
+                                          const catalog::Recording& piece,
+                                          const base::Reason& reason, catalog::Change& change) {
+    if (!piece.directory.empty())
+        if (const auto failure = files.erase(piece)) return refuse(*failure);
+    const auto row = catalog.find_piece(piece.id);
+    if (!row) return refuse(row.error());
+    const auto attempts = catalog.list_attempts({.recording_id = piece.id});
+    if (!attempts) return refuse(attempts.error());
+    change.recordings.push_back(*row);
+    forget_persons(change.recordings.back(), reason);
+    for (const catalog::Attempt& attempt : *attempts) {
+        change.attempts.push_back(attempt);
+        forget_persons(change.attempts.back());
+    }
+    return std::nullopt;
+}
+
+}  // namespace
+
+http::Response RecordingResources::erase(std::string_view id, ErasureRequest wish,
+                                         const std::string& body) const {
+    const auto fields = fields_of(body);
+    if (!fields) return bad_body();
+    wish.who = short_text_of(*fields, "who");
+    wish.reason = short_text_of(*fields, "reason");
+    const base::Reason reason{
+        "erased", fmt::format("Erased on {} by {} ({}, {}){}", base::to_rfc3339(wish.at),
+                              wish.who.empty() ? "somebody" : wish.who, wish.access, wish.from,
+                              wish.reason.empty() ? "." : ": " + wish.reason)};
+    return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
+        const auto pieces = pieces_of(recording);
+        for (const catalog::Recording& piece : pieces)
+            if (piece.state == catalog::State::Recording)
+                return refuse({"not_archived", fmt::format("The recording {} still runs: stop it "
+                                                           "first.",
+                                                           recording.id)});
+        catalog::Change change;
+        for (const catalog::Recording& piece : pieces)
+            if (auto refused = erase_piece(catalog_, files_, piece, reason, change))
+                return std::move(*refused);
+        if (const auto failure = catalog::submit_and_wait(catalog_, std::move(change)))
+            return refuse(*failure);
+        return json_response(200, {{"id", recording.id}, {"reason", reason.text}});
+    });
 }
 
 http::Response RecordingResources::manifest(const http::Request& request,

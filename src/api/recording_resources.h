@@ -43,6 +43,10 @@ public:
     http::Response control(std::string_view id, ControlRequest wish, const std::string& body,
                            Control* control) const;
 
+    // Deletes the keys of all pieces, then what the rows tell of persons. `wish` names who asks;
+    // `body`: {"who", "reason"}, or empty.
+    http::Response erase(std::string_view id, ErasureRequest wish, const std::string& body) const;
+
 private:
     catalog::Catalog& catalog_;
     const RecordingFiles& files_;

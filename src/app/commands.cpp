@@ -140,6 +140,11 @@ Exit run_ls(const Access& access, const LsOptions& options, std::ostream& out, s
 
 namespace {
 
+bool is_erased(const json& recording) {
+    const json reason = recording.value("reason", json());
+    return reason.is_object() && reason.value("code", json()) == "erased";
+}
+
 // Lines that work now, to be copied.
 void print_next_steps(std::ostream& out, const json& recording, const std::string& id) {
     if (recording.value("state", json()) == "recording") {
@@ -150,6 +155,7 @@ void print_next_steps(std::ostream& out, const json& recording, const std::strin
             id, is_paused ? "resume" : "pause");
         return;
     }
+    if (is_erased(recording)) return;
     const json streams = recording.value("streams", json::array());
     const bool has_sound = std::any_of(streams.begin(), streams.end(), [](const json& stream) {
         return stream.is_object() && stream.value("media", json()) == "audio" &&
@@ -174,7 +180,7 @@ Exit run_show(const Access& access, const std::string& id, bool as_json, std::os
     }
     print_recording(out, *recording);
     // They are read from what is stored: of a running call there are none yet.
-    if (recording->value("state", json()) != "recording") {
+    if (recording->value("state", json()) != "recording" && !is_erased(*recording)) {
         const auto events = request_json(access, "GET", recording_path(id, "/events"));
         if (events)
             print_events(out, *events);
@@ -335,6 +341,25 @@ Exit run_control(const Access& access, const ControlOptions& options, std::ostre
                              : options.stream.empty()   ? "stopped"
                                                         : "stream " + options.stream + " stopped";
     out << fmt::format("{} {}.\n", short_id(id), printable(what));
+    return Exit::Ok;
+}
+
+Exit run_erase(const Access& access, const EraseOptions& options, std::ostream& out,
+               std::ostream& err) {
+    if (const auto failure = check_id(options.id)) return fail(*failure, err);
+    if (!options.is_sure)
+        return fail({Exit::Usage,
+                     "What is erased cannot be had again: the recording's key is deleted. Say "
+                     "--yes when that is what you want."},
+                    err);
+    const json body{{"who", user_name()}, {"reason", options.reason}};
+    const auto done = request_json(access, "POST", recording_path(options.id, "/erase"),
+                                   body.dump(-1, ' ', false, json::error_handler_t::replace));
+    if (!done) return fail(done.error(), err);
+    if (options.json)
+        print_json(out, *done);
+    else
+        out << fmt::format("{} is erased.\n", short_id(done->value("id", options.id)));
     return Exit::Ok;
 }
 

@@ -45,6 +45,14 @@ struct ControlOptions {
     std::string reason{};
     bool json = false;
 };
+struct EraseOptions {
+    std::string id{};
+    std::string reason{};
+    bool is_sure = false;  // --yes
+    bool json = false;
+};
+Exit run_erase(const Access& access, const EraseOptions& options, std::ostream& out,
+               std::ostream& err);
 Exit run_control(const Access& access, const ControlOptions& options, std::ostream& out,
                  std::ostream& err);
 struct StartOptions {
