@@ -7,6 +7,7 @@
 
 #include "app/commands.h"
 #include "app/config.h"
+#include "app/verify_folder.h"
 #include "base/uuid.h"
 
 namespace earshot::app {
@@ -77,9 +78,24 @@ public:
                            "Example:\n  earshot play 0199c0de-1234-7abc");
         add_json(play_);
         verify_ = add_for_id(app, "verify", "Check that a recording is as it was signed",
-                             "Example:\n  earshot verify 0199c0de-1234-7abc && echo untouched");
+                             "A folder, with a / in its name, is looked at where it lies, without "
+                             "a server: with the keys of\n--data, or of the data directory that it "
+                             "is in.\n\n"
+                             "Examples:\n"
+                             "  earshot verify 0199c0de-1234-7abc && echo untouched\n"
+                             "  earshot verify ./recordings/2026/03/02/0199c0de-1234-7abc-8000-"
+                             "000000000001");
         add_json(verify_);
         add_controls(app);
+        erase_ = add_for_id(app, "erase", "Delete a recording's key: nobody can read it any more",
+                            "What remains is that there was a recording, when and how long, and "
+                            "that it was erased.\n\n"
+                            "Example:\n  earshot erase 0199c0de-1234-7abc --reason \"GDPR art. "
+                            "17\" --yes");
+        erase_->add_option("--reason", reason_, "Why: stands in the recording's row")
+            ->type_name("TEXT");
+        erase_->add_flag("--yes", is_sure_, "Do it");
+        add_json(erase_);
         doctor_ = add(app, "doctor", "Tell how the server is and what to do about it",
                       "Example:\n  earshot doctor --data /var/lib/earshot");
         add_json(doctor_);
@@ -89,13 +105,16 @@ public:
     }
 
     bool was_chosen() const {
-        const std::array<const CLI::App*, 11> verbs{
-            ls_, show_, export_, play_, verify_, pause_, resume_, stop_, start_, doctor_, page_};
+        const std::array<const CLI::App*, 12> verbs{ls_,     show_,  export_, play_,
+                                                    verify_, erase_, pause_,  resume_,
+                                                    stop_,   start_, doctor_, page_};
         return std::any_of(verbs.begin(), verbs.end(),
                            [](const CLI::App* verb) { return verb->parsed(); });
     }
 
     Exit run(std::ostream& out, std::ostream& err) {
+        if (verify_->parsed() && is_folder(id_))
+            return run_verify_folder(id_, access_.data, json_, out, err);
         const auto access = find_access(access_, process_environment);
         if (!access) return fail(access.error(), err);
         if (ls_->parsed()) {
@@ -114,6 +133,7 @@ public:
             return run_play(*access, id_, json_, process_environment("PATH").value_or(""), out,
                             err);
         if (verify_->parsed()) return run_verify(*access, id_, json_, out, err);
+        if (erase_->parsed()) return run_erase(*access, {id_, reason_, is_sure_, json_}, out, err);
         for (const CLI::App* verb : {pause_, resume_, stop_})
             if (verb->parsed())
                 return run_control(*access, {verb->get_name(), id_, stream_, reason_, json_}, out,
@@ -191,11 +211,13 @@ private:
     std::string stream_;
     std::string reason_;
     bool json_ = false;
+    bool is_sure_ = false;
     CLI::App* ls_ = nullptr;
     CLI::App* show_ = nullptr;
     CLI::App* export_ = nullptr;
     CLI::App* play_ = nullptr;
     CLI::App* verify_ = nullptr;
+    CLI::App* erase_ = nullptr;
     CLI::App* pause_ = nullptr;
     CLI::App* resume_ = nullptr;
     CLI::App* stop_ = nullptr;
