@@ -14,8 +14,8 @@ constexpr std::string_view kMagic{"EARSHOT\0", 8};
 constexpr std::string_view kBlockMagic = "EBLK";
 constexpr std::uint16_t kVersion = 1;
 constexpr std::size_t kCrcOffset = kBlockHeaderBytes - 4;
-// Of 256 KiB of G.711 speech level 1 takes 630 ns a packet and leaves 67 to 80 %, level -5 takes 150
-// and leaves 70 to 85 %, and its output is unpacked five times as fast.
+// Of 256 KiB of G.711 speech level 1 takes 630 ns a packet and leaves 67 to 80 %, level -5 takes
+// 150 and leaves 70 to 85 %, and its output is unpacked five times as fast.
 constexpr int kZstdLevel = -5;
 
 base::Error malformed(std::string_view what, std::uint64_t offset) {

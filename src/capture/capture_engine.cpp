@@ -213,6 +213,7 @@ journal::Health CaptureEngine::health() const {
     journal::Health worst;
     for (const auto& share : shares_) {
         journal::Health one = share->journal->health();
+        const auto durable_p99 = std::max(worst.durable_p99, one.durable_p99);
         const bool is_direct = worst.is_direct && one.is_direct;
         const std::uint64_t poisoned = worst.poisoned_segments + one.poisoned_segments;
         // Calls go to all of them, so the fullest decides.
@@ -221,6 +222,7 @@ journal::Health CaptureEngine::health() const {
         if (is_worse) worst = std::move(one);
         worst.poisoned_segments = poisoned;
         worst.is_direct = is_direct;
+        worst.durable_p99 = durable_p99;
     }
     return worst;
 }

@@ -4,6 +4,7 @@
 
 #include <array>
 #include <atomic>
+#include <chrono>
 #include <memory>
 #include <vector>
 
@@ -36,6 +37,7 @@ struct Frame {
     std::vector<std::uint64_t> tokens;  // who waits for it
     std::vector<std::uint64_t> closed;  // serials whose last record is in it
     base::Now clock{};
+    std::int64_t oldest_packet_ns = 0;  // arrival; 0: holds none
 
     // The committer's part.
     bool is_laid_out = false;
@@ -54,8 +56,26 @@ struct Frame {
         runs.clear();
         tokens.clear();
         closed.clear();
+        oldest_packet_ns = 0;
         is_laid_out = false;
     }
+};
+
+// How long what arrived had to wait until it was durable, in steps of 10 ms; the last one holds all
+// that took longer. One thread counts, any reads.
+class Delays {
+public:
+    void add(std::chrono::nanoseconds delay) {
+        const auto step = std::max<std::int64_t>(delay / kStep, 0);
+        const auto at = std::min(static_cast<std::size_t>(step), counts_.size() - 1);
+        counts_[at].fetch_add(1, std::memory_order_relaxed);
+    }
+    // The end of the step that 99 of 100 did not pass; 0: nothing was counted.
+    std::chrono::milliseconds p99() const;
+
+private:
+    static constexpr std::chrono::milliseconds kStep{10};
+    std::array<std::atomic<std::uint64_t>, 1024> counts_{};
 };
 
 class Channel {
@@ -84,6 +104,7 @@ public:
     std::atomic<std::int64_t> free_bytes{-1};  // -1: not looked at yet; 0 is a full disk
     std::atomic<std::uint64_t> poisoned{0};
     std::atomic<bool> is_direct{true};
+    Delays delays;  // of the oldest packet of each frame
     // Of the present failure; meaningful while failing_since_ns is not 0.
     std::atomic<std::int64_t> failing_since_ns{0};
     std::atomic<int> failure_errno{0};

@@ -100,6 +100,7 @@ Committer::Committer(io::FileSystem& files, Options options, Channel& channel, L
 Committer::~Committer() = default;
 
 void Committer::run(const std::stop_token& stop, const std::function<base::Now()>& clock) {
+    clock_ = clock;
     while (!stop.stop_requested()) {
         if (auto frame = channel_.sealed.pop_for(kIdleWait)) {
             unconfirmed_.push_back(std::move(*frame));
@@ -205,7 +206,14 @@ bool Committer::sync_and_confirm(const base::Now& now) {
     return true;
 }
 
+void Committer::count_delay(const Frame& frame) {
+    if (frame.oldest_packet_ns == 0 || !clock_) return;
+    channel_.delays.add(
+        std::chrono::nanoseconds(base::to_ns(clock_().wall) - frame.oldest_packet_ns));
+}
+
 void Committer::confirm(const Frame& frame) {
+    count_delay(frame);
     ClockSample clock{.monotonic_ns = frame.header.monotonic_ns,
                       .realtime_ns = frame.header.realtime_ns};
     for (std::size_t i = 0; i < frame.runs.size(); ++i) {

@@ -60,6 +60,7 @@ private:
     bool write_frame(Frame& frame, const base::Now& now);
     bool sync_and_confirm(const base::Now& now);
     void confirm(const Frame& frame);
+    void count_delay(const Frame& frame);
     base::ByteView encrypt(Frame& frame);
     bool open_segment(const base::Now& now);
     base::Result<base::Done> create_segment(const std::string& directory, const std::string& path,
@@ -95,6 +96,7 @@ private:
     std::map<std::uint32_t, Segment> segments_;
     std::unordered_map<std::uint64_t, OpenRecording> open_;               // by serial
     std::unordered_map<std::uint64_t, std::vector<std::uint32_t>> held_;  // closed, not released
+    std::function<base::Now()> clock_;  // run()'s; none: time stands still during a step
     base::TimePoint next_look_{};
     base::TimePoint retry_at_{};
 };

@@ -24,6 +24,18 @@ base::Reason failure_reason(int error, const std::string& directory) {
 
 }  // namespace
 
+std::chrono::milliseconds Delays::p99() const {
+    std::uint64_t all = 0;
+    for (const auto& count : counts_) all += count.load(std::memory_order_relaxed);
+    std::uint64_t left = all / 100;  // so many may have taken longer
+    for (std::size_t at = counts_.size(); at-- > 0 && all > 0;) {
+        const std::uint64_t count = counts_[at].load(std::memory_order_relaxed);
+        if (count > left) return kStep * (at + 1);
+        left -= count;
+    }
+    return {};
+}
+
 Journal::Journal(io::FileSystem& files, Options options, const Recovery& recovery,
                  Listener& listener)
     : options_(std::move(options)) {
@@ -49,6 +61,7 @@ bool Journal::release(std::uint64_t serial) {
 Health Journal::health() const {
     Health health{.frames_waiting = channel_->waiting.load(std::memory_order_relaxed),
                   .frames_allowed = channel_->frame_count,
+                  .durable_p99 = channel_->delays.p99(),
                   .is_direct = channel_->is_direct.load(std::memory_order_relaxed),
                   .poisoned_segments = channel_->poisoned.load(std::memory_order_relaxed)};
     if (const auto free = channel_->free_bytes.load(std::memory_order_relaxed); free >= 0)

@@ -3,6 +3,7 @@
 #include <cerrno>
 #include <thread>
 
+#include "journal/channel.h"
 #include "journal/format.h"
 #include "journal/journal_test_rig.h"
 
@@ -352,6 +353,20 @@ TEST(Journal, SurvivesTwoThreads) {
     const auto payloads = read_payloads(files, test_uuid(1), rig.listener.closed[0].extents);
     ASSERT_EQ(payloads.size(), kCount);
     for (std::uint32_t i = 0; i < kCount; ++i) ASSERT_EQ(payloads[i], test_payload(1, i));
+}
+
+TEST(Delays, GiveTheTimeThat99Of100DidNotPass) {
+    Delays delays;
+    EXPECT_EQ(delays.p99().count(), 0);
+    for (int i = 0; i < 99; ++i) delays.add(std::chrono::milliseconds{215});
+    EXPECT_EQ(delays.p99().count(), 220);
+    delays.add(std::chrono::seconds{3});  // one of a hundred
+    EXPECT_EQ(delays.p99().count(), 220);
+    delays.add(std::chrono::hours{1});  // the second of 101
+    EXPECT_EQ(delays.p99().count(), 3010);
+    Delays early;
+    early.add(std::chrono::milliseconds{-5});  // the clock was set back
+    EXPECT_EQ(early.p99().count(), 10);
 }
 
 }  // namespace

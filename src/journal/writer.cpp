@@ -118,6 +118,10 @@ void Writer::write_record(std::uint16_t index, const RecordHeader& header,
     out += kRecordHeaderSize;
     for (const ByteView piece : pieces) out = std::copy(piece.begin(), piece.end(), out);
     std::fill(out, end, std::uint8_t{0});
+    const bool is_packet = header.type == RecordType::Rtp;
+    if (is_packet &&
+        (frame_->oldest_packet_ns == 0 || header.arrival_ns < frame_->oldest_packet_ns))
+        frame_->oldest_packet_ns = header.arrival_ns;
     frame_->record_bytes += size;
     frame_->records += 1;
     FrameRun& run = frame_->runs[index];

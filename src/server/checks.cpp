@@ -50,12 +50,13 @@ std::vector<api::Check> make_checks(const CheckInput& input) {
         {.name = "journal",
          .state = now.journal.ok ? State::Ok : State::Failed,
          .text = now.journal.ok
-                     ? fmt::format("The journal is written{}; {} frames wait for the disk.",
+                     ? fmt::format("The journal is written{}; {} frames wait for the disk; what "
+                                   "arrives is durable after {} ms (p99).",
                                    now.journal.is_direct
                                        ? ""
                                        : " by way of the page cache, as its file system refuses "
                                          "direct writes",
-                                   now.journal.frames_waiting)
+                                   now.journal.frames_waiting, now.journal.durable_p99.count())
                      : fmt::format("The journal cannot be written since {}: {}",
                                    base::to_rfc3339(now.journal.failing_since),
                                    now.journal.reason.text)});
