@@ -124,6 +124,16 @@ TEST(NetAddress, ReadsAndWritesBothFamilies) {
         EXPECT_FALSE(parse_net_address(bad)) << bad;
 }
 
+TEST(BoundedQueue, GivesTheNewestToWhoAsksForIt) {
+    BoundedQueue<int> queue(3);
+    EXPECT_FALSE(queue.try_pop_newest());
+    for (int i = 1; i <= 3; ++i) ASSERT_TRUE(queue.try_push(int{i}));
+    EXPECT_EQ(queue.try_pop_newest(), 3);
+    EXPECT_EQ(queue.try_pop(), 1);
+    EXPECT_EQ(queue.try_pop_newest(), 2);
+    EXPECT_FALSE(queue.try_pop());
+}
+
 TEST(BoundedQueue, RefusesWhenFullAndDrainsAfterClose) {
     BoundedQueue<int> queue(2);
     EXPECT_TRUE(queue.try_push(1));

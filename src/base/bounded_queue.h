@@ -46,6 +46,15 @@ public:
         return take();
     }
 
+    // The one that came last: for a pool of buffers, of which few are then in use, and warm.
+    std::optional<T> try_pop_newest() {
+        const std::lock_guard lock(mutex_);
+        if (items_.empty()) return std::nullopt;
+        std::optional<T> item(std::move(items_.back()));
+        items_.pop_back();
+        return item;
+    }
+
     // Waits for an item; nullopt when the time is over, or when the queue is closed and empty.
     std::optional<T> pop_for(std::chrono::nanoseconds limit) {
         std::unique_lock lock(mutex_);

@@ -77,7 +77,8 @@ bool Writer::make_room(std::size_t record_bytes, std::uint64_t frame_number) {
 
 bool Writer::take_frame() {
     if (frame_) return true;
-    auto frame = channel_.free.try_pop();
+    // In turn, they would all grow to the size of the largest commit.
+    auto frame = channel_.free.try_pop_newest();
     if (!frame) return false;
     frame_ = std::move(*frame);
     frame_->clear();
