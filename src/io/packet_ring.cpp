@@ -17,6 +17,8 @@ namespace {
 constexpr std::uint32_t kBlockBytes = 1U << 16;
 // Of a slot before the packet: tpacket2_hdr and sockaddr_ll, as the kernel lays them out.
 constexpr std::uint32_t kSlotHeader = 80;
+// Of a slot: the header and a G.711 packet.
+constexpr std::size_t kPrefetched = 320;
 
 base::Reason failed(const char* step) {
     const int code = errno;
@@ -75,35 +77,48 @@ base::Result<PacketRing, base::Reason> PacketRing::open(const MediaTraffic& traf
     return ring;
 }
 
-std::uint8_t* PacketRing::slot(std::uint32_t ahead) const {
-    std::uint32_t number = next_ + ahead;
-    if (number >= slots_) number -= slots_;
+std::uint8_t* PacketRing::start_of(std::uint32_t slot) const {
     const std::uint32_t in_block = kBlockBytes / slot_bytes_;
-    return static_cast<std::uint8_t*>(memory_.get()) +
-           std::size_t{number / in_block} * kBlockBytes +
-           std::size_t{number % in_block} * slot_bytes_;
+    return static_cast<std::uint8_t*>(memory_.get()) + std::size_t{slot / in_block} * kBlockBytes +
+           std::size_t{slot % in_block} * slot_bytes_;
 }
 
-bool PacketRing::peek(std::uint32_t ahead, Packet& packet) const {
-    if (ahead >= slots_) return false;
-    std::uint8_t* start = slot(ahead);
-    auto* header = reinterpret_cast<tpacket2_hdr*>(start);
-    const std::uint32_t status = std::atomic_ref(header->tp_status).load(std::memory_order_acquire);
-    if ((status & TP_STATUS_USER) == 0) return false;
-    packet.bytes = {start + header->tp_net, header->tp_snaplen};
-    packet.arrival_ns = std::int64_t{header->tp_sec} * 1'000'000'000 + header->tp_nsec;
-    packet.is_checked = (status & (TP_STATUS_CSUM_VALID | TP_STATUS_CSUMNOTREADY)) != 0;
-    return true;
+bool PacketRing::has_arrived(std::uint32_t slot) const {
+    auto* header = reinterpret_cast<tpacket2_hdr*>(start_of(slot));
+    return (std::atomic_ref(header->tp_status).load(std::memory_order_acquire) & TP_STATUS_USER) !=
+           0;
 }
 
-void PacketRing::take(std::uint32_t ahead) {
-    reinterpret_cast<tpacket2_hdr*>(slot(ahead))->tp_snaplen = 0;
+PacketRing::Packet PacketRing::packet(std::uint32_t slot) const {
+    std::uint8_t* start = start_of(slot);
+    const auto* header = reinterpret_cast<const tpacket2_hdr*>(start);
+    constexpr std::uint32_t kChecked = TP_STATUS_CSUM_VALID | TP_STATUS_CSUMNOTREADY;
+    return {.bytes = {start + header->tp_net, header->tp_snaplen},
+            .arrival_ns = std::int64_t{header->tp_sec} * 1'000'000'000 + header->tp_nsec,
+            .is_checked = (header->tp_status & kChecked) != 0};
 }
 
-void PacketRing::release() {
-    auto* header = reinterpret_cast<tpacket2_hdr*>(slot(0));
+// In place of the sockaddr_ll, which says nothing that we ask.
+PacketRing::Mark& PacketRing::mark(std::uint32_t slot) const {
+    return *reinterpret_cast<Mark*>(start_of(slot) + TPACKET_ALIGN(sizeof(tpacket2_hdr)));
+}
+
+void PacketRing::prefetch(std::uint32_t slot) const {
+    const std::uint8_t* start = start_of(slot);
+    for (std::size_t line = 0; line < kPrefetched; line += 64) __builtin_prefetch(start + line);
+}
+
+void PacketRing::finish(std::uint32_t slot) {
+    reinterpret_cast<tpacket2_hdr*>(start_of(slot))->tp_snaplen = 0;
+}
+
+bool PacketRing::is_finished(std::uint32_t slot) const {
+    return reinterpret_cast<const tpacket2_hdr*>(start_of(slot))->tp_snaplen == 0;
+}
+
+void PacketRing::release(std::uint32_t slot) {
+    auto* header = reinterpret_cast<tpacket2_hdr*>(start_of(slot));
     std::atomic_ref(header->tp_status).store(TP_STATUS_KERNEL, std::memory_order_release);
-    if (++next_ == slots_) next_ = 0;
 }
 
 std::uint64_t PacketRing::take_drops() {

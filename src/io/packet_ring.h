@@ -24,33 +24,43 @@ public:
     static base::Result<PacketRing, base::Reason> open(const MediaTraffic& traffic,
                                                        std::size_t bytes);
 
-    // A packet in the ring; borrowed until it is released.
+    // A packet in the ring; borrowed until its slot is released.
     struct Packet {
-        std::span<std::uint8_t> bytes;  // from the IP header on; empty: take() was called
+        std::span<std::uint8_t> bytes;  // from the IP header on
         std::int64_t arrival_ns = 0;
         bool is_checked = false;  // its UDP checksum was verified, or is not made yet (lo)
     };
-
-    // The one `ahead` of the oldest; false: none has arrived there yet.
-    bool peek(std::uint32_t ahead, Packet& packet) const;
-    // Marks it as dealt with before its turn.
-    void take(std::uint32_t ahead);
-    // Gives the oldest back to the kernel.
-    void release();
+    // What the reader writes into a slot, in the cache line that it reads anyway.
+    struct Mark {
+        std::uint32_t next = 0;  // slot
+        std::uint32_t tick = 0;
+    };
 
     std::uint32_t slots() const { return slots_; }
+    // Slots are filled and released in turn, 0 again after the last.
+    std::uint32_t after(std::uint32_t slot) const { return slot + 1 == slots_ ? 0 : slot + 1; }
+    // Of a slot that was released last time: whether a packet has come into it since.
+    bool has_arrived(std::uint32_t slot) const;
+    Packet packet(std::uint32_t slot) const;
+    Mark& mark(std::uint32_t slot) const;
+    void prefetch(std::uint32_t slot) const;
+    // It is dealt with, although those before it may not be.
+    void finish(std::uint32_t slot);
+    bool is_finished(std::uint32_t slot) const;
+    // Gives it back to the kernel.
+    void release(std::uint32_t slot);
+
     // Packets that found the ring full since the last call.
     std::uint64_t take_drops();
 
 private:
     PacketRing() = default;
-    std::uint8_t* slot(std::uint32_t ahead) const;
+    std::uint8_t* start_of(std::uint32_t slot) const;
 
     FileDescriptor socket_;
     PageMemory memory_;
     std::uint32_t slots_ = 0;
     std::uint32_t slot_bytes_ = 0;
-    std::uint32_t next_ = 0;
 };
 
 }  // namespace earshot::io

@@ -1,6 +1,7 @@
 #include "io/packet_ring_reader.h"
 
 #include <algorithm>
+#include <limits>
 
 #include "base/bytes.h"
 #include "io/udp_frame.h"
@@ -11,6 +12,10 @@ namespace {
 
 // So many at a time; then what was asked for meanwhile is obeyed.
 constexpr std::uint32_t kAtOnce = 64;
+constexpr std::uint32_t kAhead = 4;  // slots that are fetched while one is sorted
+// Ports are given out before their flow is added; a packet waits so many ticks for it.
+constexpr std::uint32_t kUnclaimedTicks = 10;
+constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
 // Sockets that bring nothing are passed over in so many of their turns: 1 s for paced media.
 constexpr std::uint8_t kSkippedTurns = 4;
 constexpr std::uint64_t kTicksPerCount = 50;
@@ -21,8 +26,6 @@ std::uint16_t destination_port(base::ByteView packet) {
         packet[0] >> 4 == 4 ? std::size_t{4} * (packet[0] & 0x0f) : std::size_t{40};
     return packet.size() < header + 4 ? std::uint16_t{0} : base::load_u16(packet, header + 2);
 }
-
-void wipe(std::span<std::uint8_t> bytes) { std::fill(bytes.begin(), bytes.end(), std::uint8_t{0}); }
 
 }  // namespace
 
@@ -38,90 +41,148 @@ PacketRingReader::PacketRingReader(PacketRing ring, const MediaTraffic& traffic)
       first_port_(traffic.first_port),
       ports_(static_cast<std::size_t>(traffic.last_port - traffic.first_port) + 1) {}
 
-PacketRingReader::Port* PacketRingReader::find(std::uint16_t port) {
-    const std::size_t index = static_cast<std::size_t>(port) - first_port_;
-    return index < ports_.size() ? &ports_[index] : nullptr;
-}
-
 PacketRingReader::Port& PacketRingReader::of(MediaFlow& flow, SocketKind kind) {
     return ports_[flow.places[static_cast<std::size_t>(kind)]];
 }
 
-void PacketRingReader::add(MediaFlow& flow) {
-    for (const SocketKind kind : {SocketKind::Rtp, SocketKind::Rtcp}) {
-        const std::uint16_t port = flow.sockets[kind].local_address().port;
-        flow.places[static_cast<std::size_t>(kind)] =
-            static_cast<std::uint32_t>(port - first_port_);
-        of(flow, kind) = {
-            .flow = &flow, .kind = kind, .is_socket_used = true, .skipped = kSkippedTurns};
-        forget_earlier(port, flow.opened_ns);
-    }
+// The ring's filter takes no others than those of the range.
+PacketRingReader::Port& PacketRingReader::port_of(std::uint32_t slot) {
+    const std::size_t index =
+        static_cast<std::size_t>(destination_port(ring_.packet(slot).bytes)) - first_port_;
+    return ports_[std::min(index, ports_.size() - 1)];
 }
 
-// What was sent to a port before it was this call's, as MediaPorts throws it away at the sockets.
-void PacketRingReader::forget_earlier(std::uint16_t port, std::int64_t before_ns) {
-    PacketRing::Packet packet;
-    for (std::uint32_t ahead = 0; ring_.peek(ahead, packet); ++ahead) {
-        if (packet.bytes.empty() || packet.arrival_ns >= before_ns) continue;
-        if (destination_port(packet.bytes) == port) ring_.take(ahead);
+void PacketRingReader::add(MediaFlow& flow) {
+    for (const SocketKind kind : {SocketKind::Rtp, SocketKind::Rtcp}) {
+        const std::uint16_t number = flow.sockets[kind].local_address().port;
+        flow.places[static_cast<std::size_t>(kind)] =
+            static_cast<std::uint32_t>(number - first_port_);
+        Port& port = of(flow, kind);
+        port.flow = &flow;
+        port.kind = kind;
+        port.is_socket_used = true;
+        // What was sent to a port before it was this call's, as at the sockets.
+        sort();
+        throw_away(port, flow.opened_ns);
     }
 }
 
 void PacketRingReader::remove(MediaFlow& flow) {
-    of(flow, SocketKind::Rtp) = {};
-    of(flow, SocketKind::Rtcp) = {};
+    for (const SocketKind kind : {SocketKind::Rtp, SocketKind::Rtcp}) {
+        Port& port = of(flow, kind);
+        throw_away(port, kForever);
+        port = {};
+    }
 }
 
 bool PacketRingReader::read(std::uint64_t tick, Sink& sink) {
-    if (tick != std::exchange(tick_, tick)) taken_ = 0;
+    tick_ = tick;
     count_drops(tick);
-    PacketRing::Packet packet;
-    for (std::uint32_t i = 0; i < kAtOnce; ++i) {
-        // A flood must not hold the thread for ever; the next tick goes on.
-        if (taken_ == ring_.slots() || !ring_.peek(0, packet)) return false;
-        if (!deliver(packet, sink)) return true;
-        ring_.release();
-        ++taken_;
-        has_asked_ = false;
-    }
-    return true;
+    sort();
+    return release(sink);
 }
 
-// False: nobody has said yet whose it is. Ports are given out before their flow is added, and the
-// command that adds it was given before a peer could know the port: ask for it, then look again.
-bool PacketRingReader::deliver(const PacketRing::Packet& packet, Sink& sink) {
-    if (packet.bytes.empty()) return true;
+// Hangs each packet that has come behind those of its port.
+void PacketRingReader::sort() {
+    while (used_ < ring_.slots() && ring_.has_arrived(unsorted_)) {
+        ring_.prefetch((unsorted_ + kAhead) % ring_.slots());
+        Port& port = port_of(unsorted_);
+        ring_.mark(unsorted_) = {.next = kNone, .tick = static_cast<std::uint32_t>(tick_)};
+        if (port.newest == kNone) {
+            port.oldest = unsorted_;
+        } else {
+            ring_.mark(port.newest).next = unsorted_;
+        }
+        port.newest = unsorted_;
+        unsorted_ = ring_.after(unsorted_);
+        ++used_;
+    }
+}
+
+// In the order of arrival, as the kernel wants its slots back. What nobody has claimed by now is
+// nobody's; RTCP is not waited for, since its turn comes too seldom. True: there is more to do.
+bool PacketRingReader::release(Sink& sink) {
+    for (std::uint32_t given = 0; used_ > 0; --used_) {
+        if (!ring_.is_finished(oldest_)) {
+            const bool is_pressed = used_ > ring_.slots() / 2;
+            Port& port = port_of(oldest_);
+            if (port.flow == nullptr) {
+                const auto tick = static_cast<std::uint32_t>(tick_);
+                if (!is_pressed && tick - ring_.mark(oldest_).tick < kUnclaimedTicks) return false;
+                unclaimed_.fetch_add(1, std::memory_order_relaxed);
+                wipe(take_oldest(port));
+            } else {
+                if (!is_pressed && port.kind == SocketKind::Rtp) return false;
+                if (++given > kAtOnce) return true;
+                deliver(port, take_oldest(port), sink);
+            }
+        }
+        ring_.release(oldest_);
+        oldest_ = ring_.after(oldest_);
+    }
+    return false;
+}
+
+std::uint32_t PacketRingReader::take_oldest(Port& port) {
+    const std::uint32_t slot = port.oldest;
+    port.oldest = ring_.mark(slot).next;
+    if (port.oldest == kNone) port.newest = kNone;
+    return slot;
+}
+
+void PacketRingReader::deliver(const Port& port, std::uint32_t slot, Sink& sink) {
+    const PacketRing::Packet packet = ring_.packet(slot);
     const auto frame = parse_udp_frame(packet.bytes, !packet.is_checked);
+    const base::NetAddress& local = port.flow->sockets[port.kind].local_address();
+    const auto is_for = [&](const base::NetAddress& destination) {
+        return local.port == destination.port &&
+               (local.same_host(destination) ||
+                (local.is_unspecified() && local.is_v4() == destination.is_v4()));
+    };
     if (!frame) {
         invalid_.fetch_add(1, std::memory_order_relaxed);
-        wipe(packet.bytes);
-        return true;
-    }
-    const Port* port = find(frame->destination.port);
-    if ((port == nullptr || port->flow == nullptr) && !std::exchange(has_asked_, true))
-        return false;
-    const auto is_claimed = [&] {
-        if (port == nullptr || port->flow == nullptr) return false;
-        const base::NetAddress& local = port->flow->sockets[port->kind].local_address();
-        return local.same_host(frame->destination) ||
-               (local.is_unspecified() && local.is_v4() == frame->destination.is_v4());
-    };
-    if (!is_claimed()) {
+    } else if (!is_for(frame->destination)) {
         unclaimed_.fetch_add(1, std::memory_order_relaxed);
-        wipe(packet.bytes);
-        return true;
+    } else {
+        sink.on_datagram(*port.flow, port.kind,
+                         {.bytes = frame->payload,
+                          .source = frame->source,
+                          .arrival_ns = packet.arrival_ns,
+                          .truncated = false});
     }
-    sink.on_datagram(*port->flow, port->kind,
-                     {.bytes = frame->payload,
-                      .source = frame->source,
-                      .arrival_ns = packet.arrival_ns,
-                      .truncated = false});
-    return true;
+    ring_.finish(slot);
+}
+
+void PacketRingReader::deliver_all(Port& port, Sink& sink) {
+    while (port.oldest != kNone) {
+        const std::uint32_t slot = take_oldest(port);
+        if (port.oldest != kNone) ring_.prefetch(port.oldest);
+        deliver(port, slot, sink);
+    }
+}
+
+std::uint64_t PacketRingReader::throw_away(Port& port, std::int64_t before_ns) {
+    std::uint64_t count = 0;
+    for (; port.oldest != kNone; ++count) {
+        if (ring_.packet(port.oldest).arrival_ns >= before_ns) break;
+        wipe(take_oldest(port));
+    }
+    return count;
+}
+
+void PacketRingReader::wipe(std::uint32_t slot) {
+    const auto bytes = ring_.packet(slot).bytes;
+    std::fill(bytes.begin(), bytes.end(), std::uint8_t{0});
+    ring_.finish(slot);
 }
 
 void PacketRingReader::visit(MediaFlow& flow, SocketKind kind, Sink& sink) {
-    if (flow.is_paused && kind == SocketKind::Rtp) return discard(flow, sink);
     Port& port = of(flow, kind);
+    if (flow.is_paused && kind == SocketKind::Rtp) {
+        sink.on_discarded(flow, throw_away(port, kForever));
+        return discard(flow, sink);
+    }
+    deliver_all(port, sink);
     const bool is_rtcp = kind == SocketKind::Rtcp;  // has its turn only once a second
     if (!is_rtcp && !port.is_socket_used && port.skipped < kSkippedTurns) {
         ++port.skipped;
@@ -132,13 +193,8 @@ void PacketRingReader::visit(MediaFlow& flow, SocketKind kind, Sink& sink) {
 }
 
 void PacketRingReader::drain(MediaFlow& flow, SocketKind kind, Sink& sink) {
-    const std::uint16_t number = flow.sockets[kind].local_address().port;
-    PacketRing::Packet packet;
-    for (std::uint32_t ahead = 0; ring_.peek(ahead, packet); ++ahead) {
-        if (packet.bytes.empty() || destination_port(packet.bytes) != number) continue;
-        deliver(packet, sink);
-        ring_.take(ahead);
-    }
+    sort();
+    deliver_all(of(flow, kind), sink);
     receive(flow, kind, sink);
 }
 
