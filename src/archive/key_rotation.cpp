@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "archive/data_key.h"
 #include "archive/limits.h"
 
 namespace earshot::archive {
@@ -42,6 +41,15 @@ Result<KeyUses> find_key_uses(objects::ObjectStore& objects) {
         }
     }
     return uses;
+}
+
+std::optional<KeyPart> find_newest_key(objects::ObjectStore& objects) {
+    const auto all = objects.list();
+    if (!all) return std::nullopt;
+    const std::size_t first = all->size() - std::min(all->size(), kNewestLookedAt);
+    for (std::size_t i = all->size(); i > first; --i)
+        if (auto part = read_key_part(objects, (*all)[i - 1])) return *part;
+    return std::nullopt;
 }
 
 Result<KeyRotation> KeyRotation::begin(objects::ObjectStore& objects,

@@ -4,10 +4,12 @@
 
 #include <cstdint>
 #include <map>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
 
+#include "archive/data_key.h"
 #include "base/result.h"
 #include "base/uuid.h"
 #include "crypto/key_wrap.h"
@@ -21,6 +23,10 @@ struct KeyUses {
     std::uint64_t unreadable = 0;                    // whose part `key` is there, but damaged
 };
 base::Result<KeyUses> find_key_uses(objects::ObjectStore& objects);
+
+// The part `key` of the newest encrypted recording among the last ones (kNewestLookedAt); nullopt:
+// none of them is.
+std::optional<KeyPart> find_newest_key(objects::ObjectStore& objects);
 
 // Wraps again what is not under the current key, a batch at a time. It may end at any moment: each
 // recording is then under the one key or the other, and another run does the rest.

@@ -21,6 +21,7 @@ inline constexpr std::size_t kMaxManifestBytes = 16ULL * 1024 * 1024;
 inline constexpr std::size_t kMaxSummaryBytes = 64ULL * 1024 * 1024;
 inline constexpr std::size_t kMaxEventsBytes = 256ULL * 1024 * 1024;  // read for an export
 inline constexpr std::size_t kMaxPeaksBytes = 256ULL * 1024 * 1024;
+inline constexpr std::size_t kNewestLookedAt = 1000;          // recordings, for their key
 inline constexpr std::size_t kRotationBatch = 256;            // recordings synced together
 inline constexpr std::size_t kMaxDocuments = 9999;            // metadata/NNNN.xml
 inline constexpr std::chrono::seconds kMaxTimelineError{2};   // beyond: the sender re-based

@@ -47,7 +47,7 @@ Result<std::unique_ptr<KeyStore>, Reason> KeyStore::open(io::FileSystem& files,
                                                          const KeySealer* sealer,
                                                          base::WallTime now, base::Random& random) {
     std::unique_ptr<KeyStore> store(new KeyStore(files, std::move(directory), sealer));
-    const auto ids = store->find_keys();
+    const auto ids = find_ids(files, store->directory_);
     if (!ids) return ids.error();
     if (ids->empty()) {
         if (auto made = store->make_directory(); !made) return made.error();
@@ -63,7 +63,7 @@ Result<std::unique_ptr<KeyStore>, Reason> KeyStore::open_for_reading(io::FileSys
                                                                      std::string directory,
                                                                      const KeySealer* sealer) {
     std::unique_ptr<KeyStore> store(new KeyStore(files, std::move(directory), sealer));
-    const auto ids = store->find_keys();
+    const auto ids = find_ids(files, store->directory_);
     if (!ids) return ids.error();
     if (ids->empty())
         return Reason{"not_found",
@@ -92,11 +92,12 @@ std::string KeyStore::path_of(const Uuid& id) const {
 }
 
 // Whatever else lies in the directory is none of ours.
-Result<std::vector<Uuid>, Reason> KeyStore::find_keys() {
+Result<std::vector<Uuid>, Reason> KeyStore::find_ids(io::FileSystem& files,
+                                                     const std::string& directory) {
     std::vector<Uuid> ids;
-    const auto entries = files_.list(directory_);
+    const auto entries = files.list(directory);
     if (!entries && entries.error().code == base::Errc::NotFound) return ids;
-    if (!entries) return storage_error(directory_, entries.error());
+    if (!entries) return storage_error(directory, entries.error());
     for (const io::DirectoryEntry& entry : *entries) {
         const std::string_view name = entry.name;
         if (!name.ends_with(kSuffix)) continue;
@@ -104,7 +105,7 @@ Result<std::vector<Uuid>, Reason> KeyStore::find_keys() {
         if (id && base::to_string(*id) + std::string(kSuffix) == name) ids.push_back(*id);
     }
     if (ids.size() > kMaxKeks)
-        return Reason{"bad_key", fmt::format("{} holds more than {} keys.", directory_, kMaxKeks)};
+        return Reason{"bad_key", fmt::format("{} holds more than {} keys.", directory, kMaxKeks)};
     return ids;  // sorted: the names are, and so are the ids that they spell
 }
 

@@ -43,6 +43,10 @@ public:
     static base::Result<std::unique_ptr<KeyStore>, base::Reason> open_for_reading(
         io::FileSystem& files, std::string directory, const KeySealer* sealer);
 
+    // The ids of the keys in DIRECTORY, sorted; nothing is read of them.
+    static base::Result<std::vector<base::Uuid>, base::Reason> find_ids(
+        io::FileSystem& files, const std::string& directory);
+
     crypto::WrappedKey wrap(const crypto::SecretKey& key) const override;
     base::Result<crypto::SecretKey> unwrap(const crypto::WrappedKey& wrapped) const override;
 
@@ -69,7 +73,6 @@ private:
 
     std::string path_of(const base::Uuid& id) const;
     base::Result<base::Done, base::Reason> make_directory();
-    base::Result<std::vector<base::Uuid>, base::Reason> find_keys();
     base::Result<base::Done, base::Reason> load(const std::vector<base::Uuid>& ids);
     base::Result<Loaded, base::Reason> load_key(const base::Uuid& id);
     base::Result<Loaded, base::Reason> make_key(const base::Uuid& id, base::Random& random);

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "archive/key_rotation.h"
+#include "base/crc32c.h"
 #include "base/text.h"
 
 namespace earshot::server {
@@ -16,10 +17,12 @@ using base::Uuid;
 
 namespace {
 
-// Of a segment's header: docs/journal-format.md.
-constexpr std::size_t kSegmentHeadBytes = 72;
+// Of a segment's header (docs/journal-format.md), which comes twice from version 2 on.
+constexpr std::size_t kSegmentHeaderBytes = 4096;
+constexpr std::size_t kSegmentCrcAt = kSegmentHeaderBytes - 4;
 constexpr std::size_t kCipherAt = 48;
 constexpr std::size_t kKeyIdAt = 56;
+constexpr std::string_view kSegmentMagic = "EARSHSEG";
 constexpr std::string_view kSegmentSuffix = ".seg";
 
 Reason storage_error(const base::Error& error) {
@@ -27,19 +30,34 @@ Reason storage_error(const base::Error& error) {
             fmt::format("The recordings cannot be listed: {} ({}).", error.what, error.detail)};
 }
 
+bool is_whole_header(base::ByteView header) {
+    return base::as_text(header.first(kSegmentMagic.size())) == kSegmentMagic &&
+           base::load_le<std::uint32_t>(header, kSegmentCrcAt) ==
+               base::crc32c(header.first(kSegmentCrcAt));
+}
+
+// Zeros are space that was reserved, and nothing yet.
+bool is_unwritten(base::ByteView bytes) {
+    return std::all_of(bytes.begin(), bytes.end(), [](std::uint8_t byte) { return byte == 0; });
+}
+
 void add_segment(io::FileSystem& files, const std::string& path, SegmentKeys& found) {
     const auto file = files.open_for_reading(path);
     if (!file && file.error().code == base::Errc::NotFound) return;  // freed meanwhile
-    std::array<std::uint8_t, kSegmentHeadBytes> head{};
+    base::Bytes head(2 * kSegmentHeaderBytes);
     const auto count = file ? (*file)->read_at(0, head) : Result<std::size_t>(file.error());
-    if (!count || *count < head.size()) {
-        ++found.unreadable;
+    if (count && is_unwritten(base::ByteView(head).first(*count))) return;
+    for (const std::size_t at : {std::size_t{0}, kSegmentHeaderBytes}) {
+        if (!count || *count < at + kSegmentHeaderBytes) break;
+        const base::ByteView header = base::ByteView(head).subspan(at, kSegmentHeaderBytes);
+        if (!is_whole_header(header)) continue;
+        if (base::load_le<std::uint16_t>(header, kCipherAt) == 0) return;
+        Uuid id;
+        std::copy_n(header.begin() + kKeyIdAt, id.bytes.size(), id.bytes.begin());
+        ++found.segments[id];
         return;
     }
-    if (base::load_le<std::uint16_t>(head, kCipherAt) == 0) return;
-    Uuid id;
-    std::copy_n(head.begin() + kKeyIdAt, id.bytes.size(), id.bytes.begin());
-    ++found.segments[id];
+    ++found.unreadable;
 }
 
 // Recordings that the catalogue knows and that are not where they should be.
@@ -85,6 +103,32 @@ SegmentKeys find_segment_keys(io::FileSystem& files, const std::string& journals
                 add_segment(files, io::join_path(directory, segment.name), found);
     }
     return found;
+}
+
+std::optional<Reason> find_missing_key(io::FileSystem& files, objects::ObjectStore& objects,
+                                       const std::string& journals,
+                                       const std::vector<Uuid>& known) {
+    const auto is_missing = [&](const Uuid& id) {
+        return std::find(known.begin(), known.end(), id) == known.end();
+    };
+    for (const auto& [id, count] : find_segment_keys(files, journals).segments)
+        if (is_missing(id))
+            return Reason{"key_missing",
+                          fmt::format("{} segments of the journal in {} are encrypted under the "
+                                      "key-encryption key {}, which is not in keys/kek. Put it "
+                                      "back from a backup; calls that are only in the journal are "
+                                      "lost without it.",
+                                      count, journals, base::to_string(id))};
+    const auto newest = archive::find_newest_key(objects);
+    if (newest && is_missing(newest->key.wrapped_by))
+        return Reason{"key_missing",
+                      fmt::format("The recording {} is encrypted under the key-encryption key {}, "
+                                  "which is not in keys/kek. Put it back from a backup; if it is "
+                                  "lost for good, move the folder recordings aside, which nobody "
+                                  "can read then.",
+                                  base::to_string(newest->recording),
+                                  base::to_string(newest->key.wrapped_by))};
+    return std::nullopt;
 }
 
 // Who may change keys; given back when it goes.

@@ -23,6 +23,12 @@ struct SegmentKeys {
 };
 SegmentKeys find_segment_keys(io::FileSystem& files, const std::string& journals);
 
+// Before any key is made at a start: why `known` cannot be all keys of this data directory. Looks
+// at the journal and at the newest recordings; nullopt when all that they need is there.
+std::optional<base::Reason> find_missing_key(io::FileSystem& files, objects::ObjectStore& objects,
+                                             const std::string& journals,
+                                             const std::vector<base::Uuid>& known);
+
 // Any thread; one rotation or removal at a time.
 class KeyKeeper : public api::KeyControl {
 public:

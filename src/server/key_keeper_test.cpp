@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "archive/data_key.h"
+#include "base/crc32c.h"
 #include "catalog/memory_catalog.h"
 #include "io/faulty_file.h"
 #include "objects/directory_store.h"
@@ -49,12 +50,24 @@ protected:
         }
         return folder;
     }
+    // Its header, twice.
     void store_segment(std::uint16_t cipher) {
         base::Bytes header(4096, 0);
+        const base::ByteView magic = base::as_bytes("EARSHSEG");
+        std::copy(magic.begin(), magic.end(), header.begin());
         base::store_le(header, 48, cipher);
         const Uuid id = keys_->current();
         std::copy(id.bytes.begin(), id.bytes.end(), header.begin() + 56);
-        files_.put(kSegment, header);
+        base::store_le(header, 4092, base::crc32c(base::ByteView(header).first(4092)));
+        base::Bytes twice = header;
+        base::append(twice, header);
+        files_.put(kSegment, twice);
+    }
+    std::string missing_key() {
+        const auto known = keys::KeyStore::find_ids(files_, "data/keys/kek");
+        EXPECT_TRUE(known);
+        const auto missing = find_missing_key(files_, objects_, "data/journal", *known);
+        return missing ? missing->text : "";
     }
     api::KeyRotationJob::Progress rotate() {
         auto job = keeper_->rotate();
@@ -90,8 +103,29 @@ TEST_F(KeyKeeperTest, TellsWhatNeedsEachKey) {
     EXPECT_EQ(key(0).recordings, 2U);
     EXPECT_EQ(key(0).segments, 1U);
     EXPECT_TRUE(key(0).is_current);
+    files_.corrupt(kSegment, 60, 1);  // the second header counts then
+    EXPECT_EQ(key(0).segments, 1U);
+    EXPECT_EQ(keeper_->list()->unreadable, 0U);
+    files_.corrupt(kSegment, 4096 + 60, 1);
+    EXPECT_EQ(key(0).segments, 0U);
+    EXPECT_EQ(keeper_->list()->unreadable, 1U);
     store_segment(0);  // not encrypted
     EXPECT_EQ(key(0).segments, 0U);
+    EXPECT_EQ(keeper_->list()->unreadable, 0U);
+    files_.put(kSegment, base::Bytes(65536, 0));  // reserved
+    EXPECT_EQ(keeper_->list()->unreadable, 0U);
+}
+
+TEST_F(KeyKeeperTest, NoNewKeyIsMadeWhereOldOnesAreMissing) {
+    EXPECT_EQ(missing_key(), "");
+    store_recording();
+    store_segment(1);
+    EXPECT_EQ(missing_key(), "");
+    ASSERT_TRUE(files_.remove("data/keys/kek/" + key(0).id + ".key"));
+    EXPECT_NE(missing_key().find("segments of the journal"), std::string::npos);
+    ASSERT_TRUE(files_.remove(kSegment));
+    EXPECT_NE(missing_key().find("recording"), std::string::npos);
+    EXPECT_NE(missing_key().find(key(0).id), std::string::npos);
 }
 
 TEST_F(KeyKeeperTest, RotatesAndThenRemovesTheOldKey) {

@@ -204,6 +204,11 @@ private:
                                       std::generic_category().message(
                                           static_cast<int>(tidied.error().detail)),
                                       tidied.error().what)};
+        // Before anything is made in their place.
+        const auto known = keys::KeyStore::find_ids(files_, path("keys/kek"));
+        if (!known) return known.error();
+        if (auto missing = find_missing_key(files_, *objects_, path("journal"), *known))
+            return missing;
         auto key = archive::load_or_create_signing_key(files_, path("keys"), random_);
         if (!key) return key.error();
         key_ = *key;

@@ -114,6 +114,18 @@ TEST_F(Keys, AFolderIsVerifiedWithoutAServer) {
     EXPECT_EQ(server_.run({"verify", copy.string()}).exit_code, 1);
 }
 
+TEST_F(Keys, NoServerStartsWithoutTheKeysOfItsRecordings) {
+    ASSERT_TRUE(server_.start()) << server_.log();
+    record();
+    EXPECT_EQ(server_.stop(), 0);
+    std::filesystem::rename(server_.data() / "keys", server_.scratch() / "keys");
+    EXPECT_FALSE(server_.start());
+    EXPECT_NE(server_.log().find("Put it back from a backup"), std::string::npos) << server_.log();
+    EXPECT_FALSE(std::filesystem::exists(server_.data() / "keys"));
+    std::filesystem::rename(server_.scratch() / "keys", server_.data() / "keys");
+    EXPECT_TRUE(server_.start()) << server_.log();
+}
+
 TEST_F(Keys, AKeyCommandSealsTheKeyOnTheDisk) {
     const std::filesystem::path command = server_.scratch() / "kms";
     write_file(command,
