@@ -155,14 +155,14 @@ public:
         SegmentBytes bytes(file, *size, name_, damage_);
         const auto header = parse_segment_headers(bytes.at(0, kFirstFrameAt));
         if (!header && header.error().code == base::Errc::Unsupported) {
-            return leave(fmt::format("{} is not known here", header.error().what));
+            return leave(ENOTSUP, fmt::format("{} is not known here", header.error().what));
         }
         std::uint64_t begin = kSegmentHeaderSize;
         if (header) {
             run_id_ = header->run_id;
             if (header->version != 1) begin = kFirstFrameAt;
             auto cipher = RunCipher::of(*header, keys_);
-            if (!cipher) return leave(std::string(cipher.error().what));
+            if (!cipher) return leave(ENOKEY, std::string(cipher.error().what));
             cipher_ = *std::move(cipher);
         }
         for (std::uint64_t at = begin; at < *size;) at += read_frame(bytes, at);
@@ -170,8 +170,10 @@ public:
     }
 
 private:
-    bool leave(const std::string& why) {
-        damage_.bad_frames += 1;
+    // What is in it is not lost, only not to be had now.
+    bool leave(int error, const std::string& why) {
+        damage_.read_errors += 1;
+        damage_.last_errno = error;
         damage_.note(fmt::format("{}: {}; left alone", name_, why));
         return false;
     }
