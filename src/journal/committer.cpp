@@ -156,7 +156,7 @@ bool Committer::write_frame(Frame& frame, const base::Now& now) {
         if (!sync_and_confirm(now)) return false;
         finish_segment();
     }
-    if (!file_ && !open_segment(now)) return false;
+    if (!file_ && !open_segment(frame.number, now)) return false;
     frame.header.run_id = options_.run_id;
     frame.header.boot_id = options_.boot_id;
     frame.header.segment = current_;
@@ -243,11 +243,11 @@ void Committer::confirm(const Frame& frame) {
     for (const std::uint64_t token : frame.tokens) listener_.on_durable(token);
 }
 
-bool Committer::open_segment(const base::Now& now) {
+bool Committer::open_segment(std::uint64_t first_frame, const base::Now& now) {
     const std::string& directory = options_.directories[directory_index_];
     const std::uint32_t segment = next_segment_++;
     const std::string path = io::join_path(directory, segment_name(segment));
-    const auto opened = create_segment(directory, path, segment, now);
+    const auto opened = create_segment(directory, path, segment, first_frame, now);
     if (!opened) {
         (void)files_.remove(path);  // as far as possible: nothing of it was promised to anybody
         file_.reset();
@@ -261,7 +261,8 @@ bool Committer::open_segment(const base::Now& now) {
 }
 
 Result<Done> Committer::create_segment(const std::string& directory, const std::string& path,
-                                       std::uint32_t segment, const base::Now& now) {
+                                       std::uint32_t segment, std::uint64_t first_frame,
+                                       const base::Now& now) {
     if (auto made = make_directory(directory); !made) return made;
     auto file = files_.create_direct(path);
     if (!file) return file.error();
@@ -274,7 +275,8 @@ Result<Done> Committer::create_segment(const std::string& directory, const std::
                          .segment = segment,
                          .created_ns = base::to_ns(now.wall),
                          .run_id = options_.run_id,
-                         .boot_id = options_.boot_id};
+                         .boot_id = options_.boot_id,
+                         .first_frame = first_frame};
     if (const auto* const keys = options_.writing_keys()) {
         const auto key = crypto::SecretKey::generate(random_);
         header.key = keys->wrap(key);

@@ -62,9 +62,10 @@ private:
     void confirm(const Frame& frame);
     void count_delay(const Frame& frame);
     base::ByteView encrypt(Frame& frame);
-    bool open_segment(const base::Now& now);
+    bool open_segment(std::uint64_t first_frame, const base::Now& now);
     base::Result<base::Done> create_segment(const std::string& directory, const std::string& path,
-                                            std::uint32_t segment, const base::Now& now);
+                                            std::uint32_t segment, std::uint64_t first_frame,
+                                            const base::Now& now);
     base::Result<base::Done> make_directory(const std::string& directory);
     void poison_segment();
     void give_up_segment(const base::Error& error, const base::Now& now);

@@ -72,6 +72,7 @@ std::array<std::uint8_t, kSegmentHeaderSize> write_segment_header(const SegmentH
     store_le<std::int64_t>(out, 16, header.created_ns);
     store_le<std::uint64_t>(out, 24, header.run_id);
     put(out, 32, header.boot_id);
+    store_le<std::uint64_t>(out, 112, header.first_frame);
     if (header.key) {
         store_le<std::uint16_t>(out, 48, static_cast<std::uint16_t>(Cipher::Aes256Gcm));
         store_le<std::uint16_t>(out, 50, static_cast<std::uint16_t>(header.key->bytes.size()));
@@ -106,6 +107,7 @@ Result<SegmentHeader> parse_segment_header(ByteView bytes) {
                          .created_ns = load_le<std::int64_t>(bytes, 16),
                          .run_id = load_le<std::uint64_t>(bytes, 24)};
     take(bytes, 32, header.boot_id);
+    if (version != 1) header.first_frame = load_le<std::uint64_t>(bytes, 112);
     if (is_sealed) {
         crypto::WrappedKey& key = header.key.emplace();
         take(bytes, 56, key.wrapped_by.bytes);

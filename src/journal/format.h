@@ -46,6 +46,7 @@ struct SegmentHeader {
     std::int64_t created_ns = 0;
     std::uint64_t run_id = 0;
     BootId boot_id{};
+    std::uint64_t first_frame = 0;  // its number: what is missing before the first that is found
     // The key of the segment's runs; none: they are not encrypted.
     std::optional<crypto::WrappedKey> key{};
 };

@@ -73,7 +73,12 @@ struct RecoveredRecording {
     std::int64_t first_arrival_ns = 0;
     std::int64_t last_arrival_ns = 0;
     std::uint64_t record_count = 0;
-    bool was_closed = false;  // its last record is a Close: nothing is missing at the end
+    bool was_closed = false;     // its last record is a Close: nothing is missing at the end
+    bool has_beginning = false;  // an Attempt: nothing is missing before
+    bool lacks_frames =
+        false;  // some that were written while it ran are lost, maybe with its records
+    // A segment that may hold more of it cannot be read now, but may be one day.
+    bool may_be_unread = false;
 };
 
 struct RecoveredSegment {

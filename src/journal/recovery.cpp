@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cerrno>
 #include <map>
+#include <set>
 #include <unordered_map>
 #include <utility>
 
@@ -27,6 +28,7 @@ struct FoundRun {
     std::int64_t first_arrival_ns = 0;
     std::int64_t last_arrival_ns = 0;
     bool ends_with_close = false;
+    bool has_attempt = false;
 };
 
 struct FoundFrame {
@@ -126,12 +128,22 @@ FoundRun read_run(ByteView frame, const TableEntry& entry, std::uint64_t frame_o
         run.first_arrival_ns = std::min(run.first_arrival_ns, arrival);
         run.last_arrival_ns = std::max(run.last_arrival_ns, arrival);
         run.records += 1;
+        run.has_attempt |= found->record.header.type == RecordType::Attempt;
         run.ends_with_close = found->record.header.type == RecordType::Close;
         at = found->end;
     }
     lose(entry.length);
     return run;
 }
+
+// What its header tells of a segment.
+struct SegmentFacts {
+    std::uint32_t segment = 0;
+    std::optional<std::uint64_t> run_id{};
+    std::uint64_t first_frame = 0;  // 0: not known
+    std::uint64_t last_found = 0;   // the highest number of its frames; 0: none was found
+    bool is_readable = true;
+};
 
 class SegmentScan {
 public:
@@ -143,8 +155,26 @@ public:
           damage_(damage),
           frames_(frames) {}
 
-    // False when the file must be kept for someone who can read it.
-    bool run(io::File& file) {
+    // Not readable: the file must be kept for someone who can read it.
+    SegmentFacts run(io::File& file) {
+        SegmentFacts facts{.segment = segment_};
+        const std::size_t frames_before = frames_.size();
+        facts.is_readable = scan(file, facts);
+        std::uint64_t records = 0;
+        for (std::size_t i = frames_before; i < frames_.size(); ++i) {
+            facts.last_found = std::max(facts.last_found, frames_[i].number);
+            records += frames_[i].records;
+        }
+        // Frames, and not one good record: they are encrypted, and the key is in the lost header.
+        if (facts.is_readable && !facts.run_id && frames_.size() > frames_before && records == 0) {
+            frames_.resize(frames_before);
+            facts.is_readable = leave(EBADMSG, "its header, with its key, is damaged");
+        }
+        return facts;
+    }
+
+private:
+    bool scan(io::File& file, SegmentFacts& facts) {
         const auto size = file.size();
         if (!size || *size > kMaxSegmentBytes) {
             damage_.read_errors += 1;
@@ -159,7 +189,8 @@ public:
         }
         std::uint64_t begin = kSegmentHeaderSize;
         if (header) {
-            run_id_ = header->run_id;
+            run_id_ = facts.run_id = header->run_id;
+            facts.first_frame = header->first_frame;
             if (header->version != 1) begin = kFirstFrameAt;
             auto cipher = RunCipher::of(*header, keys_);
             if (!cipher) return leave(ENOKEY, std::string(cipher.error().what));
@@ -169,7 +200,6 @@ public:
         return damage_.read_errors == errors_before;
     }
 
-private:
     // What is in it is not lost, only not to be had now.
     bool leave(int error, const std::string& why) {
         damage_.read_errors += 1;
@@ -268,30 +298,98 @@ std::vector<FoundFrame> choose_frames(std::vector<FoundFrame> found) {
     return ordered;
 }
 
-void collect_recordings(const std::vector<FoundFrame>& frames, Recovery& recovery) {
+// Numbers of frames that were written and are not to be found, by run, ascending. A segment tells
+// the number of its first frame; the next segment of the run, how far it went. What lies in
+// segments that were freed is not missed.
+std::map<std::uint64_t, std::vector<std::uint64_t>> find_lost_frames(
+    const std::vector<FoundFrame>& frames, const std::vector<SegmentFacts>& segments) {
+    std::map<std::uint64_t, std::set<std::uint64_t>> found;
+    for (const FoundFrame& frame : frames) found[frame.run_id].insert(frame.number);
+    std::map<std::uint64_t, std::vector<std::uint64_t>> lost;
+    for (std::size_t i = 0; i < segments.size(); ++i) {
+        const SegmentFacts& segment = segments[i];
+        if (!segment.is_readable || !segment.run_id || segment.first_frame == 0) continue;
+        std::uint64_t end = segment.last_found;  // what was lost behind it nobody knows
+        if (i + 1 < segments.size() && segments[i + 1].segment == segment.segment + 1 &&
+            segments[i + 1].run_id == segment.run_id && segments[i + 1].first_frame != 0)
+            end = segments[i + 1].first_frame;
+        const std::set<std::uint64_t>& there = found[*segment.run_id];
+        const std::uint64_t limit = segment.first_frame + kMaxSegmentBytes / kBlockBytes;
+        for (std::uint64_t n = segment.first_frame; n < std::min(end, limit); ++n)
+            if (!there.contains(n)) lost[*segment.run_id].push_back(n);
+    }
+    for (auto& [run, numbers] : lost) std::sort(numbers.begin(), numbers.end());
+    return lost;
+}
+
+// The frames of one run of the process in which a recording has records.
+struct FrameSpan {
+    std::uint64_t first = 0;
+    std::uint64_t last = 0;
+};
+
+void add_run(const FoundFrame& frame, const FoundRun& run, RecoveredRecording& recording) {
+    ClockSample clock = frame.clock;
+    clock.run = static_cast<std::uint32_t>(recording.extents.size());
+    recording.extents.append({frame.segment, run.offset, run.length});
+    append_if_stepped(recording.clocks, clock);
+    if (run.records == 0) return;
+    if (recording.record_count == 0) recording.first_arrival_ns = run.first_arrival_ns;
+    recording.first_arrival_ns = std::min(recording.first_arrival_ns, run.first_arrival_ns);
+    recording.last_arrival_ns = std::max(recording.last_arrival_ns, run.last_arrival_ns);
+    recording.record_count += run.records;
+    recording.has_beginning |= run.has_attempt;
+    recording.was_closed = run.ends_with_close;
+}
+
+void judge(RecoveredRecording& recording, const std::vector<SegmentFacts>& segments) {
+    const std::vector<std::uint32_t> own = recording.extents.segments();
+    recording.may_be_unread =
+        std::any_of(segments.begin(), segments.end(), [&](const SegmentFacts& segment) {
+            if (segment.is_readable) return false;
+            if (segment.segment < own.front()) return !recording.has_beginning;
+            return segment.segment < own.back() || !recording.was_closed;
+        });
+}
+
+void collect_recordings(const std::vector<FoundFrame>& frames,
+                        const std::vector<SegmentFacts>& segments, Recovery& recovery) {
     std::unordered_map<base::Uuid, std::size_t, base::UuidHash> by_id;
     for (const FoundFrame& frame : frames) {
         add_damage(recovery.damage, frame.damage);
         for (const FoundRun& run : frame.runs) {
-            if (run.records == 0) continue;
-            const auto [place, is_new] =
-                by_id.try_emplace(run.recording, recovery.recordings.size());
-            if (is_new) {
-                recovery.recordings.push_back({.serial = recovery.recordings.size() + 1,
-                                               .recording = run.recording,
-                                               .first_arrival_ns = run.first_arrival_ns,
-                                               .last_arrival_ns = run.last_arrival_ns});
-            }
-            RecoveredRecording& recording = recovery.recordings[place->second];
-            ClockSample clock = frame.clock;
-            clock.run = static_cast<std::uint32_t>(recording.extents.size());
-            recording.extents.append({frame.segment, run.offset, run.length});
-            append_if_stepped(recording.clocks, clock);
-            recording.first_arrival_ns = std::min(recording.first_arrival_ns, run.first_arrival_ns);
-            recording.last_arrival_ns = std::max(recording.last_arrival_ns, run.last_arrival_ns);
-            recording.record_count += run.records;
-            recording.was_closed = run.ends_with_close;
+            if (run.records == 0 || by_id.contains(run.recording)) continue;
+            by_id.emplace(run.recording, recovery.recordings.size());
+            recovery.recordings.push_back(
+                {.serial = recovery.recordings.size() + 1, .recording = run.recording});
         }
+    }
+    // Runs without one good record belong to what is read, too: so the damage is seen there.
+    const auto lost = find_lost_frames(frames, segments);
+    std::map<std::pair<std::size_t, std::uint64_t>, FrameSpan> spans;  // by recording and run
+    for (const FoundFrame& frame : frames) {
+        for (const FoundRun& run : frame.runs) {
+            const auto place = by_id.find(run.recording);
+            if (place == by_id.end()) continue;
+            add_run(frame, run, recovery.recordings[place->second]);
+            FrameSpan& span = spans[{place->second, frame.run_id}];
+            if (span.first == 0) span.first = frame.number;
+            span.last = frame.number;
+        }
+    }
+    for (const auto& [key, span] : spans) {
+        const auto numbers = lost.find(key.second);
+        if (numbers == lost.end()) continue;
+        const auto next =
+            std::upper_bound(numbers->second.begin(), numbers->second.end(), span.first);
+        if (next != numbers->second.end() && *next < span.last)
+            recovery.recordings[key.first].lacks_frames = true;
+    }
+    for (RecoveredRecording& recording : recovery.recordings) judge(recording, segments);
+    for (const auto& [run, numbers] : lost) {
+        recovery.damage.bad_frames += numbers.size();
+        recovery.damage.note(fmt::format("{} frames are missing, the first has number {}",
+                                         numbers.size(), numbers.front()));
     }
 }
 
@@ -330,20 +428,23 @@ Recovery recover(io::FileSystem& files, const std::vector<std::string>& director
     std::stable_sort(recovery.segments.begin(), recovery.segments.end(),
                      [](const auto& a, const auto& b) { return a.segment < b.segment; });
     std::vector<FoundFrame> found;
+    std::vector<SegmentFacts> facts;
     for (RecoveredSegment& segment : recovery.segments) {
         const std::string path = io::join_path(segment.directory, segment_name(segment.segment));
         auto file = files.open_for_reading(path);
         if (!file) {
             segment.readable = false;
+            facts.push_back({.segment = segment.segment, .is_readable = false});
             recovery.damage.read_errors += 1;
             recovery.damage.last_errno = static_cast<int>(file.error().detail);
             recovery.damage.note(fmt::format("{}: cannot be opened", path));
             continue;
         }
         SegmentScan scan(segment.segment, path, keys, recovery.damage, found);
-        segment.readable = scan.run(**file);
+        facts.push_back(scan.run(**file));
+        segment.readable = facts.back().is_readable;
     }
-    collect_recordings(choose_frames(std::move(found)), recovery);
+    collect_recordings(choose_frames(std::move(found)), facts, recovery);
     return recovery;
 }
 

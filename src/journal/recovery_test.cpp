@@ -105,6 +105,119 @@ TEST(Recovery, FindsTheKeyInEitherCopyOfTheSegmentHeader) {
 }
 
 // What version 1 was: one block of header, no cipher.
+// Seven frames: recording 3 is in the first, 1 in all others, 2 in the fourth.
+void write_calls(io::FaultyFileSystem& files, std::uint64_t segment_bytes = 256 * 1024) {
+    Options options = Rig::small_options();
+    options.segment_bytes = segment_bytes;
+    Rig rig(files, options);
+    const auto record = [&](std::uint8_t id, bool begins, bool ends) {
+        const auto handle = rig.journal.writer().open(test_uuid(id));
+        if (begins) {
+            EXPECT_TRUE(rig.append(handle, base::as_bytes("{}"), RecordType::Attempt));
+        }
+        EXPECT_TRUE(rig.append(handle, test_payload(id, 1)));
+        if (ends) rig.journal.writer().close(handle, 1000);
+    };
+    for (int frame = 0; frame < 7; ++frame) {
+        if (frame >= 1) record(1, frame == 1, frame == 6);
+        if (frame == 3) record(2, true, true);
+        if (frame == 0) record(3, true, true);
+        rig.commit();
+    }
+}
+
+RecoveredRecording recover_one(io::FaultyFileSystem& files, std::uint8_t id,
+                               const crypto::KeyWrapper* keys = &test_keys()) {
+    const Recovery recovery = recover(files, {Rig::kDirectory}, keys);
+    const RecoveredRecording* const found = find_recovered(recovery, test_uuid(id));
+    EXPECT_NE(found, nullptr);
+    return found == nullptr ? RecoveredRecording{} : *found;
+}
+
+TEST(Recovery, MissesNothingWhereNothingIsMissing) {
+    io::FaultyFileSystem files;
+    write_calls(files);
+    for (const int number : {1, 2, 3}) {
+        const auto id = static_cast<std::uint8_t>(number);
+        const RecoveredRecording found = recover_one(files, id);
+        EXPECT_TRUE(found.has_beginning && found.was_closed);
+        EXPECT_FALSE(found.lacks_frames || found.may_be_unread);
+    }
+}
+
+// The disk lost the write of a frame, or its header rotted: nothing of it is there, not even a
+// hint.
+TEST(Recovery, MissesAFrameThatIsNotThere) {
+    for (const bool is_blank : {true, false}) {
+        io::FaultyFileSystem files;
+        write_calls(files);
+        Bytes segment = files.content(kFirst);
+        // The fifth frame; each of these takes one block.
+        const auto frame = segment.begin() + kFirstFrameAt + 4 * kBlockBytes;
+        ASSERT_TRUE(has_frame_magic({&*frame, kBlockBytes}));
+        if (is_blank) {
+            std::fill(frame, frame + kBlockBytes, std::uint8_t{0});
+        } else {
+            frame[20] ^= 1;
+        }
+        files.put(kFirst, segment);
+        EXPECT_TRUE(recover_one(files, 1).lacks_frames);
+        EXPECT_FALSE(recover_one(files, 2).lacks_frames);  // over by then
+        EXPECT_TRUE(recover(files, {Rig::kDirectory}, &test_keys()).damage.any());
+    }
+}
+
+TEST(Recovery, MissesTheBeginning) {
+    io::FaultyFileSystem files;
+    write_calls(files);
+    Bytes segment = files.content(kFirst);
+    const auto frames = segment.begin() + kFirstFrameAt;
+    std::fill(frames, frames + 2 * kBlockBytes, std::uint8_t{0});
+    files.put(kFirst, segment);
+    const RecoveredRecording found = recover_one(files, 1);
+    EXPECT_FALSE(found.has_beginning);
+    EXPECT_TRUE(recover_one(files, 2).has_beginning);
+    EXPECT_TRUE(recover(files, {Rig::kDirectory}, &test_keys()).damage.any());
+}
+
+// Each frame in a segment of its own; one is unreadable now, as its key is away or the disk fails.
+TEST(Recovery, TellsWhichRecordingsAnUnreadSegmentMayBelongTo) {
+    struct Case {
+        std::uint32_t segment;
+        bool first_is_unread;
+        bool second_is_unread;
+    };
+    // The first recording has segments 2 to 7, the other the fourth.
+    for (const Case& c : {Case{1, false, false}, Case{5, true, false}, Case{7, true, false}}) {
+        io::FaultyFileSystem files;
+        write_calls(files, 3 * kBlockBytes);
+        ASSERT_GE(files.paths().size(), 7U);
+        const std::string path = io::join_path(Rig::kDirectory, segment_name(c.segment));
+        Bytes segment = files.content(path);
+        for (std::size_t copy = 0; copy < kSegmentHeaderCopies; ++copy)
+            segment[copy * kSegmentHeaderSize + 100] ^= 1;  // in the wrapped key
+        files.put(path, segment);
+        EXPECT_EQ(recover_one(files, 1).may_be_unread, c.first_is_unread) << c.segment;
+        EXPECT_EQ(recover_one(files, 2).may_be_unread, c.second_is_unread) << c.segment;
+        // Both copies of its header are damaged: it is kept, whatever becomes of the others.
+        const Recovery recovery = recover(files, {Rig::kDirectory}, &test_keys());
+        EXPECT_FALSE(recovery.segments.at(c.segment - 1).readable);
+    }
+}
+
+TEST(Recovery, KeepsARunWithoutAGoodRecordForItsReader) {
+    io::FaultyFileSystem files;
+    write_calls(files);
+    const RecoveredRecording before = recover_one(files, 1);
+    const Extent run = before.extents.to_vector().at(4);
+    files.corrupt(kFirst, run.offset + 20, 1);  // its nonce
+    const RecoveredRecording after = recover_one(files, 1);
+    EXPECT_EQ(after.extents.to_vector(), before.extents.to_vector());
+    Damage damage;
+    static_cast<void>(read_payloads(files, test_uuid(1), after.extents, &damage));
+    EXPECT_TRUE(damage.any());
+}
+
 TEST(Recovery, ReadsVersion1) {
     io::FaultyFileSystem files;
     write_frames(files, 3, true, nullptr);

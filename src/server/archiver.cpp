@@ -145,10 +145,18 @@ std::optional<Archiver::Built> Archiver::build(ArchiveJob& job) {
         retry(std::move(job));
         return std::nullopt;
     }
+    if (output && is_unread && !job.failure) {
+        job.failure = Reason{std::string(kJournalUnread),
+                             "A part of the journal of this call cannot be read now; a later start "
+                             "that can stores the recording again."};
+        return build(job);
+    }
+    const bool keeps_journal = is_unread || (job.failure && job.failure->code == kJournalUnread);
     if (output)
         return Built{.job = std::move(job),
                      .output = *std::move(output),
-                     .attempts = records.take_attempts()};
+                     .attempts = records.take_attempts(),
+                     .keeps_journal = keeps_journal};
     d_.log.error(
         "a recording could not be stored; it stays in the journal and is tried again",
         {{"recording", id}, {"reason", output.error().code}, {"text", output.error().text}});

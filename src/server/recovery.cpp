@@ -55,6 +55,20 @@ void fail_asked(catalog::Catalog& catalogue, base::Log& log) {
     }
 }
 
+// Why what was found cannot be said to be all of the recording.
+std::optional<base::Reason> find_want(const journal::RecoveredRecording& recording) {
+    if (recording.may_be_unread)
+        return base::Reason{std::string(kJournalUnread),
+                            "A part of the journal that may hold more of this call cannot be read "
+                            "now; a later start that can stores the recording again."};
+    if (recording.lacks_frames)
+        return base::Reason{"journal_damaged",
+                            "Parts of the journal that were written while this call ran are gone."};
+    if (!recording.has_beginning)
+        return base::Reason{"journal_damaged", "The beginning of this call is not in the journal."};
+    return std::nullopt;
+}
+
 // The ids of all that this journal holds are added to `held`.
 void recover_journal(const capture::CaptureEngine::Found& found, catalog::Catalog& catalogue,
                      Archiver& archiver, base::Log& log, std::set<std::string>& held) {
@@ -87,7 +101,7 @@ void recover_journal(const capture::CaptureEngine::Found& found, catalog::Catalo
                          .extents = recording.extents,
                          .clocks = recording.clocks,
                          .was_closed = recording.was_closed,
-                         .failure = std::nullopt});
+                         .failure = find_want(recording)});
     }
 }
 
