@@ -81,6 +81,8 @@ export interface Attempt {
 }
 export interface Verification {
     ok: boolean;
+    contents: 'checked' | 'not_checked' | 'erased';
+    contents_text: string;
     problems: string[];
 }
 
