@@ -40,13 +40,11 @@ class MediaReader {
 public:
     class Sink {
     public:
+        virtual ~Sink() = default;
         // Bytes are borrowed for the call. What must not stay in memory is wiped by the callee.
         virtual void on_datagram(MediaFlow& flow, SocketKind kind, const Datagram& datagram) = 0;
         // RTP of a paused flow that was thrown away without being read. Told at each look.
         virtual void on_discarded(MediaFlow& flow, std::uint64_t count) = 0;
-
-    protected:
-        ~Sink() = default;
     };
 
     MediaReader() = default;

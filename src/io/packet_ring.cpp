@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <system_error>
 
+#include "io/limits.h"
+
 namespace earshot::io {
 
 namespace {
@@ -17,6 +19,10 @@ namespace {
 constexpr std::uint32_t kBlockBytes = 1U << 16;
 // Of a slot before the packet: tpacket2_hdr and sockaddr_ll, as the kernel lays them out.
 constexpr std::uint32_t kSlotHeader = 80;
+// Known to the compiler, which divides by it for each look at a slot. Whole cache lines, and no
+// power of two, which would crowd a few sets of the cache.
+constexpr std::uint32_t kSlotBytes = (kSlotHeader + kMaxRingPacketBytes + 63) / 64 * 64;
+constexpr std::uint32_t kSlotsInBlock = kBlockBytes / kSlotBytes;
 // Of a slot: the header and a G.711 packet.
 constexpr std::size_t kPrefetched = 320;
 
@@ -25,11 +31,6 @@ base::Reason failed(const char* step) {
     const char* hint = code == EPERM || code == EACCES ? " (it takes CAP_NET_RAW)" : "";
     return {"packet_ring", fmt::format("The packet ring cannot be opened ({}): {}{}.", step,
                                        std::generic_category().message(code), hint)};
-}
-
-std::uint32_t slot_bytes(const MediaTraffic& traffic) {
-    constexpr std::uint32_t kLine = 64;
-    return (kSlotHeader + traffic.max_ip_bytes + kLine - 1) / kLine * kLine;
 }
 
 template <class T>
@@ -57,16 +58,15 @@ base::Result<PacketRing, base::Reason> PacketRing::open(const MediaTraffic& traf
 
     tpacket_req request{};
     request.tp_block_size = kBlockBytes;
-    request.tp_frame_size = slot_bytes(traffic);
+    request.tp_frame_size = kSlotBytes;
     request.tp_block_nr = static_cast<std::uint32_t>(std::max<std::size_t>(bytes / kBlockBytes, 1));
-    request.tp_frame_nr = kBlockBytes / request.tp_frame_size * request.tp_block_nr;
+    request.tp_frame_nr = kSlotsInBlock * request.tp_block_nr;
     if (!set(socket, SOL_PACKET, PACKET_RX_RING, request)) return failed("memory");
     if (!ring.memory_.map(std::size_t{kBlockBytes} * request.tp_block_nr, socket))
         return failed("mmap");
     // What people say has no place in a core dump.
     ::madvise(ring.memory_.get(), ring.memory_.bytes(), MADV_DONTDUMP);
     ring.slots_ = request.tp_frame_nr;
-    ring.slot_bytes_ = request.tp_frame_size;
 
     sockaddr_ll address{};
     address.sll_family = AF_PACKET;
@@ -78,9 +78,9 @@ base::Result<PacketRing, base::Reason> PacketRing::open(const MediaTraffic& traf
 }
 
 std::uint8_t* PacketRing::start_of(std::uint32_t slot) const {
-    const std::uint32_t in_block = kBlockBytes / slot_bytes_;
-    return static_cast<std::uint8_t*>(memory_.get()) + std::size_t{slot / in_block} * kBlockBytes +
-           std::size_t{slot % in_block} * slot_bytes_;
+    return static_cast<std::uint8_t*>(memory_.get()) +
+           std::size_t{slot / kSlotsInBlock} * kBlockBytes +
+           std::size_t{slot % kSlotsInBlock} * kSlotBytes;
 }
 
 bool PacketRing::has_arrived(std::uint32_t slot) const {

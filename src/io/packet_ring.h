@@ -19,8 +19,8 @@ namespace earshot::io {
 
 class PacketRing {
 public:
-    // Slots for packets of traffic.max_ip_bytes. Reasons: packet_ring (without CAP_NET_RAW, or
-    // without memory).
+    // Slots for packets of kMaxRingPacketBytes; traffic must not take longer ones. Reasons:
+    // packet_ring (without CAP_NET_RAW, or without memory).
     static base::Result<PacketRing, base::Reason> open(const MediaTraffic& traffic,
                                                        std::size_t bytes);
 
@@ -60,7 +60,6 @@ private:
     FileDescriptor socket_;
     PageMemory memory_;
     std::uint32_t slots_ = 0;
-    std::uint32_t slot_bytes_ = 0;
 };
 
 }  // namespace earshot::io

@@ -16,7 +16,8 @@ constexpr std::uint32_t kAhead = 4;  // slots that are fetched while one is sort
 // Ports are given out before their flow is added; a packet waits so many ticks for it.
 constexpr std::uint32_t kUnclaimedTicks = 10;
 constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
-// Sockets that bring nothing are passed over in so many of their turns: 1 s for paced media.
+// Sockets that bring nothing are passed over in so many of their turns: paced media's are looked at
+// each second, RTCP's each five.
 constexpr std::uint8_t kSkippedTurns = 4;
 constexpr std::uint64_t kTicksPerCount = 50;
 
@@ -85,7 +86,8 @@ bool PacketRingReader::read(std::uint64_t tick, Sink& sink) {
 // Hangs each packet that has come behind those of its port.
 void PacketRingReader::sort() {
     while (used_ < ring_.slots() && ring_.has_arrived(unsorted_)) {
-        ring_.prefetch((unsorted_ + kAhead) % ring_.slots());
+        const std::uint32_t ahead = unsorted_ + kAhead;
+        ring_.prefetch(ahead < ring_.slots() ? ahead : ahead - ring_.slots());
         Port& port = port_of(unsorted_);
         ring_.mark(unsorted_) = {.next = kNone, .tick = static_cast<std::uint32_t>(tick_)};
         if (port.newest == kNone) {
@@ -99,28 +101,34 @@ void PacketRingReader::sort() {
     }
 }
 
-// In the order of arrival, as the kernel wants its slots back. What nobody has claimed by now is
-// nobody's; RTCP is not waited for, since its turn comes too seldom. True: there is more to do.
+// In the order of arrival, as the kernel wants its slots back. True: there is more to do.
 bool PacketRingReader::release(Sink& sink) {
     for (std::uint32_t given = 0; used_ > 0; --used_) {
         if (!ring_.is_finished(oldest_)) {
-            const bool is_pressed = used_ > ring_.slots() / 2;
-            Port& port = port_of(oldest_);
-            if (port.flow == nullptr) {
-                const auto tick = static_cast<std::uint32_t>(tick_);
-                if (!is_pressed && tick - ring_.mark(oldest_).tick < kUnclaimedTicks) return false;
-                unclaimed_.fetch_add(1, std::memory_order_relaxed);
-                wipe(take_oldest(port));
-            } else {
-                if (!is_pressed && port.kind == SocketKind::Rtp) return false;
-                if (++given > kAtOnce) return true;
-                deliver(port, take_oldest(port), sink);
-            }
+            if (given++ == kAtOnce) return true;
+            if (!finish_early(sink)) return false;
         }
         ring_.release(oldest_);
         oldest_ = ring_.after(oldest_);
     }
     return false;
+}
+
+// The oldest packet, before its turn: RTCP, whose turn comes too seldom, what nobody has claimed by
+// now, and anything where the ring fills up. False: its turn is waited for.
+bool PacketRingReader::finish_early(Sink& sink) {
+    Port& port = port_of(oldest_);
+    const bool is_pressed = used_ > ring_.slots() / 2;
+    const std::uint32_t age = static_cast<std::uint32_t>(tick_) - ring_.mark(oldest_).tick;
+    if (port.flow == nullptr) {
+        if (!is_pressed && age < kUnclaimedTicks) return false;
+        unclaimed_.fetch_add(1, std::memory_order_relaxed);
+        wipe(take_oldest(port));
+        return true;
+    }
+    if (!is_pressed && port.kind == SocketKind::Rtp) return false;
+    deliver(port, take_oldest(port), sink);
+    return true;
 }
 
 std::uint32_t PacketRingReader::take_oldest(Port& port) {
@@ -183,8 +191,7 @@ void PacketRingReader::visit(MediaFlow& flow, SocketKind kind, Sink& sink) {
         return discard(flow, sink);
     }
     deliver_all(port, sink);
-    const bool is_rtcp = kind == SocketKind::Rtcp;  // has its turn only once a second
-    if (!is_rtcp && !port.is_socket_used && port.skipped < kSkippedTurns) {
+    if (!port.is_socket_used && port.skipped < kSkippedTurns) {
         ++port.skipped;
         return;
     }

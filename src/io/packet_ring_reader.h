@@ -6,7 +6,7 @@
 // ten packets of a flow one after the other cost less than as many of ten flows, because the state
 // of a flow is in the cache by then. Only when the ring is half full nobody's turn is waited for.
 //
-// The sockets stay bound, and are looked at once a second, or in their turn once something came:
+// The sockets stay bound, and are looked at in each fifth turn, or in each once something came:
 // fragments, packets longer than a slot, and those of interfaces and addresses that are not the
 // ring's come there as ever.
 #pragma once
@@ -55,6 +55,7 @@ private:
     Port& port_of(std::uint32_t slot);
     void sort();
     bool release(Sink& sink);
+    bool finish_early(Sink& sink);
     std::uint32_t take_oldest(Port& port);
     void deliver(const Port& port, std::uint32_t slot, Sink& sink);
     void deliver_all(Port& port, Sink& sink);

@@ -78,7 +78,7 @@ struct UringReader::Ring {
     std::span<std::uint8_t> buffer(unsigned number) const {
         return all_buffers.subspan(number * kStride, kBufferBytes);
     }
-    void lend(unsigned number, int offset) {
+    void lend(unsigned number, int offset) const {
         io_uring_buf_ring_add(buffers(), buffer(number).data(), kBufferBytes,
                               static_cast<unsigned short>(number), io_uring_buf_ring_mask(kBuffers),
                               offset);
