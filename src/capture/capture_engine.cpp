@@ -192,6 +192,7 @@ CaptureLoad CaptureEngine::load(base::TimePoint now) const {
         sum.queued_commands = std::max(sum.queued_commands, one.queued_commands);
         sum.dropped_notifications += one.dropped_notifications;
         sum.kernel_drops += one.kernel_drops;
+        sum.dropping_streams += one.dropping_streams;
         sum.busy_percent = std::max(sum.busy_percent, one.busy_percent);
     }
     return sum;

@@ -43,8 +43,9 @@ struct CaptureLoad {
     std::size_t port_pairs_free = 0;  // a pair in neither rests after its call
     std::size_t queued_commands = 0;  // of the worker with the most
     std::uint64_t dropped_notifications = 0;
-    std::uint64_t kernel_drops = 0;  // media packets since the start, for want of room in buffers
-    std::uint32_t busy_percent = 0;  // of its time, of the busiest worker, over some seconds
+    std::size_t dropping_streams = 0;  // lost packets for want of room there in the last second
+    std::uint64_t kernel_drops = 0;    // media packets since the start, for want of room in buffers
+    std::uint32_t busy_percent = 0;    // of its time, of the busiest worker, over some seconds
     io::PortAllocator::Counters ports;
 };
 

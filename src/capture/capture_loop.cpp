@@ -483,12 +483,28 @@ void CaptureLoop::measure_load() {
     links_.busy_percent.store((3 * links_.busy_percent.load() + busy + 2) / 4);
 }
 
+// Streams of which packets are missing and of whose sockets the kernel dropped some, since the last
+// look. What it drops need not be the stream's: strangers' and broken datagrams count there, too.
+std::size_t CaptureLoop::count_dropping() {
+    std::size_t count = 0;
+    for (const Seat& seat : seats_) {
+        Stream& stream = *seat.stream;
+        const StreamCounters& now = stream.receiver.counters();
+        const bool has_dropped =
+            std::exchange(stream.seen_drops, now.kernel_drops) < now.kernel_drops;
+        const bool has_lost = std::exchange(stream.seen_lost, now.lost) < now.lost;
+        if (has_dropped && has_lost) ++count;
+    }
+    return count;
+}
+
 void CaptureLoop::tell_stats() {
     next_stats_ = now_.steady + kStatsInterval;
     measure_load();
     std::uint64_t drops = closed_kernel_drops_ + reader_->counters().ring_drops;
     for (const Seat& seat : seats_) drops += seat.stream->receiver.counters().kernel_drops;
     links_.kernel_drops.store(drops);
+    links_.dropping_streams.store(count_dropping());
     if (drops > told_kernel_drops_) {
         log_.warning("The kernel dropped media because its buffers were full",
                      {{"packets", std::to_string(drops - told_kernel_drops_)},

@@ -66,8 +66,9 @@ struct CaptureLinks {
     // PauseStream commands that have not been obeyed: they come before the next look at a socket.
     std::atomic<std::size_t> waiting_pauses{0};
     std::atomic<std::uint64_t> dropped_notifications{0};
-    std::atomic<std::uint64_t> kernel_drops{0};  // packets, since the start
-    std::atomic<std::uint32_t> busy_percent{0};  // of the thread's time, of late
+    std::atomic<std::uint64_t> kernel_drops{0};    // packets, since the start
+    std::atomic<std::size_t> dropping_streams{0};  // lost packets that way in the last second
+    std::atomic<std::uint32_t> busy_percent{0};    // of the thread's time, of late
 };
 
 class CaptureLoop final : private io::MediaReader::Sink {
@@ -91,7 +92,9 @@ private:
         journal::RecordingHandle recording;
         base::TimePoint next_report;
         base::TimePoint next_keep_alive;
-        StorageGap gap;  // packets == 0: none
+        StorageGap gap;                // packets == 0: none
+        std::uint64_t seen_drops = 0;  // at the last look, as `seen_lost`
+        std::uint64_t seen_lost = 0;
         bool told_probe = false;
     };
     // A stream, and in which ticks it has its turns: looked at for all of them at each tick, so it
@@ -152,6 +155,7 @@ private:
     void tell(Notification notification, bool vital);
     void push_backlog();
     void measure_load();
+    std::size_t count_dropping();
     void tell_stats();
     void commit();
     void shut_down();

@@ -103,6 +103,7 @@ CaptureWorker::Load CaptureWorker::load() const {
             .queued_commands = links_.commands.size(),
             .dropped_notifications = links_.dropped_notifications.load() + notices_.lost(),
             .kernel_drops = links_.kernel_drops.load(),
+            .dropping_streams = links_.dropping_streams.load(),
             .busy_percent = links_.busy_percent.load()};
 }
 

@@ -101,6 +101,7 @@ public:
         std::size_t queued_commands = 0;
         std::uint64_t dropped_notifications = 0;
         std::uint64_t kernel_drops = 0;
+        std::size_t dropping_streams = 0;
         std::uint32_t busy_percent = 0;
     };
     Load load() const;

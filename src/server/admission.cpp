@@ -14,6 +14,9 @@ namespace {
 
 constexpr int kRetrySoon = 5;    // seconds: calls end, queues drain
 constexpr int kRetryLater = 60;  // a person must act: a full disk, a restart
+// So many, or one of a hundred, may lose packets: whoever floods the ports of one call hurts that
+// call, and must not keep all others out.
+constexpr std::size_t kFewStreams = 2;
 // A two-party call takes two pairs; with video four.
 constexpr std::size_t kPortPairsPerCall = 4;
 
@@ -92,11 +95,12 @@ std::optional<Refusal> check_room(const ServerConfig& config, const Load& load) 
                     fmt::format("{} MiB of memory are left; new calls need {} MiB "
                                 "(media.min_free_memory_mib).",
                                 *load.free_memory >> 20, config.min_free_memory_bytes >> 20));
-    if (load.fresh_drops > 0)
-        return busy(kRetrySoon, no_room::kOverloaded,
-                    fmt::format("The kernel dropped {} media packets in the last seconds, as they "
-                                "were not taken in time.",
-                                load.fresh_drops));
+    if (load.dropping_streams > std::max(kFewStreams, load.capture.open_streams / 100))
+        return busy(
+            kRetrySoon, no_room::kOverloaded,
+            fmt::format("{} streams lost packets in the last seconds, as the server did not "
+                        "take them in time.",
+                        load.dropping_streams));
     if (config.max_busy_percent > 0 && load.capture.busy_percent > config.max_busy_percent)
         return busy(kRetrySoon, no_room::kOverloaded,
                     fmt::format("A media thread is busy for {} % of its time; above {} % new calls "

@@ -33,7 +33,8 @@ struct Load {
     capture::CaptureLoad capture;
     journal::Health journal;
     std::optional<std::uint64_t> free_memory{};  // bytes; absent: not known
-    std::uint64_t fresh_drops = 0;  // media packets that the kernel dropped in the last seconds
+    // Streams that lost packets in the last seconds because the kernel had no room for them.
+    std::size_t dropping_streams = 0;
     catalog::Health catalogue;
 };
 

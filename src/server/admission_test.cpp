@@ -64,7 +64,7 @@ TEST(Admission, EachWantOfRoomIsA503WithItsOwnReason) {
         {"no_media_ports", [](Load& l) { l.capture.port_pairs_free = 3; }},
         {"storage_slow", [](Load& l) { l.journal.frames_waiting = 33; }},
         {"no_memory", [](Load& l) { l.free_memory = (64ULL << 20) - 1; }},
-        {"overloaded", [](Load& l) { l.fresh_drops = 1; }},
+        {"overloaded", [](Load& l) { l.dropping_streams = 3; }},
         {"overloaded", [](Load& l) { l.capture.busy_percent = 91; }},
     };
     for (const Case& c : cases) {
@@ -105,6 +105,10 @@ TEST(Admission, LastCallsAtTheEdgeAreTaken) {
     load.journal.frames_waiting = 32;
     load.free_memory = config.min_free_memory_bytes;
     load.capture.busy_percent = 90;
+    load.dropping_streams = 2;
+    EXPECT_FALSE(check_room(config, load));
+    load.capture.open_streams = 1000;
+    load.dropping_streams = 10;
     EXPECT_FALSE(check_room(config, load));
     load.journal.free_bytes.reset();  // not looked at yet
     EXPECT_FALSE(check_room(config, load));

@@ -85,7 +85,7 @@ std::vector<api::Check> make_checks(const CheckInput& input) {
     add_media_checks(input, checks);
     checks.push_back(
         {.name = "media_load",
-         .state = now.fresh_drops > 0 ? State::Warning : State::Ok,
+         .state = now.dropping_streams > 0 ? State::Warning : State::Ok,
          .text = fmt::format(
              "The busiest media thread uses {} % of its time; the kernel dropped {} "
              "media packets since the start{}.",

@@ -245,8 +245,7 @@ private:
     std::uint64_t dropped_messages_ = 0;
     std::uint64_t journal_refusals_ = 0;
     std::optional<std::uint64_t> free_memory_;  // this second's
-    std::uint64_t seen_drops_ = 0;
-    std::uint64_t fresh_drops_ = 0;
+    std::size_t dropping_streams_ = 0;          // in the worst of the last seconds
     base::TimePoint dropped_at_{};
     const io::KernelCounters kernel_at_start_ = io::read_kernel_counters();
     std::atomic<bool> wake_is_posted_{false};

@@ -1,6 +1,8 @@
 // Signalling, continued: what capture reports, and what the API is shown of it.
 #include <fmt/format.h>
 
+#include <algorithm>
+
 #include "io/available_memory.h"
 #include "server/call_views.h"
 #include "server/checks.h"
@@ -35,8 +37,9 @@ void Signalling::handle(capture::RecordingSealed& sealed) {
                                          "or was full.",
                                          storage_lost)};
     std::uint64_t unread = 0;
+    // What the kernel dropped may have been a stranger's, or broken: what is missing counts.
     for (const capture::StreamStats& stream : sealed.streams)
-        unread += stream.counters.kernel_drops;
+        unread += std::min(stream.counters.kernel_drops, stream.counters.lost);
     if (unread > 0 && !job.failure)
         job.failure = Reason{"storage_slow",
                              fmt::format("{} packets were lost here: they filled their sockets' "
@@ -112,7 +115,7 @@ Load Signalling::load() const {
             .capture = d_.capture.load(d_.clock.now().steady),
             .journal = d_.capture.health(),
             .free_memory = free_memory_,
-            .fresh_drops = fresh_drops_,
+            .dropping_streams = dropping_streams_,
             .catalogue = d_.catalogue.health()};
 }
 
@@ -144,18 +147,13 @@ void Signalling::every_second() {
     timers_.add(d_.clock.now().steady + std::chrono::seconds{1}, [this] { every_second(); });
 }
 
-// Drops count until some seconds have passed without one.
+// They count until some seconds have passed without one.
 void Signalling::look_at_drops() {
     constexpr std::chrono::seconds kFresh{5};
     const base::TimePoint now = d_.clock.now().steady;
-    const std::uint64_t drops = d_.capture.load(now).kernel_drops;
-    if (drops > seen_drops_) {
-        fresh_drops_ += drops - seen_drops_;
-        dropped_at_ = now;
-    } else if (now - dropped_at_ > kFresh) {
-        fresh_drops_ = 0;
-    }
-    seen_drops_ = drops;
+    const std::size_t streams = d_.capture.load(now).dropping_streams;
+    if (streams > 0) dropped_at_ = now;
+    if (streams > dropping_streams_ || now - dropped_at_ > kFresh) dropping_streams_ = streams;
 }
 
 // Clients may fail without a BYE; those that know no session timers would hold their ports forever.
