@@ -13,16 +13,27 @@ using base::Result;
 namespace {
 
 // NotFound: the recording is not encrypted, or erased.
-Result<KeyPart> read_key_part(objects::ObjectStore& objects, const objects::ObjectKey& object) {
+Result<base::Bytes> read_key_bytes(objects::ObjectStore& objects,
+                                   const objects::ObjectKey& object) {
     const auto file = objects.open_part(object, kKeyName);
     if (!file) return file.error();
     base::Bytes bytes(kKeyPartBytes + 1);  // one more: a longer one is not ours
     const auto count = (*file)->read_at(0, bytes);
     if (!count) return count.error();
-    auto part = parse_key_part(base::ByteView(bytes).first(*count));
+    bytes.resize(*count);
+    return bytes;
+}
+
+Result<KeyPart> parse_key_of(const objects::ObjectKey& object, const Result<base::Bytes>& bytes) {
+    if (!bytes) return bytes.error();
+    auto part = parse_key_part(*bytes);
     if (part && part->recording != object.recording)
         return Error{Errc::Malformed, "it is another recording's"};
     return part;
+}
+
+Result<KeyPart> read_key_part(objects::ObjectStore& objects, const objects::ObjectKey& object) {
+    return parse_key_of(object, read_key_bytes(objects, object));
 }
 
 }  // namespace
@@ -64,21 +75,34 @@ bool KeyRotation::step() {
     const std::size_t end = std::min(all_.size(), progress_.done + kRotationBatch);
     std::vector<objects::PartChange> batch;
     for (; progress_.done < end; ++progress_.done) wrap_again(all_[progress_.done], batch);
-    if (batch.empty()) return true;
+    for (std::size_t look = 0; look < kMaxRotationLooks && !batch.empty(); ++look)
+        batch = replace(batch);
+    for (const objects::PartChange& change : batch)
+        fail(change.key.recording, "it was changed each time");
+    return true;
+}
+
+// Returns those that were changed meanwhile, with another look at them: the archiver has stored a
+// newer revision, which has a key of its own.
+std::vector<objects::PartChange> KeyRotation::replace(std::span<const objects::PartChange> batch) {
+    std::vector<objects::PartChange> changed;
     const auto results = objects_->replace_parts(batch);
     for (std::size_t i = 0; i < results.size(); ++i) {
         if (results[i]) {
             ++progress_.wrapped;
+        } else if (results[i].error().code == Errc::Refused) {
+            wrap_again(batch[i].key, changed);
         } else if (results[i].error().code != Errc::NotFound) {  // else erased meanwhile
             fail(batch[i].key.recording, results[i].error().what);
         }
     }
-    return true;
+    return changed;
 }
 
 void KeyRotation::wrap_again(const objects::ObjectKey& object,
                              std::vector<objects::PartChange>& batch) {
-    auto part = read_key_part(*objects_, object);
+    auto bytes = read_key_bytes(*objects_, object);
+    auto part = parse_key_of(object, bytes);
     if (!part) {
         if (part.error().code != Errc::NotFound) fail(object.recording, part.error().what);
         return;
@@ -88,7 +112,10 @@ void KeyRotation::wrap_again(const objects::ObjectKey& object,
     crypto::WrappedKey wrapped = keys_->wrap(*key);
     if (wrapped.wrapped_by == part->key.wrapped_by) return;
     part->key = wrapped;
-    batch.push_back({.key = object, .name = kKeyName, .content = make_key_part(*part)});
+    batch.push_back({.key = object,
+                     .name = kKeyName,
+                     .expected = *std::move(bytes),
+                     .content = make_key_part(*part)});
 }
 
 void KeyRotation::fail(const base::Uuid& recording, std::string_view why) {

@@ -6,6 +6,7 @@
 #include <map>
 #include <optional>
 #include <set>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -54,6 +55,7 @@ private:
         progress_.total = all_.size();
     }
 
+    std::vector<objects::PartChange> replace(std::span<const objects::PartChange> batch);
     void wrap_again(const objects::ObjectKey& object, std::vector<objects::PartChange>& batch);
     void fail(const base::Uuid& recording, std::string_view why);
 

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <functional>
 
 #include "archive/archive_test_rig.h"
 #include "archive/data_key.h"
@@ -125,6 +126,70 @@ TEST_F(KeyRotationTest, MayBeInterruptedAnywhere) {
                       (std::map<base::Uuid, std::uint64_t>{{next, others}}));
         }
     }
+}
+
+// A store whose disk is slow: something else happens before a batch of changes is made.
+class BusyStore : public objects::DirectoryStore {
+public:
+    using DirectoryStore::DirectoryStore;
+    std::vector<base::Result<base::Done>> replace_parts(
+        std::span<const objects::PartChange> batch) override {
+        if (meanwhile) meanwhile();
+        return DirectoryStore::replace_parts(batch);
+    }
+    std::function<void()> meanwhile;
+};
+
+TEST_F(KeyRotationTest, WhatIsErasedMeanwhileStaysErased) {
+    BusyStore objects(files_, "data/recordings");
+    for (const std::uint8_t n : base::Bytes{1, 2}) ASSERT_TRUE(store(objects, n));
+    make_next_key();
+    objects.meanwhile = [&] {
+        ASSERT_TRUE(objects.remove_part({numbered(1), base::wall_from_ns(kStartNs)}, kKeyName));
+    };
+    auto rotation = KeyRotation::begin(objects, keys_);
+    while (rotation->step()) continue;
+    EXPECT_EQ(rotation->progress().wrapped, 1U);
+    EXPECT_EQ(rotation->progress().failed, 0U) << rotation->progress().failure;
+    EXPECT_EQ(StoredRecording(files_, folder_of(objects, 1), &keys_).summary().error().code,
+              "erased");
+}
+
+// The archiver stores it again, with another data key that the old key-encryption key wraps.
+TEST_F(KeyRotationTest, LooksAgainAtWhatIsStoredAnewMeanwhile) {
+    BusyStore objects(files_, "data/recordings");
+    ASSERT_TRUE(store(objects, 1));
+    const auto old_keys = keys_.copy();
+    crypto::WrappedKey newest;
+    std::size_t times = 1;
+    objects.meanwhile = [&] {
+        if (times == 0) return;
+        --times;
+        newest = old_keys->wrap(crypto::SecretKey::generate(random_));
+        files_.put(folder_of(objects, 1) + "/" + kKeyName,
+                   make_key_part({.recording = numbered(1), .key = newest}));
+    };
+    const auto data_key = [&] {
+        const auto part = find_newest_key(objects);
+        EXPECT_TRUE(part);
+        return hash_of_key(part->recording, *keys_.unwrap(part->key));
+    };
+    make_next_key();
+    auto rotation = KeyRotation::begin(objects, keys_);
+    while (rotation->step()) continue;
+    EXPECT_EQ(rotation->progress().wrapped, 1U);
+    EXPECT_EQ(rotation->progress().failed, 0U) << rotation->progress().failure;
+    EXPECT_EQ(data_key(), hash_of_key(numbered(1), *keys_.unwrap(newest)));
+    EXPECT_EQ(find_key_uses(objects)->recordings,
+              (std::map<base::Uuid, std::uint64_t>{{next_key_, 1}}));
+
+    keys_.add(numbered(0xef), crypto::SecretKey::generate(random_));
+    times = kMaxRotationLooks;
+    auto again = KeyRotation::begin(objects, keys_);
+    while (again->step()) continue;
+    EXPECT_EQ(again->progress().wrapped, 0U);
+    EXPECT_EQ(again->progress().failed, 1U);
+    EXPECT_EQ(data_key(), hash_of_key(numbered(1), *keys_.unwrap(newest)));
 }
 
 TEST_F(KeyRotationTest, WorksInBatches) {

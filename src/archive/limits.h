@@ -23,6 +23,7 @@ inline constexpr std::size_t kMaxEventsBytes = 256ULL * 1024 * 1024;  // read fo
 inline constexpr std::size_t kMaxPeaksBytes = 256ULL * 1024 * 1024;
 inline constexpr std::size_t kNewestLookedAt = 1000;          // recordings, for their key
 inline constexpr std::size_t kRotationBatch = 256;            // recordings synced together
+inline constexpr std::size_t kMaxRotationLooks = 3;           // at a key that others change
 inline constexpr std::size_t kMaxDocuments = 9999;            // metadata/NNNN.xml
 inline constexpr std::chrono::seconds kMaxTimelineError{2};   // beyond: the sender re-based
 inline constexpr std::chrono::milliseconds kMaxOverlap{100};  // jitter between two segments

@@ -40,6 +40,7 @@ bool is_part_name(std::string_view name) {
 }
 
 constexpr Error kBadName{Errc::Malformed, "object: the part's name"};
+constexpr Error kChanged{Errc::Refused, "object: the part was changed meanwhile"};
 
 // Success with nothing to do when there is no such thing.
 Result<Done> allow_absence(Result<Done> result) {
@@ -170,9 +171,11 @@ private:
     bool is_in_place_ = false;
 };
 
-Result<Done> check_and_place(DirectoryWriter& writer, std::span<const PartInfo> expected) {
+Result<Done> check_and_place(DirectoryWriter& writer, std::span<const PartInfo> expected,
+                             std::mutex& in_place) {
     for (const PartInfo& part : expected)
         if (auto same = writer.compare(part); !same) return same;
+    const std::lock_guard lock(in_place);
     return writer.put_in_place();
 }
 
@@ -223,6 +226,15 @@ std::optional<base::WallTime> start_of(std::string_view day) {
 
 }  // namespace
 
+std::optional<ObjectKey> key_of_location(std::string_view folder) {
+    const std::size_t slash = folder.rfind('/');
+    if (slash == std::string_view::npos) return std::nullopt;
+    const auto id = base::parse_uuid(folder.substr(slash + 1));
+    const auto start = start_of(folder.substr(0, slash));
+    if (!id || !start) return std::nullopt;
+    return ObjectKey{.recording = *id, .start = *start};
+}
+
 DirectoryStore::DirectoryStore(io::FileSystem& files, std::string root)
     : files_(files), root_(std::move(root)) {}
 
@@ -272,7 +284,7 @@ std::vector<Result<Done>> DirectoryStore::commit(std::span<const WrittenObject> 
         return static_cast<DirectoryWriter&>(*object.writer);
     };
     for (const WrittenObject& object : batch)
-        results.push_back(check_and_place(writer_of(object), object.expected));
+        results.push_back(check_and_place(writer_of(object), object.expected, in_place_));
     // Of the renames, and of each directory above that may be new.
     const auto renamed = files_.sync_file_system(root_);
     for (std::size_t i = 0; i < batch.size(); ++i) {
@@ -302,8 +314,11 @@ Result<std::vector<PartInfo>> DirectoryStore::list_parts(const ObjectKey& key) {
 Result<Done> DirectoryStore::remove(const ObjectKey& key) {
     const std::string path = location(key);
     const std::string doomed = path + std::string(kUnfinished);
-    if (auto gone = files_.remove_tree(doomed); !gone) return gone;
-    if (auto moved = allow_absence(files_.rename(path, doomed)); !moved) return moved;
+    {
+        const std::lock_guard lock(in_place_);
+        if (auto gone = files_.remove_tree(doomed); !gone) return gone;
+        if (auto moved = allow_absence(files_.rename(path, doomed)); !moved) return moved;
+    }
     if (auto gone = files_.remove_tree(doomed); !gone) return gone;
     return allow_absence(files_.sync_directory(io::parent_path(path)));
 }
@@ -327,21 +342,19 @@ Result<std::vector<ObjectKey>> DirectoryStore::list() {
 
 // The names on the way lie beside the object, where tidy() finds them, and not in it, where they
 // would be parts.
+std::string DirectoryStore::temporary_of(const ObjectKey& key, const std::string& part) const {
+    return location(key) + "." + part + std::string(kUnfinished);
+}
+
 std::vector<Result<Done>> DirectoryStore::replace_parts(std::span<const PartChange> batch) {
     std::vector<Result<Done>> results;
     results.reserve(batch.size());
-    const auto temporary = [this](const PartChange& change) {
-        return location(change.key) + "." + change.name + std::string(kUnfinished);
-    };
-    for (const PartChange& change : batch)
-        results.push_back(write_beside(change, temporary(change)));
+    for (const PartChange& change : batch) results.push_back(write_beside(change));
     const auto written = files_.sync_file_system(root_);
     for (std::size_t i = 0; i < batch.size(); ++i) {
-        if (results[i] && !written) results[i] = written;
-        if (results[i])
-            results[i] = files_.rename(temporary(batch[i]),
-                                       join_path(location(batch[i].key), batch[i].name));
-        if (!results[i]) static_cast<void>(files_.remove_tree(temporary(batch[i])));
+        if (results[i]) results[i] = written ? put_in_place(batch[i]) : written;
+        if (!results[i])
+            static_cast<void>(files_.remove_tree(temporary_of(batch[i].key, batch[i].name)));
     }
     const auto renamed = files_.sync_file_system(root_);
     for (Result<Done>& result : results)
@@ -349,21 +362,52 @@ std::vector<Result<Done>> DirectoryStore::replace_parts(std::span<const PartChan
     return results;
 }
 
-Result<Done> DirectoryStore::write_beside(const PartChange& change, const std::string& temporary) {
-    if (!is_plain_name(change.name)) return kBadName;
-    const auto present = open_part(change.key, change.name);
+Result<Done> DirectoryStore::is_as_expected(const PartChange& change) {
+    const auto present =
+        files_.read_file(join_path(location(change.key), change.name), change.expected.size());
+    if (!present && present.error().code == Errc::TooLarge) return kChanged;
     if (!present) return present.error();
+    if (*present != change.expected) return kChanged;
+    return Done{};
+}
+
+Result<Done> DirectoryStore::write_beside(const PartChange& change) {
+    if (!is_plain_name(change.name)) return kBadName;
+    const std::string temporary = temporary_of(change.key, change.name);
+    const std::lock_guard lock(in_place_);
+    if (auto same = is_as_expected(change); !same) return same;
     if (auto gone = files_.remove_tree(temporary); !gone) return gone;
     const auto file = files_.create(temporary);
     if (!file) return file.error();
     return (*file)->write_at(0, change.content);
 }
 
+// The sync before it takes long: what was erased in it must stay so, and the key of a newer
+// revision must not give way to that of an older one.
+Result<Done> DirectoryStore::put_in_place(const PartChange& change) {
+    const std::lock_guard lock(in_place_);
+    if (auto same = is_as_expected(change); !same) return same;
+    return files_.rename(temporary_of(change.key, change.name),
+                         join_path(location(change.key), change.name));
+}
+
+// Also the content that just waits to come in its place: an erased key lies nowhere any more.
 Result<Done> DirectoryStore::remove_part(const ObjectKey& key, const std::string& name) {
     if (!is_part_name(name)) return kBadName;
-    const std::string path = join_path(location(key), name);
-    if (auto gone = allow_absence(files_.remove(path)); !gone) return gone;
-    return allow_absence(files_.sync_directory(io::parent_path(path)));
+    const std::string object = location(key);
+    const std::string path = join_path(object, name);
+    {
+        const std::lock_guard lock(in_place_);
+        if (auto gone = allow_absence(files_.remove(path)); !gone) return gone;
+        if (is_plain_name(name)) {
+            auto gone = allow_absence(files_.remove(temporary_of(key, name)));
+            if (!gone) return gone;
+        }
+    }
+    if (auto synced = allow_absence(files_.sync_directory(io::parent_path(path))); !synced)
+        return synced;
+    // Of the day: a crash must not bring back an older revision, whose key was not removed.
+    return allow_absence(files_.sync_directory(io::parent_path(object)));
 }
 
 }  // namespace earshot::objects

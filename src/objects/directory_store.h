@@ -4,10 +4,19 @@
 // and an fsync for each of them kept a disk from storing more than some recordings a second.
 #pragma once
 
+#include <mutex>
+#include <optional>
+#include <string_view>
+
 #include "objects/object_store.h"
 
 namespace earshot::objects {
 
+// The key of the object in the folder .../YYYY/MM/DD/ID, with the midnight before its start;
+// nullopt where no object can be.
+std::optional<ObjectKey> key_of_location(std::string_view folder);
+
+// Any thread.
 class DirectoryStore : public ObjectStore {
 public:
     // Borrows `files` for its life. `root` is DATA/recordings. Call tidy() once at the start.
@@ -29,10 +38,16 @@ public:
     std::string location(const ObjectKey& key) const override;
 
 private:
-    base::Result<base::Done> write_beside(const PartChange& change, const std::string& temporary);
+    std::string temporary_of(const ObjectKey& key, const std::string& part) const;
+    base::Result<base::Done> is_as_expected(const PartChange& change);
+    base::Result<base::Done> write_beside(const PartChange& change);
+    base::Result<base::Done> put_in_place(const PartChange& change);
 
     io::FileSystem& files_;
     std::string root_;
+    // Held from a look at what is in place to its change, and never while the disk is synced:
+    // whoever archives, rotates keys and erases does so on a thread of its own.
+    std::mutex in_place_;
 };
 
 }  // namespace earshot::objects

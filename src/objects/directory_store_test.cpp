@@ -3,6 +3,8 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <functional>
+#include <utility>
 
 #include "base/text.h"
 #include "io/faulty_file.h"
@@ -281,9 +283,10 @@ TEST(DirectoryStore, ReplacesAPartWhereThereIsOne) {
     DirectoryStore store(files, "r");
     ASSERT_TRUE(put(store, test_key(1), "old"));
     const auto change = [](std::uint8_t n, const char* name) {
-        const base::ByteView bytes = as_bytes("new");
-        return PartChange{
-            .key = test_key(n), .name = name, .content = {bytes.begin(), bytes.end()}};
+        return PartChange{.key = test_key(n),
+                          .name = name,
+                          .expected = {'o', 'l', 'd'},
+                          .content = {'n', 'e', 'w'}};
     };
     const std::vector<PartChange> batch{change(1, "manifest.json"), change(2, "manifest.json"),
                                         change(1, "key"), change(1, "tracks/1.wav")};
@@ -297,6 +300,66 @@ TEST(DirectoryStore, ReplacesAPartWhereThereIsOne) {
     EXPECT_EQ(read_part(store, test_key(1), "manifest.json"), "new");
     EXPECT_EQ(read_part(store, test_key(1), "tracks/1.wav"), "old");
     EXPECT_EQ(files.paths().size(), 2U);
+}
+
+// In which something else happens while the disk is synced for the first time.
+class BusyFileSystem : public io::FaultyFileSystem {
+public:
+    base::Result<base::Done> sync_file_system(const std::string& path) override {
+        if (meanwhile) std::exchange(meanwhile, nullptr)();
+        return FaultyFileSystem::sync_file_system(path);
+    }
+    std::function<void()> meanwhile;
+};
+
+// What comes of a change of "old" to "new" with that happening in between.
+struct Race {
+    explicit Race(const std::function<void(DirectoryStore&)>& other) {
+        EXPECT_TRUE(put(store, test_key(), "old"));
+        files.meanwhile = [this, &other] { other(store); };
+        const PartChange change{.key = test_key(),
+                                .name = "manifest.json",
+                                .expected = {'o', 'l', 'd'},
+                                .content = {'n', 'e', 'w'}};
+        result = store.replace_parts({&change, 1}).front();
+        files.power_loss();
+        found = read_part(store, test_key(), "manifest.json");
+    }
+    BusyFileSystem files;
+    DirectoryStore store{files, "r"};
+    base::Result<base::Done> result = base::Done{};
+    std::string found;
+};
+
+TEST(DirectoryStore, WhatIsRemovedWhileItIsReplacedStaysRemoved) {
+    const Race part(
+        [](DirectoryStore& store) { EXPECT_TRUE(store.remove_part(test_key(), "manifest.json")); });
+    EXPECT_EQ(part.result.error().code, Errc::NotFound);
+    EXPECT_EQ(part.found, "");
+    EXPECT_EQ(part.files.paths().size(), 1U);  // the track: no content waits beside it
+    const Race object([](DirectoryStore& store) { EXPECT_TRUE(store.remove(test_key())); });
+    EXPECT_EQ(object.result.error().code, Errc::NotFound);
+    EXPECT_TRUE(object.files.paths().empty());
+}
+
+TEST(DirectoryStore, ANewerRevisionKeepsItsPartAgainstAChangeOfTheOlder) {
+    const Race same_size([](DirectoryStore& store) { EXPECT_TRUE(put(store, test_key(), "two")); });
+    EXPECT_EQ(same_size.result.error().code, Errc::Refused);
+    EXPECT_EQ(same_size.found, "two");
+    const Race longer([](DirectoryStore& store) { EXPECT_TRUE(put(store, test_key(), "older")); });
+    EXPECT_EQ(longer.result.error().code, Errc::Refused);
+    EXPECT_EQ(longer.found, "older");
+}
+
+TEST(DirectoryStore, KnowsItsKeysByTheirFolders) {
+    const auto key = key_of_location(kPath);
+    ASSERT_TRUE(key);
+    io::FaultyFileSystem files;
+    EXPECT_EQ(DirectoryStore(files, "data/recordings").location(*key), kPath);
+    EXPECT_TRUE(key_of_location(kPath.substr(kPath.find("2026"))));
+    EXPECT_FALSE(key_of_location(""));
+    EXPECT_FALSE(key_of_location("2026/03/02/x"));
+    EXPECT_FALSE(key_of_location("2026/03/01010101-0101-0101-0101-010101010101"));
 }
 
 TEST(DirectoryStore, RemovesAPartForGood) {
@@ -321,9 +384,14 @@ TEST(DirectoryStore, APartIsReplacedWhollyOrNotAtEachFailureAndPowerLoss) {
             ASSERT_TRUE(put(store, test_key(1), "old"));
             ASSERT_TRUE(put(store, test_key(2), "old"));
             files.fail_call(n, EIO, power_loss ? ~std::uint64_t{0} : 1);
-            const std::vector<PartChange> batch{
-                {.key = test_key(1), .name = "manifest.json", .content = {'n', 'e', 'w'}},
-                {.key = test_key(2), .name = "manifest.json", .content = {'n', 'e', 'w'}}};
+            const std::vector<PartChange> batch{{.key = test_key(1),
+                                                 .name = "manifest.json",
+                                                 .expected = {'o', 'l', 'd'},
+                                                 .content = {'n', 'e', 'w'}},
+                                                {.key = test_key(2),
+                                                 .name = "manifest.json",
+                                                 .expected = {'o', 'l', 'd'},
+                                                 .content = {'n', 'e', 'w'}}};
             const auto results = store.replace_parts(batch);
             if (power_loss) files.power_loss();
             files.fail_call(1, 0, 0);

@@ -56,7 +56,8 @@ struct WrittenObject {
 // Another content for one part of a stored object.
 struct PartChange {
     ObjectKey key;
-    std::string name;  // without a '/'
+    std::string name;        // without a '/'
+    base::Bytes expected{};  // what it replaces: read by who makes the change
     base::Bytes content{};
 };
 
@@ -83,10 +84,13 @@ public:
     virtual base::Result<std::vector<ObjectKey>> list() = 0;
 
     // Gives one part of each object another content: either of the two is there, whole, whatever
-    // happens, and durably the new one where the result says so. NotFound: no such object or part.
+    // happens, and durably the new one where the result says so. NotFound: no such object or part,
+    // or no longer: what was removed meanwhile stays so. Refused: it is not, or not any more, what
+    // the change expects.
     virtual std::vector<base::Result<base::Done>> replace_parts(
         std::span<const PartChange> batch) = 0;
-    // Durable when it returns; an absent part is a success. Its bytes may stay on the medium.
+    // Durable when it returns, and final against whatever replace_parts() is at; an absent part is
+    // a success. Its bytes may stay on the medium.
     virtual base::Result<base::Done> remove_part(const ObjectKey& key, const std::string& name) = 0;
     // For people: the folder or URL.
     virtual std::string location(const ObjectKey& key) const = 0;
