@@ -104,7 +104,11 @@ def climb(rungs, scratch):
     runs = []
     for calls, seconds in rungs:
         say(f"{calls} calls on one core for {seconds} s")
-        runs.append(run_one("ours", calls, seconds, scratch))
+        try:
+            runs.append(run_one("ours", calls, seconds, scratch))
+        except RuntimeError as error:  # calls were refused, for one
+            say(f"  not possible: {error}")
+            break
         if runs[-1]["faults"]:
             break
     return runs

@@ -104,6 +104,7 @@ class Earshot(Recorder):
     """Ours, by real SIPREC sessions; each packet is looked for in the finished recordings."""
 
     SETUP_RATE = 200
+    client = None
 
     def start(self, _):
         self.launch([BUILD / "earshot", "server", "--data", self.directory / "data", "--sip", SIP, "--http", HTTP,
@@ -130,6 +131,12 @@ class Earshot(Recorder):
             return sum(1 for _ in recordings.glob("*/*/*/*")) >= len(self.targets)
         wait_until(is_all_stored, "storing the recordings", 600)
         time.sleep(1.5)  # the last rows
+
+    def stop(self):
+        if self.client is not None:
+            self.client.kill()  # where it has not ended by itself
+            self.client.wait()
+        super().stop()
 
     def stored(self, packets_per_stream):
         sent = [{"packets": packets_per_stream}] * PARTIES
