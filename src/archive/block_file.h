@@ -13,10 +13,12 @@
 //   | arrival, ns        8 |     | stored size               4 |
 //   | type (journal's)   1 |     | hash of the block before 32 |
 //   | flags              1 |     | zero                     12 |
-//   | stream             2 |     | CRC32C of header, bytes   4 |  over the 80 bytes before it and
-//   the | payload size       4 |                                      stored bytes | payload | The
-//   hash of a block is SHA-256 over its header and stored bytes;
-//                                that before the first block is SHA-256 of the file header.
+//   | stream             2 |     | CRC32C                    4 |
+//   | payload size       4 |
+//   | payload              |
+//
+// The CRC is over the 80 bytes before it and the stored bytes. The hash of a block is SHA-256 over
+// its header and stored bytes; that before the first block is SHA-256 of the file header.
 #pragma once
 
 #include <cstdint>

@@ -1,6 +1,6 @@
 // Decodes one audio stream into tracks/LABEL.wav: PCM16, one channel, as long as the recording,
-// with silence wherever nothing was heard. Packets are fetched from the stored `packets` part, so
-// what is heard is what was stored.
+// with silence wherever nothing was heard. Packets are what the writer of the `packets` part still
+// has in memory, the first megabytes, or fetched from the part.
 #pragma once
 
 #include <cstdint>
@@ -59,7 +59,8 @@ struct Track {
 std::uint32_t find_track_rate(const std::vector<PacketEntry>& entries, const Timeline& timeline,
                               const StreamFacts& facts);
 
-// `rate` is find_track_rate()'s. Writes the whole file; sparse where it is silent.
+// `rate` is find_track_rate()'s. Writes the whole file from front to back; what is silent is left
+// out.
 base::Result<Track> write_track(io::File& file, std::uint32_t rate, std::int64_t duration_ms,
                                 const std::vector<PacketEntry>& entries, const Timeline& timeline,
                                 const StreamFacts& facts, StoredRecords& records);

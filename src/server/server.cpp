@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
+#include <sched.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 
@@ -180,10 +181,13 @@ private:
         return all;
     }
 
-    // Threads that capture media, one a core.
+    // Threads that capture media, one a core that this process may use.
     std::size_t workers() const {
-        const std::size_t cores = std::max(1U, std::thread::hardware_concurrency());
-        return config_.media_workers == 0 ? cores : config_.media_workers;
+        if (config_.media_workers != 0) return config_.media_workers;
+        cpu_set_t cores;
+        if (::sched_getaffinity(0, sizeof(cores), &cores) == 0)
+            return static_cast<std::size_t>(std::max(1, CPU_COUNT(&cores)));
+        return std::max(1U, std::thread::hardware_concurrency());
     }
 
     std::optional<Reason> open_data() {
