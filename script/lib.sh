@@ -26,13 +26,16 @@ as_root() {
 
 # Runs a command that installs packages; what they bring as services is not started.
 without_services() {
-    local policy=/usr/sbin/policy-rc.d status=0
+    local policy=/usr/sbin/policy-rc.d
     [ ! -e "$policy" ] || { "$@"; return; }
-    printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
-    as_root chmod 755 "$policy"
-    "$@" || status=$?
-    as_root rm -f "$policy"
-    return "$status"
+    ( # whose end takes the file away, also after Ctrl-C: left behind, no service would ever start
+        trap 'as_root rm -f "$policy"' EXIT
+        trap 'exit 130' INT
+        trap 'exit 143' TERM
+        printf '#!/bin/sh\nexit 101\n' | as_root tee "$policy" >/dev/null
+        as_root chmod 755 "$policy"
+        "$@"
+    )
 }
 
 # Installs those of the named Debian packages that are missing, without what they only recommend.
