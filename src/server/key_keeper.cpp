@@ -6,8 +6,8 @@
 #include <set>
 
 #include "archive/key_rotation.h"
-#include "base/crc32c.h"
 #include "base/text.h"
+#include "journal/format.h"
 
 namespace earshot::server {
 
@@ -17,23 +17,11 @@ using base::Uuid;
 
 namespace {
 
-// Of a segment's header (docs/journal-format.md), which comes twice from version 2 on.
-constexpr std::size_t kSegmentHeaderBytes = 4096;
-constexpr std::size_t kSegmentCrcAt = kSegmentHeaderBytes - 4;
-constexpr std::size_t kCipherAt = 48;
-constexpr std::size_t kKeyIdAt = 56;
-constexpr std::string_view kSegmentMagic = "EARSHSEG";
 constexpr std::string_view kSegmentSuffix = ".seg";
 
 Reason storage_error(const base::Error& error) {
     return {"storage_error",
             fmt::format("The recordings cannot be listed: {} ({}).", error.what, error.detail)};
-}
-
-bool is_whole_header(base::ByteView header) {
-    return base::as_text(header.first(kSegmentMagic.size())) == kSegmentMagic &&
-           base::load_le<std::uint32_t>(header, kSegmentCrcAt) ==
-               base::crc32c(header.first(kSegmentCrcAt));
 }
 
 // Zeros are space that was reserved, and nothing yet.
@@ -44,17 +32,13 @@ bool is_unwritten(base::ByteView bytes) {
 void add_segment(io::FileSystem& files, const std::string& path, SegmentKeys& found) {
     const auto file = files.open_for_reading(path);
     if (!file && file.error().code == base::Errc::NotFound) return;  // freed meanwhile
-    base::Bytes head(2 * kSegmentHeaderBytes);
-    const auto count = file ? (*file)->read_at(0, head) : Result<std::size_t>(file.error());
-    if (count && is_unwritten(base::ByteView(head).first(*count))) return;
-    for (const std::size_t at : {std::size_t{0}, kSegmentHeaderBytes}) {
-        if (!count || *count < at + kSegmentHeaderBytes) break;
-        const base::ByteView header = base::ByteView(head).subspan(at, kSegmentHeaderBytes);
-        if (!is_whole_header(header)) continue;
-        if (base::load_le<std::uint16_t>(header, kCipherAt) == 0) return;
-        Uuid id;
-        std::copy_n(header.begin() + kKeyIdAt, id.bytes.size(), id.bytes.begin());
-        ++found.segments[id];
+    base::Bytes bytes(journal::kFirstFrameAt);
+    const auto count = file ? (*file)->read_at(0, bytes) : Result<std::size_t>(file.error());
+    const auto head = base::ByteView(bytes).first(count ? *count : 0);
+    if (count && is_unwritten(head)) return;
+    const auto header = journal::parse_segment_headers(head);
+    if (header) {
+        if (header->key) ++found.segments[header->key->wrapped_by];
         return;
     }
     ++found.unreadable;

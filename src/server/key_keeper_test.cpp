@@ -3,9 +3,9 @@
 #include <gtest/gtest.h>
 
 #include "archive/data_key.h"
-#include "base/crc32c.h"
 #include "catalog/memory_catalog.h"
 #include "io/faulty_file.h"
+#include "journal/format.h"
 #include "objects/directory_store.h"
 
 namespace earshot::server {
@@ -51,16 +51,12 @@ protected:
         return folder;
     }
     // Its header, twice.
-    void store_segment(std::uint16_t cipher) {
-        base::Bytes header(4096, 0);
-        const base::ByteView magic = base::as_bytes("EARSHSEG");
-        std::copy(magic.begin(), magic.end(), header.begin());
-        base::store_le(header, 48, cipher);
-        const Uuid id = keys_->current();
-        std::copy(id.bytes.begin(), id.bytes.end(), header.begin() + 56);
-        base::store_le(header, 4092, base::crc32c(base::ByteView(header).first(4092)));
-        base::Bytes twice = header;
-        base::append(twice, header);
+    void store_segment(bool is_encrypted) {
+        journal::SegmentHeader header{.segment = 1};
+        if (is_encrypted) header.key = keys_->wrap(crypto::SecretKey::generate(random_));
+        const auto block = journal::write_segment_header(header);
+        base::Bytes twice(block.begin(), block.end());
+        base::append(twice, block);
         files_.put(kSegment, twice);
     }
     std::string missing_key() {
@@ -99,7 +95,7 @@ protected:
 TEST_F(KeyKeeperTest, TellsWhatNeedsEachKey) {
     store_recording();
     store_recording();
-    store_segment(1);
+    store_segment(true);
     EXPECT_EQ(key(0).recordings, 2U);
     EXPECT_EQ(key(0).segments, 1U);
     EXPECT_TRUE(key(0).is_current);
@@ -109,7 +105,7 @@ TEST_F(KeyKeeperTest, TellsWhatNeedsEachKey) {
     files_.corrupt(kSegment, 4096 + 60, 1);
     EXPECT_EQ(key(0).segments, 0U);
     EXPECT_EQ(keeper_->list()->unreadable, 1U);
-    store_segment(0);  // not encrypted
+    store_segment(false);  // not encrypted
     EXPECT_EQ(key(0).segments, 0U);
     EXPECT_EQ(keeper_->list()->unreadable, 0U);
     files_.put(kSegment, base::Bytes(65536, 0));  // reserved
@@ -119,7 +115,7 @@ TEST_F(KeyKeeperTest, TellsWhatNeedsEachKey) {
 TEST_F(KeyKeeperTest, NoNewKeyIsMadeWhereOldOnesAreMissing) {
     EXPECT_EQ(missing_key(), "");
     store_recording();
-    store_segment(1);
+    store_segment(true);
     EXPECT_EQ(missing_key(), "");
     ASSERT_TRUE(files_.remove("data/keys/kek/" + key(0).id + ".key"));
     EXPECT_NE(missing_key().find("segments of the journal"), std::string::npos);
@@ -130,7 +126,7 @@ TEST_F(KeyKeeperTest, NoNewKeyIsMadeWhereOldOnesAreMissing) {
 
 TEST_F(KeyKeeperTest, RotatesAndThenRemovesTheOldKey) {
     store_recording();
-    store_segment(1);
+    store_segment(true);
     const std::string old = key(0).id;
     EXPECT_NE(refusal_of(old).find("need this key"), std::string::npos);
     const auto progress = rotate();
