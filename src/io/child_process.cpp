@@ -110,22 +110,28 @@ public:
     const std::string& text() const { return text_; }
     std::string take() { return std::exchange(text_, {}); }
 
-    void read() {
+    // One piece, as a program may write as fast as we read; false when there is none now.
+    bool read() {
+        if (!pipe_.is_open()) return false;
         std::array<char, kPieceBytes> piece{};
-        while (pipe_.is_open()) {
-            const ssize_t count = ::read(pipe_.get(), piece.data(), piece.size());
-            if (count < 0 && errno == EINTR) continue;
-            if (count < 0 && errno == EAGAIN) break;
-            if (count <= 0) {
-                pipe_.close();
-                break;
-            }
-            const auto size = static_cast<std::size_t>(count);
-            const std::size_t room = std::min(size, limit_ - text_.size());
-            text_.append(piece.data(), room);
-            is_too_long_ = is_too_long_ || room < size;
+        ssize_t count = 0;
+        do count = ::read(pipe_.get(), piece.data(), piece.size());
+        while (count < 0 && errno == EINTR);
+        if (count < 0 && errno == EAGAIN) return false;
+        if (count <= 0) {
+            pipe_.close();
+            return false;
         }
+        const auto size = static_cast<std::size_t>(count);
+        const std::size_t room = std::min(size, limit_ - text_.size());
+        text_.append(piece.data(), room);
+        is_too_long_ = is_too_long_ || room < size;
         ::explicit_bzero(piece.data(), piece.size());
+        return true;
+    }
+    // What is there yet when the program has ended: others may go on writing.
+    void read_rest() {
+        while (!is_too_long_ && read()) continue;
     }
 
 private:
@@ -135,25 +141,31 @@ private:
     bool is_too_long_ = false;
 };
 
-// True when the program has ended; what it wrote before is in the outputs then.
-bool wait_for_end(int child_fd, Output& out, Output& err, Clock::time_point give_up_at) {
+enum class Waiting { Ended, TookTooLong, SaidTooMuch, Failed };
+
+// Until the program has ended; what it wrote before is in the outputs then. Failed: errno tells
+// why.
+Waiting wait_for_end(int child_fd, Output& out, Output& err, Clock::time_point give_up_at) {
     while (!out.is_too_long()) {
         const auto left =
             std::chrono::ceil<std::chrono::milliseconds>(give_up_at - Clock::now()).count();
-        if (left <= 0) return false;
+        if (left <= 0) return Waiting::TookTooLong;
         // Closed ones are -1, which poll() passes over.
         std::array<pollfd, 3> waits{{{child_fd, POLLIN, 0},
                                      {out.is_open() ? out.descriptor() : -1, POLLIN, 0},
                                      {err.is_open() ? err.descriptor() : -1, POLLIN, 0}}};
         const int count = ::poll(waits.data(), waits.size(), static_cast<int>(left));
-        if (count < 0 && errno != EINTR) return false;
-        const bool has_ended = count > 0 && waits[0].revents != 0;
+        if (count < 0 && errno != EINTR) return Waiting::Failed;
+        // A grandchild may hold the pipes open for ever: what counts is the program itself.
+        if (count > 0 && waits[0].revents != 0) {
+            out.read_rest();
+            err.read_rest();
+            return Waiting::Ended;
+        }
         out.read();
         err.read();
-        // A grandchild may hold the pipes open for ever: what counts is the program itself.
-        if (has_ended) return true;
     }
-    return false;
+    return Waiting::SaidTooMuch;
 }
 
 // What the program said of its failure: a line that is fit for a log.
@@ -184,14 +196,17 @@ base::Result<std::string, Reason> run_child(const ChildCommand& command) {
 
     // glibc 2.36 declares pidfd_open() without extern "C".
     const FileDescriptor child_fd(static_cast<int>(::syscall(SYS_pidfd_open, child, 0)));
-    const bool has_ended = child_fd.is_open() && wait_for_end(child_fd.get(), out, err, give_up_at);
-    if (!has_ended) ::kill(-child, SIGKILL);
+    const Waiting waiting =
+        child_fd.is_open() ? wait_for_end(child_fd.get(), out, err, give_up_at) : Waiting::Failed;
+    const int error = errno;
+    if (waiting != Waiting::Ended) ::kill(-child, SIGKILL);
     int status = 0;
     while (::waitpid(child, &status, 0) < 0 && errno == EINTR) continue;
 
     if (out.is_too_long())
         return child_failed(fmt::format("it wrote more than {} bytes", command.max_output_bytes));
-    if (!has_ended)
+    if (waiting == Waiting::Failed) return system_failed("its end cannot be waited for", error);
+    if (waiting == Waiting::TookTooLong)
         return child_failed(fmt::format("it did not end within {} ms", command.timeout.count()));
     const std::string said = first_line(err.text());
     const std::string why = said.empty() ? "" : ": " + said;

@@ -49,6 +49,27 @@ TEST(ChildProcess, EndsWhatTakesTooLongWithItsChildren) {
     EXPECT_EQ(failure_of(command), "it did not end within 50 ms");
 }
 
+TEST(ChildProcess, EndsWhatTakesTooLongAndWritesAllTheTime) {
+    for (const char* script :
+         {"exec cat /dev/zero >&2", "cat /dev/zero >&2 & exec cat /dev/zero >&2"}) {
+        ChildCommand command = shell(script);
+        command.timeout = std::chrono::milliseconds{50};
+        EXPECT_EQ(failure_of(command), "it did not end within 50 ms") << script;
+    }
+}
+
+TEST(ChildProcess, ReadsAllThatWasWrittenBeforeTheEnd) {
+    ChildCommand command = shell("head -c 65536 /dev/zero");  // what fits into the pipe
+    EXPECT_EQ(run_child(command)->size(), 65'536U);
+}
+
+TEST(ChildProcess, DoesNotReadForEverWhatGrandchildrenWrite) {
+    const auto output = run_child(shell("cat /dev/zero >&2 & echo $!"));
+    ASSERT_TRUE(output) << output.error().text;
+    // It has met the closed pipe, or does soon.
+    static_cast<void>(::kill(std::stoi(*output), SIGKILL));
+}
+
 TEST(ChildProcess, EndsWhatSaysTooMuch) {
     ChildCommand command = shell("head -c 101 /dev/zero");
     command.max_output_bytes = 101;
