@@ -89,6 +89,14 @@ base::Result<SigningKey, base::Reason> load_or_create_signing_key(io::FileSystem
     const std::string path = io::join_path(directory, "signing.key");
     const auto found = read_key(files, path);
     if (!found && found.error().code != "not_found") return found.error();
+    const std::string public_path = io::join_path(directory, "signing.pub");
+    const auto known = read_key(files, public_path);
+    if (!found && (known || known.error().code != "not_found"))
+        return base::Reason{"bad_key",
+                            "The key file " + path + " is not there, but its public half " +
+                                public_path +
+                                " is: put it back from a backup. If it is lost for good, move "
+                                "signing.pub aside, and recordings are signed with a new key."};
     Ed25519Bytes secret{};
     if (found) {
         secret = *found;
@@ -98,8 +106,6 @@ base::Result<SigningKey, base::Reason> load_or_create_signing_key(io::FileSystem
         if (!files.write_file(path, base::as_bytes(to_line(secret)))) return storage_error(path);
     }
     SigningKey key(secret);
-    const std::string public_path = io::join_path(directory, "signing.pub");
-    const auto known = read_key(files, public_path);
     if (!known || *known != key.public_key()) {  // it is derived: made again when it is not right
         if (!files.write_file(public_path, base::as_bytes(to_line(key.public_key())))) {
             return storage_error(public_path);

@@ -33,7 +33,8 @@ private:
 bool verify_signature(base::ByteView public_key, base::ByteView message, base::ByteView signature);
 
 // Reads DIRECTORY/signing.key, or makes both files. A file that is there and cannot be read is an
-// error, never replaced: reason codes "bad_key", "storage_error".
+// error, never replaced, and so is a public half without its key, which is lost then: reason codes
+// "bad_key", "storage_error".
 base::Result<SigningKey, base::Reason> load_or_create_signing_key(io::FileSystem& files,
                                                                   const std::string& directory,
                                                                   base::Random& random);

@@ -112,6 +112,24 @@ TEST(SigningKeyFile, IsNeverReplacedWhenItCannotBeRead) {
     EXPECT_EQ(key.error().code, "bad_key");
 }
 
+TEST(SigningKeyFile, IsNotMadeAnewBesideItsPublicHalf) {
+    io::FaultyFileSystem files;
+    base::SeededRandom random(1);
+    ASSERT_TRUE(load_or_create_signing_key(files, "keys", random));
+    const base::Bytes known = files.content("keys/signing.pub");
+    ASSERT_TRUE(files.remove("keys/signing.key"));
+    for (const base::Bytes& there : {known, base::Bytes{'x'}}) {
+        files.put("keys/signing.pub", there);
+        const auto key = load_or_create_signing_key(files, "keys", random);
+        ASSERT_FALSE(key);
+        EXPECT_EQ(key.error().code, "bad_key");
+        EXPECT_NE(key.error().text.find("from a backup"), std::string::npos);
+        EXPECT_EQ(files.content("keys/signing.pub"), there);
+    }
+    ASSERT_TRUE(files.remove("keys/signing.pub"));
+    EXPECT_TRUE(load_or_create_signing_key(files, "keys", random));
+}
+
 // RFC 8032 section 7.1, test 2.
 TEST(SigningKey, SignsLikeTheExampleOfRfc8032) {
     const auto secret =
