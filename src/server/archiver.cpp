@@ -2,9 +2,11 @@
 
 #include <fmt/format.h>
 
+#include "archive/data_key.h"
 #include "archive/journal_source.h"
 #include "io/thread_name.h"
 #include "journal/reader.h"
+#include "objects/directory_store.h"
 #include "server/attempt_ledger.h"
 #include "server/attempt_record.h"
 #include "server/call_views.h"
@@ -20,6 +22,8 @@ constexpr std::chrono::seconds kRetryAfter{5};
 constexpr std::size_t kMaxBatch = 64;  // recordings committed together
 constexpr int kMaxReads = 12;          // of a journal that cannot be read: a minute
 constexpr std::chrono::milliseconds kBatchTime{500};
+
+bool is_erased(const catalog::Recording& row) { return row.reason && row.reason->code == "erased"; }
 
 // Passes the journal's records on and keeps the attempts among them.
 class AttemptCollector : public archive::RecordSource {
@@ -203,7 +207,29 @@ void Archiver::commit(std::vector<Built>& batch) {
     }
 }
 
+// The row of the call's begin knows the peer; after a lost catalogue it comes from the attempt.
+// What was erased while it was stored once more (its journal could not be read before) goes again.
+void Archiver::find_rows(std::vector<Built>& batch) {
+    for (std::size_t i = batch.size(); i-- > 0;) {
+        Built& built = batch[i];
+        const auto known = d_.catalogue.find_piece(built.output.summary.id);
+        if (known) built.row = *known;
+        const auto object = objects::key_of_location(built.output.directory);
+        if (!is_erased(built.row) || !object) continue;
+        const auto gone = d_.keys != nullptr ? d_.objects.remove_part(*object, archive::kKeyName)
+                                             : d_.objects.remove(*object);
+        if (gone) continue;
+        d_.log.error(
+            "an erased recording was stored again and could not be removed; it is tried "
+            "again",
+            {{"recording", built.row.id}, {"text", std::string(gone.error().what)}});
+        retry(std::move(built.job));
+        batch.erase(batch.begin() + static_cast<std::ptrdiff_t>(i));
+    }
+}
+
 void Archiver::write_rows(std::vector<Built>& batch) {
+    find_rows(batch);
     if (batch.empty()) return;
     catalog::Change change;
     for (Built& built : batch) fill_rows(built, change);
@@ -218,11 +244,12 @@ void Archiver::write_rows(std::vector<Built>& batch) {
     }
     for (const Built& built : batch) {
         const archive::Summary& summary = built.output.summary;
-        d_.log.info("recording stored",
-                    {{"recording", summary.id},
-                     {"state", std::string(catalog::to_string(summary.state))},
-                     {"duration_ms", std::to_string(summary.duration_ms.value_or(0))},
-                     {"reason", summary.reason ? summary.reason->text : ""}});
+        d_.log.info(
+            is_erased(built.row) ? "what was erased was not stored again" : "recording stored",
+            {{"recording", summary.id},
+             {"state", std::string(catalog::to_string(summary.state))},
+             {"duration_ms", std::to_string(summary.duration_ms.value_or(0))},
+             {"reason", summary.reason ? summary.reason->text : ""}});
         if (d_.on_stored) d_.on_stored(built.row);
         if (built.keeps_journal) continue;
         // Refused only when thousands of releases wait: the next start finds the recording stored
@@ -235,8 +262,7 @@ void Archiver::write_rows(std::vector<Built>& batch) {
 void Archiver::fill_rows(Built& built, catalog::Change& change) {
     const archive::Summary& summary = built.output.summary;
     catalog::Recording& row = built.row;
-    // The row of the call's begin knows the peer; after a lost catalogue it comes from the attempt.
-    if (auto known = d_.catalogue.find_piece(summary.id)) row = *known;
+    if (is_erased(row)) return;
     row.id = summary.id;
     row.state = summary.state;
     row.reason = summary.reason;

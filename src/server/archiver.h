@@ -95,6 +95,7 @@ private:
     std::optional<Built> build(ArchiveJob& job);
     void commit(std::vector<Built>& batch);
     void write_rows(std::vector<Built>& batch);
+    void find_rows(std::vector<Built>& batch);
     void fill_rows(Built& built, catalog::Change& change);
     void retry(ArchiveJob&& job);
 

@@ -84,8 +84,10 @@ void recover_journal(const capture::CaptureEngine::Found& found, catalog::Catalo
         held.insert(id);
         const auto row = catalogue.find_piece(id);
         // A row that became final without a folder was given up when the journal could not be read.
+        // What was erased since stays so.
+        const std::string reason = row && row->reason ? row->reason->code : "";
         const bool was_unread =
-            row && (row->directory.empty() || (row->reason && row->reason->code == kJournalUnread));
+            row && reason != "erased" && (row->directory.empty() || reason == kJournalUnread);
         if (row && row->state != catalog::State::Recording && !was_unread) {
             if (!found.journal->release(recording.serial))
                 log.warning("journal space is freed later", {{"recording", id}});

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <cerrno>
+#include <functional>
 
 #include "base/text.h"
 #include "catalog/memory_catalog.h"
@@ -49,8 +50,8 @@ protected:
         journal.writer().commit(clock.now());
         journal.committer().step(clock.now());
     }
-    // A start with that many workers.
-    void start(std::size_t workers) {
+    // A start with that many workers; `meanwhile` comes before anything is stored.
+    void start(std::size_t workers, const std::function<void()>& meanwhile = {}) {
         capture::EngineOptions options;
         options.workers = workers;
         options.journals = "journal";
@@ -64,8 +65,15 @@ protected:
                            .log = log,
                            .on_stored = [](const catalog::Recording&) {}});
         recover_recordings(engine.take_found(), catalogue, archiver, log);
+        if (meanwhile) meanwhile();
         archiver.start();
         archiver.stop();
+    }
+    void erase(std::uint8_t number) {
+        catalog::Change change;
+        change.recordings.push_back(*catalogue.find_piece(base::to_string(uuid_of(number))));
+        change.recordings.back().reason = base::Reason{"erased", "By ada."};
+        EXPECT_FALSE(catalog::submit_and_wait(catalogue, std::move(change)));
     }
     std::string reason_of(std::uint8_t number) {
         const auto row = catalogue.find_piece(base::to_string(uuid_of(number)));
@@ -109,6 +117,30 @@ TEST_F(RecoveryTest, FailsTheRowsOfWhichNoJournalKnowsAnything) {
     start(2);
     EXPECT_TRUE(is_stored(1));
     EXPECT_EQ(reason_of(9), "interrupted");
+}
+
+TEST_F(RecoveryTest, StoresNothingOfWhatWasErasedWhileItsJournalCouldNotBeRead) {
+    leave(0, 1);
+    disk.fail_reads(EACCES);
+    start(1);
+    disk.fail_reads(0);
+    EXPECT_EQ(reason_of(1), kJournalUnread);
+    erase(1);
+    start(1);
+    EXPECT_FALSE(is_stored(1));
+    EXPECT_EQ(reason_of(1), "erased");
+    EXPECT_TRUE(store.list()->empty());
+}
+
+TEST_F(RecoveryTest, StoresNothingOfWhatIsErasedWhileItWaitsToBeStored) {
+    leave(0, 1);
+    disk.fail_reads(EACCES);
+    start(1);
+    disk.fail_reads(0);
+    start(1, [this] { erase(1); });
+    EXPECT_FALSE(is_stored(1));
+    EXPECT_EQ(reason_of(1), "erased");
+    EXPECT_TRUE(store.list()->empty());
 }
 
 TEST_F(RecoveryTest, CallsNothingLostThatAJournalMayHoldWhichCannotBeReadNow) {
