@@ -95,7 +95,12 @@ public:
                                     .block = std::nullopt,
                                     .offset = std::nullopt});
         const bool is_erased = recording.reason && recording.reason->code == "erased";
-        if (found.contents == archive::Contents::Erased && !is_erased)
+        if (found.contents == archive::Contents::NoKey && is_erased) {
+            found.contents = archive::Contents::Erased;
+            found.contents_text =
+                "The recording is erased: its key was deleted, and nobody can read it.";
+        }
+        if (found.contents == archive::Contents::NoKey)
             found.faults.push_back({.code = "key_gone",
                                     .part = archive::kKeyName,
                                     .text = "The key of the recording is gone, and nobody has "

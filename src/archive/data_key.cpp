@@ -93,11 +93,16 @@ Result<crypto::SecretKey, Reason> load_data_key(io::FileSystem& files, const std
 }
 
 Reason part_reason(const Error& error, const std::string& part) {
-    const bool is_io = error.code == Errc::Io;
-    return {is_io ? "io" : "damaged",
-            "The part " + part + (is_io ? " cannot be read: " : " is damaged: ") +
-                std::string(error.what) + (is_io ? ", error " : ", at byte ") +
-                std::to_string(error.detail) + "."};
+    const auto reason = [&](std::string_view code, std::string_view what, std::string_view detail) {
+        return Reason{std::string(code), "The part " + part + std::string(what) +
+                                             std::string(error.what) + std::string(detail) +
+                                             std::to_string(error.detail) + "."};
+    };
+    if (error.code == Errc::Io) return reason("io", " cannot be read: ", ", error ");
+    if (error.code == Errc::Unsupported)
+        return reason("unsupported",
+                      " is none that this version of Earshot can read: ", ", at byte ");
+    return reason("damaged", " is damaged: ", ", at byte ");
 }
 
 }  // namespace earshot::archive

@@ -166,6 +166,28 @@ TEST_F(EncryptedTest, FindsAKeyOfAnotherRecording) {
     EXPECT_EQ(reason_of(Format::Wav, &keys_), "damaged");
 }
 
+TEST_F(EncryptedTest, AKeyOfALaterVersionIsNotCalledDamaged) {
+    files_.corrupt(key_path(), 8, 3);
+    EXPECT_EQ(reason_of(Format::Wav, &keys_), "unsupported");
+    EXPECT_EQ(codes(verify(&keys_)), "bad_data_key:key ");
+}
+
+// As who has the signing key could write it.
+TEST_F(EncryptedTest, AManifestWithoutARecordingsIdIsAFault) {
+    Manifest manifest = parse_manifest(part(kManifestName))->manifest;
+    manifest.id = "0199c0de";
+    Summary summary = *StoredRecording(files_, directory_, &keys_).summary();
+    summary.id = manifest.id;
+    const std::string text = make_manifest(summary, manifest, base::wall_from_ns(kStartNs), key_);
+    files_.put(directory_ + "/" + kManifestName, base::as_bytes(text));
+    for (const crypto::KeyWrapper* keys : {static_cast<const crypto::KeyWrapper*>(&keys_),
+                                           static_cast<const crypto::KeyWrapper*>(nullptr)}) {
+        const Verification result = verify(keys);
+        EXPECT_EQ(codes(result), "manifest:manifest.json ");
+        EXPECT_EQ(result.contents, Contents::NotChecked);
+    }
+}
+
 TEST_F(EncryptedTest, FindsSwappedParts) {
     const base::Bytes one = files_.content(directory_ + "/tracks/1.wav");
     const base::Bytes two = files_.content(directory_ + "/tracks/2.wav");
@@ -185,8 +207,8 @@ TEST_F(EncryptedTest, IsErasedByDeletingItsKey) {
     }
     const Verification result = verify(&keys_);
     EXPECT_TRUE(result.is_ok()) << codes(result);
-    EXPECT_EQ(result.contents, Contents::Erased);
-    EXPECT_NE(result.contents_text.find("its key was deleted"), std::string::npos);
+    EXPECT_EQ(result.contents, Contents::NoKey);
+    EXPECT_NE(result.contents_text.find("erased, or this copy lacks it"), std::string::npos);
     // It remains what was signed, and that can be seen.
     files_.corrupt(directory_ + "/packets", 100, 1);
     EXPECT_EQ(codes(verify(&keys_)), "hash:packets ");

@@ -15,6 +15,7 @@
 namespace earshot::archive {
 namespace {
 
+constexpr std::string_view kBadId = "The manifest's id is that of no recording.";
 constexpr std::size_t kReadBytes = 256ULL * 1024;
 constexpr int kMaxDepth = 3;  // parts lie one folder deep; what lies deeper is extra in any case
 
@@ -45,6 +46,7 @@ public:
             add("wrong_key", kManifestName,
                 "The manifest is signed by another key than this server's.");
         }
+        if (!base::parse_uuid(manifest.id)) add("manifest", kManifestName, std::string(kBadId));
         for (const ManifestPart& part : manifest.parts) check_part(part);
         result_.is_encrypted = manifest.key_hash.has_value();
         if (manifest.key_hash) check_key(*manifest.key_hash);
@@ -106,7 +108,12 @@ private:
     // The part `key` is not signed, as it changes with the key-encryption key; the key in it is.
     void check_key(const Sha256& expected) {
         const auto id = base::parse_uuid(result_.id);
-        const auto key = load_data_key(files_, directory_, id.value_or(base::Uuid{}), keys_);
+        if (!id) {  // told already
+            result_.contents = Contents::NotChecked;
+            result_.contents_text = std::string(kBadId);
+            return;
+        }
+        const auto key = load_data_key(files_, directory_, *id, keys_);
         if (key && hash_of_key(*id, *key) == expected) return;
         result_.contents = Contents::NotChecked;
         if (key) {
@@ -115,8 +122,13 @@ private:
         }
         const base::Reason& reason = key.error();
         result_.contents_text = reason.text;
-        if (reason.code == "erased") result_.contents = Contents::Erased;
-        if (reason.code == "damaged") add("bad_data_key", kKeyName, reason.text);
+        if (reason.code == "erased") {
+            result_.contents = Contents::NoKey;
+            result_.contents_text =
+                "The recording's key is not there: it was erased, or this copy lacks it.";
+        }
+        if (reason.code == "damaged" || reason.code == "unsupported")
+            add("bad_data_key", kKeyName, reason.text);
         if (reason.code == "io") add("unreadable", kKeyName, reason.text);
     }
 
@@ -124,7 +136,8 @@ private:
     std::unique_ptr<io::File> open_contents(const std::string& part) {
         auto opened = StoredRecording(files_, directory_, keys_).open(part);
         if (opened) return std::move(*opened);
-        if (opened.error().code == "damaged") add("chain", part, opened.error().text, {}, 0);
+        if (opened.error().code == "damaged" || opened.error().code == "unsupported")
+            add("chain", part, opened.error().text, {}, 0);
         return nullptr;  // anything else was told by check_part
     }
 
@@ -219,6 +232,8 @@ std::string_view to_string(Contents contents) {
             return "checked";
         case Contents::NotChecked:
             return "not_checked";
+        case Contents::NoKey:
+            return "no_key";
         case Contents::Erased:
             break;
     }

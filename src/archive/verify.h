@@ -27,9 +27,10 @@ struct Fault {
 enum class Contents {
     Checked,
     NotChecked,  // encrypted under a key-encryption key that is not here
-    Erased,      // the data key was deleted: nobody can read them
+    NoKey,       // the part `key` is not there: erased, or lost; the folder alone does not tell
+    Erased,      // so, and on purpose, says the catalogue: nobody can read them
 };
-std::string_view to_string(Contents contents);  // "checked", "not_checked", "erased"
+std::string_view to_string(Contents contents);  // "checked", "not_checked", "no_key", "erased"
 
 struct Verification {
     std::string id;  // as the manifest says; empty when it cannot be read
