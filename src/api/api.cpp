@@ -59,7 +59,7 @@ public:
         : options_(std::move(options)),
           parts_(parts),
           access_(options_.token, cookie_name(options_.url), options_.extra_hosts, parts_.random),
-          recordings_(parts_.catalog, parts_.files) {
+          recordings_(parts_.catalog, parts_.files, parts_.log) {
         add_recordings();
         add_keys();
         add_server();

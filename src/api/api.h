@@ -12,6 +12,7 @@
 
 #include "api/key_control.h"
 #include "api/recording_files.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "base/reason.h"
 #include "base/time.h"
@@ -184,6 +185,7 @@ struct ApiParts {
     const Assets& assets;
     const io::Clock& clock;
     base::Random& random;        // the API's own: used on the http thread
+    base::Log& log;              // of what is erased
     Control* control = nullptr;  // null: running calls cannot be touched
     KeyControl* keys = nullptr;  // null: nor can the keys
 };

@@ -4,6 +4,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "api/access_control.h"
@@ -125,12 +126,19 @@ public:
         return verification;
     }
 
+    std::optional<base::Reason> find_obstacle(const catalog::Recording& piece) const override {
+        const auto found = obstacles.find(piece.id);
+        return found == obstacles.end() ? std::nullopt : std::optional(found->second);
+    }
     std::optional<base::Reason> erase(const catalog::Recording& piece) const override {
+        const auto found = failures.find(piece.id);
+        if (found != failures.end()) return found->second;
         erased.push_back(piece.id);
-        return refusal;
+        return std::nullopt;
     }
     mutable std::vector<std::string> erased;
-    std::optional<base::Reason> refusal;
+    std::map<std::string, base::Reason> obstacles;  // by piece
+    std::map<std::string, base::Reason> failures;
 
 private:
     static base::Result<std::unique_ptr<archive::Rendering>, base::Reason> make(std::string text,
@@ -209,6 +217,18 @@ public:
     std::optional<base::Reason> refusal;
 };
 
+class NotingLog : public base::Log {
+public:
+    void write(base::LogLevel /*level*/, std::string_view message,
+               std::initializer_list<base::LogField> fields) override {
+        lines += std::string(message);
+        for (const base::LogField& field : fields)
+            lines += fmt::format(" {}={}", field.key, field.value);
+        lines += '\n';
+    }
+    std::string lines;
+};
+
 class ApiTest : public testing::Test {
 protected:
     ApiTest() {
@@ -254,8 +274,9 @@ protected:
     std::unique_ptr<Assets> assets_ = make_minimal_assets();
     io::ManualClock clock_;
     base::SeededRandom random_{1};
+    NotingLog log_;
     Api api_{{.token = "the-token", .url = "http://127.0.0.1:8080"},
-             {catalog_, files_, status_, *assets_, clock_, random_, &control_, &keys_}};
+             {catalog_, files_, status_, *assets_, clock_, random_, log_, &control_, &keys_}};
 };
 
 TEST_F(ApiTest, ControlsARunningRecordingAndTellsWhoAsked) {
@@ -335,6 +356,7 @@ TEST_F(ApiTest, ErasesTheKeyAndThenWhatTheRowsTellOfPersons) {
     const http::Response response = send(request);
     ASSERT_EQ(response.status, 200) << response.text();
     EXPECT_EQ(files_.erased, std::vector<std::string>{kId});
+    EXPECT_THAT(log_.lines, HasSubstr("by ada (token, 127.0.0.1:9): GDPR art. 17"));
     ASSERT_EQ(catalog_.changes.size(), 1U);
     const catalog::Recording& row = catalog_.changes[0].recordings.at(0);
     EXPECT_EQ(row.reason->code, "erased");
@@ -352,11 +374,13 @@ TEST_F(ApiTest, ErasesTheKeyAndThenWhatTheRowsTellOfPersons) {
 TEST_F(ApiTest, ErasesNothingThatRunsAndForgetsNothingThatCanBeRead) {
     const std::string path = std::string("/api/v1/recordings/") + kId + "/erase";
     EXPECT_EQ(send(make_request("POST", path)).status, 401);
-    files_.refusal = base::Reason{"not_encrypted", "Delete its folder."};
-    EXPECT_EQ(ask(path, "POST").status, 409);
-    files_.refusal = base::Reason{"io", "The disk."};
+    files_.failures[kId] = {"io", "The disk."};
     EXPECT_EQ(ask(path, "POST").status, 500);
-    files_.erased.clear();
+    EXPECT_THAT(log_.lines, HasSubstr("failure=The disk."));
+    files_.obstacles[kId] = {"not_encrypted", "Delete its folder."};
+    EXPECT_EQ(ask(path, "POST").status, 409);
+    files_.obstacles.clear();
+    files_.failures.clear();
     catalog_.rows[0].state = catalog::State::Recording;
     EXPECT_EQ(ask(path, "POST").status, 409);
     EXPECT_TRUE(files_.erased.empty());
@@ -752,6 +776,35 @@ TEST_F(PiecesApiTest, AsksWhichPieceWhereTheyCannotBePutTogether) {
     for (const char* wrong : {"0", "3", "-1", "x", "0199c0de"})
         EXPECT_EQ(ask(one + "/manifest?piece=" + wrong).status, 404) << wrong;
     EXPECT_EQ(ask(one + "/export?format=wav").status, 200);
+}
+
+TEST_F(PiecesApiTest, ErasesAllPiecesOrNone) {
+    const std::string path = fmt::format("/api/v1/recordings/{}/erase", kId);
+    catalog_.rows.push_back(catalog_.rows.front().pieces[1]);
+    files_.obstacles[kOther] = {"not_encrypted", "Delete its folder."};
+    EXPECT_EQ(ask(path, "POST").status, 409);
+    EXPECT_TRUE(files_.erased.empty());
+    EXPECT_TRUE(catalog_.changes.empty());
+    EXPECT_EQ(log_.lines, "");
+
+    files_.obstacles.clear();
+    EXPECT_EQ(ask(path, "POST").status, 200);
+    EXPECT_EQ(files_.erased, (std::vector<std::string>{kId, kOther}));
+    ASSERT_EQ(catalog_.changes.size(), 1U);
+    EXPECT_EQ(catalog_.changes[0].recordings.size(), 2U);
+    EXPECT_EQ(catalog_.changes[0].attempts.size(), 2U);
+}
+
+// The disk failed on the way: what is gone is told in its row.
+TEST_F(PiecesApiTest, TellsOfThePiecesThatWereErasedWhereOneCouldNotBe) {
+    catalog_.rows.push_back(catalog_.rows.front().pieces[1]);
+    files_.failures[kOther] = {"io", "The disk."};
+    EXPECT_EQ(ask(fmt::format("/api/v1/recordings/{}/erase", kId), "POST").status, 500);
+    ASSERT_EQ(catalog_.changes.size(), 1U);
+    ASSERT_EQ(catalog_.changes[0].recordings.size(), 1U);
+    EXPECT_EQ(catalog_.changes[0].recordings[0].id, kId);
+    EXPECT_EQ(catalog_.changes[0].recordings[0].reason->code, "erased");
+    EXPECT_THAT(log_.lines, HasSubstr("pieces=1 of 2"));
 }
 
 TEST_F(PiecesApiTest, EventsPeaksAndVerificationAreThoseOfAllPieces) {

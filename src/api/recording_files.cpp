@@ -2,13 +2,14 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <filesystem>
 #include <optional>
 
 #include "api/whole_view.h"
 #include "archive/data_key.h"
+#include "archive/sealed_part.h"
 #include "archive/signing_key.h"
-#include "archive/stored_recording.h"
 #include "base/bytes.h"
 #include "base/text.h"
 #include "io/linux_file.h"
@@ -35,10 +36,25 @@ private:
     std::uint64_t size_;
 };
 
+base::Result<bool> is_sealed(io::FileSystem& disk, const std::string& path) {
+    const auto file = disk.open_for_reading(path);
+    if (!file) return file.error();
+    std::array<std::uint8_t, archive::kSealedHeaderBytes> begin{};
+    const auto count = (*file)->read_at(0, begin);
+    if (!count) return count.error();
+    return archive::find_sealed_recording(base::ByteView(begin).first(*count)).has_value();
+}
+
+base::Result<bool> exists(io::FileSystem& disk, const std::string& path) {
+    const auto file = disk.open_for_reading(path);
+    if (!file && file.error().code != base::Errc::NotFound) return file.error();
+    return file.has_value();
+}
+
 class DiskFiles : public RecordingFiles {
 public:
-    DiskFiles(std::string data_dir, const crypto::KeyWrapper& keys)
-        : data_dir_(std::move(data_dir)), keys_(keys) {}
+    DiskFiles(std::string data_dir, objects::ObjectStore& objects, const crypto::KeyWrapper& keys)
+        : data_dir_(std::move(data_dir)), objects_(objects), keys_(keys) {}
 
     base::Result<std::unique_ptr<archive::Rendering>, base::Reason> render(
         const catalog::Recording& recording, archive::Format format) const override {
@@ -118,23 +134,30 @@ public:
         return found;
     }
 
-    std::optional<base::Reason> erase(const catalog::Recording& piece) const override {
+    std::optional<base::Reason> find_obstacle(const catalog::Recording& piece) const override {
         const auto directory = open_directory_of(piece);
         if (!directory) return directory.error();
+        if (!objects::key_of_location(piece.directory))
+            return base::Reason{"not_found",
+                                fmt::format("{} is no folder of a recording.", piece.directory)};
         io::LinuxFileSystem disk;
-        const auto removed = disk.remove(io::join_path(*directory, archive::kKeyName));
-        const bool was_there = removed || removed.error().code != base::Errc::NotFound;
-        if (was_there && !removed) return archive::part_reason(removed.error(), archive::kKeyName);
-        if (!was_there) {
-            const auto part = archive::StoredRecording(disk, *directory).open("summary.json");
-            if (part || part.error().code != "erased")
-                return base::Reason{"not_encrypted",
-                                    fmt::format("The recording {} is not encrypted: only deleting "
-                                                "its folder {} erases it.",
-                                                piece.id, *directory)};
-        }
-        if (const auto synced = disk.sync_directory(*directory); !synced)
-            return archive::part_reason(synced.error(), archive::kKeyName);
+        auto encrypted = is_sealed(disk, io::join_path(*directory, "summary.json"));
+        if (!encrypted && encrypted.error().code == base::Errc::NotFound)  // a key tells it, too
+            encrypted = exists(disk, io::join_path(*directory, archive::kKeyName));
+        if (!encrypted) return archive::part_reason(encrypted.error(), "summary.json");
+        if (*encrypted) return std::nullopt;
+        return base::Reason{"not_encrypted",
+                            fmt::format("The recording {} is not encrypted: only deleting its "
+                                        "folder {} erases it.",
+                                        piece.id, *directory)};
+    }
+
+    // By way of the store: a rotation of the keys that is at it just now must not bring it back.
+    std::optional<base::Reason> erase(const catalog::Recording& piece) const override {
+        if (auto obstacle = find_obstacle(piece)) return obstacle;
+        const auto object = objects::key_of_location(piece.directory);
+        if (const auto gone = objects_.remove_part(*object, archive::kKeyName); !gone)
+            return archive::part_reason(gone.error(), archive::kKeyName);
         return std::nullopt;
     }
 
@@ -176,14 +199,16 @@ private:
     }
 
     const std::string data_dir_;
+    objects::ObjectStore& objects_;
     const crypto::KeyWrapper& keys_;
 };
 
 }  // namespace
 
 std::unique_ptr<RecordingFiles> make_recording_files(std::string data_dir,
+                                                     objects::DirectoryStore& objects,
                                                      const crypto::KeyWrapper& keys) {
-    return std::make_unique<DiskFiles>(std::move(data_dir), keys);
+    return std::make_unique<DiskFiles>(std::move(data_dir), objects, keys);
 }
 
 }  // namespace earshot::api

@@ -14,6 +14,7 @@
 #include "catalog/catalog.h"
 #include "crypto/key_wrap.h"
 #include "http/message.h"
+#include "objects/directory_store.h"
 
 namespace earshot::api {
 
@@ -36,14 +37,17 @@ public:
         const catalog::Recording& recording) const = 0;
     virtual base::Result<archive::Verification, base::Reason> verify(
         const catalog::Recording& recording) const = 0;
-    // Deletes the key of one piece, for ever; nullopt: it is gone, durably, or was before.
+    // Why erase() would refuse; nullopt: the key of this piece can be deleted, or is gone already.
     // "not_encrypted": what is not encrypted cannot be erased so.
+    virtual std::optional<base::Reason> find_obstacle(const catalog::Recording& piece) const = 0;
+    // Deletes the key of one piece, for ever; nullopt: it is gone, durably, or was before.
     virtual std::optional<base::Reason> erase(const catalog::Recording& piece) const = 0;
 };
 
-// Those below DATA/recordings; verified with DATA/keys/signing.pub where it is there. `keys` are
-// borrowed.
+// Those below DATA/recordings; verified with DATA/keys/signing.pub where it is there. `objects` is
+// the store of that folder, by which keys are deleted; it and `keys` are borrowed.
 std::unique_ptr<RecordingFiles> make_recording_files(std::string data_dir,
+                                                     objects::DirectoryStore& objects,
                                                      const crypto::KeyWrapper& keys);
 
 }  // namespace earshot::api

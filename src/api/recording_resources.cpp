@@ -3,10 +3,13 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
+#include <span>
 #include <utility>
+#include <vector>
 
 #include "api/no_room.h"
 #include "api/rendered_source.h"
@@ -430,12 +433,15 @@ void forget_persons(catalog::Attempt& attempt) {
     attempt.headers.clear();
 }
 
-// The key first: a row must not say of what can still be read that it cannot.
-std::optional<http::Response> erase_piece(catalog::Catalog& catalog, const RecordingFiles& files,
-                                          const catalog::Recording& piece,
-                                          const base::Reason& reason, catalog::Change& change) {
+// Adds to `change` what the rows become when the piece is erased; or why it cannot be.
+std::optional<http::Response> plan_erasure(catalog::Catalog& catalog, const RecordingFiles& files,
+                                           const catalog::Recording& piece,
+                                           const base::Reason& reason, catalog::Change& change) {
+    if (piece.state == catalog::State::Recording)
+        return refuse(
+            {"not_archived", fmt::format("The recording {} still runs: stop it first.", piece.id)});
     if (!piece.directory.empty())
-        if (const auto failure = files.erase(piece)) return refuse(*failure);
+        if (const auto obstacle = files.find_obstacle(piece)) return refuse(*obstacle);
     const auto row = catalog.find_piece(piece.id);
     if (!row) return refuse(row.error());
     const auto attempts = catalog.list_attempts({.recording_id = piece.id});
@@ -445,6 +451,24 @@ std::optional<http::Response> erase_piece(catalog::Catalog& catalog, const Recor
     for (const catalog::Attempt& attempt : *attempts) {
         change.attempts.push_back(attempt);
         forget_persons(change.attempts.back());
+    }
+    return std::nullopt;
+}
+
+// The keys of the pieces, one after the other; what is planned for those whose key is gone is added
+// to `change`.
+std::optional<base::Reason> erase_keys(const RecordingFiles& files,
+                                       std::span<const catalog::Recording> pieces,
+                                       std::vector<catalog::Change> plans,
+                                       catalog::Change& change) {
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+        if (!pieces[i].directory.empty())
+            if (auto failure = files.erase(pieces[i])) return failure;
+        const auto move_all = [](auto& from, auto& to) {
+            std::move(from.begin(), from.end(), std::back_inserter(to));
+        };
+        move_all(plans[i].recordings, change.recordings);
+        move_all(plans[i].attempts, change.attempts);
     }
     return std::nullopt;
 }
@@ -462,18 +486,27 @@ http::Response RecordingResources::erase(std::string_view id, ErasureRequest wis
                               wish.who.empty() ? "somebody" : wish.who, wish.access, wish.from,
                               wish.reason.empty() ? "." : ": " + wish.reason)};
     return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
+        // Nothing is deleted before it is known that everything can be.
         const auto pieces = pieces_of(recording);
-        for (const catalog::Recording& piece : pieces)
-            if (piece.state == catalog::State::Recording)
-                return refuse({"not_archived", fmt::format("The recording {} still runs: stop it "
-                                                           "first.",
-                                                           recording.id)});
-        catalog::Change change;
-        for (const catalog::Recording& piece : pieces)
-            if (auto refused = erase_piece(catalog_, files_, piece, reason, change))
+        std::vector<catalog::Change> plans(pieces.size());
+        for (std::size_t i = 0; i < pieces.size(); ++i)
+            if (auto refused = plan_erasure(catalog_, files_, pieces[i], reason, plans[i]))
                 return std::move(*refused);
-        if (const auto failure = catalog::submit_and_wait(catalog_, std::move(change)))
-            return refuse(*failure);
+        // The keys first: a row must not say of what can still be read that it cannot.
+        catalog::Change change;
+        auto failure = erase_keys(files_, pieces, std::move(plans), change);
+        log_.warning(failure ? "a recording could not be erased wholly" : "a recording was erased",
+                     {{"recording", recording.id},
+                      {"pieces", fmt::format("{} of {}", change.recordings.size(), pieces.size())},
+                      {"text", reason.text},
+                      {"failure", failure ? failure->text : ""}});
+        if (!change.recordings.empty())
+            if (auto unwritten = catalog::submit_and_wait(catalog_, std::move(change))) {
+                log_.error("its rows could not be written: erase it again",
+                           {{"recording", recording.id}, {"text", unwritten->text}});
+                if (!failure) failure = std::move(unwritten);
+            }
+        if (failure) return refuse(*failure);
         return json_response(200, {{"id", recording.id}, {"reason", reason.text}});
     });
 }

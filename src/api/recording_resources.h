@@ -8,6 +8,7 @@
 
 #include "api/api.h"
 #include "api/recording_files.h"
+#include "base/log.h"
 #include "catalog/catalog.h"
 #include "http/message.h"
 
@@ -15,8 +16,8 @@ namespace earshot::api {
 
 class RecordingResources {
 public:
-    RecordingResources(catalog::Catalog& catalog, const RecordingFiles& files)
-        : catalog_(catalog), files_(files) {}
+    RecordingResources(catalog::Catalog& catalog, const RecordingFiles& files, base::Log& log)
+        : catalog_(catalog), files_(files), log_(log) {}
 
     // `live`: the calls that run now, whose counts the rows do not have yet.
     http::Response list(const http::Request& request, const std::vector<LiveCall>& live) const;
@@ -43,13 +44,14 @@ public:
     http::Response control(std::string_view id, ControlRequest wish, const std::string& body,
                            Control* control) const;
 
-    // Deletes the keys of all pieces, then what the rows tell of persons. `wish` names who asks;
-    // `body`: {"who", "reason"}, or empty.
+    // Deletes the keys of all pieces, then what the rows tell of persons; nothing where one of them
+    // cannot be erased. Logged. `wish` names who asks; `body`: {"who", "reason"}, or empty.
     http::Response erase(std::string_view id, ErasureRequest wish, const std::string& body) const;
 
 private:
     catalog::Catalog& catalog_;
     const RecordingFiles& files_;
+    base::Log& log_;
 };
 
 }  // namespace earshot::api

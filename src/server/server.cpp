@@ -346,7 +346,7 @@ private:
                                                     .clock = clock_,
                                                     .log = log_,
                                                     .journals = path("journal")});
-        recording_files_ = api::make_recording_files(config_.data.string(), *keys_);
+        recording_files_ = api::make_recording_files(config_.data.string(), *objects_, *keys_);
         api_ = std::make_unique<api::Api>(api::ApiOptions{.token = access->token, .url = url_},
                                           api::ApiParts{.catalog = *catalogue_,
                                                         .files = *recording_files_,
@@ -354,6 +354,7 @@ private:
                                                         .assets = assets_,
                                                         .clock = clock_,
                                                         .random = http_random_,
+                                                        .log = log_,
                                                         .control = &*control_,
                                                         .keys = &*key_keeper_});
         login_link_ = api_->make_login_link();  // from here on the API is the http thread's
