@@ -227,9 +227,13 @@ void CaptureLoop::tick() {
     if (now_.steady >= next_stats_) tell_stats();
 }
 
-// Between two parts of what waits the commands go first, as they do between two sockets.
+// Between two parts of what waits the commands go first, as they do between two sockets. A pause
+// that is just being queued is waited for: what is left comes at the next tick.
 void CaptureLoop::read_media() {
-    while (reader_->read(tick_, *this)) obey_queued();
+    do {
+        obey_queued();
+        obey_pauses();
+    } while (links_.waiting_pauses.load() == 0 && reader_->read(tick_, *this));
 }
 
 void CaptureLoop::take_turn(Stream& stream, bool is_paced_turn, bool is_rtcp_turn) {

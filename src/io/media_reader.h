@@ -59,8 +59,8 @@ public:
     // Nothing more of it is given to a sink. Its sockets may be closed at once.
     virtual void remove(MediaFlow& flow) = 0;
 
-    // What is due at this tick and comes for many flows together; a part of it at a time. True:
-    // call again, after obeying what was asked for meanwhile.
+    // What is due at this tick and comes for many flows together; some 64 datagrams of it at a
+    // time. True: call again, after obeying what was asked for meanwhile.
     virtual bool read(std::uint64_t tick, Sink& sink) = 0;
     // It is this socket's turn: RTP of a paced flow once in a drain period, of a bursty one at each
     // tick, RTCP once a second.

@@ -26,8 +26,10 @@ constexpr unsigned kBuffers = 2048;
 constexpr std::uint32_t kMaxPhases = 16;
 constexpr int kBufferGroup = 0;
 constexpr std::uint64_t kNoPlace = ~std::uint64_t{0};
+// Datagrams at a time; then what was asked for meanwhile is obeyed.
+constexpr unsigned kAtOnce = 64;
 // A flood must not hold the thread for ever; the next tick goes on.
-constexpr int kMaxLooksPerTick = 256;
+constexpr int kMaxLooksPerTick = 1024;
 
 constexpr std::size_t kNameBytes = 32;  // sockaddr_in6, up to where a cmsghdr may begin
 static_assert(kNameBytes >= sizeof(sockaddr_in6) && kNameBytes % alignof(cmsghdr) == 0);
@@ -242,22 +244,28 @@ void UringReader::arm(Place& place, msghdr& header, io_uring_sqe& entry) {
     place.is_armed = true;
 }
 
+// By turns the ring of each tick and that of this one.
 bool UringReader::read(std::uint64_t tick, Sink& sink) {
     if (tick != std::exchange(tick_, tick)) looks_ = 0;
     if (++looks_ > kMaxLooksPerTick) return false;
     const std::size_t phases = rings_.size() - 1;
-    const bool is_more = look(*rings_[phases], sink);
-    return look(*rings_[tick % phases], sink) || is_more;
+    if (looks_ % 2 == 1) {
+        is_more_ = look(*rings_[phases], sink);
+        return true;
+    }
+    return look(*rings_[tick % phases], sink) || is_more_;
 }
 
+// The kernel is asked for more only when all that it gave is seen to.
 bool UringReader::look(Ring& ring, Sink& sink) {
     settle(ring);
-    if (ring.has_work()) io_uring_get_events(&ring.ring);
+    if (io_uring_cq_ready(&ring.ring) == 0 && ring.has_work()) io_uring_get_events(&ring.ring);
     unsigned head = 0;
     unsigned seen = 0;
     int lent = 0;
     const io_uring_cqe* entry = nullptr;
     io_uring_for_each_cqe(&ring.ring, head, entry) {
+        if (seen == kAtOnce) break;
         ++seen;
         on_completion(ring, {entry->user_data, entry->res, entry->flags}, sink);
         if ((entry->flags & IORING_CQE_F_BUFFER) != 0)
@@ -265,7 +273,21 @@ bool UringReader::look(Ring& ring, Sink& sink) {
     }
     io_uring_buf_ring_advance(ring.buffers(), lent);
     io_uring_cq_advance(&ring.ring, seen);
-    return ring.has_work() || !ring.todo.empty();
+    return io_uring_cq_ready(&ring.ring) > 0 || ring.has_work() || !ring.todo.empty();
+}
+
+// What look() has left in the ring is older than what waits at the socket.
+void UringReader::drain(MediaFlow& flow, SocketKind kind, Sink& sink) {
+    const std::uint64_t place = flow.places[static_cast<std::size_t>(kind)];
+    Ring& ring = *rings_[places_[place].ring];
+    unsigned head = 0;
+    io_uring_cqe* entry = nullptr;
+    io_uring_for_each_cqe(&ring.ring, head, entry) {
+        if (entry->user_data != place) continue;
+        on_completion(ring, {entry->user_data, entry->res, entry->flags}, sink);
+        entry->user_data = kNoPlace;  // look() lends its buffer again
+    }
+    receive(flow, kind, sink);
 }
 
 void UringReader::on_completion(Ring& ring, const Completion& completion, Sink& sink) {

@@ -2,7 +2,8 @@
 // buffers that it is lent, and one system call serves some twenty sockets.
 //
 // The ring does its work only inside read() (IORING_SETUP_DEFER_TASKRUN, Linux 6.1): until then
-// datagrams stay in their sockets, so drain() and a pause use the socket itself and see all of it.
+// datagrams stay in their sockets, so drain() and a pause see all of them: what read() has left in
+// the ring, then the socket itself.
 // That is also why there are several rings: flows of one phase share one, which is read once in a
 // drain period, as many datagrams of a socket together as came in it. Bursty RTP and all RTCP,
 // which is rare, have a ring that is read at each tick.
@@ -36,7 +37,7 @@ public:
     void remove(MediaFlow& flow) override;
     bool read(std::uint64_t tick, Sink& sink) override;
     void visit(MediaFlow& flow, SocketKind kind, Sink& sink) override;
-    void drain(MediaFlow& flow, SocketKind kind, Sink& sink) override { receive(flow, kind, sink); }
+    void drain(MediaFlow& flow, SocketKind kind, Sink& sink) override;
     void pause(MediaFlow& flow) override;
     void resume(MediaFlow& flow) override;
 
@@ -71,6 +72,7 @@ private:
     std::vector<std::uint32_t> free_places_;
     std::uint64_t tick_ = 0;
     int looks_ = 0;           // in this tick
+    bool is_more_ = false;    // in the ring of each tick, at its last look
     bool is_broken_ = false;  // the kernel did not let this thread begin: sockets are drained
 };
 

@@ -250,6 +250,53 @@ TEST_P(MediaReaderTest, ADrainGivesWhatHasArrivedAtOnceAndNothingOfOtherFlows) {
     expect_numbers(other, 0, 5);
 }
 
+// A pause that is asked for meanwhile must come before the rest.
+TEST_P(MediaReaderTest, GivesAFewAtATimeAndADrainBetweenThemKeepsTheOrder) {
+    constexpr std::size_t kFew = 64;
+    MediaFlow& paused = open(true);
+    MediaFlow& other = open(true);
+    tick();
+    for (int i = 0; i < 150; ++i) {
+        send(paused, i, 1);
+        send(other, i, 1);
+    }
+    ++now;
+    reader->read(now, keeper);
+    EXPECT_LE(keeper.of(paused).size() + keeper.of(other).size(), kFew);
+    const std::size_t of_other = keeper.of(other).size();
+    reader->drain(paused, SocketKind::Rtp, keeper);
+    expect_numbers(paused, 0, 150);
+    EXPECT_EQ(keeper.of(other).size(), of_other);
+    std::size_t before = of_other;
+    while (reader->read(now, keeper)) {
+        EXPECT_LE(keeper.of(other).size(), before + kFew);
+        before = keeper.of(other).size();
+    }
+    reader->visit(other, SocketKind::Rtp, keeper);
+    expect_numbers(paused, 0, 150);
+    expect_numbers(other, 0, 150);
+}
+
+TEST_P(MediaReaderTest, AFlowThatEndsInTheMidstOfAReadIsGivenNoMore) {
+    MediaFlow& ending = open(true);
+    MediaFlow& other = open(true);
+    tick();
+    for (int i = 0; i < 100; ++i) {
+        send(ending, i, 1);
+        send(other, i, 1);
+    }
+    ++now;
+    reader->read(now, keeper);
+    const std::size_t before = keeper.of(ending).size();
+    reader->remove(ending);
+    while (reader->read(now, keeper)) {
+    }
+    EXPECT_EQ(keeper.of(ending).size(), before);
+    reader->add(ending);  // as TearDown() expects
+    ticks(1);
+    expect_numbers(other, 0, 100);
+}
+
 TEST_P(MediaReaderTest, GivesNothingOfAFlowThatWasRemovedAndFreesItsPorts) {
     MediaFlow& flow = open();
     const std::uint16_t port = flow.sockets.rtp.local_address().port;
