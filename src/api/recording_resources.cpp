@@ -492,23 +492,30 @@ http::Response RecordingResources::erase(std::string_view id, ErasureRequest wis
         for (std::size_t i = 0; i < pieces.size(); ++i)
             if (auto refused = plan_erasure(catalog_, files_, pieces[i], reason, plans[i]))
                 return std::move(*refused);
-        // The keys first: a row must not say of what can still be read that it cannot.
-        catalog::Change change;
-        auto failure = erase_keys(files_, pieces, std::move(plans), change);
-        log_.warning(failure ? "a recording could not be erased wholly" : "a recording was erased",
-                     {{"recording", recording.id},
-                      {"pieces", fmt::format("{} of {}", change.recordings.size(), pieces.size())},
-                      {"text", reason.text},
-                      {"failure", failure ? failure->text : ""}});
-        if (!change.recordings.empty())
-            if (auto unwritten = catalog::submit_and_wait(catalog_, std::move(change))) {
-                log_.error("its rows could not be written: erase it again",
-                           {{"recording", recording.id}, {"text", unwritten->text}});
-                if (!failure) failure = std::move(unwritten);
-            }
-        if (failure) return refuse(*failure);
+        if (const auto failure = erase_planned(recording, reason, std::move(plans)))
+            return refuse(*failure);
         return json_response(200, {{"id", recording.id}, {"reason", reason.text}});
     });
+}
+
+// The keys first: a row must not say of what can still be read that it cannot.
+std::optional<base::Reason> RecordingResources::erase_planned(
+    const catalog::Recording& recording, const base::Reason& reason,
+    std::vector<catalog::Change> plans) const {
+    const auto pieces = pieces_of(recording);
+    catalog::Change change;
+    auto failure = erase_keys(files_, pieces, std::move(plans), change);
+    log_.warning(failure ? "a recording could not be erased wholly" : "a recording was erased",
+                 {{"recording", recording.id},
+                  {"pieces", fmt::format("{} of {}", change.recordings.size(), pieces.size())},
+                  {"text", reason.text},
+                  {"failure", failure ? failure->text : ""}});
+    if (change.recordings.empty()) return failure;
+    auto unwritten = catalog::submit_and_wait(catalog_, std::move(change));
+    if (unwritten)
+        log_.error("its rows could not be written: erase it again",
+                   {{"recording", recording.id}, {"text", unwritten->text}});
+    return failure ? failure : unwritten;
 }
 
 http::Response RecordingResources::manifest(const http::Request& request,

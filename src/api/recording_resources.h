@@ -2,6 +2,7 @@
 // worker threads, several at once, and keeps nothing between calls.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -49,6 +50,10 @@ public:
     http::Response erase(std::string_view id, ErasureRequest wish, const std::string& body) const;
 
 private:
+    std::optional<base::Reason> erase_planned(const catalog::Recording& recording,
+                                              const base::Reason& reason,
+                                              std::vector<catalog::Change> plans) const;
+
     catalog::Catalog& catalog_;
     const RecordingFiles& files_;
     base::Log& log_;
