@@ -2,6 +2,9 @@
 
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <fstream>
+#include <iterator>
 #include <string>
 
 namespace earshot::io {
@@ -51,7 +54,41 @@ TEST(KernelCounters, WhatWasLostSinceThenIsNeverNegative) {
     EXPECT_EQ((all - KernelCounters{}).full_buffers, all.full_buffers);
 }
 
+std::string read_file(const char* path) {
+    std::ifstream file(path);
+    return {std::istreambuf_iterator<char>(file), {}};
+}
+
+// The text without the values of this name, in whose place stands 1000.
+std::string with_a_thousand(std::string text, const std::string& name) {
+    const std::size_t at = text.find(name);
+    if (at == std::string::npos) return {};
+    const std::size_t value = text.find_first_of("0123456789", at + name.size());
+    return text.substr(0, value) + "1000\n";
+}
+
+// Its files have the names that are looked for, so that what counts is seen.
 TEST(KernelCounters, ThisKernelHasThem) {
+    const std::string snmp = read_file("/proc/net/snmp");
+    const std::size_t names = snmp.find("\nUdp: InDatagrams");
+    ASSERT_NE(names, std::string::npos);
+    const std::string udp = snmp.substr(names + 1, snmp.find('\n', names + 1) - names - 1);
+    std::string values = "\nUdp:";
+    for (std::size_t i = 0; i < static_cast<std::size_t>(std::count(udp.begin(), udp.end(), ' '));
+         ++i)
+        values += " 1000";
+    const KernelCounters counted = parse_kernel_counters(udp + values, "", "");
+    EXPECT_EQ(counted.full_buffers, 1000U);
+    EXPECT_EQ(counted.no_memory, 1000U);
+
+    const std::string snmp6 = read_file("/proc/net/snmp6");
+    const bool has_ipv6 = !snmp6.empty();
+    const std::string sixth = with_a_thousand(snmp6, "Udp6RcvbufErrors");
+    EXPECT_EQ(parse_kernel_counters("", sixth, "").full_buffers >= 1000, has_ipv6);
+    const std::string softnet = read_file("/proc/net/softnet_stat");
+    ASSERT_GE(softnet.size(), 18U);  // processed, dropped
+    EXPECT_EQ(parse_kernel_counters("", "", softnet.substr(0, 9) + "0000000a\n").full_backlogs,
+              10U);
     EXPECT_FALSE((read_kernel_counters() - read_kernel_counters()).any());
 }
 

@@ -64,14 +64,39 @@ TEST(UdpFrame, FindsSourceDestinationAndPayloadOfBothFamilies) {
     }
 }
 
+// With a payload of an odd length: the last byte counts as if a zero followed (RFC 768).
+std::vector<std::uint8_t> with_odd_payload(std::vector<std::uint8_t> packet) {
+    packet.push_back('?');
+    const bool is_v4 = packet[0] >> 4 == 4;
+    put(packet, is_v4 ? 2 : 4, is_v4 ? 33 : 13);
+    put(packet, is_v4 ? 24 : 44, 13);
+    return packet;
+}
+
 TEST(UdpFrame, RefusesAnyChangedBitWhereChecksumsAreVerified) {
-    for (std::vector<std::uint8_t> packet : {ipv4_packet(), ipv6_packet()}) {
+    for (std::vector<std::uint8_t> packet :
+         {ipv4_packet(), ipv6_packet(), with_odd_payload(ipv4_packet()),
+          with_odd_payload(ipv6_packet())}) {
         sign(packet);
-        const std::size_t udp = packet[0] >> 4 == 4 ? 20 : 40;
-        for (std::size_t i = udp; i < packet.size(); ++i) {
+        ASSERT_TRUE(parse_udp_frame(packet, true));
+        const bool is_v4 = packet[0] >> 4 == 4;
+        const std::size_t udp = is_v4 ? 20 : 40;
+        for (std::size_t bit = 8 * udp; bit < 8 * packet.size(); ++bit) {
             std::vector<std::uint8_t> changed = packet;
-            changed[i] ^= 0x10;
-            EXPECT_FALSE(parse_udp_frame(changed, true)) << i;
+            changed[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
+            EXPECT_FALSE(parse_udp_frame(changed, true)) << bit;
+        }
+        // The addresses count as a pseudo header; IPv4's header has a checksum of its own, made
+        // right here.
+        for (std::size_t bit = is_v4 ? 8U * 12 : 8U * 8; bit < 8 * udp; ++bit) {
+            std::vector<std::uint8_t> changed = packet;
+            changed[bit / 8] ^= static_cast<std::uint8_t>(1U << bit % 8);
+            if (is_v4) {
+                put(changed, 10, 0);
+                put(changed, 10, static_cast<std::uint16_t>(~sum(changed, 0, udp)));
+            }
+            EXPECT_FALSE(parse_udp_frame(changed, true)) << bit;
+            EXPECT_TRUE(parse_udp_frame(changed, false)) << bit;
         }
         packet[udp + 9] ^= 1;
         EXPECT_TRUE(parse_udp_frame(packet, false));  // the network card has looked
