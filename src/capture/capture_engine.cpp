@@ -206,6 +206,8 @@ ReaderState CaptureEngine::reader_state() const {
         state.counters.ring_drops += one.ring_drops;
         state.counters.ring_invalid += one.ring_invalid;
         state.counters.ring_unclaimed += one.ring_unclaimed;
+        state.counters.broken_rings += one.broken_rings;
+        state.counters.direct_sockets += one.direct_sockets;
     }
     return state;
 }

@@ -11,6 +11,7 @@
 
 #include <array>
 #include <cstdint>
+#include <utility>
 
 #include "io/limits.h"
 #include "io/udp_socket.h"
@@ -34,6 +35,8 @@ struct ReaderCounters {
     std::uint64_t ring_drops = 0;      // found the packet ring full: lost
     std::uint64_t ring_invalid = 0;    // no good IP and UDP: a checksum, a length
     std::uint64_t ring_unclaimed = 0;  // to a port that no flow has
+    std::uint64_t broken_rings = 0;    // io_uring's that could not be enabled
+    std::uint64_t direct_sockets = 0;  // io_uring failed for them: they are drained
 };
 
 class MediaReader {

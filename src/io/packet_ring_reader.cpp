@@ -212,9 +212,11 @@ void PacketRingReader::count_drops(std::uint64_t tick) {
 }
 
 ReaderCounters PacketRingReader::counters() const {
-    return {.ring_drops = dropped_.load(std::memory_order_relaxed),
-            .ring_invalid = invalid_.load(std::memory_order_relaxed),
-            .ring_unclaimed = unclaimed_.load(std::memory_order_relaxed)};
+    ReaderCounters counters;
+    counters.ring_drops = dropped_.load(std::memory_order_relaxed);
+    counters.ring_invalid = invalid_.load(std::memory_order_relaxed);
+    counters.ring_unclaimed = unclaimed_.load(std::memory_order_relaxed);
+    return counters;
 }
 
 }  // namespace earshot::io

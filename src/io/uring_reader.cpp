@@ -8,7 +8,9 @@
 
 #include <algorithm>
 #include <cstring>
+#include <optional>
 #include <system_error>
+#include <utility>
 
 #include "io/page_memory.h"
 #include "io/socket_address.h"
@@ -65,6 +67,7 @@ struct UringReader::Ring {
     bool is_open = false;
     PageMemory buffer_ring;               // io_uring_buf_ring, shared with the kernel
     std::vector<std::uint32_t> todo;      // places to arm, cancel or free
+    msghdr header = receive_header();     // of all receives: the kernel reads it as it takes one
     std::span<std::uint8_t> all_buffers;  // of the reader
 
     Ring() = default;
@@ -88,11 +91,6 @@ struct UringReader::Ring {
     bool has_work() const {
         return (io_uring_smp_load_acquire(ring.sq.kflags) &
                 (IORING_SQ_TASKRUN | IORING_SQ_CQ_OVERFLOW)) != 0;
-    }
-    io_uring_sqe* submission() {  // null: the kernel takes no more now
-        if (io_uring_sqe* entry = io_uring_get_sqe(&ring)) return entry;
-        io_uring_submit(&ring);
-        return io_uring_get_sqe(&ring);
     }
 
     std::optional<base::Reason> open(std::span<std::uint8_t> storage) {
@@ -146,7 +144,14 @@ void UringReader::begin() {
     for (const auto& ring : rings_)
         if (::syscall(SYS_io_uring_register, ring->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS,
                       nullptr, 0) != 0)
-            is_broken_ = true;
+            broken_rings_.fetch_add(1, std::memory_order_relaxed);
+}
+
+ReaderCounters UringReader::counters() const {
+    ReaderCounters counters;
+    counters.broken_rings = broken_rings_.load(std::memory_order_relaxed);
+    counters.direct_sockets = direct_sockets_.load(std::memory_order_relaxed);
+    return counters;
 }
 
 void UringReader::add(MediaFlow& flow) {
@@ -163,12 +168,14 @@ std::uint32_t UringReader::take_place(MediaFlow& flow, SocketKind kind, std::uin
     }
     const std::uint32_t place = free_places_.back();
     free_places_.pop_back();
+    const bool is_broken = broken_rings_.load(std::memory_order_relaxed) > 0;
+    if (is_broken) direct_sockets_.fetch_add(1, std::memory_order_relaxed);
     places_[place] = {.flow = &flow,
                       .kind = kind,
                       .ring = ring,
                       .is_armed = false,
                       .is_queued = false,
-                      .is_direct = is_broken_};
+                      .is_direct = is_broken};
     queue(place);
     return place;
 }
@@ -211,19 +218,22 @@ bool UringReader::wants_ring(const Place& place) {
 // Makes the places what they should be. A receive that cannot be cancelled now, because the kernel
 // is just at it, completes once more and comes here again.
 void UringReader::settle(Ring& ring) {
-    msghdr header = receive_header();
     std::size_t done = 0;
     for (; done < ring.todo.size(); ++done) {
         const std::uint32_t number = ring.todo[done];
         Place& place = places_[number];
         if (wants_ring(place) != place.is_armed) {
-            io_uring_sqe* entry = ring.submission();
+            io_uring_sqe* entry = io_uring_get_sqe(&ring.ring);
+            if (entry == nullptr) {
+                submit(ring);
+                entry = io_uring_get_sqe(&ring.ring);
+            }
             if (entry == nullptr) break;
             if (place.is_armed) {
                 io_uring_prep_cancel64(entry, number, 0);
                 entry->user_data = kNoPlace;
             } else {
-                arm(place, header, *entry);
+                arm(place, ring.header, *entry);
                 entry->user_data = number;
             }
         } else if (place.flow == nullptr) {
@@ -232,7 +242,24 @@ void UringReader::settle(Ring& ring) {
         place.is_queued = false;
     }
     ring.todo.erase(ring.todo.begin(), ring.todo.begin() + static_cast<std::ptrdiff_t>(done));
-    if (io_uring_sq_ready(&ring.ring) > 0) io_uring_submit(&ring.ring);  // borrows `header`
+    if (io_uring_sq_ready(&ring.ring) > 0) submit(ring);
+}
+
+// What the kernel does not take now (no memory, a full queue) is taken back and made anew at the
+// next look: until then its socket may be closed, and its descriptor be another's.
+void UringReader::submit(Ring& ring) {
+    io_uring_submit(&ring.ring);
+    const io_uring_sq& queued = ring.ring.sq;
+    for (unsigned i = queued.sqe_tail - io_uring_sq_ready(&ring.ring); i != queued.sqe_tail; ++i) {
+        io_uring_sqe& entry = queued.sqes[i & *queued.kring_mask];
+        if (entry.opcode == IORING_OP_NOP) continue;
+        const bool is_cancel = entry.opcode == IORING_OP_ASYNC_CANCEL;
+        const auto number = static_cast<std::uint32_t>(is_cancel ? entry.addr : entry.user_data);
+        if (!is_cancel) places_[number].is_armed = false;
+        io_uring_prep_nop(&entry);
+        entry.user_data = kNoPlace;
+        queue(number);
+    }
 }
 
 void UringReader::arm(Place& place, msghdr& header, io_uring_sqe& entry) {
@@ -309,6 +336,7 @@ void UringReader::on_completion(Ring& ring, const Completion& completion, Sink& 
         // ENOBUFS: armed once more it goes on; what waits is still in the socket.
         place.is_direct = completion.result < 0 && completion.result != -ENOBUFS &&
                           completion.result != -ECANCELED;
+        if (place.is_direct) direct_sockets_.fetch_add(1, std::memory_order_relaxed);
     }
     if (is_over || !wants_ring(place)) queue(number);
 }

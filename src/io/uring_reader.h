@@ -9,6 +9,7 @@
 // which is rare, have a ring that is read at each tick.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <span>
@@ -40,6 +41,7 @@ public:
     void drain(MediaFlow& flow, SocketKind kind, Sink& sink) override;
     void pause(MediaFlow& flow) override;
     void resume(MediaFlow& flow) override;
+    ReaderCounters counters() const override;
 
 private:
     struct Ring;
@@ -60,20 +62,24 @@ private:
     void queue(std::uint32_t place);
     static bool wants_ring(const Place& place);
     void settle(Ring& ring);
+    void submit(Ring& ring);
     static void arm(Place& place, msghdr& header, io_uring_sqe& entry);
     bool look(Ring& ring, Sink& sink);
     void on_completion(Ring& ring, const Completion& completion, Sink& sink);
     static void deliver(const Place& place, std::span<std::uint8_t> buffer, std::size_t size,
                         Sink& sink);
 
+    // The buffers, of all rings: one is read at a time. They outlive the rings, which write there.
+    std::vector<std::uint8_t> storage_;
     std::vector<std::unique_ptr<Ring>> rings_;  // one for each phase, then the one of each tick
-    std::vector<std::uint8_t> storage_;         // the buffers, of all rings: one is read at a time
     std::vector<Place> places_;
     std::vector<std::uint32_t> free_places_;
     std::uint64_t tick_ = 0;
-    int looks_ = 0;           // in this tick
-    bool is_more_ = false;    // in the ring of each tick, at its last look
-    bool is_broken_ = false;  // the kernel did not let this thread begin: sockets are drained
+    int looks_ = 0;         // in this tick
+    bool is_more_ = false;  // in the ring of each tick, at its last look
+    // With any the kernel did not let this thread begin: sockets are drained.
+    std::atomic<std::uint64_t> broken_rings_{0};
+    std::atomic<std::uint64_t> direct_sockets_{0};
 };
 
 }  // namespace earshot::io

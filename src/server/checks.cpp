@@ -16,8 +16,16 @@ void add_media_checks(const CheckInput& input, std::vector<api::Check>& checks) 
         text += fmt::format(
             " {} packets to its ports were damaged, {} were no call's; the sockets never saw them.",
             reader.counters.ring_invalid, reader.counters.ring_unclaimed);
+    const std::uint64_t direct = reader.counters.direct_sockets;
+    const std::uint64_t broken = reader.counters.broken_rings;
+    if (direct > 0 || broken > 0)
+        text += fmt::format(
+            " It failed for {} sockets since the start, which were read one by one; {} rings could "
+            "not be enabled.",
+            direct, broken);
+    const bool is_as_asked = reader.fallback.empty() && direct == 0 && broken == 0;
     checks.push_back({.name = "media_reader",
-                      .state = reader.fallback.empty() ? State::Ok : State::Warning,
+                      .state = is_as_asked ? State::Ok : State::Warning,
                       .text = std::move(text)});
     const io::KernelCounters& kernel = input.kernel_drops;
     const std::uint64_t ring = reader.counters.ring_drops;
