@@ -1,5 +1,6 @@
 #include "io/kernel_counters.h"
 
+#include <algorithm>
 #include <charconv>
 #include <fstream>
 #include <iterator>

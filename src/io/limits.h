@@ -14,5 +14,9 @@ inline constexpr std::size_t kBatchDatagrams = 64;
 inline constexpr int kMaxBatchesPerDrain = 64;
 // Of a slot of the packet ring: an IP packet of an Ethernet. What is longer goes by the sockets.
 inline constexpr std::uint16_t kMaxRingPacketBytes = 1520;
+// What a packet ring looks for; jumps of its filter reach 255 instructions, and an IPv6 address
+// takes eight.
+inline constexpr std::size_t kMaxRingAddresses = 16;
+inline constexpr std::size_t kMaxRingInterfaces = 16;
 
 }  // namespace earshot::io

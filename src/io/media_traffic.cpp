@@ -7,19 +7,17 @@
 #include <net/if.h>
 
 #include <algorithm>
+#include <array>
 #include <cstring>
 #include <memory>
 
 #include "base/bytes.h"
+#include "io/limits.h"
 #include "io/socket_address.h"
 
 namespace earshot::io {
 
 namespace {
-
-// Jumps of a filter reach 255 instructions.
-constexpr std::size_t kMaxAddresses = 16;
-constexpr std::size_t kMaxInterfaces = 16;
 
 constexpr std::uint32_t kAccept = 0xffffffff;  // bytes of the packet
 constexpr std::uint32_t kUdp = 17;
@@ -181,6 +179,18 @@ std::vector<sock_filter> make_filter(const MediaTraffic& traffic) {
     return code.finish();
 }
 
+std::optional<base::Reason> check_limits(const MediaTraffic& traffic) {
+    if (traffic.addresses.size() > kMaxRingAddresses ||
+        traffic.interfaces.size() > kMaxRingInterfaces)
+        return base::Reason{
+            "too_many_addresses",
+            fmt::format("A packet ring serves at most {} addresses and {} interfaces; this host "
+                        "has {} and {}. Name one address in sip.listen.",
+                        kMaxRingAddresses, kMaxRingInterfaces, traffic.addresses.size(),
+                        traffic.interfaces.size())};
+    return std::nullopt;
+}
+
 base::Result<MediaTraffic, base::Reason> find_media_traffic(
     const std::vector<base::NetAddress>& hosts) {
     MediaTraffic traffic;
@@ -199,13 +209,7 @@ base::Result<MediaTraffic, base::Reason> find_media_traffic(
                                             base::host_to_string(host))};
         traffic.addresses.push_back(host);
     }
-    if (traffic.addresses.size() > kMaxAddresses || traffic.interfaces.size() > kMaxInterfaces)
-        return base::Reason{
-            "too_many_addresses",
-            fmt::format("A packet ring serves at most {} addresses and {} interfaces; this host "
-                        "has {} and {}. Name one address in sip.listen.",
-                        kMaxAddresses, kMaxInterfaces, traffic.addresses.size(),
-                        traffic.interfaces.size())};
+    if (auto too_many = check_limits(traffic)) return *too_many;
     return traffic;
 }
 

@@ -3,13 +3,14 @@
 // (nftables) drops them before the UDP stack. What one of them takes and the other leaves would be
 // recorded twice or not at all.
 //
-// Unfragmented UDP to this host, to one of `addresses` and a port of the range, of at most
-// `max_ip_bytes`, that arrives at one of `interfaces`. IPv6 without extension headers.
+// Untagged, unfragmented UDP to this host, to one of `addresses` and a port of the range, of at
+// most `max_ip_bytes`, that arrives at one of `interfaces`. IPv6 without extension headers.
 #pragma once
 
 #include <linux/filter.h>
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -37,6 +38,9 @@ struct MediaTraffic {
 // media by the sockets. Reasons: no_interface, too_many_addresses.
 base::Result<MediaTraffic, base::Reason> find_media_traffic(
     const std::vector<base::NetAddress>& hosts);
+
+// kMaxRingAddresses, kMaxRingInterfaces: too_many_addresses.
+std::optional<base::Reason> check_limits(const MediaTraffic& traffic);
 
 // Accepts what belongs to it; for a packet socket of type SOCK_DGRAM.
 std::vector<sock_filter> make_filter(const MediaTraffic& traffic);
