@@ -11,6 +11,7 @@
 #include <sys/socket.h>
 #include <sys/time.h>
 
+#include <array>
 #include <cerrno>
 #include <cstring>
 #include <system_error>
@@ -137,11 +138,14 @@ public:
     }
     void count_and_drop() {
         expression("counter", [] {});
+        end(NF_DROP);
+    }
+    void end(std::uint32_t verdict_code) {
         expression("immediate", [&] {
             batch_.attribute(NFTA_IMMEDIATE_DREG, NFT_REG_VERDICT);
             const std::size_t data = batch_.begin_nested(NFTA_IMMEDIATE_DATA);
             const std::size_t verdict = batch_.begin_nested(NFTA_DATA_VERDICT);
-            batch_.attribute(NFTA_VERDICT_CODE, std::uint32_t{NF_DROP});
+            batch_.attribute(NFTA_VERDICT_CODE, verdict_code);
             batch_.end_nested(verdict);
             batch_.end_nested(data);
         });
@@ -168,6 +172,16 @@ private:
     Batch& batch_;
     std::size_t list_;
 };
+
+// A tag that the card took off shows in the Ethernet header alone, where nftables puts it back; the
+// protocol is the inner one. Interfaces without such a header know no VLANs: the rule is passed.
+void add_vlan_rule(Batch& batch, const std::string& table, std::uint16_t tag) {
+    constexpr std::uint32_t kEtherType = 12;
+    Rule rule(batch, table);
+    rule.payload(NFT_PAYLOAD_LL_HEADER, kEtherType, sizeof tag);
+    rule.compare(NFT_CMP_EQ, be(tag));
+    rule.end(NF_ACCEPT);
+}
 
 // The same as make_filter().
 void add_rule(Batch& batch, const std::string& table, const MediaTraffic& traffic,
@@ -232,6 +246,8 @@ Batch make_batch(const std::string& table, const MediaTraffic& traffic) {
     batch.attribute(NFTA_TABLE_FLAGS, std::uint32_t{NFT_TABLE_F_OWNER});
     batch.end_message();
     add_chain(batch, table, traffic);
+    for (const int tag : {ETH_P_8021Q, ETH_P_8021AD})
+        add_vlan_rule(batch, table, static_cast<std::uint16_t>(tag));
     for (const base::NetAddress& address : traffic.addresses)
         add_rule(batch, table, traffic, address);
     batch.begin_message(NFNL_MSG_BATCH_END, 0, AF_UNSPEC, NFNL_SUBSYS_NFTABLES);

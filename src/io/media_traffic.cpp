@@ -164,6 +164,9 @@ std::vector<sock_filter> make_filter(const MediaTraffic& traffic) {
     Assembler code;
     code.load_ancillary(SKF_AD_PKTTYPE);
     code.jump(BPF_JEQ, PACKET_HOST, Assembler::Next, Assembler::Reject);
+    // A tagged frame comes again, without its tag, at the interface of its VLAN if there is one.
+    code.load_ancillary(SKF_AD_VLAN_TAG_PRESENT);
+    code.jump(BPF_JEQ, 0, Assembler::Next, Assembler::Reject);
     code.load_ancillary(SKF_AD_IFINDEX);
     for (const NetworkInterface& interface : traffic.interfaces)
         code.jump(BPF_JEQ, interface.index, Assembler::Ip, Assembler::Next);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <limits>
+#include <utility>
 
 #include "base/bytes.h"
 #include "io/udp_frame.h"
@@ -147,17 +148,15 @@ void PacketRingReader::deliver(const Port& port, std::uint32_t slot, Sink& sink)
                (local.same_host(destination) ||
                 (local.is_unspecified() && local.is_v4() == destination.is_v4()));
     };
-    if (!frame) {
-        invalid_.fetch_add(1, std::memory_order_relaxed);
-    } else if (!is_for(frame->destination)) {
-        unclaimed_.fetch_add(1, std::memory_order_relaxed);
-    } else {
-        sink.on_datagram(*port.flow, port.kind,
-                         {.bytes = frame->payload,
-                          .source = frame->source,
-                          .arrival_ns = packet.arrival_ns,
-                          .truncated = false});
+    if (!frame || !is_for(frame->destination)) {
+        (frame ? unclaimed_ : invalid_).fetch_add(1, std::memory_order_relaxed);
+        return wipe(slot);
     }
+    sink.on_datagram(*port.flow, port.kind,
+                     {.bytes = frame->payload,
+                      .source = frame->source,
+                      .arrival_ns = packet.arrival_ns,
+                      .truncated = false});
     ring_.finish(slot);
 }
 

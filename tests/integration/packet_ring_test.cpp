@@ -1,6 +1,8 @@
 // What is a packet ring's alone, and its rule's: real packets in a network namespace of its own.
 #include <arpa/inet.h>
 #include <gtest/gtest.h>
+#include <linux/if_packet.h>
+#include <net/if.h>
 #include <sys/socket.h>
 
 #include <array>
@@ -100,7 +102,7 @@ protected:
     }
     // Of 4 bytes, as a network card without offload gives it: the UDP checksum is in the packet.
     // `options`: of IPv4, whole words.
-    void send_raw(std::uint16_t checksum_error, const Bytes& options = {}) {
+    Bytes raw_packet(std::uint16_t checksum_error, const Bytes& options = {}) const {
         Bytes packet = {0x45, 0, 0, 0, 0, 1, 0, 0, 64, 17, 0, 0, 127, 0, 0, 1, 127, 0, 0, 1};
         packet[0] = static_cast<std::uint8_t>(0x45 + options.size() / 4);
         packet[3] = static_cast<std::uint8_t>(32 + options.size());
@@ -126,6 +128,10 @@ protected:
         packet[26] = static_cast<std::uint8_t>(checksum >> 8);
         packet[27] = static_cast<std::uint8_t>(checksum);
         packet.insert(packet.begin() + 20, options.begin(), options.end());
+        return packet;
+    }
+    void send_raw(std::uint16_t checksum_error, const Bytes& options = {}) const {
+        const Bytes packet = raw_packet(checksum_error, options);
         const FileDescriptor socket(::socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_RAW));
         sockaddr_in to{};
         to.sin_family = AF_INET;
@@ -133,6 +139,29 @@ protected:
         ASSERT_EQ(::sendto(socket.get(), packet.data(), packet.size(), 0,
                            reinterpret_cast<sockaddr*>(&to), sizeof to),
                   static_cast<ssize_t>(packet.size()));
+        test::wait_for_arrival();
+    }
+    // In an Ethernet frame of a VLAN (IEEE 802.1Q).
+    void send_tagged(std::uint8_t vlan) const {
+        Bytes packet = raw_packet(0);
+        std::uint32_t sum = 0;  // the kernel fills it in for raw IP sockets only
+        for (std::size_t i = 0; i < 20; i += 2)
+            sum += static_cast<std::uint32_t>(packet[i] << 8 | packet[i + 1]);
+        while (sum >> 16 != 0) sum = (sum & 0xffff) + (sum >> 16);
+        packet[10] = static_cast<std::uint8_t>(~sum >> 8);
+        packet[11] = static_cast<std::uint8_t>(~sum);
+        Bytes frame(12);  // the loopback's addresses
+        for (const int byte : {0x81, 0x00, 0x00, int{vlan}, 0x08, 0x00})
+            frame.push_back(static_cast<std::uint8_t>(byte));
+        frame.insert(frame.end(), packet.begin(), packet.end());
+        const FileDescriptor socket(::socket(AF_PACKET, SOCK_RAW | SOCK_CLOEXEC, 0));
+        sockaddr_ll to{};
+        to.sll_family = AF_PACKET;
+        to.sll_ifindex = static_cast<int>(::if_nametoindex("lo"));
+        to.sll_halen = 6;
+        ASSERT_EQ(::sendto(socket.get(), frame.data(), frame.size(), 0,
+                           reinterpret_cast<sockaddr*>(&to), sizeof to),
+                  static_cast<ssize_t>(frame.size()));
         test::wait_for_arrival();
     }
 
@@ -181,6 +210,62 @@ TEST_F(PacketRingTest, RefusesAWrongChecksumAsTheKernelWould) {
     ticks(6 * kPacedTicks);
     EXPECT_EQ(sink.sizes.size(), 1U);
     EXPECT_EQ(reader->counters().ring_invalid, 1U);
+}
+
+// How often the text stands in memory that is shared with a socket: in the ring.
+std::size_t count_in_ring(std::string_view text) {
+    std::ifstream maps("/proc/self/maps");
+    std::string line;
+    std::size_t count = 0;
+    while (std::getline(maps, line)) {
+        std::uintptr_t from = 0;
+        std::uintptr_t to = 0;
+        if (line.find("socket:[") == std::string::npos ||
+            std::sscanf(line.c_str(), "%lx-%lx", &from, &to) != 2)
+            continue;
+        const std::string_view memory(reinterpret_cast<const char*>(from), to - from);
+        for (std::size_t at = memory.find(text); at != std::string_view::npos;
+             at = memory.find(text, at + 1))
+            ++count;
+    }
+    return count;
+}
+
+TEST_F(PacketRingTest, WipesWhatItRefuses) {
+    start();
+    open();
+    send_raw(0);
+    send_raw(1);
+    EXPECT_EQ(count_in_ring("abcd"), 2U);
+    ticks(6 * kPacedTicks);
+    EXPECT_EQ(reader->counters().ring_invalid, 1U);
+    EXPECT_EQ(count_in_ring("abcd"), 1U);  // its sink was given it
+    send_raw(0);
+    reader->remove(*flow);
+    reader->add(*flow);
+    send_raw(0);
+    flow->opened_ns = base::to_ns(std::chrono::system_clock::now());
+    reader->add(*flow);  // forgets what came before
+    ticks(6 * kPacedTicks);
+    EXPECT_EQ(sink.sizes.size(), 1U);
+    EXPECT_EQ(count_in_ring("abcd"), 1U);
+}
+
+TEST_F(PacketRingTest, LeavesFramesOfVlansToTheKernel) {
+    start();
+    open();
+    send_tagged(5);  // this host is in no VLAN
+    ticks(6 * kPacedTicks);
+    EXPECT_TRUE(sink.sizes.empty());
+    // Else the kernel refuses 127.0.0.1 in frames from outside, as which these count.
+    for (const char* option : {"route_localnet", "accept_local"})
+        std::ofstream(std::string("/proc/sys/net/ipv4/conf/lo/") + option) << 1;
+    send_tagged(0);  // a priority alone: the host's, and neither taken nor dropped before UDP
+    const std::uint64_t before = udp_datagrams_received();
+    ticks(6 * kPacedTicks);
+    EXPECT_EQ(sink.sizes, std::vector<std::size_t>(1, 4));
+    EXPECT_EQ(udp_datagrams_received(), before + 1);
+    EXPECT_EQ(reader->counters().ring_unclaimed, 0U);
 }
 
 TEST_F(PacketRingTest, TakesIPv4OptionsOnce) {
