@@ -3,7 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <chrono>
 #include <fstream>
+#include <thread>
+#include <utility>
 
 #include "capture/limits.h"
 #include "io/drain_reader.h"
@@ -13,6 +16,9 @@
 namespace earshot::capture {
 
 namespace {
+
+constexpr int kBoundTries = 20;
+constexpr std::chrono::milliseconds kBoundPause{50};
 
 std::size_t pairs(const CaptureOptions& options) {
     return static_cast<std::size_t>(options.last_port - options.first_port + 1) / 2;
@@ -33,15 +39,40 @@ std::optional<base::Reason> find_shared_ports(const CaptureOptions& options) {
                     options.first_port, options.last_port, low, high)};
 }
 
+io::MediaRange media_range(const CaptureOptions& options) {
+    io::MediaRange range{.hosts = {options.bind_host},
+                         .first_port = options.first_port,
+                         .last_port = options.last_port};
+    if (options.other_bind_host) range.hosts.push_back(*options.other_bind_host);
+    return range;
+}
+
+// Before our own are open. Those of a process that has just ended are not counted: an io_uring's
+// are let go by the kernel a moment after it.
+std::optional<base::Reason> find_foreign_sockets(const io::MediaRange& range) {
+    auto bound = io::check_bound(range);
+    for (int tries = 1; bound && tries < kBoundTries; ++tries) {
+        std::this_thread::sleep_for(kBoundPause);
+        bound = io::check_bound(range);
+    }
+    return bound;
+}
+
 base::Result<MediaReaders, base::Reason> open_rings(const CaptureOptions& options,
                                                     std::size_t workers) {
     if (auto shared = find_shared_ports(options)) return *shared;
-    std::vector<base::NetAddress> hosts{options.bind_host};
-    if (options.other_bind_host) hosts.push_back(*options.other_bind_host);
-    auto traffic = io::find_media_traffic(hosts);
+    const io::MediaRange range = media_range(options);
+    auto traffic = io::find_media_traffic(range.hosts);
     if (!traffic) return traffic.error();
     traffic->max_ip_bytes = io::kMaxRingPacketBytes;
-    MediaReaders readers{.kind = ReaderKind::PacketRing, .fallback = {}, .of = {}, .drop = {}};
+    auto claim = io::MediaClaim::make(range);
+    if (!claim) return claim.error();
+    if (auto bound = find_foreign_sockets(range)) return *bound;
+    MediaReaders readers{.kind = ReaderKind::PacketRing,
+                         .fallback = {},
+                         .of = {},
+                         .claim = std::move(*claim),
+                         .drop = {}};
     for (std::size_t worker = 0; worker < workers; ++worker) {
         const CaptureOptions own = options_of(options, worker, workers);
         traffic->first_port = own.first_port;
@@ -78,8 +109,9 @@ CaptureOptions options_of(const CaptureOptions& options, std::size_t worker, std
 
 base::Result<MediaReaders, base::Reason> open_readers(const CaptureOptions& options,
                                                       std::size_t workers) {
+    if (auto claimed = io::check_claims(media_range(options))) return *claimed;
     if (options.reader == ReaderKind::PacketRing) return open_rings(options, workers);
-    MediaReaders readers{.kind = options.reader, .fallback = {}, .of = {}, .drop = {}};
+    MediaReaders readers{.kind = options.reader, .fallback = {}, .of = {}, .claim = {}, .drop = {}};
     if (options.reader == ReaderKind::IoUring) {
         const auto ticks = static_cast<std::uint32_t>(
             std::max<std::int64_t>(options.paced_drain / options.bursty_drain, 1));

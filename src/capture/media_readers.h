@@ -10,6 +10,7 @@
 #include "base/result.h"
 #include "capture/capture_options.h"
 #include "io/ingress_drop.h"
+#include "io/media_claim.h"
 #include "io/media_reader.h"
 
 namespace earshot::capture {
@@ -23,12 +24,14 @@ struct MediaReaders {
     ReaderKind kind = ReaderKind::Sockets;
     std::string fallback;                              // why it is not the one asked for
     std::vector<std::unique_ptr<io::MediaReader>> of;  // each worker
-    std::optional<io::IngressDrop> drop;               // with packet rings
+    std::optional<io::MediaClaim> claim;               // with packet rings
+    std::optional<io::IngressDrop> drop;               // as well
 };
 
 // io_uring gives way to sockets where it is forbidden: the same packets are stored. A packet ring
-// is asked for because sockets would not do; without it the server does not start. Reasons:
-// packet_ring, ingress_rule, no_interface, too_many_addresses, media_ports_in_use.
+// is asked for because sockets would not do; without it the server does not start. Nor does any
+// start whose media another's packet ring takes, or that would make others deaf by its own.
+// Reasons: packet_ring, ingress_rule, no_interface, too_many_addresses, media_ports_in_use.
 base::Result<MediaReaders, base::Reason> open_readers(const CaptureOptions& options,
                                                       std::size_t workers);
 

@@ -3,7 +3,10 @@
 #include <gtest/gtest.h>
 #include <sys/socket.h>
 
+#include <atomic>
 #include <chrono>
+#include <functional>
+#include <memory>
 #include <thread>
 
 #include "base/text.h"
@@ -29,6 +32,34 @@ constexpr std::uint16_t kFirstPort = 28000;
 struct Stored {
     journal::RecordHeader header;
     Bytes payload;
+};
+
+// Does something between two parts of what is read at one tick, once it is time.
+class AskingReader : public io::MediaReader {
+public:
+    AskingReader(std::unique_ptr<io::MediaReader> reader, std::function<bool()> ask)
+        : reader_(std::move(reader)), ask_(std::move(ask)) {}
+
+    void begin() override { reader_->begin(); }
+    void add(io::MediaFlow& flow) override { reader_->add(flow); }
+    void remove(io::MediaFlow& flow) override { reader_->remove(flow); }
+    bool read(std::uint64_t tick, Sink& sink) override {
+        const bool is_more = reader_->read(tick, sink);
+        return ask_() || is_more;
+    }
+    void visit(io::MediaFlow& flow, io::SocketKind kind, Sink& sink) override {
+        reader_->visit(flow, kind, sink);
+    }
+    void drain(io::MediaFlow& flow, io::SocketKind kind, Sink& sink) override {
+        reader_->drain(flow, kind, sink);
+    }
+    void pause(io::MediaFlow& flow) override { reader_->pause(flow); }
+    void resume(io::MediaFlow& flow) override { reader_->resume(flow); }
+    io::ReaderCounters counters() const override { return reader_->counters(); }
+
+private:
+    std::unique_ptr<io::MediaReader> reader_;
+    std::function<bool()> ask_;
 };
 
 class CaptureTest : public testing::TestWithParam<ReaderKind> {
@@ -63,7 +94,10 @@ protected:
         ASSERT_TRUE(opened) << opened.error().text;
         ASSERT_EQ(opened->kind, options.reader) << opened->fallback;
         readers = *std::move(opened);
-        worker->start({}, "capture", std::move(readers.of[0]));
+        auto reader = std::move(readers.of[0]);
+        if (in_the_midst)
+            reader = std::make_unique<AskingReader>(std::move(reader), std::move(in_the_midst));
+        worker->start({}, "capture", std::move(reader));
     }
     void stop() {
         if (worker) worker->stop();
@@ -164,6 +198,7 @@ protected:
     std::optional<journal::Journal> journal;
     std::optional<std::jthread> committer;
     MediaReaders readers;
+    std::function<bool()> in_the_midst;  // of an AskingReader
     std::optional<MediaPorts> media_ports;
     std::optional<CaptureWorker> worker;
     base::Uuid recording;
@@ -416,9 +451,12 @@ TEST_P(CaptureTest, PassesOverPortsThatOthersHold) {
     options.last_port = kFirstPort + 3;
     auto held = options.bind_host;
     held.port = kFirstPort + 1;  // the RTCP port of the first pair
+    // A packet ring does not start where one is already.
+    const bool is_ring = options.reader == ReaderKind::PacketRing;
+    if (is_ring) start();
     const auto stranger = io::UdpSocket::bind(held);
     ASSERT_TRUE(stranger);
-    start();
+    if (!is_ring) start();
     const auto ports = worker->open_stream(setup(0));
     ASSERT_TRUE(ports);
     EXPECT_EQ(ports->rtp.port, kFirstPort + 2);
@@ -491,6 +529,63 @@ TEST_P(CaptureTest, OpensPortsOnTheSpotWhenABurstHasUsedUpThoseThatWereReady) {
     EXPECT_EQ(ports.counters(now).in_use, 100U);
     ports.refill(now);
     EXPECT_EQ(ports.counters(now).ready, 62U);
+}
+
+TEST_P(CaptureTest, APauseBetweenTwoPartsOfAReadComesBeforeTheSecond) {
+    const auto is_time = std::make_shared<std::atomic<bool>>(false);
+    const auto to = std::make_shared<Ports>();
+    in_the_midst = [this, is_time, to] {
+        if (!is_time->exchange(false)) return false;
+        worker->pause_stream({recording, 0}, clock.now().wall);
+        std::this_thread::sleep_for(milliseconds(5));
+        send(*to, 1, 21, 10);
+        return true;
+    };
+    start();
+    StreamSetup bursty = setup(0);
+    bursty.media = MediaClass::Bursty;
+    const auto ports = worker->open_stream(bursty);
+    ASSERT_TRUE(ports);
+    *to = *ports;
+    send(*to, 1, 1, 20);
+    std::this_thread::sleep_for(milliseconds(5));
+    *is_time = true;
+    ASSERT_TRUE(wait_for([&] { return !*is_time; }));
+    std::this_thread::sleep_for(milliseconds(50));
+    worker->close_recording(recording);
+    ASSERT_TRUE(wait_for_sealed());
+    expect_stored(0, 1, 1, 20);
+    EXPECT_EQ(sealed[0].streams[0].counters.paused_discarded, 10U);
+}
+
+TEST_P(CaptureTest, DoesNotStartWherePacketRingsTakeItsMedia) {
+    const io::MediaRange theirs{.hosts = {options.bind_host},
+                                .first_port = options.last_port,
+                                .last_port = static_cast<std::uint16_t>(options.last_port + 100)};
+    {
+        const auto claim = io::MediaClaim::make(theirs);
+        ASSERT_TRUE(claim);
+        const auto refused = open_readers(options, 1);
+        ASSERT_FALSE(refused);
+        EXPECT_EQ(refused.error().code, "media_ports_in_use");
+    }
+    EXPECT_TRUE(open_readers(options, 1));
+}
+
+TEST_P(CaptureTest, APacketRingAloneMindsForeignSocketsAmongItsPorts) {
+    base::NetAddress address = options.bind_host;
+    address.port = static_cast<std::uint16_t>(options.last_port - 1);
+    {
+        const auto foreign = io::UdpSocket::bind(address);
+        ASSERT_TRUE(foreign);
+        const auto opened = open_readers(options, 1);
+        const bool is_ring = options.reader == ReaderKind::PacketRing;
+        ASSERT_EQ(opened.has_value(), !is_ring);
+        if (is_ring) {
+            EXPECT_NE(opened.error().text.find(std::to_string(address.port)), std::string::npos);
+        }
+    }
+    EXPECT_TRUE(open_readers(options, 1));
 }
 
 INSTANTIATE_TEST_SUITE_P(Readers, CaptureTest,
