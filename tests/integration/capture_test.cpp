@@ -132,7 +132,9 @@ protected:
         return out;
     }
     void send(const Ports& to, std::uint32_t ssrc, int first, int count) {
+        test::stay_on_one_cpu();
         for (int i = 0; i < count; ++i) ASSERT_TRUE(sender->send(packet(ssrc, first + i), to.rtp));
+        test::wait_for_arrival();  // what a busy kernel delivers after a pause is of the pause
     }
 
     void poll() {
