@@ -94,6 +94,7 @@ Result<Done> SealedWriter::pad_to(std::uint64_t size) {
 }
 
 Result<Done> SealedWriter::write_at(std::uint64_t offset, ByteView bytes) {
+    if (bytes.empty()) return Done{};  // as of any file: it does not become longer
     if (offset > kMaxPlainBytes - bytes.size())
         return Error{Errc::TooLarge, "a sealed part of this size cannot be"};
     if (offset < size_)

@@ -131,6 +131,8 @@ TEST_F(SealedPartTest, GapsAreZerosAndWhatWasWrittenStays) {
         return true;
     };
     EXPECT_TRUE(put(0, 44, 6));
+    EXPECT_TRUE(writer->write_at(400, {}));  // nothing, and so no gap
+    EXPECT_EQ(*writer->size(), 44U);
     EXPECT_TRUE(put(500, 10, 1));
     EXPECT_TRUE(put(kChunk - 5, 10, 2));
     EXPECT_TRUE(put(4 * kChunk + 7, 2 * kChunk, 3));
