@@ -153,6 +153,7 @@ std::optional<Archiver::Built> Archiver::build(ArchiveJob& job) {
         job.failure = Reason{std::string(kJournalUnread),
                              "A part of the journal of this call cannot be read now; a later start "
                              "that can stores the recording again."};
+        output->object.writer.reset();  // takes its folder away: not that of the next build
         return build(job);
     }
     const bool keeps_journal = is_unread || (job.failure && job.failure->code == kJournalUnread);

@@ -26,8 +26,9 @@ protected:
         const auto found = catalogue_.list_attempts({.id = attempt_of(number).id});
         return found->empty() ? catalog::Attempt{} : found->front();
     }
-    // Journals that many calls that began and ended, and submits them.
-    void record(Archiver& archiver, std::uint8_t count) {
+    // Journals that many calls that began and ended, and submits them. After `reads` in vain they
+    // have a part in a segment that is not there.
+    void record(Archiver& archiver, std::uint8_t count, int reads = 0) {
         auto& writer = rig_.journal.writer();
         for (std::uint8_t n = 1; n <= count; ++n) {
             const journal::RecordingHandle handle = writer.open(journal::test_uuid(n));
@@ -42,14 +43,17 @@ protected:
             rig_.commit();
         }
         ASSERT_EQ(rig_.listener.closed.size(), count);
-        for (journal::ClosedRecording& closed : rig_.listener.closed)
+        for (journal::ClosedRecording& closed : rig_.listener.closed) {
+            if (reads > 0) closed.extents.append({99, 8192, 100});
             archiver.submit({.journal = &rig_.journal,
                              .serial = closed.serial,
                              .recording = closed.recording,
                              .extents = std::move(closed.extents),
                              .clocks = std::move(closed.clocks),
                              .was_closed = true,
-                             .failure = std::nullopt});
+                             .failure = std::nullopt,
+                             .reads = reads});
+        }
     }
     Archiver::Dependencies dependencies() {
         return {.files = disk_,
@@ -129,6 +133,23 @@ TEST_F(ArchiverTest, WaitsForAJournalThatCannotBeRead) {
     disk_.fail_reads(0);
     EXPECT_EQ(catalogue_.finished(), 0U);
     EXPECT_EQ(archiver.backlog(), 2U);
+    EXPECT_EQ(journal::recover(disk_, {journal::Rig::kDirectory}, &journal::test_keys())
+                  .recordings.size(),
+              2U);
+}
+
+TEST_F(ArchiverTest, StoresWhatItHasOfAJournalThatStaysUnreadAndKeepsTheJournal) {
+    Archiver archiver(dependencies());
+    record(archiver, 2, 1000);
+    archiver.start();
+    archiver.stop();
+    EXPECT_EQ(store_.list()->size(), 2U);
+    EXPECT_EQ(archiver.failures(), 0U);
+    EXPECT_EQ(archiver.backlog(), 0U);
+    const auto row = catalogue_.find_piece(base::to_string(journal::test_uuid(1)));
+    ASSERT_TRUE(row && row->reason);
+    EXPECT_EQ(row->reason->code, kJournalUnread);
+    rig_.commit();
     EXPECT_EQ(journal::recover(disk_, {journal::Rig::kDirectory}, &journal::test_keys())
                   .recordings.size(),
               2U);
