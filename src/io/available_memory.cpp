@@ -1,11 +1,10 @@
 #include "io/available_memory.h"
 
 #include <algorithm>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include "base/text.h"
+#include "io/kernel_text.h"
 
 namespace earshot::io {
 
@@ -14,11 +13,6 @@ namespace {
 // The groups that a service or a container is put into; the root has no limit.
 constexpr const char* kOwnGroup = "/proc/self/cgroup";
 constexpr const char* kGroups = "/sys/fs/cgroup";
-
-std::string read_text(const std::string& path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 // The number behind NAME and a blank at the beginning of a line.
 std::optional<std::uint64_t> find_number(std::string_view text, std::string_view name) {
@@ -34,7 +28,7 @@ std::optional<std::uint64_t> find_number(std::string_view text, std::string_view
 // Of all groups from our own up to the root, as each may have a limit.
 std::optional<std::uint64_t> group_room() {
     constexpr std::string_view kUnified = "0::";
-    const std::string groups = read_text(kOwnGroup);
+    const std::string groups = read_kernel_text(kOwnGroup);
     const std::size_t at = groups.find(kUnified);
     if (at == std::string::npos) return std::nullopt;
     std::string_view group = std::string_view(groups).substr(at + kUnified.size());
@@ -42,9 +36,9 @@ std::optional<std::uint64_t> group_room() {
     std::optional<std::uint64_t> least;
     while (group.size() > 1) {
         const std::string directory = kGroups + std::string(group);
-        const auto room = parse_group_room(read_text(directory + "/memory.max"),
-                                           read_text(directory + "/memory.current"),
-                                           read_text(directory + "/memory.stat"));
+        const auto room = parse_group_room(read_kernel_text(directory + "/memory.max"),
+                                           read_kernel_text(directory + "/memory.current"),
+                                           read_kernel_text(directory + "/memory.stat"));
         if (room) least = std::min(least.value_or(*room), *room);
         group = group.substr(0, group.rfind('/'));
     }
@@ -78,7 +72,7 @@ std::optional<std::uint64_t> parse_group_room(std::string_view max, std::string_
 }
 
 std::optional<std::uint64_t> available_memory() {
-    const auto machine = parse_available_memory(read_text("/proc/meminfo"));
+    const auto machine = parse_available_memory(read_kernel_text("/proc/meminfo"));
     const auto group = group_room();
     if (machine && group) return std::min(*machine, *group);
     return machine ? machine : group;

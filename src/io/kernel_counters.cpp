@@ -2,11 +2,10 @@
 
 #include <algorithm>
 #include <charconv>
-#include <fstream>
-#include <iterator>
 #include <string>
 
 #include "base/text.h"
+#include "io/kernel_text.h"
 
 namespace earshot::io {
 
@@ -57,11 +56,6 @@ void parse_snmp6(std::string_view text, KernelCounters& counters) {
     }
 }
 
-std::string read_all(const char* path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), {}};
-}
-
 std::uint64_t since(std::uint64_t now, std::uint64_t earlier) {
     return now > earlier ? now - earlier : 0;
 }
@@ -88,8 +82,9 @@ KernelCounters parse_kernel_counters(std::string_view snmp, std::string_view snm
 }
 
 KernelCounters read_kernel_counters() {
-    return parse_kernel_counters(read_all("/proc/net/snmp"), read_all("/proc/net/snmp6"),
-                                 read_all("/proc/net/softnet_stat"));
+    return parse_kernel_counters(read_kernel_text("/proc/net/snmp"),
+                                 read_kernel_text("/proc/net/snmp6"),
+                                 read_kernel_text("/proc/net/softnet_stat"));
 }
 
 }  // namespace earshot::io

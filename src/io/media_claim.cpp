@@ -11,12 +11,11 @@
 #include <charconv>
 #include <cstddef>
 #include <cstring>
-#include <fstream>
-#include <iterator>
 #include <system_error>
 #include <utility>
 
 #include "base/text.h"
+#include "io/kernel_text.h"
 
 namespace earshot::io {
 
@@ -24,11 +23,6 @@ namespace {
 
 constexpr const char* kInUse = "media_ports_in_use";
 constexpr std::string_view kPrefix = "@earshot-media/";  // an abstract name, as the kernel shows it
-
-std::string read_text(const char* path) {
-    std::ifstream file(path);
-    return {std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
-}
 
 // A socket of :: may take IPv4 as well.
 bool overlaps(const MediaRange& range, const base::NetAddress& other) {
@@ -133,14 +127,14 @@ std::optional<base::NetAddress> find_bound(std::string_view sockets, const Media
 }
 
 std::optional<base::Reason> check_claims(const MediaRange& range) {
-    if (const auto claim = find_claim(read_text("/proc/thread-self/net/unix"), range))
+    if (const auto claim = find_claim(read_kernel_text("/proc/thread-self/net/unix"), range))
         return claimed(*claim);
     return std::nullopt;
 }
 
 std::optional<base::Reason> check_bound(const MediaRange& range) {
     for (const char* path : {"/proc/thread-self/net/udp", "/proc/thread-self/net/udp6"})
-        if (const auto bound = find_bound(read_text(path), range))
+        if (const auto bound = find_bound(read_kernel_text(path), range))
             return base::Reason{
                 kInUse, fmt::format("Another program has UDP port {} ({}), among media.ports "
                                     "({}-{}): the packet ring would make it deaf.",
