@@ -15,6 +15,10 @@ inline constexpr std::size_t kMaxMatchedBytes = 1024;      // of a text that glo
 inline constexpr std::size_t kMaxMatchedTexts = 256;       // participants, headers, sessions
 inline constexpr std::size_t kMaxAnswerBytes = 64 * 1024;  // of a decision hook
 inline constexpr std::size_t kMaxAnswerStreams = 64;       // patterns in it
+inline constexpr std::size_t kMaxSettingBytes = 4096;      // a server, group, extension, ...
+inline constexpr std::size_t kMaxServers = 16;             // of one recording session
+inline constexpr std::size_t kMaxSetHeaders = 32;          // of its first request
+inline constexpr std::size_t kMaxInstances = 8;            // recording sessions of one call
 inline constexpr int kMaxRecordAfterSeconds = 86'400;
 
 }  // namespace earshot::policy

@@ -5,6 +5,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "policy/call_hook.h"
 #include "policy/glob.h"
 #include "policy/hook.h"
 #include "policy/time_window.h"
@@ -31,5 +32,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
     facts.from = text;
     facts.headers = {{std::string(first), std::string(text)}};
     if (policy::parse_answer(policy::make_question(facts))) __builtin_trap();  // it has no action
+    policy::CallFacts call;
+    call.from.name = text;
+    call.headers = facts.headers;
+    if (policy::expand(first, call, policy::Escape::Xml).find_first_of("\"'") !=
+            std::string::npos &&
+        first.find_first_of("\"'") == std::string::npos)
+        __builtin_trap();
+    static_cast<void>(policy::parse_call_answer(text, {}, call));
     return 0;
 }

@@ -1,0 +1,156 @@
+// The rules by which a recording client decides which calls are recorded, by which servers and how
+// (docs/configuration.md, "What a client records"). Pure: facts of a call in, plans out. Each rule
+// belongs to an instance, a recording session of its own on the same call; of an instance's rules
+// the first whose conditions all hold decides.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <span>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/time.h"
+#include "policy/time_window.h"
+
+namespace earshot::policy {
+
+using HeaderList = std::vector<std::pair<std::string, std::string>>;
+
+// What is known of a call by its INVITE.
+struct CallFacts {
+    struct Party {
+        std::string uri{};   // without its parameters' brackets: sip:ada@example.com;user=phone
+        std::string name{};  // without quotes; may be empty
+    };
+    std::string call_id{};
+    Party from{};
+    Party to{};
+    Party asserted{};  // P-Asserted-Identity; empty: none
+    std::string request_uri{};
+    std::string source{};      // "192.0.2.1:5060"
+    bool is_outbound = false;  // its source is one of client.inside
+    HeaderList headers{};      // all of them, as they came
+    base::WallTime time{};
+    std::uint32_t lot = 0;  // drawn once for each call: 0 to 99, for `percent`
+};
+
+// The value of `template` with its placeholders filled in: {from.uri}, {from.user}, {from.name},
+// the same of to and asserted, {request.uri}, {request.user}, {call_id}, {source}, {time},
+// {header.NAME} (empty when it is not there); {{ is a brace. Unknown ones are left as they are.
+enum class Escape : std::uint8_t { None, Xml };
+std::string expand(std::string_view text, const CallFacts& facts, Escape escape);
+// The first placeholder that expand() does not know; empty: none.
+std::string find_unknown_placeholder(std::string_view text);
+
+// When the recording session is begun.
+enum class StartAt : std::uint8_t { Answer, Early, Invite };
+std::optional<StartAt> parse_start_at(std::string_view text);  // "answer", "early", "invite"
+std::string_view to_string(StartAt at);
+
+// How one call is recorded. Texts hold placeholders until resolve().
+struct RecordingSettings {
+    std::vector<std::string> servers{};  // SIP URIs, in the order in which they are tried
+    std::string skip_failover_codes{};   // POSIX extended regex; empty: every failure fails over
+    StartAt start_at = StartAt::Answer;
+    bool on_demand = false;  // not before somebody says start
+    bool mandatory = false;  // a call that cannot be recorded is ended
+    std::string group{};     // empty: none
+    bool raw_group = false;  // group_id is this text instead of a UUID
+    std::string caller{};    // name-addr, URI or <nameID>; empty: of the INVITE
+    std::string callee{};
+    HeaderList headers{};  // of the first request
+    std::string from_uri{};
+    std::string to_uri{};
+    std::string socket{};                // HOST:PORT of the listener that sends; empty: any
+    std::string media{};                 // IP address told to the server; empty: ours
+    std::string session_extension{};     // XML
+    std::string group_extension{};       // XML
+    std::string extension_namespace{};   // of blocks that have none
+    bool raw_extensions = false;         // as they are, also without a namespace
+    std::vector<std::string> streams{};  // media types: "audio"; empty: all
+    friend bool operator==(const RecordingSettings&, const RecordingSettings&) = default;
+};
+
+// Lists hold alternatives, globs; an empty one is no condition. All must hold.
+struct CallConditions {
+    std::vector<std::string> from{};  // URI, with or without its scheme
+    std::vector<std::string> to{};
+    std::vector<std::string> request_uri{};
+    std::vector<std::string> source{};  // "192.0.2.*", with or without the port
+    std::vector<std::pair<std::string, std::vector<std::string>>> headers{};
+    std::vector<TimeWindow> windows{};
+    Zone zone{};
+    std::optional<bool> is_outbound{};
+    std::uint32_t percent = 100;  // of the calls for which all else holds
+    friend bool operator==(const CallConditions&, const CallConditions&) = default;
+};
+
+inline constexpr std::string_view kDefaultInstance = "default";
+
+struct CallRule {
+    std::string name{};
+    std::string instance{kDefaultInstance};
+    CallConditions conditions{};
+    bool records = true;
+    RecordingSettings settings{};
+    friend bool operator==(const CallRule&, const CallRule&) = default;
+};
+
+bool matches(const CallConditions& conditions, const CallFacts& facts);
+
+// One recording session to be.
+struct RecordingPlan {
+    std::string instance{};
+    std::string rule{};  // that decided; empty: none did
+    RecordingSettings settings{};
+};
+
+// What the rules say of a call: a plan for each instance whose first rule that holds records. An
+// instance without rules, which only the default one may be, records everything by `defaults`, if
+// these name a server.
+std::vector<RecordingPlan> plan_recordings(std::span<const CallRule> rules,
+                                           const RecordingSettings& defaults,
+                                           const CallFacts& facts);
+// The settings with all placeholders filled in.
+RecordingSettings resolve(RecordingSettings settings, const CallFacts& facts);
+
+// ---- what happens during a call
+
+enum class CallHappening : std::uint8_t { Hold, Unhold, Transfer, Header, Dtmf };
+std::optional<CallHappening> parse_happening(std::string_view text);
+std::string_view to_string(CallHappening happening);
+
+enum class TriggerAction : std::uint8_t { Start, Pause, Resume, Stop, Send };
+std::optional<TriggerAction> parse_trigger_action(std::string_view text);
+std::string_view to_string(TriggerAction action);
+
+struct Happening {
+    CallHappening kind = CallHappening::Hold;
+    bool by_caller = false;  // else by the callee
+    HeaderList headers{};    // Header: of a re-INVITE or INFO
+    std::string digits{};    // Dtmf: those of this party so far, the newest last
+};
+
+struct Trigger {
+    std::string name{};
+    CallHappening when = CallHappening::Hold;
+    std::optional<bool> by_caller{};
+    // Header: name and globs for its value; every name must be there.
+    std::vector<std::pair<std::string, std::vector<std::string>>> headers{};
+    std::string digits{};    // Dtmf: "*1"
+    std::string instance{};  // empty: all of the call
+    TriggerAction action = TriggerAction::Pause;
+    // Send: a request within the recording session.
+    std::string method{"INFO"};
+    HeaderList send_headers{};
+    std::string content_type{};
+    std::string body{};
+    friend bool operator==(const Trigger&, const Trigger&) = default;
+};
+
+bool matches(const Trigger& trigger, const Happening& happening);
+
+}  // namespace earshot::policy
