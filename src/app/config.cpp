@@ -8,10 +8,10 @@
 #include <cstdlib>
 
 #include "app/config_keys.h"
+#include "app/config_reader.h"
 #include "app/peer_config.h"
 #include "app/rule_config.h"
 #include "app/text_file.h"
-#include "app/toml.h"
 #include "base/text.h"
 #include "server/admission.h"
 
@@ -42,120 +42,32 @@ std::size_t distance(std::string_view a, std::string_view b) {
 
 constexpr std::chrono::seconds kLeastMinSe{90};  // RFC 4028 section 5
 
-std::size_t line_of(const toml::node& node) { return node.source().begin.line; }
+bool is_list_of_texts(const toml::node& node) {
+    const toml::array* list = node.as_array();
+    return list != nullptr && std::all_of(list->begin(), list->end(),
+                                          [](const toml::node& item) { return item.is_string(); });
+}
+// A list is one text with commas between its items: an item that holds one would become two.
+bool has_comma(const toml::array& list) {
+    return std::any_of(list.begin(), list.end(), [](const toml::node& item) {
+        return item.value_or<std::string_view>("").find(',') != std::string_view::npos;
+    });
+}
+std::string joined(const toml::array& list) {
+    std::string text;
+    for (const toml::node& item : list)
+        text += (text.empty() ? "" : ", ") + item.value_or(std::string{});
+    return text;
+}
 
-// Walks a parsed file; the first mistake ends it.
-class FileReader {
-public:
-    FileReader(ServerConfig& config, std::string name) : config_(config), name_(std::move(name)) {}
-
-    std::optional<ConfigError> read(const toml::table& root) {
-        for (const auto& [key, node] : root) {
-            auto error = read_table(key.str(), node);
-            if (error) return error;
-        }
-        return std::nullopt;
-    }
-
-private:
-    ConfigError error_at(const toml::node& node, std::string key, std::string text,
-                         std::string hint = {}) const {
-        return {.where = name_,
-                .line = line_of(node),
-                .key = std::move(key),
-                .text = std::move(text),
-                .suggestion = std::move(hint)};
-    }
-
-    std::optional<ConfigError> read_table(std::string_view table, const toml::node& node) {
-        if (table == "peer") return read_peers(node, name_, config_.peers);
-        if (table == "rule") return read_rules(node, name_, config_.peers, config_.rules);
-        const auto known = key_names(table);
-        if (known.empty())
-            return error_at(node, std::string(table), "unknown table",
-                            suggest(table, table_names()));
-        const toml::table* entries = node.as_table();
-        if (entries == nullptr)
-            return error_at(node, std::string(table), "is a table",
-                            fmt::format("write [{}]", table));
-        for (const auto& [name, value] : *entries) {
-            const Key* key = find_key(table, name.str());
-            if (key == nullptr)
-                return error_at(value, fmt::format("{}.{}", table, name.str()), "unknown key",
-                                suggest(name.str(), known));
-            auto error = read_value(*key, value);
-            if (error) return error;
-        }
-        return std::nullopt;
-    }
-
-    static bool is_list_of_texts(const toml::node& node) {
-        const toml::array* list = node.as_array();
-        return list != nullptr &&
-               std::all_of(list->begin(), list->end(),
-                           [](const toml::node& item) { return item.is_string(); });
-    }
-    // A list is one text with commas between its items: an item that holds one would become two.
-    static bool has_comma(const toml::array& list) {
-        return std::any_of(list.begin(), list.end(), [](const toml::node& item) {
-            return item.value_or<std::string_view>("").find(',') != std::string_view::npos;
-        });
-    }
-    static std::string joined(const toml::array& list) {
-        std::string text;
-        for (const toml::node& item : list)
-            text += (text.empty() ? "" : ", ") + item.value_or(std::string{});
-        return text;
-    }
-
-    // What was meant, where a text was written for a list or a list for a text.
-    static std::string right_form(const Key& key, const toml::node& node) {
-        if (key.kind == Kind::List && node.is_string())
-            return fmt::format("write {} = {}", key.name,
-                               list_form(node.value_or<std::string_view>("")));
-        if (key.kind == Kind::Text && is_list_of_texts(node))
-            return fmt::format(R"(write {} = "{}")", key.name, joined(*node.as_array()));
-        return default_hint(key);
-    }
-
-    std::optional<ConfigError> read_value(const Key& key, const toml::node& node) {
-        if (is_list_of_texts(node) && key.kind == Kind::List && has_comma(*node.as_array()))
-            return error_at(node, full_name(key), "has an item with a comma",
-                            "commas separate items");
-        std::string text;
-        if (key.kind == Kind::Text && node.is_string())
-            text = *node.value<std::string>();
-        else if (key.kind == Kind::Number && node.is_integer())
-            text = std::to_string(*node.value<std::int64_t>());
-        else if (key.kind == Kind::Flag && node.is_boolean())
-            text = *node.value<bool>() ? "true" : "false";
-        else if (key.kind == Kind::List && is_list_of_texts(node))
-            text = joined(*node.as_array());
-        else {
-            constexpr std::array<std::string_view, 4> kKinds{"a text in quotes", "a whole number",
-                                                             "true or false", "a list of texts"};
-            return error_at(node, full_name(key),
-                            fmt::format("must be {}", kKinds[static_cast<std::size_t>(key.kind)]),
-                            right_form(key, node));
-        }
-        std::string wrong = key.set(config_, text);
-        if (wrong.empty()) return std::nullopt;
-        return error_at(node, full_name(key), fmt::format("\"{}\" {}", text, wrong),
-                        default_hint(key));
-    }
-
-    ServerConfig& config_;
-    std::string name_;
-};
-
-std::optional<ConfigError> apply_text(ServerConfig& config, const Key& key,
-                                      const std::string& where, std::string_view value) {
-    std::string wrong = key.set(config, value);
-    if (wrong.empty()) return std::nullopt;
-    return ConfigError{.where = where,
-                       .key = full_name(key),
-                       .text = fmt::format("\"{}\" {}", value, wrong),
-                       .suggestion = default_hint(key)};
+// What was meant, where a text was written for a list or a list for a text.
+std::string right_form(const toml::node& node, Kind kind, std::string_view name,
+                       const std::string& default_hint) {
+    if (kind == Kind::List && node.is_string())
+        return fmt::format("write {} = {}", name, list_form(node.value_or<std::string_view>("")));
+    if (kind == Kind::Text && is_list_of_texts(node))
+        return fmt::format(R"(write {} = "{}")", name, joined(*node.as_array()));
+    return default_hint;
 }
 
 // What no single key can tell (design: security by default).
@@ -237,63 +149,74 @@ std::optional<std::string> process_environment(const std::string& name) {
     return value;
 }
 
-ServerConfig default_config() {
-    ServerConfig config;
-    for (const Key& key : all_keys()) static_cast<void>(key.set(config, key.default_text));
-    return config;
+std::string variable_name(std::string_view table, std::string_view key) {
+    std::string name = fmt::format("EARSHOT_{}_{}", table, key);
+    for (char& c : name)
+        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
+    // The data directory is named so often that it has the short name, also for the command line.
+    return name == "EARSHOT_STORAGE_DATA" ? "EARSHOT_DATA" : name;
 }
+
+ValueText text_of(const toml::node& node, Kind kind, std::string_view key_name,
+                  const std::string& default_hint) {
+    if (is_list_of_texts(node) && kind == Kind::List && has_comma(*node.as_array()))
+        return {.wrong = "has an item with a comma", .hint = "commas separate items"};
+    if (kind == Kind::Text && node.is_string()) return {.text = *node.value<std::string>()};
+    if (kind == Kind::Number && node.is_integer())
+        return {.text = std::to_string(*node.value<std::int64_t>())};
+    if (kind == Kind::Flag && node.is_boolean())
+        return {.text = *node.value<bool>() ? "true" : "false"};
+    if (kind == Kind::List && is_list_of_texts(node)) return {.text = joined(*node.as_array())};
+    constexpr std::array<std::string_view, 4> kKinds{"a text in quotes", "a whole number",
+                                                     "true or false", "a list of texts"};
+    return {.wrong = fmt::format("must be {}", kKinds[static_cast<std::size_t>(kind)]),
+            .hint = right_form(node, kind, key_name, default_hint)};
+}
+
+Result<std::string, ConfigError> read_config_file(const std::filesystem::path& file) {
+    if (file.empty()) return std::string{};
+    auto content = read_text_file(file);
+    if (content) return *std::move(content);
+    return ConfigError{.where = file.string(),
+                       .text = "cannot be read",
+                       .suggestion = "is it a file of less than 4 MiB, and the path right?"};
+}
+
+namespace {
+
+const Schema<ServerConfig>& server_schema() {
+    static constexpr std::array kLists{
+        ListOf<ServerConfig>{"", "peer",
+                             [](const toml::node& node, const std::string& file, ServerConfig& c) {
+                                 return read_peers(node, file, c.peers);
+                             }},
+        ListOf<ServerConfig>{"", "rule",
+                             [](const toml::node& node, const std::string& file, ServerConfig& c) {
+                                 return read_rules(node, file, c.peers, c.rules);
+                             }}};
+    static constexpr std::array<std::string_view, 1> kForeign{"client"};
+    static const Schema<ServerConfig> schema{server_keys(), kLists, kForeign, check_whole};
+    return schema;
+}
+
+}  // namespace
+
+ServerConfig default_config() { return default_of(server_schema()); }
 
 Result<ServerConfig, ConfigError> parse_config(std::string_view text, const std::string& name,
                                                const Environment& environment,
                                                const std::vector<Override>& flags) {
-    ServerConfig config = default_config();
-    const toml::parse_result parsed = toml::parse(text, name);
-    if (!parsed) {
-        const toml::parse_error& error = parsed.error();
-        return ConfigError{.where = name,
-                           .line = error.source().begin.line,
-                           .text = std::string(error.description())};
-    }
-    if (auto error = FileReader(config, name).read(parsed.table())) return *error;
-    for (const Key& key : all_keys()) {
-        const std::string variable = variable_name(key);
-        const auto value = environment(variable);
-        if (!value) continue;
-        if (auto error = apply_text(config, key, variable, *value)) return *error;
-    }
-    for (const Override& flag : flags) {
-        const std::size_t dot = flag.key.find('.');
-        const Key* key = find_key(std::string_view(flag.key).substr(0, dot),
-                                  std::string_view(flag.key).substr(dot + 1));
-        if (key == nullptr)
-            return ConfigError{.where = flag.where, .key = flag.key, .text = "unknown key"};
-        if (auto error = apply_text(config, *key, flag.where, flag.value)) return *error;
-    }
-    if (auto error = check_whole(config, name.empty() ? "configuration" : name)) return *error;
-    return config;
+    return read_config(server_schema(), text, name, environment, flags);
 }
 
 Result<ServerConfig, ConfigError> load_config(const std::filesystem::path& file,
                                               const Environment& environment,
                                               const std::vector<Override>& flags) {
-    std::string text;
-    if (!file.empty()) {
-        auto content = read_text_file(file);
-        if (!content)
-            return ConfigError{
-                .where = file.string(),
-                .text = "cannot be read",
-                .suggestion = "is it a file of less than 4 MiB, and the path right?"};
-        text = *std::move(content);
-    }
-    return parse_config(text, file.string(), environment, flags);
+    const auto text = read_config_file(file);
+    if (!text) return text.error();
+    return parse_config(*text, file.string(), environment, flags);
 }
 
-std::string describe_keys() {
-    std::string text;
-    for (const Key& key : all_keys())
-        text += fmt::format("  {:28} {:18} {}\n", full_name(key), key.default_text, key.meaning);
-    return text;
-}
+std::string describe_keys() { return describe(server_schema()); }
 
 }  // namespace earshot::app

@@ -26,6 +26,12 @@ struct ConfigError {
 std::string to_string(
     const ConfigError& error);  // earshot.toml:3: sip.listn: unknown key (did you mean "listen"?)
 
+// "did you mean ..." for the nearest of the known words, else all of them.
+std::string suggest(std::string_view word, const std::vector<std::string_view>& known);
+
+// ["a", "b"] of "a, b": how a list is written.
+std::string list_form(std::string_view text);
+
 // A value given by a flag: its key and text.
 struct Override {
     std::string where;  // the flag's name, for messages

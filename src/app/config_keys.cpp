@@ -5,82 +5,15 @@
 #include <algorithm>
 #include <array>
 
+#include "app/config_values.h"
 #include "base/text.h"
-#include "http/url.h"
 #include "server/limits.h"
 
 namespace earshot::app {
 
-using base::NetAddress;
 using server::ServerConfig;
 
 namespace {
-
-constexpr std::size_t kMaxListens = 8;
-
-std::string set_address(NetAddress& address, std::string_view text) {
-    const auto parsed = base::parse_net_address(text);
-    if (!parsed)
-        return "is not an address: expected HOST:PORT with a literal IP, like 127.0.0.1:5060";
-    address = *parsed;
-    return {};
-}
-
-// One or several, separated by commas.
-std::string set_listens(std::vector<NetAddress>& addresses, std::string_view text) {
-    addresses.clear();
-    while (!text.empty()) {
-        std::string wrong =
-            set_address(addresses.emplace_back(), base::trim(base::take_until(text, ',')));
-        if (!wrong.empty()) return wrong;
-        if (std::count(addresses.begin(), addresses.end(), addresses.back()) > 1)
-            return "names an address twice";
-    }
-    if (addresses.empty()) return "is empty";
-    return addresses.size() > kMaxListens ? "has more than 8 addresses" : std::string{};
-}
-
-std::string set_advertised(std::vector<NetAddress>& addresses, std::string_view text) {
-    addresses.clear();
-    while (!text.empty()) {
-        const std::string_view one = base::trim(base::take_until(text, ','));
-        auto address = base::parse_host(one, 0);
-        if (!address) address = base::parse_net_address(one);
-        if (!address || address->is_unspecified())
-            return "is not an address: expected a literal IP, with or without a port";
-        const bool has_family = std::any_of(addresses.begin(), addresses.end(), [&](auto& other) {
-            return other.is_v4() == address->is_v4();
-        });
-        if (has_family) return "has two addresses of one IP family";
-        addresses.push_back(*address);
-    }
-    return {};
-}
-
-std::string set_dns(std::string& servers, std::string_view text) {
-    servers = text;
-    while (!text.empty()) {
-        const std::string_view one = base::trim(base::take_until(text, ','));
-        if (!base::parse_host(one, 0) && !base::parse_net_address(one))
-            return "is not an address: expected literal IPs, with or without a port";
-    }
-    return {};
-}
-
-template <class T>
-std::string set_number(T& target, std::string_view text, std::uint64_t low, std::uint64_t high) {
-    const auto value = base::parse_number<std::uint64_t>(text);
-    if (!value || *value < low || *value > high)
-        return fmt::format("is not a whole number from {} to {}", low, high);
-    target = T(*value);
-    return {};
-}
-
-std::string set_flag(bool& target, std::string_view text) {
-    if (text != "true" && text != "false") return "is neither true nor false";
-    target = text == "true";
-    return {};
-}
 
 // It becomes the Contact of a 302 as it stands.
 std::string set_redirect(std::string& target, std::string_view text) {
@@ -92,34 +25,6 @@ std::string set_redirect(std::string& target, std::string_view text) {
         return "is no SIP URI: expected one like sip:rec2.example.com";
     target = text;
     return {};
-}
-
-std::string set_ports(server::PortRange& range, std::string_view text) {
-    std::string_view rest = text;
-    const auto low = base::parse_number<std::uint16_t>(base::take_until(rest, '-'));
-    const auto high = base::parse_number<std::uint16_t>(rest);
-    if (!low || !high || *low < 1024)
-        return "is not a port range: expected LOW-HIGH, like 10000-19999, from 1024 up";
-    if (*low > *high)
-        return fmt::format("begins after its end: expected LOW-HIGH, like {}-{}", *high, *low);
-    if (*low % 2 != 0 || *high % 2 == 0)
-        return "must begin with an even and end with an odd port (RTP takes the even, RTCP the odd "
-               "one)";
-    constexpr int kFewest = 8;  // what admission wants free for one call: four pairs
-    if (*high - *low + 1 < kFewest)
-        return "is too small: a call with video takes four pairs, so 8 ports are the least";
-    range = {*low, *high};
-    return {};
-}
-
-std::string set_level(base::LogLevel& level, std::string_view text) {
-    constexpr std::array<std::string_view, 4> kNames{"debug", "info", "warning", "error"};
-    for (std::size_t i = 0; i < kNames.size(); ++i) {
-        if (kNames[i] != text) continue;
-        level = static_cast<base::LogLevel>(i);
-        return {};
-    }
-    return "is none of debug, info, warning, error";
 }
 
 std::string set_reader(server::ReaderKind& reader, std::string_view text) {
@@ -160,13 +65,6 @@ std::string set_command(std::vector<std::string>& words, std::string_view text) 
     while (!text.empty()) words.emplace_back(base::trim(base::take_until(text, ',')));
     if (!words.empty() && !words.front().starts_with('/'))
         return "does not begin with the absolute path of a program";
-    return {};
-}
-
-std::string set_url(std::string& url, std::string_view text) {
-    if (!text.empty() && !http::parse_url(text))
-        return "is no URL of the form http://HOST[:PORT]/path (https is not supported)";
-    url = text;
     return {};
 }
 
@@ -315,39 +213,6 @@ constexpr std::array kKeys{
 
 }  // namespace
 
-std::span<const Key> all_keys() { return kKeys; }
+std::span<const Key> server_keys() { return kKeys; }
 
-std::string full_name(const Key& key) { return fmt::format("{}.{}", key.table, key.name); }
-
-std::string default_hint(const Key& key) {
-    return key.default_text.empty() ? "it is empty by default"
-                                    : fmt::format("the default is {}", key.default_text);
-}
-
-std::string variable_name(const Key& key) {
-    std::string name = fmt::format("EARSHOT_{}_{}", key.table, key.name);
-    for (char& c : name)
-        if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
-    // The data directory is named so often that it has the short name, also for the command line.
-    return name == "EARSHOT_STORAGE_DATA" ? "EARSHOT_DATA" : name;
-}
-std::vector<std::string_view> table_names() {
-    std::vector<std::string_view> names{"peer", "rule"};
-    for (const Key& key : kKeys)
-        if (names.back() != key.table) names.push_back(key.table);
-    return names;
-}
-
-std::vector<std::string_view> key_names(std::string_view table) {
-    std::vector<std::string_view> names;
-    for (const Key& key : kKeys)
-        if (key.table == table) names.push_back(key.name);
-    return names;
-}
-
-const Key* find_key(std::string_view table, std::string_view name) {
-    for (const Key& key : kKeys)
-        if (key.table == table && key.name == name) return &key;
-    return nullptr;
-}
 }  // namespace earshot::app

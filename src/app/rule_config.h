@@ -17,10 +17,4 @@ std::optional<ConfigError> read_rules(const toml::node& node, const std::string&
                                       const std::vector<server::Peer>& peers,
                                       std::vector<policy::Rule>& rules);
 
-// "did you mean ..." for the nearest of the known words, else all of them.
-std::string suggest(std::string_view word, const std::vector<std::string_view>& known);
-
-// ["a", "b"] of "a, b": how a list is written.
-std::string list_form(std::string_view text);
-
 }  // namespace earshot::app

@@ -65,15 +65,15 @@ private:
         const json* member = find(name);
         if (member == nullptr) return;
         if (!member->is_string() || member->get_ref<const std::string&>().size() > kMaxSettingBytes)
-            return refuse(name,
-                          fmt::format("is no text of up to {} octets", kMaxSettingBytes));
+            return refuse(name, fmt::format("is no text of up to {} octets", kMaxSettingBytes));
         value = member->get<std::string>();
     }
     void texts(const char* name, std::vector<std::string>& values) {
         const json* member = find(name);
         if (member == nullptr) return;
         const auto is_text = [](const json& item) {
-            return item.is_string() && item.get_ref<const std::string&>().size() <= kMaxSettingBytes;
+            return item.is_string() &&
+                   item.get_ref<const std::string&>().size() <= kMaxSettingBytes;
         };
         if (!member->is_array() || member->size() > kMaxServers ||
             !std::all_of(member->begin(), member->end(), is_text))
@@ -150,12 +150,12 @@ base::Result<std::vector<RecordingPlan>, base::Reason> parse_call_answer(
     const auto found = answer.find("instances");
     const json& instances = found == answer.end() || found->is_null() ? usual : *found;
     if (!instances.is_array() || instances.empty() || instances.size() > kMaxInstances)
-        return wrong(fmt::format("has instances that are no list of 1 to {} objects",
-                                 kMaxInstances));
+        return wrong(
+            fmt::format("has instances that are no list of 1 to {} objects", kMaxInstances));
     for (const json& instance : instances) {
         if (!instance.is_object()) return wrong("has an instance that is no object");
-        RecordingPlan plan{.instance = std::string(kDefaultInstance), .rule = {},
-                           .settings = defaults};
+        RecordingPlan plan{
+            .instance = std::string(kDefaultInstance), .rule = {}, .settings = defaults};
         const auto name = instance.find("instance");
         if (name != instance.end() && name->is_string()) plan.instance = name->get<std::string>();
         if (plan.instance.empty() || plan.instance.size() > kMaxNameBytes)

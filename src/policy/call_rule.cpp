@@ -48,8 +48,7 @@ bool hold_for_headers(const HeaderPatterns& wanted, const HeaderList& headers) {
     const auto looked_at = static_cast<std::ptrdiff_t>(std::min(headers.size(), kMaxMatchedTexts));
     return std::all_of(wanted.begin(), wanted.end(), [&](const auto& one) {
         return std::any_of(headers.begin(), headers.begin() + looked_at, [&](const auto& header) {
-            return base::iequals(header.first, one.first) &&
-                   any_matches(one.second, header.second);
+            return base::iequals(header.first, one.first) && any_matches(one.second, header.second);
         });
     });
 }
@@ -95,12 +94,23 @@ void append(std::string& out, std::string_view text, Escape escape) {
     }
     for (const char c : text) {
         switch (c) {
-            case '&': out += "&amp;"; break;
-            case '<': out += "&lt;"; break;
-            case '>': out += "&gt;"; break;
-            case '"': out += "&quot;"; break;
-            case '\'': out += "&apos;"; break;
-            default: out += c;
+            case '&':
+                out += "&amp;";
+                break;
+            case '<':
+                out += "&lt;";
+                break;
+            case '>':
+                out += "&gt;";
+                break;
+            case '"':
+                out += "&quot;";
+                break;
+            case '\'':
+                out += "&apos;";
+                break;
+            default:
+                out += c;
         }
     }
 }

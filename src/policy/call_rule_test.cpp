@@ -83,14 +83,14 @@ TEST(CallRule, TakesItsShareOfTheCallsByTheirLot) {
 TEST(CallRule, KeepsAHeadersValueOnOneLine) {
     CallFacts facts = call();
     facts.headers.emplace_back("X-Two", "a\r\nRoute: <sip:evil>");
-    const RecordingSettings settings =
-        resolve({.headers = {{"X-From", "{header.X-Two}"}}}, facts);
+    const RecordingSettings settings = resolve({.headers = {{"X-From", "{header.X-Two}"}}}, facts);
     EXPECT_EQ(settings.headers[0].second, "a  Route: <sip:evil>");
 }
 
 TEST(CallRule, EscapesAPartyOnlyWhereItIsXml) {
-    RecordingSettings settings{.caller = "<nameID aor=\"{from.uri}\"><name>{from.name}</name>"
-                                         "</nameID>",
+    RecordingSettings settings{.caller =
+                                   "<nameID aor=\"{from.uri}\"><name>{from.name}</name>"
+                                   "</nameID>",
                                .callee = "\"{from.name}\" <{to.uri}>"};
     settings = resolve(std::move(settings), call());
     EXPECT_EQ(settings.caller,

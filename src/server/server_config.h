@@ -13,6 +13,7 @@
 #include "base/net_address.h"
 #include "capture/reader_kind.h"
 #include "catalog/catalog.h"
+#include "io/port_range.h"
 #include "policy/rule.h"
 #include "sip/digest.h"
 #include "sip/session_timer.h"
@@ -23,12 +24,7 @@ namespace earshot::server {
 
 using capture::parse_reader_kind;
 using capture::ReaderKind;  // how media is read
-
-struct PortRange {
-    std::uint16_t low = 10000;
-    std::uint16_t high = 19999;
-    friend bool operator==(const PortRange&, const PortRange&) = default;
-};
+using io::PortRange;
 
 // A client that may send recordings, known by its address or by digest: the list that admits a
 // listener beyond loopback.
