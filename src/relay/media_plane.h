@@ -1,0 +1,154 @@
+// The media of calls as signalling sees them: session descriptions go in as text, and come out as
+// the other side is to see them. Offers pass through offer(), answers through answer(), and a
+// recording session subscribes to what the legs of a call send (RFC 7866). The verbs are those of
+// RTPEngine's NG protocol, so that a relay of others fits behind them.
+//
+// All of it belongs to the signalling thread, the callbacks too: they run before the verb returns,
+// or later on that thread; after remove() none of that call's runs any more. Calls in the order of
+// the dialog: what is said of a call is obeyed in the order in which it was said.
+#pragma once
+
+#include <array>
+#include <compare>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/net_address.h"
+#include "base/reason.h"
+#include "base/result.h"
+#include "base/time.h"
+
+namespace earshot::relay {
+
+enum class Leg : std::uint8_t { A, B };  // A is who called
+constexpr Leg other(Leg leg) { return leg == Leg::A ? Leg::B : Leg::A; }
+constexpr std::size_t index_of(Leg leg) { return static_cast<std::size_t>(leg); }
+
+// Given by the user; unique in the process.
+struct CallKey {
+    std::uint64_t value = 0;  // NOLINTNEXTLINE(modernize-use-nullptr): the compiler's own 0
+    friend auto operator<=>(const CallKey&, const CallKey&) = default;
+};
+
+// What a leg says of its media. Borrowed for the call of the verb.
+struct LegSdp {
+    Leg from = Leg::A;
+    std::string_view text;
+    // The host that signalled it, where that is known: media from there counts as media from the
+    // address in the description does (behind NAT the two differ). Its port is not read.
+    base::NetAddress signalled_by{};
+};
+
+// The description as the other leg is to see it.
+using SdpDone = std::function<void(base::Result<std::string, base::Reason>)>;
+using PlaneDone = std::function<void(base::Result<base::Done, base::Reason>)>;
+
+struct SubscribeOptions {
+    bool is_paused = false;          // all streams inactive; nothing leaves, from now on
+    std::optional<Leg> only;         // what one leg sends; else both
+    std::vector<std::string> media;  // "audio", "video"; empty: all
+    std::string address;  // literal, told as c= instead of the relay's own; empty: its own
+};
+
+struct SubscribedStream {
+    std::string label;  // a=label, unique in the subscription for good
+    Leg from = Leg::A;
+    std::size_t line = 0;    // number of the m-line in the call's own descriptions
+    std::size_t place = 0;   // number of the m-line in the subscription's offer
+    std::string media;       // "audio"
+    bool is_active = false;  // the leg may send: not held, answered
+};
+
+struct Subscription {
+    // One m-line a stream, sendonly or inactive, with a=label. A stream keeps its place; one that
+    // ended leaves port 0 there, which a later one may take. The version of o= is raised with each
+    // change; the same text means that nothing changed.
+    std::string offer;
+    std::vector<SubscribedStream> streams;  // those whose port is not 0, in the order of the offer
+};
+
+using SubscriptionDone = std::function<void(base::Result<Subscription, base::Reason>)>;
+
+// What passed, since the beginning.
+struct PacketCount {
+    std::uint64_t packets = 0;
+    std::uint64_t octets = 0;             // of UDP payload
+    std::uint64_t dropped = 0;            // from elsewhere, no RTP, no room to send
+    std::optional<base::TimePoint> last;  // when the last one came (or left), to some milliseconds
+};
+
+struct LegMedia {
+    PacketCount rtp;  // from this leg
+    PacketCount rtcp;
+    base::NetAddress announced;  // where its description says that it receives
+    base::NetAddress heard_at;   // where its media comes from, and ours goes; unspecified: not yet
+};
+
+struct LineMedia {
+    std::size_t line = 0;
+    std::string media;
+    std::array<LegMedia, 2> legs;  // by index_of()
+    // Both may send, one has been heard, the other has not for 5 s.
+    std::optional<Leg> silent;
+};
+
+struct ForkMedia {
+    std::uint32_t subscription = 0;
+    std::string label;
+    Leg from = Leg::A;
+    std::size_t line = 0;
+    bool is_open = false;     // packets are sent
+    base::NetAddress to;      // the recording server's RTP
+    PacketCount rtp;          // sent
+    PacketCount rtcp;         // sent
+    PacketCount from_server;  // RTCP; what concerns the leg is passed on to it
+};
+
+struct CallMedia {
+    std::vector<LineMedia> lines;  // RTP, not ended
+    std::vector<ForkMedia> forks;
+};
+
+class MediaPlane {
+public:
+    MediaPlane() = default;
+    MediaPlane(const MediaPlane&) = delete;
+    MediaPlane& operator=(const MediaPlane&) = delete;
+    virtual ~MediaPlane() = default;
+
+    // The first offer makes the call; every next one replaces an offer that is not answered.
+    // Reasons: sdp_malformed, no_media_ports, media_socket, no_descriptors, too_many_calls.
+    virtual void offer(CallKey call, const LegSdp& sdp, SdpDone done) = 0;
+    // Answers the newest offer of the other leg. It may be said again (18x, then 200; another
+    // fork): the last one holds. Reasons: sdp_malformed, unknown_call, no_offer.
+    virtual void answer(CallKey call, const LegSdp& sdp, SdpDone done) = 0;
+    // The newest offer of `offerer` was refused (a 4xx to a re-INVITE): what was before it holds.
+    virtual void rollback(CallKey call, Leg offerer) = 0;
+    // Ends the call with all its subscriptions. Unknown calls are passed over.
+    virtual void remove(CallKey call) = 0;
+
+    // Makes a subscription, or tells it anew: after offer, answer and rollback of the call, and
+    // with other options. `subscription` is the user's, unique in the call. Reasons: unknown_call,
+    // no_media (no RTP line yet), no_media_ports, media_socket, no_descriptors,
+    // too_many_subscriptions, bad_address.
+    virtual void subscribe(CallKey call, std::uint32_t subscription,
+                           const SubscribeOptions& options, SubscriptionDone done) = 0;
+    // The recording server's answer to one of the subscription's newest offers: starts, stops and
+    // moves the streams. Reasons: unknown_call, unknown_subscription, sdp_malformed, bad_answer
+    // (nothing changes then).
+    virtual void answer_subscription(CallKey call, std::uint32_t subscription, std::string_view sdp,
+                                     PlaneDone done) = 0;
+    // The answer does not hold any more (another server is asked): nothing leaves until the next.
+    virtual void stop_subscription(CallKey call, std::uint32_t subscription) = 0;
+    virtual void unsubscribe(CallKey call, std::uint32_t subscription) = 0;
+
+    // Reasons: unknown_call. Cheap, but not for each packet.
+    virtual base::Result<CallMedia, base::Reason> query(CallKey call) const = 0;
+};
+
+}  // namespace earshot::relay
