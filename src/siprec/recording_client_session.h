@@ -1,0 +1,201 @@
+// One recording session (RS) in the client's role, RFC 7866: tries servers in their order until one
+// records, tells it by metadata what becomes of the communication session (CS), follows changes of
+// the media by offers, answers the server, and ends. No I/O and no clock; owned by the signalling
+// thread. Whatever a server says ends this session at the worst, by an event with the reason.
+//
+//   Idle --start--> Inviting --2xx with SDP--> Running --stop--> Closing --UPDATE done--> Leaving
+//                    |  ^ \--stop--> Cancelling                                            |
+//   the next server  +--+                   \-----------------------------> Done <--BYE done+
+//
+// The user says what is true now (set_state), as a whole and as often as it likes. The session
+// finds what the server has not been told yet and says that: by re-INVITE when the offer changed,
+// else by UPDATE; one request at a time, so that changes meanwhile go together into the next.
+#pragma once
+
+#include <bitset>
+#include <chrono>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/random.h"
+#include "base/reason.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "sip/agent.h"
+#include "sip/digest.h"
+#include "sip/session_timer.h"
+#include "siprec/metadata.h"
+
+namespace earshot::siprec {
+
+// ---- settings ---------------------------------------------------------------------------------
+
+// The answers after which no further server is tried: a POSIX extended regular expression, matched
+// anywhere in the three digits ("408|487", "[34][0-9][0-9]", "^6"). Empty: none. Silence is 408.
+class SkipCodes {
+public:
+    static base::Result<SkipCodes, base::Reason> parse(const std::string& expression);
+    bool has(int status) const {
+        return status >= 0 && static_cast<std::size_t>(status) < codes_.size() &&
+               codes_[static_cast<std::size_t>(status)];
+    }
+
+private:
+    std::bitset<1000> codes_;
+};
+
+struct ClientSessionSettings {
+    std::vector<std::string> servers{};  // URIs, in the order in which they are tried
+    SkipCodes skip_failover_codes{};
+    std::vector<sip::ExtraHeader> headers{};  // of the first request to each server
+    std::string from_uri{};                   // empty: the server's URI, as OpenSIPS does
+    std::string to_uri{};                     // the same
+    sip::Credentials credentials{};           // an empty username: a challenge is a refusal
+    // Transport and listener that requests leave by. Without an address the agent looks for it.
+    sip::Flow flow{};
+    // A server that has sent nothing at all by then, or no final answer, counts as 408.
+    std::chrono::milliseconds silence_time{5'000};
+    std::chrono::milliseconds answer_time{32'000};
+    sip::SessionTimerConfig session_timer{};
+    std::string instance{};  // as events tell it
+};
+
+// What is wrong with settings: no or unreadable URIs, a header that is ours, is no token or holds a
+// line end, times that are not positive. nullopt: nothing.
+std::optional<base::Reason> find_fault(const ClientSessionSettings& settings);
+
+// ---- what the session tells -------------------------------------------------------------------
+
+struct ClientEvent {
+    enum class Kind : std::uint8_t {
+        Start,              // a server records: exactly one for each RS that is accepted
+        Stop,               // that RS is over: exactly one after each Start, never without it
+        Refused,            // a server does not record: its code, or 408, 503, and why
+        Failed,             // none does: the last event of a session that never started
+        AnswerFault,        // an answer or offer of the server was bent to be read
+        ChangeRefused,      // the server would not take a change; the session goes on
+        SnapshotRequested,  // the server asked for all metadata; the reason it gave
+        RequestAnswered,    // of send()
+    };
+    Kind kind = Kind::Start;
+    std::string server{};      // URI that was asked: of the settings, or of a redirection
+    std::string rs_call_id{};  // Call-ID of the RS
+    std::string session_id{};  // of the CS, as in the metadata: base64 of a UUID
+    std::string instance{};
+    int status = 0;         // SIP status, where there is one
+    base::Reason reason{};  // empty code: nothing is amiss (Start; Stop that the user asked for)
+    sip::TransactionId transaction{};  // of RequestAnswered
+};
+std::string_view to_string(ClientEvent::Kind kind);  // "start", "stop", "refused", ...
+
+// What the session asks of its surroundings. All return at once and may not call the session. What
+// becomes of the ids that start_request() and send_request() return is given back to it, and
+// everything of the dialogs that answers to them make.
+class ClientSessionHost {
+public:
+    ClientSessionHost() = default;
+    ClientSessionHost(const ClientSessionHost&) = delete;
+    ClientSessionHost& operator=(const ClientSessionHost&) = delete;
+    virtual ~ClientSessionHost() = default;
+
+    // ---- of the sip::Agent
+    virtual base::Result<sip::TransactionId> start_request(const sip::OutOfDialogSpec& spec) = 0;
+    virtual base::Result<sip::TransactionId> send_request(sip::DialogId dialog,
+                                                          const sip::RequestSpec& spec) = 0;
+    virtual void respond(sip::TransactionId transaction, const sip::ResponseSpec& spec) = 0;
+    virtual void acknowledge(sip::DialogId dialog) = 0;  // without a body
+    virtual void cancel(sip::TransactionId invite) = 0;
+    virtual void end_dialog(sip::DialogId dialog) = 0;
+    // Agent::authenticate_as(); before the acknowledge() of the INVITE that it is about.
+    virtual void authenticate(sip::DialogId dialog, const sip::Credentials& credentials,
+                              const base::NetAddress& host,
+                              std::vector<sip::ExtraHeader> of_invite) = 0;
+
+    // ---- of the media
+    // Where the streams of the last offer go: SDP with exactly its m-lines in its order, whatever
+    // the server wrote; lines that are not to be sent are inactive or have port 0.
+    virtual void apply_answer(std::string sdp) = 0;
+    // No packet more until the next apply_answer(): a pause, which does not wait for the server.
+    virtual void pause_fork() = 0;
+    virtual void stop_fork() = 0;  // no packet more at all
+
+    virtual void on_event(const ClientEvent& event) = 0;
+};
+
+// The CS as it is now.
+struct CsState {
+    MetadataObjects objects;  // of describe(); sessionrecordingassoc elements are the session's own
+    // SDP: one m-line for each stream, sendonly or inactive, with a=label. An m-line may get port 0
+    // but never goes away. Its o= version is written anew here.
+    std::string offer;
+};
+
+struct ClientSessionView {
+    enum class State : std::uint8_t { Idle, Inviting, Running, Closing, Done };
+    State state = State::Idle;
+    std::string server{};      // asked now, or that records
+    std::string rs_call_id{};  // of it
+    std::string session_id{};
+    std::string instance{};
+    bool is_paused = false;  // as the user wishes: nothing is sent
+    OptionalTime started{};  // the server's 2xx
+    OptionalTime ended{};
+    std::size_t streams_sent = 0;  // that the server takes now
+    int status = 0;                // of the last final answer to an INVITE
+    base::Reason reason{};         // why it ended, or failed
+};
+
+class RecordingClientSession {
+public:
+    // `settings` without a fault; borrows `host` and `random` for its life.
+    RecordingClientSession(ClientSessionSettings settings, ClientSessionHost& host,
+                           base::Random& random);
+    RecordingClientSession(const RecordingClientSession&) = delete;
+    RecordingClientSession& operator=(const RecordingClientSession&) = delete;
+    ~RecordingClientSession();
+
+    // ---- from the user
+    // The INVITE to the first server. Once. With `is_paused` it offers inactive lines.
+    void start(base::Now now, CsState state, bool is_paused = false);
+    // Participants and associations that are gone are told as ended now; an association whose send
+    // or recv differ from before gets this time when it brings none of its own. A change of
+    // metadata alone waits a moment for others (kMetadataDelay).
+    void set_state(base::Now now, CsState state);
+    // All lines inactive, and not one packet more from now on, whatever the server says to it.
+    // False: it is so already, or the session is over.
+    bool pause(base::Now now);
+    bool resume(base::Now now);
+    // The last metadata, then BYE; CANCEL while no server has accepted. Set a state with the stop
+    // time before when the CS itself has ended. An empty `reason` is the usual end.
+    void stop(base::Now now, base::Reason reason = {});
+    // A request of the user's own in the running dialog: INFO, MESSAGE, OPTIONS, NOTIFY, any name
+    // but those that the session itself speaks. Its outcome is RequestAnswered.
+    base::Result<sip::TransactionId, base::Reason> send(base::Now now, sip::RequestSpec request);
+
+    // ---- from the agent: what concerns this session
+    void on_response(base::Now now, const sip::ResponseArrived& response);
+    // No final response, or the request could not be sent.
+    void on_failure(base::Now now, sip::TransactionId transaction, bool is_timeout);
+    void on_request(base::Now now, const sip::RequestArrived& request);
+    void on_ack(base::Now now, const sip::AckArrived& ack);
+    void on_dialog_ended(base::Now now, sip::DialogId dialog);
+
+    void on_time(base::Now now);
+    std::optional<base::TimePoint> deadline() const;
+
+    bool is_running() const;  // a server records
+    // Nothing more comes from it or is of use to it: it can be forgotten. A while after the last
+    // event, since refused attempts and the BYE have to come to their end.
+    bool is_done() const;
+    ClientSessionView view() const;
+
+private:
+    class Core;
+    std::unique_ptr<Core> core_;
+};
+
+}  // namespace earshot::siprec
