@@ -1,10 +1,10 @@
 # earshot_folder(): one folder of src/ is one library, one test program and its fuzz targets. What it may link
 # comes from tools/layers.txt alone, so the table, the build and tools/check_layers cannot disagree.
-file(STRINGS ${CMAKE_SOURCE_DIR}/tools/layers.txt EARSHOT_LAYERS REGEX "^[a-z_]+:")
+file(STRINGS ${CMAKE_SOURCE_DIR}/tools/layers.txt EARSHOT_LAYERS REGEX "^[a-z0-9_]+:")
 set_property(DIRECTORY APPEND PROPERTY CMAKE_CONFIGURE_DEPENDS ${CMAKE_SOURCE_DIR}/tools/layers.txt)
 set(EARSHOT_FOLDERS)
 foreach(line IN LISTS EARSHOT_LAYERS)
-    string(REGEX MATCH "^([a-z_]+):(.*)$" _ "${line}")
+    string(REGEX MATCH "^([a-z0-9_]+):(.*)$" _ "${line}")
     set(folder ${CMAKE_MATCH_1})
     string(STRIP "${CMAKE_MATCH_2}" edges)
     string(REPLACE " " ";" edges "${edges}")

@@ -1,0 +1,20 @@
+// Limits of the switchboard on what peers and its host can make it keep.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace earshot::b2bua {
+
+inline constexpr std::size_t kMaxCalls = 20'000;          // above: 503 + Retry-After
+inline constexpr std::size_t kMaxPassedRequests = 5'000;  // outside of dialogs, at once; above: 503
+inline constexpr std::size_t kMaxWaitingMessages = 64;    // of one call while the host is asked
+inline constexpr std::size_t kMaxOpenRequests = 32;       // of one call, in both directions
+inline constexpr std::size_t kMaxReferences = 8;          // REFERs of one call whose NOTIFYs we map
+inline constexpr std::size_t kMaxContactBytes = 512;      // of a registered Contact's URI
+inline constexpr std::uint32_t kMaxForwards = 70;         // RFC 3261 §8.1.1.6
+// Of an answer of the host (route, offer, answer); afterwards as if it had refused.
+inline constexpr std::chrono::seconds kMaxHostTime{10};
+
+}  // namespace earshot::b2bua
