@@ -6,7 +6,7 @@
 #include <nlohmann/json.hpp>
 #include <utility>
 
-#include "api/access_control.h"
+#include "api/front_door.h"
 #include "api/key_resources.h"
 #include "api/recording_resources.h"
 #include "api/views.h"
@@ -21,36 +21,6 @@ using http::Request;
 using http::Response;
 using nlohmann::json;
 
-constexpr std::string_view kHtml = "text/html; charset=utf-8";
-
-// Cookies are shared by all ports of a host, so two servers on one machine need two names.
-std::string cookie_name(std::string_view url) {
-    const std::size_t colon = url.rfind(':');
-    return fmt::format("earshot_{}", colon == std::string_view::npos ? "" : url.substr(colon + 1));
-}
-
-Response ask_for_link(int status, std::string_view what) {
-    return http::make_response(
-        status, kHtml,
-        fmt::format("<!doctype html>\n<html lang=\"en\">\n<meta charset=\"utf-8\">\n"
-                    "<title>Earshot</title>\n"
-                    "<body style=\"font: 16px/1.5 sans-serif; max-width: 40em; margin: 4em auto; "
-                    "padding: 0 1em\">\n<h1>Earshot</h1>\n<p>{}</p>\n"
-                    "<p>On the machine of the server,</p>\n"
-                    "<pre>earshot page --data DATA-DIRECTORY</pre>\n"
-                    "<p>prints a link that opens this page once, within ten minutes.</p>\n"
-                    "</body>\n</html>\n",
-                    what));
-}
-
-Response unauthorized() {
-    Response response = http::problem(401, "no_access",
-                                      "Send the token of DATA/cli.json as Authorization: Bearer, "
-                                      "or open the page by its one-time link.");
-    response.headers.push_back({"WWW-Authenticate", "Bearer realm=\"earshot\""});
-    return response;
-}
-
 }  // namespace
 
 class Api::Impl {
@@ -58,7 +28,11 @@ public:
     Impl(ApiOptions options, ApiParts parts)
         : options_(std::move(options)),
           parts_(parts),
-          access_(options_.token, cookie_name(options_.url), options_.extra_hosts, parts_.random),
+          door_({.token = options_.token,
+                 .url = options_.url,
+                 .extra_hosts = options_.extra_hosts,
+                 .page_command = "earshot page --data DATA-DIRECTORY"},
+                parts_.assets, parts_.clock, parts_.random),
           recordings_(parts_.catalog, parts_.files, parts_.log) {
         add_recordings();
         add_keys();
@@ -66,22 +40,11 @@ public:
     }
 
     Response handle(const Request& request) {
-        if (!access_.is_host_allowed(request))
-            return http::problem(
-                421, "bad_host",
-                "This server answers to loopback names only, as protection against "
-                "DNS rebinding.");
-        if (request.path == "/livez") return http::make_response(200, "text/plain", "ok\n");
-        if (request.path == "/readyz") return ready();
-        if (request.path == "/login") return log_in(request);
-        if (request.path.starts_with("/api/")) return call(request);
-        return page(request);
+        return door_.handle(request, router_,
+                            parts_.status.is_ready() && parts_.catalog.health().is_writable);
     }
 
-    std::string make_login_link() {
-        return fmt::format("{}/login?code={}", options_.url,
-                           access_.make_code(parts_.clock.now().steady));
-    }
+    std::string make_login_link() { return door_.make_login_link(); }
 
 private:
     using Who = AccessControl::Who;
@@ -179,7 +142,7 @@ private:
     void add_start() {
         router_.add("POST", "/api/v1/recordings",
                     [this](const Request& request, const Parameters&) {
-                        const Who who = access_.who_asks(request, parts_.clock.now().steady);
+                        const Who who = door_.who_asks(request);
                         StartRequest wish{.access = who == Who::Token ? "token" : "session",
                                           .from = request.peer};
                         Response response;
@@ -191,7 +154,7 @@ private:
     }
     void add_control(const std::string& pattern, ControlRequest::Verb verb) {
         router_.add("POST", pattern, [this, verb](const Request& request, const Parameters& given) {
-            const Who who = access_.who_asks(request, parts_.clock.now().steady);
+            const Who who = door_.who_asks(request);
             ControlRequest wish{.verb = verb,
                                 .stream = given.size() > 1 ? std::string(given[1]) : "",
                                 .access = who == Who::Token ? "token" : "session",
@@ -229,9 +192,7 @@ private:
             });
     }
     // Keys are for who runs the server, not for every page that is open.
-    bool has_token(const Request& request) {
-        return access_.who_asks(request, parts_.clock.now().steady) == Who::Token;
-    }
+    bool has_token(const Request& request) { return door_.who_asks(request) == Who::Token; }
     static Response token_needed() {
         return http::problem(403, "token_needed", "Only the token may change or delete keys.");
     }
@@ -254,71 +215,12 @@ private:
             response.body = http::EventStream{http::encode_event("hello", "{}")};
             return response;
         });
-        router_.add(
-            "POST", "/api/v1/login-link", [this](const Request& request, const Parameters&) {
-                // A session may not make more sessions: that is for who holds the token.
-                if (access_.who_asks(request, parts_.clock.now().steady) != Who::Token)
-                    return http::problem(403, "token_needed", "Only the token makes a login link.");
-                const auto life =
-                    std::chrono::duration_cast<std::chrono::seconds>(AccessControl::kCodeLife);
-                return json_response(201,
-                                     {{"url", make_login_link()}, {"expires_in_s", life.count()}});
-            });
-    }
-
-    Response call(const Request& request) {
-        if (access_.who_asks(request, parts_.clock.now().steady) == Who::Nobody)
-            return unauthorized();
-        return router_.route(request);
-    }
-
-    Response ready() const {
-        const bool is_ready = parts_.status.is_ready() && parts_.catalog.health().is_writable;
-        return is_ready ? http::make_response(200, "text/plain", "ready\n")
-                        : http::problem(503, "not_ready", "The server takes no new calls now.");
-    }
-
-    Response log_in(const Request& request) {
-        if (request.method != "GET")  // HEAD as well: a preview must not use the code up
-            return http::problem(405, "method_not_allowed", "Open the link in a browser.");
-        const std::string cookie =
-            access_.trade_code(request.query_value("code").value_or(""), parts_.clock.now().steady);
-        if (cookie.empty())
-            return ask_for_link(403, "This link was used before, or it is too old.");
-        Response response = http::make_response(303, "text/plain", "");
-        response.headers.push_back({"Location", "/"});
-        response.headers.push_back({"Set-Cookie", cookie});
-        return response;
-    }
-
-    // The page's files hold nothing of anybody; only the first one is kept back, to tell how to get
-    // in rather than show a page that cannot load.
-    Response page(const Request& request) {
-        if (request.method != "GET" && request.method != "HEAD")
-            return http::problem(405, "method_not_allowed", "Pages are only read.");
-        const bool is_start = request.path == "/";
-        if (is_start && access_.who_asks(request, parts_.clock.now().steady) == Who::Nobody)
-            return ask_for_link(401, "This page opens by a one-time link.");
-        const auto asset = parts_.assets.find(request.path);
-        if (!asset)
-            return http::problem(404, "not_found",
-                                 fmt::format("There is nothing at {}.", request.path));
-        Response response =
-            http::make_response(200, asset->content_type, std::string(asset->content));
-        if (!asset->encoding.empty()) {
-            response.headers.push_back({"Content-Encoding", std::string(asset->encoding)});
-            response.headers.push_back({"Vary", "Accept-Encoding"});
-        }
-        if (!asset->etag.empty()) {
-            response.headers.push_back({"ETag", std::string(asset->etag)});
-            response.headers.push_back({"Cache-Control", "no-cache"});
-        }
-        return response;
+        door_.add_login_link(router_);
     }
 
     const ApiOptions options_;
     const ApiParts parts_;
-    AccessControl access_;
+    FrontDoor door_;
     const RecordingResources recordings_;
     http::Router router_;
 };
