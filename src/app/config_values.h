@@ -1,5 +1,5 @@
-// Reads the values of configuration keys from their texts. Each returns what is wrong with the text,
-// as the rest of a sentence that begins with it; empty when nothing is.
+// Reads the values of configuration keys from their texts. Each returns what is wrong with the
+// text, as the rest of a sentence that begins with it; empty when nothing is.
 #pragma once
 
 #include <fmt/format.h>

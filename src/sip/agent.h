@@ -81,7 +81,7 @@ struct OutOfDialogSpec {
     std::uint32_t cseq = 1;             // with credentials stay or go up (§22.2)
     std::vector<std::string> routes{};  // preloaded Route values: "<sip:proxy;lr>"
     // Transport, listener and address to send to. Without an address it is looked for
-    // (LocateTarget): by the first Route, or the request URI.
+    // (LocateTarget): by the first Route, or the request URI; the listener is then a wish.
     Flow flow{};
     std::vector<ExtraHeader> headers{};
     std::string content_type{};

@@ -132,7 +132,9 @@ base::Result<TransactionId> Agent::Core::start_request(base::TimePoint now,
     RequestSpec rest{spec.method, spec.headers, spec.content_type, spec.body};
     if (spec.flow.remote.is_unspecified()) {
         std::string hop = spec.routes.empty() ? spec.request_uri : uri_of(spec.routes.front());
-        return locate(now, std::move(head), std::move(rest), std::move(hop), {}).id;
+        Transaction& placed = locate(now, std::move(head), std::move(rest), std::move(hop), {});
+        placed.flow.listener = spec.flow.listener;  // a wish
+        return placed.id;
     }
     set_via(head, spec.flow);
     auto bytes = std::make_shared<const std::string>(write_request(

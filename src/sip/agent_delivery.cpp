@@ -75,9 +75,15 @@ bool Agent::Core::try_next_target(base::TimePoint now, Transaction& transaction)
             return listener.transport == target.transport &&
                    listener.ipv6 == !target.address.is_v4();
         };
-        const auto listener =
-            std::find_if(config_.listeners.begin(), config_.listeners.end(), reaches);
-        if (listener == config_.listeners.end()) continue;
+        // At the address that was wished for, if there is such a listener of that transport.
+        const std::string& wished = this->listener(transaction.flow).sent_by;
+        const auto is_wished = [&](const AgentListener& it) {
+            return reaches(it) && it.sent_by == wished;
+        };
+        const auto end = config_.listeners.end();
+        auto listener = std::find_if(config_.listeners.begin(), end, is_wished);
+        if (listener == end) listener = std::find_if(config_.listeners.begin(), end, reaches);
+        if (listener == end) continue;
         delivery.current = target;
         start_client(now, transaction,
                      {.transport = target.transport,
