@@ -4,6 +4,8 @@
 #include <cstdint>
 #include <span>
 
+#include "audio/g711.h"
+
 namespace earshot::audio {
 
 struct Peak {
@@ -14,5 +16,6 @@ struct Peak {
 
 // The lowest and highest sample, and 0: of nothing both are 0.
 Peak find_peak(std::span<const std::int16_t> samples);
+Peak find_peak(G711Law law, base::ByteView octets);
 
 }  // namespace earshot::audio

@@ -10,6 +10,8 @@ namespace {
 
 constexpr std::uint16_t kPcm = 1;
 constexpr std::uint16_t kFloat = 3;
+constexpr std::uint16_t kALaw = 6;
+constexpr std::uint16_t kMuLaw = 7;
 constexpr std::uint16_t kExtensible = 0xfffe;
 constexpr std::uint32_t kIn64 = 0xffffffff;  // "the real size stands in ds64"
 
@@ -28,14 +30,18 @@ base::Result<base::Done> parse_format(base::ByteView chunk, WavLayout& layout) {
     // WAVE_FORMAT_EXTENSIBLE: the tag proper opens the sub-format's GUID.
     if (tag == kExtensible && chunk.size() >= 26) tag = base::load_le<std::uint16_t>(chunk, 24);
     layout.is_float = tag == kFloat;
+    if (tag == kALaw) layout.format.law = G711Law::A;
+    if (tag == kMuLaw) layout.format.law = G711Law::Mu;
     if (layout.format.channels == 0 || layout.format.channels > kMaxWavChannels ||
         layout.format.rate == 0) {
         return base::Error{base::Errc::Malformed, "WAV: no channels or no rate"};
     }
     const bool is_integer = tag == kPcm && (layout.bits == 8 || layout.bits == 16 ||
                                             layout.bits == 24 || layout.bits == 32);
-    if (!is_integer && !(layout.is_float && layout.bits == 32)) {
-        return base::Error{base::Errc::Unsupported, "WAV: samples are neither integer nor float"};
+    const bool is_g711 = layout.format.law && layout.bits == 8;
+    if (!is_integer && !is_g711 && !(layout.is_float && layout.bits == 32)) {
+        return base::Error{base::Errc::Unsupported,
+                           "WAV: samples are neither integer, float nor G.711"};
     }
     return base::Done{};
 }
@@ -50,6 +56,8 @@ void set_samples(std::uint64_t begin, std::uint64_t told, std::uint64_t file_siz
 }
 
 std::int16_t read_sample(base::ByteView b, const WavLayout& layout) {
+    if (layout.format.law)
+        return *layout.format.law == G711Law::Mu ? decode_mu_law(b[0]) : decode_a_law(b[0]);
     if (layout.is_float) {
         const auto value = std::bit_cast<float>(base::load_le<std::uint32_t>(b, 0));
         if (!(value > -1.0F)) return value != value ? 0 : -32768;  // NaN compares to nothing
@@ -70,30 +78,43 @@ std::int16_t read_sample(base::ByteView b, const WavLayout& layout) {
 }  // namespace
 
 base::Bytes make_wav_header(const WavFormat& format, std::uint64_t frames) {
-    const std::uint32_t frame_size = 2U * format.channels;
+    const std::uint16_t sample_size = format.law ? 1 : 2;
+    const std::uint32_t frame_size = std::uint32_t{sample_size} * format.channels;
     const std::uint64_t data_size = frames * frame_size;
-    const bool is_large = data_size + 36 >= kIn64;
+    std::uint16_t tag = kPcm;
+    if (format.law) tag = *format.law == G711Law::Mu ? kMuLaw : kALaw;
+    base::Bytes chunks;
+    append_tag(chunks, "fmt ");
+    base::append_le<std::uint32_t>(chunks, format.law ? 18 : 16);
+    base::append_le(chunks, tag);
+    base::append_le(chunks, format.channels);
+    base::append_le(chunks, format.rate);
+    base::append_le(chunks, format.rate * frame_size);
+    base::append_le(chunks, static_cast<std::uint16_t>(frame_size));
+    base::append_le<std::uint16_t>(chunks, static_cast<std::uint16_t>(8 * sample_size));
+    if (format.law) {  // all formats but PCM have a size of further fields, and the fact chunk
+        base::append_le<std::uint16_t>(chunks, 0);
+        append_tag(chunks, "fact");
+        base::append_le<std::uint32_t>(chunks, 4);
+        base::append_le(chunks, static_cast<std::uint32_t>(std::min<std::uint64_t>(frames, kIn64)));
+    }
+    append_tag(chunks, "data");
+    // Of the rest of the file, behind the 8 bytes of "RIFF" and this size.
+    const std::uint64_t rest = 4 + chunks.size() + 4 + data_size + (data_size & 1U);
+    const bool is_large = rest >= kIn64;
     base::Bytes out;
     append_tag(out, is_large ? "RF64" : "RIFF");
-    base::append_le(out, is_large ? kIn64 : static_cast<std::uint32_t>(data_size + 36));
+    base::append_le(out, is_large ? kIn64 : static_cast<std::uint32_t>(rest));
     append_tag(out, "WAVE");
     if (is_large) {
         append_tag(out, "ds64");
         base::append_le<std::uint32_t>(out, 28);
-        base::append_le<std::uint64_t>(out, data_size + 36 + 36);
+        base::append_le<std::uint64_t>(out, rest + 36);
         base::append_le<std::uint64_t>(out, data_size);
         base::append_le<std::uint64_t>(out, frames);
         base::append_le<std::uint32_t>(out, 0);  // no further sizes
     }
-    append_tag(out, "fmt ");
-    base::append_le<std::uint32_t>(out, 16);
-    base::append_le(out, kPcm);
-    base::append_le(out, format.channels);
-    base::append_le(out, format.rate);
-    base::append_le(out, format.rate * frame_size);
-    base::append_le(out, static_cast<std::uint16_t>(frame_size));
-    base::append_le<std::uint16_t>(out, 16);
-    append_tag(out, "data");
+    base::append(out, chunks);
     base::append_le(out, is_large ? kIn64 : static_cast<std::uint32_t>(data_size));
     return out;
 }

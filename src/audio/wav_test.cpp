@@ -60,6 +60,37 @@ TEST(Wav, IsRf64Past4GiB) {
     EXPECT_EQ(base::as_text(base::ByteView(small).first(4)), "RIFF");
 }
 
+TEST(Wav, HoldsG711AsItIs) {
+    for (const G711Law law : {G711Law::Mu, G711Law::A}) {
+        const WavFormat format{.rate = 8000, .channels = 1, .law = law};
+        const base::Bytes octets{0x00, 0x7e, 0x80, 0xd5, 0xff};
+        base::Bytes file = make_wav_header(format, octets.size());
+        // RIFF, fmt with its size of further fields, fact, data.
+        ASSERT_EQ(file.size(), 12U + 8 + 18 + 8 + 4 + 8);
+        EXPECT_EQ(base::load_le<std::uint16_t>(file, 20), law == G711Law::Mu ? 7 : 6);
+        EXPECT_EQ(base::load_le<std::uint32_t>(file, 28), 8000U);  // octets a second
+        EXPECT_EQ(base::as_text(base::ByteView(file).subspan(38, 4)), "fact");
+        EXPECT_EQ(base::load_le<std::uint32_t>(file, 46), octets.size());
+        base::append(file, octets);
+        file.push_back(0);
+        EXPECT_EQ(base::load_le<std::uint32_t>(file, 4), file.size() - 8);
+        const auto audio = parse_wav(file);
+        ASSERT_TRUE(audio);
+        EXPECT_EQ(audio->format, format);
+        ASSERT_EQ(audio->samples.size(), octets.size());
+        for (std::size_t i = 0; i < octets.size(); ++i)
+            EXPECT_EQ(audio->samples[i],
+                      law == G711Law::Mu ? decode_mu_law(octets[i]) : decode_a_law(octets[i]));
+    }
+}
+
+TEST(Wav, RefusesEachTruncationOfAG711Header) {
+    const base::Bytes file = make_wav_header({.rate = 8000, .channels = 1, .law = G711Law::A}, 0);
+    for (std::size_t size = 0; size < file.size(); ++size)
+        EXPECT_FALSE(parse_wav(base::ByteView(file).first(size))) << size;
+    EXPECT_TRUE(parse_wav(file));
+}
+
 base::Bytes make_foreign(std::uint16_t tag, std::uint16_t bits, const base::Bytes& samples) {
     base::Bytes file = make_wav_header({.rate = 22050, .channels = 1}, 0);
     base::store_le<std::uint16_t>(file, 20, tag);
@@ -85,7 +116,8 @@ TEST(Wav, ConvertsOtherSampleSizes) {
 }
 
 TEST(Wav, RefusesCompressedSamples) {
-    EXPECT_FALSE(parse_wav(make_foreign(7, 8, {1, 2})));  // mu-law
+    EXPECT_FALSE(parse_wav(make_foreign(2, 4, {1, 2})));  // ADPCM
+    EXPECT_FALSE(parse_wav(make_foreign(7, 16, {1, 2})));
     EXPECT_FALSE(parse_wav(make_foreign(1, 12, {1, 2})));
 }
 
