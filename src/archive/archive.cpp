@@ -92,7 +92,9 @@ public:
         auto writer = input_.objects.begin(key_);
         if (!writer) return storage_reason(writer.error(), "folder");
         object_ = std::move(*writer);
-        parts_.emplace(*object_, input_.recording, input_.encryption);
+        auto parts = PartWriter::begin(*object_, input_.recording, input_.encryption);
+        if (!parts) return storage_reason(parts.error(), kContentName);
+        parts_ = *std::move(parts);
         if (auto failure = store_records(*record)) return *failure;
         finish_summary();
         if (auto failure = store_tracks()) return *failure;
@@ -104,13 +106,6 @@ public:
 private:
     using Failure = std::optional<base::Reason>;
 
-    io::File* create(const std::string& name, Failure& failure) {
-        auto file = parts_->create(name);
-        if (file) return *file;
-        failure = storage_reason(file.error(), name);
-        return nullptr;
-    }
-
     Failure close(const std::string& name) {
         const auto closed = parts_->close(name);
         if (!closed) return storage_reason(closed.error(), name);
@@ -118,23 +113,17 @@ private:
     }
 
     Failure store_text(const std::string& name, std::string_view text) {
-        Failure failure;
-        io::File* file = create(name, failure);
-        if (file == nullptr) return failure;
-        const auto written = file->write_at(0, base::as_bytes(text));
+        const auto written = parts_->create(name).write_at(0, base::as_bytes(text));
         if (!written) return storage_reason(written.error(), name);
         return close(name);
     }
 
     Failure store_records(journal::Record record) {
-        Failure failure;
-        io::File* packets = create("packets", failure);
-        io::File* signalling = packets != nullptr ? create("signalling", failure) : nullptr;
-        io::File* events = signalling != nullptr ? create("events", failure) : nullptr;
-        if (events == nullptr) return failure;
-        packets_.emplace(*packets, BlockFileKind::Packets, input_.recording);
-        signalling_.emplace(*signalling, BlockFileKind::Signalling, input_.recording);
-        TextPart event_lines(*events);
+        packet_file_ = &parts_->create("packets");
+        packets_.emplace(*packet_file_, BlockFileKind::Packets, input_.recording);
+        signalling_.emplace(parts_->create("signalling"), BlockFileKind::Signalling,
+                            input_.recording);
+        TextPart event_lines(parts_->create("events"));
         std::optional<journal::Record> next = record;
         for (; next; next = input_.records.next()) {
             if (auto failed = store_record(*next, event_lines)) return failed;
@@ -203,24 +192,20 @@ private:
     Failure store_tracks() {
         json levels{{"interval_ms", kPeakIntervalMs}, {"tracks", json::array()}};
         std::set<std::string> taken;
-        const auto packets = parts_->reopen("packets");
-        if (!packets) return storage_reason(packets.error(), "packets");
-        StoredRecords records(**packets, *packets_);
+        StoredRecords records(*packet_file_, *packets_);
         for (const std::size_t index : streams_by_label(summary_)) {
             StreamSummary& stream = summary_.streams[index];
             if (stream.media != "audio" || !summary_builder_.has_packets(stream.stream)) continue;
             const auto& entries = summary_builder_.packets(stream.stream).entries;
             const Timeline& timeline = summary_builder_.timeline(stream.stream);
             const StreamFacts& facts = summary_builder_.streams().at(stream.stream);
-            const std::uint32_t rate = find_track_rate(entries, timeline, facts);
-            if (rate == 0) continue;
+            const auto form = find_track_form(entries, timeline, facts);
+            if (!form) continue;
             const std::string name = make_track_name(stream.label, stream.stream, taken);
             const std::string part = "tracks/" + name + ".wav";
-            Failure failure;
-            io::File* file = create(part, failure);
-            if (file == nullptr) return failure;
-            const auto track = write_track(*file, rate, summary_builder_.duration_ms(), entries,
-                                           timeline, facts, records);
+            const auto track =
+                write_track(parts_->create(part), *form, summary_builder_.duration_ms(), entries,
+                            timeline, facts, records);
             if (!track) return storage_reason(track.error(), part);
             if (auto failed = close(part)) return failed;
             stream.track = name;
@@ -239,20 +224,19 @@ private:
     }
 
     base::Result<BuildOutput, base::Reason> finish() {
-        Manifest manifest{.id = summary_.id,
-                          .parts = {},
-                          .packets = {packets_->blocks(), packets_->chain_head()},
-                          .signalling = {signalling_->blocks(), signalling_->chain_head()},
-                          .public_key = {},
-                          .key_hash = parts_->key_hash()};
+        const auto written = parts_->finish();
+        if (!written) return storage_reason(written.error(), kContentName);
+        const auto content = object_->digest(kContentName);
+        if (!content) return storage_reason(content.error(), kContentName);
+        const Manifest manifest{
+            .id = summary_.id,
+            .parts = {{.name = content->name, .size = content->size, .sha256 = content->sha256}},
+            .chains = std::nullopt,
+            .public_key = {},
+            .key_hash = parts_->key_hash()};
         BuildOutput output;
         std::vector<objects::PartInfo>& expected = output.object.expected;
-        for (const std::string& name : parts_->finish()) {
-            const auto info = object_->digest(name);
-            if (!info) return storage_reason(info.error(), name);
-            manifest.parts.push_back({.name = name, .size = info->size, .sha256 = info->sha256});
-            expected.push_back(*info);
-        }
+        expected.push_back(*content);
         const std::string text = make_manifest(summary_, manifest, input_.now, input_.key);
         if (auto failure = store_plain(kManifestName, base::as_bytes(text), expected))
             return *failure;
@@ -284,7 +268,8 @@ private:
     SummaryBuilder summary_builder_;
     objects::ObjectKey key_;
     std::unique_ptr<objects::ObjectWriter> object_;
-    std::optional<PartWriter> parts_;
+    std::unique_ptr<PartWriter> parts_;
+    io::File* packet_file_ = nullptr;  // among them
     std::optional<BlockWriter> packets_;
     std::optional<BlockWriter> signalling_;
     std::size_t documents_ = 0;

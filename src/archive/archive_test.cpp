@@ -109,6 +109,38 @@ TEST_F(ArchiveTest, TakesSilenceOfTheSenderForNoLoss) {
     EXPECT_EQ(peaks["tracks"][0]["comfort_noise"], nlohmann::json::parse("[[300,2000]]"));
 }
 
+TEST_F(ArchiveTest, G711OfOneLawStaysAsItCame) {
+    records_.started();
+    records_.stream_added(5, 0, "mu");
+    records_.stream_added(5, 1, "a");
+    records_.stream_added(5, 2, "both");
+    Sender mu{.records = records_};
+    Sender a{.records = records_, .stream = 1, .ssrc = 2, .payload_type = 8};
+    Sender both{.records = records_, .stream = 2, .ssrc = 3};
+    for (Sender* sender : {&mu, &a, &both}) {
+        sender->packets(10);
+        sender->silence(10);
+        if (sender == &both) both.payload_type = 8;
+        sender->packets(10);
+    }
+    records_.ended(805);
+    build();
+    EXPECT_EQ(track("mu").format.law, audio::G711Law::Mu);
+    EXPECT_EQ(track("a").format.law, audio::G711Law::A);
+    EXPECT_FALSE(track("both").format.law);
+    for (const char* label : {"mu", "a", "both"}) {
+        const audio::WavAudio heard = track(label);
+        EXPECT_EQ(heard.samples.size(), 805U * 8) << label;
+        EXPECT_EQ(count_wrong(heard, 100, 300, 100, *label == 'a'), 0) << label;
+        EXPECT_EQ(count_wrong(heard, 500, 700, 100, *label != 'm'), 0) << label;
+        // A-law has no zero.
+        const std::int16_t silence = *label == 'a' ? 8 : 0;
+        for (const std::size_t at : {0U, 300U * 8, 400U * 8, 700U * 8, 805U * 8 - 1})
+            EXPECT_EQ(heard.samples.at(at), silence) << label << " " << at;
+    }
+    EXPECT_TRUE(verify_recording(files_, directory_).is_ok());
+}
+
 TEST_F(ArchiveTest, AnchorsAnotherSourceByItsArrival) {
     records_.started();
     records_.stream_added(5, 0, "1");

@@ -11,7 +11,9 @@
 #include <vector>
 
 #include "archive/archive.h"
+#include "archive/part_writer.h"
 #include "archive/render.h"
+#include "archive/stored_recording.h"
 #include "archive/verify.h"
 #include "audio/g711.h"
 #include "audio/wav.h"
@@ -184,10 +186,23 @@ protected:
         directory_ = "data/" + built->directory;
         return built->summary;
     }
-    std::string part(const std::string& name) const {
-        return std::string(base::as_text(files_.content(directory_ + "/" + name)));
+    std::string content_path() const { return directory_ + "/" + kContentName; }
+    // Empty when there is none.
+    std::string part(const std::string& name) {
+        const auto text = StoredRecording(files_, directory_, &keys_).read(name, 1U << 24U);
+        return text ? *text : "";
     }
-    audio::WavAudio track(const std::string& label) const {
+    // Byte `at` of a part of a recording that is not encrypted; again: as it was.
+    void corrupt_part(const std::string& name, std::uint64_t at, std::uint8_t flip) {
+        const auto pack = StoredRecording(files_, directory_).open_pack();
+        ASSERT_TRUE(pack);
+        for (const PackPiece& piece : pack->pieces(name)) {
+            if (at < piece.size) return files_.corrupt(content_path(), piece.offset + at, flip);
+            at -= piece.size;
+        }
+        FAIL() << name << " has no such byte";
+    }
+    audio::WavAudio track(const std::string& label) {
         const auto audio = audio::parse_wav(base::as_bytes(part("tracks/" + label + ".wav")));
         EXPECT_TRUE(audio) << label;
         return audio ? *audio : audio::WavAudio{};

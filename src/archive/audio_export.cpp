@@ -49,15 +49,19 @@ private:
     std::optional<base::Reason> read_more() {
         const std::uint64_t left = layout_.frames - next_frame_;
         const auto frames = static_cast<std::size_t>(std::min<std::uint64_t>(left, 16ULL * 1024));
-        base::Bytes bytes(2 * frames);
-        const auto count = file_->read_at(layout_.data_offset + 2 * next_frame_, bytes);
+        const std::size_t size = layout_.bits / 8;
+        base::Bytes bytes(size * frames);
+        const auto count = file_->read_at(layout_.data_offset + size * next_frame_, bytes);
         if (!count) return part_reason(count.error(), part_);
         if (*count != bytes.size()) {
             return part_reason({base::Errc::Malformed, "the file is cut", *count}, part_);
         }
         std::vector<std::int16_t> samples(frames);
-        for (std::size_t i = 0; i < frames; ++i) {
-            samples[i] = static_cast<std::int16_t>(base::load_le<std::uint16_t>(bytes, 2 * i));
+        if (layout_.format.law) {
+            audio::decode_g711(*layout_.format.law, bytes, samples);
+        } else {
+            for (std::size_t i = 0; i < frames; ++i)
+                samples[i] = static_cast<std::int16_t>(base::load_le<std::uint16_t>(bytes, 2 * i));
         }
         next_frame_ += frames;
         resampler_->push(samples, ready_);
@@ -177,7 +181,8 @@ base::Result<std::unique_ptr<TrackSource>, base::Reason> open_track(
     if (!count) return part_reason(count.error(), part);
     const auto layout = audio::parse_wav_head(base::ByteView(head).first(*count), *size);
     if (!layout) return part_reason(layout.error(), part);
-    if (layout->bits != 16 || layout->is_float || layout->format.channels != 1) {
+    const bool is_ours = layout->format.law ? layout->bits == 8 : layout->bits == 16;
+    if (!is_ours || layout->is_float || layout->format.channels != 1) {
         return part_reason({base::Errc::Malformed, "no track of ours"}, part);
     }
     return std::make_unique<TrackSource>(std::move(*file), *layout, part);

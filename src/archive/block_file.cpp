@@ -12,7 +12,8 @@ namespace {
 
 constexpr std::string_view kMagic{"EARSHOT\0", 8};
 constexpr std::string_view kBlockMagic = "EBLK";
-constexpr std::uint16_t kVersion = 1;
+constexpr std::uint16_t kVersion = 2;
+constexpr std::uint16_t kChainedVersion = 1;
 constexpr std::size_t kCrcOffset = kBlockHeaderBytes - 4;
 // Of 256 KiB of G.711 speech level 1 takes 630 ns a packet and leaves 67 to 80 %, level -5 takes
 // 150 and leaves 70 to 85 %, and its output is unpacked five times as fast.
@@ -46,7 +47,6 @@ base::Result<base::Done> BlockWriter::begin() {
     auto written = file_.write_at(0, header_);
     if (!written) return written;
     size_ = header_.size();
-    chain_ = sha256(header_);
     return base::Done{};
 }
 
@@ -88,7 +88,6 @@ base::Result<base::Done> BlockWriter::flush() {
     base::append_le(header, records_);
     base::append_le(header, static_cast<std::uint32_t>(raw_.size()));
     base::append_le(header, static_cast<std::uint32_t>(stored.size()));
-    base::append(header, chain_);
     header.resize(kCrcOffset, 0);
     base::append_le(header, block_crc(header, stored));
 
@@ -96,10 +95,6 @@ base::Result<base::Done> BlockWriter::flush() {
     if (!wrote_header) return wrote_header;
     auto wrote = file_.write_at(size_ + header.size(), stored);
     if (!wrote) return wrote;
-    Sha256Stream hash;
-    hash.add(header);
-    hash.add(stored);
-    chain_ = hash.finish();
     offsets_.push_back(size_);
     size_ += header.size() + stored.size();
     if (kept_bytes_ + raw_.size() <= kKeptBlocksBytes && kept_.size() + 1 == offsets_.size()) {
@@ -136,16 +131,20 @@ base::Result<base::Done> BlockWriter::finish() { return flush(); }
 base::Result<FileHeader> parse_file_header(base::ByteView bytes) {
     if (bytes.size() < kFileHeaderBytes) return malformed("file header is cut", bytes.size());
     if (base::as_text(bytes.first(8)) != kMagic) return malformed("no file of Earshot's", 0);
-    if (base::load_le<std::uint16_t>(bytes, 8) != kVersion) {
+    const auto version = base::load_le<std::uint16_t>(bytes, 8);
+    if (version != kVersion && version != kChainedVersion) {
         return base::Error{base::Errc::Unsupported, "version of the file is not known", 8};
     }
     const auto kind = base::load_le<std::uint16_t>(bytes, 10);
     if (kind != 1 && kind != 2) return malformed("kind of the file is not known", 10);
     if (base::load_le<std::uint32_t>(bytes, 12) != 0)
         return malformed("reserved bytes are set", 12);
-    FileHeader header{.kind = static_cast<BlockFileKind>(kind), .recording = {}, .hash = {}};
+    FileHeader header{.kind = static_cast<BlockFileKind>(kind),
+                      .recording = {},
+                      .hash = {},
+                      .has_chain = version == kChainedVersion};
     std::copy_n(bytes.begin() + 16, 16, header.recording.bytes.begin());
-    header.hash = sha256(bytes.first(kFileHeaderBytes));
+    if (header.has_chain) header.hash = sha256(bytes.first(kFileHeaderBytes));
     return header;
 }
 

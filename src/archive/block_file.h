@@ -1,24 +1,24 @@
-// The parts `packets` and `signalling`: records in blocks, each with its checksum, chained by hash,
-// so that damage is found and bounded, and nothing can be taken out or put in unseen. All numbers
-// little-endian (docs/recording-format.md).
+// The parts `packets` and `signalling`: records in blocks, each with its checksum, so that damage
+// is found and bounded. All numbers little-endian (docs/recording-format.md).
 //
 //   file header, 32 bytes        block header, 84 bytes, then `stored size` bytes
 //   | "EARSHOT\0"        8 |     | "EBLK"                    4 |
-//   | version = 1        2 |     | compression 0, 1 = zstd   1 |
+//   | version = 2        2 |     | compression 0, 1 = zstd   1 |
 //   | kind               2 |     | zero                      3 |
 //   | zero               4 |     | block number              8 |
 //   | recording's id    16 |     | first arrival, ns         8 |
 //                                | records                   4 |
 //   record                       | raw size                  4 |
 //   | arrival, ns        8 |     | stored size               4 |
-//   | type (journal's)   1 |     | hash of the block before 32 |
-//   | flags              1 |     | zero                     12 |
-//   | stream             2 |     | CRC32C                    4 |
+//   | type (journal's)   1 |     | zero                     44 |
+//   | flags              1 |     | CRC32C                    4 |
+//   | stream             2 |
 //   | payload size       4 |
 //   | payload              |
 //
-// The CRC is over the 80 bytes before it and the stored bytes. The hash of a block is SHA-256 over
-// its header and stored bytes; that before the first block is SHA-256 of the file header.
+// The CRC is over the 80 bytes before it and the stored bytes. Version 1, no longer written, had in
+// the first 32 of the 44 bytes the hash of the block before: SHA-256 over its header and stored
+// bytes; before the first block SHA-256 of the file header.
 #pragma once
 
 #include <cstdint>
@@ -61,7 +61,6 @@ public:
     base::Result<RecordPlace> append(const journal::RecordHeader& header, base::ByteView payload);
     base::Result<base::Done> finish();  // the last block, and the header of an empty part
 
-    const Sha256& chain_head() const { return chain_; }  // of the last block, after finish()
     std::uint64_t size() const { return size_; }
     std::uint64_t blocks() const { return offsets_.size(); }
     const std::vector<std::uint64_t>& block_offsets() const { return offsets_; }
@@ -82,7 +81,6 @@ private:
     io::File& file_;
     std::unique_ptr<ZSTD_CCtx_s, FreeCompressor> compressor_;
     base::Bytes header_;
-    Sha256 chain_{};
     std::uint64_t size_ = 0;
     std::vector<std::uint64_t> offsets_;
     base::Bytes raw_;
@@ -96,7 +94,8 @@ private:
 struct FileHeader {
     BlockFileKind kind = BlockFileKind::Packets;
     base::Uuid recording;
-    Sha256 hash{};
+    Sha256 hash{};           // in version 1
+    bool has_chain = false;  // version 1
 };
 base::Result<FileHeader> parse_file_header(base::ByteView bytes);
 
@@ -107,7 +106,7 @@ struct BlockHeader {
     std::uint32_t records = 0;
     std::uint32_t raw_size = 0;
     std::uint32_t stored_size = 0;
-    Sha256 previous{};
+    Sha256 previous{};  // in version 1
     std::uint32_t crc = 0;
 };
 base::Result<BlockHeader> parse_block_header(base::ByteView bytes);

@@ -33,6 +33,12 @@ std::int64_t Codec::duration_ticks(std::size_t payload_size) const {
     }
 }
 
+std::optional<audio::G711Law> Codec::law() const {
+    if (kind == CodecKind::MuLaw) return audio::G711Law::Mu;
+    if (kind == CodecKind::ALaw) return audio::G711Law::A;
+    return std::nullopt;
+}
+
 Codec find_codec(const PayloadFormat* format, bool is_audio) {
     Codec codec;
     if (format == nullptr) {

@@ -3,9 +3,11 @@
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "archive/recording_facts.h"
+#include "audio/g711.h"
 #include "audio/g722.h"
 #include "base/bytes.h"
 
@@ -21,6 +23,7 @@ struct Codec {
     friend bool operator==(const Codec&, const Codec&) = default;
 
     bool is_decoded() const { return sample_rate != 0; }
+    std::optional<audio::G711Law> law() const;  // of G.711
     // Carries media of its own, so that it names the stream's codec.
     bool is_media() const {
         return kind != CodecKind::ComfortNoise && kind != CodecKind::TelephoneEvent;

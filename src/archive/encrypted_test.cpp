@@ -119,7 +119,7 @@ TEST_F(EncryptedTest, VerifiesWithoutTheKeyAndMoreWithIt) {
     const Verification outside = verify(nullptr);
     EXPECT_TRUE(outside.is_ok()) << codes(outside);
     EXPECT_TRUE(outside.is_encrypted);
-    EXPECT_EQ(outside.parts, 8U);
+    EXPECT_EQ(outside.parts, 1U);
     EXPECT_EQ(outside.contents, Contents::NotChecked);
     EXPECT_NE(outside.contents_text.find("is not here"), std::string::npos);
 
@@ -188,15 +188,27 @@ TEST_F(EncryptedTest, AManifestWithoutARecordingsIdIsAFault) {
     }
 }
 
-TEST_F(EncryptedTest, FindsSwappedParts) {
-    const base::Bytes one = files_.content(directory_ + "/tracks/1.wav");
-    const base::Bytes two = files_.content(directory_ + "/tracks/2.wav");
-    files_.put(directory_ + "/tracks/1.wav", two);
-    files_.put(directory_ + "/tracks/2.wav", one);
+TEST_F(EncryptedTest, FindsSwappedChunks) {
+    const base::Bytes whole = files_.content(content_path());
+    ASSERT_GT(whole.size(), kSealedHeaderBytes + 2 * kSealedStride);
+    base::Bytes swapped = whole;
+    std::swap_ranges(swapped.begin() + kSealedHeaderBytes,
+                     swapped.begin() + kSealedHeaderBytes + kSealedStride,
+                     swapped.begin() + kSealedHeaderBytes + kSealedStride);
+    files_.put(content_path(), swapped);
     const auto opened = StoredRecording(files_, directory_, &keys_).open("tracks/1.wav");
     ASSERT_FALSE(opened);
     EXPECT_EQ(opened.error().code, "damaged");
     EXPECT_FALSE(verify(nullptr).is_ok());
+}
+
+// The hash tells that something is wrong, the seals inside where.
+TEST_F(EncryptedTest, VerifyNamesThePartThatIsDamaged) {
+    const std::size_t size = files_.content(content_path()).size();
+    files_.corrupt(content_path(), size / 2, 1);
+    EXPECT_EQ(codes(verify(nullptr)), "hash:content ");
+    EXPECT_NE(codes(verify(&keys_)).find("contents:tracks/"), std::string::npos)
+        << codes(verify(&keys_));
 }
 
 TEST_F(EncryptedTest, IsErasedByDeletingItsKey) {
@@ -210,8 +222,8 @@ TEST_F(EncryptedTest, IsErasedByDeletingItsKey) {
     EXPECT_EQ(result.contents, Contents::NoKey);
     EXPECT_NE(result.contents_text.find("erased, or this copy lacks it"), std::string::npos);
     // It remains what was signed, and that can be seen.
-    files_.corrupt(directory_ + "/packets", 100, 1);
-    EXPECT_EQ(codes(verify(&keys_)), "hash:packets ");
+    files_.corrupt(content_path(), 100, 1);
+    EXPECT_EQ(codes(verify(&keys_)), "hash:content ");
 }
 
 TEST_F(EncryptedTest, AKeyBesideWhatIsNotEncryptedIsTooMuch) {
@@ -226,11 +238,11 @@ TEST_F(EncryptedTest, AKeyBesideWhatIsNotEncryptedIsTooMuch) {
 }
 
 TEST_F(EncryptedTest, EachBuildHasAKeyOfItsOwn) {
-    const std::string packets = part("packets");
+    const base::Bytes content = files_.content(content_path());
     const base::Bytes key = files_.content(key_path());
     ASSERT_TRUE(store_.remove({id_, base::wall_from_ns(kStartNs)}));
     build();
-    EXPECT_NE(part("packets"), packets);
+    EXPECT_NE(files_.content(content_path()), content);
     EXPECT_NE(files_.content(key_path()), key);
 }
 

@@ -66,7 +66,7 @@ TEST_F(KeyRotationTest, BringsEachRecordingUnderTheNewKey) {
     ASSERT_TRUE(store_.remove_part({numbered(3), base::wall_from_ns(kStartNs)}, kKeyName));
     EXPECT_EQ(find_key_uses(store_)->recordings,
               (std::map<base::Uuid, std::uint64_t>{{first_key_, 2}}));
-    const base::Bytes packets = files_.content(folder_of(store_, 1) + "/packets");
+    const base::Bytes content = files_.content(folder_of(store_, 1) + "/content");
 
     make_next_key();
     const auto progress = rotate();
@@ -81,7 +81,7 @@ TEST_F(KeyRotationTest, BringsEachRecordingUnderTheNewKey) {
 
     keys_.remove(first_key_);  // nothing needs it
     for (const std::uint8_t n : base::Bytes{1, 2, 4}) EXPECT_TRUE(can_be_read(files_, store_, n));
-    EXPECT_EQ(files_.content(folder_of(store_, 1) + "/packets"), packets);
+    EXPECT_EQ(files_.content(folder_of(store_, 1) + "/content"), content);
     EXPECT_EQ(rotate().wrapped, 0U);
 }
 

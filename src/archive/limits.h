@@ -18,6 +18,7 @@ inline constexpr std::size_t kMaxFormats = 1000;                      // renegot
 inline constexpr std::size_t kMaxTexts = 256;               // call ids, headers, extensions
 inline constexpr std::size_t kMaxTextBytes = 64ULL * 1024;  // one header or extension
 inline constexpr std::size_t kMaxManifestBytes = 16ULL * 1024 * 1024;
+inline constexpr std::size_t kMaxPackIndexBytes = 16ULL * 1024 * 1024;
 inline constexpr std::size_t kMaxSummaryBytes = 64ULL * 1024 * 1024;
 inline constexpr std::size_t kMaxEventsBytes = 256ULL * 1024 * 1024;  // read for an export
 inline constexpr std::size_t kMaxPeaksBytes = 256ULL * 1024 * 1024;

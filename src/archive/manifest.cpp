@@ -13,11 +13,9 @@ namespace {
 using nlohmann::json;  // sorts its keys: its dump() is the canonical form
 
 constexpr int kIndent = 1;
+constexpr int kChainedVersion = 1;           // a chain in each part made of blocks
+constexpr int kEncryptedChainedVersion = 2;  // the same, encrypted
 constexpr std::string_view kCipher = "AES-256-GCM";
-
-json chain_to_json(const Chain& chain) {
-    return {{"blocks", chain.blocks}, {"head", base::to_hex(chain.head)}};
-}
 
 std::string write(const json& manifest) { return manifest.dump(kIndent) + "\n"; }
 
@@ -47,19 +45,31 @@ std::optional<Chain> parse_chain(const json& manifest, const char* key) {
     return Chain{.blocks = value.at("blocks").get<std::uint64_t>(), .head = *head};
 }
 
-std::optional<ParsedManifest> parse_object(const json& object) {
-    const bool is_encrypted = object.at("version") == kEncryptedManifestVersion;
-    if (object.at("format") != kManifestFormat ||
-        (object.at("version") != kManifestVersion && !is_encrypted) ||
-        object.contains("encryption") != is_encrypted) {
-        return std::nullopt;
-    }
-    ParsedManifest parsed;
+// What its version has; false where it is none of ours.
+bool parse_version(const json& object, Manifest& manifest) {
+    const json& version = object.at("version");
+    const bool has_chains = version == kChainedVersion || version == kEncryptedChainedVersion;
+    const bool is_encrypted = object.contains("encryption");
+    if (has_chains ? is_encrypted != (version == kEncryptedChainedVersion)
+                   : version != kManifestVersion)
+        return false;
     if (is_encrypted) {
         const json& encryption = object.at("encryption");
-        parsed.manifest.key_hash = parse_hash(encryption.at("key_sha256"));
-        if (!parsed.manifest.key_hash || encryption.at("cipher") != kCipher) return std::nullopt;
+        manifest.key_hash = parse_hash(encryption.at("key_sha256"));
+        if (!manifest.key_hash || encryption.at("cipher") != kCipher) return false;
     }
+    if (!has_chains) return true;
+    const auto packets = parse_chain(object, "packets");
+    const auto signalling = parse_chain(object, "signalling");
+    if (!packets || !signalling) return false;
+    manifest.chains = Chains{.packets = *packets, .signalling = *signalling};
+    return true;
+}
+
+std::optional<ParsedManifest> parse_object(const json& object) {
+    ParsedManifest parsed;
+    if (object.at("format") != kManifestFormat || !parse_version(object, parsed.manifest))
+        return std::nullopt;
     parsed.manifest.id = object.at("id").get<std::string>();
     for (const json& item : object.at("parts")) {
         const auto hash = parse_hash(item.at("sha256"));
@@ -68,13 +78,9 @@ std::optional<ParsedManifest> parse_object(const json& object) {
                                          .size = item.at("size").get<std::uint64_t>(),
                                          .sha256 = *hash});
     }
-    const auto packets = parse_chain(object, "packets");
-    const auto signalling = parse_chain(object, "signalling");
     const auto key = parse_exact_base64(object.at("public_key"));
     const auto signature = parse_exact_base64(object.at("signature"));
-    if (!packets || !signalling || !key || !signature) return std::nullopt;
-    parsed.manifest.packets = *packets;
-    parsed.manifest.signalling = *signalling;
+    if (!key || !signature) return std::nullopt;
     parsed.manifest.public_key = *key;
     json unsigned_form = object;
     unsigned_form.erase("signature");
@@ -88,7 +94,7 @@ std::string make_manifest(const Summary& summary, const Manifest& manifest, base
                           const SigningKey& key) {
     json object;
     object["format"] = kManifestFormat;
-    object["version"] = manifest.key_hash ? kEncryptedManifestVersion : kManifestVersion;
+    object["version"] = kManifestVersion;
     if (manifest.key_hash)
         object["encryption"] = {{"cipher", kCipher},
                                 {"key_sha256", base::to_hex(*manifest.key_hash)}};
@@ -112,8 +118,6 @@ std::string make_manifest(const Summary& summary, const Manifest& manifest, base
         object["parts"].push_back(
             {{"name", part.name}, {"size", part.size}, {"sha256", base::to_hex(part.sha256)}});
     }
-    object["packets"] = chain_to_json(manifest.packets);
-    object["signalling"] = chain_to_json(manifest.signalling);
     object["public_key"] = base::to_base64(key.public_key());
     object["signature"] = base::to_base64(key.sign(base::as_bytes(object.dump())));
     return write(object);

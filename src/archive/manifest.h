@@ -18,32 +18,37 @@
 namespace earshot::archive {
 
 inline constexpr std::string_view kManifestFormat = "earshot-recording";
-inline constexpr int kManifestVersion = 1;           // of a recording that is not encrypted
-inline constexpr int kEncryptedManifestVersion = 2;  // of one that is: the same, and `encryption`
+// Versions 1 and 2, read and no longer written, have a file for each part, with a chain of hashes
+// in two of them; 2 is encrypted. In version 3 the parts lie in one file, encrypted or not.
+inline constexpr int kManifestVersion = 3;
 inline constexpr const char* kManifestName = "manifest.json";
 
-struct ManifestPart {
+struct ManifestPart {  // a file
     std::string name;
     std::uint64_t size = 0;
     Sha256 sha256{};
 };
 
-// Of a part made of blocks.
+// Of a part made of blocks, before version 3.
 struct Chain {
     std::uint64_t blocks = 0;
     Sha256 head{};  // hash of the last block; of the file header when there is none
 };
 
+struct Chains {
+    Chain packets;
+    Chain signalling;
+};
+
 struct Manifest {
     std::string id;
     std::vector<ManifestPart> parts;  // by name; sizes and hashes of what is stored
-    Chain packets;
-    Chain signalling;
+    std::optional<Chains> chains;     // before version 3
     base::Bytes public_key;
     std::optional<Sha256> key_hash;  // hash_of_key() of the data key; absent: not encrypted
 };
 
-// The file's whole text, signed.
+// The file's whole text, signed; of version 3.
 std::string make_manifest(const Summary& summary, const Manifest& manifest, base::WallTime made,
                           const SigningKey& key);
 
@@ -51,7 +56,7 @@ struct ParsedManifest {
     Manifest manifest;
     bool is_signed = false;  // by the key that it names
 };
-// Refuses a text that make_manifest() could not have written byte for byte.
+// Refuses a text that make_manifest() of any release could not have written byte for byte.
 base::Result<ParsedManifest> parse_manifest(std::string_view text);
 
 }  // namespace earshot::archive

@@ -171,7 +171,7 @@ TEST_F(RenderTest, PcapHoldsPacketsAndMessagesWithRightSums) {
 }
 
 TEST_F(RenderTest, TellsWhereAPartIsDamaged) {
-    files_.corrupt(directory_ + "/packets", 200, 1);
+    corrupt_part("packets", 200, 1);
     auto rendering = render(files_, directory_, Format::Pcap);
     ASSERT_TRUE(rendering);
     std::string chunk;
@@ -182,15 +182,15 @@ TEST_F(RenderTest, TellsWhereAPartIsDamaged) {
 }
 
 TEST_F(RenderTest, SurvivesEachFlippedByteOfTheSummary) {
-    const std::size_t size = files_.content(directory_ + "/summary.json").size();
+    const std::size_t size = part("summary.json").size();
     for (std::size_t at = 0; at < size; ++at) {
-        files_.corrupt(directory_ + "/summary.json", at, 0x04);
+        corrupt_part("summary.json", at, 0x04);
         for (const Format format : {Format::Stereo, Format::Json}) {
             const auto rendering = render(files_, directory_, format);
             std::string chunk;
             if (rendering) (void)(*rendering)->next(chunk);
         }
-        files_.corrupt(directory_ + "/summary.json", at, 0x04);
+        corrupt_part("summary.json", at, 0x04);
     }
 }
 

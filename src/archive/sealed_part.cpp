@@ -117,9 +117,25 @@ Result<Done> SealedWriter::write_at(std::uint64_t offset, ByteView bytes) {
     return Done{};
 }
 
-Result<std::size_t> SealedWriter::read_at(std::uint64_t /*offset*/,
-                                          std::span<std::uint8_t> /*out*/) {
-    return Error{Errc::Unsupported, "a sealed part is read when it is finished"};
+// From the chunks that are in the file, and from the one that is not full yet.
+Result<std::size_t> SealedWriter::read_at(std::uint64_t offset, std::span<std::uint8_t> out) {
+    std::size_t done = 0;
+    while (done < out.size() && offset + done < size_) {
+        const std::uint64_t at = offset + done;
+        const std::uint64_t chunk = at / kSealedChunkBytes;
+        ByteView bytes = present_;
+        if (chunk < chunks_) {
+            const auto opened =
+                read_back_.find(*file_, aead_, id_.number, chunk, kSealedChunkBytes);
+            if (!opened) return opened.error();
+            bytes = *opened;
+        }
+        const ByteView here = bytes.subspan(static_cast<std::size_t>(at % kSealedChunkBytes));
+        const std::size_t count = std::min(here.size(), out.size() - done);
+        std::copy_n(here.begin(), count, out.begin() + static_cast<std::ptrdiff_t>(done));
+        done += count;
+    }
+    return done;
 }
 
 Result<Done> SealedWriter::truncate(std::uint64_t size) {
@@ -194,18 +210,28 @@ std::size_t SealedReader::bytes_of(std::uint64_t chunk) const {
         std::min<std::uint64_t>(kSealedChunkBytes, size_ - chunk * kSealedChunkBytes));
 }
 
-// `out` has the chunk's size.
-Result<Done> SealedReader::open_chunk(std::uint64_t chunk, std::span<std::uint8_t> out) {
+Result<Done> SealedChunks::read(io::File& file, crypto::Aead& aead, std::uint32_t part,
+                                std::uint64_t chunk, std::span<std::uint8_t> out) {
     sealed_.resize(out.size() + crypto::kTagBytes);
-    const auto count = file_->read_at(kSealedHeaderBytes + chunk * kSealedStride, sealed_);
+    const auto count = file.read_at(kSealedHeaderBytes + chunk * kSealedStride, sealed_);
     if (!count) return count.error();
     const std::uint64_t at = chunk * kSealedChunkBytes;
     if (*count < sealed_.size()) return altered("the sealed part is cut", at);
     crypto::Tag tag{};
     std::copy(sealed_.end() - crypto::kTagBytes, sealed_.end(), tag.begin());
-    if (!aead_.open(nonce_of(number_, chunk), {}, ByteView(sealed_).first(out.size()), out, tag))
+    if (!aead.open(nonce_of(part, chunk), {}, ByteView(sealed_).first(out.size()), out, tag))
         return altered("a sealed chunk fails its check", at);
     return Done{};
+}
+
+Result<ByteView> SealedChunks::find(io::File& file, crypto::Aead& aead, std::uint32_t part,
+                                    std::uint64_t chunk, std::size_t size) {
+    if (number_ == chunk) return ByteView(kept_);
+    kept_.resize(size);
+    number_ = kTrailerChunk;  // none, until it is known to be good
+    if (auto opened = read(file, aead, part, chunk, kept_); !opened) return opened.error();
+    number_ = chunk;
+    return ByteView(kept_);
 }
 
 Result<std::size_t> SealedReader::read_at(std::uint64_t offset, std::span<std::uint8_t> out) {
@@ -218,17 +244,13 @@ Result<std::size_t> SealedReader::read_at(std::uint64_t offset, std::span<std::u
         const auto within = static_cast<std::size_t>((offset + done) % kSealedChunkBytes);
         const std::size_t size = bytes_of(chunk);
         const std::size_t here = std::min(wanted - done, size - within);
-        if (here == size && chunk != cached_number_) {
-            if (auto opened = open_chunk(chunk, out.subspan(done, here)); !opened)
-                return opened.error();
+        if (here == size && !chunks_.has(chunk)) {
+            auto opened = chunks_.read(*file_, aead_, number_, chunk, out.subspan(done, here));
+            if (!opened) return opened.error();
         } else {
-            if (chunk != cached_number_) {
-                cached_.resize(size);
-                cached_number_ = kTrailerChunk;  // none, until it is known to be good
-                if (auto opened = open_chunk(chunk, cached_); !opened) return opened.error();
-                cached_number_ = chunk;
-            }
-            std::copy_n(cached_.begin() + static_cast<std::ptrdiff_t>(within), here,
+            const auto opened = chunks_.find(*file_, aead_, number_, chunk, size);
+            if (!opened) return opened.error();
+            std::copy_n(opened->begin() + static_cast<std::ptrdiff_t>(within), here,
                         out.begin() + static_cast<std::ptrdiff_t>(done));
         }
         done += here;

@@ -39,8 +39,25 @@ struct PartId {
     std::string name;          // "tracks/1.wav"
 };
 
-// Seals what is written, from front to back: what is left out is zeros, what was written stays.
-// Reads nothing. Neither file nor reader is of use before finish().
+// Opens chunks of a sealed part; keeps the last one, as readers come back for the rest of it.
+class SealedChunks {
+public:
+    // Chunk `chunk` of `size` plain bytes, valid until the next call.
+    base::Result<base::ByteView> find(io::File& file, crypto::Aead& aead, std::uint32_t part,
+                                      std::uint64_t chunk, std::size_t size);
+    // The same, to where it is wanted; `out` has the chunk's size. Keeps nothing.
+    base::Result<base::Done> read(io::File& file, crypto::Aead& aead, std::uint32_t part,
+                                  std::uint64_t chunk, std::span<std::uint8_t> out);
+    bool has(std::uint64_t chunk) const { return number_ == chunk; }
+
+private:
+    base::Bytes sealed_;
+    base::Bytes kept_;
+    std::uint64_t number_ = ~std::uint64_t{0};  // of what is kept
+};
+
+// Seals what is written, from front to back: what is left out is zeros, what was written stays. It
+// can be read meanwhile. The file is of no use to others before finish().
 class SealedWriter : public io::File {
 public:
     SealedWriter(std::unique_ptr<io::File> file, const crypto::SecretKey& key, PartId id);
@@ -69,6 +86,7 @@ private:
     base::Bytes sealed_;        // on its way to the file
     std::uint64_t stored_ = 0;  // what is there
     bool is_broken_ = false;
+    SealedChunks read_back_;
 };
 
 // Reads a sealed part at any place. One thread. Errors: Malformed with the offset in the plain
@@ -98,15 +116,12 @@ private:
 
     base::Result<base::Done> read_trailer(base::ByteView header, std::string_view name);
     std::size_t bytes_of(std::uint64_t chunk) const;
-    base::Result<base::Done> open_chunk(std::uint64_t chunk, std::span<std::uint8_t> out);
 
     std::unique_ptr<io::File> file_;
     crypto::Aead aead_;
     std::uint32_t number_ = 0;
     std::uint64_t size_ = 0;
-    base::Bytes sealed_;
-    base::Bytes cached_;  // chunk cached_number_: readers come back for the rest of it
-    std::uint64_t cached_number_ = ~std::uint64_t{0};
+    SealedChunks chunks_;
 };
 
 // Of which recording a file is a sealed part, by how it begins; nullopt when it is none. Nothing is

@@ -120,6 +120,28 @@ TEST_F(SealedPartTest, IsWrittenInPiecesOfAnySize) {
     }
 }
 
+TEST_F(SealedPartTest, CanBeReadWhileItIsWritten) {
+    const Bytes plain = pattern(2 * kChunk + 500);
+    const auto writer = create("p");
+    std::size_t size = 0;
+    for (const std::size_t piece : {std::size_t{100}, kChunk, std::size_t{7}, kChunk - 7}) {
+        ASSERT_TRUE(writer->write_at(size, base::ByteView(plain).subspan(size, piece)));
+        size += piece;
+        for (std::size_t at = 0; at < size; at += 9973) {
+            Bytes out(kChunk + 3);
+            const auto count = writer->read_at(at, out);
+            ASSERT_TRUE(count);
+            ASSERT_EQ(*count, std::min(out.size(), size - at));
+            ASSERT_TRUE(std::equal(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(*count),
+                                   plain.begin() + static_cast<std::ptrdiff_t>(at)));
+        }
+    }
+    Bytes rest(1);
+    EXPECT_EQ(*writer->read_at(size, rest), 0U);
+    ASSERT_TRUE(writer->finish());
+    EXPECT_EQ(*read("p"), Bytes(plain.begin(), plain.begin() + static_cast<std::ptrdiff_t>(size)));
+}
+
 // As a track is written: its header, the samples with gaps, the length.
 TEST_F(SealedPartTest, GapsAreZerosAndWhatWasWrittenStays) {
     Bytes plain(7 * kChunk + 100, 0);

@@ -4,6 +4,8 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "archive/manifest.h"
+#include "archive/part_writer.h"
 #include "archive/sealed_part.h"
 
 namespace earshot::archive {
@@ -27,6 +29,26 @@ std::optional<journal::Record> event_record(std::string_view line) {
 }  // namespace
 
 base::Result<std::unique_ptr<io::File>, base::Reason> StoredRecording::open(
+    const std::string& part) const {
+    if (part == kManifestName) return open_file(part);
+    auto pack = open_pack();
+    if (!pack && pack.error().code == "not_found") return open_file(part);
+    if (!pack) return pack.error();
+    auto file = std::move(*pack).take(part);
+    if (file) return std::move(*file);
+    return base::Reason{"not_found", "The recording has no part " + part + "."};
+}
+
+base::Result<PackReader, base::Reason> StoredRecording::open_pack() const {
+    auto file = open_file(kContentName);
+    if (!file) return file.error();
+    auto pack = PackReader::open(std::move(*file));
+    if (!pack) return part_reason(pack.error(), kContentName);
+    return std::move(*pack);
+}
+
+// As it was before it was encrypted.
+base::Result<std::unique_ptr<io::File>, base::Reason> StoredRecording::open_file(
     const std::string& part) const {
     auto file = files_.open_for_reading(io::join_path(directory_, part));
     if (!file && file.error().code == base::Errc::NotFound)
@@ -66,8 +88,16 @@ base::Result<Summary, base::Reason> StoredRecording::summary() const {
     return *std::move(summary);
 }
 
+std::vector<std::string> StoredRecording::parts() const {
+    const auto pack = open_pack();
+    return pack ? pack->names() : std::vector<std::string>{};
+}
+
 std::vector<std::string> StoredRecording::documents() const {
     std::vector<std::string> names;
+    for (const std::string& name : parts())
+        if (name.starts_with("metadata/")) names.push_back(name);
+    if (!names.empty()) return names;
     const auto entries = files_.list(io::join_path(directory_, "metadata"));
     if (!entries) return names;
     for (const io::DirectoryEntry& entry : *entries) {

@@ -1,4 +1,5 @@
-// One recording's folder, read part by part. Nothing in it is trusted.
+// One recording's folder, read part by part: all of them lie in the file `content`, or, before
+// version 3 of the manifest, in a file each. Nothing in it is trusted.
 #pragma once
 
 #include <memory>
@@ -9,6 +10,7 @@
 
 #include "archive/block_file.h"
 #include "archive/data_key.h"
+#include "archive/pack.h"
 #include "archive/recording_facts.h"
 #include "archive/summary.h"
 #include "base/reason.h"
@@ -26,14 +28,19 @@ public:
 
     // As it was before it was encrypted. Reason codes as load_data_key(), and "not_found".
     base::Result<std::unique_ptr<io::File>, base::Reason> open(const std::string& part) const;
+    // Reason codes the same; "not_found" where each part has a file.
+    base::Result<PackReader, base::Reason> open_pack() const;
     base::Result<std::string, base::Reason> read(const std::string& part, std::size_t limit) const;
     base::Result<Summary, base::Reason> summary() const;
+    std::vector<std::string> parts() const;  // of a pack, sorted; none where it cannot be read
     // The metadata documents' names in order: "metadata/0001.xml".
     std::vector<std::string> documents() const;
     // From the events and the signalling alone; of what cannot be read as much as can be.
     RecordingFacts facts() const;
 
 private:
+    base::Result<std::unique_ptr<io::File>, base::Reason> open_file(const std::string& name) const;
+
     io::FileSystem& files_;
     std::string directory_;
     const crypto::KeyWrapper* keys_;

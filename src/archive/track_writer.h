@@ -1,15 +1,19 @@
-// Decodes one audio stream into tracks/LABEL.wav: PCM16, one channel, as long as the recording,
-// with silence wherever nothing was heard. Packets are what the writer of the `packets` part still
-// has in memory, the first megabytes, or fetched from the part.
+// Writes one audio stream into tracks/LABEL.wav: one channel, as long as the recording, with
+// silence wherever nothing was heard. What is G.711 of one law throughout stays so, an octet a
+// sample: no samples to decode, half the bytes to encrypt, hash and read back. Anything else
+// becomes PCM16. Packets are what the writer of the `packets` part still has in memory, the first
+// megabytes, or fetched from the part.
 #pragma once
 
 #include <cstdint>
 #include <memory>
+#include <optional>
 #include <span>
 #include <vector>
 
 #include "archive/block_file.h"
 #include "archive/timeline.h"
+#include "audio/g711.h"
 #include "base/result.h"
 #include "io/file.h"
 
@@ -47,21 +51,23 @@ struct NoiseMark {
     std::int64_t duration_ms = 0;
 };
 
+struct TrackForm {
+    std::uint32_t rate = 8000;
+    std::optional<audio::G711Law> law{};  // absent: PCM16
+};
+
 struct Track {
-    std::uint32_t rate = 0;  // 0: nothing of the stream can be decoded, no file was written
-    std::uint64_t frames = 0;
     std::vector<std::int16_t> peak_min;  // of each kPeakIntervalMs
     std::vector<std::int16_t> peak_max;
     std::vector<NoiseMark> noise;
 };
 
-// The highest rate among what the packets hold; 0: nothing that we decode.
-std::uint32_t find_track_rate(const std::vector<PacketEntry>& entries, const Timeline& timeline,
-                              const StreamFacts& facts);
+// The highest rate among what the packets hold, and their law; nullopt: nothing that we decode.
+std::optional<TrackForm> find_track_form(const std::vector<PacketEntry>& entries,
+                                         const Timeline& timeline, const StreamFacts& facts);
 
-// `rate` is find_track_rate()'s. Writes the whole file from front to back; what is silent is left
-// out.
-base::Result<Track> write_track(io::File& file, std::uint32_t rate, std::int64_t duration_ms,
+// `form` is find_track_form()'s. Writes the whole file from front to back.
+base::Result<Track> write_track(io::File& file, const TrackForm& form, std::int64_t duration_ms,
                                 const std::vector<PacketEntry>& entries, const Timeline& timeline,
                                 const StreamFacts& facts, StoredRecords& records);
 

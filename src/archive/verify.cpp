@@ -8,6 +8,7 @@
 #include "archive/block_file.h"
 #include "archive/data_key.h"
 #include "archive/manifest.h"
+#include "archive/part_writer.h"
 #include "archive/stored_recording.h"
 #include "base/text.h"
 #include "io/linux_file.h"
@@ -17,7 +18,7 @@ namespace {
 
 constexpr std::string_view kBadId = "The manifest's id is that of no recording.";
 constexpr std::size_t kReadBytes = 256ULL * 1024;
-constexpr int kMaxDepth = 3;  // parts lie one folder deep; what lies deeper is extra in any case
+constexpr int kMaxDepth = 3;  // old parts lie one folder deep; what lies deeper is extra
 
 class Verifier {
 public:
@@ -50,10 +51,7 @@ public:
         for (const ManifestPart& part : manifest.parts) check_part(part);
         result_.is_encrypted = manifest.key_hash.has_value();
         if (manifest.key_hash) check_key(*manifest.key_hash);
-        if (result_.contents == Contents::Checked) {
-            check_blocks("packets", BlockFileKind::Packets, manifest.packets);
-            check_blocks("signalling", BlockFileKind::Signalling, manifest.signalling);
-        }
+        if (result_.contents == Contents::Checked) check_contents(manifest);
         find_extra(manifest);
         return std::move(result_);
     }
@@ -132,28 +130,67 @@ private:
         if (reason.code == "io") add("unreadable", kKeyName, reason.text);
     }
 
-    // Null: it is told why.
-    std::unique_ptr<io::File> open_contents(const std::string& part) {
-        auto opened = StoredRecording(files_, directory_, keys_).open(part);
-        if (opened) return std::move(*opened);
-        if (opened.error().code == "damaged" || opened.error().code == "unsupported")
-            add("chain", part, opened.error().text, {}, 0);
-        return nullptr;  // anything else was told by check_part
+    void check_contents(const Manifest& manifest) {
+        const bool is_damaged = !result_.faults.empty();
+        const StoredRecording recording(files_, directory_, keys_);
+        if (!manifest.chains) {
+            const auto pack = recording.open_pack();
+            if (!pack) return add_contents(kContentName, pack.error());
+            if (base::to_string(pack->recording()) != result_.id)
+                add("wrong_recording", kContentName, "The parts are another recording's.");
+        }
+        const auto chains = manifest.chains;
+        check_blocks(recording, "packets", BlockFileKind::Packets,
+                     chains ? &chains->packets : nullptr);
+        check_blocks(recording, "signalling", BlockFileKind::Signalling,
+                     chains ? &chains->signalling : nullptr);
+        // What is known by now is that something is wrong; these seals tell where.
+        if (is_damaged && !manifest.chains && manifest.key_hash) check_seals(recording);
     }
 
-    void check_blocks(const std::string& part, BlockFileKind kind, const Chain& chain) {
-        const auto opened = open_contents(part);
-        if (!opened) return;
+    // What is not there, or not readable, was told by check_part().
+    void add_contents(const std::string& part, const base::Reason& reason,
+                      std::optional<std::uint64_t> offset = std::nullopt) {
+        if (reason.code == "damaged" || reason.code == "unsupported")
+            add("contents", part, reason.text, {}, offset);
+    }
+
+    void check_seals(const StoredRecording& recording) {
+        for (const std::string& part : recording.parts()) {
+            if (part == "packets" || part == "signalling") continue;
+            const auto file = recording.open(part);
+            if (!file) continue;
+            base::Bytes piece(kReadBytes);
+            std::uint64_t at = 0;
+            while (true) {
+                const auto count = (*file)->read_at(at, piece);
+                if (!count) {
+                    add_contents(part, part_reason(count.error(), part), at);
+                    break;
+                }
+                if (*count == 0) break;
+                at += *count;
+            }
+        }
+    }
+
+    // `chain`: of its version; null where that has none.
+    void check_blocks(const StoredRecording& recording, const std::string& part, BlockFileKind kind,
+                      const Chain* chain) {
+        const auto found = recording.open(part);
+        if (!found) return add_contents(part, found.error(), 0);
+        const std::unique_ptr<io::File>& opened = *found;
         BlockReader reader(*opened);
         const auto header = reader.open();
-        if (!header || header->kind != kind || base::to_string(header->recording) != result_.id) {
+        if (!header || header->kind != kind || header->has_chain != (chain != nullptr) ||
+            base::to_string(header->recording) != result_.id) {
             return add("chain", part, "The part's header is not that of this recording.", {}, 0);
         }
         Sha256 previous = header->hash;
         std::uint64_t number = 0;
         while (true) {
             const std::uint64_t at = reader.offset();
-            const auto block = reader.next(true);
+            const auto block = reader.next(chain != nullptr);
             if (block && !block->has_value()) break;
             if (!block && block.error().code == base::Errc::Io) {
                 return add("unreadable", part, "The disk refuses a read.", number, at);
@@ -165,13 +202,13 @@ private:
             } else {
                 check_records(part, **block, number);
             }
-            if (reader.last_previous() != previous) {
+            if (chain != nullptr && reader.last_previous() != previous) {
                 add("chain", part, "The block does not follow the one before it.", number, at);
             }
             previous = reader.last_hash();
             ++number;
         }
-        if (number != chain.blocks || previous != chain.head) {
+        if (chain != nullptr && (number != chain->blocks || previous != chain->head)) {
             add("chain", part, "The chain of blocks does not end as the manifest says.", number);
         }
     }

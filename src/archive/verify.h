@@ -15,12 +15,13 @@
 namespace earshot::archive {
 
 struct Fault {
-    std::string code;  // "missing", "extra", "size", "hash", "block_crc", "chain", "signature",
-                       // "manifest", "unreadable", "wrong_key", "wrong_recording", "bad_data_key"
-    std::string part;  // "packets", "tracks/1.wav", "manifest.json"
+    std::string code;  // "missing", "extra", "size", "hash", "contents", "block_crc", "chain",
+                       // "signature", "manifest", "unreadable", "wrong_key", "wrong_recording",
+                       // "bad_data_key"
+    std::string part;  // "packets", "tracks/1.wav"; of a file its name: "content", "manifest.json"
     std::string text;  // a sentence
     std::optional<std::uint64_t> block;   // index, in packets and signalling
-    std::optional<std::uint64_t> offset;  // of the block's first byte in the part
+    std::optional<std::uint64_t> offset;  // of what is damaged in the part or file
 };
 
 // What could be looked at inside of the parts; their stored bytes are hashed in any case.
@@ -35,7 +36,7 @@ std::string_view to_string(Contents contents);  // "checked", "not_checked", "no
 struct Verification {
     std::string id;  // as the manifest says; empty when it cannot be read
     std::vector<Fault> faults;
-    std::size_t parts = 0;    // checked
+    std::size_t parts = 0;    // files, checked
     std::uint64_t bytes = 0;  // hashed
     std::string public_key;   // Ed25519, base64, of the manifest
     bool is_encrypted = false;

@@ -1,6 +1,6 @@
 // Objects in a local directory: ROOT/YYYY/MM/DD/ID/PART, the date in UTC. A new object is written
 // to ID.part beside its place, synced, and renamed; an older revision waits as ID.old meanwhile.
-// Syncing is syncfs(), twice for a batch: a recording has about ten parts and seven directories,
+// Syncing is syncfs(), twice for a batch: a recording has three files and up to five directories,
 // and an fsync for each of them kept a disk from storing more than some recordings a second.
 #pragma once
 

@@ -25,7 +25,7 @@ struct ObjectKey {
 };
 
 struct PartInfo {
-    std::string name;  // "manifest.json", "tracks/1.wav": [A-Za-z0-9._-], at most one '/'
+    std::string name;  // "content", "key"; of old "tracks/1.wav": [A-Za-z0-9._-], at most one '/'
     std::uint64_t size = 0;
     Sha256 sha256{};
     std::uint32_t crc32c = 0;  // what is read back is compared by: a tenth of the hash's work

@@ -45,7 +45,7 @@ TEST_F(Keys, RecordingsOutliveTheKeyThatTheyWereStoredUnder) {
     const std::string id = record();
     const std::string sound = sound_of(id);
     EXPECT_GT(sound.size(), 16'000U);
-    EXPECT_TRUE(read_file(folder_of(id) / "packets").starts_with("EARSHENC"));
+    EXPECT_TRUE(read_file(folder_of(id) / "content").starts_with("EARSHENC"));
     ASSERT_EQ(keys().size(), 1U);
     const std::string old = keys()[0]["id"];
 
@@ -119,7 +119,7 @@ TEST_F(Keys, AFolderIsVerifiedWithoutAServer) {
     const Output without = server_.run({"verify", copy.string()});
     EXPECT_EQ(without.exit_code, 0) << without.out;
     EXPECT_NE(without.out.find("this copy lacks it"), std::string::npos) << without.out;
-    write_file(copy / "events", "other");
+    write_file(copy / "content", "other");
     EXPECT_EQ(server_.run({"verify", copy.string()}).exit_code, 1);
 }
 
@@ -160,7 +160,7 @@ TEST_F(Keys, AKeyCommandSealsTheKeyOnTheDisk) {
 TEST_F(Keys, WithoutEncryptionAllIsAsItWas) {
     ASSERT_TRUE(server_.start({}, {"EARSHOT_STORAGE_ENCRYPT=false"})) << server_.log();
     const std::string plain = record();
-    EXPECT_TRUE(read_file(folder_of(plain) / "packets").starts_with("EARSHOT"));
+    EXPECT_TRUE(read_file(folder_of(plain) / "content").starts_with("EARSPACK"));
     EXPECT_EQ(server_.run({"erase", plain, "--yes"}).exit_code, 5);
     EXPECT_EQ(server_.stop(), 0);
     ASSERT_TRUE(server_.start()) << server_.log();
