@@ -1,0 +1,20 @@
+#include "crypto/hmac.h"
+
+#include <openssl/evp.h>
+#include <openssl/hmac.h>
+
+#include <new>
+
+namespace earshot::crypto {
+
+HmacSha256 hmac_sha256(base::ByteView key, base::ByteView message) {
+    HmacSha256 code{};
+    unsigned size = 0;
+    // Fails for want of memory alone.
+    if (::HMAC(::EVP_sha256(), key.data(), static_cast<int>(key.size()), message.data(),
+               message.size(), code.data(), &size) == nullptr)
+        throw std::bad_alloc();
+    return code;
+}
+
+}  // namespace earshot::crypto
