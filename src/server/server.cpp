@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 #include <malloc.h>
 #include <sched.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 
 #include <csignal>
@@ -22,6 +21,7 @@
 #include "catalog/sqlite_catalog.h"
 #include "http/server.h"
 #include "io/data_directory_lock.h"
+#include "io/descriptor_limit.h"
 #include "io/linux_file.h"
 #include "keys/key_command.h"
 #include "keys/key_store.h"
@@ -42,19 +42,7 @@ namespace {
 // How long a stop works on recordings that wait to be stored; systemd kills after 90 s by default.
 constexpr std::chrono::seconds kArchivePatience{20};
 
-constexpr std::size_t kUsualDescriptors = 1024;
 constexpr std::size_t kOtherDescriptors = 2048;  // SIP over TCP 1,000, HTTP 256, files, a margin
-
-// One descriptor a media port: the soft limit of 1024 would end admission at 250 calls
-// (design 9.1).
-std::size_t raise_descriptor_limit(base::Log& log) {
-    rlimit limit{};
-    if (::getrlimit(RLIMIT_NOFILE, &limit) != 0) return kUsualDescriptors;
-    limit.rlim_cur = limit.rlim_max;
-    if (::setrlimit(RLIMIT_NOFILE, &limit) != 0)
-        log.warning("the limit of open files could not be raised");
-    return ::getrlimit(RLIMIT_NOFILE, &limit) == 0 ? limit.rlim_cur : kUsualDescriptors;
-}
 
 // The archive takes and frees the same megabytes for each recording. Given back to the kernel they
 // come again page by page, each a fault that costs more than what is done with it.
@@ -132,7 +120,7 @@ public:
 
     std::optional<Reason> start() {
         keep_freed_memory();
-        const std::size_t descriptors = raise_descriptor_limit(log_);
+        const std::size_t descriptors = io::raise_descriptor_limit(log_);
         max_port_pairs_ = max_port_pairs(descriptors);
         const auto wanted =
             static_cast<std::size_t>(config_.media_ports.high - config_.media_ports.low + 1) / 2;
