@@ -73,14 +73,16 @@ std::string FrontDoor::make_login_link() {
 }
 
 void FrontDoor::add_login_link(http::Router& router) {
-    router.add("POST", "/api/v1/login-link", [this](const Request& request, const http::Parameters&) {
-        // A session may not make more sessions: that is for who holds the token.
-        if (who_asks(request) != Who::Token)
-            return http::problem(403, "token_needed", "Only the token makes a login link.");
-        const auto life = std::chrono::duration_cast<std::chrono::seconds>(AccessControl::kCodeLife);
-        const nlohmann::json link{{"url", make_login_link()}, {"expires_in_s", life.count()}};
-        return http::make_response(201, "application/json", link.dump());
-    });
+    router.add(
+        "POST", "/api/v1/login-link", [this](const Request& request, const http::Parameters&) {
+            // A session may not make more sessions: that is for who holds the token.
+            if (who_asks(request) != Who::Token)
+                return http::problem(403, "token_needed", "Only the token makes a login link.");
+            const auto life =
+                std::chrono::duration_cast<std::chrono::seconds>(AccessControl::kCodeLife);
+            const nlohmann::json link{{"url", make_login_link()}, {"expires_in_s", life.count()}};
+            return http::make_response(201, "application/json", link.dump());
+        });
 }
 
 Response FrontDoor::log_in(const Request& request) {
@@ -89,7 +91,8 @@ Response FrontDoor::log_in(const Request& request) {
     const std::string cookie =
         access_.trade_code(request.query_value("code").value_or(""), clock_.now().steady);
     if (cookie.empty())
-        return ask_for_link(403, "This link was used before, or it is too old.", options_.page_command);
+        return ask_for_link(403, "This link was used before, or it is too old.",
+                            options_.page_command);
     Response response = http::make_response(303, "text/plain", "");
     response.headers.push_back({"Location", "/"});
     response.headers.push_back({"Set-Cookie", cookie});
@@ -108,8 +111,7 @@ Response FrontDoor::page(const Request& request) {
     if (!asset)
         return http::problem(404, "not_found",
                              fmt::format("There is nothing at {}.", request.path));
-    Response response =
-        http::make_response(200, asset->content_type, std::string(asset->content));
+    Response response = http::make_response(200, asset->content_type, std::string(asset->content));
     if (!asset->encoding.empty()) {
         response.headers.push_back({"Content-Encoding", std::string(asset->encoding)});
         response.headers.push_back({"Vary", "Accept-Encoding"});
@@ -120,6 +122,5 @@ Response FrontDoor::page(const Request& request) {
     }
     return response;
 }
-
 
 }  // namespace earshot::api

@@ -1,5 +1,5 @@
-// What each daemon's HTTP server has before its resources: who may come in, by which names, the page
-// and the links that open it, /livez and /readyz. Lives on the http thread.
+// What each daemon's HTTP server has before its resources: who may come in, by which names, the
+// page and the links that open it, /livez and /readyz. Lives on the http thread.
 #pragma once
 
 #include <string>
@@ -18,8 +18,8 @@ class FrontDoor {
 public:
     using Who = AccessControl::Who;
     struct Options {
-        std::string token{};  // the bearer token; see access_file.h
-        std::string url{};    // "http://127.0.0.1:8080", for printed links
+        std::string token{};                     // the bearer token; see access_file.h
+        std::string url{};                       // "http://127.0.0.1:8080", for printed links
         std::vector<std::string> extra_hosts{};  // Host names allowed beyond the loopback ones
         std::string page_command{};              // that prints a link to the page
     };

@@ -182,26 +182,29 @@ json view_of(const Clients& clients) {
     return {{"since", base::to_rfc3339(clients.since)}, {"clients", std::move(list)}};
 }
 
-json view_of_health(const std::vector<Check>& checks, const catalog::Health& catalogue,
-                    const std::string& version) {
-    std::vector<Check> all = checks;
-    all.push_back(check_of(catalogue));
+json view_of_checks(const std::vector<Check>& checks, const std::string& version) {
     Check::State worst = Check::State::Ok;
     json lines = json::array();
-    for (const Check& check : all) {
+    for (const Check& check : checks) {
         worst = std::max(worst, check.state);
         lines.push_back(
             {{"name", check.name}, {"state", name_of(check.state)}, {"text", check.text}});
     }
-    return {{"state", name_of(worst)},
-            {"version", version},
-            {"checks", std::move(lines)},
-            {"catalogue",
-             {{"is_writable", catalogue.is_writable},
-              {"backlog", catalogue.backlog},
-              {"commits", catalogue.commits},
-              {"changes", catalogue.changes},
-              {"failed_changes", catalogue.failed_changes}}}};
+    return {{"state", name_of(worst)}, {"version", version}, {"checks", std::move(lines)}};
+}
+
+json view_of_health(const std::vector<Check>& checks, const catalog::Health& catalogue,
+                    const std::string& version) {
+    std::vector<Check> all = checks;
+    all.push_back(check_of(catalogue));
+    json view = view_of_checks(all, version);
+    view["program"] = "server";
+    view["catalogue"] = {{"is_writable", catalogue.is_writable},
+                         {"backlog", catalogue.backlog},
+                         {"commits", catalogue.commits},
+                         {"changes", catalogue.changes},
+                         {"failed_changes", catalogue.failed_changes}};
+    return view;
 }
 
 std::optional<json> view_of_peaks(const std::string& stored) {

@@ -23,7 +23,9 @@ constexpr const char* direction_of(bool is_ours) { return is_ours ? "outgoing" :
 nlohmann::json view_of(const std::vector<catalog::PeerCount>& counts);
 nlohmann::json view_of(const LiveCall& call);
 nlohmann::json view_of(const Clients& clients);
-// Of the server's own checks and the catalogue's: {"state", "version", "checks", "catalogue"}.
+// {"state", "version", "checks"}.
+nlohmann::json view_of_checks(const std::vector<Check>& checks, const std::string& version);
+// Of the server's own checks and the catalogue's: the same with "program" and "catalogue".
 nlohmann::json view_of_health(const std::vector<Check>& checks, const catalog::Health& catalogue,
                               const std::string& version);
 // What archive::read_peaks gave, as the player takes it: {"interval_ms", "tracks": [{"label",
