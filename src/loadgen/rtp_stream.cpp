@@ -17,17 +17,31 @@ void RtpStream::set_format(std::uint8_t payload_type, audio::G711Law law) {
 base::ByteView RtpStream::next_packet() {
     voice_.copy_packet(law_, position_, payload_);
     if (start_.has_keyed_payload) store_key(payload_, {start_.call, start_.stream, packets_});
-    rtp::RtpHeader header;
-    header.payload_type = payload_type_;
-    header.marker = is_after_silence_;
-    header.sequence = static_cast<std::uint16_t>(start_.sequence + packets_);
-    header.timestamp = static_cast<std::uint32_t>(start_.timestamp + position_ * kSamplesPerPacket);
-    header.ssrc = start_.ssrc;
-    rtp::write_rtp(header, payload_, packet_);
+    write_packet(payload_type_, timestamp(), is_after_silence_);
     is_after_silence_ = false;
     ++position_;
-    ++packets_;
     return packet_;
+}
+
+base::ByteView RtpStream::next_event_packet(std::uint8_t payload_type,
+                                            const rtp::TelephoneEvent& event, bool is_first) {
+    if (is_first) event_timestamp_ = timestamp();
+    payload_.clear();
+    rtp::write_telephone_event(event, payload_);
+    write_packet(payload_type, event_timestamp_, is_first);
+    payload_.resize(kSamplesPerPacket);
+    return packet_;
+}
+
+void RtpStream::write_packet(std::uint8_t payload_type, std::uint32_t at, bool marker) {
+    rtp::RtpHeader header;
+    header.payload_type = payload_type;
+    header.marker = marker;
+    header.sequence = static_cast<std::uint16_t>(start_.sequence + packets_);
+    header.timestamp = at;
+    header.ssrc = start_.ssrc;
+    rtp::write_rtp(header, payload_, packet_);
+    ++packets_;
 }
 
 void RtpStream::skip_packet() {
@@ -39,8 +53,7 @@ void RtpStream::write_report(base::WallTime now) {
     rtp::SenderReport report;
     report.ssrc = start_.ssrc;
     report.ntp = rtp::to_ntp(now);
-    report.rtp_timestamp =
-        static_cast<std::uint32_t>(start_.timestamp + position_ * kSamplesPerPacket);
+    report.rtp_timestamp = timestamp();
     report.packet_count = static_cast<std::uint32_t>(packets_);
     report.octet_count = static_cast<std::uint32_t>(packets_ * kSamplesPerPacket);
     report_.clear();

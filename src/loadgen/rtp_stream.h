@@ -9,6 +9,7 @@
 #include "base/bytes.h"
 #include "base/time.h"
 #include "loadgen/voice.h"
+#include "rtp/telephone_event.h"
 
 namespace earshot::loadgen {
 
@@ -35,6 +36,10 @@ public:
     base::ByteView next_packet();
     // 20 ms in which nothing is sent: time runs on, the sequence does not.
     void skip_packet();
+    // A packet of a DTMF event (RFC 4733 section 2.5.1): all of one carry the timestamp of its
+    // start, and the first the marker. Time does not run on: that is skip_packet()'s.
+    base::ByteView next_event_packet(std::uint8_t payload_type, const rtp::TelephoneEvent& event,
+                                     bool is_first);
 
     // SR + SDES, and BYE at the end. `now` is the moment of the next packet.
     base::ByteView sender_report(base::WallTime now);
@@ -43,6 +48,10 @@ public:
     std::uint64_t packets() const { return packets_; }
 
 private:
+    std::uint32_t timestamp() const {
+        return static_cast<std::uint32_t>(start_.timestamp + position_ * kSamplesPerPacket);
+    }
+    void write_packet(std::uint8_t payload_type, std::uint32_t at, bool marker);
     void write_report(base::WallTime now);
 
     Start start_;
@@ -51,6 +60,7 @@ private:
     audio::G711Law law_ = audio::G711Law::Mu;
     std::uint64_t position_ = 0;  // in packets of 20 ms since the start, sent or not
     std::uint64_t packets_ = 0;
+    std::uint32_t event_timestamp_ = 0;
     bool is_after_silence_ = true;
     base::Bytes payload_;
     base::Bytes packet_;

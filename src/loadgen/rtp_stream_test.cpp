@@ -101,5 +101,29 @@ TEST(RtpStream, ReportsWhatItSentAndSaysGoodbye) {
     EXPECT_EQ(std::get<rtp::Goodbye>((*last)[2]).ssrcs.at(0), 0xdeadbeef);
 }
 
+TEST(RtpStream, AllPacketsOfAnEventCarryTheTimeOfItsStart) {
+    RtpStream stream{start_values(), tone()};
+    stream.set_format(0, audio::G711Law::Mu);
+    stream.next_packet();
+    rtp::TelephoneEvent event;
+    event.event = 5;
+    event.duration = 160;
+    const auto first = rtp::parse_rtp(stream.next_event_packet(101, event, true));
+    stream.skip_packet();
+    event.end = true;
+    const auto last = rtp::parse_rtp(stream.next_event_packet(101, event, false));
+    stream.skip_packet();
+    const auto voice = rtp::parse_rtp(stream.next_packet());
+    EXPECT_EQ(first->payload_type, 101);
+    EXPECT_TRUE(first->marker);
+    EXPECT_FALSE(last->marker);
+    EXPECT_EQ(first->payload_size, 4U);
+    EXPECT_EQ(last->timestamp, first->timestamp);
+    EXPECT_EQ(last->sequence, static_cast<std::uint16_t>(first->sequence + 1));
+    EXPECT_EQ(voice->sequence, static_cast<std::uint16_t>(first->sequence + 2));
+    EXPECT_EQ(voice->timestamp, first->timestamp + 2 * kSamplesPerPacket);
+    EXPECT_EQ(voice->payload_size, kSamplesPerPacket);
+}
+
 }  // namespace
 }  // namespace earshot::loadgen

@@ -1,0 +1,167 @@
+#include "loadgen/phone_callee.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+#include "sip/header_id.h"
+#include "sip/timers.h"
+
+namespace earshot::loadgen {
+namespace {
+
+using sip::HeaderId;
+
+constexpr std::string_view kFirstRseq = "1";
+
+}  // namespace
+
+void CalleeLeg::on_invite(base::Now now, const sip::RequestArrived& invite) {
+    invite_ = invite.transaction;
+    started_ = now.steady;
+    state_ = State::SettingUp;
+    result_.call_id = base::to_valid_utf8(invite.message.call_id());
+    for (const std::string_view tag : invite.message.values(HeaderId::Require)) {
+        if (base::iequals(tag, "100rel") || base::iequals(tag, siprec::kRecordAware)) continue;
+        fail("bad_extension", "The INVITE requires " + base::to_valid_utf8(tag) + ".");
+        reject(420, {{"Unsupported", base::to_valid_utf8(tag)}});
+        return;
+    }
+    const std::string_view text = sdp_in(invite.message);
+    if (!text.empty()) {
+        const auto offer = sdp::parse(text);
+        auto made = offer ? sdp_.make_answer(*offer) : std::nullopt;
+        if (!made) {
+            fail("no_media", "The INVITE offers nothing that a phone could take.");
+            reject(488);
+            return;
+        }
+        answer_ = std::move(made->sdp);
+        plan_ = made->plan;
+        note_indications(now, text);
+    }
+    const bool must = invite.message.lists(HeaderId::Require, "100rel");
+    is_reliable_ = must || (options_.is_reliable && invite.message.lists(HeaderId::Supported, "100rel"));
+    ring(now);
+    if (options_.ring.count() == 0) {
+        take(Step::Answer, now);
+    } else {
+        plan(Step::Answer, now.steady + options_.ring);
+    }
+}
+
+// 180, or 183 with early media. Reliable ones are sent again until their PRACK (RFC 3262 §3); an
+// answer in one of them must have been acknowledged before the 200 leaves.
+void CalleeLeg::ring(base::Now now) {
+    const bool is_early = options_.is_early && !answer_.empty();
+    ringing_ = {is_early ? 183 : 180, {}, headers(false), {}, {}};
+    if (is_early) {
+        ringing_.content_type = "application/sdp";
+        ringing_.body = answer_;
+    }
+    if (is_reliable_) {
+        ringing_.headers.push_back({"Require", "100rel"});
+        ringing_.headers.push_back({"RSeq", std::string{kFirstRseq}});
+        awaits_prack_ = true;
+        ring_interval_ = sip::kT1;
+        plan(Step::Ring, now.steady + ring_interval_);
+    }
+    result_.ringing = now.steady - *started_;
+    if (const auto dialog = host_.respond(id_, invite_, ringing_)) dialog_ = *dialog;
+    if (is_early) apply(plan_);
+}
+
+void CalleeLeg::ring_again(base::Now now) {
+    if (!awaits_prack_) return;
+    if (now.steady - *started_ >= 64 * sip::kT1) {
+        fail("no_prack", "The provisional response was not acknowledged.");
+        reject(504);
+        return;
+    }
+    static_cast<void>(host_.respond(id_, invite_, ringing_));
+    ring_interval_ *= 2;
+    plan(Step::Ring, now.steady + ring_interval_);
+}
+
+bool CalleeLeg::on_prack(base::Now now, const sip::Message& prack) {
+    std::string_view rack = prack.find(HeaderId::Rack).value_or("");
+    if (!awaits_prack_ || base::take_until(rack, ' ') != kFirstRseq) return false;
+    awaits_prack_ = false;
+    // The 200 to the PRACK leaves first: the answer takes its turn.
+    if (is_answer_due_) plan(Step::Answer, now.steady);
+    return true;
+}
+
+void CalleeLeg::answer(base::Now now) {
+    sip::ResponseSpec spec{200, {}, headers(false), "application/sdp", answer_};
+    if (answer_.empty()) {
+        spec.body = sdp_.make_offer();
+        is_ack_with_answer_ = true;
+    }
+    const auto dialog = host_.respond(id_, invite_, spec);
+    if (!dialog) {
+        fail("cannot_send", "The INVITE could not be answered.");
+        finish();
+        return;
+    }
+    dialog_ = *dialog;
+    result_.sip_status = 200;
+    result_.answered = now.steady - *started_;
+    state_ = State::Running;
+    if (!answer_.empty()) apply(plan_);
+}
+
+void CalleeLeg::reject(int status, std::vector<sip::ExtraHeader> extra) {
+    result_.sip_status = status;
+    sip::ResponseSpec spec{status, {}, headers(false), {}, {}};
+    std::move(extra.begin(), extra.end(), std::back_inserter(spec.headers));
+    static_cast<void>(host_.respond(id_, invite_, spec));
+    fail("refused", "The callee answered " + std::to_string(status) + ".", "refused");
+    finish();
+}
+
+void CalleeLeg::on_ack(base::Now now, const sip::AckArrived& ack) {
+    PhoneLeg::on_ack(now, ack);
+    // Without a caller of ours somebody else hangs up, unless the time is set.
+    if (state_ == State::Running && options_.is_answering_only && options_.duration.count() != 0)
+        plan(Step::HangUp, now.steady + options_.duration);
+}
+
+void CalleeLeg::on_cancel() {
+    result_.sip_status = 487;
+    fail("cancelled", "The caller gave up.", "cancelled");
+    finish();
+}
+
+void CalleeLeg::on_caller_done(base::Now now) { plan(Step::Orphaned, now.steady + kOrphanTime); }
+
+void CalleeLeg::take(Step step, base::Now now) {
+    if (step == Step::Answer && state_ == State::SettingUp) {
+        is_answer_due_ = awaits_prack_;
+        if (is_answer_due_) return;
+        if (options_.reject != 0) {
+            reject(options_.reject);
+        } else {
+            answer(now);
+        }
+    } else if (step == Step::Ring && state_ == State::SettingUp) {
+        ring_again(now);
+    } else if (step == Step::Orphaned) {
+        fail("not_told", "The caller's end was over, and the callee heard nothing of it.");
+        abort(now);
+    } else if (step == Step::HangUp && state_ == State::Running) {
+        hang_up();
+    }
+}
+
+void CalleeLeg::abort(base::Now /*now*/) {
+    if (state_ == State::SettingUp) {
+        fail("cancelled", "The call was cancelled.", "cancelled");
+        reject(480);
+    } else if (state_ == State::Running) {
+        fail("cancelled", "The call was cancelled.", "cancelled");
+        hang_up();
+    }
+}
+
+}  // namespace earshot::loadgen

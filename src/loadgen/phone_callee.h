@@ -1,0 +1,42 @@
+// The phone that takes a call: it rings, answers or refuses as the options say, and is hung up on.
+#pragma once
+
+#include <string>
+
+#include "loadgen/phone_leg.h"
+
+namespace earshot::loadgen {
+
+class CalleeLeg : public PhoneLeg {
+public:
+    // A call whose caller has ended it must be over here so much later.
+    static constexpr std::chrono::seconds kOrphanTime{5};
+
+    using PhoneLeg::PhoneLeg;
+
+    void on_invite(base::Now now, const sip::RequestArrived& invite);
+    void on_ack(base::Now now, const sip::AckArrived& ack) override;
+    void on_cancel() override;
+    // Our caller's end is over: this one should hear of it.
+    void on_caller_done(base::Now now);
+    void abort(base::Now now) override;
+
+private:
+    void take(Step step, base::Now now) override;
+    bool on_prack(base::Now now, const sip::Message& prack) override;
+
+    void ring(base::Now now);
+    void ring_again(base::Now now);
+    void answer(base::Now now);
+    void reject(int status, std::vector<sip::ExtraHeader> extra = {});
+
+    sip::TransactionId invite_{};
+    std::string answer_;  // to the offer of the INVITE; empty: ours is the offer
+    sip::ResponseSpec ringing_{};
+    bool is_reliable_ = false;
+    bool awaits_prack_ = false;
+    bool is_answer_due_ = false;  // as soon as the PRACK has come
+    std::chrono::milliseconds ring_interval_{0};
+};
+
+}  // namespace earshot::loadgen

@@ -1,0 +1,115 @@
+#include "loadgen/phone_sdp.h"
+
+#include <gtest/gtest.h>
+
+namespace earshot::loadgen {
+namespace {
+
+PhoneSdp phone(std::uint16_t port = 20000) {
+    return PhoneSdp{*base::parse_host("192.0.2.1", port), 7};
+}
+
+const std::string kSession =
+    "v=0\r\no=- 1 1 IN IP4 192.0.2.9\r\ns=-\r\nc=IN IP4 192.0.2.9\r\nt=0 0\r\n";
+
+std::optional<PhoneSdp::Answer> answer_to(PhoneSdp& phone, const std::string& media) {
+    const std::string text = kSession + media;
+    return phone.make_answer(*sdp::parse(text));
+}
+
+TEST(PhoneSdp, OneAnswersWhatTheOtherOffersAndBothKnowWhereToSend) {
+    PhoneSdp caller = phone(20000);
+    PhoneSdp callee = phone(20002);
+    const std::string offer = caller.make_offer();
+    const auto answer = callee.make_answer(*sdp::parse(offer));
+    ASSERT_TRUE(answer);
+    const auto plan = caller.read_answer(answer->sdp);
+    ASSERT_TRUE(plan) << plan.error().text;
+    EXPECT_TRUE(plan->stream.sends);
+    EXPECT_EQ(plan->stream.rtp.port, 20002);
+    EXPECT_EQ(plan->stream.rtcp->port, 20003);
+    EXPECT_EQ(plan->stream.payload_type, 0);
+    EXPECT_EQ(plan->event_payload_type, 101);
+    EXPECT_TRUE(answer->plan.stream.sends);
+    EXPECT_EQ(answer->plan.stream.rtp.port, 20000);
+    EXPECT_EQ(answer->plan.event_payload_type, 101);
+}
+
+TEST(PhoneSdp, TheFirstAudioLineOfG711IsTakenAndAllOthersAreRefused) {
+    PhoneSdp callee = phone();
+    const auto answer = answer_to(callee,
+                                  "m=video 4000 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\na=mid:v\r\n"
+                                  "m=audio 4002 RTP/AVP 96 8 97\r\na=rtpmap:96 opus/48000/2\r\n"
+                                  "a=rtpmap:97 telephone-event/8000\r\na=mid:a\r\n"
+                                  "m=audio 4004 RTP/AVP 0\r\n");
+    ASSERT_TRUE(answer);
+    const auto read = sdp::parse(answer->sdp);
+    ASSERT_EQ(read->media.size(), 3U) << answer->sdp;
+    EXPECT_EQ(read->media[0].port, 0);
+    EXPECT_EQ(read->media[0].media, "video");
+    EXPECT_EQ(read->media[1].port, 20000);
+    EXPECT_EQ(read->media[1].formats, "8 97");
+    EXPECT_EQ(read->media[1].mid, "a");
+    EXPECT_EQ(read->media[2].port, 0);
+    EXPECT_EQ(answer->plan.stream.law, audio::G711Law::A);
+    EXPECT_EQ(answer->plan.event_payload_type, 97);
+
+    const std::string offer = callee.make_offer();  // keeps the lines (RFC 3264 section 8)
+    const auto ours = sdp::parse(offer);
+    ASSERT_EQ(ours->media.size(), 3U);
+    EXPECT_EQ(ours->media[1].port, 20000);
+    EXPECT_EQ(ours->media[2].port, 0);
+}
+
+TEST(PhoneSdp, WithoutG711ThereIsNoAnswer) {
+    PhoneSdp callee = phone();
+    EXPECT_FALSE(answer_to(callee, "m=audio 4000 RTP/AVP 9\r\n"));
+    EXPECT_FALSE(answer_to(callee, "m=audio 0 RTP/AVP 0\r\n"));
+    EXPECT_FALSE(answer_to(callee, "m=audio 4000 RTP/SAVP 0\r\n"));
+    EXPECT_FALSE(answer_to(callee, "m=audio 4000 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000\r\n"));
+    EXPECT_FALSE(answer_to(callee, ""));
+}
+
+TEST(PhoneSdp, DirectionsAreMirroredAndAHoldKeepsItsOwn) {
+    PhoneSdp callee = phone();
+    const auto direction = [&callee](std::string_view offered) {
+        const auto answer =
+            answer_to(callee, "m=audio 4000 RTP/AVP 0\r\na=" + std::string{offered} + "\r\n");
+        return std::pair{sdp::parse(answer->sdp)->media[0].direction, answer->plan.stream.sends};
+    };
+    using sdp::Direction;
+    EXPECT_EQ(direction("sendrecv"), std::pair(Direction::SendRecv, true));
+    EXPECT_EQ(direction("sendonly"), std::pair(Direction::RecvOnly, false));
+    EXPECT_EQ(direction("recvonly"), std::pair(Direction::SendOnly, true));
+    EXPECT_EQ(direction("inactive"), std::pair(Direction::Inactive, false));
+    callee.set_holding(true);
+    EXPECT_EQ(direction("sendrecv"), std::pair(Direction::SendOnly, true));
+    EXPECT_EQ(direction("sendonly"), std::pair(Direction::Inactive, false));
+    EXPECT_EQ(sdp::parse(callee.make_offer())->media[0].direction, Direction::SendOnly);
+}
+
+TEST(PhoneSdp, P49_X3_ThePreferenceStandsInEachDescriptionFromThenOn) {
+    PhoneSdp caller = phone();
+    EXPECT_EQ(caller.make_offer().find("recordpref"), std::string::npos);
+    caller.set_preference(sdp::RecordPreference::Pause);
+    EXPECT_NE(caller.make_offer().find("\r\na=recordpref:pause\r\n"), std::string::npos);
+    const auto answer = answer_to(caller, "m=audio 4000 RTP/AVP 0\r\n");
+    EXPECT_EQ(sdp::parse(answer->sdp)->media[0].record_preference, sdp::RecordPreference::Pause);
+}
+
+TEST(PhoneSdp, AnAnswerThatIsNoneIsTold) {
+    PhoneSdp caller = phone();
+    caller.make_offer();
+    EXPECT_EQ(caller.read_answer("").error().code, "bad_answer");
+    EXPECT_EQ(caller.read_answer(kSession).error().code, "bad_answer");
+    EXPECT_EQ(caller.read_answer(kSession + "m=audio 0 RTP/AVP 0\r\n").error().code, "no_media");
+}
+
+TEST(PhoneSdp, EachDescriptionHasAHigherVersion) {
+    PhoneSdp caller = phone();
+    EXPECT_NE(caller.make_offer().find("o=phone 7 1 "), std::string::npos);
+    EXPECT_NE(caller.make_offer().find("o=phone 7 2 "), std::string::npos);
+}
+
+}  // namespace
+}  // namespace earshot::loadgen
