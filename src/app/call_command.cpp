@@ -12,6 +12,8 @@
 #include <optional>
 #include <ostream>
 
+#include "app/phone_flags.h"
+#include "app/phone_report.h"
 #include "app/secret_file.h"
 #include "app/tables.h"
 #include "io/stderr_log.h"
@@ -72,12 +74,13 @@ void print(std::ostream& out, const loadgen::CallResult& result) {
 class CallCommand::Impl {
 public:
     explicit Impl(CLI::App& app) {
-        call_ = app.add_subcommand("call", "Place recorded calls against a recording server");
-        call_->add_option("--to", options_.to, "The recording server")
-            ->type_name("SIP-URI")
-            ->required();
-        call_->add_option("--from", options_.from, "The recording client's own URI")
-            ->type_name("URI");
+        call_ = app.add_subcommand(
+            "call", "Place recorded calls against a recording server, or calls between two phones");
+        call_->add_option("--to", options_.to, "The recording server; with --phones a phone")
+            ->type_name("SIP-URI");
+        of_client_.push_back(
+            call_->add_option("--from", options_.from, "The recording client's own URI")
+                ->type_name("URI"));
         call_->add_option("--party-a", options_.party_a, "First participant: URI or \"Name\" <URI>")
             ->type_name("URI");
         call_->add_option("--party-b", options_.party_b, "Second participant")->type_name("URI");
@@ -85,22 +88,24 @@ public:
             ->type_name("WAV");
         call_->add_option("--audio-b", options_.audio_b, "What the second says (default: tones)")
             ->type_name("WAV");
-        call_
-            ->add_option("--group", options_.group,
-                         "group_id of all calls, as it stands (default: a fresh UUID each)")
-            ->type_name("TEXT");
-        call_
-            ->add_option("--session-id", session_id_,
-                         "session_id of all calls, a UUID or as `show` prints it: they become "
-                         "pieces of one recording (default: a fresh one each)")
-            ->type_name("ID");
+        of_client_.push_back(
+            call_
+                ->add_option("--group", options_.group,
+                             "group_id of all calls, as it stands (default: a fresh UUID each)")
+                ->type_name("TEXT"));
+        of_client_.push_back(
+            call_
+                ->add_option("--session-id", session_id_,
+                             "session_id of all calls, a UUID or as `show` prints it: they become "
+                             "pieces of one recording (default: a fresh one each)")
+                ->type_name("ID"));
         call_->add_option("--duration", duration_, "Seconds of each call (default 10)")
             ->type_name("S")
             ->check(CLI::Range(0.1, 86400.0));
         call_
             ->add_option("--hold-at", hold_at_,
                          "Hold for 2 s after so many seconds: the metadata says so and the "
-                         "streams are inactive")
+                         "streams are inactive; of phones, A holds")
             ->type_name("S");
         call_->add_option("--count", options_.count, "How many calls (default 1)")
             ->type_name("N")
@@ -118,7 +123,10 @@ public:
         call_->add_flag(
             "--keyed-payload", options_.keyed_payload,
             "Number every packet inside its payload, for load runs that check each one");
-        call_->add_flag("--json", json_, "Print one JSON object a call, in an array");
+        call_->add_flag("--json", json_,
+                        "Print one JSON object a call, in an array; of phones an object with "
+                        "calls and summary");
+        phones_ = std::make_unique<PhoneFlags>(*call_);
         call_->footer(
             "Examples:\n"
             "  earshot call --to sip:rec@127.0.0.1:5060\n"
@@ -128,7 +136,13 @@ public:
             "--json\n"
             "  earshot call --to sip:rec@127.0.0.1:5060 --count 2 --session-id "
             "5f0c1d7e-3a52-4c1b-9f0e-6f1f0a3f9d11\n"
-            "      two pieces of one recording");
+            "      two pieces of one recording\n"
+            "  earshot call --through 127.0.0.1:5070 --recordpref pause --dtmf 42#\n"
+            "      two phones, through the recording client that listens there\n"
+            "  earshot call --through 127.0.0.1:5070 --count 500 --rate 50 --keyed-payload --json\n"
+            "      a load run: set-up times, and whether every packet was heard\n"
+            "  earshot call --phones --to sip:1000@192.0.2.9 --heard-a heard.wav\n"
+            "      a call to somebody else's phone");
     }
 
     bool was_chosen() const { return call_->parsed(); }
@@ -136,6 +150,16 @@ public:
     Exit run(std::ostream& out, std::ostream& err) {
         options_.duration = to_ms(duration_);
         if (hold_at_) options_.hold_at = to_ms(*hold_at_);
+        if (const std::string stray = stray_option(); !stray.empty()) {
+            err << "error: " << stray
+                << (phones_->was_chosen() ? " is not for phones\n"
+                                          : " needs --through, --phones or --answer\n");
+            return Exit::Usage;
+        }
+        if (options_.to.empty() && !phones_->was_chosen()) {
+            err << "error: --to, --through, --phones or --answer is required\n";
+            return Exit::Usage;
+        }
         if (!session_id_.empty()) {
             options_.session_id = siprec::MetadataId{session_id_}.uuid();
             if (!options_.session_id) {
@@ -160,18 +184,16 @@ public:
         io::StderrLog log({.level = base::LogLevel::Warning});
         const bool shows_progress = ::isatty(STDERR_FILENO) == 1;
         SilenceNotice silence;
-        const auto results = loadgen::run_calls(
-            options_, log,
-            [&](const loadgen::CallProgress& p) {
-                if (silence.is_due(p, std::chrono::steady_clock::now()))
-                    err << "no answer yet, trying for 32 s\n" << std::flush;
-                if (!shows_progress) return;
-                err << fmt::format(
-                           "\r{} of {} calls started, {} answered, {} ended, {} packets sent ",
-                           p.started, options_.count, p.answered, p.ended, p.packets_sent)
-                    << std::flush;
-            },
-            interrupted);
+        const auto on_progress = [&](const loadgen::CallProgress& p) {
+            if (silence.is_due(p, std::chrono::steady_clock::now()))
+                err << "no answer yet, trying for 32 s\n" << std::flush;
+            if (!shows_progress) return;
+            err << fmt::format("\r{} of {} calls started, {} answered, {} ended, {} packets sent ",
+                               p.started, options_.count, p.answered, p.ended, p.packets_sent)
+                << std::flush;
+        };
+        if (phones_->was_chosen()) return run_phones(log, on_progress, out, err);
+        const auto results = loadgen::run_calls(options_, log, on_progress, interrupted);
         if (shows_progress) err << '\n';
         if (!results) {
             err << "error: " << results.error().text << '\n';
@@ -195,6 +217,62 @@ private:
         return std::chrono::milliseconds{static_cast<std::int64_t>(seconds * 1000)};
     }
 
+    // An option of the other kind of call; empty: none.
+    std::string stray_option() const {
+        if (!phones_->was_chosen()) return phones_->stray();
+        for (const CLI::Option* option : of_client_)
+            if (option->count() > 0) return option->get_name();
+        return "";
+    }
+
+    Exit run_phones(base::Log& log, const loadgen::ProgressCallback& on_progress, std::ostream& out,
+                    std::ostream& err) {
+        auto options = phones_->read();
+        if (!options) {
+            err << "error: " << options.error().text << '\n';
+            return Exit::Usage;
+        }
+        options->to = options_.to;
+        options->party_a = options_.party_a;
+        options->party_b = options_.party_b;
+        options->audio_a = options_.audio_a;
+        options->audio_b = options_.audio_b;
+        // Who only answers is hung up on, unless a time was given.
+        const bool is_open = options->is_answering_only && call_->count("--duration") == 0;
+        options->duration = is_open ? std::chrono::milliseconds{0} : options_.duration;
+        options->hold_at = options_.hold_at;
+        options->count = options_.count;
+        options->rate = options_.rate;
+        options->keyed_payload = options_.keyed_payload;
+        options->credentials = options_.credentials;
+        loadgen::PhoneObserver observer;
+        observer.on_progress = on_progress;
+        if (!json_)
+            observer.on_record_change = [&out](std::uint32_t call, loadgen::Phone phone,
+                                               const loadgen::RecordNotice& notice) {
+                print(out, call, phone, notice);
+            };
+        if (options->is_answering_only)
+            observer.on_listening = [&err](const std::string& uri) {
+                err << "answering at " << uri << '\n' << std::flush;
+            };
+        const auto run = loadgen::run_phones(*options, log, observer, interrupted);
+        if (::isatty(STDERR_FILENO) == 1) err << '\n';
+        if (!run) {
+            err << "error: " << run.error().text << '\n';
+            return Exit::Usage;
+        }
+        if (json_)
+            out << to_json(*run).dump(2) << '\n';
+        else
+            print(out, *run);
+        out.flush();
+        return std::all_of(run->calls.begin(), run->calls.end(),
+                           [](const auto& call) { return call.result == "ok"; })
+                   ? Exit::Ok
+                   : Exit::FoundBad;
+    }
+
     Exit report(const std::vector<loadgen::CallResult>& results, std::ostream& out) const {
         nlohmann::json all = nlohmann::json::array();
         bool all_ok = true;
@@ -211,6 +289,8 @@ private:
     }
 
     CLI::App* call_ = nullptr;
+    std::vector<CLI::Option*> of_client_;  // that phones do not have
+    std::unique_ptr<PhoneFlags> phones_;
     loadgen::CallOptions options_;
     double duration_ = 10;
     std::optional<double> hold_at_;

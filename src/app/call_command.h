@@ -1,4 +1,5 @@
-// `earshot call`: places recorded calls against a recording server.
+// `earshot call`: places recorded calls against a recording server, or calls between two phones of
+// its own through whatever is to be tried.
 #pragma once
 
 #include <iosfwd>

@@ -1,0 +1,20 @@
+// What `earshot call` tells of calls between its phones.
+#pragma once
+
+#include <cstdint>
+#include <iosfwd>
+#include <nlohmann/json_fwd.hpp>
+#include <string>
+
+#include "loadgen/phone_client.h"
+
+namespace earshot::app {
+
+// {"calls": [...], "summary": {...}}; times in ms.
+nlohmann::json to_json(const loadgen::PhoneRunResult& run);
+void print(std::ostream& out, const loadgen::PhoneRunResult& run);
+// One line: "  0.012 s  call 1  A  audio: recording on".
+void print(std::ostream& out, std::uint32_t call, loadgen::Phone phone,
+           const loadgen::RecordNotice& notice);
+
+}  // namespace earshot::app
