@@ -17,7 +17,9 @@ public:
             receive(flow, kind, sink);
         }
     }
-    void drain(MediaFlow& flow, SocketKind kind, Sink& sink) override { receive(flow, kind, sink); }
+    void drain(MediaFlow& flow, SocketKind kind, Sink& sink) override {
+        receive_all(flow, kind, sink);
+    }
 };
 
 }  // namespace earshot::io

@@ -12,6 +12,8 @@ inline constexpr std::size_t kMaxMediaBytes = 9216;
 inline constexpr std::size_t kBatchDatagrams = 64;
 // How many full batches one drain takes from a socket before the others get their turn.
 inline constexpr int kMaxBatchesPerDrain = 64;
+// A call that fails is made again so often; what has no memory then has none in the next turn.
+inline constexpr int kMaxReceiveTries = 8;
 // Of a slot of the packet ring: an IP packet of an Ethernet. What is longer goes by the sockets.
 inline constexpr std::uint16_t kMaxRingPacketBytes = 1520;
 // What a packet ring looks for; jumps of its filter reach 255 instructions, and an IPv6 address

@@ -80,11 +80,16 @@ public:
     virtual ReaderCounters counters() const { return {}; }  // any thread
 
 protected:
-    // What waits at the socket itself; returns whether there was anything.
+    // What waits at the socket itself; returns whether there was anything. The kernel may give less
+    // than there is, where it runs short of memory; the rest is for the next turn.
     bool receive(MediaFlow& flow, SocketKind kind, Sink& sink);
+    // There may be no next turn: until the socket has nothing, at the price of one more call.
+    void receive_all(MediaFlow& flow, SocketKind kind, Sink& sink);
     static void discard(MediaFlow& flow, Sink& sink);
 
 private:
+    bool receive_until(std::size_t too_few, MediaFlow& flow, SocketKind kind, Sink& sink);
+
     DatagramBatch batch_{kBatchDatagrams, kMaxMediaBytes};
 };
 

@@ -201,7 +201,7 @@ void PacketRingReader::visit(MediaFlow& flow, SocketKind kind, Sink& sink) {
 void PacketRingReader::drain(MediaFlow& flow, SocketKind kind, Sink& sink) {
     sort();
     deliver_all(of(flow, kind), sink);
-    receive(flow, kind, sink);
+    receive_all(flow, kind, sink);
 }
 
 void PacketRingReader::count_drops(std::uint64_t tick) {

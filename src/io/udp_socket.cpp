@@ -10,6 +10,7 @@
 #include <cstring>
 #include <vector>
 
+#include "io/limits.h"
 #include "io/socket_address.h"
 
 namespace earshot::io {
@@ -93,8 +94,13 @@ std::size_t DatagramBatch::receive(int socket) {
         message.msg_hdr.msg_namelen = sizeof(sockaddr_storage);
         message.msg_hdr.msg_controllen = kMediaControlBytes;
     }
-    const int got = ::recvmmsg(socket, kernel_->messages.data(), static_cast<unsigned>(count_),
-                               MSG_DONTWAIT, nullptr);
+    int got = 0;
+    int tries = 0;
+    // An error says nothing of what waits: this may be the last look before the socket is closed.
+    do {
+        got = ::recvmmsg(socket, kernel_->messages.data(), static_cast<unsigned>(count_),
+                         MSG_DONTWAIT, nullptr);
+    } while (got < 0 && errno != EAGAIN && ++tries < kMaxReceiveTries);
     received_count_ = got > 0 ? static_cast<std::size_t>(got) : 0;
     for (std::size_t i = 0; i < received_count_; ++i) {
         received_[i] = {.bytes = {static_cast<std::uint8_t*>(kernel_->buffers[i].iov_base),

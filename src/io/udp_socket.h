@@ -38,7 +38,7 @@ public:
     // What the last receive() brought.
     std::span<Datagram> datagrams() { return {received_.data(), received_count_}; }
     // Fills the batch with what waits at a socket of any owner, without blocking, and returns how
-    // many; 0 also when it fails. Arrival times are UdpSocket's to read.
+    // many; 0 also when it fails again and again. Arrival times are UdpSocket's to read.
     std::size_t receive(int socket);
 
 private:
@@ -66,7 +66,7 @@ public:
                                         const UdpOptions& options = {});
 
     // Fills the batch with what waits, without blocking; returns how many. Fewer than the batch's
-    // capacity means that the socket was empty. An error of the socket counts as empty.
+    // capacity means that the socket was empty. An error that stays counts as empty.
     std::size_t receive(DatagramBatch& batch);
 
     // Reads what came with a datagram of this socket: counts drops, returns its arrival.

@@ -314,7 +314,7 @@ void UringReader::drain(MediaFlow& flow, SocketKind kind, Sink& sink) {
         on_completion(ring, {entry->user_data, entry->res, entry->flags}, sink);
         entry->user_data = kNoPlace;  // look() lends its buffer again
     }
-    receive(flow, kind, sink);
+    receive_all(flow, kind, sink);
 }
 
 void UringReader::on_completion(Ring& ring, const Completion& completion, Sink& sink) {
