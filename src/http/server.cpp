@@ -441,6 +441,9 @@ public:
                                      address->port);
         if (!error) core_.acceptor.open(endpoint.protocol(), error);
         if (!error) core_.acceptor.set_option(tcp::acceptor::reuse_address(true), error);
+        // Else Asio keeps such an error to itself and waits for the next peer, with others in line.
+        if (!error)
+            core_.acceptor.set_option(asio::socket_base::enable_connection_aborted(true), error);
         if (!error) core_.acceptor.bind(endpoint, error);
         if (!error) core_.acceptor.listen(asio::socket_base::max_listen_connections, error);
         if (error)

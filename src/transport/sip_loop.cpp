@@ -239,6 +239,10 @@ private:
         if (!error)
             static_cast<void>(
                 listener.acceptor.set_option(tcp::acceptor::reuse_address(true), error));
+        // Else Asio keeps such an error to itself and waits for the next peer, with others in line.
+        if (!error)
+            static_cast<void>(listener.acceptor.set_option(
+                asio::socket_base::enable_connection_aborted(true), error));
         if (!error) keep_to_family(listener.acceptor, endpoint, error);
         if (!error) static_cast<void>(listener.acceptor.bind(endpoint, error));
         if (!error) static_cast<void>(listener.acceptor.listen(1024, error));
