@@ -26,6 +26,8 @@ RATIOS = {
     "ours_over_limit": (("both", "ns"), ("limit", "ns")),
     "ours_with_wav_over_limit": (("both", "ns_finished"), ("limit", "ns")),
     "rtpengine_over_ours": (("rtpengine", "ns"), ("both", "ns")),
+    "rtpengine_over_ours_ring": (("rtpengine", "ns"), ("ours_ring", "ns")),
+    "ours_ring_over_limit": (("ours_ring", "ns"), ("limit", "ns")),
     "rtpengine_relay_over_ours": (("rtpengine_relay", "ns"), ("both", "ns")),
     "tcpdump_over_ours": (("tcpdump", "ns"), ("both", "ns")),
     "ours_again_over_ours": (("ours_again", "ns"), ("ours", "ns")),
@@ -37,7 +39,7 @@ def say(text):
 
 
 def can_start(name, scratch):
-    """Of the others: tcpdump wants CAP_NET_RAW, for one, which not every container has."""
+    """tcpdump and the packet ring want CAP_NET_RAW, which not every container has."""
     directory = pathlib.Path(tempfile.mkdtemp(dir=scratch))
     recorder = RECORDERS[name](directory)
     try:
@@ -99,19 +101,27 @@ def medians_of(runs):
     return {name: of(name) for name in RECORDERS if any(run["recorder"] == name for run in runs)}
 
 
-def climb(rungs, scratch):
+def climb(name, rungs, scratch):
     """Ever more calls of ours on one core, until a rung loses a packet or does not keep up."""
     runs = []
     for calls, seconds in rungs:
         say(f"{calls} calls on one core for {seconds} s")
         try:
-            runs.append(run_one("ours", calls, seconds, scratch))
+            runs.append(run_one(name, calls, seconds, scratch))
         except RuntimeError as error:  # calls were refused, for one
             say(f"  not possible: {error}")
             break
         if runs[-1]["faults"]:
             break
     return runs
+
+
+def good_rungs(rungs, name):
+    return [run for run in rungs if run["recorder"] == name and not run["faults"]]
+
+
+def most_calls(rungs, name):
+    return max((run["calls"] for run in good_rungs(rungs, name)), default=None)
 
 
 def stream_memory(rungs):
@@ -125,7 +135,7 @@ def stream_memory(rungs):
 
 def rungs_of(quick):
     if quick:
-        return [(500, 10), (1000, 10)]
+        return [(500, 5)]
     # A stream takes two descriptors of the recorder, a call four; some are for other things.
     most = (resource.getrlimit(resource.RLIMIT_NOFILE)[1] - 500) // 4
     return [(calls, 15 if calls < 1500 else 60) for calls in range(500, most + 1, 500)]
@@ -133,16 +143,19 @@ def rungs_of(quick):
 
 def read_options():
     parser = argparse.ArgumentParser(prog="script/bench paired", description="The paired benchmark.")
-    parser.add_argument("--quick", action="store_true", help="fewer and shorter rounds, 1,000 calls at the most")
+    parser.add_argument("--quick", action="store_true",
+                        help="a short round and 500 calls at the most, two minutes: rough figures")
     parser.add_argument("--json", metavar="FILE", help="keep all figures")
     parser.add_argument("--docs", action="store_true", help="write table and chart into docs/")
     parser.add_argument("--from-json", metavar="FILE", help="measure nothing: report what a run kept")
-    parser.add_argument("--rounds", type=int, metavar="N", help="default 5, 3 with --quick")
-    parser.add_argument("--calls", type=int, metavar="K", help="of each run of a round: 500, 200 with --quick")
-    parser.add_argument("--seconds", type=int, metavar="S", help="of media of each of these: 30, 8 with --quick")
+    parser.add_argument("--rounds", type=int, metavar="N", help="default 5, 1 with --quick")
+    parser.add_argument("--calls", type=int, metavar="K", help="of each run of a round: 500, 100 with --quick")
+    parser.add_argument("--seconds", type=int, metavar="S", help="of media of each of these: 30, 5 with --quick")
     parser.add_argument("--no-climb", action="store_true", help="leave out calls_per_core")
     options = parser.parse_args()
-    defaults = (3, 200, 8) if options.quick else (5, 500, 30)
+    if options.quick and options.docs:
+        parser.error("--docs wants the whole run: the figures of --quick are rough")
+    defaults = (1, 100, 5) if options.quick else (5, 500, 30)
     for name, default in zip(("rounds", "calls", "seconds"), defaults):
         setattr(options, name, getattr(options, name) or default)
     return options
@@ -158,9 +171,10 @@ def run_all(options):
         say("rps_cpus of lo may not be set here: the sender's core pays for receiving, those of the core say little")
     scratch = tempfile.mkdtemp(prefix="earshot-paired-")
     try:
-        names = [name for name in RECORDERS if name.startswith("ours") or can_start(name, scratch)]
+        names = [name for name in RECORDERS if name in ("ours", "ours_again") or can_start(name, scratch)]
         runs = run_rounds(names, options.rounds, options.calls, options.seconds, scratch)
-        rungs = [] if options.no_climb else climb(rungs_of(options.quick), scratch)
+        climbers = [] if options.no_climb else [name for name in ("ours", "ours_ring") if name in names]
+        rungs = [run for name in climbers for run in climb(name, rungs_of(options.quick), scratch)]
     finally:
         shutil.rmtree(scratch, ignore_errors=True)
         if steering_before is not None:
@@ -171,10 +185,10 @@ def run_all(options):
         "paired_date": datetime.datetime.now(datetime.timezone.utc).strftime("%Y-%m-%dT%H:%M:%SZ"),
         "paired_commit": commit or "unknown", "paired_machine": about,
         "receives_on_recorders_core": steering_before is not None,
-        "rounds": options.rounds, "calls": options.calls, "seconds": options.seconds,
+        "quick": options.quick, "rounds": options.rounds, "calls": options.calls, "seconds": options.seconds,
         **{name: ratio["median"] for name, ratio in ratios.items()},
-        "calls_per_core": max((run["calls"] for run in rungs if not run["faults"]), default=None),
-        "stream_memory_bytes": stream_memory([run for run in rungs if not run["faults"]]),
+        "calls_per_core": most_calls(rungs, "ours"), "calls_per_core_ring": most_calls(rungs, "ours_ring"),
+        "stream_memory_bytes": stream_memory(good_rungs(rungs, "ours")),
         "spread": ratios, "medians": medians_of(runs), "rungs": rungs, "runs": runs,
     }
 

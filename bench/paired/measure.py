@@ -12,8 +12,8 @@ import recorders
 
 # In the order of the table. Ours runs twice: what differs between the two is the noise.
 RECORDERS = {"limit": recorders.Limit, "ours": recorders.Earshot, "ours_again": recorders.Earshot,
-             "rtpengine": recorders.RtpEngineRecordOnly, "rtpengine_relay": recorders.RtpEngine,
-             "tcpdump": recorders.Tcpdump}
+             "ours_ring": recorders.EarshotByTheRing, "rtpengine": recorders.RtpEngineRecordOnly,
+             "rtpengine_relay": recorders.RtpEngine, "tcpdump": recorders.Tcpdump}
 SETTLE_SECONDS = 0.6  # a drain, a commit and a flush
 MAX_LATE_SHARE = 0.05
 

@@ -18,7 +18,7 @@ import machine
 
 HOST = "127.0.0.1"
 MEDIA_FROM = ("127.0.0.2", 61000)  # the client's end, out of the way of the recorders' ports
-PORTS = (20000, 59999)
+PORTS = (20000, 59999)  # what other programs are given lies behind (isolated)
 SIP = f"{HOST}:15060"
 HTTP = f"{HOST}:18080"
 NG = (HOST, 12221)
@@ -104,11 +104,13 @@ class Earshot(Recorder):
     """Ours, by real SIPREC sessions; each packet is looked for in the finished recordings."""
 
     SETUP_RATE = 200
+    READER = "sockets"
     client = None
 
     def start(self, _):
         self.launch([BUILD / "earshot", "server", "--data", self.directory / "data", "--sip", SIP, "--http", HTTP,
-                     "--media-ports", f"{PORTS[0]}-{PORTS[1]}"], EARSHOT_MEDIA_WORKERS="1")
+                     "--media-ports", f"{PORTS[0]}-{PORTS[1]}"],
+                    EARSHOT_MEDIA_WORKERS="1", EARSHOT_MEDIA_READER=self.READER)
         self.wait_for("page: ")
 
     def set_up(self, calls):
@@ -150,6 +152,12 @@ class Earshot(Recorder):
         files = (self.directory / "data/recordings").rglob("*")
         return {"packets": found["found"], "bytes": sum(f.stat().st_size for f in files if f.is_file()),
                 "check": found}
+
+
+class EarshotByTheRing(Earshot):
+    """Media is taken from a packet ring before the kernel's UDP."""
+
+    READER = "packet_ring"
 
 
 class RtpEngine(Recorder):
