@@ -192,6 +192,10 @@ void Agent::Core::on_time(base::TimePoint now) {
             on_location_ended(now, transaction, {}, TransportFailed::Lookup::TimedOut);
             continue;
         }
+        if (transaction.reliable != nullptr) {
+            on_prack_time(now, transaction);
+            continue;
+        }
         finish(
             now, transaction,
             std::visit([&](auto& machine) { return machine.on_time(now); }, transaction.machine));
@@ -304,8 +308,9 @@ base::Result<TransactionId> Agent::send_request(base::TimePoint now, DialogId di
                                                 const RequestSpec& request) {
     return core_->send_request(now, dialog, request);
 }
-base::Result<base::Done> Agent::cancel(base::TimePoint now, TransactionId invite) {
-    return core_->cancel(now, invite);
+base::Result<base::Done> Agent::cancel(base::TimePoint now, TransactionId invite,
+                                       std::vector<ExtraHeader> headers) {
+    return core_->cancel(now, invite, std::move(headers));
 }
 base::Result<base::Done> Agent::ack(base::TimePoint now, DialogId dialog,
                                     const RequestSpec& request) {
@@ -328,6 +333,7 @@ std::optional<DialogFacts> Agent::find_dialog(DialogId id) const {
                        .remote_party = dialog->remote_party,
                        .remote_target = dialog->remote_target,
                        .flow = dialog->flow,
+                       .local_cseq = dialog->local_cseq,
                        .is_uac = dialog->is_uac,
                        .is_confirmed = dialog->is_confirmed};
 }

@@ -51,23 +51,32 @@ struct ExtraHeader {
 
 // A response. The Agent writes Via, From, To (with our tag), Call-ID, CSeq, Record-Route, Contact
 // (where the method makes or refreshes a dialog), Server and Content-Length; `headers` are the
-// rest.
+// rest. A Contact or Server among them takes the place of the Agent's.
 struct ResponseSpec {
     int status = 200;
     std::string phrase{};  // empty: the usual one for the status
     std::vector<ExtraHeader> headers{};
     std::string content_type{};  // empty: no body
     std::string body{};
+    // Instead of AgentConfig's: ";+sip.instance=\"...\"".
+    std::optional<std::string> contact_parameters{};
+    // Of a provisional response to an INVITE whose sender knows 100rel: it is sent again until its
+    // PRACK comes (RFC 3262 §3). The Agent writes Require and RSeq, and keeps what is said
+    // meanwhile: a second reliable response and the 2xx leave after the PRACK.
+    bool is_reliable = false;
 };
 
 // A request within a dialog, or the ACK to a 2xx (its method is then ignored). The Agent writes the
 // request line, Via, From, To, Call-ID, CSeq, Route, Max-Forwards, Contact, User-Agent,
-// Content-Length.
+// Content-Length. A Max-Forwards, Contact or User-Agent among `headers` takes the place of its own.
 struct RequestSpec {
     std::string method{};
     std::vector<ExtraHeader> headers{};
     std::string content_type{};
     std::string body{};
+    std::optional<std::string> contact_parameters{};  // as in ResponseSpec
+    // Of an INVITE: reliable provisional responses are the TU's to acknowledge, in any case.
+    bool leaves_prack = false;
 };
 
 // A request outside any dialog: INVITE, OPTIONS.
@@ -86,6 +95,9 @@ struct OutOfDialogSpec {
     std::vector<ExtraHeader> headers{};
     std::string content_type{};
     std::string body{};
+    std::string next_hop{};  // URI to look for instead: an outbound proxy that adds no Route
+    std::optional<std::string> contact_parameters{};  // as in RequestSpec, like the next
+    bool leaves_prack = false;
 };
 
 // ---- what the Agent says ----------------------------------------------------------------------
@@ -144,9 +156,11 @@ struct AckArrived {
 };
 
 // No ACK came within 64*T1 of our 2xx (RFC 3261 §13.3.1.4). The dialog still exists: send BYE.
+// `is_prack`: no PRACK came for a reliable provisional response; refuse the INVITE (RFC 3262 §3).
 struct NoAck {
     DialogId dialog{};
     TransactionId invite{};
+    bool is_prack = false;
 };
 
 // A response to a request of ours; retransmitted ones are not seen again. A 2xx to an INVITE
@@ -154,7 +168,7 @@ struct NoAck {
 // dialog: acknowledge it and send BYE. `is_final` ends the transaction for the TU otherwise.
 // A reliable provisional response (RFC 3262) is seen once and in order, and has been acknowledged:
 // but when the INVITE carried no offer, the PRACK is the TU's, since it holds the answer
-// (send_request() with rack_value() as RAck).
+// (send_request() with rack_value() as RAck); the same where the INVITE `leaves_prack`.
 struct ResponseArrived {
     TransactionId transaction{};
     DialogId dialog{};
@@ -227,6 +241,7 @@ struct DialogFacts {
     std::string_view remote_party;   // their To
     std::string_view remote_target;  // URI of the peer's Contact
     Flow flow;                       // where requests of ours go
+    std::uint32_t local_cseq = 0;    // of our last request
     bool is_uac = false;             // we sent the INVITE
     bool is_confirmed = false;
 };
@@ -290,8 +305,10 @@ public:
                                              const RequestSpec& request);
     // Cancels our INVITE: at once if a provisional response has come, else after it (§9.1). The
     // outcome arrives as a response (487, or a 2xx that crossed it: ACK, BYE); or as
-    // TransportFailed, when it was not sent yet because its target is being located.
-    base::Result<base::Done> cancel(base::TimePoint now, TransactionId invite);
+    // TransportFailed, when it was not sent yet because its target is being located. `headers`: of
+    // the CANCEL (Reason, RFC 3326).
+    base::Result<base::Done> cancel(base::TimePoint now, TransactionId invite,
+                                    std::vector<ExtraHeader> headers = {});
     // The ACK to the last 2xx of the dialog; kept to be sent again with each repeated 2xx.
     base::Result<base::Done> ack(base::TimePoint now, DialogId dialog, const RequestSpec& request);
     // A request of this dialog that `host` challenges (401, 407) is sent there once more with

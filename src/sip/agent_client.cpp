@@ -27,8 +27,6 @@ std::string bracketed(const std::string& party) {
     return party.find('<') == std::string::npos ? "<" + party + ">" : party;
 }
 
-}  // namespace
-
 bool needs_contact(std::string_view method) {
     switch (find_method(method)) {
         case Method::Invite:
@@ -42,19 +40,27 @@ bool needs_contact(std::string_view method) {
     }
 }
 
+}  // namespace
+
+bool has_header(const std::vector<ExtraHeader>& headers, std::string_view name) {
+    return std::any_of(headers.begin(), headers.end(),
+                       [&](const auto& header) { return base::iequals(header.name, name); });
+}
+
 std::string write_request(const RequestHead& head, const RequestSpec& spec,
                           std::string_view contact, std::string_view product) {
     MessageBuilder request = MessageBuilder::request(head.method, head.uri);
     request.add(HeaderId::Via, head.via);
     for (const std::string& route : head.routes) request.add(HeaderId::Route, route);
-    request.add(HeaderId::MaxForwards, std::to_string(kMaxForwards))
-        .add(HeaderId::From, head.from)
+    if (!has_header(spec.headers, "Max-Forwards"))
+        request.add(HeaderId::MaxForwards, std::to_string(kMaxForwards));
+    request.add(HeaderId::From, head.from)
         .add(HeaderId::To, head.to)
         .add(HeaderId::CallId, head.call_id)
         .add(HeaderId::Cseq, std::to_string(head.cseq) + " " + head.method);
     if (!contact.empty()) request.add(HeaderId::Contact, contact);
     for (const ExtraHeader& header : spec.headers) request.add(header.name, header.value);
-    request.add(HeaderId::UserAgent, product);
+    if (!has_header(spec.headers, "User-Agent")) request.add(HeaderId::UserAgent, product);
     if (!spec.content_type.empty()) request.body(spec.content_type, spec.body);
     return request.build();
 }
@@ -66,8 +72,14 @@ std::string rack_value(const Message& response) {
            std::string{response.cseq().method};
 }
 
-std::string Agent::Core::contact(const Flow& flow) const {
-    return "<" + listener(flow).contact + ">" + config_.contact_parameters;
+std::string Agent::Core::contact(const Flow& flow,
+                                 const std::optional<std::string>& parameters) const {
+    return "<" + listener(flow).contact + ">" + parameters.value_or(config_.contact_parameters);
+}
+
+std::string Agent::Core::contact(const Flow& flow, const RequestSpec& spec) const {
+    if (!needs_contact(spec.method) || has_header(spec.headers, "Contact")) return {};
+    return contact(flow, spec.contact_parameters);
 }
 
 void Agent::Core::set_via(RequestHead& head, const Flow& flow) {
@@ -129,18 +141,21 @@ base::Result<TransactionId> Agent::Core::start_request(base::TimePoint now,
     head.call_id = spec.call_id.empty() ? random_.token(kCallIdBytes) : spec.call_id;
     head.cseq = spec.cseq;
     head.routes = spec.routes;
-    RequestSpec rest{spec.method, spec.headers, spec.content_type, spec.body};
+    RequestSpec rest{
+        spec.method,      spec.headers, spec.content_type, spec.body, spec.contact_parameters,
+        spec.leaves_prack};
     if (spec.flow.remote.is_unspecified()) {
         std::string hop = spec.routes.empty() ? spec.request_uri : uri_of(spec.routes.front());
+        if (!spec.next_hop.empty()) hop = spec.next_hop;
         Transaction& placed = locate(now, std::move(head), std::move(rest), std::move(hop), {});
         placed.flow.listener = spec.flow.listener;  // a wish
         return placed.id;
     }
     set_via(head, spec.flow);
-    auto bytes = std::make_shared<const std::string>(write_request(
-        head, rest, needs_contact(spec.method) ? contact(spec.flow) : "", config_.product));
+    auto bytes = std::make_shared<const std::string>(
+        write_request(head, rest, contact(spec.flow, rest), config_.product));
     Transaction& transaction = add_client(now, spec.flow, std::move(head), std::move(bytes), {});
-    if (transaction.invite != nullptr) transaction.invite->has_offer = !spec.content_type.empty();
+    if (transaction.invite != nullptr) transaction.invite->sends_prack = sends_prack(rest);
     return transaction.id;
 }
 
@@ -150,8 +165,8 @@ Transaction& Agent::Core::start_in_dialog(base::TimePoint now, const Dialog& dia
         return locate(now, std::move(head), spec, std::move(name), dialog.id);
     const Flow flow = next_flow(dialog, config_.listeners);
     set_via(head, flow);
-    auto bytes = std::make_shared<const std::string>(write_request(
-        head, spec, needs_contact(spec.method) ? contact(flow) : "", config_.product));
+    auto bytes = std::make_shared<const std::string>(
+        write_request(head, spec, contact(flow, spec), config_.product));
     std::unique_ptr<Delivery> again;
     if (authenticated_.contains(dialog.id.value))
         again = std::make_unique<Delivery>(
@@ -192,13 +207,14 @@ base::Result<TransactionId> Agent::Core::send_request(base::TimePoint now, Dialo
     if (invite) {
         dialog->invite_out = transaction.id;
         transaction.invite->is_reinvite = true;
-        transaction.invite->has_offer = !spec.content_type.empty();
+        transaction.invite->sends_prack = sends_prack(spec);
         transaction.invite->forks.push_back({dialog->remote_tag, id});
     }
     return transaction.id;
 }
 
-base::Result<base::Done> Agent::Core::cancel(base::TimePoint now, TransactionId id) {
+base::Result<base::Done> Agent::Core::cancel(base::TimePoint now, TransactionId id,
+                                             std::vector<ExtraHeader> headers) {
     Transaction* transaction = find(id);
     if (transaction == nullptr || transaction->invite == nullptr) {
         return base::Error{base::Errc::NotFound, "SIP: no INVITE to cancel"};
@@ -207,6 +223,7 @@ base::Result<base::Done> Agent::Core::cancel(base::TimePoint now, TransactionId 
         on_send_failed(now, id);
         return base::Done{};
     }
+    transaction->invite->cancel_headers = std::move(headers);
     switch (std::get<InviteClient>(transaction->machine).state()) {
         case InviteClient::State::Calling:
             transaction->invite->is_cancel_wanted = true;
@@ -226,7 +243,9 @@ void Agent::Core::send_cancel(base::TimePoint now, Transaction& transaction) {
     invite.is_cancel_sent = true;
     RequestHead head = invite.head;  // §9.1: the same Via, so that it finds the same hop
     head.method = to_string(Method::Cancel);
-    auto bytes = std::make_shared<const std::string>(write_request(head, {}, "", config_.product));
+    const RequestSpec spec{.method = {}, .headers = std::move(invite.cancel_headers)};
+    auto bytes =
+        std::make_shared<const std::string>(write_request(head, spec, "", config_.product));
     const Flow flow = transaction.flow;
     add_client(now, flow, std::move(head), std::move(bytes), transaction.dialog).is_hidden = true;
     std::get<InviteClient>(transaction.machine).on_cancel_sent(now);
@@ -391,7 +410,7 @@ bool Agent::Core::take_provisional(base::TimePoint now, const Transaction& trans
         base::parse_number<std::uint32_t>(base::trim(response.find(HeaderId::Rseq).value_or("")));
     if (!rseq || (fork.rseq && *rseq != *fork.rseq + 1)) return false;
     fork.rseq = rseq;
-    if (!transaction.invite->has_offer) return true;
+    if (!transaction.invite->sends_prack) return true;
     const auto prack = send_request(
         now, fork.dialog, {.method = "PRACK", .headers = {{"RAck", rack_value(response)}}});
     if (prack) find(*prack)->is_hidden = true;

@@ -30,9 +30,18 @@ struct ClientInvite {
     RequestHead head{};
     std::vector<Fork> forks{};  // of a re-INVITE: the one dialog, from the start
     bool is_reinvite = false;
-    bool has_offer = false;
+    bool sends_prack = false;  // the TU does it otherwise
     bool is_cancel_wanted = false;
     bool is_cancel_sent = false;
+    std::vector<ExtraHeader> cancel_headers{};
+};
+
+// Of an INVITE that we answer: the reliable provisional response that waits for its PRACK, and what
+// waits behind it (RFC 3262 §3).
+struct ReliableResponses {
+    std::uint32_t rseq = 0;  // of the last one
+    SharedBytes unacknowledged{};
+    std::deque<ResponseSpec> waiting{};
 };
 
 // A request of ours that may be sent more than once: what it is written from, for each target
@@ -60,11 +69,12 @@ struct Transaction {
     Method method = Method::Other;
     bool is_hidden = false;  // our CANCEL: the TU hears nothing of it
     TimerQueue::Handle timer = TimerQueue::kNone;
-    SharedBytes last;                      // what is sent again
-    std::string local_tag;                 // server, outside a dialog
-    std::unique_ptr<Message> request;      // server, until the final response
-    std::unique_ptr<ClientInvite> invite;  // client INVITE
-    std::unique_ptr<Delivery> delivery;    // client, where its target is located
+    SharedBytes last;                             // what is sent again
+    std::string local_tag;                        // server, outside a dialog
+    std::unique_ptr<Message> request;             // server, until the final response
+    std::unique_ptr<ReliableResponses> reliable;  // server INVITE, until the final response
+    std::unique_ptr<ClientInvite> invite;         // client INVITE
+    std::unique_ptr<Delivery> delivery;           // client, where its target is located
     bool is_server() const { return machine.index() >= 2; }
 };
 
@@ -88,7 +98,8 @@ public:
     base::Result<TransactionId> start_request(base::TimePoint now, const OutOfDialogSpec& spec);
     base::Result<TransactionId> send_request(base::TimePoint now, DialogId id,
                                              const RequestSpec& spec);
-    base::Result<base::Done> cancel(base::TimePoint now, TransactionId id);
+    base::Result<base::Done> cancel(base::TimePoint now, TransactionId id,
+                                    std::vector<ExtraHeader> headers);
     base::Result<base::Done> ack(base::TimePoint now, DialogId id, const RequestSpec& spec);
     void authenticate_as(DialogId id, const Credentials& credentials, const base::NetAddress& host,
                          std::vector<ExtraHeader> of_invite);
@@ -136,6 +147,11 @@ private:
     void answer(base::TimePoint now, Transaction& transaction, const ResponseSpec& spec);
     void answered(base::TimePoint now, Transaction& transaction, int status);
     std::string write_response(const Transaction& transaction, const ResponseSpec& spec) const;
+    static bool must_wait(const Transaction& transaction, const ResponseSpec& spec);
+    void send_reliably(base::TimePoint now, Transaction& transaction, ResponseSpec spec);
+    bool take_prack(const Dialog& dialog, const Message& prack);
+    void send_waiting(base::TimePoint now, TransactionId id);
+    void on_prack_time(base::TimePoint now, Transaction& transaction);
     Dialog& create_uas_dialog(Transaction& transaction);
 
     // ---- agent_client.cpp
@@ -159,7 +175,9 @@ private:
                       const Message& response);
     static void confirm(Dialog& dialog, const Transaction& transaction, const Message& response);
     void close_invite(base::TimePoint now, Transaction& transaction);
-    std::string contact(const Flow& flow) const;
+    // The value of Contact; empty when the TU gives its own or the method has none.
+    std::string contact(const Flow& flow, const RequestSpec& spec) const;
+    std::string contact(const Flow& flow, const std::optional<std::string>& parameters) const;
 
     // ---- agent_delivery.cpp
     Transaction& locate(base::TimePoint now, RequestHead head, RequestSpec spec, std::string uri,
@@ -201,8 +219,13 @@ private:
 constexpr std::uint64_t token_of(TransactionId id) { return id.value << 1; }
 constexpr std::uint64_t token_of(DialogId id) { return id.value << 1 | 1; }
 
+// A PRACK may have to hold an answer, and then only the TU can write it.
+inline bool sends_prack(const RequestSpec& invite) {
+    return !invite.content_type.empty() && !invite.leaves_prack;
+}
+
 // The whole of a request; `extra` and the body as the TU gave them.
-bool needs_contact(std::string_view method);
+bool has_header(const std::vector<ExtraHeader>& headers, std::string_view name);
 std::string write_request(const RequestHead& head, const RequestSpec& spec,
                           std::string_view contact, std::string_view product);
 

@@ -24,7 +24,7 @@ Transaction& Agent::Core::locate(base::TimePoint now, RequestHead head, RequestS
     transaction->dialog = dialog;
     if (method == Method::Invite) {
         transaction->invite = std::make_unique<ClientInvite>();
-        transaction->invite->has_offer = !spec.content_type.empty();
+        transaction->invite->sends_prack = sends_prack(spec);
     }
     transaction->delivery = std::make_unique<Delivery>(
         Delivery{.head = std::move(head), .spec = std::move(spec), .targets = {}, .current = {}});
@@ -106,8 +106,8 @@ void Agent::Core::start_client(base::TimePoint now, Transaction& transaction, co
     move_flow(transaction.flow, flow, token_of(transaction.id));
     transaction.key = client_key(head.branch, head.method);
     client_keys_[transaction.key] = transaction.id.value;
-    transaction.last = std::make_shared<const std::string>(write_request(
-        head, delivery.spec, needs_contact(head.method) ? contact(flow) : "", config_.product));
+    transaction.last = std::make_shared<const std::string>(
+        write_request(head, delivery.spec, contact(flow, delivery.spec), config_.product));
     if (transaction.invite != nullptr) transaction.invite->head = std::move(head);
     schedule(transaction);
     send(transaction, transaction.last, false);

@@ -11,11 +11,6 @@ namespace {
 
 constexpr std::size_t kTagBytes = 8;
 
-bool has_header(const std::vector<ExtraHeader>& headers, std::string_view name) {
-    return std::any_of(headers.begin(), headers.end(),
-                       [&](const auto& header) { return base::iequals(header.name, name); });
-}
-
 // Room that only requests within dialogs may use, so that a flood cannot keep calls from ending.
 std::size_t with_reserve(std::size_t max_transactions) {
     return max_transactions + max_transactions / 4;
@@ -180,12 +175,16 @@ void Agent::Core::on_dialog_request(base::TimePoint now, const Flow& flow, Messa
     }
     // A peer that has opened a new connection is reached on that one.
     if (is_reliable(flow.transport)) move_flow(dialog.flow, flow, token_of(dialog.id));
+    const TransactionId invite = dialog.invite_in;
+    const bool is_prack = message.method() == Method::Prack;
+    if (is_prack && !take_prack(dialog, message)) return answer(now, transaction, {.status = 481});
     if (message.method() == Method::Update) dialog.update_in = transaction.id;
     if (message.method() == Method::Invite) {
         dialog.invite_in = transaction.id;
         answer(now, transaction, {.status = 100});
     }
     actions_.emplace_back(RequestArrived{transaction.id, dialog.id, flow, std::move(message)});
+    if (is_prack) send_waiting(now, invite);
 }
 
 void Agent::Core::on_ack(base::TimePoint now, const Flow& flow, Message&& message) {
@@ -237,10 +236,11 @@ std::string Agent::Core::write_response(const Transaction& transaction,
     const bool invite = transaction.method == Method::Invite && spec.status > 100;
     const bool refreshes = invite || (transaction.method == Method::Update && spec.status >= 200);
     if (refreshes && spec.status < 300 && !has_header(spec.headers, "Contact")) {
-        response.add(HeaderId::Contact, contact(transaction.flow));
+        response.add(HeaderId::Contact, contact(transaction.flow, spec.contact_parameters));
     }
     for (const ExtraHeader& header : spec.headers) response.add(header.name, header.value);
-    if (spec.status > 100) response.add(HeaderId::Server, config_.product);
+    if (spec.status > 100 && !has_header(spec.headers, "Server"))
+        response.add(HeaderId::Server, config_.product);
     if (!spec.content_type.empty()) response.body(spec.content_type, spec.body);
     return response.build();
 }
@@ -267,8 +267,91 @@ base::Result<DialogId> Agent::Core::respond(base::TimePoint now, TransactionId i
     if (spec.status == 100) return dialog;  // it has gone already, or is not wanted
     const bool makes_dialog = transaction->method == Method::Invite && spec.status < 300;
     if (makes_dialog && !dialog) dialog = create_uas_dialog(*transaction).id;
-    answer(now, *transaction, spec);
+    if (must_wait(*transaction, spec)) {
+        std::deque<ResponseSpec>& waiting = transaction->reliable->waiting;
+        if (!waiting.empty() && waiting.back().status >= 200)
+            return base::Error{base::Errc::NotFound, "SIP: no unanswered transaction"};
+        if (waiting.size() >= kMaxWaitingResponses)
+            return base::Error{base::Errc::Full, "SIP: too many responses wait for a PRACK"};
+        waiting.push_back(spec);
+        return dialog;
+    }
+    const bool reliably = spec.is_reliable && makes_dialog && spec.status < 200;
+    if (reliably) {
+        send_reliably(now, *transaction, spec);
+    } else {
+        answer(now, *transaction, spec);
+    }
     return dialog;
+}
+
+// ---- reliable provisional responses, RFC 3262 ----
+
+// §3: one reliable response at a time, and no 2xx before its PRACK. (The RFC lets a 2xx overtake
+// one without SDP; the peer has the PRACK on its way in any case.)
+bool Agent::Core::must_wait(const Transaction& transaction, const ResponseSpec& spec) {
+    if (transaction.reliable == nullptr || spec.status >= 300) return false;
+    const bool orders = spec.is_reliable || spec.status >= 200;
+    return !transaction.reliable->waiting.empty() ||
+           (orders && transaction.reliable->unacknowledged != nullptr);
+}
+
+void Agent::Core::send_reliably(base::TimePoint now, Transaction& transaction, ResponseSpec spec) {
+    if (transaction.reliable == nullptr) {
+        transaction.reliable = std::make_unique<ReliableResponses>();
+        transaction.reliable->rseq = random_.u32() % 0x3fffffff;  // §3: 1 to 2**31 - 1
+    }
+    ReliableResponses& reliable = *transaction.reliable;
+    spec.headers.insert(spec.headers.begin(),
+                        {{"Require", "100rel"}, {"RSeq", std::to_string(++reliable.rseq)}});
+    answer(now, transaction, spec);
+    reliable.unacknowledged = transaction.last;
+    std::get<InviteServer>(transaction.machine).on_reliable_response(now);
+    schedule(transaction);
+}
+
+// Whether this acknowledges what waits for it (§7.2); its retransmission is then over.
+bool Agent::Core::take_prack(const Dialog& dialog, const Message& prack) {
+    Transaction* invite = find(dialog.invite_in);
+    if (invite == nullptr || invite->reliable == nullptr) return false;
+    ReliableResponses& reliable = *invite->reliable;
+    std::string_view rest = prack.find(HeaderId::Rack).value_or("");
+    const auto rseq = base::take_number<std::uint32_t>(rest);
+    rest = base::trim(rest);
+    const auto cseq = base::take_number<std::uint32_t>(rest);
+    const bool names_it = rseq == reliable.rseq && cseq == invite->cseq &&
+                          base::trim(rest) == to_string(Method::Invite);
+    if (!names_it || reliable.unacknowledged == nullptr) return false;
+    reliable.unacknowledged.reset();
+    std::get<InviteServer>(invite->machine).on_prack();
+    schedule(*invite);
+    return true;
+}
+
+void Agent::Core::send_waiting(base::TimePoint now, TransactionId id) {
+    for (Transaction* invite = find(id);
+         invite != nullptr && invite->reliable != nullptr && !invite->reliable->waiting.empty() &&
+         invite->reliable->unacknowledged == nullptr;
+         invite = find(id)) {
+        ResponseSpec spec = std::move(invite->reliable->waiting.front());
+        invite->reliable->waiting.pop_front();
+        if (spec.is_reliable) {
+            send_reliably(now, *invite, std::move(spec));
+        } else {
+            answer(now, *invite, spec);
+        }
+    }
+}
+
+void Agent::Core::on_prack_time(base::TimePoint now, Transaction& transaction) {
+    const Step step = std::get<InviteServer>(transaction.machine).on_time(now);
+    SharedBytes& bytes = transaction.reliable->unacknowledged;
+    if (step.resend && bytes != nullptr) send(transaction, bytes, true);
+    if (step.timed_out) {
+        bytes.reset();
+        actions_.emplace_back(NoAck{transaction.dialog, transaction.id, true});
+    }
+    schedule(transaction);
 }
 
 void Agent::Core::respond_and_forget(base::TimePoint now, TransactionId id,
@@ -298,6 +381,7 @@ void Agent::Core::answer(base::TimePoint now, Transaction& transaction, const Re
 
 void Agent::Core::answered(base::TimePoint now, Transaction& transaction, int status) {
     const std::unique_ptr<Message> request = std::move(transaction.request);
+    transaction.reliable.reset();
     const bool success = status < 300;
     const bool is_invite = transaction.method == Method::Invite;
     SharedBytes bytes = transaction.last;

@@ -165,6 +165,7 @@ Step InviteServer::on_ack(base::TimePoint now) {
 
 void InviteServer::on_response(base::TimePoint now, int status) {
     if (state_ != State::Proceeding || status < 200) return;
+    on_prack();
     end_at_ = now + kTimeout;  // timer L or H
     if (status < 300) {
         state_ = State::Accepted;
@@ -174,7 +175,27 @@ void InviteServer::on_response(base::TimePoint now, int status) {
     if (!reliable_) start_resending(now);  // timer G
 }
 
+void InviteServer::on_reliable_response(base::TimePoint now) {
+    if (state_ != State::Proceeding) return;
+    start_resending(now);
+    end_at_ = now + kTimeout;
+}
+
+void InviteServer::on_prack() {
+    resend_at_.reset();
+    end_at_.reset();
+}
+
 Step InviteServer::on_time(base::TimePoint now) {
+    if (state_ == State::Proceeding) {
+        if (is_end_due(now)) {
+            on_prack();
+            return {.timed_out = true};
+        }
+        if (!is_resend_due(now)) return {};
+        resend_after(now, 2 * interval_);
+        return {.resend = true};
+    }
     // That the ACK to a refusal never came (timer H) leaves nothing to do for the TU.
     if (is_end_due(now)) return terminate();
     if (!is_resend_due(now)) return {};

@@ -84,6 +84,10 @@ public:
     Step on_request();                                  // the INVITE again
     Step on_ack(base::TimePoint now);                   // to_tu: it acknowledges our 2xx
     void on_response(base::TimePoint now, int status);  // the TU sends it now
+    // RFC 3262 §3: a provisional response that is sent again until on_prack(), over any transport;
+    // timed_out in the end.
+    void on_reliable_response(base::TimePoint now);
+    void on_prack();
     Step on_time(base::TimePoint now);
     State state() const { return state_; }
     bool is_answered() const { return state_ != State::Proceeding; }
