@@ -14,6 +14,13 @@ inline constexpr std::size_t kMaxOpenRequests = 32;       // of one call, in bot
 inline constexpr std::size_t kMaxReferences = 8;          // REFERs of one call whose NOTIFYs we map
 inline constexpr std::size_t kMaxContactBytes = 512;      // of a registered Contact's URI
 inline constexpr std::uint32_t kMaxForwards = 70;         // RFC 3261 §8.1.1.6
+inline constexpr std::uint32_t kRetryAfterS = 10;         // of a 503 for want of room
+inline constexpr std::size_t kMaxInvitations = 256;       // REFERs whose new call is looked for
+inline constexpr std::chrono::seconds kInvitationTime{60};  // so long
+// Leg B rings without a word (timer C, §16.6: over 3 minutes), less than the Agent's patience.
+inline constexpr std::chrono::seconds kMaxRingTime{210};
+inline constexpr std::chrono::seconds kMinRefreshTime{
+    90};  // RFC 4028 §5: shorter ones are not watched
 // Of an answer of the host (route, offer, answer); afterwards as if it had refused.
 inline constexpr std::chrono::seconds kMaxHostTime{10};
 

@@ -26,12 +26,9 @@
 namespace earshot::b2bua {
 
 struct SwitchboardConfig {
-    // "host:port" by which requests name us, in Request-URI, Route and Contact: each listener's,
-    // and other names of this machine. Port 5060 also goes without. Compared without case.
+    std::vector<sip::AgentListener> listeners;  // the Agent's own
+    // Other names that requests may call us by, "host" or "host:port": in Request-URI and Route.
     std::vector<std::string> own_hosts;
-    // The URI that registered phones are known by instead of their own: "sip:192.0.2.1:5062", by
-    // transport ("...;transport=tcp" for TCP); the first is used for lack of a better one.
-    std::vector<std::string> contacts;
     std::size_t max_calls;  // kMaxCalls of limits.h
 
     SwitchboardConfig();
