@@ -29,6 +29,21 @@ inline constexpr std::chrono::seconds kSnapshotDelay{5};
 // A reference to an id that nobody has defined yet is held open so long (E-11).
 inline constexpr std::chrono::seconds kReferenceDelay{2};
 
+// ---- of the client's side
+inline constexpr std::size_t kMaxServers = 16;                   // of one recording session
+inline constexpr std::size_t kMaxClientHeaders = 64;             // of the first request
+inline constexpr std::size_t kMaxExtensionBytes = 64ULL * 1024;  // of one block of a rule
+inline constexpr std::size_t kMaxUserRequests = 16;              // of the user's own, unanswered
+inline constexpr int kMaxChallenges = 3;                         // of one server, to one INVITE
+// Changes of metadata alone that come within this time go together (P-92).
+inline constexpr std::chrono::milliseconds kMetadataDelay{100};
+// A server that asks for snapshots all the time gets one in this time.
+inline constexpr std::chrono::seconds kSnapshotInterval{1};
+// The closing metadata waits no longer for what is under way, and the BYE no longer for it.
+inline constexpr std::chrono::seconds kClosingTime{4};
+// Our offer in a 2xx waits so long for the ACK with its answer: 64*T1.
+inline constexpr std::chrono::seconds kAckTime{32};
+
 // So often is a request of ours tried again that met one of the client (glare).
 inline constexpr std::uint32_t kMaxGlareRetries = 5;
 // The same for one that could not be sent, so long after.
