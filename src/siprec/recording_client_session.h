@@ -34,8 +34,9 @@ namespace earshot::siprec {
 
 // ---- settings ---------------------------------------------------------------------------------
 
-// The answers after which no further server is tried: a POSIX extended regular expression, matched
-// anywhere in the three digits ("408|487", "[34][0-9][0-9]", "^6"). Empty: none. Silence is 408.
+// The answers (300 to 699) after which no further server is tried: a POSIX extended regular
+// expression, matched anywhere in the three digits ("408|487", "[34][0-9][0-9]", "^6"), as the
+// OpenSIPS module does. Empty: none. Silence is 408.
 class SkipCodes {
 public:
     static base::Result<SkipCodes, base::Reason> parse(const std::string& expression);
@@ -57,12 +58,19 @@ struct ClientSessionSettings {
     sip::Credentials credentials{};           // an empty username: a challenge is a refusal
     // Transport and listener that requests leave by. Without an address the agent looks for it.
     sip::Flow flow{};
-    // A server that has sent nothing at all by then, or no final answer, counts as 408.
+    // A server counts as 408 that has sent nothing at all by then while another one is left to be
+    // tried, or no final answer.
     std::chrono::milliseconds silence_time{5'000};
-    std::chrono::milliseconds answer_time{32'000};
+    std::chrono::milliseconds answer_time{60'000};
     sip::SessionTimerConfig session_timer{};
     std::string instance{};  // as events tell it
 };
+
+// Whether a header of that name is written by the session or the agent, and so by nobody else.
+bool is_session_header(std::string_view name);
+
+// What is wrong with a request of the user's own (see send()); nullopt: nothing.
+std::optional<base::Reason> find_request_fault(const sip::RequestSpec& request);
 
 // What is wrong with settings: no or unreadable URIs, a header that is ours, is no token or holds a
 // line end, times that are not positive. nullopt: nothing.
@@ -174,7 +182,7 @@ public:
     void stop(base::Now now, base::Reason reason = {});
     // A request of the user's own in the running dialog: INFO, MESSAGE, OPTIONS, NOTIFY, any name
     // but those that the session itself speaks. Its outcome is RequestAnswered.
-    base::Result<sip::TransactionId, base::Reason> send(base::Now now, sip::RequestSpec request);
+    base::Result<sip::TransactionId, base::Reason> send(sip::RequestSpec request);
 
     // ---- from the agent: what concerns this session
     void on_response(base::Now now, const sip::ResponseArrived& response);

@@ -1,0 +1,40 @@
+// Bodies of a recording session from the client's side: what it sends, and what it looks for in
+// the server's messages.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/random.h"
+#include "sip/message.h"
+
+namespace earshot::siprec {
+
+inline constexpr std::string_view kRsMetadataType = "application/rs-metadata+xml";  // P-90, X-5
+inline constexpr std::string_view kRsMetadataDisposition = "recording-session";
+
+struct Body {
+    std::string content_type;
+    std::string bytes;
+    std::string disposition;  // of the whole; empty: none
+};
+// Either may be empty, not both: SDP alone, metadata alone, or multipart/mixed of the two (P-97).
+Body body_of(std::string_view sdp, std::string_view metadata, base::Random& random);
+
+// The SDP of a message, by itself or in a multipart; empty: none. A view into the message.
+std::string_view find_sdp(const sip::Message& message);
+
+// The reason, which may be empty, when a server's message asks for a snapshot: by any metadata
+// document, which from a server can be nothing else (P-98), or in the form of the drafts.
+std::optional<std::string> find_snapshot_request(const sip::Message& message);
+
+// RFC 3261 section 12.2.1.2: the other side does not have the dialog any more.
+inline bool is_dialog_gone(int status) { return status == 408 || status == 481; }
+
+// "486 Busy Here", and what a Warning or Reason header explains.
+std::string status_and_phrase(const sip::Message& response);
+// The same of the Reason header of a BYE; empty: none.
+std::string explanation_of(const sip::Message& message);
+
+}  // namespace earshot::siprec

@@ -1,0 +1,179 @@
+// The state machine behind RecordingClientSession; see there for the contract. What concerns the
+// INVITE and the servers is in recording_client_session.cpp, requests of ours in the dialog in
+// recording_client_changes.cpp, those of the server in recording_client_requests.cpp.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "siprec/client_media.h"
+#include "siprec/client_state.h"
+#include "siprec/recording_client_session.h"
+
+namespace earshot::siprec {
+
+class RecordingClientSession::Core {
+public:
+    Core(ClientSessionSettings settings, ClientSessionHost& host, base::Random& random)
+        : settings_(std::move(settings)),
+          host_(host),
+          random_(random),
+          timer_(settings_.session_timer) {}
+
+    void start(base::Now now, CsState state, bool is_paused);
+    void set_state(base::Now now, CsState state);
+    bool pause(base::Now now);
+    bool resume(base::Now now);
+    void stop(base::Now now, base::Reason reason);
+    base::Result<sip::TransactionId, base::Reason> send(sip::RequestSpec request);
+
+    void on_response(base::Now now, const sip::ResponseArrived& response);
+    void on_failure(base::Now now, sip::TransactionId transaction, bool is_timeout);
+    void on_request(base::Now now, const sip::RequestArrived& request);
+    void on_ack(base::Now now, const sip::AckArrived& ack);
+    void on_dialog_ended(base::Now now, sip::DialogId dialog);
+    void on_time(base::Now now);
+    std::optional<base::TimePoint> deadline() const;
+
+    bool is_running() const { return state_ == State::Running; }
+    bool is_done() const { return state_ == State::Done && leftovers_.empty(); }
+    ClientSessionView view() const;
+
+private:
+    using State = ClientSessionView::State;
+
+    // One request of ours in the dialog that may change the session.
+    enum class What : std::uint8_t { Change, Snapshot, Refresh, Closing };
+    struct Pending {
+        sip::TransactionId transaction{};
+        What what = What::Change;
+        bool is_invite = false;
+        bool has_metadata = false;
+        bool is_snapshot = false;  // of the metadata
+        std::string offer{};       // its SDP, without a version; empty: none
+    };
+
+    // ---- the INVITE (recording_client_session.cpp)
+    void ask_server(base::Now now);
+    void ask(base::Now now, std::string uri);
+    void send_invite(base::Now now);
+    void on_invite_response(base::Now now, const sip::ResponseArrived& response);
+    void on_accepted(base::Now now, const sip::ResponseArrived& response);
+    void on_rejected(base::Now now, const sip::ResponseArrived& response);
+    bool follow(base::Now now, const sip::Message& response);
+    bool authenticate(base::Now now, const sip::ResponseArrived& response);
+    void on_server_failed(base::Now now, int status, base::Reason reason);
+    void give_up_server(base::Now now);
+    void hang_up(sip::DialogId dialog, std::string metadata = {});
+    void clean_up(const sip::ResponseArrived& response);
+
+    // ---- changes (recording_client_changes.cpp)
+    void advance(base::Now now);
+    void send_change(base::Now now);
+    void send_snapshot(base::Now now);
+    void send_refresh(base::Now now);
+    void send_closing(base::Now now);
+    bool send_pending(base::Now now, Pending pending, std::string metadata);
+    std::string document(const MetadataObjects& changed, bool is_complete, bool has_offer);
+    void on_pending_response(base::Now now, const sip::ResponseArrived& response);
+    void on_pending_accepted(base::Now now, const Pending& done, const sip::Message& message);
+    void on_pending_refused(base::Now now, const Pending& refused,
+                            const sip::ResponseArrived& response);
+    void on_pending_not_sent(base::Now now, const Pending& lost);
+    void on_pending_lost(base::Now now, bool is_timeout);
+    void go_on(base::Now now);
+    void ask_again(base::Now now, What what, std::chrono::milliseconds delay);
+    void leave(base::Now now, std::string metadata = {});
+    void lose(base::Now now, base::Reason reason, bool says_bye);
+    void end(base::Now now, base::Reason reason);
+
+    // ---- the media (recording_client_changes.cpp). A "content" is an SDP whose version is 0.
+    std::string offer_content(bool is_paused) const;  // of what is true now
+    std::string offer_content_of(std::string_view offer, bool is_paused) const;
+    std::string as_sent(const std::string& content);  // with the version that it is to have
+    bool take_answer(base::Now now, const std::string& offer, std::string_view answer);
+    void apply(ReadAnswer answer);
+    void hold_fork();
+
+    // ---- requests of the server (recording_client_requests.cpp)
+    bool refuse(base::Now now, const sip::RequestArrived& request);
+    void on_offer(base::Now now, const sip::RequestArrived& request, std::string_view sdp);
+    void on_offerless_invite(base::Now now, const sip::RequestArrived& request);
+    void on_bye(base::Now now, const sip::RequestArrived& request);
+    void on_snapshot_request(base::Now now, std::string reason);
+    void accept(base::Now now, const sip::RequestArrived& request, std::string sdp);
+    bool has_offer_under_way() const;
+
+    std::vector<sip::ExtraHeader> session_headers() const;
+    void tell(ClientEvent::Kind kind, int status, base::Reason reason,
+              sip::TransactionId transaction = {});
+    void tell_faults(const std::vector<std::string>& faults);
+
+    ClientSessionSettings settings_;
+    ClientSessionHost& host_;
+    base::Random& random_;
+    State state_ = State::Idle;
+    std::string session_id_;
+
+    // What is true, and what of it the server knows.
+    CsState wanted_;
+    MetadataObjects told_;
+    MetadataObjects sent_;           // by the request under way
+    std::string told_content_;       // of our last offer that was accepted
+    std::string last_content_;       // of our last SDP of any kind
+    std::uint64_t sdp_version_ = 0;  // of it
+    bool is_paused_ = false;
+    bool is_change_due_ = false;
+    bool is_snapshot_due_ = false;     // the next document is complete: the last one was refused
+    bool is_snapshot_wanted_ = false;  // by the server
+    std::set<std::string, std::less<>> dropped_;  // labels of lines that the server removed
+
+    // The INVITE.
+    std::size_t server_ = 0;  // index
+    std::string uri_;
+    bool is_redirected_ = false;
+    std::string call_id_;
+    std::string from_tag_;
+    std::uint32_t cseq_ = 0;
+    sip::Flow flow_;  // of the one who challenged us
+    std::vector<sip::ExtraHeader> credentials_;
+    int challenges_ = 0;
+    sip::TransactionId invite_;
+    std::string early_answer_;  // SDP of a reliable provisional response (RFC 3262 section 5)
+    bool was_heard_ = false;    // any response to it
+
+    // The dialog.
+    sip::DialogId dialog_;
+    sip::SessionTimer timer_;
+    bool takes_update_ = true;
+    std::optional<Pending> pending_;
+    std::uint32_t tries_ = 0;
+    std::string ok_offer_;     // content of our offer in a 2xx that waits for its ACK; empty: none
+    std::string answer_text_;  // the last SDP of the server
+    ReadAnswer media_;         // as it is understood
+    bool is_fork_held_ = false;
+    std::vector<sip::TransactionId> user_requests_;
+    std::string told_faults_;
+
+    // BYEs and cancelled INVITEs that have not come to their end.
+    std::set<sip::TransactionId> leftovers_;
+
+    // Times at which something is due.
+    std::optional<base::TimePoint> silent_until_;
+    std::optional<base::TimePoint> answer_by_;
+    std::optional<base::TimePoint> retry_at_;
+    std::optional<base::TimePoint> gather_until_;  // changes of metadata alone
+    std::optional<base::TimePoint> snapshot_at_;   // not sooner
+    std::optional<base::TimePoint> ack_by_;
+    std::optional<base::TimePoint> close_by_;
+
+    OptionalTime started_;
+    OptionalTime ended_;
+    int status_ = 0;
+    base::Reason reason_;
+};
+
+}  // namespace earshot::siprec
