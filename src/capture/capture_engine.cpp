@@ -45,6 +45,16 @@ base::Result<std::size_t> count_journals(io::FileSystem& files, const std::strin
     return count;
 }
 
+io::MediaPortOptions port_options(const CaptureOptions& options) {
+    return {.bind_host = options.bind_host,
+            .other_bind_host = options.other_bind_host,
+            .first_port = options.first_port,
+            .last_port = options.last_port,
+            .max_pairs = options.max_port_pairs,
+            .rtp = {.receive_buffer_bytes = options.receive_buffer_bytes, .is_stamped = true},
+            .rtcp = {}};
+}
+
 }  // namespace
 
 CaptureEngine::CaptureEngine(const EngineOptions& options, io::FileSystem& files,
@@ -55,7 +65,7 @@ CaptureEngine::CaptureEngine(const EngineOptions& options, io::FileSystem& files
     const bool has_rings = options_.reader == ReaderKind::PacketRing;
     if (has_rings) workers_ = std::min(workers_, most_rings(options_));
     for (std::size_t share = 0; share < (has_rings ? workers_ : 1); ++share)
-        ports_.emplace_back(options_of(options_, share, workers_), port_random_);
+        ports_.emplace_back(port_options(options_of(options_, share, workers_)), port_random_);
     const journal::Options usual;
     const auto left = count_journals(files, options.journals);
     const std::size_t journals = std::max(workers_, left ? *left : 0);
@@ -176,8 +186,8 @@ std::optional<Notification> CaptureEngine::poll_notification() {
 
 CaptureLoad CaptureEngine::load(base::TimePoint now) const {
     CaptureLoad sum;
-    for (const MediaPorts& some : ports_) {
-        const MediaPorts::Counters ports = some.counters(now);
+    for (const io::MediaPorts& some : ports_) {
+        const io::MediaPorts::Counters ports = some.counters(now);
         sum.port_pairs += ports.pairs;
         sum.port_pairs_in_use += ports.in_use;
         sum.port_pairs_free += ports.free;

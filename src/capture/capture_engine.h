@@ -108,8 +108,8 @@ private:
     const CaptureOptions options_;
     base::SystemRandom port_random_;
     std::size_t workers_;
-    std::deque<MediaPorts> ports_;  // of all workers, or one each
-    MediaReaders readers_;          // the readers themselves are the workers' from start() on
+    std::deque<io::MediaPorts> ports_;  // of all workers, or one each
+    MediaReaders readers_;              // the readers themselves are the workers' from start() on
     std::vector<std::unique_ptr<Share>> shares_;  // the workers first
     std::size_t next_poll_ = 0;
 };

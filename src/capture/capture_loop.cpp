@@ -19,7 +19,7 @@ std::uint64_t ticks(std::chrono::milliseconds period, std::chrono::milliseconds 
 
 }  // namespace
 
-CaptureLoop::CaptureLoop(const CaptureOptions& options, CaptureLinks& links, MediaPorts& ports,
+CaptureLoop::CaptureLoop(const CaptureOptions& options, CaptureLinks& links, io::MediaPorts& ports,
                          journal::Writer& writer, JournalNotices& notices, const io::Clock& clock,
                          base::Random& random, base::Log& log)
     : options_(options),

@@ -19,10 +19,10 @@
 #include "capture/capture_options.h"
 #include "capture/events.h"
 #include "capture/journal_notices.h"
-#include "capture/media_ports.h"
 #include "capture/notification.h"
 #include "capture/stream_receiver.h"
 #include "io/clock.h"
+#include "io/media_ports.h"
 #include "io/media_reader.h"
 #include "journal/writer.h"
 
@@ -73,7 +73,7 @@ struct CaptureLinks {
 
 class CaptureLoop final : private io::MediaReader::Sink {
 public:
-    CaptureLoop(const CaptureOptions& options, CaptureLinks& links, MediaPorts& ports,
+    CaptureLoop(const CaptureOptions& options, CaptureLinks& links, io::MediaPorts& ports,
                 journal::Writer& writer, JournalNotices& notices, const io::Clock& clock,
                 base::Random& random, base::Log& log);
 
@@ -162,7 +162,7 @@ private:
 
     const CaptureOptions options_;
     CaptureLinks& links_;
-    MediaPorts& ports_;
+    io::MediaPorts& ports_;
     journal::Writer& writer_;
     JournalNotices& notices_;
     const io::Clock& clock_;

@@ -7,7 +7,7 @@
 
 namespace earshot::capture {
 
-CaptureWorker::CaptureWorker(const CaptureOptions& options, MediaPorts& ports,
+CaptureWorker::CaptureWorker(const CaptureOptions& options, io::MediaPorts& ports,
                              journal::Writer& writer, JournalNotices& notices,
                              const io::Clock& clock, base::Random& random, base::Log& log)
     : notices_(notices),

@@ -28,10 +28,10 @@
 #include "capture/capture_loop.h"
 #include "capture/capture_options.h"
 #include "capture/journal_notices.h"
-#include "capture/media_ports.h"
 #include "capture/notification.h"
 #include "capture/stream.h"
 #include "io/clock.h"
+#include "io/media_ports.h"
 #include "io/media_reader.h"
 #include "journal/writer.h"
 
@@ -41,7 +41,7 @@ class CaptureWorker {
 public:
     // All references must outlive the worker. `random` is used by the worker's thread from start()
     // on, `writer` between start() and stop(). `notices` is the Listener of the same journal.
-    CaptureWorker(const CaptureOptions& options, MediaPorts& ports, journal::Writer& writer,
+    CaptureWorker(const CaptureOptions& options, io::MediaPorts& ports, journal::Writer& writer,
                   JournalNotices& notices, const io::Clock& clock, base::Random& random,
                   base::Log& log);
     CaptureWorker(const CaptureWorker&) = delete;
@@ -113,7 +113,7 @@ private:
 
     JournalNotices& notices_;
     const io::Clock& clock_;
-    MediaPorts& ports_;
+    io::MediaPorts& ports_;
     CaptureLinks links_;
     CaptureLoop loop_;
     std::unique_ptr<io::MediaReader> reader_;

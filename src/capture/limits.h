@@ -18,17 +18,11 @@ inline constexpr std::size_t kMaxQueuedNotifications = 65'536;
 
 // Records that wait because the journal has no room. More than this is lost, and said so.
 inline constexpr std::size_t kMaxPostponedBytes = std::size_t{16} * 1024 * 1024;
-// Pairs of media ports that are kept open for the calls to come: what 500 calls a second with two
-// streams each take in three ticks of the capture thread.
-inline constexpr std::size_t kReadyPortPairs = 64;
 inline constexpr std::size_t kMaxWorkers = 64;
 // Memory of the packet rings of all workers: 0.8 s of 1,000 G.711 calls.
 inline constexpr std::size_t kRingBytes = std::size_t{128} << 20;
 // A worker with a packet ring has its own share of the ports, of at least so many pairs.
 inline constexpr std::size_t kFewestRingPortPairs = 4;
-
-// Ports that strangers hold are passed over; so many tries for one stream.
-inline constexpr int kMaxBindTries = 32;
 
 // A payload type that the SDP no longer names is accepted for so long (packets under way).
 inline constexpr std::chrono::seconds kOldPayloadTypeGrace{5};

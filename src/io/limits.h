@@ -21,4 +21,10 @@ inline constexpr std::uint16_t kMaxRingPacketBytes = 1520;
 inline constexpr std::size_t kMaxRingAddresses = 16;
 inline constexpr std::size_t kMaxRingInterfaces = 16;
 
+// Pairs of media ports that are kept open for the calls to come: what 500 calls a second with two
+// streams each take in three ticks of the capture thread.
+inline constexpr std::size_t kReadyPortPairs = 64;
+// Ports that strangers hold are passed over; so many tries for one stream.
+inline constexpr int kMaxBindTries = 32;
+
 }  // namespace earshot::io

@@ -63,8 +63,9 @@ base::Result<UdpSocket> UdpSocket::bind(const base::NetAddress& local, const Udp
     FileDescriptor fd(
         ::socket(address.storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
     if (!fd.is_open()) return system_error("UDP socket");
-    if (!set_option(fd.get(), SO_TIMESTAMPNS, 1)) return system_error("SO_TIMESTAMPNS");
-    if (!set_option(fd.get(), SO_RXQ_OVFL, 1)) return system_error("SO_RXQ_OVFL");
+    const int is_stamped = options.is_stamped ? 1 : 0;
+    if (!set_option(fd.get(), SO_TIMESTAMPNS, is_stamped)) return system_error("SO_TIMESTAMPNS");
+    if (!set_option(fd.get(), SO_RXQ_OVFL, is_stamped)) return system_error("SO_RXQ_OVFL");
     if (address.storage.ss_family == AF_INET6) {
         const int only = 1;  // a socket of one family: sources then compare as they were signalled
         if (::setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &only, sizeof only) != 0) {
@@ -175,13 +176,13 @@ void UdpPair::discard() {
     rtcp.discard();
 }
 
-base::Result<UdpPair> bind_udp_pair(const base::NetAddress& rtp_address,
-                                    const UdpOptions& options) {
+base::Result<UdpPair> bind_udp_pair(const base::NetAddress& rtp_address, const UdpOptions& options,
+                                    const UdpOptions& rtcp_options) {
     base::NetAddress rtcp_address = rtp_address;
     ++rtcp_address.port;
     auto rtp = UdpSocket::bind(rtp_address, options);
     if (!rtp) return rtp.error();
-    auto rtcp = UdpSocket::bind(rtcp_address);
+    auto rtcp = UdpSocket::bind(rtcp_address, rtcp_options);
     if (!rtcp) return rtcp.error();
     return UdpPair{.rtp = std::move(*rtp), .rtcp = std::move(*rtcp)};
 }

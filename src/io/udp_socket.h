@@ -57,6 +57,7 @@ inline constexpr std::size_t kMediaControlBytes =
 
 struct UdpOptions {
     int receive_buffer_bytes = 0;  // 0: the system's default (5 s of G.711)
+    bool is_stamped = true;        // arrivals and drops are told with each datagram, which costs
 };
 
 class UdpSocket {
@@ -85,6 +86,7 @@ public:
     // datagram received.
     std::uint64_t kernel_drops() const { return kernel_drops_; }
     int descriptor() const { return fd_.get(); }  // borrowed
+    void close() { fd_.close(); }                 // nothing else is called after it
 
 private:
     friend struct UdpPair;
@@ -111,6 +113,7 @@ struct UdpPair {
     void discard();
 };
 base::Result<UdpPair> bind_udp_pair(const base::NetAddress& rtp_address,
-                                    const UdpOptions& options = {});
+                                    const UdpOptions& options = {},
+                                    const UdpOptions& rtcp_options = {});
 
 }  // namespace earshot::io

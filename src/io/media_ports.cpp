@@ -1,4 +1,4 @@
-#include "capture/media_ports.h"
+#include "io/media_ports.h"
 
 #include <fmt/format.h>
 
@@ -7,16 +7,15 @@
 #include <system_error>
 #include <utility>
 
-#include "capture/limits.h"
+#include "io/limits.h"
 
-namespace earshot::capture {
+namespace earshot::io {
 
-MediaPorts::MediaPorts(const CaptureOptions& options, base::Random& random)
+MediaPorts::MediaPorts(const MediaPortOptions& options, base::Random& random)
     : options_(options),
       allocator_(options.first_port, options.last_port, random),
       // Of a small range most must stay free to rest.
-      ready_aim_(
-          std::min(kReadyPortPairs, std::min(allocator_.pairs(), options.max_port_pairs) / 8)) {
+      ready_aim_(std::min(kReadyPortPairs, std::min(allocator_.pairs(), options.max_pairs) / 8)) {
     families_.push_back({.host = options.bind_host, .ready = {}});
     if (options.other_bind_host)
         families_.push_back({.host = *options.other_bind_host, .ready = {}});
@@ -27,11 +26,11 @@ MediaPorts::Family& MediaPorts::family(bool ipv6) {
     return families_.front().host.is_v4() == ipv6 ? families_.back() : families_.front();
 }
 
-base::Result<io::UdpPair, base::Reason> MediaPorts::take(base::TimePoint now, bool ipv6) {
+base::Result<UdpPair, base::Reason> MediaPorts::take(base::TimePoint now, bool ipv6) {
     std::unique_lock lock(mutex_);
     Family& wanted = family(ipv6);
     if (!wanted.ready.empty()) {
-        io::UdpPair pair = std::move(wanted.ready.front());
+        UdpPair pair = std::move(wanted.ready.front());
         wanted.ready.pop_front();
         lock.unlock();
         pair.discard();
@@ -99,20 +98,19 @@ std::size_t MediaPorts::ready() const {
 MediaPorts::Counters MediaPorts::counters(base::TimePoint now) const {
     const std::lock_guard lock(mutex_);
     const std::size_t taken = allocator_.in_use();
-    const std::size_t openable =
-        std::min(allocator_.available(now),
-                 options_.max_port_pairs - std::min(options_.max_port_pairs, taken));
-    return {.pairs = std::min(allocator_.pairs(), options_.max_port_pairs),
+    const std::size_t openable = std::min(allocator_.available(now),
+                                          options_.max_pairs - std::min(options_.max_pairs, taken));
+    return {.pairs = std::min(allocator_.pairs(), options_.max_pairs),
             .in_use = taken - ready(),
             .ready = ready(),
             .free = ready() + openable,
             .allocator = allocator_.counters()};
 }
 
-base::Result<io::UdpPair> MediaPorts::open(const Family& family, std::uint16_t rtp_port) const {
+base::Result<UdpPair> MediaPorts::open(const Family& family, std::uint16_t rtp_port) const {
     base::NetAddress address = family.host;
     address.port = rtp_port;
-    return io::bind_udp_pair(address, {.receive_buffer_bytes = options_.receive_buffer_bytes});
+    return bind_udp_pair(address, options_.rtp, options_.rtcp);
 }
 
-}  // namespace earshot::capture
+}  // namespace earshot::io
