@@ -223,6 +223,11 @@ std::string make_offer(const LocalOrigin& origin, std::span<const OfferedMedia> 
         if (medium.rtcp_port != 0 && medium.rtcp_port != medium.port + 1) {
             append_line(out, "a=rtcp:{}", medium.rtcp_port);
         }
+        for (const Attribute& attribute : medium.attributes) {
+            append_parts(out, "a=", clean(attribute.name));
+            if (attribute.has_value) append_parts(out, ":", clean(attribute.value));
+            out.append("\r\n");
+        }
     }
     return out;
 }

@@ -76,6 +76,7 @@ struct OfferedMedia {
     std::string_view label;      // not written when empty
     std::uint32_t ptime_ms = 0;  // not written when 0
     bool rtcp_mux = false;
+    std::span<const Attribute> attributes{};  // written behind those above
 };
 std::string make_offer(const LocalOrigin& origin, std::span<const OfferedMedia> media);
 
