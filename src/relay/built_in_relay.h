@@ -1,0 +1,125 @@
+// The media plane in this process: sockets of its own, N worker threads that pass packets on and
+// copy them to subscribers. This side of it is signalling's: what is negotiated, which ports are
+// whose, which commands follow from that. All callbacks run before the verb returns.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/random.h"
+#include "base/reason.h"
+#include "base/result.h"
+#include "io/clock.h"
+#include "io/media_ports.h"
+#include "relay/engine.h"
+#include "relay/media_plane.h"
+#include "relay/negotiation.h"
+#include "relay/relay_worker.h"
+#include "relay/sdp_rewrite.h"
+#include "relay/sdp_told.h"
+#include "relay/subscription_state.h"
+
+namespace earshot::relay {
+
+struct RelayOptions {
+    base::NetAddress bind_host;                       // port ignored
+    std::optional<base::NetAddress> other_bind_host;  // of the other IP family, if there is one
+    // What peers are told instead (NAT with forwarded ports), by family; else where we are bound.
+    std::optional<base::NetAddress> advertised_v4;
+    std::optional<base::NetAddress> advertised_v6;
+    std::uint16_t first_port = 20000;
+    std::uint16_t last_port = 29999;
+    std::size_t max_port_pairs = 65'536 / 2;  // what there are descriptors for
+    int receive_buffer_bytes = 0;             // of RTP sockets; 0: the system's default
+    std::size_t workers = 1;                  // calls are spread over them
+    Engine engine = Engine::Fastest;
+};
+
+class BuiltInRelay : public MediaPlane {
+public:
+    // `clock` and `random` must outlive it; `random` is used on the signalling thread alone.
+    // Reasons: no_descriptors, and io_uring_unavailable where that was asked for by name.
+    static base::Result<std::unique_ptr<BuiltInRelay>, base::Reason> create(
+        const RelayOptions& options, const io::Clock& clock, base::Random& random);
+    ~BuiltInRelay() override;
+
+    void offer(CallKey call, const LegSdp& sdp, SdpDone done) override;
+    void answer(CallKey call, const LegSdp& sdp, SdpDone done) override;
+    void rollback(CallKey call, Leg offerer) override;
+    void remove(CallKey call) override;
+    void subscribe(CallKey call, std::uint32_t subscription, const SubscribeOptions& options,
+                   SubscriptionDone done) override;
+    void answer_subscription(CallKey call, std::uint32_t subscription, std::string_view sdp,
+                             PlaneDone done) override;
+    void stop_subscription(CallKey call, std::uint32_t subscription) override;
+    void unsubscribe(CallKey call, std::uint32_t subscription) override;
+    base::Result<CallMedia, base::Reason> query(CallKey call) const override;
+
+    std::size_t calls() const { return calls_.size(); }
+    io::MediaPorts::Counters ports() const { return ports_.counters(clock_.now().steady); }
+    std::string_view engine() const { return workers_.front()->engine(); }  // "sockets", "io_uring"
+
+private:
+    // An m-line that has sockets.
+    struct OpenedLine {
+        std::uint64_t id = 0;
+        std::string media;
+        std::array<SdpEdit::Line, 2> facing;  // our ports, by the leg that they face
+        std::shared_ptr<LineCounters> counters;
+        base::TimePoint opened{};
+        std::optional<SetRemotes> told;  // to the worker
+    };
+    // What we are towards one leg.
+    struct Facing {
+        explicit Facing(std::uint64_t session_id) : sdp(session_id) {}
+        SdpTold sdp;
+        std::optional<bool> is_ipv6;  // set with the first line
+    };
+    struct Call {
+        Call(RelayWorker& its_worker, std::uint64_t a, std::uint64_t b)
+            : worker(its_worker), facing{Facing(a), Facing(b)} {}
+        RelayWorker& worker;
+        Negotiation negotiation;
+        std::array<Facing, 2> facing;
+        std::map<std::size_t, OpenedLine> lines;
+        std::map<std::uint32_t, SubscriptionState> subscriptions;
+    };
+
+    BuiltInRelay(const RelayOptions& options, const io::Clock& clock, base::Random& random);
+
+    RelayWorker& worker_of(CallKey call);
+    Call* find(CallKey call);
+    const Call* find(CallKey call) const;
+    const base::NetAddress& address(bool is_ipv6) const;
+    bool is_ipv6(Call& call, Leg facing, const sdp::SessionDescription& told);
+
+    void close_ended_lines(Call& call);
+    std::optional<base::Reason> open_lines(Call& call, Leg from, const sdp::SessionDescription& sdp,
+                                           std::vector<std::size_t>& opened);
+    base::Result<OpenLine, base::Reason> open_line(bool faces_a_ipv6, bool faces_b_ipv6);
+    void close_line(Call& call, std::size_t line);
+    std::string tell(Call& call, Leg to, const LegDescription& from);
+    void tell_worker(Call& call);
+    static std::vector<LiveLine> live_lines(const Call& call);
+    std::optional<base::Reason> open_forks(Call& call, SubscriptionState& subscription);
+    static void set_forks(Call& call, const std::vector<ForkTarget>& targets);
+    static LineMedia view(const Call& call, std::size_t line, const OpenedLine& opened,
+                          base::TimePoint now);
+
+    const RelayOptions options_;
+    const io::Clock& clock_;
+    base::Random& random_;
+    io::MediaPorts ports_;
+    std::vector<std::unique_ptr<RelayWorker>> workers_;
+    std::unordered_map<std::uint64_t, Call> calls_;
+    std::uint64_t last_id_ = 0;  // of lines and forks
+};
+
+}  // namespace earshot::relay

@@ -1,0 +1,184 @@
+#include "relay/packet_flow.h"
+
+#include <sys/socket.h>
+
+#include <utility>
+
+#include "base/bytes.h"
+#include "rtp/demux.h"
+
+namespace earshot::relay {
+
+namespace {
+
+using io::SocketKind;
+using rtp::PacketKind;
+
+constexpr std::size_t kRtpFixedBytes = 12;
+constexpr std::size_t kRtcpHeaderBytes = 4;
+
+std::optional<io::SocketAddress> to_send_address(const base::NetAddress& address) {
+    if (address.is_unspecified() || address.port == 0) return std::nullopt;
+    return io::to_socket_address(address);
+}
+
+std::array<Port, 2> make_ports(io::UdpPair pair) {
+    return {Port(std::move(pair.rtp), SocketKind::Rtp),
+            Port(std::move(pair.rtcp), SocketKind::Rtcp)};
+}
+
+LineFlow::Side make_side() {
+    return {.latches = {SourceLatch(2, kRtpSilence), SourceLatch(1, kRtcpSilence)}, .forks = {}};
+}
+
+std::optional<SourceLatch::Mark> mark_of(PacketKind kind, base::ByteView bytes) {
+    if (kind == PacketKind::Rtcp) return SourceLatch::Mark{};
+    if (kind != PacketKind::Rtp || bytes.size() < kRtpFixedBytes) return std::nullopt;
+    return SourceLatch::Mark{.ssrc = base::load_u32(bytes, 8),
+                             .sequence = base::load_u16(bytes, 2)};
+}
+
+// STUN is a check of ICE, which we do not speak; a channel of TURN is not for us.
+bool is_relayed(PacketKind kind) {
+    return kind == PacketKind::Rtp || kind == PacketKind::Rtcp || kind == PacketKind::Dtls ||
+           kind == PacketKind::Zrtp;
+}
+
+}  // namespace
+
+ForkFlow::ForkFlow(io::UdpPair pair, std::shared_ptr<ForkCounters> shared)
+    : ports(make_ports(std::move(pair))), counters(std::move(shared)) {
+    for (Port& port : ports) port.fork = this;
+}
+
+LineFlow::LineFlow(std::array<io::UdpPair, 2> pairs, std::shared_ptr<LineCounters> shared)
+    : ports{make_ports(std::move(pairs[0])), make_ports(std::move(pairs[1]))},
+      sides{make_side(), make_side()},
+      counters(std::move(shared)) {
+    for (const Leg leg : {Leg::A, Leg::B})
+        for (Port& port : ports[index_of(leg)]) {
+            port.leg = leg;
+            port.line = this;
+        }
+}
+
+void set_remote(LineFlow& line, Leg leg, const Remote& remote) {
+    LineFlow::Side& side = line.sides[index_of(leg)];
+    side.is_mute = remote.is_held || remote.hosts.empty();
+    const std::array announced{remote.rtp, remote.rtcp};
+    for (std::size_t kind = 0; kind < announced.size(); ++kind) {
+        SourceLatch& latch = side.latches[kind];
+        latch.set_signalled(announced[kind], remote.hosts);
+        side.to[kind] = to_send_address(latch.destination());
+    }
+    line.counters->legs[index_of(leg)].heard_at.set(side.latches[0].source());
+}
+
+void set_fork(ForkFlow& fork, const base::NetAddress& rtp, const base::NetAddress& rtcp) {
+    const auto to = to_send_address(rtp);
+    fork.rtcp_to = to_send_address(rtcp);
+    fork.server = rtp;
+    // A connected socket spares the kernel the search for a route with each packet, a tenth of what
+    // a copy costs; nothing is awaited at it.
+    fork.is_open = to && ::connect(fork.ports[0].socket.descriptor(), to->get(), to->size) == 0;
+}
+
+void PacketForwarder::on_packet(Port& port, base::ByteView bytes, const base::NetAddress& source) {
+    if (port.fork != nullptr) {
+        on_server_packet(port, bytes, source);
+    } else {
+        on_leg_packet(port, bytes, source);
+    }
+}
+
+void PacketForwarder::on_leg_packet(Port& port, base::ByteView bytes,
+                                    const base::NetAddress& source) {
+    LineFlow& line = *port.line;
+    LegCounters& counters = line.counters->legs[index_of(port.leg)];
+    const PacketKind what = rtp::classify(bytes);
+    const SocketKind kind = what == PacketKind::Rtcp ? SocketKind::Rtcp : SocketKind::Rtp;
+    PacketCounter& counter = kind == SocketKind::Rtcp ? counters.rtcp : counters.rtp;
+    LineFlow::Side& side = line.sides[index_of(port.leg)];
+    SourceLatch& latch = side.latches[static_cast<std::size_t>(port.kind)];
+    // RTCP where RTP is awaited proves nothing of where RTP comes from; RTP on RTCP's port is lost.
+    const bool is_strange = port.kind == SocketKind::Rtcp && what == PacketKind::Rtp;
+    const auto mark = kind == port.kind ? mark_of(what, bytes) : std::nullopt;
+    const base::NetAddress before = latch.source();
+    if (!is_relayed(what) || is_strange || !latch.accepts(source, mark, now_ns_))
+        return counter.drop();
+    if (latch.source() != before) {
+        side.to[static_cast<std::size_t>(port.kind)] = to_send_address(latch.destination());
+        if (port.kind == SocketKind::Rtp) counters.heard_at.set(latch.source());
+    }
+    counter.add(bytes.size(), now_ns_);
+    pass_on(line, port.leg, kind, bytes);
+    if (what == PacketKind::Rtp || what == PacketKind::Rtcp) copy(line, port.leg, kind, bytes);
+}
+
+void PacketForwarder::pass_on(LineFlow& line, Leg from, SocketKind kind, base::ByteView bytes) {
+    const Leg leg = other(from);
+    const SocketKind by = line.has_rtcp_mux ? SocketKind::Rtp : kind;
+    const LineFlow::Side& side = line.sides[index_of(leg)];
+    const auto& to = side.to[static_cast<std::size_t>(by)];
+    Port& port = line.port(leg, by);
+    if (!to || side.is_mute) return on_unsent(port);
+    io_.send(port, bytes, &*to);
+}
+
+void PacketForwarder::copy(LineFlow& line, Leg from, SocketKind kind, base::ByteView bytes) {
+    for (ForkFlow* fork : line.sides[index_of(from)].forks) {
+        if (!fork->is_open) continue;
+        if (kind == SocketKind::Rtp) {
+            fork->counters->rtp.add(bytes.size(), now_ns_);
+            io_.send(fork->ports[0], bytes, nullptr);
+        } else if (fork->rtcp_to) {
+            fork->counters->rtcp.add(bytes.size(), now_ns_);
+            io_.send(fork->ports[1], bytes, &*fork->rtcp_to);
+        }
+    }
+}
+
+void PacketForwarder::on_server_packet(Port& port, base::ByteView bytes,
+                                       const base::NetAddress& source) {
+    ForkFlow& fork = *port.fork;
+    const bool counts =
+        fork.is_open && source.same_host(fork.server) && rtp::classify(bytes) == PacketKind::Rtcp;
+    if (!counts) return fork.counters->from_server.drop();
+    fork.counters->from_server.add(bytes.size(), now_ns_);
+    LineFlow& line = *fork.line;
+    if (!line.is_secure && is_for_sender(bytes))
+        pass_on(line, other(fork.from), SocketKind::Rtcp, bytes);
+}
+
+// Told of the port that could not send: the packet was another leg's, and is missing here.
+void PacketForwarder::on_unsent(Port& port) {
+    if (port.fork != nullptr) {
+        ForkCounters& counters = *port.fork->counters;
+        (port.kind == SocketKind::Rtp ? counters.rtp : counters.rtcp).drop();
+        return;
+    }
+    LegCounters& counters = port.line->counters->legs[index_of(other(port.leg))];
+    (port.kind == SocketKind::Rtp ? counters.rtp : counters.rtcp).drop();
+}
+
+bool is_for_sender(base::ByteView rtcp) {
+    constexpr std::uint8_t kReceiverReport = 201;
+    constexpr std::uint8_t kSourceDescription = 202;
+    constexpr std::uint8_t kTransportFeedback = 205;  // RFC 4585
+    constexpr std::uint8_t kPayloadFeedback = 206;    // PLI; FIR is RFC 5104's
+    bool concerns = false;
+    while (rtcp.size() >= kRtcpHeaderBytes) {
+        const std::uint8_t type = rtcp[1];
+        const std::size_t size = (std::size_t{base::load_u16(rtcp, 2)} + 1) * 4;
+        if ((rtcp[0] >> 6) != 2 || size > rtcp.size()) return false;
+        if (type != kSourceDescription) {
+            if (type != kReceiverReport && type != kTransportFeedback && type != kPayloadFeedback)
+                return false;
+            concerns = true;
+        }
+        rtcp = rtcp.subspan(size);
+    }
+    return concerns && rtcp.empty();
+}
+
+}  // namespace earshot::relay

@@ -1,0 +1,92 @@
+// The packets of one m-line of a call: from each leg to the other, and copies to those who
+// subscribed. It belongs to a worker's thread; signalling speaks to it by commands.
+//
+//   leg A's phone <-> port A [RTP RTCP] <-> port B [RTP RTCP] <-> leg B's phone
+//                         |                    |
+//                       fork                 fork  <-> recording server
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <memory>
+#include <optional>
+#include <vector>
+
+#include "base/net_address.h"
+#include "io/socket_address.h"
+#include "io/udp_socket.h"
+#include "relay/counters.h"
+#include "relay/media_plane.h"
+#include "relay/negotiation.h"
+#include "relay/packet_io.h"
+#include "relay/source_latch.h"
+
+namespace earshot::relay {
+
+// The sockets of one stream of a subscription.
+struct ForkFlow {
+    ForkFlow(io::UdpPair pair, std::shared_ptr<ForkCounters> shared);
+
+    std::uint64_t id = 0;
+    LineFlow* line = nullptr;
+    Leg from = Leg::A;
+    std::array<Port, 2> ports;  // by io::SocketKind
+    bool is_open = false;
+    std::optional<io::SocketAddress> rtcp_to;  // RTP's socket is connected
+    base::NetAddress server;
+    std::shared_ptr<ForkCounters> counters;
+};
+
+struct LineFlow {
+    // The pair that faces A, and the one that faces B.
+    LineFlow(std::array<io::UdpPair, 2> pairs, std::shared_ptr<LineCounters> shared);
+
+    struct Side {
+        std::array<SourceLatch, 2> latches;                    // by io::SocketKind
+        std::array<std::optional<io::SocketAddress>, 2> to{};  // where this leg's media goes
+        bool is_mute = true;           // nothing is sent there: on hold, ended, not known yet
+        std::vector<ForkFlow*> forks;  // of what this leg sends
+    };
+
+    std::uint64_t id = 0;
+    std::array<std::array<Port, 2>, 2> ports;  // by leg, by io::SocketKind
+    std::array<Side, 2> sides;                 // by leg
+    bool has_rtcp_mux = false;
+    bool is_secure = false;  // SRTP: what a recording server says is not under the leg's keys
+    std::shared_ptr<LineCounters> counters;
+
+    Port& port(Leg leg, io::SocketKind kind) {
+        return ports[index_of(leg)][static_cast<std::size_t>(kind)];
+    }
+};
+
+// What a leg may send and where it is, anew.
+void set_remote(LineFlow& line, Leg leg, const Remote& remote);
+// Starts, moves or stops (`rtp` unspecified) the fork.
+void set_fork(ForkFlow& fork, const base::NetAddress& rtp, const base::NetAddress& rtcp);
+
+// What is done with each packet; never a lock, an allocation or a line of log.
+class PacketForwarder {
+public:
+    explicit PacketForwarder(PacketIo& io) : io_(io) {}
+
+    // The time of the packets that follow.
+    void set_now(base::TimePoint now) { now_ns_ = now.time_since_epoch().count(); }
+    void on_packet(Port& port, base::ByteView bytes, const base::NetAddress& source);
+    static void on_unsent(Port& port);
+
+private:
+    void on_leg_packet(Port& port, base::ByteView bytes, const base::NetAddress& source);
+    void on_server_packet(Port& port, base::ByteView bytes, const base::NetAddress& source);
+    void pass_on(LineFlow& line, Leg from, io::SocketKind kind, base::ByteView bytes);
+    void copy(LineFlow& line, Leg from, io::SocketKind kind, base::ByteView bytes);
+
+    PacketIo& io_;
+    std::int64_t now_ns_ = 0;
+};
+
+// RTCP of a recording server that concerns who sent the media: reports on it and requests for key
+// frames, in a compound of which nothing else comes (no BYE: the call has not ended for it).
+bool is_for_sender(base::ByteView rtcp);
+
+}  // namespace earshot::relay

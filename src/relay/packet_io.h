@@ -1,0 +1,81 @@
+// How a relay worker waits for packets and sends them: the seam between what is done with a packet
+// (packet_flow.h) and the ways Linux has for it.
+//
+//   socket_packet_io.h  epoll, recvmmsg, sendto; needs nothing
+//   uring_packet_io.h   io_uring: one system call for all that came and all that goes out
+//
+// One object, its ports and its sink belong to one thread from begin() on.
+#pragma once
+
+#include <array>
+#include <chrono>
+#include <cstdint>
+#include <span>
+
+#include "base/bytes.h"
+#include "io/socket_address.h"
+#include "io/udp_socket.h"
+#include "relay/media_plane.h"
+
+namespace earshot::relay {
+
+struct LineFlow;
+struct ForkFlow;
+
+// One socket of a call. It stays where it is between add() and remove().
+struct Port {
+    explicit Port(io::UdpSocket opened, io::SocketKind its_kind)
+        : socket(std::move(opened)), kind(its_kind) {}
+
+    io::UdpSocket socket;
+    io::SocketKind kind;
+    Leg leg = Leg::A;          // that it faces; of a fork: whose media it sends
+    LineFlow* line = nullptr;  // of a leg's port
+    ForkFlow* fork = nullptr;  // of a subscription's port
+    std::uint32_t place = 0;   // the engine's own
+    bool is_read = false;      // it has been added
+};
+
+// While media flows, packets come all the time, and to wake for each costs more than to pass it on.
+// So a turn that brought several is followed by a pause; the packets of the next one wait no longer
+// than it, which is what a relay adds to their delay.
+inline constexpr std::chrono::microseconds kGather{400};
+inline constexpr std::size_t kManyPackets = 2;  // in one turn
+
+class PacketIo {
+public:
+    class Sink {
+    public:
+        virtual ~Sink() = default;
+        // Before the packets of each turn; `is_woken`: somebody has called wake(). Here ports may
+        // be added and removed.
+        virtual void on_turn(bool is_woken) = 0;
+        // The bytes are borrowed; what is sent in the call may refer to them.
+        virtual void on_packet(Port& port, std::span<std::uint8_t> bytes,
+                               const base::NetAddress& source) = 0;
+        // What was sent did not leave: no room, or the peer's host refuses (ICMP).
+        virtual void on_unsent(Port& port) = 0;
+    };
+
+    PacketIo() = default;
+    PacketIo(const PacketIo&) = delete;
+    PacketIo& operator=(const PacketIo&) = delete;
+    virtual ~PacketIo() = default;
+
+    // On the thread that uses it from now on. False: it cannot be used.
+    virtual bool begin() = 0;
+    virtual void add(Port& port) = 0;
+    // Nothing more of it comes to the sink; it may be destroyed at once.
+    virtual void remove(Port& port) = 0;
+    // Only within on_packet(), with its bytes. `to` null: where the socket is connected to.
+    virtual void send(Port& port, base::ByteView bytes, const io::SocketAddress* to) = 0;
+
+    // Waits for packets, at most `limit`, and gives them to the sink. Where many come, it lets them
+    // gather for kGather first.
+    virtual void turn(Sink& sink, std::chrono::milliseconds limit) = 0;
+    virtual void wake() = 0;  // any thread
+
+    virtual const char* name() const = 0;
+};
+
+}  // namespace earshot::relay
