@@ -143,6 +143,7 @@ public:
     }
     void ask(std::function<void()> answer) {
         if (is_silent) return;
+        if (defer) return defer(std::move(answer));
         if (!is_slow) return answer();
         waiting.push_back(std::move(answer));
     }
@@ -156,6 +157,7 @@ public:
     bool is_slow = false;    // answers wait for answer_all()
     bool is_silent = false;  // never answers
     bool refuses_media = false;
+    std::function<void(std::function<void()>)> defer;  // says when, instead
     std::deque<std::function<void()>> waiting;
     std::vector<RouteQuestion> questions;
     std::vector<std::string> log;
@@ -267,12 +269,19 @@ protected:
             if (!on_the_way.empty()) earlier(on_the_way.begin()->first.first);
             for (Phone* phone : phones()) earlier(phone->agent.deadline());
             earlier(switchboard.deadline());
+            if (!plans.empty()) earlier(plans.begin()->first);
             if (!next || *next > end) break;
             advance(std::max(*next, now.steady));
             while (!on_the_way.empty() && on_the_way.begin()->first.first <= now.steady) {
                 const Datagram datagram = std::move(on_the_way.begin()->second);
                 on_the_way.erase(on_the_way.begin());
                 deliver(datagram);
+                drain();
+            }
+            while (!plans.empty() && plans.begin()->first <= now.steady) {
+                const auto plan = std::move(plans.begin()->second);
+                plans.erase(plans.begin());
+                plan();
                 drain();
             }
             for (Phone* phone : phones()) phone->agent.on_time(now.steady);
@@ -285,6 +294,10 @@ protected:
     void advance(base::TimePoint to) {
         now.wall += std::chrono::duration_cast<std::chrono::nanoseconds>(to - now.steady);
         now.steady = to;
+    }
+
+    void later(std::chrono::milliseconds delay, std::function<void()> plan) {
+        plans.emplace(now.steady + delay, std::move(plan));
     }
 
     // ---- what phones do
@@ -362,6 +375,7 @@ protected:
     Faults faults;
     std::map<std::pair<base::TimePoint, std::uint64_t>, Datagram> on_the_way;
     std::uint64_t sequence = 0;
+    std::multimap<base::TimePoint, std::function<void()>> plans;
     std::map<std::string, std::string> names;  // what DNS knows
     std::map<std::string, bool> is_dark;       // hear nothing any more
     std::function<void(Phone&)> on_heard;
