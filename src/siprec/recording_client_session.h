@@ -124,8 +124,9 @@ public:
                               std::vector<sip::ExtraHeader> of_invite) = 0;
 
     // ---- of the media
-    // Where the streams of the last offer go: SDP with exactly its m-lines in its order, whatever
-    // the server wrote; lines that are not to be sent are inactive or have port 0.
+    // Where the streams go: SDP with exactly the m-lines, in their order, of the last offer that
+    // the server accepted, whatever it wrote; lines that are not to be sent are inactive or have
+    // port 0. Lines of a later offer that it refused are not among them and are not sent.
     virtual void apply_answer(std::string sdp) = 0;
     // No packet more until the next apply_answer(): a pause, which does not wait for the server.
     virtual void pause_fork() = 0;

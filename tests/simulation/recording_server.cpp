@@ -80,6 +80,13 @@ void RecordingServer::control_some_call(Wish wish) {
     drain();
 }
 
+const siprec::RecordingServerSession* RecordingServer::find_session(
+    std::string_view call_id) const {
+    for (const auto& [serial, call] : calls_)
+        if (rows_[call->row].call_id == call_id) return call->session.get();
+    return nullptr;
+}
+
 void RecordingServer::drain() {
     while (auto action = agent_.poll_action()) std::visit([this](auto& a) { handle(a); }, *action);
 }

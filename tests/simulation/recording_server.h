@@ -52,6 +52,8 @@ public:
     const Capture& capture() const { return capture_; }
     // The Call-IDs of the recordings.
     const std::map<base::Uuid, std::string>& call_ids() const { return call_ids_; }
+    // Of the call that runs under this Call-ID; null: none.
+    const siprec::RecordingServerSession* find_session(std::string_view call_id) const;
     std::size_t calls() const { return calls_.size(); }
     std::size_t transactions() const { return agent_.transaction_count(); }
     std::size_t dialogs() const { return agent_.dialog_count(); }

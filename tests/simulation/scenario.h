@@ -11,6 +11,8 @@ struct RunFigures {
     std::uint64_t recorded = 0;      // that became a recording
     std::uint64_t packets = 0;       // stored
     std::uint64_t forged = 0;        // of them forged: before the true source was heard
+    std::uint64_t sessions = 0;      // of our client's half, that a server accepted
+    std::uint64_t compared = 0;      // of them held against the server's half
     std::uint64_t milliseconds = 0;  // simulated
 };
 

@@ -1,5 +1,5 @@
-// simulation FIRST COUNT: runs COUNT scenarios from seed FIRST on. `simulation SEED` replays one of
-// them and tells what happens.
+// simulation FIRST COUNT: runs COUNT scenarios of each kind from seed FIRST on. `simulation SEED`
+// replays one of them and tells what happens.
 #include <fmt/format.h>
 
 #include <charconv>
@@ -7,6 +7,7 @@
 #include <optional>
 #include <string_view>
 
+#include "pair_scenario.h"
 #include "scenario.h"
 #include "world.h"
 
@@ -21,6 +22,16 @@ std::optional<std::uint64_t> parse_number(std::string_view text) {
     return number;
 }
 
+void add(simulation::RunFigures& sum, const simulation::RunFigures& one) {
+    sum.calls += one.calls;
+    sum.recorded += one.recorded;
+    sum.packets += one.packets;
+    sum.forged += one.forged;
+    sum.sessions += one.sessions;
+    sum.compared += one.compared;
+    sum.milliseconds += one.milliseconds;
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -33,18 +44,17 @@ int main(int argc, char** argv) {
     simulation::RunFigures sum;
     for (std::uint64_t seed = *first; seed < *first + *count; ++seed) {
         try {
-            const simulation::RunFigures one = simulation::run_scenario(seed, argc == 2);
-            sum.calls += one.calls;
-            sum.recorded += one.recorded;
-            sum.packets += one.packets;
-            sum.forged += one.forged;
-            sum.milliseconds += one.milliseconds;
+            add(sum, simulation::run_scenario(seed, argc == 2));
+            add(sum, simulation::run_pair_scenario(seed, argc == 2));
         } catch (const simulation::Broken& broken) {
             fmt::print("seed {}: broken: {}\nreplay: {} {}\n", seed, broken.what(), argv[0], seed);
             return 1;
         }
     }
-    fmt::print("{} seeds: {} calls, {} recorded, {} packets ({} forged), {} s simulated\n", *count,
-               sum.calls, sum.recorded, sum.packets, sum.forged, sum.milliseconds / 1000);
+    fmt::print(
+        "{} seeds: {} calls, {} recorded, {} packets ({} forged); {} sessions of our client, "
+        "{} compared; {} s simulated\n",
+        *count, sum.calls, sum.recorded, sum.packets, sum.forged, sum.sessions, sum.compared,
+        sum.milliseconds / 1000);
     return 0;
 }
