@@ -124,7 +124,8 @@ private:
         Participant participant;
         participant.id = MetadataId{described.id};
         ExtensionBlock given = read(described.xml, "participant", true);
-        participant.names = given.names.empty() ? described.names : std::move(given.names);
+        participant.names = std::move(given.names);
+        if (participant.names.empty()) participant.names = described.names;
         for (NameId& name : participant.names) {
             name.aor = as_uri(name.aor);
             if (!is_language(name.language)) name.language.clear();
