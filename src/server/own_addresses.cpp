@@ -93,15 +93,4 @@ NetAddress OwnAddresses::other_media(const sip::Flow& flow) const {
     return find_routed(far_away(ipv6)).value_or(NetAddress{});
 }
 
-MediaHosts find_media_hosts(const std::vector<NetAddress>& listens) {
-    MediaHosts hosts{.usual = with_port(listens.front(), 0), .other = std::nullopt};
-    for (const NetAddress& listen : listens) {
-        if (listen.is_v4() != hosts.usual.is_v4() && !hosts.other)
-            hosts.other = with_port(listen, 0);
-        NetAddress& host = listen.is_v4() == hosts.usual.is_v4() ? hosts.usual : *hosts.other;
-        if (!host.same_host(listen)) host = *base::parse_host(listen.is_v4() ? "0.0.0.0" : "::", 0);
-    }
-    return hosts;
-}
-
 }  // namespace earshot::server

@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <malloc.h>
-#include <sched.h>
 #include <sys/stat.h>
 
 #include <csignal>
@@ -23,6 +22,8 @@
 #include "io/data_directory_lock.h"
 #include "io/descriptor_limit.h"
 #include "io/linux_file.h"
+#include "io/media_hosts.h"
+#include "io/worker_count.h"
 #include "keys/key_command.h"
 #include "keys/key_store.h"
 #include "objects/directory_store.h"
@@ -169,15 +170,6 @@ private:
         return all;
     }
 
-    // Threads that capture media, one a core that this process may use.
-    std::size_t workers() const {
-        if (config_.media_workers != 0) return config_.media_workers;
-        cpu_set_t cores;
-        if (::sched_getaffinity(0, sizeof(cores), &cores) == 0)
-            return static_cast<std::size_t>(std::max(1, CPU_COUNT(&cores)));
-        return std::max(1U, std::thread::hardware_concurrency());
-    }
-
     std::optional<Reason> open_data() {
         auto lock = io::DataDirectoryLock::acquire(config_.data.string());
         if (!lock) return lock.error();
@@ -240,12 +232,12 @@ private:
 
     std::optional<Reason> start_storage() {
         if (auto reason = check_media_ports()) return reason;
-        for (std::size_t worker = 0; worker < workers(); ++worker)
+        for (std::size_t worker = 0; worker < io::worker_count(config_.media_workers); ++worker)
             if (auto reason = probe_journal(path("journal") + "/" + std::to_string(worker)))
                 return reason;
-        const MediaHosts media_hosts = find_media_hosts(config_.sip_listen);
+        const io::MediaHosts media_hosts = io::find_media_hosts(config_.sip_listen);
         capture_ = std::make_unique<capture::CaptureEngine>(
-            capture::EngineOptions{.workers = workers(),
+            capture::EngineOptions{.workers = io::worker_count(config_.media_workers),
                                    .capture = {.bind_host = media_hosts.usual,
                                                .other_bind_host = media_hosts.other,
                                                .first_port = config_.media_ports.low,
