@@ -222,6 +222,10 @@ std::vector<RecordingPlan> plan_recordings(std::span<const CallRule> rules,
     return plans;
 }
 
+bool is_participant_xml(std::string_view party) {
+    return base::trim(party).starts_with('<') && party.find("nameID") != std::string_view::npos;
+}
+
 RecordingSettings resolve(RecordingSettings settings, const CallFacts& facts) {
     const auto fill = [&](std::string& text, Escape escape) {
         if (text.find('{') != std::string::npos) text = expand(text, facts, escape);
@@ -229,7 +233,7 @@ RecordingSettings resolve(RecordingSettings settings, const CallFacts& facts) {
     for (std::string& server : settings.servers) fill(server, Escape::None);
     fill(settings.group, Escape::None);
     const auto fill_party = [&](std::string& party) {
-        fill(party, base::trim(party).starts_with("<nameID") ? Escape::Xml : Escape::None);
+        fill(party, is_participant_xml(party) ? Escape::Xml : Escape::None);
     };
     fill_party(settings.caller);
     fill_party(settings.callee);

@@ -59,7 +59,7 @@ struct RecordingSettings {
     bool mandatory = false;  // a call that cannot be recorded is ended
     std::string group{};     // empty: none
     bool raw_group = false;  // group_id is this text instead of a UUID
-    std::string caller{};    // name-addr, URI or <nameID>; empty: of the INVITE
+    std::string caller{};    // name-addr, URI or XML with <nameID>; empty: the INVITE's
     std::string callee{};
     HeaderList headers{};  // of the first request
     std::string from_uri{};
@@ -114,6 +114,8 @@ struct RecordingPlan {
 std::vector<RecordingPlan> plan_recordings(std::span<const CallRule> rules,
                                            const RecordingSettings& defaults,
                                            const CallFacts& facts);
+// Whether `caller` or `callee` is the content of a <participant> instead of a name-addr or URI.
+bool is_participant_xml(std::string_view party);
 // The settings with all placeholders filled in.
 RecordingSettings resolve(RecordingSettings settings, const CallFacts& facts);
 

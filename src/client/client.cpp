@@ -1,0 +1,231 @@
+#include "client/client.h"
+
+#include <fmt/format.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <atomic>
+#include <csignal>
+#include <memory>
+
+#include "api/access_file.h"
+#include "client/client_api.h"
+#include "client/event_hub.h"
+#include "client/installation.h"
+#include "client/signalling.h"
+#include "http/server.h"
+#include "io/data_directory_lock.h"
+#include "io/descriptor_limit.h"
+#include "io/linux_file.h"
+#include "io/media_hosts.h"
+#include "io/worker_count.h"
+#include "relay/built_in_relay.h"
+#include "transport/sip_loop.h"
+
+namespace earshot::client {
+
+using base::Reason;
+
+namespace {
+
+// What media may take of the descriptors: files, SIP and HTTP connections must never find none.
+std::size_t max_port_pairs(std::size_t descriptors) {
+    constexpr std::size_t kOthers = 2048;
+    return (descriptors - std::min(kOthers, descriptors / 2)) / 2;
+}
+
+// The parts in the order in which they are made; each borrows only from those above it, so they go
+// in reverse.
+class Client {
+public:
+    Client(const ClientConfig& config, const api::Assets& assets, base::Log& log,
+           const ClientHooks& hooks)
+        : config_(config), assets_(assets), log_(log), hooks_(hooks), events_(config.webhook, log) {}
+    Client(const Client&) = delete;
+    Client& operator=(const Client&) = delete;
+    ~Client() { shut_down(); }
+
+    std::optional<Reason> start() {
+        descriptors_ = io::raise_descriptor_limit(log_);
+        auto lock = io::DataDirectoryLock::acquire(config_.data.string());
+        if (!lock) return lock.error();
+        lock_.emplace(std::move(*lock));
+        auto id = load_or_make_installation_id(files_, config_.data.string(), random_);
+        if (!id) return id.error();
+        installation_ = *id;
+        if (auto reason = open_sockets()) return reason;
+        if (auto reason = open_relay()) return reason;
+        signalling_ = std::make_unique<Signalling>(
+            config_, installation_,
+            Signalling::Dependencies{.loop = *loop_,
+                                     .plane = *relay_,
+                                     .clock = clock_,
+                                     .random = random_,
+                                     .log = log_,
+                                     .events = events_,
+                                     .view = view_,
+                                     .on_calls_changed = [this] { events_.tell_change(); }});
+        return start_http();
+    }
+
+    void run() {
+        loop_->watch_signals({SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); });
+        log_.info("ready", {{"sip", base::to_string(loop_->local_address(0))},
+                            {"http", url_},
+                            {"media_ports", fmt::format("{}-{}", config_.media_ports.low,
+                                                        config_.media_ports.high)},
+                            {"data", config_.data.string()}});
+        if (config_.recording.servers.empty() && config_.rules.empty() &&
+            config_.decision.url.empty())
+            log_.warning("no recording server is configured (client.servers): nothing is recorded");
+        if (hooks_.on_ready) hooks_.on_ready(api_->make_login_link());
+        loop_->run(*signalling_);
+    }
+
+private:
+    std::optional<Reason> open_sockets() {
+        std::vector<transport::Listen> listens;
+        for (const base::NetAddress& address : config_.sip_listen) {
+            listens.push_back({.transport = sip::Transport::Udp, .address = address});
+            listens.push_back({.transport = sip::Transport::Tcp, .address = address});
+        }
+        auto loop = transport::SipLoop::create(listens, log_, {.dns_servers = config_.dns_servers});
+        if (!loop) return loop.error();
+        loop_ = std::move(*loop);
+        return std::nullopt;
+    }
+
+    std::optional<Reason> open_relay() {
+        auto relay = relay::BuiltInRelay::create(relay_options(), clock_, random_);
+        if (!relay) return relay.error();
+        relay_ = std::move(*relay);
+        return std::nullopt;
+    }
+
+    relay::RelayOptions relay_options() const {
+        const io::MediaHosts hosts = io::find_media_hosts(config_.sip_listen);
+        relay::RelayOptions options{.bind_host = hosts.usual,
+                                    .other_bind_host = hosts.other,
+                                    .advertised_v4 = std::nullopt,
+                                    .advertised_v6 = std::nullopt,
+                                    .first_port = config_.media_ports.low,
+                                    .last_port = config_.media_ports.high,
+                                    .max_port_pairs = max_port_pairs(descriptors_),
+                                    .workers = io::worker_count(config_.media_workers)};
+        for (const base::NetAddress& address : config_.advertised)
+            (address.is_v4() ? options.advertised_v4 : options.advertised_v6) = address;
+        return options;
+    }
+
+    std::optional<Reason> start_http() {
+        url_ = "http://" + base::to_string(config_.http_listen);
+        auto access = api::write_access_file(config_.data.string(), url_, http_random_);
+        if (!access) return access.error();
+        api_ = std::make_unique<ClientApi>(
+            api::FrontDoor::Options{.token = access->token,
+                                    .url = url_,
+                                    .extra_hosts = {},
+                                    .page_command = "earshot page --data DATA-DIRECTORY"},
+            ClientApiParts{.signalling = *signalling_,
+                           .view = view_,
+                           .events = events_,
+                           .assets = assets_,
+                           .clock = clock_,
+                           .random = http_random_,
+                           .checks = [this] { return checks(); }});
+        auto http = http::start_server(
+            {.host = base::host_to_string(config_.http_listen), .port = config_.http_listen.port},
+            [this](const http::Request& request) { return api_->handle(request); }, log_);
+        if (!http) return http.error();
+        http_ = std::move(*http);
+        events_.publish_to(http_.get());
+        return std::nullopt;
+    }
+
+    // On the http thread.
+    std::vector<api::Check> checks() const {
+        using State = api::Check::State;
+        const auto calls = view_.calls.get();
+        const EventCounters& events = events_.counters();
+        std::size_t unrecorded = 0;
+        for (const CallView& call : *calls)
+            for (const RecordingView& it : call.recordings)
+                unrecorded += it.state == "failed" ? 1 : 0;
+        std::vector<api::Check> all;
+        all.push_back({"calls", State::Ok, fmt::format("{} calls run.", calls->size())});
+        all.push_back(
+            {"recording", unrecorded == 0 ? State::Ok : State::Warning,
+             fmt::format("{} recording sessions were accepted since the start, {} by no server; {} "
+                         "running calls are not recorded although they should be.",
+                         events.started.load(), events.failed.load(), unrecorded)});
+        if (!config_.webhook.url.empty())
+            all.push_back({"webhook", events.webhook_failures == 0 ? State::Ok : State::Warning,
+                           fmt::format("{} events could not be told to {}.",
+                                       events.webhook_failures.load(), config_.webhook.url)});
+        if (!lock_->is_in_place())
+            all.push_back({"data", State::Failed,
+                           "The data directory was removed or replaced while the client runs."});
+        if (view_.is_draining)
+            all.push_back({"draining", State::Warning, "No new calls are taken (drain)."});
+        return all;
+    }
+
+    void on_signal(int signal) {
+        if (signal == SIGHUP) return reload();
+        if (is_stopping_) return;
+        is_stopping_ = true;
+        log_.info("stopping: running calls are ended");
+        signalling_->stop([this] { loop_->stop(); });
+    }
+
+    void reload() {
+        if (!hooks_.reload) return;
+        auto next = hooks_.reload();
+        if (next) return signalling_->reload(*std::move(next));
+        log_.error("configuration not reloaded: the old one stays",
+                   {{"reason", next.error().text}});
+    }
+
+    void shut_down() {
+        events_.publish_to(nullptr);
+        if (http_) http_->stop(std::chrono::milliseconds{500});
+        if (is_stopping_) log_.info("stopped");
+    }
+
+    const ClientConfig& config_;
+    const api::Assets& assets_;
+    base::Log& log_;
+    const ClientHooks& hooks_;
+
+    io::SystemClock clock_;
+    base::SystemRandom random_;       // signalling
+    base::SystemRandom http_random_;  // the http thread
+    io::LinuxFileSystem files_;
+    std::size_t descriptors_ = 0;
+    std::optional<io::DataDirectoryLock> lock_;
+    base::Uuid installation_{};
+    EventHub events_;
+    ClientView view_;
+    std::unique_ptr<transport::SipLoop> loop_;
+    std::unique_ptr<relay::MediaPlane> relay_;
+    std::unique_ptr<Signalling> signalling_;
+    std::string url_;
+    std::unique_ptr<ClientApi> api_;
+    std::unique_ptr<http::Server> http_;
+    bool is_stopping_ = false;
+};
+
+}  // namespace
+
+std::optional<Reason> run_client(const ClientConfig& config, const api::Assets& assets,
+                                 base::Log& log, const ClientHooks& hooks) {
+    ::umask(0077);  // everything below DATA is the user's own
+    std::signal(SIGPIPE, SIG_IGN);
+    std::signal(SIGHUP, SIG_IGN);
+    Client client(config, assets, log, hooks);
+    if (auto reason = client.start()) return reason;
+    client.run();
+    return std::nullopt;
+}
+
+}  // namespace earshot::client

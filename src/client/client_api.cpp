@@ -1,0 +1,222 @@
+#include "client/client_api.h"
+
+#include <fmt/format.h>
+
+#include <future>
+#include <nlohmann/json.hpp>
+
+#include "api/views.h"
+#include "base/text.h"
+#include "policy/limits.h"
+
+namespace earshot::client {
+namespace {
+
+using base::Reason;
+using http::Parameters;
+using http::Request;
+using http::Response;
+using nlohmann::json;
+
+// A start that waits is over when every server of the list has been silent.
+constexpr std::chrono::seconds kPatience{60};
+
+int status_of(std::string_view code) {
+    if (code == "unknown_call") return 404;
+    if (code == "bad_request") return 400;
+    if (code == "recording_failed") return 502;
+    if (code == "not_ready") return 503;
+    return 409;
+}
+
+json view_of_time(const std::optional<base::WallTime>& time) {
+    return time ? json(base::to_rfc3339(*time)) : json(nullptr);
+}
+
+json view_of_reason(const Reason& reason) {
+    if (reason.code.empty() && reason.text.empty()) return nullptr;
+    return {{"code", reason.code}, {"text", base::to_valid_utf8(reason.text)}};
+}
+
+json view_of(const RecordingView& recording) {
+    return {{"instance", recording.instance},
+            {"rule", recording.rule},
+            {"state", recording.state},
+            {"server", base::to_valid_utf8(recording.server)},
+            {"rs_call_id", recording.rs_call_id},
+            {"session_id", recording.session_id},
+            {"started", view_of_time(recording.started)},
+            {"streams", recording.streams},
+            {"mandatory", recording.is_mandatory},
+            {"reason", view_of_reason(recording.reason)}};
+}
+
+json view_of(const CallView& call) {
+    json recordings = json::array();
+    for (const RecordingView& recording : call.recordings) recordings.push_back(view_of(recording));
+    return {{"call", std::to_string(call.call)},
+            {"call_id", base::to_valid_utf8(call.call_id)},
+            {"from", base::to_valid_utf8(call.from)},
+            {"to", base::to_valid_utf8(call.to)},
+            {"state", call.state},
+            {"arrived", base::to_rfc3339(call.arrived)},
+            {"answered", view_of_time(call.answered)},
+            {"held", call.is_held},
+            {"recordings", std::move(recordings)}};
+}
+
+std::string text_of(const json& fields, const char* name) {
+    const auto found = fields.find(name);
+    return found != fields.end() && found->is_string() ? found->get<std::string>() : std::string{};
+}
+
+// What of the body a request to the server is made of; the fault of one that is none.
+std::optional<Reason> read_request(const json& fields, sip::RequestSpec& request) {
+    request.method = text_of(fields, "method");
+    request.content_type = text_of(fields, "content_type");
+    request.body = text_of(fields, "body");
+    if (request.method.empty()) return Reason{"bad_request", "There is no method to send."};
+    const auto headers = fields.find("headers");
+    if (headers == fields.end() || headers->is_null()) return std::nullopt;
+    if (!headers->is_object()) return Reason{"bad_request", "headers is no object of texts."};
+    for (const auto& [name, value] : headers->items()) {
+        if (!value.is_string()) return Reason{"bad_request", "headers is no object of texts."};
+        request.headers.push_back({name, value.get<std::string>()});
+    }
+    return std::nullopt;
+}
+
+void metric(std::string& out, std::string_view name, std::string_view type, std::string_view help,
+            std::uint64_t value) {
+    out += fmt::format("# HELP earshot_client_{0} {1}\n# TYPE earshot_client_{0} {2}\n"
+                       "earshot_client_{0} {3}\n",
+                       name, help, type, value);
+}
+
+}  // namespace
+
+ClientApi::ClientApi(api::FrontDoor::Options options, ClientApiParts parts)
+    : parts_(std::move(parts)),
+      door_(std::move(options), parts_.assets, parts_.clock, parts_.random) {
+    add_calls();
+    add_control("start", CallControl::Verb::Start);
+    add_control("pause", CallControl::Verb::Pause);
+    add_control("resume", CallControl::Verb::Resume);
+    add_control("stop", CallControl::Verb::Stop);
+    add_control("send", CallControl::Verb::Send);
+    router_.add("GET", "/api/v1/health",
+                [this](const Request&, const Parameters&) { return health(); });
+    router_.add("GET", "/metrics", [this](const Request&, const Parameters&) { return metrics(); });
+    router_.add("GET", "/api/v1/events", [](const Request&, const Parameters&) {
+        Response response;
+        response.body = http::EventStream{http::encode_event("hello", "{}")};
+        return response;
+    });
+    for (const bool is_draining : {true, false})
+        router_.add("POST", is_draining ? "/api/v1/drain" : "/api/v1/undrain",
+                    [this, is_draining](const Request&, const Parameters&) {
+                        parts_.signalling.drain(is_draining);
+                        return api::json_response(200, {{"draining", is_draining}});
+                    });
+    door_.add_login_link(router_);
+}
+
+Response ClientApi::handle(const Request& request) {
+    return door_.handle(request, router_, parts_.view.is_ready);
+}
+
+void ClientApi::add_calls() {
+    router_.add("GET", "/api/v1/calls",
+                [this](const Request&, const Parameters&) { return list_calls(); });
+    router_.add("GET", "/api/v1/calls/{call}",
+                [this](const Request&, const Parameters& given) { return show_call(given[0]); });
+}
+
+Response ClientApi::list_calls() const {
+    json calls = json::array();
+    for (const CallView& call : *parts_.view.calls.get()) calls.push_back(view_of(call));
+    return api::json_response(200, {{"calls", std::move(calls)}});
+}
+
+Response ClientApi::show_call(std::string_view wanted) const {
+    for (const CallView& call : *parts_.view.calls.get())
+        if (call.call_id == wanted || std::to_string(call.call) == wanted)
+            return api::json_response(200, view_of(call));
+    return http::problem(404, "unknown_call",
+                         "No running call has this Call-ID; GET /api/v1/calls lists them.");
+}
+
+void ClientApi::add_control(const char* verb, CallControl::Verb what) {
+    router_.add("POST", fmt::format("/api/v1/calls/{{call}}/{}", verb),
+                [this, what](const Request& request, const Parameters& given) {
+                    return control({.verb = what}, request, std::string(given[0]));
+                });
+}
+
+Response ClientApi::control(CallControl wish, const Request& request, std::string call) {
+    const json fields =
+        request.body.empty() ? json::object() : json::parse(request.body, nullptr, false);
+    if (!fields.is_object())
+        return http::problem(400, "bad_request",
+                             R"(The body is no JSON object such as {"instance": "default"}.)");
+    wish.call = std::move(call);
+    wish.instance = text_of(fields, "instance");
+    wish.reason = base::to_valid_utf8(text_of(fields, "reason").substr(0, policy::kMaxPhraseBytes));
+    const auto waits = fields.find("wait");
+    wish.waits = waits != fields.end() && waits->is_boolean() && waits->get<bool>();
+    if (wish.verb == CallControl::Verb::Send)
+        if (auto fault = read_request(fields, wish.request))
+            return http::problem(status_of(fault->code), fault->code, fault->text);
+    Response response;
+    response.body = http::Deferred([this, wish = std::move(wish)] {
+        using Answer = std::optional<Reason>;
+        // Shared: whoever comes last, the loop or the waiting worker, frees it.
+        const auto answer = std::make_shared<std::promise<Answer>>();
+        auto result = answer->get_future();
+        parts_.signalling.control(wish,
+                                  [answer](Answer given) { answer->set_value(std::move(given)); });
+        if (result.wait_for(kPatience) != std::future_status::ready)
+            return http::problem(503, "not_ready", "The signalling thread gave no answer.");
+        if (const Answer fault = result.get())
+            return http::problem(status_of(fault->code), fault->code, fault->text);
+        return api::json_response(200, {{"ok", true}, {"call", wish.call}});
+    });
+    return response;
+}
+
+Response ClientApi::health() const {
+    json view = api::view_of_checks(parts_.checks(), "0.1.0");
+    view["program"] = "client";
+    view["draining"] = parts_.view.is_draining.load();
+    return api::json_response(200, view);
+}
+
+Response ClientApi::metrics() const {
+    const auto counters = parts_.view.counters.get();
+    const auto calls = parts_.view.calls.get();
+    const EventCounters& events = parts_.events.counters();
+    std::uint64_t recording = 0;
+    for (const CallView& call : *calls)
+        for (const RecordingView& it : call.recordings)
+            recording += it.state == "recording" || it.state == "paused" ? 1 : 0;
+    std::string out;
+    metric(out, "calls", "gauge", "Calls that run now.", calls->size());
+    metric(out, "recordings", "gauge", "Recording sessions that run now.", recording);
+    metric(out, "calls_total", "counter", "Calls that came.", counters->calls);
+    metric(out, "calls_answered_total", "counter", "Calls that were answered.", counters->answered);
+    metric(out, "requests_refused_total", "counter", "Requests that were refused here.",
+           counters->refused);
+    metric(out, "recordings_started_total", "counter", "Recording sessions that a server accepted.",
+           events.started);
+    metric(out, "recordings_stopped_total", "counter", "Recording sessions that are over.",
+           events.stopped);
+    metric(out, "recordings_failed_total", "counter", "Recordings that no server accepted.",
+           events.failed);
+    metric(out, "server_refusals_total", "counter", "Refusals of single recording servers.",
+           events.refusals);
+    metric(out, "webhook_failures_total", "counter", "Events that the webhook did not take.",
+           events.webhook_failures);
+    return http::make_response(200, "text/plain; version=0.0.4", std::move(out));
+}
+
+}  // namespace earshot::client

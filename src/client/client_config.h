@@ -1,0 +1,59 @@
+// What `earshot client` can be told. Plain values; reading them from flags, environment and file is
+// app/client_config_keys.h.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <filesystem>
+#include <string>
+#include <vector>
+
+#include "base/log.h"
+#include "base/net_address.h"
+#include "io/port_range.h"
+#include "policy/call_rule.h"
+#include "sip/digest.h"
+
+namespace earshot::client {
+
+// Whom to ask about a call for which no rule holds.
+struct CallHookConfig {
+    std::string url;  // http://...; empty: nobody
+    std::chrono::milliseconds deadline{500};
+    bool records_on_failure = true;  // without an answer: by the defaults, or not at all
+    friend bool operator==(const CallHookConfig&, const CallHookConfig&) = default;
+};
+
+// Who is told of recordings that begin, end and fail, by POST.
+struct WebhookConfig {
+    std::string url;     // http://...; empty: nobody
+    std::string secret;  // signs the body; empty: unsigned
+    friend bool operator==(const WebhookConfig&, const WebhookConfig&) = default;
+};
+
+struct ClientConfig {
+    std::vector<base::NetAddress> sip_listen;  // UDP and TCP at each
+    std::vector<base::NetAddress> advertised;  // as others see us; at most one of each IP family
+    base::NetAddress http_listen;
+    io::PortRange media_ports;
+    std::size_t media_workers = 0;  // relay threads; 0: one for each core
+    std::filesystem::path data = "./earshot-client-data";
+    std::string dns_servers;  // HOST[:PORT] separated by commas; empty: the system's
+
+    bool insecure = false;                 // take calls from everyone
+    std::vector<std::string> allow_from;   // globs of hosts; with any, nobody else may call
+    std::vector<std::string> inside;       // globs of hosts whose calls are outbound ones
+    std::string next_hop;                  // SIP URI where calls go; empty: where their URI leads
+    std::uint32_t max_calls = 4000;        // running; beyond it 503
+
+    policy::RecordingSettings recording;  // where nothing else is said
+    sip::Credentials credentials;         // for recording servers that ask for them
+    std::chrono::milliseconds server_silence{5'000};
+    std::vector<policy::CallRule> rules;
+    std::vector<policy::Trigger> triggers;
+    CallHookConfig decision;
+    WebhookConfig webhook;
+    base::LogLevel log_level = base::LogLevel::Info;
+};
+
+}  // namespace earshot::client

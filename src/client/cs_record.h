@@ -1,0 +1,57 @@
+// What is known of the communication session (CS) of one call, for the metadata of all its
+// recordings: who takes part, since when, in which group. Plain state and pure functions.
+#pragma once
+
+#include <array>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "b2bua/call_facts.h"
+#include "base/reason.h"
+#include "base/time.h"
+#include "base/uuid.h"
+#include "policy/call_rule.h"
+#include "relay/media_plane.h"
+#include "siprec/cs_description.h"
+#include "siprec/recording_client_session.h"
+
+namespace earshot::client {
+
+// One who is, or was, at an end of the call.
+struct CsParty {
+    relay::Leg leg = relay::Leg::A;
+    std::vector<siprec::NameId> names{};
+    base::WallTime joined{};
+    std::optional<base::WallTime> left{};
+};
+
+struct CsRecord {
+    base::Uuid session_id{};
+    base::Uuid installation{};  // name space of the ids that are made from names
+    std::string call_id{};      // of the caller's leg
+    std::string session_ids{};  // RFC 7989
+    std::vector<CsParty> parties{};
+    base::WallTime start{};
+    std::optional<base::WallTime> stop{};
+    std::optional<siprec::EndReason> end{};
+    // Of calls that were transferred, when no rule names a group.
+    std::optional<base::Uuid> transfer_group{};
+};
+
+// The parties of a call by its INVITE: P-Asserted-Identity before From or To.
+CsRecord make_cs_record(const b2bua::CallFacts& facts, const base::Uuid& session_id,
+                        const base::Uuid& installation, base::WallTime now);
+// Brings parties and Session-ID up to date; who is no longer at an end has left now. True when
+// something changed.
+bool update(CsRecord& record, const b2bua::CallFacts& facts, base::WallTime now);
+
+struct CsText {
+    siprec::CsState state;
+    std::vector<base::Reason> faults;  // what of the settings was left out
+};
+// The CS as a server with these settings is told it, with what the media plane offers.
+CsText describe(const CsRecord& record, const policy::RecordingSettings& settings,
+                const relay::Subscription& subscription);
+
+}  // namespace earshot::client

@@ -1,0 +1,159 @@
+#include "client/cs_record.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace earshot::client {
+namespace {
+
+using testing::HasSubstr;
+using testing::Not;
+
+constexpr base::WallTime kStart{std::chrono::seconds{1'790'000'000}};
+constexpr base::WallTime kLater = kStart + std::chrono::seconds{30};
+
+b2bua::CallFacts facts() {
+    b2bua::CallFacts call;
+    call.leg(b2bua::Leg::A).address = {"sip:ada@desk.example", "Ada"};
+    call.leg(b2bua::Leg::A).call_id = "a84b4c76e66710";
+    call.leg(b2bua::Leg::A).session_uuid = std::string(32, 'a');
+    call.leg(b2bua::Leg::B).address = {"sip:bo@desk.example", ""};
+    return call;
+}
+CsRecord record_of(const b2bua::CallFacts& call) {
+    base::Uuid session;
+    session.bytes[0] = 1;
+    base::Uuid installation;
+    installation.bytes[0] = 2;
+    return make_cs_record(call, session, installation, kStart);
+}
+relay::Subscription two_streams(bool callee_sends = true) {
+    return {.offer = "v=0\r\n",
+            .streams = {{.label = "1",
+                         .from = relay::Leg::A,
+                         .line = 0,
+                         .place = 0,
+                         .media = "audio",
+                         .is_active = true},
+                        {.label = "2",
+                         .from = relay::Leg::B,
+                         .line = 0,
+                         .place = 1,
+                         .media = "audio",
+                         .is_active = callee_sends}}};
+}
+std::string document(const CsRecord& record, const policy::RecordingSettings& settings = {},
+                     const relay::Subscription& subscription = two_streams()) {
+    siprec::MetadataDocument text;
+    text.objects = describe(record, settings, subscription).state.objects;
+    return siprec::write_metadata(text);
+}
+siprec::MetadataObjects objects(const CsRecord& record,
+                                const policy::RecordingSettings& settings = {},
+                                const relay::Subscription& subscription = two_streams()) {
+    return describe(record, settings, subscription).state.objects;
+}
+
+TEST(CsRecord, NamesThePartiesOfTheInvite) {
+    const CsRecord record = record_of(facts());
+    const siprec::MetadataObjects all = objects(record);
+    ASSERT_EQ(all.participants.size(), 2U);
+    EXPECT_EQ(all.participants[0].names[0].aor, "sip:ada@desk.example");
+    EXPECT_EQ(all.participants[0].names[0].name, "Ada");
+    EXPECT_EQ(all.participants[1].names[0].aor, "sip:bo@desk.example");
+    ASSERT_EQ(all.streams.size(), 2U);
+    EXPECT_EQ(all.sessions.at(0).sip_session_ids.at(0),
+              std::string(32, 'a') + ";remote=" + std::string(32, '0'));
+}
+
+TEST(CsRecord, SaysWhoSendsAndWhoHears) {
+    const siprec::MetadataObjects all = objects(record_of(facts()));
+    ASSERT_EQ(all.participant_streams.size(), 2U);
+    EXPECT_EQ(all.participant_streams[0].send, std::vector{all.streams[0].id});
+    EXPECT_EQ(all.participant_streams[0].recv, std::vector{all.streams[1].id});
+    EXPECT_EQ(all.participant_streams[1].send, std::vector{all.streams[1].id});
+}
+
+TEST(CsRecord, AStreamThatIsHeldHasNoSender) {
+    const siprec::MetadataObjects all =
+        objects(record_of(facts()), {}, two_streams(/*callee_sends=*/false));
+    for (const auto& association : all.participant_streams) {
+        EXPECT_THAT(association.send, Not(testing::Contains(all.streams[1].id)));
+        EXPECT_THAT(association.recv, Not(testing::Contains(all.streams[1].id)));
+    }
+}
+
+TEST(CsRecord, TellsTheAssertedIdentityBeforeWhatThePhoneSays) {
+    b2bua::CallFacts call = facts();
+    call.leg(b2bua::Leg::A).asserted = {{"sip:1001@pbx.example", "Ada L"}};
+    const siprec::MetadataObjects all = objects(record_of(call));
+    ASSERT_EQ(all.participants[0].names.size(), 2U);
+    EXPECT_EQ(all.participants[0].names[0].aor, "sip:1001@pbx.example");
+    EXPECT_EQ(all.participants[0].names[1].aor, "sip:ada@desk.example");
+}
+
+TEST(CsRecord, AnotherPartyAtAnEndLeavesTheFirstDescribed) {
+    CsRecord record = record_of(facts());
+    b2bua::CallFacts call = facts();
+    call.leg(b2bua::Leg::B).address = {"sip:cy@desk.example", "Cy"};
+    EXPECT_TRUE(update(record, call, kLater));
+    EXPECT_FALSE(update(record, call, kLater));
+    ASSERT_EQ(record.parties.size(), 3U);
+    EXPECT_EQ(record.parties[1].left, kLater);
+    const siprec::MetadataObjects all = objects(record);
+    ASSERT_EQ(all.participants.size(), 3U);
+    std::size_t senders = 0;
+    for (const auto& association : all.participant_streams) senders += association.send.size();
+    EXPECT_EQ(senders, 2U);
+}
+
+TEST(CsRecord, TheSamePartyKeepsItsIdWithinAGroup) {
+    const policy::RecordingSettings sales{.group = "sales"};
+    CsRecord one = record_of(facts());
+    CsRecord two = record_of(facts());
+    two.session_id.bytes[0] = 9;
+    EXPECT_EQ(objects(one, sales).participants[0].id, objects(two, sales).participants[0].id);
+    EXPECT_FALSE(objects(one).participants[0].id == objects(two).participants[0].id);
+    EXPECT_EQ(objects(one, sales).groups.at(0).id, objects(two, sales).groups.at(0).id);
+}
+
+TEST(CsRecord, WhoCallsItselfIsTwoParticipants) {
+    b2bua::CallFacts call = facts();
+    call.leg(b2bua::Leg::B).address = call.leg(b2bua::Leg::A).address;
+    const siprec::MetadataObjects all = objects(record_of(call));
+    EXPECT_FALSE(all.participants[0].id == all.participants[1].id);
+}
+
+TEST(CsRecord, ARuleMayNameThePartiesAndAddElements) {
+    const policy::RecordingSettings settings{
+        .caller = "\"Agent 7\" <sip:7@queue.example>",
+        .callee = "<nameID aor=\"tel:+4930\"><name>Customer</name></nameID>",
+        .session_extension = "<ticket>4711</ticket>"};
+    const std::string text = document(record_of(facts()), settings);
+    EXPECT_THAT(text, HasSubstr("sip:7@queue.example"));
+    EXPECT_THAT(text, HasSubstr("Agent 7"));
+    EXPECT_THAT(text, HasSubstr("tel:+4930"));
+    EXPECT_THAT(text, HasSubstr("4711"));
+    EXPECT_THAT(text, Not(HasSubstr("ada@desk")));
+    EXPECT_THAT(text, HasSubstr(std::string(siprec::kExtensionNamespace)));
+}
+
+TEST(CsRecord, SaysWhatOfTheSettingsCannotBeTold) {
+    const policy::RecordingSettings settings{.session_extension = "<ticket>",
+                                             .group_extension = "<x/>"};
+    const CsText text = describe(record_of(facts()), settings, two_streams());
+    ASSERT_EQ(text.faults.size(), 2U);
+}
+
+TEST(CsRecord, CallsOfATransferShareAGroup) {
+    CsRecord record = record_of(facts());
+    EXPECT_TRUE(objects(record).groups.empty());
+    base::Uuid group;
+    group.bytes[0] = 7;
+    record.transfer_group = group;
+    ASSERT_EQ(objects(record).groups.size(), 1U);
+    EXPECT_EQ(objects(record).sessions.at(0).group, objects(record).groups[0].id);
+}
+
+}  // namespace
+}  // namespace earshot::client

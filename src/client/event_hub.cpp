@@ -1,0 +1,113 @@
+#include "client/event_hub.h"
+
+#include <fmt/format.h>
+
+#include "base/json_writer.h"
+#include "base/text.h"
+#include "crypto/hmac.h"
+
+namespace earshot::client {
+
+namespace {
+
+constexpr std::size_t kMaxPosts = 256;  // under way at once
+constexpr std::chrono::seconds kPostTime{5};
+
+std::string signature(const std::string& secret, const std::string& body) {
+    return "sha256=" +
+           base::to_hex(crypto::hmac_sha256(base::as_bytes(secret), base::as_bytes(body)));
+}
+
+}  // namespace
+
+std::string to_json(const RecordingEvent& event) {
+    std::string text;
+    base::JsonWriter json(text);
+    json.begin_object()
+        .field("event", event.kind)
+        .field("time", base::to_rfc3339(event.at))
+        .field("call", std::to_string(event.call))
+        .field("call_id", event.call_id)
+        .field("rs_call_id", event.rs_call_id)
+        .field("session_id", event.session_id)
+        .field("server", event.server)
+        .field("instance", event.instance)
+        .field("status", event.status)
+        .key("reason");
+    if (event.reason.code.empty())
+        json.null();
+    else
+        json.begin_object()
+            .field("code", event.reason.code)
+            .field("text", event.reason.text)
+            .end_object();
+    json.end_object();
+    return text;
+}
+
+EventHub::EventHub(WebhookConfig webhook, base::Log& log)
+    : webhook_(std::move(webhook)),
+      log_(log),
+      client_({.max_in_flight = kMaxPosts, .thread_name = "webhook"}) {}
+
+void EventHub::tell(const RecordingEvent& event) {
+    count(event.kind);
+    write_log(event);
+    http::Server* server = server_;
+    const bool is_heard = server != nullptr && server->listener_count() > 0;
+    if (!is_heard && webhook_.url.empty()) return;
+    const std::string body = to_json(event);
+    if (is_heard) server->publish("recording", body);
+    if (!webhook_.url.empty()) post(event, body);
+}
+
+void EventHub::tell_change() {
+    http::Server* server = server_;
+    if (server != nullptr && server->listener_count() > 0) server->publish("calls", "{}");
+}
+
+void EventHub::count(std::string_view kind) {
+    if (kind == "start") ++counters_.started;
+    if (kind == "stop") ++counters_.stopped;
+    if (kind == "failed") ++counters_.failed;
+    if (kind == "refused") ++counters_.refusals;
+}
+
+void EventHub::write_log(const RecordingEvent& event) {
+    const bool is_usual = event.reason.code.empty() || event.kind == "stop";
+    log_.write(is_usual ? base::LogLevel::Info : base::LogLevel::Warning,
+               fmt::format("recording: {}", event.kind),
+               {{"call", std::to_string(event.call)},
+                {"call_id", event.call_id},
+                {"rs_call_id", event.rs_call_id},
+                {"session_id", event.session_id},
+                {"server", event.server},
+                {"instance", event.instance},
+                {"status", std::to_string(event.status)},
+                {"reason", event.reason.text}});
+}
+
+void EventHub::post(const RecordingEvent& event, const std::string& body) {
+    http::Call call{.method = "POST",
+                    .url = webhook_.url,
+                    .headers = {{"Content-Type", "application/json"}},
+                    .body = body};
+    if (!webhook_.secret.empty())
+        call.headers.push_back({"X-Earshot-Signature", signature(webhook_.secret, body)});
+    const auto fail = [this, kind = event.kind, call_id = event.call_id](const std::string& why) {
+        ++counters_.webhook_failures;
+        log_.warning("the webhook was not told",
+                     {{"event", kind}, {"call_id", call_id}, {"reason", why}});
+    };
+    const bool started = client_.start(
+        std::move(call), kPostTime, [fail](const base::Result<http::Reply, base::Reason>& reply) {
+            constexpr int kOk = 200;
+            constexpr int kMultipleChoices = 300;
+            if (!reply) return fail(reply.error().text);
+            if (reply->status < kOk || reply->status >= kMultipleChoices)
+                fail(fmt::format("It answered with status {}.", reply->status));
+        });
+    if (!started) fail(fmt::format("{} events wait for it already.", kMaxPosts));
+}
+
+}  // namespace earshot::client

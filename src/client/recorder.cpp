@@ -1,0 +1,486 @@
+#include "client/recorder.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <variant>
+
+#include "base/text.h"
+#include "siprec/server_answers.h"
+
+namespace earshot::client {
+
+using base::Reason;
+using policy::CallHappening;
+using policy::StartAt;
+using Verb = CallControl::Verb;
+
+namespace {
+
+constexpr std::size_t kMaxDigits = 32;  // remembered of each party
+
+relay::CallKey media_key(b2bua::CallKey key) { return {key.value}; }
+
+std::string name_addr(const b2bua::Party& party) {
+    return party.display_name.empty() ? party.uri
+                                      : fmt::format("\"{}\" <{}>", party.display_name, party.uri);
+}
+
+std::string_view state_of(b2bua::CallFacts::State state) {
+    using State = b2bua::CallFacts::State;
+    switch (state) {
+        case State::Routing: return "routing";
+        case State::Calling: return "calling";
+        case State::Early: return "early";
+        case State::Answered: return "answered";
+        case State::Ended: break;
+    }
+    return "ended";
+}
+
+}  // namespace
+
+// A call from its INVITE until its last recording is over.
+struct Recorder::RecordedCall {
+    b2bua::CallKey key;
+    policy::CallFacts facts;
+    CsRecord cs;
+    bool is_planned = false;
+    bool has_ended = false;
+    bool was_offered = false;
+    bool was_early = false;
+    bool was_answered = false;
+    std::vector<policy::RecordingPlan> plans;  // one for each instance
+    std::vector<std::unique_ptr<Recording>> recordings;  // begun; of an instance the last counts
+    std::array<std::string, 2> digits;  // pressed so far, by leg
+
+    Recording* find(std::string_view instance) const {
+        const auto found =
+            std::find_if(recordings.rbegin(), recordings.rend(), [&](const auto& recording) {
+                return recording->plan().instance == instance;
+            });
+        return found == recordings.rend() ? nullptr : found->get();
+    }
+};
+
+Recorder::Recorder(const ClientConfig& config, const base::Uuid& installation,
+                   Dependencies dependencies)
+    : config_(config), installation_(installation), d_(dependencies) {}
+
+Recorder::~Recorder() = default;
+
+Recorder::RecordedCall* Recorder::find(b2bua::CallKey key) {
+    const auto found = calls_.find(key.value);
+    return found == calls_.end() ? nullptr : found->second.get();
+}
+
+Recorder::RecordedCall* Recorder::find(std::string_view text) {
+    for (const auto& [key, call] : calls_)
+        if (!call->has_ended && call->facts.call_id == text) return call.get();
+    const auto number = base::parse_number<std::uint64_t>(text);
+    RecordedCall* call = number ? find(b2bua::CallKey{*number}) : nullptr;
+    return call == nullptr || call->has_ended ? nullptr : call;
+}
+
+// ---- what happens to a call ---------------------------------------------------------------------
+
+void Recorder::on_call_event(base::Now now, b2bua::CallKey key, const b2bua::CallEvent& event) {
+    if (std::holds_alternative<b2bua::Arrived>(event)) {
+        const b2bua::CallFacts* facts = d_.switchboard.find_call(key);
+        if (facts == nullptr) return;
+        auto call = std::make_unique<RecordedCall>();
+        call->key = key;
+        if (facts->invite != nullptr)
+            call->facts = make_call_facts(*facts->invite, facts->leg(b2bua::Leg::A).flow.remote,
+                                          config_.inside, now.wall, d_.random);
+        call->cs =
+            make_cs_record(*facts, base::make_uuid_v4(d_.random), installation_, now.wall);
+        RecordedCall& kept = *call;
+        calls_[key.value] = std::move(call);
+        return plan(now, kept);
+    }
+    RecordedCall* call = find(key);
+    if (call == nullptr) return;
+    if (const auto* early = std::get_if<b2bua::Early>(&event)) {
+        if (!early->has_media) return;
+        call->was_early = true;
+        begin_all(now, *call, StartAt::Early);
+    } else if (std::holds_alternative<b2bua::Answered>(event)) {
+        call->was_answered = true;
+        // The session of the metadata is the conversation; when it rang is no part of it.
+        if (call->recordings.empty()) call->cs.start = now.wall;
+        begin_all(now, *call, StartAt::Answer);
+    } else if (std::holds_alternative<b2bua::MediaChanged>(event) ||
+               std::holds_alternative<b2bua::PartyChanged>(event)) {
+        refresh(now, *call);
+    } else if (const auto* held = std::get_if<b2bua::Held>(&event)) {
+        refresh(now, *call);
+        on_happening(now, *call,
+                     {.kind = CallHappening::Hold, .by_caller = held->by == b2bua::Leg::A});
+    } else if (const auto* unheld = std::get_if<b2bua::Unheld>(&event)) {
+        refresh(now, *call);
+        on_happening(now, *call,
+                     {.kind = CallHappening::Unhold, .by_caller = unheld->by == b2bua::Leg::A});
+    } else if (const auto* in_dialog = std::get_if<b2bua::InDialog>(&event)) {
+        on_in_dialog(now, *call, *in_dialog);
+    } else if (const auto* transferred = std::get_if<b2bua::Transferred>(&event)) {
+        on_transfer(now, *call, *transferred);
+    } else if (const auto* ended = std::get_if<b2bua::Ended>(&event)) {
+        on_ended(now, *call, *ended);
+    }
+}
+
+void Recorder::on_first_offer(base::Now now, b2bua::CallKey key) {
+    RecordedCall* call = find(key);
+    if (call == nullptr || std::exchange(call->was_offered, true)) return;
+    begin_all(now, *call, StartAt::Invite);
+}
+
+void Recorder::on_transfer(base::Now now, RecordedCall& call, const b2bua::Transferred& event) {
+    RecordedCall* from = find(event.from);
+    if (from == nullptr) return;
+    // One human conversation: all of its sessions are in one group (spec: F-8).
+    if (!from->cs.transfer_group) {
+        from->cs.transfer_group =
+            siprec::group_id(installation_, base::to_string(from->cs.session_id));
+        refresh(now, *from);
+    }
+    call.cs.transfer_group = from->cs.transfer_group;
+    refresh(now, call);
+    on_happening(now, *from, {.kind = CallHappening::Transfer});
+}
+
+void Recorder::on_in_dialog(base::Now now, RecordedCall& call, const b2bua::InDialog& event) {
+    const sip::Message& request = *event.request;
+    const bool by_caller = event.from == b2bua::Leg::A;
+    const sip::Method method = request.method();
+    if (method != sip::Method::Invite && method != sip::Method::Info) return;
+    if (method == sip::Method::Info) {
+        const auto pressed =
+            siprec::parse_dtmf(request.find(sip::HeaderId::ContentType).value_or(""),
+                               base::as_text(request.body()));
+        if (pressed) {
+            std::string& digits = call.digits[by_caller ? 0 : 1];
+            digits += pressed->digit;
+            if (digits.size() > kMaxDigits) digits.erase(0, digits.size() - kMaxDigits);
+            on_happening(
+                now, call,
+                {.kind = CallHappening::Dtmf, .by_caller = by_caller, .digits = digits});
+        }
+    }
+    on_happening(now, call,
+                 {.kind = CallHappening::Header, .by_caller = by_caller,
+                  .headers = headers_of(request)});
+}
+
+void Recorder::on_ended(base::Now now, RecordedCall& call, const b2bua::Ended& event) {
+    call.has_ended = true;
+    call.cs.stop = now.wall;
+    if (event.status != 0)
+        call.cs.end = siprec::EndReason{.cause = event.status, .text = event.reason.text};
+    for (const auto& recording : call.recordings) recording->end(now);
+    d_.plane.remove(media_key(call.key));
+    ended_.push_back(call.key.value);
+}
+
+// ---- which recordings it gets -------------------------------------------------------------------
+
+void Recorder::plan(base::Now now, RecordedCall& call) {
+    std::vector<policy::RecordingPlan> plans =
+        policy::plan_recordings(config_.rules, config_.recording, call.facts);
+    const bool was_decided =
+        std::any_of(config_.rules.begin(), config_.rules.end(),
+                    [&](const auto& rule) { return matches(rule.conditions, call.facts); });
+    if (was_decided || config_.decision.url.empty())
+        return take_plans(now, call, std::move(plans));
+    const bool records = config_.decision.records_on_failure;
+    d_.decision.ask(
+        config_.decision, config_.recording, call.facts,
+        [this, key = call.key, records, plans = std::move(plans)](CallDecision::Plans answer) {
+            RecordedCall* asked = find(key);
+            if (asked == nullptr) return;
+            const base::Now answered_at = d_.clock.now();
+            if (answer) return take_plans(answered_at, *asked, *std::move(answer));
+            d_.events.tell({.kind = "hook_failed",
+                            .at = answered_at.wall,
+                            .call = key.value,
+                            .call_id = asked->facts.call_id,
+                            .reason = answer.error()});
+            take_plans(answered_at, *asked, records ? plans : decltype(plans){});
+        });
+}
+
+void Recorder::take_plans(base::Now now, RecordedCall& call,
+                          std::vector<policy::RecordingPlan> plans) {
+    call.plans = std::move(plans);
+    call.is_planned = true;
+    if (call.has_ended) return;
+    // What happened while the hook was asked.
+    if (call.was_offered) begin_all(now, call, StartAt::Invite);
+    if (call.was_early) begin_all(now, call, StartAt::Early);
+    if (call.was_answered) begin_all(now, call, StartAt::Answer);
+}
+
+// An answer begins also those that nothing earlier has: there was no early media, or a late offer.
+void Recorder::begin_all(base::Now now, RecordedCall& call, StartAt at) {
+    for (const policy::RecordingPlan& plan : std::vector(call.plans)) {
+        const bool is_due = plan.settings.start_at == at || at == StartAt::Answer ||
+                            (at == StartAt::Early && plan.settings.start_at == StartAt::Invite);
+        if (is_due && !plan.settings.on_demand && call.find(plan.instance) == nullptr)
+            begin(now, call, plan);
+    }
+    // Those that run already: both sides are known now.
+    refresh(now, call);
+}
+
+void Recorder::begin(base::Now now, RecordedCall& call, const policy::RecordingPlan& plan) {
+    const auto number = static_cast<std::uint32_t>(call.recordings.size() + 1);
+    const auto flow = d_.find_socket(plan.settings.socket);
+    if (!flow)
+        d_.events.tell({.kind = "setting_fault",
+                        .at = now.wall,
+                        .call = call.key.value,
+                        .call_id = call.facts.call_id,
+                        .instance = plan.instance,
+                        .reason = {"no_such_socket",
+                                   fmt::format("We do not listen at {}; another socket is used.",
+                                               plan.settings.socket)}});
+    call.recordings.push_back(std::make_unique<Recording>(
+        Recording::Dependencies{.agent = d_.agent,
+                                .plane = d_.plane,
+                                .clock = d_.clock,
+                                .random = d_.random,
+                                .index = index_,
+                                .events = d_.events},
+        call.cs, media_key(call.key), number, plan,
+        Recording::Common{.credentials = config_.credentials,
+                          .server_silence = config_.server_silence,
+                          .flow = flow.value_or(sip::Flow{})}));
+    Recording& recording = *call.recordings.back();
+    if (plan.settings.mandatory)
+        recording.when_settled([this, key = call.key](const std::optional<Reason>& failure) {
+            if (!failure) return;
+            constexpr int kUnavailable = 503;
+            d_.switchboard.end(
+                d_.clock.now(), key, kUnavailable,
+                {"not_recorded", "The call must be recorded and cannot be: " + failure->text});
+        });
+    recording.start(now);
+}
+
+void Recorder::refresh(base::Now now, RecordedCall& call) {
+    const b2bua::CallFacts* facts = d_.switchboard.find_call(call.key);
+    if (facts != nullptr) update(call.cs, *facts, now.wall);
+    for (std::size_t i = 0; i < call.recordings.size(); ++i) call.recordings[i]->refresh(now);
+}
+
+// ---- what happens during it ---------------------------------------------------------------------
+
+void Recorder::on_happening(base::Now now, RecordedCall& call,
+                            const policy::Happening& happening) {
+    if (call.has_ended) return;
+    for (const policy::Trigger& trigger : std::vector(config_.triggers))
+        if (matches(trigger, happening)) fire(now, call, trigger);
+}
+
+void Recorder::fire(base::Now now, RecordedCall& call, const policy::Trigger& trigger) {
+    constexpr std::array kVerbs{Verb::Start, Verb::Pause, Verb::Resume, Verb::Stop, Verb::Send};
+    CallControl wish{.verb = kVerbs[static_cast<std::size_t>(trigger.action)],
+                     .instance = trigger.instance,
+                     .reason = fmt::format("trigger {}", trigger.name)};
+    if (wish.verb == Verb::Send) {
+        wish.request = {.method = trigger.method,
+                        .headers = {},
+                        .content_type = trigger.content_type,
+                        .body = policy::expand(trigger.body, call.facts,
+                                               trigger.content_type.ends_with("xml")
+                                                   ? policy::Escape::Xml
+                                                   : policy::Escape::None)};
+        for (const auto& [name, value] : trigger.send_headers)
+            wish.request.headers.push_back(
+                {name, policy::expand(value, call.facts, policy::Escape::None)});
+    }
+    if (auto fault = obey(now, call, wish))
+        d_.events.tell({.kind = "trigger_failed",
+                        .at = now.wall,
+                        .call = call.key.value,
+                        .call_id = call.facts.call_id,
+                        .instance = trigger.instance,
+                        .reason = {fault->code, fmt::format("Trigger \"{}\": {}", trigger.name,
+                                                            fault->text)}});
+}
+
+// ---- what somebody wants ------------------------------------------------------------------------
+
+void Recorder::control(base::Now now, CallControl wish, ControlDone done) {
+    RecordedCall* call = find(wish.call);
+    if (call == nullptr)
+        return done(Reason{"unknown_call",
+                           fmt::format("No running call has the Call-ID or number \"{}\".",
+                                       wish.call)});
+    if (auto fault = obey(now, *call, wish)) return done(std::move(fault));
+    if (wish.verb != Verb::Start || !wish.waits) return done(std::nullopt);
+    // One answer for all of them: the first failure, or that all record.
+    auto open = std::make_shared<std::size_t>(1);
+    auto first = std::make_shared<std::optional<Reason>>();
+    const auto settle = [open, first, done](const std::optional<Reason>& failure) {
+        if (failure && !*first)
+            *first = Reason{"recording_failed", failure->text.empty()
+                                                    ? "The recording ended at once."
+                                                    : failure->text};
+        if (--*open == 0) done(*first);
+    };
+    for (const policy::RecordingPlan& plan : call->plans) {
+        Recording* recording = call->find(plan.instance);
+        if (recording == nullptr || (!wish.instance.empty() && wish.instance != plan.instance))
+            continue;
+        ++*open;
+        recording->when_settled(settle);
+    }
+    settle(std::nullopt);
+}
+
+std::optional<Reason> Recorder::obey(base::Now now, RecordedCall& call, const CallControl& wish) {
+    if (wish.verb == Verb::Start) return start(now, call, wish);
+    bool has_any = false;
+    std::optional<Reason> fault;
+    for (std::size_t i = 0; i < call.recordings.size(); ++i) {
+        Recording& recording = *call.recordings[i];
+        if (!recording.is_engaged()) continue;
+        if (!wish.instance.empty() && wish.instance != recording.plan().instance) continue;
+        has_any = true;
+        switch (wish.verb) {
+            case Verb::Pause: recording.pause(now); break;
+            case Verb::Resume: recording.resume(now); break;
+            case Verb::Stop: recording.stop(now, {"stopped", wish.reason}); break;
+            case Verb::Send:
+                if (auto sent = recording.send(now, wish.request); !sent) fault = sent.error();
+                break;
+            case Verb::Start: break;
+        }
+    }
+    if (has_any) return fault;
+    return Reason{"not_recording",
+                  wish.instance.empty()
+                      ? "The call is not being recorded."
+                      : fmt::format("The call has no running recording \"{}\".", wish.instance)};
+}
+
+std::optional<Reason> Recorder::start(base::Now now, RecordedCall& call, const CallControl& wish) {
+    if (!call.is_planned)
+        return Reason{"not_ready", "The decision hook has not answered about this call yet."};
+    // Nobody planned it, so it is recorded by what holds where nothing else is said.
+    const std::string wanted =
+        wish.instance.empty() ? std::string(policy::kDefaultInstance) : wish.instance;
+    const auto is_wanted = [&](const policy::RecordingPlan& plan) {
+        return wish.instance.empty() || plan.instance == wish.instance;
+    };
+    if (std::none_of(call.plans.begin(), call.plans.end(), is_wanted)) {
+        const auto rule =
+            std::find_if(config_.rules.begin(), config_.rules.end(), [&](const auto& one) {
+                return one.instance == wanted && one.records;
+            });
+        policy::RecordingSettings settings =
+            rule == config_.rules.end() ? config_.recording : rule->settings;
+        if (settings.servers.empty())
+            return Reason{"bad_request",
+                          fmt::format("No recording server is configured for \"{}\".", wanted)};
+        call.plans.push_back({wanted, rule == config_.rules.end() ? std::string{} : rule->name,
+                              policy::resolve(std::move(settings), call.facts)});
+    }
+    for (const policy::RecordingPlan& plan : std::vector(call.plans)) {
+        if (!is_wanted(plan)) continue;
+        const Recording* recording = call.find(plan.instance);
+        if (recording == nullptr || !recording->is_engaged()) begin(now, call, plan);
+    }
+    return std::nullopt;
+}
+
+// ---- the agent, time, views ---------------------------------------------------------------------
+
+bool Recorder::take(base::Now now, sip::Action& action) {
+    const auto by_id = [](const auto& map, std::uint64_t id) -> Recording* {
+        const auto found = id == 0 ? map.end() : map.find(id);
+        return found == map.end() ? nullptr : found->second;
+    };
+    Recording* recording = std::visit(
+        [&](const auto& it) -> Recording* {
+            Recording* owner = nullptr;
+            if constexpr (requires { it.transaction; })
+                owner = by_id(index_.by_transaction, it.transaction.value);
+            if constexpr (requires { it.invite; })
+                owner = owner != nullptr ? owner : by_id(index_.by_transaction, it.invite.value);
+            if constexpr (requires { it.dialog; })
+                owner = owner != nullptr ? owner : by_id(index_.by_dialog, it.dialog.value);
+            return owner;
+        },
+        action);
+    if (recording == nullptr) return false;
+    recording->on_action(now, action);
+    return true;
+}
+
+void Recorder::on_time(base::Now now) {
+    std::vector<Recording*> due;
+    for (const auto& [when, recording] : index_.due) {
+        if (when > now.steady) break;
+        due.push_back(recording);
+    }
+    for (Recording* recording : due) recording->on_time(now);
+}
+
+std::optional<base::TimePoint> Recorder::deadline() const {
+    if (index_.due.empty()) return std::nullopt;
+    return index_.due.begin()->first;
+}
+
+void Recorder::tidy() {
+    std::erase_if(ended_, [&](std::uint64_t key) {
+        const auto& recordings = calls_.at(key)->recordings;
+        const bool is_done = std::all_of(recordings.begin(), recordings.end(),
+                                         [](const auto& recording) { return recording->is_done(); });
+        if (is_done) calls_.erase(key);
+        return is_done;
+    });
+}
+
+std::size_t Recorder::running_count() const {
+    std::size_t count = 0;
+    for (const auto& [key, call] : calls_)
+        count += static_cast<std::size_t>(
+            std::count_if(call->recordings.begin(), call->recordings.end(),
+                          [](const auto& recording) { return recording->is_running(); }));
+    return count;
+}
+
+std::vector<CallView> Recorder::views() const {
+    std::vector<CallView> views;
+    for (const auto& [key, call] : calls_) {
+        const b2bua::CallFacts* facts = d_.switchboard.find_call(call->key);
+        if (call->has_ended || facts == nullptr) continue;
+        const auto& caller = facts->leg(b2bua::Leg::A);
+        const auto& callee = facts->leg(b2bua::Leg::B);
+        CallView view{.call = key,
+                      .call_id = call->facts.call_id,
+                      .from = name_addr(caller.address),
+                      .to = name_addr(callee.address),
+                      .state = std::string(state_of(facts->state)),
+                      .arrived = facts->arrived_at,
+                      .answered = facts->answered_at,
+                      .is_held = caller.is_holding || callee.is_holding};
+        for (const policy::RecordingPlan& plan : call->plans) {
+            const Recording* recording = call->find(plan.instance);
+            if (recording != nullptr)
+                view.recordings.push_back(recording->view());
+            else
+                view.recordings.push_back({.instance = plan.instance,
+                                           .rule = plan.rule,
+                                           .state = "waiting",
+                                           .is_mandatory = plan.settings.mandatory});
+        }
+        views.push_back(std::move(view));
+    }
+    return views;
+}
+
+}  // namespace earshot::client

@@ -1,0 +1,115 @@
+// Decides for each call which recordings it gets, keeps them told of what becomes of the call, and
+// obeys who may start, pause, resume and stop them. Belongs to the signalling thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "b2bua/switchboard.h"
+#include "base/random.h"
+#include "base/reason.h"
+#include "base/result.h"
+#include "client/call_decision.h"
+#include "client/call_facts.h"
+#include "client/client_config.h"
+#include "client/recording.h"
+
+namespace earshot::client {
+
+struct CallControl {
+    enum class Verb : std::uint8_t { Start, Pause, Resume, Stop, Send };
+    Verb verb = Verb::Start;
+    std::string call{};      // the caller's Call-ID, or the call's number
+    std::string instance{};  // empty: all of the call
+    std::string reason{};
+    bool waits = false;  // Start: until a server has accepted, or none did
+    sip::RequestSpec request{};  // Send
+};
+
+struct CallView {
+    std::uint64_t call = 0;
+    std::string call_id{};
+    std::string from{};  // name-addr
+    std::string to{};
+    std::string state{};  // "routing", "calling", "early", "answered"
+    base::WallTime arrived{};
+    std::optional<base::WallTime> answered{};
+    bool is_held = false;
+    std::vector<RecordingView> recordings{};
+};
+
+class Recorder {
+public:
+    struct Dependencies {  // borrowed
+        sip::Agent& agent;
+        b2bua::Switchboard& switchboard;
+        relay::MediaPlane& plane;
+        CallDecision& decision;
+        const io::Clock& clock;
+        base::Random& random;
+        EventOutlet& events;
+        // The listener at HOST:PORT; nullopt: there is none.
+        std::function<std::optional<sip::Flow>(std::string_view socket)> find_socket;
+    };
+
+    Recorder(const ClientConfig& config, const base::Uuid& installation,
+             Dependencies dependencies);
+    Recorder(const Recorder&) = delete;
+    Recorder& operator=(const Recorder&) = delete;
+    ~Recorder();
+
+    // Of the Switchboard. Ended has the media plane forget the call.
+    void on_call_event(base::Now now, b2bua::CallKey key, const b2bua::CallEvent& event);
+    // The media plane has taken the caller's first offer.
+    void on_first_offer(base::Now now, b2bua::CallKey key);
+
+    // An action of the agent that is a recording's; false: it is somebody else's.
+    bool take(base::Now now, sip::Action& action);
+    void on_time(base::Now now);
+    std::optional<base::TimePoint> deadline() const;
+    // Forgets calls that have ended with all their recordings; while nothing of it is running.
+    void tidy();
+
+    // Codes: "unknown_call" (404), "not_recording" (409), "bad_request", "recording_failed" (502),
+    // for a start with `waits`. Doing what is done already is no fault.
+    using ControlDone = std::function<void(std::optional<base::Reason>)>;
+    void control(base::Now now, CallControl wish, ControlDone done);
+
+    std::vector<CallView> views() const;
+    std::size_t running_count() const;
+    bool is_idle() const { return calls_.empty(); }
+    // For what comes from now on.
+    void configure(const ClientConfig& config) { config_ = config; }
+
+private:
+    struct RecordedCall;
+    void plan(base::Now now, RecordedCall& call);
+    void take_plans(base::Now now, RecordedCall& call, std::vector<policy::RecordingPlan> plans);
+    void begin_all(base::Now now, RecordedCall& call, policy::StartAt at);
+    void begin(base::Now now, RecordedCall& call, const policy::RecordingPlan& plan);
+    void refresh(base::Now now, RecordedCall& call);
+    void on_transfer(base::Now now, RecordedCall& call, const b2bua::Transferred& event);
+    void on_in_dialog(base::Now now, RecordedCall& call, const b2bua::InDialog& event);
+    void on_happening(base::Now now, RecordedCall& call, const policy::Happening& happening);
+    void on_ended(base::Now now, RecordedCall& call, const b2bua::Ended& event);
+    std::optional<base::Reason> obey(base::Now now, RecordedCall& call, const CallControl& wish);
+    std::optional<base::Reason> start(base::Now now, RecordedCall& call, const CallControl& wish);
+    void fire(base::Now now, RecordedCall& call, const policy::Trigger& trigger);
+    RecordedCall* find(b2bua::CallKey key);
+    RecordedCall* find(std::string_view call);
+
+    ClientConfig config_;
+    const base::Uuid installation_;
+    Dependencies d_;
+    RecordingIndex index_;
+    std::map<std::uint64_t, std::unique_ptr<RecordedCall>> calls_;  // by CallKey
+    std::vector<std::uint64_t> ended_;  // of them, those whose recordings come to their end
+};
+
+}  // namespace earshot::client

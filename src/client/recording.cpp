@@ -1,0 +1,302 @@
+#include "client/recording.h"
+
+#include <utility>
+#include <variant>
+
+namespace earshot::client {
+
+using base::Done;
+using base::Reason;
+using base::Result;
+
+Recording::Recording(Dependencies dependencies, CsRecord& cs, relay::CallKey call,
+                     std::uint32_t number, policy::RecordingPlan plan, Common common)
+    : d_(dependencies),
+      cs_(cs),
+      call_(call),
+      number_(number),
+      plan_(std::move(plan)),
+      common_(std::move(common)) {}
+
+Recording::~Recording() {
+    if (armed_) d_.index.due.erase({*armed_, this});
+    for (const std::uint64_t id : transactions_) d_.index.by_transaction.erase(id);
+    for (const std::uint64_t id : dialogs_) d_.index.by_dialog.erase(id);
+}
+
+// ---- what the user wants ------------------------------------------------------------------------
+
+void Recording::start(base::Now /*now*/) {
+    was_begun_ = true;
+    auto wanted = settings();
+    if (!wanted) return fail(wanted.error());
+    session_ = std::make_unique<siprec::RecordingClientSession>(*std::move(wanted), *this,
+                                                                d_.random);
+    subscribe();
+}
+
+Result<siprec::ClientSessionSettings, Reason> Recording::settings() const {
+    const policy::RecordingSettings& plan = plan_.settings;
+    siprec::ClientSessionSettings settings{.servers = plan.servers,
+                                           .from_uri = plan.from_uri,
+                                           .to_uri = plan.to_uri,
+                                           .credentials = common_.credentials,
+                                           .flow = common_.flow,
+                                           .silence_time = common_.server_silence,
+                                           .instance = plan_.instance};
+    auto codes = siprec::SkipCodes::parse(plan.skip_failover_codes);
+    if (!codes) return codes.error();
+    settings.skip_failover_codes = *codes;
+    for (const auto& [name, value] : plan.headers) settings.headers.push_back({name, value});
+    if (auto fault = siprec::find_fault(settings)) return *std::move(fault);
+    return settings;
+}
+
+bool Recording::pause(base::Now now) {
+    if (!is_engaged() || is_paused_) return false;
+    is_paused_ = true;
+    d_.events.tell(event("pause", {}));
+    if (has_offered_) session_->pause(now);
+    deliver();
+    return true;
+}
+
+bool Recording::resume(base::Now now) {
+    if (!is_engaged() || !is_paused_) return false;
+    is_paused_ = false;
+    d_.events.tell(event("resume", {}));
+    if (has_offered_) session_->resume(now);
+    deliver();
+    return true;
+}
+
+bool Recording::stop(base::Now now, Reason reason) {
+    if (!is_engaged()) return false;
+    if (!has_offered_) {
+        fail(reason.code.empty() ? Reason{"stopped", "It was stopped before it began."} : reason);
+        return true;
+    }
+    session_->stop(now, std::move(reason));
+    deliver();
+    return true;
+}
+
+Result<Done, Reason> Recording::send(base::Now /*now*/, sip::RequestSpec request) {
+    if (!is_running()) return Reason{"not_recording", "No server records it now."};
+    auto sent = session_->send(std::move(request));
+    deliver();
+    if (!sent) return sent.error();
+    return Done{};
+}
+
+void Recording::refresh(base::Now /*now*/) {
+    if (is_engaged()) subscribe();
+}
+
+void Recording::end(base::Now now) {
+    if (is_engaged() && has_offered_) {
+        // Its streams are those of before: the media plane has ended the call, or will at once.
+        session_->set_state(now, describe(cs_, plan_.settings, last_).state);
+        session_->stop(now);
+        deliver();
+    } else if (is_engaged()) {
+        fail({"call_ended", "The call ended before there was anything to record."});
+    }
+}
+
+// ---- the media plane ----------------------------------------------------------------------------
+
+void Recording::subscribe() {
+    d_.plane.subscribe(call_, number_,
+                       {.is_paused = false,
+                        .only = std::nullopt,
+                        .media = plan_.settings.streams,
+                        .address = plan_.settings.media},
+                       [this](Result<relay::Subscription, Reason> subscription) {
+                           on_subscribed(std::move(subscription));
+                       });
+}
+
+void Recording::on_subscribed(Result<relay::Subscription, Reason> subscription) {
+    if (!is_engaged()) return;
+    const base::Now now = d_.clock.now();
+    if (!subscription) {
+        if (has_offered_) {
+            d_.events.tell(event("media_fault", subscription.error()));
+            return;
+        }
+        return fail(subscription.error());
+    }
+    last_ = *std::move(subscription);
+    CsText text = describe(cs_, plan_.settings, last_);
+    if (!std::exchange(has_told_faults_, true))
+        for (const Reason& fault : text.faults) d_.events.tell(event("setting_fault", fault));
+    if (std::exchange(has_offered_, true))
+        session_->set_state(now, std::move(text.state));
+    else
+        session_->start(now, std::move(text.state), is_paused_);
+    deliver();
+}
+
+// ---- the agent ----------------------------------------------------------------------------------
+
+void Recording::on_action(base::Now now, sip::Action& action) {
+    if (auto* response = std::get_if<sip::ResponseArrived>(&action)) {
+        if (response->dialog && dialogs_.insert(response->dialog.value).second)
+            d_.index.by_dialog[response->dialog.value] = this;
+        session_->on_response(now, *response);
+    } else if (const auto* request = std::get_if<sip::RequestArrived>(&action)) {
+        session_->on_request(now, *request);
+    } else if (const auto* ack = std::get_if<sip::AckArrived>(&action)) {
+        session_->on_ack(now, *ack);
+    } else if (const auto* silence = std::get_if<sip::TransactionTimedOut>(&action)) {
+        session_->on_failure(now, silence->transaction, true);
+    } else if (const auto* failure = std::get_if<sip::TransportFailed>(&action)) {
+        session_->on_failure(now, failure->transaction, false);
+    } else if (const auto* ended = std::get_if<sip::DialogEnded>(&action)) {
+        dialogs_.erase(ended->dialog.value);
+        d_.index.by_dialog.erase(ended->dialog.value);
+        session_->on_dialog_ended(now, ended->dialog);
+    }
+    deliver();
+}
+
+void Recording::on_time(base::Now now) {
+    if (session_ == nullptr) return;
+    session_->on_time(now);
+    deliver();
+}
+
+void Recording::arm() {
+    const auto deadline = session_ == nullptr ? std::nullopt : session_->deadline();
+    if (deadline == armed_) return;
+    if (armed_) d_.index.due.erase({*armed_, this});
+    if (deadline) d_.index.due.insert({*deadline, this});
+    armed_ = deadline;
+}
+
+// ---- what becomes of it -------------------------------------------------------------------------
+
+bool Recording::is_engaged() const { return was_begun_ && !is_over_; }
+
+bool Recording::is_done() const {
+    return !was_begun_ || (is_over_ && (!has_offered_ || session_->is_done()));
+}
+
+void Recording::when_settled(Outcome outcome) {
+    if (is_over_) return outcome(failure_);
+    if (is_running()) return outcome(std::nullopt);
+    waiting_.push_back(std::move(outcome));
+}
+
+void Recording::settle(const std::optional<Reason>& failure) {
+    for (const Outcome& outcome : std::exchange(waiting_, {})) outcome(failure);
+}
+
+RecordingEvent Recording::event(std::string kind, Reason reason) const {
+    return {.kind = std::move(kind),
+            .at = d_.clock.now().wall,
+            .call = call_.value,
+            .call_id = cs_.call_id,
+            .session_id = base::to_base64(cs_.session_id),
+            .instance = plan_.instance,
+            .reason = std::move(reason)};
+}
+
+void Recording::fail(Reason reason) {
+    is_over_ = true;
+    failure_ = reason;
+    d_.plane.unsubscribe(call_, number_);
+    d_.events.tell(event("failed", std::move(reason)));
+    settle(failure_);
+}
+
+void Recording::deliver() {
+    arm();
+    for (const siprec::ClientEvent& told : std::exchange(told_, {})) deliver(told);
+}
+
+void Recording::deliver(const siprec::ClientEvent& told) {
+    using Kind = siprec::ClientEvent::Kind;
+    RecordingEvent event = this->event(std::string(to_string(told.kind)), told.reason);
+    event.rs_call_id = told.rs_call_id;
+    event.server = told.server;
+    event.status = told.status;
+    d_.events.tell(event);
+    if (told.kind == Kind::Start) return settle(std::nullopt);
+    if (told.kind != Kind::Stop && told.kind != Kind::Failed) return;
+    is_over_ = true;
+    failure_ = told.reason;
+    d_.plane.unsubscribe(call_, number_);
+    settle(failure_);
+}
+
+RecordingView Recording::view() const {
+    RecordingView view{.instance = plan_.instance,
+                       .rule = plan_.rule,
+                       .state = "waiting",
+                       .session_id = base::to_base64(cs_.session_id),
+                       .is_mandatory = plan_.settings.mandatory,
+                       .reason = failure_};
+    if (session_ != nullptr) {
+        const siprec::ClientSessionView session = session_->view();
+        view.server = session.server;
+        view.rs_call_id = session.rs_call_id;
+        if (session.started) view.started = *session.started;
+        view.streams = session.streams_sent;
+    }
+    if (is_over_)
+        view.state = view.started ? "ended" : "failed";
+    else if (was_begun_)
+        view.state = !is_running() ? "starting" : is_paused_ ? "paused" : "recording";
+    return view;
+}
+
+// ---- siprec::ClientSessionHost ------------------------------------------------------------------
+
+Result<sip::TransactionId> Recording::start_request(const sip::OutOfDialogSpec& spec) {
+    auto sent = d_.agent.start_request(d_.clock.now().steady, spec);
+    if (sent) own(*sent);
+    return sent;
+}
+
+Result<sip::TransactionId> Recording::send_request(sip::DialogId dialog,
+                                                   const sip::RequestSpec& spec) {
+    auto sent = d_.agent.send_request(d_.clock.now().steady, dialog, spec);
+    if (sent) own(*sent);
+    return sent;
+}
+
+void Recording::own(sip::TransactionId transaction) {
+    if (transaction && transactions_.insert(transaction.value).second)
+        d_.index.by_transaction[transaction.value] = this;
+}
+
+void Recording::respond(sip::TransactionId transaction, const sip::ResponseSpec& spec) {
+    static_cast<void>(d_.agent.respond(d_.clock.now().steady, transaction, spec));
+}
+void Recording::acknowledge(sip::DialogId dialog) {
+    static_cast<void>(d_.agent.ack(d_.clock.now().steady, dialog, {}));
+}
+void Recording::cancel(sip::TransactionId invite) {
+    static_cast<void>(d_.agent.cancel(d_.clock.now().steady, invite));
+}
+void Recording::end_dialog(sip::DialogId dialog) {
+    d_.agent.end_dialog(d_.clock.now().steady, dialog);
+}
+void Recording::authenticate(sip::DialogId dialog, const sip::Credentials& credentials,
+                             const base::NetAddress& host,
+                             std::vector<sip::ExtraHeader> of_invite) {
+    d_.agent.authenticate_as(dialog, credentials, host, std::move(of_invite));
+}
+
+void Recording::apply_answer(std::string sdp) {
+    d_.plane.answer_subscription(call_, number_, sdp, [this](const Result<Done, Reason>& applied) {
+        if (!applied) d_.events.tell(event("media_fault", applied.error()));
+    });
+}
+void Recording::pause_fork() { d_.plane.stop_subscription(call_, number_); }
+void Recording::stop_fork() { d_.plane.stop_subscription(call_, number_); }
+void Recording::on_event(const siprec::ClientEvent& event) { told_.push_back(event); }
+
+}  // namespace earshot::client

@@ -1,0 +1,150 @@
+// One recording session of one call: what signalling, media plane and rules have to do with each
+// other. Used once: another start of the same instance is another one. Borrows all of its
+// surroundings; belongs to the signalling thread.
+#pragma once
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <unordered_set>
+#include <utility>
+#include <vector>
+
+#include "base/random.h"
+#include "base/reason.h"
+#include "base/result.h"
+#include "base/time.h"
+#include "client/cs_record.h"
+#include "client/recording_event.h"
+#include "io/clock.h"
+#include "policy/call_rule.h"
+#include "relay/media_plane.h"
+#include "sip/agent.h"
+#include "siprec/recording_client_session.h"
+
+namespace earshot::client {
+
+class Recording;
+
+// Whose transactions and dialogs are whose, and who wants to be woken when.
+struct RecordingIndex {
+    std::set<std::pair<base::TimePoint, Recording*>> due;
+    std::unordered_map<std::uint64_t, Recording*> by_transaction;
+    std::unordered_map<std::uint64_t, Recording*> by_dialog;
+};
+
+struct RecordingView {
+    std::string instance{};
+    std::string rule{};
+    std::string state{};  // "waiting", "starting", "recording", "paused", "ended", "failed"
+    std::string server{};
+    std::string rs_call_id{};
+    std::string session_id{};
+    std::optional<base::WallTime> started{};
+    std::size_t streams = 0;
+    bool is_mandatory = false;
+    base::Reason reason{};
+};
+
+class Recording : public siprec::ClientSessionHost {
+public:
+    struct Dependencies {  // borrowed
+        sip::Agent& agent;
+        relay::MediaPlane& plane;
+        const io::Clock& clock;
+        base::Random& random;
+        RecordingIndex& index;
+        EventOutlet& events;
+    };
+    struct Common {  // of all recordings of this client
+        sip::Credentials credentials;
+        std::chrono::milliseconds server_silence{};
+        sip::Flow flow;
+    };
+
+    Recording(Dependencies dependencies, CsRecord& cs, relay::CallKey call, std::uint32_t number,
+              policy::RecordingPlan plan, Common common);
+    Recording(const Recording&) = delete;
+    Recording& operator=(const Recording&) = delete;
+    ~Recording() override;
+
+    // Begins; once. What comes of it is told by when_settled().
+    void start(base::Now now);
+    bool pause(base::Now now);
+    bool resume(base::Now now);
+    bool stop(base::Now now, base::Reason reason);
+    base::Result<base::Done, base::Reason> send(base::Now now, sip::RequestSpec request);
+    // The call has changed: the media plane is asked what there is to record, the server told.
+    void refresh(base::Now now);
+    // The call has ended; what is left is between us and the server.
+    void end(base::Now now);
+
+    // Of the agent, for this recording's transactions and dialogs.
+    void on_action(base::Now now, sip::Action& action);
+    void on_time(base::Now now);  // when it is due
+
+    bool is_engaged() const;  // begun, and neither ended nor failed
+    bool is_running() const { return session_ != nullptr && session_->is_running(); }
+    bool is_done() const;  // can be forgotten once the call has ended
+    const policy::RecordingPlan& plan() const { return plan_; }
+    RecordingView view() const;
+
+    // Called when a server accepted (no reason), or when it is sure that none will.
+    using Outcome = std::function<void(std::optional<base::Reason> failure)>;
+    void when_settled(Outcome outcome);
+
+    // ---- siprec::ClientSessionHost
+    base::Result<sip::TransactionId> start_request(const sip::OutOfDialogSpec& spec) override;
+    base::Result<sip::TransactionId> send_request(sip::DialogId dialog,
+                                                  const sip::RequestSpec& spec) override;
+    void respond(sip::TransactionId transaction, const sip::ResponseSpec& spec) override;
+    void acknowledge(sip::DialogId dialog) override;
+    void cancel(sip::TransactionId invite) override;
+    void end_dialog(sip::DialogId dialog) override;
+    void authenticate(sip::DialogId dialog, const sip::Credentials& credentials,
+                      const base::NetAddress& host,
+                      std::vector<sip::ExtraHeader> of_invite) override;
+    void apply_answer(std::string sdp) override;
+    void pause_fork() override;
+    void stop_fork() override;
+    void on_event(const siprec::ClientEvent& event) override;
+
+private:
+    base::Result<siprec::ClientSessionSettings, base::Reason> settings() const;
+    void subscribe();
+    void on_subscribed(base::Result<relay::Subscription, base::Reason> subscription);
+    // Hands on what the session has told, once nothing of it is running.
+    void deliver();
+    void arm();
+    void deliver(const siprec::ClientEvent& event);
+    void fail(base::Reason reason);
+    void settle(const std::optional<base::Reason>& failure);
+    RecordingEvent event(std::string kind, base::Reason reason) const;
+    void own(sip::TransactionId transaction);
+
+    Dependencies d_;
+    CsRecord& cs_;
+    const relay::CallKey call_;
+    const std::uint32_t number_;  // of its subscription at the media plane
+    const policy::RecordingPlan plan_;
+    const Common common_;
+    std::unique_ptr<siprec::RecordingClientSession> session_;
+    std::unordered_set<std::uint64_t> transactions_;
+    std::unordered_set<std::uint64_t> dialogs_;
+    relay::Subscription last_;
+    std::vector<siprec::ClientEvent> told_;  // by the session, which must not be called meanwhile
+    std::optional<base::TimePoint> armed_;
+    std::vector<Outcome> waiting_;
+    base::Reason failure_{};
+    bool has_offered_ = false;      // the session has had start()
+    bool has_told_faults_ = false;  // of the settings
+    bool was_begun_ = false;    // start() was called
+    bool is_paused_ = false;    // as the user wishes, also before the session is there
+    bool is_over_ = false;      // ended or failed
+};
+
+}  // namespace earshot::client

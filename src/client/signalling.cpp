@@ -1,0 +1,330 @@
+#include "client/signalling.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <variant>
+
+#include "policy/glob.h"
+#include "sip/dialog.h"
+#include "sip/parser.h"
+
+namespace earshot::client {
+
+using base::Reason;
+using base::Result;
+
+namespace {
+
+constexpr std::chrono::seconds kStopPatience{3};
+constexpr std::chrono::milliseconds kPublishTime{200};  // how old the page's calls may be
+// Deadlines wait for the next multiple of 5 ms and so are met together.
+using TimerTick = std::chrono::duration<std::int64_t, std::ratio<5, 1000>>;
+constexpr int kForbidden = 403;
+constexpr int kUnavailable = 503;
+
+std::string contact_of(const base::NetAddress& address, sip::Transport transport) {
+    return fmt::format("sip:{}{}", base::to_string(address),
+                       transport == sip::Transport::Tcp ? ";transport=tcp" : "");
+}
+
+relay::CallKey media_key(b2bua::CallKey call) { return {call.value}; }
+relay::Leg media_leg(b2bua::Leg leg) {
+    return leg == b2bua::Leg::A ? relay::Leg::A : relay::Leg::B;
+}
+
+}  // namespace
+
+Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
+                       Dependencies dependencies)
+    : config_(std::move(config)),
+      d_(std::move(dependencies)),
+      decision_([this](std::function<void()> work) {
+          d_.loop.post([this, work = std::move(work)] {
+              work();
+              settle();
+          });
+      }) {
+    sip::AgentConfig agent;
+    agent.contact_parameters = ";+sip.src";  // RFC 7866 §6.1.1; in calls it tells (§6.1.2)
+    b2bua::SwitchboardConfig board;
+    board.max_calls = config_.max_calls;
+    for (std::uint16_t i = 0; i < d_.loop.listener_count(); ++i) {
+        const base::NetAddress bound = d_.loop.local_address(i);
+        base::NetAddress named = bound;
+        for (const base::NetAddress& other : config_.advertised) {
+            if (other.is_v4() != bound.is_v4()) continue;
+            named = other;
+            if (named.port == 0) named.port = bound.port;
+        }
+        const sip::Transport transport = d_.loop.transport(i);
+        agent.listeners.push_back({.transport = transport,
+                                   .sent_by = base::to_string(named),
+                                   .contact = contact_of(named, transport),
+                                   .ipv6 = !bound.is_v4()});
+        if (!named.same_host(bound) || named.port != bound.port)
+            board.own_hosts.push_back(base::to_string(bound));
+    }
+    board.listeners = agent.listeners;
+    agent_ = std::make_unique<sip::Agent>(std::move(agent), d_.random);
+    switchboard_ =
+        std::make_unique<b2bua::Switchboard>(std::move(board), *agent_, *this, d_.random);
+    const auto find_socket = [&loop = d_.loop](std::string_view socket) -> std::optional<sip::Flow> {
+        if (socket.empty()) return sip::Flow{};
+        const auto wanted = base::parse_net_address(socket);
+        for (std::uint16_t i = 0; wanted && i < loop.listener_count(); ++i)
+            if (loop.local_address(i) == *wanted)
+                return sip::Flow{loop.transport(i), i, 0, {}};
+        return std::nullopt;
+    };
+    recorder_ =
+        std::make_unique<Recorder>(config_, installation,
+                                   Recorder::Dependencies{.agent = *agent_,
+                                                          .switchboard = *switchboard_,
+                                                          .plane = d_.plane,
+                                                          .decision = decision_,
+                                                          .clock = d_.clock,
+                                                          .random = d_.random,
+                                                          .events = d_.events,
+                                                          .find_socket = find_socket});
+    d_.view.is_ready = true;
+    publish();
+    arm();
+}
+
+Signalling::~Signalling() = default;
+
+// ---- from the network ---------------------------------------------------------------------------
+
+void Signalling::on_bytes(const sip::Flow& flow, base::Bytes&& bytes) {
+    sip::ParsedMessage parsed = sip::parse_message(std::move(bytes));
+    switch (parsed.verdict) {
+        case sip::Verdict::Good:
+            if (parsed.message.is_request())
+                if (const auto alias = sip::alias_of(flow, parsed.message.top_via()))
+                    d_.loop.add_alias(flow, *alias);
+            agent_->on_message(d_.clock.now().steady, flow, std::move(parsed.message));
+            break;
+        case sip::Verdict::Refuse:
+            d_.log.warning("a SIP message was refused", {{"peer", base::to_string(flow.remote)},
+                                                         {"reason", std::string(parsed.reason)}});
+            agent_->reject_malformed(flow, parsed.message, parsed.status, parsed.reason);
+            break;
+        case sip::Verdict::Drop:
+            break;
+    }
+    settle();
+}
+
+void Signalling::on_broken_stream(const sip::Flow& flow, const sip::StreamEvent& event) {
+    d_.log.warning("a TCP connection is closed: its bytes cannot be followed",
+                   {{"peer", base::to_string(flow.remote)}, {"reason", std::string(event.reason)}});
+    settle();
+}
+void Signalling::on_flow_closed(const sip::Flow& flow) {
+    agent_->on_flow_closed(d_.clock.now().steady, flow);
+    settle();
+}
+void Signalling::on_send_failed(sip::TransactionId transaction) {
+    agent_->on_send_failed(d_.clock.now().steady, transaction);
+    settle();
+}
+void Signalling::on_deadline() {
+    const base::Now now = d_.clock.now();
+    agent_->on_time(now.steady);
+    switchboard_->on_time(now);
+    recorder_->on_time(now);
+    settle();
+}
+
+// Carries out what the agent wants, which may make it want more; then sets the alarm clock.
+void Signalling::settle() {
+    while (auto action = agent_->poll_action()) handle(*action);
+    recorder_->tidy();
+    const base::TimePoint now = d_.clock.now().steady;
+    if (calls_have_changed_ && now >= next_publish_) publish();
+    maybe_stopped();
+    arm();
+}
+
+void Signalling::handle(sip::Action& action) {
+    const base::Now now = d_.clock.now();
+    if (auto* send = std::get_if<sip::SendBytes>(&action))
+        return d_.loop.send(send->flow, std::move(send->bytes), send->transaction);
+    if (const auto* target = std::get_if<sip::LocateTarget>(&action)) return locate(*target);
+    if (recorder_->take(now, action)) {
+        calls_have_changed_ = true;
+        return;
+    }
+    switchboard_->on_action(now, std::move(action));
+}
+
+void Signalling::locate(const sip::LocateTarget& action) {
+    d_.loop.locate(action.uri, d_.random,
+                   [this, transaction = action.transaction](std::vector<sip::Target> targets) {
+                       agent_->on_located(d_.clock.now().steady, transaction, std::move(targets));
+                       settle();
+                   });
+}
+
+void Signalling::arm() {
+    std::optional<base::TimePoint> next;
+    const auto consider = [&](std::optional<base::TimePoint> when) {
+        if (when && (!next || *when < *next)) next = when;
+    };
+    consider(agent_->deadline());
+    consider(switchboard_->deadline());
+    consider(recorder_->deadline());
+    consider(stop_by_);
+    if (calls_have_changed_) consider(next_publish_);
+    if (next) next = std::chrono::ceil<TimerTick>(*next);
+    d_.loop.set_deadline(next);
+}
+
+// ---- what the switchboard asks ------------------------------------------------------------------
+
+std::optional<sip::ResponseSpec> Signalling::find_refusal(
+    const b2bua::RouteQuestion& question) const {
+    const auto refuse = [](int status, std::string_view why) {
+        return sip::ResponseSpec{.status = status,
+                                 .headers = {{"Warning", fmt::format("399 earshot \"{}\"", why)}}};
+    };
+    const std::string host = base::host_to_string(question.from.remote);
+    const auto is_it = [&](const std::string& glob) { return policy::glob_matches(glob, host); };
+    if (!config_.allow_from.empty() &&
+        std::none_of(config_.allow_from.begin(), config_.allow_from.end(), is_it))
+        return refuse(kForbidden, "this address may not call through here");
+    if (question.call && (is_draining_ || stop_by_)) {
+        auto answer = refuse(kUnavailable, "no new calls are taken now");
+        answer.headers.push_back({"Retry-After", "30"});
+        return answer;
+    }
+    return std::nullopt;
+}
+
+void Signalling::route(const b2bua::RouteQuestion& question, b2bua::RouteDone done) {
+    const base::Now now = d_.clock.now();
+    if (auto refusal = find_refusal(question)) {
+        ++counters_.refused;
+        d_.log.warning("a request was refused",
+                       {{"peer", base::to_string(question.from.remote)},
+                        {"method", std::string(question.request->method_name())},
+                        {"status", std::to_string(refusal->status)}});
+        return done(now, *std::move(refusal));
+    }
+    done(now, b2bua::RouteTo{.next_hop = config_.next_hop, .request_uri = {}});
+}
+
+relay::LegSdp Signalling::leg_sdp(b2bua::CallKey call, b2bua::Leg from,
+                                  std::string_view sdp) const {
+    relay::LegSdp leg{.from = media_leg(from), .text = sdp};
+    if (const b2bua::CallFacts* facts = switchboard_->find_call(call))
+        leg.signalled_by = facts->leg(from).flow.remote;
+    return leg;
+}
+
+void Signalling::offer(b2bua::CallKey call, b2bua::Leg from, std::string sdp,
+                       b2bua::SdpDone done) {
+    d_.plane.offer(media_key(call), leg_sdp(call, from, sdp),
+                   [this, call, from, done = std::move(done)](Result<std::string, Reason> mapped) {
+                       const base::Now now = d_.clock.now();
+                       const bool is_taken = static_cast<bool>(mapped);
+                       done(now, std::move(mapped));
+                       if (is_taken && from == b2bua::Leg::A) recorder_->on_first_offer(now, call);
+                   });
+}
+
+void Signalling::answer(b2bua::CallKey call, b2bua::Leg from, std::string sdp,
+                        b2bua::SdpDone done) {
+    d_.plane.answer(media_key(call), leg_sdp(call, from, sdp),
+                    [this, done = std::move(done)](Result<std::string, Reason> mapped) {
+                        done(d_.clock.now(), std::move(mapped));
+                    });
+}
+
+void Signalling::rollback(b2bua::CallKey call, b2bua::Leg offerer) {
+    d_.plane.rollback(media_key(call), media_leg(offerer));
+}
+
+void Signalling::on_call_event(base::Now now, b2bua::CallKey call, const b2bua::CallEvent& event) {
+    tell_call(now, call, event);
+    recorder_->on_call_event(now, call, event);
+    calls_have_changed_ = true;
+}
+
+void Signalling::tell_call(base::Now /*now*/, b2bua::CallKey call, const b2bua::CallEvent& event) {
+    const b2bua::CallFacts* facts = switchboard_->find_call(call);
+    const std::string call_id = facts == nullptr ? std::string{} : facts->leg(b2bua::Leg::A).call_id;
+    if (std::holds_alternative<b2bua::Arrived>(event)) {
+        ++counters_.calls;
+        if (facts != nullptr)
+            d_.log.info("a call arrived", {{"call", std::to_string(call.value)},
+                                           {"call_id", call_id},
+                                           {"from", facts->leg(b2bua::Leg::A).address.uri},
+                                           {"to", facts->leg(b2bua::Leg::B).address.uri}});
+    } else if (std::holds_alternative<b2bua::Answered>(event)) {
+        ++counters_.answered;
+    } else if (const auto* ended = std::get_if<b2bua::Ended>(&event)) {
+        d_.log.info("a call ended", {{"call", std::to_string(call.value)},
+                                     {"call_id", call_id},
+                                     {"status", std::to_string(ended->status)},
+                                     {"reason", ended->reason.text}});
+    }
+}
+
+// ---- from outside -------------------------------------------------------------------------------
+
+void Signalling::control(CallControl wish, Recorder::ControlDone done) {
+    d_.loop.post([this, wish = std::move(wish), done = std::move(done)]() mutable {
+        recorder_->control(d_.clock.now(), std::move(wish), std::move(done));
+        calls_have_changed_ = true;
+        settle();
+    });
+}
+
+void Signalling::drain(bool is_draining) {
+    d_.loop.post([this, is_draining] {
+        is_draining_ = is_draining;
+        d_.view.is_draining = is_draining;
+        d_.view.is_ready = !is_draining && !stop_by_;
+        d_.log.info(is_draining ? "draining: no new calls are taken"
+                                : "new calls are taken again");
+    });
+}
+
+void Signalling::reload(ClientConfig config) {
+    config.sip_listen = config_.sip_listen;
+    config.http_listen = config_.http_listen;
+    config.media_ports = config_.media_ports;
+    config.data = config_.data;
+    config_ = std::move(config);
+    recorder_->configure(config_);
+    d_.log.info("configuration reloaded");
+}
+
+void Signalling::stop(std::function<void()> done) {
+    const base::Now now = d_.clock.now();
+    on_stopped_ = std::move(done);
+    stop_by_ = now.steady + kStopPatience;
+    d_.view.is_ready = false;
+    agent_->stop_locating(now.steady);
+    switchboard_->end_all(now, kUnavailable, {"stopped", "The recording client was stopped."});
+    agent_->send_held_byes(now.steady);
+    settle();
+}
+
+void Signalling::maybe_stopped() {
+    if (!stop_by_ || !on_stopped_) return;
+    const bool is_over = switchboard_->call_count() == 0 && recorder_->is_idle();
+    if (is_over || d_.clock.now().steady >= *stop_by_) std::exchange(on_stopped_, nullptr)();
+}
+
+void Signalling::publish() {
+    d_.view.calls.set(recorder_->views());
+    d_.view.counters.set(counters_);
+    calls_have_changed_ = false;
+    next_publish_ = d_.clock.now().steady + kPublishTime;
+    d_.on_calls_changed();
+}
+
+}  // namespace earshot::client

@@ -1,0 +1,110 @@
+// The signalling thread of a recording client: SIP bytes to sip::Agent, its actions to the
+// Switchboard (calls) or the Recorder (recording sessions), and the switchboard's questions to
+// configuration and media plane. Everything is called on the loop's thread unless said otherwise.
+#pragma once
+
+#include <atomic>
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "b2bua/switchboard.h"
+#include "base/log.h"
+#include "base/random.h"
+#include "base/snapshot.h"
+#include "client/call_decision.h"
+#include "client/client_config.h"
+#include "client/recorder.h"
+#include "io/clock.h"
+#include "relay/media_plane.h"
+#include "sip/agent.h"
+#include "transport/sip_loop.h"
+
+namespace earshot::client {
+
+// What has happened since the start.
+struct ClientCounters {
+    std::uint64_t calls = 0;
+    std::uint64_t answered = 0;
+    std::uint64_t refused = 0;  // by us: not allowed, full, draining
+};
+
+// What the API sees of signalling: any thread.
+struct ClientView {
+    base::Snapshot<std::vector<CallView>> calls;
+    base::Snapshot<ClientCounters> counters;
+    std::atomic<bool> is_ready{false};
+    std::atomic<bool> is_draining{false};
+};
+
+class Signalling : public transport::SipLoop::Handler, public b2bua::SwitchboardHost {
+public:
+    struct Dependencies {  // borrowed
+        transport::SipLoop& loop;
+        relay::MediaPlane& plane;
+        const io::Clock& clock;
+        base::Random& random;
+        base::Log& log;
+        EventOutlet& events;
+        ClientView& view;
+        std::function<void()> on_calls_changed;
+    };
+
+    Signalling(ClientConfig config, const base::Uuid& installation, Dependencies dependencies);
+    Signalling(const Signalling&) = delete;
+    Signalling& operator=(const Signalling&) = delete;
+    ~Signalling() override;
+
+    // Any thread; `done` is called on the loop's.
+    void control(CallControl wish, Recorder::ControlDone done);
+    // Any thread: takes no new calls from now on, or takes them again.
+    void drain(bool is_draining);
+    // Ends all calls and calls `done` when the recording servers know it, or after a few seconds.
+    void stop(std::function<void()> done);
+    // New configuration for calls from now on; listeners and paths stay.
+    void reload(ClientConfig config);
+
+    // ---- SipLoop::Handler
+    void on_bytes(const sip::Flow& flow, base::Bytes&& bytes) override;
+    void on_broken_stream(const sip::Flow& flow, const sip::StreamEvent& event) override;
+    void on_flow_closed(const sip::Flow& flow) override;
+    void on_send_failed(sip::TransactionId transaction) override;
+    void on_deadline() override;
+
+    // ---- SwitchboardHost
+    void route(const b2bua::RouteQuestion& question, b2bua::RouteDone done) override;
+    void offer(b2bua::CallKey call, b2bua::Leg from, std::string sdp,
+               b2bua::SdpDone done) override;
+    void answer(b2bua::CallKey call, b2bua::Leg from, std::string sdp,
+                b2bua::SdpDone done) override;
+    void rollback(b2bua::CallKey call, b2bua::Leg offerer) override;
+    void on_call_event(base::Now now, b2bua::CallKey call, const b2bua::CallEvent& event) override;
+
+private:
+    void settle();
+    void arm();
+    void handle(sip::Action& action);
+    void locate(const sip::LocateTarget& action);
+    std::optional<sip::ResponseSpec> find_refusal(const b2bua::RouteQuestion& question) const;
+    relay::LegSdp leg_sdp(b2bua::CallKey call, b2bua::Leg from, std::string_view sdp) const;
+    void tell_call(base::Now now, b2bua::CallKey call, const b2bua::CallEvent& event);
+    void publish();
+    void maybe_stopped();
+
+    ClientConfig config_;
+    Dependencies d_;
+    std::unique_ptr<sip::Agent> agent_;
+    std::unique_ptr<b2bua::Switchboard> switchboard_;
+    CallDecision decision_;
+    std::unique_ptr<Recorder> recorder_;
+    ClientCounters counters_;
+    base::TimePoint next_publish_{};
+    bool calls_have_changed_ = false;
+    bool is_draining_ = false;
+    std::optional<base::TimePoint> stop_by_;
+    std::function<void()> on_stopped_;
+};
+
+}  // namespace earshot::client
