@@ -5,6 +5,7 @@
 #include <array>
 #include <ostream>
 
+#include "app/client_commands.h"
 #include "app/commands.h"
 #include "app/config.h"
 #include "app/verify_folder.h"
@@ -16,7 +17,8 @@ namespace {
 constexpr const char* kExitCodes =
     "\nExit codes: 0 ok, 1 found bad, 2 usage, 3 not found, 4 server unreachable, 5 refused.\n"
     "The server is found by --data or EARSHOT_DATA (its data directory), or by --url or\n"
-    "EARSHOT_URL with EARSHOT_TOKEN; by default ./earshot-data.";
+    "EARSHOT_URL with EARSHOT_TOKEN; by default ./earshot-data. The client likewise, by\n"
+    "EARSHOT_CLIENT_DATA, EARSHOT_CLIENT_URL and ./earshot-client-data.";
 
 // Anything else would not be found in the order of ids, and the list would begin anew.
 std::string is_full_id(const std::string& text) {
@@ -98,16 +100,19 @@ public:
         add_json(erase_);
         doctor_ = add(app, "doctor", "Tell how the server is and what to do about it",
                       "Example:\n  earshot doctor --data /var/lib/earshot");
+        add_client_flag(doctor_);
         add_json(doctor_);
         page_ = add(app, "page", "Print a link that opens the page once",
                     "Example:\n  xdg-open \"$(earshot page)\"");
+        add_client_flag(page_);
         add_json(page_);
+        add_client_verbs(app);
     }
 
     bool was_chosen() const {
-        const std::array<const CLI::App*, 12> verbs{ls_,     show_,  export_, play_,
-                                                    verify_, erase_, pause_,  resume_,
-                                                    stop_,   start_, doctor_, page_};
+        const std::array<const CLI::App*, 14> verbs{ls_,     show_,  export_, play_, verify_,
+                                                    erase_,  pause_, resume_, stop_, start_,
+                                                    doctor_, page_,  calls_,  send_};
         return std::any_of(verbs.begin(), verbs.end(),
                            [](const CLI::App* verb) { return verb->parsed(); });
     }
@@ -115,6 +120,10 @@ public:
     Exit run(std::ostream& out, std::ostream& err) {
         if (verify_->parsed() && is_folder(id_))
             return run_verify_folder(id_, access_.data, json_, out, err);
+        if (calls_->parsed() || send_->parsed()) for_client_ = true;
+        if (for_client_) access_.daemon = Daemon::Client;
+        if (const std::string fault = find_fault(); !fault.empty())
+            return fail({Exit::Usage, fault}, err);
         const auto access = find_access(access_, process_environment);
         if (!access) return fail(access.error(), err);
         if (ls_->parsed()) {
@@ -134,6 +143,13 @@ public:
                             err);
         if (verify_->parsed()) return run_verify(*access, id_, json_, out, err);
         if (erase_->parsed()) return run_erase(*access, {id_, reason_, is_sure_, json_}, out, err);
+        if (calls_->parsed()) return run_calls(*access, json_, out, err);
+        if (send_->parsed()) return run_send(*access, id_, sent_, out, err);
+        for (const CLI::App* verb : {start_, pause_, resume_, stop_})
+            if (verb->parsed() && for_client_)
+                return run_call_control(
+                    *access, {verb->get_name(), id_, instance_, reason_, started_.waits, json_},
+                    out, err);
         for (const CLI::App* verb : {pause_, resume_, stop_})
             if (verb->parsed())
                 return run_control(*access, {verb->get_name(), id_, stream_, reason_, json_}, out,
@@ -142,7 +158,9 @@ public:
             started_.json = json_;
             return run_start(*access, started_, out, err);
         }
-        if (doctor_->parsed()) return run_doctor(*access, json_, out, err);
+        if (doctor_->parsed())
+            return for_client_ ? run_client_doctor(*access, json_, out, err)
+                               : run_doctor(*access, json_, out, err);
         return run_page(*access, json_, out, err);
     }
 
@@ -182,13 +200,16 @@ private:
                 "it the client decides.\n\nExamples:\n"
                 "  earshot start --at sip:sbc@192.0.2.10\n"
                 "  earshot start --at \"sip:sbc@192.0.2.10:5060;transport=tcp\" --call "
-                "a84b4c76e66710@pc33");
+                "a84b4c76e66710@pc33\n"
+                "  earshot start --client a84b4c76e66710@pc33\n"
+                "      a call of the recording client of this machine");
+        start_->add_option("CALL", id_, "With --client: the call's Call-ID, or its number");
         start_->add_option("--at", started_.at, "The client: a SIP URI, by address or host name")
-            ->type_name("URI")
-            ->required();
+            ->type_name("URI");
         start_->add_option("--call", started_.call, "Which of its calls")->type_name("CALL-ID");
         start_->add_option("--reason", started_.reason, "Why: stands on the recording's timeline")
             ->type_name("TEXT");
+        add_client_options(start_);
         start_->add_flag("!--no-wait", started_.waits, "Do not wait for the client's answer");
         add_json(start_);
     }
@@ -197,8 +218,49 @@ private:
         CLI::App* verb = add_for_id(app, name, what, examples);
         verb->add_option("--reason", reason_, "Why: stands on the recording's timeline")
             ->type_name("TEXT");
+        add_client_options(verb);
         add_json(verb);
         return verb;
+    }
+    void add_client_flag(CLI::App* verb) {
+        verb->add_flag("--client", for_client_, "Of the recording client, not of the server");
+    }
+    void add_client_options(CLI::App* verb) {
+        verb->add_flag("--client", for_client_,
+                       "A call of the recording client, by its Call-ID (ID is that then)");
+        verb->add_option("--instance", instance_, "With --client: this recording of it alone")
+            ->type_name("NAME");
+    }
+    void add_client_verbs(CLI::App& app) {
+        calls_ = add(app, "calls", "List the calls that run through the recording client",
+                     "Examples:\n  earshot calls\n  earshot calls --json | jq -r '.[].call_id'");
+        add_json(calls_);
+        send_ = add(app, "send", "Send a request to the recording server of a running call",
+                    "It goes within the recording session that the client has with the server.\n\n"
+                    "Example:\n  earshot send a84b4c76e66710@pc33 --method INFO --content-type "
+                    "text/plain --body \"order 4711\"");
+        send_->add_option("CALL", id_, "The call's Call-ID, or its number")->required();
+        send_->add_option("--method", sent_.method, "INFO, MESSAGE, ...")
+            ->type_name("NAME")
+            ->capture_default_str();
+        send_->add_option("--header", sent_.headers, "NAME: VALUE; may be repeated")
+            ->type_name("LINE");
+        send_->add_option("--content-type", sent_.content_type, "Of the body")->type_name("TYPE");
+        send_->add_option("--body", sent_.body, "Its body")->type_name("TEXT");
+        send_->add_option("--instance", sent_.instance, "This recording of the call alone")
+            ->type_name("NAME");
+        add_json(send_);
+    }
+    // What CLI11 cannot say: which options belong together.
+    std::string find_fault() {
+        sent_.json = json_;
+        if (!start_->parsed()) return {};
+        if (for_client_ && id_.empty())
+            return "Say which call: earshot start --client CALL; `earshot calls` lists them.";
+        if (!for_client_ && started_.at.empty())
+            return "Say at which client: earshot start --at URI; or a call of ours, by --client.";
+        if (for_client_) reason_ = started_.reason;
+        return {};
     }
     void add_json(CLI::App* verb) { verb->add_flag("--json", json_, "Print JSON"); }
 
@@ -212,6 +274,11 @@ private:
     std::string reason_;
     bool json_ = false;
     bool is_sure_ = false;
+    bool for_client_ = false;
+    std::string instance_;
+    SendOptions sent_;
+    CLI::App* calls_ = nullptr;
+    CLI::App* send_ = nullptr;
     CLI::App* ls_ = nullptr;
     CLI::App* show_ = nullptr;
     CLI::App* export_ = nullptr;

@@ -23,10 +23,6 @@ namespace {
 
 using nlohmann::json;
 
-void print_json(std::ostream& out, const json& value) {
-    out << value.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
-}
-
 std::string recording_path(const std::string& id, std::string_view below = "") {
     return fmt::format("/recordings/{}{}", http::percent_encode(id), below);
 }
@@ -107,6 +103,15 @@ private:
 };
 
 }  // namespace
+
+void print_json(std::ostream& out, const json& value) {
+    out << value.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+}
+
+std::string user_name() {
+    const char* user = std::getenv("USER");  // NOLINT(concurrency-mt-unsafe): one thread, no setenv
+    return user == nullptr ? "" : user;
+}
 
 Exit fail(const Failure& failure, std::ostream& err) {
     err << "error: " << printable(failure.text) << '\n';
@@ -262,11 +267,6 @@ Exit run_verify(const Access& access, const std::string& id, bool as_json, std::
 }
 
 namespace {
-
-std::string user_name() {
-    const char* user = std::getenv("USER");  // NOLINT(concurrency-mt-unsafe): one thread, no setenv
-    return user == nullptr ? "" : user;
-}
 
 // The row of an attempt, once the client has said what it thinks of the INVITE.
 Outcome<json> wait_for_attempt(const Access& access, const std::string& id) {

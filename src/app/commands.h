@@ -3,6 +3,7 @@
 #pragma once
 
 #include <iosfwd>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 
 #include "app/cli.h"
@@ -68,5 +69,7 @@ Exit run_doctor(const Access& access, bool json, std::ostream& out, std::ostream
 Exit run_page(const Access& access, bool json, std::ostream& out, std::ostream& err);
 
 Exit fail(const Failure& failure, std::ostream& err);  // prints it; its code
+void print_json(std::ostream& out, const nlohmann::json& value);
+std::string user_name();  // of who runs this program
 
 }  // namespace earshot::app

@@ -149,12 +149,15 @@ std::optional<std::string> process_environment(const std::string& name) {
     return value;
 }
 
-std::string variable_name(std::string_view table, std::string_view key) {
-    std::string name = fmt::format("EARSHOT_{}_{}", table, key);
+std::string variable_name(std::string_view prefix, std::string_view table, std::string_view key) {
+    // Each daemon's data directory is named so often that it has a short name, also for the
+    // command line; what is the client's own need not say so twice.
+    const bool is_short = (table == "storage" && key == "data") || table == "client";
+    std::string name =
+        is_short ? fmt::format("{}_{}", prefix, key) : fmt::format("{}_{}_{}", prefix, table, key);
     for (char& c : name)
         if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 32);
-    // The data directory is named so often that it has the short name, also for the command line.
-    return name == "EARSHOT_STORAGE_DATA" ? "EARSHOT_DATA" : name;
+    return name;
 }
 
 ValueText text_of(const toml::node& node, Kind kind, std::string_view key_name,
@@ -195,7 +198,8 @@ const Schema<ServerConfig>& server_schema() {
                                  return read_rules(node, file, c.peers, c.rules);
                              }}};
     static constexpr std::array<std::string_view, 1> kForeign{"client"};
-    static const Schema<ServerConfig> schema{server_keys(), kLists, kForeign, check_whole};
+    static const Schema<ServerConfig> schema{"EARSHOT", server_keys(), kLists, kForeign,
+                                             check_whole};
     return schema;
 }
 

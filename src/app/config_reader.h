@@ -41,6 +41,7 @@ struct ListOf {
 
 template <class Config>
 struct Schema {
+    std::string_view variables;  // what the names of its variables begin with: "EARSHOT"
     std::span<const KeyOf<Config>> keys;
     std::span<const ListOf<Config>> lists;      // read after the keys, in this order
     std::span<const std::string_view> foreign;  // tables that are the other daemon's
@@ -83,7 +84,8 @@ std::string default_hint(const KeyOf<Config>& key) {
     return key.default_text.empty() ? "it is empty by default"
                                     : fmt::format("the default is {}", key.default_text);
 }
-std::string variable_name(std::string_view table, std::string_view key);  // "EARSHOT_SIP_LISTEN"
+// "EARSHOT_SIP_LISTEN"
+std::string variable_name(std::string_view prefix, std::string_view table, std::string_view key);
 
 // A value of the file as the text that a setter takes; or what is wrong with its form.
 struct ValueText {
@@ -171,7 +173,7 @@ base::Result<Config, ConfigError> read_config(const Schema<Config>& schema, std:
     for (const auto& [name, node] : parsed.table())
         if (auto error = detail::read_table(schema, file, name.str(), node, config)) return *error;
     for (const auto& key : schema.keys) {
-        const std::string variable = variable_name(key.table, key.name);
+        const std::string variable = variable_name(schema.variables, key.table, key.name);
         const auto value = environment(variable);
         if (!value) continue;
         if (auto error = detail::apply_text(key, variable, *value, config)) return *error;

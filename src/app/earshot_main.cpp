@@ -4,6 +4,8 @@
 
 #include "app/call_command.h"
 #include "app/cli.h"
+#include "app/client_command.h"
+#include "app/config_command.h"
 #ifdef EARSHOT_WEB
 #include "app/embedded_assets.h"
 #endif
@@ -24,6 +26,8 @@ int main(int argc, char** argv) {
     const auto assets = earshot::api::make_minimal_assets();
 #endif
     earshot::app::ServerCommand server(app, *assets);
+    earshot::app::ClientCommand client(app, *assets);
+    earshot::app::ConfigCommand config(app);
     earshot::app::CallCommand call(app);
     earshot::app::ClientVerbs verbs(app);
     earshot::app::KeysCommand keys(app);
@@ -43,6 +47,8 @@ int main(int argc, char** argv) {
         return code == 0 ? 0 : static_cast<int>(earshot::app::Exit::Usage);
     }
     if (server.was_chosen()) return static_cast<int>(server.run(std::cout, std::cerr));
+    if (client.was_chosen()) return static_cast<int>(client.run(std::cout, std::cerr));
+    if (config.was_chosen()) return static_cast<int>(config.run(std::cout, std::cerr));
     if (call.was_chosen()) return static_cast<int>(call.run(std::cout, std::cerr));
     if (keys.was_chosen()) return static_cast<int>(keys.run(std::cout, std::cerr));
     return static_cast<int>(verbs.run(std::cout, std::cerr));

@@ -18,20 +18,21 @@ std::string without_slash(std::string url) {
     return url;
 }
 
-Outcome<Access> access_of_directory(const std::string& directory) {
+Outcome<Access> access_of_directory(const std::string& directory, Daemon daemon) {
+    const char* name = daemon == Daemon::Client ? "client" : "server";
     auto file = api::read_access_file(directory);
     if (!file) {
         const std::string advice =
             file.error().code == "no_access_file"
                 ? fmt::format(
-                      " No server has run with the data directory \"{}\". Start one with "
-                      "`earshot server --data {}`, or name another with --data or --url.",
-                      directory, directory)
+                      " No {0} has run with the data directory \"{1}\". Start one with "
+                      "`earshot {0} --data {1}`, or name another with --data or --url.",
+                      name, directory)
                 : "";
         return Failure{Exit::Unreachable, file.error().text + advice};
     }
     return Access{without_slash(file->url), file->token,
-                  fmt::format("Is `earshot server` running with --data {}?", directory)};
+                  fmt::format("Is `earshot {}` running with --data {}?", name, directory)};
 }
 
 http::Call make_call(const Access& access, std::string_view method, const std::string& path) {
@@ -86,10 +87,14 @@ Outcome<Access> find_access(
                       "Is the address right?"};
     };
     if (!options.url.empty()) return of_url(options.url);
-    if (!options.data.empty()) return access_of_directory(options.data);
-    if (const auto url = environment("EARSHOT_URL"); url && !url->empty()) return of_url(*url);
-    const auto data = environment("EARSHOT_DATA");
-    return access_of_directory(data && !data->empty() ? *data : "./earshot-data");
+    if (!options.data.empty()) return access_of_directory(options.data, options.daemon);
+    const bool is_client = options.daemon == Daemon::Client;
+    const auto url = environment(is_client ? "EARSHOT_CLIENT_URL" : "EARSHOT_URL");
+    if (url && !url->empty()) return of_url(*url);
+    const auto data = environment(is_client ? "EARSHOT_CLIENT_DATA" : "EARSHOT_DATA");
+    if (data && !data->empty()) return access_of_directory(*data, options.daemon);
+    return access_of_directory(is_client ? "./earshot-client-data" : "./earshot-data",
+                               options.daemon);
 }
 
 Outcome<nlohmann::json> request_json(const Access& access, std::string_view method,

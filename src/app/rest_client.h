@@ -13,9 +13,12 @@
 
 namespace earshot::app {
 
+enum class Daemon { Server, Client };
+
 struct AccessOptions {
     std::string data{};  // --data; empty: not given
     std::string url{};   // --url; empty: not given
+    Daemon daemon = Daemon::Server;
 };
 
 struct Access {
@@ -33,7 +36,8 @@ struct Failure {
 template <class T>
 using Outcome = base::Result<T, Failure>;
 
-// Order: --url, --data, EARSHOT_URL, EARSHOT_DATA, ./earshot-data. A URL takes its token from
+// Order: --url, --data, EARSHOT_URL, EARSHOT_DATA, ./earshot-data; of the client
+// EARSHOT_CLIENT_URL, EARSHOT_CLIENT_DATA, ./earshot-client-data. A URL takes its token from
 // EARSHOT_TOKEN, a directory from its cli.json.
 Outcome<Access> find_access(
     const AccessOptions& options,

@@ -1,41 +1,14 @@
 #include "app/server_command.h"
 
-#include <fmt/format.h>
-
 #include <CLI/CLI.hpp>
 #include <array>
 #include <ostream>
 
 #include "app/config.h"
-#include "base/json_writer.h"
 #include "io/stderr_log.h"
 #include "server/server.h"
 
 namespace earshot::app {
-
-namespace {
-
-// {"ok", "file", "error": null or {"where", "line", "key", "text", "suggestion"}}
-std::string to_json(const std::string& file, const ConfigError* error) {
-    std::string text;
-    base::JsonWriter json(text);
-    json.begin_object().key("ok").boolean(error == nullptr).field("file", file).key("error");
-    if (error == nullptr) {
-        json.null();
-    } else {
-        json.begin_object()
-            .field("where", error->where)
-            .field("line", static_cast<std::int64_t>(error->line))
-            .field("key", error->key)
-            .field("text", error->text)
-            .field("suggestion", error->suggestion)
-            .end_object();
-    }
-    json.end_object();
-    return text;
-}
-
-}  // namespace
 
 class ServerCommand::Impl {
 public:
@@ -54,23 +27,11 @@ public:
             "Keys of the configuration, their defaults and meanings (variables: "
             "EARSHOT_SIP_LISTEN, ...):\n" +
             describe_keys());
-
-        config_ =
-            app.add_subcommand("config", "Look at configuration files")->require_subcommand(1);
-        check_ = config_->add_subcommand(
-            "check", "Check a configuration file; names line, key and a suggestion");
-        check_->add_option("FILE", checked_, "The file")->required();
-        check_->add_flag("--json", as_json_, "Print JSON");
-        check_->footer(
-            "Examples:\n"
-            "  earshot config check /etc/earshot.toml\n"
-            "  earshot config check --json earshot.toml | jq .error.line");
     }
 
-    bool was_chosen() const { return server_->parsed() || check_->parsed(); }
+    bool was_chosen() const { return server_->parsed(); }
 
     Exit run(std::ostream& out, std::ostream& err) {
-        if (check_->parsed()) return check(out, err);
         const auto config = load();
         if (!config) {
             err << "error: " << to_string(config.error()) << '\n';
@@ -113,27 +74,9 @@ private:
         return *std::move(next);
     }
 
-    Exit check(std::ostream& out, std::ostream& err) const {
-        const auto config = load_config(checked_, process_environment, {});
-        if (as_json_) {
-            out << to_json(checked_, config ? nullptr : &config.error()) << '\n';
-            return config ? Exit::Ok : Exit::FoundBad;
-        }
-        if (!config) {
-            err << "error: " << to_string(config.error()) << '\n';
-            return Exit::FoundBad;
-        }
-        out << checked_ << " is right.\n";
-        return Exit::Ok;
-    }
-
     const api::Assets& assets_;
     CLI::App* server_ = nullptr;
-    CLI::App* config_ = nullptr;
-    CLI::App* check_ = nullptr;
     std::string file_;
-    std::string checked_;
-    bool as_json_ = false;
     std::array<Flag, 4> flags_{{
         {"--data", "storage.data", "DIR", "Directory of all data (default ./earshot-data)"},
         {"--sip", "sip.listen", "HOST:PORT", "SIP over UDP and TCP (default 127.0.0.1:5060)"},

@@ -1,4 +1,4 @@
-// `earshot server` and `earshot config check`: flags, environment and file become a ServerConfig.
+// `earshot server`: flags, environment and file become a ServerConfig.
 #pragma once
 
 #include <iosfwd>

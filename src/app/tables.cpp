@@ -441,6 +441,36 @@ std::string more_rows_note(const json& rows) {
                        text_of(rows.back(), "id"));
 }
 
+void print_calls(std::ostream& out, const json& calls) {
+    if (calls.empty()) {
+        out << "No calls run now.\n";
+        return;
+    }
+    std::vector<std::vector<std::string>> rows{
+        {"SINCE (UTC)", "STATE", "FROM", "TO", "RECORDING", "SERVER", "CALL-ID"}};
+    for (const json& call : calls) {
+        const std::string state = text_of(call, "state") +
+                                  (call.value("held", json(false)) == json(true) ? ", held" : "");
+        const json recordings = array_of(call, "recordings");
+        std::vector<std::string> row{time_text(call, "arrived"), state, text_of(call, "from"),
+                                     text_of(call, "to")};
+        if (recordings.empty()) {
+            row.insert(row.end(), {"none", "", text_of(call, "call_id")});
+            rows.push_back(row);
+        }
+        for (const json& recording : recordings) {
+            std::vector<std::string> line = row;
+            const std::string instance = text_of(recording, "instance");
+            const std::string reason = reason_of(recording);
+            line.push_back((instance == "default" ? "" : instance + ": ") +
+                           text_of(recording, "state") + (reason.empty() ? "" : ": " + reason));
+            line.insert(line.end(), {text_of(recording, "server"), text_of(call, "call_id")});
+            rows.push_back(std::move(line));
+        }
+    }
+    print_table(out, rows);
+}
+
 void print_health(std::ostream& out, const json& health) {
     std::vector<std::vector<std::string>> rows{{"CHECK", "STATE", ""}};
     for (const json& check : array_of(health, "checks"))

@@ -33,6 +33,7 @@ void print_verification(std::ostream& out, const nlohmann::json& verification);
 std::string more_rows_note(const nlohmann::json& rows);
 // What became of the INVITEs of each peer.
 void print_peers(std::ostream& out, const nlohmann::json& peers);
+void print_calls(std::ostream& out, const nlohmann::json& calls);
 void print_health(std::ostream& out, const nlohmann::json& health);
 // What each client sends that is not as it should be: the answer of /clients. Nothing without any.
 void print_clients(std::ostream& out, const nlohmann::json& clients);

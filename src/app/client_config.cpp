@@ -1,0 +1,237 @@
+#include "app/client_config.h"
+
+#include <fmt/format.h>
+
+#include <array>
+
+#include "app/client_rule_config.h"
+#include "app/config_reader.h"
+#include "app/config_values.h"
+#include "app/secret_file.h"
+#include "base/text.h"
+#include "policy/limits.h"
+#include "sip/uri.h"
+#include "siprec/recording_client_session.h"
+
+namespace earshot::app {
+
+using base::Result;
+using client::ClientConfig;
+
+namespace {
+
+using Key = KeyOf<ClientConfig>;
+
+std::vector<std::string> items_of(std::string_view text) {
+    std::vector<std::string> items;
+    while (!text.empty()) items.emplace_back(base::trim(base::take_until(text, ',')));
+    return items;
+}
+
+std::string set_globs(std::vector<std::string>& globs, std::string_view text) {
+    globs = items_of(text);
+    return globs.size() > policy::kMaxPatterns ? "has too many items" : std::string{};
+}
+
+std::string set_next_hop(std::string& next_hop, std::string_view text) {
+    const auto uri = sip::parse_uri(text);
+    if (!text.empty() && (!uri || !uri->is_sip()))
+        return "is no SIP URI: expected one like sip:pbx.example.com or "
+               "sip:192.0.2.7:5060;transport=tcp";
+    next_hop = text;
+    return {};
+}
+
+std::string set_servers(std::vector<std::string>& servers, std::string_view text) {
+    servers = items_of(text);
+    if (servers.size() > policy::kMaxServers)
+        return fmt::format("has more than {} servers", policy::kMaxServers);
+    return find_server_fault(servers);
+}
+
+std::string set_start_at(policy::StartAt& target, std::string_view text) {
+    const auto at = policy::parse_start_at(text);
+    if (!at) return "is none of answer, early, invite";
+    target = *at;
+    return {};
+}
+
+std::string set_codes(std::string& codes, std::string_view text) {
+    const auto parsed = siprec::SkipCodes::parse(std::string(text));
+    if (!parsed) return "is no regular expression: " + parsed.error().text;
+    codes = text;
+    return {};
+}
+
+std::string set_secret(std::string& secret, std::string_view file) {
+    secret.clear();
+    if (file.empty()) return {};
+    const auto line = read_secret(std::filesystem::path(file));
+    if (!line) return "cannot be read, or its first line is empty";
+    secret = *line;
+    return {};
+}
+
+std::string set_on_failure(bool& records, std::string_view text) {
+    if (text != "record" && text != "skip") return "is neither record nor skip";
+    records = text == "record";
+    return {};
+}
+
+constexpr std::array kKeys{
+    Key{"sip", "listen", Kind::Text, "127.0.0.1:5062",
+        "addresses of the SIP listeners, UDP and TCP, separated by commas",
+        [](ClientConfig& c, std::string_view t) { return set_listens(c.sip_listen, t); }},
+    Key{"sip", "advertised_address", Kind::Text, "",
+        "IP addresses that others see (NAT): one IPv4, one IPv6; a port if it differs",
+        [](ClientConfig& c, std::string_view t) { return set_advertised(c.advertised, t); }},
+    Key{"sip", "dns_servers", Kind::Text, "",
+        "DNS servers that are asked where host names lead; empty: the system's",
+        [](ClientConfig& c, std::string_view t) { return set_dns(c.dns_servers, t); }},
+    Key{"sip", "insecure", Kind::Flag, "false",
+        "take calls from everyone although the listener is not loopback",
+        [](ClientConfig& c, std::string_view t) { return set_flag(c.insecure, t); }},
+    Key{"sip", "max_calls", Kind::Number, "4000", "running calls; beyond it new ones get 503",
+        [](ClientConfig& c, std::string_view t) {
+            return set_number(c.max_calls, t, 1, 1'000'000);
+        }},
+    Key{"http", "listen", Kind::Text, "127.0.0.1:8081", "address of the page and the REST API",
+        [](ClientConfig& c, std::string_view t) { return set_address(c.http_listen, t); }},
+    Key{"media", "ports", Kind::Text, "20000-29999", "UDP ports for RTP (even) and RTCP (odd)",
+        [](ClientConfig& c, std::string_view t) { return set_ports(c.media_ports, t); }},
+    Key{"media", "workers", Kind::Number, "0", "threads that relay media; 0: one for each core",
+        [](ClientConfig& c, std::string_view t) { return set_number(c.media_workers, t, 0, 64); }},
+    Key{"storage", "data", Kind::Text, "./earshot-client-data", "directory of all data",
+        [](ClientConfig& c, std::string_view t) {
+            c.data = std::filesystem::path(std::string(t));
+            return t.empty() ? std::string("is empty") : std::string{};
+        }},
+    Key{"client", "next_hop", Kind::Text, "",
+        "SIP URI where all calls go; empty: where their Request-URI or Route leads",
+        [](ClientConfig& c, std::string_view t) { return set_next_hop(c.next_hop, t); }},
+    Key{"client", "allow_from", Kind::List, "",
+        "hosts (globs) that may call and register; empty: all that reach the listener",
+        [](ClientConfig& c, std::string_view t) { return set_globs(c.allow_from, t); }},
+    Key{"client", "inside", Kind::List, "",
+        "hosts (globs) whose calls are outbound; all others are inbound",
+        [](ClientConfig& c, std::string_view t) { return set_globs(c.inside, t); }},
+    Key{"client", "servers", Kind::List, "",
+        "recording servers, in the order in which they are tried; empty: nothing is recorded",
+        [](ClientConfig& c, std::string_view t) { return set_servers(c.recording.servers, t); }},
+    Key{"client", "skip_failover_codes", Kind::Text, "",
+        "regular expression of the answers after which no other server is tried",
+        [](ClientConfig& c, std::string_view t) {
+            return set_codes(c.recording.skip_failover_codes, t);
+        }},
+    Key{"client", "server_silence_ms", Kind::Number, "5000",
+        "a server that sends nothing for so long counts as 408",
+        [](ClientConfig& c, std::string_view t) {
+            return set_number(c.server_silence, t, 100, 60'000);
+        }},
+    Key{"client", "user", Kind::Text, "", "user name for recording servers that ask for one",
+        [](ClientConfig& c, std::string_view t) {
+            c.credentials.username = t;
+            return std::string{};
+        }},
+    Key{"client", "password_file", Kind::Text, "", "file whose first line is its password",
+        [](ClientConfig& c, std::string_view t) { return set_secret(c.credentials.password, t); }},
+    Key{"client", "start_at", Kind::Text, "answer",
+        "when a recording begins: answer, early (early media) or invite",
+        [](ClientConfig& c, std::string_view t) { return set_start_at(c.recording.start_at, t); }},
+    Key{"client", "mandatory", Kind::Flag, "false", "end calls that cannot be recorded",
+        [](ClientConfig& c, std::string_view t) { return set_flag(c.recording.mandatory, t); }},
+    Key{"client", "on_demand", Kind::Flag, "false", "record only once somebody says start",
+        [](ClientConfig& c, std::string_view t) { return set_flag(c.recording.on_demand, t); }},
+    Key{"client", "extension_namespace", Kind::Text, "",
+        "namespace of extension blocks that name none; empty: Earshot's",
+        [](ClientConfig& c, std::string_view t) {
+            c.recording.extension_namespace = t;
+            return std::string{};
+        }},
+    Key{"client", "decision_url", Kind::Text, "",
+        "asked about calls for which no rule holds; empty: nobody is",
+        [](ClientConfig& c, std::string_view t) { return set_url(c.decision.url, t); }},
+    Key{"client", "decision_deadline_ms", Kind::Number, "500", "how long its answer is waited for",
+        [](ClientConfig& c, std::string_view t) {
+            return set_number(c.decision.deadline, t, 10, 20'000);
+        }},
+    Key{"client", "decision_on_failure", Kind::Text, "record",
+        "record or skip: what is done without an answer",
+        [](ClientConfig& c, std::string_view t) {
+            return set_on_failure(c.decision.records_on_failure, t);
+        }},
+    Key{"client", "webhook_url", Kind::Text, "",
+        "told of recordings that begin, end and fail; empty: nobody is",
+        [](ClientConfig& c, std::string_view t) { return set_url(c.webhook.url, t); }},
+    Key{"client", "webhook_secret_file", Kind::Text, "",
+        "file whose first line signs what it is told (HMAC-SHA256)",
+        [](ClientConfig& c, std::string_view t) { return set_secret(c.webhook.secret, t); }},
+    Key{"log", "level", Kind::Text, "info", "debug, info, warning or error",
+        [](ClientConfig& c, std::string_view t) { return set_level(c.log_level, t); }},
+};
+
+// What no single key can tell (design: security by default).
+std::optional<ConfigError> check_whole(const ClientConfig& config, const std::string& file) {
+    for (const base::NetAddress& listen : config.sip_listen) {
+        if (listen.is_loopback() || config.insecure || !config.allow_from.empty()) continue;
+        return ConfigError{
+            .where = file,
+            .key = "sip.listen",
+            .text = fmt::format("{} is not loopback, and anyone could place calls through it",
+                                base::to_string(listen)),
+            .suggestion = "name the hosts that may call in client.allow_from, like "
+                          "[\"192.0.2.*\"], or write insecure = true under [sip]"};
+    }
+    if (!config.http_listen.is_loopback())
+        return ConfigError{
+            .where = file,
+            .key = "http.listen",
+            .text = fmt::format("{} is not loopback; accounts do not exist yet",
+                                base::to_string(config.http_listen)),
+            .suggestion = "listen on 127.0.0.1 and reach it through a reverse proxy or ssh -L"};
+    if (config.credentials.username.empty() != config.credentials.password.empty())
+        return ConfigError{.where = file,
+                           .key = "client.user",
+                           .text = "user and password_file belong together",
+                           .suggestion = "give both, or neither"};
+    return std::nullopt;
+}
+
+const Schema<ClientConfig>& schema() {
+    using Node = toml::node;
+    static constexpr std::array kLists{
+        ListOf<ClientConfig>{"client", "rule",
+                             [](const Node& node, const std::string& file, ClientConfig& c) {
+                                 return read_call_rules(node, file, c.recording, c.rules);
+                             }},
+        ListOf<ClientConfig>{"client", "on",
+                             [](const Node& node, const std::string& file, ClientConfig& c) {
+                                 return read_triggers(node, file, c.triggers);
+                             }}};
+    static constexpr std::array<std::string_view, 5> kForeign{"peer", "rule", "decision", "join",
+                                                              "metadata"};
+    static const Schema<ClientConfig> schema{"EARSHOT_CLIENT", kKeys, kLists, kForeign,
+                                             check_whole};
+    return schema;
+}
+
+}  // namespace
+
+Result<ClientConfig, ConfigError> parse_client_config(std::string_view text,
+                                                      const std::string& name,
+                                                      const Environment& environment,
+                                                      const std::vector<Override>& flags) {
+    return read_config(schema(), text, name, environment, flags);
+}
+
+Result<ClientConfig, ConfigError> load_client_config(const std::filesystem::path& file,
+                                                     const Environment& environment,
+                                                     const std::vector<Override>& flags) {
+    const auto text = read_config_file(file);
+    if (!text) return text.error();
+    return parse_client_config(*text, file.string(), environment, flags);
+}
+
+std::string describe_client_keys() { return describe(schema()); }
+
+}  // namespace earshot::app

@@ -1,0 +1,160 @@
+#include "app/client_config.h"
+
+#include <gtest/gtest.h>
+
+#include <map>
+
+namespace earshot::app {
+namespace {
+
+using client::ClientConfig;
+
+base::Result<ClientConfig, ConfigError> read(std::string_view text,
+                                             std::map<std::string, std::string> variables = {},
+                                             const std::vector<Override>& flags = {}) {
+    return parse_client_config(
+        text, "client.toml",
+        [&](const std::string& name) -> std::optional<std::string> {
+            const auto found = variables.find(name);
+            if (found == variables.end()) return std::nullopt;
+            return found->second;
+        },
+        flags);
+}
+std::string fault(std::string_view text) {
+    const auto config = read(text);
+    return config ? "none" : to_string(config.error());
+}
+
+TEST(ClientConfig, HasTheDefaultsOfTheDesign) {
+    const auto config = read("");
+    ASSERT_TRUE(config) << to_string(config.error());
+    EXPECT_EQ(base::to_string(config->sip_listen.at(0)), "127.0.0.1:5062");
+    EXPECT_EQ(base::to_string(config->http_listen), "127.0.0.1:8081");
+    EXPECT_EQ(config->media_ports.low, 20000);
+    EXPECT_EQ(config->media_ports.high, 29999);
+    EXPECT_EQ(config->data, "./earshot-client-data");
+    EXPECT_EQ(config->recording.start_at, policy::StartAt::Answer);
+    EXPECT_TRUE(config->recording.servers.empty());
+}
+
+TEST(ClientConfig, TakesThreeLinesToRecordEverythingBeforeAPbx) {
+    const auto config = read("sip.listen = \"127.0.0.1:5070\"\n"
+                             "client.next_hop = \"sip:192.0.2.20\"\n"
+                             "client.servers = [\"sip:a@192.0.2.30\", \"sip:b@192.0.2.31\"]\n");
+    ASSERT_TRUE(config) << to_string(config.error());
+    EXPECT_EQ(config->next_hop, "sip:192.0.2.20");
+    EXPECT_EQ(config->recording.servers.size(), 2U);
+}
+
+TEST(ClientConfig, HasVariablesAndFlagsOfItsOwn) {
+    const auto config = read("client.next_hop = \"sip:file\"",
+                             {{"EARSHOT_CLIENT_NEXT_HOP", "sip:variable"},
+                              {"EARSHOT_CLIENT_DATA", "/var/lib/client"},
+                              {"EARSHOT_DATA", "/var/lib/server"}},
+                             {{"--sip", "sip.listen", "127.0.0.1:5099"}});
+    ASSERT_TRUE(config) << to_string(config.error());
+    EXPECT_EQ(config->next_hop, "sip:variable");
+    EXPECT_EQ(config->data, "/var/lib/client");
+    EXPECT_EQ(config->sip_listen.at(0).port, 5099);
+}
+
+TEST(ClientConfig, RulesBeginAsWhatTheTableClientSays) {
+    const auto config = read(R"(
+[[client.rule]]
+name = "sales"
+from = "*@sales.example"
+header = { X-Queue = ["a*", "b"] }
+percent = 25
+direction = "outbound"
+group = "{header.X-Queue}"
+headers = { X-Agent = "{from.user}" }
+[[client.rule]]
+name = "qm"
+instance = "quality"
+servers = ["sip:qm.example"]
+start_at = "invite"
+on_demand = true
+[[client.rule]]
+name = "nobody else"
+record = false
+[client]
+servers = ["sip:rec.example"]
+mandatory = true
+)");
+    ASSERT_TRUE(config) << to_string(config.error());
+    ASSERT_EQ(config->rules.size(), 3U);
+    const policy::CallRule& sales = config->rules[0];
+    EXPECT_EQ(sales.settings.servers[0], "sip:rec.example");
+    EXPECT_TRUE(sales.settings.mandatory);
+    EXPECT_EQ(sales.conditions.percent, 25U);
+    EXPECT_EQ(sales.conditions.is_outbound, true);
+    EXPECT_EQ(sales.settings.headers[0].second, "{from.user}");
+    EXPECT_EQ(config->rules[1].instance, "quality");
+    EXPECT_EQ(config->rules[1].settings.servers[0], "sip:qm.example");
+    EXPECT_TRUE(config->rules[1].settings.on_demand);
+    EXPECT_FALSE(config->rules[2].records);
+}
+
+TEST(ClientConfig, ReadsTriggers) {
+    const auto config = read(R"(
+[[client.on]]
+name = "hold"
+event = "hold"
+by = "callee"
+action = "pause"
+[[client.on]]
+name = "key"
+event = "dtmf"
+digits = "*1"
+action = "send"
+method = "INFO"
+content_type = "text/plain"
+body = "{call_id}"
+)");
+    ASSERT_TRUE(config) << to_string(config.error());
+    ASSERT_EQ(config->triggers.size(), 2U);
+    EXPECT_EQ(config->triggers[0].by_caller, false);
+    EXPECT_EQ(config->triggers[1].action, policy::TriggerAction::Send);
+    EXPECT_EQ(config->triggers[1].body, "{call_id}");
+}
+
+TEST(ClientConfig, NamesTheMistakeAndWhatWouldBeRight) {
+    EXPECT_EQ(fault("[client]\nserver = [\"sip:a\"]\n"),
+              "client.toml:2: client.server: unknown key (did you mean \"servers\"?)");
+    EXPECT_NE(fault("client.servers = [\"http://x\"]").find("no SIP URI"), std::string::npos);
+    EXPECT_NE(fault("[[client.rule]]\nname = \"a\"\n").find("names no servers"), std::string::npos);
+    EXPECT_NE(fault("[[client.rule]]\nname = \"a\"\nfrm = \"x\"\n").find("did you mean \"from\"?"),
+              std::string::npos);
+    EXPECT_NE(fault("[[client.rule]]\nname = \"a\"\nservers = \"sip:a\"\ngroup = \"{from.usr}\"\n")
+                  .find("{from.usr}, which is no placeholder"),
+              std::string::npos);
+    EXPECT_NE(fault("[[client.rule]]\nname = \"a\"\nservers = \"sip:a\"\n"
+                    "headers = { Via = \"x\" }\n")
+                  .find("Via"),
+              std::string::npos);
+    EXPECT_NE(fault("[[client.on]]\nname = \"a\"\nevent = \"dtmf\"\naction = \"stop\"\n")
+                  .find("has no digits"),
+              std::string::npos);
+    EXPECT_NE(fault("[[client.on]]\nname = \"a\"\nevent = \"hold\"\naction = \"stop\"\nbody = \"x\"")
+                  .find("belongs to action"),
+              std::string::npos);
+    EXPECT_NE(fault("client.skip_failover_codes = \"[4\"").find("no regular expression"),
+              std::string::npos);
+}
+
+TEST(ClientConfig, IsNoOpenRelayUnlessToldSo) {
+    EXPECT_NE(fault("sip.listen = \"0.0.0.0:5060\"").find("client.allow_from"), std::string::npos);
+    EXPECT_EQ(fault("sip.listen = \"0.0.0.0:5060\"\nclient.allow_from = [\"192.0.2.*\"]"), "none");
+    EXPECT_EQ(fault("[sip]\nlisten = \"0.0.0.0:5060\"\ninsecure = true"), "none");
+    EXPECT_NE(fault("http.listen = \"0.0.0.0:8081\"").find("accounts do not exist"),
+              std::string::npos);
+}
+
+TEST(ClientConfig, PassesOverWhatIsTheServers) {
+    EXPECT_EQ(fault("[join]\nwindow_s = 5\n[[peer]]\nname = \"a\"\n"), "none");
+    EXPECT_NE(fault("[joint]\n").find("unknown table"), std::string::npos);
+}
+
+}  // namespace
+}  // namespace earshot::app
