@@ -28,7 +28,23 @@ int open_for_writing(const fs::path& path) {
     return ::open(path.c_str(), O_CREAT | O_TRUNC | O_WRONLY | O_CLOEXEC, 0600);
 }
 
-// A port that is free for UDP and TCP on loopback now.
+// The first of a range of its own below the ephemeral ports; single ports that are taken are
+// skipped.
+std::uint16_t random_media_port(std::uint16_t ports) {
+    std::random_device random;
+    return static_cast<std::uint16_t>(20000 + 2 * (random() % (6100U - ports / 2)));
+}
+
+// Waits until a daemon has printed its page, or ended instead.
+bool wait_until_ready(Process& process, const fs::path& out) {
+    eventually([&] {
+        return read_file(out).find("page: ") != std::string::npos || !process.is_running();
+    });
+    return process.is_running();
+}
+
+}  // namespace
+
 std::uint16_t free_port() {
     for (int attempt = 0; attempt < 100; ++attempt) {
         const int tcp = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -46,8 +62,6 @@ std::uint16_t free_port() {
     }
     std::abort();
 }
-
-}  // namespace
 
 Process::Process(std::vector<std::string> command, const fs::path& out, const fs::path& err,
                  std::vector<std::string> environment) {
@@ -130,9 +144,7 @@ TemporaryDirectory::~TemporaryDirectory() {
 
 TestServer::TestServer(std::uint16_t media_ports)
     : sip_port_(free_port()), http_port_(free_port()), media_ports_(media_ports) {
-    // A range of its own below the ephemeral ports; the server skips single ports that are taken.
-    std::random_device random;
-    media_port_ = static_cast<std::uint16_t>(20000 + 2 * (random() % (6100U - media_ports / 2)));
+    media_port_ = random_media_port(media_ports);
 }
 
 bool TestServer::start(std::vector<std::string> extra, std::vector<std::string> environment) {
@@ -155,10 +167,7 @@ bool TestServer::start(std::vector<std::string> extra, std::vector<std::string> 
     const fs::path out = scratch() / "server.out";
     process_ = std::make_unique<Process>(std::move(command), out, scratch() / "server.log",
                                          std::move(environment));
-    eventually([&] {
-        return read_file(out).find("page: ") != std::string::npos || !process_->is_running();
-    });
-    return process_->is_running();
+    return wait_until_ready(*process_, out);
 }
 
 int TestServer::stop() {
@@ -215,6 +224,67 @@ std::string TestServer::sip_uri(const std::string& transport, const std::string&
 
 std::string TestServer::log() const {
     return read_file(scratch() / "server.log") + read_file(scratch() / "server.out");
+}
+
+TestClient::TestClient()
+    : sip_port_(free_port()), http_port_(free_port()), media_port_(random_media_port(400)) {}
+
+bool TestClient::start(const std::string& config, std::vector<std::string> extra) {
+    const fs::path file = scratch() / "client.toml";
+    write_file(file, config);
+    constexpr int kPorts = 400;
+    std::vector<std::string> command{
+        earshot_binary(),
+        "client",
+        "--config",
+        file.string(),
+        "--data",
+        data().string(),
+        "--sip",
+        sip(),
+        "--http",
+        "127.0.0.1:" + std::to_string(http_port_),
+        "--media-ports",
+        std::to_string(media_port_) + "-" + std::to_string(media_port_ + kPorts - 1)};
+    command.insert(command.end(), extra.begin(), extra.end());
+    const fs::path out = scratch() / "client.out";
+    process_ = std::make_unique<Process>(std::move(command), out, scratch() / "client.log");
+    return wait_until_ready(*process_, out);
+}
+
+int TestClient::stop() {
+    process_->signal(SIGTERM);
+    return process_->wait();
+}
+
+Output TestClient::run(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), earshot_binary());
+    return run_command(arguments, {"EARSHOT_CLIENT_DATA=" + data().string()});
+}
+
+nlohmann::json TestClient::calls() const {
+    return nlohmann::json::parse(run({"calls", "--json"}).out, nullptr, false);
+}
+
+std::vector<std::string> TestClient::call_command(std::vector<std::string> arguments) const {
+    arguments.insert(arguments.begin(), {earshot_binary(), "call", "--through", sip(), "--json"});
+    return arguments;
+}
+
+nlohmann::json TestClient::call(std::vector<std::string> arguments) const {
+    return nlohmann::json::parse(run_command(call_command(std::move(arguments))).out, nullptr,
+                                 false);
+}
+
+std::unique_ptr<Process> TestClient::begin_call(std::vector<std::string> arguments) const {
+    return std::make_unique<Process>(call_command(std::move(arguments)), scratch() / "call.json",
+                                     scratch() / "call.log");
+}
+
+std::string TestClient::sip() const { return "127.0.0.1:" + std::to_string(sip_port_); }
+
+std::string TestClient::log() const {
+    return read_file(scratch() / "client.log") + read_file(scratch() / "client.out");
 }
 
 std::string earshot_binary() { return EARSHOT_BINARY; }

@@ -105,6 +105,42 @@ private:
     std::unique_ptr<Process> process_;
 };
 
+// `earshot client` on free ports. Not started by the constructor.
+class TestClient {
+public:
+    TestClient();
+
+    // Starts it and waits until it is ready. `config`: its file. False when it ended instead.
+    bool start(const std::string& config, std::vector<std::string> extra = {});
+    int stop();  // SIGTERM; the exit code
+    Process& process() { return *process_; }
+
+    // Runs `earshot ARGUMENTS` against this client.
+    Output run(std::vector<std::string> arguments) const;
+    nlohmann::json calls() const;  // `calls --json`
+    // Two phones that call each other through it; `earshot call --json ARGUMENTS`.
+    nlohmann::json call(std::vector<std::string> arguments) const;
+    std::unique_ptr<Process> begin_call(std::vector<std::string> arguments) const;
+
+    std::string sip() const;  // HOST:PORT
+    std::uint16_t http_port() const { return http_port_; }
+    std::filesystem::path scratch() const { return directory_.path(); }
+    std::filesystem::path data() const { return directory_.path() / "data"; }
+    std::string log() const;
+
+private:
+    std::vector<std::string> call_command(std::vector<std::string> arguments) const;
+
+    TemporaryDirectory directory_;
+    std::uint16_t sip_port_;
+    std::uint16_t http_port_;
+    std::uint16_t media_port_;
+    std::unique_ptr<Process> process_;
+};
+
+// A port that is free for UDP and TCP on loopback now.
+std::uint16_t free_port();
+
 // Paths that CMake tells: EARSHOT_BINARY, EARSHOT_TOOLS, EARSHOT_SIPP_SCENARIOS.
 std::string earshot_binary();
 std::string tool(const std::string& name);

@@ -134,3 +134,48 @@ export interface Related {
 export const listRelated = (id: string) =>
     request<{ related?: Related[] }>(recording(id)).then((shown) => shown.related ?? []);
 export const stereoUrl = (id: string) => `/api/v1/${recording(id)}/audio/stereo.wav`;
+
+// ---- of the recording client
+
+export type Program = 'server' | 'client';
+export interface CallRecording {
+    instance: string;
+    rule: string;
+    state: 'waiting' | 'starting' | 'recording' | 'paused' | 'ended' | 'failed';
+    server: string;
+    rs_call_id: string;
+    session_id: string;
+    started: string | null;
+    streams: number;
+    mandatory: boolean;
+    reason: { code: string; text: string } | null;
+}
+/** A call that runs through the client. */
+export interface ClientCall {
+    call: string;
+    call_id: string;
+    from: string;
+    to: string;
+    state: string;
+    arrived: string;
+    answered: string | null;
+    held: boolean;
+    recordings: CallRecording[];
+}
+export interface RecordingEvent {
+    event: string;
+    time: string;
+    call: string;
+    call_id: string;
+    server: string;
+    instance: string;
+    status: number;
+    reason: { code: string; text: string } | null;
+}
+export const loadProgram = () => request<{ program: Program }>('health').then((health) => health.program);
+export const listClientCalls = () => request<{ calls: ClientCall[] }>('calls').then((page) => page.calls);
+export const controlCall = (call: string, verb: 'start' | 'pause' | 'resume' | 'stop', instance: string) =>
+    request<{ ok: boolean }>(`calls/${encodeURIComponent(call)}/${verb}`, {
+        method: 'POST',
+        body: JSON.stringify({ instance }),
+    });

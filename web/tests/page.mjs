@@ -2,29 +2,12 @@
 // uses the keyboard. Throws, and so ends with 1, where something is missing.
 import assert from 'node:assert/strict';
 
-import { chromium } from 'playwright-core';
-
-// Playwright's own waitForFunction needs eval, which the page's content security policy rightly forbids.
-async function until(condition, what) {
-    for (let i = 0; i < 150; ++i) {
-        if (await condition()) return;
-        await new Promise((resolve) => setTimeout(resolve, 100));
-    }
-    assert.fail(`never: ${what}`);
-}
+import { launch, open, until } from './browser.mjs';
 
 const [url, picture] = process.argv.slice(2);
-const browser = await chromium.launch({
-    executablePath: '/usr/bin/chromium',
-    args: ['--no-sandbox', '--disable-gpu', '--disable-quic', '--disable-background-networking', '--disable-component-update',
-        '--disable-sync', '--autoplay-policy=no-user-gesture-required'],
-});
+const browser = await launch();
 try {
-    const page = await browser.newPage({ viewport: { width: 1320, height: 880 } });
-    const problems = [];
-    page.on('pageerror', (error) => problems.push(String(error)));
-    page.on('console', (message) => message.type() === 'error' && problems.push(message.text()));
-    await page.goto(url);
+    const { page, problems } = await open(browser, url, { width: 1320, height: 880 });
 
     const rows = page.getByRole('option');
     await rows.first().waitFor({ timeout: 15000 });
