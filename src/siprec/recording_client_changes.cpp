@@ -51,7 +51,7 @@ void RecordingClientSession::Core::stop(base::Now now, Reason reason) {
         end(now, std::move(reason));
     } else if (state_ == State::Inviting) {
         const sip::TransactionId invite = std::exchange(invite_, {});
-        leftovers_.insert(invite);
+        leftovers_.insert(invite.value);
         host_.cancel(invite);
         status_ = 487;
         if (reason.code.empty())
@@ -70,7 +70,7 @@ void RecordingClientSession::Core::stop(base::Now now, Reason reason) {
 }
 
 base::Result<sip::TransactionId, Reason> RecordingClientSession::Core::send(
-    sip::RequestSpec request) {
+    const sip::RequestSpec& request) {
     if (state_ != State::Running) return Reason{"not_running", "No server records this call."};
     if (user_requests_.size() >= kMaxUserRequests)
         return Reason{"too_many_requests", "The server has not answered the requests before."};
@@ -158,7 +158,7 @@ void RecordingClientSession::Core::send_closing(base::Now now) {
 }
 
 std::string RecordingClientSession::Core::document(const MetadataObjects& changed, bool is_complete,
-                                                   bool has_offer) {
+                                                   bool has_offer) const {
     MetadataDocument document;
     document.mode = is_complete ? DataMode::Complete : DataMode::Partial;
     document.objects = is_complete ? wanted_.objects : changed;
@@ -169,7 +169,7 @@ std::string RecordingClientSession::Core::document(const MetadataObjects& change
 // ---- the request under way --------------------------------------------------------------------
 
 bool RecordingClientSession::Core::send_pending(base::Now now, Pending pending,
-                                                std::string metadata) {
+                                                const std::string& metadata) {
     sip::RequestSpec request;
     request.method = pending.is_invite ? "INVITE" : "UPDATE";
     request.headers = session_headers();
@@ -210,7 +210,7 @@ void RecordingClientSession::Core::on_pending_accepted(base::Now now, const Pend
     if (done.is_invite) host_.acknowledge(dialog_);
     if (done.what == What::Closing) return leave(now);
     timer_.on_accepted(now.steady, sip::read_session_timer(message));
-    if (done.has_metadata) told_ = sent_;
+    if (done.has_metadata) told_ = std::exchange(sent_, {});
     if (done.is_snapshot) is_snapshot_due_ = false;
     if (!done.offer.empty()) {
         told_content_ = done.offer;

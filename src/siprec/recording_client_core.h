@@ -28,7 +28,7 @@ public:
     bool pause(base::Now now);
     bool resume(base::Now now);
     void stop(base::Now now, base::Reason reason);
-    base::Result<sip::TransactionId, base::Reason> send(sip::RequestSpec request);
+    base::Result<sip::TransactionId, base::Reason> send(const sip::RequestSpec& request);
 
     void on_response(base::Now now, const sip::ResponseArrived& response);
     void on_failure(base::Now now, sip::TransactionId transaction, bool is_timeout);
@@ -76,8 +76,8 @@ private:
     void send_snapshot(base::Now now);
     void send_refresh(base::Now now);
     void send_closing(base::Now now);
-    bool send_pending(base::Now now, Pending pending, std::string metadata);
-    std::string document(const MetadataObjects& changed, bool is_complete, bool has_offer);
+    bool send_pending(base::Now now, Pending pending, const std::string& metadata);
+    std::string document(const MetadataObjects& changed, bool is_complete, bool has_offer) const;
     void on_pending_response(base::Now now, const sip::ResponseArrived& response);
     void on_pending_accepted(base::Now now, const Pending& done, const sip::Message& message);
     void on_pending_refused(base::Now now, const Pending& refused,
@@ -107,7 +107,7 @@ private:
     void accept(base::Now now, const sip::RequestArrived& request, std::string sdp);
     bool has_offer_under_way() const;
 
-    std::vector<sip::ExtraHeader> session_headers() const;
+    static std::vector<sip::ExtraHeader> session_headers();
     void tell(ClientEvent::Kind kind, int status, base::Reason reason,
               sip::TransactionId transaction = {});
     void tell_faults(const std::vector<std::string>& faults);
@@ -115,51 +115,39 @@ private:
     ClientSessionSettings settings_;
     ClientSessionHost& host_;
     base::Random& random_;
-    State state_ = State::Idle;
     std::string session_id_;
 
     // What is true, and what of it the server knows.
     CsState wanted_;
     MetadataObjects told_;
-    MetadataObjects sent_;           // by the request under way
-    std::string told_content_;       // of our last offer that was accepted
-    std::string last_content_;       // of our last SDP of any kind
-    std::uint64_t sdp_version_ = 0;  // of it
-    bool is_paused_ = false;
-    bool is_change_due_ = false;
-    bool is_snapshot_due_ = false;     // the next document is complete: the last one was refused
-    bool is_snapshot_wanted_ = false;  // by the server
+    MetadataObjects sent_;                        // by the request under way
+    std::string told_content_;                    // of our last offer that was accepted
+    std::string last_content_;                    // of our last SDP of any kind
+    std::uint64_t sdp_version_ = 0;               // of it
     std::set<std::string, std::less<>> dropped_;  // labels of lines that the server removed
 
     // The INVITE.
     std::size_t server_ = 0;  // index
     std::string uri_;
-    bool is_redirected_ = false;
     std::string call_id_;
     std::string from_tag_;
-    std::uint32_t cseq_ = 0;
     sip::Flow flow_;  // of the one who challenged us
     std::vector<sip::ExtraHeader> credentials_;
-    int challenges_ = 0;
     sip::TransactionId invite_;
     std::string early_answer_;  // SDP of a reliable provisional response (RFC 3262 section 5)
-    bool was_heard_ = false;    // any response to it
 
     // The dialog.
     sip::DialogId dialog_;
     sip::SessionTimer timer_;
-    bool takes_update_ = true;
     std::optional<Pending> pending_;
-    std::uint32_t tries_ = 0;
     std::string ok_offer_;     // content of our offer in a 2xx that waits for its ACK; empty: none
     std::string answer_text_;  // the last SDP of the server
     ReadAnswer media_;         // as it is understood
-    bool is_fork_held_ = false;
     std::vector<sip::TransactionId> user_requests_;
     std::string told_faults_;
 
     // BYEs and cancelled INVITEs that have not come to their end.
-    std::set<sip::TransactionId> leftovers_;
+    std::set<std::uint64_t> leftovers_;
 
     // Times at which something is due.
     std::optional<base::TimePoint> silent_until_;
@@ -172,8 +160,21 @@ private:
 
     OptionalTime started_;
     OptionalTime ended_;
-    int status_ = 0;
     base::Reason reason_;
+    int status_ = 0;
+    int challenges_ = 0;       // to the INVITE
+    std::uint32_t cseq_ = 0;   // of the INVITE
+    std::uint32_t tries_ = 0;  // of the request under way
+
+    State state_ = State::Idle;
+    bool is_paused_ = false;  // as the user wishes
+    bool is_fork_held_ = false;
+    bool is_change_due_ = false;
+    bool is_snapshot_due_ = false;     // the next document is complete: the last one was refused
+    bool is_snapshot_wanted_ = false;  // by the server
+    bool is_redirected_ = false;
+    bool was_heard_ = false;    // any response to the INVITE
+    bool takes_update_ = true;  // the server, by its Allow
 };
 
 }  // namespace earshot::siprec

@@ -37,8 +37,9 @@ bool RecordingClientSession::resume(base::Now now) { return core_->resume(now); 
 void RecordingClientSession::stop(base::Now now, Reason reason) {
     core_->stop(now, std::move(reason));
 }
-base::Result<sip::TransactionId, Reason> RecordingClientSession::send(sip::RequestSpec request) {
-    return core_->send(std::move(request));
+base::Result<sip::TransactionId, Reason> RecordingClientSession::send(
+    const sip::RequestSpec& request) {
+    return core_->send(request);
 }
 void RecordingClientSession::on_response(base::Now now, const sip::ResponseArrived& response) {
     core_->on_response(now, response);
@@ -216,7 +217,7 @@ void RecordingClientSession::Core::on_accepted(base::Now now,
     state_ = State::Running;
     started_ = now.wall;
     reason_ = {};
-    told_ = sent_;
+    told_ = std::exchange(sent_, {});
     takes_update_ = !message.has(HeaderId::Allow) || message.lists(HeaderId::Allow, "UPDATE");
     timer_.on_accepted(now.steady, sip::read_session_timer(message));
     tell(ClientEvent::Kind::Start, status_, {});
@@ -293,7 +294,7 @@ void RecordingClientSession::Core::on_server_failed(base::Now now, int status, R
 // It is silent, or does not come to an end. Its answer may still come: see clean_up().
 void RecordingClientSession::Core::give_up_server(base::Now now) {
     const sip::TransactionId invite = std::exchange(invite_, {});
-    leftovers_.insert(invite);
+    leftovers_.insert(invite.value);
     host_.cancel(invite);
     on_server_failed(now, 408,
                      was_heard_ ? Reason{"timeout", "The server did not answer finally in time."}
@@ -308,14 +309,15 @@ void RecordingClientSession::Core::hang_up(sip::DialogId dialog, std::string met
         bye.content_type = kRsMetadataType;
         bye.body = std::move(metadata);
     }
-    if (const auto sent = host_.send_request(dialog, bye); sent && *sent) leftovers_.insert(*sent);
+    if (const auto sent = host_.send_request(dialog, bye); sent && *sent)
+        leftovers_.insert(sent->value);
 }
 
 // What comes of attempts that nobody waits for any more, and from further branches of a fork: one
 // recording is enough (RFC 3261 section 13.2.2.4).
 void RecordingClientSession::Core::clean_up(const sip::ResponseArrived& response) {
     if (!response.is_final) return;
-    leftovers_.erase(response.transaction);
+    leftovers_.erase(response.transaction.value);
     const bool is_invite = response.message.cseq_method() == sip::Method::Invite;
     if (!is_invite || response.message.status() >= 300) return;
     host_.acknowledge(response.dialog);
@@ -356,7 +358,7 @@ void RecordingClientSession::Core::on_failure(base::Now now, sip::TransactionId 
         return;
     }
     if (pending_ && transaction == pending_->transaction) return on_pending_lost(now, is_timeout);
-    leftovers_.erase(transaction);
+    leftovers_.erase(transaction.value);
     const auto user = std::find(user_requests_.begin(), user_requests_.end(), transaction);
     if (user == user_requests_.end()) return;
     user_requests_.erase(user);
@@ -426,7 +428,7 @@ ClientSessionView RecordingClientSession::Core::view() const {
     return view;
 }
 
-std::vector<sip::ExtraHeader> RecordingClientSession::Core::session_headers() const {
+std::vector<sip::ExtraHeader> RecordingClientSession::Core::session_headers() {
     // P-4: in what sets the session up and in what changes it.
     return {
         {"Require", "siprec"}, {"Allow", std::string{kAllow}}, {"Accept", std::string{kAccept}}};

@@ -183,7 +183,7 @@ public:
     void stop(base::Now now, base::Reason reason = {});
     // A request of the user's own in the running dialog: INFO, MESSAGE, OPTIONS, NOTIFY, any name
     // but those that the session itself speaks. Its outcome is RequestAnswered.
-    base::Result<sip::TransactionId, base::Reason> send(sip::RequestSpec request);
+    base::Result<sip::TransactionId, base::Reason> send(const sip::RequestSpec& request);
 
     // ---- from the agent: what concerns this session
     void on_response(base::Now now, const sip::ResponseArrived& response);
