@@ -74,39 +74,44 @@ PlaceBehind place(std::string uri = "sip:alice@10.0.0.7:5071;ob") {
         {.transport = sip::Transport::Tcp, .remote = *base::parse_net_address("[2001:db8::1]:9")}};
 }
 
-TEST(PlaceBehind, ComesBackFromItsUserPart) {
-    const std::string user = to_user_part(place());
-    const auto parsed = parse_user_part(user);
+const Places kPlaces{PlaceSecret{1, 2, 3}};
+
+TEST(Places, ComeBackFromTheirUserPart) {
+    const std::string user = kPlaces.to_user_part(place());
+    const auto parsed = kPlaces.parse_user_part(user);
     ASSERT_TRUE(parsed.has_value());
     EXPECT_EQ(parsed->uri, place().uri);
     EXPECT_EQ(parsed->flow, place().flow);
-    const std::string uri = place_uri("sip:192.0.2.1:5062;transport=tcp", place());
+    const std::string uri = kPlaces.to_uri("sip:192.0.2.1:5062;transport=tcp", place());
     EXPECT_EQ(uri, "sip:" + user + "@192.0.2.1:5062;transport=tcp");
     EXPECT_TRUE(sip::parse_uri(uri).has_value());
 }
 
-TEST(PlaceBehind, TakesNoneThatIsCutOrStrange) {
-    const std::string user = to_user_part(place("sip:a@b"));
-    for (std::size_t size = 0; size < user.size(); ++size) {
-        const auto parsed = parse_user_part(user.substr(0, size));
-        EXPECT_TRUE(!parsed || parsed->uri != "sip:a@b");
-    }
-    EXPECT_FALSE(parse_user_part("alice").has_value());
-    EXPECT_FALSE(parse_user_part("earshot-").has_value());
-    EXPECT_FALSE(parse_user_part("earshot-////").has_value());
-    EXPECT_FALSE(parse_user_part(to_user_part(place("tel:+49"))).has_value());
-    EXPECT_FALSE(parse_user_part(to_user_part({"sip:a@b", {}})).has_value());
-    EXPECT_FALSE(parse_user_part(to_user_part(place("sip:a@b c"))).has_value());
+TEST(Places, TakeNoneThatIsCutForgedOrStrange) {
+    const std::string user = kPlaces.to_user_part(place("sip:a@b"));
+    for (std::size_t size = 0; size < user.size(); ++size)
+        EXPECT_FALSE(kPlaces.parse_user_part(user.substr(0, size)).has_value()) << size;
+    EXPECT_FALSE(Places(PlaceSecret{1, 2, 4}).parse_user_part(user).has_value());
+    std::string forged = user;
+    forged[20] = forged[20] == 'A' ? 'B' : 'A';
+    EXPECT_FALSE(kPlaces.parse_user_part(forged).has_value());
+    for (const char* other : {"alice", "earshot-", "earshot-////", "earshot-%41"})
+        EXPECT_FALSE(kPlaces.parse_user_part(other).has_value()) << other;
+    const auto is_taken = [](const PlaceBehind& one) {
+        return kPlaces.parse_user_part(kPlaces.to_user_part(one)).has_value();
+    };
+    EXPECT_FALSE(is_taken(place("tel:+49")));
+    EXPECT_FALSE(is_taken(place("sip:a@b c")));
+    EXPECT_FALSE(is_taken({"sip:a@b", {}}));
 }
 
-TEST(PlaceBehind, HasALimit) {
+TEST(Places, HaveALimit) {
     const std::string uri = "sip:a@b;x=";
-    EXPECT_TRUE(
-        parse_user_part(to_user_part(place(uri + std::string(kMaxContactBytes - uri.size(), 'x'))))
-            .has_value());
-    EXPECT_FALSE(parse_user_part(
-                     to_user_part(place(uri + std::string(kMaxContactBytes - uri.size() + 1, 'x'))))
-                     .has_value());
+    const auto of_size = [&](std::size_t size) {
+        return kPlaces.to_user_part(place(uri + std::string(size - uri.size(), 'x')));
+    };
+    EXPECT_TRUE(kPlaces.parse_user_part(of_size(kMaxContactBytes)).has_value());
+    EXPECT_FALSE(kPlaces.parse_user_part(of_size(kMaxContactBytes + 1)).has_value());
 }
 
 // ---- session_id.h

@@ -2,12 +2,15 @@
 // reached.
 #pragma once
 
+#include <array>
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_set>
 #include <vector>
 
+#include "base/bytes.h"
 #include "sip/agent.h"
 #include "sip/flow.h"
 
@@ -35,13 +38,32 @@ struct PlaceBehind {
     sip::Flow flow{};  // transport and remote alone
 };
 
-// The user part that stands for it in a URI of ours: "earshot-" and base64url of the flow and the
-// URI. It holds all that is needed, so that a registration survives our restart.
-std::string to_user_part(const PlaceBehind& place);
-// Errors (none): another user part, one cut short, a URI in it that is no sip URI or too long.
-std::optional<PlaceBehind> parse_user_part(std::string_view user);
+using PlaceSecret = std::array<std::uint8_t, 16>;
 
-// `contact` ("sip:192.0.2.1:5062;transport=tcp") with that user part.
-std::string place_uri(std::string_view contact, const PlaceBehind& place);
+// Such places as URIs of ours. The user part is "earshot-" and base64url of
+//
+//     transport (1 octet) | IP (16) | port (2, big-endian) | the place's URI | SipHash of these (8)
+//
+// so that it holds all that is needed and a registration survives our restart, while nobody can
+// make us call a place that we did not name, past the next hop.
+class Places {
+public:
+    explicit Places(const PlaceSecret& secret);
+
+    std::string to_user_part(const PlaceBehind& place) const;
+    // None: another user part, one that is cut or not of our making, a place that is no sip URI or
+    // longer than kMaxContactBytes.
+    std::optional<PlaceBehind> parse_user_part(std::string_view user) const;
+    std::optional<PlaceBehind> find(std::string_view uri) const;  // by its user part
+
+    // `contact` ("sip:192.0.2.1:5062;transport=tcp") with that user part.
+    std::string to_uri(std::string_view contact, const PlaceBehind& place) const;
+
+private:
+    std::uint64_t seal(base::ByteView bytes) const;
+
+    std::uint64_t low_;
+    std::uint64_t high_;
+};
 
 }  // namespace earshot::b2bua

@@ -39,6 +39,16 @@ std::optional<base::TimePoint> Call::deadline() const {
 
 // ---- the tables ----
 
+namespace {
+
+PlaceSecret draw_secret(base::Random& random) {
+    PlaceSecret secret{};
+    random.fill(secret);
+    return secret;
+}
+
+}  // namespace
+
 Switchboard::Core::Core(SwitchboardConfig config, sip::Agent& agent, SwitchboardHost& host,
                         base::Random& random)
     : config_(std::move(config)),
@@ -46,6 +56,7 @@ Switchboard::Core::Core(SwitchboardConfig config, sip::Agent& agent, Switchboard
       host_(host),
       random_(random),
       own_names_(config_.listeners, config_.own_hosts),
+      places_(config_.place_secret ? *config_.place_secret : draw_secret(random)),
       secret_low_(random.u64()),
       secret_high_(random.u64()) {}
 
@@ -175,7 +186,11 @@ void Switchboard::Core::on_action(base::Now now, sip::Action&& action) {
         }
         Call* call = call_of(action);
         if (call == nullptr || call->is_over) return on_stray(std::move(action));
-        if (call->question == 0 && call->inbox.empty()) return handle(*call, std::move(action));
+        // The Agent has answered the caller's CANCEL: what waits is not wanted any more.
+        const auto* cancel = std::get_if<sip::CancelArrived>(&action);
+        const bool is_urgent = cancel != nullptr && cancel->invite == call->invite;
+        if (is_urgent || (call->question == 0 && call->inbox.empty()))
+            return handle(*call, std::move(action));
         if (call->inbox.size() < kMaxWaitingMessages) {
             call->inbox.push_back(std::move(action));
             return;

@@ -8,6 +8,7 @@
 // of it, and after each answer to a question of it, drain the Agent.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -30,6 +31,9 @@ struct SwitchboardConfig {
     // Other names that requests may call us by, "host" or "host:port": in Request-URI and Route.
     std::vector<std::string> own_hosts;
     std::size_t max_calls;  // kMaxCalls of limits.h
+    // Seals the Contacts of ours that stand for phones' own (own_names.h): the same at each start,
+    // or phones are lost until they register again. None: drawn anew.
+    std::optional<std::array<std::uint8_t, 16>> place_secret{};
 
     SwitchboardConfig();
 };

@@ -64,8 +64,7 @@ Switchboard::Core::Way Switchboard::Core::way_of(const sip::Message& request) co
         if (!is_first) way.routes.emplace_back(route);
     }
     if (!own_names_.is_ours(way.uri)) return way;
-    const auto uri = sip::parse_uri(way.uri);
-    auto place = uri ? parse_user_part(uri->user) : std::nullopt;
+    auto place = places_.find(way.uri);
     if (!place) {
         way.is_to_us = way.routes.empty();
         return way;

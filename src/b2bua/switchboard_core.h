@@ -172,7 +172,7 @@ private:
     void forget(Passed& passed);
     bool hide_contacts(const sip::Message& request, const sip::Flow& from,
                        std::vector<sip::ExtraHeader>& headers) const;
-    static void show_contacts(const sip::Message& response, std::vector<sip::ExtraHeader>& headers);
+    void show_contacts(const sip::Message& response, std::vector<sip::ExtraHeader>& headers) const;
 
     // ---- switchboard_transfer.cpp
     void map_references(Call& call, Leg from, const sip::Message& request,
@@ -190,6 +190,7 @@ private:
     SwitchboardHost& host_;
     base::Random& random_;
     OwnNames own_names_;
+    Places places_;
     std::uint64_t secret_low_;
     std::uint64_t secret_high_;
 

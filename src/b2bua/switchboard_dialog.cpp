@@ -289,13 +289,14 @@ void Switchboard::Core::pass_provisional(Call& call, sip::TransactionId out,
     const std::string rack = sip::rack_value(message);
     sip::ResponseSpec spec = passed_response(call, other(passage->from), message, content);
     spec.is_reliable = passage->takes_reliable && !rack.empty() && response->dialog;
+    const auto dialog = agent_.respond(now_.steady, passage->in, spec);
+    if (!dialog) return;
     if (spec.is_reliable) {
         passage->reliable.push_back({response->dialog, rack});
         if (passage->has_offer && !content.body.empty() && passage->exchange == 0)
             passage->exchange = call.exchanges;
     }
-    const auto dialog = agent_.respond(now_.steady, passage->in, spec);
-    if (!dialog || !passage->is_initial) return;
+    if (!passage->is_initial) return;
     own_dialog(call, *dialog, Leg::A);
     call.facts.state = CallFacts::State::Early;
     tell(call, Early{message.status(), find_sdp(message, content).has_value()});

@@ -4,6 +4,7 @@
 #include <map>
 #include <set>
 
+#include "b2bua/own_names.h"
 #include "b2bua/switchboard.h"
 #include "base/random.h"
 #include "sip/agent.h"
@@ -22,6 +23,11 @@ std::vector<sip::AgentListener> listeners() {
     return {{sip::Transport::Udp, "192.0.2.1:5062", "sip:192.0.2.1:5062"},
             {sip::Transport::Tcp, "192.0.2.1:5062", "sip:192.0.2.1:5062;transport=tcp"}};
 }
+
+const std::string kPlace =
+    Places(PlaceSecret{})
+        .to_uri("sip:192.0.2.1:5062",
+                {"sip:b@10.0.0.1", {.remote = *base::parse_net_address("192.0.2.20:5060")}});
 
 class Script : public SwitchboardHost {
 public:
@@ -84,6 +90,7 @@ private:
         SwitchboardConfig config;
         config.listeners = listeners();
         config.max_calls = 8;
+        config.place_secret = PlaceSecret{};
         return config;
     }
 
@@ -118,6 +125,7 @@ private:
         std::string text(rest_.substr(0, rest_.find('\xff')));
         rest_.remove_prefix(std::min(rest_.size(), text.size() + 1));
         const Said& said = said_[command % 2];
+        replace(text, "@P", kPlace);
         for (int i = 0; i < 4; ++i) {
             replace(text, "@F", said.from_tag);
             replace(text, "@T", said.to_tag);

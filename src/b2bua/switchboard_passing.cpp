@@ -39,7 +39,7 @@ void Switchboard::Core::answer_outside(sip::TransactionId in, int status,
 void Switchboard::Core::on_outside_request(sip::RequestArrived&& request) {
     const sip::TransactionId in = request.transaction;
     const sip::Message& message = request.message;
-    if (!next_max_forwards(message)) return answer_outside(in, 483);
+    const bool may_go_on = next_max_forwards(message).has_value();
     switch (message.method()) {
         case Method::Subscribe:
             return answer_outside(in, 489);  // its NOTIFYs would need dialogs that we do not keep
@@ -60,6 +60,7 @@ void Switchboard::Core::on_outside_request(sip::RequestArrived&& request) {
         default:
             break;
     }
+    if (!may_go_on) return answer_outside(in, 483);
     if (passed_.size() >= kMaxPassedRequests)
         return answer_outside(in, 503, {{"Retry-After", std::to_string(kRetryAfterS)}});
     Passed& passed = passed_[++last_id_];
@@ -150,22 +151,20 @@ bool Switchboard::Core::hide_contacts(const sip::Message& request, const sip::Fl
         if (contact->uri.size() > kMaxContactBytes) return false;
         const auto uri = sip::parse_uri(contact->uri);
         // Not a phone's place but, say, a telephone number: nothing to come through us for.
-        const std::string hidden =
-            uri && uri->is_sip()
-                ? place_uri(config_.listeners[listener].contact, {std::string(contact->uri), from})
-                : std::string(contact->uri);
+        const std::string hidden = uri && uri->is_sip()
+                                       ? places_.to_uri(config_.listeners[listener].contact,
+                                                        {std::string(contact->uri), from})
+                                       : std::string(contact->uri);
         headers.push_back({"Contact", with_uri(value, *contact, hidden)});
     }
     return true;
 }
 
 void Switchboard::Core::show_contacts(const sip::Message& response,
-                                      std::vector<sip::ExtraHeader>& headers) {
+                                      std::vector<sip::ExtraHeader>& headers) const {
     for (const std::string_view value : response.values(HeaderId::Contact)) {
         const auto contact = sip::parse_name_addr(value);
-        const auto uri = contact ? sip::parse_uri(contact->uri)
-                                 : base::Result<sip::Uri>{base::Error{base::Errc::NotFound, ""}};
-        const auto place = uri ? parse_user_part(uri->user) : std::nullopt;
+        const auto place = contact ? places_.find(contact->uri) : std::nullopt;
         headers.push_back(
             {"Contact", place ? with_uri(value, *contact, place->uri) : std::string(value)});
     }

@@ -266,6 +266,44 @@ TEST_F(SwitchboardPassing, RefusesOutsideRequestsThatTheHostRefuses) {
     expect_nothing_left();
 }
 
+TEST_F(SwitchboardPassing, LeadsNobodyToAPlaceThatItDidNotName) {
+    const Places forger(PlaceSecret{6, 6, 6});
+    const std::string uri =
+        forger.to_uri("sip:192.0.2.1:5062", {"sip:bob@192.0.2.20", {.remote = bob.address}});
+    start(alice, invite_spec(uri));
+    EXPECT_EQ(response_at(alice).message.status(), 404);
+    EXPECT_THAT(bob.received, IsEmpty());
+}
+
+TEST_F(SwitchboardPassing, RefusesMorePassedRequestsThanMayBe) {
+    host.is_silent = true;
+    const auto options = [&](std::size_t number) {
+        const std::string text = fmt::format(
+            "OPTIONS sip:b@192.0.2.20 SIP/2.0\r\nVia: SIP/2.0/UDP 192.0.2.10;branch=z9hG4bK{0}\r\n"
+            "From: <sip:a@x>;tag={0}\r\nTo: <sip:b@x>\r\nCall-ID: {0}\r\nCSeq: 1 OPTIONS\r\n"
+            "Content-Length: 0\r\n\r\n",
+            number);
+        auto parsed = sip::parse_message(std::string_view(text));
+        us.agent.on_message(now.steady, {.remote = alice.address}, std::move(parsed.message));
+        drain();
+    };
+    for (std::size_t i = 0; i < kMaxPassedRequests; ++i) options(i);
+    run(10ms);
+    EXPECT_THAT(alice.received, IsEmpty());
+    options(kMaxPassedRequests);
+    run(10ms);
+    EXPECT_THAT(last_of(alice), StartsWith("SIP/2.0 503"));
+    expect_nothing_left();
+}
+
+TEST_F(SwitchboardPassing, AnswersOptionsToItselfThatMayGoNoFurther) {  // RFC 3261 §11
+    sip::OutOfDialogSpec spec = invite_spec("sip:192.0.2.1:5062");
+    spec.method = "OPTIONS";
+    spec.headers = {{"Max-Forwards", "0"}};
+    start(alice, spec);
+    EXPECT_EQ(response_at(alice).message.status(), 200);
+}
+
 TEST_F(SwitchboardPassing, CountsTheHopsOutsideOfCalls) {
     sip::OutOfDialogSpec spec = invite_spec();
     spec.method = "MESSAGE";

@@ -63,6 +63,16 @@ public:
             EXPECT_EQ(phone->agent.transaction_count(), 0U) << phone->name;
         }
     }
+    // Each event by its first word, and by its first two.
+    void count(std::map<std::string, std::size_t>& seen) const {
+        for (const auto& [call, told] : told_) {
+            for (const std::string& line : told) {
+                const auto first = line.find(' ');
+                ++seen[line.substr(0, first)];
+                if (first != std::string::npos) ++seen[line.substr(0, line.find(' ', first + 1))];
+            }
+        }
+    }
     std::size_t answered() const {
         std::size_t count = 0;
         for (const auto& [call, told] : told_)
@@ -223,14 +233,21 @@ private:
 
 TEST(SwitchboardSimulation, LeavesNothingBehindWhateverHappens) {
     std::size_t answered = 0;
+    std::map<std::string, std::size_t> seen;
     for (std::uint64_t seed = 1; seed <= 300; ++seed) {
         Simulation simulation(seed);
         simulation.play();
         simulation.check();
         answered += simulation.answered();
+        simulation.count(seen);
         ASSERT_FALSE(testing::Test::HasFailure()) << "seed " << seed;
     }
-    EXPECT_GT(answered, 150U);  // it does play
+    // It does play: calls that talk, hold, are refused and ended in each way.
+    EXPECT_GT(answered, 150U);
+    for (const char* what :
+         {"early", "media A", "media B", "held", "unheld", "INVITE B", "UPDATE A", "ended bye",
+          "ended cancelled", "ended refused", "ended whim"})
+        EXPECT_GT(seen[what], 5U) << what;
 }
 
 }  // namespace

@@ -272,16 +272,99 @@ TEST_F(SwitchboardCalls, WaitsForASlowHostAndKeepsTheOrder) {
     run();
     bob_dialog = respond(bob, invite.transaction, ok_with(sdp_of("192.0.2.20", 6000)));
     EXPECT_EQ(response_at(alice).message.status(), 180);
-    // The callee hangs up while the media plane thinks: first the answer, then the end.
+    // The caller hangs up while the media plane thinks: its answer is not waited for.
     ASSERT_TRUE(alice.agent.cancel(now.steady, id).has_value());
     run();
     EXPECT_EQ(response_at(alice).message.status(), 487);
     host.answer_all();
     run();
-    EXPECT_THAT(host.take_log(), ElementsAre("arrived", "offer A", "early 180", "answer B",
-                                             "media A", "ended cancelled 487"));
+    EXPECT_THAT(host.take_log(),
+                ElementsAre("arrived", "offer A", "early 180", "answer B", "ended cancelled 487"));
     EXPECT_EQ(request_at(bob).message.method(), sip::Method::Bye);
     expect_nothing_left();
+}
+
+TEST_F(SwitchboardCalls, KeepsWhatComesMeanwhileInOrder) {
+    establish();
+    host.is_slow = true;
+    ASSERT_TRUE(alice.agent
+                    .send_request(now.steady, alice_dialog,
+                                  {.method = "UPDATE",
+                                   .content_type = "application/sdp",
+                                   .body = sdp_of("192.0.2.10", 4002)})
+                    .has_value());
+    run();
+    for (const char* number : {"1", "2", "3"})
+        request(alice, alice_dialog, {.method = "INFO", .headers = {{"X-Number", number}}});
+    EXPECT_THAT(bob.heard, IsEmpty());
+    host.answer_all();
+    run();
+    std::vector<std::string> arrived;
+    for (const sip::Action& action : bob.heard) {
+        const auto& message = std::get<sip::RequestArrived>(action).message;
+        arrived.emplace_back(message.find("X-Number").value_or(message.method_name()));
+    }
+    // On the wire their order is the network's; here each takes its millisecond.
+    EXPECT_THAT(arrived, ElementsAre("UPDATE", "1", "2", "3"));
+}
+
+TEST_F(SwitchboardCalls, EndsACallWhenMoreWaitsThanMay) {
+    establish();
+    host.is_slow = true;
+    request(alice, alice_dialog,
+            {.method = "UPDATE",
+             .content_type = "application/sdp",
+             .body = sdp_of("192.0.2.10", 4002)});
+    for (std::size_t i = 0; i < kMaxWaitingMessages; ++i)
+        ASSERT_TRUE(
+            alice.agent.send_request(now.steady, alice_dialog, {.method = "INFO"}).has_value());
+    run();
+    EXPECT_EQ(switchboard.call_count(), 1U);
+    request(alice, alice_dialog, {.method = "INFO"});
+    EXPECT_EQ(host.log.back(), "ended too_many_messages 0");
+    host.answer_all();
+    expect_nothing_left();
+}
+
+TEST_F(SwitchboardCalls, RefusesMoreOpenRequestsThanMayBe) {
+    establish();
+    for (std::size_t i = 0; i < kMaxOpenRequests; ++i)
+        ASSERT_TRUE(
+            alice.agent.send_request(now.steady, alice_dialog, {.method = "INFO"}).has_value());
+    run();
+    EXPECT_EQ(bob.count<sip::RequestArrived>(), kMaxOpenRequests);
+    request(alice, alice_dialog, {.method = "INFO"});
+    EXPECT_EQ(response_at(alice).message.status(), 503);
+    EXPECT_EQ(switchboard.call_count(), 1U);
+}
+
+TEST_F(SwitchboardCalls, SendsNoInviteForACallThatWasCancelledBefore) {
+    host.is_slow = true;
+    const auto id = start(alice, invite_spec());
+    ASSERT_TRUE(alice.agent.cancel(now.steady, id).has_value());
+    run();
+    EXPECT_EQ(host.log.back(), "ended cancelled 487");
+    host.answer_all();
+    run();
+    EXPECT_THAT(bob.received, IsEmpty());
+    expect_nothing_left();
+}
+
+TEST_F(SwitchboardCalls, SendsARequestOfOursIntoOneLeg) {
+    establish();
+    const auto sent = switchboard.send_in_dialog(now, host.last_call, Leg::B,
+                                                 {.method = "INFO", .headers = {{"X-Ours", "1"}}});
+    ASSERT_TRUE(sent.has_value());
+    run();
+    const auto info = request_at(bob);
+    EXPECT_EQ(*info.message.find("X-Ours"), "1");
+    respond(bob, info.transaction, {.status = 200});
+    EXPECT_THAT(alice.heard, IsEmpty());
+    for (const char* method : {"INVITE", "UPDATE", "BYE", "PRACK", "ACK"})
+        EXPECT_FALSE(switchboard.send_in_dialog(now, host.last_call, Leg::A, {.method = method})
+                         .has_value());
+    EXPECT_FALSE(
+        switchboard.send_in_dialog(now, CallKey{99}, Leg::A, {.method = "INFO"}).has_value());
 }
 
 TEST_F(SwitchboardCalls, DoesNotWaitForEverForItsHost) {

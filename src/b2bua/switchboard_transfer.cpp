@@ -100,13 +100,12 @@ std::string Switchboard::Core::map_refer_to(Call& call, Leg from, std::string_vi
         refer_to->replaces = named->name;
         // The address of the far end, as this leg knows it, is ours: that one would not lead there.
         const auto far = agent_.find_dialog(find(named->call)->dialog(named->far));
-        const auto uri = sip::parse_uri(refer_to->uri);
-        const bool is_place = uri && parse_user_part(uri->user).has_value();
+        const bool is_place = places_.find(refer_to->uri).has_value();
         if (far && told && own_names_.is_ours(refer_to->uri) && !is_place) {
             const std::size_t listener =
                 told->flow.listener < config_.listeners.size() ? told->flow.listener : 0;
-            refer_to->uri = place_uri(config_.listeners[listener].contact,
-                                      {std::string(far->remote_target), far->flow});
+            refer_to->uri = places_.to_uri(config_.listeners[listener].contact,
+                                           {std::string(far->remote_target), far->flow});
         }
     }
     if (told) {
