@@ -179,8 +179,9 @@ std::optional<ConfigError> check_whole(const ClientConfig& config, const std::st
             .key = "sip.listen",
             .text = fmt::format("{} is not loopback, and anyone could place calls through it",
                                 base::to_string(listen)),
-            .suggestion = "name the hosts that may call in client.allow_from, like "
-                          "[\"192.0.2.*\"], or write insecure = true under [sip]"};
+            .suggestion =
+                "name the hosts that may call in client.allow_from, like "
+                "[\"192.0.2.*\"], or write insecure = true under [sip]"};
     }
     if (!config.http_listen.is_loopback())
         return ConfigError{

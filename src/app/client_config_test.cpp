@@ -39,9 +39,10 @@ TEST(ClientConfig, HasTheDefaultsOfTheDesign) {
 }
 
 TEST(ClientConfig, TakesThreeLinesToRecordEverythingBeforeAPbx) {
-    const auto config = read("sip.listen = \"127.0.0.1:5070\"\n"
-                             "client.next_hop = \"sip:192.0.2.20\"\n"
-                             "client.servers = [\"sip:a@192.0.2.30\", \"sip:b@192.0.2.31\"]\n");
+    const auto config = read(
+        "sip.listen = \"127.0.0.1:5070\"\n"
+        "client.next_hop = \"sip:192.0.2.20\"\n"
+        "client.servers = [\"sip:a@192.0.2.30\", \"sip:b@192.0.2.31\"]\n");
     ASSERT_TRUE(config) << to_string(config.error());
     EXPECT_EQ(config->next_hop, "sip:192.0.2.20");
     EXPECT_EQ(config->recording.servers.size(), 2U);
@@ -136,9 +137,10 @@ TEST(ClientConfig, NamesTheMistakeAndWhatWouldBeRight) {
     EXPECT_NE(fault("[[client.on]]\nname = \"a\"\nevent = \"dtmf\"\naction = \"stop\"\n")
                   .find("has no digits"),
               std::string::npos);
-    EXPECT_NE(fault("[[client.on]]\nname = \"a\"\nevent = \"hold\"\naction = \"stop\"\nbody = \"x\"")
-                  .find("belongs to action"),
-              std::string::npos);
+    EXPECT_NE(
+        fault("[[client.on]]\nname = \"a\"\nevent = \"hold\"\naction = \"stop\"\nbody = \"x\"")
+            .find("belongs to action"),
+        std::string::npos);
     EXPECT_NE(fault("client.skip_failover_codes = \"[4\"").find("no regular expression"),
               std::string::npos);
 }

@@ -248,9 +248,10 @@ constexpr std::array kRuleKeys{
     KeyReader<CallRule>{"to", read_condition<&C::to>},
     KeyReader<CallRule>{"request_uri", read_condition<&C::request_uri>},
     KeyReader<CallRule>{"source", read_condition<&C::source>},
-    KeyReader<CallRule>{
-        "header",
-        [](const Place& at, CallRule& r) { return read_header_patterns(at, r.conditions.headers); }},
+    KeyReader<CallRule>{"header",
+                        [](const Place& at, CallRule& r) {
+                            return read_header_patterns(at, r.conditions.headers);
+                        }},
     KeyReader<CallRule>{"when", read_windows},
     KeyReader<CallRule>{"zone", read_zone},
     KeyReader<CallRule>{"direction", read_direction},
@@ -276,8 +277,7 @@ constexpr std::array kRuleKeys{
     KeyReader<CallRule>{"extension_namespace", read_setting<&S::extension_namespace>},
     KeyReader<CallRule>{"raw_extensions", read_switch<&S::raw_extensions>},
     KeyReader<CallRule>{
-        "streams",
-        [](const Place& at, CallRule& r) { return read_texts(at, r.settings.streams); }},
+        "streams", [](const Place& at, CallRule& r) { return read_texts(at, r.settings.streams); }},
 };
 
 Error check_rule(const Place& at, const CallRule& rule) {
@@ -286,7 +286,8 @@ Error check_rule(const Place& at, const CallRule& rule) {
         return at.wrong(fmt::format("\"{}\" names no servers, nor does [client]", rule.name),
                         R"(servers = ["sip:recorder.example.com"], or record = false)");
     siprec::ClientSessionSettings session{.servers = rule.settings.servers};
-    for (const auto& [name, value] : rule.settings.headers) session.headers.push_back({name, value});
+    for (const auto& [name, value] : rule.settings.headers)
+        session.headers.push_back({name, value});
     if (const auto fault = siprec::find_fault(session)) return at.wrong(fault->text);
     return std::nullopt;
 }
@@ -326,8 +327,7 @@ constexpr std::array kTriggerKeys{
     KeyReader<Trigger>{"event", read_when},
     KeyReader<Trigger>{"by", read_by},
     KeyReader<Trigger>{
-        "header",
-        [](const Place& at, Trigger& t) { return read_header_patterns(at, t.headers); }},
+        "header", [](const Place& at, Trigger& t) { return read_header_patterns(at, t.headers); }},
     KeyReader<Trigger>{"digits", read_trigger_text<&Trigger::digits>},
     KeyReader<Trigger>{"instance", read_trigger_text<&Trigger::instance>},
     KeyReader<Trigger>{"action", read_action},

@@ -144,15 +144,14 @@ private:
         if (!text) return usage(err, fmt::format("{} cannot be read", invite_));
         const sip::ParsedMessage parsed = sip::parse_message(to_wire(*text));
         if (parsed.verdict != sip::Verdict::Good || parsed.message.method() != sip::Method::Invite)
-            return usage(err, fmt::format("{} holds no INVITE that can be read {}", invite_,
-                                          parsed.reason));
+            return usage(
+                err, fmt::format("{} holds no INVITE that can be read {}", invite_, parsed.reason));
         const auto source = base::parse_net_address(source_);
         if (!source) return usage(err, fmt::format("\"{}\" is not HOST:PORT", source_));
         base::SystemRandom random;
         const io::SystemClock clock;
-        const policy::CallFacts facts = client::make_call_facts(parsed.message, *source,
-                                                                config.inside, clock.now().wall,
-                                                                random);
+        const policy::CallFacts facts = client::make_call_facts(
+            parsed.message, *source, config.inside, clock.now().wall, random);
         const auto plans = policy::plan_recordings(config.rules, config.recording, facts);
         if (as_json_) return print_json(plans, out);
         if (plans.empty() && !config.decision.url.empty()) {

@@ -29,18 +29,18 @@ policy::CallFacts make_call_facts(const sip::Message& invite, const base::NetAdd
                                   base::Random& random) {
     const std::string host = base::host_to_string(source);
     constexpr std::uint64_t kLots = 100;
-    policy::CallFacts facts{
-        .call_id = std::string(invite.call_id()),
-        .from = party_of(invite.from()),
-        .to = party_of(invite.to()),
-        .request_uri = std::string(invite.request_uri()),
-        .source = base::to_string(source),
-        .is_outbound = std::any_of(inside.begin(), inside.end(), [&](const std::string& glob) {
-            return policy::glob_matches(glob, host);
-        }),
-        .headers = headers_of(invite),
-        .time = now,
-        .lot = static_cast<std::uint32_t>(random.u64() % kLots)};
+    policy::CallFacts facts{.call_id = std::string(invite.call_id()),
+                            .from = party_of(invite.from()),
+                            .to = party_of(invite.to()),
+                            .request_uri = std::string(invite.request_uri()),
+                            .source = base::to_string(source),
+                            .is_outbound = std::any_of(inside.begin(), inside.end(),
+                                                       [&](const std::string& glob) {
+                                                           return policy::glob_matches(glob, host);
+                                                       }),
+                            .headers = headers_of(invite),
+                            .time = now,
+                            .lot = static_cast<std::uint32_t>(random.u64() % kLots)};
     for (const std::string_view value : invite.values(sip::HeaderId::PAssertedIdentity)) {
         const auto asserted = sip::parse_name_addr(value);
         if (!asserted) continue;

@@ -40,7 +40,11 @@ class Client {
 public:
     Client(const ClientConfig& config, const api::Assets& assets, base::Log& log,
            const ClientHooks& hooks)
-        : config_(config), assets_(assets), log_(log), hooks_(hooks), events_(config.webhook, log) {}
+        : config_(config),
+          assets_(assets),
+          log_(log),
+          hooks_(hooks),
+          events_(config.webhook, log) {}
     Client(const Client&) = delete;
     Client& operator=(const Client&) = delete;
     ~Client() { shut_down(); }

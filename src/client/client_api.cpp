@@ -88,9 +88,10 @@ std::optional<Reason> read_request(const json& fields, sip::RequestSpec& request
 
 void metric(std::string& out, std::string_view name, std::string_view type, std::string_view help,
             std::uint64_t value) {
-    out += fmt::format("# HELP earshot_client_{0} {1}\n# TYPE earshot_client_{0} {2}\n"
-                       "earshot_client_{0} {3}\n",
-                       name, help, type, value);
+    out += fmt::format(
+        "# HELP earshot_client_{0} {1}\n# TYPE earshot_client_{0} {2}\n"
+        "earshot_client_{0} {3}\n",
+        name, help, type, value);
 }
 
 }  // namespace

@@ -40,11 +40,11 @@ struct ClientConfig {
     std::filesystem::path data = "./earshot-client-data";
     std::string dns_servers;  // HOST[:PORT] separated by commas; empty: the system's
 
-    bool insecure = false;                 // take calls from everyone
-    std::vector<std::string> allow_from;   // globs of hosts; with any, nobody else may call
-    std::vector<std::string> inside;       // globs of hosts whose calls are outbound ones
-    std::string next_hop;                  // SIP URI where calls go; empty: where their URI leads
-    std::uint32_t max_calls = 4000;        // running; beyond it 503
+    bool insecure = false;                // take calls from everyone
+    std::vector<std::string> allow_from;  // globs of hosts; with any, nobody else may call
+    std::vector<std::string> inside;      // globs of hosts whose calls are outbound ones
+    std::string next_hop;                 // SIP URI where calls go; empty: where their URI leads
+    std::uint32_t max_calls = 4000;       // running; beyond it 503
 
     policy::RecordingSettings recording;  // where nothing else is said
     sip::Credentials credentials;         // for recording servers that ask for them

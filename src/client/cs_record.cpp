@@ -46,8 +46,7 @@ CsParty* find_present(CsRecord& record, Leg leg) {
 }
 
 // The same party has the same id in all sessions of its group (M-15).
-base::Uuid participant_id(const base::Uuid& name_space, const CsRecord& record,
-                          std::size_t index) {
+base::Uuid participant_id(const base::Uuid& name_space, const CsRecord& record, std::size_t index) {
     const CsParty& party = record.parties[index];
     const std::string name = party.names.empty() ? std::string{} : party.names.front().aor;
     // Of one that comes again, or calls itself, there are two.
@@ -120,7 +119,8 @@ bool update(CsRecord& record, const CallFacts& facts, base::WallTime now) {
             continue;
         }
         if (present != nullptr) present->left = now;
-        record.parties.push_back({.leg = leg, .names = std::move(names), .joined = now, .left = {}});
+        record.parties.push_back(
+            {.leg = leg, .names = std::move(names), .joined = now, .left = {}});
     }
     std::string session_ids = session_ids_of(facts);
     has_changed = has_changed || session_ids != record.session_ids;

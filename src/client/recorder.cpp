@@ -29,11 +29,16 @@ std::string name_addr(const b2bua::Party& party) {
 std::string_view state_of(b2bua::CallFacts::State state) {
     using State = b2bua::CallFacts::State;
     switch (state) {
-        case State::Routing: return "routing";
-        case State::Calling: return "calling";
-        case State::Early: return "early";
-        case State::Answered: return "answered";
-        case State::Ended: break;
+        case State::Routing:
+            return "routing";
+        case State::Calling:
+            return "calling";
+        case State::Early:
+            return "early";
+        case State::Answered:
+            return "answered";
+        case State::Ended:
+            break;
     }
     return "ended";
 }
@@ -50,15 +55,14 @@ struct Recorder::RecordedCall {
     bool was_offered = false;
     bool was_early = false;
     bool was_answered = false;
-    std::vector<policy::RecordingPlan> plans;  // one for each instance
+    std::vector<policy::RecordingPlan> plans;            // one for each instance
     std::vector<std::unique_ptr<Recording>> recordings;  // begun; of an instance the last counts
-    std::array<std::string, 2> digits;  // pressed so far, by leg
+    std::array<std::string, 2> digits;                   // pressed so far, by leg
 
     Recording* find(std::string_view instance) const {
-        const auto found =
-            std::find_if(recordings.rbegin(), recordings.rend(), [&](const auto& recording) {
-                return recording->plan().instance == instance;
-            });
+        const auto found = std::find_if(
+            recordings.rbegin(), recordings.rend(),
+            [&](const auto& recording) { return recording->plan().instance == instance; });
         return found == recordings.rend() ? nullptr : found->get();
     }
 };
@@ -93,8 +97,7 @@ void Recorder::on_call_event(base::Now now, b2bua::CallKey key, const b2bua::Cal
         if (facts->invite != nullptr)
             call->facts = make_call_facts(*facts->invite, facts->leg(b2bua::Leg::A).flow.remote,
                                           config_.inside, now.wall, d_.random);
-        call->cs =
-            make_cs_record(*facts, base::make_uuid_v4(d_.random), installation_, now.wall);
+        call->cs = make_cs_record(*facts, base::make_uuid_v4(d_.random), installation_, now.wall);
         RecordedCall& kept = *call;
         calls_[key.value] = std::move(call);
         return plan(now, kept);
@@ -156,21 +159,19 @@ void Recorder::on_in_dialog(base::Now now, RecordedCall& call, const b2bua::InDi
     const sip::Method method = request.method();
     if (method != sip::Method::Invite && method != sip::Method::Info) return;
     if (method == sip::Method::Info) {
-        const auto pressed =
-            siprec::parse_dtmf(request.find(sip::HeaderId::ContentType).value_or(""),
-                               base::as_text(request.body()));
+        const auto pressed = siprec::parse_dtmf(
+            request.find(sip::HeaderId::ContentType).value_or(""), base::as_text(request.body()));
         if (pressed) {
             std::string& digits = call.digits[by_caller ? 0 : 1];
             digits += pressed->digit;
             if (digits.size() > kMaxDigits) digits.erase(0, digits.size() - kMaxDigits);
-            on_happening(
-                now, call,
-                {.kind = CallHappening::Dtmf, .by_caller = by_caller, .digits = digits});
+            on_happening(now, call,
+                         {.kind = CallHappening::Dtmf, .by_caller = by_caller, .digits = digits});
         }
     }
-    on_happening(now, call,
-                 {.kind = CallHappening::Header, .by_caller = by_caller,
-                  .headers = headers_of(request)});
+    on_happening(
+        now, call,
+        {.kind = CallHappening::Header, .by_caller = by_caller, .headers = headers_of(request)});
 }
 
 void Recorder::on_ended(base::Now now, RecordedCall& call, const b2bua::Ended& event) {
@@ -191,8 +192,7 @@ void Recorder::plan(base::Now now, RecordedCall& call) {
     const bool was_decided =
         std::any_of(config_.rules.begin(), config_.rules.end(),
                     [&](const auto& rule) { return matches(rule.conditions, call.facts); });
-    if (was_decided || config_.decision.url.empty())
-        return take_plans(now, call, std::move(plans));
+    if (was_decided || config_.decision.url.empty()) return take_plans(now, call, std::move(plans));
     const bool records = config_.decision.records_on_failure;
     d_.decision.ask(
         config_.decision, config_.recording, call.facts,
@@ -245,17 +245,17 @@ void Recorder::begin(base::Now now, RecordedCall& call, const policy::RecordingP
                         .reason = {"no_such_socket",
                                    fmt::format("We do not listen at {}; another socket is used.",
                                                plan.settings.socket)}});
-    call.recordings.push_back(std::make_unique<Recording>(
-        Recording::Dependencies{.agent = d_.agent,
-                                .plane = d_.plane,
-                                .clock = d_.clock,
-                                .random = d_.random,
-                                .index = index_,
-                                .events = d_.events},
-        call.cs, media_key(call.key), number, plan,
-        Recording::Common{.credentials = config_.credentials,
-                          .server_silence = config_.server_silence,
-                          .flow = flow.value_or(sip::Flow{})}));
+    call.recordings.push_back(
+        std::make_unique<Recording>(Recording::Dependencies{.agent = d_.agent,
+                                                            .plane = d_.plane,
+                                                            .clock = d_.clock,
+                                                            .random = d_.random,
+                                                            .index = index_,
+                                                            .events = d_.events},
+                                    call.cs, media_key(call.key), number, plan,
+                                    Recording::Common{.credentials = config_.credentials,
+                                                      .server_silence = config_.server_silence,
+                                                      .flow = flow.value_or(sip::Flow{})}));
     Recording& recording = *call.recordings.back();
     if (plan.settings.mandatory)
         recording.when_settled([this, key = call.key](const std::optional<Reason>& failure) {
@@ -276,8 +276,7 @@ void Recorder::refresh(base::Now now, RecordedCall& call) {
 
 // ---- what happens during it ---------------------------------------------------------------------
 
-void Recorder::on_happening(base::Now now, RecordedCall& call,
-                            const policy::Happening& happening) {
+void Recorder::on_happening(base::Now now, RecordedCall& call, const policy::Happening& happening) {
     if (call.has_ended) return;
     for (const policy::Trigger& trigger : std::vector(config_.triggers))
         if (matches(trigger, happening)) fire(now, call, trigger);
@@ -289,13 +288,13 @@ void Recorder::fire(base::Now now, RecordedCall& call, const policy::Trigger& tr
                      .instance = trigger.instance,
                      .reason = fmt::format("trigger {}", trigger.name)};
     if (wish.verb == Verb::Send) {
-        wish.request = {.method = trigger.method,
-                        .headers = {},
-                        .content_type = trigger.content_type,
-                        .body = policy::expand(trigger.body, call.facts,
-                                               trigger.content_type.ends_with("xml")
-                                                   ? policy::Escape::Xml
-                                                   : policy::Escape::None)};
+        wish.request = {
+            .method = trigger.method,
+            .headers = {},
+            .content_type = trigger.content_type,
+            .body = policy::expand(trigger.body, call.facts,
+                                   trigger.content_type.ends_with("xml") ? policy::Escape::Xml
+                                                                         : policy::Escape::None)};
         for (const auto& [name, value] : trigger.send_headers)
             wish.request.headers.push_back(
                 {name, policy::expand(value, call.facts, policy::Escape::None)});
@@ -306,8 +305,8 @@ void Recorder::fire(base::Now now, RecordedCall& call, const policy::Trigger& tr
                         .call = call.key.value,
                         .call_id = call.facts.call_id,
                         .instance = trigger.instance,
-                        .reason = {fault->code, fmt::format("Trigger \"{}\": {}", trigger.name,
-                                                            fault->text)}});
+                        .reason = {fault->code,
+                                   fmt::format("Trigger \"{}\": {}", trigger.name, fault->text)}});
 }
 
 // ---- what somebody wants ------------------------------------------------------------------------
@@ -315,9 +314,9 @@ void Recorder::fire(base::Now now, RecordedCall& call, const policy::Trigger& tr
 void Recorder::control(base::Now now, CallControl wish, ControlDone done) {
     RecordedCall* call = find(wish.call);
     if (call == nullptr)
-        return done(Reason{"unknown_call",
-                           fmt::format("No running call has the Call-ID or number \"{}\".",
-                                       wish.call)});
+        return done(
+            Reason{"unknown_call",
+                   fmt::format("No running call has the Call-ID or number \"{}\".", wish.call)});
     if (auto fault = obey(now, *call, wish)) return done(std::move(fault));
     if (wish.verb != Verb::Start || !wish.waits) return done(std::nullopt);
     // One answer for all of them: the first failure, or that all record.
@@ -325,9 +324,8 @@ void Recorder::control(base::Now now, CallControl wish, ControlDone done) {
     auto first = std::make_shared<std::optional<Reason>>();
     const auto settle = [open, first, done](const std::optional<Reason>& failure) {
         if (failure && !*first)
-            *first = Reason{"recording_failed", failure->text.empty()
-                                                    ? "The recording ended at once."
-                                                    : failure->text};
+            *first = Reason{"recording_failed",
+                            failure->text.empty() ? "The recording ended at once." : failure->text};
         if (--*open == 0) done(*first);
     };
     for (const policy::RecordingPlan& plan : call->plans) {
@@ -350,13 +348,20 @@ std::optional<Reason> Recorder::obey(base::Now now, RecordedCall& call, const Ca
         if (!wish.instance.empty() && wish.instance != recording.plan().instance) continue;
         has_any = true;
         switch (wish.verb) {
-            case Verb::Pause: recording.pause(now); break;
-            case Verb::Resume: recording.resume(now); break;
-            case Verb::Stop: recording.stop(now, {"stopped", wish.reason}); break;
+            case Verb::Pause:
+                recording.pause(now);
+                break;
+            case Verb::Resume:
+                recording.resume(now);
+                break;
+            case Verb::Stop:
+                recording.stop(now, {"stopped", wish.reason});
+                break;
             case Verb::Send:
                 if (auto sent = recording.send(now, wish.request); !sent) fault = sent.error();
                 break;
-            case Verb::Start: break;
+            case Verb::Start:
+                break;
         }
     }
     if (has_any) return fault;
@@ -377,9 +382,8 @@ std::optional<Reason> Recorder::start(base::Now now, RecordedCall& call, const C
     };
     if (std::none_of(call.plans.begin(), call.plans.end(), is_wanted)) {
         const auto rule =
-            std::find_if(config_.rules.begin(), config_.rules.end(), [&](const auto& one) {
-                return one.instance == wanted && one.records;
-            });
+            std::find_if(config_.rules.begin(), config_.rules.end(),
+                         [&](const auto& one) { return one.instance == wanted && one.records; });
         policy::RecordingSettings settings =
             rule == config_.rules.end() ? config_.recording : rule->settings;
         if (settings.servers.empty())
@@ -437,8 +441,9 @@ std::optional<base::TimePoint> Recorder::deadline() const {
 void Recorder::tidy() {
     std::erase_if(ended_, [&](std::uint64_t key) {
         const auto& recordings = calls_.at(key)->recordings;
-        const bool is_done = std::all_of(recordings.begin(), recordings.end(),
-                                         [](const auto& recording) { return recording->is_done(); });
+        const bool is_done =
+            std::all_of(recordings.begin(), recordings.end(),
+                        [](const auto& recording) { return recording->is_done(); });
         if (is_done) calls_.erase(key);
         return is_done;
     });

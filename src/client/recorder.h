@@ -28,7 +28,7 @@ struct CallControl {
     std::string call{};      // the caller's Call-ID, or the call's number
     std::string instance{};  // empty: all of the call
     std::string reason{};
-    bool waits = false;  // Start: until a server has accepted, or none did
+    bool waits = false;          // Start: until a server has accepted, or none did
     sip::RequestSpec request{};  // Send
 };
 
@@ -58,8 +58,7 @@ public:
         std::function<std::optional<sip::Flow>(std::string_view socket)> find_socket;
     };
 
-    Recorder(const ClientConfig& config, const base::Uuid& installation,
-             Dependencies dependencies);
+    Recorder(const ClientConfig& config, const base::Uuid& installation, Dependencies dependencies);
     Recorder(const Recorder&) = delete;
     Recorder& operator=(const Recorder&) = delete;
     ~Recorder();

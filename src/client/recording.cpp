@@ -30,8 +30,8 @@ void Recording::start(base::Now /*now*/) {
     was_begun_ = true;
     auto wanted = settings();
     if (!wanted) return fail(wanted.error());
-    session_ = std::make_unique<siprec::RecordingClientSession>(*std::move(wanted), *this,
-                                                                d_.random);
+    session_ =
+        std::make_unique<siprec::RecordingClientSession>(*std::move(wanted), *this, d_.random);
     subscribe();
 }
 
@@ -44,6 +44,8 @@ Result<siprec::ClientSessionSettings, Reason> Recording::settings() const {
                                            .flow = common_.flow,
                                            .silence_time = common_.server_silence,
                                            .instance = plan_.instance};
+    // A call that must be recorded does not go on for a minute until it is known that it is not.
+    if (plan.mandatory) settings.answer_time = common_.server_silence;
     auto codes = siprec::SkipCodes::parse(plan.skip_failover_codes);
     if (!codes) return codes.error();
     settings.skip_failover_codes = *codes;

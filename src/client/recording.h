@@ -142,9 +142,9 @@ private:
     base::Reason failure_{};
     bool has_offered_ = false;      // the session has had start()
     bool has_told_faults_ = false;  // of the settings
-    bool was_begun_ = false;    // start() was called
-    bool is_paused_ = false;    // as the user wishes, also before the session is there
-    bool is_over_ = false;      // ended or failed
+    bool was_begun_ = false;        // start() was called
+    bool is_paused_ = false;        // as the user wishes, also before the session is there
+    bool is_over_ = false;          // ended or failed
 };
 
 }  // namespace earshot::client

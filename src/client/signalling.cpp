@@ -69,24 +69,23 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
     agent_ = std::make_unique<sip::Agent>(std::move(agent), d_.random);
     switchboard_ =
         std::make_unique<b2bua::Switchboard>(std::move(board), *agent_, *this, d_.random);
-    const auto find_socket = [&loop = d_.loop](std::string_view socket) -> std::optional<sip::Flow> {
+    const auto find_socket = [&loop =
+                                  d_.loop](std::string_view socket) -> std::optional<sip::Flow> {
         if (socket.empty()) return sip::Flow{};
         const auto wanted = base::parse_net_address(socket);
         for (std::uint16_t i = 0; wanted && i < loop.listener_count(); ++i)
-            if (loop.local_address(i) == *wanted)
-                return sip::Flow{loop.transport(i), i, 0, {}};
+            if (loop.local_address(i) == *wanted) return sip::Flow{loop.transport(i), i, 0, {}};
         return std::nullopt;
     };
-    recorder_ =
-        std::make_unique<Recorder>(config_, installation,
-                                   Recorder::Dependencies{.agent = *agent_,
-                                                          .switchboard = *switchboard_,
-                                                          .plane = d_.plane,
-                                                          .decision = decision_,
-                                                          .clock = d_.clock,
-                                                          .random = d_.random,
-                                                          .events = d_.events,
-                                                          .find_socket = find_socket});
+    recorder_ = std::make_unique<Recorder>(config_, installation,
+                                           Recorder::Dependencies{.agent = *agent_,
+                                                                  .switchboard = *switchboard_,
+                                                                  .plane = d_.plane,
+                                                                  .decision = decision_,
+                                                                  .clock = d_.clock,
+                                                                  .random = d_.random,
+                                                                  .events = d_.events,
+                                                                  .find_socket = find_socket});
     d_.view.is_ready = true;
     publish();
     arm();
@@ -223,8 +222,7 @@ relay::LegSdp Signalling::leg_sdp(b2bua::CallKey call, b2bua::Leg from,
     return leg;
 }
 
-void Signalling::offer(b2bua::CallKey call, b2bua::Leg from, std::string sdp,
-                       b2bua::SdpDone done) {
+void Signalling::offer(b2bua::CallKey call, b2bua::Leg from, std::string sdp, b2bua::SdpDone done) {
     d_.plane.offer(media_key(call), leg_sdp(call, from, sdp),
                    [this, call, from, done = std::move(done)](Result<std::string, Reason> mapped) {
                        const base::Now now = d_.clock.now();
@@ -254,7 +252,8 @@ void Signalling::on_call_event(base::Now now, b2bua::CallKey call, const b2bua::
 
 void Signalling::tell_call(base::Now /*now*/, b2bua::CallKey call, const b2bua::CallEvent& event) {
     const b2bua::CallFacts* facts = switchboard_->find_call(call);
-    const std::string call_id = facts == nullptr ? std::string{} : facts->leg(b2bua::Leg::A).call_id;
+    const std::string call_id =
+        facts == nullptr ? std::string{} : facts->leg(b2bua::Leg::A).call_id;
     if (std::holds_alternative<b2bua::Arrived>(event)) {
         ++counters_.calls;
         if (facts != nullptr)
@@ -287,8 +286,7 @@ void Signalling::drain(bool is_draining) {
         is_draining_ = is_draining;
         d_.view.is_draining = is_draining;
         d_.view.is_ready = !is_draining && !stop_by_;
-        d_.log.info(is_draining ? "draining: no new calls are taken"
-                                : "new calls are taken again");
+        d_.log.info(is_draining ? "draining: no new calls are taken" : "new calls are taken again");
     });
 }
 

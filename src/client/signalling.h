@@ -75,8 +75,7 @@ public:
 
     // ---- SwitchboardHost
     void route(const b2bua::RouteQuestion& question, b2bua::RouteDone done) override;
-    void offer(b2bua::CallKey call, b2bua::Leg from, std::string sdp,
-               b2bua::SdpDone done) override;
+    void offer(b2bua::CallKey call, b2bua::Leg from, std::string sdp, b2bua::SdpDone done) override;
     void answer(b2bua::CallKey call, b2bua::Leg from, std::string sdp,
                 b2bua::SdpDone done) override;
     void rollback(b2bua::CallKey call, b2bua::Leg offerer) override;

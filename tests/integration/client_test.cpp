@@ -138,7 +138,8 @@ TEST_F(Client, DoesNotDisturbACallThatCannotBeRecorded) {
 
 TEST_F(Client, EndsACallThatMustBeRecordedAndCannotBe) {
     const std::string nobody = "sip:rec@127.0.0.1:" + std::to_string(free_port());
-    ASSERT_TRUE(client_.start(servers({nobody}) + "mandatory = true\n")) << client_.log();
+    ASSERT_TRUE(client_.start(servers({nobody}) + "mandatory = true\nserver_silence_ms = 500\n"))
+        << client_.log();
     const json run = client_.call({"--duration", "60"});
     ASSERT_TRUE(run.is_object());
     EXPECT_NE(run["calls"][0]["result"], "ok") << run.dump(1);
@@ -176,9 +177,8 @@ TEST_F(Client, IsControlledWhileACallRuns) {
     EXPECT_EQ(obey({"pause"}).exit_code, 0);
     EXPECT_EQ(obey({"resume"}).exit_code, 0);
     EXPECT_FALSE(wait_for_state("recording").is_null());
-    const Output sent =
-        client_.run({"send", call, "--method", "INFO", "--header", "X-Order: 4711", "--body",
-                     "hello", "--content-type", "text/plain"});
+    const Output sent = client_.run({"send", call, "--method", "INFO", "--header", "X-Order: 4711",
+                                     "--body", "hello", "--content-type", "text/plain"});
     EXPECT_EQ(sent.exit_code, 0) << sent.err;
     EXPECT_EQ(obey({"stop"}).exit_code, 0);
     EXPECT_FALSE(wait_for_state("ended").is_null());
@@ -216,10 +216,11 @@ TEST_F(Client, RecordsACallByTwoInstancesAtOnce) {
 
 TEST_F(Client, ObeysTriggersOfHold) {
     ASSERT_TRUE(server_.start()) << server_.log();
-    ASSERT_TRUE(client_.start(recorded_here() +
-                              "[[client.on]]\nname = \"hold\"\nevent = \"hold\"\naction = \"pause\"\n"
-                              "[[client.on]]\nname = \"unhold\"\nevent = \"unhold\"\n"
-                              "action = \"resume\"\n"))
+    ASSERT_TRUE(
+        client_.start(recorded_here() +
+                      "[[client.on]]\nname = \"hold\"\nevent = \"hold\"\naction = \"pause\"\n"
+                      "[[client.on]]\nname = \"unhold\"\nevent = \"unhold\"\n"
+                      "action = \"resume\"\n"))
         << client_.log();
     const auto phones = client_.begin_call({"--duration", "8", "--hold-at", "1"});
     EXPECT_FALSE(wait_for_state("paused").is_null()) << client_.log();

@@ -4,12 +4,10 @@
 
 #include <atomic>
 #include <csignal>
-#include <mutex>
 #include <thread>
 
-#include "base/log.h"
 #include "http/client.h"
-#include "http/server.h"
+#include "integration/fake_hook.h"
 #include "integration/harness.h"
 #include "integration/udp_client.h"
 
@@ -17,55 +15,6 @@ namespace earshot::integration {
 namespace {
 
 using nlohmann::json;
-
-// A decision hook that answers as it is told and keeps the last question.
-class FakeHook {
-public:
-    using Answer = std::function<http::Response()>;
-
-    explicit FakeHook(Answer answer) : answer_(std::move(answer)) {
-        auto server = http::start_server(
-            {.port = 0, .workers = 4},
-            [this](const http::Request& request) {
-                const std::lock_guard lock(mutex_);
-                ++questions_;
-                question_ = request.body;
-                http::Response response;
-                response.body = http::Deferred(answer_);  // may sleep: not on the http thread
-                return response;
-            },
-            log_);
-        EXPECT_TRUE(server) << server.error().text;
-        if (server) server_ = std::move(*server);
-    }
-    FakeHook(const FakeHook&) = delete;
-    FakeHook& operator=(const FakeHook&) = delete;
-    ~FakeHook() { server_->stop(std::chrono::milliseconds{100}); }
-
-    std::string url() const {
-        return "http://127.0.0.1:" + std::to_string(server_->port()) + "/decide";
-    }
-    json question() {
-        const std::lock_guard lock(mutex_);
-        return json::parse(question_, nullptr, false);
-    }
-    int questions() {
-        const std::lock_guard lock(mutex_);
-        return questions_;
-    }
-
-private:
-    base::NullLog log_;
-    Answer answer_;
-    std::mutex mutex_;
-    std::string question_;
-    int questions_ = 0;
-    std::unique_ptr<http::Server> server_;
-};
-
-FakeHook::Answer says(std::string body, int status = 200) {
-    return [=] { return http::make_response(status, "application/json", body); };
-}
 
 class Policy : public testing::Test {
 protected:
