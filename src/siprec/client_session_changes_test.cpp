@@ -455,5 +455,32 @@ TEST_F(ClientSessionChanges, TheUserSpeaksInTheDialog) {
     EXPECT_EQ(session_->send({"INFO", {}, {}, {}}).error().code, "not_running");
 }
 
+TEST_F(ClientSessionChanges, ARequestOfTheUserThatIsNotAnsweredEndsTheSession) {
+    static_cast<void>(session_->send({"INFO", {}, {}, {}}));
+    drain();
+    wait(seconds{33});
+    EXPECT_THAT(events(), ElementsAre("request_answered 408 silent", "stop 0 session_lost"));
+    EXPECT_EQ(count("BYE"), 1U);
+}
+
+TEST_F(ClientSessionChanges, AServerWithoutTimersIsAskedWhetherItLives) {
+    wait(std::chrono::minutes{15});
+    EXPECT_EQ(count("UPDATE"), 1U);
+    wait(seconds{33});
+    EXPECT_THAT(events(), ElementsAre("stop 0 session_lost"));
+}
+
+TEST_F(ClientSessionChanges, AChallengeInMidCallIsAnsweredByTheAgent) {
+    settings_.credentials = {"client", "secret"};
+    start_and_accept();
+    hold();
+    change_metadata();
+    answer("UPDATE", 401, {}, {{"WWW-Authenticate", "Digest realm=\"srs\", nonce=\"n\""}});
+    EXPECT_EQ(count("UPDATE"), 2U);
+    EXPECT_TRUE(last("UPDATE")->has(sip::HeaderId::Authorization));
+    answer("UPDATE", 200);
+    EXPECT_THAT(events(), IsEmpty());
+}
+
 }  // namespace
 }  // namespace earshot::siprec

@@ -36,10 +36,59 @@ std::optional<Reason> find_uri_fault(const std::string& uri, std::string_view wh
     return bad_settings("bad_uri", fmt::format("{} '{}' is no SIP URI.", what, uri));
 }
 
-std::optional<Reason> find_header_fault(const sip::ExtraHeader& header) {
+// What the agent writes into each request.
+bool is_agent_header(sip::HeaderId id) {
+    using sip::HeaderId;
+    switch (id) {
+        case HeaderId::Authorization:
+        case HeaderId::CallId:
+        case HeaderId::Contact:
+        case HeaderId::ContentLength:
+        case HeaderId::ContentType:
+        case HeaderId::Cseq:
+        case HeaderId::From:
+        case HeaderId::MaxForwards:
+        case HeaderId::ProxyAuthorization:
+        case HeaderId::Rack:
+        case HeaderId::RecordRoute:
+        case HeaderId::Route:
+        case HeaderId::Rseq:
+        case HeaderId::To:
+        case HeaderId::UserAgent:
+        case HeaderId::Via:
+            return true;
+        default:
+            return false;
+    }
+}
+
+// And what the session adds to its INVITE, or would be undone by.
+bool is_session_header(sip::HeaderId id) {
+    using sip::HeaderId;
+    switch (id) {
+        case HeaderId::Accept:
+        case HeaderId::Allow:
+        case HeaderId::ContentDisposition:
+        case HeaderId::ContentEncoding:
+        case HeaderId::ContentId:
+        case HeaderId::ContentLanguage:
+        case HeaderId::MimeVersion:
+        case HeaderId::MinSe:
+        case HeaderId::ProxyRequire:
+        case HeaderId::Replaces:
+        case HeaderId::Require:
+        case HeaderId::SessionExpires:
+        case HeaderId::Supported:
+            return true;
+        default:
+            return is_agent_header(id);
+    }
+}
+
+std::optional<Reason> find_header_fault(const sip::ExtraHeader& header, bool is_ours) {
     if (!is_token(header.name))
         return bad_settings("bad_header", fmt::format("'{}' is no name of a header.", header.name));
-    if (is_session_header(header.name))
+    if (is_ours)
         return bad_settings(
             "bad_header",
             fmt::format("The header {} is written by the session itself.", header.name));
@@ -72,43 +121,6 @@ base::Result<SkipCodes, Reason> SkipCodes::parse(const std::string& expression) 
     return codes;
 }
 
-bool is_session_header(std::string_view name) {
-    using sip::HeaderId;
-    switch (sip::find_header_id(name)) {
-        case HeaderId::Accept:
-        case HeaderId::Allow:
-        case HeaderId::Authorization:
-        case HeaderId::CallId:
-        case HeaderId::Contact:
-        case HeaderId::ContentDisposition:
-        case HeaderId::ContentEncoding:
-        case HeaderId::ContentId:
-        case HeaderId::ContentLanguage:
-        case HeaderId::ContentLength:
-        case HeaderId::ContentType:
-        case HeaderId::Cseq:
-        case HeaderId::From:
-        case HeaderId::MaxForwards:
-        case HeaderId::MimeVersion:
-        case HeaderId::MinSe:
-        case HeaderId::ProxyAuthorization:
-        case HeaderId::Rack:
-        case HeaderId::RecordRoute:
-        case HeaderId::Replaces:
-        case HeaderId::Require:
-        case HeaderId::Route:
-        case HeaderId::Rseq:
-        case HeaderId::SessionExpires:
-        case HeaderId::Supported:
-        case HeaderId::To:
-        case HeaderId::UserAgent:
-        case HeaderId::Via:
-            return true;
-        default:
-            return false;
-    }
-}
-
 std::optional<Reason> find_request_fault(const sip::RequestSpec& request) {
     switch (sip::find_method(request.method)) {
         case sip::Method::Ack:
@@ -128,7 +140,9 @@ std::optional<Reason> find_request_fault(const sip::RequestSpec& request) {
         return bad_settings("too_many_headers",
                             fmt::format("More than {} headers are given.", kMaxClientHeaders));
     for (const sip::ExtraHeader& header : request.headers)
-        if (auto fault = find_header_fault(header)) return fault;
+        if (auto fault =
+                find_header_fault(header, is_agent_header(sip::find_header_id(header.name))))
+            return fault;
     if (request.content_type.empty() != request.body.empty())
         return bad_settings("bad_body", "A body needs a Content-Type, and the reverse.");
     if (request.content_type.find_first_of("\r\n") != std::string::npos)
@@ -151,7 +165,9 @@ std::optional<Reason> find_fault(const ClientSessionSettings& settings) {
         return bad_settings("too_many_headers",
                             fmt::format("More than {} headers are given.", kMaxClientHeaders));
     for (const sip::ExtraHeader& header : settings.headers)
-        if (auto fault = find_header_fault(header)) return fault;
+        if (auto fault =
+                find_header_fault(header, is_session_header(sip::find_header_id(header.name))))
+            return fault;
     if (settings.silence_time.count() <= 0 || settings.answer_time.count() <= 0)
         return bad_settings("bad_time", "A time to wait for a server must be above 0.");
     return std::nullopt;

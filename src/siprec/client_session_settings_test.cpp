@@ -84,6 +84,7 @@ TEST(ClientSessionSettings, RefuseAddressesAndTimesThatAreNone) {
 TEST(ClientRequests, OfTheUserAreNotTheSessionsOwn) {
     EXPECT_FALSE(find_request_fault({"INFO", {{"X-A", "1"}}, "text/plain", "x"}));
     EXPECT_FALSE(find_request_fault({"MESSAGE", {}, {}, {}}));
+    EXPECT_FALSE(find_request_fault({"INFO", {{"Content-Disposition", "render"}}, "a/b", "x"}));
     EXPECT_FALSE(find_request_fault({"VENDOR", {}, {}, {}}));
     for (const char* method : {"INVITE", "ACK", "BYE", "CANCEL", "UPDATE", "PRACK", "", "A B"})
         EXPECT_EQ(find_request_fault({method, {}, {}, {}})->code, "bad_method") << method;

@@ -36,13 +36,23 @@ const Object* find_same(const std::vector<Object>& objects, const Object& like, 
     return nullptr;
 }
 
-// Those of `before` whose key `next` lacks, ended by `end`.
+bool is_ended(const Group& group) { return group.period.disassociate.has_value(); }
+bool is_ended(const CommunicationSession& session) { return session.stop.has_value(); }
+bool is_ended(const Participant& /*its associations end*/) { return true; }
+template <class Assoc>
+bool is_ended(const Assoc& assoc) {
+    return !assoc.periods.empty() && assoc.periods.back().disassociate.has_value();
+}
+
+// Those of `before` whose key `next` lacks, ended by `end`; without the history those only that
+// have just ended.
 template <class Object, class End>
-void keep_ended(const std::vector<Object>& before, std::vector<Object>& next, End end) {
-    const std::size_t count = next.size();
+void keep_ended(const std::vector<Object>& before, std::vector<Object>& next, bool has_history,
+                End end) {
     std::vector<Object> ended;
     for (std::size_t i = 0; i < before.size(); ++i) {
-        if (count != 0 && find_same(next, before[i], i) != nullptr) continue;
+        if (!has_history && is_ended(before[i])) continue;
+        if (find_same(next, before[i], i) != nullptr) continue;
         ended.push_back(before[i]);
         end(ended.back());
     }
@@ -109,21 +119,22 @@ MetadataObjects follow_state(const MetadataObjects& before, MetadataObjects next
             date(assoc, *known, now);
     }
     // A persistent session must not end for its history: the server has been told of it.
-    if (next.count() + before.count() <= kMaxMetadataObjects) {
-        keep_ended(before.groups, next.groups, [now](Group& group) { close(group.period, now); });
-        keep_ended(before.sessions, next.sessions, [now](CommunicationSession& session) {
-            if (!session.stop) session.stop = now;
-        });
-        keep_ended(before.participants, next.participants, [](Participant& /*stays*/) {});
-        keep_ended(before.participant_sessions, next.participant_sessions,
-                   [now](ParticipantSessionAssoc& assoc) { close(assoc.periods, now); });
-        keep_ended(before.participant_streams, next.participant_streams,
-                   [now](ParticipantStreamAssoc& assoc) {
-                       assoc.send.clear();
-                       assoc.recv.clear();
-                       close(assoc.periods, now);
-                   });
-    }
+    const bool has_history = next.count() + before.count() <= kMaxMetadataObjects;
+    keep_ended(before.groups, next.groups, has_history,
+               [now](Group& group) { close(group.period, now); });
+    keep_ended(before.sessions, next.sessions, has_history, [now](CommunicationSession& session) {
+        if (!session.stop) session.stop = now;
+    });
+    keep_ended(before.participants, next.participants, has_history,
+               [](Participant& /*stays as it is*/) {});
+    keep_ended(before.participant_sessions, next.participant_sessions, has_history,
+               [now](ParticipantSessionAssoc& assoc) { close(assoc.periods, now); });
+    keep_ended(before.participant_streams, next.participant_streams, has_history,
+               [now](ParticipantStreamAssoc& assoc) {
+                   assoc.send.clear();
+                   assoc.recv.clear();
+                   close(assoc.periods, now);
+               });
     add_session_recordings(before, next, now);
     return next;
 }

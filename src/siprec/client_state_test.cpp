@@ -100,11 +100,17 @@ TEST_F(ClientStateTest, P32_LabelsGoWithEachOffer) {
     EXPECT_EQ(changed.streams.size(), 2U);
 }
 
-TEST_F(ClientStateTest, AHistoryPastTheLimitIsDropped) {
+TEST_F(ClientStateTest, AHistoryPastTheLimitIsDroppedButWhoLeavesIsStillTold) {
     MetadataObjects before = first();
     for (std::size_t i = 0; i < kMaxMetadataObjects; ++i)
         before.participants.push_back({{}, MetadataId{std::to_string(i)}, {}});
-    EXPECT_EQ(next(before).participants.size(), 2U);
+    call_.participants.pop_back();
+    call_.streams.pop_back();
+    const MetadataObjects after = next(before);
+    EXPECT_EQ(after.participants.size(), 1U);
+    ASSERT_EQ(after.participant_sessions.size(), 2U);
+    EXPECT_EQ(after.participant_sessions[1].periods[0].disassociate, later_);
+    EXPECT_EQ(next(after).participant_sessions.size(), 2U);  // below the limit again
 }
 
 }  // namespace

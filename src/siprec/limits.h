@@ -34,6 +34,7 @@ inline constexpr std::size_t kMaxServers = 16;                   // of one recor
 inline constexpr std::size_t kMaxClientHeaders = 64;             // of the first request
 inline constexpr std::size_t kMaxExtensionBytes = 64ULL * 1024;  // of one block of a rule
 inline constexpr std::size_t kMaxUserRequests = 16;              // of the user's own, unanswered
+inline constexpr std::uint32_t kMaxFaultEvents = 32;             // of one session; then silence
 inline constexpr int kMaxChallenges = 3;                         // of one server, to one INVITE
 // Changes of metadata alone that come within this time go together (P-92).
 inline constexpr std::chrono::milliseconds kMetadataDelay{100};

@@ -165,6 +165,7 @@ private:
     int challenges_ = 0;       // to the INVITE
     std::uint32_t cseq_ = 0;   // of the INVITE
     std::uint32_t tries_ = 0;  // of the request under way
+    std::uint32_t fault_events_ = 0;
 
     State state_ = State::Idle;
     bool is_paused_ = false;  // as the user wishes

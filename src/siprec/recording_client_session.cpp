@@ -159,6 +159,7 @@ void RecordingClientSession::Core::send_invite(base::Now now) {
     spec.body = std::move(body.bytes);
 
     is_change_due_ = false;
+    gather_until_.reset();
     early_answer_.clear();
     was_heard_ = false;
     // Of the last server more is to be hoped than of going on: the agent tries all its addresses.
@@ -199,7 +200,9 @@ void RecordingClientSession::Core::on_accepted(base::Now now,
     answer_by_.reset();
     invite_ = {};
     status_ = message.status();
-    if (!credentials_.empty())
+    if (!response.dialog)  // the agent has no room for it, and cannot even acknowledge it
+        return on_server_failed(now, 503, {"no_room", "There are too many dialogs."});
+    if (!settings_.credentials.username.empty() && !is_redirected_)
         host_.authenticate(response.dialog, settings_.credentials, response.flow.remote,
                            credentials_);
     host_.acknowledge(response.dialog);
@@ -364,6 +367,8 @@ void RecordingClientSession::Core::on_failure(base::Now now, sip::TransactionId 
     user_requests_.erase(user);
     tell(ClientEvent::Kind::RequestAnswered, status, {"silent", "The server did not answer."},
          transaction);
+    if (is_timeout && state_ == State::Running)
+        lose(now, {"session_lost", "The server did not answer a request."}, true);
 }
 
 void RecordingClientSession::Core::on_dialog_ended(base::Now now, sip::DialogId dialog) {
@@ -452,7 +457,8 @@ void RecordingClientSession::Core::tell(ClientEvent::Kind kind, int status, Reas
 void RecordingClientSession::Core::tell_faults(const std::vector<std::string>& faults) {
     if (faults.empty()) return;
     std::string text = fmt::format("{}", fmt::join(faults, " "));
-    if (text == told_faults_) return;
+    if (text == told_faults_ || fault_events_ == kMaxFaultEvents) return;
+    ++fault_events_;
     told_faults_ = text;
     tell(ClientEvent::Kind::AnswerFault, 0, {"answer_fault", std::move(text)});
 }

@@ -62,12 +62,10 @@ struct ClientSessionSettings {
     // tried, or no final answer.
     std::chrono::milliseconds silence_time{5'000};
     std::chrono::milliseconds answer_time{60'000};
-    sip::SessionTimerConfig session_timer{};
+    // Refreshed also where the server knows no timers: a server that has died is found out so.
+    sip::SessionTimerConfig session_timer{.refresh_always = true};
     std::string instance{};  // as events tell it
 };
-
-// Whether a header of that name is written by the session or the agent, and so by nobody else.
-bool is_session_header(std::string_view name);
 
 // What is wrong with a request of the user's own (see send()); nullopt: nothing.
 std::optional<base::Reason> find_request_fault(const sip::RequestSpec& request);
