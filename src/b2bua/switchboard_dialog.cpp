@@ -86,7 +86,6 @@ void Switchboard::Core::on_request(Call& call, sip::RequestArrived&& request) {
         return refuse(in, 503, {{"Retry-After", std::to_string(kRetryAfterS)}});
     if (!call.dialog(other(from))) return refuse(in, 481);
     note(call, from, *message);
-    if (method != Method::Prack) tell(call, InDialog{from, message.get()});
 
     Content content = content_of(*message);
     const auto place = may_hold_offer(method) ? find_sdp(*message, content) : std::nullopt;
@@ -147,6 +146,7 @@ void Switchboard::Core::pass_request(Call& call, Leg from, sip::TransactionId in
                        .method = method,
                        .has_offer = has_offer,
                        .takes_reliable = takes_reliable});
+    if (method != Method::Prack) tell(call, InDialog{from, request.get()});
 }
 
 // The oldest reliable response that waits for a PRACK of this leg: the Agent has one at a time.

@@ -41,17 +41,17 @@ TEST_F(SwitchboardDialog, PassesAReinviteOfEitherSideAndTellsOfHold) {
     reinvite(alice, alice_dialog, bob, sdp_of("192.0.2.10", 4000, "sendonly", 2),
              sdp_of("192.0.2.20", 6000, "recvonly", 2));
     EXPECT_THAT(host.take_log(),
-                ElementsAre("INVITE A", "offer A", "answer B", "media A", "held A"));
+                ElementsAre("offer A", "INVITE A", "answer B", "media A", "held A"));
     EXPECT_TRUE(leg(Leg::A).is_holding);
     EXPECT_FALSE(leg(Leg::B).is_holding);
     reinvite(alice, alice_dialog, bob, sdp_of("192.0.2.10", 4000, "sendrecv", 3),
              sdp_of("192.0.2.20", 6000, "sendrecv", 3));
     EXPECT_THAT(host.take_log(),
-                ElementsAre("INVITE A", "offer A", "answer B", "media A", "unheld A"));
+                ElementsAre("offer A", "INVITE A", "answer B", "media A", "unheld A"));
     reinvite(bob, bob_dialog, alice, sdp_of("192.0.2.20", 6000, "inactive", 4),
              sdp_of("192.0.2.10", 4000, "inactive", 4));
     EXPECT_THAT(host.take_log(),
-                ElementsAre("INVITE B", "offer B", "answer A", "media B", "held B"));
+                ElementsAre("offer B", "INVITE B", "answer A", "media B", "held B"));
     EXPECT_EQ(leg(Leg::B).remote_sdp, sdp_of("192.0.2.20", 6000, "inactive", 4));
     EXPECT_EQ(leg(Leg::A).remote_sdp, sdp_of("192.0.2.10", 4000, "inactive", 4));
 }
@@ -59,7 +59,7 @@ TEST_F(SwitchboardDialog, PassesAReinviteOfEitherSideAndTellsOfHold) {
 TEST_F(SwitchboardDialog, SaysNothingOfARefreshThatChangesNothing) {
     establish();
     reinvite(alice, alice_dialog, bob, sdp_of("192.0.2.10", 4000), sdp_of("192.0.2.20", 6000));
-    EXPECT_THAT(host.take_log(), ElementsAre("INVITE A", "offer A", "answer B"));
+    EXPECT_THAT(host.take_log(), ElementsAre("offer A", "INVITE A", "answer B"));
 }
 
 TEST_F(SwitchboardDialog, RollsARefusedOfferBack) {
@@ -67,7 +67,7 @@ TEST_F(SwitchboardDialog, RollsARefusedOfferBack) {
     request(alice, alice_dialog, with_sdp("INVITE", sdp_of("192.0.2.10", 4002)));
     respond(bob, request_at(bob).transaction, {.status = 488});
     EXPECT_EQ(response_at(alice).message.status(), 488);
-    EXPECT_THAT(host.take_log(), ElementsAre("INVITE A", "offer A", "rollback A"));
+    EXPECT_THAT(host.take_log(), ElementsAre("offer A", "INVITE A", "rollback A"));
     EXPECT_EQ(leg(Leg::A).remote_sdp, sdp_of("192.0.2.10", 4000));
     EXPECT_EQ(switchboard.call_count(), 1U);
 }
@@ -126,7 +126,7 @@ TEST_F(SwitchboardDialog, PassesACancelOfAReinvite) {
     run();
     EXPECT_EQ(response_at(alice).message.status(), 487);
     EXPECT_TRUE(bob.take<sip::CancelArrived>().has_value());
-    EXPECT_THAT(host.take_log(), ElementsAre("INVITE A", "offer A", "rollback A"));
+    EXPECT_THAT(host.take_log(), ElementsAre("offer A", "INVITE A", "rollback A"));
     EXPECT_EQ(switchboard.call_count(), 1U);
 }
 
@@ -141,7 +141,7 @@ TEST_F(SwitchboardDialog, PassesUpdateWithAndWithoutOffer) {  // RFC 3311
     respond(alice, request_at(alice).transaction, ok_with(sdp_of("192.0.2.10", 4002)));
     EXPECT_THAT(body_of(response_at(bob).message), HasSubstr("m=audio 4002"));
     EXPECT_THAT(host.take_log(),
-                ElementsAre("UPDATE A", "UPDATE B", "offer B", "answer A", "media B"));
+                ElementsAre("UPDATE A", "offer B", "UPDATE B", "answer A", "media B"));
 }
 
 TEST_F(SwitchboardDialog, RefusesASecondOfferBeforeTheFirstIsAnswered) {  // RFC 3311 §5.2
