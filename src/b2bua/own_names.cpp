@@ -50,7 +50,7 @@ bool OwnNames::is_ours(std::string_view uri) const {
     const std::string text = sip::uri_of(uri);
     const auto parsed = sip::parse_uri(text);
     if (!parsed || !parsed->is_sip()) return false;
-    return names_.count(key_of(parsed->host, parsed->port.value_or(standard_port(*parsed)))) != 0;
+    return names_.contains(key_of(parsed->host, parsed->port.value_or(standard_port(*parsed))));
 }
 
 Places::Places(const PlaceSecret& secret)

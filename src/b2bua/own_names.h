@@ -54,7 +54,7 @@ public:
     // None: another user part, one that is cut or not of our making, a place that is no sip URI or
     // longer than kMaxContactBytes.
     std::optional<PlaceBehind> parse_user_part(std::string_view user) const;
-    std::optional<PlaceBehind> find(std::string_view uri) const;  // by its user part
+    std::optional<PlaceBehind> find(std::string_view text) const;  // by a URI's user part
 
     // `contact` ("sip:192.0.2.1:5062;transport=tcp") with that user part.
     std::string to_uri(std::string_view contact, const PlaceBehind& place) const;

@@ -373,6 +373,7 @@ base::Result<sip::TransactionId> Switchboard::send_in_dialog(base::Now now, Call
                                                              const sip::RequestSpec& request) {
     return core_->send_in_dialog(now, call, leg, request);
 }
+void Switchboard::set_draining(bool is_draining) { core_->set_draining(is_draining); }
 const CallFacts* Switchboard::find_call(CallKey call) const {
     const Call* found = core_->find(call);
     return found != nullptr ? &found->facts : nullptr;

@@ -55,6 +55,8 @@ public:
     // `status` (300-699) and leg B's INVITE cancelled. Nothing happens when there is no such call.
     void end(base::Now now, CallKey call, int status, base::Reason reason);
     void end_all(base::Now now, int status, const base::Reason& reason);
+    // No new calls while it is true: they and OPTIONS to us get a 503, as when there is no room.
+    void set_draining(bool is_draining);
 
     // A request of ours within one leg, say an INFO; the response is not passed on. Errors: no such
     // call, no dialog on that leg yet, INVITE, BYE, PRACK.

@@ -94,8 +94,7 @@ void Switchboard::Core::on_invite(sip::RequestArrived&& request) {
         agent_.respond_and_forget(now_.steady, request.transaction,
                                   {.status = status, .headers = std::move(headers)});
     };
-    if (calls_.size() >= config_.max_calls)
-        return refuse_new(503, {{"Retry-After", std::to_string(kRetryAfterS)}});
+    if (!takes_calls()) return refuse_new(503, {{"Retry-After", std::to_string(kRetryAfterS)}});
     if (!next_max_forwards(request.message)) return refuse_new(483, {});
     if (is_loop(request.message)) return refuse_new(482, {});
     if (is_encoded(request.message)) return refuse_new(415, {{"Accept-Encoding", "identity"}});
@@ -145,10 +144,11 @@ void Switchboard::Core::route(Call& call) {
                         .is_to_us = way.is_to_us};
     call.route_then = [this, way = std::move(way)](Call& routed, RouteAnswer answer) {
         if (auto* refusal = std::get_if<sip::ResponseSpec>(&answer)) {
-            const int status = refusal->status;
+            std::string text = "The call may not go on: " + std::to_string(refusal->status);
+            if (!refusal->phrase.empty()) text += " " + refusal->phrase;
             (void)agent_.respond(now_.steady, routed.invite, *refusal);
-            return finish(
-                routed, Ended{.status = status, .reason = {"no_route", "The call may not go on."}});
+            return finish(routed,
+                          Ended{.status = refusal->status, .reason = {"no_route", text + "."}});
         }
         call_leg_b(routed, way, std::get<RouteTo>(answer));
     };

@@ -27,6 +27,7 @@ public:
     std::optional<base::TimePoint> deadline() const { return timers_.next(); }
     void end(base::Now now, CallKey key, int status, base::Reason reason);
     void end_all(base::Now now, int status, const base::Reason& reason);
+    void set_draining(bool is_draining) { is_draining_ = is_draining; }
     base::Result<sip::TransactionId> send_in_dialog(base::Now now, CallKey key, Leg leg,
                                                     const sip::RequestSpec& request);
     Call* find(CallKey key) const;
@@ -103,6 +104,7 @@ private:
 
     // ---- switchboard_calls.cpp
     void on_invite(sip::RequestArrived&& request);
+    bool takes_calls() const { return !is_draining_ && calls_.size() < config_.max_calls; }
     Call& make_call(sip::RequestArrived&& request);
     void route(Call& call);
     void call_leg_b(Call& call, const Way& way, const RouteTo& to);
@@ -128,7 +130,7 @@ private:
                       const std::shared_ptr<const sip::Message>& request, const Content& content,
                       bool has_offer);
     std::optional<Passage::Reliable> take_reliable(Call& call, Leg from);
-    void on_response(Call& call, sip::ResponseArrived&& response);
+    void on_response(Call& call, sip::ResponseArrived&& arrived);
     void on_provisional(Call& call, const Passage& passage, const SharedResponse& response);
     void pass_provisional(Call& call, sip::TransactionId out, const SharedResponse& response,
                           const Content& content);
@@ -149,7 +151,7 @@ private:
                                       const Content& content);
     std::vector<sip::ExtraHeader> headers_for(Call& call, Leg from, const sip::Message& message);
     void note(Call& call, Leg from, const sip::Message& message);
-    void watch_refresh(Call& call, const sip::Message& response);
+    void watch_refresh(Call& call, const sip::Message& response) const;
 
     // ---- switchboard_media.cpp
     void ask_offer(Call& call, Leg by, std::string sdp, SdpThen then);
@@ -194,6 +196,7 @@ private:
     std::uint64_t secret_low_;
     std::uint64_t secret_high_;
 
+    bool is_draining_ = false;
     base::Now now_{};
     int depth_ = 0;
     std::uint64_t last_id_ = 0;        // of calls and passed requests

@@ -63,7 +63,7 @@ std::vector<sip::ExtraHeader> Switchboard::Core::headers_for(Call& call, Leg fro
 
 // RFC 4028: both sides agree on the interval by what passes here; a call that nobody refreshes any
 // more is ended.
-void Switchboard::Core::watch_refresh(Call& call, const sip::Message& response) {
+void Switchboard::Core::watch_refresh(Call& call, const sip::Message& response) const {
     const sip::SessionTimerFields fields = sip::read_session_timer(response);
     call.refresh_by.reset();
     if (fields.session_expires)
@@ -428,8 +428,10 @@ void Switchboard::Core::on_silence(Call& call, sip::TransactionId out, int statu
     const Passage silent = *passage;
     const Leg from = other(silent.from);
     erase_passage(call, out);
-    if (silent.is_initial)
-        return finish(call, Ended{.by = from, .status = status, .reason = reason});
+    if (silent.is_initial) {
+        const std::string text = reason.text + " It was called as " + call.sent_uri + ".";
+        return finish(call, Ended{.by = from, .status = status, .reason = {reason.code, text}});
+    }
     if (silent.in) refuse(silent.in, status);
     if (silent.has_offer) drop_offer(call, silent.from);
     if (silent.has_late_offer) drop_offer(call, from);

@@ -51,12 +51,13 @@ void Switchboard::Core::on_outside_request(sip::RequestArrived&& request) {
         case Method::Update:
             return answer_outside(in, 481);  // of no dialog
         case Method::Options:
-            if (way_of(message).is_to_us)
-                return answer_outside(in, 200,
-                                      {{"Allow", std::string(kAllow)},
-                                       {"Accept", "application/sdp, multipart/mixed"},
-                                       {"Supported", "100rel, replaces, timer"}});
-            break;
+            if (!way_of(message).is_to_us) break;
+            if (!takes_calls())
+                return answer_outside(in, 503, {{"Retry-After", std::to_string(kRetryAfterS)}});
+            return answer_outside(in, 200,
+                                  {{"Allow", std::string(kAllow)},
+                                   {"Accept", "application/sdp, multipart/mixed"},
+                                   {"Supported", "100rel, replaces, timer"}});
         default:
             break;
     }

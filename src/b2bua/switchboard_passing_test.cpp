@@ -214,6 +214,24 @@ TEST_F(SwitchboardPassing, AnswersOptionsToItselfAndPassesThoseToOthers) {
     expect_nothing_left();
 }
 
+TEST_F(SwitchboardPassing, SaysThatNoCallsAreTakenWhileItDrains) {
+    establish();
+    switchboard.set_draining(true);
+    sip::OutOfDialogSpec spec = invite_spec("sip:192.0.2.1:5062");
+    spec.method = "OPTIONS";
+    start(alice, spec);
+    const auto refused = response_at(alice);
+    EXPECT_EQ(refused.message.status(), 503);
+    EXPECT_TRUE(refused.message.has(HeaderId::RetryAfter));
+    start(alice, invite_spec());
+    EXPECT_EQ(response_at(alice).message.status(), 503);
+    request(alice, alice_dialog, {.method = "INFO"});  // what runs, runs on
+    EXPECT_EQ(request_at(bob).message.method(), sip::Method::Info);
+    switchboard.set_draining(false);
+    start(alice, spec);
+    EXPECT_EQ(response_at(alice).message.status(), 200);
+}
+
 TEST_F(SwitchboardPassing, PassesAMessageAndItsRefusal) {
     sip::OutOfDialogSpec spec = invite_spec();
     spec.method = "MESSAGE";

@@ -43,7 +43,8 @@ public:
     }
 
     void check() {
-        for (const auto& [call, told] : told_) {
+        for (const auto& entry : told_) {
+            const std::vector<std::string>& told = entry.second;
             const auto count = [&](std::string_view what) {
                 return std::count_if(told.begin(), told.end(), [&](const std::string& line) {
                     return line.substr(0, what.size()) == what;
