@@ -272,12 +272,14 @@ TEST_F(BuiltInRelayTest, ASubscriptionTakesWhatIsAskedFor) {
 }
 
 TEST_F(BuiltInRelayTest, ASubscriptionPassesTheKeysOfWhatIsSent) {
-    const std::string secure = "v=0\r\nc=IN IP4 127.0.0.2\r\nm=audio 41000 RTP/SAVP 0\r\n"
-                               "a=crypto:1 AES_CM_128_HMAC_SHA1_32 inline:offered1\r\n"
-                               "a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:offered2\r\n";
+    const std::string secure =
+        "v=0\r\nc=IN IP4 127.0.0.2\r\nm=audio 41000 RTP/SAVP 0\r\n"
+        "a=crypto:1 AES_CM_128_HMAC_SHA1_32 inline:offered1\r\n"
+        "a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:offered2\r\n";
     EXPECT_NE(offer(Leg::A, secure).find("inline:offered1"), std::string::npos);
-    answer(Leg::B, "v=0\r\nc=IN IP4 127.0.0.3\r\nm=audio 41000 RTP/SAVP 0\r\n"
-                   "a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:answered\r\n");
+    answer(Leg::B,
+           "v=0\r\nc=IN IP4 127.0.0.3\r\nm=audio 41000 RTP/SAVP 0\r\n"
+           "a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:answered\r\n");
     const auto told = parsed(subscribe(1).offer);
     EXPECT_EQ(told.media[0].proto, "RTP/SAVP");
     EXPECT_EQ(told.find_attribute(told.media[0], "crypto")->value,

@@ -20,7 +20,6 @@ public:
         last_ns_.store(now_ns, std::memory_order_relaxed);
     }
     void drop() { raise(dropped_, 1); }
-    // It was counted by add(), and then could not be sent.
     std::int64_t last_ns() const { return last_ns_.load(std::memory_order_relaxed); }
 
     PacketCount read() const {

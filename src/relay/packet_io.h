@@ -7,12 +7,13 @@
 // One object, its ports and its sink belong to one thread from begin() on.
 #pragma once
 
-#include <array>
+#include <algorithm>
 #include <chrono>
 #include <cstdint>
 #include <span>
 
 #include "base/bytes.h"
+#include "base/time.h"
 #include "io/socket_address.h"
 #include "io/udp_socket.h"
 #include "relay/media_plane.h"
@@ -37,10 +38,27 @@ struct Port {
 };
 
 // While media flows, packets come all the time, and to wake for each costs more than to pass it on.
-// So a turn that brought several is followed by a pause; the packets of the next one wait no longer
-// than it, which is what a relay adds to their delay.
-inline constexpr std::chrono::microseconds kGather{400};
-inline constexpr std::size_t kManyPackets = 2;  // in one turn
+// So after a turn that brought several the next one begins kGather later: no packet waits longer
+// than that, which is what a relay adds to their delay.
+class Pace {
+public:
+    static constexpr std::chrono::microseconds kGather{400};
+    static constexpr std::size_t kManyPackets = 2;  // in one turn
+
+    // How long packets gather before the next turn, seen from `now`; zero: wake for the first.
+    std::chrono::nanoseconds pause(base::TimePoint now) const {
+        if (!is_busy_) return {};
+        return std::max<std::chrono::nanoseconds>(began_ + kGather - now, {});
+    }
+    void on_turn(base::TimePoint began, std::size_t packets) {
+        began_ = began;
+        is_busy_ = packets >= kManyPackets;
+    }
+
+private:
+    base::TimePoint began_{};
+    bool is_busy_ = false;
+};
 
 class PacketIo {
 public:
@@ -48,8 +66,8 @@ public:
     public:
         virtual ~Sink() = default;
         // Before the packets of each turn; `is_woken`: somebody has called wake(). Here ports may
-        // be added and removed.
-        virtual void on_turn(bool is_woken) = 0;
+        // be added and removed. Returns the time.
+        virtual base::TimePoint on_turn(bool is_woken) = 0;
         // The bytes are borrowed; what is sent in the call may refer to them.
         virtual void on_packet(Port& port, std::span<std::uint8_t> bytes,
                                const base::NetAddress& source) = 0;
@@ -70,9 +88,8 @@ public:
     // Only within on_packet(), with its bytes. `to` null: where the socket is connected to.
     virtual void send(Port& port, base::ByteView bytes, const io::SocketAddress* to) = 0;
 
-    // Waits for packets, at most `limit`, and gives them to the sink. Where many come, it lets them
-    // gather for kGather first.
-    virtual void turn(Sink& sink, std::chrono::milliseconds limit) = 0;
+    // Waits for packets, at most `limit`, and gives them to the sink, at the pace of Pace.
+    virtual void turn(Sink& sink, base::TimePoint now, std::chrono::milliseconds limit) = 0;
     virtual void wake() = 0;  // any thread
 
     virtual const char* name() const = 0;

@@ -49,7 +49,8 @@ bool RelayWorker::give(Command command) {
 }
 
 void RelayWorker::run() {
-    while (!commands_.is_closed() || commands_.size() > 0) io_->turn(*this, kIdle);
+    while (!commands_.is_closed() || commands_.size() > 0)
+        io_->turn(*this, clock_.now().steady, kIdle);
     for (auto& [id, fork] : forks_) release(fork->ports);
     for (auto& [id, line] : lines_)
         for (auto& pair : line->ports) release(pair);
@@ -58,15 +59,17 @@ void RelayWorker::run() {
 }
 
 // Commands first: what signalling has said holds for all packets that come after it.
-void RelayWorker::on_turn(bool is_woken) {
+base::TimePoint RelayWorker::on_turn(bool is_woken) {
     const base::TimePoint now = clock_.now().steady;
     forwarder_.set_now(now);
     if (is_woken)
         while (auto command = commands_.try_pop())
             std::visit([this](auto& one) { on(one); }, *command);
-    if (!keeps_ports_ready_ || (!is_woken && now - refilled_ < kIdle)) return;
-    refilled_ = now;
-    ports_.refill(now);
+    if (keeps_ports_ready_ && (is_woken || now - refilled_ >= kIdle)) {
+        refilled_ = now;
+        ports_.refill(now);
+    }
+    return now;
 }
 
 void RelayWorker::on(OpenLine& command) {

@@ -75,7 +75,7 @@ public:
 
 private:
     void run();
-    void on_turn(bool is_woken) override;
+    base::TimePoint on_turn(bool is_woken) override;
     void on_packet(Port& port, std::span<std::uint8_t> bytes,
                    const base::NetAddress& source) override {
         forwarder_.on_packet(port, bytes, source);

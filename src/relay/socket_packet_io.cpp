@@ -37,7 +37,7 @@ base::Result<std::unique_ptr<SocketPacketIo>, base::Reason> SocketPacketIo::crea
 }
 
 bool SocketPacketIo::begin() {
-    ::prctl(PR_SET_TIMERSLACK, 1'000);  // ns; by default a pause of kGather takes 50 us more
+    ::prctl(PR_SET_TIMERSLACK, 1'000);  // ns; by default a pause takes 50 us more
     return true;
 }
 
@@ -65,13 +65,14 @@ void SocketPacketIo::send(Port& port, base::ByteView bytes, const io::SocketAddr
         sink_->on_unsent(port);
 }
 
-void SocketPacketIo::turn(Sink& sink, std::chrono::milliseconds limit) {
-    if (is_busy_) std::this_thread::sleep_for(kGather);
+void SocketPacketIo::turn(Sink& sink, base::TimePoint now, std::chrono::milliseconds limit) {
+    if (const auto pause = pace_.pause(now); pause.count() > 0) std::this_thread::sleep_for(pause);
     const int ready = ::epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()),
                                    static_cast<int>(limit.count()));
     ready_ = static_cast<std::size_t>(std::max(ready, 0));
     sink_ = &sink;
-    sink.on_turn(is_woken_.exchange(false, std::memory_order_acquire));
+    const base::TimePoint began =
+        sink.on_turn(is_woken_.exchange(false, std::memory_order_acquire));
     std::size_t packets = 0;
     for (const epoll_event& event : std::span{events_}.first(ready_)) {
         if (event.events == 0) continue;  // it was removed
@@ -87,7 +88,7 @@ void SocketPacketIo::turn(Sink& sink, std::chrono::milliseconds limit) {
     }
     sink_ = nullptr;
     ready_ = 0;
-    is_busy_ = packets >= kManyPackets;
+    pace_.on_turn(began, packets);
 }
 
 void SocketPacketIo::wake() {

@@ -24,7 +24,7 @@ public:
     void add(Port& port) override;
     void remove(Port& port) override;
     void send(Port& port, base::ByteView bytes, const io::SocketAddress* to) override;
-    void turn(Sink& sink, std::chrono::milliseconds limit) override;
+    void turn(Sink& sink, base::TimePoint now, std::chrono::milliseconds limit) override;
     void wake() override;
     const char* name() const override { return "sockets"; }
 
@@ -38,7 +38,7 @@ private:
     std::size_t ready_ = 0;  // of events_, in this turn
     io::DatagramBatch batch_{kReadAtOnce, io::kMaxMediaBytes};
     Sink* sink_ = nullptr;  // during a turn
-    bool is_busy_ = false;  // the last turn brought many
+    Pace pace_;
 };
 
 }  // namespace earshot::relay

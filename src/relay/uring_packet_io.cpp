@@ -6,6 +6,7 @@
 #include <poll.h>
 #include <sys/eventfd.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/syscall.h>
 #include <unistd.h>
 
@@ -30,15 +31,17 @@ constexpr unsigned kCompletions = 8192;
 // once more; what waits stays in its socket.
 constexpr unsigned kBuffers = 1024;
 constexpr int kBufferGroup = 0;
-// More than these do not wait out kGather.
+// So many are not kept waiting for more.
 constexpr unsigned kEnoughPackets = 256;
+
+// Sockets that a ring knows by numbers of its own; there may be fewer descriptors.
+constexpr rlim_t kMostRegistered = 32'768;
 
 constexpr std::uint64_t kSend = std::uint64_t{1} << 63;
 
 constexpr std::size_t kNameBytes = 32;  // sockaddr_in6, up to where a cmsghdr might begin
 static_assert(kNameBytes >= sizeof(sockaddr_in6));
-constexpr std::size_t kBufferBytes =
-    sizeof(io_uring_recvmsg_out) + kNameBytes + io::kMaxMediaBytes;
+constexpr std::size_t kBufferBytes = sizeof(io_uring_recvmsg_out) + kNameBytes + io::kMaxMediaBytes;
 // Whole cache lines; no multiple of a page, where all would share a few sets of the cache.
 constexpr std::size_t kStride = (kBufferBytes + 63) / 64 * 64;
 static_assert(kStride % 4096 != 0);
@@ -119,11 +122,15 @@ base::Result<std::unique_ptr<UringPacketIo>, base::Reason> UringPacketIo::create
 }
 
 bool UringPacketIo::begin() {
-    ::prctl(PR_SET_TIMERSLACK, 1'000);  // ns; by default kGather takes 50 us more
+    ::prctl(PR_SET_TIMERSLACK, 1'000);  // ns; by default a pause takes 50 us more
     // liburing 2.3 declares io_uring_enable_rings() but does not export it.
     if (::syscall(SYS_io_uring_register, ring_->ring.ring_fd, IORING_REGISTER_ENABLE_RINGS, nullptr,
                   0) != 0)
         return false;
+    rlimit files{};
+    static_cast<void>(::getrlimit(RLIMIT_NOFILE, &files));
+    const auto count = static_cast<unsigned>(std::min<rlim_t>(files.rlim_cur, kMostRegistered));
+    if (io_uring_register_files_sparse(&ring_->ring, count) == 0) registrable_ = count;
     arm_wake();
     return io_uring_submit(&ring_->ring) > 0;
 }
@@ -143,7 +150,20 @@ void UringPacketIo::take_place(Port& port) {
     }
     port.place = free_places_.back();
     free_places_.pop_back();
-    places_[port.place].port = &port;
+    Place& place = places_[port.place];
+    place.port = &port;
+    const int descriptor = port.socket.descriptor();
+    place.is_registered =
+        port.place < registrable_ &&
+        io_uring_register_files_update(&ring_->ring, port.place, &descriptor, 1) == 1;
+}
+
+// By its number in the ring's own table: that spares the kernel the search in the process's, whose
+// counters all threads share.
+void UringPacketIo::set_socket(io_uring_sqe& request, std::uint32_t place) const {
+    if (!places_[place].is_registered) return;
+    request.fd = static_cast<int>(place);
+    request.flags |= IOSQE_FIXED_FILE;
 }
 
 // Room for one more request; those before it are handed over when there is none.
@@ -160,6 +180,7 @@ void UringPacketIo::arm(std::uint32_t place) {
     io_uring_sqe& request = entry();
     io_uring_prep_recvmsg_multishot(&request, places_[place].port->socket.descriptor(),
                                     &ring_->header, 0);
+    set_socket(request, place);
     request.flags |= IOSQE_BUFFER_SELECT;
     request.buf_group = kBufferGroup;
     request.user_data = tag(place, false);
@@ -187,8 +208,13 @@ void UringPacketIo::remove(Port& port) {
         request.flags |= IOSQE_CQE_SKIP_SUCCESS;
         request.user_data = tag(port.place, true);
     }
-    places_[port.place].port = nullptr;
-    ++places_[port.place].generation;
+    Place& place = places_[port.place];
+    place.port = nullptr;
+    ++place.generation;
+    if (std::exchange(place.is_registered, false)) {
+        const int none = -1;
+        static_cast<void>(io_uring_register_files_update(&ring_->ring, port.place, &none, 1));
+    }
     free_places_.push_back(std::exchange(port.place, 0));
     port.is_read = false;
 }
@@ -202,21 +228,24 @@ void UringPacketIo::send(Port& port, base::ByteView bytes, const io::SocketAddre
                        MSG_DONTWAIT | MSG_NOSIGNAL);
     if (to != nullptr)
         io_uring_prep_send_set_addr(&request, to->get(), static_cast<__u16>(to->size));
+    set_socket(request, port.place);
     request.flags |= IOSQE_CQE_SKIP_SUCCESS;
     request.user_data = tag(port.place, true);
 }
 
 // --- turns ---------------------------------------------------------------------------------------
 
-void UringPacketIo::turn(Sink& sink, std::chrono::milliseconds limit) {
-    const std::chrono::nanoseconds wait = is_busy_ ? std::chrono::nanoseconds(kGather) : limit;
+void UringPacketIo::turn(Sink& sink, base::TimePoint now, std::chrono::milliseconds limit) {
+    const std::chrono::nanoseconds pause = pace_.pause(now);
+    const bool is_gathering = pause.count() > 0;
+    const std::chrono::nanoseconds wait = is_gathering ? pause : limit;
     constexpr std::int64_t kSecond = 1'000'000'000;
     __kernel_timespec patience{.tv_sec = wait.count() / kSecond, .tv_nsec = wait.count() % kSecond};
     io_uring_cqe* completion = nullptr;
-    static_cast<void>(io_uring_submit_and_wait_timeout(&ring_->ring, &completion,
-                                                       is_busy_ ? kEnoughPackets : 1, &patience,
-                                                       nullptr));
-    sink.on_turn(is_woken_.exchange(false, std::memory_order_acquire));
+    static_cast<void>(io_uring_submit_and_wait_timeout(
+        &ring_->ring, &completion, is_gathering ? kEnoughPackets : 1, &patience, nullptr));
+    const base::TimePoint began =
+        sink.on_turn(is_woken_.exchange(false, std::memory_order_acquire));
     unsigned head = 0;
     unsigned seen = 0;
     io_uring_for_each_cqe(&ring_->ring, head, completion) {
@@ -227,7 +256,7 @@ void UringPacketIo::turn(Sink& sink, std::chrono::milliseconds limit) {
     // What goes out is copied here; then its buffers are the kernel's again.
     if (io_uring_sq_ready(&ring_->ring) > 0) io_uring_submit(&ring_->ring);
     ring_->lend(used_buffers_);
-    is_busy_ = used_buffers_.size() >= kManyPackets;
+    pace_.on_turn(began, used_buffers_.size());
     used_buffers_.clear();
 }
 

@@ -29,7 +29,7 @@ public:
     void add(Port& port) override;
     void remove(Port& port) override;
     void send(Port& port, base::ByteView bytes, const io::SocketAddress* to) override;
-    void turn(Sink& sink, std::chrono::milliseconds limit) override;
+    void turn(Sink& sink, base::TimePoint now, std::chrono::milliseconds limit) override;
     void wake() override;
     const char* name() const override { return "io_uring"; }
 
@@ -40,12 +40,14 @@ private:
     struct Place {
         Port* port = nullptr;
         std::uint32_t generation = 0;
+        bool is_registered = false;  // the ring knows the socket by the place's number
     };
 
     UringPacketIo();
     void take_place(Port& port);
     std::uint64_t tag(std::uint32_t place, bool is_send) const;
     io_uring_sqe& entry();
+    void set_socket(io_uring_sqe& request, std::uint32_t place) const;
     void arm(std::uint32_t place);
     void arm_wake();
     void on_completion(std::uint64_t data, int result, std::uint32_t flags, Sink& sink);
@@ -54,10 +56,11 @@ private:
     std::unique_ptr<Ring> ring_;
     io::FileDescriptor wake_;
     std::atomic<bool> is_woken_{false};
-    std::vector<Place> places_;  // [0] is the wake's
+    std::vector<Place> places_;      // [0] is the wake's
+    std::uint32_t registrable_ = 0;  // places below it may be registered
     std::vector<std::uint32_t> free_places_;
     std::vector<unsigned> used_buffers_;  // in this turn
-    bool is_busy_ = false;                // the last turn brought many
+    Pace pace_;
 };
 
 }  // namespace earshot::relay
