@@ -54,6 +54,7 @@ public:
     Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> out) override {
         const std::lock_guard lock(files_.mutex_);
         if (epoch_ != files_.epoch_) return failed("pread", EIO);
+        if (is_direct_ && !is_aligned(offset, out)) return failed("pread", EINVAL);
         if (files_.read_error_ != 0) return failed("pread", files_.read_error_);
         const base::Bytes& now = inode_->now;
         if (offset >= now.size()) return std::size_t{0};
@@ -172,11 +173,20 @@ Result<std::unique_ptr<File>> FaultyFileSystem::create(const std::string& path, 
 }
 
 Result<std::unique_ptr<File>> FaultyFileSystem::open_for_reading(const std::string& path) {
+    return open(path, false);
+}
+
+Result<std::unique_ptr<File>> FaultyFileSystem::open_direct_for_reading(const std::string& path) {
+    return open(path, true);
+}
+
+Result<std::unique_ptr<File>> FaultyFileSystem::open(const std::string& path, bool is_direct) {
     const std::lock_guard lock(mutex_);
     if (read_error_ != 0) return failed("open", read_error_);
     const auto found = names_.find(path);
     if (found == names_.end()) return failed("open", ENOENT);
-    return std::unique_ptr<File>(std::make_unique<FaultyFile>(*this, path, found->second));
+    return std::unique_ptr<File>(
+        std::make_unique<FaultyFile>(*this, path, found->second, is_direct));
 }
 
 Result<Done> FaultyFileSystem::rename(const std::string& from, const std::string& to) {

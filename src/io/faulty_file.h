@@ -34,6 +34,8 @@ public:
     // Refuses what Linux refuses of such a file: writes that are not aligned.
     base::Result<std::unique_ptr<File>> create_direct(const std::string& path) override;
     base::Result<std::unique_ptr<File>> open_for_reading(const std::string& path) override;
+    // Refuses what Linux refuses of such a file: reads that are not aligned.
+    base::Result<std::unique_ptr<File>> open_direct_for_reading(const std::string& path) override;
     base::Result<base::Done> rename(const std::string& from, const std::string& to) override;
     base::Result<base::Done> remove(const std::string& path) override;
     base::Result<base::Done> make_directories(const std::string& path) override;
@@ -68,6 +70,7 @@ private:
     using Names = std::map<std::string, std::shared_ptr<Inode>>;
 
     base::Result<std::unique_ptr<File>> create(const std::string& path, bool is_direct);
+    base::Result<std::unique_ptr<File>> open(const std::string& path, bool is_direct);
     // With the mutex held: the error that this call is to fail with, or 0.
     int next_fault(const std::string& path);
     bool has_directory(const std::string& path) const;

@@ -18,6 +18,13 @@ namespace earshot::io {
 
 inline constexpr std::size_t kDirectAlignment = 4096;
 
+// One of several reads; `count` as read_at() returns it.
+struct FileRead {
+    std::uint64_t offset = 0;
+    std::span<std::uint8_t> out{};
+    base::Result<std::size_t> count = std::size_t{0};
+};
+
 // An open file; closed by its destructor, which cannot report a failure: whoever cares for the
 // bytes calls sync_data() first. One thread at a time, unless only read_at() is used.
 class File {
@@ -32,6 +39,10 @@ public:
     // Reads up to out.size() bytes; fewer only at the end of the file.
     virtual base::Result<std::size_t> read_at(std::uint64_t offset,
                                               std::span<std::uint8_t> out) = 0;
+    // Each as read_at(); of a direct file all at once.
+    virtual void read_many(std::span<FileRead> reads) {
+        for (FileRead& read : reads) read.count = read_at(read.offset, read.out);
+    }
     // fdatasync. After a failure the kernel may have dropped what was written since the last
     // success and report success next time: write those bytes again to another file, never retry.
     virtual base::Result<base::Done> sync_data() = 0;
@@ -40,7 +51,7 @@ public:
     virtual base::Result<base::Done> reserve(std::uint64_t size) = 0;
     virtual base::Result<base::Done> truncate(std::uint64_t size) = 0;
     virtual base::Result<std::uint64_t> size() = 0;
-    // Whether writes bypass the page cache (FileSystem::create_direct).
+    // Whether it bypasses the page cache (FileSystem::create_direct).
     virtual bool is_direct() const { return false; }
     // Asks that later reads come from the disk, not from the page cache; a hint.
     virtual void drop_cache() {}
@@ -72,6 +83,12 @@ public:
         return create(path);
     }
     virtual base::Result<std::unique_ptr<File>> open_for_reading(const std::string& path) = 0;
+    // The same past the page cache, for what is read once: from the disk, and into no memory but
+    // ours. Offset, size and memory of reads are then multiples of kDirectAlignment; where the file
+    // ends between, fewer bytes come. Where the file system refuses, an ordinary file.
+    virtual base::Result<std::unique_ptr<File>> open_direct_for_reading(const std::string& path) {
+        return open_for_reading(path);
+    }
     // Replaces `to` if it is there; atomic. Also of directories (then `to` must not exist).
     virtual base::Result<base::Done> rename(const std::string& from, const std::string& to) = 0;
     virtual base::Result<base::Done> remove(const std::string& path) = 0;  // file, empty directory

@@ -6,6 +6,8 @@
 
 #include <cerrno>
 
+#include "base/random.h"
+#include "io/aligned_bytes.h"
 #include "io/data_directory_lock.h"
 #include "io/faulty_file.h"
 #include "io/linux_file.h"
@@ -65,6 +67,33 @@ TEST_P(AnyFileSystem, WritesPastThePageCacheWhatIsAligned) {
     if (!(*file)->is_direct()) GTEST_SKIP() << "the file system here refuses direct writes";
     EXPECT_FALSE((*file)->write_at(1, *block));
     EXPECT_FALSE((*file)->write_at(0, std::span(*block).first(100)));
+}
+
+TEST_P(AnyFileSystem, ReadsPastThePageCacheWhatIsAligned) {
+    base::Bytes bytes(20 * kDirectAlignment + 100);
+    base::SeededRandom(1).fill(bytes);
+    ASSERT_TRUE((*files().create(at("a")))->write_at(0, bytes));
+    const auto file = files().open_direct_for_reading(at("a"));
+    ASSERT_TRUE(file);
+    AlignedBytes memory(100 * kDirectAlignment);
+    std::vector<FileRead> reads;
+    for (std::size_t i = 0; i < 100; ++i)  // more than are queued at once, some past the end
+        reads.push_back({.offset = (i * 7 % 22) * kDirectAlignment,
+                         .out = memory.span().subspan(i * kDirectAlignment, kDirectAlignment)});
+    (*file)->read_many(reads);
+    for (const FileRead& read : reads) {
+        const std::size_t left = bytes.size() - std::min<std::size_t>(bytes.size(), read.offset);
+        ASSERT_TRUE(read.count);
+        ASSERT_EQ(*read.count, std::min(left, kDirectAlignment)) << read.offset;
+        EXPECT_TRUE(std::equal(read.out.begin(),
+                               read.out.begin() + static_cast<std::ptrdiff_t>(*read.count),
+                               bytes.begin() + static_cast<std::ptrdiff_t>(bytes.size() - left)));
+    }
+    EXPECT_EQ(*(*file)->read_at(0, memory.span()), bytes.size());
+    EXPECT_FALSE(files().open_direct_for_reading(at("b")));
+    if (!(*file)->is_direct()) GTEST_SKIP() << "the file system here refuses direct reads";
+    EXPECT_FALSE((*file)->read_at(1, memory.span()));
+    EXPECT_FALSE((*file)->read_at(0, memory.span().first(100)));
 }
 
 TEST_P(AnyFileSystem, ReadsBackWhatWasWritten) {

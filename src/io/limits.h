@@ -27,4 +27,7 @@ inline constexpr std::size_t kReadyPortPairs = 64;
 // Ports that strangers hold are passed over; so many tries for one stream.
 inline constexpr int kMaxBindTries = 32;
 
+// Of a file, at once: they are waited for together.
+inline constexpr std::size_t kMaxQueuedReads = 64;
+
 }  // namespace earshot::io

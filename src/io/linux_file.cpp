@@ -11,6 +11,7 @@
 #include <cstdio>
 
 #include "io/file_descriptor.h"
+#include "io/read_queue.h"
 
 namespace earshot::io {
 
@@ -38,8 +39,9 @@ Result<Done> done_or_error(int result, std::string_view call) {
 
 class LinuxFile : public File {
 public:
-    explicit LinuxFile(FileDescriptor file, bool is_direct = false)
-        : file_(std::move(file)), is_direct_(is_direct) {}
+    explicit LinuxFile(FileDescriptor file, bool is_direct = false,
+                       std::shared_ptr<ReadQueues> queues = nullptr)
+        : file_(std::move(file)), is_direct_(is_direct), queues_(std::move(queues)) {}
 
     Result<Done> write_at(std::uint64_t offset, ByteView bytes) override {
         while (!bytes.empty()) {
@@ -61,10 +63,23 @@ public:
                                           static_cast<off_t>(offset + total));
             if (count < 0 && errno == EINTR) continue;
             if (count < 0) return last_error("pread");
-            if (count == 0) break;
             total += static_cast<std::size_t>(count);
+            // Of a direct file the end alone is no multiple, and behind it nothing may be asked.
+            if (count == 0 || (is_direct_ && total % kDirectAlignment != 0)) break;
         }
         return total;
+    }
+
+    void read_many(std::span<FileRead> reads) override {
+        constexpr std::size_t kUnread = ~std::size_t{0};
+        for (FileRead& read : reads) read.count = kUnread;
+        auto queue = queues_ && reads.size() > 1 ? queues_->take() : nullptr;
+        if (queue) {
+            queue->read(file_.get(), reads);
+            queues_->give_back(std::move(queue));
+        }
+        for (FileRead& read : reads)
+            if (*read.count == kUnread) read.count = read_at(read.offset, read.out);
     }
 
     Result<Done> sync_data() override {
@@ -94,6 +109,7 @@ public:
 private:
     FileDescriptor file_;
     const bool is_direct_;
+    const std::shared_ptr<ReadQueues> queues_;  // of direct files that are read
 };
 
 Result<std::unique_ptr<File>> open_file(const std::string& path, int flags) {
@@ -102,11 +118,23 @@ Result<std::unique_ptr<File>> open_file(const std::string& path, int flags) {
     return std::unique_ptr<File>(std::make_unique<LinuxFile>(std::move(file)));
 }
 
+// Nothing but files: a FIFO in the place of one would hold us for ever.
+Result<FileDescriptor> open_regular(const std::string& path, int flags) {
+    FileDescriptor file(::open(path.c_str(), flags | O_NONBLOCK | O_CLOEXEC));
+    if (!file.is_open()) return last_error("open");
+    struct stat status {};
+    if (::fstat(file.get(), &status) != 0) return last_error("fstat");
+    if (!S_ISREG(status.st_mode)) return Error{Errc::Io, "open: it is no file", EINVAL};
+    return Result<FileDescriptor>(std::move(file));
+}
+
 struct CloseDirectory {
     void operator()(DIR* directory) const { ::closedir(directory); }
 };
 
 }  // namespace
+
+LinuxFileSystem::LinuxFileSystem() : queues_(std::make_shared<ReadQueues>()) {}
 
 Result<std::unique_ptr<File>> LinuxFileSystem::create(const std::string& path) {
     return open_file(path, O_RDWR | O_CREAT | O_EXCL);
@@ -123,14 +151,17 @@ Result<std::unique_ptr<File>> LinuxFileSystem::create_direct(const std::string& 
     return create(path);
 }
 
-// Nothing but files: a FIFO in the place of one would hold us for ever.
 Result<std::unique_ptr<File>> LinuxFileSystem::open_for_reading(const std::string& path) {
-    FileDescriptor file(::open(path.c_str(), O_RDONLY | O_NONBLOCK | O_CLOEXEC));
-    if (!file.is_open()) return last_error("open");
-    struct stat status {};
-    if (::fstat(file.get(), &status) != 0) return last_error("fstat");
-    if (!S_ISREG(status.st_mode)) return Error{Errc::Io, "open: it is no file", EINVAL};
-    return std::unique_ptr<File>(std::make_unique<LinuxFile>(std::move(file)));
+    auto file = open_regular(path, O_RDONLY);
+    if (!file) return file.error();
+    return std::unique_ptr<File>(std::make_unique<LinuxFile>(*std::move(file)));
+}
+
+Result<std::unique_ptr<File>> LinuxFileSystem::open_direct_for_reading(const std::string& path) {
+    auto file = open_regular(path, O_RDONLY | O_DIRECT);
+    if (!file && file.error().detail == EINVAL) return open_for_reading(path);
+    if (!file) return file.error();
+    return std::unique_ptr<File>(std::make_unique<LinuxFile>(*std::move(file), true, queues_));
 }
 
 Result<Done> LinuxFileSystem::rename(const std::string& from, const std::string& to) {
