@@ -13,4 +13,9 @@ inline constexpr std::size_t kMaxRecordPayloadBytes = std::size_t{512} * 1024;
 inline constexpr std::size_t kMaxRecordingsPerFrame = 4096;
 inline constexpr std::uint64_t kMaxSegmentBytes = 1024ULL * 1024 * 1024;  // what a reader accepts
 
+// Runs of a recording that are read at once, for the archive; and what lies between two of them is
+// read along rather than asking the disk twice.
+inline constexpr std::size_t kReadAtOnceBytes = std::size_t{256} * 1024;
+inline constexpr std::size_t kMaxSkippedBytes = std::size_t{8} * 1024;
+
 }  // namespace earshot::journal

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/uuid.h"
+#include "io/aligned_bytes.h"
 #include "io/file.h"
 #include "journal/extent.h"
 #include "journal/record.h"
@@ -28,9 +29,10 @@ struct Damage {
     void note(std::string text);
 };
 
-// Iterates over the records of one recording, in order. Bad records are skipped and counted; all
-// valid ones after them still come. Borrows `files`, `keys` and `extents`, which come from
-// on_closed() or recover(). One thread.
+// Iterates over the records of one recording, in order. A recording has five runs a second, so runs
+// are read many at once, past the page cache, which the writer passed by, too. Bad records are
+// skipped and counted; all valid ones after them still come. Borrows `files`, `keys` and `extents`,
+// which come from on_closed() or recover(). One thread.
 class RecordReader {
 public:
     RecordReader(io::FileSystem& files, std::vector<std::string> directories,
@@ -43,9 +45,25 @@ public:
     const Damage& damage() const { return damage_; }
 
 private:
-    void load_extent();
+    struct Stretch {  // of a segment, read in one go
+        std::uint64_t offset = 0;
+        std::size_t size = 0;
+        std::size_t place = 0;  // in memory_
+        std::uint64_t end() const { return offset + size; }
+    };
+    struct Loaded {
+        Extent extent;
+        std::size_t stretch = 0;          // index of the one that it lies in
+        std::span<std::uint8_t> bytes{};  // what of it could be read
+    };
+    bool next_run();
+    bool load_runs();
+    std::size_t choose_runs();
+    void read_runs();
+    std::span<std::uint8_t> read_alone(const Loaded& run);
+    void begin_run(const Loaded& run);
     void decrypt();
-    bool open_segment();
+    bool open_segment(std::uint32_t segment);
     base::Result<base::Done> read_key();
 
     io::FileSystem& files_;
@@ -56,12 +74,17 @@ private:
     std::unique_ptr<io::File> file_;
     std::uint32_t file_segment_ = 0;
     std::optional<RunCipher> cipher_;  // of file_
-    base::Bytes buffer_;               // the current extent
+    std::optional<io::AlignedBytes> memory_;
+    std::vector<Stretch> stretches_;
+    std::vector<Loaded> loaded_;     // of one segment
+    std::size_t next_loaded_ = 0;    // in loaded_
+    std::optional<Extent> ahead_;    // taken off the list, not loaded
+    std::span<std::uint8_t> bytes_;  // the current run
     std::size_t at_ = 0;
     std::size_t check_budget_ = 0;  // bounds the search behind a bad record
     Extent extent_;
     std::size_t run_ = 0;
-    std::size_t runs_loaded_ = 0;
+    std::size_t runs_begun_ = 0;
     Damage damage_;
 };
 
