@@ -112,14 +112,15 @@ struct KeyReader {
 template <class Item>
 Error read_item(const toml::table& table, const std::string& file, std::string_view where,
                 std::span<const KeyReader<Item>> keys, Item& item) {
-    for (const auto& [name, node] : table) {
+    for (const auto& entry : table) {
+        const std::string_view name = entry.first.str();
         const auto key = std::find_if(keys.begin(), keys.end(),
-                                      [&](const auto& one) { return one.name == name.str(); });
-        const Place at{file, where, name.str(), node};
+                                      [&](const auto& one) { return one.name == name; });
+        const Place at{file, where, name, entry.second};
         if (key == keys.end()) {
             std::vector<std::string_view> known;
             for (const auto& one : keys) known.push_back(one.name);
-            return at.wrong("unknown key", suggest(name.str(), known));
+            return at.wrong("unknown key", suggest(name, known));
         }
         if (auto error = key->read(at, item)) return error;
     }

@@ -222,7 +222,7 @@ void PhoneRun::touch(LegId leg) {
         check(media_->close(leg));
         const LegId other = leg_of(leg / kPhones, kCallee);
         if (phone == kCaller)
-            with_leg(other, [this](PhoneLeg& callee, base::Now now) {
+            with_leg(other, [](PhoneLeg& callee, base::Now now) {
                 static_cast<CalleeLeg&>(callee).on_caller_done(now);
             });
     }
