@@ -5,14 +5,11 @@
 
 #include "base/text.h"
 #include "sip/header_id.h"
-#include "sip/timers.h"
 
 namespace earshot::loadgen {
 namespace {
 
 using sip::HeaderId;
-
-constexpr std::string_view kFirstRseq = "1";
 
 }  // namespace
 
@@ -41,8 +38,8 @@ void CalleeLeg::on_invite(base::Now now, const sip::RequestArrived& invite) {
         note_indications(now, text);
     }
     const bool must = invite.message.lists(HeaderId::Require, "100rel");
-    is_reliable_ = must || (options_.is_reliable && invite.message.lists(HeaderId::Supported, "100rel"));
-    ring(now);
+    const bool may = invite.message.lists(HeaderId::Supported, "100rel");
+    ring(now, must || (may && options_.is_reliable));
     if (options_.ring.count() == 0) {
         take(Step::Answer, now);
     } else {
@@ -50,46 +47,18 @@ void CalleeLeg::on_invite(base::Now now, const sip::RequestArrived& invite) {
     }
 }
 
-// 180, or 183 with early media. Reliable ones are sent again until their PRACK (RFC 3262 §3); an
-// answer in one of them must have been acknowledged before the 200 leaves.
-void CalleeLeg::ring(base::Now now) {
+// 180, or 183 with early media.
+void CalleeLeg::ring(base::Now now, bool is_reliable) {
     const bool is_early = options_.is_early && !answer_.empty();
-    ringing_ = {is_early ? 183 : 180, {}, headers(false), {}, {}};
+    sip::ResponseSpec ringing{is_early ? 183 : 180, {}, headers(false), {}, {}};
+    ringing.is_reliable = is_reliable;
     if (is_early) {
-        ringing_.content_type = "application/sdp";
-        ringing_.body = answer_;
-    }
-    if (is_reliable_) {
-        ringing_.headers.push_back({"Require", "100rel"});
-        ringing_.headers.push_back({"RSeq", std::string{kFirstRseq}});
-        awaits_prack_ = true;
-        ring_interval_ = sip::kT1;
-        plan(Step::Ring, now.steady + ring_interval_);
+        ringing.content_type = "application/sdp";
+        ringing.body = answer_;
     }
     result_.ringing = now.steady - *started_;
-    if (const auto dialog = host_.respond(id_, invite_, ringing_)) dialog_ = *dialog;
+    if (const auto dialog = host_.respond(id_, invite_, ringing)) dialog_ = *dialog;
     if (is_early) apply(plan_);
-}
-
-void CalleeLeg::ring_again(base::Now now) {
-    if (!awaits_prack_) return;
-    if (now.steady - *started_ >= 64 * sip::kT1) {
-        fail("no_prack", "The provisional response was not acknowledged.");
-        reject(504);
-        return;
-    }
-    static_cast<void>(host_.respond(id_, invite_, ringing_));
-    ring_interval_ *= 2;
-    plan(Step::Ring, now.steady + ring_interval_);
-}
-
-bool CalleeLeg::on_prack(base::Now now, const sip::Message& prack) {
-    std::string_view rack = prack.find(HeaderId::Rack).value_or("");
-    if (!awaits_prack_ || base::take_until(rack, ' ') != kFirstRseq) return false;
-    awaits_prack_ = false;
-    // The 200 to the PRACK leaves first: the answer takes its turn.
-    if (is_answer_due_) plan(Step::Answer, now.steady);
-    return true;
 }
 
 void CalleeLeg::answer(base::Now now) {
@@ -127,6 +96,16 @@ void CalleeLeg::on_ack(base::Now now, const sip::AckArrived& ack) {
         plan(Step::HangUp, now.steady + options_.duration);
 }
 
+// A 2xx may have been said already: it waits for the PRACK, too (RFC 3262 section 3).
+void CalleeLeg::on_no_ack(const sip::NoAck& no_ack) {
+    if (!no_ack.is_prack) {
+        PhoneLeg::on_no_ack(no_ack);
+        return;
+    }
+    fail("no_prack", "The provisional response was not acknowledged.");
+    reject(504);
+}
+
 void CalleeLeg::on_cancel() {
     result_.sip_status = 487;
     fail("cancelled", "The caller gave up.", "cancelled");
@@ -137,15 +116,11 @@ void CalleeLeg::on_caller_done(base::Now now) { plan(Step::Orphaned, now.steady 
 
 void CalleeLeg::take(Step step, base::Now now) {
     if (step == Step::Answer && state_ == State::SettingUp) {
-        is_answer_due_ = awaits_prack_;
-        if (is_answer_due_) return;
         if (options_.reject != 0) {
             reject(options_.reject);
         } else {
             answer(now);
         }
-    } else if (step == Step::Ring && state_ == State::SettingUp) {
-        ring_again(now);
     } else if (step == Step::Orphaned) {
         fail("not_told", "The caller's end was over, and the callee heard nothing of it.");
         abort(now);

@@ -16,6 +16,7 @@ public:
 
     void on_invite(base::Now now, const sip::RequestArrived& invite);
     void on_ack(base::Now now, const sip::AckArrived& ack) override;
+    void on_no_ack(const sip::NoAck& no_ack) override;
     void on_cancel() override;
     // Our caller's end is over: this one should hear of it.
     void on_caller_done(base::Now now);
@@ -23,20 +24,13 @@ public:
 
 private:
     void take(Step step, base::Now now) override;
-    bool on_prack(base::Now now, const sip::Message& prack) override;
 
-    void ring(base::Now now);
-    void ring_again(base::Now now);
+    void ring(base::Now now, bool is_reliable);
     void answer(base::Now now);
     void reject(int status, std::vector<sip::ExtraHeader> extra = {});
 
     sip::TransactionId invite_{};
     std::string answer_;  // to the offer of the INVITE; empty: ours is the offer
-    sip::ResponseSpec ringing_{};
-    bool is_reliable_ = false;
-    bool awaits_prack_ = false;
-    bool is_answer_due_ = false;  // as soon as the PRACK has come
-    std::chrono::milliseconds ring_interval_{0};
 };
 
 }  // namespace earshot::loadgen

@@ -71,18 +71,13 @@ void PhoneLeg::on_request(base::Now now, const sip::RequestArrived& request) {
                 return;
             }
             break;
-        case Method::Prack:
-            if (!on_prack(now, request.message)) {
-                refuse(request, 481);
-                return;
-            }
-            break;
         case Method::Info:
             on_info(request.message);
             break;
         case Method::Options:
         case Method::Notify:
         case Method::Message:
+        case Method::Prack:  // the agent lets pass only what it waits for
             break;
         default:
             refuse(request, 405);
@@ -140,7 +135,7 @@ void PhoneLeg::on_ack(base::Now now, const sip::AckArrived& ack) {
     if (!take_answer(now, sdp_in(ack.message))) hang_up();
 }
 
-void PhoneLeg::on_no_ack(base::Now /*now*/) {
+void PhoneLeg::on_no_ack(const sip::NoAck& /*no_ack*/) {
     fail("no_ack", "The 200 was not acknowledged.");
     hang_up();
 }

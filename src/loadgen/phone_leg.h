@@ -65,7 +65,7 @@ public:
     virtual void on_failure(base::Now now, sip::TransactionId transaction, bool is_timeout);
     void on_request(base::Now now, const sip::RequestArrived& request);
     virtual void on_ack(base::Now now, const sip::AckArrived& ack);
-    void on_no_ack(base::Now now);
+    virtual void on_no_ack(const sip::NoAck& no_ack);
     virtual void on_cancel() {}
     void on_dialog_ended(sip::DialogId dialog);
     void on_time(base::Now now);
@@ -83,7 +83,6 @@ protected:
     // What a leg does when its time has come.
     enum class Step : std::uint8_t {
         GiveUp,
-        Ring,  // a reliable provisional response once more
         Answer,
         Hold,
         Resume,
@@ -97,7 +96,6 @@ protected:
     virtual void take(Step step, base::Now now) = 0;
     // The peer hung up; the state is still Running.
     virtual void on_hung_up() {}
-    virtual bool on_prack(base::Now /*now*/, const sip::Message& /*prack*/) { return false; }
 
     void plan(Step step, base::TimePoint when) { steps_.emplace_back(when, step); }
     void forget_steps() { steps_.clear(); }

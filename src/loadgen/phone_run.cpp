@@ -453,7 +453,7 @@ void PhoneRun::obey(sip::AckArrived& action) {
 
 void PhoneRun::obey(sip::NoAck& action) {
     if (const auto leg = find({}, action.dialog))
-        with_leg(*leg, [](PhoneLeg& it, base::Now now) { it.on_no_ack(now); });
+        with_leg(*leg, [&action](PhoneLeg& it, base::Now) { it.on_no_ack(action); });
 }
 
 void PhoneRun::obey(sip::ResponseArrived& action) {
