@@ -93,6 +93,7 @@ std::optional<Reason> write_wav(const std::string& path, const std::vector<std::
     base::Bytes bytes = audio::make_wav_header({}, sound.size());
     audio::append_samples(sound, bytes);
     io::LinuxFileSystem files;
+    static_cast<void>(files.remove(path));  // of an earlier run
     auto file = files.create(path);
     if (file && (*file)->write_at(0, bytes) && (*file)->truncate(bytes.size())) return std::nullopt;
     return Reason{"cannot_write", path + " cannot be written."};

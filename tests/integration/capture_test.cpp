@@ -11,7 +11,7 @@
 
 #include "base/text.h"
 #include "capture/capture_worker.h"
-#include "capture/media_ports.h"
+#include "io/media_ports.h"
 #include "capture/media_readers.h"
 #include "integration/own_network.h"
 #include "io/faulty_file.h"
