@@ -1,6 +1,7 @@
 #include "siprec/record_awareness.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 
@@ -120,6 +121,7 @@ std::string with_record_states(std::string_view sdp, std::span<const RecordState
     out.reserve(sdp.size() + states.size() * 20);
     std::string_view line_end = "\r\n";
     std::size_t lines = 0;  // m-lines so far
+    bool has_version = false;
     // Attributes are the last of what belongs to an m-line (RFC 8866 section 5).
     const auto end_medium = [&] {
         if (lines == 0 || lines > states.size()) return;
@@ -134,7 +136,13 @@ std::string with_record_states(std::string_view sdp, std::span<const RecordState
         if (text < line.size()) line_end = line.substr(text);
         const std::string_view content = base::trim(line);
         if (is_record_line(content)) continue;
-        if (content.starts_with("m=")) {
+        if (content.starts_with("v=")) {
+            if (std::exchange(has_version, true) && lines != 0) {
+                // A second description in one body (interop Q15): the first one counts.
+                end_medium();
+                return out.append(line).append(sdp);
+            }
+        } else if (content.starts_with("m=")) {
             end_medium();
             ++lines;
         }

@@ -11,7 +11,8 @@ namespace {
 using sdp::RecordPreference;
 using sdp::RecordState;
 
-const std::string kSession = "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n";
+const std::string kSession =
+    "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n";
 const std::string kAudio = "m=audio 20000 RTP/AVP 0\r\n";
 const std::string kVideo = "m=video 20002 RTP/AVP 96\r\n";
 
@@ -57,10 +58,10 @@ TEST(RecordAwareness, X1_X2_ThePreferenceIsPauseAndTheStatePaused) {
 TEST(RecordIndications, P38_P46_TheLatestOfEachLineCountsAndMediaLevelOverrides) {
     RecordIndications indications;
     using Change = RecordIndications::Change;
-    EXPECT_EQ(tell(indications, kSession + "a=record:on\r\n" + kAudio + kVideo +
-                                    "a=record:off\r\n"),
-              (std::vector<Change>{{0, RecordState::Absent, RecordState::On},
-                                   {1, RecordState::Absent, RecordState::Off}}));
+    EXPECT_EQ(
+        tell(indications, kSession + "a=record:on\r\n" + kAudio + kVideo + "a=record:off\r\n"),
+        (std::vector<Change>{{0, RecordState::Absent, RecordState::On},
+                             {1, RecordState::Absent, RecordState::Off}}));
     EXPECT_EQ(tell(indications, kSession + kAudio + "a=record:paused\r\n" + kVideo),
               (std::vector<Change>{{0, RecordState::On, RecordState::Paused}}));
     EXPECT_TRUE(tell(indications, kSession + kAudio + kVideo).empty())
@@ -114,8 +115,7 @@ TEST(RecordAwareness, P48_OffIsToldWhenAllRecordersHaveStopped) {
 TEST(WithRecordStates, SaysTheStateOfEachLineAndLeavesTheRestAlone) {
     const std::vector<RecordState> states{RecordState::On, RecordState::Paused};
     EXPECT_EQ(with_record_states(kSession + kAudio + "a=sendrecv\r\n" + kVideo, states),
-              kSession + kAudio + "a=sendrecv\r\na=record:on\r\n" + kVideo +
-                  "a=record:paused\r\n");
+              kSession + kAudio + "a=sendrecv\r\na=record:on\r\n" + kVideo + "a=record:paused\r\n");
 }
 
 TEST(WithRecordStates, WhatWasSaidBeforeIsReplaced) {
@@ -133,6 +133,12 @@ TEST(WithRecordStates, LineEndsOfTheDescriptionAreKept) {
     EXPECT_EQ(with_record_states("v=0\nm=audio 4 RTP/AVP 0", states),
               "v=0\nm=audio 4 RTP/AVP 0\na=record:off\n");
     EXPECT_EQ(with_record_states("", states), "");
+}
+
+TEST(WithRecordStates, ASecondDescriptionInTheBodyIsLeftAlone) {
+    const std::string second = "v=0\r\nm=audio 5 RTP/AVP 0\r\na=record:off\r\n";
+    EXPECT_EQ(with_record_states(kSession + kAudio + second, std::vector{RecordState::On}),
+              kSession + kAudio + "a=record:on\r\n" + second);
 }
 
 TEST(WithRecordStates, IsReadAsItWasMeantWhereverTheDescriptionIsCut) {
