@@ -142,7 +142,9 @@ public:
             "  earshot call --through 127.0.0.1:5070 --count 500 --rate 50 --keyed-payload --json\n"
             "      a load run: set-up times, and whether every packet was heard\n"
             "  earshot call --phones --to sip:1000@192.0.2.9 --heard-a heard.wav\n"
-            "      a call to somebody else's phone");
+            "      a call to somebody else's phone\n"
+            "  earshot call --phones --record-to sip:rec@127.0.0.1:5060\n"
+            "      a call that its caller records by itself");
     }
 
     bool was_chosen() const { return call_->parsed(); }

@@ -14,7 +14,8 @@ std::chrono::milliseconds to_ms(double seconds) {
 
 std::string trimmed(const std::string& text) {
     const std::size_t from = text.find_first_not_of(' ');
-    return from == std::string::npos ? "" : text.substr(from, text.find_last_not_of(' ') + 1 - from);
+    return from == std::string::npos ? ""
+                                     : text.substr(from, text.find_last_not_of(' ') + 1 - from);
 }
 
 }  // namespace
@@ -66,13 +67,17 @@ PhoneFlags::PhoneFlags(CLI::App& call) {
         ->allow_extra_args(false)
         ->multi_option_policy(CLI::MultiOptionPolicy::TakeAll);
     keep(group->add_option("--recordpref", preference_,
-                           "A's wish (RFC 7866): on, off, pause or nopreference"))
+                           "A's wish (RFC 7866): on, off, pause or nopreference; B's, where A "
+                           "records or is somebody else"))
         ->type_name("P")
         ->check(CLI::IsMember({"on", "off", "pause", "nopreference"}));
     keep(group->add_option("--recordpref-at", preference_at_,
                            "A says so only after so many seconds, by re-INVITE"))
         ->type_name("S")
         ->check(CLI::Range(0.0, 86400.0));
+    keep(group->add_option("--record-to", values_.record_to,
+                           "A records itself at this recording server, and tells B"))
+        ->type_name("SIP-URI");
     keep(group->add_flag("--not-aware", is_not_aware_,
                          "Both phones do not claim to show that they are recorded"));
 }
@@ -93,8 +98,7 @@ base::Result<loadgen::PhoneOptions, base::Reason> PhoneFlags::read() const {
     options.ring = to_ms(ring_);
     if (give_up_) options.give_up = to_ms(*give_up_);
     options.is_aware = !is_not_aware_;
-    if (!preference_.empty())
-        options.preference = *siprec::find_record_preference(preference_);
+    if (!preference_.empty()) options.preference = *siprec::find_record_preference(preference_);
     if (preference_at_) options.preference_at = to_ms(*preference_at_);
     if (preference_at_ && preference_.empty())
         return base::Reason{"bad_preference", "--recordpref-at needs --recordpref"};
@@ -108,7 +112,8 @@ base::Result<loadgen::PhoneOptions, base::Reason> PhoneFlags::read() const {
         const std::size_t colon = header.find(':');
         if (colon == std::string::npos || colon == 0)
             return base::Reason{"bad_header", "--header is not 'NAME: VALUE': " + header};
-        options.headers.push_back({trimmed(header.substr(0, colon)), trimmed(header.substr(colon + 1))});
+        options.headers.push_back(
+            {trimmed(header.substr(0, colon)), trimmed(header.substr(colon + 1))});
     }
     return options;
 }

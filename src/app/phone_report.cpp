@@ -35,6 +35,17 @@ json reason_json(const base::Reason& reason) {
     return {{"code", reason.code}, {"text", reason.text}};
 }
 
+json recording_json(const loadgen::RecordingResult& recording) {
+    if (recording.server.empty()) return {};
+    return {{"server", recording.server},
+            {"call_id", recording.rs_call_id},
+            {"session_id", recording.session_id},
+            {"was_started", recording.was_started},
+            {"status", recording.status},
+            {"reason", reason_json(recording.reason)},
+            {"sent", recording.sent}};
+}
+
 json leg_json(const loadgen::PhoneLegResult& leg) {
     if (leg.result.empty()) return {};
     json changes = json::array();
@@ -62,6 +73,7 @@ json leg_json(const loadgen::PhoneLegResult& leg) {
             {"rtcp", leg.heard.reports},
             {"digits", leg.heard.digits},
             {"info_digits", leg.info_digits},
+            {"recording", recording_json(leg.recording)},
             {"record", std::move(record)},
             {"record_changes", std::move(changes)}};
 }
@@ -85,7 +97,8 @@ json quantiles(Times times) {
     if (times.empty()) return {};
     std::sort(times.begin(), times.end());
     const auto at = [&times](double part) {  // the smallest that `part` of all do not exceed
-        const auto rank = static_cast<std::size_t>(part * static_cast<double>(times.size()) + 0.999);
+        const auto rank =
+            static_cast<std::size_t>(part * static_cast<double>(times.size()) + 0.999);
         return to_ms(times[std::clamp<std::size_t>(rank, 1, times.size()) - 1]);
     };
     return {{"p50", at(0.5)}, {"p90", at(0.9)}, {"p99", at(0.99)}, {"max", at(1)}};
@@ -142,6 +155,10 @@ void print_leg(std::ostream& out, char name, const loadgen::PhoneLegResult& leg)
     for (const auto state : leg.record)
         if (state != sdp::RecordState::Absent) out << "; recording " << state_text(state);
     out << '\n';
+    if (leg.recording.was_started)
+        out << fmt::format("           {}: {} packets to {}, session {}\n", name,
+                           leg.recording.sent, printable(leg.recording.server),
+                           leg.recording.session_id);
 }
 
 void print_call(std::ostream& out, const loadgen::PhoneCallResult& call) {
@@ -177,8 +194,7 @@ void print(std::ostream& out, const loadgen::PhoneRunResult& run) {
                            times["p50"].get<double>(), times["p99"].get<double>());
     const json& packets = summary["packets"];
     out << fmt::format("\n{} packets sent, {} heard, {} lost\n",
-                       packets["sent"].get<std::uint64_t>(),
-                       packets["heard"].get<std::uint64_t>(),
+                       packets["sent"].get<std::uint64_t>(), packets["heard"].get<std::uint64_t>(),
                        packets["unheard"].get<std::uint64_t>());
 }
 
@@ -186,8 +202,8 @@ void print(std::ostream& out, std::uint32_t call, Phone phone,
            const loadgen::RecordNotice& notice) {
     out << fmt::format("{:8.3f} s  call {}  {}  {} (line {}): recording {}\n",
                        std::chrono::duration<double>(notice.at).count(), call + 1,
-                       phone == Phone::Caller ? 'A' : 'B', printable(notice.media),
-                       notice.line + 1, state_text(notice.state))
+                       phone == Phone::Caller ? 'A' : 'B', printable(notice.media), notice.line + 1,
+                       state_text(notice.state))
         << std::flush;
 }
 

@@ -11,10 +11,14 @@ namespace {
 
 using sip::HeaderId;
 
+constexpr std::chrono::milliseconds kOfferPause{50};  // while another offer is under way
+
 }  // namespace
 
 void CalleeLeg::on_invite(base::Now now, const sip::RequestArrived& invite) {
     invite_ = invite.transaction;
+    const bool has_wish = options_.is_answering_only || !options_.record_to.empty();
+    if (has_wish && !options_.preference_at) sdp_.set_preference(options_.preference);
     started_ = now.steady;
     state_ = State::SettingUp;
     result_.call_id = base::to_valid_utf8(invite.message.call_id());
@@ -78,6 +82,9 @@ void CalleeLeg::answer(base::Now now) {
     result_.answered = now.steady - *started_;
     state_ = State::Running;
     if (!answer_.empty()) apply(plan_);
+    const bool has_wish = options_.is_answering_only || !options_.record_to.empty();
+    if (has_wish && options_.preference_at)
+        plan(Step::Prefer, now.steady + *options_.preference_at);
 }
 
 void CalleeLeg::reject(int status, std::vector<sip::ExtraHeader> extra) {
@@ -121,6 +128,9 @@ void CalleeLeg::take(Step step, base::Now now) {
         } else {
             answer(now);
         }
+    } else if (step == Step::Prefer && state_ == State::Running) {
+        sdp_.set_preference(options_.preference);
+        if (offer_ || !send_offer()) plan(Step::Prefer, now.steady + kOfferPause);
     } else if (step == Step::Orphaned) {
         fail("not_told", "The caller's end was over, and the callee heard nothing of it.");
         abort(now);

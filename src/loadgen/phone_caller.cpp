@@ -18,7 +18,8 @@ CallerLeg::CallerLeg(LegId id, const PhoneOptions& options, PhoneSdp sdp, PhoneH
                      CallerSetup setup)
     : PhoneLeg(id, options, std::move(sdp), host), setup_(std::move(setup)) {
     result_.call_id = setup_.call_id;
-    if (!options_.preference_at) sdp_.set_preference(options_.preference);
+    if (!options_.preference_at && options_.record_to.empty())
+        sdp_.set_preference(options_.preference);
 }
 
 void CallerLeg::start(base::Now now) {
@@ -68,7 +69,9 @@ bool CallerLeg::answer_challenge(const sip::Message& response) {
 }
 
 void CallerLeg::on_response(base::Now now, const sip::ResponseArrived& response) {
-    if (response.transaction != invite_) {
+    if (recorder_ && recorder_->owns(response.transaction)) {
+        recorder_->on_response(now, response);
+    } else if (response.transaction != invite_) {
         PhoneLeg::on_response(now, response);
     } else if (response.message.status() < 200) {
         on_provisional(now, response.message);
@@ -119,8 +122,10 @@ void CallerLeg::on_accepted(base::Now now, const sip::ResponseArrived& response)
         return;
     }
     result_.answered = now.steady - *started_;
+    is_peer_aware_ = siprec::is_record_aware(response.message);
     if (settle_media(now, response.message)) {
         plan_the_call(now);
+        start_recording(now);
     } else {
         hang_up();
     }
@@ -149,7 +154,8 @@ bool CallerLeg::settle_media(base::Now now, const sip::Message& response) {
 void CallerLeg::plan_the_call(base::Now now) {
     plan(Step::FallSilent, now.steady + options_.duration);
     if (options_.hold_at) plan(Step::Hold, now.steady + *options_.hold_at);
-    if (options_.preference_at) plan(Step::Prefer, now.steady + *options_.preference_at);
+    if (options_.preference_at && options_.record_to.empty())
+        plan(Step::Prefer, now.steady + *options_.preference_at);
     if (!options_.digits.empty())
         plan(Step::PlayDigits, now.steady + std::min(kDigitsAfter, options_.duration / 2));
 }
@@ -164,7 +170,8 @@ void CallerLeg::take(Step step, base::Now now) {
     }
     if (state_ != State::Running) return;
     // A call does one thing after the other; an offer that is never answered ends it.
-    const bool is_change = step == Step::Hold || step == Step::Resume || step == Step::Prefer;
+    const bool is_change = step == Step::Hold || step == Step::Resume || step == Step::Prefer ||
+                           step == Step::Indicate;
     if (offer_ && (is_change || step == Step::HangUp)) {
         plan(step, now.steady + kOfferPause);
     } else if (is_change) {
@@ -183,6 +190,8 @@ void CallerLeg::change(Step step) {
     changing_ = step;
     if (step == Step::Prefer) {
         sdp_.set_preference(options_.preference);
+    } else if (step == Step::Indicate) {
+        sdp_.set_record(recorder_->record_state());
     } else {
         sdp_.set_holding(step == Step::Hold);
     }
@@ -195,6 +204,7 @@ void CallerLeg::on_offer_answered(base::Now now, const sip::ResponseArrived& res
         plan(changing_, now.steady + *response.retry_after);
         return;
     }
+    if (changing_ == Step::Indicate) is_indicating_ = false;
     if (status >= 300) {
         if (changing_ == Step::Hold) sdp_.set_holding(false);
         fail("change_refused", "The other side answered " + status_line(response.message) +
@@ -220,6 +230,10 @@ void CallerLeg::dial() {
 }
 
 void CallerLeg::on_failure(base::Now now, sip::TransactionId transaction, bool is_timeout) {
+    if (recorder_ && recorder_->owns(transaction)) {
+        recorder_->session().on_failure(now, transaction, is_timeout);
+        return;
+    }
     if (transaction != invite_) {
         PhoneLeg::on_failure(now, transaction, is_timeout);
         return;
@@ -230,6 +244,99 @@ void CallerLeg::on_failure(base::Now now, sip::TransactionId transaction, bool i
          is_timeout ? "timeout" : "failed");
     if (result_.sip_status == 0) result_.sip_status = is_timeout ? 408 : 503;  // §8.1.3.1
     finish();
+}
+
+
+// With the answer, as a recording client does by default. Who wished for none is obeyed.
+void CallerLeg::start_recording(base::Now now) {
+    if (options_.record_to.empty()) return;
+    if (peer_preference_ == sdp::RecordPreference::Off) {
+        sdp_.set_record(sdp::RecordState::Off);
+        return;
+    }
+    const auto rtp = host_.open_recording(id_);
+    if (!rtp) {
+        fail("no_media_ports", "No UDP ports are left for the recording.");
+        return;
+    }
+    PhoneRecorder::Setup setup;
+    setup.server = options_.record_to;
+    setup.flow = setup_.recorder_flow;
+    setup.parties = {setup_.from, setup_.to};
+    setup.rtp = *rtp;
+    recorder_ = std::make_unique<PhoneRecorder>(id_, host_, *setup_.random, std::move(setup));
+    recorder_->start(now);
+}
+
+// The recording follows the call, and its aware party is told what became of it (P-39, P-41).
+void CallerLeg::settle(base::Now now) {
+    if (!recorder_) return;
+    if (state_ == State::Leaving || state_ == State::Done) {
+        recorder_->stop(now);
+        return;
+    }
+    if (state_ != State::Running) return;
+    recorder_->set_held(now, sdp_.is_holding());
+    const bool is_news = recorder_->record_state() != sdp_.record();
+    if (is_news && is_peer_aware_ && !std::exchange(is_indicating_, true))
+        plan(Step::Indicate, now.steady);
+}
+
+void CallerLeg::on_preference(base::Now now, sdp::RecordPreference preference) {
+    peer_preference_ = preference;
+    if (recorder_) recorder_->obey(now, preference);
+}
+
+void CallerLeg::on_request(base::Now now, const sip::RequestArrived& request) {
+    if (recorder_ && recorder_->owns(request.dialog)) {
+        recorder_->session().on_request(now, request);
+    } else {
+        PhoneLeg::on_request(now, request);
+    }
+}
+
+void CallerLeg::on_ack(base::Now now, const sip::AckArrived& ack) {
+    if (recorder_ && recorder_->owns(ack.dialog)) {
+        recorder_->session().on_ack(now, ack);
+    } else {
+        PhoneLeg::on_ack(now, ack);
+    }
+}
+
+void CallerLeg::on_dialog_ended(base::Now now, sip::DialogId dialog) {
+    if (recorder_ && recorder_->owns(dialog)) {
+        recorder_->session().on_dialog_ended(now, dialog);
+    } else {
+        PhoneLeg::on_dialog_ended(now, dialog);
+    }
+}
+
+void CallerLeg::on_time(base::Now now) {
+    PhoneLeg::on_time(now);
+    if (recorder_) recorder_->session().on_time(now);
+}
+
+std::optional<base::TimePoint> CallerLeg::deadline() const {
+    const auto ours = PhoneLeg::deadline();
+    const auto theirs = recorder_ ? recorder_->session().deadline() : std::nullopt;
+    if (ours && theirs) return std::min(*ours, *theirs);
+    return ours ? ours : theirs;
+}
+
+bool CallerLeg::is_done() const {
+    return PhoneLeg::is_done() && (!recorder_ || recorder_->is_over());
+}
+
+PhoneLegResult CallerLeg::result() const {
+    PhoneLegResult result = result_;
+    if (!recorder_) return result;
+    result.recording = recorder_->result();
+    const bool was_lost = !result.recording.was_started || !result.recording.reason.code.empty();
+    if (result.result == "ok" && was_lost) {
+        result.result = "failed";
+        result.reason = result.recording.reason;
+    }
+    return result;
 }
 
 void CallerLeg::on_hung_up() { fail("ended_by_peer", "The other side hung up."); }

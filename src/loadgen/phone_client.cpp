@@ -164,6 +164,15 @@ base::Result<PhoneRunResult, Reason> run_phones(const PhoneOptions& options, bas
         plan.request_uri = std::string{typed_uri(options.to)};
         plan.parties[kCallee] = "<" + plan.request_uri + ">";
     }
+    if (!options.record_to.empty()) {
+        auto recorder = find_target(options.record_to);
+        if (!recorder) return recorder.error();
+        if (recorder->transport != plan.transport)
+            return Reason{"unsupported_transport",
+                          "The recording server is reached by the transport of the phones: give "
+                          "--transport."};
+        plan.recorder = recorder->address;
+    }
     if (observer.on_listening) observer.on_listening(plan.contacts[kCallee]);
 
     raise_descriptor_limit();

@@ -29,8 +29,8 @@ enum class Phone : std::uint8_t { Caller, Callee };
 inline constexpr std::size_t kPhones = 2;
 
 struct PhoneOptions {
-    std::string through;     // HOST:PORT that all calls are sent to; empty: straight to the callee
-    std::string to;          // URI of somebody else's phone; empty: our callee
+    std::string through;  // HOST:PORT that all calls are sent to; empty: straight to the callee
+    std::string to;       // URI of somebody else's phone; empty: our callee
     bool is_answering_only = false;  // no caller: the callee waits for calls of somebody else
     std::string transport = "udp";   // or "tcp"
     std::string sip_a;               // HOST[:PORT] of the caller; empty: by the route, any port
@@ -42,19 +42,21 @@ struct PhoneOptions {
     std::string heard_a;  // WAV of what the caller heard; for one call
     std::string heard_b;
     std::chrono::milliseconds duration{10'000};  // from the answer; 0 with is_answering_only: open
-    std::optional<std::chrono::milliseconds> hold_at{};        // the caller holds for 2 s
-    std::chrono::milliseconds ring{0};                         // from INVITE to 200
-    std::optional<std::chrono::milliseconds> give_up{};        // the caller cancels
-    bool is_early = false;                                     // 183 with media before the 200
-    bool is_reliable = false;                                  // provisional responses by 100rel
-    bool is_late_offer = false;                                // INVITE without SDP
-    int reject = 0;                                            // the callee's answer, 300-699
-    std::string digits{};                                      // the caller dials, 1 s after the answer
-    bool has_digits_by_info = false;                           // by SIP INFO, else RFC 4733
-    bool is_aware = true;                                      // Supported: record-aware
-    sdp::RecordPreference preference = sdp::RecordPreference::Absent;  // of the caller
+    std::optional<std::chrono::milliseconds> hold_at{};  // the caller holds for 2 s
+    std::chrono::milliseconds ring{0};                   // from INVITE to 200
+    std::optional<std::chrono::milliseconds> give_up{};  // the caller cancels
+    bool is_early = false;                               // 183 with media before the 200
+    bool is_reliable = false;                            // provisional responses by 100rel
+    bool is_late_offer = false;                          // INVITE without SDP
+    int reject = 0;                                      // the callee's answer, 300-699
+    std::string digits{};                                // the caller dials, 1 s after the answer
+    bool has_digits_by_info = false;                     // by SIP INFO, else RFC 4733
+    bool is_aware = true;                                // Supported: record-aware
+    // Of the caller; of the callee where the caller records itself, or there is none.
+    sdp::RecordPreference preference = sdp::RecordPreference::Absent;
     std::optional<std::chrono::milliseconds> preference_at{};  // by re-INVITE; else in the INVITE
-    std::vector<sip::ExtraHeader> headers{};                   // of the caller's INVITE
+    std::string record_to{};    // URI of a recording server: the caller records itself
+    std::vector<sip::ExtraHeader> headers{};  // of the caller's INVITE
     std::uint32_t count = 1;
     double rate = 1.0;           // calls started per second
     bool keyed_payload = false;  // see keyed_payload.h
@@ -70,19 +72,31 @@ struct RecordNotice {
     sdp::RecordState state = sdp::RecordState::Absent;
 };
 
+// The recording session of a phone that records itself.
+struct RecordingResult {
+    std::string server;  // empty: there was none
+    std::string rs_call_id;
+    std::string session_id;    // of the call, as in the metadata: base64 of a UUID
+    bool was_started = false;  // the server accepted it
+    int status = 0;            // of a refusal
+    base::Reason reason;       // of a refusal, or of an end that was not ours
+    std::uint64_t sent = 0;    // RTP packets, both streams
+};
+
 // What one phone saw of one call.
 struct PhoneLegResult {
     std::string call_id;
     std::string result;  // as in CallResult; empty: it never had a part in the call
     int sip_status = 0;  // final status of the INVITE
     base::Reason reason;
-    std::optional<std::chrono::nanoseconds> ringing{};   // from INVITE to the first 180-199
-    std::optional<std::chrono::nanoseconds> answered{};  // from INVITE to the 2xx
+    std::optional<std::chrono::nanoseconds> ringing{};       // from INVITE to the first 180-199
+    std::optional<std::chrono::nanoseconds> answered{};      // from INVITE to the 2xx
     std::optional<std::chrono::nanoseconds> first_packet{};  // from INVITE to the first RTP heard
     std::vector<RecordNotice> record_changes;
     std::vector<sdp::RecordState> record;  // by m-line, at the end
     std::string info_digits;               // heard by SIP INFO
-    std::uint64_t sent = 0;                // RTP packets
+    RecordingResult recording;
+    std::uint64_t sent = 0;  // RTP packets
     HeardMedia heard;
 };
 

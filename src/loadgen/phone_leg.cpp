@@ -52,7 +52,8 @@ std::vector<sip::ExtraHeader> PhoneLeg::headers(bool takes_100rel) const {
 }
 
 void PhoneLeg::refuse(const sip::RequestArrived& request, int status) {
-    static_cast<void>(host_.respond(id_, request.transaction, {status, {}, headers(false), {}, {}}));
+    static_cast<void>(
+        host_.respond(id_, request.transaction, {status, {}, headers(false), {}, {}}));
 }
 
 void PhoneLeg::on_request(base::Now now, const sip::RequestArrived& request) {
@@ -125,8 +126,7 @@ void PhoneLeg::on_info(const sip::Message& info) {
     } else if (!type->is("application", "dtmf")) {
         return;
     }
-    if (!text.empty() && is_digit_of_dtmf(text.front()) &&
-        result_.info_digits.size() < kMaxDigits)
+    if (!text.empty() && is_digit_of_dtmf(text.front()) && result_.info_digits.size() < kMaxDigits)
         result_.info_digits += text.front();
 }
 
@@ -147,8 +147,8 @@ void PhoneLeg::on_response(base::Now now, const sip::ResponseArrived& response) 
         on_offer_answered(now, response);
     } else if (response.transaction == bye_) {
         if (response.message.status() >= 300)
-            fail("session_lost", "The other side answered " + status_line(response.message) +
-                                     " to the BYE.");
+            fail("session_lost",
+                 "The other side answered " + status_line(response.message) + " to the BYE.");
         finish();
     }
 }
@@ -171,7 +171,7 @@ void PhoneLeg::on_failure(base::Now /*now*/, sip::TransactionId transaction, boo
     }
 }
 
-void PhoneLeg::on_dialog_ended(sip::DialogId dialog) {
+void PhoneLeg::on_dialog_ended(base::Now /*now*/, sip::DialogId dialog) {
     if (dialog != dialog_) return;  // of another branch of a forked INVITE
     if (state_ == State::Running) fail("session_lost", "The call is gone.");
     finish();
@@ -204,6 +204,9 @@ void PhoneLeg::note_indications(base::Now now, std::string_view sdp) {
         host_.on_record_change(id_, notice);
     }
     result_.record.assign(indications_.states().begin(), indications_.states().end());
+    for (const auto& medium : description->media)
+        if (medium.port != 0 && medium.record_preference != sdp::RecordPreference::Absent)
+            on_preference(now, medium.record_preference);
 }
 
 bool PhoneLeg::take_answer(base::Now now, std::string_view sdp) {

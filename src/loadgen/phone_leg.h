@@ -50,6 +50,16 @@ public:
     // when what is between them is told.
     virtual void fall_silent(LegId leg) = 0;
     virtual void on_record_change(LegId leg, const RecordNotice& notice) = 0;
+
+    // ---- of a phone that records itself
+    virtual void end_dialog(sip::DialogId dialog) = 0;
+    virtual void authenticate(sip::DialogId dialog, const sip::Credentials& credentials,
+                              const base::NetAddress& host,
+                              std::vector<sip::ExtraHeader> of_invite) = 0;
+    // Sockets for its two streams: where they are, or nothing when no ports are left.
+    virtual std::optional<std::array<base::NetAddress, kParties>> open_recording(LegId leg) = 0;
+    virtual void set_recording(LegId leg, const MediaPlan& plan) = 0;
+    virtual void stop_recording(LegId leg) = 0;
 };
 
 class PhoneLeg {
@@ -63,20 +73,22 @@ public:
     virtual void on_response(base::Now now, const sip::ResponseArrived& response);
     // No final response, or the request could not be sent.
     virtual void on_failure(base::Now now, sip::TransactionId transaction, bool is_timeout);
-    void on_request(base::Now now, const sip::RequestArrived& request);
+    virtual void on_request(base::Now now, const sip::RequestArrived& request);
     virtual void on_ack(base::Now now, const sip::AckArrived& ack);
     virtual void on_no_ack(const sip::NoAck& no_ack);
     virtual void on_cancel() {}
-    void on_dialog_ended(sip::DialogId dialog);
-    void on_time(base::Now now);
-    std::optional<base::TimePoint> deadline() const;
+    virtual void on_dialog_ended(base::Now now, sip::DialogId dialog);
+    virtual void on_time(base::Now now);
+    virtual std::optional<base::TimePoint> deadline() const;
     virtual void abort(base::Now now) = 0;
+    // After each of the above.
+    virtual void settle(base::Now /*now*/) {}
     // Before it has begun: there are no ports.
     void end(const base::Reason& reason);
 
-    bool is_done() const { return state_ == State::Done; }
+    virtual bool is_done() const { return state_ == State::Done; }
     bool was_answered() const { return result_.answered.has_value(); }
-    const PhoneLegResult& result() const { return result_; }  // without media
+    virtual PhoneLegResult result() const { return result_; }  // without media
 
 protected:
     enum class State : std::uint8_t { Idle, SettingUp, Cancelling, Running, Leaving, Done };
@@ -87,6 +99,7 @@ protected:
         Hold,
         Resume,
         Prefer,
+        Indicate,
         PlayDigits,
         FallSilent,
         HangUp,
@@ -94,6 +107,7 @@ protected:
     };
 
     virtual void take(Step step, base::Now now) = 0;
+    virtual void on_preference(base::Now /*now*/, sdp::RecordPreference /*preference*/) {}
     // The peer hung up; the state is still Running.
     virtual void on_hung_up() {}
 

@@ -19,7 +19,8 @@ constexpr sip::TransactionId kRequest{77};
 
 class FakeHost : public PhoneHost {
 public:
-    base::Result<sip::TransactionId> start_request(LegId, const sip::OutOfDialogSpec& spec) override {
+    base::Result<sip::TransactionId> start_request(LegId,
+                                                   const sip::OutOfDialogSpec& spec) override {
         requests.push_back({spec.method, spec.headers, spec.content_type, spec.body});
         return sip::TransactionId{++next_id};
     }
@@ -40,6 +41,16 @@ public:
     void fall_silent(LegId) override { is_silent = true; }
     void on_record_change(LegId, const RecordNotice& notice) override { notices.push_back(notice); }
 
+    void end_dialog(sip::DialogId) override {}
+    void authenticate(sip::DialogId, const sip::Credentials&, const base::NetAddress&,
+                      std::vector<sip::ExtraHeader>) override {}
+    std::optional<std::array<base::NetAddress, kParties>> open_recording(LegId) override {
+        return std::array{*base::parse_host("192.0.2.1", 22000),
+                          *base::parse_host("192.0.2.1", 22002)};
+    }
+    void set_recording(LegId, const MediaPlan& plan) override { recording_plans.push_back(plan); }
+    void stop_recording(LegId) override { has_recording_stopped = true; }
+
     sip::TransactionId last() const { return {next_id}; }
     const sip::RequestSpec& request() const { return requests.back(); }
     const sip::ResponseSpec& response() const { return responses.back(); }
@@ -49,6 +60,8 @@ public:
     std::vector<sip::RequestSpec> acks;
     std::vector<PhonePlan> plans;
     std::vector<RecordNotice> notices;
+    std::vector<MediaPlan> recording_plans;
+    bool has_recording_stopped = false;
     std::string digits;
     std::uint64_t next_id = 0;
     int cancels = 0;
@@ -68,10 +81,15 @@ protected:
     }
     CallerLeg& caller() {
         if (!caller_)
-            caller_ = std::make_unique<CallerLeg>(
-                4, options_, sdp(20000), host_,
-                CallerSetup{"sip:bo@192.0.2.1", "<sip:ada@example.test>", "<sip:bo@example.test>",
-                            "c1", {}, "cnonce"});
+            caller_ = std::make_unique<CallerLeg>(4, options_, sdp(20000), host_,
+                                                  CallerSetup{"sip:bo@192.0.2.1",
+                                                              "<sip:ada@example.test>",
+                                                              "<sip:bo@example.test>",
+                                                              "c1",
+                                                              {},
+                                                              "cnonce",
+                                                              {},
+                                                              &random_});
         return *caller_;
     }
     CalleeLeg& callee() {
@@ -105,18 +123,25 @@ protected:
     void answer(PhoneLeg& leg, int status, const std::string& sdp = {},
                 sip::DialogId dialog = kDialog, std::optional<milliseconds> retry = std::nullopt) {
         const std::string method = host_.request().method;
-        leg.on_response(now_, {host_.last(), dialog, {},
+        leg.on_response(now_, {host_.last(),
+                               dialog,
+                               {},
                                message(sip::MessageBuilder::response(status), method, sdp),
-                               status >= 200, retry});
+                               status >= 200,
+                               retry});
     }
     void ask(PhoneLeg& leg, std::string_view method, const std::string& sdp = {},
              const std::vector<sip::ExtraHeader>& extra = {}) {
-        leg.on_request(now_, {kRequest, kDialog, {},
+        leg.on_request(now_, {kRequest,
+                              kDialog,
+                              {},
                               message(sip::MessageBuilder::request(method, "sip:x@192.0.2.1"),
                                       method, sdp, extra)});
     }
     void invite(const std::string& sdp, const std::vector<sip::ExtraHeader>& extra = {}) {
-        callee().on_invite(now_, {kInvite, {}, {},
+        callee().on_invite(now_, {kInvite,
+                                  {},
+                                  {},
                                   message(sip::MessageBuilder::request("INVITE", "sip:x@192.0.2.1"),
                                           "INVITE", sdp, extra)});
     }
@@ -132,6 +157,7 @@ protected:
         answer(caller(), 200, peer_sdp());
     }
 
+    base::SeededRandom random_{1};
     PhoneOptions options_;
     FakeHost host_;
     base::Now now_{base::TimePoint{std::chrono::hours{1}},
@@ -239,9 +265,9 @@ TEST_F(PhoneLegTest, EarlyMediaIsHeardBeforeTheAnswerAndTheAnswerNeedNotRepeatIt
 
 TEST_F(PhoneLegTest, AnEndOfAnotherBranchIsNotTheEnd) {
     establish();
-    caller().on_dialog_ended({101});
+    caller().on_dialog_ended(now_, {101});
     EXPECT_FALSE(caller().is_done());
-    caller().on_dialog_ended(kDialog);
+    caller().on_dialog_ended(now_, kDialog);
     EXPECT_TRUE(caller().is_done());
     EXPECT_EQ(caller().result().reason.code, "session_lost");
 }
@@ -250,9 +276,12 @@ TEST_F(PhoneLegTest, AnAnswerOfASecondBranchIsHungUpOn) {
     caller().start(now_);
     const sip::TransactionId first = host_.last();
     answer(caller(), 200, peer_sdp());
-    caller().on_response(now_, {first, {101}, {},
+    caller().on_response(now_, {first,
+                                {101},
+                                {},
                                 message(sip::MessageBuilder::response(200), "INVITE", peer_sdp()),
-                                true, {}});
+                                true,
+                                {}});
     EXPECT_EQ(host_.acks.size(), 2U);
     EXPECT_EQ(host_.request().method, "BYE");
     EXPECT_FALSE(caller().is_done());
@@ -274,9 +303,11 @@ TEST_F(PhoneLegTest, TheCalleeOffersWhenNobodyDid) {
     EXPECT_EQ(host_.response().status, 200);
     EXPECT_NE(host_.response().body.find("m=audio 20002"), std::string::npos);
     EXPECT_TRUE(host_.plans.empty());
-    callee().on_ack(now_, {kDialog, kInvite, {},
-                           message(sip::MessageBuilder::request("ACK", "sip:x@192.0.2.1"), "ACK",
-                                   peer_sdp())});
+    callee().on_ack(
+        now_, {kDialog,
+               kInvite,
+               {},
+               message(sip::MessageBuilder::request("ACK", "sip:x@192.0.2.1"), "ACK", peer_sdp())});
     EXPECT_EQ(host_.plans.size(), 1U);
 }
 
@@ -396,9 +427,12 @@ TEST_F(PhoneLegTest, ACallerThatGivesUpCancelsAndHangsUpOnALateAnswer) {
     answer(caller(), 180);
     pass(caller(), milliseconds{1000});
     EXPECT_EQ(host_.cancels, 1);
-    caller().on_response(now_, {invite, kDialog, {},
+    caller().on_response(now_, {invite,
+                                kDialog,
+                                {},
                                 message(sip::MessageBuilder::response(200), "INVITE", peer_sdp()),
-                                true, {}});
+                                true,
+                                {}});
     EXPECT_EQ(host_.acks.size(), 1U);
     EXPECT_EQ(host_.request().method, "BYE");
     EXPECT_TRUE(host_.plans.empty());
@@ -463,6 +497,118 @@ TEST_F(PhoneLegTest, MethodsThatAPhoneDoesNotKnowAreRefused) {
     EXPECT_EQ(host_.response().status, 200);
     ask(caller(), "UPDATE", "v=0\r\nm=audio 4000 RTP/AVP 9\r\n");
     EXPECT_EQ(host_.response().status, 488);
+}
+
+// A caller that records itself; the recording server's messages are scripted, too.
+class RecordedCallTest : public PhoneLegTest {
+protected:
+    static constexpr sip::DialogId kRecordingDialog{200};
+
+    RecordedCallTest() { options_.record_to = "sip:rec@192.0.2.7"; }
+
+    // Our request with that number, counted from 1 as the host gives ids.
+    void answer_to(std::size_t number, int status, const std::string& sdp, sip::DialogId dialog) {
+        const std::string method = host_.requests[number - 1].method;
+        caller().on_response(now_, {{number},
+                                    dialog,
+                                    {},
+                                    message(sip::MessageBuilder::response(status), method, sdp),
+                                    status >= 200,
+                                    {}});
+        caller().settle(now_);
+    }
+    void let_time_pass(milliseconds by) {
+        pass(caller(), by);
+        caller().settle(now_);
+    }
+    static std::string server_sdp() {
+        return "v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\n"
+               "m=audio 5000 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+               "a=recvonly\r\na=label:1\r\n"
+               "m=audio 5002 RTP/AVP 0 8 101\r\na=rtpmap:101 telephone-event/8000\r\n"
+               "a=recvonly\r\na=label:2\r\n";
+    }
+    // The call is answered by an aware phone, and its recording by a server.
+    void establish_recorded() {
+        caller().start(now_);
+        caller().on_response(now_, {{1},
+                                    kDialog,
+                                    {},
+                                    message(sip::MessageBuilder::response(200), "INVITE",
+                                            peer_sdp(), {{"Supported", "record-aware"}}),
+                                    true,
+                                    {}});
+        caller().settle(now_);
+        ASSERT_EQ(host_.requests.size(), 2U);
+        answer_to(2, 200, server_sdp(), kRecordingDialog);
+    }
+};
+
+TEST_F(RecordedCallTest, P81_TwoStreamsOfItsOwnGoToTheServerOnceTheCallIsAnswered) {
+    caller().start(now_);
+    answer_to(1, 200, peer_sdp(), kDialog);
+    ASSERT_EQ(host_.requests.size(), 2U);
+    const sip::RequestSpec& invite = host_.requests[1];
+    EXPECT_EQ(header_of(invite.headers, "Require"), "siprec");
+    EXPECT_NE(invite.body.find("m=audio 22000 "), std::string::npos) << invite.body;
+    EXPECT_NE(invite.body.find("m=audio 22002 "), std::string::npos) << invite.body;
+    EXPECT_NE(invite.body.find("aor=\"sip:ada@example.test\""), std::string::npos) << invite.body;
+    answer_to(2, 200, server_sdp(), kRecordingDialog);
+    ASSERT_FALSE(host_.recording_plans.empty());
+    EXPECT_TRUE(host_.recording_plans.back()[0].sends);
+    EXPECT_EQ(host_.recording_plans.back()[1].rtp.port, 5002);
+    let_time_pass(milliseconds{0});
+    EXPECT_EQ(host_.requests.size(), 2U) << "who is not aware is not told";
+}
+
+TEST_F(RecordedCallTest, P39_AnAwarePartyIsTold) {
+    establish_recorded();
+    let_time_pass(milliseconds{0});
+    ASSERT_EQ(host_.requests.size(), 3U);
+    EXPECT_NE(host_.request().body.find("a=record:on\r\n"), std::string::npos);
+}
+
+TEST_F(RecordedCallTest, P40_P41_P51_ThePartysWishIsHonouredAndItIsToldTheOutcome) {
+    establish_recorded();
+    let_time_pass(milliseconds{0});
+    answer_to(3, 200, peer_sdp("a=recordpref:pause\r\n"), kDialog);
+    EXPECT_FALSE(host_.recording_plans.back()[0].sends);
+    ASSERT_GE(host_.requests.size(), 4U);
+    EXPECT_NE(host_.requests[3].body.find("a=inactive"), std::string::npos) << "to the server";
+    let_time_pass(milliseconds{0});
+    EXPECT_NE(host_.request().body.find("a=record:paused\r\n"), std::string::npos);
+}
+
+TEST_F(RecordedCallTest, WhoWishesForNoRecordingGetsNone) {
+    caller().start(now_);
+    answer_to(1, 200, peer_sdp("a=recordpref:off\r\n"), kDialog);
+    EXPECT_EQ(host_.requests.size(), 1U);
+}
+
+TEST_F(RecordedCallTest, TheRecordingEndsWithTheCall) {
+    establish_recorded();
+    ask(caller(), "BYE");
+    caller().settle(now_);
+    EXPECT_TRUE(host_.has_recording_stopped);
+    EXPECT_FALSE(caller().is_done()) << "the server is told";
+    for (int i = 0; i < 10 && !caller().is_done(); ++i)
+        answer_to(host_.requests.size(), 200, {}, kRecordingDialog);
+    EXPECT_TRUE(caller().is_done());
+    EXPECT_TRUE(caller().result().recording.was_started);
+}
+
+TEST_F(RecordedCallTest, ARefusedRecordingIsAFaultOfTheCallAndDoesNotDisturbIt) {
+    caller().start(now_);
+    answer_to(1, 200, peer_sdp(), kDialog);
+    answer_to(2, 503, {}, {});
+    EXPECT_FALSE(caller().is_done());
+    let_time_pass(options_.duration);
+    let_time_pass(CallerLeg::kLinger);
+    EXPECT_EQ(host_.request().method, "BYE");
+    answer_to(host_.requests.size(), 200, {}, kDialog);
+    EXPECT_TRUE(caller().is_done());
+    EXPECT_EQ(caller().result().result, "failed");
+    EXPECT_EQ(caller().result().recording.status, 503);
 }
 
 }  // namespace

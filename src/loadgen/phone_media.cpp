@@ -22,6 +22,8 @@ constexpr std::size_t kDigitPauseTurns = 5;
 constexpr std::size_t kDigitEnds = 3;
 constexpr std::uint8_t kDigitVolume = 10;
 
+constexpr std::uint8_t kRecordedEvents = 101;  // telephone-event in the offer to a recording server
+
 base::WallTime wall_now() {
     return std::chrono::time_point_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now());
 }
@@ -41,6 +43,11 @@ PhoneMedia::Leg::Leg(LegId leg, LegSetup setup)
       stream(setup.start, *setup.voice),
       receiver(setup.hears),
       has_keyed_payload(setup.start.has_keyed_payload) {}
+
+PhoneMedia::Recording::Recording(RecordingSetup setup)
+    : sockets(std::move(setup.sockets)),
+      streams{RecordedStream{std::move(setup.starts[0])},
+              RecordedStream{std::move(setup.starts[1])}} {}
 
 PhoneMedia::PhoneMedia(base::Random& random, std::function<void(LegId, LegMedia)> on_closed)
     : on_closed_(std::move(on_closed)),
@@ -73,6 +80,17 @@ bool PhoneMedia::play_digits(LegId leg, std::string digits) {
 }
 bool PhoneMedia::fall_silent(LegId leg) { return push({Command::What::Silence, leg}); }
 bool PhoneMedia::close(LegId leg) { return push({Command::What::Close, leg}); }
+bool PhoneMedia::open_recording(LegId leg, RecordingSetup setup) {
+    Command command{Command::What::Record, leg};
+    command.recording = std::make_unique<Recording>(std::move(setup));
+    return push(std::move(command));
+}
+bool PhoneMedia::set_recording(LegId leg, const MediaPlan& plan) {
+    Command command{Command::What::RecordPlan, leg};
+    command.recording_plan = plan;
+    return push(std::move(command));
+}
+bool PhoneMedia::stop_recording(LegId leg) { return push({Command::What::RecordEnd, leg}); }
 
 // The queue is the thread's alarm clock, too: it wakes at the next slot in use or on a command.
 void PhoneMedia::run() {
@@ -139,6 +157,15 @@ void PhoneMedia::obey(Command& command) {
             std::erase(slots_[leg.id % kSlots], &leg);
             legs_.erase(it);
             break;
+        case Command::What::Record:
+            leg.recording = std::move(command.recording);
+            break;
+        case Command::What::RecordPlan:
+            if (leg.recording) leg.recording->plan = command.recording_plan;
+            break;
+        case Command::What::RecordEnd:
+            if (leg.recording) end_recording(*leg.recording);
+            break;
         case Command::What::Open:
             break;
     }
@@ -147,7 +174,8 @@ void PhoneMedia::obey(Command& command) {
 void PhoneMedia::serve(std::size_t slot) {
     for (Leg* leg : slots_[slot]) {
         if (leg->may_speak) speak(*leg);
-        if (++leg->turn % kTurnsToListen == 0) listen(*leg);
+        // What goes on to a recording server must not come in lumps.
+        if (++leg->turn % kTurnsToListen == 0 || leg->recording) listen(*leg);
     }
 }
 
@@ -160,9 +188,33 @@ void PhoneMedia::speak(Leg& leg) {
     } else {
         send_rtp(leg, leg.stream.next_packet());
     }
-    if (leg.turn < leg.next_report || !plan.rtcp || leg.stream.packets() == 0) return;
+    if (leg.turn < leg.next_report) return;
     leg.next_report = leg.turn + kReportTurns / 2 + jitter_.u32() % kReportTurns;
-    static_cast<void>(leg.sockets.rtcp.send(leg.stream.sender_report(wall_now()), *plan.rtcp));
+    report(leg);
+}
+
+void PhoneMedia::report(Leg& leg) {
+    if (leg.plan.stream.rtcp && leg.stream.packets() != 0)
+        static_cast<void>(
+            leg.sockets.rtcp.send(leg.stream.sender_report(wall_now()), *leg.plan.stream.rtcp));
+    for (std::size_t party = 0; leg.recording && party < kParties; ++party) {
+        RecordedStream& stream = leg.recording->streams[party];
+        const StreamPlan& plan = leg.recording->plan[party];
+        if (plan.rtcp && plan.sends && stream.packets() != 0)
+            static_cast<void>(leg.recording->sockets[party].rtcp.send(
+                stream.sender_report(wall_now()), *plan.rtcp));
+    }
+}
+
+void PhoneMedia::record(Leg& leg, std::size_t party, const rtp::RtpHeader& header,
+                        base::ByteView packet, std::int64_t at_ns) {
+    const StreamPlan& plan = leg.recording->plan[party];
+    if (!plan.sends) return;
+    const bool is_event = header.payload_type == leg.plan.event_payload_type;
+    const base::ByteView ours = leg.recording->streams[party].next_packet(
+        header, is_event ? kRecordedEvents : header.payload_type, rtp::rtp_payload(packet, header),
+        base::wall_from_ns(at_ns));
+    static_cast<void>(leg.recording->sockets[party].rtp.send(ours, plan.rtp));
 }
 
 void PhoneMedia::play_digit(Leg& leg) {
@@ -174,8 +226,8 @@ void PhoneMedia::play_digit(Leg& leg) {
         event.duration = static_cast<std::uint16_t>((turn + 1) * kSamplesPerPacket);
         event.end = turn + 1 == kDigitTurns;
         for (std::size_t i = 0; i < (event.end ? kDigitEnds : 1); ++i)
-            send_rtp(leg, leg.stream.next_event_packet(*leg.plan.event_payload_type, event,
-                                                       turn == 0));
+            send_rtp(leg,
+                     leg.stream.next_event_packet(*leg.plan.event_payload_type, event, turn == 0));
         leg.stream.skip_packet();
         return;
     }
@@ -194,19 +246,34 @@ void PhoneMedia::send_rtp(Leg& leg, base::ByteView packet) {
     }
     // What cannot be sent is lost, as on the wire, and the other phone misses it.
     static_cast<void>(leg.sockets.rtp.send(packet, leg.plan.stream.rtp));
+    if (!leg.recording) return;
+    if (const auto header = rtp::parse_rtp(packet))
+        record(leg, 0, *header, packet, base::to_ns(wall_now()));
 }
 
 void PhoneMedia::listen(Leg& leg) {
     while (leg.sockets.rtp.receive(batch_) != 0) {
         for (const io::Datagram& datagram : batch_.datagrams()) {
-            const auto delay = leg.receiver.on_rtp(datagram.bytes, datagram.arrival_ns);
-            if (delay) delays_.add(*delay);
+            const auto heard = leg.receiver.on_rtp(datagram.bytes, datagram.arrival_ns);
+            if (heard && heard->delay_ns) delays_.add(*heard->delay_ns);
+            if (heard && leg.recording)
+                record(leg, 1, heard->header, datagram.bytes, datagram.arrival_ns);
         }
         if (batch_.datagrams().size() < batch_.capacity()) break;
     }
     if (leg.turn % (kTurnsToListen * kTurnsToListen) != 0) return;
     const std::size_t reports = leg.sockets.rtcp.receive(batch_);
     for (std::size_t i = 0; i < reports; ++i) leg.receiver.on_rtcp();
+}
+
+void PhoneMedia::end_recording(Recording& recording) {
+    for (std::size_t party = 0; party < kParties; ++party) {
+        StreamPlan& plan = recording.plan[party];
+        if (plan.rtcp && recording.streams[party].packets() != 0)
+            static_cast<void>(recording.sockets[party].rtcp.send(
+                recording.streams[party].goodbye(wall_now()), *plan.rtcp));
+        plan = {};
+    }
 }
 
 void PhoneMedia::silence(Leg& leg) {
@@ -220,7 +287,10 @@ void PhoneMedia::close(Leg& leg) {
     silence(leg);
     leg.turn = 0;  // so that both sockets are looked at
     listen(leg);
-    on_closed_(leg.id, {leg.stream.packets(), leg.receiver.finish()});
+    LegMedia figures{leg.stream.packets(), leg.receiver.finish(), 0};
+    for (std::size_t party = 0; leg.recording && party < kParties; ++party)
+        figures.recorded += leg.recording->streams[party].packets();
+    on_closed_(leg.id, std::move(figures));
 }
 
 }  // namespace earshot::loadgen

@@ -21,6 +21,7 @@
 #include "loadgen/delay_histogram.h"
 #include "loadgen/phone_receiver.h"
 #include "loadgen/phone_sdp.h"
+#include "loadgen/recorded_stream.h"
 #include "loadgen/rtp_stream.h"
 
 namespace earshot::loadgen {
@@ -31,6 +32,7 @@ using LegId = std::uint32_t;
 struct LegMedia {
     std::uint64_t sent = 0;  // RTP packets
     HeardMedia heard;
+    std::uint64_t recorded = 0;  // RTP packets to a recording server, both streams
 };
 
 class PhoneMedia {
@@ -40,6 +42,12 @@ public:
         RtpStream::Start start;
         const Voice* voice = nullptr;  // borrowed
         PhoneReceiver::Settings hears{};
+    };
+
+    // Of a phone that records itself: what it says, and what it hears.
+    struct RecordingSetup {
+        std::array<io::UdpPair, kParties> sockets;
+        std::array<RecordedStream::Start, kParties> starts;
     };
 
     // `on_closed` is called on the media thread with the figures of a leg that was closed.
@@ -54,6 +62,9 @@ public:
     bool play_digits(LegId leg, std::string digits);  // RFC 4733, by the plan's payload type
     bool fall_silent(LegId leg);                      // RTCP BYE, then it only listens
     bool close(LegId leg);
+    bool open_recording(LegId leg, RecordingSetup setup);
+    bool set_recording(LegId leg, const MediaPlan& plan);
+    bool stop_recording(LegId leg);  // RTCP BYE, then nothing more
 
     // Any thread.
     std::uint64_t packets_sent() const { return sent_.load(std::memory_order_relaxed); }
@@ -63,6 +74,13 @@ public:
 private:
     static constexpr std::size_t kSlots = 20;
 
+    struct Recording {
+        explicit Recording(RecordingSetup setup);
+
+        std::array<io::UdpPair, kParties> sockets;
+        std::array<RecordedStream, kParties> streams;
+        MediaPlan plan{};
+    };
     struct Leg {
         Leg(LegId leg, LegSetup setup);
 
@@ -77,14 +95,26 @@ private:
         std::uint64_t next_report = 0;  // the turn of the next sender report
         std::string digits;             // not yet played
         std::size_t digit_turn = 0;     // within the first of them
+        std::unique_ptr<Recording> recording{};
     };
     struct Command {
-        enum class What : std::uint8_t { Open, Plan, Digits, Silence, Close };
+        enum class What : std::uint8_t {
+            Open,
+            Plan,
+            Digits,
+            Silence,
+            Close,
+            Record,
+            RecordPlan,
+            RecordEnd
+        };
         What what = What::Open;
         LegId leg = 0;
         std::unique_ptr<Leg> opened{};
         PhonePlan plan{};
         std::string digits{};
+        std::unique_ptr<Recording> recording{};
+        MediaPlan recording_plan{};
     };
 
     bool push(Command command) { return commands_.try_push(std::move(command)); }
@@ -95,6 +125,11 @@ private:
     void play_digit(Leg& leg);
     void send_rtp(Leg& leg, base::ByteView packet);
     void listen(Leg& leg);
+    // `party`: 0 what the phone says, 1 what it hears.
+    static void record(Leg& leg, std::size_t party, const rtp::RtpHeader& header,
+                       base::ByteView packet, std::int64_t at_ns);
+    static void report(Leg& leg);
+    static void end_recording(Recording& recording);
     void silence(Leg& leg);
     void close(Leg& leg);
     std::uint64_t current_tick() const;

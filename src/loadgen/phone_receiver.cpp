@@ -6,7 +6,6 @@
 #include "loadgen/keyed_payload.h"
 #include "loadgen/limits.h"
 #include "loadgen/voice.h"
-#include "rtp/rtp_packet.h"
 
 namespace earshot::loadgen {
 namespace {
@@ -29,7 +28,8 @@ PhoneReceiver::Source* PhoneReceiver::find_source(std::uint32_t ssrc, std::uint3
     return &sources_.back();
 }
 
-std::optional<std::int64_t> PhoneReceiver::on_rtp(base::ByteView packet, std::int64_t arrival_ns) {
+std::optional<PhoneReceiver::Packet> PhoneReceiver::on_rtp(base::ByteView packet,
+                                                           std::int64_t arrival_ns) {
     const auto header = rtp::parse_rtp(packet);
     if (!header) {
         ++heard_.strays;
@@ -56,8 +56,10 @@ std::optional<std::int64_t> PhoneReceiver::on_rtp(base::ByteView packet, std::in
     } else if (settings_.keeps_sound) {
         keep_sound(*source, header->payload_type, header->timestamp, payload);
     }
-    const auto sent_ns = key ? load_sent_time(payload) : std::nullopt;
-    return sent_ns ? std::optional{arrival_ns - *sent_ns} : std::nullopt;
+    Packet heard{*header, std::nullopt};
+    if (const auto sent_ns = key ? load_sent_time(payload) : std::nullopt)
+        heard.delay_ns = arrival_ns - *sent_ns;
+    return heard;
 }
 
 void PhoneReceiver::keep_sound(const Source& source, std::uint8_t payload_type,

@@ -10,6 +10,7 @@
 
 #include "base/bytes.h"
 #include "base/time.h"
+#include "rtp/rtp_packet.h"
 #include "rtp/sequence_tracker.h"
 #include "rtp/telephone_event.h"
 
@@ -41,8 +42,12 @@ public:
 
     void set_event_payload_type(std::optional<std::uint8_t> type) { event_payload_type_ = type; }
 
-    // How long the packet was under way, in ns, when it tells when it was sent.
-    std::optional<std::int64_t> on_rtp(base::ByteView packet, std::int64_t arrival_ns);
+    struct Packet {
+        rtp::RtpHeader header;
+        std::optional<std::int64_t> delay_ns;  // when it tells when it was sent
+    };
+    // Nothing for what does not belong to the call or came before.
+    std::optional<Packet> on_rtp(base::ByteView packet, std::int64_t arrival_ns);
     void on_rtcp() { ++heard_.reports; }
 
     HeardMedia finish();

@@ -20,7 +20,8 @@ const Voice& tone() {
 
 class PhoneReceiverTest : public testing::Test {
 protected:
-    static RtpStream stream(std::uint32_t call = 3, std::uint32_t number = 0, std::uint32_t ssrc = 9) {
+    static RtpStream stream(std::uint32_t call = 3, std::uint32_t number = 0,
+                            std::uint32_t ssrc = 9) {
         RtpStream::Start start;
         start.ssrc = ssrc;
         start.sequence = 65534;
@@ -99,7 +100,7 @@ TEST_F(PhoneReceiverTest, TellsHowLongAPacketWasUnderWay) {
     const base::ByteView packet = sender.next_packet();
     base::Bytes stamped{packet.begin(), packet.end()};
     store_sent_time(std::span{stamped}.subspan(12), kStartNs);
-    EXPECT_EQ(heard.on_rtp(stamped, kStartNs + 1234), 1234);
+    EXPECT_EQ(heard.on_rtp(stamped, kStartNs + 1234)->delay_ns, 1234);
 }
 
 TEST_F(PhoneReceiverTest, DigitsAreHeardThoughTheyCarryNoKey) {

@@ -24,14 +24,16 @@ LegId leg_of(std::size_t call, std::size_t phone) {
     return static_cast<LegId>(call * kPhones + phone);
 }
 
-sip::AgentConfig agent_config(const PhoneRunPlan& plan) {
+sip::AgentConfig agent_config(const PhoneRunPlan& plan, bool is_recording) {
     sip::AgentConfig config;
     for (std::size_t phone = 0; phone < kPhones; ++phone) {
         const base::NetAddress& address = plan.sip[phone];
-        config.listeners.push_back({plan.transport, base::to_string(address), plan.contacts[phone],
-                                    !address.is_v4()});
+        config.listeners.push_back(
+            {plan.transport, base::to_string(address), plan.contacts[phone], !address.is_v4()});
     }
     config.product = "Earshot phone";
+    // P-2 wants it in the recording session; in the call it may stand, too (P-23).
+    if (is_recording) config.contact_parameters = ";+sip.src";
     return config;
 }
 
@@ -63,7 +65,7 @@ PhoneRun::PhoneRun(const PhoneOptions& options, PhoneRunPlan plan, transport::Si
       log_(log),
       observer_(observer),
       stop_(stop),
-      agent_(agent_config(plan_), random) {
+      agent_(agent_config(plan_, !options_.record_to.empty()), random) {
     calls_.reserve(options_.count);
 }
 
@@ -96,12 +98,14 @@ std::vector<PhoneCallResult> PhoneRun::results() const {
             if (!call.media[phone]) continue;
             one.sent = call.media[phone]->sent;
             one.heard = call.media[phone]->heard;
+            one.recording.sent = call.media[phone]->recorded;
             if (one.heard.first_packet && call.invited[phone])
                 one.first_packet = *one.heard.first_packet - *call.invited[phone];
         }
         for (std::size_t phone = 0; call.caller && call.callee && phone < kPhones; ++phone) {
             const std::uint64_t heard = result.phones[1 - phone].heard.packets;
-            result.unheard[phone] = result.phones[phone].sent - std::min(result.phones[phone].sent, heard);
+            result.unheard[phone] =
+                result.phones[phone].sent - std::min(result.phones[phone].sent, heard);
         }
         const auto& main = result.phones[call.caller ? kCaller : kCallee];
         const auto& other = result.phones[kCallee];
@@ -197,6 +201,38 @@ void PhoneRun::on_record_change(LegId leg, const RecordNotice& notice) {
         observer_.on_record_change(leg / kPhones, static_cast<Phone>(leg % kPhones), notice);
 }
 
+void PhoneRun::end_dialog(sip::DialogId dialog) { agent_.end_dialog(clock_.now().steady, dialog); }
+
+void PhoneRun::authenticate(sip::DialogId dialog, const sip::Credentials& credentials,
+                            const base::NetAddress& host, std::vector<sip::ExtraHeader> of_invite) {
+    agent_.authenticate_as(dialog, credentials, host, std::move(of_invite));
+}
+
+std::optional<std::array<base::NetAddress, kParties>> PhoneRun::open_recording(LegId leg) {
+    auto ours = bind_pair(plan_.sip[kCaller], random_);
+    auto theirs = bind_pair(plan_.sip[kCaller], random_);
+    if (!ours || !theirs) return std::nullopt;
+    const std::array<base::NetAddress, kParties> addresses{ours->rtp.local_address(),
+                                                           theirs->rtp.local_address()};
+    const auto start = [this](const base::NetAddress& address) {
+        RecordedStream::Start values;
+        values.ssrc = random_.u32();
+        values.sequence = static_cast<std::uint16_t>(random_.u32());
+        values.timestamp = random_.u32();
+        values.cname = random_.token(6) + "@" + base::host_to_string(address);
+        return values;
+    };
+    check(media_->open_recording(
+        leg, {{*std::move(ours), *std::move(theirs)}, {start(addresses[0]), start(addresses[1])}}));
+    return addresses;
+}
+
+void PhoneRun::set_recording(LegId leg, const MediaPlan& plan) {
+    check(media_->set_recording(leg, plan));
+}
+
+void PhoneRun::stop_recording(LegId leg) { check(media_->stop_recording(leg)); }
+
 void PhoneRun::check(bool was_taken) {
     if (was_taken) return;
     log_.error("The thread of the media does not keep up; the run is ended.");
@@ -210,6 +246,7 @@ void PhoneRun::with_leg(LegId leg, Function&& function) {
     PhoneLeg* it = calls_[leg / kPhones].leg(leg % kPhones);
     if (it == nullptr || it->is_done()) return;
     function(*it, clock_.now());
+    it->settle(clock_.now());
     touch(leg);
 }
 
@@ -263,6 +300,8 @@ void PhoneRun::start_call(base::Now now) {
     setup.call_id = random_.token(16) + "@" + base::host_to_string(plan_.sip[kCaller]);
     setup.flow = {plan_.transport, static_cast<std::uint16_t>(kCaller), 0, plan_.target};
     setup.cnonce = random_.token(8);
+    setup.recorder_flow = {plan_.transport, static_cast<std::uint16_t>(kCaller), 0, plan_.recorder};
+    setup.random = &random_;
     Call& call = calls_.emplace_back();
     ++counts_.started;
     const auto rtp = open_media(leg, now.wall);
@@ -374,8 +413,7 @@ void PhoneRun::abort_all() {
 
 // Carries out what the agent wants, which may make it want more; then sets the alarm clock.
 void PhoneRun::settle() {
-    while (auto action = agent_.poll_action())
-        std::visit([this](auto& it) { obey(it); }, *action);
+    while (auto action = agent_.poll_action()) std::visit([this](auto& it) { obey(it); }, *action);
     if (has_all_calls() && counts_.ended == calls_.size()) {
         loop_.stop();
         return;
@@ -424,9 +462,8 @@ void PhoneRun::obey(sip::RequestArrived& action) {
     if (const auto leg = find({}, action.dialog)) {
         const PhoneLeg* it = calls_[*leg / kPhones].leg(*leg % kPhones);
         if (!it->is_done()) {
-            with_leg(*leg, [&action](PhoneLeg& phone, base::Now now) {
-                phone.on_request(now, action);
-            });
+            with_leg(*leg,
+                     [&action](PhoneLeg& phone, base::Now now) { phone.on_request(now, action); });
         } else {
             refuse(action.transaction, 481);
         }
@@ -481,14 +518,14 @@ void PhoneRun::obey(sip::DialogEnded& action) {
     const auto leg = find({}, action.dialog);
     if (!leg) return;
     by_dialog_.erase(action.dialog.value);
-    with_leg(*leg, [&action](PhoneLeg& it, base::Now) { it.on_dialog_ended(action.dialog); });
+    with_leg(*leg,
+             [&action](PhoneLeg& it, base::Now now) { it.on_dialog_ended(now, action.dialog); });
 }
 
 void PhoneRun::on_failure(sip::TransactionId transaction, bool is_timeout) {
     if (const auto leg = find(transaction, {}))
-        with_leg(*leg, [&](PhoneLeg& it, base::Now now) {
-            it.on_failure(now, transaction, is_timeout);
-        });
+        with_leg(*leg,
+                 [&](PhoneLeg& it, base::Now now) { it.on_failure(now, transaction, is_timeout); });
 }
 
 }  // namespace earshot::loadgen

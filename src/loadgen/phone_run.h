@@ -25,6 +25,7 @@ struct PhoneRunPlan {
     sip::Transport transport = sip::Transport::Udp;
     base::NetAddress target;  // where the caller's INVITE goes
     std::string request_uri;
+    base::NetAddress recorder;                 // where options.record_to leads
     std::array<std::string, kPhones> parties;  // name-addr
     std::array<std::string, kPhones> contacts;
     std::array<const Voice*, kPhones> voices{};
@@ -63,6 +64,13 @@ public:
     void play_digits(LegId leg, const std::string& digits) override;
     void fall_silent(LegId leg) override;
     void on_record_change(LegId leg, const RecordNotice& notice) override;
+    void end_dialog(sip::DialogId dialog) override;
+    void authenticate(sip::DialogId dialog, const sip::Credentials& credentials,
+                      const base::NetAddress& host,
+                      std::vector<sip::ExtraHeader> of_invite) override;
+    std::optional<std::array<base::NetAddress, kParties>> open_recording(LegId leg) override;
+    void set_recording(LegId leg, const MediaPlan& plan) override;
+    void stop_recording(LegId leg) override;
 
 private:
     struct Call {

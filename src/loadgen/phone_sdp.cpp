@@ -15,13 +15,13 @@ using base::Reason;
 using sdp::Direction;
 
 const std::vector<sdp::PayloadType>& offered_types() {
-    static const std::vector<sdp::PayloadType> types{
+    static const std::vector<sdp::PayloadType> kTypes{
         *sdp::parse_rtpmap("0 PCMU/8000"), *sdp::parse_rtpmap("8 PCMA/8000"), [] {
             sdp::PayloadType events = *sdp::parse_rtpmap("101 telephone-event/8000");
             events.fmtp = "0-15";
             return events;
         }()};
-    return types;
+    return kTypes;
 }
 
 bool is_events(const sdp::PayloadType& type) {
@@ -59,9 +59,8 @@ std::string refused_line(const sdp::MediaDescription& medium) {
     const auto or_else = [](std::string_view text, std::string_view filler) {
         return text.empty() ? filler : text;
     };
-    std::string line =
-        fmt::format("m={} 0 {} {}\r\n", or_else(medium.media, "audio"),
-                    or_else(medium.proto, "RTP/AVP"), or_else(medium.formats, "0"));
+    std::string line = fmt::format("m={} 0 {} {}\r\n", or_else(medium.media, "audio"),
+                                   or_else(medium.proto, "RTP/AVP"), or_else(medium.formats, "0"));
     if (!medium.mid.empty()) line += fmt::format("a=mid:{}\r\n", medium.mid);
     return line;
 }
@@ -105,6 +104,8 @@ std::string PhoneSdp::write(const std::vector<sdp::PayloadType>& types, Directio
     if (!mid.empty()) ours += fmt::format("a=mid:{}\r\n", mid);
     if (preference_ != sdp::RecordPreference::Absent)
         ours += fmt::format("a=recordpref:{}\r\n", siprec::to_string(preference_));
+    if (record_ != sdp::RecordState::Absent)
+        ours += fmt::format("a=record:{}\r\n", siprec::to_string(record_));
     std::string out = text.substr(0, media);
     for (const std::string& line : lines_) out += line.empty() ? ours : line;
     return out;

@@ -29,6 +29,9 @@ public:
 
     // From now on in all descriptions.
     void set_preference(sdp::RecordPreference preference) { preference_ = preference; }
+    // What the other side is told (RFC 7866 section 7.1.2), of a phone that records itself.
+    void set_record(sdp::RecordState state) { record_ = state; }
+    sdp::RecordState record() const { return record_; }
     // Hold (RFC 3264 section 8.4): sendonly instead of sendrecv.
     void set_holding(bool is_holding) { is_holding_ = is_holding; }
     bool is_holding() const { return is_holding_; }
@@ -52,6 +55,7 @@ private:
     std::uint64_t session_;
     std::uint32_t version_ = 0;  // raised with each description
     sdp::RecordPreference preference_ = sdp::RecordPreference::Absent;
+    sdp::RecordState record_ = sdp::RecordState::Absent;
     bool is_holding_ = false;
     std::vector<std::string> lines_{""};  // refused ones as written; empty: ours
     std::string last_offer_;

@@ -66,7 +66,8 @@ TEST(PhoneSdp, WithoutG711ThereIsNoAnswer) {
     EXPECT_FALSE(answer_to(callee, "m=audio 4000 RTP/AVP 9\r\n"));
     EXPECT_FALSE(answer_to(callee, "m=audio 0 RTP/AVP 0\r\n"));
     EXPECT_FALSE(answer_to(callee, "m=audio 4000 RTP/SAVP 0\r\n"));
-    EXPECT_FALSE(answer_to(callee, "m=audio 4000 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000\r\n"));
+    EXPECT_FALSE(
+        answer_to(callee, "m=audio 4000 RTP/AVP 101\r\na=rtpmap:101 telephone-event/8000\r\n"));
     EXPECT_FALSE(answer_to(callee, ""));
 }
 

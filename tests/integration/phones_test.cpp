@@ -203,6 +203,37 @@ TEST_F(Phones, P24_P25_P26_P46_P49_ACallerShowsEachChangeOfTheRecording) {
     EXPECT_NE(shown.out.find("recording off"), std::string::npos) << shown.out;
 }
 
+TEST_F(Phones, P81_ACallerRecordsItselfAndTellsTheCallee) {
+    TestServer server;
+    ASSERT_TRUE(server.start()) << server.log();
+    const Outcome run = run_phones(
+        {"--phones", "--duration", "2", "--dtmf", "42", "--record-to", server.sip_uri()});
+    ASSERT_EQ(run.exit_code, 0) << run.text << server.log();
+    const json& a = run.call()["a"];
+    EXPECT_EQ(a["recording"]["was_started"], true) << run.text;
+    EXPECT_EQ(run.call()["b"]["record"], json({"on"})) << run.text;
+
+    const json recordings = server.wait_for_recordings(1);
+    ASSERT_EQ(recordings.size(), 1U) << server.log();
+    const json& recording = recordings[0];
+    EXPECT_EQ(recording["state"], "complete") << recording;
+    EXPECT_EQ(recording["session_ids"], json({a["recording"]["session_id"]}));
+    ASSERT_EQ(recording["participants"].size(), 2U) << recording;
+    EXPECT_EQ(recording["participants"][0]["name"], "Ada");
+    EXPECT_EQ(recording["participants"][1]["aor"], "sip:bo@example.test");
+    ASSERT_EQ(recording["streams"].size(), 2U) << recording;
+    std::uint64_t stored = 0;
+    for (const json& stream : recording["streams"]) {
+        stored += stream["packets"].get<std::uint64_t>();
+        EXPECT_EQ(stream["lost"], 0) << recording;
+        EXPECT_GE(stream["packets"], 90) << recording;
+    }
+    EXPECT_EQ(stored, a["recording"]["sent"]) << recording;
+    const std::string events = server.run({"show", recording["id"]}).out;
+    EXPECT_NE(events.find("dtmf"), std::string::npos) << events;
+    EXPECT_EQ(server.stop(), 0);
+}
+
 // Debian's baresip, which does not work on 127.0.0.1; what it hears it sends back.
 class Baresip : public Phones {
 protected:
