@@ -61,6 +61,9 @@ PhoneFlags::PhoneFlags(CLI::App& call) {
         ->type_name("DIGITS");
     keep(group->add_option("--dtmf-info", digits_by_info_, "The same by SIP INFO"))
         ->type_name("DIGITS");
+    keep(group->add_option("--transfer", values_.transfer_to,
+                           "Half-way A refers B there, who has to know REFER (ours does not)"))
+        ->type_name("SIP-URI");
     keep(group->add_option("--header", headers_, "Of A's INVITE; may be repeated"))
         ->type_name("'NAME: VALUE'")
         ->expected(1)

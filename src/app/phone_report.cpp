@@ -73,6 +73,7 @@ json leg_json(const loadgen::PhoneLegResult& leg) {
             {"rtcp", leg.heard.reports},
             {"digits", leg.heard.digits},
             {"info_digits", leg.info_digits},
+            {"transfer_status", leg.transfer_status},
             {"recording", recording_json(leg.recording)},
             {"record", std::move(record)},
             {"record_changes", std::move(changes)}};

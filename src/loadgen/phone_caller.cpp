@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "base/text.h"
 #include "sip/header_id.h"
 
 namespace earshot::loadgen {
@@ -71,6 +72,10 @@ bool CallerLeg::answer_challenge(const sip::Message& response) {
 void CallerLeg::on_response(base::Now now, const sip::ResponseArrived& response) {
     if (recorder_ && recorder_->owns(response.transaction)) {
         recorder_->on_response(now, response);
+    } else if (refer_ && response.transaction == refer_) {
+        if (response.message.status() >= 300)
+            fail("transfer_refused",
+                 "The other side answered " + status_line(response.message) + " to the REFER.");
     } else if (response.transaction != invite_) {
         PhoneLeg::on_response(now, response);
     } else if (response.message.status() < 200) {
@@ -156,6 +161,7 @@ void CallerLeg::plan_the_call(base::Now now) {
     if (options_.hold_at) plan(Step::Hold, now.steady + *options_.hold_at);
     if (options_.preference_at && options_.record_to.empty())
         plan(Step::Prefer, now.steady + *options_.preference_at);
+    if (!options_.transfer_to.empty()) plan(Step::Transfer, now.steady + options_.duration / 2);
     if (!options_.digits.empty())
         plan(Step::PlayDigits, now.steady + std::min(kDigitsAfter, options_.duration / 2));
 }
@@ -176,6 +182,8 @@ void CallerLeg::take(Step step, base::Now now) {
         plan(step, now.steady + kOfferPause);
     } else if (is_change) {
         change(step);
+    } else if (step == Step::Transfer) {
+        transfer();
     } else if (step == Step::PlayDigits) {
         dial();
     } else if (step == Step::FallSilent) {
@@ -246,6 +254,28 @@ void CallerLeg::on_failure(base::Now now, sip::TransactionId transaction, bool i
     finish();
 }
 
+// ---- blind transfer (RFC 3515, RFC 5589 section 6)
+
+void CallerLeg::transfer() {
+    sip::RequestSpec refer{"REFER", headers(false), {}, {}};
+    refer.headers.push_back({"Refer-To", "<" + options_.transfer_to + ">"});
+    refer.headers.push_back({"Referred-By", setup_.from});
+    const auto sent = host_.send_request(id_, dialog_, refer);
+    if (sent) refer_ = *sent;
+}
+
+// What became of the call that the other side was referred to: message/sipfrag, "SIP/2.0 200 OK".
+void CallerLeg::on_notify(const sip::Message& notify) {
+    std::string_view text = base::trim(base::as_text(notify.body()));
+    if (base::take_until(text, ' ') != "SIP/2.0") return;
+    const int status = base::take_number<int>(text).value_or(0);
+    result_.transfer_status = status;
+    if (status >= 300)
+        fail("transfer_failed", "The transfer ended with " + std::to_string(status) + ".");
+    if (status >= 200 && status < 300) hang_up();
+}
+
+// ---- a phone that records itself
 
 // With the answer, as a recording client does by default. Who wished for none is obeyed.
 void CallerLeg::start_recording(base::Now now) {
@@ -290,9 +320,11 @@ void CallerLeg::on_preference(base::Now now, sdp::RecordPreference preference) {
 void CallerLeg::on_request(base::Now now, const sip::RequestArrived& request) {
     if (recorder_ && recorder_->owns(request.dialog)) {
         recorder_->session().on_request(now, request);
-    } else {
-        PhoneLeg::on_request(now, request);
+        return;
     }
+    PhoneLeg::on_request(now, request);
+    if (refer_ && request.message.method() == sip::Method::Notify && state_ == State::Running)
+        on_notify(request.message);
 }
 
 void CallerLeg::on_ack(base::Now now, const sip::AckArrived& ack) {
@@ -339,7 +371,10 @@ PhoneLegResult CallerLeg::result() const {
     return result;
 }
 
-void CallerLeg::on_hung_up() { fail("ended_by_peer", "The other side hung up."); }
+void CallerLeg::on_hung_up() {
+    if (refer_) return;  // who was transferred leaves
+    fail("ended_by_peer", "The other side hung up.");
+}
 
 void CallerLeg::give_up(std::string_view code, std::string text, std::string_view result) {
     if (state_ != State::SettingUp) return;

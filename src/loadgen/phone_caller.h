@@ -58,6 +58,8 @@ private:
     void on_accepted(base::Now now, const sip::ResponseArrived& response);
     bool settle_media(base::Now now, const sip::Message& response);
     void plan_the_call(base::Now now);
+    void transfer();
+    void on_notify(const sip::Message& notify);
     void start_recording(base::Now now);
     void change(Step step);
     void dial();
@@ -66,6 +68,7 @@ private:
     CallerSetup setup_;
     sip::TransactionId invite_{};
     Step changing_ = Step::Hold;  // why offer_ was sent
+    sip::TransactionId refer_{};
     std::string early_answer_;  // of the last provisional response that had one
     bool was_challenged_ = false;
     std::unique_ptr<PhoneRecorder> recorder_;

@@ -55,6 +55,7 @@ struct PhoneOptions {
     // Of the caller; of the callee where the caller records itself, or there is none.
     sdp::RecordPreference preference = sdp::RecordPreference::Absent;
     std::optional<std::chrono::milliseconds> preference_at{};  // by re-INVITE; else in the INVITE
+    std::string transfer_to{};  // URI: half-way the caller refers the callee there (RFC 3515)
     std::string record_to{};    // URI of a recording server: the caller records itself
     std::vector<sip::ExtraHeader> headers{};  // of the caller's INVITE
     std::uint32_t count = 1;
@@ -95,6 +96,7 @@ struct PhoneLegResult {
     std::vector<RecordNotice> record_changes;
     std::vector<sdp::RecordState> record;  // by m-line, at the end
     std::string info_digits;               // heard by SIP INFO
+    int transfer_status = 0;  // of the call that the callee was referred to; 0: not told
     RecordingResult recording;
     std::uint64_t sent = 0;  // RTP packets
     HeardMedia heard;

@@ -99,6 +99,7 @@ protected:
         Hold,
         Resume,
         Prefer,
+        Transfer,
         Indicate,
         PlayDigits,
         FallSilent,

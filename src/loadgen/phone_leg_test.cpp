@@ -489,6 +489,46 @@ TEST_F(PhoneLegTest, AnUnansweredInviteAndByeAreTold) {
     EXPECT_EQ(caller().result().reason.code, "session_lost");
 }
 
+TEST_F(PhoneLegTest, ATransferIsFollowedToItsEnd) {
+    options_.transfer_to = "sip:cy@192.0.2.3";
+    establish();
+    pass(caller(), options_.duration / 2);
+    EXPECT_EQ(host_.request().method, "REFER");
+    EXPECT_EQ(header_of(host_.request().headers, "Refer-To"), "<sip:cy@192.0.2.3>");
+    answer(caller(), 202);
+    const auto notify = [this](const std::string& fragment) {
+        auto builder = sip::MessageBuilder::request("NOTIFY", "sip:x@192.0.2.1");
+        builder.body("message/sipfrag", fragment);
+        caller().on_request(now_,
+                            {kRequest, kDialog, {}, message(std::move(builder), "NOTIFY", {})});
+    };
+    notify("SIP/2.0 100 Trying\r\n");
+    EXPECT_EQ(host_.response().status, 200);
+    EXPECT_EQ(caller().result().transfer_status, 100);
+    notify("SIP/2.0 200 OK\r\n");
+    EXPECT_EQ(host_.request().method, "BYE");
+    answer(caller(), 200);
+    EXPECT_EQ(caller().result().result, "ok");
+    EXPECT_EQ(caller().result().transfer_status, 200);
+}
+
+TEST_F(PhoneLegTest, ATransferThatFailsIsTold) {
+    options_.transfer_to = "sip:cy@192.0.2.3";
+    establish();
+    pass(caller(), options_.duration / 2);
+    answer(caller(), 603);
+    EXPECT_EQ(caller().result().reason.code, "transfer_refused");
+}
+
+TEST_F(PhoneLegTest, WhoWasTransferredMayLeave) {
+    options_.transfer_to = "sip:cy@192.0.2.3";
+    establish();
+    pass(caller(), options_.duration / 2);
+    answer(caller(), 202);
+    ask(caller(), "BYE");
+    EXPECT_EQ(caller().result().result, "ok");
+}
+
 TEST_F(PhoneLegTest, MethodsThatAPhoneDoesNotKnowAreRefused) {
     establish();
     ask(caller(), "REFER");

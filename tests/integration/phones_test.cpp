@@ -295,6 +295,15 @@ TEST_F(Baresip, AnswersEchoesIsHeldAndHearsDigits) {
     EXPECT_GT(*std::max_element(wav->samples.begin(), wav->samples.end()), 8000);
 }
 
+TEST_F(Baresip, IsTransferredToAThirdPhone) {
+    const std::string uri = answer({"--sip-b", "192.0.2.1:15070", "--duration", "1"});
+    const auto baresip = start();
+    const Outcome run = run_phones(
+        {"--phones", "--to", "sip:bare@192.0.2.1:15090", "--duration", "2", "--transfer", uri});
+    EXPECT_EQ(run.exit_code, 0) << run.text << log();
+    EXPECT_EQ(answered()["result"], "ok") << log();
+}
+
 TEST_F(Baresip, CallsAndIsAnswered) {
     const std::string uri = answer({"--sip-b", "192.0.2.1:15070", "--duration", "2"});
     configure("aufile," + path("said.wav"));  // its bridge does not run in a call of its own
