@@ -221,7 +221,7 @@ base::Result<ReadAnswer, Reason> read_answer(std::string_view offer, std::string
     const auto ours = parse(offer, "The offer");
     if (!ours) return ours.error();
     const auto theirs = parse(text, "The answer");
-    if (!theirs) return theirs.error();
+    if (!theirs) return Reason{"bad_answer", theirs.error().text};
     return AnswerReader{*ours, *theirs}.run();
 }
 

@@ -205,6 +205,7 @@ TEST_F(ClientSessionChanges, PauseAndResumeWithinOneRequestEndSending) {
     session_->pause(now_);
     session_->resume(now_);
     drain();
+    ASSERT_EQ(forks_.size(), 2U);  // it waits for nothing
     answer("UPDATE", 200);
     EXPECT_EQ(count("INVITE"), 0U);
     ASSERT_EQ(forks_.size(), 2U);

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "sip/header_id.h"
+#include "sip/headers.h"
 #include "sip/uri.h"
 #include "siprec/limits.h"
 #include "siprec/recording_client_session.h"
@@ -30,9 +31,16 @@ bool is_token(std::string_view text) {
     return !text.empty();
 }
 
-std::optional<Reason> find_uri_fault(const std::string& uri, std::string_view what) {
-    const auto parsed = sip::parse_uri(uri);
-    if (parsed && parsed->is_sip()) return std::nullopt;
+std::optional<Reason> find_uri_fault(const std::string& uri, std::string_view what,
+                                     bool may_have_name) {
+    std::string_view text = uri;
+    if (may_have_name && uri.find('<') != std::string::npos) {
+        const auto party = sip::parse_name_addr(uri);
+        if (party && party->params.empty() && !party->is_unterminated) text = party->uri;
+    }
+    const auto parsed = sip::parse_uri(text);
+    const bool is_one_line = uri.find_first_of("\r\n") == std::string::npos;
+    if (parsed && parsed->is_sip() && is_one_line) return std::nullopt;
     return bad_settings("bad_uri", fmt::format("{} '{}' is no SIP URI.", what, uri));
 }
 
@@ -156,11 +164,11 @@ std::optional<Reason> find_fault(const ClientSessionSettings& settings) {
         return bad_settings("too_many_servers",
                             fmt::format("More than {} recording servers are named.", kMaxServers));
     for (const std::string& server : settings.servers)
-        if (auto fault = find_uri_fault(server, "The recording server")) return fault;
+        if (auto fault = find_uri_fault(server, "The recording server", false)) return fault;
     if (!settings.from_uri.empty())
-        if (auto fault = find_uri_fault(settings.from_uri, "from_uri")) return fault;
+        if (auto fault = find_uri_fault(settings.from_uri, "from_uri", true)) return fault;
     if (!settings.to_uri.empty())
-        if (auto fault = find_uri_fault(settings.to_uri, "to_uri")) return fault;
+        if (auto fault = find_uri_fault(settings.to_uri, "to_uri", true)) return fault;
     if (settings.headers.size() > kMaxClientHeaders)
         return bad_settings("too_many_headers",
                             fmt::format("More than {} headers are given.", kMaxClientHeaders));

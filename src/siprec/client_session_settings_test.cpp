@@ -38,8 +38,11 @@ TEST(ClientSessionSettings, NeedServersThatAreSipUris) {
     EXPECT_EQ(fault_of(settings), "no_server");
     settings.servers = {"sip:rec@srs.example", "sips:rec@srs.example;x=1"};
     EXPECT_EQ(fault_of(settings), "");
-    settings.servers.push_back("tel:+461");
-    EXPECT_EQ(fault_of(settings), "bad_uri");
+    for (const char* server : {"tel:+461", "<sip:a.example>", "sip:a b", ""}) {
+        settings.servers.resize(2);
+        settings.servers.emplace_back(server);
+        EXPECT_EQ(fault_of(settings), "bad_uri") << server;
+    }
     settings.servers.assign(kMaxServers, "sip:a.example");
     EXPECT_EQ(fault_of(settings), "");
     settings.servers.push_back("sip:a.example");
@@ -71,8 +74,12 @@ TEST(ClientSessionSettings, RefuseHeadersThatAreOursOrBreakALine) {
 TEST(ClientSessionSettings, RefuseAddressesAndTimesThatAreNone) {
     ClientSessionSettings settings;
     settings.servers = {"sip:rec@srs.example"};
-    settings.from_uri = "\"A\" <sip:a@b>";
-    EXPECT_EQ(fault_of(settings), "bad_uri");
+    settings.from_uri = "\"A\" <sip:a@b;x=1>";
+    EXPECT_EQ(fault_of(settings), "");
+    for (const char* from : {"<sip:a@b>;tag=1", "<tel:+1>", "<sip:a@b", "<sip:a@b>\r\nVia: x"}) {
+        settings.from_uri = from;
+        EXPECT_EQ(fault_of(settings), "bad_uri") << from;
+    }
     settings.from_uri.clear();
     settings.to_uri = "nobody";
     EXPECT_EQ(fault_of(settings), "bad_uri");

@@ -259,9 +259,9 @@ TEST_F(ClientSessionStart, AnAnswerWithoutSdpIsHungUpAndTheNextServerAsked) {
     EXPECT_EQ(count("ACK"), 1U);
     EXPECT_EQ(count("BYE"), 1U);
     EXPECT_EQ(last("INVITE")->request_uri(), "sip:rec@198.51.100.8:5070");
-    EXPECT_THAT(events(), ElementsAre("refused 200 bad_sdp"));
+    EXPECT_THAT(events(), ElementsAre("refused 200 bad_answer"));
     accept();
-    EXPECT_THAT(events(), ElementsAre("refused 200 bad_sdp", "start 200"));
+    EXPECT_THAT(events(), ElementsAre("refused 200 bad_answer", "start 200"));
 }
 
 TEST_F(ClientSessionStart, AServerThatTakesNoStreamRecordsNothing) {

@@ -85,12 +85,12 @@ base::Result<sip::TransactionId, Reason> RecordingClientSession::Core::send(
 
 // The next request, when none is under way and one is due.
 void RecordingClientSession::Core::advance(base::Now now) {
+    release_fork();
     if (state_ != State::Running || pending_ || retry_at_ || !ok_offer_.empty()) return;
     if (is_snapshot_wanted_ && (!snapshot_at_ || now.steady >= *snapshot_at_))
         return send_snapshot(now);
     if (is_change_due_) send_change(now);
     if (pending_ || state_ != State::Running || retry_at_) return;
-    if (is_fork_held_ && !is_paused_ && !is_change_due_) apply(std::move(media_));
     if (timer_.due(now.steady) == sip::SessionTimer::Due::Refresh) send_refresh(now);
 }
 
@@ -365,6 +365,12 @@ void RecordingClientSession::Core::apply(ReadAnswer answer) {
 
 void RecordingClientSession::Core::hold_fork() {
     if (!std::exchange(is_fork_held_, true)) host_.pause_fork();
+}
+
+// Where the server never took the pause, its last answer still holds.
+void RecordingClientSession::Core::release_fork() {
+    if (!is_fork_held_ || is_paused_ || has_offer_under_way()) return;
+    if (offer_content(false) == told_content_) apply(std::move(media_));
 }
 
 }  // namespace earshot::siprec

@@ -97,6 +97,7 @@ private:
     bool take_answer(base::Now now, const std::string& offer, std::string_view answer);
     void apply(ReadAnswer answer);
     void hold_fork();
+    void release_fork();
 
     // ---- requests of the server (recording_client_requests.cpp)
     bool refuse(base::Now now, const sip::RequestArrived& request);

@@ -69,7 +69,10 @@ ClientSessionView RecordingClientSession::view() const { return core_->view(); }
 
 namespace {
 
-std::string in_brackets(const std::string& uri) { return "<" + uri + ">"; }
+// A URI alone goes into brackets, so that its parameters stay its own.
+std::string in_brackets(const std::string& party) {
+    return party.find('<') == std::string::npos ? "<" + party + ">" : party;
+}
 
 std::string answered(const sip::Message& response) {
     return fmt::format("The server answered {}.", status_and_phrase(response));

@@ -53,9 +53,9 @@ struct ClientSessionSettings {
     std::vector<std::string> servers{};  // URIs, in the order in which they are tried
     SkipCodes skip_failover_codes{};
     std::vector<sip::ExtraHeader> headers{};  // of the first request to each server
-    std::string from_uri{};                   // empty: the server's URI, as OpenSIPS does
-    std::string to_uri{};                     // the same
-    sip::Credentials credentials{};           // an empty username: a challenge is a refusal
+    std::string from_uri{};          // URI or name-addr; empty: the server's URI, as OpenSIPS does
+    std::string to_uri{};            // the same
+    sip::Credentials credentials{};  // an empty username: a challenge is a refusal
     // Transport and listener that requests leave by. Without an address the agent looks for it.
     sip::Flow flow{};
     // A server counts as 408 that has sent nothing at all by then while another one is left to be
