@@ -1,20 +1,16 @@
-// One recording session from the client's side: INVITE, media by the answer, hold and resume, the
-// closing metadata, BYE, and whatever the server asks in between. No I/O, no clock; belongs to the
-// signalling thread.
-//
-//   Idle --start--> Inviting --2xx--> Running --all said--> Closing --UPDATE answered--> Leaving
-//                      |  \--abort--> Cancelling                                           |
-//                      +--3xx-6xx, timeout------------------------------------> Done <--BYE+
-//
-// Within Running one offer of ours may be under way (hold, resume); an end waits for its answer.
+// One call of `earshot call`: a recording session by siprec::RecordingClientSession towards one
+// server, its two streams, a hold in the middle if it is wished for. No I/O, no clock; belongs to
+// the signalling thread.
 #pragma once
 
 #include <chrono>
 #include <cstdint>
+#include <memory>
 #include <optional>
 #include <string>
 
 #include "base/log.h"
+#include "base/random.h"
 #include "base/reason.h"
 #include "base/time.h"
 #include "loadgen/call_client.h"
@@ -22,6 +18,8 @@
 #include "sip/agent.h"
 #include "sip/digest.h"
 #include "siprec/client_documents.h"
+#include "siprec/cs_description.h"
+#include "siprec/recording_client_session.h"
 
 namespace earshot::loadgen {
 
@@ -41,6 +39,10 @@ public:
     virtual void acknowledge(sip::DialogId dialog) = 0;
     virtual void respond(sip::TransactionId transaction, const sip::ResponseSpec& spec) = 0;
     virtual void cancel(sip::TransactionId invite) = 0;
+    virtual void end_dialog(sip::DialogId dialog) = 0;
+    virtual void authenticate(sip::DialogId dialog, const sip::Credentials& credentials,
+                              const base::NetAddress& host,
+                              std::vector<sip::ExtraHeader> of_invite) = 0;
     virtual void set_media(std::uint32_t call, const MediaPlan& plan) = 0;
     virtual void stop_media(std::uint32_t call) = 0;
 };
@@ -48,21 +50,20 @@ public:
 struct CallSetup {
     std::uint32_t index = 0;
     std::string request_uri;
-    std::string from;
+    std::string from;  // URI or name-addr
     sip::Flow flow;
     siprec::ClientCall documents;  // ids, parties with their ports
-    std::string call_id;
     std::optional<std::chrono::milliseconds> hold_at;
     sip::Credentials credentials{};  // empty username: a challenge is a refusal
-    std::string cnonce{};
 };
 
-class Call {
+class Call : private siprec::ClientSessionHost {
 public:
     static constexpr std::chrono::seconds kHoldTime{2};
     static constexpr std::chrono::seconds kAnswerTime{60};  // then CANCEL
 
-    Call(CallSetup setup, CallHost& host, base::Log& log);
+    // Borrows the rest for its life.
+    Call(CallSetup setup, CallHost& host, base::Random& random, base::Log& log);
 
     void start(base::Now now);
     void on_response(base::Now now, const sip::ResponseArrived& response);
@@ -70,60 +71,57 @@ public:
     void on_failure(base::Now now, sip::TransactionId transaction, bool is_timeout);
     void on_request(base::Now now, const sip::RequestArrived& request);
     void on_ack(base::Now now, const sip::AckArrived& ack);
-    void on_dialog_ended();
+    void on_dialog_ended(base::Now now, sip::DialogId dialog);
     void on_media_finished(base::Now now);  // every packet has gone out
     void on_time(base::Now now);
     std::optional<base::TimePoint> deadline() const;
     void abort(base::Now now);
 
-    bool is_done() const { return state_ == State::Done; }
+    bool is_done() const { return is_done_; }
     bool was_answered() const { return was_answered_; }
     const CallResult& result() const { return result_; }  // without `sent`
 
 private:
-    enum class State : std::uint8_t { Idle, Inviting, Cancelling, Running, Closing, Leaving, Done };
-    enum class Hold : std::uint8_t { None, Asking, Held, Resuming, Over };
+    enum class Hold : std::uint8_t { None, Held, Resuming, Over };
 
-    bool send_invite(base::Now now, std::string from_tag, std::optional<sip::ExtraHeader> extra);
-    bool answer_challenge(base::Now now, const sip::Message& response);
-    void on_invite_answered(base::Now now, const sip::ResponseArrived& response);
-    void on_offer_answered(base::Now now, const sip::ResponseArrived& response);
-    void on_hold_answered(base::Now now, bool is_accepted);
-    void on_offer_of_peer(base::Now now, const sip::RequestArrived& request, std::string_view sdp);
-    void on_bye(base::Now now, const sip::RequestArrived& request);
+    // ---- siprec::ClientSessionHost
+    base::Result<sip::TransactionId> start_request(const sip::OutOfDialogSpec& spec) override;
+    base::Result<sip::TransactionId> send_request(sip::DialogId dialog,
+                                                  const sip::RequestSpec& spec) override;
+    void respond(sip::TransactionId transaction, const sip::ResponseSpec& spec) override;
+    void acknowledge(sip::DialogId dialog) override;
+    void cancel(sip::TransactionId invite) override;
+    void end_dialog(sip::DialogId dialog) override;
+    void authenticate(sip::DialogId dialog, const sip::Credentials& credentials,
+                      const base::NetAddress& host,
+                      std::vector<sip::ExtraHeader> of_invite) override;
+    void apply_answer(std::string sdp) override;
+    void pause_fork() override;
+    void stop_fork() override;
+    void on_event(const siprec::ClientEvent& event) override;
 
-    bool apply_answer(const sip::Message& message);
-    void offer_hold(base::Now now);
-    void offer_resume(base::Now now);
-    bool send_offer(std::string content_type, std::string body, std::string_view method);
-    void send_snapshot(base::Now now);
-    void close(base::Now now);
-    void leave(std::string content_type, std::string body);
+    void on_refused(const siprec::ClientEvent& event);
+    void take_hold_step(base::Now now);
+    void hang_up(base::Now now);
+    siprec::CsState state() const;
     void fail(std::string_view code, std::string text, std::string_view result = "failed");
-    void finish();
-    void pause_media();
+    // After each input: what an event asked for, and whether all is over.
+    void settle(base::Now now);
 
     CallSetup setup_;
     CallHost& host_;
     base::Log& log_;
     CallResult result_;
-    State state_ = State::Idle;
-    Hold hold_ = Hold::None;
-    MediaPlan plan_{};  // by the last answer
-    sip::DialogId dialog_{};
-    sip::TransactionId invite_{};
-    sip::TransactionId offer_{};    // re-INVITE or UPDATE with an offer of ours
-    sip::TransactionId closing_{};  // UPDATE with the last metadata
+    siprec::CsDescription description_;
+    std::string offer_;                                        // the same for the whole call
+    std::unique_ptr<siprec::RecordingClientSession> session_;  // null: not begun, or over
+    MediaPlan plan_{};                                         // by the last answer
     sip::TransactionId bye_{};
-    std::string offer_method_;
-    std::string early_answer_;  // SDP of a reliable provisional response (RFC 3262 §5)
-    std::optional<base::TimePoint> answer_by_;
     std::optional<base::TimePoint> hold_due_;
-    bool peer_takes_update_ = true;
+    Hold hold_ = Hold::None;
     bool was_answered_ = false;
-    bool was_challenged_ = false;  // the credentials are given once (E-22)
-    bool is_close_wanted_ = false;
-    bool is_snapshot_wanted_ = false;
+    bool is_hold_refused_ = false;
+    bool is_done_ = false;
 };
 
 }  // namespace earshot::loadgen

@@ -155,6 +155,14 @@ public:
     void cancel(sip::TransactionId invite) override {
         static_cast<void>(agent_.cancel(clock_.now().steady, invite));
     }
+    void end_dialog(sip::DialogId dialog) override {
+        agent_.end_dialog(clock_.now().steady, dialog);
+    }
+    void authenticate(sip::DialogId dialog, const sip::Credentials& credentials,
+                      const base::NetAddress& host,
+                      std::vector<sip::ExtraHeader> of_invite) override {
+        agent_.authenticate_as(dialog, credentials, host, std::move(of_invite));
+    }
     void set_media(std::uint32_t call, const MediaPlan& plan) override {
         if (!sender_->set_plan(call, plan)) log_.error("The media sender does not keep up.");
     }
@@ -213,12 +221,9 @@ private:
         setup.index = index;
         setup.request_uri = plan_.target.uri;
         setup.from = plan_.options.from;
-        if (setup.from.find('<') == std::string::npos) setup.from = "<" + setup.from + ">";
         setup.flow = {plan_.target.transport, 0, 0, plan_.target.address};
-        setup.call_id = random_.token(16) + "@" + base::host_to_string(plan_.local);
         setup.hold_at = plan_.options.hold_at;
         setup.credentials = plan_.options.credentials;
-        setup.cnonce = random_.token(8);
         setup.documents = siprec::make_client_call(random_, now.wall, kParties);
         if (plan_.options.session_id) setup.documents.session_id = *plan_.options.session_id;
         if (!plan_.options.group.empty())
@@ -231,7 +236,8 @@ private:
             described.rtcp = described.rtp;
             ++described.rtcp.port;
         }
-        calls_.push_back({std::make_unique<Call>(std::move(setup), *this, log_), {}, false});
+        calls_.push_back(
+            {std::make_unique<Call>(std::move(setup), *this, random_, log_), {}, false});
         ++counts_.started;
         with_call(index, [](Call& call, base::Now at) { call.start(at); });
     }
@@ -325,7 +331,8 @@ private:
         const auto index = find({}, action.dialog);
         if (!index) return;
         by_dialog_.erase(action.dialog.value);
-        with_call(*index, [](Call& call, base::Now) { call.on_dialog_ended(); });
+        with_call(*index,
+                  [&](Call& call, base::Now now) { call.on_dialog_ended(now, action.dialog); });
     }
     void obey(sip::CancelArrived& /*action*/) {}  // of a re-INVITE that we answer at once: too late
     void obey(sip::NoAck& /*action*/) {}          // the call goes on; its end is the BYE
