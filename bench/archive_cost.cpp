@@ -95,14 +95,13 @@ private:
         journal::RecordReader reader(files_, found.journal, recording.recording, recording.extents,
                                      keys_);
         archive::JournalSource records(reader, recording.clocks);
-        auto built = archive::build_recording(
-            {.recording = recording.recording,
-             .records = records,
-             .objects = store,
-             .key = key_,
-             .now = base::wall_from_ns(recording.last_arrival_ns),
-             .failure = std::nullopt,
-             .encryption = archive::Encryption{*keys_, random_}});
+        auto built = archive::build_recording({.recording = recording.recording,
+                                               .records = records,
+                                               .objects = store,
+                                               .key = key_,
+                                               .now = base::wall_from_ns(recording.last_arrival_ns),
+                                               .failure = std::nullopt,
+                                               .encryption = archive::Encryption{*keys_, random_}});
         cost.build_ns += thread_cpu_ns() - begin;
         if (!built) {
             ++cost.failures;
@@ -150,9 +149,10 @@ int main(int argc, char** argv) {
     }
     Bench bench(data, keys->get());
     std::vector<Cost> costs;
-    for (int round = 0; round < *rounds; ++round) costs.push_back(bench.run(fmt::format("{}/{}", argv[2], round)));
-    const Cost& best = *std::min_element(
-        costs.begin(), costs.end(), [](const Cost& a, const Cost& b) {
+    for (int round = 0; round < *rounds; ++round)
+        costs.push_back(bench.run(fmt::format("{}/{}", argv[2], round)));
+    const Cost& best =
+        *std::min_element(costs.begin(), costs.end(), [](const Cost& a, const Cost& b) {
             return a.build_ns + a.commit_ns < b.build_ns + b.commit_ns;
         });
     if (best.packets == 0 || best.failures > 0) {

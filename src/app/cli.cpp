@@ -110,9 +110,9 @@ public:
     }
 
     bool was_chosen() const {
-        const std::array<const CLI::App*, 14> verbs{ls_,     show_,  export_, play_, verify_,
-                                                    erase_,  pause_, resume_, stop_, start_,
-                                                    doctor_, page_,  calls_,  send_};
+        const std::array<const CLI::App*, 15> verbs{hangup_, ls_,     show_,  export_, play_,
+                                                    verify_, erase_,  pause_, resume_, stop_,
+                                                    start_,  doctor_, page_,  calls_,  send_};
         return std::any_of(verbs.begin(), verbs.end(),
                            [](const CLI::App* verb) { return verb->parsed(); });
     }
@@ -120,7 +120,7 @@ public:
     Exit run(std::ostream& out, std::ostream& err) {
         if (verify_->parsed() && is_folder(id_))
             return run_verify_folder(id_, access_.data, json_, out, err);
-        if (calls_->parsed() || send_->parsed()) for_client_ = true;
+        if (calls_->parsed() || send_->parsed() || hangup_->parsed()) for_client_ = true;
         if (for_client_) access_.daemon = Daemon::Client;
         if (const std::string fault = find_fault(); !fault.empty())
             return fail({Exit::Usage, fault}, err);
@@ -145,7 +145,7 @@ public:
         if (erase_->parsed()) return run_erase(*access, {id_, reason_, is_sure_, json_}, out, err);
         if (calls_->parsed()) return run_calls(*access, json_, out, err);
         if (send_->parsed()) return run_send(*access, id_, sent_, out, err);
-        for (const CLI::App* verb : {start_, pause_, resume_, stop_})
+        for (const CLI::App* verb : {start_, pause_, resume_, stop_, hangup_})
             if (verb->parsed() && for_client_)
                 return run_call_control(
                     *access, {verb->get_name(), id_, instance_, reason_, started_.waits, json_},
@@ -235,6 +235,11 @@ private:
         calls_ = add(app, "calls", "List the calls that run through the recording client",
                      "Examples:\n  earshot calls\n  earshot calls --json | jq -r '.[].call_id'");
         add_json(calls_);
+        hangup_ = add(app, "hangup", "End a call that runs through the recording client",
+                      "Example:\n  earshot hangup a84b4c76e66710@pc33");
+        hangup_->add_option("CALL", id_, "The call's Call-ID, or its number")->required();
+        hangup_->add_option("--reason", reason_, "Why")->type_name("TEXT");
+        add_json(hangup_);
         send_ = add(app, "send", "Send a request to the recording server of a running call",
                     "It goes within the recording session that the client has with the server.\n\n"
                     "Example:\n  earshot send a84b4c76e66710@pc33 --method INFO --content-type "
@@ -254,6 +259,8 @@ private:
     // What CLI11 cannot say: which options belong together.
     std::string find_fault() {
         sent_.json = json_;
+        if (for_client_ && !stream_.empty())
+            return "--stream is about a recording at the server; a client's is stopped as a whole.";
         if (!start_->parsed()) return {};
         if (for_client_ && id_.empty())
             return "Say which call: earshot start --client CALL; `earshot calls` lists them.";
@@ -279,6 +286,7 @@ private:
     SendOptions sent_;
     CLI::App* calls_ = nullptr;
     CLI::App* send_ = nullptr;
+    CLI::App* hangup_ = nullptr;
     CLI::App* ls_ = nullptr;
     CLI::App* show_ = nullptr;
     CLI::App* export_ = nullptr;

@@ -52,6 +52,7 @@ Exit run_call_control(const Access& access, const CallControlOptions& options, s
     const std::string_view what = options.verb == "pause"    ? "paused: nothing is sent from now on"
                                   : options.verb == "resume" ? "resumed"
                                   : options.verb == "stop"   ? "stopped"
+                                  : options.verb == "hangup" ? "ended"
                                   : options.waits            ? "being recorded"
                                                              : "asked for";
     out << fmt::format("{}: {}.\n", printable(options.call), what);

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 
 #include "app/client_rule_config.h"
@@ -30,6 +31,10 @@ std::vector<std::string> items_of(std::string_view text) {
 
 std::string set_globs(std::vector<std::string>& globs, std::string_view text) {
     globs = items_of(text);
+    for (const std::string& glob : globs)
+        if (glob.find('/') != std::string::npos)
+            return "holds a network, which is not known here: write globs of addresses, like "
+                   "192.0.2.*";
     return globs.size() > policy::kMaxPatterns ? "has too many items" : std::string{};
 }
 
@@ -38,6 +43,7 @@ std::string set_next_hop(std::string& next_hop, std::string_view text) {
     if (!text.empty() && (!uri || !uri->is_sip()))
         return "is no SIP URI: expected one like sip:pbx.example.com or "
                "sip:192.0.2.7:5060;transport=tcp";
+    if (uri && needs_tls(*uri)) return "needs TLS, which is not there yet";
     next_hop = text;
     return {};
 }
@@ -94,6 +100,16 @@ constexpr std::array kKeys{
     Key{"sip", "max_calls", Kind::Number, "4000", "running calls; beyond it new ones get 503",
         [](ClientConfig& c, std::string_view t) {
             return set_number(c.max_calls, t, 1, 1'000'000);
+        }},
+    Key{"sip", "max_calls_per_host", Kind::Number, "0",
+        "running calls of one host; beyond it 503; 0: no limit",
+        [](ClientConfig& c, std::string_view t) {
+            return set_number(c.max_calls_per_host, t, 0, 1'000'000);
+        }},
+    Key{"media", "silent_call_s", Kind::Number, "7200",
+        "a call of which neither side sent media for so long is ended; 0: never",
+        [](ClientConfig& c, std::string_view t) {
+            return set_number(c.silent_call, t, 0, 86'400);
         }},
     Key{"http", "listen", Kind::Text, "127.0.0.1:8081", "address of the page and the REST API",
         [](ClientConfig& c, std::string_view t) { return set_address(c.http_listen, t); }},
@@ -170,6 +186,23 @@ constexpr std::array kKeys{
         [](ClientConfig& c, std::string_view t) { return set_level(c.log_level, t); }},
 };
 
+// A listener at all addresses, or at several of one family: neither Contact nor c= could name the
+// one that a peer reaches.
+const base::NetAddress* find_unclear_address(const ClientConfig& config) {
+    for (const base::NetAddress& listen : config.sip_listen) {
+        const auto is_same_family = [&](const base::NetAddress& other) {
+            return other.is_v4() == listen.is_v4();
+        };
+        if (std::any_of(config.advertised.begin(), config.advertised.end(), is_same_family))
+            continue;
+        const bool is_alone = std::none_of(
+            config.sip_listen.begin(), config.sip_listen.end(),
+            [&](const auto& other) { return is_same_family(other) && !other.same_host(listen); });
+        if (listen.is_unspecified() || !is_alone) return &listen;
+    }
+    return nullptr;
+}
+
 // What no single key can tell (design: security by default).
 std::optional<ConfigError> check_whole(const ClientConfig& config, const std::string& file) {
     for (const base::NetAddress& listen : config.sip_listen) {
@@ -183,6 +216,15 @@ std::optional<ConfigError> check_whole(const ClientConfig& config, const std::st
                 "name the hosts that may call in client.allow_from, like "
                 "[\"192.0.2.*\"], or write insecure = true under [sip]"};
     }
+    if (const auto* unclear = find_unclear_address(config))
+        return ConfigError{
+            .where = file,
+            .key = "sip.listen",
+            .text = fmt::format("{} does not tell which address phones and servers are to send to",
+                                base::to_string(*unclear)),
+            .suggestion =
+                "listen at one address of each IP family, or name it in "
+                "sip.advertised_address"};
     if (!config.http_listen.is_loopback())
         return ConfigError{
             .where = file,

@@ -147,10 +147,26 @@ TEST(ClientConfig, NamesTheMistakeAndWhatWouldBeRight) {
 
 TEST(ClientConfig, IsNoOpenRelayUnlessToldSo) {
     EXPECT_NE(fault("sip.listen = \"0.0.0.0:5060\"").find("client.allow_from"), std::string::npos);
-    EXPECT_EQ(fault("sip.listen = \"0.0.0.0:5060\"\nclient.allow_from = [\"192.0.2.*\"]"), "none");
-    EXPECT_EQ(fault("[sip]\nlisten = \"0.0.0.0:5060\"\ninsecure = true"), "none");
+    EXPECT_EQ(fault("sip.listen = \"192.0.2.7:5060\"\nclient.allow_from = [\"192.0.2.*\"]"),
+              "none");
+    EXPECT_EQ(fault("[sip]\nlisten = \"192.0.2.7:5060\"\ninsecure = true"), "none");
+    EXPECT_NE(fault("client.allow_from = [\"192.0.2.0/24\"]").find("globs"), std::string::npos);
     EXPECT_NE(fault("http.listen = \"0.0.0.0:8081\"").find("accounts do not exist"),
               std::string::npos);
+}
+
+TEST(ClientConfig, NeedsAnAddressThatItCanTell) {
+    const std::string open = "sip.insecure = true\nsip.listen = ";
+    EXPECT_NE(fault(open + "\"0.0.0.0:5060\"").find("advertised_address"), std::string::npos);
+    EXPECT_NE(fault(open + "\"127.0.0.1:5062, 192.0.2.7:5060\"").find("advertised_address"),
+              std::string::npos);
+    EXPECT_EQ(fault(open + "\"127.0.0.1:5062, 127.0.0.1:5063, [::1]:5062\""), "none");
+    EXPECT_EQ(fault(open + "\"0.0.0.0:5060\"\nsip.advertised_address = \"192.0.2.7\""), "none");
+}
+
+TEST(ClientConfig, KnowsThatThereIsNoTlsYet) {
+    EXPECT_NE(fault("client.next_hop = \"sips:pbx\"").find("TLS"), std::string::npos);
+    EXPECT_NE(fault("client.servers = [\"sip:rec;transport=tls\"]").find("TLS"), std::string::npos);
 }
 
 TEST(ClientConfig, PassesOverWhatIsTheServers) {

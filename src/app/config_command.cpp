@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <CLI/CLI.hpp>
+#include <algorithm>
 #include <ostream>
 
 #include "app/client_config.h"
@@ -154,7 +155,10 @@ private:
             parsed.message, *source, config.inside, clock.now().wall, random);
         const auto plans = policy::plan_recordings(config.rules, config.recording, facts);
         if (as_json_) return print_json(plans, out);
-        if (plans.empty() && !config.decision.url.empty()) {
+        const bool is_decided =
+            std::any_of(config.rules.begin(), config.rules.end(),
+                        [&](const auto& rule) { return matches(rule.conditions, facts); });
+        if (!is_decided && !config.decision.url.empty()) {
             out << "No rule holds: the decision hook is asked.\n";
             return Exit::Ok;
         }

@@ -286,8 +286,7 @@ std::vector<std::string> PackReader::names() const {
 Result<std::unique_ptr<io::File>> PackReader::take(const std::string& name) && {
     const auto found = parts_.find(name);
     if (found == parts_.end()) return Error{Errc::NotFound, "pack: no such part"};
-    return std::unique_ptr<io::File>(
-        std::make_unique<PackedPart>(std::move(file_), found->second));
+    return std::unique_ptr<io::File>(std::make_unique<PackedPart>(std::move(file_), found->second));
 }
 
 }  // namespace earshot::archive

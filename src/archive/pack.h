@@ -64,7 +64,7 @@ public:
     static base::Result<PackReader> open(std::unique_ptr<io::File> file);
 
     const base::Uuid& recording() const { return recording_; }  // as the header says
-    std::vector<std::string> names() const;  // sorted
+    std::vector<std::string> names() const;                     // sorted
     bool has(const std::string& name) const { return parts_.contains(name); }
     const std::vector<PackPiece>& pieces(const std::string& name) const { return parts_.at(name); }
     // The part alone, with the pack's file, to be read at any place. NotFound.

@@ -65,8 +65,7 @@ TEST_F(PackTest, GivesBackEachPart) {
         (void)files_.remove("pack");
         write(40, size);
         EXPECT_EQ(open()->recording(), some_id());
-        EXPECT_EQ(open()->names(),
-                  (std::vector<std::string>{"folder/two.xml", "nothing", "one"}));
+        EXPECT_EQ(open()->names(), (std::vector<std::string>{"folder/two.xml", "nothing", "one"}));
         EXPECT_EQ(read("one"), one_) << size;
         EXPECT_EQ(read("folder/two.xml"), two_) << size;
         EXPECT_EQ(read("nothing"), Bytes{});
@@ -88,8 +87,7 @@ TEST_F(PackTest, IsReadAtAnyPlace) {
         Bytes out(30'000);
         const auto count = (*part)->read_at(at, out);
         ASSERT_TRUE(count);
-        const std::size_t expected =
-            at >= one_.size() ? 0 : std::min(out.size(), one_.size() - at);
+        const std::size_t expected = at >= one_.size() ? 0 : std::min(out.size(), one_.size() - at);
         ASSERT_EQ(*count, expected) << at;
         ASSERT_TRUE(std::equal(out.begin(), out.begin() + static_cast<std::ptrdiff_t>(expected),
                                one_.begin() + static_cast<std::ptrdiff_t>(at)));

@@ -166,13 +166,28 @@ void Switchboard::Core::route(Call& call) {
     });
 }
 
+namespace {
+
+// What the media plane cannot do now is no fault of the offer: 488 would tell the caller that there
+// is no codec in common, and nobody else would be tried.
+int status_of_media(const base::Reason& reason) {
+    constexpr std::array<std::string_view, 4> kForNow{"no_media_ports", "media_socket",
+                                                      "no_descriptors", "too_many_calls"};
+    const bool is_for_now = std::find(kForNow.begin(), kForNow.end(), reason.code) != kForNow.end();
+    return is_for_now ? 503 : 488;
+}
+
+}  // namespace
+
 void Switchboard::Core::call_leg_b(Call& call, const Way& way, const RouteTo& to) {
     Content content = content_of(*call.facts.invite);
     const auto place = find_sdp(*call.facts.invite, content);
     if (!place) return start_leg_b(call, way, to, std::move(content));
     ask_offer(call, Leg::A, sdp_at(content, *place),
               [this, way, to, content, place = *place](Call& offered, SdpResult sdp) mutable {
-                  if (!sdp) return finish(offered, Ended{.status = 488, .reason = sdp.error()});
+                  if (!sdp)
+                      return finish(offered, Ended{.status = status_of_media(sdp.error()),
+                                                   .reason = sdp.error()});
                   replace_sdp(content, place, *sdp);
                   start_leg_b(offered, way, to, std::move(content));
               });

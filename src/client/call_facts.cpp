@@ -24,6 +24,15 @@ policy::HeaderList headers_of(const sip::Message& message) {
     return headers;
 }
 
+std::string without_password(std::string_view uri) {
+    const auto parsed = sip::parse_uri(uri);
+    if (!parsed || parsed->password.empty()) return std::string(uri);
+    std::string text(uri);
+    // The colon and what follows it; views into `uri`.
+    const auto at = static_cast<std::size_t>(parsed->password.data() - uri.data());
+    return text.erase(at - 1, parsed->password.size() + 1);
+}
+
 policy::CallFacts make_call_facts(const sip::Message& invite, const base::NetAddress& source,
                                   const std::vector<std::string>& inside, base::WallTime now,
                                   base::Random& random) {

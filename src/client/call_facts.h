@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "base/net_address.h"
@@ -11,6 +12,9 @@
 #include "sip/message.h"
 
 namespace earshot::client {
+
+// A URI as logs and events tell it: sip:user:password@host without the password.
+std::string without_password(std::string_view uri);
 
 policy::HeaderList headers_of(const sip::Message& message);
 

@@ -62,7 +62,7 @@ public:
         signalling_ = std::make_unique<Signalling>(
             config_, installation_,
             Signalling::Dependencies{.loop = *loop_,
-                                     .plane = *relay_,
+                                     .plane = *media_,
                                      .clock = clock_,
                                      .random = random_,
                                      .log = log_,
@@ -102,7 +102,7 @@ private:
     std::optional<Reason> open_relay() {
         auto relay = relay::BuiltInRelay::create(relay_options(), clock_, random_);
         if (!relay) return relay.error();
-        relay_ = std::move(*relay);
+        media_ = std::move(*relay);
         return std::nullopt;
     }
 
@@ -156,9 +156,32 @@ private:
             for (const RecordingView& it : call.recordings)
                 unrecorded += it.state == "failed" ? 1 : 0;
         std::vector<api::Check> all;
-        all.push_back({"calls", State::Ok, fmt::format("{} calls run.", calls->size())});
+        const bool is_full = calls->size() >= config_.max_calls;
         all.push_back(
-            {"recording", unrecorded == 0 ? State::Ok : State::Warning,
+            {"calls", is_full ? State::Warning : State::Ok,
+             fmt::format("{} calls run, of {} that may; {} requests were refused here.",
+                         calls->size(), config_.max_calls, view_.counters.get()->refused)});
+        const auto ports = media_->ports();
+        const bool has_ports = ports.in_use < ports.pairs;
+        all.push_back({"media_ports", has_ports ? State::Ok : State::Failed,
+                       fmt::format("{} of {} port pairs are in use.", ports.in_use, ports.pairs)});
+        const std::string fault = *view_.reload_fault.get();
+        const std::string waiting = *view_.waiting_keys.get();
+        if (!fault.empty() || !waiting.empty())
+            all.push_back(
+                {"configuration", State::Warning,
+                 !fault.empty()
+                     ? "The configuration was not reloaded, the old one stays: " + fault
+                     : "Keys that the reload found changed wait for a restart: " + waiting + "."});
+        if (config_.recording.servers.empty() && config_.rules.empty() &&
+            config_.decision.url.empty())
+            all.push_back({"servers", State::Warning,
+                           "No recording server is configured (client.servers): nothing is "
+                           "recorded."});
+        all.push_back(
+            {"recording",
+             unrecorded == 0 && (events.failed == 0 || events.started > 0) ? State::Ok
+                                                                           : State::Warning,
              fmt::format("{} recording sessions were accepted since the start, {} by no server; {} "
                          "running calls are not recorded although they should be.",
                          events.started.load(), events.failed.load(), unrecorded)});
@@ -186,6 +209,7 @@ private:
         if (!hooks_.reload) return;
         auto next = hooks_.reload();
         if (next) return signalling_->reload(*std::move(next));
+        view_.reload_fault.set(next.error().text);
         log_.error("configuration not reloaded: the old one stays",
                    {{"reason", next.error().text}});
     }
@@ -211,7 +235,7 @@ private:
     EventHub events_;
     ClientView view_;
     std::unique_ptr<transport::SipLoop> loop_;
-    std::unique_ptr<relay::MediaPlane> relay_;
+    std::unique_ptr<relay::BuiltInRelay> media_;
     std::unique_ptr<Signalling> signalling_;
     std::string url_;
     std::unique_ptr<ClientApi> api_;

@@ -105,6 +105,7 @@ ClientApi::ClientApi(api::FrontDoor::Options options, ClientApiParts parts)
     add_control("resume", CallControl::Verb::Resume);
     add_control("stop", CallControl::Verb::Stop);
     add_control("send", CallControl::Verb::Send);
+    add_control("hangup", CallControl::Verb::Hangup);
     router_.add("GET", "/api/v1/health",
                 [this](const Request&, const Parameters&) { return health(); });
     router_.add("GET", "/metrics", [this](const Request&, const Parameters&) { return metrics(); });

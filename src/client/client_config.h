@@ -40,11 +40,13 @@ struct ClientConfig {
     std::filesystem::path data = "./earshot-client-data";
     std::string dns_servers;  // HOST[:PORT] separated by commas; empty: the system's
 
-    bool insecure = false;                // take calls from everyone
-    std::vector<std::string> allow_from;  // globs of hosts; with any, nobody else may call
-    std::vector<std::string> inside;      // globs of hosts whose calls are outbound ones
-    std::string next_hop;                 // SIP URI where calls go; empty: where their URI leads
-    std::uint32_t max_calls = 4000;       // running; beyond it 503
+    bool insecure = false;                   // take calls from everyone
+    std::vector<std::string> allow_from;     // globs of hosts; with any, nobody else may call
+    std::vector<std::string> inside;         // globs of hosts whose calls are outbound ones
+    std::string next_hop;                    // SIP URI where calls go; empty: where their URI leads
+    std::uint32_t max_calls = 4000;          // running; beyond it 503
+    std::uint32_t max_calls_per_host = 0;    // of them by one host; 0: as many as there are
+    std::chrono::seconds silent_call{7200};  // without media: it is ended; 0: never
 
     policy::RecordingSettings recording;  // where nothing else is said
     sip::Credentials credentials;         // for recording servers that ask for them

@@ -187,6 +187,12 @@ void Recorder::on_ended(base::Now now, RecordedCall& call, const b2bua::Ended& e
 // ---- which recordings it gets -------------------------------------------------------------------
 
 void Recorder::plan(base::Now now, RecordedCall& call) {
+    // A recording session that passes through is no communication session: to record it would be
+    // to record a recording, and where it is led back to us that has no end.
+    const b2bua::CallFacts* facts = d_.switchboard.find_call(call.key);
+    if (facts != nullptr && facts->invite != nullptr &&
+        facts->invite->lists(sip::HeaderId::Require, "siprec"))
+        return take_plans(now, call, {});
     std::vector<policy::RecordingPlan> plans =
         policy::plan_recordings(config_.rules, config_.recording, call.facts);
     const bool was_decided =
@@ -258,12 +264,11 @@ void Recorder::begin(base::Now now, RecordedCall& call, const policy::RecordingP
                                                       .flow = flow.value_or(sip::Flow{})}));
     Recording& recording = *call.recordings.back();
     if (plan.settings.mandatory)
-        recording.when_settled([this, key = call.key](const std::optional<Reason>& failure) {
-            if (!failure) return;
+        recording.when_lost([this, key = call.key](const Reason& failure) {
             constexpr int kUnavailable = 503;
             d_.switchboard.end(
                 d_.clock.now(), key, kUnavailable,
-                {"not_recorded", "The call must be recorded and cannot be: " + failure->text});
+                {"not_recorded", "The call must be recorded and cannot be: " + failure.text});
         });
     recording.start(now);
 }
@@ -317,6 +322,12 @@ void Recorder::control(base::Now now, CallControl wish, ControlDone done) {
         return done(
             Reason{"unknown_call",
                    fmt::format("No running call has the Call-ID or number \"{}\".", wish.call)});
+    if (wish.verb == Verb::Hangup) {
+        constexpr int kDeclined = 603;
+        d_.switchboard.end(now, call->key, kDeclined,
+                           {"hung_up", "An operator ended the call. " + wish.reason});
+        return done(std::nullopt);
+    }
     if (auto fault = obey(now, *call, wish)) return done(std::move(fault));
     if (wish.verb != Verb::Start || !wish.waits) return done(std::nullopt);
     // One answer for all of them: the first failure, or that all record.
@@ -349,10 +360,10 @@ std::optional<Reason> Recorder::obey(base::Now now, RecordedCall& call, const Ca
         has_any = true;
         switch (wish.verb) {
             case Verb::Pause:
-                recording.pause(now);
+                recording.pause(now, wish.reason);
                 break;
             case Verb::Resume:
-                recording.resume(now);
+                recording.resume(now, wish.reason);
                 break;
             case Verb::Stop:
                 recording.stop(now, {"stopped", wish.reason});
@@ -361,6 +372,7 @@ std::optional<Reason> Recorder::obey(base::Now now, RecordedCall& call, const Ca
                 if (auto sent = recording.send(now, wish.request); !sent) fault = sent.error();
                 break;
             case Verb::Start:
+            case Verb::Hangup:
                 break;
         }
     }
@@ -371,10 +383,19 @@ std::optional<Reason> Recorder::obey(base::Now now, RecordedCall& call, const Ca
                       : fmt::format("The call has no running recording \"{}\".", wish.instance)};
 }
 
+bool Recorder::knows_instance(std::string_view instance) const {
+    return instance == policy::kDefaultInstance ||
+           std::any_of(config_.rules.begin(), config_.rules.end(),
+                       [&](const auto& rule) { return rule.instance == instance; });
+}
+
 std::optional<Reason> Recorder::start(base::Now now, RecordedCall& call, const CallControl& wish) {
     if (!call.is_planned)
         return Reason{"not_ready", "The decision hook has not answered about this call yet."};
     // Nobody planned it, so it is recorded by what holds where nothing else is said.
+    if (!wish.instance.empty() && !knows_instance(wish.instance))
+        return Reason{"bad_request",
+                      fmt::format("No rule has the instance \"{}\".", wish.instance)};
     const std::string wanted =
         wish.instance.empty() ? std::string(policy::kDefaultInstance) : wish.instance;
     const auto is_wanted = [&](const policy::RecordingPlan& plan) {

@@ -23,7 +23,7 @@
 namespace earshot::client {
 
 struct CallControl {
-    enum class Verb : std::uint8_t { Start, Pause, Resume, Stop, Send };
+    enum class Verb : std::uint8_t { Start, Pause, Resume, Stop, Send, Hangup };
     Verb verb = Verb::Start;
     std::string call{};      // the caller's Call-ID, or the call's number
     std::string instance{};  // empty: all of the call
@@ -82,6 +82,10 @@ public:
 
     std::vector<CallView> views() const;
     std::size_t running_count() const;
+    // Whether a recording session of ours has this Call-ID: one that comes in has been led back.
+    bool is_ours(std::string_view call_id) const {
+        return index_.call_ids.contains(std::string(call_id));
+    }
     bool is_idle() const { return calls_.empty(); }
     // For what comes from now on.
     void configure(const ClientConfig& config) { config_ = config; }
@@ -100,6 +104,7 @@ private:
     std::optional<base::Reason> obey(base::Now now, RecordedCall& call, const CallControl& wish);
     std::optional<base::Reason> start(base::Now now, RecordedCall& call, const CallControl& wish);
     void fire(base::Now now, RecordedCall& call, const policy::Trigger& trigger);
+    bool knows_instance(std::string_view instance) const;
     RecordedCall* find(b2bua::CallKey key);
     RecordedCall* find(std::string_view call);
 

@@ -3,11 +3,22 @@
 #include <utility>
 #include <variant>
 
+#include "client/call_facts.h"
+
 namespace earshot::client {
 
 using base::Done;
 using base::Reason;
 using base::Result;
+
+namespace {
+
+// Why somebody wished for it.
+Reason reason_of(std::string why) {
+    return why.empty() ? Reason{} : Reason{"asked_for", std::move(why)};
+}
+
+}  // namespace
 
 Recording::Recording(Dependencies dependencies, CsRecord& cs, relay::CallKey call,
                      std::uint32_t number, policy::RecordingPlan plan, Common common)
@@ -19,6 +30,7 @@ Recording::Recording(Dependencies dependencies, CsRecord& cs, relay::CallKey cal
       common_(std::move(common)) {}
 
 Recording::~Recording() {
+    for (const std::string& id : call_ids_) d_.index.call_ids.erase(id);
     if (armed_) d_.index.due.erase({*armed_, this});
     for (const std::uint64_t id : transactions_) d_.index.by_transaction.erase(id);
     for (const std::uint64_t id : dialogs_) d_.index.by_dialog.erase(id);
@@ -54,19 +66,19 @@ Result<siprec::ClientSessionSettings, Reason> Recording::settings() const {
     return settings;
 }
 
-bool Recording::pause(base::Now now) {
+bool Recording::pause(base::Now now, std::string why) {
     if (!is_engaged() || is_paused_) return false;
     is_paused_ = true;
-    d_.events.tell(event("pause", {}));
+    d_.events.tell(event("pause", reason_of(std::move(why))));
     if (has_offered_) session_->pause(now);
     deliver();
     return true;
 }
 
-bool Recording::resume(base::Now now) {
+bool Recording::resume(base::Now now, std::string why) {
     if (!is_engaged() || !is_paused_) return false;
     is_paused_ = false;
-    d_.events.tell(event("resume", {}));
+    d_.events.tell(event("resume", reason_of(std::move(why))));
     if (has_offered_) session_->resume(now);
     deliver();
     return true;
@@ -74,6 +86,7 @@ bool Recording::resume(base::Now now) {
 
 bool Recording::stop(base::Now now, Reason reason) {
     if (!is_engaged()) return false;
+    was_stopped_ = true;
     if (!has_offered_) {
         fail(reason.code.empty() ? Reason{"stopped", "It was stopped before it began."} : reason);
         return true;
@@ -96,6 +109,7 @@ void Recording::refresh(base::Now /*now*/) {
 }
 
 void Recording::end(base::Now now) {
+    was_stopped_ = true;
     if (is_engaged() && has_offered_) {
         // Its streams are those of before: the media plane has ended the call, or will at once.
         session_->set_state(now, describe(cs_, plan_.settings, last_).state);
@@ -196,11 +210,15 @@ void Recording::settle(const std::optional<Reason>& failure) {
 }
 
 RecordingEvent Recording::event(std::string kind, Reason reason) const {
+    const siprec::ClientSessionView session =
+        session_ == nullptr ? siprec::ClientSessionView{} : session_->view();
     return {.kind = std::move(kind),
             .at = d_.clock.now().wall,
             .call = call_.value,
             .call_id = cs_.call_id,
+            .rs_call_id = session.rs_call_id,
             .session_id = base::to_base64(cs_.session_id),
+            .server = without_password(session.server),
             .instance = plan_.instance,
             .reason = std::move(reason)};
 }
@@ -211,6 +229,11 @@ void Recording::fail(Reason reason) {
     d_.plane.unsubscribe(call_, number_);
     d_.events.tell(event("failed", std::move(reason)));
     settle(failure_);
+    tell_lost();
+}
+
+void Recording::tell_lost() {
+    if (lost_ && !was_stopped_) std::exchange(lost_, nullptr)(failure_);
 }
 
 void Recording::deliver() {
@@ -222,7 +245,7 @@ void Recording::deliver(const siprec::ClientEvent& told) {
     using Kind = siprec::ClientEvent::Kind;
     RecordingEvent event = this->event(std::string(to_string(told.kind)), told.reason);
     event.rs_call_id = told.rs_call_id;
-    event.server = told.server;
+    event.server = without_password(told.server);
     event.status = told.status;
     d_.events.tell(event);
     if (told.kind == Kind::Start) return settle(std::nullopt);
@@ -231,6 +254,7 @@ void Recording::deliver(const siprec::ClientEvent& told) {
     failure_ = told.reason;
     d_.plane.unsubscribe(call_, number_);
     settle(failure_);
+    tell_lost();
 }
 
 RecordingView Recording::view() const {
@@ -242,7 +266,7 @@ RecordingView Recording::view() const {
                        .reason = failure_};
     if (session_ != nullptr) {
         const siprec::ClientSessionView session = session_->view();
-        view.server = session.server;
+        view.server = without_password(session.server);
         view.rs_call_id = session.rs_call_id;
         if (session.started) view.started = *session.started;
         view.streams = session.streams_sent;
@@ -259,6 +283,8 @@ RecordingView Recording::view() const {
 Result<sip::TransactionId> Recording::start_request(const sip::OutOfDialogSpec& spec) {
     auto sent = d_.agent.start_request(d_.clock.now().steady, spec);
     if (sent) own(*sent);
+    if (sent && !spec.call_id.empty() && call_ids_.insert(spec.call_id).second)
+        d_.index.call_ids.insert(spec.call_id);
     return sent;
 }
 

@@ -35,6 +35,7 @@ struct RecordingIndex {
     std::set<std::pair<base::TimePoint, Recording*>> due;
     std::unordered_map<std::uint64_t, Recording*> by_transaction;
     std::unordered_map<std::uint64_t, Recording*> by_dialog;
+    std::unordered_set<std::string> call_ids;  // of our recording sessions
 };
 
 struct RecordingView {
@@ -74,8 +75,8 @@ public:
 
     // Begins; once. What comes of it is told by when_settled().
     void start(base::Now now);
-    bool pause(base::Now now);
-    bool resume(base::Now now);
+    bool pause(base::Now now, std::string why = {});
+    bool resume(base::Now now, std::string why = {});
     bool stop(base::Now now, base::Reason reason);
     base::Result<base::Done, base::Reason> send(base::Now now, sip::RequestSpec request);
     // The call has changed: the media plane is asked what there is to record, the server told.
@@ -96,6 +97,9 @@ public:
     // Called when a server accepted (no reason), or when it is sure that none will.
     using Outcome = std::function<void(std::optional<base::Reason> failure)>;
     void when_settled(Outcome outcome);
+    // Called when no server records, from the start or any more; not for an end that somebody
+    // wished for.
+    void when_lost(std::function<void(const base::Reason&)> lost) { lost_ = std::move(lost); }
 
     // ---- siprec::ClientSessionHost
     base::Result<sip::TransactionId> start_request(const sip::OutOfDialogSpec& spec) override;
@@ -123,6 +127,7 @@ private:
     void deliver(const siprec::ClientEvent& event);
     void fail(base::Reason reason);
     void settle(const std::optional<base::Reason>& failure);
+    void tell_lost();
     RecordingEvent event(std::string kind, base::Reason reason) const;
     void own(sip::TransactionId transaction);
 
@@ -135,10 +140,13 @@ private:
     std::unique_ptr<siprec::RecordingClientSession> session_;
     std::unordered_set<std::uint64_t> transactions_;
     std::unordered_set<std::uint64_t> dialogs_;
+    std::unordered_set<std::string> call_ids_;
     relay::Subscription last_;
     std::vector<siprec::ClientEvent> told_;  // by the session, which must not be called meanwhile
     std::optional<base::TimePoint> armed_;
     std::vector<Outcome> waiting_;
+    std::function<void(const base::Reason&)> lost_;
+    bool was_stopped_ = false;  // by an operator, a trigger or the end of the call
     base::Reason failure_{};
     bool has_offered_ = false;      // the session has had start()
     bool has_told_faults_ = false;  // of the settings

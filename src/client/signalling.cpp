@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <variant>
 
+#include "client/call_facts.h"
 #include "policy/glob.h"
 #include "sip/dialog.h"
 #include "sip/parser.h"
@@ -22,6 +23,9 @@ constexpr std::chrono::milliseconds kPublishTime{200};  // how old the page's ca
 using TimerTick = std::chrono::duration<std::int64_t, std::ratio<5, 1000>>;
 constexpr int kForbidden = 403;
 constexpr int kUnavailable = 503;
+constexpr int kLoopDetected = 482;
+constexpr std::chrono::seconds kSecond{1};
+constexpr std::size_t kCallsLookedAt = 200;  // for silence, a second
 
 std::string contact_of(const base::NetAddress& address, sip::Transport transport) {
     return fmt::format("sip:{}{}", base::to_string(address),
@@ -66,6 +70,8 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
             board.own_hosts.push_back(base::to_string(bound));
     }
     board.listeners = agent.listeners;
+    // Phones' places are sealed for good: derived, so that the seal tells nothing of the id.
+    board.place_secret = siprec::group_id(installation, "places").bytes;
     agent_ = std::make_unique<sip::Agent>(std::move(agent), d_.random);
     switchboard_ =
         std::make_unique<b2bua::Switchboard>(std::move(board), *agent_, *this, d_.random);
@@ -105,8 +111,10 @@ void Signalling::on_bytes(const sip::Flow& flow, base::Bytes&& bytes) {
             agent_->on_message(d_.clock.now().steady, flow, std::move(parsed.message));
             break;
         case sip::Verdict::Refuse:
-            d_.log.warning("a SIP message was refused", {{"peer", base::to_string(flow.remote)},
-                                                         {"reason", std::string(parsed.reason)}});
+            if (refusal_log_.take())
+                d_.log.warning("a SIP message was refused",
+                               {{"peer", base::to_string(flow.remote)},
+                                {"reason", std::string(parsed.reason)}});
             agent_->reject_malformed(flow, parsed.message, parsed.status, parsed.reason);
             break;
         case sip::Verdict::Drop:
@@ -116,8 +124,10 @@ void Signalling::on_bytes(const sip::Flow& flow, base::Bytes&& bytes) {
 }
 
 void Signalling::on_broken_stream(const sip::Flow& flow, const sip::StreamEvent& event) {
-    d_.log.warning("a TCP connection is closed: its bytes cannot be followed",
-                   {{"peer", base::to_string(flow.remote)}, {"reason", std::string(event.reason)}});
+    if (refusal_log_.take())
+        d_.log.warning(
+            "a TCP connection is closed: its bytes cannot be followed",
+            {{"peer", base::to_string(flow.remote)}, {"reason", std::string(event.reason)}});
     settle();
 }
 void Signalling::on_flow_closed(const sip::Flow& flow) {
@@ -133,6 +143,7 @@ void Signalling::on_deadline() {
     agent_->on_time(now.steady);
     switchboard_->on_time(now);
     recorder_->on_time(now);
+    if (now.steady >= next_second_) every_second(now);
     settle();
 }
 
@@ -175,6 +186,7 @@ void Signalling::arm() {
     consider(switchboard_->deadline());
     consider(recorder_->deadline());
     consider(stop_by_);
+    consider(next_second_);
     if (calls_have_changed_) consider(next_publish_);
     if (next) next = std::chrono::ceil<TimerTick>(*next);
     d_.loop.set_deadline(next);
@@ -193,11 +205,20 @@ std::optional<sip::ResponseSpec> Signalling::find_refusal(
     if (!config_.allow_from.empty() &&
         std::none_of(config_.allow_from.begin(), config_.allow_from.end(), is_it))
         return refuse(kForbidden, "this address may not call through here");
-    if (question.call && (is_draining_ || stop_by_)) {
-        auto answer = refuse(kUnavailable, "no new calls are taken now");
+    if (!question.call) return std::nullopt;
+    const auto later = [&](std::string_view why) {
+        auto answer = refuse(kUnavailable, why);
         answer.headers.push_back({"Retry-After", "30"});
         return answer;
-    }
+    };
+    if (is_draining_ || stop_by_) return later("no new calls are taken now");
+    // A recording session of ours that a server or a name has led back to us.
+    if (recorder_->is_ours(question.request->call_id()))
+        return refuse(kLoopDetected, "this is a recording session of this client");
+    const auto running = calls_of_host_.find(host);
+    if (config_.max_calls_per_host != 0 && running != calls_of_host_.end() &&
+        running->second > config_.max_calls_per_host)
+        return later("this address has as many calls as it may have");
     return std::nullopt;
 }
 
@@ -205,10 +226,12 @@ void Signalling::route(const b2bua::RouteQuestion& question, b2bua::RouteDone do
     const base::Now now = d_.clock.now();
     if (auto refusal = find_refusal(question)) {
         ++counters_.refused;
-        d_.log.warning("a request was refused",
-                       {{"peer", base::to_string(question.from.remote)},
-                        {"method", std::string(question.request->method_name())},
-                        {"status", std::to_string(refusal->status)}});
+        if (refusal_log_.take())
+            d_.log.warning("a request was refused",
+                           {{"peer", base::to_string(question.from.remote)},
+                            {"method", std::string(question.request->method_name())},
+                            {"status", std::to_string(refusal->status)},
+                            {"reason", refusal->headers.front().value}});
         return done(now, *std::move(refusal));
     }
     done(now, b2bua::RouteTo{.next_hop = config_.next_hop, .request_uri = {}});
@@ -256,14 +279,24 @@ void Signalling::tell_call(base::Now /*now*/, b2bua::CallKey call, const b2bua::
         facts == nullptr ? std::string{} : facts->leg(b2bua::Leg::A).call_id;
     if (std::holds_alternative<b2bua::Arrived>(event)) {
         ++counters_.calls;
+        if (facts != nullptr) {
+            const std::string host = base::host_to_string(facts->leg(b2bua::Leg::A).flow.remote);
+            host_of_call_[call.value] = host;
+            ++calls_of_host_[host];
+        }
         if (facts != nullptr)
-            d_.log.info("a call arrived", {{"call", std::to_string(call.value)},
-                                           {"call_id", call_id},
-                                           {"from", facts->leg(b2bua::Leg::A).address.uri},
-                                           {"to", facts->leg(b2bua::Leg::B).address.uri}});
+            d_.log.info("a call arrived",
+                        {{"call", std::to_string(call.value)},
+                         {"call_id", call_id},
+                         {"from", without_password(facts->leg(b2bua::Leg::A).address.uri)},
+                         {"to", without_password(facts->leg(b2bua::Leg::B).address.uri)}});
     } else if (std::holds_alternative<b2bua::Answered>(event)) {
         ++counters_.answered;
     } else if (const auto* ended = std::get_if<b2bua::Ended>(&event)) {
+        if (const auto host = host_of_call_.extract(call.value)) {
+            const auto running = calls_of_host_.find(host.mapped());
+            if (--running->second == 0) calls_of_host_.erase(running);
+        }
         d_.log.info("a call ended", {{"call", std::to_string(call.value)},
                                      {"call_id", call_id},
                                      {"status", std::to_string(ended->status)},
@@ -275,7 +308,12 @@ void Signalling::tell_call(base::Now /*now*/, b2bua::CallKey call, const b2bua::
 
 void Signalling::control(CallControl wish, Recorder::ControlDone done) {
     d_.loop.post([this, wish = std::move(wish), done = std::move(done)]() mutable {
-        recorder_->control(d_.clock.now(), std::move(wish), std::move(done));
+        // Who asks next sees what became of it.
+        const auto shown = [this, done = std::move(done)](std::optional<Reason> fault) {
+            publish();
+            done(std::move(fault));
+        };
+        recorder_->control(d_.clock.now(), std::move(wish), shown);
         calls_have_changed_ = true;
         settle();
     });
@@ -291,13 +329,63 @@ void Signalling::drain(bool is_draining) {
 }
 
 void Signalling::reload(ClientConfig config) {
-    config.sip_listen = config_.sip_listen;
-    config.http_listen = config_.http_listen;
-    config.media_ports = config_.media_ports;
-    config.data = config_.data;
+    std::string waiting;
+    const auto keep = [&](auto& next, const auto& now, std::string_view key) {
+        if (next == now) return;
+        waiting += fmt::format("{}{}", waiting.empty() ? "" : ", ", key);
+        next = now;
+    };
+    keep(config.sip_listen, config_.sip_listen, "sip.listen");
+    keep(config.advertised, config_.advertised, "sip.advertised_address");
+    keep(config.dns_servers, config_.dns_servers, "sip.dns_servers");
+    keep(config.max_calls, config_.max_calls, "sip.max_calls");
+    keep(config.http_listen, config_.http_listen, "http.listen");
+    keep(config.media_ports, config_.media_ports, "media.ports");
+    keep(config.media_workers, config_.media_workers, "media.workers");
+    keep(config.data, config_.data, "storage.data");
+    keep(config.webhook, config_.webhook, "client.webhook_*");
     config_ = std::move(config);
     recorder_->configure(config_);
-    d_.log.info("configuration reloaded");
+    d_.view.waiting_keys.set(waiting);
+    d_.view.reload_fault.set({});
+    if (waiting.empty()) return d_.log.info("configuration reloaded");
+    d_.log.warning("configuration reloaded; some of its keys wait for a restart",
+                   {{"keys", waiting}});
+}
+
+void Signalling::every_second(base::Now now) {
+    next_second_ = now.steady + kSecond;
+    if (const std::uint64_t omitted = refusal_log_.next_second(); omitted > 0)
+        d_.log.warning("more was refused than the log tells", {{"lines", std::to_string(omitted)}});
+    if (config_.silent_call.count() > 0) end_silent_calls(now);
+}
+
+// A phone that lost power says nothing more, and without session timers nobody asks (RFC 4028): its
+// call would hold ports and a recording for ever.
+void Signalling::end_silent_calls(base::Now now) {
+    const std::vector<b2bua::CallKey> calls = switchboard_->calls();
+    const std::size_t count = std::min(kCallsLookedAt, calls.size());
+    for (std::size_t i = 0; i < count; ++i) {
+        const b2bua::CallKey call = calls[next_silent_++ % calls.size()];
+        const b2bua::CallFacts* facts = switchboard_->find_call(call);
+        if (facts == nullptr || !facts->answered_at) continue;
+        const auto media = d_.plane.query(media_key(call));
+        if (!media || media->lines.empty()) continue;
+        // Nobody sends while both hold, but a call was not answered to be forgotten either.
+        if (now.wall - *facts->answered_at < config_.silent_call) continue;
+        const bool is_silent = std::all_of(
+            media->lines.begin(), media->lines.end(), [&](const relay::LineMedia& line) {
+                return std::all_of(line.legs.begin(), line.legs.end(), [&](auto& leg) {
+                    const auto is_old = [&](const auto& last) {
+                        return !last || now.steady - *last >= config_.silent_call;
+                    };
+                    return is_old(leg.rtp.last) && is_old(leg.rtcp.last);
+                });
+            });
+        if (is_silent)
+            switchboard_->end(now, call, kUnavailable,
+                              {"silent", "Neither side sent media for too long."});
+    }
 }
 
 void Signalling::stop(std::function<void()> done) {
@@ -320,6 +408,7 @@ void Signalling::maybe_stopped() {
 void Signalling::publish() {
     d_.view.calls.set(recorder_->views());
     d_.view.counters.set(counters_);
+    d_.view.is_ready = !is_draining_ && !stop_by_ && switchboard_->call_count() < config_.max_calls;
     calls_have_changed_ = false;
     next_publish_ = d_.clock.now().steady + kPublishTime;
     d_.on_calls_changed();

@@ -5,9 +5,11 @@
 
 #include <atomic>
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
+#include <unordered_map>
 #include <vector>
 
 #include "b2bua/switchboard.h"
@@ -18,6 +20,7 @@
 #include "client/client_config.h"
 #include "client/recorder.h"
 #include "io/clock.h"
+#include "io/log_allowance.h"
 #include "relay/media_plane.h"
 #include "sip/agent.h"
 #include "transport/sip_loop.h"
@@ -37,6 +40,8 @@ struct ClientView {
     base::Snapshot<ClientCounters> counters;
     std::atomic<bool> is_ready{false};
     std::atomic<bool> is_draining{false};
+    base::Snapshot<std::string> waiting_keys;  // that the last reload left for a restart
+    base::Snapshot<std::string> reload_fault;  // why it was not taken; empty: it was
 };
 
 class Signalling : public transport::SipLoop::Handler, public b2bua::SwitchboardHost {
@@ -90,6 +95,8 @@ private:
     relay::LegSdp leg_sdp(b2bua::CallKey call, b2bua::Leg from, std::string_view sdp) const;
     void tell_call(base::Now now, b2bua::CallKey call, const b2bua::CallEvent& event);
     void publish();
+    void every_second(base::Now now);
+    void end_silent_calls(base::Now now);
     void maybe_stopped();
 
     ClientConfig config_;
@@ -100,6 +107,11 @@ private:
     std::unique_ptr<Recorder> recorder_;
     ClientCounters counters_;
     base::TimePoint next_publish_{};
+    base::TimePoint next_second_{};
+    std::map<std::string, std::uint32_t> calls_of_host_;  // running, by where they came from
+    std::unordered_map<std::uint64_t, std::string> host_of_call_;
+    io::LogAllowance refusal_log_;
+    std::size_t next_silent_ = 0;  // where the look for silent calls goes on
     bool calls_have_changed_ = false;
     bool is_draining_ = false;
     std::optional<base::TimePoint> stop_by_;

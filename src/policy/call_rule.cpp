@@ -208,16 +208,14 @@ std::vector<RecordingPlan> plan_recordings(std::span<const CallRule> rules,
                                            const CallFacts& facts) {
     std::vector<RecordingPlan> plans;
     std::vector<std::string_view> decided;
-    bool default_has_rules = false;
     for (const CallRule& rule : rules) {
-        default_has_rules = default_has_rules || rule.instance == kDefaultInstance;
         if (std::find(decided.begin(), decided.end(), rule.instance) != decided.end()) continue;
         if (!matches(rule.conditions, facts)) continue;
         decided.push_back(rule.instance);
         if (rule.records)
             plans.push_back({rule.instance, rule.name, resolve(rule.settings, facts)});
     }
-    if (!default_has_rules && !defaults.servers.empty())
+    if (rules.empty() && !defaults.servers.empty())
         plans.push_back({std::string(kDefaultInstance), {}, resolve(defaults, facts)});
     return plans;
 }

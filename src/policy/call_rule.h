@@ -108,9 +108,9 @@ struct RecordingPlan {
     RecordingSettings settings{};
 };
 
-// What the rules say of a call: a plan for each instance whose first rule that holds records. An
-// instance without rules, which only the default one may be, records everything by `defaults`, if
-// these name a server.
+// What the rules say of a call: a plan for each instance whose first rule that holds records. Where
+// there are no rules at all, the default instance records everything by `defaults`, if these name a
+// server.
 std::vector<RecordingPlan> plan_recordings(std::span<const CallRule> rules,
                                            const RecordingSettings& defaults,
                                            const CallFacts& facts);

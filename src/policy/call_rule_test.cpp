@@ -56,6 +56,12 @@ TEST(CallRule, TakesTheFirstRuleThatHoldsOfEachInstance) {
     EXPECT_EQ(plans[0].settings.servers[0], "sip:qm");
 }
 
+TEST(CallRule, RulesOfOtherInstancesAreRules) {
+    const std::vector<CallRule> rules{
+        {.name = "quality", .instance = "qm", .conditions = {.percent = 0}}};
+    EXPECT_TRUE(plan_recordings(rules, to("sip:rec"), call()).empty());
+}
+
 TEST(CallRule, HoldsOnlyIfAllConditionsDo) {
     const CallFacts facts = call();
     EXPECT_TRUE(matches({.to = {"+49*"}, .source = {"192.0.2.*"}}, facts));

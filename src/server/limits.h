@@ -11,9 +11,8 @@ namespace earshot::server {
 
 inline constexpr std::size_t kMaxMediaWorkers = capture::kMaxWorkers;
 inline constexpr std::size_t kMaxCallJoinKeys = 64;  // of one call; further ones join nothing
-inline constexpr std::uint32_t kRefusalLinesPerSecond = 20;  // in the log; the rest is counted
-inline constexpr std::size_t kMaxRedirections = 3;           // that one INVITE of ours follows
-inline constexpr std::size_t kMaxChallengesAtOnePlace = 3;   // that it answers at one place
+inline constexpr std::size_t kMaxRedirections = 3;   // that one INVITE of ours follows
+inline constexpr std::size_t kMaxChallengesAtOnePlace = 3;  // that it answers at one place
 inline constexpr std::size_t kMaxTargetBytes = 1024;  // of a client's URI, of a call's reference
 
 // A challenge may be answered for as long as its transaction can live (64*T1, RFC 3261 Timer H);

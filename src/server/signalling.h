@@ -20,6 +20,7 @@
 #include "io/clock.h"
 #include "io/data_directory_lock.h"
 #include "io/kernel_counters.h"
+#include "io/log_allowance.h"
 #include "journal/journal.h"
 #include "server/admission.h"
 #include "server/archiver.h"
@@ -30,7 +31,6 @@
 #include "server/client_ledger.h"
 #include "server/decision_hook.h"
 #include "server/host_load.h"
-#include "server/log_allowance.h"
 #include "server/own_addresses.h"
 #include "server/server_config.h"
 #include "server/start_target.h"
@@ -230,7 +230,7 @@ private:
     AttemptLedger attempts_;
     ChallengeBook challenges_;
     HostLoad hosts_;
-    LogAllowance refusal_log_;
+    io::LogAllowance refusal_log_;
     TimerList timers_;
     ClientLedger clients_;
     bool clients_are_dirty_ = true;

@@ -388,7 +388,10 @@ ClientInvite::Fork* Agent::Core::fork_of(const Flow& flow, Transaction& transact
         // A 2xx to a dialog that the TU forgot while it was early must still be acknowledged.
         if (dialog != nullptr || invite.is_reinvite || fork->is_accepted || !success) return &*fork;
     } else {
-        if (response.status() == 100 || invite.forks.size() >= kMaxForksPerInvite) return nullptr;
+        // Who answers is kept beyond what rings: a large group is no attack, and a 2xx that nobody
+        // acknowledges leaves a phone that talks to nobody.
+        const std::size_t room = success ? 2 * kMaxForksPerInvite : kMaxForksPerInvite;
+        if (response.status() == 100 || invite.forks.size() >= room) return nullptr;
         if (!fits_dialog(response) || dialogs_.size() >= config_.max_dialogs) return nullptr;
         fork = invite.forks.insert(invite.forks.end(), {std::string(response.to_tag()), {}});
     }

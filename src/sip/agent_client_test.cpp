@@ -159,6 +159,15 @@ TEST_F(AgentClient, ForksBeyondTheLimitMakeNoDialog) {
     EXPECT_EQ(agent.dialog_count(), kMaxForksPerInvite);
 }
 
+TEST_F(AgentClient, ABranchBeyondTheLimitThatAnswersIsKept) {
+    start();
+    for (std::size_t i = 0; i < kMaxForksPerInvite; ++i)
+        receive(response(180, fmt::format("t{}", i), kContact));
+    heard.clear();
+    receive(response(200, "one-more", kContact));
+    EXPECT_TRUE(take_heard<ResponseArrived>().dialog);
+}
+
 TEST_F(AgentClient, ARefusalIsAcknowledgedByTheTransactionAndEndsEarlyDialogs) {  // §17.1.1.3
     start();
     receive(response(180, "srs", kContact));

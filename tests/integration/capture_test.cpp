@@ -11,10 +11,10 @@
 
 #include "base/text.h"
 #include "capture/capture_worker.h"
-#include "io/media_ports.h"
 #include "capture/media_readers.h"
 #include "integration/own_network.h"
 #include "io/faulty_file.h"
+#include "io/media_ports.h"
 #include "io/udp_socket.h"
 #include "journal/committer.h"
 #include "journal/reader.h"
@@ -201,7 +201,7 @@ protected:
     std::optional<std::jthread> committer;
     MediaReaders readers;
     std::function<bool()> in_the_midst;  // of an AskingReader
-    std::optional<MediaPorts> media_ports;
+    std::optional<io::MediaPorts> media_ports;
     std::optional<CaptureWorker> worker;
     base::Uuid recording;
     base::Result<io::UdpSocket> sender =

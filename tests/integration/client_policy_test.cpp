@@ -64,8 +64,7 @@ TEST_F(ClientPolicy, AsksTheHookAboutCallsOfNoRule) {
 
 TEST_F(ClientPolicy, DoesWhatIsConfiguredWhenTheHookFails) {
     FakeHook hook(says("no JSON"));
-    const std::string config =
-        "[client]\n" + to_here() + "decision_url = \"" + hook.url() + "\"\n";
+    const std::string config = "[client]\n" + to_here() + "decision_url = \"" + hook.url() + "\"\n";
     ASSERT_TRUE(client_.start(config + "decision_on_failure = \"skip\"\n")) << client_.log();
     EXPECT_TRUE(is_ok(call()));
     EXPECT_TRUE(has_logged("recording: hook_failed")) << client_.log();

@@ -43,9 +43,8 @@ public:
     }
     nlohmann::json question() {  // the last one
         const std::lock_guard lock(mutex_);
-        return questions_.empty()
-                   ? nlohmann::json()
-                   : nlohmann::json::parse(questions_.back().body, nullptr, false);
+        return questions_.empty() ? nlohmann::json()
+                                  : nlohmann::json::parse(questions_.back().body, nullptr, false);
     }
     int questions() {
         const std::lock_guard lock(mutex_);

@@ -5,15 +5,15 @@
 #include <cstdint>
 #include <utility>
 
-#include "server/limits.h"
+namespace earshot::io {
 
-namespace earshot::server {
+inline constexpr std::uint32_t kLinesPerSecond = 20;  // the rest is counted
 
 class LogAllowance {
 public:
     // Whether one more line may be written this second.
     bool take() {
-        if (used_ < kRefusalLinesPerSecond) {
+        if (used_ < kLinesPerSecond) {
             ++used_;
             return true;
         }
@@ -31,4 +31,4 @@ private:
     std::uint64_t omitted_ = 0;
 };
 
-}  // namespace earshot::server
+}  // namespace earshot::io
