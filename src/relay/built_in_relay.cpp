@@ -324,7 +324,7 @@ void BuiltInRelay::subscribe(CallKey key, std::uint32_t id, const SubscribeOptio
 
 std::optional<base::Reason> BuiltInRelay::open_forks(Call& call, SubscriptionState& subscription) {
     for (const auto& wanted : subscription.missing(call.negotiation, live_lines(call))) {
-        if (!subscription.has_room()) break;  // kMaxPlaces is more than a call can have at once
+        if (!subscription.has_room()) break;  // until the end of others has been told
         auto pair = ports_.take(clock_.now().steady, !options_.bind_host.is_v4());
         if (!pair) return pair.error();
         const std::uint16_t port = pair->rtp.local_address().port;

@@ -327,6 +327,30 @@ TEST_F(BuiltInRelayTest, ACallHasSoManySubscriptionsAndNoMore) {
     EXPECT_EQ(rig_.relay().query(kCall)->forks.size(), 2 * kMaxSubscriptions);
 }
 
+TEST_F(BuiltInRelayTest, AnAnswerToAnOfferOfLongAgoIsRefused) {
+    offer(Leg::A, a_.sdp());
+    answer(Leg::B, b_.sdp());
+    const Subscription first = subscribe(1);
+    Peer server("127.0.0.4");
+    const std::string late = server_answer(first.offer, {&server, &server});
+    offer(Leg::A, a_.sdp() + kVideo);
+    answer(Leg::B, b_.sdp() + kVideo);
+    for (std::size_t i = 0; i + 1 < kMaxUnansweredOffers; ++i)
+        subscribe(1, {.is_paused = i % 2 == 1, .only = {}, .media = {}, .address = {}});
+    EXPECT_TRUE(rig_.answer_subscription(1, late));
+    for (std::size_t i = 0; i < kMaxUnansweredOffers; ++i)
+        subscribe(1, {.is_paused = i % 2 == 0, .only = {}, .media = {}, .address = {}});
+    EXPECT_EQ(rig_.answer_subscription(1, late).error().code, "bad_answer");
+}
+
+TEST_F(BuiltInRelayTest, SoManyCallsAreRelayedAndNoMore) {
+    const std::string chat = "v=0\r\nm=message 2855 TCP/MSRP *\r\n";
+    for (std::size_t i = 0; i < kMaxCalls; ++i) ASSERT_TRUE(rig_.offer(Leg::A, chat, CallKey{i}));
+    EXPECT_EQ(rig_.offer(Leg::A, chat, CallKey{kMaxCalls}).error().code, "too_many_calls");
+    rig_.relay().remove(CallKey{7});
+    EXPECT_TRUE(rig_.offer(Leg::A, chat, CallKey{kMaxCalls}));
+}
+
 TEST_F(BuiltInRelayTest, WithoutMediaThereIsNothingToSubscribeTo) {
     EXPECT_EQ(rig_.subscribe(1).error().code, "unknown_call");
     offer(Leg::A, "v=0\r\nm=message 2855 TCP/MSRP *\r\n");

@@ -76,10 +76,10 @@ using SubscriptionDone = std::function<void(base::Result<Subscription, base::Rea
 
 // What passed, since the beginning.
 struct PacketCount {
-    std::uint64_t packets = 0;
-    std::uint64_t octets = 0;             // of UDP payload
-    std::uint64_t dropped = 0;            // from elsewhere, no RTP, no room to send
-    std::optional<base::TimePoint> last;  // when the last one came (or left), to some milliseconds
+    std::uint64_t packets = 0;            // taken from a leg or server; given to the kernel to send
+    std::uint64_t octets = 0;             // of them, UDP payload
+    std::uint64_t dropped = 0;            // not taken (another source, no RTP), or could not leave
+    std::optional<base::TimePoint> last;  // when the last one came (or left), to a millisecond
 };
 
 struct LegMedia {
@@ -122,7 +122,8 @@ public:
     virtual ~MediaPlane() = default;
 
     // The first offer makes the call; every next one replaces an offer that is not answered.
-    // Reasons: sdp_malformed, no_media_ports, media_socket, no_descriptors, too_many_calls.
+    // Reasons: sdp_malformed, no_media_ports, media_socket, no_descriptors, too_many_calls,
+    // overloaded.
     virtual void offer(CallKey call, const LegSdp& sdp, SdpDone done) = 0;
     // Answers the newest offer of the other leg. It may be said again (18x, then 200; another
     // fork): the last one holds. Reasons: sdp_malformed, unknown_call, no_offer.
@@ -135,7 +136,7 @@ public:
     // Makes a subscription, or tells it anew: after offer, answer and rollback of the call, and
     // with other options. `subscription` is the user's, unique in the call. Reasons: unknown_call,
     // no_media (no RTP line yet), no_media_ports, media_socket, no_descriptors,
-    // too_many_subscriptions, bad_address.
+    // too_many_subscriptions, bad_address, overloaded.
     virtual void subscribe(CallKey call, std::uint32_t subscription,
                            const SubscribeOptions& options, SubscriptionDone done) = 0;
     // The recording server's answer to one of the subscription's newest offers: starts, stops and

@@ -42,7 +42,7 @@ struct Port {
 // than that, which is what a relay adds to their delay.
 class Pace {
 public:
-    static constexpr std::chrono::microseconds kGather{400};
+    static constexpr std::chrono::microseconds kGather{250};
     static constexpr std::size_t kManyPackets = 2;  // in one turn
 
     // How long packets gather before the next turn, seen from `now`; zero: wake for the first.
