@@ -1,5 +1,7 @@
 #include "client_sessions.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 
 #include "sdp/session_description.h"
@@ -324,7 +326,7 @@ std::size_t ClientSessions::recorded() const {
 
 void ClientSessions::drain() {
     while (auto action = agent_.poll_action())
-        std::visit([this](auto& it) { handle(it); }, *action);
+        std::visit([this](auto& it) { this->handle(it); }, *action);
 }
 
 ClientSessions::Call* ClientSessions::find(sip::TransactionId transaction, sip::DialogId dialog) {
