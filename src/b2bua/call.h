@@ -75,6 +75,7 @@ struct Call {
 
     // While the host is asked: the question, what to do with the answer, and what came meanwhile.
     std::uint64_t question = 0;
+    sip::TransactionId asks;  // the request within the call that the question is about
     SdpThen sdp_then;
     RouteThen route_then;
     std::deque<sip::Action> inbox;

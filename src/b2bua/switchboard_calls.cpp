@@ -277,6 +277,7 @@ void Switchboard::Core::finish(Call& call, Ended ended,
     ended.was_answered = call.facts.state == CallFacts::State::Answered;
     for (const Passage& passage : call.passages)
         if (passage.in && !passage.is_initial) refuse(passage.in, 487);
+    if (call.asks) refuse(call.asks, 487);
     // A leg that has ended by itself has nothing left to close: the Agent refuses in silence.
     close(call, Leg::A, ended.status, headers);
     close(call, Leg::B, ended.status, headers);

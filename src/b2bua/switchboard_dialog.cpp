@@ -99,6 +99,7 @@ void Switchboard::Core::on_request(Call& call, sip::RequestArrived&& request) {
     if (!place) return pass_request(call, from, in, message, content, false);
     const auto then = [this, from, in, message, content, place = *place, is_answer](
                           Call& asked, SdpResult sdp) mutable {
+        asked.asks = {};
         if (!sdp) {
             refuse(in, 488);
             if (is_answer) finish(asked, Ended{.by = from, .status = 488, .reason = sdp.error()});
@@ -107,6 +108,7 @@ void Switchboard::Core::on_request(Call& call, sip::RequestArrived&& request) {
         replace_sdp(content, place, *sdp);
         pass_request(asked, from, in, message, content, !is_answer);
     };
+    call.asks = in;
     if (is_answer) return ask_answer(call, from, sdp_at(content, *place), true, then);
     ask_offer(call, from, sdp_at(content, *place), then);
 }

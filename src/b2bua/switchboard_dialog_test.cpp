@@ -352,6 +352,27 @@ TEST_F(SwitchboardReliable, PassesAnUpdateBeforeTheAnswer) {
     EXPECT_EQ(leg(Leg::B).remote_sdp, sdp_of("192.0.2.20", 6002));
 }
 
+// A seed of the simulation left its transaction behind.
+TEST_F(SwitchboardReliable, AnswersAPrackThatWaitsForTheMediaWhenTheCallEnds) {
+    call(true, false);
+    respond(bob, invite, progress(sdp_of("192.0.2.20", 6000)));
+    const auto offer = response_at(alice);
+    host.is_slow = true;
+    request(alice, offer.dialog,
+            {.method = "PRACK",
+             .headers = {{"RAck", sip::rack_value(offer.message)}},
+             .content_type = "application/sdp",
+             .body = sdp_of("192.0.2.10", 4000)});
+    switchboard.end(now, host.last_call, 503, {"whim", "So."});
+    run();
+    std::vector<int> statuses;
+    for (const sip::Action& action : alice.heard)
+        if (const auto* response = std::get_if<sip::ResponseArrived>(&action))
+            statuses.push_back(response->message.status());
+    EXPECT_THAT(statuses, ElementsAre(487, 503));
+    expect_nothing_left();
+}
+
 TEST_F(SwitchboardReliable, RefusesTheCallWhenNoPrackComes) {
     call();
     is_dark["alice"] = true;

@@ -8,6 +8,7 @@
 #include <deque>
 #include <map>
 #include <memory>
+#include <set>
 #include <string>
 #include <utility>
 #include <vector>
@@ -203,10 +204,26 @@ protected:
             sip::Flow flow{bytes.flow.transport, bytes.flow.listener, 0, from.address};
             if (!is_udp) flow.listener = 1;
             if (!is_udp) flow.connection = 1;  // one for all: enough for a test
-            on_the_way.emplace(
-                std::pair{now.steady + std::chrono::milliseconds{delay}, ++sequence},
-                Datagram{&from, flow, bytes.flow.remote, *bytes.bytes, bytes.flow.transport});
+            Datagram datagram{&from, flow, bytes.flow.remote, *bytes.bytes, bytes.flow.transport};
+            if (is_forked(from, datagram)) {
+                Datagram copy = datagram;
+                copy.to = carol.address;
+                on_the_way.emplace(std::pair{now.steady + 2ms, ++sequence}, std::move(copy));
+            }
+            on_the_way.emplace(std::pair{now.steady + std::chrono::milliseconds{delay}, ++sequence},
+                               std::move(datagram));
         }
+    }
+
+    // As a proxy before bob and carol would: what belongs to a call's first INVITE goes to both.
+    bool is_forked(const Phone& from, const Datagram& datagram) {
+        if (!forks || &from != &us || !datagram.to.same_host(bob.address)) return false;
+        const sip::Message message = sip::parse_message(std::string_view(datagram.bytes)).message;
+        if (!message.is_request()) return false;
+        const std::string branch(message.top_via().branch());
+        if (message.method() == sip::Method::Invite && message.to_tag().empty())
+            forked_branches.insert(branch);
+        return forked_branches.contains(branch);
     }
 
     void deliver(const Datagram& datagram) {
@@ -373,6 +390,8 @@ protected:
                   base::parse_time("2026-03-02T09:15:01Z")->time};
     base::SeededRandom chance;
     Faults faults;
+    bool forks = false;
+    std::set<std::string> forked_branches;
     std::map<std::pair<base::TimePoint, std::uint64_t>, Datagram> on_the_way;
     std::uint64_t sequence = 0;
     std::multimap<base::TimePoint, std::function<void()>> plans;

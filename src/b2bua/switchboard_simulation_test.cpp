@@ -20,6 +20,7 @@ public:
         faults = {.loss_percent = pick(20), .duplicate_percent = pick(15), .max_delay_ms = 1};
         faults.max_delay_ms += pick(120);
         on_heard = [this](Phone& phone) { obey(phone, phone.heard.back()); };
+        forks = chance_of(25);
         if (chance_of(50))
             host.defer = [this](std::function<void()> answer) {
                 later(std::chrono::milliseconds{pick(80)}, std::move(answer));
@@ -38,6 +39,7 @@ public:
         // Who still talks hangs up; who is still rung is given up.
         hang_up(alice);
         hang_up(bob);
+        hang_up(carol);
         for (const auto id : invites_) (void)alice.agent.cancel(now.steady, id);
         run(6min);
     }
@@ -59,7 +61,7 @@ public:
         }
         EXPECT_EQ(switchboard.call_count(), 0U);
         EXPECT_EQ(switchboard.deadline(), std::nullopt);
-        for (Phone* phone : {&us, &alice, &bob}) {
+        for (Phone* phone : {&us, &alice, &bob, &carol}) {
             EXPECT_EQ(phone->agent.dialog_count(), 0U) << phone->name;
             EXPECT_EQ(phone->agent.transaction_count(), 0U) << phone->name;
         }
@@ -148,15 +150,17 @@ private:
             later(time(1'500), [this, &phone, id, reliably, has_offer] {
                 sip::ResponseSpec progress{.status = chance_of(50) ? 183 : 180,
                                            .is_reliable = reliably};
-                if (has_offer && chance_of(60)) {
+                // Without an offer in the INVITE a reliable response may hold it.
+                if ((has_offer || reliably) && chance_of(60)) {
                     progress.content_type = "application/sdp";
                     progress.body = sdp(phone);
                 }
                 (void)phone.agent.respond(now.steady, id, progress);
             });
         }
-        const unsigned how = pick(10);
-        if (how == 0) return;  // nobody is at home
+        // Nobody is at home, or it is refused; of a fork that is a proxy's business.
+        const unsigned how = forks ? 9 : pick(10);
+        if (how == 0) return;
         later(time(5'000), [this, &phone, id, how] {
             if (how == 1) {
                 (void)phone.agent.respond(now.steady, id, {.status = 486});
