@@ -85,7 +85,8 @@ private:
         const DialogId dialog = dialogs_.empty() ? DialogId{} : dialogs_[pick % dialogs_.size()];
         switch (command % 12) {
             case 0:
-                (void)agent_.respond(now_, request, {.status = 180});
+                (void)agent_.respond(now_, request,
+                                     {.status = 180, .is_reliable = command % 24 == 0});
                 break;
             case 1:
                 (void)agent_.respond(now_, request, {.status = 200});
