@@ -21,6 +21,16 @@ struct CaptureEngine::Share {
     std::jthread committer;
 };
 
+io::MediaPortOptions port_options(const CaptureOptions& options) {
+    return {.bind_host = options.bind_host,
+            .other_bind_host = options.other_bind_host,
+            .first_port = options.first_port,
+            .last_port = options.last_port,
+            .max_pairs = options.max_port_pairs,
+            .rtp = {.receive_buffer_bytes = options.receive_buffer_bytes, .is_stamped = true},
+            .rtcp = {}};
+}
+
 namespace {
 
 // So much of the disk each journal reserves ahead where there are many, and so much of what the
@@ -43,16 +53,6 @@ base::Result<std::size_t> count_journals(io::FileSystem& files, const std::strin
             count = std::max(count, *worker + 1);
     }
     return count;
-}
-
-io::MediaPortOptions port_options(const CaptureOptions& options) {
-    return {.bind_host = options.bind_host,
-            .other_bind_host = options.other_bind_host,
-            .first_port = options.first_port,
-            .last_port = options.last_port,
-            .max_pairs = options.max_port_pairs,
-            .rtp = {.receive_buffer_bytes = options.receive_buffer_bytes, .is_stamped = true},
-            .rtcp = {}};
 }
 
 }  // namespace

@@ -55,6 +55,9 @@ struct ReaderState {
     io::ReaderCounters counters;
 };
 
+// The ports that capture takes, as its options have them.
+io::MediaPortOptions port_options(const CaptureOptions& options);
+
 class CaptureEngine {
 public:
     // Reads what earlier processes left in the journals, also in those of more workers than there

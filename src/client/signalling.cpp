@@ -322,6 +322,7 @@ void Signalling::control(CallControl wish, Recorder::ControlDone done) {
 void Signalling::drain(bool is_draining) {
     d_.loop.post([this, is_draining] {
         is_draining_ = is_draining;
+        switchboard_->set_draining(is_draining);
         d_.view.is_draining = is_draining;
         d_.view.is_ready = !is_draining && !stop_by_;
         d_.log.info(is_draining ? "draining: no new calls are taken" : "new calls are taken again");

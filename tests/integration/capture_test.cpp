@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "base/text.h"
+#include "capture/capture_engine.h"
 #include "capture/capture_worker.h"
 #include "capture/media_readers.h"
 #include "integration/own_network.h"
@@ -88,7 +89,7 @@ protected:
         committer.emplace([this](const std::stop_token& token) {
             journal->committer().run(token, [this] { return clock.now(); });
         });
-        media_ports.emplace(options, random);
+        media_ports.emplace(port_options(options), random);
         worker.emplace(options, *media_ports, journal->writer(), notices, clock, random, log);
         auto opened = open_readers(options, 1);
         ASSERT_TRUE(opened) << opened.error().text;
@@ -490,7 +491,7 @@ TEST_P(CaptureTest, TellsAGapWhenTheJournalHadNoRoom) {
 }
 
 TEST_P(CaptureTest, KeepsPortsReadyAndForgetsWhatCameBeforeTheyWereTaken) {
-    MediaPorts ports(options, random);
+    io::MediaPorts ports(port_options(options), random);
     const auto now = clock.now().steady;
     ports.refill(now);
     EXPECT_EQ(ports.counters(now).ready, 62U);  // an eighth of 500 pairs
@@ -517,7 +518,7 @@ TEST_P(CaptureTest, KeepsPortsReadyAndForgetsWhatCameBeforeTheyWereTaken) {
 }
 
 TEST_P(CaptureTest, OpensPortsOnTheSpotWhenABurstHasUsedUpThoseThatWereReady) {
-    MediaPorts ports(options, random);
+    io::MediaPorts ports(port_options(options), random);
     const auto now = clock.now().steady;
     ports.refill(now);
     std::vector<io::UdpPair> taken;
