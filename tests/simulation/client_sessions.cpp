@@ -54,7 +54,7 @@ public:
                 if (session_->pause(world.now)) is_paused_ = true;
                 return;
             case 1:
-                if (session_->resume(world.now)) is_paused_ = false;
+                resume();
                 return;
             case 2:
                 add_party();
@@ -77,6 +77,12 @@ public:
                 return;
         }
         session_->set_state(world.now, state());
+    }
+
+    // It may send before it returns.
+    void resume() {
+        const bool was_paused = std::exchange(is_paused_, false);
+        if (!session_->resume(owner_.world_.now)) is_paused_ = was_paused;
     }
 
     // What the server knows is what is true, when nothing was refused and both still talk.
