@@ -56,14 +56,26 @@ bool is_bundle(const Line& line) {
            base::istarts_with(base::trim(line.value.substr(colon + 1)), "BUNDLE");
 }
 
-// c=IN IP4 0.0.0.0
+std::string_view take_field(std::string_view& rest) {
+    constexpr std::string_view kBlanks = " \t";
+    rest.remove_prefix(std::min(rest.find_first_not_of(kBlanks), rest.size()));
+    const std::string_view field = rest.substr(0, rest.find_first_of(kBlanks));
+    rest.remove_prefix(field.size());
+    return field;
+}
+
+// The address of c=IN IP4 ADDRESS; empty for other lines and for what sdp::parse() cannot read.
+std::string_view connection_address(const Line& line) {
+    if (line.key != 'c') return {};
+    std::string_view rest = line.value;
+    const bool is_internet = base::iequals(take_field(rest), "IN");
+    take_field(rest);
+    std::string_view address = take_field(rest);
+    return is_internet ? base::take_until(address, '/') : std::string_view{};
+}
+
 bool is_unspecified(const Line& connection) {
-    std::string_view rest = base::trim(connection.value);
-    base::take_until(rest, ' ');
-    rest = base::trim(rest);
-    base::take_until(rest, ' ');
-    rest = base::trim(rest);
-    const auto host = base::parse_host(base::trim(base::take_until(rest, '/')), 0);
+    const auto host = base::parse_host(connection_address(connection), 0);
     return host && host->is_unspecified();
 }
 
@@ -80,7 +92,7 @@ public:
 private:
     static bool has_connection(const std::vector<Line>& lines) {
         return std::any_of(lines.begin(), lines.end(),
-                           [](const Line& line) { return line.key == 'c'; });
+                           [](const Line& line) { return !connection_address(line).empty(); });
     }
     template <class... Args>
     void append(fmt::format_string<Args...> format, Args&&... args) {
@@ -110,7 +122,7 @@ void Section::write_session(const std::vector<Line>& lines, bool is_relaying) {
         if (line.key == 'o') {
             append("o=- {} {} IN {} {}{}", edit_.session_id, edit_.session_version,
                    family(edit_.address), host_to_string(edit_.address), line.end);
-        } else if (line.key == 'c') {
+        } else if (!connection_address(line).empty()) {
             has_session_connection_ = true;
             if (!is_relaying) {
                 out_.append(line.whole);
@@ -155,7 +167,7 @@ void Section::write_medium(const std::vector<Line>& lines, const SdpEdit::Line& 
 
 void Section::append_relayed(const Line& line, const SdpEdit::Line& decision) {
     if (line.key == 'm') return append_port(line, decision.rtp_port);
-    if (line.key == 'c') return append_connection(line);
+    if (!connection_address(line).empty()) return append_connection(line);
     const std::string_view name = attribute_name(line);
     if (base::iequals(name, "rtcp")) return append_rtcp(line, decision.rtcp_port);
     if (!is_ice(name)) out_.append(line.whole);

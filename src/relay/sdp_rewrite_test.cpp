@@ -107,6 +107,14 @@ TEST(SdpRewrite, RefusesWhatWasNotDecidedAndDropsCountsOfPorts) {
               "m=audio 0 RTP/AVP 0\r\nc=IN IP4 10.0.0.1\r\nm=broken\r\nc=IN IP4 10.0.0.1\r\n");
 }
 
+TEST(SdpRewrite, AnAddressThatCannotBeReadIsNone) {
+    EXPECT_EQ(rewrite_sdp("v=0\r\nc=IN IP4 10.0.0.1\r\nm=audio 4000 RTP/AVP 0\r\n"
+                          "m=message 2855 TCP/MSRP *\r\nc=IN2IP4 10.0.0.2\r\n",
+                          edit_of({kFirst, kPass})),
+              "v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 20000 RTP/AVP 0\r\n"
+              "m=message 2855 TCP/MSRP *\r\nc=IN IP4 10.0.0.1\r\nc=IN2IP4 10.0.0.2\r\n");
+}
+
 TEST(SdpRewrite, SpeaksIpv6) {
     SdpEdit edit = edit_of({kFirst});
     edit.address = *base::parse_host("2001:db8::9", 0);
