@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 #include <iterator>
+#include <utility>
 
 #include "base/line_end.h"
 #include "base/text.h"
@@ -123,12 +124,12 @@ void Section::write_session(const std::vector<Line>& lines, bool is_relaying) {
             append("o=- {} {} IN {} {}{}", edit_.session_id, edit_.session_version,
                    family(edit_.address), host_to_string(edit_.address), line.end);
         } else if (!connection_address(line).empty()) {
-            has_session_connection_ = true;
+            const bool is_first = !std::exchange(has_session_connection_, true);
             if (!is_relaying) {
                 out_.append(line.whole);
                 continue;
             }
-            if (!is_unspecified(line) && own_connection_.empty()) own_connection_ = line.whole;
+            if (is_first && !is_unspecified(line)) own_connection_ = line.whole;  // it counts alone
             append_connection(line);
         } else if (!is_relaying || (!is_ice(attribute_name(line)) && !is_bundle(line))) {
             out_.append(line.whole);
