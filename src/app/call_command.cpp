@@ -69,11 +69,13 @@ void print(std::ostream& out, const loadgen::CallResult& result) {
         out << fmt::format("           {}\n", printable(result.reason.text));
 }
 
-}  // namespace
+// Those of phone_report.h beside those of here.
+using app::print;
+using app::to_json;
 
-class CallCommand::Impl {
+class CallCommand : public Command {
 public:
-    explicit Impl(CLI::App& app) {
+    explicit CallCommand(CLI::App& app) {
         call_ = app.add_subcommand(
             "call", "Place recorded calls against a recording server, or calls between two phones");
         call_->add_option("--to", options_.to, "The recording server; with --phones a phone")
@@ -147,9 +149,9 @@ public:
             "      a call that its caller records by itself");
     }
 
-    bool was_chosen() const { return call_->parsed(); }
+    bool was_chosen() const override { return call_->parsed(); }
 
-    Exit run(std::ostream& out, std::ostream& err) {
+    Exit run(std::ostream& out, std::ostream& err) override {
         options_.duration = to_ms(duration_);
         if (hold_at_) options_.hold_at = to_ms(*hold_at_);
         if (const std::string stray = stray_option(); !stray.empty()) {
@@ -301,9 +303,10 @@ private:
     bool json_ = false;
 };
 
-CallCommand::CallCommand(CLI::App& app) : impl_(std::make_unique<Impl>(app)) {}
-CallCommand::~CallCommand() = default;
-bool CallCommand::was_chosen() const { return impl_->was_chosen(); }
-Exit CallCommand::run(std::ostream& out, std::ostream& err) { return impl_->run(out, err); }
+}  // namespace
+
+std::unique_ptr<Command> make_call_command(CLI::App& app) {
+    return std::make_unique<CallCommand>(app);
+}
 
 }  // namespace earshot::app

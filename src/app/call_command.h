@@ -2,31 +2,12 @@
 // its own through whatever is to be tried.
 #pragma once
 
-#include <iosfwd>
 #include <memory>
 
-#include "app/cli.h"
-
-// CLI11's own name. NOLINTNEXTLINE(readability-identifier-naming)
-namespace CLI {
-class App;
-}
+#include "app/command.h"
 
 namespace earshot::app {
 
-class CallCommand {
-public:
-    explicit CallCommand(CLI::App& app);
-    CallCommand(const CallCommand&) = delete;
-    CallCommand& operator=(const CallCommand&) = delete;
-    ~CallCommand();
-
-    bool was_chosen() const;
-    Exit run(std::ostream& out, std::ostream& err);
-
-private:
-    class Impl;
-    std::unique_ptr<Impl> impl_;
-};
+std::unique_ptr<Command> make_call_command(CLI::App& app);
 
 }  // namespace earshot::app

@@ -27,11 +27,9 @@ std::string is_full_id(const std::string& text) {
     return "\"" + text + "\" is no full id of 36 characters; `earshot ls --json` prints them";
 }
 
-}  // namespace
-
-class ClientVerbs::Impl {
+class RestVerbs : public Command {
 public:
-    explicit Impl(CLI::App& app) {
+    explicit RestVerbs(CLI::App& app) {
         ls_ = add(app, "ls", "List recordings, newest first",
                   "Examples:\n"
                   "  earshot ls --limit 10\n"
@@ -109,7 +107,7 @@ public:
         add_client_verbs(app);
     }
 
-    bool was_chosen() const {
+    bool was_chosen() const override {
         const std::array<const CLI::App*, 15> verbs{hangup_, ls_,     show_,  export_, play_,
                                                     verify_, erase_,  pause_, resume_, stop_,
                                                     start_,  doctor_, page_,  calls_,  send_};
@@ -117,7 +115,7 @@ public:
                            [](const CLI::App* verb) { return verb->parsed(); });
     }
 
-    Exit run(std::ostream& out, std::ostream& err) {
+    Exit run(std::ostream& out, std::ostream& err) override {
         if (verify_->parsed() && is_folder(id_))
             return run_verify_folder(id_, access_.data, json_, out, err);
         if (calls_->parsed() || send_->parsed() || hangup_->parsed()) for_client_ = true;
@@ -301,9 +299,8 @@ private:
     CLI::App* page_ = nullptr;
 };
 
-ClientVerbs::ClientVerbs(CLI::App& app) : impl_(std::make_unique<Impl>(app)) {}
-ClientVerbs::~ClientVerbs() = default;
-bool ClientVerbs::was_chosen() const { return impl_->was_chosen(); }
-Exit ClientVerbs::run(std::ostream& out, std::ostream& err) { return impl_->run(out, err); }
+}  // namespace
+
+std::unique_ptr<Command> make_rest_verbs(CLI::App& app) { return std::make_unique<RestVerbs>(app); }
 
 }  // namespace earshot::app

@@ -10,9 +10,11 @@
 
 namespace earshot::app {
 
-class ClientCommand::Impl {
+namespace {
+
+class ClientCommand : public Command {
 public:
-    Impl(CLI::App& app, const api::Assets& assets) : assets_(assets) {
+    ClientCommand(CLI::App& app, const api::Assets& assets) : assets_(assets) {
         client_ = app.add_subcommand("client", "Run the recording client, in the path of calls");
         client_->add_option("--config", file_, "Configuration file (TOML)")->type_name("FILE");
         for (Flag& flag : flags_)
@@ -31,9 +33,9 @@ public:
             describe_client_keys());
     }
 
-    bool was_chosen() const { return client_->parsed(); }
+    bool was_chosen() const override { return client_->parsed(); }
 
-    Exit run(std::ostream& out, std::ostream& err) {
+    Exit run(std::ostream& out, std::ostream& err) override {
         const auto config = load();
         if (!config) {
             err << "error: " << to_string(config.error()) << '\n';
@@ -89,10 +91,10 @@ private:
     }};
 };
 
-ClientCommand::ClientCommand(CLI::App& app, const api::Assets& assets)
-    : impl_(std::make_unique<Impl>(app, assets)) {}
-ClientCommand::~ClientCommand() = default;
-bool ClientCommand::was_chosen() const { return impl_->was_chosen(); }
-Exit ClientCommand::run(std::ostream& out, std::ostream& err) { return impl_->run(out, err); }
+}  // namespace
+
+std::unique_ptr<Command> make_client_command(CLI::App& app, const api::Assets& assets) {
+    return std::make_unique<ClientCommand>(app, assets);
+}
 
 }  // namespace earshot::app

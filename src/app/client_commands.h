@@ -5,7 +5,7 @@
 #include <string>
 #include <vector>
 
-#include "app/cli.h"
+#include "app/command.h"
 #include "app/rest_client.h"
 
 namespace earshot::app {

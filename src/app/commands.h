@@ -6,7 +6,7 @@
 #include <nlohmann/json_fwd.hpp>
 #include <string>
 
-#include "app/cli.h"
+#include "app/command.h"
 #include "app/rest_client.h"
 
 namespace earshot::app {

@@ -85,11 +85,9 @@ void write(base::JsonWriter& json, const policy::RecordingPlan& plan) {
     json.end_array().end_object();
 }
 
-}  // namespace
-
-class ConfigCommand::Impl {
+class ConfigCommand : public Command {
 public:
-    explicit Impl(CLI::App& app) {
+    explicit ConfigCommand(CLI::App& app) {
         CLI::App* config =
             app.add_subcommand("config", "Look at configuration files")->require_subcommand(1);
         check_ = config->add_subcommand(
@@ -111,9 +109,9 @@ public:
             "192.0.2.1:5060");
     }
 
-    bool was_chosen() const { return check_->parsed(); }
+    bool was_chosen() const override { return check_->parsed(); }
 
-    Exit run(std::ostream& out, std::ostream& err) {
+    Exit run(std::ostream& out, std::ostream& err) override {
         if (!for_client_) {
             if (!invite_.empty()) return usage(err, "--invite is about a client: add --client");
             const auto config = load_config(file_, process_environment, {});
@@ -185,9 +183,10 @@ private:
     bool as_json_ = false;
 };
 
-ConfigCommand::ConfigCommand(CLI::App& app) : impl_(std::make_unique<Impl>(app)) {}
-ConfigCommand::~ConfigCommand() = default;
-bool ConfigCommand::was_chosen() const { return impl_->was_chosen(); }
-Exit ConfigCommand::run(std::ostream& out, std::ostream& err) { return impl_->run(out, err); }
+}  // namespace
+
+std::unique_ptr<Command> make_config_command(CLI::App& app) {
+    return std::make_unique<ConfigCommand>(app);
+}
 
 }  // namespace earshot::app

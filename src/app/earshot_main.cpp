@@ -1,5 +1,6 @@
 // The one executable: a subcommand a job.
 #include <CLI/CLI.hpp>
+#include <array>
 #include <iostream>
 
 #include "app/call_command.h"
@@ -25,12 +26,12 @@ int main(int argc, char** argv) {
 #else
     const auto assets = earshot::api::make_minimal_assets();
 #endif
-    earshot::app::ServerCommand server(app, *assets);
-    earshot::app::ClientCommand client(app, *assets);
-    earshot::app::ConfigCommand config(app);
-    earshot::app::CallCommand call(app);
-    earshot::app::ClientVerbs verbs(app);
-    earshot::app::KeysCommand keys(app);
+    const std::array commands{earshot::app::make_server_command(app, *assets),
+                              earshot::app::make_client_command(app, *assets),
+                              earshot::app::make_config_command(app),
+                              earshot::app::make_call_command(app),
+                              earshot::app::make_rest_verbs(app),
+                              earshot::app::make_keys_command(app)};
     const std::string first = argc > 1 ? argv[1] : "";
     const bool is_verb =
         !app.get_subcommands([&](const CLI::App* verb) { return verb->get_name() == first; })
@@ -46,10 +47,7 @@ int main(int argc, char** argv) {
         const int code = app.exit(error);
         return code == 0 ? 0 : static_cast<int>(earshot::app::Exit::Usage);
     }
-    if (server.was_chosen()) return static_cast<int>(server.run(std::cout, std::cerr));
-    if (client.was_chosen()) return static_cast<int>(client.run(std::cout, std::cerr));
-    if (config.was_chosen()) return static_cast<int>(config.run(std::cout, std::cerr));
-    if (call.was_chosen()) return static_cast<int>(call.run(std::cout, std::cerr));
-    if (keys.was_chosen()) return static_cast<int>(keys.run(std::cout, std::cerr));
-    return static_cast<int>(verbs.run(std::cout, std::cerr));
+    for (const auto& command : commands)
+        if (command->was_chosen()) return static_cast<int>(command->run(std::cout, std::cerr));
+    return static_cast<int>(earshot::app::Exit::Usage);
 }

@@ -104,9 +104,11 @@ Exit run_keys_remove(const Access& access, const std::string& id, bool is_sure, 
     return Exit::Ok;
 }
 
-class KeysCommand::Impl {
+namespace {
+
+class KeysCommand : public Command {
 public:
-    explicit Impl(CLI::App& app) {
+    explicit KeysCommand(CLI::App& app) {
         CLI::App* keys = app.add_subcommand("keys", "The keys that recordings are encrypted under")
                              ->require_subcommand(1);
         ls_ = add(*keys, "ls", "List the key-encryption keys, and how much needs each",
@@ -126,9 +128,11 @@ public:
         remove_->add_flag("--yes", is_sure_, "Do it");
     }
 
-    bool was_chosen() const { return ls_->parsed() || rotate_->parsed() || remove_->parsed(); }
+    bool was_chosen() const override {
+        return ls_->parsed() || rotate_->parsed() || remove_->parsed();
+    }
 
-    Exit run(std::ostream& out, std::ostream& err) {
+    Exit run(std::ostream& out, std::ostream& err) override {
         const auto access = find_access(access_, process_environment);
         if (!access) return fail(access.error(), err);
         if (ls_->parsed()) return run_keys_ls(*access, json_, out, err);
@@ -154,9 +158,10 @@ private:
     CLI::App* remove_ = nullptr;
 };
 
-KeysCommand::KeysCommand(CLI::App& app) : impl_(std::make_unique<Impl>(app)) {}
-KeysCommand::~KeysCommand() = default;
-bool KeysCommand::was_chosen() const { return impl_->was_chosen(); }
-Exit KeysCommand::run(std::ostream& out, std::ostream& err) { return impl_->run(out, err); }
+}  // namespace
+
+std::unique_ptr<Command> make_keys_command(CLI::App& app) {
+    return std::make_unique<KeysCommand>(app);
+}
 
 }  // namespace earshot::app

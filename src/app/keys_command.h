@@ -5,7 +5,7 @@
 #include <memory>
 #include <string>
 
-#include "app/cli.h"
+#include "app/command.h"
 #include "app/rest_client.h"
 
 namespace CLI {
@@ -20,19 +20,6 @@ Exit run_keys_rotate(const Access& access, bool as_json, std::ostream& out, std:
 Exit run_keys_remove(const Access& access, const std::string& id, bool is_sure, std::ostream& out,
                      std::ostream& err);
 
-class KeysCommand {
-public:
-    explicit KeysCommand(CLI::App& app);
-    KeysCommand(const KeysCommand&) = delete;
-    KeysCommand& operator=(const KeysCommand&) = delete;
-    ~KeysCommand();
-
-    bool was_chosen() const;
-    Exit run(std::ostream& out, std::ostream& err);
-
-private:
-    class Impl;
-    std::unique_ptr<Impl> impl_;
-};
+std::unique_ptr<Command> make_keys_command(CLI::App& app);
 
 }  // namespace earshot::app

@@ -8,7 +8,7 @@
 #include <string>
 #include <string_view>
 
-#include "app/cli.h"
+#include "app/command.h"
 #include "base/result.h"
 
 namespace earshot::app {

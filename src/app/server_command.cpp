@@ -10,9 +10,11 @@
 
 namespace earshot::app {
 
-class ServerCommand::Impl {
+namespace {
+
+class ServerCommand : public Command {
 public:
-    Impl(CLI::App& app, const api::Assets& assets) : assets_(assets) {
+    ServerCommand(CLI::App& app, const api::Assets& assets) : assets_(assets) {
         server_ = app.add_subcommand("server", "Run the recording server");
         server_->add_option("--config", file_, "Configuration file (TOML)")->type_name("FILE");
         for (Flag& flag : flags_)
@@ -29,9 +31,9 @@ public:
             describe_keys());
     }
 
-    bool was_chosen() const { return server_->parsed(); }
+    bool was_chosen() const override { return server_->parsed(); }
 
-    Exit run(std::ostream& out, std::ostream& err) {
+    Exit run(std::ostream& out, std::ostream& err) override {
         const auto config = load();
         if (!config) {
             err << "error: " << to_string(config.error()) << '\n';
@@ -85,10 +87,10 @@ private:
     }};
 };
 
-ServerCommand::ServerCommand(CLI::App& app, const api::Assets& assets)
-    : impl_(std::make_unique<Impl>(app, assets)) {}
-ServerCommand::~ServerCommand() = default;
-bool ServerCommand::was_chosen() const { return impl_->was_chosen(); }
-Exit ServerCommand::run(std::ostream& out, std::ostream& err) { return impl_->run(out, err); }
+}  // namespace
+
+std::unique_ptr<Command> make_server_command(CLI::App& app, const api::Assets& assets) {
+    return std::make_unique<ServerCommand>(app, assets);
+}
 
 }  // namespace earshot::app

@@ -12,6 +12,7 @@
 #include <nlohmann/json.hpp>
 #include <sstream>
 
+#include "app/cli.h"
 #include "app/commands.h"
 #include "app/output_file.h"
 #include "app/player.h"
@@ -107,13 +108,13 @@ TEST_F(VerbsTest, RefuseAnIdThatIsTooShortBeforeTheyAsk) {
 TEST_F(VerbsTest, RefuseWhatMakesNoSenseForAList) {
     const auto parse = [](const std::string& line) {
         CLI::App app;
-        const ClientVerbs verbs(app);
+        const auto verbs = make_rest_verbs(app);
         try {
             app.parse(line);
         } catch (const CLI::ParseError&) {
             return false;
         }
-        return verbs.was_chosen();
+        return verbs->was_chosen();
     };
     EXPECT_TRUE(parse("ls alice"));
     EXPECT_TRUE(parse("ls --attempts"));

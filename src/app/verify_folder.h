@@ -4,7 +4,7 @@
 #include <iosfwd>
 #include <string>
 
-#include "app/cli.h"
+#include "app/command.h"
 
 namespace earshot::app {
 
