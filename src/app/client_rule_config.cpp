@@ -288,6 +288,14 @@ Error check_rule(const Place& at, const CallRule& rule) {
         return at.wrong(fmt::format("\"{}\" names no servers, nor does [client]", rule.name),
                         R"(servers = ["sip:recorder.example.com"], or record = false)");
     siprec::ClientSessionSettings session{.servers = rule.settings.servers};
+    const auto is_known_now = [](const std::string& text) {
+        return text.find('{') == std::string::npos;
+    };
+    // Those that are known only with the call are looked at then.
+    std::erase_if(session.servers, [&](const auto& server) { return !is_known_now(server); });
+    if (session.servers.empty()) session.servers = {"sip:known-with-the-call.invalid"};
+    if (is_known_now(rule.settings.from_uri)) session.from_uri = rule.settings.from_uri;
+    if (is_known_now(rule.settings.to_uri)) session.to_uri = rule.settings.to_uri;
     for (const auto& [name, value] : rule.settings.headers)
         session.headers.push_back({name, value});
     if (const auto fault = siprec::find_fault(session)) return at.wrong(fault->text);
@@ -354,6 +362,15 @@ Error check_trigger(const Place& at, const Trigger& trigger) {
     for (const char* key : {"method", "headers", "content_type", "body"})
         if (table.contains(key) && !sends)
             return at.wrong(fmt::format("has {}, which belongs to action = \"send\"", key));
+    if (sends) {
+        sip::RequestSpec request{.method = trigger.method,
+                                 .headers = {},
+                                 .content_type = trigger.content_type,
+                                 .body = trigger.body};
+        for (const auto& [name, value] : trigger.send_headers)
+            request.headers.push_back({name, value});
+        if (const auto fault = siprec::find_request_fault(request)) return at.wrong(fault->text);
+    }
     return std::nullopt;
 }
 

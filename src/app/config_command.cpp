@@ -152,11 +152,12 @@ private:
         const policy::CallFacts facts = client::make_call_facts(
             parsed.message, *source, config.inside, clock.now().wall, random);
         const auto plans = policy::plan_recordings(config.rules, config.recording, facts);
-        if (as_json_) return print_json(plans, out);
         const bool is_decided =
             std::any_of(config.rules.begin(), config.rules.end(),
                         [&](const auto& rule) { return matches(rule.conditions, facts); });
-        if (!is_decided && !config.decision.url.empty()) {
+        const bool asks_hook = !is_decided && !config.decision.url.empty();
+        if (as_json_) return print_json(plans, asks_hook, out);
+        if (asks_hook) {
             out << "No rule holds: the decision hook is asked.\n";
             return Exit::Ok;
         }
@@ -165,10 +166,11 @@ private:
         return Exit::Ok;
     }
 
-    static Exit print_json(const std::vector<policy::RecordingPlan>& plans, std::ostream& out) {
+    static Exit print_json(const std::vector<policy::RecordingPlan>& plans, bool asks_hook,
+                           std::ostream& out) {
         std::string text;
         base::JsonWriter json(text);
-        json.begin_object().key("recordings").begin_array();
+        json.begin_object().key("asks_hook").boolean(asks_hook).key("recordings").begin_array();
         for (const policy::RecordingPlan& plan : plans) write(json, plan);
         json.end_array().end_object();
         out << text << '\n';

@@ -138,6 +138,8 @@ private:
             if (!pack) return add_contents(kContentName, pack.error());
             if (base::to_string(pack->recording()) != result_.id)
                 add("wrong_recording", kContentName, "The parts are another recording's.");
+            for (const char* part : {"packets", "signalling"})
+                if (!pack->has(part)) add("contents", part, "The recording lacks this part.");
         }
         const auto chains = manifest.chains;
         check_blocks(recording, "packets", BlockFileKind::Packets,
@@ -148,7 +150,8 @@ private:
         if (is_damaged && !manifest.chains && manifest.key_hash) check_seals(recording);
     }
 
-    // What is not there, or not readable, was told by check_part().
+    // What is not there, or not readable, was told by check_part(), or where all parts are in one
+    // file by check_contents().
     void add_contents(const std::string& part, const base::Reason& reason,
                       std::optional<std::uint64_t> offset = std::nullopt) {
         if (reason.code == "damaged" || reason.code == "unsupported")

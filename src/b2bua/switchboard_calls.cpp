@@ -171,8 +171,9 @@ namespace {
 // What the media plane cannot do now is no fault of the offer: 488 would tell the caller that there
 // is no codec in common, and nobody else would be tried.
 int status_of_media(const base::Reason& reason) {
-    constexpr std::array<std::string_view, 4> kForNow{"no_media_ports", "media_socket",
-                                                      "no_descriptors", "too_many_calls"};
+    constexpr std::array<std::string_view, 6> kForNow{"no_media_ports", "media_socket",
+                                                      "no_descriptors", "too_many_calls",
+                                                      "overloaded",     "media_silent"};
     const bool is_for_now = std::find(kForNow.begin(), kForNow.end(), reason.code) != kForNow.end();
     return is_for_now ? 503 : 488;
 }

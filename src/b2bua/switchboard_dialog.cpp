@@ -127,7 +127,10 @@ void Switchboard::Core::pass_request(Call& call, Leg from, sip::TransactionId in
     const Method method = request->method();
     if (method == Method::Prack) {
         const auto reliable = take_reliable(call, from);
-        if (!reliable) return refuse(in, 200);
+        if (!reliable) {  // the response is answered already; an offer in it leads nowhere
+            if (has_offer) drop_offer(call, from);
+            return refuse(in, has_offer ? 488 : 200);
+        }
         dialog = reliable->dialog;
         spec.headers.push_back({"RAck", reliable->rack});
     }

@@ -28,6 +28,9 @@ using base::Reason;
 
 namespace {
 
+// Whoever waits for a recording to begin holds one; who wants to pause must find another.
+constexpr std::size_t kHttpWorkers = ClientApi::kMaxWaitingStarts + 2;
+
 // What media may take of the descriptors: files, SIP and HTTP connections must never find none.
 std::size_t max_port_pairs(std::size_t descriptors) {
     constexpr std::size_t kOthers = 2048;
@@ -79,10 +82,9 @@ public:
                             {"media_ports", fmt::format("{}-{}", config_.media_ports.low,
                                                         config_.media_ports.high)},
                             {"data", config_.data.string()}});
-        if (config_.recording.servers.empty() && config_.rules.empty() &&
-            config_.decision.url.empty())
+        if (!names_servers(config_))
             log_.warning("no recording server is configured (client.servers): nothing is recorded");
-        if (hooks_.on_ready) hooks_.on_ready(api_->make_login_link());
+        if (hooks_.on_ready) hooks_.on_ready(login_link_);
         loop_->run(*signalling_);
     }
 
@@ -137,8 +139,11 @@ private:
                            .clock = clock_,
                            .random = http_random_,
                            .checks = [this] { return checks(); }});
+        login_link_ = api_->make_login_link();  // from here on the API is the http thread's
         auto http = http::start_server(
-            {.host = base::host_to_string(config_.http_listen), .port = config_.http_listen.port},
+            {.host = base::host_to_string(config_.http_listen),
+             .port = config_.http_listen.port,
+             .workers = kHttpWorkers},
             [this](const http::Request& request) { return api_->handle(request); }, log_);
         if (!http) return http.error();
         http_ = std::move(*http);
@@ -153,8 +158,7 @@ private:
         const EventCounters& events = events_.counters();
         std::size_t unrecorded = 0;
         for (const CallView& call : *calls)
-            for (const RecordingView& it : call.recordings)
-                unrecorded += it.state == "failed" ? 1 : 0;
+            for (const RecordingView& it : call.recordings) unrecorded += it.is_lost ? 1 : 0;
         std::vector<api::Check> all;
         const bool is_full = calls->size() >= config_.max_calls;
         all.push_back(
@@ -173,8 +177,7 @@ private:
                  !fault.empty()
                      ? "The configuration was not reloaded, the old one stays: " + fault
                      : "Keys that the reload found changed wait for a restart: " + waiting + "."});
-        if (config_.recording.servers.empty() && config_.rules.empty() &&
-            config_.decision.url.empty())
+        if (!view_.has_servers)
             all.push_back({"servers", State::Warning,
                            "No recording server is configured (client.servers): nothing is "
                            "recorded."});
@@ -238,6 +241,7 @@ private:
     std::unique_ptr<relay::BuiltInRelay> media_;
     std::unique_ptr<Signalling> signalling_;
     std::string url_;
+    std::string login_link_;
     std::unique_ptr<ClientApi> api_;
     std::unique_ptr<http::Server> http_;
     bool is_stopping_ = false;

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <future>
 #include <nlohmann/json.hpp>
 
@@ -23,7 +24,7 @@ constexpr std::chrono::seconds kPatience{60};
 
 int status_of(std::string_view code) {
     if (code == "unknown_call") return 404;
-    if (code == "bad_request") return 400;
+    if (code.starts_with("bad_") || code == "too_many_headers") return 400;
     if (code == "recording_failed") return 502;
     if (code == "not_ready") return 503;
     return 409;
@@ -141,9 +142,15 @@ Response ClientApi::list_calls() const {
 }
 
 Response ClientApi::show_call(std::string_view wanted) const {
-    for (const CallView& call : *parts_.view.calls.get())
-        if (call.call_id == wanted || std::to_string(call.call) == wanted)
-            return api::json_response(200, view_of(call));
+    const auto calls = parts_.view.calls.get();
+    const auto find = [&](auto is_it) -> const CallView* {
+        const auto found = std::find_if(calls->begin(), calls->end(), is_it);
+        return found == calls->end() ? nullptr : &*found;
+    };
+    // Numbers first, as the recorder looks for them.
+    const CallView* call = find([&](auto& one) { return std::to_string(one.call) == wanted; });
+    if (call == nullptr) call = find([&](auto& one) { return one.call_id == wanted; });
+    if (call != nullptr) return api::json_response(200, view_of(*call));
     return http::problem(404, "unknown_call",
                          "No running call has this Call-ID; GET /api/v1/calls lists them.");
 }
@@ -164,20 +171,28 @@ Response ClientApi::control(CallControl wish, const Request& request, std::strin
     wish.call = std::move(call);
     wish.instance = text_of(fields, "instance");
     wish.reason = base::to_valid_utf8(text_of(fields, "reason").substr(0, policy::kMaxPhraseBytes));
-    const auto waits = fields.find("wait");
-    wish.waits = waits != fields.end() && waits->is_boolean() && waits->get<bool>();
+    const auto wait = fields.find("wait");
+    wish.waits = wait != fields.end() && wait->is_boolean() && wait->get<bool>();
     if (wish.verb == CallControl::Verb::Send)
         if (auto fault = read_request(fields, wish.request))
             return http::problem(status_of(fault->code), fault->code, fault->text);
     Response response;
-    response.body = http::Deferred([this, wish = std::move(wish)] {
+    response.body = http::Deferred([this, wish = std::move(wish)]() mutable {
         using Answer = std::optional<Reason>;
+        const bool waits = wish.waits && waiting_starts_.fetch_add(1) < kMaxWaitingStarts;
+        if (wish.waits && !waits) --waiting_starts_;
+        wish.waits = waits;
         // Shared: whoever comes last, the loop or the waiting worker, frees it.
         const auto answer = std::make_shared<std::promise<Answer>>();
         auto result = answer->get_future();
         parts_.signalling.control(wish,
                                   [answer](Answer given) { answer->set_value(std::move(given)); });
-        if (result.wait_for(kPatience) != std::future_status::ready)
+        const bool is_answered = result.wait_for(kPatience) == std::future_status::ready;
+        if (waits) --waiting_starts_;
+        if (!is_answered && waits)
+            return http::problem(504, "no_answer",
+                                 "No recording server has answered yet; the attempt goes on.");
+        if (!is_answered)
             return http::problem(503, "not_ready", "The signalling thread gave no answer.");
         if (const Answer fault = result.get())
             return http::problem(status_of(fault->code), fault->code, fault->text);

@@ -2,6 +2,7 @@
 // thread.
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <string>
 #include <vector>
@@ -30,6 +31,9 @@ struct ClientApiParts {
 
 class ClientApi {
 public:
+    // Starts that wait for their outcome, at once; further ones are answered when they are engaged.
+    static constexpr std::size_t kMaxWaitingStarts = 4;
+
     ClientApi(api::FrontDoor::Options options, ClientApiParts parts);
     ClientApi(const ClientApi&) = delete;
     ClientApi& operator=(const ClientApi&) = delete;
@@ -49,6 +53,7 @@ private:
     const ClientApiParts parts_;
     api::FrontDoor door_;
     http::Router router_;
+    std::atomic<std::size_t> waiting_starts_{0};
 };
 
 }  // namespace earshot::client

@@ -1,5 +1,5 @@
 // What `earshot client` can be told. Plain values; reading them from flags, environment and file is
-// app/client_config_keys.h.
+// app/client_config.h.
 #pragma once
 
 #include <chrono>
@@ -57,5 +57,11 @@ struct ClientConfig {
     WebhookConfig webhook;
     base::LogLevel log_level = base::LogLevel::Info;
 };
+
+// Whether anything of it can lead to a recording.
+inline bool names_servers(const ClientConfig& config) {
+    return !config.recording.servers.empty() || !config.rules.empty() ||
+           !config.decision.url.empty();
+}
 
 }  // namespace earshot::client

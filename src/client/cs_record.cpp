@@ -57,10 +57,10 @@ base::Uuid participant_id(const base::Uuid& name_space, const CsRecord& record, 
 }
 
 // "Name" <uri> or a URI; a nameID element is XML.
-void apply_setting(const std::string& setting, siprec::CsParticipant& participant) {
+void apply_setting(const std::string& setting, bool is_xml, siprec::CsParticipant& participant) {
     const std::string_view text = base::trim(setting);
     if (text.empty()) return;
-    if (policy::is_participant_xml(text)) {
+    if (is_xml) {
         participant.xml = text;
         return;
     }
@@ -94,7 +94,8 @@ CsRecord make_cs_record(const CallFacts& facts, const base::Uuid& session_id,
     CsRecord record{.session_id = session_id,
                     .installation = installation,
                     .call_id = facts.leg(b2bua::Leg::A).call_id,
-                    .start = now};
+                    .start = now,
+                    .participant_space = session_id};
     update(record, facts, now);
     return record;
 }
@@ -141,7 +142,9 @@ CsText describe(const CsRecord& record, const policy::RecordingSettings& setting
     if (!settings.extension_namespace.empty())
         cs.extension_namespace = settings.extension_namespace;
     if (record.end) cs.reasons.push_back(*record.end);
-    const base::Uuid ids = cs.group && !cs.group->is_raw ? cs.group->id : record.session_id;
+    // A group that a transfer forms in mid-session changes nobody's id.
+    const bool is_named = !settings.group.empty() && !settings.raw_group;
+    const base::Uuid ids = is_named ? cs.group->id : record.participant_space;
 
     std::array<std::optional<std::size_t>, 2> at{};  // who is at each leg now
     for (std::size_t i = 0; i < record.parties.size(); ++i) {
@@ -154,7 +157,9 @@ CsText describe(const CsRecord& record, const policy::RecordingSettings& setting
         const auto is_same_leg = [&](const CsParty& other) { return other.leg == party.leg; };
         const auto first = std::find_if(record.parties.begin(), record.parties.end(), is_same_leg);
         if (&*first == &party)
-            apply_setting(party.leg == Leg::A ? settings.caller : settings.callee, participant);
+            party.leg == Leg::A
+                ? apply_setting(settings.caller, settings.caller_is_xml, participant)
+                : apply_setting(settings.callee, settings.callee_is_xml, participant);
         if (!party.left) at[relay::index_of(party.leg)] = i;
         cs.participants.push_back(std::move(participant));
     }

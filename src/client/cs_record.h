@@ -35,6 +35,8 @@ struct CsRecord {
     base::WallTime start{};
     std::optional<base::WallTime> stop{};
     std::optional<siprec::EndReason> end{};
+    base::Uuid
+        participant_space{};  // name space of the participants' ids, where no rule has a group
     // Of calls that were transferred, when no rule names a group.
     std::optional<base::Uuid> transfer_group{};
 };

@@ -112,6 +112,7 @@ TEST(CsRecord, TheSamePartyKeepsItsIdWithinAGroup) {
     CsRecord one = record_of(facts());
     CsRecord two = record_of(facts());
     two.session_id.bytes[0] = 9;
+    two.participant_space = two.session_id;
     EXPECT_EQ(objects(one, sales).participants[0].id, objects(two, sales).participants[0].id);
     EXPECT_FALSE(objects(one).participants[0].id == objects(two).participants[0].id);
     EXPECT_EQ(objects(one, sales).groups.at(0).id, objects(two, sales).groups.at(0).id);
@@ -128,6 +129,7 @@ TEST(CsRecord, ARuleMayNameThePartiesAndAddElements) {
     const policy::RecordingSettings settings{
         .caller = "\"Agent 7\" <sip:7@queue.example>",
         .callee = "<nameID aor=\"tel:+4930\"><name>Customer</name></nameID>",
+        .callee_is_xml = true,
         .session_extension = "<ticket>4711</ticket>"};
     const std::string text = document(record_of(facts()), settings);
     EXPECT_THAT(text, HasSubstr("sip:7@queue.example"));
@@ -145,13 +147,15 @@ TEST(CsRecord, SaysWhatOfTheSettingsCannotBeTold) {
     ASSERT_EQ(text.faults.size(), 2U);
 }
 
-TEST(CsRecord, CallsOfATransferShareAGroup) {
+TEST(CsRecord, CallsOfATransferShareAGroupAndNobodysIdChanges) {
     CsRecord record = record_of(facts());
     EXPECT_TRUE(objects(record).groups.empty());
+    const siprec::MetadataId ada = objects(record).participants[0].id;
     base::Uuid group;
     group.bytes[0] = 7;
     record.transfer_group = group;
     ASSERT_EQ(objects(record).groups.size(), 1U);
+    EXPECT_EQ(objects(record).participants[0].id, ada);
     EXPECT_EQ(objects(record).sessions.at(0).group, objects(record).groups[0].id);
 }
 

@@ -79,11 +79,13 @@ Recorder::RecordedCall* Recorder::find(b2bua::CallKey key) {
 }
 
 Recorder::RecordedCall* Recorder::find(std::string_view text) {
-    for (const auto& [key, call] : calls_)
-        if (!call->has_ended && call->facts.call_id == text) return call.get();
+    // Numbers first: a Call-ID is the caller's choice, and could be another call's number.
     const auto number = base::parse_number<std::uint64_t>(text);
     RecordedCall* call = number ? find(b2bua::CallKey{*number}) : nullptr;
-    return call == nullptr || call->has_ended ? nullptr : call;
+    if (call != nullptr && !call->has_ended) return call;
+    for (const auto& [key, other] : calls_)
+        if (!other->has_ended && other->facts.call_id == text) return other.get();
+    return nullptr;
 }
 
 // ---- what happens to a call ---------------------------------------------------------------------
@@ -98,9 +100,8 @@ void Recorder::on_call_event(base::Now now, b2bua::CallKey key, const b2bua::Cal
             call->facts = make_call_facts(*facts->invite, facts->leg(b2bua::Leg::A).flow.remote,
                                           config_.inside, now.wall, d_.random);
         call->cs = make_cs_record(*facts, base::make_uuid_v4(d_.random), installation_, now.wall);
-        RecordedCall& kept = *call;
         calls_[key.value] = std::move(call);
-        return plan(now, kept);
+        return;
     }
     RecordedCall* call = find(key);
     if (call == nullptr) return;
@@ -133,23 +134,33 @@ void Recorder::on_call_event(base::Now now, b2bua::CallKey key, const b2bua::Cal
     }
 }
 
+void Recorder::admit(base::Now now, b2bua::CallKey key) {
+    if (RecordedCall* call = find(key)) plan(now, *call);
+}
+
 void Recorder::on_first_offer(base::Now now, b2bua::CallKey key) {
     RecordedCall* call = find(key);
-    if (call == nullptr || std::exchange(call->was_offered, true)) return;
+    if (call == nullptr || call->has_ended || std::exchange(call->was_offered, true)) return;
     begin_all(now, *call, StartAt::Invite);
 }
 
 void Recorder::on_transfer(base::Now now, RecordedCall& call, const b2bua::Transferred& event) {
     RecordedCall* from = find(event.from);
     if (from == nullptr) return;
-    // One human conversation: all of its sessions are in one group (spec: F-8).
-    if (!from->cs.transfer_group) {
-        from->cs.transfer_group =
-            siprec::group_id(installation_, base::to_string(from->cs.session_id));
-        refresh(now, *from);
+    // One human conversation: all of its sessions are in one group (spec: F-8), and who takes part
+    // keeps its id in it. An attended transfer names two calls: their groups become one.
+    std::optional<base::Uuid> group = from->cs.transfer_group;
+    if (!group) group = call.cs.transfer_group;
+    if (!group) group = siprec::group_id(installation_, base::to_string(from->cs.session_id));
+    const std::optional<base::Uuid> before = call.cs.transfer_group;
+    if (!before) call.cs.participant_space = from->cs.participant_space;
+    for (const auto& [key, other] : calls_) {
+        const bool is_of_it = other.get() == &call || other.get() == from ||
+                              (before && other->cs.transfer_group == before);
+        if (!is_of_it || other->cs.transfer_group == group) continue;
+        other->cs.transfer_group = group;
+        if (!other->has_ended) refresh(now, *other);
     }
-    call.cs.transfer_group = from->cs.transfer_group;
-    refresh(now, call);
     on_happening(now, *from, {.kind = CallHappening::Transfer});
 }
 
@@ -191,8 +202,16 @@ void Recorder::plan(base::Now now, RecordedCall& call) {
     // to record a recording, and where it is led back to us that has no end.
     const b2bua::CallFacts* facts = d_.switchboard.find_call(call.key);
     if (facts != nullptr && facts->invite != nullptr &&
-        facts->invite->lists(sip::HeaderId::Require, "siprec"))
+        facts->invite->lists(sip::HeaderId::Require, "siprec")) {
+        d_.events.tell({.kind = "not_recorded",
+                        .at = now.wall,
+                        .call = call.key.value,
+                        .call_id = call.facts.call_id,
+                        .reason = {"recording_session",
+                                   "It is a recording session of somebody else, and only passed "
+                                   "on."}});
         return take_plans(now, call, {});
+    }
     std::vector<policy::RecordingPlan> plans =
         policy::plan_recordings(config_.rules, config_.recording, call.facts);
     const bool was_decided =
@@ -230,6 +249,7 @@ void Recorder::take_plans(base::Now now, RecordedCall& call,
 // An answer begins also those that nothing earlier has: there was no early media, or a late offer.
 void Recorder::begin_all(base::Now now, RecordedCall& call, StartAt at) {
     for (const policy::RecordingPlan& plan : std::vector(call.plans)) {
+        if (call.has_ended) return;  // by a mandatory one that could not begin
         const bool is_due = plan.settings.start_at == at || at == StartAt::Answer ||
                             (at == StartAt::Early && plan.settings.start_at == StartAt::Invite);
         if (is_due && !plan.settings.on_demand && call.find(plan.instance) == nullptr)
@@ -297,14 +317,15 @@ void Recorder::fire(base::Now now, RecordedCall& call, const policy::Trigger& tr
             .method = trigger.method,
             .headers = {},
             .content_type = trigger.content_type,
-            .body = policy::expand(trigger.body, call.facts,
-                                   trigger.content_type.ends_with("xml") ? policy::Escape::Xml
-                                                                         : policy::Escape::None)};
+            .body = policy::expand(
+                trigger.body, call.facts,
+                policy::is_xml(trigger.content_type) ? policy::Escape::Xml : policy::Escape::None)};
         for (const auto& [name, value] : trigger.send_headers)
             wish.request.headers.push_back(
-                {name, policy::expand(value, call.facts, policy::Escape::None)});
+                {name, policy::one_line(policy::expand(value, call.facts, policy::Escape::None))});
     }
-    if (auto fault = obey(now, call, wish))
+    // A call that is not recorded has nothing to pause: that is no fault.
+    if (auto fault = obey(now, call, wish); fault && fault->code != "not_recording")
         d_.events.tell({.kind = "trigger_failed",
                         .at = now.wall,
                         .call = call.key.value,
@@ -357,6 +378,10 @@ std::optional<Reason> Recorder::obey(base::Now now, RecordedCall& call, const Ca
         Recording& recording = *call.recordings[i];
         if (!recording.is_engaged()) continue;
         if (!wish.instance.empty() && wish.instance != recording.plan().instance) continue;
+        if (recording.is_stopping()) {
+            has_any = has_any || wish.verb == Verb::Stop;
+            continue;
+        }
         has_any = true;
         switch (wish.verb) {
             case Verb::Pause:
@@ -393,15 +418,14 @@ std::optional<Reason> Recorder::start(base::Now now, RecordedCall& call, const C
     if (!call.is_planned)
         return Reason{"not_ready", "The decision hook has not answered about this call yet."};
     // Nobody planned it, so it is recorded by what holds where nothing else is said.
-    if (!wish.instance.empty() && !knows_instance(wish.instance))
-        return Reason{"bad_request",
-                      fmt::format("No rule has the instance \"{}\".", wish.instance)};
     const std::string wanted =
         wish.instance.empty() ? std::string(policy::kDefaultInstance) : wish.instance;
     const auto is_wanted = [&](const policy::RecordingPlan& plan) {
         return wish.instance.empty() || plan.instance == wish.instance;
     };
     if (std::none_of(call.plans.begin(), call.plans.end(), is_wanted)) {
+        if (!knows_instance(wanted))
+            return Reason{"bad_request", fmt::format("No rule has the instance \"{}\".", wanted)};
         const auto rule =
             std::find_if(config_.rules.begin(), config_.rules.end(),
                          [&](const auto& one) { return one.instance == wanted && one.records; });
@@ -416,7 +440,9 @@ std::optional<Reason> Recorder::start(base::Now now, RecordedCall& call, const C
     for (const policy::RecordingPlan& plan : std::vector(call.plans)) {
         if (!is_wanted(plan)) continue;
         const Recording* recording = call.find(plan.instance);
-        if (recording == nullptr || !recording->is_engaged()) begin(now, call, plan);
+        if (call.has_ended) break;  // by a mandatory one that could not begin
+        if (recording == nullptr || !recording->is_engaged() || recording->is_stopping())
+            begin(now, call, plan);
     }
     return std::nullopt;
 }
@@ -468,15 +494,6 @@ void Recorder::tidy() {
         if (is_done) calls_.erase(key);
         return is_done;
     });
-}
-
-std::size_t Recorder::running_count() const {
-    std::size_t count = 0;
-    for (const auto& [key, call] : calls_)
-        count += static_cast<std::size_t>(
-            std::count_if(call->recordings.begin(), call->recordings.end(),
-                          [](const auto& recording) { return recording->is_running(); }));
-    return count;
 }
 
 std::vector<CallView> Recorder::views() const {

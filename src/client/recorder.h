@@ -65,6 +65,8 @@ public:
 
     // Of the Switchboard. Ended has the media plane forget the call.
     void on_call_event(base::Now now, b2bua::CallKey key, const b2bua::CallEvent& event);
+    // The call may go on: its recordings are planned. Nothing is done for those who may not call.
+    void admit(base::Now now, b2bua::CallKey key);
     // The media plane has taken the caller's first offer.
     void on_first_offer(base::Now now, b2bua::CallKey key);
 
@@ -75,13 +77,12 @@ public:
     // Forgets calls that have ended with all their recordings; while nothing of it is running.
     void tidy();
 
-    // Codes: "unknown_call" (404), "not_recording" (409), "bad_request", "recording_failed" (502),
-    // for a start with `waits`. Doing what is done already is no fault.
+    // Codes: "unknown_call" (404), "not_recording" (409), "bad_request", "not_ready", of a start
+    // with `waits` "recording_failed" (502). Doing what is done already is no fault.
     using ControlDone = std::function<void(std::optional<base::Reason>)>;
     void control(base::Now now, CallControl wish, ControlDone done);
 
     std::vector<CallView> views() const;
-    std::size_t running_count() const;
     // Whether a recording session of ours has this Call-ID: one that comes in has been led back.
     bool is_ours(std::string_view call_id) const {
         return index_.call_ids.contains(std::string(call_id));

@@ -18,6 +18,20 @@ Reason reason_of(std::string why) {
     return why.empty() ? Reason{} : Reason{"asked_for", std::move(why)};
 }
 
+// The transaction of which nothing more comes after this action; none: one may. To an INVITE
+// another branch may still answer.
+sip::TransactionId ended_transaction(const sip::Action& action) {
+    if (const auto* response = std::get_if<sip::ResponseArrived>(&action)) {
+        const bool is_invite = response->message.cseq_method() == sip::Method::Invite;
+        return response->is_final && !is_invite ? response->transaction : sip::TransactionId{};
+    }
+    if (const auto* silence = std::get_if<sip::TransactionTimedOut>(&action))
+        return silence->transaction;
+    if (const auto* failure = std::get_if<sip::TransportFailed>(&action))
+        return failure->transaction;
+    return {};
+}
+
 }  // namespace
 
 Recording::Recording(Dependencies dependencies, CsRecord& cs, relay::CallKey call,
@@ -105,7 +119,7 @@ Result<Done, Reason> Recording::send(base::Now /*now*/, sip::RequestSpec request
 }
 
 void Recording::refresh(base::Now /*now*/) {
-    if (is_engaged()) subscribe();
+    if (is_engaged() && !was_stopped_) subscribe();
 }
 
 void Recording::end(base::Now now) {
@@ -157,6 +171,7 @@ void Recording::on_subscribed(Result<relay::Subscription, Reason> subscription) 
 // ---- the agent ----------------------------------------------------------------------------------
 
 void Recording::on_action(base::Now now, sip::Action& action) {
+    const sip::TransactionId over = ended_transaction(action);
     if (auto* response = std::get_if<sip::ResponseArrived>(&action)) {
         if (response->dialog && dialogs_.insert(response->dialog.value).second)
             d_.index.by_dialog[response->dialog.value] = this;
@@ -174,6 +189,7 @@ void Recording::on_action(base::Now now, sip::Action& action) {
         d_.index.by_dialog.erase(ended->dialog.value);
         session_->on_dialog_ended(now, ended->dialog);
     }
+    if (transactions_.erase(over.value) > 0) d_.index.by_transaction.erase(over.value);
     deliver();
 }
 
@@ -237,6 +253,12 @@ void Recording::tell_lost() {
 }
 
 void Recording::deliver() {
+    if (const auto fault = std::exchange(media_fault_, std::nullopt)) {
+        d_.events.tell(event("media_fault", *fault));
+        // A later answer that cannot be used leaves what was before; the first one leaves nothing,
+        // and a recording session without media must not be taken for a recording.
+        if (!is_forked_) session_->stop(d_.clock.now(), *fault);
+    }
     arm();
     for (const siprec::ClientEvent& told : std::exchange(told_, {})) deliver(told);
 }
@@ -271,8 +293,9 @@ RecordingView Recording::view() const {
         if (session.started) view.started = *session.started;
         view.streams = session.streams_sent;
     }
+    view.is_lost = is_over_ && !was_stopped_;
     if (is_over_)
-        view.state = view.started ? "ended" : "failed";
+        view.state = view.started || was_stopped_ ? "ended" : "failed";
     else if (was_begun_)
         view.state = !is_running() ? "starting" : is_paused_ ? "paused" : "recording";
     return view;
@@ -320,7 +343,10 @@ void Recording::authenticate(sip::DialogId dialog, const sip::Credentials& crede
 
 void Recording::apply_answer(std::string sdp) {
     d_.plane.answer_subscription(call_, number_, sdp, [this](const Result<Done, Reason>& applied) {
-        if (!applied) d_.events.tell(event("media_fault", applied.error()));
+        if (applied)
+            is_forked_ = true;
+        else
+            media_fault_ = applied.error();
     });
 }
 void Recording::pause_fork() { d_.plane.stop_subscription(call_, number_); }

@@ -48,6 +48,7 @@ struct RecordingView {
     std::optional<base::WallTime> started{};
     std::size_t streams = 0;
     bool is_mandatory = false;
+    bool is_lost = false;  // it is not recorded although nobody wished for that
     base::Reason reason{};
 };
 
@@ -88,6 +89,8 @@ public:
     void on_action(base::Now now, sip::Action& action);
     void on_time(base::Now now);  // when it is due
 
+    // It was told to stop, and its last metadata and BYE are under way.
+    bool is_stopping() const { return was_stopped_ && !is_over_; }
     bool is_engaged() const;  // begun, and neither ended nor failed
     bool is_running() const { return session_ != nullptr && session_->is_running(); }
     bool is_done() const;  // can be forgotten once the call has ended
@@ -148,11 +151,13 @@ private:
     std::function<void(const base::Reason&)> lost_;
     bool was_stopped_ = false;  // by an operator, a trigger or the end of the call
     base::Reason failure_{};
-    bool has_offered_ = false;      // the session has had start()
-    bool has_told_faults_ = false;  // of the settings
-    bool was_begun_ = false;        // start() was called
-    bool is_paused_ = false;        // as the user wishes, also before the session is there
-    bool is_over_ = false;          // ended or failed
+    std::optional<base::Reason> media_fault_;  // of the last answer, until it is told
+    bool is_forked_ = false;                   // an answer has been used
+    bool has_offered_ = false;                 // the session has had start()
+    bool has_told_faults_ = false;             // of the settings
+    bool was_begun_ = false;                   // start() was called
+    bool is_paused_ = false;  // as the user wishes, also before the session is there
+    bool is_over_ = false;    // ended or failed
 };
 
 }  // namespace earshot::client

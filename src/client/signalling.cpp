@@ -17,7 +17,9 @@ using base::Result;
 
 namespace {
 
-constexpr std::chrono::seconds kStopPatience{3};
+// More than a session waits for the answer to its last metadata (siprec kClosingTime), so that its
+// BYE leaves and its stop is told.
+constexpr std::chrono::seconds kStopPatience{5};
 constexpr std::chrono::milliseconds kPublishTime{200};  // how old the page's calls may be
 // Deadlines wait for the next multiple of 5 ms and so are met together.
 using TimerTick = std::chrono::duration<std::int64_t, std::ratio<5, 1000>>;
@@ -93,6 +95,7 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
                                                                   .events = d_.events,
                                                                   .find_socket = find_socket});
     d_.view.is_ready = true;
+    d_.view.has_servers = names_servers(config_);
     publish();
     arm();
 }
@@ -234,7 +237,20 @@ void Signalling::route(const b2bua::RouteQuestion& question, b2bua::RouteDone do
                             {"reason", refusal->headers.front().value}});
         return done(now, *std::move(refusal));
     }
+    if (question.call) admit(now, question.call);
     done(now, b2bua::RouteTo{.next_hop = config_.next_hop, .request_uri = {}});
+}
+
+void Signalling::admit(base::Now now, b2bua::CallKey call) {
+    const b2bua::CallFacts* facts = switchboard_->find_call(call);
+    if (facts == nullptr) return;
+    ++counters_.calls;
+    d_.log.info("a call arrived",
+                {{"call", std::to_string(call.value)},
+                 {"call_id", facts->leg(b2bua::Leg::A).call_id},
+                 {"from", without_password(facts->leg(b2bua::Leg::A).address.uri)},
+                 {"to", without_password(facts->leg(b2bua::Leg::B).address.uri)}});
+    recorder_->admit(now, call);
 }
 
 relay::LegSdp Signalling::leg_sdp(b2bua::CallKey call, b2bua::Leg from,
@@ -278,18 +294,11 @@ void Signalling::tell_call(base::Now /*now*/, b2bua::CallKey call, const b2bua::
     const std::string call_id =
         facts == nullptr ? std::string{} : facts->leg(b2bua::Leg::A).call_id;
     if (std::holds_alternative<b2bua::Arrived>(event)) {
-        ++counters_.calls;
         if (facts != nullptr) {
             const std::string host = base::host_to_string(facts->leg(b2bua::Leg::A).flow.remote);
             host_of_call_[call.value] = host;
             ++calls_of_host_[host];
         }
-        if (facts != nullptr)
-            d_.log.info("a call arrived",
-                        {{"call", std::to_string(call.value)},
-                         {"call_id", call_id},
-                         {"from", without_password(facts->leg(b2bua::Leg::A).address.uri)},
-                         {"to", without_password(facts->leg(b2bua::Leg::B).address.uri)}});
     } else if (std::holds_alternative<b2bua::Answered>(event)) {
         ++counters_.answered;
     } else if (const auto* ended = std::get_if<b2bua::Ended>(&event)) {
@@ -330,6 +339,15 @@ void Signalling::drain(bool is_draining) {
 }
 
 void Signalling::reload(ClientConfig config) {
+    // The file was judged by its own listeners; those that run stay.
+    const bool is_public = std::any_of(config_.sip_listen.begin(), config_.sip_listen.end(),
+                                       [](const auto& listen) { return !listen.is_loopback(); });
+    if (is_public && config.allow_from.empty() && !config.insecure) {
+        const std::string why =
+            "it has no client.allow_from, and where we listen until a restart anyone could call";
+        d_.view.reload_fault.set(why);
+        return d_.log.error("configuration not reloaded: the old one stays", {{"reason", why}});
+    }
     std::string waiting;
     const auto keep = [&](auto& next, const auto& now, std::string_view key) {
         if (next == now) return;
@@ -347,6 +365,7 @@ void Signalling::reload(ClientConfig config) {
     keep(config.webhook, config_.webhook, "client.webhook_*");
     config_ = std::move(config);
     recorder_->configure(config_);
+    d_.view.has_servers = names_servers(config_);
     d_.view.waiting_keys.set(waiting);
     d_.view.reload_fault.set({});
     if (waiting.empty()) return d_.log.info("configuration reloaded");

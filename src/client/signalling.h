@@ -29,9 +29,9 @@ namespace earshot::client {
 
 // What has happened since the start.
 struct ClientCounters {
-    std::uint64_t calls = 0;
+    std::uint64_t calls = 0;  // that were let in
     std::uint64_t answered = 0;
-    std::uint64_t refused = 0;  // by us: not allowed, full, draining
+    std::uint64_t refused = 0;  // by us: not allowed, too many of a host, led back
 };
 
 // What the API sees of signalling: any thread.
@@ -40,6 +40,7 @@ struct ClientView {
     base::Snapshot<ClientCounters> counters;
     std::atomic<bool> is_ready{false};
     std::atomic<bool> is_draining{false};
+    std::atomic<bool> has_servers{false};      // something can be recorded at all
     base::Snapshot<std::string> waiting_keys;  // that the last reload left for a restart
     base::Snapshot<std::string> reload_fault;  // why it was not taken; empty: it was
 };
@@ -92,6 +93,7 @@ private:
     void handle(sip::Action& action);
     void locate(const sip::LocateTarget& action);
     std::optional<sip::ResponseSpec> find_refusal(const b2bua::RouteQuestion& question) const;
+    void admit(base::Now now, b2bua::CallKey call);
     relay::LegSdp leg_sdp(b2bua::CallKey call, b2bua::Leg from, std::string_view sdp) const;
     void tell_call(base::Now now, b2bua::CallKey call, const b2bua::CallEvent& event);
     void publish();

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json_writer.h"
+#include "base/text.h"
 #include "policy/limits.h"
 
 namespace earshot::policy {
@@ -127,6 +128,9 @@ std::string make_call_question(const CallFacts& facts) {
     // Fields of one name are one field (RFC 3261 section 7.3.1).
     std::map<std::string, std::string> headers;
     for (const auto& [name, value] : facts.headers) {
+        // Nobody else's business, and over plain HTTP.
+        if (base::iequals(name, "Authorization") || base::iequals(name, "Proxy-Authorization"))
+            continue;
         std::string& all = headers[name];
         all += all.empty() ? value : ", " + value;
     }

@@ -135,13 +135,6 @@ void walk(std::string_view text, const Literal& literal, const Placeholder& plac
     }
 }
 
-// A header's value is one line, whatever the INVITE held.
-std::string one_line(std::string text) {
-    for (char& c : text)
-        if (static_cast<unsigned char>(c) < 0x20) c = ' ';
-    return text;
-}
-
 }  // namespace
 
 std::string expand(std::string_view text, const CallFacts& facts, Escape escape) {
@@ -166,6 +159,18 @@ std::string find_unknown_placeholder(std::string_view text) {
             if (unknown.empty() && !value_of(name, nobody)) unknown = name;
         });
     return unknown;
+}
+
+std::string one_line(std::string text) {
+    for (char& c : text)
+        if (static_cast<unsigned char>(c) < 0x20) c = ' ';
+    return text;
+}
+
+bool is_xml(std::string_view content_type) {
+    const std::string_view type = base::trim(base::take_until(content_type, ';'));
+    constexpr std::string_view kXml = "xml";
+    return type.size() > kXml.size() && base::iequals(type.substr(type.size() - kXml.size()), kXml);
 }
 
 std::optional<StartAt> parse_start_at(std::string_view text) {
@@ -230,11 +235,13 @@ RecordingSettings resolve(RecordingSettings settings, const CallFacts& facts) {
     };
     for (std::string& server : settings.servers) fill(server, Escape::None);
     fill(settings.group, Escape::None);
-    const auto fill_party = [&](std::string& party) {
-        fill(party, is_participant_xml(party) ? Escape::Xml : Escape::None);
+    // What it is, the setting says, not what somebody's header brings into it.
+    const auto fill_party = [&](std::string& party, bool& is_xml) {
+        is_xml = is_participant_xml(party);
+        fill(party, is_xml ? Escape::Xml : Escape::None);
     };
-    fill_party(settings.caller);
-    fill_party(settings.callee);
+    fill_party(settings.caller, settings.caller_is_xml);
+    fill_party(settings.callee, settings.callee_is_xml);
     for (auto& [name, value] : settings.headers) {
         fill(value, Escape::None);
         value = one_line(std::move(value));

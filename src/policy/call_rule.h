@@ -45,6 +45,11 @@ std::string expand(std::string_view text, const CallFacts& facts, Escape escape)
 // The first placeholder that expand() does not know; empty: none.
 std::string find_unknown_placeholder(std::string_view text);
 
+// Whether a body of this type is XML: "application/x+xml; charset=utf-8".
+bool is_xml(std::string_view content_type);
+// A header's value is one line, whatever the INVITE held.
+std::string one_line(std::string text);
+
 // When the recording session is begun.
 enum class StartAt : std::uint8_t { Answer, Early, Invite };
 std::optional<StartAt> parse_start_at(std::string_view text);  // "answer", "early", "invite"
@@ -61,6 +66,8 @@ struct RecordingSettings {
     bool raw_group = false;  // group_id is this text instead of a UUID
     std::string caller{};    // name-addr, URI or XML with <nameID>; empty: the INVITE's
     std::string callee{};
+    bool caller_is_xml = false;  // set by resolve()
+    bool callee_is_xml = false;
     HeaderList headers{};  // of the first request
     std::string from_uri{};
     std::string to_uri{};

@@ -210,7 +210,13 @@ std::optional<base::Reason> BuiltInRelay::open_lines(Call& call, Leg from,
         }
         call.lines.emplace(line, std::move(entry));
         opened.push_back(line);
-        if (!call.worker.give(*std::move(made))) return overloaded();
+        if (!call.worker.give(*std::move(made))) {  // its sockets are closed with it
+            for (const SdpEdit::Line& facing : call.lines.at(line).facing)
+                ports_.release(facing.rtp_port, clock_.now().steady);
+            call.lines.erase(line);
+            opened.pop_back();
+            return overloaded();
+        }
     }
     return std::nullopt;
 }
@@ -276,8 +282,7 @@ void BuiltInRelay::tell_worker(Call& call) {
             if (const auto* medium = negotiation.medium(leg, line))
                 remotes.is_secure = remotes.is_secure || medium->is_secure_rtp();
         if (opened.told == remotes) continue;
-        opened.told = remotes;
-        static_cast<void>(call.worker.give(std::move(remotes)));
+        if (call.worker.give(remotes)) opened.told = remotes;  // else it is told the next time
     }
 }
 

@@ -96,7 +96,10 @@ void PacketForwarder::on_leg_packet(Port& port, base::ByteView bytes,
     LineFlow& line = *port.line;
     LegCounters& counters = line.counters->legs[index_of(port.leg)];
     const PacketKind what = rtp::classify(bytes);
-    const SocketKind kind = what == PacketKind::Rtcp ? SocketKind::Rtcp : SocketKind::Rtp;
+    // RTCP may share RTP's port; what else there is (DTLS, STUN) belongs to the port it came to.
+    const SocketKind kind = what == PacketKind::Rtcp  ? SocketKind::Rtcp
+                            : what == PacketKind::Rtp ? SocketKind::Rtp
+                                                      : port.kind;
     PacketCounter& counter = kind == SocketKind::Rtcp ? counters.rtcp : counters.rtp;
     LineFlow::Side& side = line.sides[index_of(port.leg)];
     SourceLatch& latch = side.latches[static_cast<std::size_t>(port.kind)];

@@ -67,6 +67,8 @@ void SocketPacketIo::send(Port& port, base::ByteView bytes, const io::SocketAddr
 
 void SocketPacketIo::turn(Sink& sink, base::TimePoint now, std::chrono::milliseconds limit) {
     if (const auto pause = pace_.pause(now); pause.count() > 0) std::this_thread::sleep_for(pause);
+    // Woken since the last turn, whose reading of the eventfd may have taken the news with it.
+    if (is_woken_.load(std::memory_order_acquire)) limit = std::chrono::milliseconds{0};
     const int ready = ::epoll_wait(epoll_.get(), events_.data(), static_cast<int>(events_.size()),
                                    static_cast<int>(limit.count()));
     ready_ = static_cast<std::size_t>(std::max(ready, 0));

@@ -236,8 +236,11 @@ void UringPacketIo::send(Port& port, base::ByteView bytes, const io::SocketAddre
 // --- turns ---------------------------------------------------------------------------------------
 
 void UringPacketIo::turn(Sink& sink, base::TimePoint now, std::chrono::milliseconds limit) {
+    // Woken since the last turn, whose reading of the eventfd may have taken the news with it.
+    const bool is_woken = is_woken_.load(std::memory_order_acquire);
+    if (is_woken) limit = std::chrono::milliseconds{0};
     const std::chrono::nanoseconds pause = pace_.pause(now);
-    const bool is_gathering = pause.count() > 0;
+    const bool is_gathering = pause.count() > 0 && !is_woken;
     const std::chrono::nanoseconds wait = is_gathering ? pause : limit;
     constexpr std::int64_t kSecond = 1'000'000'000;
     __kernel_timespec patience{.tv_sec = wait.count() / kSecond, .tv_nsec = wait.count() % kSecond};

@@ -148,7 +148,7 @@ base::Result<TransactionId> Agent::Core::start_request(base::TimePoint now,
         std::string hop = spec.routes.empty() ? spec.request_uri : uri_of(spec.routes.front());
         if (!spec.next_hop.empty()) hop = spec.next_hop;
         Transaction& placed = locate(now, std::move(head), std::move(rest), std::move(hop), {});
-        placed.flow.listener = spec.flow.listener;  // a wish
+        placed.delivery->wished = listener(spec.flow).sent_by;
         return placed.id;
     }
     set_via(head, spec.flow);

@@ -52,6 +52,7 @@ struct Delivery {
     TransportFailed::Lookup lookup = TransportFailed::Lookup::Fine;
     std::vector<Target> targets{};    // not tried yet, the next one first
     std::optional<Target> current{};  // none: unlocated, or the flow of the dialog
+    std::string wished{};             // sent-by of the listener that is to send it, if one fits
 };
 
 struct Transaction {

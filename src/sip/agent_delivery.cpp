@@ -26,8 +26,11 @@ Transaction& Agent::Core::locate(base::TimePoint now, RequestHead head, RequestS
         transaction->invite = std::make_unique<ClientInvite>();
         transaction->invite->sends_prack = sends_prack(spec);
     }
-    transaction->delivery = std::make_unique<Delivery>(
-        Delivery{.head = std::move(head), .spec = std::move(spec), .targets = {}, .current = {}});
+    transaction->delivery = std::make_unique<Delivery>(Delivery{.head = std::move(head),
+                                                                .spec = std::move(spec),
+                                                                .targets = {},
+                                                                .current = {},
+                                                                .wished = {}});
     Transaction& placed = *transaction;
     placed.id.value = transactions_.insert(std::move(transaction));
     locating_.insert(placed.id.value);
@@ -76,9 +79,8 @@ bool Agent::Core::try_next_target(base::TimePoint now, Transaction& transaction)
                    listener.ipv6 == !target.address.is_v4();
         };
         // At the address that was wished for, if there is such a listener of that transport.
-        const std::string& wished = this->listener(transaction.flow).sent_by;
         const auto is_wished = [&](const AgentListener& it) {
-            return reaches(it) && it.sent_by == wished;
+            return reaches(it) && it.sent_by == delivery.wished;
         };
         const auto end = config_.listeners.end();
         auto listener = std::find_if(config_.listeners.begin(), end, is_wished);

@@ -147,7 +147,10 @@ private:
                              sdp::rtp_address(theirs_, theirs).has_value() &&
                              !theirs_.is_held_by_address(theirs);
         if (is_sent) ++result_.sending;
-        rewriting_.add(theirs_, theirs, is_sent ? Direction::RecvOnly : Direction::Inactive, label);
+        // AVP for AVPF is an answer all the same; the media plane compares with the offer.
+        MediaDescription taken = theirs;
+        taken.proto = ours.proto;
+        rewriting_.add(theirs_, taken, is_sent ? Direction::RecvOnly : Direction::Inactive, label);
     }
 
     void note_line(std::size_t index, const MediaDescription& ours,

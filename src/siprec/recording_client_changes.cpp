@@ -252,6 +252,9 @@ void RecordingClientSession::Core::on_pending_refused(base::Now now, const Pendi
         is_snapshot_due_ = is_snapshot_due_ || refused.has_metadata;
         tell(ClientEvent::Kind::ChangeRefused, status, {"change_refused", text});
     }
+    // The server stays at the pause: nothing would be recorded, and nobody would know.
+    if (is_fork_held_ && !is_paused_ && state_ == State::Running && !is_change_due_)
+        return lose(now, {"resume_refused", text}, true);
     go_on(now);
 }
 
