@@ -214,19 +214,34 @@ TEST_F(Client, RecordsACallByTwoInstancesAtOnce) {
     EXPECT_THAT(there[0]["extensions"].dump(), testing::HasSubstr("Ada"));
 }
 
-TEST_F(Client, ObeysTriggersOfHold) {
+// The examples of the OpenSIPS module's manual (docs/from-opensips.md).
+TEST_F(Client, ObeysTheThreeExamplesOfHold) {
     ASSERT_TRUE(server_.start()) << server_.log();
-    ASSERT_TRUE(
-        client_.start(recorded_here() +
-                      "[[client.on]]\nname = \"hold\"\nevent = \"hold\"\naction = \"pause\"\n"
-                      "[[client.on]]\nname = \"unhold\"\nevent = \"unhold\"\n"
-                      "action = \"resume\"\n"))
-        << client_.log();
+    ASSERT_TRUE(client_.start(recorded_here() + R"(
+[[client.on]]
+name = "hold"
+event = "hold"
+action = "pause"
+[[client.on]]
+name = "unhold"
+event = "unhold"
+action = "resume"
+[[client.on]]
+name = "tell hold"
+event = "hold"
+action = "send"
+method = "INFO"
+content_type = "text/plain"
+body = "hold {call_id}"
+)")) << client_.log();
     const auto phones = client_.begin_call({"--duration", "8", "--hold-at", "1"});
     EXPECT_FALSE(wait_for_state("paused").is_null()) << client_.log();
     EXPECT_FALSE(wait_for_state("recording").is_null()) << client_.log();
     EXPECT_EQ(phones->wait(), 0);
     EXPECT_EQ(server_.wait_for_recordings(1).size(), 1U);
+    EXPECT_EQ(count_events("pause"), 1U);
+    EXPECT_EQ(count_events("resume"), 1U);
+    EXPECT_EQ(count_events("request_answered"), 1U) << client_.log();
 }
 
 TEST_F(Client, TellsHowItIs) {
