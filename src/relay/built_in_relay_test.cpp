@@ -280,7 +280,8 @@ TEST_F(BuiltInRelayTest, ASubscriptionPassesTheKeysOfWhatIsSent) {
     answer(Leg::B,
            "v=0\r\nc=IN IP4 127.0.0.3\r\nm=audio 41000 RTP/SAVP 0\r\n"
            "a=crypto:2 AES_CM_128_HMAC_SHA1_80 inline:answered\r\n");
-    const auto told = parsed(subscribe(1).offer);
+    const Subscription made = subscribe(1);
+    const auto told = parsed(made.offer);
     EXPECT_EQ(told.media[0].proto, "RTP/SAVP");
     EXPECT_EQ(told.find_attribute(told.media[0], "crypto")->value,
               "2 AES_CM_128_HMAC_SHA1_80 inline:offered2");
