@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "crypto/hmac.h"
+#include "http/client.h"
 #include "integration/fake_hook.h"
 #include "integration/harness.h"
 
@@ -103,10 +104,12 @@ TEST_F(ClientPolicy, TakesNoNewCallsWhileItDrains) {
     ASSERT_TRUE(client_.start("[client]\n" + to_here())) << client_.log();
     const auto post = [&](const std::string& verb) {
         const json access = json::parse(read_file(client_.data() / "cli.json"));
-        return run_command({"curl", "-s", "-X", "POST", "-H",
-                            "Authorization: Bearer " + access["token"].get<std::string>(),
-                            access["url"].get<std::string>() + "/api/v1/" + verb})
-            .out;
+        http::Call request{.method = "POST",
+                           .url = access["url"].get<std::string>() + "/api/v1/" + verb};
+        request.headers.push_back(
+            {"Authorization", "Bearer " + access["token"].get<std::string>()});
+        const auto reply = http::fetch(request);
+        return reply ? reply->body : reply.error().text;
     };
     EXPECT_THAT(post("drain"), HasSubstr("true"));
     const json refused = call();
