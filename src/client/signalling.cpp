@@ -220,7 +220,7 @@ std::optional<sip::ResponseSpec> Signalling::find_refusal(
         return refuse(kLoopDetected, "this is a recording session of this client");
     const auto running = calls_of_host_.find(host);
     if (config_.max_calls_per_host != 0 && running != calls_of_host_.end() &&
-        running->second > config_.max_calls_per_host)
+        running->second >= config_.max_calls_per_host)
         return later("this address has as many calls as it may have");
     return std::nullopt;
 }
@@ -245,6 +245,9 @@ void Signalling::admit(base::Now now, b2bua::CallKey call) {
     const b2bua::CallFacts* facts = switchboard_->find_call(call);
     if (facts == nullptr) return;
     ++counters_.calls;
+    const std::string host = base::host_to_string(facts->leg(b2bua::Leg::A).flow.remote);
+    host_of_call_[call.value] = host;
+    ++calls_of_host_[host];
     d_.log.info("a call arrived",
                 {{"call", std::to_string(call.value)},
                  {"call_id", facts->leg(b2bua::Leg::A).call_id},
@@ -284,28 +287,22 @@ void Signalling::rollback(b2bua::CallKey call, b2bua::Leg offerer) {
 }
 
 void Signalling::on_call_event(base::Now now, b2bua::CallKey call, const b2bua::CallEvent& event) {
-    tell_call(now, call, event);
+    tell_call(call, event);
     recorder_->on_call_event(now, call, event);
     calls_have_changed_ = true;
 }
 
-void Signalling::tell_call(base::Now /*now*/, b2bua::CallKey call, const b2bua::CallEvent& event) {
+void Signalling::tell_call(b2bua::CallKey call, const b2bua::CallEvent& event) {
     const b2bua::CallFacts* facts = switchboard_->find_call(call);
     const std::string call_id =
         facts == nullptr ? std::string{} : facts->leg(b2bua::Leg::A).call_id;
-    if (std::holds_alternative<b2bua::Arrived>(event)) {
-        if (facts != nullptr) {
-            const std::string host = base::host_to_string(facts->leg(b2bua::Leg::A).flow.remote);
-            host_of_call_[call.value] = host;
-            ++calls_of_host_[host];
-        }
-    } else if (std::holds_alternative<b2bua::Answered>(event)) {
+    if (std::holds_alternative<b2bua::Answered>(event)) {
         ++counters_.answered;
     } else if (const auto* ended = std::get_if<b2bua::Ended>(&event)) {
-        if (const auto host = host_of_call_.extract(call.value)) {
-            const auto running = calls_of_host_.find(host.mapped());
-            if (--running->second == 0) calls_of_host_.erase(running);
-        }
+        const auto host = host_of_call_.extract(call.value);
+        if (!host) return;  // it was not let in, which has been told
+        const auto running = calls_of_host_.find(host.mapped());
+        if (--running->second == 0) calls_of_host_.erase(running);
         d_.log.info("a call ended", {{"call", std::to_string(call.value)},
                                      {"call_id", call_id},
                                      {"status", std::to_string(ended->status)},
@@ -389,10 +386,9 @@ void Signalling::end_silent_calls(base::Now now) {
         const b2bua::CallKey call = calls[next_silent_++ % calls.size()];
         const b2bua::CallFacts* facts = switchboard_->find_call(call);
         if (facts == nullptr || !facts->answered_at) continue;
+        if (now.wall - *facts->answered_at < config_.silent_call) continue;
         const auto media = d_.plane.query(media_key(call));
         if (!media || media->lines.empty()) continue;
-        // Nobody sends while both hold, but a call was not answered to be forgotten either.
-        if (now.wall - *facts->answered_at < config_.silent_call) continue;
         const bool is_silent = std::all_of(
             media->lines.begin(), media->lines.end(), [&](const relay::LineMedia& line) {
                 return std::all_of(line.legs.begin(), line.legs.end(), [&](auto& leg) {

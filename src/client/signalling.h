@@ -95,7 +95,7 @@ private:
     std::optional<sip::ResponseSpec> find_refusal(const b2bua::RouteQuestion& question) const;
     void admit(base::Now now, b2bua::CallKey call);
     relay::LegSdp leg_sdp(b2bua::CallKey call, b2bua::Leg from, std::string_view sdp) const;
-    void tell_call(base::Now now, b2bua::CallKey call, const b2bua::CallEvent& event);
+    void tell_call(b2bua::CallKey call, const b2bua::CallEvent& event);
     void publish();
     void every_second(base::Now now);
     void end_silent_calls(base::Now now);
@@ -110,7 +110,7 @@ private:
     ClientCounters counters_;
     base::TimePoint next_publish_{};
     base::TimePoint next_second_{};
-    std::map<std::string, std::uint32_t> calls_of_host_;  // running, by where they came from
+    std::map<std::string, std::uint32_t> calls_of_host_;  // let in and running, by source
     std::unordered_map<std::uint64_t, std::string> host_of_call_;
     io::LogAllowance refusal_log_;
     std::size_t next_silent_ = 0;  // where the look for silent calls goes on

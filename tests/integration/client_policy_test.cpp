@@ -131,6 +131,13 @@ TEST_F(ClientPolicy, ReadsItsFileAgainOrKeepsTheOld) {
     EXPECT_EQ(server_.wait_for_recordings(1).size(), 1U) << client_.log();
 }
 
+TEST_F(ClientPolicy, AHostHasItsShareOfTheCalls) {
+    ASSERT_TRUE(client_.start("[sip]\nmax_calls_per_host = 1\n")) << client_.log();
+    const json run = client_.call({"--duration", "2", "--count", "2", "--rate", "10"});
+    EXPECT_EQ(run["summary"]["results"], json({{"ok", 1}, {"refused", 1}})) << run.dump(1);
+    EXPECT_TRUE(is_ok(call()));  // the first has ended
+}
+
 TEST_F(ClientPolicy, RefusesHostsThatMayNotCall) {
     ASSERT_TRUE(client_.start("[client]\nallow_from = [\"192.0.2.*\"]\n")) << client_.log();
     const json run = call();
