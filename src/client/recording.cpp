@@ -124,6 +124,7 @@ void Recording::refresh(base::Now /*now*/) {
 
 void Recording::end(base::Now now) {
     was_stopped_ = true;
+    has_call_ended_ = true;
     if (is_engaged() && has_offered_) {
         // Its streams are those of before: the media plane has ended the call, or will at once.
         session_->set_state(now, describe(cs_, plan_.settings, last_).state);
@@ -350,7 +351,10 @@ void Recording::apply_answer(std::string sdp) {
     });
 }
 void Recording::pause_fork() { d_.plane.stop_subscription(call_, number_); }
-void Recording::stop_fork() { d_.plane.stop_subscription(call_, number_); }
+// With the call its streams end, after all that came before.
+void Recording::stop_fork() {
+    if (!has_call_ended_) d_.plane.stop_subscription(call_, number_);
+}
 void Recording::on_event(const siprec::ClientEvent& event) { told_.push_back(event); }
 
 }  // namespace earshot::client

@@ -150,6 +150,7 @@ private:
     std::vector<Outcome> waiting_;
     std::function<void(const base::Reason&)> lost_;
     bool was_stopped_ = false;  // by an operator, a trigger or the end of the call
+    bool has_call_ended_ = false;
     base::Reason failure_{};
     std::optional<base::Reason> media_fault_;  // of the last answer, until it is told
     bool is_forked_ = false;                   // an answer has been used

@@ -404,8 +404,9 @@ LineMedia BuiltInRelay::view(const Call& call, std::size_t line, const OpenedLin
         if (opened.told) of.announced = opened.told->legs[index_of(leg)].rtp;
         is_heard[index_of(leg)] = of.rtp.last && now - *of.rtp.last < kOneSided;
     }
-    const bool may_both =
-        call.negotiation.may_send(Leg::A, line) && call.negotiation.may_send(Leg::B, line);
+    const bool may_both = call.negotiation.is_complete() &&
+                          call.negotiation.may_send(Leg::A, line) &&
+                          call.negotiation.may_send(Leg::B, line);
     if (may_both && is_heard[0] != is_heard[1] && now - opened.opened >= kOneSided)
         media.silent = is_heard[0] ? Leg::B : Leg::A;
     return media;

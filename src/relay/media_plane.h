@@ -61,7 +61,7 @@ struct SubscribedStream {
     std::size_t line = 0;    // number of the m-line in the call's own descriptions
     std::size_t place = 0;   // number of the m-line in the subscription's offer
     std::string media;       // "audio"
-    bool is_active = false;  // the leg may send: not held, answered
+    bool is_active = false;  // the leg may send: not held
 };
 
 struct Subscription {

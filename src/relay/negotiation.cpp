@@ -88,9 +88,12 @@ bool Negotiation::is_relayed(std::size_t line) const {
 }
 
 bool Negotiation::may_send(Leg leg, std::size_t line) const {
-    if (!is_complete() || !is_relayed(line)) return false;
-    return sends(medium(leg, line)->direction) && receives(medium(other(leg), line)->direction) &&
-           !description(other(leg))->sdp->is_held_by_address(*medium(other(leg), line));
+    if (!is_relayed(line)) return false;
+    const sdp::MediaDescription* own = medium(leg, line);
+    const sdp::MediaDescription* taken = medium(other(leg), line);
+    return (own == nullptr || sends(own->direction)) &&
+           (taken == nullptr || (receives(taken->direction) &&
+                                 !description(other(leg))->sdp->is_held_by_address(*taken)));
 }
 
 bool Negotiation::has_rtcp_mux(std::size_t line) const {

@@ -50,7 +50,8 @@ public:
 
     // RTP (not over TCP) that neither leg has refused: media flows, or will when it is answered.
     bool is_relayed(std::size_t line) const;
-    // Both answered, neither holds: the leg may send there (RFC 3264 sections 5.1, 6.1, 8.4).
+    // Nobody holds: the leg may send there (RFC 3264 sections 5.1, 6.1, 8.4). What a leg has not
+    // yet said is no hindrance: media may come before its answer does.
     bool may_send(Leg leg, std::size_t line) const;
     // rtcp-mux of both legs (RFC 5761 section 5.1.1): we pass the attribute on.
     bool has_rtcp_mux(std::size_t line) const;

@@ -208,6 +208,21 @@ TEST_P(RelayPackets, OfARemovedCallGoNowhereAndItsPortsComeBack) {
     EXPECT_FALSE(rig_.relay().query(kCall));
 }
 
+TEST_P(RelayPackets, OfBeforeTheEndArePassedOnAndRecorded) {
+    Peer for_a("127.0.0.4");
+    Peer for_b("127.0.0.4");
+    connect();
+    record(1, for_a, for_b);
+    constexpr std::uint16_t kCount = 10;
+    for (std::uint16_t i = 1; i <= kCount; ++i)
+        a_.send(SocketKind::Rtp, rtp_packet(i), rtp_of(faces_a_));
+    rig_.relay().remove(kCall);
+    for (std::uint16_t i = 1; i <= kCount; ++i) {
+        EXPECT_TRUE(b_.receive(SocketKind::Rtp)) << i;
+        EXPECT_TRUE(for_a.receive(SocketKind::Rtp)) << i;
+    }
+}
+
 TEST_P(RelayPackets, ManyAtOnceAreNotLost) {
     connect();
     constexpr std::uint16_t kBurst = 100;  // of video; a socket's buffer holds more

@@ -58,18 +58,31 @@ void RelayWorker::run() {
     lines_.clear();
 }
 
-// Commands first: what signalling has said holds for all packets that come after it.
+// Commands first: what signalling has said holds for all packets that come after it. A line is
+// closed when its sockets have been read once more: what came before the end is passed on.
 base::TimePoint RelayWorker::on_turn(bool is_woken) {
     const base::TimePoint now = clock_.now().steady;
     forwarder_.set_now(now);
+    for (Command& command : read_out_) obey(command);
+    read_out_.clear();
+    read_out_.swap(just_taken_);
     if (is_woken)
-        while (auto command = commands_.try_pop())
-            std::visit([this](auto& one) { on(one); }, *command);
+        while (auto command = commands_.try_pop()) {
+            if (std::holds_alternative<CloseLine>(*command))
+                just_taken_.push_back(*std::move(command));
+            else
+                obey(*command);
+        }
+    if (!read_out_.empty() || !just_taken_.empty()) io_->wake();
     if (keeps_ports_ready_ && (is_woken || now - refilled_ >= kIdle)) {
         refilled_ = now;
         ports_.refill(now);
     }
     return now;
+}
+
+void RelayWorker::obey(Command& command) {
+    std::visit([this](auto& one) { on(one); }, command);
 }
 
 void RelayWorker::on(OpenLine& command) {

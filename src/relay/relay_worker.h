@@ -81,6 +81,7 @@ private:
         forwarder_.on_packet(port, bytes, source);
     }
     void on_unsent(Port& port) override { PacketForwarder::on_unsent(port); }
+    void obey(Command& command);
     void on(OpenLine& command);
     void on(SetRemotes& command);
     void on(CloseLine& command);
@@ -98,6 +99,9 @@ private:
     base::BoundedQueue<Command> commands_{kMaxQueuedCommands};
     std::unordered_map<std::uint64_t, std::unique_ptr<LineFlow>> lines_;
     std::unordered_map<std::uint64_t, std::unique_ptr<ForkFlow>> forks_;
+    // CloseLine: those of this turn, and those whose sockets this turn reads a last time.
+    std::vector<Command> just_taken_;
+    std::vector<Command> read_out_;
     base::TimePoint refilled_{};
     std::jthread thread_;
 };

@@ -114,7 +114,7 @@ TEST_F(Client, BeginsWithTheInviteSoThatNoSyllableIsClipped) {
     for (const json& stream : recordings[0]["streams"])
         recorded += stream["packets"].get<std::uint64_t>();
     EXPECT_EQ(recorded, run["summary"]["packets"]["sent"].get<std::uint64_t>())
-        << recordings[0].dump(1);
+        << recordings[0].dump(1) << run.dump(1);
 }
 
 TEST_F(Client, AsksTheNextServerWhenOneDoesNotRecord) {
