@@ -15,6 +15,24 @@ inline constexpr std::size_t kMaxPlaces = 128;
 inline constexpr std::size_t kMaxUnansweredOffers = 4;
 inline constexpr std::size_t kMaxWorkers = 64;
 
+// The NG protocol (ng_message.h): what one datagram over IPv4 can carry, and what is taken of it. A
+// query's answer of a call with 16 lines has about 2,000 values, 10 deep.
+inline constexpr std::size_t kMaxNgBytes = 65'507;
+inline constexpr std::size_t kMaxNgValues = 16'384;
+inline constexpr std::size_t kMaxNgDepth = 32;
+inline constexpr std::size_t kMaxNgDigits = 19;
+inline constexpr std::size_t kMaxNgCookieBytes = 128;
+// Commands of one instance that are not answered yet; beyond it new ones fail at once.
+inline constexpr std::size_t kMaxNgPending = 8'192;
+// A command is sent again after 150 ms, 450 ms and 1.05 s; after 2 s without an answer the instance
+// counts as dead: the phone that waits for the next one has not yet sent its INVITE for the third
+// time (RFC 3261 section 17.1.1.2).
+inline constexpr std::chrono::milliseconds kNgFirstWait{150};
+inline constexpr int kNgSends = 4;
+inline constexpr std::chrono::milliseconds kNgGiveUp{2'000};
+// An instance from which nothing has come for so long is pinged.
+inline constexpr std::chrono::milliseconds kNgPingEvery{2'000};
+
 // Of one worker. New calls and subscriptions are refused past half of it, so that those that run
 // can always be changed and ended.
 inline constexpr std::size_t kMaxQueuedCommands = 65'536;
