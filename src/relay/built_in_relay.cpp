@@ -372,7 +372,7 @@ void BuiltInRelay::answer_subscription(CallKey key, std::uint32_t id, std::strin
     done(base::Done{});
 }
 
-void BuiltInRelay::stop_subscription(CallKey key, std::uint32_t id) {
+void BuiltInRelay::stop_subscription(CallKey key, std::uint32_t id, Stop /*why*/) {
     Call* call = find(key);
     if (call == nullptr) return;
     const auto found = call->subscriptions.find(id);

@@ -58,7 +58,7 @@ public:
                    SubscriptionDone done) override;
     void answer_subscription(CallKey call, std::uint32_t subscription, std::string_view sdp,
                              PlaneDone done) override;
-    void stop_subscription(CallKey call, std::uint32_t subscription) override;
+    void stop_subscription(CallKey call, std::uint32_t subscription, Stop why) override;
     void unsubscribe(CallKey call, std::uint32_t subscription) override;
     base::Result<CallMedia, base::Reason> query(CallKey call) const override;
 

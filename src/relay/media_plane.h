@@ -9,6 +9,7 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <compare>
 #include <cstddef>
 #include <cstdint>
@@ -53,7 +54,15 @@ struct SubscribeOptions {
     std::optional<Leg> only;         // what one leg sends; else both
     std::vector<std::string> media;  // "audio", "video"; empty: all
     std::string address;  // literal, told as c= instead of the relay's own; empty: its own
+    // How long the streams' last packets are kept in memory, to be given to a server that takes
+    // another one's place (Stop::ServerLost), and to the first one what came before its answer.
+    // Zero: nothing is kept.
+    std::chrono::milliseconds keep{};
 };
+
+// Why nothing is to leave any more. After ServerLost the next answer is another server's: what has
+// been kept goes there, too. What comes while a stop was Wanted (a pause) never leaves later.
+enum class Stop : std::uint8_t { Wanted, ServerLost };
 
 struct SubscribedStream {
     std::string label;  // a=label, unique in the subscription for good
@@ -73,6 +82,11 @@ struct Subscription {
 };
 
 using SubscriptionDone = std::function<void(base::Result<Subscription, base::Reason>)>;
+
+// The server of a subscription seems to be dead: its host refuses the media (media_refused), or its
+// RTCP has ceased (rtcp_ceased). Told once for each answer.
+using ServerSilent =
+    std::function<void(CallKey call, std::uint32_t subscription, const base::Reason& reason)>;
 
 // What passed, since the beginning.
 struct PacketCount {
@@ -145,8 +159,13 @@ public:
     virtual void answer_subscription(CallKey call, std::uint32_t subscription, std::string_view sdp,
                                      PlaneDone done) = 0;
     // The answer does not hold any more (another server is asked): nothing leaves until the next.
-    virtual void stop_subscription(CallKey call, std::uint32_t subscription) = 0;
+    virtual void stop_subscription(CallKey call, std::uint32_t subscription,
+                                   Stop why = Stop::Wanted) = 0;
     virtual void unsubscribe(CallKey call, std::uint32_t subscription) = 0;
+
+    // Set once, before the first call: called on the signalling thread, and never out of a verb. A
+    // plane that does not see its servers' hosts never calls it.
+    virtual void on_server_silent(ServerSilent /*told*/) {}
 
     // Reasons: unknown_call. Cheap, but not for each packet.
     virtual base::Result<CallMedia, base::Reason> query(CallKey call) const = 0;

@@ -158,7 +158,7 @@ TEST_P(RelayPackets, DoNotLeaveWhileASubscriptionIsPausedOrStopped) {
     record(1, for_a, for_b);  // resumed
     speak(a_, b_, faces_a_, 2);
     EXPECT_TRUE(for_a.receive(SocketKind::Rtp));
-    rig_.relay().stop_subscription(kCall, 1);
+    rig_.relay().stop_subscription(kCall, 1, Stop::Wanted);
     speak(a_, b_, faces_a_, 3);
     EXPECT_TRUE(for_a.has_nothing(SocketKind::Rtp));
     ASSERT_TRUE(rig_.answer_subscription(1, server_answer(offer_, {&for_a, &for_b}, "inactive")));
