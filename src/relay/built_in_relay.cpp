@@ -24,16 +24,6 @@ base::Reason overloaded() {
             .text = "The relay's threads do not keep up with their commands."};
 }
 
-base::Result<LegDescriptionPtr, base::Reason> read(const LegSdp& sdp) {
-    auto kept = sdp::KeptDescription::parse(std::string(sdp.text));
-    if (!kept)
-        return base::Reason{
-            .code = "sdp_malformed",
-            .text = fmt::format("The session description cannot be read: {}.", kept.error().what)};
-    return std::make_shared<const LegDescription>(
-        LegDescription{.sdp = *std::move(kept), .signalled_by = sdp.signalled_by});
-}
-
 bool speaks_ipv6(const sdp::SessionDescription& sdp) {
     for (const sdp::MediaDescription& medium : sdp.media)
         if (const sdp::Connection* connection = sdp.connection_of(medium))
@@ -103,7 +93,7 @@ const BuiltInRelay::Call* BuiltInRelay::find(CallKey call) const {
 }
 
 void BuiltInRelay::offer(CallKey key, const LegSdp& sdp, SdpDone done) {
-    auto description = read(sdp);
+    auto description = read_leg(sdp);
     if (!description) return done(description.error());
     RelayWorker& worker = worker_of(key);
     if (!worker.has_room()) return done(overloaded());
@@ -128,7 +118,7 @@ void BuiltInRelay::offer(CallKey key, const LegSdp& sdp, SdpDone done) {
 void BuiltInRelay::answer(CallKey key, const LegSdp& sdp, SdpDone done) {
     Call* call = find(key);
     if (call == nullptr) return done(unknown_call());
-    auto description = read(sdp);
+    auto description = read_leg(sdp);
     if (!description) return done(description.error());
     if (!call->negotiation.answer(sdp.from, *description))
         return done(base::Reason{.code = "no_offer",

@@ -1,5 +1,7 @@
 #include "relay/negotiation.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 
@@ -30,6 +32,16 @@ const sdp::MediaDescription* medium_of(const LegDescription* description, std::s
 }
 
 }  // namespace
+
+base::Result<LegDescriptionPtr, base::Reason> read_leg(const LegSdp& sdp) {
+    auto kept = sdp::KeptDescription::parse(std::string(sdp.text));
+    if (!kept)
+        return base::Reason{
+            .code = "sdp_malformed",
+            .text = fmt::format("The session description cannot be read: {}.", kept.error().what)};
+    return std::make_shared<const LegDescription>(
+        LegDescription{.sdp = *std::move(kept), .signalled_by = sdp.signalled_by});
+}
 
 bool is_relayable(const sdp::MediaDescription& medium) {
     return medium.is_rtp() && !base::istarts_with(medium.proto, "TCP/") && !medium.is_malformed &&

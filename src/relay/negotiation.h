@@ -10,6 +10,8 @@
 #include <vector>
 
 #include "base/net_address.h"
+#include "base/reason.h"
+#include "base/result.h"
 #include "relay/limits.h"
 #include "relay/media_plane.h"
 #include "sdp/session_description.h"
@@ -22,6 +24,8 @@ struct LegDescription {
 };
 // shared_ptr, as what holds and what was before are often the same.
 using LegDescriptionPtr = std::shared_ptr<const LegDescription>;
+// Reasons: sdp_malformed.
+base::Result<LegDescriptionPtr, base::Reason> read_leg(const LegSdp& sdp);
 
 // What one leg says of one line, for who relays it.
 struct Remote {
