@@ -54,4 +54,15 @@ inline constexpr std::chrono::seconds kRtcpSilence{15};
 // One side is heard and the other is not: CallMedia says so after this time.
 inline constexpr std::chrono::seconds kOneSided{5};
 
+// Of RTPProxy's control protocol. A command is sent so often, and the pause after it doubles: 1.5 s
+// until an instance counts as silent.
+inline constexpr std::size_t kMaxControlReplyBytes = 1'024;
+inline constexpr int kControlAttempts = 4;
+inline constexpr std::chrono::milliseconds kControlFirstPause{100};
+// An instance is asked whether it is there, and fit, so often.
+inline constexpr std::chrono::seconds kControlProbeTime{2};
+// How old the figures of a call may be, and how often some calls' are asked for.
+inline constexpr std::chrono::milliseconds kFigureTime{5'000};
+inline constexpr std::chrono::milliseconds kFigureTick{100};
+
 }  // namespace earshot::relay
