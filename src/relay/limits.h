@@ -65,4 +65,34 @@ inline constexpr std::chrono::seconds kControlProbeTime{2};
 inline constexpr std::chrono::milliseconds kFigureTime{5'000};
 inline constexpr std::chrono::milliseconds kFigureTick{100};
 
+// --- the media that is kept for another server (packet_ring.h) -----------------------------------
+
+// Of one block: the longest packet fits (io::kMaxMediaBytes), and 3 s of G.711 take three.
+inline constexpr std::size_t kRingBlockBytes = std::size_t{12} * 1024;
+// Of one stream: 1.5 MiB, 3 s of 4 Mbit/s.
+inline constexpr std::size_t kMaxRingBlocks = 128;
+// Of all streams of all workers: 3 s of 5,000 calls. Where there is no more, streams keep less.
+inline constexpr std::size_t kMaxRingBytes = std::size_t{512} << 20;
+inline constexpr std::size_t kFreeRingBlocks = 1024;  // of a worker, kept for the calls to come
+
+// Between two packets that a fork sends late: with the live ones 3 s of speech fit into a socket
+// that nobody reads for a while (212,992 bytes hold 277 small packets).
+inline constexpr std::chrono::milliseconds kReplayStep{4};
+inline constexpr std::int64_t kReplaySpeed = 4;     // at least, of the speed at which they came
+inline constexpr std::size_t kReplayedOfFork = 10;  // in one turn
+inline constexpr std::size_t kReplayedAtOnce = 64;  // in one turn, of all forks
+inline constexpr std::chrono::milliseconds kReplayTick{2};  // a turn comes at least so often then
+
+// --- whether a recording server is still there (server_watch.h) ----------------------------------
+
+inline constexpr int kRefusals = 3;                       // by ICMP, in a row
+inline constexpr std::chrono::seconds kRefusalsApart{2};  // at most, two of them
+inline constexpr std::chrono::seconds kUnreachableTime{1};
+inline constexpr std::chrono::seconds kTellAgain{1};
+inline constexpr int kFewestReports = 3;  // of RTCP, before their absence means anything
+inline constexpr std::int64_t kMissedReports = 5;
+inline constexpr std::chrono::seconds kLeastReportInterval{5};  // RFC 3550 section 6.2
+// A stream that has been sent within this time, and was not refused, speaks for its server.
+inline constexpr std::chrono::seconds kProofOfLife{2};
+
 }  // namespace earshot::relay
