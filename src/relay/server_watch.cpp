@@ -1,0 +1,50 @@
+#include "relay/server_watch.h"
+
+#include <algorithm>
+#include <cerrno>
+
+namespace earshot::relay {
+
+namespace {
+
+constexpr std::int64_t in_ns(std::chrono::nanoseconds time) { return time.count(); }
+
+}  // namespace
+
+// The error belongs to a packet before: the one that meets it is not sent, and the next one is, so
+// that "in a row" means that not much time lies between two. A host tells of it once a second at
+// the least (Linux: icmp_ratelimit).
+Silence ServerWatch::on_unsent(int error, std::int64_t now_ns) {
+    const bool has_no_port = error == ECONNREFUSED;
+    if (!has_no_port && error != EHOSTUNREACH && error != ENETUNREACH) return Silence::None;
+    if (refused_ == 0 || now_ns - last_refused_ns_ > in_ns(kRefusalsApart)) {
+        refused_ = 0;
+        first_refused_ns_ = now_ns;
+    }
+    ++refused_;
+    last_refused_ns_ = now_ns;
+    // A way that is lost may come back: routers and ARP take their time.
+    const bool is_sure = has_no_port || now_ns - first_refused_ns_ >= in_ns(kUnreachableTime);
+    if (refused_ < kRefusals || !is_sure) return Silence::None;
+    if (told_ns_ != 0 && now_ns - told_ns_ < in_ns(kTellAgain)) return Silence::None;
+    told_ns_ = now_ns;
+    return Silence::Refused;
+}
+
+void ServerWatch::on_rtcp(std::int64_t now_ns) {
+    if (reports_ > 0) interval_ns_ = std::max(interval_ns_, now_ns - last_report_ns_);
+    ++reports_;
+    last_report_ns_ = now_ns;
+    refused_ = 0;
+}
+
+// Who gets nothing may have nothing to report.
+Silence ServerWatch::on_time(std::int64_t now_ns, std::int64_t sent_ns) {
+    if (reports_ < kFewestReports) return Silence::None;
+    const std::int64_t interval = std::max(interval_ns_, in_ns(kLeastReportInterval));
+    const bool is_silent = now_ns - last_report_ns_ > kMissedReports * interval;
+    const bool is_sending = now_ns - sent_ns < interval;
+    return is_silent && is_sending ? Silence::NoRtcp : Silence::None;
+}
+
+}  // namespace earshot::relay
