@@ -60,8 +60,15 @@ base::Result<std::unique_ptr<BuiltInRelay>, base::Reason> BuiltInRelay::create(
         auto io = open_packet_io(engine);
         if (!io) return io.error();
         const std::size_t number = relay->workers_.size();
+        RelayWorker::Options work{.keeps_ports_ready = number == 0,
+                                  .ring_blocks = kMaxRingBytes / sizeof(RingBlock) / workers,
+                                  .on_silent = {}};
+        if (options.post)
+            work.on_silent = [post = options.post, made = relay.get()](const SilentFork& fork) {
+                post([made, fork] { made->on_silent_fork(fork); });
+            };
         auto worker = std::make_unique<RelayWorker>(*std::move(io), relay->ports_, relay->clock_,
-                                                    number == 0);
+                                                    std::move(work));
         if (worker->start(fmt::format("relay-{}", number))) {
             relay->workers_.push_back(std::move(worker));
         } else if (engine == Engine::Fastest) {
@@ -305,7 +312,7 @@ void BuiltInRelay::subscribe(CallKey key, std::uint32_t id, const SubscribeOptio
     if (options.is_paused) set_forks(*call, subscription.stop());
     for (const std::uint64_t fork : subscription.end_others(call->negotiation, live_lines(*call)))
         static_cast<void>(call->worker.give(CloseFork{.fork = fork}));
-    if (auto failed = open_forks(*call, subscription)) {
+    if (auto failed = open_forks(key, *call, id, subscription)) {
         if (!is_known) unsubscribe(key, id);
         return done(*std::move(failed));
     }
@@ -317,7 +324,8 @@ void BuiltInRelay::subscribe(CallKey key, std::uint32_t id, const SubscribeOptio
     done(subscription.offer(call->negotiation, address(!options_.bind_host.is_v4())));
 }
 
-std::optional<base::Reason> BuiltInRelay::open_forks(Call& call, SubscriptionState& subscription) {
+std::optional<base::Reason> BuiltInRelay::open_forks(CallKey key, Call& call, std::uint32_t id,
+                                                     SubscriptionState& subscription) {
     for (const auto& wanted : subscription.missing(call.negotiation, live_lines(call))) {
         if (!subscription.has_room()) break;  // until the end of others has been told
         auto pair = ports_.take(clock_.now().steady, !options_.bind_host.is_v4());
@@ -328,17 +336,21 @@ std::optional<base::Reason> BuiltInRelay::open_forks(Call& call, SubscriptionSta
                          .line = wanted.line.id,
                          .from = wanted.from,
                          .pair = *std::move(pair),
-                         .counters = counters};
+                         .counters = counters,
+                         .call = key,
+                         .subscription = id,
+                         .keep = subscription.options().keep,
+                         .is_paused = subscription.options().is_paused};
         subscription.add(call.negotiation, wanted, last_id_, port, std::move(counters));
         if (!call.worker.give(std::move(command))) return overloaded();
     }
     return std::nullopt;
 }
 
-void BuiltInRelay::set_forks(Call& call, const std::vector<ForkTarget>& targets) {
+void BuiltInRelay::set_forks(Call& call, const std::vector<ForkTarget>& targets, Stop why) {
     for (const ForkTarget& target : targets)
-        static_cast<void>(
-            call.worker.give(SetFork{.fork = target.fork, .rtp = target.rtp, .rtcp = target.rtcp}));
+        static_cast<void>(call.worker.give(
+            SetFork{.fork = target.fork, .rtp = target.rtp, .rtcp = target.rtcp, .why = why}));
 }
 
 void BuiltInRelay::answer_subscription(CallKey key, std::uint32_t id, std::string_view sdp,
@@ -362,11 +374,11 @@ void BuiltInRelay::answer_subscription(CallKey key, std::uint32_t id, std::strin
     done(base::Done{});
 }
 
-void BuiltInRelay::stop_subscription(CallKey key, std::uint32_t id, Stop /*why*/) {
+void BuiltInRelay::stop_subscription(CallKey key, std::uint32_t id, Stop why) {
     Call* call = find(key);
     if (call == nullptr) return;
     const auto found = call->subscriptions.find(id);
-    if (found != call->subscriptions.end()) set_forks(*call, found->second.stop());
+    if (found != call->subscriptions.end()) set_forks(*call, found->second.stop(), why);
 }
 
 void BuiltInRelay::unsubscribe(CallKey key, std::uint32_t id) {
@@ -377,6 +389,19 @@ void BuiltInRelay::unsubscribe(CallKey key, std::uint32_t id) {
     for (const std::uint64_t fork : found->second.end_others(call->negotiation, {}))
         static_cast<void>(call->worker.give(CloseFork{.fork = fork}));
     call->subscriptions.erase(found);
+}
+
+void BuiltInRelay::on_silent_fork(const SilentFork& fork) {
+    Call* call = find(fork.call);
+    if (call == nullptr || !server_silent_) return;
+    const auto found = call->subscriptions.find(fork.subscription);
+    if (found == call->subscriptions.end()) return;
+    if (!found->second.on_silent(fork.fork, clock_.now().steady)) return;
+    const bool is_refused = fork.why == Silence::Refused;
+    server_silent_(
+        fork.call, fork.subscription,
+        is_refused ? base::Reason{"media_refused", "The server's host refuses the media (ICMP)."}
+                   : base::Reason{"rtcp_ceased", "The server's RTCP has ceased."});
 }
 
 // --- figures -------------------------------------------------------------------------------------
@@ -421,7 +446,8 @@ base::Result<CallMedia, base::Reason> BuiltInRelay::query(CallKey key) const {
                                    .to = place.server,
                                    .rtp = place.counters->rtp.read(),
                                    .rtcp = place.counters->rtcp.read(),
-                                   .from_server = place.counters->from_server.read()});
+                                   .from_server = place.counters->from_server.read(),
+                                   .replayed = place.counters->replayed.read()});
         }
     return media;
 }

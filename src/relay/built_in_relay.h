@@ -5,6 +5,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <memory>
 #include <optional>
@@ -40,6 +41,9 @@ struct RelayOptions {
     int receive_buffer_bytes = 0;             // of RTP sockets; 0: the system's default
     std::size_t workers = 1;                  // calls are spread over them
     Engine engine = Engine::Fastest;
+    // Has work done on the signalling thread, whoever asks; without it nobody is told of servers
+    // that are silent. What is not done when the relay ends must not be done later.
+    std::function<void(std::function<void()>)> post{};
 };
 
 class BuiltInRelay : public MediaPlane {
@@ -60,6 +64,7 @@ public:
                              PlaneDone done) override;
     void stop_subscription(CallKey call, std::uint32_t subscription, Stop why) override;
     void unsubscribe(CallKey call, std::uint32_t subscription) override;
+    void on_server_silent(ServerSilent told) override { server_silent_ = std::move(told); }
     base::Result<CallMedia, base::Reason> query(CallKey call) const override;
 
     std::size_t calls() const { return calls_.size(); }
@@ -108,8 +113,11 @@ private:
     std::string tell(Call& call, Leg to, const LegDescription& from);
     void tell_worker(Call& call);
     static std::vector<LiveLine> live_lines(const Call& call);
-    std::optional<base::Reason> open_forks(Call& call, SubscriptionState& subscription);
-    static void set_forks(Call& call, const std::vector<ForkTarget>& targets);
+    std::optional<base::Reason> open_forks(CallKey key, Call& call, std::uint32_t id,
+                                           SubscriptionState& subscription);
+    static void set_forks(Call& call, const std::vector<ForkTarget>& targets,
+                          Stop why = Stop::Wanted);
+    void on_silent_fork(const SilentFork& fork);
     static LineMedia view(const Call& call, std::size_t line, const OpenedLine& opened,
                           base::TimePoint now);
 
@@ -120,6 +128,7 @@ private:
     std::vector<std::unique_ptr<RelayWorker>> workers_;
     std::unordered_map<std::uint64_t, Call> calls_;
     std::uint64_t last_id_ = 0;  // of lines and forks
+    ServerSilent server_silent_;
 };
 
 }  // namespace earshot::relay

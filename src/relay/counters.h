@@ -57,6 +57,7 @@ struct ForkCounters {
     PacketCounter rtp;
     PacketCounter rtcp;
     PacketCounter from_server;
+    PacketCounter replayed;  // of rtp, what was sent late
 };
 
 }  // namespace earshot::relay

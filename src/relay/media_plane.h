@@ -121,6 +121,7 @@ struct ForkMedia {
     PacketCount rtp;          // sent
     PacketCount rtcp;         // sent
     PacketCount from_server;  // RTCP; what concerns the leg is passed on to it
+    PacketCount replayed{};   // of rtp: had been kept (SubscribeOptions::keep)
 };
 
 struct CallMedia {

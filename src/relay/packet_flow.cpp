@@ -2,6 +2,8 @@
 
 #include <sys/socket.h>
 
+#include <algorithm>
+#include <cerrno>
 #include <utility>
 
 #include "base/bytes.h"
@@ -28,7 +30,9 @@ std::array<Port, 2> make_ports(io::UdpPair pair) {
 }
 
 LineFlow::Side make_side() {
-    return {.latches = {SourceLatch(2, kRtpSilence), SourceLatch(1, kRtcpSilence)}, .forks = {}};
+    return {.latches = {SourceLatch(2, kRtpSilence), SourceLatch(1, kRtcpSilence)},
+            .forks = {},
+            .ring = nullptr};
 }
 
 std::optional<SourceLatch::Mark> mark_of(PacketKind kind, base::ByteView bytes) {
@@ -74,13 +78,37 @@ void set_remote(LineFlow& line, Leg leg, const Remote& remote) {
     line.counters->legs[index_of(leg)].heard_at.set(side.latches[0].source());
 }
 
-void set_fork(ForkFlow& fork, const base::NetAddress& rtp, const base::NetAddress& rtcp) {
+std::optional<std::int64_t> set_fork(ForkFlow& fork, const base::NetAddress& rtp,
+                                     const base::NetAddress& rtcp, Stop why, std::int64_t now_ns) {
+    const bool was_open = fork.is_open;
     const auto to = to_send_address(rtp);
+    const int socket = fork.ports[0].socket.descriptor();
+    if (was_open && !to && why == Stop::ServerLost) {
+        fork.lost_server = fork.server;
+        fork.lost_ns = now_ns;
+    }
     fork.rtcp_to = to_send_address(rtcp);
     fork.server = rtp;
+    fork.watch = {};
     // A connected socket spares the kernel the search for a route with each packet, a tenth of what
     // a copy costs; nothing is awaited at it.
-    fork.is_open = to && ::connect(fork.ports[0].socket.descriptor(), to->get(), to->size) == 0;
+    fork.is_open = to && ::connect(socket, to->get(), to->size) == 0;
+    if (!fork.is_open) {
+        if (!to && why == Stop::Wanted) fork.owed_since_ns.reset();
+        return std::nullopt;
+    }
+    if (was_open) return std::nullopt;
+    // What the server before refused last is still to be told, and would be told to the first
+    // packet of this one, which then would not leave.
+    int refused = 0;
+    socklen_t size = sizeof refused;
+    static_cast<void>(::getsockopt(socket, SOL_SOCKET, SO_ERROR, &refused, &size));
+    if (!fork.owed_since_ns) {
+        fork.owed_since_ns = now_ns;
+        return std::nullopt;
+    }
+    return rtp == fork.lost_server ? std::max(*fork.owed_since_ns, fork.lost_ns)
+                                   : *fork.owed_since_ns;
 }
 
 void PacketForwarder::on_packet(Port& port, base::ByteView bytes, const base::NetAddress& source) {
@@ -124,12 +152,14 @@ void PacketForwarder::pass_on(LineFlow& line, Leg from, SocketKind kind, base::B
     const LineFlow::Side& side = line.sides[index_of(leg)];
     const auto& to = side.to[static_cast<std::size_t>(by)];
     Port& port = line.port(leg, by);
-    if (!to || side.is_mute) return on_unsent(port);
+    if (!to || side.is_mute) return on_unsent(port, EDESTADDRREQ);
     io_.send(port, bytes, &*to);
 }
 
 void PacketForwarder::copy(LineFlow& line, Leg from, SocketKind kind, base::ByteView bytes) {
-    for (ForkFlow* fork : line.sides[index_of(from)].forks) {
+    LineFlow::Side& side = line.sides[index_of(from)];
+    if (side.ring != nullptr && kind == SocketKind::Rtp) side.ring->add(bytes, now_ns_);
+    for (ForkFlow* fork : side.forks) {
         if (!fork->is_open) continue;
         if (kind == SocketKind::Rtp) {
             fork->counters->rtp.add(bytes.size(), now_ns_);
@@ -148,20 +178,31 @@ void PacketForwarder::on_server_packet(Port& port, base::ByteView bytes,
         fork.is_open && source.same_host(fork.server) && rtp::classify(bytes) == PacketKind::Rtcp;
     if (!counts) return fork.counters->from_server.drop();
     fork.counters->from_server.add(bytes.size(), now_ns_);
+    fork.watch.on_rtcp(now_ns_);
     LineFlow& line = *fork.line;
     if (!line.is_secure && is_for_sender(bytes))
         pass_on(line, other(fork.from), SocketKind::Rtcp, bytes);
 }
 
 // Told of the port that could not send: the packet was another leg's, and is missing here.
-void PacketForwarder::on_unsent(Port& port) {
+void PacketForwarder::on_unsent(Port& port, int error) {
     if (port.fork != nullptr) {
-        ForkCounters& counters = *port.fork->counters;
-        (port.kind == SocketKind::Rtp ? counters.rtp : counters.rtcp).drop();
+        ForkFlow& fork = *port.fork;
+        (port.kind == SocketKind::Rtp ? fork.counters->rtp : fork.counters->rtcp).drop();
+        // RTP's socket alone is connected, and told of what its packets met.
+        if (port.kind != SocketKind::Rtp || !fork.is_open) return;
+        const Silence why = fork.watch.on_unsent(error, now_ns_);
+        if (why != Silence::None) silent_(fork, why);
         return;
     }
     LegCounters& counters = port.line->counters->legs[index_of(other(port.leg))];
     (port.kind == SocketKind::Rtp ? counters.rtp : counters.rtcp).drop();
+}
+
+void PacketForwarder::look_after(ForkFlow& fork) {
+    if (!fork.is_open) return;
+    const Silence why = fork.watch.on_time(now_ns_, fork.counters->rtp.last_ns());
+    if (why != Silence::None) silent_(fork, why);
 }
 
 bool is_for_sender(base::ByteView rtcp) {

@@ -8,8 +8,10 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
+#include <utility>
 #include <vector>
 
 #include "base/net_address.h"
@@ -19,6 +21,8 @@
 #include "relay/media_plane.h"
 #include "relay/negotiation.h"
 #include "relay/packet_io.h"
+#include "relay/packet_ring.h"
+#include "relay/server_watch.h"
 #include "relay/source_latch.h"
 
 namespace earshot::relay {
@@ -28,6 +32,8 @@ struct ForkFlow {
     ForkFlow(io::UdpPair pair, std::shared_ptr<ForkCounters> shared);
 
     std::uint64_t id = 0;
+    CallKey call;
+    std::uint32_t subscription = 0;
     LineFlow* line = nullptr;
     Leg from = Leg::A;
     std::array<Port, 2> ports;  // by io::SocketKind
@@ -35,6 +41,13 @@ struct ForkFlow {
     std::optional<io::SocketAddress> rtcp_to;  // RTP's socket is connected
     base::NetAddress server;
     std::shared_ptr<ForkCounters> counters;
+    ServerWatch watch;
+
+    bool is_kept = false;  // what the line's ring has is for its servers, too: those packets
+    // that came since it began, or began anew after a stop that was wanted. Nothing: it has not.
+    std::optional<std::int64_t> owed_since_ns;
+    base::NetAddress lost_server;  // the last one, and when: it has all from before
+    std::int64_t lost_ns = 0;
 };
 
 struct LineFlow {
@@ -44,8 +57,9 @@ struct LineFlow {
     struct Side {
         std::array<SourceLatch, 2> latches;                    // by io::SocketKind
         std::array<std::optional<io::SocketAddress>, 2> to{};  // where this leg's media goes
-        bool is_mute = true;           // nothing is sent there: on hold, ended, not known yet
-        std::vector<ForkFlow*> forks;  // of what this leg sends
+        bool is_mute = true;               // nothing is sent there: on hold, ended, not known yet
+        std::vector<ForkFlow*> forks;      // of what this leg sends
+        std::unique_ptr<PacketRing> ring;  // while one of them wants it
     };
 
     std::uint64_t id = 0;
@@ -62,18 +76,26 @@ struct LineFlow {
 
 // What a leg may send and where it is, anew.
 void set_remote(LineFlow& line, Leg leg, const Remote& remote);
-// Starts, moves or stops (`rtp` unspecified) the fork.
-void set_fork(ForkFlow& fork, const base::NetAddress& rtp, const base::NetAddress& rtcp);
+// Starts, moves or stops (`rtp` unspecified) the fork. Returns since when the server that it starts
+// with lacks packets of the ring; nullopt: it lacks none.
+std::optional<std::int64_t> set_fork(ForkFlow& fork, const base::NetAddress& rtp,
+                                     const base::NetAddress& rtcp, Stop why, std::int64_t now_ns);
 
 // What is done with each packet; never a lock, an allocation or a line of log.
 class PacketForwarder {
 public:
-    explicit PacketForwarder(PacketIo& io) : io_(io) {}
+    // A server seems dead to one of its streams; may be said again.
+    using ForkSilent = std::function<void(const ForkFlow& fork, Silence why)>;
+
+    PacketForwarder(PacketIo& io, ForkSilent silent) : io_(io), silent_(std::move(silent)) {}
 
     // The time of the packets that follow.
     void set_now(base::TimePoint now) { now_ns_ = now.time_since_epoch().count(); }
+    std::int64_t now_ns() const { return now_ns_; }
     void on_packet(Port& port, base::ByteView bytes, const base::NetAddress& source);
-    static void on_unsent(Port& port);
+    void on_unsent(Port& port, int error);
+    // Now and then.
+    void look_after(ForkFlow& fork);
 
 private:
     void on_leg_packet(Port& port, base::ByteView bytes, const base::NetAddress& source);
@@ -82,6 +104,7 @@ private:
     void copy(LineFlow& line, Leg from, io::SocketKind kind, base::ByteView bytes);
 
     PacketIo& io_;
+    const ForkSilent silent_;
     std::int64_t now_ns_ = 0;
 };
 

@@ -71,8 +71,11 @@ public:
         // The bytes are borrowed; what is sent in the call may refer to them.
         virtual void on_packet(Port& port, std::span<std::uint8_t> bytes,
                                const base::NetAddress& source) = 0;
-        // What was sent did not leave: no room, or the peer's host refuses (ICMP).
-        virtual void on_unsent(Port& port) = 0;
+        // What was sent did not leave: no room, or the peer's host refuses (ICMP); the errno.
+        virtual void on_unsent(Port& port, int error) = 0;
+        // After the packets of each turn. What is sent here may refer to any bytes that stay as
+        // they are until the next turn.
+        virtual void on_end() = 0;
     };
 
     PacketIo() = default;
@@ -85,8 +88,11 @@ public:
     virtual void add(Port& port) = 0;
     // Nothing more of it comes to the sink; it may be destroyed at once.
     virtual void remove(Port& port) = 0;
-    // Only within on_packet(), with its bytes. `to` null: where the socket is connected to.
+    // Only within on_packet(), with its bytes, or on_end(). `to` null: where the socket is
+    // connected to.
     virtual void send(Port& port, base::ByteView bytes, const io::SocketAddress* to) = 0;
+    // Within a turn: what was sent leaves now, and its bytes are not needed any more.
+    virtual void flush() = 0;
 
     // Waits for packets, at most `limit`, and gives them to the sink, at the pace of Pace.
     virtual void turn(Sink& sink, base::TimePoint now, std::chrono::milliseconds limit) = 0;

@@ -5,8 +5,11 @@
 #include <gtest/gtest.h>
 #include <poll.h>
 
+#include <functional>
+#include <mutex>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -109,12 +112,22 @@ public:
                                           .max_port_pairs = 10'000,
                                           .receive_buffer_bytes = 0,
                                           .workers = 2,
-                                          .engine = engine},
+                                          .engine = engine,
+                                          .post = [this](auto work) { post(std::move(work)); }},
                                          clock_, random_);
         if (made) relay_ = *std::move(made);
     }
     BuiltInRelay& relay() { return *relay_; }
     bool is_open() const { return relay_ != nullptr; }
+    // What the workers want to be done here.
+    void run_posted() {
+        std::vector<std::function<void()>> posted;
+        {
+            const std::lock_guard lock(mutex_);
+            posted.swap(posted_);
+        }
+        for (const auto& work : posted) work();
+    }
 
     base::Result<std::string, base::Reason> offer(Leg from, const std::string& text,
                                                   CallKey call = kCall) {
@@ -142,6 +155,10 @@ public:
     }
 
 private:
+    void post(std::function<void()> work) {
+        const std::lock_guard lock(mutex_);
+        posted_.push_back(std::move(work));
+    }
     template <class Verb>
     static base::Result<std::string, base::Reason> ask(Verb verb) {
         base::Result<std::string, base::Reason> result = base::Reason{"not_called", ""};
@@ -151,6 +168,8 @@ private:
 
     io::SystemClock clock_;
     base::SystemRandom random_;
+    std::mutex mutex_;
+    std::vector<std::function<void()>> posted_;
     std::unique_ptr<BuiltInRelay> relay_;
 };
 

@@ -12,16 +12,27 @@ namespace {
 
 // Without traffic and commands: how often ports are made ready.
 constexpr std::chrono::milliseconds kIdle{200};
+// How often it is looked whether the RTCP of servers has ceased.
+constexpr std::chrono::seconds kLook{1};
 
 }  // namespace
 
 RelayWorker::RelayWorker(std::unique_ptr<PacketIo> io, io::MediaPorts& ports,
-                         const io::Clock& clock, bool keeps_ports_ready)
+                         const io::Clock& clock, Options options)
     : io_(std::move(io)),
       ports_(ports),
       clock_(clock),
-      keeps_ports_ready_(keeps_ports_ready),
-      forwarder_(*io_) {}
+      options_(std::move(options)),
+      forwarder_(*io_,
+                 [this](const ForkFlow& fork, Silence why) {
+                     if (options_.on_silent)
+                         options_.on_silent({.call = fork.call,
+                                             .subscription = fork.subscription,
+                                             .fork = fork.id,
+                                             .why = why});
+                 }),
+      replayer_(*io_),
+      ring_blocks_(options_.ring_blocks) {}
 
 RelayWorker::~RelayWorker() { stop(); }
 
@@ -50,7 +61,7 @@ bool RelayWorker::give(Command command) {
 
 void RelayWorker::run() {
     while (!commands_.is_closed() || commands_.size() > 0)
-        io_->turn(*this, clock_.now().steady, kIdle);
+        io_->turn(*this, clock_.now().steady, replayer_.is_idle() ? kIdle : kReplayTick);
     for (auto& [id, fork] : forks_) release(fork->ports);
     for (auto& [id, line] : lines_)
         for (auto& pair : line->ports) release(pair);
@@ -74,11 +85,17 @@ base::TimePoint RelayWorker::on_turn(bool is_woken) {
                 obey(*command);
         }
     if (!read_out_.empty() || !just_taken_.empty()) io_->wake();
-    if (keeps_ports_ready_ && (is_woken || now - refilled_ >= kIdle)) {
+    if (now - looked_ >= kLook) look_after_forks(now);
+    if (options_.keeps_ports_ready && (is_woken || now - refilled_ >= kIdle)) {
         refilled_ = now;
         ports_.refill(now);
     }
     return now;
+}
+
+void RelayWorker::look_after_forks(base::TimePoint now) {
+    looked_ = now;
+    for (auto& [id, fork] : forks_) forwarder_.look_after(*fork);
 }
 
 void RelayWorker::obey(Command& command) {
@@ -124,14 +141,30 @@ void RelayWorker::on(OpenFork& command) {
     fork->id = command.fork;
     fork->line = found->second.get();
     fork->from = command.from;
+    fork->call = command.call;
+    fork->subscription = command.subscription;
     io_->add(fork->ports[1]);
-    fork->line->sides[index_of(command.from)].forks.push_back(fork.get());
+    LineFlow::Side& side = fork->line->sides[index_of(command.from)];
+    side.forks.push_back(fork.get());
+    if (command.keep.count() > 0) {
+        fork->is_kept = true;
+        if (!command.is_paused) fork->owed_since_ns = forwarder_.now_ns();
+        if (side.ring == nullptr) side.ring = std::make_unique<PacketRing>(ring_blocks_);
+        side.ring->keep(command.keep);
+    }
     forks_[command.fork] = std::move(fork);
 }
 
 void RelayWorker::on(SetFork& command) {
     const auto found = forks_.find(command.fork);
-    if (found != forks_.end()) set_fork(*found->second, command.rtp, command.rtcp);
+    if (found == forks_.end()) return;
+    ForkFlow& fork = *found->second;
+    const std::int64_t now_ns = forwarder_.now_ns();
+    const auto lacks_since_ns = set_fork(fork, command.rtp, command.rtcp, command.why, now_ns);
+    if (!fork.is_open) replayer_.cancel(fork);
+    if (!lacks_since_ns || !fork.is_kept) return;
+    const PacketRing& ring = *fork.line->sides[index_of(fork.from)].ring;
+    replayer_.begin(fork, ring, std::max(*lacks_since_ns, now_ns - ring.keep_ns()), now_ns);
 }
 
 void RelayWorker::on(CloseFork& command) {
@@ -140,7 +173,12 @@ void RelayWorker::on(CloseFork& command) {
 }
 
 void RelayWorker::close(ForkFlow& fork) {
-    std::erase(fork.line->sides[index_of(fork.from)].forks, &fork);
+    replayer_.finish(fork);
+    LineFlow::Side& side = fork.line->sides[index_of(fork.from)];
+    std::erase(side.forks, &fork);
+    if (std::none_of(side.forks.begin(), side.forks.end(),
+                     [](const ForkFlow* other) { return other->is_kept; }))
+        side.ring.reset();
     release(fork.ports);
     forks_.erase(fork.id);
 }

@@ -3,7 +3,9 @@
 #pragma once
 
 #include <array>
+#include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <thread>
 #include <unordered_map>
@@ -17,6 +19,8 @@
 #include "relay/negotiation.h"
 #include "relay/packet_flow.h"
 #include "relay/packet_io.h"
+#include "relay/packet_ring.h"
+#include "relay/replay.h"
 
 namespace earshot::relay {
 
@@ -42,22 +46,41 @@ struct OpenFork {
     Leg from = Leg::A;
     io::UdpPair pair;
     std::shared_ptr<ForkCounters> counters;
+    CallKey call;
+    std::uint32_t subscription = 0;
+    std::chrono::milliseconds keep{};  // SubscribeOptions
+    bool is_paused = false;
 };
 struct SetFork {
     std::uint64_t fork = 0;
     base::NetAddress rtp;  // unspecified: nothing leaves
     base::NetAddress rtcp;
+    Stop why = Stop::Wanted;  // then
 };
 struct CloseFork {
     std::uint64_t fork = 0;
 };
 using Command = std::variant<OpenLine, SetRemotes, CloseLine, OpenFork, SetFork, CloseFork>;
 
+// A server seems dead to one of its streams.
+struct SilentFork {
+    CallKey call;
+    std::uint32_t subscription = 0;
+    std::uint64_t fork = 0;
+    Silence why = Silence::None;
+};
+
 class RelayWorker final : private PacketIo::Sink {
 public:
-    // `keeps_ports_ready`: this worker opens the ports of calls to come, for all workers.
+    using SilentForkTold = std::function<void(const SilentFork&)>;
+
+    struct Options {
+        bool keeps_ports_ready = false;  // opens the ports of calls to come, for all workers
+        std::size_t ring_blocks = 0;     // that it may have
+        SilentForkTold on_silent;        // on its thread
+    };
     RelayWorker(std::unique_ptr<PacketIo> io, io::MediaPorts& ports, const io::Clock& clock,
-                bool keeps_ports_ready);
+                Options options);
     RelayWorker(const RelayWorker&) = delete;
     RelayWorker& operator=(const RelayWorker&) = delete;
     ~RelayWorker() override;  // stop()
@@ -80,7 +103,9 @@ private:
                    const base::NetAddress& source) override {
         forwarder_.on_packet(port, bytes, source);
     }
-    void on_unsent(Port& port) override { PacketForwarder::on_unsent(port); }
+    void on_unsent(Port& port, int error) override { forwarder_.on_unsent(port, error); }
+    void on_end() override { replayer_.send_due(forwarder_.now_ns()); }
+    void look_after_forks(base::TimePoint now);
     void obey(Command& command);
     void on(OpenLine& command);
     void on(SetRemotes& command);
@@ -94,8 +119,10 @@ private:
     std::unique_ptr<PacketIo> io_;
     io::MediaPorts& ports_;
     const io::Clock& clock_;
-    const bool keeps_ports_ready_;
+    const Options options_;
     PacketForwarder forwarder_;
+    Replayer replayer_;
+    RingBlocks ring_blocks_;
     base::BoundedQueue<Command> commands_{kMaxQueuedCommands};
     std::unordered_map<std::uint64_t, std::unique_ptr<LineFlow>> lines_;
     std::unordered_map<std::uint64_t, std::unique_ptr<ForkFlow>> forks_;
@@ -103,6 +130,7 @@ private:
     std::vector<Command> just_taken_;
     std::vector<Command> read_out_;
     base::TimePoint refilled_{};
+    base::TimePoint looked_{};  // after the forks
     std::jthread thread_;
 };
 

@@ -62,7 +62,7 @@ void SocketPacketIo::send(Port& port, base::ByteView bytes, const io::SocketAddr
     const socklen_t size = to == nullptr ? 0 : to->size;
     if (::sendto(port.socket.descriptor(), bytes.data(), bytes.size(), MSG_DONTWAIT | MSG_NOSIGNAL,
                  address, size) < 0)
-        sink_->on_unsent(port);
+        sink_->on_unsent(port, errno);
 }
 
 void SocketPacketIo::turn(Sink& sink, base::TimePoint now, std::chrono::milliseconds limit) {
@@ -88,6 +88,7 @@ void SocketPacketIo::turn(Sink& sink, base::TimePoint now, std::chrono::millisec
         for (const io::Datagram& datagram : batch_.datagrams())
             if (!datagram.truncated) sink.on_packet(port, datagram.bytes, datagram.source);
     }
+    sink.on_end();
     sink_ = nullptr;
     ready_ = 0;
     pace_.on_turn(began, packets);

@@ -24,6 +24,7 @@ public:
     void add(Port& port) override;
     void remove(Port& port) override;
     void send(Port& port, base::ByteView bytes, const io::SocketAddress* to) override;
+    void flush() override {}  // it has left already
     void turn(Sink& sink, base::TimePoint now, std::chrono::milliseconds limit) override;
     void wake() override;
     const char* name() const override { return "sockets"; }

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "relay/limits.h"
 #include "sdp/session_description.h"
 
 namespace earshot::relay {
@@ -101,6 +102,7 @@ void SubscriptionState::add(const Negotiation& call, const Wanted& wanted, std::
                 .rtp_port = rtp_port,
                 .was_told_ended = false,
                 .is_open = false,
+                .is_silent = false,
                 .server = {},
                 .counters = std::move(counters)};
     if (const Place* free = free_place()) {
@@ -183,6 +185,7 @@ ForkTarget SubscriptionState::target(std::size_t place, const sdp::AnsweredMedia
     ForkTarget target{.fork = one.fork, .rtp = {}, .rtcp = {}};
     one.is_open = answered.may_send() && !answered.rtp->is_unspecified() && !options_.is_paused;
     one.server = one.is_open ? *answered.rtp : base::NetAddress{};
+    one.is_silent = false;
     if (one.is_open) {
         target.rtp = *answered.rtp;
         target.rtcp = answered.rtcp.value_or(base::NetAddress{});
@@ -206,6 +209,7 @@ base::Result<std::vector<ForkTarget>> SubscriptionState::answer(
             if (places_[at].fork != 0 && places_[at].fork == offers_[i].forks[at])
                 targets.push_back(target(at, (*answered)[at]));
         offers_.erase(offers_.begin(), offers_.begin() + static_cast<std::ptrdiff_t>(i));
+        was_told_silent_ = false;
         return targets;
     }
     return why;
@@ -219,6 +223,23 @@ std::vector<ForkTarget> SubscriptionState::stop() {
         if (place.fork != 0) targets.push_back({.fork = place.fork, .rtp = {}, .rtcp = {}});
     }
     return targets;
+}
+
+// A process that has died refuses all of its streams; a port that is closed for one of them alone,
+// while its re-INVITE is on the way, is no death.
+bool SubscriptionState::on_silent(std::uint64_t fork, base::TimePoint now) {
+    const auto found = std::find_if(places_.begin(), places_.end(),
+                                    [&](const Place& place) { return place.fork == fork; });
+    if (found == places_.end() || !found->is_open || was_told_silent_) return false;
+    found->is_silent = true;
+    const std::int64_t now_ns = std::chrono::nanoseconds(now.time_since_epoch()).count();
+    const auto speaks_for_it = [&](const Place& place) {
+        if (place.fork == 0 || !place.is_open || place.is_silent) return false;
+        const std::int64_t sent_ns = place.counters->rtp.last_ns();
+        return sent_ns != 0 && now_ns - sent_ns < std::chrono::nanoseconds(kProofOfLife).count();
+    };
+    was_told_silent_ = std::none_of(places_.begin(), places_.end(), speaks_for_it);
+    return was_told_silent_;
 }
 
 }  // namespace earshot::relay

@@ -12,6 +12,7 @@
 
 #include "base/net_address.h"
 #include "base/result.h"
+#include "base/time.h"
 #include "relay/counters.h"
 #include "relay/media_plane.h"
 #include "relay/negotiation.h"
@@ -38,6 +39,7 @@ struct Place {
     std::uint16_t rtp_port = 0;
     bool was_told_ended = false;  // an offer said port 0: another stream may take the place
     bool is_open = false;         // the answer lets us send
+    bool is_silent = false;       // its server seems dead to it
     base::NetAddress server;
     std::shared_ptr<ForkCounters> counters;
 };
@@ -77,6 +79,10 @@ public:
     // No answer holds any more; returns the forks, to be stopped.
     std::vector<ForkTarget> stop();
 
+    // The server seems dead to a fork. True once for each answer: when no other stream that has
+    // been sent lately speaks for it.
+    bool on_silent(std::uint64_t fork, base::TimePoint now);
+
     const std::vector<Place>& places() const { return places_; }
 
 private:
@@ -95,6 +101,7 @@ private:
     std::vector<Place> places_;
     std::uint64_t last_label_ = 0;
     std::deque<Offered> offers_;  // the last that was answered, and those since
+    bool was_told_silent_ = false;
 };
 
 }  // namespace earshot::relay

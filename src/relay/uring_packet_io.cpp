@@ -233,6 +233,10 @@ void UringPacketIo::send(Port& port, base::ByteView bytes, const io::SocketAddre
     request.user_data = tag(port.place, true);
 }
 
+void UringPacketIo::flush() {
+    if (io_uring_sq_ready(&ring_->ring) > 0) io_uring_submit(&ring_->ring);
+}
+
 // --- turns ---------------------------------------------------------------------------------------
 
 void UringPacketIo::turn(Sink& sink, base::TimePoint now, std::chrono::milliseconds limit) {
@@ -256,8 +260,9 @@ void UringPacketIo::turn(Sink& sink, base::TimePoint now, std::chrono::milliseco
         on_completion(completion->user_data, completion->res, completion->flags, sink);
     }
     io_uring_cq_advance(&ring_->ring, seen);
+    sink.on_end();
     // What goes out is copied here; then its buffers are the kernel's again.
-    if (io_uring_sq_ready(&ring_->ring) > 0) io_uring_submit(&ring_->ring);
+    flush();
     ring_->lend(used_buffers_);
     pace_.on_turn(began, used_buffers_.size());
     used_buffers_.clear();
@@ -269,7 +274,7 @@ void UringPacketIo::on_completion(std::uint64_t data, int result, std::uint32_t 
     const bool is_current = data == tag(place, is_send);
     Port* port = is_current ? places_[place].port : nullptr;
     if (is_send) {
-        if (port != nullptr && result < 0) sink.on_unsent(*port);
+        if (port != nullptr && result < 0) sink.on_unsent(*port, -result);
         return;
     }
     const bool is_over = (flags & IORING_CQE_F_MORE) == 0;

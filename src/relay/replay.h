@@ -1,0 +1,49 @@
+// What a fork sends late: packets of the ring from before its server's answer. Live ones go out as
+// ever, beside these; the server sorts them in by their sequence. Slowly enough that they fit into
+// its socket together with the live ones, and not many of all forks at once. Belongs to a worker's
+// thread.
+#pragma once
+
+#include <cstdint>
+#include <vector>
+
+#include "base/time.h"
+#include "relay/packet_flow.h"
+#include "relay/packet_io.h"
+#include "relay/packet_ring.h"
+
+namespace earshot::relay {
+
+class Replayer {
+public:
+    explicit Replayer(PacketIo& io) : io_(io) {}
+
+    // Those that arrived in [from, until).
+    void begin(ForkFlow& fork, const PacketRing& ring, std::int64_t from_ns, std::int64_t until_ns);
+    // Nothing more of it.
+    void cancel(const ForkFlow& fork);
+    // All of it that is left, at once: the stream ends. What was sent has left when this returns.
+    void finish(const ForkFlow& fork);
+
+    // At the end of a turn: those that are due.
+    void send_due(std::int64_t now_ns);
+    bool is_idle() const { return replays_.empty(); }
+
+private:
+    struct Replay {
+        ForkFlow* fork = nullptr;
+        const PacketRing* ring = nullptr;
+        PacketRing::Cursor at;
+        std::int64_t until_ns = 0;
+        std::int64_t due_ns = 0;  // the next one
+        std::int64_t step_ns = 0;
+    };
+    bool send_next(Replay& replay, std::int64_t now_ns);  // false: there are no more
+    std::vector<Replay>::iterator find(const ForkFlow& fork);
+
+    PacketIo& io_;
+    std::vector<Replay> replays_;
+    std::size_t first_ = 0;  // whose turn it is
+};
+
+}  // namespace earshot::relay
