@@ -4,11 +4,18 @@
 
 namespace earshot::rtp {
 
+namespace {
+
+constexpr std::uint32_t kSeen = 128;  // numbers below the newest that are remembered
+
+}  // namespace
+
 void SequenceTracker::begin(std::uint16_t sequence, std::uint32_t already_received) {
     if (received_ > 0) expected_before_ = expected();  // a sequence ends here
     started_ = true;
     resync_ = false;
     after_jump_.reset();
+    late_in_a_row_ = 0;
     highest_ = sequence;
     base_ = highest_ - already_received;
     seen_near_ = already_received == 0 ? 1 : 3;
@@ -28,10 +35,12 @@ SequenceVerdict SequenceTracker::on_packet(std::uint16_t sequence) {
         advance(forward);
         ++received_;
         after_jump_.reset();
+        late_in_a_row_ = 0;
         return SequenceVerdict::InOrder;
     }
     const std::uint32_t back = (0x10000U - forward) & 0xffffU;
     if (back >= kMaxMisorder) return on_far(sequence);
+    if (back >= kSeen) return on_late(sequence, back);
 
     std::uint64_t& window = back < 64 ? seen_near_ : seen_far_;
     const std::uint64_t bit = 1ULL << (back % 64);
@@ -58,6 +67,26 @@ SequenceVerdict SequenceTracker::on_probation(std::uint16_t sequence) {
     started_ = true;
     highest_ = sequence;
     return SequenceVerdict::Probation;
+}
+
+// Whether it was seen before is not remembered so far back.
+SequenceVerdict SequenceTracker::on_late(std::uint16_t sequence, std::uint32_t back) {
+    if (late_in_a_row_ == 0 || sequence != after_late_) {
+        late_in_a_row_ = 0;
+        base_before_late_ = base_;
+    }
+    after_late_ = static_cast<std::uint16_t>(sequence + 1);
+    if (++late_in_a_row_ == kSureRestart) {
+        base_ = base_before_late_;
+        received_ -= kSureRestart - 1;
+        reordered_ -= kSureRestart - 1;
+        begin(sequence, kSureRestart - 1);
+        return SequenceVerdict::Restarted;
+    }
+    ++received_;
+    ++reordered_;
+    base_ = std::min(base_, highest_ - back);
+    return SequenceVerdict::Late;
 }
 
 SequenceVerdict SequenceTracker::on_far(std::uint16_t sequence) {

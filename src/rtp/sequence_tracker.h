@@ -1,6 +1,8 @@
 // Sequence numbers of one source: RFC 3550 appendix A.1 (validity, extension), A.3 (loss), A.8
 // (jitter). Differs from A.1 in that nothing is thrown away: the caller holds the packets of the
-// probation and keeps the first packet after a jump.
+// probation and keeps the first packet after a jump. And a recording client that closes a gap sends
+// old packets beside live ones, seconds late: what A.1 calls a restart is one only when no newer
+// packet comes meanwhile.
 #pragma once
 
 #include <cstdint>
@@ -14,17 +16,19 @@ enum class SequenceVerdict {
     Probation,  // not proven yet: hold the packet
     Proven,     // this one proved the source: it and the held ones count
     InOrder,    // the next, or a jump forward of less than 3000 (the difference is loss)
-    Late,       // older than the newest by at most 100
+    Late,       // older than the newest, by less than 3000
     Duplicate,  // a number seen before, of the newest 128
     Jump,       // far off; if the next follows it, the sender has restarted
-    Restarted,  // the second in a row after a jump: a new sequence begins
+    Restarted,  // the second in a row after a jump, the 100th after one back: a new sequence begins
 };
 
 class SequenceTracker {
 public:
     static constexpr std::uint32_t kMinSequential = 2;
     static constexpr std::uint32_t kMaxDropout = 3000;
-    static constexpr std::uint32_t kMaxMisorder = 100;
+    static constexpr std::uint32_t kMaxMisorder = 3000;
+    // A sender that went back within kMaxMisorder is believed after so many in a row.
+    static constexpr std::uint32_t kSureRestart = 100;
 
     // `signalled`: the source needs no probation, its first packet counts at once.
     explicit SequenceTracker(bool signalled = false) : probation_(signalled ? 0 : kMinSequential) {}
@@ -54,6 +58,7 @@ private:
     void begin(std::uint16_t sequence, std::uint32_t already_received);
     SequenceVerdict on_probation(std::uint16_t sequence);
     SequenceVerdict on_far(std::uint16_t sequence);
+    SequenceVerdict on_late(std::uint16_t sequence, std::uint32_t back);
     void advance(std::uint32_t by);
     std::uint64_t expected() const;  // over all sequences
 
@@ -63,8 +68,11 @@ private:
     std::int64_t highest_ = 0;  // extended number of the newest packet
     std::int64_t base_ = 0;     // and of the oldest one of the present sequence
     std::optional<std::uint16_t> after_jump_;
-    std::uint64_t seen_near_ = 0;  // bit i: highest_ - i was seen
-    std::uint64_t seen_far_ = 0;   // bit i: highest_ - 64 - i was seen
+    std::uint32_t late_in_a_row_ = 0;    // each the next of the one before
+    std::uint16_t after_late_ = 0;       // the next of the last one
+    std::int64_t base_before_late_ = 0;  // were they a restart
+    std::uint64_t seen_near_ = 0;        // bit i: highest_ - i was seen
+    std::uint64_t seen_far_ = 0;         // bit i: highest_ - 64 - i was seen
     std::uint64_t received_ = 0;
     std::uint64_t expected_before_ = 0;  // in the sequences before the present one
     std::uint64_t duplicates_ = 0;

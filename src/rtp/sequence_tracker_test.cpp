@@ -84,11 +84,38 @@ TEST(SequenceTracker, JudgesJumpsAtTheEdgesOfAppendixA1) {
         V verdict;
     };
     for (const Case c : {Case{10'000 + 2999, V::InOrder}, Case{10'000 + 3000, V::Jump},
-                         Case{10'000 - 99, V::Late}, Case{10'000 - 100, V::Jump}}) {
+                         Case{10'000 - 2999, V::Late}, Case{10'000 - 3000, V::Jump}}) {
         SequenceTracker tracker;
         feed(tracker, {9'999, 10'000});
         EXPECT_EQ(feed(tracker, {c.next}), (std::vector{c.verdict})) << c.next;
     }
+}
+
+// A recording client sends what it has kept of three seconds beside the live packets.
+TEST(SequenceTracker, TakesOldPacketsBesideLiveOnesForLate) {
+    SequenceTracker tracker;
+    feed(tracker, {1000, 1001});
+    int live = 1002;
+    for (int old = 850; old < 1000; ++old) {
+        EXPECT_EQ(feed(tracker, {old}), (std::vector{V::Late})) << old;
+        if (old % 5 != 0) continue;
+        EXPECT_EQ(feed(tracker, {live++}), (std::vector{V::InOrder}));
+    }
+    EXPECT_EQ(tracker.lost(), 0U);
+    EXPECT_EQ(tracker.reordered(), 150U);
+    EXPECT_EQ(tracker.extended_highest() & 0xffffU, static_cast<unsigned>(live - 1));
+    feed(tracker, {live + 1});
+    EXPECT_EQ(tracker.lost(), 1U);  // and counts on
+}
+
+TEST(SequenceTracker, BelievesASenderThatWentBackAfterAHundredInARow) {
+    SequenceTracker tracker;
+    feed(tracker, {5000, 5001});
+    for (int i = 0; i < 99; ++i) EXPECT_EQ(feed(tracker, {4000 + i}), (std::vector{V::Late}));
+    EXPECT_EQ(feed(tracker, {4099, 4100}), (std::vector{V::Restarted, V::InOrder}));
+    EXPECT_EQ(tracker.lost(), 0U);
+    EXPECT_EQ(tracker.received(), 103U);
+    EXPECT_EQ(tracker.reordered(), 0U);
 }
 
 TEST(SequenceTracker, RestartsAfterTwoInARowBeyondAJump) {
