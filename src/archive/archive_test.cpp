@@ -401,6 +401,55 @@ TEST_F(StallTest, CountsOnceWhatWasLostInAStall) {
     EXPECT_EQ(summary.streams[0].gaps, (Gaps{{3100, 20, GapReason::Lost}}));
 }
 
+// A recording client that had kept three seconds when its server died gives them to the next one,
+// beside the live packets.
+class KeptMediaTest : public ArchiveTest {
+protected:
+    // Live packets from 100 ms on, said since `kept_ms` before; the kept ones follow the first live
+    // one, one every 4 ms.
+    void send(std::int64_t kept_ms, int live, bool ends_with_kept = false) {
+        records_.started();
+        records_.stream_added(5, 0, "1");
+        const Sender first{.records = records_, .begin_ms = 100 - kept_ms};
+        Sender a = first;
+        const int kept = static_cast<int>(kept_ms / 20);
+        for (int i = 0; i < kept; ++i) a.packet(false);
+        a.packets(live);
+        Sender old = first;
+        const std::int64_t from_ms = ends_with_kept ? 100 + 20 * live : 104;
+        for (int i = 0; i < kept; ++i)
+            old.packet(true, from_ms + 4 * i - (old.begin_ms + old.sent / 8));
+        records_.ended(100 + 20 * live + 700);
+    }
+};
+
+TEST_F(KeptMediaTest, BeginsTheRecordingWhereItWasSaid) {
+    send(3000, 200);
+    const Summary summary = build();
+    EXPECT_EQ(summary.streams[0].packets, 350U);
+    EXPECT_EQ(summary.streams[0].lost, 0U);
+    EXPECT_EQ(summary.streams[0].gaps, Gaps{});
+    EXPECT_EQ(summary.start, base::wall_from_ns(kStartNs - 2900 * kMs));
+    EXPECT_EQ(summary.duration_ms, 2900 + 100 + 4000 + 700);
+    EXPECT_EQ(count_wrong(track("1"), 0, 7000, 0), 0);
+}
+
+TEST_F(KeptMediaTest, IsPlacedAlsoWhereNothingLiveFollows) {
+    send(3000, 5, true);
+    const Summary summary = build();
+    EXPECT_EQ(summary.streams[0].packets, 155U);
+    EXPECT_EQ(summary.streams[0].lost, 0U);
+    EXPECT_EQ(count_wrong(track("1"), 0, 3100, 0), 0);
+}
+
+TEST_F(KeptMediaTest, WithinTheRecordingMovesNothing) {
+    send(80, 50);
+    const Summary summary = build();
+    EXPECT_EQ(summary.start, base::wall_from_ns(kStartNs));
+    EXPECT_EQ(summary.streams[0].lost, 0U);
+    EXPECT_EQ(count_wrong(track("1"), 20, 1100, 20), 0);
+}
+
 TEST_F(ArchiveTest, PutsASenderWhoseClockStoodStillWhereItsPacketsArrived) {
     records_.started();
     records_.stream_added(5, 0, "1");

@@ -22,11 +22,13 @@ inline constexpr std::size_t kMaxPackIndexBytes = 16ULL * 1024 * 1024;
 inline constexpr std::size_t kMaxSummaryBytes = 64ULL * 1024 * 1024;
 inline constexpr std::size_t kMaxEventsBytes = 256ULL * 1024 * 1024;  // read for an export
 inline constexpr std::size_t kMaxPeaksBytes = 256ULL * 1024 * 1024;
-inline constexpr std::size_t kNewestLookedAt = 1000;          // recordings, for their key
-inline constexpr std::size_t kRotationBatch = 256;            // recordings synced together
-inline constexpr std::size_t kMaxRotationLooks = 3;           // at a key that others change
-inline constexpr std::size_t kMaxDocuments = 9999;            // metadata/NNNN.xml
-inline constexpr std::chrono::seconds kMaxTimelineError{2};   // beyond: the sender re-based
+inline constexpr std::size_t kNewestLookedAt = 1000;         // recordings, for their key
+inline constexpr std::size_t kRotationBatch = 256;           // recordings synced together
+inline constexpr std::size_t kMaxRotationLooks = 3;          // at a key that others change
+inline constexpr std::size_t kMaxDocuments = 9999;           // metadata/NNNN.xml
+inline constexpr std::chrono::seconds kMaxTimelineError{2};  // beyond: the sender re-based
+// Media from before the first INVITE, which a recording client had kept.
+inline constexpr std::chrono::seconds kMaxEarlyMedia{10};
 inline constexpr std::chrono::milliseconds kMaxOverlap{100};  // jitter between two segments
 // Of 16-bit samples: -50 dBFS. G.711's quantised silence and idle noise lie below, speech does not.
 inline constexpr int kSilenceLevel = 100;

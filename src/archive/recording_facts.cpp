@@ -153,7 +153,9 @@ const PayloadFormat* StreamFacts::find_format(std::uint8_t number, std::int64_t 
     return later != nullptr ? later : find_static_format(number);
 }
 
-std::int64_t RecordingFacts::start_ns() const { return started_ns_.value_or(first_ns_); }
+std::int64_t RecordingFacts::start_ns() const {
+    return media_from_ns_.value_or(started_ns_.value_or(first_ns_));
+}
 
 std::int64_t RecordingFacts::end_ns() const {
     const std::int64_t end = has_ended() ? std::max(ended_ns_, last_media_ns_) : last_ns_;

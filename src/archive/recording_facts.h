@@ -73,6 +73,8 @@ public:
 
     bool is_empty() const { return records_ == 0; }
     std::int64_t start_ns() const;
+    // It begins with media that is older than its first INVITE.
+    void begin_at(std::int64_t at_ns) { media_from_ns_ = at_ns; }
     // The end of the last call, or of what was recorded when no end was told; media counts for
     // kLateMedia beyond the call's end.
     std::int64_t end_ns() const;
@@ -114,6 +116,7 @@ private:
     std::int64_t first_ns_ = 0;
     std::int64_t last_ns_ = 0;
     std::optional<std::int64_t> started_ns_;
+    std::optional<std::int64_t> media_from_ns_;
     std::int64_t ended_ns_ = 0;
     std::int64_t last_media_ns_ = 0;  // not later than kLateMedia past ended_ns_, once ended
     int calls_open_ = 0;

@@ -87,14 +87,34 @@ StreamSummary SummaryBuilder::summarise_stream(const StreamFacts& facts) {
     summary.senders = facts_.senders_of(facts.label);
     const auto packets = packets_.find(facts.stream);
     if (packets != packets_.end()) {
-        Timeline& timeline = timelines_[facts.stream];
-        timeline = make_timeline(packets->second.entries, facts, facts_.start_ns());
+        const Timeline& timeline = timelines_[facts.stream];
         summary.packets = timeline.packets.size() + packets->second.not_indexed;
         summary.lost = timeline.lost;
     }
     summary.gaps =
         collect_gaps(timelines_[facts.stream], facts, facts_.start_ns(), facts_.end_ns());
     return summary;
+}
+
+void SummaryBuilder::make_timelines() {
+    for (auto& [number, packets] : packets_)
+        timelines_[number] = make_timeline(packets.entries, streams_.at(number), facts_.start_ns());
+}
+
+// A recording client that kept media until a server took it (while another one was lost, or until
+// our 200) sends what was said before its INVITE: the recording begins there.
+void SummaryBuilder::begin_with_media() {
+    constexpr std::int64_t kMsNs = 1'000'000;
+    std::int64_t first_ns = 0;
+    for (const auto& [number, timeline] : timelines_)
+        for (const PlacedPacket& packet : timeline.packets) {  // by position
+            if (packet.position_ns < -std::chrono::nanoseconds(kMaxEarlyMedia).count()) continue;
+            first_ns = std::min(first_ns, packet.position_ns);
+            break;
+        }
+    if (first_ns > -kMsNs) return;
+    facts_.begin_at(facts_.start_ns() + first_ns);
+    make_timelines();
 }
 
 // Whether the stream should have brought packets and brought none.
@@ -199,6 +219,8 @@ Summary SummaryBuilder::finish(const EndFacts& end) {
         facts.stream = number;
         facts.label = std::to_string(number);
     }
+    make_timelines();
+    begin_with_media();
     Summary summary;
     summary.id = base::to_string(recording_);
     summary.start = base::wall_from_ns(facts_.start_ns());

@@ -54,6 +54,8 @@ public:
 private:
     void add_rtp(const journal::Record& record, const RecordPlace& place);
     StreamSummary summarise_stream(const StreamFacts& facts);
+    void make_timelines();
+    void begin_with_media();
     std::string find_codec_name(const StreamFacts& facts) const;
     bool lacks_media(const StreamFacts& facts) const;
     std::optional<base::Reason> find_stream_fault() const;

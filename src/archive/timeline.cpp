@@ -9,7 +9,9 @@ namespace {
 
 constexpr std::int64_t kSecondNs = 1'000'000'000;
 constexpr std::int64_t kMaxErrorNs = std::chrono::nanoseconds(kMaxTimelineError).count();
-constexpr int kMaxMisorder = 1000;    // packets late by more belong to another run of the sender
+constexpr int kMaxMisorder = 3000;  // packets late by more belong to another run of the sender
+// A recording client may have kept a packet for so long before it sent it beside live ones.
+constexpr std::int64_t kMaxKeptNs = std::chrono::nanoseconds(kMaxEarlyMedia).count();
 constexpr int kMaxDropout = 3000;     // RFC 3550 appendix A.1
 constexpr std::size_t kOpenRuns = 2;  // of a source: a stray packet must not end the present run
 // What comes late because its sender or the network stood still is caught up within this.
@@ -68,6 +70,12 @@ struct Head {
         const std::int64_t passed = ticks_of(entry) - ticks;
         if (step_to(entry) > 0) return passed >= 0;
         return passed <= 0 && ticks_to_ns(-passed, clock_rate) <= kMaxErrorNs;
+    }
+    // Whether it is older than the newest by both its numbers: one that was sent late on purpose.
+    // A sender that re-based its clock goes on with its sequence.
+    bool has_passed(const PacketEntry& entry) const {
+        const std::int64_t passed = ticks_of(entry) - ticks;
+        return step_to(entry) < 0 && passed < 0 && ticks_to_ns(-passed, clock_rate) <= kMaxKeptNs;
     }
     void advance(const PacketEntry& entry, bool is_timed) {
         const int step = step_to(entry);
@@ -193,6 +201,7 @@ private:
         if (codec.clock_rate != run.segment.clock_rate) return false;
         const std::int64_t late_ns = run.head.delay_of(entry) - run.usual_delay_ns;
         if (late_ns <= kMaxErrorNs) return late_ns >= -kMaxErrorNs;
+        if (late_ns <= kMaxKeptNs && run.head.has_passed(entry)) return true;
         return run.head.leads_to(entry) && is_caught_up(run, index);
     }
 
@@ -476,7 +485,11 @@ std::vector<Gap> collect_gaps(const Timeline& timeline, const StreamFacts& facts
     const bool is_never_taken = facts.is_refused && facts.negotiated.empty();
     const auto absent = is_never_taken ? std::vector<Interval>{{start_ns, end_ns}}
                                        : invert(facts.negotiated, start_ns, end_ns);
-    add_intervals(gaps, without(absent, facts.dropped), GapReason::NotNegotiated, start_ns, end_ns);
+    // A client may have kept what came before it offered the stream.
+    const auto missed = timeline.packets.empty() || timeline.packets.front().position_ns > 0
+                            ? absent
+                            : without(absent, heard(timeline, start_ns));
+    add_intervals(gaps, without(missed, facts.dropped), GapReason::NotNegotiated, start_ns, end_ns);
     std::sort(gaps.begin(), gaps.end(),
               [](const Gap& a, const Gap& b) { return a.start_ms < b.start_ms; });
     std::vector<Gap> merged = merge(gaps, 0);
