@@ -78,6 +78,7 @@ inline constexpr std::size_t kFreeRingBlocks = 1024;  // of a worker, kept for t
 // Between two packets that a fork sends late: with the live ones 3 s of speech fit into a socket
 // that nobody reads for a while (212,992 bytes hold 277 small packets).
 inline constexpr std::chrono::milliseconds kReplayStep{4};
+inline constexpr std::chrono::milliseconds kAwaitLive{200};  // before the first of them
 inline constexpr std::int64_t kReplaySpeed = 4;     // at least, of the speed at which they came
 inline constexpr std::size_t kReplayedOfFork = 10;  // in one turn
 inline constexpr std::size_t kReplayedAtOnce = 64;  // in one turn, of all forks

@@ -79,9 +79,8 @@ void PacketRing::add(base::ByteView packet, std::int64_t arrival_ns) {
     const std::size_t bytes = entry_bytes(packet.size());
     const bool has_room = newest_ != nullptr && newest_->bytes.size() - newest_->used >= bytes;
     if (!has_room && (bytes > kRingBlockBytes || !open_block(arrival_ns))) return;
-    const EntryHead head{.arrival_ns = arrival_ns,
-                         .size = static_cast<std::uint32_t>(packet.size()),
-                         .zero = 0};
+    const EntryHead head{
+        .arrival_ns = arrival_ns, .size = static_cast<std::uint32_t>(packet.size()), .zero = 0};
     std::uint8_t* at = newest_->bytes.data() + newest_->used;
     std::memcpy(at, &head, sizeof head);
     std::memcpy(at + sizeof head, packet.data(), packet.size());

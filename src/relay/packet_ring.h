@@ -4,7 +4,8 @@
 // is as full as it gets, since the block that has grown too old is the next one. Belongs to a
 // worker's thread.
 //
-//   oldest block -> ... -> newest block     block: [arrival 8 | size 4 | 0 4 | packet, padded to 8] ...
+//   oldest block -> ... -> newest block     block: [arrival 8 | size 4 | 0 4 | packet, padded to 8]
+//   ...
 #pragma once
 
 #include <chrono>

@@ -23,6 +23,7 @@ void Replayer::begin(ForkFlow& fork, const PacketRing& ring, std::int64_t from_n
                   .ring = &ring,
                   .at = {},
                   .until_ns = until_ns,
+                  .sent_before = fork.counters->rtp.read().packets,
                   .due_ns = until_ns,
                   .step_ns = 0};
     PacketRing::Cursor ahead;
@@ -57,6 +58,13 @@ void Replayer::finish(const ForkFlow& fork) {
     replays_.erase(found);
 }
 
+// A server tells by the first packet that it gets where a stream lies in time: a live one should be
+// that, unless none comes (the sender is silent).
+bool Replayer::may_begin(const Replay& replay, std::int64_t now_ns) {
+    return replay.fork->counters->rtp.read().packets != replay.sent_before ||
+           now_ns - replay.until_ns >= in_ns(kAwaitLive);
+}
+
 bool Replayer::send_next(Replay& replay, std::int64_t now_ns) {
     const auto packet = replay.ring->read(replay.at);
     if (!packet || packet->arrival_ns >= replay.until_ns) return false;
@@ -72,6 +80,10 @@ void Replayer::send_due(std::int64_t now_ns) {
     for (std::size_t i = 0; i < replays_.size() && left > 0; ++i) {
         if (first_ >= replays_.size()) first_ = 0;
         Replay& replay = replays_[first_];
+        if (!may_begin(replay, now_ns)) {
+            ++first_;
+            continue;
+        }
         bool has_more = true;
         for (std::size_t n = 0; has_more && left > 0 && n < kReplayedOfFork; ++n) {
             if (replay.due_ns > now_ns) break;

@@ -35,9 +35,11 @@ private:
         const PacketRing* ring = nullptr;
         PacketRing::Cursor at;
         std::int64_t until_ns = 0;
-        std::int64_t due_ns = 0;  // the next one
+        std::uint64_t sent_before = 0;  // by the fork
+        std::int64_t due_ns = 0;        // the next one
         std::int64_t step_ns = 0;
     };
+    static bool may_begin(const Replay& replay, std::int64_t now_ns);
     bool send_next(Replay& replay, std::int64_t now_ns);  // false: there are no more
     std::vector<Replay>::iterator find(const ForkFlow& fork);
 

@@ -36,15 +36,13 @@ protected:
     }
     std::string subscribe(std::chrono::milliseconds keep = kKeep, bool is_paused = false) {
         const auto made = rig_.subscribe(
-            1,
-            {.is_paused = is_paused, .only = Leg::A, .media = {}, .address = {}, .keep = keep});
+            1, {.is_paused = is_paused, .only = Leg::A, .media = {}, .address = {}, .keep = keep});
         EXPECT_TRUE(made) << made.error().text;
         return made ? made->offer : "";
     }
     void answer(const std::string& offer, const Peer& server,
                 std::string_view direction = "recvonly") {
-        const auto done =
-            rig_.answer_subscription(1, server_answer(offer, {&server}, direction));
+        const auto done = rig_.answer_subscription(1, server_answer(offer, {&server}, direction));
         ASSERT_TRUE(done) << done.error().text;
     }
     void stop(Stop why) { rig_.relay().stop_subscription(kCall, 1, why); }
