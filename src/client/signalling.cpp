@@ -131,6 +131,7 @@ void Signalling::on_broken_stream(const sip::Flow& flow, const sip::StreamEvent&
         d_.log.warning(
             "a TCP connection is closed: its bytes cannot be followed",
             {{"peer", base::to_string(flow.remote)}, {"reason", std::string(event.reason)}});
+    agent_->reject_broken_stream(flow, event);
     settle();
 }
 void Signalling::on_flow_closed(const sip::Flow& flow) {

@@ -114,11 +114,7 @@ void Signalling::on_broken_stream(const sip::Flow& flow, const sip::StreamEvent&
         d_.log.warning(
             "a TCP connection is closed: its bytes cannot be followed",
             {{"peer", base::to_string(flow.remote)}, {"reason", std::string(event.reason)}});
-    if (event.status != 0) {
-        const sip::ParsedMessage head = sip::parse_message(base::as_text(event.bytes));
-        if (head.verdict != sip::Verdict::Drop)
-            agent_->reject_malformed(flow, head.message, event.status, event.reason);
-    }
+    agent_->reject_broken_stream(flow, event);
     drain();
 }
 

@@ -5,6 +5,8 @@
 #include "base/text.h"
 #include "sip/agent_core.h"
 #include "sip/agent_limits.h"
+#include "sip/parser.h"
+#include "sip/stream_framer.h"
 
 namespace earshot::sip {
 
@@ -268,6 +270,13 @@ void Agent::reject_malformed(const Flow& flow, const Message& message, int statu
                              std::string_view reason) {
     if (!message.is_request() || message.method() == Method::Ack) return;
     core_->send_stateless(flow, message, status, reason);
+}
+
+void Agent::reject_broken_stream(const Flow& flow, const StreamEvent& event) {
+    if (event.status == 0) return;
+    const ParsedMessage head = parse_message(base::as_text(event.bytes));
+    if (head.verdict != Verdict::Drop)
+        reject_malformed(flow, head.message, event.status, event.reason);
 }
 
 void Agent::on_flow_closed(base::TimePoint now, const Flow& flow) {

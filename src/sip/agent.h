@@ -27,6 +27,7 @@
 namespace earshot::sip {
 
 struct Credentials;  // digest.h
+struct StreamEvent;  // stream_framer.h
 
 // Numbers of transactions and dialogs: never reused within an Agent, 0 is "none".
 struct TransactionId {
@@ -265,6 +266,9 @@ public:
     // responses.
     void reject_malformed(const Flow& flow, const Message& message, int status,
                           std::string_view reason);
+    // The stream of `flow` ends here (StreamEvent::Kind::Broken) and is to be closed: answers the
+    // request at its end, as far as its head can be read.
+    void reject_broken_stream(const Flow& flow, const StreamEvent& event);
     // The connection is gone: dialogs on it will open another, requests waiting on it fail.
     void on_flow_closed(base::TimePoint now, const Flow& flow);
     // Bytes for `transaction` could not be sent (connect refused, ICMP error): the TU hears of it.

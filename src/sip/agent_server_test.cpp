@@ -3,6 +3,7 @@
 
 #include "sip/agent_fixture.h"
 #include "sip/agent_limits.h"
+#include "sip/stream_framer.h"
 
 namespace earshot::sip {
 namespace {
@@ -485,6 +486,24 @@ TEST_F(AgentServer, RejectsMalformedRequestsWithTheReasonAndAcksInSilence) {
     const ParsedMessage ack = parse_message(Request{.method = "ACK"}.text());
     agent.reject_malformed(peer, ack.message, 400, "x");
     EXPECT_FALSE(agent.poll_action());
+}
+
+TEST_F(AgentServer, AnswersTheRequestAtTheEndOfABrokenStream) {
+    const auto broken = [this](std::string text) {
+        StreamFramer framer;
+        framer.feed(base::as_bytes(text));
+        std::optional<StreamEvent> last;
+        while (auto event = framer.poll_event()) last = std::move(event);
+        EXPECT_TRUE(last && last->kind == StreamEvent::Kind::Broken);
+        if (last) agent.reject_broken_stream(peer, *last);
+        const auto action = agent.poll_action();
+        return action ? *std::get<SendBytes>(*action).bytes : std::string{};
+    };
+    std::string without_length = Request{}.text();
+    const std::size_t length = without_length.find("Content-Length");
+    without_length.erase(length, without_length.find("\r\n", length) + 2 - length);
+    EXPECT_THAT(broken(without_length), HasSubstr("SIP/2.0 400 Missing Content-Length"));
+    EXPECT_EQ(broken(std::string(100'000, 'x')), "") << "nobody to answer";
 }
 
 TEST_F(AgentServer, WhatIsForgottenAtOnceIsAnsweredOnceAndNewWhenItIsRepeated) {
