@@ -45,7 +45,11 @@ io::MediaPortOptions port_options(const RelayOptions& options) {
 
 BuiltInRelay::BuiltInRelay(const RelayOptions& options, const io::Clock& clock,
                            base::Random& random)
-    : options_(options), clock_(clock), random_(random), ports_(port_options(options), random) {}
+    : options_(options),
+      clock_(clock),
+      random_(random),
+      ports_(port_options(options), random),
+      keys_(options.wake_for_keys) {}
 
 BuiltInRelay::~BuiltInRelay() {
     for (const auto& worker : workers_) worker->stop();
@@ -68,7 +72,7 @@ base::Result<std::unique_ptr<BuiltInRelay>, base::Reason> BuiltInRelay::create(
                 post([made, fork] { made->on_silent_fork(fork); });
             };
         auto worker = std::make_unique<RelayWorker>(*std::move(io), relay->ports_, relay->clock_,
-                                                    std::move(work));
+                                                    std::move(work), relay->keys_);
         if (worker->start(fmt::format("relay-{}", number))) {
             relay->workers_.push_back(std::move(worker));
         } else if (engine == Engine::Fastest) {
@@ -108,7 +112,7 @@ void BuiltInRelay::offer(CallKey key, const LegSdp& sdp, SdpDone done) {
         return done(base::Reason{.code = "too_many_calls",
                                  .text = fmt::format("{} calls are relayed already.", kMaxCalls)});
     const auto [entry, is_new] =
-        calls_.try_emplace(key.value, worker, random_.u32(), random_.u32());
+        calls_.try_emplace(key.value, key, worker, random_.u32(), random_.u32());
     Call& call = entry->second;
     close_ended_lines(call);
     std::vector<std::size_t> opened;
@@ -192,7 +196,7 @@ std::optional<base::Reason> BuiltInRelay::open_lines(Call& call, Leg from,
     families[index_of(other(from))] = is_ipv6(call, other(from), sdp);
     for (std::size_t line = 0; line < sdp.media.size(); ++line) {
         if (!is_relayable(sdp.media[line]) || call.lines.contains(line)) continue;
-        auto made = open_line(families[0], families[1]);
+        auto made = open_line(call.key, families[0], families[1]);
         if (!made) return made.error();
         OpenedLine entry;
         entry.id = made->line;
@@ -218,7 +222,8 @@ std::optional<base::Reason> BuiltInRelay::open_lines(Call& call, Leg from,
     return std::nullopt;
 }
 
-base::Result<OpenLine, base::Reason> BuiltInRelay::open_line(bool faces_a_ipv6, bool faces_b_ipv6) {
+base::Result<OpenLine, base::Reason> BuiltInRelay::open_line(CallKey call, bool faces_a_ipv6,
+                                                             bool faces_b_ipv6) {
     const base::TimePoint now = clock_.now().steady;
     auto a = ports_.take(now, faces_a_ipv6);
     if (!a) return a.error();
@@ -231,6 +236,7 @@ base::Result<OpenLine, base::Reason> BuiltInRelay::open_line(bool faces_a_ipv6, 
         return b.error();
     }
     return OpenLine{.line = ++last_id_,
+                    .call = call,
                     .pairs = {*std::move(a), *std::move(b)},
                     .counters = std::make_shared<LineCounters>()};
 }
@@ -402,6 +408,11 @@ void BuiltInRelay::on_silent_fork(const SilentFork& fork) {
         fork.call, fork.subscription,
         is_refused ? base::Reason{"media_refused", "The server's host refuses the media (ICMP)."}
                    : base::Reason{"rtcp_ceased", "The server's RTCP has ceased."});
+}
+
+void BuiltInRelay::take_keys(const KeyTold& told) {
+    while (const auto key = keys_.take())
+        if (find(key->call) != nullptr) told(key->call, key->from, key->digit);
 }
 
 // --- figures -------------------------------------------------------------------------------------

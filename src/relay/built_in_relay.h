@@ -20,6 +20,7 @@
 #include "io/clock.h"
 #include "io/media_ports.h"
 #include "relay/engine.h"
+#include "relay/key_reader.h"
 #include "relay/media_plane.h"
 #include "relay/negotiation.h"
 #include "relay/relay_worker.h"
@@ -44,6 +45,8 @@ struct RelayOptions {
     // Has work done on the signalling thread, whoever asks; without it nobody is told of servers
     // that are silent. What is not done when the relay ends must not be done later.
     std::function<void(std::function<void()>)> post{};
+    // Called on a worker's thread when keys wait for take_keys(); empty: nobody takes them.
+    std::function<void()> wake_for_keys{};
 };
 
 class BuiltInRelay : public MediaPlane {
@@ -67,6 +70,12 @@ public:
     void on_server_silent(ServerSilent told) override { server_silent_ = std::move(told); }
     base::Result<CallMedia, base::Reason> query(CallKey call) const override;
 
+    // The keys that parties have pressed by RTP (RFC 4733) since the last time, in their order; of
+    // running calls alone.
+    using KeyTold = std::function<void(CallKey call, Leg from, char digit)>;
+    void take_keys(const KeyTold& told);
+    std::uint64_t lost_keys() const { return keys_.lost(); }
+
     std::size_t calls() const { return calls_.size(); }
     io::MediaPorts::Counters ports() const { return ports_.counters(clock_.now().steady); }
     std::string_view engine() const { return workers_.front()->engine(); }  // "sockets", "io_uring"
@@ -88,8 +97,9 @@ private:
         std::optional<bool> is_ipv6;  // set with the first line
     };
     struct Call {
-        Call(RelayWorker& its_worker, std::uint64_t a, std::uint64_t b)
-            : worker(its_worker), facing{Facing(a), Facing(b)} {}
+        Call(CallKey its_key, RelayWorker& its_worker, std::uint64_t a, std::uint64_t b)
+            : key(its_key), worker(its_worker), facing{Facing(a), Facing(b)} {}
+        const CallKey key;
         RelayWorker& worker;
         Negotiation negotiation;
         std::array<Facing, 2> facing;
@@ -108,7 +118,8 @@ private:
     void close_ended_lines(Call& call);
     std::optional<base::Reason> open_lines(Call& call, Leg from, const sdp::SessionDescription& sdp,
                                            std::vector<std::size_t>& opened);
-    base::Result<OpenLine, base::Reason> open_line(bool faces_a_ipv6, bool faces_b_ipv6);
+    base::Result<OpenLine, base::Reason> open_line(CallKey call, bool faces_a_ipv6,
+                                                   bool faces_b_ipv6);
     void close_line(Call& call, std::size_t line);
     std::string tell(Call& call, Leg to, const LegDescription& from);
     void tell_worker(Call& call);
@@ -125,6 +136,7 @@ private:
     const io::Clock& clock_;
     base::Random& random_;
     io::MediaPorts ports_;
+    KeyQueue keys_;
     std::vector<std::unique_ptr<RelayWorker>> workers_;
     std::unordered_map<std::uint64_t, Call> calls_;
     std::uint64_t last_id_ = 0;  // of lines and forks

@@ -47,6 +47,13 @@ inline constexpr std::size_t kMaxCandidates = 4;
 // How far apart two packets' sequence numbers may be for both to be good.
 inline constexpr std::uint16_t kMaxSequenceGap = 100;
 
+// Keys (RFC 4733) that wait for signalling, of all calls; those beyond are lost and counted.
+inline constexpr std::size_t kMaxQueuedKeys = 4096;
+// Of one leg on one line; those beyond are passed on and not told.
+inline constexpr std::size_t kMaxKeysPerSecond = 32;
+// A key whose release was lost is taken as released when other media has gone on for so long.
+inline constexpr std::chrono::nanoseconds kLostRelease{200'000'000};
+
 // Media from another address of an allowed host is taken after so long a silence of the present.
 inline constexpr std::chrono::milliseconds kRtpSilence{500};
 // RTCP comes every five seconds (RFC 3550 section 6.2).

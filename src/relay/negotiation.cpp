@@ -140,6 +140,8 @@ Remote Negotiation::remote(Leg leg, std::size_t line) const {
         remote.rtcp = sdp::rtcp_address(*of->sdp, told, uses_mux).value_or(base::NetAddress{});
     }
     append_hosts(*of, line, uses_mux, remote.hosts);
+    for (const sdp::PayloadType& type : sent_formats(leg, line))
+        if (base::iequals(type.encoding, "telephone-event")) remote.keys.set(type.number & 0x7fU);
     // Who offers to move may do so before the answer is here (RFC 3264 section 8.3.1).
     if (offer_ != nullptr && !is_answered_ && offerer_ == leg && offer_.get() != of)
         append_hosts(*offer_, line, uses_mux, remote.hosts);

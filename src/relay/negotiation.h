@@ -12,6 +12,7 @@
 #include "base/net_address.h"
 #include "base/reason.h"
 #include "base/result.h"
+#include "relay/key_reader.h"
 #include "relay/limits.h"
 #include "relay/media_plane.h"
 #include "sdp/session_description.h"
@@ -33,6 +34,7 @@ struct Remote {
     base::NetAddress rtcp;
     std::vector<base::NetAddress> hosts;  // where its media may come from; none: it is not known
     bool is_held = false;                 // by c=0.0.0.0: nothing is sent there
+    KeyFormats keys{};                    // telephone-event in what it sends
     friend bool operator==(const Remote&, const Remote&) = default;
 };
 

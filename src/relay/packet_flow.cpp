@@ -142,6 +142,8 @@ void PacketForwarder::on_leg_packet(Port& port, base::ByteView bytes,
         if (port.kind == SocketKind::Rtp) counters.heard_at.set(latch.source());
     }
     counter.add(bytes.size(), now_ns_);
+    if (line.keys && mark && what == PacketKind::Rtp)
+        line.keys->on_packet(port.leg, bytes, now_ns_);
     pass_on(line, port.leg, kind, bytes);
     if (what == PacketKind::Rtp || what == PacketKind::Rtcp) copy(line, port.leg, kind, bytes);
 }

@@ -18,6 +18,7 @@
 #include "io/socket_address.h"
 #include "io/udp_socket.h"
 #include "relay/counters.h"
+#include "relay/key_reader.h"
 #include "relay/media_plane.h"
 #include "relay/negotiation.h"
 #include "relay/packet_io.h"
@@ -63,11 +64,13 @@ struct LineFlow {
     };
 
     std::uint64_t id = 0;
+    CallKey call;
     std::array<std::array<Port, 2>, 2> ports;  // by leg, by io::SocketKind
     std::array<Side, 2> sides;                 // by leg
     bool has_rtcp_mux = false;
     bool is_secure = false;  // SRTP: what a recording server says is not under the leg's keys
     std::shared_ptr<LineCounters> counters;
+    std::unique_ptr<LineKeys> keys;  // null: no key can be told by RTP, or not be read (SRTP)
 
     Port& port(Leg leg, io::SocketKind kind) {
         return ports[index_of(leg)][static_cast<std::size_t>(kind)];

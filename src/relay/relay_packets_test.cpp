@@ -223,6 +223,56 @@ TEST_P(RelayPackets, OfBeforeTheEndArePassedOnAndRecorded) {
     }
 }
 
+// RFC 4733: a key that is released, by the payload type that its receiver has named.
+base::Bytes key_packet(std::uint8_t payload_type, std::uint8_t event, std::uint16_t sequence) {
+    base::Bytes packet = rtp_packet(sequence);
+    packet[1] = payload_type;
+    packet[7] = static_cast<std::uint8_t>(sequence);  // the timestamp
+    packet.resize(12);
+    packet.insert(packet.end(), {event, 0x80 | 10, 1, 0x40});
+    return packet;
+}
+
+TEST_P(RelayPackets, KeysAreToldAndPassedOn) {
+    const std::string a_takes = "a=rtpmap:101 telephone-event/8000\r\n";
+    const std::string b_takes = "a=rtpmap:96 telephone-event/8000\r\n";
+    const auto to_b = rig_.offer(Leg::A, a_.sdp(a_takes, "0 101"));
+    ASSERT_TRUE(to_b);
+    const auto to_a = rig_.answer(Leg::B, b_.sdp(b_takes, "0 96"));
+    ASSERT_TRUE(to_a);
+    a_.send(SocketKind::Rtp, key_packet(96, 10, 1), rtp_of(*to_a));
+    const auto at_b = b_.receive(SocketKind::Rtp);
+    ASSERT_TRUE(at_b);
+    EXPECT_EQ(at_b->bytes, key_packet(96, 10, 1));
+    EXPECT_EQ(rig_.take_keys(), "A*");
+    a_.send(SocketKind::Rtp, key_packet(101, 1, 2), rtp_of(*to_a));  // of the other direction
+    b_.send(SocketKind::Rtp, key_packet(101, 2, 1), rtp_of(*to_b));
+    EXPECT_EQ(rig_.take_keys(), "B2");
+}
+
+TEST_P(RelayPackets, KeysUnderSrtpOrOfStrangersAreNotRead) {
+    const std::string keys = "a=rtpmap:101 telephone-event/8000\r\n";
+    ASSERT_TRUE(rig_.offer(Leg::A, a_.sdp(keys, "0 101")));
+    const auto to_a = rig_.answer(Leg::B, b_.sdp(keys, "0 101"));
+    ASSERT_TRUE(to_a);
+    Peer stranger("127.0.0.9");
+    stranger.send(SocketKind::Rtp, key_packet(101, 1, 1), rtp_of(*to_a));
+    a_.send(SocketKind::Rtp, key_packet(101, 2, 1), rtp_of(*to_a));
+    EXPECT_EQ(rig_.take_keys(), "A2");
+    ASSERT_TRUE(b_.receive(SocketKind::Rtp));
+    const auto as_secure = [](std::string text) {
+        return text.replace(text.find("RTP/AVP"), 7, "RTP/SAVP");
+    };
+    ASSERT_TRUE(rig_.offer(Leg::A, as_secure(a_.sdp(keys, "0 101"))));
+    ASSERT_TRUE(rig_.answer(Leg::B, as_secure(b_.sdp(keys, "0 101"))));
+    a_.send(SocketKind::Rtp, key_packet(101, 3, 3), rtp_of(*to_a));
+    ASSERT_TRUE(b_.receive(SocketKind::Rtp));
+    ASSERT_TRUE(rig_.offer(Leg::A, a_.sdp(keys, "0 101")));
+    ASSERT_TRUE(rig_.answer(Leg::B, b_.sdp(keys, "0 101")));
+    a_.send(SocketKind::Rtp, key_packet(101, 4, 5), rtp_of(*to_a));
+    EXPECT_EQ(rig_.take_keys(), "A4");
+}
+
 TEST_P(RelayPackets, ManyAtOnceAreNotLost) {
     connect();
     constexpr std::uint16_t kBurst = 100;  // of video; a socket's buffer holds more

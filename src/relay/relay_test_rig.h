@@ -8,6 +8,7 @@
 #include <functional>
 #include <mutex>
 #include <optional>
+#include <semaphore>
 #include <string>
 #include <utility>
 #include <vector>
@@ -113,11 +114,21 @@ public:
                                           .receive_buffer_bytes = 0,
                                           .workers = 2,
                                           .engine = engine,
-                                          .post = [this](auto work) { post(std::move(work)); }},
+                                          .post = [this](auto work) { post(std::move(work)); },
+                                          .wake_for_keys = [this] { woken_.release(); }},
                                          clock_, random_);
         if (made) relay_ = *std::move(made);
     }
     BuiltInRelay& relay() { return *relay_; }
+    // Waits until keys have come, and returns them: "A1" is a 1 of the caller.
+    std::string take_keys() {
+        std::string keys;
+        if (!woken_.try_acquire_for(std::chrono::milliseconds{kPatienceMs})) return "none";
+        relay_->take_keys([&](CallKey, Leg from, char digit) {
+            keys += std::string(from == Leg::A ? "A" : "B") + digit;
+        });
+        return keys;
+    }
     bool is_open() const { return relay_ != nullptr; }
     // What the workers want to be done here.
     void run_posted() {
@@ -170,6 +181,7 @@ private:
     base::SystemRandom random_;
     std::mutex mutex_;
     std::vector<std::function<void()>> posted_;
+    std::counting_semaphore<> woken_{0};
     std::unique_ptr<BuiltInRelay> relay_;
 };
 

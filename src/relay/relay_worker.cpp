@@ -18,11 +18,12 @@ constexpr std::chrono::seconds kLook{1};
 }  // namespace
 
 RelayWorker::RelayWorker(std::unique_ptr<PacketIo> io, io::MediaPorts& ports,
-                         const io::Clock& clock, Options options)
+                         const io::Clock& clock, Options options, KeyQueue& keys)
     : io_(std::move(io)),
       ports_(ports),
       clock_(clock),
       options_(std::move(options)),
+      keys_(keys),
       forwarder_(*io_,
                  [this](const ForkFlow& fork, Silence why) {
                      if (options_.on_silent)
@@ -105,6 +106,7 @@ void RelayWorker::obey(Command& command) {
 void RelayWorker::on(OpenLine& command) {
     auto line = std::make_unique<LineFlow>(std::move(command.pairs), std::move(command.counters));
     line->id = command.line;
+    line->call = command.call;
     lines_[command.line] = std::move(line);
 }
 
@@ -114,6 +116,7 @@ void RelayWorker::on(SetRemotes& command) {
     LineFlow& line = *found->second;
     line.has_rtcp_mux = command.has_rtcp_mux;
     line.is_secure = command.is_secure;
+    set_keys(line, command);
     for (const Leg leg : {Leg::A, Leg::B}) {
         set_remote(line, leg, command.legs[index_of(leg)]);
         // Media that overtakes the answer waits in its socket until it is known where it may come
@@ -122,6 +125,16 @@ void RelayWorker::on(SetRemotes& command) {
         for (Port& port : line.ports[index_of(leg)])
             if (!port.is_read) io_->add(port);
     }
+}
+
+// A key that is pressed while its line changes is still the same key.
+void RelayWorker::set_keys(LineFlow& line, const SetRemotes& command) {
+    const bool has_any = command.legs[0].keys.any() || command.legs[1].keys.any();
+    if (!has_any || command.is_secure) return line.keys.reset();
+    if (line.keys == nullptr)
+        line.keys = std::make_unique<LineKeys>(LineKeys{.call = line.call, .queue = keys_});
+    for (const Leg leg : {Leg::A, Leg::B})
+        line.keys->legs[index_of(leg)].set_formats(command.legs[index_of(leg)].keys);
 }
 
 void RelayWorker::on(CloseLine& command) {

@@ -27,6 +27,7 @@ namespace earshot::relay {
 // Lines and forks have numbers that are unique in the process.
 struct OpenLine {
     std::uint64_t line = 0;
+    CallKey call;
     std::array<io::UdpPair, 2> pairs;  // that face A and B
     std::shared_ptr<LineCounters> counters;
 };
@@ -79,8 +80,9 @@ public:
         std::size_t ring_blocks = 0;     // that it may have
         SilentForkTold on_silent;        // on its thread
     };
+    // `keys` gets what is pressed; it must outlive the worker.
     RelayWorker(std::unique_ptr<PacketIo> io, io::MediaPorts& ports, const io::Clock& clock,
-                Options options);
+                Options options, KeyQueue& keys);
     RelayWorker(const RelayWorker&) = delete;
     RelayWorker& operator=(const RelayWorker&) = delete;
     ~RelayWorker() override;  // stop()
@@ -113,6 +115,7 @@ private:
     void on(OpenFork& command);
     void on(SetFork& command);
     void on(CloseFork& command);
+    void set_keys(LineFlow& line, const SetRemotes& command);
     void close(ForkFlow& fork);
     void release(std::array<Port, 2>& ports);
 
@@ -120,6 +123,7 @@ private:
     io::MediaPorts& ports_;
     const io::Clock& clock_;
     const Options options_;
+    KeyQueue& keys_;
     PacketForwarder forwarder_;
     Replayer replayer_;
     RingBlocks ring_blocks_;

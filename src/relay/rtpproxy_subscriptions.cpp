@@ -127,7 +127,7 @@ void RtpproxyPlane::start_answer_subscription(const CallPtr& call, std::uint32_t
     });
 }
 
-void RtpproxyPlane::stop_subscription(CallKey key, std::uint32_t id) {
+void RtpproxyPlane::stop_subscription(CallKey key, std::uint32_t id, Stop /*why*/) {
     const CallPtr call = find(key);
     if (call == nullptr) return;
     call->jobs.add([this, call, id] {
