@@ -57,7 +57,7 @@ PhoneFlags::PhoneFlags(CLI::App& call) {
     keep(group->add_flag("--late-offer", values_.is_late_offer, "A's INVITE has no SDP"));
     keep(group->add_option("--dtmf", values_.digits,
                            "A dials these 1 s after the answer: RFC 4733, or INFO where B has "
-                           "none"))
+                           "none; a comma waits 1 s"))
         ->type_name("DIGITS");
     keep(group->add_option("--dtmf-info", digits_by_info_, "The same by SIP INFO"))
         ->type_name("DIGITS");

@@ -108,7 +108,13 @@ private:
         return std::nullopt;
     }
 
-    relay::RelayOptions relay_options() const {
+    void take_keys() {
+        media_->take_keys([this](relay::CallKey call, relay::Leg by, char digit) {
+            signalling_->on_key(call, by, digit);
+        });
+    }
+
+    relay::RelayOptions relay_options() {
         const io::MediaHosts hosts = io::find_media_hosts(config_.sip_listen);
         relay::RelayOptions options{.bind_host = hosts.usual,
                                     .other_bind_host = hosts.other,
@@ -118,6 +124,7 @@ private:
                                     .last_port = config_.media_ports.high,
                                     .max_port_pairs = max_port_pairs(descriptors_),
                                     .workers = io::worker_count(config_.media_workers)};
+        options.wake_for_keys = [this] { loop_->post([this] { take_keys(); }); };
         for (const base::NetAddress& address : config_.advertised)
             (address.is_v4() ? options.advertised_v4 : options.advertised_v6) = address;
         return options;

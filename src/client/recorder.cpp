@@ -17,8 +17,6 @@ using Verb = CallControl::Verb;
 
 namespace {
 
-constexpr std::size_t kMaxDigits = 32;  // remembered of each party
-
 relay::CallKey media_key(b2bua::CallKey key) { return {key.value}; }
 
 std::string name_addr(const b2bua::Party& party) {
@@ -57,7 +55,7 @@ struct Recorder::RecordedCall {
     bool was_answered = false;
     std::vector<policy::RecordingPlan> plans;            // one for each instance
     std::vector<std::unique_ptr<Recording>> recordings;  // begun; of an instance the last counts
-    std::array<std::string, 2> digits;                   // pressed so far, by leg
+    std::array<KeyMemory, 2> keys;                       // by leg: the caller's, the callee's
 
     Recording* find(std::string_view instance) const {
         const auto found = std::find_if(
@@ -172,17 +170,28 @@ void Recorder::on_in_dialog(base::Now now, RecordedCall& call, const b2bua::InDi
     if (method == sip::Method::Info) {
         const auto pressed = siprec::parse_dtmf(
             request.find(sip::HeaderId::ContentType).value_or(""), base::as_text(request.body()));
-        if (pressed) {
-            std::string& digits = call.digits[by_caller ? 0 : 1];
-            digits += pressed->digit;
-            if (digits.size() > kMaxDigits) digits.erase(0, digits.size() - kMaxDigits);
-            on_happening(now, call,
-                         {.kind = CallHappening::Dtmf, .by_caller = by_caller, .digits = digits});
-        }
+        // Some tell several in one; what is no key ("hookflash") is none of a code.
+        constexpr std::string_view kKeys = "0123456789*#ABCD";
+        if (pressed && pressed->digit.find_first_not_of(kKeys) == std::string::npos)
+            for (const char digit : pressed->digit)
+                on_digit(now, call, event.from, KeyWay::Info, digit);
     }
     on_happening(
         now, call,
         {.kind = CallHappening::Header, .by_caller = by_caller, .headers = headers_of(request)});
+}
+
+void Recorder::on_key(base::Now now, b2bua::CallKey key, b2bua::Leg by, char digit) {
+    RecordedCall* call = find(key);
+    if (call != nullptr && !call->has_ended) on_digit(now, *call, by, KeyWay::Rtp, digit);
+}
+
+void Recorder::on_digit(base::Now now, RecordedCall& call, b2bua::Leg by, KeyWay way, char digit) {
+    const bool by_caller = by == b2bua::Leg::A;
+    KeyMemory& keys = call.keys[by_caller ? 0 : 1];
+    if (!keys.add(now.steady, way, digit)) return;
+    on_happening(now, call,
+                 {.kind = CallHappening::Dtmf, .by_caller = by_caller, .digits = keys.digits()});
 }
 
 void Recorder::on_ended(base::Now now, RecordedCall& call, const b2bua::Ended& event) {

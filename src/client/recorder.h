@@ -18,6 +18,7 @@
 #include "client/call_decision.h"
 #include "client/call_facts.h"
 #include "client/client_config.h"
+#include "client/key_memory.h"
 #include "client/recording.h"
 
 namespace earshot::client {
@@ -70,6 +71,9 @@ public:
     // The media plane has taken the caller's first offer.
     void on_first_offer(base::Now now, b2bua::CallKey key);
 
+    // A key that a party pressed, told by RTP (RFC 4733).
+    void on_key(base::Now now, b2bua::CallKey key, b2bua::Leg by, char digit);
+
     // An action of the agent that is a recording's; false: it is somebody else's.
     bool take(base::Now now, sip::Action& action);
     void on_time(base::Now now);
@@ -100,6 +104,7 @@ private:
     void refresh(base::Now now, RecordedCall& call);
     void on_transfer(base::Now now, RecordedCall& call, const b2bua::Transferred& event);
     void on_in_dialog(base::Now now, RecordedCall& call, const b2bua::InDialog& event);
+    void on_digit(base::Now now, RecordedCall& call, b2bua::Leg by, KeyWay way, char digit);
     void on_happening(base::Now now, RecordedCall& call, const policy::Happening& happening);
     void on_ended(base::Now now, RecordedCall& call, const b2bua::Ended& event);
     std::optional<base::Reason> obey(base::Now now, RecordedCall& call, const CallControl& wish);

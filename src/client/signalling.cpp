@@ -311,6 +311,13 @@ void Signalling::tell_call(b2bua::CallKey call, const b2bua::CallEvent& event) {
     }
 }
 
+void Signalling::on_key(relay::CallKey call, relay::Leg by, char digit) {
+    recorder_->on_key(d_.clock.now(), {call.value},
+                      by == relay::Leg::A ? b2bua::Leg::A : b2bua::Leg::B, digit);
+    calls_have_changed_ = true;
+    settle();
+}
+
 // ---- from outside -------------------------------------------------------------------------------
 
 void Signalling::control(CallControl wish, Recorder::ControlDone done) {

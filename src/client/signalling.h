@@ -69,6 +69,8 @@ public:
     void drain(bool is_draining);
     // Ends all calls and calls `done` when the recording servers know it, or after a few seconds.
     void stop(std::function<void()> done);
+    // The loop's thread: a key that a party pressed, told by RTP.
+    void on_key(relay::CallKey call, relay::Leg by, char digit);
     // New configuration for calls from now on; listeners and paths stay.
     void reload(ClientConfig config);
 

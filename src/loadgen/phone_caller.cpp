@@ -231,6 +231,7 @@ void CallerLeg::dial() {
     }
     sip::RequestSpec info{"INFO", {}, "application/dtmf-relay", {}};
     for (const char digit : options_.digits) {
+        if (digit == ',') continue;
         info.body = "Signal=";
         info.body.append(1, digit).append("\r\nDuration=160\r\n");
         static_cast<void>(host_.send_request(id_, dialog_, info));

@@ -35,7 +35,7 @@ std::optional<Reason> check(const PhoneOptions& options) {
     if (options.count > 1 && !(options.heard_a.empty() && options.heard_b.empty()))
         return Reason{"bad_heard", "What was heard can be kept of one call only."};
     if (options.digits.size() > kMaxDigits ||
-        options.digits.find_first_not_of("0123456789*#ABCD") != std::string::npos)
+        options.digits.find_first_not_of("0123456789*#ABCD,") != std::string::npos)
         return Reason{"bad_digits", "Not DTMF, or more than 64 digits: " + options.digits};
     if (options.transport != "udp" && options.transport != "tcp")
         return Reason{"unsupported_transport", "Only udp and tcp are built."};

@@ -21,6 +21,7 @@ constexpr std::size_t kDigitTurns = 5;
 constexpr std::size_t kDigitPauseTurns = 5;
 constexpr std::size_t kDigitEnds = 3;
 constexpr std::uint8_t kDigitVolume = 10;
+constexpr std::size_t kPauseTurns = 50;  // of a comma: a second
 
 constexpr std::uint8_t kRecordedEvents = 101;  // telephone-event in the offer to a recording server
 
@@ -219,7 +220,8 @@ void PhoneMedia::record(Leg& leg, std::size_t party, const rtp::RtpHeader& heade
 
 void PhoneMedia::play_digit(Leg& leg) {
     const std::size_t turn = leg.digit_turn++;
-    if (turn < kDigitTurns) {
+    const bool is_pause = leg.digits.front() == ',';
+    if (!is_pause && turn < kDigitTurns) {
         rtp::TelephoneEvent event;
         event.event = event_of(leg.digits.front());
         event.volume = kDigitVolume;
@@ -232,7 +234,7 @@ void PhoneMedia::play_digit(Leg& leg) {
         return;
     }
     send_rtp(leg, leg.stream.next_packet());
-    if (leg.digit_turn < kDigitTurns + kDigitPauseTurns) return;
+    if (leg.digit_turn < (is_pause ? kPauseTurns : kDigitTurns + kDigitPauseTurns)) return;
     leg.digits.erase(0, 1);
     leg.digit_turn = 0;
 }

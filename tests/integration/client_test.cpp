@@ -244,6 +244,39 @@ body = "hold {call_id}"
     EXPECT_EQ(count_events("request_answered"), 1U) << client_.log();
 }
 
+// Both kinds of keys are one memory: the code to start is told by RTP, that to stop by INFO.
+TEST_F(Client, StartsAndStopsByCodesThatThePhonesDial) {
+    ASSERT_TRUE(server_.start()) << server_.log();
+    ASSERT_TRUE(client_.start(recorded_here() + R"(on_demand = true
+[[client.on]]
+name = "start code"
+event = "dtmf"
+digits = "*1"
+by = "caller"
+action = "start"
+[[client.on]]
+name = "stop code"
+event = "dtmf"
+digits = "*2"
+by = "caller"
+action = "stop"
+)")) << client_.log();
+    const auto by_rtp = client_.begin_call({"--duration", "60", "--dtmf", "7*1"});
+    EXPECT_FALSE(wait_for_state("recording").is_null()) << client_.log();
+    by_rtp->signal(SIGINT);
+    by_rtp->wait();
+    EXPECT_EQ(server_.wait_for_recordings(1).size(), 1U);
+    const auto by_info = client_.begin_call({"--duration", "60", "--dtmf-info", "*1*2"});
+    EXPECT_FALSE(wait_for_state("ended").is_null()) << client_.log();
+    by_info->signal(SIGINT);
+    by_info->wait();
+    const auto both = client_.begin_call({"--duration", "60", "--dtmf", "*1,,*2"});
+    EXPECT_FALSE(wait_for_state("ended").is_null()) << client_.log();
+    both->signal(SIGINT);
+    both->wait();
+    EXPECT_THAT(client_.log(), testing::HasSubstr("trigger stop code"));
+}
+
 TEST_F(Client, TellsHowItIs) {
     ASSERT_TRUE(client_.start("")) << client_.log();
     const Output doctor = client_.run({"doctor", "--client"});
