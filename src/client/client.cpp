@@ -176,6 +176,16 @@ private:
         const bool has_ports = ports.in_use < ports.pairs;
         all.push_back({"media_ports", has_ports ? State::Ok : State::Failed,
                        fmt::format("{} of {} port pairs are in use.", ports.in_use, ports.pairs)});
+        if (const std::uint64_t unread = media_->unread(); unread > 0)
+            all.push_back({"media_sockets", State::Warning,
+                           fmt::format("{} times a media socket could not be waited for (epoll; "
+                                       "see fs.epoll.max_user_watches): its media came late.",
+                                       unread)});
+        if (const std::uint64_t lost = media_->lost_keys(); lost > 0)
+            all.push_back({"keys", State::Warning,
+                           fmt::format("{} keys that parties pressed were not seen by the "
+                                       "triggers: too many came at once.",
+                                       lost)});
         const std::string fault = *view_.reload_fault.get();
         const std::string waiting = *view_.waiting_keys.get();
         if (!fault.empty() || !waiting.empty())

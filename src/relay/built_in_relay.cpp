@@ -410,6 +410,12 @@ void BuiltInRelay::on_silent_fork(const SilentFork& fork) {
                    : base::Reason{"rtcp_ceased", "The server's RTCP has ceased."});
 }
 
+std::uint64_t BuiltInRelay::unread() const {
+    std::uint64_t count = 0;
+    for (const auto& worker : workers_) count += worker->unread();
+    return count;
+}
+
 void BuiltInRelay::take_keys(const KeyTold& told) {
     while (const auto key = keys_.take())
         if (find(key->call) != nullptr) told(key->call, key->from, key->digit);

@@ -75,6 +75,7 @@ public:
     using KeyTold = std::function<void(CallKey call, Leg from, char digit)>;
     void take_keys(const KeyTold& told);
     std::uint64_t lost_keys() const { return keys_.lost(); }
+    std::uint64_t unread() const;  // of all workers: see RelayWorker
 
     std::size_t calls() const { return calls_.size(); }
     io::MediaPorts::Counters ports() const { return ports_.counters(clock_.now().steady); }

@@ -81,23 +81,28 @@ void set_remote(LineFlow& line, Leg leg, const Remote& remote) {
 std::optional<std::int64_t> set_fork(ForkFlow& fork, const base::NetAddress& rtp,
                                      const base::NetAddress& rtcp, Stop why, std::int64_t now_ns) {
     const bool was_open = fork.is_open;
-    const auto to = to_send_address(rtp);
-    const int socket = fork.ports[0].socket.descriptor();
-    if (was_open && !to && why == Stop::ServerLost) {
+    fork.rtp_to = to_send_address(rtp);
+    fork.rtcp_to = to_send_address(rtcp);
+    if (was_open && !fork.rtp_to && why == Stop::ServerLost) {
         fork.lost_server = fork.server;
         fork.lost_ns = now_ns;
     }
-    fork.rtcp_to = to_send_address(rtcp);
+    if (!fork.rtp_to && why == Stop::Wanted) fork.owed_since_ns.reset();
     fork.server = rtp;
     fork.watch = {};
+    fork.is_open = false;
+    const auto lacks_since_ns = open_fork(fork, now_ns);
+    return was_open ? std::nullopt : lacks_since_ns;
+}
+
+std::optional<std::int64_t> open_fork(ForkFlow& fork, std::int64_t now_ns) {
+    const auto& to = fork.rtp_to;
+    if (fork.is_open || !to) return std::nullopt;
+    const int socket = fork.ports[0].socket.descriptor();
     // A connected socket spares the kernel the search for a route with each packet, a tenth of what
     // a copy costs; nothing is awaited at it.
-    fork.is_open = to && ::connect(socket, to->get(), to->size) == 0;
-    if (!fork.is_open) {
-        if (!to && why == Stop::Wanted) fork.owed_since_ns.reset();
-        return std::nullopt;
-    }
-    if (was_open) return std::nullopt;
+    fork.is_open = ::connect(socket, to->get(), to->size) == 0;
+    if (!fork.is_open) return std::nullopt;
     // What the server before refused last is still to be told, and would be told to the first
     // packet of this one, which then would not leave.
     int refused = 0;
@@ -107,8 +112,8 @@ std::optional<std::int64_t> set_fork(ForkFlow& fork, const base::NetAddress& rtp
         fork.owed_since_ns = now_ns;
         return std::nullopt;
     }
-    return rtp == fork.lost_server ? std::max(*fork.owed_since_ns, fork.lost_ns)
-                                   : *fork.owed_since_ns;
+    return fork.server == fork.lost_server ? std::max(*fork.owed_since_ns, fork.lost_ns)
+                                           : *fork.owed_since_ns;
 }
 
 void PacketForwarder::on_packet(Port& port, base::ByteView bytes, const base::NetAddress& source) {
@@ -162,7 +167,10 @@ void PacketForwarder::copy(LineFlow& line, Leg from, SocketKind kind, base::Byte
     LineFlow::Side& side = line.sides[index_of(from)];
     if (side.ring != nullptr && kind == SocketKind::Rtp) side.ring->add(bytes, now_ns_);
     for (ForkFlow* fork : side.forks) {
-        if (!fork->is_open) continue;
+        if (!fork->is_open) {
+            if (fork->rtp_to && kind == SocketKind::Rtp) fork->counters->rtp.drop();
+            continue;
+        }
         if (kind == SocketKind::Rtp) {
             fork->counters->rtp.add(bytes.size(), now_ns_);
             io_.send(fork->ports[0], bytes, nullptr);

@@ -39,7 +39,8 @@ struct ForkFlow {
     Leg from = Leg::A;
     std::array<Port, 2> ports;  // by io::SocketKind
     bool is_open = false;
-    std::optional<io::SocketAddress> rtcp_to;  // RTP's socket is connected
+    std::optional<io::SocketAddress> rtp_to;  // of RTP's socket, which is connected to it
+    std::optional<io::SocketAddress> rtcp_to;
     base::NetAddress server;
     std::shared_ptr<ForkCounters> counters;
     ServerWatch watch;
@@ -83,6 +84,9 @@ void set_remote(LineFlow& line, Leg leg, const Remote& remote);
 // with lacks packets of the ring; nullopt: it lacks none.
 std::optional<std::int64_t> set_fork(ForkFlow& fork, const base::NetAddress& rtp,
                                      const base::NetAddress& rtcp, Stop why, std::int64_t now_ns);
+// Once more, where there was no route: what could not leave meanwhile counts as dropped. Returns
+// the same.
+std::optional<std::int64_t> open_fork(ForkFlow& fork, std::int64_t now_ns);
 
 // What is done with each packet; never a lock, an allocation or a line of log.
 class PacketForwarder {

@@ -35,6 +35,7 @@ struct Port {
     ForkFlow* fork = nullptr;  // of a subscription's port
     std::uint32_t place = 0;   // the engine's own
     bool is_read = false;      // it has been added
+    bool is_wanted = false;    // to be read, also where that could not be done yet
 };
 
 // While media flows, packets come all the time, and to wake for each costs more than to pass it on.
@@ -85,7 +86,8 @@ public:
 
     // On the thread that uses it from now on. False: it cannot be used.
     virtual bool begin() = 0;
-    virtual void add(Port& port) = 0;
+    // False: it cannot be waited for now (the kernel has no room for it), and may be added again.
+    virtual bool add(Port& port) = 0;
     // Nothing more of it comes to the sink; it may be destroyed at once.
     virtual void remove(Port& port) = 0;
     // Only within on_packet(), with its bytes, or on_end(). `to` null: where the socket is

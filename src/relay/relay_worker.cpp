@@ -87,6 +87,10 @@ base::TimePoint RelayWorker::on_turn(bool is_woken) {
         }
     if (!read_out_.empty() || !just_taken_.empty()) io_->wake();
     if (now - looked_ >= kLook) look_after_forks(now);
+    if ((has_unconnected_ || has_unread_) && now - tried_again_ >= kIdle) {
+        tried_again_ = now;
+        try_again();
+    }
     if (options_.keeps_ports_ready && (is_woken || now - refilled_ >= kIdle)) {
         refilled_ = now;
         ports_.refill(now);
@@ -122,8 +126,7 @@ void RelayWorker::on(SetRemotes& command) {
         // Media that overtakes the answer waits in its socket until it is known where it may come
         // from.
         if (command.legs[index_of(leg)].hosts.empty()) continue;
-        for (Port& port : line.ports[index_of(leg)])
-            if (!port.is_read) io_->add(port);
+        for (Port& port : line.ports[index_of(leg)]) read_from(port);
     }
 }
 
@@ -156,7 +159,7 @@ void RelayWorker::on(OpenFork& command) {
     fork->from = command.from;
     fork->call = command.call;
     fork->subscription = command.subscription;
-    io_->add(fork->ports[1]);
+    read_from(fork->ports[1]);
     LineFlow::Side& side = fork->line->sides[index_of(command.from)];
     side.forks.push_back(fork.get());
     if (command.keep.count() > 0) {
@@ -172,12 +175,46 @@ void RelayWorker::on(SetFork& command) {
     const auto found = forks_.find(command.fork);
     if (found == forks_.end()) return;
     ForkFlow& fork = *found->second;
-    const std::int64_t now_ns = forwarder_.now_ns();
-    const auto lacks_since_ns = set_fork(fork, command.rtp, command.rtcp, command.why, now_ns);
+    const auto lacks_since_ns =
+        set_fork(fork, command.rtp, command.rtcp, command.why, forwarder_.now_ns());
     if (!fork.is_open) replayer_.cancel(fork);
-    if (!lacks_since_ns || !fork.is_kept) return;
+    replay(fork, lacks_since_ns);
+    has_unconnected_ = has_unconnected_ || (fork.rtp_to && !fork.is_open);
+}
+
+void RelayWorker::replay(ForkFlow& fork, std::optional<std::int64_t> since_ns) {
+    if (!since_ns || !fork.is_kept) return;
+    const std::int64_t now_ns = forwarder_.now_ns();
     const PacketRing& ring = *fork.line->sides[index_of(fork.from)].ring;
-    replayer_.begin(fork, ring, std::max(*lacks_since_ns, now_ns - ring.keep_ns()), now_ns);
+    replayer_.begin(fork, ring, std::max(*since_ns, now_ns - ring.keep_ns()), now_ns);
+}
+
+void RelayWorker::read_from(Port& port) {
+    port.is_wanted = true;
+    if (port.is_read || io_->add(port)) return;
+    has_unread_ = true;
+    unread_.fetch_add(1, std::memory_order_relaxed);
+}
+
+// What the kernel had no room or no route for.
+void RelayWorker::try_again() {
+    connect_forks();
+    if (!std::exchange(has_unread_, false)) return;
+    const auto read_wanted = [this](std::array<Port, 2>& ports) {
+        for (Port& port : ports)
+            if (port.is_wanted) read_from(port);
+    };
+    for (const auto& [id, line] : lines_)
+        for (auto& pair : line->ports) read_wanted(pair);
+    for (const auto& [id, fork] : forks_) read_wanted(fork->ports);
+}
+
+void RelayWorker::connect_forks() {
+    has_unconnected_ = false;
+    for (const auto& [id, fork] : forks_) {
+        replay(*fork, open_fork(*fork, forwarder_.now_ns()));
+        has_unconnected_ = has_unconnected_ || (fork->rtp_to && !fork->is_open);
+    }
 }
 
 void RelayWorker::on(CloseFork& command) {

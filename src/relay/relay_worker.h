@@ -3,6 +3,7 @@
 #pragma once
 
 #include <array>
+#include <atomic>
 #include <chrono>
 #include <cstdint>
 #include <functional>
@@ -97,6 +98,8 @@ public:
     // False: the queue is full, which has_room() told long before.
     bool give(Command command);
     const char* engine() const { return io_->name(); }
+    // How often a socket could not be waited for; it is tried again every 200 ms.
+    std::uint64_t unread() const { return unread_.load(std::memory_order_relaxed); }
 
 private:
     void run();
@@ -116,6 +119,10 @@ private:
     void on(SetFork& command);
     void on(CloseFork& command);
     void set_keys(LineFlow& line, const SetRemotes& command);
+    void read_from(Port& port);
+    void try_again();
+    void connect_forks();
+    void replay(ForkFlow& fork, std::optional<std::int64_t> since_ns);
     void close(ForkFlow& fork);
     void release(std::array<Port, 2>& ports);
 
@@ -135,6 +142,10 @@ private:
     std::vector<Command> read_out_;
     base::TimePoint refilled_{};
     base::TimePoint looked_{};  // after the forks
+    base::TimePoint tried_again_{};
+    bool has_unconnected_ = false;  // a fork that wants to send and found no route
+    bool has_unread_ = false;       // a port that is to be read and could not be added
+    std::atomic<std::uint64_t> unread_{0};
     std::jthread thread_;
 };
 

@@ -41,12 +41,12 @@ bool SocketPacketIo::begin() {
     return true;
 }
 
-void SocketPacketIo::add(Port& port) {
+bool SocketPacketIo::add(Port& port) {
     epoll_event event{};
     event.events = EPOLLIN;
     event.data.ptr = &port;
-    static_cast<void>(::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, port.socket.descriptor(), &event));
-    port.is_read = true;
+    port.is_read = ::epoll_ctl(epoll_.get(), EPOLL_CTL_ADD, port.socket.descriptor(), &event) == 0;
+    return port.is_read;
 }
 
 void SocketPacketIo::remove(Port& port) {

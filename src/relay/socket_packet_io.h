@@ -21,7 +21,7 @@ public:
     static base::Result<std::unique_ptr<SocketPacketIo>, base::Reason> create();
 
     bool begin() override;
-    void add(Port& port) override;
+    bool add(Port& port) override;
     void remove(Port& port) override;
     void send(Port& port, base::ByteView bytes, const io::SocketAddress* to) override;
     void flush() override {}  // it has left already

@@ -192,12 +192,13 @@ void UringPacketIo::arm_wake() {
     request.user_data = tag(0, false);
 }
 
-void UringPacketIo::add(Port& port) {
+bool UringPacketIo::add(Port& port) {
     if (port.place == 0) take_place(port);
     port.is_read = true;
     arm(port.place);
     // At once: a request is bound to its socket only then, and the number may soon be another's.
     io_uring_submit(&ring_->ring);
+    return true;
 }
 
 void UringPacketIo::remove(Port& port) {

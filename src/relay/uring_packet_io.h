@@ -26,7 +26,7 @@ public:
     ~UringPacketIo() override;
 
     bool begin() override;
-    void add(Port& port) override;
+    bool add(Port& port) override;
     void remove(Port& port) override;
     void send(Port& port, base::ByteView bytes, const io::SocketAddress* to) override;
     void flush() override;
