@@ -3,6 +3,9 @@
 // bodies pass unchanged but for what names a dialog, a hop or an address of media. Without I/O, a
 // clock or chance of its own; all on one thread.
 //
+// The Agent's AgentConfig::leaves_subscriptions has to be true: else subscriptions through here
+// begin, and none of their NOTIFYs passes.
+//
 // The loop: give it every action of the Agent that is no SendBytes, no LocateTarget and of no
 // dialog or transaction of another user; call on_time() when deadline() has come. After each call
 // of it, and after each answer to a question of it, drain the Agent.

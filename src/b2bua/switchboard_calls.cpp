@@ -62,6 +62,7 @@ Switchboard::Core::Way Switchboard::Core::way_of(const sip::Message& request) co
     for (const std::string_view route : request.values(HeaderId::Route)) {
         is_first = is_first && own_names_.is_ours(route);
         if (!is_first) way.routes.emplace_back(route);
+        way.has_own_route = way.has_own_route || is_first;
     }
     if (!own_names_.is_ours(way.uri)) return way;
     auto place = places_.find(way.uri);

@@ -1,7 +1,8 @@
 // What stands behind Switchboard. switchboard.cpp has the tables and the order of things,
 // switchboard_calls.cpp a call's INVITE and its end, switchboard_dialog.cpp what is said within a
 // call, switchboard_media.cpp offers and answers, switchboard_passing.cpp requests outside of
-// calls, switchboard_transfer.cpp REFER and Replaces.
+// calls, switchboard_subscription.cpp what subscriptions need beside that,
+// switchboard_transfer.cpp REFER and Replaces.
 #pragma once
 
 #include <deque>
@@ -56,6 +57,7 @@ private:
         std::vector<std::string> routes{};
         sip::Flow flow{};  // to a place behind us; else unspecified
         bool is_to_us = false;
+        bool has_own_route = false;  // it came by a Route of ours
     };
     // A dialog that Replaces names, as the far leg of its call knows it.
     struct NamedDialog {
@@ -175,6 +177,13 @@ private:
     bool hide_contacts(const sip::Message& request, const sip::Flow& from,
                        std::vector<sip::ExtraHeader>& headers) const;
     void show_contacts(const sip::Message& response, std::vector<sip::ExtraHeader>& headers) const;
+
+    // ---- switchboard_subscription.cpp
+    void follow_subscription(const sip::Message& request, Way& way) const;
+    void pass_as_proxy(const Passed& passed, const Way& way, sip::OutOfDialogSpec& spec) const;
+    static void pass_as_proxy(const sip::Message& response, sip::ResponseSpec& spec);
+    void map_references_outside(std::vector<sip::ExtraHeader>& headers) const;
+    std::string record_route(const sip::Flow& place, std::size_t listener) const;
 
     // ---- switchboard_transfer.cpp
     void map_references(Call& call, Leg from, const sip::Message& request,

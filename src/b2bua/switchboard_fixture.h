@@ -52,6 +52,7 @@ public:
         config.listeners = {{sip::Transport::Udp, at, "sip:" + at},
                             {sip::Transport::Tcp, at, "sip:" + at + ";transport=tcp"}};
         config.product = "Phone/" + at;
+        config.leaves_subscriptions = true;
         return config;
     }
 

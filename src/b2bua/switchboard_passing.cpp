@@ -1,6 +1,7 @@
 // Requests outside of calls: passed on as a proxy would, with their own Call-ID, CSeq and From tag,
-// and nothing kept but until their answer. REGISTER (RFC 3261 §10): the Contact becomes one of ours
-// that holds the phone's own, so that calls to it come through us, whatever we remember.
+// and nothing kept but until their answer: also those of subscriptions. REGISTER (RFC 3261 §10):
+// the Contact becomes one of ours that holds the phone's own, so that calls to it come through us,
+// whatever we remember.
 #include "b2bua/limits.h"
 #include "b2bua/switchboard_core.h"
 #include "base/text.h"
@@ -13,8 +14,8 @@ using sip::HeaderId;
 using sip::Method;
 
 constexpr std::string_view kAllow =
-    "INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, OPTIONS, INFO, MESSAGE, NOTIFY, REFER, REGISTER, "
-    "PUBLISH";
+    "INVITE, ACK, BYE, CANCEL, PRACK, UPDATE, OPTIONS, INFO, MESSAGE, SUBSCRIBE, NOTIFY, REFER, "
+    "REGISTER, PUBLISH";
 
 // A Contact with another URI; its name and parameters stay.
 std::string with_uri(std::string_view value, const sip::NameAddr& contact, std::string_view uri) {
@@ -42,9 +43,11 @@ void Switchboard::Core::on_outside_request(sip::RequestArrived&& request) {
     const bool may_go_on = next_max_forwards(message).has_value();
     switch (message.method()) {
         case Method::Subscribe:
-            return answer_outside(in, 489);  // its NOTIFYs would need dialogs that we do not keep
-        case Method::Refer:
-            return answer_outside(in, 501);  // the same
+        case Method::Notify:
+            // Of a dialog (the Agent leaves it to us) that did not come about through here.
+            if (!message.to_tag().empty() && !way_of(message).has_own_route)
+                return answer_outside(in, 481);
+            break;
         case Method::Bye:
         case Method::Info:
         case Method::Prack:
@@ -75,6 +78,7 @@ void Switchboard::Core::on_outside_request(sip::RequestArrived&& request) {
 
 void Switchboard::Core::ask_way(Passed& passed) {
     Way way = way_of(*passed.request);
+    follow_subscription(*passed.request, way);
     const RouteQuestion asked{.request = passed.request.get(),
                               .from = passed.from,
                               .request_uri = way.uri,
@@ -116,13 +120,16 @@ void Switchboard::Core::send_passed(Passed& passed, const Way& way, const RouteT
     if (const auto session = request.find(HeaderId::SessionId))
         spec.headers.push_back({"Session-ID", std::string(*session)});
     map_replaces(spec.headers);
+    if (request.method() == Method::Refer) map_references_outside(spec.headers);
     Content content = content_of(request);
     spec.content_type = std::move(content.type);
     spec.body = std::move(content.body);
     spec.contact_parameters = "";
+    pass_as_proxy(passed, way, spec);
 
     int refusal = 0;
-    if (spec.next_hop.empty() && spec.routes.empty() && own_names_.is_ours(spec.request_uri))
+    if (!is_to_place && spec.next_hop.empty() && spec.routes.empty() &&
+        own_names_.is_ours(spec.request_uri))
         refusal = 404;
     if (request.method() == Method::Register && !hide_contacts(request, passed.from, spec.headers))
         refusal = 400;
@@ -187,6 +194,7 @@ bool Switchboard::Core::on_passed_response(const sip::ResponseArrived& response)
         spec.headers.push_back({"Session-ID", std::string(*session)});
     if (message.cseq_method() == Method::Register && message.status() < 300)
         show_contacts(message, spec.headers);
+    pass_as_proxy(message, spec);
     (void)agent_.respond(now_.steady, passed.in, spec);
     forget(passed);
     return true;

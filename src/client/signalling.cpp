@@ -53,6 +53,7 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
       }) {
     sip::AgentConfig agent;
     agent.contact_parameters = ";+sip.src";  // RFC 7866 §6.1.1; in calls it tells (§6.1.2)
+    agent.leaves_subscriptions = true;
     b2bua::SwitchboardConfig board;
     board.max_calls = config_.max_calls;
     for (std::uint16_t i = 0; i < d_.loop.listener_count(); ++i) {

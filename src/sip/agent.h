@@ -65,6 +65,9 @@ struct ResponseSpec {
     // PRACK comes (RFC 3262 §3). The Agent writes Require and RSeq, and keeps what is said
     // meanwhile: a second reliable response and the 2xx leave after the PRACK.
     bool is_reliable = false;
+    // Of a response that is passed on as a proxy does: the tag of who answered, instead of ours. A
+    // Record-Route among `headers` takes the place of the request's.
+    std::string to_tag{};
 };
 
 // A request within a dialog, or the ACK to a 2xx (its method is then ignored). The Agent writes the
@@ -229,6 +232,9 @@ struct AgentConfig {
     std::size_t max_transactions;          // above: 503 + Retry-After without state
     std::size_t max_dialogs;               // above: the same to a new INVITE
     std::uint32_t retry_after_s;
+    // Subscriptions (RFC 6665) are the TU's, as a proxy has them: SUBSCRIBE and NOTIFY within a
+    // dialog that the Agent does not know arrive outside of any, instead of being answered 481.
+    bool leaves_subscriptions = false;
 
     AgentConfig();  // the limits from limits of agent_limits.h
 };

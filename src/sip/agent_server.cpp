@@ -98,6 +98,10 @@ void Agent::Core::on_request(base::TimePoint now, const Flow& flow, Message&& me
     if (message.to_tag().empty()) return on_new_request(now, flow, std::move(message), key);
 
     Dialog* dialog = find_dialog(message.call_id(), message.to_tag(), message.from_tag());
+    const bool is_of_subscription =
+        message.method() == Method::Subscribe || message.method() == Method::Notify;
+    if (dialog == nullptr && is_of_subscription && config_.leaves_subscriptions)
+        return on_new_request(now, flow, std::move(message), key);
     if (dialog == nullptr) {
         return refuse(flow, std::move(message), 481,
                       {"no_such_dialog", "The INVITE belongs to a dialog that is not known."});
@@ -229,10 +233,12 @@ void Agent::Core::on_cancel(base::TimePoint now, const Flow& flow, Message&& mes
 
 std::string Agent::Core::write_response(const Transaction& transaction,
                                         const ResponseSpec& spec) const {
-    MessageBuilder response = response_to(*transaction.request, spec.status,
-                                          {.reason = spec.phrase,
-                                           .to_tag = transaction.local_tag,
-                                           .source = &transaction.flow.remote});
+    MessageBuilder response =
+        response_to(*transaction.request, spec.status,
+                    {.reason = spec.phrase,
+                     .to_tag = spec.to_tag.empty() ? transaction.local_tag : spec.to_tag,
+                     .source = &transaction.flow.remote,
+                     .is_routed = has_header(spec.headers, "Record-Route")});
     const bool invite = transaction.method == Method::Invite && spec.status > 100;
     const bool refreshes = invite || (transaction.method == Method::Update && spec.status >= 200);
     if (refreshes && spec.status < 300 && !has_header(spec.headers, "Contact")) {

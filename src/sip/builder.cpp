@@ -168,7 +168,8 @@ std::string MessageBuilder::build() const {
 MessageBuilder response_to(const Message& request, int status, const ResponseOptions& options) {
     MessageBuilder response = MessageBuilder::response(status, options.reason);
     copy_vias(request, options.source, response);
-    if (can_make_dialog(request, status)) copy_record_routes(request, response);
+    if (can_make_dialog(request, status) && !options.is_routed)
+        copy_record_routes(request, response);
     if (const auto from = request.find(HeaderId::From)) response.add(HeaderId::From, *from);
     if (const auto to = request.find(HeaderId::To)) {
         std::string value(*to);

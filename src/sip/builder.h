@@ -62,6 +62,7 @@ struct ResponseOptions {
     // 3261 §18.2.1), and `rport` filled in when it asks for it (RFC 3581 §4). Null: Via is left
     // alone.
     const base::NetAddress* source = nullptr;
+    bool is_routed = false;  // who answered gives Record-Route: the request's is left out
 };
 
 // RFC 3261 §8.2.6: Via, From, To, Call-ID and CSeq of the request, Timestamp in a 100, Record-Route
