@@ -48,6 +48,8 @@ struct Offer {
     // The last answer that was not final (in an unreliable 18x), the same way.
     std::string answer_said{};
     std::string answer_told{};
+    // What was in force before, of each leg by Leg: remote_sdp and local_sdp.
+    std::array<std::pair<std::string, std::string>, 2> before{};
 };
 
 // A REFER that went through the call: its NOTIFYs name it by its CSeq, which differs on each leg.

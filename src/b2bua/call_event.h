@@ -25,8 +25,9 @@ struct Early {
 // Leg B's 2xx has gone on to leg A.
 struct Answered {};
 
-// An offer was answered, for the first time or anew: CallFacts has both sides' descriptions.
-// `is_early`: before the call is answered; may be said again for another branch of a fork.
+// An offer was answered, for the first time or anew, or came to nothing in an answered call:
+// CallFacts has both sides' descriptions that hold. `is_early`: before the call is answered; may be
+// said again for another branch of a fork.
 struct MediaChanged {
     Leg offerer = Leg::A;
     bool is_early = false;

@@ -158,7 +158,9 @@ private:
     // ---- switchboard_media.cpp
     void ask_offer(Call& call, Leg by, std::string sdp, SdpThen then);
     void ask_answer(Call& call, Leg by, std::string sdp, bool is_final, SdpThen then);
-    void on_sdp(base::Now now, CallKey key, std::uint64_t question, SdpResult result);
+    // `offerer`: of an offer.
+    void on_sdp(base::Now now, CallKey key, std::uint64_t question, SdpResult result,
+                std::optional<Leg> offerer);
     void drop_offer(Call& call, Leg by);
     void note_answer(Call& call, Leg by, const std::string& said, const std::string& told,
                      bool is_final);

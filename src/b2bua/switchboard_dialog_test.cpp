@@ -67,7 +67,35 @@ TEST_F(SwitchboardDialog, RollsARefusedOfferBack) {
     request(alice, alice_dialog, with_sdp("INVITE", sdp_of("192.0.2.10", 4002)));
     respond(bob, request_at(bob).transaction, {.status = 488});
     EXPECT_EQ(response_at(alice).message.status(), 488);
-    EXPECT_THAT(host.take_log(), ElementsAre("offer A", "INVITE A", "rollback A"));
+    EXPECT_THAT(host.take_log(), ElementsAre("offer A", "INVITE A", "rollback A", "media A"));
+    EXPECT_EQ(leg(Leg::A).remote_sdp, sdp_of("192.0.2.10", 4000));
+    EXPECT_EQ(switchboard.call_count(), 1U);
+}
+
+TEST_F(SwitchboardDialog, WhatAnEarlyAnswerHasChangedIsUndoneWithTheRefusedOffer) {
+    establish();
+    request(alice, alice_dialog, with_sdp("INVITE", sdp_of("192.0.2.10", 4002)));
+    const auto arrived = request_at(bob);
+    sip::ResponseSpec early = ok_with(sdp_of("192.0.2.20", 6002));
+    early.status = 183;
+    respond(bob, arrived.transaction, early);
+    EXPECT_EQ(leg(Leg::B).remote_sdp, sdp_of("192.0.2.20", 6002));
+    respond(bob, arrived.transaction, {.status = 488});
+    EXPECT_EQ(leg(Leg::A).remote_sdp, sdp_of("192.0.2.10", 4000));
+    EXPECT_EQ(leg(Leg::B).remote_sdp, sdp_of("192.0.2.20", 6000));
+    EXPECT_EQ(host.take_log().back(), "media A");
+}
+
+TEST_F(SwitchboardDialog, AnOfferThatTheMediaPlaneTakesTooLateIsRolledBack) {
+    establish();
+    host.is_slow = true;
+    request(alice, alice_dialog, with_sdp("INVITE", sdp_of("192.0.2.10", 4002)));
+    run(kMaxHostTime);
+    EXPECT_EQ(response_at(alice).message.status(), 488);
+    EXPECT_THAT(host.take_log(), ElementsAre("offer A"));
+    host.answer_all();
+    run();
+    EXPECT_THAT(host.take_log(), ElementsAre("rollback A"));
     EXPECT_EQ(leg(Leg::A).remote_sdp, sdp_of("192.0.2.10", 4000));
     EXPECT_EQ(switchboard.call_count(), 1U);
 }
@@ -126,7 +154,7 @@ TEST_F(SwitchboardDialog, PassesACancelOfAReinvite) {
     run();
     EXPECT_EQ(response_at(alice).message.status(), 487);
     EXPECT_TRUE(bob.take<sip::CancelArrived>().has_value());
-    EXPECT_THAT(host.take_log(), ElementsAre("offer A", "INVITE A", "rollback A"));
+    EXPECT_THAT(host.take_log(), ElementsAre("offer A", "INVITE A", "rollback A", "media A"));
     EXPECT_EQ(switchboard.call_count(), 1U);
 }
 

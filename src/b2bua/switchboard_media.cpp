@@ -1,14 +1,23 @@
 // Offers and answers (RFC 3264) on their way through the media plane.
+#include <tuple>
+
 #include "b2bua/hold.h"
 #include "b2bua/switchboard_core.h"
 
 namespace earshot::b2bua {
 
-void Switchboard::Core::on_sdp(base::Now now, CallKey key, std::uint64_t question,
-                               SdpResult result) {
+void Switchboard::Core::on_sdp(base::Now now, CallKey key, std::uint64_t question, SdpResult result,
+                               std::optional<Leg> offerer) {
     enter(now, [&] {
         Call* call = find(key);
-        if (call == nullptr || call->question != question) return;
+        if (call == nullptr || call->is_over) return;
+        if (call->question != question) {
+            // An offer that is taken after all has been refused here long since; what is newer
+            // has taken its place already.
+            if (result && offerer && !call->offer && call->question == 0)
+                host_.rollback(key, *offerer);
+            return;
+        }
         call->question = 0;
         call->give_up_at.reset();
         const SdpThen then = std::exchange(call->sdp_then, nullptr);
@@ -21,12 +30,17 @@ void Switchboard::Core::on_sdp(base::Now now, CallKey key, std::uint64_t questio
 void Switchboard::Core::ask_offer(Call& call, Leg by, std::string sdp, SdpThen then) {
     const std::uint64_t question = ask(call);
     call.sdp_then = [by, sdp, then = std::move(then)](Call& asked, SdpResult result) {
-        if (result) asked.offer = Offer{.by = by, .said = sdp, .told = *result};
+        if (result) {
+            asked.offer = Offer{.by = by, .said = sdp, .told = *result};
+            for (const Leg leg : {Leg::A, Leg::B})
+                asked.offer->before[static_cast<std::size_t>(leg)] = {
+                    asked.facts.leg(leg).remote_sdp, asked.facts.leg(leg).local_sdp};
+        }
         then(asked, std::move(result));
     };
     host_.offer(call.key(), by, std::move(sdp),
-                [this, key = call.key(), question](base::Now now, SdpResult result) {
-                    on_sdp(now, key, question, std::move(result));
+                [this, key = call.key(), question, by](base::Now now, SdpResult result) {
+                    on_sdp(now, key, question, std::move(result), by);
                 });
 }
 
@@ -40,14 +54,24 @@ void Switchboard::Core::ask_answer(Call& call, Leg by, std::string sdp, bool is_
     };
     host_.answer(call.key(), by, std::move(sdp),
                  [this, key = call.key(), question](base::Now now, SdpResult result) {
-                     on_sdp(now, key, question, std::move(result));
+                     on_sdp(now, key, question, std::move(result), std::nullopt);
                  });
 }
 
 void Switchboard::Core::drop_offer(Call& call, Leg by) {
     if (!call.offer || call.offer->by != by) return;
+    const Offer dropped = std::move(*call.offer);
     call.offer.reset();
     host_.rollback(call.key(), by);
+    const auto& before = dropped.before[static_cast<std::size_t>(by)];
+    if (!call.facts.answered_at || dropped.said == before.first) return;
+    // An answer in a 18x may have changed what was in force; and who has looked at the media since
+    // the offer has seen lines that are no more.
+    for (const Leg leg : {Leg::A, Leg::B}) {
+        LegFacts& facts = call.facts.leg(leg);
+        std::tie(facts.remote_sdp, facts.local_sdp) = dropped.before[static_cast<std::size_t>(leg)];
+    }
+    tell(call, MediaChanged{.offerer = by, .is_early = false});
 }
 
 // What is in force now. An answer that is said again, for another branch or in the 2xx after a
