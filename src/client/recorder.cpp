@@ -17,6 +17,8 @@ using Verb = CallControl::Verb;
 
 namespace {
 
+constexpr std::size_t kMaxMissedHappenings = 64;  // of one call, while the hook is asked
+
 relay::CallKey media_key(b2bua::CallKey key) { return {key.value}; }
 
 std::string name_addr(const b2bua::Party& party) {
@@ -56,6 +58,7 @@ struct Recorder::RecordedCall {
     std::vector<policy::RecordingPlan> plans;            // one for each instance
     std::vector<std::unique_ptr<Recording>> recordings;  // begun; of an instance the last counts
     std::array<KeyMemory, 2> keys;                       // by leg: the caller's, the callee's
+    std::vector<policy::Happening> missed;               // while the hook was asked
 
     Recording* find(std::string_view instance) const {
         const auto found = std::find_if(
@@ -253,6 +256,8 @@ void Recorder::take_plans(base::Now now, RecordedCall& call,
     if (call.was_offered) begin_all(now, call, StartAt::Invite);
     if (call.was_early) begin_all(now, call, StartAt::Early);
     if (call.was_answered) begin_all(now, call, StartAt::Answer);
+    for (const policy::Happening& happening : std::exchange(call.missed, {}))
+        on_happening(now, call, happening);
 }
 
 // An answer begins also those that nothing earlier has: there was no early media, or a late offer.
@@ -311,7 +316,20 @@ void Recorder::refresh(base::Now now, RecordedCall& call) {
 // ---- what happens during it ---------------------------------------------------------------------
 
 void Recorder::on_happening(base::Now now, RecordedCall& call, const policy::Happening& happening) {
-    if (call.has_ended) return;
+    if (call.has_ended || config_.triggers.empty()) return;
+    if (!call.is_planned) {  // nothing is recorded yet that a trigger could concern
+        if (call.missed.size() < kMaxMissedHappenings)
+            call.missed.push_back(happening);
+        else
+            d_.events.tell({.kind = "trigger_failed",
+                            .at = now.wall,
+                            .call = call.key.value,
+                            .call_id = call.facts.call_id,
+                            .reason = {"not_ready",
+                                       "More happened in the call than is kept until the decision "
+                                       "hook has answered."}});
+        return;
+    }
     for (const policy::Trigger& trigger : std::vector(config_.triggers))
         if (matches(trigger, happening)) fire(now, call, trigger);
 }
