@@ -338,7 +338,8 @@ void Recorder::fire(base::Now now, RecordedCall& call, const policy::Trigger& tr
     constexpr std::array kVerbs{Verb::Start, Verb::Pause, Verb::Resume, Verb::Stop, Verb::Send};
     CallControl wish{.verb = kVerbs[static_cast<std::size_t>(trigger.action)],
                      .instance = trigger.instance,
-                     .reason = fmt::format("trigger {}", trigger.name)};
+                     .reason = fmt::format("trigger {}", trigger.name),
+                     .is_by_trigger = true};
     if (wish.verb == Verb::Send) {
         wish.request = {
             .method = trigger.method,
@@ -397,6 +398,31 @@ void Recorder::control(base::Now now, CallControl wish, ControlDone done) {
     settle(std::nullopt);
 }
 
+std::optional<Reason> Recorder::obey(base::Now now, Recording& recording, const CallControl& wish) {
+    const auto who = wish.is_by_trigger ? Recording::Who::Trigger : Recording::Who::Operator;
+    switch (wish.verb) {
+        case Verb::Pause:
+            recording.pause(now, wish.reason, who);
+            break;
+        case Verb::Resume:
+            if (wish.is_by_trigger && recording.is_paused_by_operator())
+                return Reason{"paused_by_operator",
+                              "An operator has paused the recording, and alone resumes it."};
+            recording.resume(now, wish.reason, who);
+            break;
+        case Verb::Stop:
+            recording.stop(now, {"stopped", wish.reason});
+            break;
+        case Verb::Send:
+            if (auto sent = recording.send(now, wish.request); !sent) return sent.error();
+            break;
+        case Verb::Start:
+        case Verb::Hangup:
+            break;
+    }
+    return std::nullopt;
+}
+
 std::optional<Reason> Recorder::obey(base::Now now, RecordedCall& call, const CallControl& wish) {
     if (wish.verb == Verb::Start) return start(now, call, wish);
     bool has_any = false;
@@ -410,23 +436,7 @@ std::optional<Reason> Recorder::obey(base::Now now, RecordedCall& call, const Ca
             continue;
         }
         has_any = true;
-        switch (wish.verb) {
-            case Verb::Pause:
-                recording.pause(now, wish.reason);
-                break;
-            case Verb::Resume:
-                recording.resume(now, wish.reason);
-                break;
-            case Verb::Stop:
-                recording.stop(now, {"stopped", wish.reason});
-                break;
-            case Verb::Send:
-                if (auto sent = recording.send(now, wish.request); !sent) fault = sent.error();
-                break;
-            case Verb::Start:
-            case Verb::Hangup:
-                break;
-        }
+        if (auto refused = obey(now, recording, wish)) fault = std::move(refused);
     }
     if (has_any) return fault;
     return Reason{"not_recording",

@@ -29,6 +29,7 @@ struct CallControl {
     std::string call{};      // the caller's Call-ID, or the call's number
     std::string instance{};  // empty: all of the call
     std::string reason{};
+    bool is_by_trigger = false;  // what an operator has paused it does not resume
     bool waits = false;          // Start: until a server has accepted, or none did
     sip::RequestSpec request{};  // Send
 };
@@ -108,6 +109,8 @@ private:
     void on_happening(base::Now now, RecordedCall& call, const policy::Happening& happening);
     void on_ended(base::Now now, RecordedCall& call, const b2bua::Ended& event);
     std::optional<base::Reason> obey(base::Now now, RecordedCall& call, const CallControl& wish);
+    static std::optional<base::Reason> obey(base::Now now, Recording& recording,
+                                            const CallControl& wish);
     std::optional<base::Reason> start(base::Now now, RecordedCall& call, const CallControl& wish);
     void fire(base::Now now, RecordedCall& call, const policy::Trigger& trigger);
     bool knows_instance(std::string_view instance) const;

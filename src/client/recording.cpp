@@ -80,8 +80,10 @@ Result<siprec::ClientSessionSettings, Reason> Recording::settings() const {
     return settings;
 }
 
-bool Recording::pause(base::Now now, std::string why) {
-    if (!is_engaged() || is_paused_) return false;
+bool Recording::pause(base::Now now, std::string why, Who who) {
+    if (!is_engaged()) return false;
+    if (who == Who::Operator) is_paused_by_operator_ = true;
+    if (is_paused_) return false;
     is_paused_ = true;
     d_.events.tell(event("pause", reason_of(std::move(why))));
     if (has_offered_) session_->pause(now);
@@ -89,9 +91,11 @@ bool Recording::pause(base::Now now, std::string why) {
     return true;
 }
 
-bool Recording::resume(base::Now now, std::string why) {
+bool Recording::resume(base::Now now, std::string why, Who who) {
     if (!is_engaged() || !is_paused_) return false;
+    if (who == Who::Trigger && is_paused_by_operator_) return false;
     is_paused_ = false;
+    is_paused_by_operator_ = false;
     d_.events.tell(event("resume", reason_of(std::move(why))));
     if (has_offered_) session_->resume(now);
     deliver();

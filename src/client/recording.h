@@ -76,8 +76,11 @@ public:
 
     // Begins; once. What comes of it is told by when_settled().
     void start(base::Now now);
-    bool pause(base::Now now, std::string why = {});
-    bool resume(base::Now now, std::string why = {});
+    // Who wishes it: what an operator has paused no trigger resumes.
+    enum class Who : std::uint8_t { Operator, Trigger };
+    bool pause(base::Now now, std::string why = {}, Who who = Who::Operator);
+    bool resume(base::Now now, std::string why = {}, Who who = Who::Operator);
+    bool is_paused_by_operator() const { return is_paused_ && is_paused_by_operator_; }
     bool stop(base::Now now, base::Reason reason);
     base::Result<base::Done, base::Reason> send(base::Now now, sip::RequestSpec request);
     // The call has changed: the media plane is asked what there is to record, the server told.
@@ -158,7 +161,8 @@ private:
     bool has_told_faults_ = false;             // of the settings
     bool was_begun_ = false;                   // start() was called
     bool is_paused_ = false;  // as the user wishes, also before the session is there
-    bool is_over_ = false;    // ended or failed
+    bool is_paused_by_operator_ = false;
+    bool is_over_ = false;  // ended or failed
 };
 
 }  // namespace earshot::client
