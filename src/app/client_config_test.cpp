@@ -145,6 +145,27 @@ TEST(ClientConfig, NamesTheMistakeAndWhatWouldBeRight) {
               std::string::npos);
 }
 
+TEST(ClientConfig, JudgesWhatARuleWouldPutIntoMetadata) {
+    const auto rule = [](const std::string& setting) {
+        return fault("[[client.rule]]\nname = \"a\"\nservers = \"sip:a\"\n" + setting);
+    };
+    const auto has = [&](const std::string& setting, std::string_view text) {
+        return rule(setting).find(text) != std::string::npos;
+    };
+    EXPECT_EQ(rule("media = \"192.0.2.9\""), "none");
+    EXPECT_EQ(rule("media = \"2001:db8::9\""), "none");
+    EXPECT_TRUE(has("media = \"pbx.example\"", "is no IP address")) << rule("media = \"x\"");
+    EXPECT_EQ(rule("streams = [\"audio\", \"video\"]"), "none");
+    EXPECT_TRUE(has("streams = [\"audoi\"]", "did you mean \"audio\"?"));
+    EXPECT_EQ(rule("session_extension = \"<x>{from.name}</x><y/>\""), "none");
+    EXPECT_TRUE(has("session_extension = \"<x>\"", "session_extension that would be left out"));
+    EXPECT_TRUE(has("group = \"g\"\ngroup_extension = \"<p:x/>\"", "group_extension"));
+    EXPECT_TRUE(has("group_extension = \"<x/>\"", "no group"));
+    EXPECT_EQ(rule("group = \"g\"\ngroup_extension = \"<x/>\""), "none");
+    EXPECT_EQ(rule("caller = '<nameID aor=\"sip:{from.user}@x\"/>'"), "none");
+    EXPECT_TRUE(has("caller = '<nameID aor=\"sip:x\">'", "caller that would be left out"));
+}
+
 TEST(ClientConfig, IsNoOpenRelayUnlessToldSo) {
     EXPECT_NE(fault("sip.listen = \"0.0.0.0:5060\"").find("client.allow_from"), std::string::npos);
     EXPECT_EQ(fault("sip.listen = \"192.0.2.7:5060\"\nclient.allow_from = [\"192.0.2.*\"]"),

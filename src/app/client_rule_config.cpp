@@ -7,9 +7,12 @@
 #include <span>
 
 #include "app/config_reader.h"
+#include "base/net_address.h"
 #include "base/text.h"
 #include "policy/limits.h"
 #include "sip/uri.h"
+#include "siprec/cs_description.h"
+#include "siprec/extension_block.h"
 #include "siprec/recording_client_session.h"
 
 namespace earshot::app {
@@ -222,6 +225,49 @@ Error read_start_at(const Place& at, CallRule& rule) {
     return std::nullopt;
 }
 
+// The address told to the recording server; nothing fills placeholders in here.
+Error read_media(const Place& at, CallRule& rule) {
+    if (auto error = read_text(at, rule.settings.media)) return error;
+    const std::string& media = rule.settings.media;
+    if (media.empty() || base::parse_host(media, 0)) return std::nullopt;
+    return at.wrong(fmt::format("\"{}\" is no IP address", media), R"(like "192.0.2.9")");
+}
+
+// Of the media types of RFC 8866 section 8.2.2 those that come as RTP.
+Error read_streams(const Place& at, CallRule& rule) {
+    if (auto error = read_texts(at, rule.settings.streams)) return error;
+    static const std::vector<std::string_view> kTypes{"audio", "video", "text"};
+    for (const std::string& type : rule.settings.streams)
+        if (std::find(kTypes.begin(), kTypes.end(), type) == kTypes.end())
+            return at.wrong(fmt::format("\"{}\" is no medium that is recorded", type),
+                            suggest(type, kTypes));
+    return std::nullopt;
+}
+
+// XML is judged as it would be with a call: placeholders are texts in it.
+Error check_extension(const Place& at, std::string_view key, const std::string& xml,
+                      const policy::RecordingSettings& settings) {
+    if (base::trim(xml).empty()) return std::nullopt;
+    const std::string filled = policy::expand(xml, policy::CallFacts{}, policy::Escape::Xml);
+    const std::string name_space = settings.extension_namespace.empty()
+                                       ? std::string(siprec::kExtensionNamespace)
+                                       : settings.extension_namespace;
+    const auto block =
+        siprec::read_extension_block(filled, name_space, settings.raw_extensions, false);
+    return block ? Error{}
+                 : at.wrong(fmt::format("has a {} that would be left out: {}", key, block.error()));
+}
+
+Error check_participant(const Place& at, std::string_view key, const std::string& party,
+                        const policy::RecordingSettings& settings) {
+    if (!policy::is_participant_xml(party)) return std::nullopt;
+    const std::string filled = policy::expand(party, policy::CallFacts{}, policy::Escape::Xml);
+    const auto block = siprec::read_extension_block(filled, siprec::kExtensionNamespace,
+                                                    settings.raw_extensions, true);
+    return block ? Error{}
+                 : at.wrong(fmt::format("has a {} that would be left out: {}", key, block.error()));
+}
+
 using C = policy::CallConditions;
 using S = policy::RecordingSettings;
 
@@ -273,13 +319,12 @@ constexpr std::array kRuleKeys{
     KeyReader<CallRule>{"from_uri", read_setting<&S::from_uri>},
     KeyReader<CallRule>{"to_uri", read_setting<&S::to_uri>},
     KeyReader<CallRule>{"socket", read_setting<&S::socket>},
-    KeyReader<CallRule>{"media", read_setting<&S::media>},
+    KeyReader<CallRule>{"media", read_media},
     KeyReader<CallRule>{"session_extension", read_setting<&S::session_extension>},
     KeyReader<CallRule>{"group_extension", read_setting<&S::group_extension>},
     KeyReader<CallRule>{"extension_namespace", read_setting<&S::extension_namespace>},
     KeyReader<CallRule>{"raw_extensions", read_switch<&S::raw_extensions>},
-    KeyReader<CallRule>{
-        "streams", [](const Place& at, CallRule& r) { return read_texts(at, r.settings.streams); }},
+    KeyReader<CallRule>{"streams", read_streams},
 };
 
 Error check_rule(const Place& at, const CallRule& rule) {
@@ -299,7 +344,15 @@ Error check_rule(const Place& at, const CallRule& rule) {
     for (const auto& [name, value] : rule.settings.headers)
         session.headers.push_back({name, value});
     if (const auto fault = siprec::find_fault(session)) return at.wrong(fault->text);
-    return std::nullopt;
+    const policy::RecordingSettings& settings = rule.settings;
+    if (auto error = check_extension(at, "session_extension", settings.session_extension, settings))
+        return error;
+    if (auto error = check_extension(at, "group_extension", settings.group_extension, settings))
+        return error;
+    if (!base::trim(settings.group_extension).empty() && settings.group.empty())
+        return at.wrong("has a group_extension and no group");
+    if (auto error = check_participant(at, "caller", settings.caller, settings)) return error;
+    return check_participant(at, "callee", settings.callee, settings);
 }
 
 Error read_when(const Place& at, Trigger& trigger) {
