@@ -5,6 +5,7 @@
 #include "base/text.h"
 #include "sip/agent_core.h"
 #include "sip/agent_limits.h"
+#include "sip/nat.h"
 #include "sip/parser.h"
 #include "sip/stream_framer.h"
 
@@ -25,6 +26,11 @@ Agent::Core::Core(AgentConfig config, base::Random& random)
 
 const AgentListener& Agent::Core::listener(const Flow& flow) const {
     return config_.listeners.at(flow.listener < config_.listeners.size() ? flow.listener : 0);
+}
+
+bool Agent::Core::is_told_inner(const Flow& flow) const {
+    return config_.is_inside && !listener(flow).inner_contact.empty() &&
+           config_.is_inside(base::host_to_string(flow.remote));
 }
 
 Key Agent::Core::dialog_key(std::string_view call_id, std::string_view local_tag,
@@ -69,6 +75,25 @@ void Agent::Core::move_flow(Flow& place, const Flow& flow, std::uint64_t token) 
     place = flow;
 }
 
+// Where the answer to a request goes. The port in the Via of a peer behind a NAT is that of its own
+// side, also where it does not ask for rport (RFC 3581 §4).
+Flow Agent::Core::answer_flow(const Flow& source, const Message& request) const {
+    const Via via = request.top_via();
+    const bool is_source = config_.sees_through_nat && is_hidden(via.host, source.remote);
+    return is_source ? source : response_flow(source, via);
+}
+
+// After each message of the peer that may have changed its address: whether that can be reached.
+// NATs forget and choose another port, so the newest request tells where the peer is now.
+void Agent::Core::follow_nat(Dialog& dialog, const Flow& flow, const Message& message) const {
+    dialog.keeps_flow = dialog.is_pinned;
+    if (dialog.is_pinned || !config_.sees_through_nat) return;
+    const std::string hop = dialog.next_hop();
+    dialog.keeps_flow = message.is_request()
+                            ? is_hidden_hop(hop, message.top_via(), flow.remote)
+                            : !is_private(flow.remote) && is_hidden_uri(hop, flow.remote);
+}
+
 void Agent::Core::erase(Transaction& transaction) {
     timers_.set(transaction.timer, std::nullopt, 0);
     if (transaction.merge_key) merge_keys_.erase(*transaction.merge_key);
@@ -100,6 +125,7 @@ void Agent::Core::send(const Transaction& transaction, const SharedBytes& bytes,
 
 bool Agent::Core::finish(base::TimePoint now, Transaction& transaction, const Step& step) {
     if (step.resend && transaction.last != nullptr) send(transaction, transaction.last, true);
+    if (step.transport_failed && returns_to_udp(now, transaction)) return false;
     if ((step.timed_out || step.transport_failed) && fails_over(now, transaction)) return false;
     if (step.timed_out || step.transport_failed) {
         if (!transaction.is_hidden && step.timed_out) {

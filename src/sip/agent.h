@@ -9,6 +9,7 @@
 
 #include <chrono>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -102,6 +103,9 @@ struct OutOfDialogSpec {
     std::string next_hop{};  // URI to look for instead: an outbound proxy that adds no Route
     std::optional<std::string> contact_parameters{};  // as in RequestSpec, like the next
     bool leaves_prack = false;
+    // `flow` is the only way there (a phone behind a NAT that has registered): the requests of the
+    // dialog go that way, too, whatever Contact says.
+    bool keeps_flow = false;
 };
 
 // ---- what the Agent says ----------------------------------------------------------------------
@@ -223,6 +227,9 @@ struct AgentListener {
     std::string sent_by;  // host[:port] of our Via: where peers reach this listener
     std::string contact;  // URI of our Contact: sip:192.0.2.1:5060;transport=tcp
     bool ipv6 = false;    // the IP family that it reaches
+    // Behind a NAT: both as peers on our own side of it are told (AgentConfig::is_inside).
+    std::string inner_sent_by{};
+    std::string inner_contact{};
 };
 
 struct AgentConfig {
@@ -235,6 +242,14 @@ struct AgentConfig {
     // Subscriptions (RFC 6665) are the TU's, as a proxy has them: SUBSCRIBE and NOTIFY within a
     // dialog that the Agent does not know arrive outside of any, instead of being answered 481.
     bool leaves_subscriptions = false;
+    // Peers that tell a private address from elsewhere (nat.h) are answered and asked where they
+    // were heard from.
+    bool sees_through_nat = false;
+    // Requests that would be longer than this over UDP go over TCP, and over UDP only where no
+    // connection can be made (RFC 3261 §18.1.1); 0: none. A URI with transport=udp is obeyed.
+    std::size_t tcp_above_bytes = 0;
+    // Whether this host is on our side of the NAT that we are behind; none: nobody is.
+    std::function<bool(std::string_view host)> is_inside;
 
     AgentConfig();  // the limits from limits of agent_limits.h
 };

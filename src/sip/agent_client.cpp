@@ -42,6 +42,11 @@ bool needs_contact(std::string_view method) {
 
 }  // namespace
 
+bool says_udp(std::string_view uri) {
+    const auto parsed = parse_uri(uri);
+    return parsed && base::iequals(parsed->param("transport").value_or(""), "udp");
+}
+
 bool has_header(const std::vector<ExtraHeader>& headers, std::string_view name) {
     return std::any_of(headers.begin(), headers.end(),
                        [&](const auto& header) { return base::iequals(header.name, name); });
@@ -74,7 +79,9 @@ std::string rack_value(const Message& response) {
 
 std::string Agent::Core::contact(const Flow& flow,
                                  const std::optional<std::string>& parameters) const {
-    return "<" + listener(flow).contact + ">" + parameters.value_or(config_.contact_parameters);
+    const AgentListener& own = listener(flow);
+    return "<" + (is_told_inner(flow) ? own.inner_contact : own.contact) + ">" +
+           parameters.value_or(config_.contact_parameters);
 }
 
 std::string Agent::Core::contact(const Flow& flow, const RequestSpec& spec) const {
@@ -85,7 +92,9 @@ std::string Agent::Core::contact(const Flow& flow, const RequestSpec& spec) cons
 void Agent::Core::set_via(RequestHead& head, const Flow& flow) {
     head.branch = "z9hG4bK" + random_.token(kBranchBytes);
     head.via = "SIP/2.0/";
-    head.via.append(via_name(flow.transport)).append(" ").append(listener(flow).sent_by);
+    const AgentListener& own = listener(flow);
+    head.via.append(via_name(flow.transport)).append(" ");
+    head.via.append(is_told_inner(flow) ? own.inner_sent_by : own.sent_by);
     head.via.append(";rport;branch=").append(head.branch);
     if (is_reliable(flow.transport)) head.via.append(";alias");  // RFC 5923: ask us over it, too
 }
@@ -151,29 +160,50 @@ base::Result<TransactionId> Agent::Core::start_request(base::TimePoint now,
         placed.delivery->wished = listener(spec.flow).sent_by;
         return placed.id;
     }
-    set_via(head, spec.flow);
-    auto bytes = std::make_shared<const std::string>(
-        write_request(head, rest, contact(spec.flow, rest), config_.product));
-    Transaction& transaction = add_client(now, spec.flow, std::move(head), std::move(bytes), {});
-    if (transaction.invite != nullptr) transaction.invite->sends_prack = sends_prack(rest);
+    Transaction& transaction =
+        start_on(now, spec.flow, std::move(head), rest, {},
+                 spec.keeps_flow || says_udp(spec.routes.empty() ? spec.request_uri
+                                                                 : uri_of(spec.routes.front())));
+    if (transaction.invite != nullptr) {
+        transaction.invite->sends_prack = sends_prack(rest);
+        transaction.invite->is_pinned = spec.keeps_flow;
+    }
     return transaction.id;
+}
+
+// Where it is to go is known. `obeys_udp`: by UDP however long it is.
+Transaction& Agent::Core::start_on(base::TimePoint now, const Flow& flow, RequestHead head,
+                                   const RequestSpec& spec, DialogId dialog, bool obeys_udp) {
+    const auto write = [&](const Flow& by) {
+        set_via(head, by);
+        return std::make_shared<const std::string>(
+            write_request(head, spec, contact(by, spec), config_.product));
+    };
+    SharedBytes bytes = write(flow);
+    const auto wide = obeys_udp ? std::nullopt : wide_flow(now, flow, bytes->size());
+    if (wide) bytes = write(*wide);
+    std::unique_ptr<Delivery> again;
+    if (wide || authenticated_.contains(dialog.value))
+        again = std::make_unique<Delivery>(Delivery{.head = head,
+                                                    .spec = spec,
+                                                    .targets = {},
+                                                    .current = {},
+                                                    .wished = {},
+                                                    .obeys_udp = obeys_udp});
+    if (wide) again->narrow = flow;
+    Transaction& placed =
+        add_client(now, wide.value_or(flow), std::move(head), std::move(bytes), dialog);
+    placed.delivery = std::move(again);
+    return placed;
 }
 
 Transaction& Agent::Core::start_in_dialog(base::TimePoint now, const Dialog& dialog,
                                           RequestHead head, const RequestSpec& spec) {
     if (std::string name = next_hop_name(dialog); !name.empty() && !stops_locating_)
         return locate(now, std::move(head), spec, std::move(name), dialog.id);
-    const Flow flow = next_flow(dialog, config_.listeners);
-    set_via(head, flow);
-    auto bytes = std::make_shared<const std::string>(
-        write_request(head, spec, contact(flow, spec), config_.product));
-    std::unique_ptr<Delivery> again;
-    if (authenticated_.contains(dialog.id.value))
-        again = std::make_unique<Delivery>(
-            Delivery{.head = head, .spec = spec, .targets = {}, .current = {}});
-    Transaction& placed = add_client(now, flow, std::move(head), std::move(bytes), dialog.id);
-    placed.delivery = std::move(again);
-    return placed;
+    const bool obeys_udp = dialog.keeps_flow || says_udp(dialog.next_hop());
+    return start_on(now, next_flow(dialog, config_.listeners), std::move(head), spec, dialog.id,
+                    obeys_udp);
 }
 
 Transaction& Agent::Core::send_in_dialog(base::TimePoint now, Dialog& dialog,
@@ -298,6 +328,7 @@ void Agent::Core::on_response(base::TimePoint now, const Flow& flow, Message&& m
         }
         if (dialog != nullptr && transaction.method == Method::Update && is_success(status)) {
             dialog->refresh_target(message);
+            follow_nat(*dialog, flow, message);
         }
         const auto retry_after =
             dialog != nullptr ? glare_delay(message, dialog->is_uac, random_) : std::nullopt;
@@ -339,7 +370,7 @@ void Agent::Core::on_invite_response(base::TimePoint now, const Flow& flow,
     DialogId dialog_id = names_none ? transaction.dialog : DialogId{};
     if (fork != nullptr) dialog_id = fork->dialog;
     Dialog* dialog = find(dialog_id);
-    if (is_success(status) && !take_success(transaction, fork, dialog, message)) {
+    if (is_success(status) && !take_success(flow, transaction, fork, dialog, message)) {
         schedule(transaction);
         return;
     }
@@ -356,8 +387,8 @@ void Agent::Core::on_invite_response(base::TimePoint now, const Flow& flow,
 }
 
 // False for a 2xx that came again: so does its ACK (§13.2.2.4), and nobody is told.
-bool Agent::Core::take_success(Transaction& transaction, ClientInvite::Fork* fork, Dialog* dialog,
-                               const Message& response) {
+bool Agent::Core::take_success(const Flow& flow, Transaction& transaction, ClientInvite::Fork* fork,
+                               Dialog* dialog, const Message& response) {
     transaction.last.reset();
     if (fork != nullptr && std::exchange(fork->is_accepted, true)) {
         if (dialog != nullptr && dialog->ack != nullptr && dialog->ack_cseq == transaction.cseq) {
@@ -365,7 +396,10 @@ bool Agent::Core::take_success(Transaction& transaction, ClientInvite::Fork* for
         }
         return false;
     }
-    if (dialog != nullptr) confirm(*dialog, transaction, response);
+    if (dialog != nullptr) {
+        confirm(*dialog, transaction, response);
+        follow_nat(*dialog, flow, response);
+    }
     return true;
 }
 
@@ -397,7 +431,9 @@ ClientInvite::Fork* Agent::Core::fork_of(const Flow& flow, Transaction& transact
     }
     auto made = std::make_unique<Dialog>();
     fill_uac_dialog(*made, invite.head, response);
+    made->is_pinned = invite.is_pinned;
     Dialog& dialog = insert_dialog(std::move(made), back);
+    follow_nat(dialog, flow, response);
     dialog.invite_out = transaction.id;
     fork->dialog = dialog.id;
     if (!transaction.dialog) transaction.dialog = dialog.id;

@@ -9,6 +9,7 @@
 #include <unordered_set>
 
 #include "sip/agent.h"
+#include "sip/agent_limits.h"
 #include "sip/builder.h"
 #include "sip/dialog.h"
 #include "sip/digest.h"
@@ -30,6 +31,7 @@ struct ClientInvite {
     RequestHead head{};
     std::vector<Fork> forks{};  // of a re-INVITE: the one dialog, from the start
     bool is_reinvite = false;
+    bool is_pinned = false;    // as the dialogs that it makes
     bool sends_prack = false;  // the TU does it otherwise
     bool is_cancel_wanted = false;
     bool is_cancel_sent = false;
@@ -53,6 +55,9 @@ struct Delivery {
     std::vector<Target> targets{};    // not tried yet, the next one first
     std::optional<Target> current{};  // none: unlocated, or the flow of the dialog
     std::string wished{};             // sent-by of the listener that is to send it, if one fits
+    bool obeys_udp = false;           // its URI says so: however long it is
+    // It went over TCP for its length alone: where it goes if there is no connection.
+    std::optional<Flow> narrow{};
 };
 
 struct Transaction {
@@ -118,12 +123,15 @@ public:
 private:
     // ---- agent.cpp
     const AgentListener& listener(const Flow& flow) const;
+    bool is_told_inner(const Flow& flow) const;
     KeyHasher hasher() const { return {secret_low_, secret_high_}; }
     Key dialog_key(std::string_view call_id, std::string_view local_tag,
                    std::string_view remote_tag) const;
     Transaction& insert_transaction(std::unique_ptr<Transaction> transaction, const Key& key);
     void schedule(Transaction& transaction);
     void schedule(Dialog& dialog);
+    Flow answer_flow(const Flow& source, const Message& request) const;
+    void follow_nat(Dialog& dialog, const Flow& flow, const Message& message) const;
     void move_flow(Flow& place, const Flow& flow, std::uint64_t token);
     // Does what is left of a step after its message was dealt with. True when the transaction is
     // gone.
@@ -163,6 +171,8 @@ private:
     Transaction& send_in_dialog(base::TimePoint now, Dialog& dialog, const RequestSpec& spec);
     Transaction& start_in_dialog(base::TimePoint now, const Dialog& dialog, RequestHead head,
                                  const RequestSpec& spec);
+    Transaction& start_on(base::TimePoint now, const Flow& flow, RequestHead head,
+                          const RequestSpec& spec, DialogId dialog, bool obeys_udp);
     static std::unique_ptr<Transaction> make_client(base::TimePoint now, Method method,
                                                     bool reliable);
     void send_cancel(base::TimePoint now, Transaction& transaction);
@@ -172,8 +182,8 @@ private:
                                 const Message& response);
     bool take_provisional(base::TimePoint now, const Transaction& transaction,
                           ClientInvite::Fork& fork, const Message& response);
-    bool take_success(Transaction& transaction, ClientInvite::Fork* fork, Dialog* dialog,
-                      const Message& response);
+    bool take_success(const Flow& flow, Transaction& transaction, ClientInvite::Fork* fork,
+                      Dialog* dialog, const Message& response);
     static void confirm(Dialog& dialog, const Transaction& transaction, const Message& response);
     void close_invite(base::TimePoint now, Transaction& transaction);
     // The value of Contact; empty when the TU gives its own or the method has none.
@@ -188,6 +198,8 @@ private:
     bool try_next_target(base::TimePoint now, Transaction& transaction);
     void start_client(base::TimePoint now, Transaction& transaction, const Flow& flow);
     bool fails_over(base::TimePoint now, Transaction& transaction);
+    std::optional<Flow> wide_flow(base::TimePoint now, const Flow& flow, std::size_t bytes) const;
+    bool returns_to_udp(base::TimePoint now, Transaction& transaction);
     bool answers_challenge(base::TimePoint now, Transaction& transaction, const Message& response);
     void keep_target(const Transaction& transaction);
 
@@ -212,6 +224,7 @@ private:
     std::set<std::uint64_t> locating_;  // TransactionId: these wait for on_located()
     bool stops_locating_ = false;
     Quarantine quarantine_;
+    Quarantine without_tcp_{kWithoutTcpTime, kMaxWithoutTcp};
     TimerQueue timers_;
     std::deque<Action> actions_;
 };
@@ -224,6 +237,8 @@ constexpr std::uint64_t token_of(DialogId id) { return id.value << 1 | 1; }
 inline bool sends_prack(const RequestSpec& invite) {
     return !invite.content_type.empty() && !invite.leaves_prack;
 }
+
+bool says_udp(std::string_view uri);  // transport=udp: who wrote it has decided
 
 // The whole of a request; `extra` and the body as the TU gave them.
 bool has_header(const std::vector<ExtraHeader>& headers, std::string_view name);

@@ -30,7 +30,8 @@ Transaction& Agent::Core::locate(base::TimePoint now, RequestHead head, RequestS
                                                                 .spec = std::move(spec),
                                                                 .targets = {},
                                                                 .current = {},
-                                                                .wished = {}});
+                                                                .wished = {},
+                                                                .obeys_udp = says_udp(uri)});
     Transaction& placed = *transaction;
     placed.id.value = transactions_.insert(std::move(transaction));
     locating_.insert(placed.id.value);
@@ -98,21 +99,68 @@ bool Agent::Core::try_next_target(base::TimePoint now, Transaction& transaction)
 }
 
 // Each target has a transaction of its own on the wire: a new branch and machine.
-void Agent::Core::start_client(base::TimePoint now, Transaction& transaction, const Flow& flow) {
-    const Delivery& delivery = *transaction.delivery;
+void Agent::Core::start_client(base::TimePoint now, Transaction& transaction, const Flow& wanted) {
+    Delivery& delivery = *transaction.delivery;
     client_keys_.erase(transaction.key);
     RequestHead head = delivery.head;
-    set_via(head, flow);
+    const auto write = [&](const Flow& by) {
+        set_via(head, by);
+        transaction.last = std::make_shared<const std::string>(
+            write_request(head, delivery.spec, contact(by, delivery.spec), config_.product));
+    };
+    write(wanted);
+    const auto wide =
+        delivery.obeys_udp ? std::nullopt : wide_flow(now, wanted, transaction.last->size());
+    delivery.narrow.reset();
+    if (wide) {
+        delivery.narrow = wanted;
+        write(*wide);
+    }
+    const Flow flow = wide.value_or(wanted);
     transaction.machine =
         make_client(now, transaction.method, is_reliable(flow.transport))->machine;
     move_flow(transaction.flow, flow, token_of(transaction.id));
     transaction.key = client_key(head.branch, head.method);
     client_keys_[transaction.key] = transaction.id.value;
-    transaction.last = std::make_shared<const std::string>(
-        write_request(head, delivery.spec, contact(flow, delivery.spec), config_.product));
     if (transaction.invite != nullptr) transaction.invite->head = std::move(head);
     schedule(transaction);
     send(transaction, transaction.last, false);
+}
+
+// ---- long requests: RFC 3261 §18.1.1 ----
+
+// By TCP to the same address where so many octets are too many for UDP: whoever gets them in IP
+// fragments may never see the last one. None: as it is.
+std::optional<Flow> Agent::Core::wide_flow(base::TimePoint now, const Flow& flow,
+                                           std::size_t bytes) const {
+    if (config_.tcp_above_bytes == 0 || bytes <= config_.tcp_above_bytes ||
+        is_reliable(flow.transport) || without_tcp_.holds({Transport::Tcp, flow.remote}, now))
+        return std::nullopt;
+    const std::string& sent_by = listener(flow).sent_by;
+    const auto reaches = [&](const AgentListener& it) {
+        return it.transport == Transport::Tcp && it.ipv6 == !flow.remote.is_v4();
+    };
+    const auto end = config_.listeners.end();
+    auto at = std::find_if(config_.listeners.begin(), end, [&](const AgentListener& it) {
+        return reaches(it) && it.sent_by == sent_by;
+    });
+    if (at == end) at = std::find_if(config_.listeners.begin(), end, reaches);
+    if (at == end) return std::nullopt;
+    return Flow{.transport = Transport::Tcp,
+                .listener = static_cast<std::uint16_t>(at - config_.listeners.begin()),
+                .connection = 0,
+                .remote = flow.remote};
+}
+
+// Nobody takes a TCP connection there: then by UDP, as §18.1.1 advises, and for a while at once.
+bool Agent::Core::returns_to_udp(base::TimePoint now, Transaction& transaction) {
+    if (transaction.delivery == nullptr || !transaction.delivery->narrow) return false;
+    const ClientInvite* invite = transaction.invite.get();
+    if (invite != nullptr && invite->is_cancel_wanted) return false;
+    const Flow flow = *transaction.delivery->narrow;
+    without_tcp_.add({Transport::Tcp, flow.remote}, now);
+    start_client(now, transaction, flow);
+    return true;
 }
 
 // After a timeout, a transport error or a 503. An INVITE that somebody has begun to answer, or that
@@ -162,7 +210,9 @@ bool Agent::Core::answers_challenge(base::TimePoint now, Transaction& transactio
 
 // Somebody answered there: what follows in the dialog (the ACK, if nothing else) goes there, too.
 void Agent::Core::keep_target(const Transaction& transaction) {
-    if (transaction.delivery == nullptr || !transaction.delivery->current) return;
+    if (transaction.delivery == nullptr) return;
+    transaction.delivery->narrow.reset();  // it has arrived
+    if (!transaction.delivery->current) return;
     quarantine_.remove(*transaction.delivery->current);
     Dialog* dialog = find(transaction.dialog);
     if (dialog != nullptr && !is_reliable(transaction.flow.transport))

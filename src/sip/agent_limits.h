@@ -22,5 +22,7 @@ inline constexpr std::size_t kMaxDnsQuestions = 32;      // for one name
 inline constexpr std::chrono::seconds kMaxLocationTime{4};  // of one name; then without it
 inline constexpr std::size_t kMaxQuarantined = 256;         // targets that did not answer
 inline constexpr std::chrono::seconds kQuarantineTime{60};
+inline constexpr std::size_t kMaxWithoutTcp = 4096;  // targets that took no TCP connection
+inline constexpr std::chrono::minutes kWithoutTcpTime{10};
 
 }  // namespace earshot::sip

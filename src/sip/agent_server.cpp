@@ -67,7 +67,7 @@ void Agent::Core::send_stateless(const Flow& flow, const Message& request, int s
     }
     response.add(HeaderId::Server, config_.product);
     actions_.emplace_back(
-        SendBytes{.flow = response_flow(flow, request.top_via()),
+        SendBytes{.flow = answer_flow(flow, request),
                   .bytes = std::make_shared<const std::string>(response.build())});
 }
 
@@ -118,7 +118,7 @@ Transaction& Agent::Core::add_server(const Flow& flow, const Message& request, c
     auto transaction =
         std::make_unique<Transaction>(invite ? Transaction::Machine(InviteServer(reliable))
                                              : Transaction::Machine(NonInviteServer(reliable)));
-    transaction->flow = response_flow(flow, request.top_via());
+    transaction->flow = answer_flow(flow, request);
     transaction->cseq = request.cseq().number;
     transaction->method = request.method();
     transaction->request = std::make_unique<Message>(request);
@@ -177,8 +177,10 @@ void Agent::Core::on_dialog_request(base::TimePoint now, const Flow& flow, Messa
         }
         return answer(now, transaction, spec);
     }
+    follow_nat(dialog, flow, message);
     // A peer that has opened a new connection is reached on that one.
-    if (is_reliable(flow.transport)) move_flow(dialog.flow, flow, token_of(dialog.id));
+    if (is_reliable(flow.transport) || dialog.keeps_flow)
+        move_flow(dialog.flow, flow, token_of(dialog.id));
     const TransactionId invite = dialog.invite_in;
     const bool is_prack = message.method() == Method::Prack;
     if (is_prack && !take_prack(dialog, message)) return answer(now, transaction, {.status = 481});
@@ -219,7 +221,7 @@ void Agent::Core::on_cancel(base::TimePoint now, const Flow& flow, Message&& mes
     Transaction& transaction = *find(TransactionId{at->second});
     MessageBuilder ok = response_to(
         message, 200, {.reason = {}, .to_tag = transaction.local_tag, .source = &flow.remote});
-    actions_.emplace_back(SendBytes{.flow = response_flow(flow, message.top_via()),
+    actions_.emplace_back(SendBytes{.flow = answer_flow(flow, message),
                                     .bytes = std::make_shared<const std::string>(ok.build()),
                                     .transaction = transaction.id,
                                     .dialog = transaction.dialog});
@@ -255,6 +257,7 @@ Dialog& Agent::Core::create_uas_dialog(Transaction& transaction) {
     auto dialog = std::make_unique<Dialog>();
     fill_uas_dialog(*dialog, *transaction.request, transaction.local_tag);
     Dialog& placed = insert_dialog(std::move(dialog), transaction.flow);
+    follow_nat(placed, transaction.flow, *transaction.request);
     placed.invite_in = transaction.id;
     transaction.dialog = placed.id;
     return placed;
@@ -398,6 +401,8 @@ void Agent::Core::answered(base::TimePoint now, Transaction& transaction, int st
     if (dialog->update_in == transaction.id) dialog->update_in = {};
     if (success && (is_invite || transaction.method == Method::Update)) {
         dialog->refresh_target(*request);
+        follow_nat(*dialog, transaction.flow, *request);
+        if (dialog->keeps_flow) move_flow(dialog->flow, transaction.flow, token_of(dialog->id));
     }
     const bool was_pending = dialog->invite_in == transaction.id;
     if (was_pending) dialog->invite_in = {};

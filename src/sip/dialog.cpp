@@ -111,18 +111,23 @@ void set_uac_routes(Dialog& dialog, const Message& response) {
     std::reverse(dialog.routes.begin(), dialog.routes.end());
 }
 
+std::string Dialog::next_hop() const {
+    return routes.empty() ? remote_target : uri_of(routes.front());
+}
+
 std::string next_hop_name(const Dialog& dialog) {
+    if (dialog.keeps_flow) return {};
     if (is_reliable(dialog.flow.transport) && dialog.flow.connection != 0) return {};
-    std::string hop = dialog.routes.empty() ? dialog.remote_target : uri_of(dialog.routes.front());
+    std::string hop = dialog.next_hop();
     const auto uri = parse_uri(hop);
     if (!uri || !uri->is_sip() || base::parse_host(uri->host, 0)) return {};
     return hop;
 }
 
 Flow next_flow(const Dialog& dialog, const std::vector<AgentListener>& listeners) {
+    if (dialog.keeps_flow) return dialog.flow;
     if (is_reliable(dialog.flow.transport) && dialog.flow.connection != 0) return dialog.flow;
-    const std::string hop =
-        dialog.routes.empty() ? dialog.remote_target : uri_of(dialog.routes.front());
+    const std::string hop = dialog.next_hop();
     const auto uri = parse_uri(hop);
     if (!uri || !uri->is_sip()) return dialog.flow;
 

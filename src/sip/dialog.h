@@ -55,6 +55,8 @@ struct Dialog {
     std::uint32_t local_cseq = 0;
     std::optional<std::uint32_t> remote_cseq;  // none until the peer's first request
     Flow flow;
+    bool is_pinned = false;   // `flow` is the only way, as the TU says
+    bool keeps_flow = false;  // the peer's own address cannot be reached from here (nat.h)
 
     TransactionId invite_in;   // the peer's INVITE that we have not answered finally
     TransactionId invite_out;  // ours that has no final answer
@@ -74,6 +76,8 @@ struct Dialog {
     void refresh_target(const Message& message);
     // Request line, Route, From, To and Call-ID of §12.2.1.1; Via and CSeq are left to the caller.
     RequestHead request_head(std::string_view method) const;
+    // The URI of the next hop: the first Route, else the remote target.
+    std::string next_hop() const;
 };
 
 // §12.1.1: from an INVITE that we answer with `local_tag`.

@@ -2,13 +2,11 @@
 
 #include <algorithm>
 
-#include "sip/agent_limits.h"
-
 namespace earshot::sip {
 
 void Quarantine::add(const Target& target, base::TimePoint now) {
-    until_[target] = now + kQuarantineTime;
-    if (until_.size() <= kMaxQuarantined) return;
+    until_[target] = now + time_;
+    if (until_.size() <= capacity_) return;
     until_.erase(std::min_element(until_.begin(), until_.end(), [](const auto& a, const auto& b) {
         return a.second < b.second;
     }));

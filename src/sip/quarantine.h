@@ -6,13 +6,19 @@
 #include <vector>
 
 #include "base/time.h"
+#include "sip/agent_limits.h"
 #include "sip/server_location.h"
 
 namespace earshot::sip {
 
 class Quarantine {
 public:
-    // Beyond kMaxQuarantined the one that is due first makes room.
+    // Each target stays for `time`.
+    explicit Quarantine(std::chrono::seconds time = kQuarantineTime,
+                        std::size_t capacity = kMaxQuarantined)
+        : time_(time), capacity_(capacity) {}
+
+    // Beyond the capacity the one that is due first makes room.
     void add(const Target& target, base::TimePoint now);
     void remove(const Target& target) { until_.erase(target); }  // it answered
     bool holds(const Target& target, base::TimePoint now) const;
@@ -20,6 +26,8 @@ public:
     void order(std::vector<Target>& targets, base::TimePoint now) const;
 
 private:
+    std::chrono::seconds time_;
+    std::size_t capacity_;
     std::map<Target, base::TimePoint> until_;
 };
 
