@@ -21,7 +21,9 @@ inline constexpr std::chrono::seconds kFirstMessageTime{
     10};  // from accept to the first whole message
 inline constexpr std::chrono::seconds kMessageTime{
     20};  // from the first byte of a message to its last
-inline constexpr std::chrono::seconds kConnectTime{8};
+// A SYN and its first repetition, with a long way back: behind a filter that says nothing a long
+// request goes by UDP soon enough (RFC 3261 §18.1.1), and any other to the next target.
+inline constexpr std::chrono::milliseconds kConnectTime{2500};
 inline constexpr std::chrono::milliseconds kAcceptPause{100};  // after an accept that failed
 inline constexpr std::chrono::hours kIdleTime{2};  // between messages; a dialog may rest for long
 inline constexpr std::chrono::milliseconds kDnsTryTime{1500};     // doubled with each further try

@@ -463,16 +463,22 @@ private:
         if (error) return nullptr;
         ConnectionPtr connection = add_connection(flow.listener, std::move(socket), flow.remote);
         connection->has_message = true;  // we began it
-        connection->expires = std::chrono::steady_clock::now() + kConnectTime;
-        connection->socket.async_connect(to, [this, connection](const error_code& failure) {
-            if (connection->closed) return;
-            if (failure) return close(connection);
-            connection->connected = true;
-            connection->expires = std::chrono::steady_clock::now() + options_.idle_time;
-            set_no_delay(*connection);
-            read_next(connection);
-            write_next(connection);
+        connection->expires = std::chrono::steady_clock::now() + options_.idle_time;
+        const auto patience = std::make_shared<asio::steady_timer>(io_, kConnectTime);
+        patience->async_wait([this, connection](const error_code& cancelled) {
+            if (!cancelled && !connection->connected) close(connection);
         });
+        connection->socket.async_connect(
+            to, [this, connection, patience](const error_code& failure) {
+                patience->cancel();
+                if (connection->closed) return;
+                if (failure) return close(connection);
+                connection->connected = true;
+                connection->expires = std::chrono::steady_clock::now() + options_.idle_time;
+                set_no_delay(*connection);
+                read_next(connection);
+                write_next(connection);
+            });
         return connection;
     }
 
