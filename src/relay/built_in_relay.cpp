@@ -123,7 +123,7 @@ void BuiltInRelay::offer(CallKey key, const LegSdp& sdp, SdpDone done) {
     }
     call.negotiation.offer(sdp.from, *description);
     tell_worker(call);
-    done(tell(call, other(sdp.from), **description));
+    done(tell(call, other(sdp.from), **description, sdp.is_told_inside));
 }
 
 void BuiltInRelay::answer(CallKey key, const LegSdp& sdp, SdpDone done) {
@@ -135,7 +135,7 @@ void BuiltInRelay::answer(CallKey key, const LegSdp& sdp, SdpDone done) {
         return done(base::Reason{.code = "no_offer",
                                  .text = "The other leg has made no offer that this answers."});
     tell_worker(*call);
-    done(tell(*call, other(sdp.from), **description));
+    done(tell(*call, other(sdp.from), **description, sdp.is_told_inside));
 }
 
 void BuiltInRelay::rollback(CallKey key, Leg offerer) {
@@ -158,13 +158,13 @@ void BuiltInRelay::remove(CallKey key) {
 
 // --- lines ---------------------------------------------------------------------------------------
 
-const base::NetAddress& BuiltInRelay::address(bool is_ipv6) const {
+const base::NetAddress& BuiltInRelay::address(bool is_ipv6, bool is_inside) const {
     const bool is_bound = options_.bind_host.is_v4() != is_ipv6 || options_.other_bind_host;
     const base::NetAddress& bound = options_.bind_host.is_v4() != is_ipv6 || !is_bound
                                         ? options_.bind_host
                                         : *options_.other_bind_host;
     const auto& advertised = bound.is_v4() ? options_.advertised_v4 : options_.advertised_v6;
-    return advertised ? *advertised : bound;
+    return advertised && !is_inside ? *advertised : bound;
 }
 
 // A leg is spoken to in the family in which it speaks itself; before it has spoken, in that of who
@@ -251,11 +251,11 @@ void BuiltInRelay::close_line(Call& call, std::size_t line) {
 }
 
 // What `from` says, as `to` is to see it.
-std::string BuiltInRelay::tell(Call& call, Leg to, const LegDescription& from) {
+std::string BuiltInRelay::tell(Call& call, Leg to, const LegDescription& from, bool is_inside) {
     Facing& facing = call.facing[index_of(to)];
     SdpEdit edit{.session_id = facing.sdp.session_id(),
                  .session_version = 0,
-                 .address = address(is_ipv6(call, to, *from.sdp)),
+                 .address = address(is_ipv6(call, to, *from.sdp), is_inside),
                  .lines = {}};
     for (std::size_t line = 0; line < from.sdp->media.size(); ++line) {
         const auto opened = call.lines.find(line);

@@ -113,7 +113,7 @@ private:
     RelayWorker& worker_of(CallKey call);
     Call* find(CallKey call);
     const Call* find(CallKey call) const;
-    const base::NetAddress& address(bool is_ipv6) const;
+    const base::NetAddress& address(bool is_ipv6, bool is_inside = false) const;
     bool is_ipv6(Call& call, Leg facing, const sdp::SessionDescription& told);
 
     void close_ended_lines(Call& call);
@@ -122,7 +122,7 @@ private:
     base::Result<OpenLine, base::Reason> open_line(CallKey call, bool faces_a_ipv6,
                                                    bool faces_b_ipv6);
     void close_line(Call& call, std::size_t line);
-    std::string tell(Call& call, Leg to, const LegDescription& from);
+    std::string tell(Call& call, Leg to, const LegDescription& from, bool is_inside);
     void tell_worker(Call& call);
     static std::vector<LiveLine> live_lines(const Call& call);
     std::optional<base::Reason> open_forks(CallKey key, Call& call, std::uint32_t id,

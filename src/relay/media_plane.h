@@ -43,6 +43,8 @@ struct LegSdp {
     // The host that signalled it, where that is known: media from there counts as media from the
     // address in the description does (behind NAT the two differ). Its port is not read.
     base::NetAddress signalled_by{};
+    // Who is told is on our side of the NAT that we are behind: not what is advertised beyond it.
+    bool is_told_inside = false;
 };
 
 // The description as the other leg is to see it.
