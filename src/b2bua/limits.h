@@ -13,6 +13,7 @@ inline constexpr std::size_t kMaxWaitingMessages = 64;    // of one call while t
 inline constexpr std::size_t kMaxOpenRequests = 32;       // of one call, in both directions
 inline constexpr std::size_t kMaxReferences = 8;          // REFERs of one call whose NOTIFYs we map
 inline constexpr std::size_t kMaxContactBytes = 512;      // of a registered Contact's URI
+inline constexpr std::uint32_t kRegisteredS = 3600;       // where a registrar does not say
 inline constexpr std::uint32_t kMaxForwards = 70;         // RFC 3261 §8.1.1.6
 inline constexpr std::uint32_t kRetryAfterS = 10;         // of a 503 for want of room
 inline constexpr std::size_t kMaxInvitations = 256;       // REFERs whose new call is looked for

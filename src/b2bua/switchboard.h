@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string_view>
@@ -37,6 +38,8 @@ struct SwitchboardConfig {
     // Seals the Contacts of ours that stand for phones' own (own_names.h): the same at each start,
     // or phones are lost until they register again. None: drawn anew.
     std::optional<std::array<std::uint8_t, 16>> place_secret{};
+    // As AgentConfig's; also asked of host names, before they are looked for.
+    std::function<bool(std::string_view host)> is_inside{};
 
     SwitchboardConfig();
 };

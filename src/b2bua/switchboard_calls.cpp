@@ -7,6 +7,8 @@
 #include "b2bua/switchboard_core.h"
 #include "base/text.h"
 #include "sip/dialog.h"
+#include "sip/nat.h"
+#include "sip/uri.h"
 
 namespace earshot::b2bua {
 
@@ -70,24 +72,42 @@ Switchboard::Core::Way Switchboard::Core::way_of(const sip::Message& request) co
         way.is_to_us = way.routes.empty();
         return way;
     }
-    way.uri = std::move(place->uri);
+    way.by = std::exchange(way.uri, std::move(place->uri));
     way.flow = place->flow;
+    way.is_hidden = sip::is_hidden_uri(way.uri, way.flow.remote);
     way.routes.clear();
     return way;
 }
 
-sip::Flow Switchboard::Core::flow_to(const sip::Flow& place) const {
+std::string Switchboard::Core::Way::host() const {
+    if (!flow.remote.is_unspecified()) return base::host_to_string(flow.remote);
+    const std::string hop = routes.empty() ? uri : sip::uri_of(routes.front());
+    const auto parsed = sip::parse_uri(hop);
+    return parsed ? std::string(parsed->host) : std::string{};
+}
+
+// A NAT lets only that listener in that its phone has spoken to: the Contact of ours names it.
+sip::Flow Switchboard::Core::flow_to(const Way& way) const {
+    const sip::Flow& place = way.flow;
     if (place.remote.is_unspecified()) return {};
+    sip::Flow flow;
+    const auto by = sip::parse_uri(way.by);
     for (std::size_t i = 0; i < config_.listeners.size(); ++i) {
         const sip::AgentListener& listener = config_.listeners[i];
         if (listener.transport != place.transport || listener.ipv6 == place.remote.is_v4())
             continue;
-        return {.transport = place.transport,
+        const auto contact = sip::parse_uri(listener.contact);
+        const auto inner = sip::parse_uri(listener.inner_contact);
+        const bool is_named =
+            by && ((contact && by->port == contact->port) || (inner && by->port == inner->port));
+        if (!flow.remote.is_unspecified() && !is_named) continue;
+        flow = {.transport = place.transport,
                 .listener = static_cast<std::uint16_t>(i),
                 .connection = place.connection,
                 .remote = place.remote};
+        if (is_named) break;
     }
-    return {};
+    return flow;
 }
 
 void Switchboard::Core::on_invite(sip::RequestArrived&& request) {
@@ -141,6 +161,7 @@ void Switchboard::Core::route(Call& call) {
                         .request = call.facts.invite.get(),
                         .from = call.facts.leg(Leg::A).flow,
                         .request_uri = way.uri,
+                        .hop = way.host(),
                         .is_to_registered = !way.flow.remote.is_unspecified(),
                         .is_to_us = way.is_to_us};
     call.route_then = [this, way = std::move(way)](Call& routed, RouteAnswer answer) {
@@ -206,7 +227,8 @@ void Switchboard::Core::start_leg_b(Call& call, const Way& way, const RouteTo& t
     if (spec.next_hop.empty() && spec.routes.empty() && own_names_.is_ours(spec.request_uri))
         return finish(call, Ended{.status = 404,
                                   .reason = {"no_route", "The call is for us, not for anyone."}});
-    spec.flow = flow_to(way.flow);
+    spec.flow = flow_to(way);
+    spec.keeps_flow = way.is_hidden;
     // Made from the caller's own, so that an INVITE that comes again with credentials has the same
     // ones and a higher CSeq on leg B, too (RFC 3261 §22.2).
     const auto derive = [&](std::uint64_t which) {

@@ -55,9 +55,13 @@ private:
     struct Way {
         std::string uri{};
         std::vector<std::string> routes{};
-        sip::Flow flow{};  // to a place behind us; else unspecified
+        sip::Flow flow{};        // to a place behind us; else unspecified
+        std::string by{};        // the Contact of ours that stands for that place
+        bool is_hidden = false;  // the place is behind a NAT: only its flow leads there
         bool is_to_us = false;
         bool has_own_route = false;  // it came by a Route of ours
+
+        std::string host() const;  // that it leads to
     };
     // A dialog that Replaces names, as the far leg of its call knows it.
     struct NamedDialog {
@@ -114,7 +118,7 @@ private:
     bool is_loop(const sip::Message& invite) const;
     Way way_of(const sip::Message& request) const;
     // The flow to a place behind us by the listener that reaches it; unspecified when none does.
-    sip::Flow flow_to(const sip::Flow& place) const;
+    sip::Flow flow_to(const Way& way) const;
     void refuse(sip::TransactionId in, int status, std::vector<sip::ExtraHeader> headers = {});
     // What has been said is known; then the call is over: `by` has ended it by itself, the other
     // leg is told (`headers` go along).
@@ -176,9 +180,10 @@ private:
     bool on_passed_silence(sip::TransactionId out, int status);
     void on_passed_time(Passed& passed);
     void forget(Passed& passed);
-    bool hide_contacts(const sip::Message& request, const sip::Flow& from,
+    bool hide_contacts(const sip::Message& request, const sip::Flow& from, bool is_inside,
                        std::vector<sip::ExtraHeader>& headers) const;
     void show_contacts(const sip::Message& response, std::vector<sip::ExtraHeader>& headers) const;
+    void tell_registered(const Passed& passed, const sip::Message& response);
 
     // ---- switchboard_subscription.cpp
     void follow_subscription(const sip::Message& request, Way& way) const;

@@ -108,6 +108,10 @@ public:
         if (on_event) on_event(call, event);
     }
 
+    void on_registered(base::Now /*now*/, const Registered& phone) override {
+        registered.push_back(phone);
+    }
+
     static std::string to_text(const CallEvent& event) {
         const auto leg = [](Leg which) { return which == Leg::A ? "A" : "B"; };
         if (std::holds_alternative<Arrived>(event)) return "arrived";
@@ -163,6 +167,7 @@ public:
     std::deque<std::function<void()>> waiting;
     std::vector<RouteQuestion> questions;
     std::vector<std::string> log;
+    std::vector<Registered> registered;
     CallKey last_call;
     std::function<void(CallKey, const CallEvent&)> on_event;
 };

@@ -1,6 +1,7 @@
 // What the Switchboard asks of its surroundings. All of it on the signalling thread.
 #pragma once
 
+#include <chrono>
 #include <functional>
 #include <optional>
 #include <string>
@@ -22,6 +23,7 @@ struct RouteQuestion {
     const sip::Message* request = nullptr;
     sip::Flow from{};
     std::string request_uri{};      // where it is to lead; a Contact of ours already undone
+    std::string hop{};              // the host that it goes to if the answer names no other
     bool is_to_registered = false;  // to a phone that registered through us: next_hop and
                                     // request_uri of the answer are not obeyed
     bool is_to_us = false;          // the Request-URI names us: without a next_hop or another
@@ -39,6 +41,14 @@ using RouteAnswer = std::variant<RouteTo, sip::ResponseSpec>;  // or the refusal
 // kMaxHostTime. Afterwards the Agent has to be drained.
 using RouteDone = std::function<void(base::Now, RouteAnswer)>;
 using SdpDone = std::function<void(base::Now, base::Result<std::string, base::Reason>)>;
+
+// A phone that the registrar took under a Contact of ours, as its REGISTER was answered.
+struct Registered {
+    std::string uri{};            // its own Contact; empty: it has none there any more
+    sip::Flow flow{};             // that its REGISTER came on
+    bool is_behind_nat = false;   // its own address is another one than it was heard from
+    std::chrono::seconds time{};  // so long it is registered
+};
 
 class SwitchboardHost {
 public:
@@ -60,6 +70,7 @@ public:
     // May ask for facts, call Switchboard::end() and send_in_dialog(). After Ended the call is gone
     // when this returns, and with it what is asked for it.
     virtual void on_call_event(base::Now now, CallKey call, const CallEvent& event) = 0;
+    virtual void on_registered(base::Now /*now*/, const Registered& /*phone*/) {}
 };
 
 }  // namespace earshot::b2bua

@@ -2,9 +2,12 @@
 // and nothing kept but until their answer: also those of subscriptions. REGISTER (RFC 3261 §10):
 // the Contact becomes one of ours that holds the phone's own, so that calls to it come through us,
 // whatever we remember.
+#include <algorithm>
+
 #include "b2bua/limits.h"
 #include "b2bua/switchboard_core.h"
 #include "base/text.h"
+#include "sip/nat.h"
 
 namespace earshot::b2bua {
 
@@ -82,6 +85,7 @@ void Switchboard::Core::ask_way(Passed& passed) {
     const RouteQuestion asked{.request = passed.request.get(),
                               .from = passed.from,
                               .request_uri = way.uri,
+                              .hop = way.host(),
                               .is_to_registered = !way.flow.remote.is_unspecified(),
                               .is_to_us = way.is_to_us};
     // The request lives as long as the question, even if the answer comes at once.
@@ -108,7 +112,8 @@ void Switchboard::Core::send_passed(Passed& passed, const Way& way, const RouteT
     spec.request_uri = is_to_place || to.request_uri.empty() ? way.uri : to.request_uri;
     if (!is_to_place) spec.next_hop = to.next_hop;
     spec.routes = way.routes;
-    spec.flow = flow_to(way.flow);
+    spec.flow = flow_to(way);
+    spec.keeps_flow = way.is_hidden;
     spec.from = without_tag(request.find(HeaderId::From).value_or(""));
     spec.to = without_tag(request.find(HeaderId::To).value_or(""));
     spec.call_id = request.call_id();
@@ -131,7 +136,11 @@ void Switchboard::Core::send_passed(Passed& passed, const Way& way, const RouteT
     if (!is_to_place && spec.next_hop.empty() && spec.routes.empty() &&
         own_names_.is_ours(spec.request_uri))
         refusal = 404;
-    if (request.method() == Method::Register && !hide_contacts(request, passed.from, spec.headers))
+    Way hop = way;
+    if (!spec.next_hop.empty()) hop = Way{.uri = spec.next_hop};
+    const bool is_inside = config_.is_inside && config_.is_inside(hop.host());
+    if (request.method() == Method::Register &&
+        !hide_contacts(request, passed.from, is_inside, spec.headers))
         refusal = 400;
     if (refusal == 0) {
         if (const auto out = agent_.start_request(now_.steady, spec)) {
@@ -147,8 +156,11 @@ void Switchboard::Core::send_passed(Passed& passed, const Way& way, const RouteT
 }
 
 bool Switchboard::Core::hide_contacts(const sip::Message& request, const sip::Flow& from,
+                                      bool is_inside,
                                       std::vector<sip::ExtraHeader>& headers) const {
     const std::size_t listener = from.listener < config_.listeners.size() ? from.listener : 0;
+    const sip::AgentListener& own = config_.listeners[listener];
+    const bool is_inner = is_inside && !own.inner_contact.empty();
     for (const std::string_view value : request.values(HeaderId::Contact)) {
         const auto contact = sip::parse_name_addr(value);
         if (!contact) return false;
@@ -160,7 +172,7 @@ bool Switchboard::Core::hide_contacts(const sip::Message& request, const sip::Fl
         const auto uri = sip::parse_uri(contact->uri);
         // Not a phone's place but, say, a telephone number: nothing to come through us for.
         const std::string hidden = uri && uri->is_sip()
-                                       ? places_.to_uri(config_.listeners[listener].contact,
+                                       ? places_.to_uri(is_inner ? own.inner_contact : own.contact,
                                                         {std::string(contact->uri), from})
                                        : std::string(contact->uri);
         headers.push_back({"Contact", with_uri(value, *contact, hidden)});
@@ -196,8 +208,32 @@ bool Switchboard::Core::on_passed_response(const sip::ResponseArrived& response)
         show_contacts(message, spec.headers);
     pass_as_proxy(message, spec);
     (void)agent_.respond(now_.steady, passed.in, spec);
+    if (message.cseq_method() == Method::Register && message.status() < 300)
+        tell_registered(passed, message);
     forget(passed);
     return true;
+}
+
+// The registrar lists all places of the user; that of this REGISTER's phone is where it came from.
+void Switchboard::Core::tell_registered(const Passed& passed, const sip::Message& response) {
+    Registered phone{.flow = passed.from};
+    std::string_view general = response.find(HeaderId::Expires).value_or("");
+    for (const std::string_view value : response.values(HeaderId::Contact)) {
+        const auto contact = sip::parse_name_addr(value);
+        const auto place = contact ? places_.find(contact->uri) : std::nullopt;
+        if (!place || place->flow.remote != passed.from.remote ||
+            place->flow.transport != passed.from.transport)
+            continue;
+        const auto text = contact->param("expires").value_or(general);
+        const auto seconds = base::parse_number<std::uint32_t>(base::trim(text));
+        phone.time = std::max(phone.time, std::chrono::seconds{seconds.value_or(kRegisteredS)});
+        phone.is_behind_nat =
+            phone.is_behind_nat || sip::is_hidden_uri(place->uri, passed.from.remote);
+        phone.uri = place->uri;
+    }
+    const sip::Via via = passed.request->top_via();
+    phone.is_behind_nat = phone.is_behind_nat || sip::is_hidden(via.host, passed.from.remote);
+    host_.on_registered(now_, phone);
 }
 
 bool Switchboard::Core::on_passed_silence(sip::TransactionId out, int status) {
