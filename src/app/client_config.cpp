@@ -84,6 +84,12 @@ std::string set_on_failure(bool& records, std::string_view text) {
     return {};
 }
 
+std::string set_keep_alive_by(bool& by_options, std::string_view text) {
+    if (text != "options" && text != "crlf") return "is neither options nor crlf";
+    by_options = text == "options";
+    return {};
+}
+
 constexpr std::array kKeys{
     Key{"sip", "listen", Kind::Text, "127.0.0.1:5062",
         "addresses of the SIP listeners, UDP and TCP, separated by commas",
@@ -91,9 +97,25 @@ constexpr std::array kKeys{
     Key{"sip", "advertised_address", Kind::Text, "",
         "IP addresses that others see (NAT): one IPv4, one IPv6; a port if it differs",
         [](ClientConfig& c, std::string_view t) { return set_advertised(c.advertised, t); }},
+    Key{"sip", "advertised_except", Kind::List, "",
+        "hosts (globs, also of names) on our side of the NAT: they are told the listener's address",
+        [](ClientConfig& c, std::string_view t) { return set_globs(c.advertised_except, t); }},
     Key{"sip", "dns_servers", Kind::Text, "",
         "DNS servers that are asked where host names lead; empty: the system's",
         [](ClientConfig& c, std::string_view t) { return set_dns(c.dns_servers, t); }},
+    Key{"sip", "tcp_above_bytes", Kind::Number, "1300",
+        "a longer request goes over TCP, where that is possible (RFC 3261 18.1.1); 0: never",
+        [](ClientConfig& c, std::string_view t) {
+            return set_number(c.tcp_above_bytes, t, 0, 65'535);
+        }},
+    Key{"sip", "keep_alive_s", Kind::Number, "25",
+        "phones behind a NAT that registered through here hear something so often; 0: never",
+        [](ClientConfig& c, std::string_view t) { return set_number(c.keep_alive, t, 0, 3600); }},
+    Key{"sip", "keep_alive_by", Kind::Text, "options",
+        "options or crlf: what they get over UDP; over TCP it is CRLF",
+        [](ClientConfig& c, std::string_view t) {
+            return set_keep_alive_by(c.keeps_alive_by_options, t);
+        }},
     Key{"sip", "insecure", Kind::Flag, "false",
         "take calls from everyone although the listener is not loopback",
         [](ClientConfig& c, std::string_view t) { return set_flag(c.insecure, t); }},
@@ -225,6 +247,14 @@ std::optional<ConfigError> check_whole(const ClientConfig& config, const std::st
             .suggestion =
                 "listen at one address of each IP family, or name it in "
                 "sip.advertised_address"};
+    const bool has_unnamed =
+        std::any_of(config.sip_listen.begin(), config.sip_listen.end(),
+                    [](const auto& listen) { return listen.is_unspecified(); });
+    if (has_unnamed && !config.advertised_except.empty())
+        return ConfigError{.where = file,
+                           .key = "sip.advertised_except",
+                           .text = "the hosts that it names have to be told one address",
+                           .suggestion = "let sip.listen name one instead of all"};
     if (!config.http_listen.is_loopback())
         return ConfigError{
             .where = file,

@@ -32,14 +32,18 @@ struct WebhookConfig {
 };
 
 struct ClientConfig {
-    std::vector<base::NetAddress> sip_listen;  // UDP and TCP at each
-    std::vector<base::NetAddress> advertised;  // as others see us; at most one of each IP family
+    std::vector<base::NetAddress> sip_listen;    // UDP and TCP at each
+    std::vector<base::NetAddress> advertised;    // as others see us; at most one of each IP family
+    std::vector<std::string> advertised_except;  // globs of hosts that are told where we are bound
     base::NetAddress http_listen;
     io::PortRange media_ports;
     std::size_t media_workers = 0;  // relay threads; 0: one for each core
     std::filesystem::path data = "./earshot-client-data";
     std::string dns_servers;  // HOST[:PORT] separated by commas; empty: the system's
 
+    std::size_t tcp_above_bytes = 1300;      // of a request over UDP: it goes over TCP; 0: none
+    std::chrono::seconds keep_alive{25};     // to registered phones behind a NAT; 0: never
+    bool keeps_alive_by_options = true;      // over UDP; else by CRLF, which no phone answers
     bool insecure = false;                   // take calls from everyone
     std::vector<std::string> allow_from;     // globs of hosts; with any, nobody else may call
     std::vector<std::string> inside;         // globs of hosts whose calls are outbound ones

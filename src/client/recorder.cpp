@@ -6,6 +6,7 @@
 #include <variant>
 
 #include "base/text.h"
+#include "client/inside.h"
 #include "siprec/server_answers.h"
 
 namespace earshot::client {
@@ -276,6 +277,7 @@ void Recorder::begin_all(base::Now now, RecordedCall& call, StartAt at) {
 void Recorder::begin(base::Now now, RecordedCall& call, const policy::RecordingPlan& plan) {
     const auto number = static_cast<std::uint32_t>(call.recordings.size() + 1);
     const auto flow = d_.find_socket(plan.settings.socket);
+    const policy::RecordingPlan told = as_servers_see_us(config_, plan);
     if (!flow)
         d_.events.tell({.kind = "setting_fault",
                         .at = now.wall,
@@ -292,7 +294,7 @@ void Recorder::begin(base::Now now, RecordedCall& call, const policy::RecordingP
                                                             .random = d_.random,
                                                             .index = index_,
                                                             .events = d_.events},
-                                    call.cs, media_key(call.key), number, plan,
+                                    call.cs, media_key(call.key), number, told,
                                     Recording::Common{.credentials = config_.credentials,
                                                       .server_silence = config_.server_silence,
                                                       .flow = flow.value_or(sip::Flow{})}));

@@ -6,9 +6,11 @@
 #include <variant>
 
 #include "client/call_facts.h"
+#include "client/inside.h"
 #include "policy/glob.h"
 #include "sip/dialog.h"
 #include "sip/parser.h"
+#include "sip/uri.h"
 
 namespace earshot::client {
 
@@ -54,6 +56,11 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
     sip::AgentConfig agent;
     agent.contact_parameters = ";+sip.src";  // RFC 7866 §6.1.1; in calls it tells (§6.1.2)
     agent.leaves_subscriptions = true;
+    agent.sees_through_nat = true;
+    agent.tcp_above_bytes = config_.tcp_above_bytes;
+    keep_alive_.set_interval(config_.keep_alive);
+    const auto is_near = [this](std::string_view host) { return is_inside(config_, host); };
+    if (!config_.advertised_except.empty()) agent.is_inside = is_near;
     b2bua::SwitchboardConfig board;
     board.max_calls = config_.max_calls;
     for (std::uint16_t i = 0; i < d_.loop.listener_count(); ++i) {
@@ -65,14 +72,18 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
             if (named.port == 0) named.port = bound.port;
         }
         const sip::Transport transport = d_.loop.transport(i);
+        sent_by_.push_back(base::to_string(named));
         agent.listeners.push_back({.transport = transport,
                                    .sent_by = base::to_string(named),
                                    .contact = contact_of(named, transport),
-                                   .ipv6 = !bound.is_v4()});
+                                   .ipv6 = !bound.is_v4(),
+                                   .inner_sent_by = base::to_string(bound),
+                                   .inner_contact = contact_of(bound, transport)});
         if (!named.same_host(bound) || named.port != bound.port)
             board.own_hosts.push_back(base::to_string(bound));
     }
     board.listeners = agent.listeners;
+    board.is_inside = agent.is_inside;
     // Phones' places are sealed for good: derived, so that the seal tells nothing of the id.
     board.place_secret = siprec::group_id(installation, "places").bytes;
     agent_ = std::make_unique<sip::Agent>(std::move(agent), d_.random);
@@ -136,6 +147,7 @@ void Signalling::on_broken_stream(const sip::Flow& flow, const sip::StreamEvent&
     settle();
 }
 void Signalling::on_flow_closed(const sip::Flow& flow) {
+    keep_alive_.on_flow_closed(flow);
     agent_->on_flow_closed(d_.clock.now().steady, flow);
     settle();
 }
@@ -239,7 +251,12 @@ void Signalling::route(const b2bua::RouteQuestion& question, b2bua::RouteDone do
                             {"reason", refusal->headers.front().value}});
         return done(now, *std::move(refusal));
     }
-    if (question.call) admit(now, question.call);
+    if (question.call) {
+        const auto next = sip::parse_uri(config_.next_hop);
+        const bool is_own = !next || question.is_to_registered;
+        hop_of_call_[question.call.value] = is_own ? question.hop : std::string(next->host);
+        admit(now, question.call);
+    }
     done(now, b2bua::RouteTo{.next_hop = config_.next_hop, .request_uri = {}});
 }
 
@@ -258,9 +275,22 @@ void Signalling::admit(base::Now now, b2bua::CallKey call) {
     recorder_->admit(now, call);
 }
 
+// Who has not been heard yet is taken to be where its INVITE is going.
+bool Signalling::tells_inside(b2bua::CallKey call, b2bua::Leg to) const {
+    if (config_.advertised_except.empty()) return false;
+    const b2bua::CallFacts* facts = switchboard_->find_call(call);
+    if (facts == nullptr) return false;
+    const base::NetAddress& heard = facts->leg(to).flow.remote;
+    if (!heard.is_unspecified()) return is_inside(config_, base::host_to_string(heard));
+    const auto hop = hop_of_call_.find(call.value);
+    return hop != hop_of_call_.end() && is_inside(config_, hop->second);
+}
+
 relay::LegSdp Signalling::leg_sdp(b2bua::CallKey call, b2bua::Leg from,
                                   std::string_view sdp) const {
-    relay::LegSdp leg{.from = media_leg(from), .text = sdp};
+    relay::LegSdp leg{.from = media_leg(from),
+                      .text = sdp,
+                      .is_told_inside = tells_inside(call, b2bua::other(from))};
     if (const b2bua::CallFacts* facts = switchboard_->find_call(call))
         leg.signalled_by = facts->leg(from).flow.remote;
     return leg;
@@ -294,6 +324,10 @@ void Signalling::on_call_event(base::Now now, b2bua::CallKey call, const b2bua::
     calls_have_changed_ = true;
 }
 
+void Signalling::on_registered(base::Now now, const b2bua::Registered& phone) {
+    keep_alive_.on_registered(now.steady, phone);
+}
+
 void Signalling::tell_call(b2bua::CallKey call, const b2bua::CallEvent& event) {
     const b2bua::CallFacts* facts = switchboard_->find_call(call);
     const std::string call_id =
@@ -301,6 +335,7 @@ void Signalling::tell_call(b2bua::CallKey call, const b2bua::CallEvent& event) {
     if (std::holds_alternative<b2bua::Answered>(event)) {
         ++counters_.answered;
     } else if (const auto* ended = std::get_if<b2bua::Ended>(&event)) {
+        hop_of_call_.erase(call.value);
         const auto host = host_of_call_.extract(call.value);
         if (!host) return;  // it was not let in, which has been told
         const auto running = calls_of_host_.find(host.mapped());
@@ -362,8 +397,10 @@ void Signalling::reload(ClientConfig config) {
     };
     keep(config.sip_listen, config_.sip_listen, "sip.listen");
     keep(config.advertised, config_.advertised, "sip.advertised_address");
+    keep(config.advertised_except, config_.advertised_except, "sip.advertised_except");
     keep(config.dns_servers, config_.dns_servers, "sip.dns_servers");
     keep(config.max_calls, config_.max_calls, "sip.max_calls");
+    keep(config.tcp_above_bytes, config_.tcp_above_bytes, "sip.tcp_above_bytes");
     keep(config.http_listen, config_.http_listen, "http.listen");
     keep(config.media_ports, config_.media_ports, "media.ports");
     keep(config.media_workers, config_.media_workers, "media.workers");
@@ -371,6 +408,7 @@ void Signalling::reload(ClientConfig config) {
     keep(config.webhook, config_.webhook, "client.webhook_*");
     config_ = std::move(config);
     recorder_->configure(config_);
+    keep_alive_.set_interval(config_.keep_alive);
     d_.view.has_servers = names_servers(config_);
     d_.view.waiting_keys.set(waiting);
     d_.view.reload_fault.set({});
@@ -384,6 +422,28 @@ void Signalling::every_second(base::Now now) {
     if (const std::uint64_t omitted = refusal_log_.next_second(); omitted > 0)
         d_.log.warning("more was refused than the log tells", {{"lines", std::to_string(omitted)}});
     if (config_.silent_call.count() > 0) end_silent_calls(now);
+    keep_phones_alive(now);
+}
+
+// Over UDP by OPTIONS: a NAT has to go on for what its phone sends, not for what it gets (RFC 4787
+// REQ-6), and only OPTIONS makes every phone answer. A stream's segments are acknowledged in any
+// case. What the phone says to it does not matter.
+void Signalling::keep_phones_alive(base::Now now) {
+    static const sip::SharedBytes kCrlf = std::make_shared<const std::string>("\r\n\r\n");
+    for (const KeepAlive::Phone& phone : keep_alive_.take_due(now.steady)) {
+        const bool is_udp = phone.flow.transport == sip::Transport::Udp;
+        if (!is_udp || !config_.keeps_alive_by_options) {
+            d_.loop.send(phone.flow, kCrlf, {});
+            continue;
+        }
+        static_cast<void>(agent_->start_request(
+            now.steady, {.method = "OPTIONS",
+                         .request_uri = phone.uri,
+                         .from = "<sip:" + sent_by_.at(phone.flow.listener) + ">",
+                         .to = "<" + phone.uri + ">",
+                         .flow = phone.flow,
+                         .keeps_flow = true}));
+    }
 }
 
 // A phone that lost power says nothing more, and without session timers nobody asks (RFC 4028): its

@@ -18,6 +18,7 @@
 #include "base/snapshot.h"
 #include "client/call_decision.h"
 #include "client/client_config.h"
+#include "client/keep_alive.h"
 #include "client/recorder.h"
 #include "io/clock.h"
 #include "io/log_allowance.h"
@@ -88,6 +89,7 @@ public:
                 b2bua::SdpDone done) override;
     void rollback(b2bua::CallKey call, b2bua::Leg offerer) override;
     void on_call_event(base::Now now, b2bua::CallKey call, const b2bua::CallEvent& event) override;
+    void on_registered(base::Now now, const b2bua::Registered& phone) override;
 
 private:
     void settle();
@@ -96,11 +98,13 @@ private:
     void locate(const sip::LocateTarget& action);
     std::optional<sip::ResponseSpec> find_refusal(const b2bua::RouteQuestion& question) const;
     void admit(base::Now now, b2bua::CallKey call);
+    bool tells_inside(b2bua::CallKey call, b2bua::Leg to) const;
     relay::LegSdp leg_sdp(b2bua::CallKey call, b2bua::Leg from, std::string_view sdp) const;
     void tell_call(b2bua::CallKey call, const b2bua::CallEvent& event);
     void publish();
     void every_second(base::Now now);
     void end_silent_calls(base::Now now);
+    void keep_phones_alive(base::Now now);
     void maybe_stopped();
 
     ClientConfig config_;
@@ -114,8 +118,11 @@ private:
     base::TimePoint next_second_{};
     std::map<std::string, std::uint32_t> calls_of_host_;  // let in and running, by source
     std::unordered_map<std::uint64_t, std::string> host_of_call_;
+    std::unordered_map<std::uint64_t, std::string> hop_of_call_;  // where its leg B goes
     io::LogAllowance refusal_log_;
-    std::size_t next_silent_ = 0;  // where the look for silent calls goes on
+    KeepAlive keep_alive_;
+    std::vector<std::string> sent_by_;  // what each listener calls itself
+    std::size_t next_silent_ = 0;       // where the look for silent calls goes on
     bool calls_have_changed_ = false;
     bool is_draining_ = false;
     std::optional<base::TimePoint> stop_by_;
