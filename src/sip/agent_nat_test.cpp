@@ -131,5 +131,53 @@ TEST_F(AgentNat, WithinAPrivateNetworkTheFlowIsKeptOnlyWhereItIsPinned) {
     }
 }
 
+// We are behind a NAT ourselves: 192.0.2.1 is what it forwards.
+class AgentBehindNat : public AgentFixture {
+protected:
+    AgentBehindNat() : AgentFixture(config()) {}
+
+    static AgentConfig config() {
+        AgentConfig config = test_config();
+        for (AgentListener& listener : config.listeners) {
+            listener.inner_sent_by = "10.1.0.2:5062";
+            listener.inner_contact = "sip:10.1.0.2:5062";
+        }
+        config.is_inside = [](std::string_view host) { return host == "10.1.0.9"; };
+        return config;
+    }
+    Message asked(std::string_view whom) {
+        EXPECT_TRUE(agent.start_request(now, {.request_uri = "sip:b@b",
+                                              .from = "<sip:a@b>",
+                                              .to = "<sip:b@b>",
+                                              .flow = udp_from(whom)}));
+        drain();
+        return sent.back().message;
+    }
+};
+
+TEST_F(AgentBehindNat, TellsPeersOnOurSideWhereWeAreAndAllOthersWhatIsForwarded) {
+    const Message inner = asked("10.1.0.9:5060");
+    EXPECT_EQ(inner.top_via().host, "10.1.0.2");
+    EXPECT_EQ(*inner.find(HeaderId::Contact), "<sip:10.1.0.2:5062>;+sip.srs");
+    const Message outer = asked("198.51.100.7:5060");
+    EXPECT_EQ(outer.top_via().host, "192.0.2.1");
+    EXPECT_EQ(*outer.find(HeaderId::Contact), "<sip:192.0.2.1:5060>;+sip.srs");
+}
+
+TEST_F(AgentBehindNat, AnswersThemTheSameWay) {
+    for (const char* host : {"10.1.0.9", "198.51.100.7"}) {
+        receive(fmt::format("INVITE sip:srs@192.0.2.1 SIP/2.0\r\nVia: SIP/2.0/UDP "
+                            "{0}:5060;rport;branch=z9hG4bK{0}\r\nFrom: <sip:a@b>;tag=a\r\n"
+                            "To: <sip:srs@192.0.2.1>\r\nCall-ID: {0}\r\nCSeq: 1 INVITE\r\n"
+                            "Contact: <sip:a@{0}>\r\nContent-Length: 0\r\n\r\n",
+                            host),
+                udp_from(std::string(host) + ":5060"));
+        respond(take_heard<RequestArrived>().transaction, {.status = 200});
+        const bool is_inner = std::string_view(host) == "10.1.0.9";
+        EXPECT_EQ(*sent.back().message.find(HeaderId::Contact),
+                  is_inner ? "<sip:10.1.0.2:5062>;+sip.srs" : "<sip:192.0.2.1:5060>;+sip.srs");
+    }
+}
+
 }  // namespace
 }  // namespace earshot::sip
