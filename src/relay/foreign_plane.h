@@ -29,10 +29,10 @@ struct PlaneInstance {
     friend bool operator==(const PlaneInstance&, const PlaneInstance&) = default;
 };
 
-// The first offer of a call picks the first usable instance that takes it. While none does, offer()
-// fails and the call is forgotten, so that it may be offered elsewhere. Reasons beside those of
-// MediaPlane: media_server_silent, media_server_unreachable, media_server_nonsense,
-// media_server_overloaded, media_server_refused.
+// The first offer of a call picks the first usable instance that takes it. Where none does, offer()
+// fails; the next offer of the call tries anew. Reasons beside those of MediaPlane:
+// media_server_silent, media_server_unreachable, media_server_nonsense, media_server_overloaded,
+// media_server_refused.
 class ForeignPlane : public MediaPlane, public ControlUser {
 public:
     // The instance that has the call is not reached, or has lost the call: what its legs and its

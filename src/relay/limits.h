@@ -33,6 +33,13 @@ inline constexpr std::chrono::milliseconds kNgGiveUp{2'000};
 // An instance from which nothing has come for so long is pinged.
 inline constexpr std::chrono::milliseconds kNgPingEvery{2'000};
 
+// Verbs of one call that wait for those before them.
+inline constexpr std::size_t kMaxNgSteps = 64;
+// How old what RTPEngine says of a call's media may be, and how many calls it is asked about at a
+// time.
+inline constexpr std::chrono::seconds kNgQueryEvery{30};
+inline constexpr std::size_t kNgQueriesAtOnce = 32;
+
 // Of one worker. New calls and subscriptions are refused past half of it, so that those that run
 // can always be changed and ended.
 inline constexpr std::size_t kMaxQueuedCommands = 65'536;
