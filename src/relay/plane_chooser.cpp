@@ -1,0 +1,157 @@
+#include "relay/plane_chooser.h"
+
+#include <memory>
+#include <string>
+#include <utility>
+
+namespace earshot::relay {
+
+using base::Reason;
+using base::Result;
+
+namespace {
+
+Reason unknown_call() {
+    return {.code = "unknown_call", .text = "No media plane has such a call."};
+}
+
+}  // namespace
+
+PlaneChooser::PlaneChooser(MediaPlane& foreign, MediaPlane* built_in)
+    : foreign_(foreign), built_in_(built_in) {}
+
+// ---- the choice ---------------------------------------------------------------------------------
+
+void PlaneChooser::offer(CallKey call, const LegSdp& sdp, SdpDone done) {
+    const auto known = calls_.find(call.value);
+    if (known != calls_.end() && known->second.is_settled)
+        return known->second.plane->offer(call, sdp, std::move(done));
+    FirstOffer offer{.from = sdp.from,
+                     .text = std::string(sdp.text),
+                     .signalled_by = sdp.signalled_by,
+                     .done = std::move(done)};
+    if (known != calls_.end()) {  // replaces the one that is being decided about
+        known->second.waiting.push_back([call, offer = std::move(offer)](MediaPlane& plane) {
+            plane.offer(call, {offer.from, offer.text, offer.signalled_by}, offer.done);
+        });
+        return;
+    }
+    const std::uint64_t serial = ++last_serial_;
+    calls_[call.value] = {.plane = &foreign_, .is_settled = false, .serial = serial, .waiting = {}};
+    const auto shared = std::make_shared<const FirstOffer>(std::move(offer));
+    foreign_.offer(call, sdp, [this, call, serial, shared](Result<std::string, Reason> mapped) {
+        on_offered(call, serial, *shared, mapped);
+    });
+}
+
+void PlaneChooser::on_offered(CallKey call, std::uint64_t serial, const FirstOffer& offer,
+                              const Result<std::string, Reason>& mapped) {
+    const auto found = calls_.find(call.value);
+    if (found == calls_.end() || found->second.serial != serial) return;
+    if (mapped) {
+        ++choices_.foreign;
+        return settle(call, &foreign_, [&] { offer.done(mapped); });
+    }
+    foreign_.remove(call);
+    const Reason reason = mapped.error();
+    if (built_in_ == nullptr) {
+        ++choices_.refused;
+        if (passed_over_) passed_over_(call, reason);
+        return settle(call, nullptr, [&] { offer.done(reason); });
+    }
+    if (passed_over_) passed_over_(call, reason);
+    built_in_->offer(call, {offer.from, offer.text, offer.signalled_by},
+                     [this, call, &offer](Result<std::string, Reason> own) {
+                         ++(own ? choices_.built_in : choices_.refused);
+                         settle(call, own ? built_in_ : nullptr, [&] { offer.done(own); });
+                     });
+}
+
+void PlaneChooser::settle(CallKey call, MediaPlane* plane, const std::function<void()>& tell) {
+    const auto found = calls_.find(call.value);
+    auto waiting = std::exchange(found->second.waiting, {});
+    const std::uint64_t serial = found->second.serial;
+    if (plane == nullptr) {
+        calls_.erase(found);
+    } else {
+        found->second.plane = plane;
+        found->second.is_settled = true;
+    }
+    tell();
+    for (const auto& verb : waiting) {
+        const auto still = calls_.find(call.value);
+        if (still == calls_.end() || still->second.serial != serial) return;
+        verb(*still->second.plane);
+    }
+}
+
+bool PlaneChooser::when_settled(CallKey call, std::function<void(MediaPlane&)> verb) {
+    const auto found = calls_.find(call.value);
+    if (found == calls_.end()) return false;
+    if (found->second.is_settled)
+        verb(*found->second.plane);
+    else
+        found->second.waiting.push_back(std::move(verb));
+    return true;
+}
+
+// ---- everything else ----------------------------------------------------------------------------
+
+void PlaneChooser::answer(CallKey call, const LegSdp& sdp, SdpDone done) {
+    const auto found = calls_.find(call.value);
+    if (found == calls_.end()) return done(unknown_call());
+    // Nobody has been told an offer yet that this could answer.
+    if (!found->second.is_settled)
+        return done(Reason{.code = "no_offer",
+                           .text = "The other leg has made no offer that this answers."});
+    found->second.plane->answer(call, sdp, std::move(done));
+}
+
+void PlaneChooser::rollback(CallKey call, Leg offerer) {
+    static_cast<void>(
+        when_settled(call, [=](MediaPlane& plane) { plane.rollback(call, offerer); }));
+}
+
+void PlaneChooser::remove(CallKey call) {
+    const auto node = calls_.extract(call.value);
+    if (node) node.mapped().plane->remove(call);
+}
+
+void PlaneChooser::subscribe(CallKey call, std::uint32_t subscription,
+                             const SubscribeOptions& options, SubscriptionDone done) {
+    const auto verb = [=](MediaPlane& plane) {
+        plane.subscribe(call, subscription, options, done);
+    };
+    if (!when_settled(call, verb)) done(unknown_call());
+}
+
+void PlaneChooser::answer_subscription(CallKey call, std::uint32_t subscription,
+                                       std::string_view sdp, PlaneDone done) {
+    const auto verb = [call, subscription, text = std::string(sdp), done](MediaPlane& plane) {
+        plane.answer_subscription(call, subscription, text, done);
+    };
+    if (!when_settled(call, verb)) done(unknown_call());
+}
+
+void PlaneChooser::stop_subscription(CallKey call, std::uint32_t subscription, Stop why) {
+    static_cast<void>(when_settled(
+        call, [=](MediaPlane& plane) { plane.stop_subscription(call, subscription, why); }));
+}
+
+void PlaneChooser::on_server_silent(ServerSilent told) {
+    foreign_.on_server_silent(told);
+    if (built_in_ != nullptr) built_in_->on_server_silent(std::move(told));
+}
+
+void PlaneChooser::unsubscribe(CallKey call, std::uint32_t subscription) {
+    static_cast<void>(
+        when_settled(call, [=](MediaPlane& plane) { plane.unsubscribe(call, subscription); }));
+}
+
+Result<CallMedia, Reason> PlaneChooser::query(CallKey call) const {
+    const auto found = calls_.find(call.value);
+    if (found == calls_.end()) return unknown_call();
+    return found->second.plane->query(call);
+}
+
+}  // namespace earshot::relay
