@@ -109,5 +109,9 @@ inline constexpr std::int64_t kMissedReports = 5;
 inline constexpr std::chrono::seconds kLeastReportInterval{5};  // RFC 3550 section 6.2
 // A stream that has been sent within this time, and was not refused, speaks for its server.
 inline constexpr std::chrono::seconds kProofOfLife{2};
+// RtpengineTap: how often a call that is recorded there is asked about, and how many questions in a
+// row may stay without an answer until it counts as gone.
+inline constexpr std::chrono::seconds kTapPollTime{5};
+inline constexpr int kTapMaxSilences = 6;
 
 }  // namespace earshot::relay
