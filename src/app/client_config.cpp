@@ -90,6 +90,19 @@ std::string set_keep_alive_by(bool& by_options, std::string_view text) {
     return {};
 }
 
+std::string set_rtpengines(std::vector<base::NetAddress>& addresses, std::string_view text) {
+    addresses.clear();
+    for (const std::string& item : items_of(text)) {
+        const auto address = base::parse_net_address(item);
+        if (!address || address->port == 0 || address->is_unspecified())
+            return fmt::format("holds \"{}\", which is no address like 127.0.0.1:2223", item);
+        addresses.push_back(*address);
+    }
+    return addresses.size() > client::kMaxRtpengines
+               ? fmt::format("has more than {} instances", client::kMaxRtpengines)
+               : std::string{};
+}
+
 constexpr std::array kKeys{
     Key{"sip", "listen", Kind::Text, "127.0.0.1:5062",
         "addresses of the SIP listeners, UDP and TCP, separated by commas",
@@ -204,6 +217,21 @@ constexpr std::array kKeys{
     Key{"client", "webhook_secret_file", Kind::Text, "",
         "file whose first line signs what it is told (HMAC-SHA256)",
         [](ClientConfig& c, std::string_view t) { return set_secret(c.webhook.secret, t); }},
+    Key{"companion", "rtpengine", Kind::List, "",
+        "control sockets (NG) of the RTPEngines whose calls are recorded by REST; empty: none are",
+        [](ClientConfig& c, std::string_view t) {
+            return set_rtpengines(c.companion.rtpengine, t);
+        }},
+    Key{"companion", "max_recordings", Kind::Number, "4000",
+        "recordings of their calls at once; beyond it 503",
+        [](ClientConfig& c, std::string_view t) {
+            return set_number(c.companion.max_recordings, t, 1, 1'000'000);
+        }},
+    Key{"companion", "longest_s", Kind::Number, "21600",
+        "a recording of theirs that nobody ends is ended after so long; 0: never",
+        [](ClientConfig& c, std::string_view t) {
+            return set_number(c.companion.longest, t, 0, 604'800);
+        }},
     Key{"log", "level", Kind::Text, "info", "debug, info, warning or error",
         [](ClientConfig& c, std::string_view t) { return set_level(c.log_level, t); }},
 };

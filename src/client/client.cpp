@@ -10,6 +10,7 @@
 
 #include "api/access_file.h"
 #include "client/client_api.h"
+#include "client/control_thread.h"
 #include "client/event_hub.h"
 #include "client/installation.h"
 #include "client/signalling.h"
@@ -62,6 +63,7 @@ public:
         installation_ = *id;
         if (auto reason = open_sockets()) return reason;
         if (auto reason = open_relay()) return reason;
+        if (auto reason = open_tap()) return reason;
         signalling_ = std::make_unique<Signalling>(
             config_, installation_,
             Signalling::Dependencies{.loop = *loop_,
@@ -71,7 +73,9 @@ public:
                                      .log = log_,
                                      .events = events_,
                                      .view = view_,
-                                     .on_calls_changed = [this] { events_.tell_change(); }});
+                                     .on_calls_changed = [this] { events_.tell_change(); },
+                                     .tap = tap_.get()});
+        if (tap_) start_tap();
         return start_http();
     }
 
@@ -111,6 +115,25 @@ private:
     void take_keys() {
         media_->take_keys([this](relay::CallKey call, relay::Leg by, char digit) {
             signalling_->on_key(call, by, digit);
+        });
+    }
+
+    std::optional<Reason> open_tap() {
+        if (config_.companion.rtpengine.empty()) return std::nullopt;
+        auto link = ControlThread::open(config_.companion.rtpengine, "companion");
+        if (!link) return link.error();
+        tap_link_ = std::move(*link);
+        tap_ = std::make_unique<relay::RtpengineTap>(config_.companion.rtpengine, *tap_link_,
+                                                     clock_, random_);
+        return std::nullopt;
+    }
+
+    void start_tap() {
+        tap_link_->start([this](std::size_t instance, base::Bytes datagram) {
+            loop_->post([this, instance, datagram = std::move(datagram)] {
+                tap_->on_datagram(clock_.now().steady, instance, datagram);
+                signalling_->on_outside();
+            });
         });
     }
 
@@ -256,6 +279,8 @@ private:
     ClientView view_;
     std::unique_ptr<transport::SipLoop> loop_;
     std::unique_ptr<relay::BuiltInRelay> media_;
+    std::unique_ptr<ControlThread> tap_link_;
+    std::unique_ptr<relay::RtpengineTap> tap_;  // null: no companion mode
     std::unique_ptr<Signalling> signalling_;
     std::string url_;
     std::string login_link_;

@@ -8,6 +8,7 @@
 
 #include "api/views.h"
 #include "base/text.h"
+#include "client/companion_api.h"
 #include "policy/limits.h"
 
 namespace earshot::client {
@@ -97,6 +98,8 @@ void metric(std::string& out, std::string_view name, std::string_view type, std:
 
 }  // namespace
 
+json view_of_recording(const RecordingView& recording) { return view_of(recording); }
+
 ClientApi::ClientApi(api::FrontDoor::Options options, ClientApiParts parts)
     : parts_(std::move(parts)),
       door_(std::move(options), parts_.assets, parts_.clock, parts_.random) {
@@ -121,6 +124,16 @@ ClientApi::ClientApi(api::FrontDoor::Options options, ClientApiParts parts)
                         parts_.signalling.drain(is_draining);
                         return api::json_response(200, {{"draining", is_draining}});
                     });
+    add_companion_resources(router_, {.signalling = parts_.signalling,
+                                      .view = parts_.view,
+                                      .may_wait =
+                                          [this] {
+                                              if (waiting_starts_.fetch_add(1) < kMaxWaitingStarts)
+                                                  return true;
+                                              --waiting_starts_;
+                                              return false;
+                                          },
+                                      .waited = [this] { --waiting_starts_; }});
     door_.add_login_link(router_);
 }
 
@@ -216,9 +229,14 @@ Response ClientApi::metrics() const {
     for (const CallView& call : *calls)
         for (const RecordingView& it : call.recordings)
             recording += it.state == "recording" || it.state == "paused" ? 1 : 0;
+    const auto companions = parts_.view.companions.get();
+    for (const CompanionView& it : *companions)
+        recording += it.recording.state == "recording" || it.recording.state == "paused" ? 1 : 0;
     std::string out;
     metric(out, "calls", "gauge", "Calls that run now.", calls->size());
     metric(out, "recordings", "gauge", "Recording sessions that run now.", recording);
+    metric(out, "companion_recordings", "gauge",
+           "Recordings of calls that are not ours, begun and not over.", companions->size());
     metric(out, "calls_total", "counter", "Calls that came.", counters->calls);
     metric(out, "calls_answered_total", "counter", "Calls that were answered.", counters->answered);
     metric(out, "requests_refused_total", "counter", "Requests that were refused here.",

@@ -4,6 +4,7 @@
 
 #include <atomic>
 #include <memory>
+#include <nlohmann/json_fwd.hpp>
 #include <string>
 #include <vector>
 
@@ -17,6 +18,8 @@
 #include "io/clock.h"
 
 namespace earshot::client {
+
+nlohmann::json view_of_recording(const RecordingView& recording);
 
 // What the API tells and may do. All borrowed.
 struct ClientApiParts {

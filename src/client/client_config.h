@@ -31,6 +31,16 @@ struct WebhookConfig {
     friend bool operator==(const WebhookConfig&, const WebhookConfig&) = default;
 };
 
+inline constexpr std::size_t kMaxRtpengines = 16;
+
+// Recordings of calls that live in an RTPEngine, asked for by REST (client/companion.h).
+struct CompanionConfig {
+    std::vector<base::NetAddress> rtpengine;  // control sockets; none: no companion mode
+    std::uint32_t max_recordings = 4000;
+    std::chrono::seconds longest{21'600};  // 0: no limit
+    friend bool operator==(const CompanionConfig&, const CompanionConfig&) = default;
+};
+
 struct ClientConfig {
     std::vector<base::NetAddress> sip_listen;    // UDP and TCP at each
     std::vector<base::NetAddress> advertised;    // as others see us; at most one of each IP family
@@ -59,6 +69,7 @@ struct ClientConfig {
     std::vector<policy::Trigger> triggers;
     CallHookConfig decision;
     WebhookConfig webhook;
+    CompanionConfig companion;
     base::LogLevel log_level = base::LogLevel::Info;
 };
 

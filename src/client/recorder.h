@@ -93,6 +93,8 @@ public:
         return index_.call_ids.contains(std::string(call_id));
     }
     bool is_idle() const { return calls_.empty(); }
+    // Whose recordings take() and on_time() care for; others may add theirs.
+    RecordingIndex& index() { return index_; }
     // For what comes from now on.
     void configure(const ClientConfig& config) { config_ = config; }
 

@@ -106,6 +106,16 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
                                                                   .random = d_.random,
                                                                   .events = d_.events,
                                                                   .find_socket = find_socket});
+    if (d_.tap != nullptr)
+        companion_ =
+            std::make_unique<Companion>(config_, installation,
+                                        Companion::Dependencies{.agent = *agent_,
+                                                                .tap = *d_.tap,
+                                                                .clock = d_.clock,
+                                                                .random = d_.random,
+                                                                .index = recorder_->index(),
+                                                                .events = d_.events,
+                                                                .find_socket = find_socket});
     d_.view.is_ready = true;
     d_.view.has_servers = names_servers(config_);
     publish();
@@ -160,6 +170,10 @@ void Signalling::on_deadline() {
     agent_->on_time(now.steady);
     switchboard_->on_time(now);
     recorder_->on_time(now);
+    if (companion_) {
+        d_.tap->on_time(now.steady);
+        companion_->on_time(now);
+    }
     if (now.steady >= next_second_) every_second(now);
     settle();
 }
@@ -168,6 +182,7 @@ void Signalling::on_deadline() {
 void Signalling::settle() {
     while (auto action = agent_->poll_action()) handle(*action);
     recorder_->tidy();
+    if (companion_) companion_->tidy();
     const base::TimePoint now = d_.clock.now().steady;
     if (calls_have_changed_ && now >= next_publish_) publish();
     maybe_stopped();
@@ -202,6 +217,10 @@ void Signalling::arm() {
     consider(agent_->deadline());
     consider(switchboard_->deadline());
     consider(recorder_->deadline());
+    if (companion_) {
+        consider(d_.tap->deadline());
+        consider(companion_->deadline());
+    }
     consider(stop_by_);
     consider(next_second_);
     if (calls_have_changed_) consider(next_publish_);
@@ -369,6 +388,42 @@ void Signalling::control(CallControl wish, Recorder::ControlDone done) {
     });
 }
 
+void Signalling::start_companion(CompanionWish wish, Companion::StartDone done) {
+    d_.loop.post([this, wish = std::move(wish), done = std::move(done)]() mutable {
+        if (companion_ == nullptr)
+            return done(
+                Reason{"no_companion", "No RTPEngine is configured (companion.rtpengine)."});
+        if (is_draining_ || stop_by_)
+            return done(Reason{"not_ready", "No new recordings are taken now (drain)."});
+        const auto shown = [this, done = std::move(done)](Result<std::string, Reason> begun) {
+            calls_have_changed_ = true;
+            done(std::move(begun));
+        };
+        companion_->start(d_.clock.now(), std::move(wish), shown);
+        settle();
+    });
+}
+
+void Signalling::control_companion(CompanionVerb verb, std::string which, std::string why,
+                                   Recorder::ControlDone done) {
+    d_.loop.post(
+        [this, verb, which = std::move(which), why = std::move(why), done = std::move(done)] {
+            auto fault = companion_ == nullptr
+                             ? std::optional(Reason{"no_companion",
+                                                    "No RTPEngine is configured (companion."
+                                                    "rtpengine)."})
+                             : companion_->control(d_.clock.now(), verb, which, why);
+            calls_have_changed_ = true;
+            settle();
+            done(std::move(fault));
+        });
+}
+
+void Signalling::on_outside() {
+    calls_have_changed_ = true;
+    settle();
+}
+
 void Signalling::drain(bool is_draining) {
     d_.loop.post([this, is_draining] {
         is_draining_ = is_draining;
@@ -406,9 +461,11 @@ void Signalling::reload(ClientConfig config) {
     keep(config.media_workers, config_.media_workers, "media.workers");
     keep(config.data, config_.data, "storage.data");
     keep(config.webhook, config_.webhook, "client.webhook_*");
+    keep(config.companion.rtpengine, config_.companion.rtpengine, "companion.rtpengine");
     config_ = std::move(config);
     recorder_->configure(config_);
     keep_alive_.set_interval(config_.keep_alive);
+    if (companion_) companion_->configure(config_);
     d_.view.has_servers = names_servers(config_);
     d_.view.waiting_keys.set(waiting);
     d_.view.reload_fault.set({});
@@ -480,18 +537,21 @@ void Signalling::stop(std::function<void()> done) {
     d_.view.is_ready = false;
     agent_->stop_locating(now.steady);
     switchboard_->end_all(now, kUnavailable, {"stopped", "The recording client was stopped."});
+    if (companion_) companion_->end_all(now, {"stopped", "The recording client was stopped."});
     agent_->send_held_byes(now.steady);
     settle();
 }
 
 void Signalling::maybe_stopped() {
     if (!stop_by_ || !on_stopped_) return;
-    const bool is_over = switchboard_->call_count() == 0 && recorder_->is_idle();
+    const bool is_over = switchboard_->call_count() == 0 && recorder_->is_idle() &&
+                         (companion_ == nullptr || companion_->is_idle());
     if (is_over || d_.clock.now().steady >= *stop_by_) std::exchange(on_stopped_, nullptr)();
 }
 
 void Signalling::publish() {
     d_.view.calls.set(recorder_->views());
+    if (companion_) d_.view.companions.set(companion_->views());
     d_.view.counters.set(counters_);
     d_.view.is_ready = !is_draining_ && !stop_by_ && switchboard_->call_count() < config_.max_calls;
     calls_have_changed_ = false;

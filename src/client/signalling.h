@@ -18,6 +18,7 @@
 #include "base/snapshot.h"
 #include "client/call_decision.h"
 #include "client/client_config.h"
+#include "client/companion.h"
 #include "client/keep_alive.h"
 #include "client/recorder.h"
 #include "io/clock.h"
@@ -39,6 +40,7 @@ struct ClientCounters {
 struct ClientView {
     base::Snapshot<std::vector<CallView>> calls;
     base::Snapshot<ClientCounters> counters;
+    base::Snapshot<std::vector<CompanionView>> companions;
     std::atomic<bool> is_ready{false};
     std::atomic<bool> is_draining{false};
     std::atomic<bool> has_servers{false};      // something can be recorded at all
@@ -57,6 +59,7 @@ public:
         EventOutlet& events;
         ClientView& view;
         std::function<void()> on_calls_changed;
+        relay::RtpengineTap* tap = nullptr;  // null: no companion mode
     };
 
     Signalling(ClientConfig config, const base::Uuid& installation, Dependencies dependencies);
@@ -66,6 +69,12 @@ public:
 
     // Any thread; `done` is called on the loop's.
     void control(CallControl wish, Recorder::ControlDone done);
+    // The same of calls that are not ours. Code "no_companion": no RTPEngine is configured.
+    void start_companion(CompanionWish wish, Companion::StartDone done);
+    void control_companion(CompanionVerb verb, std::string which, std::string why,
+                           Recorder::ControlDone done);
+    // The loop's thread: something has happened outside of what SipLoop tells.
+    void on_outside();
     // Any thread: takes no new calls from now on, or takes them again.
     void drain(bool is_draining);
     // Ends all calls and calls `done` when the recording servers know it, or after a few seconds.
@@ -113,6 +122,7 @@ private:
     std::unique_ptr<b2bua::Switchboard> switchboard_;
     CallDecision decision_;
     std::unique_ptr<Recorder> recorder_;
+    std::unique_ptr<Companion> companion_;  // null: no companion mode
     ClientCounters counters_;
     base::TimePoint next_publish_{};
     base::TimePoint next_second_{};
