@@ -10,6 +10,7 @@
 #ifdef EARSHOT_WEB
 #include "app/embedded_assets.h"
 #endif
+#include "app/companion_command.h"
 #include "app/keys_command.h"
 #include "app/server_command.h"
 #include "app/tables.h"
@@ -31,7 +32,8 @@ int main(int argc, char** argv) {
                               earshot::app::make_config_command(app),
                               earshot::app::make_call_command(app),
                               earshot::app::make_rest_verbs(app),
-                              earshot::app::make_keys_command(app)};
+                              earshot::app::make_keys_command(app),
+                              earshot::app::make_companion_command(app)};
     const std::string first = argc > 1 ? argv[1] : "";
     const bool is_verb =
         !app.get_subcommands([&](const CLI::App* verb) { return verb->get_name() == first; })
