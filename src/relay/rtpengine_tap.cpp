@@ -438,7 +438,7 @@ void RtpengineTap::stop(const CallPtr& call) {
     });
 }
 
-void RtpengineTap::stop_subscription(CallKey key, std::uint32_t id) {
+void RtpengineTap::stop_subscription(CallKey key, std::uint32_t id, Stop /*why*/) {
     const CallPtr call = find(key);
     if (call == nullptr) return;
     call->jobs.add([this, call, id] {

@@ -66,7 +66,7 @@ public:
                    SubscriptionDone done) override;
     void answer_subscription(CallKey call, std::uint32_t subscription, std::string_view sdp,
                              PlaneDone done) override;
-    void stop_subscription(CallKey call, std::uint32_t subscription) override;
+    void stop_subscription(CallKey call, std::uint32_t subscription, Stop why) override;
     void unsubscribe(CallKey call, std::uint32_t subscription) override;
     // As of the last time it was asked for; what was sent to the server is not known.
     base::Result<CallMedia, base::Reason> query(CallKey call) const override;

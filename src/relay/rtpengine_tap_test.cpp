@@ -224,7 +224,7 @@ TEST_F(RtpengineTapTest, StopsAllByPortZeroAndGoesOn) {
     ASSERT_TRUE(adopt());
     ASSERT_TRUE(subscribe());
     ASSERT_TRUE(answer(server_sdp(5000, 5002)));
-    tap_.stop_subscription(kCall, 1);
+    tap_.stop_subscription(kCall, 1, Stop::Wanted);
     deliver();
     EXPECT_THAT(ports("handle-a"), testing::ElementsAre(0));
     EXPECT_THAT(ports("handle-b"), testing::ElementsAre(0));
@@ -240,14 +240,14 @@ TEST_F(RtpengineTapTest, EndsASubscriptionThatItCannotStopOtherwiseAndMakesItAga
     ASSERT_TRUE(subscribe());
     ASSERT_TRUE(answer(server_sdp(5000, 5002)));
     refuses_answers_ = true;
-    tap_.stop_subscription(kCall, 1);
+    tap_.stop_subscription(kCall, 1, Stop::Wanted);
     deliver();
     EXPECT_FALSE(last("unsubscribe", "handle-a").entries().empty());
     EXPECT_FALSE(last("unsubscribe", "handle-b").entries().empty());
     EXPECT_EQ(answer(server_sdp(5000, 5002)).error().code, "media_server_refused");
     refuses_answers_ = false;
     told_.clear();
-    tap_.stop_subscription(kCall, 1);
+    tap_.stop_subscription(kCall, 1, Stop::Wanted);
     ASSERT_TRUE(answer(server_sdp(5000, 5002)));
     EXPECT_THAT(ports("handle-b"), testing::ElementsAre(5002));
 }

@@ -178,7 +178,7 @@ TEST_F(RtpproxyPlaneTest, StopsCopyingWhenItIsToldTo) {
     start();
     connect();
     record();
-    plane_->stop_subscription(kCall, 1);
+    plane_->stop_subscription(kCall, 1, Stop::Wanted);
     ASSERT_TRUE(until([&] { return proxies_.front().count('N') >= 2; }));
     expect_flow(a_, to_a_, b_, 30);
     EXPECT_TRUE(server_a_.has_nothing(io::SocketKind::Rtp));
