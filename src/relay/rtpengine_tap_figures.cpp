@@ -114,7 +114,9 @@ void RtpengineTap::take_figures(base::TimePoint now, const CallPtr& call,
 }
 
 void RtpengineTap::tell_gone(const CallPtr& call, const Reason& why) {
-    if (std::exchange(call->was_told_gone, true) || !gone_) return;
+    if (std::exchange(call->was_told_gone, true)) return;
+    if (why.code == "call_gone") call->legs = {};  // with it, and so there is nothing to end
+    if (!gone_) return;
     gone_(call->key, why);
 }
 
