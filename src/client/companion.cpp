@@ -32,6 +32,8 @@ struct Companion::TappedCall {
     CsRecord cs;
     policy::RecordingPlan plan;
     base::WallTime begun{};
+    std::optional<base::TimePoint> ends{};
+    StartDone when_begun;                  // until it is known who has the call
     bool is_over = false;                  // nothing begins any more
     std::unique_ptr<Recording> recording;  // null: it is still asked who has the call
 };
@@ -118,30 +120,31 @@ void Companion::start(base::Now now, CompanionWish wish, StartDone done) {
                         .start = now.wall};
     call->cs.participant_space = call->cs.session_id;
     call->wish = std::move(wish);
+    call->when_begun = std::move(done);
     const std::uint64_t key = call->key;
-    const TappedCall& asked = *calls_.emplace(key, std::move(call)).first->second;
+    TappedCall& asked = *calls_.emplace(key, std::move(call)).first->second;
     const std::chrono::seconds longest = asked.wish.longest > std::chrono::seconds{0}
                                              ? asked.wish.longest
                                              : config_.companion.longest;
-    if (longest > std::chrono::seconds{0}) ends_.emplace(now.steady + longest, key);
-    d_.tap.adopt(
-        {key},
-        {.call_id = asked.wish.call_id,
-         .tags = {asked.wish.from_tag, asked.wish.to_tag},
-         .instance = asked.wish.rtpengine},
-        [this, key, done = std::move(done)](const Result<base::Done, Reason>& found) {
-            TappedCall* sought = find(key);
-            if (sought == nullptr)
-                return done(Reason{"recording_failed", "It was stopped at once."});
-            if (found && !sought->is_over)
-                return begin(d_.clock.now(), *sought, CompanionWish(sought->wish), done);
-            set_over(*sought);
-            done(found ? Reason{"recording_failed", "It was stopped at once."} : found.error());
-        });
+    if (longest > std::chrono::seconds{0}) {
+        asked.ends = now.steady + longest;
+        ends_.emplace(*asked.ends, key);
+    }
+    d_.tap.adopt({key},
+                 {.call_id = asked.wish.call_id,
+                  .tags = {asked.wish.from_tag, asked.wish.to_tag},
+                  .instance = asked.wish.rtpengine},
+                 [this, key](const Result<base::Done, Reason>& found) {
+                     TappedCall* sought = find(key);
+                     if (sought == nullptr || sought->is_over) return;
+                     if (found) return begin(d_.clock.now(), *sought);
+                     std::exchange(sought->when_begun, nullptr)(found.error());
+                     set_over(*sought);
+                 });
 }
 
-void Companion::begin(base::Now now, TappedCall& call, const CompanionWish& wish,
-                      const StartDone& done) {
+void Companion::begin(base::Now now, TappedCall& call) {
+    const StartDone done = std::exchange(call.when_begun, nullptr);
     const auto flow = d_.find_socket(call.plan.settings.socket);
     call.recording =
         std::make_unique<Recording>(Recording::Dependencies{.agent = d_.agent,
@@ -159,7 +162,7 @@ void Companion::begin(base::Now now, TappedCall& call, const CompanionWish& wish
     });
     const std::string id = std::to_string(call.key);
     call.recording->start(now);
-    if (!wish.waits) return done(id);
+    if (!call.wish.waits) return done(id);
     call.recording->when_settled([id, done](const std::optional<Reason>& failure) {
         if (!failure) return done(id);
         done(Reason{"recording_failed",
@@ -173,6 +176,8 @@ void Companion::begin(base::Now now, TappedCall& call, const CompanionWish& wish
 bool Companion::set_over(TappedCall& call) {
     if (std::exchange(call.is_over, true)) return false;
     over_.push_back(call.key);
+    if (const StartDone done = std::exchange(call.when_begun, nullptr))
+        done(Reason{"recording_failed", "It was ended before it began."});
     return true;
 }
 
@@ -251,6 +256,7 @@ void Companion::tidy() {
         const TappedCall& call = *calls_.at(key);
         if (call.recording != nullptr && !call.recording->is_done()) return false;
         d_.tap.remove({key});
+        if (call.ends) ends_.erase({*call.ends, key});
         calls_.erase(key);
         return true;
     });

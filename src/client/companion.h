@@ -10,8 +10,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "base/random.h"
@@ -99,7 +101,7 @@ private:
     struct TappedCall;
     base::Result<policy::RecordingPlan, base::Reason> plan(const CompanionWish& wish,
                                                            const policy::CallFacts& facts) const;
-    void begin(base::Now now, TappedCall& call, const CompanionWish& wish, const StartDone& done);
+    void begin(base::Now now, TappedCall& call);
     void end(base::Now now, TappedCall& call, const base::Reason& why);
     bool set_over(TappedCall& call);
     void on_gone(relay::CallKey call, const base::Reason& why);
@@ -110,7 +112,7 @@ private:
     Dependencies d_;
     std::map<std::uint64_t, std::unique_ptr<TappedCall>> calls_;  // by key
     std::vector<std::uint64_t> over_;                             // of them, those that end
-    std::multimap<base::TimePoint, std::uint64_t> ends_;          // when they have lasted too long
+    std::set<std::pair<base::TimePoint, std::uint64_t>> ends_;    // when they have lasted too long
     std::uint64_t last_key_;
 };
 
