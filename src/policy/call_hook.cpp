@@ -49,6 +49,12 @@ public:
         flag("raw_extensions", settings_.raw_extensions);
         headers();
         start_at();
+        indication("indication");
+        indication("agreed_reason");
+        indication("recordpref");
+        if (const auto wrong_with = find_fault(settings_.indication);
+            !fault_ && !wrong_with.empty())
+            fault_ = wrong(wrong_with);
         if (!fault_ && settings_.servers.empty()) fault_ = wrong("names no server");
         return fault_;
     }
@@ -105,6 +111,14 @@ private:
         const auto at = parse_start_at(word);
         if (!at) return refuse("start_at", "is not answer, early or invite");
         settings_.start_at = *at;
+    }
+
+    void indication(const char* name) {
+        std::string word;
+        text(name, word);
+        if (fault_ || word.empty()) return;
+        const std::string what = set_indication(settings_.indication, name, word);
+        if (!what.empty()) refuse(name, what);
     }
 
     const json& object_;

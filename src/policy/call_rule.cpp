@@ -250,6 +250,7 @@ RecordingSettings resolve(RecordingSettings settings, const CallFacts& facts) {
     fill(settings.to_uri, Escape::None);
     fill(settings.session_extension, Escape::Xml);
     fill(settings.group_extension, Escape::Xml);
+    fill(settings.indication.agreed_reason, Escape::None);
     return settings;
 }
 

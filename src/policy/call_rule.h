@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/time.h"
+#include "policy/indication.h"
 #include "policy/time_window.h"
 
 namespace earshot::policy {
@@ -78,6 +79,7 @@ struct RecordingSettings {
     std::string extension_namespace{};   // of blocks that have none
     bool raw_extensions = false;         // as they are, also without a namespace
     std::vector<std::string> streams{};  // media types: "audio"; empty: all
+    IndicationSettings indication{};
     friend bool operator==(const RecordingSettings&, const RecordingSettings&) = default;
 };
 

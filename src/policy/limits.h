@@ -19,6 +19,11 @@ inline constexpr std::size_t kMaxSettingBytes = 4096;      // a server, group, e
 inline constexpr std::size_t kMaxServers = 16;             // of one recording session
 inline constexpr std::size_t kMaxSetHeaders = 32;          // of its first request
 inline constexpr std::size_t kMaxInstances = 8;            // recording sessions of one call
+// Of the tone by which parties are told: so that nobody misses it, nor is hurt by it.
+inline constexpr int kMinToneLevelDb = -36;
+inline constexpr int kMaxToneLevelDb = -6;
+inline constexpr int kMinToneIntervalS = 1;
+inline constexpr int kMaxToneIntervalS = 60;
 inline constexpr int kMaxRecordAfterSeconds = 86'400;
 
 }  // namespace earshot::policy
