@@ -30,6 +30,7 @@ struct Passage {
     Leg from = Leg::A;
     sip::Method method = sip::Method::Other;
     bool is_initial = false;      // the call's INVITE
+    bool is_ours = false;         // `from` said nothing: its peer is told anew by us
     bool has_offer = false;       // the request held SDP
     bool takes_reliable = false;  // who asks knows 100rel
     // An INVITE without offer: the other leg's first reliable response holds it.
@@ -74,6 +75,16 @@ struct Call {
     std::optional<Offer> offer;
     std::size_t exchanges = 0;  // offers that were answered
     std::string sent_uri;       // the Request-URI of leg B's INVITE
+
+    // Legs that are to be told anew, by Leg, and those of them that are told also what they know
+    // already, to refresh the session timer.
+    std::array<bool, 2> tells{};
+    std::array<bool, 2> refreshes{};
+    std::optional<base::TimePoint> tell_at;                // not before, after glare
+    bool has_ack = false;                                  // leg A has acknowledged the 2xx
+    std::optional<std::chrono::seconds> session_interval;  // RFC 4028, as agreed
+    Leg refresher = Leg::A;
+    std::array<std::string, 2> contact_parameters;  // of each leg's Contact, as last said
 
     // While the host is asked: the question, what to do with the answer, and what came meanwhile.
     std::uint64_t question = 0;

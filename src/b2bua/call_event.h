@@ -61,6 +61,14 @@ struct Transferred {
     std::string to{};          // the Request-URI
 };
 
+// What tell_anew() came to. The leg has answered the new description; or it has refused it, or it
+// was silent (`status` 0): then it knows what it knew before.
+struct ToldAnew {
+    Leg leg = Leg::A;
+    bool is_taken = false;
+    int status = 0;
+};
+
 struct Ended {
     std::optional<Leg> by{};  // whose BYE, CANCEL, refusal or silence; none: ours
     int status = 0;           // told to leg A when the call was not answered (487: it cancelled)
@@ -71,6 +79,6 @@ struct Ended {
 };
 
 using CallEvent = std::variant<Arrived, Early, Answered, MediaChanged, Held, Unheld, PartyChanged,
-                               InDialog, Transferred, Ended>;
+                               InDialog, Transferred, ToldAnew, Ended>;
 
 }  // namespace earshot::b2bua

@@ -30,6 +30,9 @@ struct LegFacts {
     std::string remote_tag{};    // the peer's
     std::string session_uuid{};  // this leg's half of Session-ID (RFC 7989), 32 hex digits
     std::string user_agent{};    // User-Agent or Server, as last said
+    // Option tags of Supported and whether Allow lists UPDATE, as last said.
+    std::vector<std::string> supported{};
+    bool allows_update = false;
     sip::Flow flow{};  // of A: where its INVITE came from; of B: where its answers come from
     // The session descriptions in force: what the leg said of itself, and what it was told of the
     // other side (the media plane's). Empty before the first offer has been answered.

@@ -32,7 +32,7 @@ Passage* Call::initial() {
 
 std::optional<base::TimePoint> Call::deadline() const {
     std::optional<base::TimePoint> first;
-    for (const auto& one : {give_up_at, ring_until, refresh_by})
+    for (const auto& one : {give_up_at, ring_until, refresh_by, tell_at})
         if (one && (!first || *one < *first)) first = one;
     return first;
 }
@@ -225,6 +225,7 @@ void Switchboard::Core::handle(Call& call, sip::Action&& action) {
         void operator()(sip::LocateTarget& /*one*/) {}
     };
     std::visit(Handler{*this, call}, action);
+    tell_what_waits(call);
     schedule(call);
 }
 
@@ -234,6 +235,8 @@ void Switchboard::Core::pump(Call& call) {
         call.inbox.pop_front();
         handle(call, std::move(action));
     }
+    tell_what_waits(call);
+    schedule(call);
 }
 
 void Switchboard::Core::settle() {
@@ -314,6 +317,8 @@ void Switchboard::Core::on_call_time(Call& call) {
                            .status = 408,
                            .reason = {"no_answer", "Nobody answered while it rang."}});
     }
+    if (call.tell_at && now >= *call.tell_at) call.tell_at.reset();
+    tell_what_waits(call);
     schedule(call);
 }
 
@@ -372,6 +377,9 @@ void Switchboard::end_all(base::Now now, int status, const base::Reason& reason)
 base::Result<sip::TransactionId> Switchboard::send_in_dialog(base::Now now, CallKey call, Leg leg,
                                                              const sip::RequestSpec& request) {
     return core_->send_in_dialog(now, call, leg, request);
+}
+void Switchboard::tell_anew(base::Now now, CallKey call, Leg leg) {
+    core_->tell_anew(now, call, leg);
 }
 void Switchboard::set_draining(bool is_draining) { core_->set_draining(is_draining); }
 const CallFacts* Switchboard::find_call(CallKey call) const {

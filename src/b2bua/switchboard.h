@@ -69,6 +69,14 @@ public:
     base::Result<sip::TransactionId> send_in_dialog(base::Now now, CallKey call, Leg leg,
                                                     const sip::RequestSpec& request);
 
+    // Tells one leg of an answered call anew what the other side has said of itself, for the host
+    // puts something else into it now: SwitchboardHost::offer() is asked, in the name of the other
+    // leg, with what that one said last. By UPDATE where the leg allows it, else by re-INVITE; when
+    // no offer of anybody is under way, and again after glare (RFC 3261 section 14.1). Several
+    // wishes become one. What came of it is told as ToldAnew; a description that the leg has had
+    // already is not sent.
+    void tell_anew(base::Now now, CallKey call, Leg leg);
+
     // Facts are valid until the next call of the Switchboard; null when there is no such call.
     const CallFacts* find_call(CallKey call) const;
     CallKey find_call_id(std::string_view call_id) const;  // of either leg

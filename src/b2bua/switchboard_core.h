@@ -1,8 +1,8 @@
 // What stands behind Switchboard. switchboard.cpp has the tables and the order of things,
 // switchboard_calls.cpp a call's INVITE and its end, switchboard_dialog.cpp what is said within a
-// call, switchboard_media.cpp offers and answers, switchboard_passing.cpp requests outside of
-// calls, switchboard_subscription.cpp what subscriptions need beside that,
-// switchboard_transfer.cpp REFER and Replaces.
+// call, switchboard_media.cpp offers and answers, switchboard_telling.cpp descriptions that one leg
+// is told anew, switchboard_passing.cpp requests outside of calls, switchboard_subscription.cpp what
+// subscriptions need beside that, switchboard_transfer.cpp REFER and Replaces.
 #pragma once
 
 #include <deque>
@@ -31,6 +31,7 @@ public:
     void set_draining(bool is_draining) { is_draining_ = is_draining; }
     base::Result<sip::TransactionId> send_in_dialog(base::Now now, CallKey key, Leg leg,
                                                     const sip::RequestSpec& request);
+    void tell_anew(base::Now now, CallKey key, Leg leg);
     Call* find(CallKey key) const;
     CallKey find_call_id(std::string_view call_id) const;
     std::vector<CallKey> calls() const;
@@ -157,7 +158,8 @@ private:
                                       const Content& content);
     std::vector<sip::ExtraHeader> headers_for(Call& call, Leg from, const sip::Message& message);
     void note(Call& call, Leg from, const sip::Message& message);
-    void watch_refresh(Call& call, const sip::Message& response) const;
+    // `uac`: whose request is answered.
+    void watch_refresh(Call& call, Leg uac, const sip::Message& response) const;
 
     // ---- switchboard_media.cpp
     void ask_offer(Call& call, Leg by, std::string sdp, SdpThen then);
@@ -169,6 +171,14 @@ private:
     void note_answer(Call& call, Leg by, const std::string& said, const std::string& told,
                      bool is_final);
     void note_hold(Call& call, Leg leg, std::optional<bool> holds);
+
+    // ---- switchboard_telling.cpp
+    void tell_what_waits(Call& call);
+    void tell_leg(Call& call, Leg leg);
+    void send_description(Call& call, Leg leg, const std::string& sdp);
+    void on_telling_response(Call& call, const Passage& telling, const SharedResponse& response);
+    void on_telling_answer(Call& call, Leg leg, std::string sdp);
+    void fail_telling(Call& call, Leg leg, int status);
 
     // ---- switchboard_passing.cpp
     void on_outside_request(sip::RequestArrived&& request);

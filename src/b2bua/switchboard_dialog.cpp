@@ -38,6 +38,13 @@ void Switchboard::Core::note(Call& call, Leg from, const sip::Message& message) 
         leg.session_uuid = *std::move(uuid);
     const auto agent = message.find(message.is_request() ? HeaderId::UserAgent : HeaderId::Server);
     if (agent) leg.user_agent = *agent;
+    if (message.find(HeaderId::Supported)) {
+        const auto options = message.values(HeaderId::Supported);
+        leg.supported.assign(options.begin(), options.end());
+    }
+    if (message.find(HeaderId::Allow)) leg.allows_update = message.lists(HeaderId::Allow, "UPDATE");
+    if (message.find(HeaderId::Contact))
+        call.contact_parameters[static_cast<std::size_t>(from)] = contact_parameters_of(message);
     std::vector<Party> asserted = asserted_by(message);
     if (asserted.empty() || asserted == leg.asserted) return;
     leg.asserted = std::move(asserted);
@@ -63,8 +70,11 @@ std::vector<sip::ExtraHeader> Switchboard::Core::headers_for(Call& call, Leg fro
 
 // RFC 4028: both sides agree on the interval by what passes here; a call that nobody refreshes any
 // more is ended.
-void Switchboard::Core::watch_refresh(Call& call, const sip::Message& response) const {
+void Switchboard::Core::watch_refresh(Call& call, Leg uac, const sip::Message& response) const {
+    using Refresher = sip::SessionTimerFields::Refresher;
     const sip::SessionTimerFields fields = sip::read_session_timer(response);
+    call.session_interval = fields.session_expires;
+    call.refresher = fields.refresher == Refresher::Uas ? other(uac) : uac;
     call.refresh_by.reset();
     if (fields.session_expires)
         call.refresh_by =
@@ -93,7 +103,9 @@ void Switchboard::Core::on_request(Call& call, sip::RequestArrived&& request) {
         method == Method::Prack && call.offer && call.offer->by == other(from) && place.has_value();
     // One offer at a time: RFC 3264 §4, RFC 3311 §5.2. An INVITE without one asks for one.
     if (call.offer && !is_answer && (place || method == Method::Invite)) {
-        if (call.offer->by == from) return refuse(in, 500, {{"Retry-After", "1"}});
+        const bool is_told_anew = std::any_of(call.passages.begin(), call.passages.end(),
+                                              [](const Passage& one) { return one.is_ours; });
+        if (call.offer->by == from && !is_told_anew) return refuse(in, 500, {{"Retry-After", "1"}});
         return refuse(in, 491);
     }
     if (!place) return pass_request(call, from, in, message, content, false);
@@ -182,6 +194,7 @@ void Switchboard::Core::on_bye(Call& call, Leg from, sip::TransactionId in,
 }
 
 void Switchboard::Core::on_ack(Call& call, const sip::AckArrived& ack) {
+    call.has_ack = call.has_ack || ack.invite == call.invite;
     Passage* passage = call.find_passage_in(ack.invite);
     if (passage == nullptr || !passage->awaits_ack) return;
     const Leg from = passage->from;
@@ -234,6 +247,7 @@ void Switchboard::Core::on_response(Call& call, sip::ResponseArrived&& arrived) 
     if (status == 100) return;
     if (from == Leg::B) call.facts.leg(Leg::B).flow = response->flow;
     note(call, from, response->message);
+    if (passage->is_ours) return on_telling_response(call, *passage, response);
     if (status >= 300) return on_refusal(call, *passage, response->message);
     const bool is_invite = passage->method == Method::Invite;
     if (status < 200) return is_invite ? on_provisional(call, *passage, response) : void();
@@ -334,7 +348,7 @@ void Switchboard::Core::on_invite_success(Call& call, Passage& passage,
             agent_.end_dialog(now_.steady, dialog);
         }
     }
-    watch_refresh(call, message);
+    watch_refresh(call, passage.from, message);
     Content content = content_of(message);
     const auto place = find_sdp(message, content);
     const bool is_stale = passage.exchange != 0 && passage.exchange != call.exchanges;
@@ -384,7 +398,7 @@ void Switchboard::Core::on_answered(Call& call, sip::DialogId a) {
 
 void Switchboard::Core::on_other_success(Call& call, const Passage& passage,
                                          const SharedResponse& response) {
-    if (passage.method == Method::Update) watch_refresh(call, response->message);
+    if (passage.method == Method::Update) watch_refresh(call, passage.from, response->message);
     const Content content = content_of(response->message);
     if (passage.has_offer && find_sdp(response->message, content))
         return translate(call, passage.out, response, false, true, &Core::pass_other_success);
@@ -433,6 +447,10 @@ void Switchboard::Core::on_silence(Call& call, sip::TransactionId out, int statu
     const Passage silent = *passage;
     const Leg from = other(silent.from);
     erase_passage(call, out);
+    if (silent.is_ours) {
+        drop_offer(call, silent.from);
+        return fail_telling(call, from, 0);
+    }
     if (silent.is_initial) {
         const std::string text = reason.text + " It was called as " + call.sent_uri + ".";
         return finish(call, Ended{.by = from, .status = status, .reason = {reason.code, text}});

@@ -99,6 +99,10 @@ public:
         log.push_back(from == Leg::A ? "answer A" : "answer B");
         give(std::move(sdp), std::move(done));
     }
+    void answer_unheard(CallKey /*call*/, Leg from, std::string sdp, SdpDone done) override {
+        log.push_back(from == Leg::A ? "answer A unheard" : "answer B unheard");
+        give(std::move(sdp), std::move(done));
+    }
     void rollback(CallKey /*call*/, Leg offerer) override {
         log.push_back(offerer == Leg::A ? "rollback A" : "rollback B");
     }
@@ -131,6 +135,9 @@ public:
         if (const auto* moved = std::get_if<Transferred>(&event))
             return fmt::format("transferred {}{}", moved->from.value,
                                moved->is_attended ? " attended" : "");
+        if (const auto* told = std::get_if<ToldAnew>(&event))
+            return fmt::format("told {} {}{}", leg(told->leg), told->status,
+                               told->is_taken ? "" : " not");
         const auto& ended = std::get<Ended>(event);
         return fmt::format("ended {} {}", ended.reason.code, ended.status);
     }
@@ -145,6 +152,7 @@ public:
         const auto at = sdp.find("c=IN IP4 ");
         if (at != std::string::npos)
             sdp.replace(at, sdp.find("\r\n", at) - at, "c=IN IP4 192.0.2.1");
+        sdp += more;
         ask([this, sdp = std::move(sdp), done = std::move(done)] { done(*now, sdp); });
     }
     void ask(std::function<void()> answer) {
@@ -163,6 +171,7 @@ public:
     bool is_slow = false;    // answers wait for answer_all()
     bool is_silent = false;  // never answers
     bool refuses_media = false;
+    std::string more;                                  // at the end of each description
     std::function<void(std::function<void()>)> defer;  // says when, instead
     std::deque<std::function<void()>> waiting;
     std::vector<RouteQuestion> questions;

@@ -64,6 +64,11 @@ public:
     // may be said again (18x, then 200; another branch).
     virtual void offer(CallKey call, Leg from, std::string sdp, SdpDone done) = 0;
     virtual void answer(CallKey call, Leg from, std::string sdp, SdpDone done) = 0;
+    // The answer of `from` to a description that it was told anew (Switchboard::tell_anew): the
+    // other leg made no offer, so it is told nothing; the text is not used.
+    virtual void answer_unheard(CallKey call, Leg from, std::string sdp, SdpDone done) {
+        answer(call, from, std::move(sdp), std::move(done));
+    }
     // The offer of `offerer` came to nothing: what was agreed before holds.
     virtual void rollback(CallKey call, Leg offerer) = 0;
 
