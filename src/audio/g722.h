@@ -47,6 +47,8 @@ public:
     void decode(base::ByteView in, std::vector<std::int16_t>& out);
 
 private:
+    friend class G722Encoder;
+
     G722Band low_{32};
     G722Band high_{8};
     std::array<int, 24> delay_{};  // of the receive QMF
@@ -54,6 +56,11 @@ private:
 
 class G722Encoder {
 public:
+    G722Encoder() = default;
+    // Goes on where `heard` is: who decoded the same octets so far hears no break when ours follow
+    // (both sides adapt by what was sent alone).
+    explicit G722Encoder(const G722Decoder& heard) : low_(heard.low_), high_(heard.high_) {}
+
     // Appends in.size() / 2 octets; an odd sample at the end is left out.
     void encode(std::span<const std::int16_t> in, base::Bytes& out);
 

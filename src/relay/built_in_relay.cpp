@@ -287,6 +287,64 @@ void BuiltInRelay::tell_worker(Call& call) {
         if (opened.told == remotes) continue;
         if (call.worker.give(remotes)) opened.told = remotes;  // else it is told the next time
     }
+    if (call.sounds[0] != nullptr || call.sounds[1] != nullptr) tell_sounds(call);
+}
+
+// --- sounds --------------------------------------------------------------------------------------
+
+SoundFormats BuiltInRelay::formats_for(const Call& call, Leg to, std::size_t line) {
+    const std::vector<sdp::PayloadType> sent = call.negotiation.sent_formats(other(to), line);
+    return sound_formats(sent, call.negotiation.may_send(other(to), line));
+}
+
+void BuiltInRelay::tell_sounds(Call& call) {
+    for (auto& [line, opened] : call.lines) {
+        if (opened.media != "audio" || !call.negotiation.is_relayed(line)) continue;
+        for (const Leg to : {Leg::A, Leg::B}) {
+            const SoundPtr& sound = call.sounds[index_of(to)];
+            OpenedLine::Sounding& told = opened.sounding[index_of(to)];
+            const SoundFormats formats = formats_for(call, to, line);
+            if (told.sound != sound) {
+                SetSound command{.line = opened.id, .to = to, .mixer = nullptr};
+                if (sound != nullptr)
+                    command.mixer = std::make_unique<SoundMixer>(
+                        sound, formats,
+                        SoundMixer::Identity{.ssrc = random_.u32(),
+                                             .sequence = static_cast<std::uint16_t>(random_.u32()),
+                                             .timestamp = random_.u32()});
+                if (call.worker.give(std::move(command))) told = {sound, formats};
+            } else if (sound != nullptr && told.formats != formats) {
+                if (call.worker.give(
+                        SetSoundFormats{.line = opened.id, .to = to, .formats = formats}))
+                    told.formats = formats;
+            }
+        }
+    }
+}
+
+base::Result<base::Done, base::Reason> BuiltInRelay::play(CallKey key, Leg to, SoundPtr sound) {
+    Call* call = find(key);
+    if (call == nullptr) return unknown_call();
+    std::optional<base::Reason> fault;
+    if (sound != nullptr) {
+        fault = base::Reason{"no_audio", "The call has no audio in which it could be heard."};
+        for (const auto& [line, opened] : call->lines) {
+            if (opened.media != "audio" || !call->negotiation.is_relayed(line)) continue;
+            if (opened.told && opened.told->is_secure)
+                fault = base::Reason{"secure_media",
+                                     "The parties encrypt their media (SRTP) from end to end."};
+            else if (!formats_for(*call, to, line).own)
+                fault =
+                    base::Reason{"no_codec", "The party takes neither PCMU nor PCMA nor G.722."};
+            else
+                fault.reset();
+            if (fault) break;  // a line without it would be recorded unheard
+        }
+    }
+    call->sounds[index_of(to)] = fault ? nullptr : std::move(sound);
+    tell_sounds(*call);
+    if (fault) return *std::move(fault);
+    return base::Done{};
 }
 
 std::vector<LiveLine> BuiltInRelay::live_lines(const Call& call) {

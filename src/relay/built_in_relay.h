@@ -68,6 +68,7 @@ public:
     void stop_subscription(CallKey call, std::uint32_t subscription, Stop why) override;
     void unsubscribe(CallKey call, std::uint32_t subscription) override;
     void on_server_silent(ServerSilent told) override { server_silent_ = std::move(told); }
+    base::Result<base::Done, base::Reason> play(CallKey call, Leg to, SoundPtr sound) override;
     base::Result<CallMedia, base::Reason> query(CallKey call) const override;
 
     // The keys that parties have pressed by RTP (RFC 4733) since the last time, in their order; of
@@ -90,6 +91,11 @@ private:
         std::shared_ptr<LineCounters> counters;
         base::TimePoint opened{};
         std::optional<SetRemotes> told;  // to the worker
+        struct Sounding {
+            SoundPtr sound;
+            SoundFormats formats;
+        };
+        std::array<Sounding, 2> sounding{};  // as told to the worker, by the leg that hears it
     };
     // What we are towards one leg.
     struct Facing {
@@ -106,6 +112,7 @@ private:
         std::array<Facing, 2> facing;
         std::map<std::size_t, OpenedLine> lines;
         std::map<std::uint32_t, SubscriptionState> subscriptions;
+        std::array<SoundPtr, 2> sounds{};  // by the leg that hears them
     };
 
     BuiltInRelay(const RelayOptions& options, const io::Clock& clock, base::Random& random);
@@ -124,6 +131,8 @@ private:
     void close_line(Call& call, std::size_t line);
     std::string tell(Call& call, Leg to, const LegDescription& from, bool is_inside);
     void tell_worker(Call& call);
+    void tell_sounds(Call& call);
+    static SoundFormats formats_for(const Call& call, Leg to, std::size_t line);
     static std::vector<LiveLine> live_lines(const Call& call);
     std::optional<base::Reason> open_forks(CallKey key, Call& call, std::uint32_t id,
                                            SubscriptionState& subscription);

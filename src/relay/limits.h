@@ -65,6 +65,9 @@ inline constexpr std::chrono::nanoseconds kLostRelease{200'000'000};
 inline constexpr std::chrono::milliseconds kRtpSilence{500};
 // RTCP comes every five seconds (RFC 3550 section 6.2).
 inline constexpr std::chrono::seconds kRtcpSilence{15};
+// What a leg can be made to hear at once, and how large its file may be.
+inline constexpr std::chrono::seconds kMaxAnnouncement{60};
+inline constexpr std::size_t kMaxAnnouncementBytes = 32U << 20;
 // One side is heard and the other is not: CallMedia says so after this time.
 inline constexpr std::chrono::seconds kOneSided{5};
 

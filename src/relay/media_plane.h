@@ -23,6 +23,7 @@
 #include "base/reason.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "relay/sound.h"
 
 namespace earshot::relay {
 
@@ -169,6 +170,17 @@ public:
     // Set once, before the first call: called on the signalling thread, and never out of a verb. A
     // plane that does not see its servers' hosts never calls it.
     virtual void on_server_silent(ServerSilent /*told*/) {}
+
+    // What `to` hears beside its peer in all audio lines, from now on and in those to come, too;
+    // null: nothing any more. The sound that plays already goes on as it is, so it may be said
+    // again after each change. The copies of a subscription stay without it. Reasons: unknown_call,
+    // no_audio (no such line), secure_media (SRTP, of which we have no key), no_codec (the leg
+    // takes none that we speak), not_supported (by this plane): nothing is heard then.
+    virtual base::Result<base::Done, base::Reason> play(CallKey /*call*/, Leg /*to*/,
+                                                        SoundPtr sound) {
+        if (sound == nullptr) return base::Done{};
+        return base::Reason{"not_supported", "This media plane cannot play anything to a party."};
+    }
 
     // Reasons: unknown_call. Cheap, but not for each packet.
     virtual base::Result<CallMedia, base::Reason> query(CallKey call) const = 0;

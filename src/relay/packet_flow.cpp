@@ -160,7 +160,25 @@ void PacketForwarder::pass_on(LineFlow& line, Leg from, SocketKind kind, base::B
     const auto& to = side.to[static_cast<std::size_t>(by)];
     Port& port = line.port(leg, by);
     if (!to || side.is_mute) return on_unsent(port, EDESTADDRREQ);
+    if (side.sound != nullptr && kind == SocketKind::Rtp && !line.is_secure) {
+        // Elsewhere: the copies for recorders go out by the same bytes, and stay as they came.
+        const std::span<std::uint8_t> room = turn_bytes_.take();
+        const SoundMixer::Fate fate = side.sound->on_packet(bytes, room, now_ns_);
+        if (fate == SoundMixer::Fate::Drop) return;
+        if (fate == SoundMixer::Fate::Changed) bytes = room.first(bytes.size());
+    }
     io_.send(port, bytes, &*to);
+}
+
+void PacketForwarder::fill(LineFlow& line) {
+    for (const Leg leg : {Leg::A, Leg::B}) {
+        LineFlow::Side& side = line.sides[index_of(leg)];
+        const auto& to = side.to[static_cast<std::size_t>(SocketKind::Rtp)];
+        if (side.sound == nullptr || !to || side.is_mute || line.is_secure) continue;
+        const std::span<std::uint8_t> room = turn_bytes_.take();
+        const std::size_t size = side.sound->fill(room, now_ns_);
+        if (size > 0) io_.send(line.port(leg, SocketKind::Rtp), room.first(size), &*to);
+    }
 }
 
 void PacketForwarder::copy(LineFlow& line, Leg from, SocketKind kind, base::ByteView bytes) {

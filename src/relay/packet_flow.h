@@ -24,7 +24,9 @@
 #include "relay/packet_io.h"
 #include "relay/packet_ring.h"
 #include "relay/server_watch.h"
+#include "relay/sound_mixer.h"
 #include "relay/source_latch.h"
+#include "relay/turn_bytes.h"
 
 namespace earshot::relay {
 
@@ -62,6 +64,7 @@ struct LineFlow {
         bool is_mute = true;               // nothing is sent there: on hold, ended, not known yet
         std::vector<ForkFlow*> forks;      // of what this leg sends
         std::unique_ptr<PacketRing> ring;  // while one of them wants it
+        std::unique_ptr<SoundMixer> sound{};  // in what this leg hears; most often none
     };
 
     std::uint64_t id = 0;
@@ -97,12 +100,18 @@ public:
     PacketForwarder(PacketIo& io, ForkSilent silent) : io_(io), silent_(std::move(silent)) {}
 
     // The time of the packets that follow.
-    void set_now(base::TimePoint now) { now_ns_ = now.time_since_epoch().count(); }
+    void set_now(base::TimePoint now) {
+        now_ns_ = now.time_since_epoch().count();
+        turn_bytes_.reset();
+    }
     std::int64_t now_ns() const { return now_ns_; }
     void on_packet(Port& port, base::ByteView bytes, const base::NetAddress& source);
     void on_unsent(Port& port, int error);
     // Now and then.
     void look_after(ForkFlow& fork);
+    // Sends what is due of the sounds of a line, where nothing passes that they could be mixed
+    // with.
+    void fill(LineFlow& line);
 
 private:
     void on_leg_packet(Port& port, base::ByteView bytes, const base::NetAddress& source);
@@ -112,6 +121,7 @@ private:
 
     PacketIo& io_;
     const ForkSilent silent_;
+    TurnBytes turn_bytes_;
     std::int64_t now_ns_ = 0;
 };
 

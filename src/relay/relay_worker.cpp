@@ -14,6 +14,8 @@ namespace {
 constexpr std::chrono::milliseconds kIdle{200};
 // How often it is looked whether the RTCP of servers has ceased.
 constexpr std::chrono::seconds kLook{1};
+// How often it is looked which packets of a sound are due, half of what one of them lasts.
+constexpr std::chrono::milliseconds kSoundTick{10};
 
 }  // namespace
 
@@ -60,9 +62,15 @@ bool RelayWorker::give(Command command) {
     return true;
 }
 
+// How long it may wait for packets.
+std::chrono::milliseconds RelayWorker::patience() const {
+    if (!replayer_.is_idle()) return kReplayTick;
+    return sounding_.empty() ? kIdle : kSoundTick;
+}
+
 void RelayWorker::run() {
     while (!commands_.is_closed() || commands_.size() > 0)
-        io_->turn(*this, clock_.now().steady, replayer_.is_idle() ? kIdle : kReplayTick);
+        io_->turn(*this, clock_.now().steady, patience());
     for (auto& [id, fork] : forks_) release(fork->ports);
     for (auto& [id, line] : lines_)
         for (auto& pair : line->ports) release(pair);
@@ -90,6 +98,10 @@ base::TimePoint RelayWorker::on_turn(bool is_woken) {
     if ((has_unconnected_ || has_unread_) && now - tried_again_ >= kIdle) {
         tried_again_ = now;
         try_again();
+    }
+    if (!sounding_.empty() && now - filled_ >= kSoundTick) {
+        filled_ = now;
+        fill_sounds();
     }
     if (options_.keeps_ports_ready && (is_woken || now - refilled_ >= kIdle)) {
         refilled_ = now;
@@ -147,7 +159,35 @@ void RelayWorker::on(CloseLine& command) {
     for (LineFlow::Side& side : line.sides)
         while (!side.forks.empty()) close(*side.forks.back());
     for (auto& pair : line.ports) release(pair);
+    sounding_.erase(command.line);
     lines_.erase(found);
+}
+
+void RelayWorker::on(SetSound& command) {
+    const auto found = lines_.find(command.line);
+    if (found == lines_.end()) return;
+    found->second->sides[index_of(command.to)].sound = std::move(command.mixer);
+    sounding_.insert(command.line);  // or it leaves with the next look
+}
+
+void RelayWorker::on(SetSoundFormats& command) {
+    const auto found = lines_.find(command.line);
+    if (found == lines_.end()) return;
+    const auto& sound = found->second->sides[index_of(command.to)].sound;
+    if (sound != nullptr) sound->set_formats(command.formats);
+}
+
+void RelayWorker::fill_sounds() {
+    for (auto at = sounding_.begin(); at != sounding_.end();) {
+        LineFlow& line = *lines_.at(*at);
+        bool has_any = false;
+        for (LineFlow::Side& side : line.sides) {
+            if (side.sound != nullptr && side.sound->is_over()) side.sound.reset();
+            has_any = has_any || side.sound != nullptr;
+        }
+        if (has_any) forwarder_.fill(line);
+        at = has_any ? std::next(at) : sounding_.erase(at);
+    }
 }
 
 void RelayWorker::on(OpenFork& command) {

@@ -11,6 +11,7 @@
 #include <optional>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 #include <variant>
 #include <vector>
 
@@ -43,6 +44,17 @@ struct SetRemotes {
 struct CloseLine {  // with its forks
     std::uint64_t line = 0;
 };
+// What `to` hears beside its peer, from now on; null: nothing.
+struct SetSound {
+    std::uint64_t line = 0;
+    Leg to = Leg::A;
+    std::unique_ptr<SoundMixer> mixer;
+};
+struct SetSoundFormats {
+    std::uint64_t line = 0;
+    Leg to = Leg::A;
+    SoundFormats formats;
+};
 struct OpenFork {
     std::uint64_t fork = 0;
     std::uint64_t line = 0;
@@ -63,7 +75,8 @@ struct SetFork {
 struct CloseFork {
     std::uint64_t fork = 0;
 };
-using Command = std::variant<OpenLine, SetRemotes, CloseLine, OpenFork, SetFork, CloseFork>;
+using Command = std::variant<OpenLine, SetRemotes, CloseLine, SetSound, SetSoundFormats, OpenFork,
+                             SetFork, CloseFork>;
 
 // A server seems dead to one of its streams.
 struct SilentFork {
@@ -103,6 +116,7 @@ public:
     std::uint64_t unread() const { return unread_.load(std::memory_order_relaxed); }
 
 private:
+    std::chrono::milliseconds patience() const;
     void run();
     base::TimePoint on_turn(bool is_woken) override;
     void on_packet(Port& port, std::span<std::uint8_t> bytes,
@@ -116,6 +130,8 @@ private:
     void on(OpenLine& command);
     void on(SetRemotes& command);
     void on(CloseLine& command);
+    void on(SetSound& command);
+    void on(SetSoundFormats& command);
     void on(OpenFork& command);
     void on(SetFork& command);
     void on(CloseFork& command);
@@ -124,6 +140,7 @@ private:
     void try_again();
     void connect_forks();
     void replay(ForkFlow& fork, std::optional<std::int64_t> since_ns);
+    void fill_sounds();
     void close(ForkFlow& fork);
     void release(std::array<Port, 2>& ports);
 
@@ -147,6 +164,8 @@ private:
     bool has_unconnected_ = false;  // a fork that wants to send and found no route
     bool has_unread_ = false;       // a port that is to be read and could not be added
     std::atomic<std::uint64_t> unread_{0};
+    std::unordered_set<std::uint64_t> sounding_;  // lines with a sound
+    base::TimePoint filled_{};
     std::jthread thread_;
 };
 
