@@ -10,6 +10,7 @@
 #include "app/config_values.h"
 #include "app/secret_file.h"
 #include "base/text.h"
+#include "client/announcements.h"
 #include "policy/limits.h"
 #include "sip/uri.h"
 #include "siprec/recording_client_session.h"
@@ -103,6 +104,10 @@ std::string set_rtpengines(std::vector<base::NetAddress>& addresses, std::string
                : std::string{};
 }
 
+std::string set_told(ClientConfig& config, std::string_view key, std::string_view text) {
+    return policy::set_indication(config.recording.indication, key, text);
+}
+
 constexpr std::array kKeys{
     Key{"sip", "listen", Kind::Text, "127.0.0.1:5062",
         "addresses of the SIP listeners, UDP and TCP, separated by commas",
@@ -193,6 +198,26 @@ constexpr std::array kKeys{
         [](ClientConfig& c, std::string_view t) { return set_flag(c.recording.mandatory, t); }},
     Key{"client", "on_demand", Kind::Flag, "false", "record only once somebody says start",
         [](ClientConfig& c, std::string_view t) { return set_flag(c.recording.on_demand, t); }},
+    Key{"client", "indication", Kind::Text, "tone",
+        "how parties are told that do not understand a=record: tone, announcement or agreed",
+        [](ClientConfig& c, std::string_view t) { return set_told(c, "indication", t); }},
+    Key{"client", "tone_level_db", Kind::Number, "-20", "peak of the tone below full scale, in dB",
+        [](ClientConfig& c, std::string_view t) { return set_told(c, "tone_level_db", t); }},
+    Key{"client", "tone_interval_s", Kind::Number, "15", "from one tone to the next",
+        [](ClientConfig& c, std::string_view t) { return set_told(c, "tone_interval_s", t); }},
+    Key{"client", "announcement", Kind::Text, "", "WAV file of the announcement",
+        [](ClientConfig& c, std::string_view t) { return set_told(c, "announcement", t); }},
+    Key{"client", "announce_first", Kind::Flag, "false",
+        "the announcement is heard alone, and only then the recording begins",
+        [](ClientConfig& c, std::string_view t) {
+            return set_flag(c.recording.indication.announce_first, t);
+        }},
+    Key{"client", "agreed_reason", Kind::Text, "",
+        "how the parties know of the recording, where that is agreed",
+        [](ClientConfig& c, std::string_view t) { return set_told(c, "agreed_reason", t); }},
+    Key{"client", "recordpref", Kind::Text, "ignore",
+        "what a party's a=recordpref counts: ignore, honour, or restrict (off and pause alone)",
+        [](ClientConfig& c, std::string_view t) { return set_told(c, "recordpref", t); }},
     Key{"client", "extension_namespace", Kind::Text, "",
         "namespace of extension blocks that name none; empty: Earshot's",
         [](ClientConfig& c, std::string_view t) {
@@ -290,6 +315,8 @@ std::optional<ConfigError> check_whole(const ClientConfig& config, const std::st
             .text = fmt::format("{} is not loopback; accounts do not exist yet",
                                 base::to_string(config.http_listen)),
             .suggestion = "listen on 127.0.0.1 and reach it through a reverse proxy or ssh -L"};
+    if (const std::string wrong = policy::find_fault(config.recording.indication); !wrong.empty())
+        return ConfigError{.where = file, .key = "client.indication", .text = wrong};
     if (config.credentials.username.empty() != config.credentials.password.empty())
         return ConfigError{.where = file,
                            .key = "client.user",
@@ -322,7 +349,14 @@ Result<ClientConfig, ConfigError> parse_client_config(std::string_view text,
                                                       const std::string& name,
                                                       const Environment& environment,
                                                       const std::vector<Override>& flags) {
-    return read_config(schema(), text, name, environment, flags);
+    auto config = read_config(schema(), text, name, environment, flags);
+    if (!config) return config;
+    if (const auto wrong = client::load_announcements(*config))
+        return ConfigError{.where = name.empty() ? "configuration" : name,
+                           .key = "announcement",
+                           .text = *wrong,
+                           .suggestion = "name a WAV file of up to a minute"};
+    return config;
 }
 
 Result<ClientConfig, ConfigError> load_client_config(const std::filesystem::path& file,

@@ -284,6 +284,17 @@ Error read_switch(const Place& at, CallRule& rule) {
     return read_flag(at, rule.settings.*kMember);
 }
 
+// As it would be read from [client]: a text, or a number in its own form.
+Error read_indication(const Place& at, CallRule& rule) {
+    const auto number = at.node.value<std::int64_t>();
+    if (!at.node.is_string() && !at.node.is_integer())
+        return at.wrong("must be a text or a number");
+    const std::string text =
+        at.node.is_integer() ? std::to_string(*number) : *at.node.value<std::string>();
+    const std::string wrong = policy::set_indication(rule.settings.indication, at.key, text);
+    return wrong.empty() ? Error{} : at.wrong(fmt::format("\"{}\" {}", text, wrong));
+}
+
 constexpr std::array kRuleKeys{
     KeyReader<CallRule>{
         "name", [](const Place& at, CallRule& r) { return read_name<&CallRule::name>(at, r); }},
@@ -309,6 +320,16 @@ constexpr std::array kRuleKeys{
     KeyReader<CallRule>{"start_at", read_start_at},
     KeyReader<CallRule>{"on_demand", read_switch<&S::on_demand>},
     KeyReader<CallRule>{"mandatory", read_switch<&S::mandatory>},
+    KeyReader<CallRule>{"indication", read_indication},
+    KeyReader<CallRule>{"tone_level_db", read_indication},
+    KeyReader<CallRule>{"tone_interval_s", read_indication},
+    KeyReader<CallRule>{"announcement", read_indication},
+    KeyReader<CallRule>{"announce_first",
+                        [](const Place& at, CallRule& r) {
+                            return read_flag(at, r.settings.indication.announce_first);
+                        }},
+    KeyReader<CallRule>{"agreed_reason", read_indication},
+    KeyReader<CallRule>{"recordpref", read_indication},
     KeyReader<CallRule>{"group", read_setting<&S::group>},
     KeyReader<CallRule>{"raw_group", read_switch<&S::raw_group>},
     KeyReader<CallRule>{"caller", read_setting<&S::caller>},
@@ -332,6 +353,8 @@ Error check_rule(const Place& at, const CallRule& rule) {
     if (rule.settings.servers.empty())
         return at.wrong(fmt::format("\"{}\" names no servers, nor does [client]", rule.name),
                         R"(servers = ["sip:recorder.example.com"], or record = false)");
+    if (const std::string wrong = policy::find_fault(rule.settings.indication); !wrong.empty())
+        return at.wrong(fmt::format("\"{}\": {}", rule.name, wrong));
     siprec::ClientSessionSettings session{.servers = rule.settings.servers};
     const auto is_known_now = [](const std::string& text) {
         return text.find('{') == std::string::npos;

@@ -64,6 +64,7 @@ json view_of(const CallView& call) {
             {"arrived", base::to_rfc3339(call.arrived)},
             {"answered", view_of_time(call.answered)},
             {"held", call.is_held},
+            {"told", {{"caller", call.caller_told}, {"callee", call.callee_told}}},
             {"recordings", std::move(recordings)}};
 }
 

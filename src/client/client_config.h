@@ -5,13 +5,16 @@
 #include <chrono>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/log.h"
 #include "base/net_address.h"
 #include "io/port_range.h"
 #include "policy/call_rule.h"
+#include "relay/sound.h"
 #include "sip/digest.h"
 
 namespace earshot::client {
@@ -67,6 +70,8 @@ struct ClientConfig {
     std::chrono::milliseconds server_silence{5'000};
     std::vector<policy::CallRule> rules;
     std::vector<policy::Trigger> triggers;
+    // What the settings name, read by load_announcements(); by file, and whether it is heard alone.
+    std::map<std::pair<std::string, bool>, relay::SoundPtr> announcements;
     CallHookConfig decision;
     WebhookConfig webhook;
     CompanionConfig companion;

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "sip/headers.h"
+#include "siprec/xml_document.h"
 
 namespace earshot::client {
 namespace {
@@ -85,6 +86,12 @@ std::optional<siprec::CsGroup> group_of(const CsRecord& record,
     return siprec::CsGroup{.id = *record.transfer_group, .name = {}, .is_raw = false, .formed = {}};
 }
 
+// Who listens to it later sees on what ground nothing was said in the call itself.
+std::string agreed_xml(std::string_view reason) {
+    return fmt::format(R"(<indication xmlns="{}" means="agreed">{}</indication>)",
+                       siprec::kExtensionNamespace, siprec::xml_escape(reason));
+}
+
 siprec::OptionalTime to_optional(const std::optional<base::WallTime>& time) { return {time}; }
 
 }  // namespace
@@ -139,6 +146,8 @@ CsText describe(const CsRecord& record, const policy::RecordingSettings& setting
                              .session_xml = settings.session_extension,
                              .group_xml = settings.group_extension,
                              .leaves_extensions_raw = settings.raw_extensions};
+    if (settings.indication.by == policy::IndicateBy::Agreed)
+        cs.session_xml += agreed_xml(settings.indication.agreed_reason);
     if (!settings.extension_namespace.empty())
         cs.extension_namespace = settings.extension_namespace;
     if (record.end) cs.reasons.push_back(*record.end);

@@ -75,7 +75,8 @@ void EventHub::count(std::string_view kind) {
 
 void EventHub::write_log(const RecordingEvent& event) {
     const bool is_asked_for = event.kind == "pause" || event.kind == "resume" ||
-                              event.kind == "snapshot_requested" ||
+                              event.kind == "snapshot_requested" || event.kind == "indication" ||
+                              event.kind == "preference" ||
                               (event.kind == "stop" && event.reason.code == "stopped") ||
                               (event.kind == "call_ended" && event.reason.code == "ended");
     const bool is_usual = event.reason.code.empty() || is_asked_for;

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "client/inside.h"
+#include "client/recorded_call.h"
 #include "siprec/server_answers.h"
 
 namespace earshot::client {
@@ -46,32 +47,16 @@ std::string_view state_of(b2bua::CallFacts::State state) {
 
 }  // namespace
 
-// A call from its INVITE until its last recording is over.
-struct Recorder::RecordedCall {
-    b2bua::CallKey key;
-    policy::CallFacts facts;
-    CsRecord cs;
-    bool is_planned = false;
-    bool has_ended = false;
-    bool was_offered = false;
-    bool was_early = false;
-    bool was_answered = false;
-    std::vector<policy::RecordingPlan> plans;            // one for each instance
-    std::vector<std::unique_ptr<Recording>> recordings;  // begun; of an instance the last counts
-    std::array<KeyMemory, 2> keys;                       // by leg: the caller's, the callee's
-    std::vector<policy::Happening> missed;               // while the hook was asked
-
-    Recording* find(std::string_view instance) const {
-        const auto found = std::find_if(
-            recordings.rbegin(), recordings.rend(),
-            [&](const auto& recording) { return recording->plan().instance == instance; });
-        return found == recordings.rend() ? nullptr : found->get();
-    }
-};
-
 Recorder::Recorder(const ClientConfig& config, const base::Uuid& installation,
                    Dependencies dependencies)
-    : config_(config), installation_(installation), d_(dependencies) {}
+    : config_(config),
+      installation_(installation),
+      d_(dependencies),
+      indicator_(Indicator::Dependencies{
+          .switchboard = d_.switchboard,
+          .plane = d_.plane,
+          .events = d_.events,
+          .shares = [this](b2bua::CallKey call) { return shares(call); }}) {}
 
 Recorder::~Recorder() = default;
 
@@ -107,6 +92,11 @@ void Recorder::on_call_event(base::Now now, b2bua::CallKey key, const b2bua::Cal
     }
     RecordedCall* call = find(key);
     if (call == nullptr) return;
+    changed_.insert(key.value);
+    if (const auto* party = std::get_if<b2bua::PartyChanged>(&event))
+        indicator_.on_party_changed(key, party->leg);
+    if (const auto* told = std::get_if<b2bua::ToldAnew>(&event))
+        indicator_.on_told_anew(now, key, *told);
     if (const auto* early = std::get_if<b2bua::Early>(&event)) {
         if (!early->has_media) return;
         call->was_early = true;
@@ -205,6 +195,7 @@ void Recorder::on_ended(base::Now now, RecordedCall& call, const b2bua::Ended& e
         call.cs.end = siprec::EndReason{.cause = event.status, .text = event.reason.text};
     for (const auto& recording : call.recordings) recording->end(now);
     d_.plane.remove(media_key(call.key));
+    indicator_.forget(call.key);
     ended_.push_back(call.key.value);
 }
 
@@ -253,6 +244,8 @@ void Recorder::take_plans(base::Now now, RecordedCall& call,
     call.plans = std::move(plans);
     call.is_planned = true;
     if (call.has_ended) return;
+    changed_.insert(call.key.value);
+    for (const b2bua::Leg leg : {b2bua::Leg::A, b2bua::Leg::B}) apply_wish(now, call, leg);
     // What happened while the hook was asked.
     if (call.was_offered) begin_all(now, call, StartAt::Invite);
     if (call.was_early) begin_all(now, call, StartAt::Early);
@@ -267,7 +260,9 @@ void Recorder::begin_all(base::Now now, RecordedCall& call, StartAt at) {
         if (call.has_ended) return;  // by a mandatory one that could not begin
         const bool is_due = plan.settings.start_at == at || at == StartAt::Answer ||
                             (at == StartAt::Early && plan.settings.start_at == StartAt::Invite);
-        if (is_due && !plan.settings.on_demand && call.find(plan.instance) == nullptr)
+        const RecordedCall::Wished wished = call.wished_of(plan.instance);
+        const bool is_wanted = !plan.settings.on_demand || wished.is_on;
+        if (is_due && is_wanted && !wished.is_declined && call.find(plan.instance) == nullptr)
             begin(now, call, plan);
     }
     // Those that run already: both sides are known now.
@@ -275,6 +270,8 @@ void Recorder::begin_all(base::Now now, RecordedCall& call, StartAt at) {
 }
 
 void Recorder::begin(base::Now now, RecordedCall& call, const policy::RecordingPlan& plan) {
+    changed_.insert(call.key.value);
+    if (announces_first(now, call, plan)) return;
     const auto number = static_cast<std::uint32_t>(call.recordings.size() + 1);
     const auto flow = d_.find_socket(plan.settings.socket);
     const policy::RecordingPlan told = as_servers_see_us(config_, plan);
@@ -293,7 +290,7 @@ void Recorder::begin(base::Now now, RecordedCall& call, const policy::RecordingP
                                                             .clock = d_.clock,
                                                             .random = d_.random,
                                                             .index = index_,
-                                                            .events = d_.events},
+                                                            .events = outlet_},
                                     call.cs, media_key(call.key), number, told,
                                     Recording::Common{.credentials = config_.credentials,
                                                       .server_silence = config_.server_silence,
@@ -307,6 +304,8 @@ void Recorder::begin(base::Now now, RecordedCall& call, const policy::RecordingP
                 {"not_recorded", "The call must be recorded and cannot be: " + failure.text});
         });
     recording.start(now);
+    if (call.wished_of(plan.instance).is_paused)
+        recording.pause(now, "A party wished that it is paused.");
 }
 
 void Recorder::refresh(base::Now now, RecordedCall& call) {
@@ -479,7 +478,8 @@ std::optional<Reason> Recorder::start(base::Now now, RecordedCall& call, const C
     for (const policy::RecordingPlan& plan : std::vector(call.plans)) {
         if (!is_wanted(plan)) continue;
         const Recording* recording = call.find(plan.instance);
-        if (call.has_ended) break;  // by a mandatory one that could not begin
+        if (call.has_ended) break;                     // by a mandatory one that could not begin
+        call.wished[plan.instance] = {.is_on = true};  // whatever a party has wished for before
         if (recording == nullptr || !recording->is_engaged() || recording->is_stopping())
             begin(now, call, plan);
     }
@@ -506,6 +506,7 @@ bool Recorder::take(base::Now now, sip::Action& action) {
         },
         action);
     if (recording == nullptr) return false;
+    changed_.insert(recording->call().value);
     recording->on_action(now, action);
     return true;
 }
@@ -516,12 +517,19 @@ void Recorder::on_time(base::Now now) {
         if (when > now.steady) break;
         due.push_back(recording);
     }
-    for (Recording* recording : due) recording->on_time(now);
+    for (Recording* recording : due) {
+        changed_.insert(recording->call().value);
+        recording->on_time(now);
+    }
+    begin_announced(now);
 }
 
 std::optional<base::TimePoint> Recorder::deadline() const {
-    if (index_.due.empty()) return std::nullopt;
-    return index_.due.begin()->first;
+    std::optional<base::TimePoint> next;
+    if (!index_.due.empty()) next = index_.due.begin()->first;
+    if (!announcing_.empty() && (!next || announcing_.begin()->first < *next))
+        next = announcing_.begin()->first;
+    return next;
 }
 
 void Recorder::tidy() {
@@ -549,7 +557,9 @@ std::vector<CallView> Recorder::views() const {
                       .state = std::string(state_of(facts->state)),
                       .arrived = facts->arrived_at,
                       .answered = facts->answered_at,
-                      .is_held = caller.is_holding || callee.is_holding};
+                      .is_held = caller.is_holding || callee.is_holding,
+                      .caller_told = std::string(to_string(indicator_.means(call->key)[0])),
+                      .callee_told = std::string(to_string(indicator_.means(call->key)[1]))};
         for (const policy::RecordingPlan& plan : call->plans) {
             const Recording* recording = call->find(plan.instance);
             if (recording != nullptr)

@@ -7,8 +7,10 @@
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "b2bua/switchboard.h"
@@ -18,6 +20,7 @@
 #include "client/call_decision.h"
 #include "client/call_facts.h"
 #include "client/client_config.h"
+#include "client/indicator.h"
 #include "client/key_memory.h"
 #include "client/recording.h"
 
@@ -43,6 +46,8 @@ struct CallView {
     base::WallTime arrived{};
     std::optional<base::WallTime> answered{};
     bool is_held = false;
+    std::string caller_told{};  // by what they know of the recording, as to_string(Means) says it
+    std::string callee_told{};
     std::vector<RecordingView> recordings{};
 };
 
@@ -75,6 +80,20 @@ public:
     // A key that a party pressed, told by RTP (RFC 4733).
     void on_key(base::Now now, b2bua::CallKey key, b2bua::Leg by, char digit);
 
+    // A description of a leg on its way: the wish in it is obeyed, as policy says.
+    void on_description(base::Now now, b2bua::CallKey key, b2bua::Leg from, std::string_view sdp);
+    // The description that `to` is told, with what it is to know of the recordings.
+    std::string describe(b2bua::CallKey key, b2bua::Leg to, std::string sdp) {
+        return indicator_.describe(key, to, std::move(sdp));
+    }
+    void on_rollback(b2bua::CallKey key, b2bua::Leg offerer) {
+        indicator_.on_rollback(key, offerer);
+        changed_.insert(key.value);
+    }
+    // Brings what the parties are told up to date. True when something had changed: the agent may
+    // have new actions.
+    bool indicate(base::Now now);
+
     // An action of the agent that is a recording's; false: it is somebody else's.
     bool take(base::Now now, sip::Action& action);
     void on_time(base::Now now);
@@ -100,10 +119,32 @@ public:
 
 private:
     struct RecordedCall;
+    // Events of recordings: what changes them concerns the parties of their calls.
+    class Outlet : public EventOutlet {
+    public:
+        explicit Outlet(Recorder& owner) : owner_(owner) {}
+        void tell(const RecordingEvent& event) override {
+            owner_.changed_.insert(event.call);
+            owner_.d_.events.tell(event);
+        }
+
+    private:
+        Recorder& owner_;
+    };
     void plan(base::Now now, RecordedCall& call);
     void take_plans(base::Now now, RecordedCall& call, std::vector<policy::RecordingPlan> plans);
     void begin_all(base::Now now, RecordedCall& call, policy::StartAt at);
     void begin(base::Now now, RecordedCall& call, const policy::RecordingPlan& plan);
+    // ---- recorder_indication.cpp
+    bool announces_first(base::Now now, RecordedCall& call, const policy::RecordingPlan& plan);
+    void begin_announced(base::Now now);
+    void apply_wish(base::Now now, RecordedCall& call, b2bua::Leg leg);
+    bool obey_wish(base::Now now, RecordedCall& call, const policy::RecordingPlan& plan,
+                   sdp::RecordPreference wish, const std::string& why);
+    void wish_on(base::Now now, RecordedCall& call, const policy::RecordingPlan& plan,
+                 const std::string& why);
+    std::vector<RecordingShare> shares(b2bua::CallKey key);
+    void refuse_untold(base::Now now, RecordedCall& call, const base::Reason& fault);
     void refresh(base::Now now, RecordedCall& call);
     void on_transfer(base::Now now, RecordedCall& call, const b2bua::Transferred& event);
     void on_in_dialog(base::Now now, RecordedCall& call, const b2bua::InDialog& event);
@@ -125,6 +166,10 @@ private:
     RecordingIndex index_;
     std::map<std::uint64_t, std::unique_ptr<RecordedCall>> calls_;  // by CallKey
     std::vector<std::uint64_t> ended_;  // of them, those whose recordings come to their end
+    Outlet outlet_{*this};
+    Indicator indicator_;
+    std::set<std::uint64_t> changed_;  // calls whose parties may have to be told something
+    std::set<std::pair<base::TimePoint, std::uint64_t>> announcing_;  // until when
 };
 
 }  // namespace earshot::client

@@ -95,6 +95,8 @@ public:
     // It was told to stop, and its last metadata and BYE are under way.
     bool is_stopping() const { return was_stopped_ && !is_over_; }
     bool is_engaged() const;  // begun, and neither ended nor failed
+    bool is_paused() const { return is_paused_; }
+    relay::CallKey call() const { return call_; }
     bool is_running() const { return session_ != nullptr && session_->is_running(); }
     bool is_done() const;  // can be forgotten once the call has ended
     const policy::RecordingPlan& plan() const { return plan_; }

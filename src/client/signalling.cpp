@@ -180,7 +180,9 @@ void Signalling::on_deadline() {
 
 // Carries out what the agent wants, which may make it want more; then sets the alarm clock.
 void Signalling::settle() {
-    while (auto action = agent_->poll_action()) handle(*action);
+    do {
+        while (auto action = agent_->poll_action()) handle(*action);
+    } while (recorder_->indicate(d_.clock.now()));
     recorder_->tidy();
     if (companion_) companion_->tidy();
     const base::TimePoint now = d_.clock.now().steady;
@@ -316,25 +318,43 @@ relay::LegSdp Signalling::leg_sdp(b2bua::CallKey call, b2bua::Leg from,
 }
 
 void Signalling::offer(b2bua::CallKey call, b2bua::Leg from, std::string sdp, b2bua::SdpDone done) {
+    recorder_->on_description(d_.clock.now(), call, from, sdp);
     d_.plane.offer(media_key(call), leg_sdp(call, from, sdp),
                    [this, call, from, done = std::move(done)](Result<std::string, Reason> mapped) {
                        const base::Now now = d_.clock.now();
                        const bool is_taken = static_cast<bool>(mapped);
-                       done(now, std::move(mapped));
+                       done(now, indicated(call, other(from), std::move(mapped)));
                        if (is_taken && from == b2bua::Leg::A) recorder_->on_first_offer(now, call);
                    });
 }
 
 void Signalling::answer(b2bua::CallKey call, b2bua::Leg from, std::string sdp,
                         b2bua::SdpDone done) {
+    recorder_->on_description(d_.clock.now(), call, from, sdp);
+    d_.plane.answer(media_key(call), leg_sdp(call, from, sdp),
+                    [this, call, from, done = std::move(done)](Result<std::string, Reason> mapped) {
+                        done(d_.clock.now(), indicated(call, other(from), std::move(mapped)));
+                    });
+}
+
+void Signalling::answer_unheard(b2bua::CallKey call, b2bua::Leg from, std::string sdp,
+                                b2bua::SdpDone done) {
+    recorder_->on_description(d_.clock.now(), call, from, sdp);
     d_.plane.answer(media_key(call), leg_sdp(call, from, sdp),
                     [this, done = std::move(done)](Result<std::string, Reason> mapped) {
                         done(d_.clock.now(), std::move(mapped));
                     });
 }
 
+Result<std::string, Reason> Signalling::indicated(b2bua::CallKey call, b2bua::Leg to,
+                                                  Result<std::string, Reason> mapped) {
+    if (!mapped) return mapped;
+    return recorder_->describe(call, to, *std::move(mapped));
+}
+
 void Signalling::rollback(b2bua::CallKey call, b2bua::Leg offerer) {
     d_.plane.rollback(media_key(call), media_leg(offerer));
+    recorder_->on_rollback(call, offerer);
 }
 
 void Signalling::on_call_event(base::Now now, b2bua::CallKey call, const b2bua::CallEvent& event) {

@@ -96,6 +96,8 @@ public:
     void offer(b2bua::CallKey call, b2bua::Leg from, std::string sdp, b2bua::SdpDone done) override;
     void answer(b2bua::CallKey call, b2bua::Leg from, std::string sdp,
                 b2bua::SdpDone done) override;
+    void answer_unheard(b2bua::CallKey call, b2bua::Leg from, std::string sdp,
+                        b2bua::SdpDone done) override;
     void rollback(b2bua::CallKey call, b2bua::Leg offerer) override;
     void on_call_event(base::Now now, b2bua::CallKey call, const b2bua::CallEvent& event) override;
     void on_registered(base::Now now, const b2bua::Registered& phone) override;
@@ -108,6 +110,9 @@ private:
     std::optional<sip::ResponseSpec> find_refusal(const b2bua::RouteQuestion& question) const;
     void admit(base::Now now, b2bua::CallKey call);
     bool tells_inside(b2bua::CallKey call, b2bua::Leg to) const;
+    // With what that leg is to know of the recordings.
+    base::Result<std::string, base::Reason> indicated(
+        b2bua::CallKey call, b2bua::Leg to, base::Result<std::string, base::Reason> mapped);
     relay::LegSdp leg_sdp(b2bua::CallKey call, b2bua::Leg from, std::string_view sdp) const;
     void tell_call(b2bua::CallKey call, const b2bua::CallEvent& event);
     void publish();
