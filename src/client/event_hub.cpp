@@ -55,10 +55,13 @@ void EventHub::tell(const RecordingEvent& event) {
     write_log(event);
     http::Server* server = server_;
     const bool is_heard = server != nullptr && server->listener_count() > 0;
-    if (!is_heard && webhook_.url.empty()) return;
+    // That a party was told is the usual case, twice a call: those who are posted to hear of the
+    // cases in which it could not be.
+    const bool is_posted = !webhook_.url.empty() && event.kind != "indication";
+    if (!is_heard && !is_posted) return;
     const std::string body = to_json(event);
     if (is_heard) server->publish("recording", body);
-    if (!webhook_.url.empty()) post(event, body);
+    if (is_posted) post(event, body);
 }
 
 void EventHub::tell_change() {
