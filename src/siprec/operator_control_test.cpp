@@ -412,7 +412,11 @@ TEST_F(OperatorControl, StopSaysByeAndWhoDidIt) {
     ASSERT_TRUE(session_->stop_by_operator(now_, {"ada", "token", "127.0.0.1:1", "no consent"}));
     drain();
     ASSERT_EQ(all<SendRequest>().size(), 1U);
-    EXPECT_EQ(all<SendRequest>().front().request.method, "BYE");
+    const sip::RequestSpec bye = all<SendRequest>().front().request;
+    EXPECT_EQ(bye.method, "BYE");
+    // RFC 3326: a client that would go on elsewhere is told that this was wished for.
+    ASSERT_EQ(bye.headers.size(), 1U);
+    EXPECT_EQ(bye.headers[0].value, "SIP;cause=200");
     EXPECT_EQ(count("recording_stopped"), 1U);
     ASSERT_EQ(all<End>().size(), 1U);
     EXPECT_EQ(all<End>().front().reason.code, "stopped_by_operator");

@@ -75,8 +75,9 @@ bool RecordingServerSession::Core::stop_by_operator(base::Now now, const Control
     tell_control("recording_stopped", request);
     const std::string who = bounded(request.who);
     const std::string why = bounded(request.reason);
-    stop(now, {"stopped_by_operator", "Stopped by " + (who.empty() ? "an operator" : who) +
-                                          (why.empty() ? "." : ": " + why)});
+    stop(now,
+         {std::string{kStoppedByOperator},
+          "Stopped by " + (who.empty() ? "an operator" : who) + (why.empty() ? "." : ": " + why)});
     return true;
 }
 

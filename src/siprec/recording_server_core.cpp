@@ -578,11 +578,13 @@ void RecordingServerSession::Core::stop(base::Now /*now*/, base::Reason reason) 
     if (state_ == State::Ended || state_ == State::Idle) return;
     if (state_ == State::Inviting) actions_.emplace_back(CancelInvite{});
     give_up_pending(try_later(503, kRetryAfterSeconds));
-    if (state_ == State::Established) send_bye();
+    // Who would go on elsewhere is told that somebody here wished for the end (RFC 3326).
+    constexpr int kWished = 200;
+    if (state_ == State::Established) send_bye(reason.code == kStoppedByOperator ? kWished : 0);
     end("local", std::move(reason));
 }
 
-// `cause`: the status by which an INVITE would have been refused (RFC 3326); 0: none.
+// `cause`: the status by which an INVITE would have been refused, or 200 (RFC 3326); 0: none.
 void RecordingServerSession::Core::send_bye(int cause) {
     sip::RequestSpec bye;
     bye.method = "BYE";

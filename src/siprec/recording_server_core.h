@@ -21,6 +21,8 @@
 
 namespace earshot::siprec {
 
+inline constexpr std::string_view kStoppedByOperator = "stopped_by_operator";
+
 class RecordingServerSession::Core {
 public:
     Core(const RecordingServerConfig& config, std::uint64_t session_number)
