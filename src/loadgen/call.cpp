@@ -207,6 +207,7 @@ void Call::on_event(const ClientEvent& event) {
             log_.warning("The answer does not repeat what was offered.",
                          {{"call_id", event.rs_call_id}, {"reason", event.reason.text}});
             break;
+        case ClientEvent::Kind::Failover:  // it has one server
         case ClientEvent::Kind::SnapshotRequested:
         case ClientEvent::Kind::RequestAnswered:
             break;

@@ -32,6 +32,26 @@ std::optional<std::string> find_snapshot_request(const sip::Message& message);
 // RFC 3261 section 12.2.1.2: the other side does not have the dialog any more.
 inline bool is_dialog_gone(int status) { return status == 408 || status == 481; }
 
+// RFC 5057 section 5.1: and what else of the answers to a request in the dialog ends it, or our use
+// of it.
+inline bool ends_usage(int status) {
+    switch (status) {
+        case 404:
+        case 410:
+        case 416:
+        case 480:
+        case 482:
+        case 483:
+        case 484:
+        case 485:
+        case 502:
+        case 604:
+            return true;
+        default:
+            return is_dialog_gone(status);
+    }
+}
+
 // "486 Busy Here", and what a Warning or Reason header explains.
 std::string status_and_phrase(const sip::Message& response);
 // The same of the Reason header of a BYE; empty: none.

@@ -109,6 +109,10 @@ protected:
     void respond(sip::TransactionId transaction, const sip::ResponseSpec& spec) override {
         static_cast<void>(agent_.respond(now_.steady, transaction, spec));
     }
+    sip::DialogId accept_invite(sip::TransactionId invite, const sip::ResponseSpec& spec) override {
+        const auto dialog = agent_.respond(now_.steady, invite, spec);
+        return dialog ? *dialog : sip::DialogId{};
+    }
     void acknowledge(sip::DialogId dialog) override {
         static_cast<void>(agent_.ack(now_.steady, dialog, {}));
     }
@@ -127,6 +131,11 @@ protected:
     }
     void pause_fork() override { forks_.emplace_back("paused"); }
     void stop_fork() override { forks_.emplace_back("stopped"); }
+    void lose_fork() override { forks_.emplace_back("lost"); }
+    std::optional<std::string> choose_server(const std::vector<std::string>& candidates) override {
+        if (!chooses_last_) return ClientSessionHost::choose_server(candidates);
+        return candidates.back();
+    }
     void on_event(const ClientEvent& event) override { events_.push_back(event); }
 
     // ---- the user
@@ -380,9 +389,10 @@ protected:
     MetadataDocument last_document_;
     std::vector<sip::Message> sent_;
     std::vector<ClientEvent> events_;
-    std::vector<std::string> forks_;  // SDPs applied, "paused", "stopped"
+    std::vector<std::string> forks_;  // SDPs applied, "paused", "stopped", "lost"
     std::uint32_t server_cseq_ = 100;
     bool cannot_send_ = false;
+    bool chooses_last_ = false;
     bool breaks_schema_ = false;
 };
 

@@ -16,6 +16,7 @@
 #include "sip/builder.h"
 #include "sip/parser.h"
 #include "siprec/cs_description.h"
+#include "siprec/limits.h"
 #include "siprec/recording_client_session.h"
 
 namespace {
@@ -103,6 +104,7 @@ public:
         if (draws_.below(2) == 0)
             settings.skip_failover_codes = *siprec::SkipCodes::parse("408|48|6");
         if (draws_.below(2) == 0) settings.credentials = {"user", "password"};
+        settings.fails_over = draws_.below(2) == 0;
         session_ = std::make_unique<siprec::RecordingClientSession>(settings, *this, random_);
     }
 
@@ -117,8 +119,10 @@ public:
         require(session_->is_done());
         require(!session_->deadline());
         require(starts_ == stops_);
-        require(starts_ <= 1);
-        require(starts_ + failures_ == 1);
+        require(is_over_);
+        require(starts_ <= 1 + failovers_);
+        require(failovers_ <= static_cast<int>(siprec::kMaxFailovers));
+        require(failures_ <= 1);
         require(agent_.dialog_count() == 0);
     }
 
@@ -175,7 +179,13 @@ private:
         call_.participants.push_back(participant);
     }
     void act() {
-        switch (draws_.below(6)) {
+        switch (draws_.below(8)) {
+            case 6:
+                session_->on_media_lost(now_, {"media_refused", "x"});
+                break;
+            case 7:
+                session_->probe(now_);
+                break;
             case 0:
                 is_paused_ = session_->pause(now_) || is_paused_;
                 break;
@@ -306,22 +316,30 @@ private:
         agent_.authenticate_as(dialog, credentials, host, std::move(of_invite));
     }
     void apply_answer(std::string sdp) override {
-        require(starts_ == 1 && !is_fork_stopped_);
+        require(is_recorded() && !is_fork_stopped_);
         require(!is_paused_);
         const auto answer = sdp::parse(sdp);
         require(answer.has_value() && answer->media.size() <= lines_);
     }
-    void pause_fork() override { require(starts_ == 1 && !is_fork_stopped_); }
+    void pause_fork() override { require(starts_ > 0 && !is_fork_stopped_); }
     void stop_fork() override {
-        require(starts_ == 1 && !is_fork_stopped_);
+        require(starts_ > 0 && !is_fork_stopped_);
         is_fork_stopped_ = true;
     }
+    void lose_fork() override {
+        require(is_recorded() && !is_fork_stopped_);
+        lines_ = 0;  // the next server's offer is a new one
+    }
+    bool is_recorded() const { return starts_ == stops_ + 1; }
     void on_event(const ClientEvent& event) override {
-        require(stops_ == 0 && failures_ == 0);  // either is the last
+        require(!is_over_);
+        is_over_ = event.is_last;
+        if (event.kind == ClientEvent::Kind::Failover) ++failovers_;
         if (event.kind == ClientEvent::Kind::Start) ++starts_;
         if (event.kind == ClientEvent::Kind::Stop) ++stops_;
         if (event.kind == ClientEvent::Kind::Failed) ++failures_;
-        require(starts_ >= stops_);
+        require(starts_ == stops_ || is_recorded());
+        require(event.kind != ClientEvent::Kind::Start || starts_ == 1 + failovers_);
     }
 
     // ---- the loop
@@ -422,6 +440,8 @@ private:
     int starts_ = 0;
     int stops_ = 0;
     int failures_ = 0;
+    int failovers_ = 0;
+    bool is_over_ = false;
     bool is_paused_ = false;
     bool is_fork_stopped_ = false;
 };

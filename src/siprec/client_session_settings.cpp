@@ -176,7 +176,8 @@ std::optional<Reason> find_fault(const ClientSessionSettings& settings) {
         if (auto fault =
                 find_header_fault(header, is_session_header(sip::find_header_id(header.name))))
             return fault;
-    if (settings.silence_time.count() <= 0 || settings.answer_time.count() <= 0)
+    if (settings.silence_time.count() <= 0 || settings.answer_time.count() <= 0 ||
+        settings.failover_time.count() < 0)
         return bad_settings("bad_time", "A time to wait for a server must be above 0.");
     return std::nullopt;
 }
@@ -187,6 +188,8 @@ std::string_view to_string(ClientEvent::Kind kind) {
             return "start";
         case ClientEvent::Kind::Stop:
             return "stop";
+        case ClientEvent::Kind::Failover:
+            return "failover";
         case ClientEvent::Kind::Refused:
             return "refused";
         case ClientEvent::Kind::Failed:

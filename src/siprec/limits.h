@@ -42,6 +42,14 @@ inline constexpr std::chrono::milliseconds kMetadataDelay{100};
 inline constexpr std::chrono::seconds kSnapshotInterval{1};
 // The closing metadata waits no longer for what is under way, and the BYE no longer for it.
 inline constexpr std::chrono::seconds kClosingTime{4};
+// A server that is lost so soon after it accepted is not asked again for that call: it would go on
+// so.
+inline constexpr std::chrono::seconds kShortRecording{10};
+inline constexpr std::size_t kMaxFailovers = 32;  // of one session
+// Between rounds through all servers, of which none would go on with a recording: from, up to.
+inline constexpr std::chrono::milliseconds kFirstRoundDelay{1'000};
+inline constexpr std::chrono::milliseconds kMaxRoundDelay{16'000};
+inline constexpr std::chrono::seconds kMaxRetryAfter{3600};  // that a server may ask for
 // Our offer in a 2xx waits so long for the ACK with its answer: 64*T1.
 inline constexpr std::chrono::seconds kAckTime{32};
 

@@ -33,7 +33,8 @@ bool RecordingClientSession::Core::pause(base::Now now) {
     if (is_paused_ || (state_ != State::Inviting && state_ != State::Running)) return false;
     is_paused_ = true;
     is_change_due_ = true;
-    if (state_ == State::Running) hold_fork();
+    // Also while another server is looked for: what is kept for it ends here.
+    if (state_ == State::Running || lost_at_) hold_fork();
     advance(now);
     return true;
 }
@@ -49,16 +50,19 @@ bool RecordingClientSession::Core::resume(base::Now now) {
 void RecordingClientSession::Core::stop(base::Now now, Reason reason) {
     if (state_ == State::Idle) {
         end(now, std::move(reason));
+    } else if (is_answering_) {
+        give_up_answer(now, std::move(reason), true);
     } else if (state_ == State::Inviting) {
-        const sip::TransactionId invite = std::exchange(invite_, {});
-        leftovers_.insert(invite.value);
-        host_.cancel(invite);
         status_ = 487;
         if (reason.code.empty())
             reason = {"cancelled", "The recording was stopped before a server accepted it."};
-        tell(ClientEvent::Kind::Refused, status_, reason);
-        tell(ClientEvent::Kind::Failed, status_, reason);
-        end(now, std::move(reason));
+        reason_ = std::move(reason);
+        if (const sip::TransactionId invite = std::exchange(invite_, {})) {
+            leftovers_.insert(invite.value);
+            host_.cancel(invite);
+            tell(ClientEvent::Kind::Refused, status_, reason_);
+        }
+        give_up(now);
     } else if (state_ == State::Running) {
         host_.stop_fork();
         state_ = State::Closing;
@@ -185,6 +189,9 @@ bool RecordingClientSession::Core::send_pending(base::Now now, Pending pending,
         request.body = std::move(body.bytes);
     }
     const auto sent = host_.send_request(dialog_, request);
+    // With another server at hand it is not waited for until the transaction is over (32 s).
+    if (sent && pending.what != What::Closing && !ring_after(server_, false).empty())
+        silent_until_ = now.steady + settings_.silence_time;
     if (!sent) {
         if (pending.what != What::Closing) on_pending_not_sent(now, pending);
         return false;
@@ -230,7 +237,11 @@ void RecordingClientSession::Core::on_pending_refused(base::Now now, const Pendi
     const sip::Message& message = response.message;
     const int status = message.status();
     const std::string text = fmt::format("The server answered {}.", status_and_phrase(message));
-    if (is_dialog_gone(status)) return lose(now, {"session_lost", text}, status != 481);
+    if (is_dialog_gone(status) || (settings_.fails_over && ends_usage(status)))
+        return lose(now, {.reason = {"session_lost", text},
+                          .parting = parting_after(status),
+                          .is_dead = false,
+                          .may_return = true});
     const bool knows_no_update = !refused.is_invite && (status == 405 || status == 501);
     if (knows_no_update) takes_update_ = false;
     if (refused.what == What::Closing) {
@@ -254,23 +265,22 @@ void RecordingClientSession::Core::on_pending_refused(base::Now now, const Pendi
     }
     // The server stays at the pause: nothing would be recorded, and nobody would know.
     if (is_fork_held_ && !is_paused_ && state_ == State::Running && !is_change_due_)
-        return lose(now, {"resume_refused", text}, true);
+        return lose(now, {.reason = {"resume_refused", text}});
     go_on(now);
 }
 
 void RecordingClientSession::Core::on_pending_not_sent(base::Now now, const Pending& lost) {
     if (lost.what == What::Refresh) timer_.on_not_sent(now.steady);
     if (tries_ >= kMaxGlareRetries)
-        return lose(now, {"session_lost", "The server could not be told of a change."}, true);
+        return lose(now, silence("The server could not be told of a change."));
     ask_again(now, lost.what, kControlRetryDelay);
 }
 
 void RecordingClientSession::Core::on_pending_lost(base::Now now, bool is_timeout) {
     const Pending lost = *std::exchange(pending_, std::nullopt);
+    silent_until_.reset();
     if (lost.what == What::Closing) return leave(now);
-    if (is_timeout)
-        return lose(now, {"session_lost", "The server did not answer a change of the session."},
-                    true);
+    if (is_timeout) return lose(now, silence("The server did not answer a change of the session."));
     if (state_ == State::Closing) return send_closing(now);
     on_pending_not_sent(now, lost);
 }
@@ -300,24 +310,17 @@ void RecordingClientSession::Core::leave(base::Now now, std::string metadata) {
     end(now, reason_);
 }
 
-void RecordingClientSession::Core::lose(base::Now now, Reason reason, bool says_bye) {
-    if (state_ == State::Running) host_.stop_fork();
-    if (says_bye) {
-        hang_up(dialog_);
-    } else {
-        host_.end_dialog(dialog_);
-    }
-    // What the user wanted counts, if it said why.
-    end(now, state_ == State::Closing && !reason_.code.empty() ? reason_ : std::move(reason));
-}
-
-void RecordingClientSession::Core::end(base::Now now, Reason reason) {
+void RecordingClientSession::Core::end(base::Now now, Reason reason, bool is_server_dead) {
     state_ = State::Done;
     ended_ = now.wall;
+    is_answering_ = false;
     pending_.reset();
     user_requests_.clear();
     reason_ = reason;
-    if (started_) tell(ClientEvent::Kind::Stop, 0, std::move(reason));
+    if (!std::exchange(is_recorded_, false)) return;
+    ClientEvent event = make_event(ClientEvent::Kind::Stop, 0, std::move(reason));
+    event.is_server_dead = is_server_dead;
+    host_.on_event(event);
 }
 
 // ---- the media --------------------------------------------------------------------------------
@@ -349,7 +352,7 @@ bool RecordingClientSession::Core::take_answer(base::Now now, const std::string&
     if (media && media->accepted == 0 && has_live_line(offer))
         media = Reason{"no_media", "The server refused every stream."};
     if (!media) {
-        lose(now, media.error(), true);
+        lose(now, {.reason = media.error()});
         return false;
     }
     answer_text_ = answer;

@@ -1,6 +1,8 @@
 // The state machine behind RecordingClientSession; see there for the contract. What concerns the
-// INVITE and the servers is in recording_client_session.cpp, requests of ours in the dialog in
-// recording_client_changes.cpp, those of the server in recording_client_requests.cpp.
+// INVITE and the servers is in recording_client_session.cpp, what becomes of a lost one in
+// recording_client_failover.cpp, a session that the server begins in recording_client_answer.cpp,
+// requests of ours in the dialog in recording_client_changes.cpp, those of the server in
+// recording_client_requests.cpp.
 #pragma once
 
 #include <array>
@@ -24,11 +26,14 @@ public:
           timer_(settings_.session_timer) {}
 
     void start(base::Now now, CsState state, bool is_paused);
+    void answer(base::Now now, CsState state, const sip::RequestArrived& invite, bool is_paused);
     void set_state(base::Now now, CsState state);
     bool pause(base::Now now);
     bool resume(base::Now now);
     void stop(base::Now now, base::Reason reason);
     base::Result<sip::TransactionId, base::Reason> send(const sip::RequestSpec& request);
+    void on_media_lost(base::Now now, base::Reason reason);
+    void probe(base::Now now);
 
     void on_response(base::Now now, const sip::ResponseArrived& response);
     void on_failure(base::Now now, sip::TransactionId transaction, bool is_timeout);
@@ -56,7 +61,17 @@ private:
         std::string offer{};       // its SDP, without a version; empty: none
     };
 
+    // How a running session comes to be over without its user.
+    struct Loss {
+        enum class Parting : std::uint8_t { SayBye, Forget, IsOver };
+        base::Reason reason{};
+        Parting parting = Parting::SayBye;
+        bool is_dead = false;    // the server, not the session alone
+        bool may_return = true;  // it may be asked again as the last of the round
+    };
+
     // ---- the INVITE (recording_client_session.cpp)
+    bool take_first_state(base::Now now, CsState state, bool is_paused);
     void ask_server(base::Now now);
     void ask(base::Now now, std::string uri);
     void send_invite(base::Now now);
@@ -65,10 +80,29 @@ private:
     void on_rejected(base::Now now, const sip::ResponseArrived& response);
     bool follow(base::Now now, const sip::Message& response);
     bool authenticate(base::Now now, const sip::ResponseArrived& response);
-    void on_server_failed(base::Now now, int status, base::Reason reason);
+    void begin_running(base::Now now, ReadAnswer media, std::string_view sdp);
+    void on_server_failed(base::Now now, int status, base::Reason reason,
+                          std::optional<std::chrono::seconds> retry_after = {});
     void give_up_server(base::Now now);
+    void give_up(base::Now now);
     void hang_up(sip::DialogId dialog, std::string metadata = {});
     void clean_up(const sip::ResponseArrived& response);
+
+    // ---- a server that is lost (recording_client_failover.cpp)
+    void lose(base::Now now, Loss loss);
+    void fail_over(base::Now now, Loss loss);
+    void forget_dialog();
+    std::vector<std::string> ring_after(std::string_view server, bool with_it) const;
+    void on_round_over(base::Now now);
+    void begin_round(base::Now now);
+    bool has_further_round(base::Now now) const;
+    static Loss silence(std::string text);  // of a server that answers no more
+    static Loss::Parting parting_after(int status);
+    bool lose_if_dead(base::Now now, bool is_silent);
+
+    // ---- the server begins (recording_client_answer.cpp)
+    void on_first_ack(base::Now now, const sip::AckArrived& ack);
+    void give_up_answer(base::Now now, base::Reason reason, bool says_bye);
 
     // ---- changes (recording_client_changes.cpp)
     void advance(base::Now now);
@@ -87,8 +121,7 @@ private:
     void go_on(base::Now now);
     void ask_again(base::Now now, What what, std::chrono::milliseconds delay);
     void leave(base::Now now, std::string metadata = {});
-    void lose(base::Now now, base::Reason reason, bool says_bye);
-    void end(base::Now now, base::Reason reason);
+    void end(base::Now now, base::Reason reason, bool is_server_dead = false);
 
     // ---- the media (recording_client_changes.cpp). A "content" is an SDP whose version is 0.
     std::string offer_content(bool is_paused) const;  // of what is true now
@@ -109,6 +142,7 @@ private:
     bool has_offer_under_way() const;
 
     static std::vector<sip::ExtraHeader> session_headers();
+    ClientEvent make_event(ClientEvent::Kind kind, int status, base::Reason reason) const;
     void tell(ClientEvent::Kind kind, int status, base::Reason reason,
               sip::TransactionId transaction = {});
     void tell_faults(const std::vector<std::string>& faults);
@@ -128,8 +162,9 @@ private:
     std::set<std::string, std::less<>> dropped_;  // labels of lines that the server removed
 
     // The INVITE.
-    std::size_t server_ = 0;  // index
-    std::string uri_;
+    std::vector<std::string> candidates_;  // servers that this round has not asked yet
+    std::string server_;                   // asked now, or that records: of the settings
+    std::string uri_;                      // the same, or where it redirected us
     std::string call_id_;
     std::string from_tag_;
     sip::Flow flow_;  // of the one who challenged us
@@ -147,6 +182,17 @@ private:
     std::vector<sip::TransactionId> user_requests_;
     std::string told_faults_;
 
+    // A server that was lost, until another one records.
+    std::optional<base::TimePoint> lost_at_;
+    std::string lost_server_;
+    std::string lost_uri_;
+    base::Reason lost_reason_;
+    bool may_lost_return_ = false;
+    std::set<std::string, std::less<>> banned_;  // servers that ended at once what they took
+    std::chrono::milliseconds round_delay_{};    // before the next round
+    std::size_t failovers_ = 0;
+    base::TimePoint accepted_at_{};
+
     // BYEs and cancelled INVITEs that have not come to their end.
     std::set<std::uint64_t> leftovers_;
 
@@ -158,6 +204,7 @@ private:
     std::optional<base::TimePoint> snapshot_at_;   // not sooner
     std::optional<base::TimePoint> ack_by_;
     std::optional<base::TimePoint> close_by_;
+    std::optional<base::TimePoint> round_at_;  // the servers are asked once more
 
     OptionalTime started_;
     OptionalTime ended_;
@@ -169,7 +216,10 @@ private:
     std::uint32_t fault_events_ = 0;
 
     State state_ = State::Idle;
-    bool is_paused_ = false;  // as the user wishes
+    bool is_recorded_ = false;   // a Start without its Stop
+    bool is_answering_ = false;  // our 2xx to the server's INVITE waits for its ACK
+    bool is_by_server_ = false;  // the server began it
+    bool is_paused_ = false;     // as the user wishes
     bool is_fork_held_ = false;
     bool is_change_due_ = false;
     bool is_snapshot_due_ = false;     // the next document is complete: the last one was refused

@@ -3,6 +3,8 @@
 // session.
 #include <utility>
 
+#include "base/text.h"
+#include "sip/headers.h"
 #include "siprec/client_bodies.h"
 #include "siprec/invite_marks.h"
 #include "siprec/limits.h"
@@ -11,14 +13,41 @@
 
 namespace earshot::siprec {
 
+using base::Reason;
 using sip::Method;
+
+namespace {
+
+// A BYE that tells by its Reason (RFC 3326) that nobody else is to record instead: somebody stopped
+// it there (200), the call is over (Q.850 16, "normal call clearing"), or as a skip code says.
+bool is_wanted_end(const sip::Message& bye, const SkipCodes& skip) {
+    constexpr int kOk = 200;
+    constexpr int kNormalClearing = 16;
+    for (const std::string_view value : bye.values(sip::HeaderId::Reason)) {
+        const sip::TokenValue reason = sip::parse_token_value(value);
+        const auto cause = base::parse_number<int>(reason.param("cause").value_or(""));
+        if (!cause) continue;
+        if (base::iequals(reason.token, "Q.850") && *cause == kNormalClearing) return true;
+        if (!base::iequals(reason.token, "SIP")) continue;
+        if (*cause == kOk || skip.has(*cause)) return true;
+    }
+    return false;
+}
+
+}  // namespace
 
 void RecordingClientSession::Core::on_request(base::Now now, const sip::RequestArrived& request) {
     const Method method = request.message.method();
     const bool is_ours = dialog_ && request.dialog == dialog_;
+    if (is_ours && is_answering_ && method == Method::Bye) {
+        host_.respond(request.transaction, plain_answer(200));
+        return give_up_answer(
+            now, {"ended_by_server", "The server ended the recording session before it began."},
+            false);
+    }
     if (!is_ours || (state_ != State::Running && state_ != State::Closing)) {
         // Of a session that is over; or before our INVITE has its answer, which comes first.
-        const bool is_early = state_ == State::Inviting && method != Method::Bye;
+        const bool is_early = state_ == State::Inviting && !lost_at_ && method != Method::Bye;
         const int status = method == Method::Bye ? 200 : is_early ? 491 : 481;
         host_.respond(request.transaction, plain_answer(status));
         return;
@@ -94,7 +123,10 @@ void RecordingClientSession::Core::on_offer(base::Now now, const sip::RequestArr
     told_content_ = ours;  // a pause that it had refused, it has been told of now
     accept(now, request, as_sent(answer->sdp));
     if (answer->media.accepted == 0 && has_live_line(ours))
-        return lose(now, {"no_media", "The server removed every stream."}, true);
+        return lose(now, {.reason = {"no_media", "The server removed every stream."},
+                          .parting = Loss::Parting::SayBye,
+                          .is_dead = false,
+                          .may_return = false});
     apply(std::move(answer->media));
     advance(now);
 }
@@ -121,7 +153,9 @@ void RecordingClientSession::Core::accept(base::Now now, const sip::RequestArriv
 }
 
 void RecordingClientSession::Core::on_ack(base::Now now, const sip::AckArrived& ack) {
-    if (ack.dialog != dialog_ || state_ != State::Running || ok_offer_.empty()) return;
+    if (ack.dialog != dialog_ || ok_offer_.empty()) return;
+    if (is_answering_) return on_first_ack(now, ack);
+    if (state_ != State::Running) return;
     ack_by_.reset();
     const std::string offer = std::exchange(ok_offer_, {});
     const std::string_view sdp = find_sdp(ack.message);
@@ -137,10 +171,17 @@ void RecordingClientSession::Core::on_ack(base::Now now, const sip::AckArrived& 
 void RecordingClientSession::Core::on_bye(base::Now now, const sip::RequestArrived& request) {
     host_.respond(request.transaction, plain_answer(200));
     if (state_ == State::Closing) return end(now, reason_);
-    host_.stop_fork();
     const std::string why = explanation_of(request.message);
-    end(now, {"ended_by_server",
-              "The server ended the recording session" + (why.empty() ? "" : ": " + why) + "."});
+    Reason reason{"ended_by_server",
+                  "The server ended the recording session" + (why.empty() ? "" : ": " + why) + "."};
+    if (is_wanted_end(request.message, settings_.skip_failover_codes)) {
+        host_.stop_fork();
+        return end(now, std::move(reason));
+    }
+    lose(now, {.reason = std::move(reason),
+               .parting = Loss::Parting::IsOver,
+               .is_dead = false,
+               .may_return = false});
 }
 
 // At once, but for one that has just gone out.

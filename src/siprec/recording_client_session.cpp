@@ -29,6 +29,14 @@ RecordingClientSession::~RecordingClientSession() = default;
 void RecordingClientSession::start(base::Now now, CsState state, bool is_paused) {
     core_->start(now, std::move(state), is_paused);
 }
+void RecordingClientSession::answer(base::Now now, CsState state, const sip::RequestArrived& invite,
+                                    bool is_paused) {
+    core_->answer(now, std::move(state), invite, is_paused);
+}
+void RecordingClientSession::on_media_lost(base::Now now, Reason reason) {
+    core_->on_media_lost(now, std::move(reason));
+}
+void RecordingClientSession::probe(base::Now now) { core_->probe(now); }
 void RecordingClientSession::set_state(base::Now now, CsState state) {
     core_->set_state(now, std::move(state));
 }
@@ -98,32 +106,44 @@ std::string contact_of(const sip::Message& response) {
     return {};
 }
 
+// When a server may be asked again, by its own word (RFC 3261 section 20.33).
+std::optional<std::chrono::seconds> retry_after_of(const sip::Message& response) {
+    const auto value = response.find(HeaderId::RetryAfter);
+    if (!value) return std::nullopt;
+    const auto delay = sip::parse_delta_seconds(*value);
+    if (!delay) return std::nullopt;
+    return std::min<std::chrono::seconds>(delay->seconds, kMaxRetryAfter);
+}
+
 }  // namespace
 
-void RecordingClientSession::Core::start(base::Now now, CsState state, bool is_paused) {
-    if (state_ != State::Idle) return;
+// False: there is nothing to offer, and the session is over.
+bool RecordingClientSession::Core::take_first_state(base::Now now, CsState state, bool is_paused) {
     wanted_.objects = follow_state({}, std::move(state.objects), now.wall);
     wanted_.offer = std::move(state.offer);
     is_paused_ = is_paused;
     if (!wanted_.objects.sessions.empty()) session_id_ = wanted_.objects.sessions.front().id.text();
     state_ = State::Inviting;
     const auto offer = make_client_offer(wanted_.offer, {});
-    if (!offer) {  // our own fault: no server is to blame
-        tell(ClientEvent::Kind::Failed, 0, offer.error());
-        end(now, offer.error());
-        return;
-    }
+    if (offer) return true;  // else it is our own fault: no server is to blame
+    tell(ClientEvent::Kind::Failed, 0, offer.error());
+    end(now, offer.error());
+    return false;
+}
+
+void RecordingClientSession::Core::start(base::Now now, CsState state, bool is_paused) {
+    if (state_ != State::Idle || !take_first_state(now, std::move(state), is_paused)) return;
+    candidates_ = settings_.servers;
     ask_server(now);
 }
 
 void RecordingClientSession::Core::ask_server(base::Now now) {
-    if (server_ >= settings_.servers.size()) {
-        tell(ClientEvent::Kind::Failed, status_, reason_);
-        end(now, reason_);
-        return;
-    }
+    auto next = candidates_.empty() ? std::nullopt : host_.choose_server(candidates_);
+    if (!next) return on_round_over(now);
+    std::erase(candidates_, *next);
     is_redirected_ = false;
-    ask(now, settings_.servers[server_]);
+    server_ = *next;
+    ask(now, *std::move(next));
 }
 
 // Each server is asked in a session of its own, but for the ids of the metadata and the offer.
@@ -166,9 +186,9 @@ void RecordingClientSession::Core::send_invite(base::Now now) {
     early_answer_.clear();
     was_heard_ = false;
     // Of the last server more is to be hoped than of going on: the agent tries all its addresses.
-    const bool is_last = server_ + 1 >= settings_.servers.size();
-    silent_until_ =
-        is_last ? std::optional<base::TimePoint>{} : now.steady + settings_.silence_time;
+    silent_until_.reset();
+    if (!candidates_.empty() || has_further_round(now))
+        silent_until_ = now.steady + settings_.silence_time;
     answer_by_ = now.steady + settings_.answer_time;
     const auto sent = host_.start_request(spec);
     if (sent) {
@@ -220,16 +240,28 @@ void RecordingClientSession::Core::on_accepted(base::Now now,
         return;
     }
     dialog_ = response.dialog;
-    state_ = State::Running;
-    started_ = now.wall;
-    reason_ = {};
-    told_ = std::exchange(sent_, {});
     takes_update_ = !message.has(HeaderId::Allow) || message.lists(HeaderId::Allow, "UPDATE");
     timer_.on_accepted(now.steady, sip::read_session_timer(message));
+    begin_running(now, *std::move(media), sdp);
+}
+
+void RecordingClientSession::Core::begin_running(base::Now now, ReadAnswer media,
+                                                 std::string_view sdp) {
+    state_ = State::Running;
+    is_recorded_ = true;
+    accepted_at_ = now.steady;
+    if (!started_) started_ = now.wall;
+    reason_ = {};
+    told_ = std::exchange(sent_, {});
+    if (lost_at_) {
+        ++failovers_;
+        tell(ClientEvent::Kind::Failover, status_, lost_reason_);
+        lost_at_.reset();
+    }
     tell(ClientEvent::Kind::Start, status_, {});
-    tell_faults(media->faults);
+    tell_faults(media.faults);
     answer_text_ = sdp;
-    apply(*std::move(media));
+    apply(std::move(media));
     advance(now);
 }
 
@@ -247,7 +279,7 @@ void RecordingClientSession::Core::on_rejected(base::Now now,
     if (status == 401 || status == 407)
         code = credentials_.empty() ? "password_needed" : "wrong_credentials";
     if (status < 400) code = "redirected";
-    on_server_failed(now, status, {std::move(code), answered(message)});
+    on_server_failed(now, status, {std::move(code), answered(message)}, retry_after_of(message));
 }
 
 // A 3xx is followed once, and not when it is among the codes that end the attempt.
@@ -287,14 +319,24 @@ bool RecordingClientSession::Core::authenticate(base::Now now,
     return true;
 }
 
-void RecordingClientSession::Core::on_server_failed(base::Now now, int status, Reason reason) {
+void RecordingClientSession::Core::on_server_failed(
+    base::Now now, int status, Reason reason, std::optional<std::chrono::seconds> retry_after) {
     silent_until_.reset();
     answer_by_.reset();
     status_ = status;
     reason_ = reason;
-    tell(ClientEvent::Kind::Refused, status, std::move(reason));
-    server_ = settings_.skip_failover_codes.has(status) ? settings_.servers.size() : server_ + 1;
+    ClientEvent event = make_event(ClientEvent::Kind::Refused, status, std::move(reason));
+    event.retry_after = retry_after;
+    host_.on_event(event);
+    if (settings_.skip_failover_codes.has(status)) return give_up(now);
     ask_server(now);
+}
+
+// No server records it, or none any more.
+void RecordingClientSession::Core::give_up(base::Now now) {
+    if (lost_at_) host_.stop_fork();
+    tell(ClientEvent::Kind::Failed, status_, reason_);
+    end(now, reason_);
 }
 
 // It is silent, or does not come to an end. Its answer may still come: see clean_up().
@@ -339,6 +381,7 @@ void RecordingClientSession::Core::on_response(base::Now now,
         return;
     }
     if (pending_ && response.transaction == pending_->transaction) {
+        silent_until_.reset();
         if (response.is_final) on_pending_response(now, response);
         return;
     }
@@ -350,7 +393,10 @@ void RecordingClientSession::Core::on_response(base::Now now,
     tell(ClientEvent::Kind::RequestAnswered, status, {"", answered(response.message)},
          response.transaction);
     if (is_dialog_gone(status) && state_ == State::Running)
-        lose(now, {"session_lost", answered(response.message)}, status != 481);
+        lose(now, {.reason = {"session_lost", answered(response.message)},
+                   .parting = parting_after(status),
+                   .is_dead = false,
+                   .may_return = true});
 }
 
 void RecordingClientSession::Core::on_failure(base::Now now, sip::TransactionId transaction,
@@ -371,13 +417,18 @@ void RecordingClientSession::Core::on_failure(base::Now now, sip::TransactionId 
     tell(ClientEvent::Kind::RequestAnswered, status, {"silent", "The server did not answer."},
          transaction);
     if (is_timeout && state_ == State::Running)
-        lose(now, {"session_lost", "The server did not answer a request."}, true);
+        lose(now, silence("The server did not answer a request."));
 }
 
 void RecordingClientSession::Core::on_dialog_ended(base::Now now, sip::DialogId dialog) {
     if (!dialog_ || dialog != dialog_) return;
+    if (is_answering_)
+        return give_up_answer(now, {"session_lost", "The recording session is gone."}, false);
     if (state_ == State::Running || state_ == State::Closing)
-        lose(now, {"session_lost", "The recording session is gone."}, false);
+        lose(now, {.reason = {"session_lost", "The recording session is gone."},
+                   .parting = Loss::Parting::Forget,
+                   .is_dead = false,
+                   .may_return = true});
 }
 
 void RecordingClientSession::Core::on_time(base::Now now) {
@@ -388,17 +439,33 @@ void RecordingClientSession::Core::on_time(base::Now now) {
     };
     const bool is_silent = is_due(silent_until_);
     if ((is_due(answer_by_) || is_silent) && state_ == State::Inviting) return give_up_server(now);
-    if (is_due(ack_by_)) ok_offer_.clear();  // no ACK came: the media stays as it was
+    if (is_due(round_at_) && state_ == State::Inviting) return begin_round(now);
+    if (is_due(ack_by_)) {
+        if (is_answering_)
+            return give_up_answer(now, {"no_ack", "The server did not acknowledge our answer."},
+                                  true);
+        ok_offer_.clear();  // no ACK came: the media stays as it was
+    }
     static_cast<void>(is_due(retry_at_));
     if (is_due(close_by_) && state_ == State::Closing) return leave(now);
-    if (state_ == State::Running && timer_.due(now.steady) == sip::SessionTimer::Due::Expired) {
-        lose(now,
-             {"session_expired",
-              fmt::format("The session was not refreshed within {} s.", timer_.interval().count())},
-             true);
-        return;
-    }
+    if (state_ == State::Running && lose_if_dead(now, is_silent)) return;
     advance(now);
+}
+
+// Whether what was waited for from the running session's server has not come.
+bool RecordingClientSession::Core::lose_if_dead(base::Now now, bool is_silent) {
+    if (is_silent && pending_) {
+        lose(now, silence(pending_->what == What::Refresh
+                              ? "The server did not answer when it was asked whether it lives."
+                              : "The server did not answer a change of the session."));
+        return true;
+    }
+    if (timer_.due(now.steady) != sip::SessionTimer::Due::Expired) return false;
+    Loss loss = silence(
+        fmt::format("The session was not refreshed within {} s.", timer_.interval().count()));
+    loss.reason.code = "session_expired";
+    lose(now, std::move(loss));
+    return true;
 }
 
 std::optional<base::TimePoint> RecordingClientSession::Core::deadline() const {
@@ -413,6 +480,7 @@ std::optional<base::TimePoint> RecordingClientSession::Core::deadline() const {
     consider(retry_at_);
     consider(ack_by_);
     consider(close_by_);
+    consider(round_at_);
     if (state_ != State::Running) return next;
     consider(timer_.deadline(is_free));
     if (is_free && is_change_due_) consider(gather_until_);
@@ -428,6 +496,8 @@ ClientSessionView RecordingClientSession::Core::view() const {
     view.session_id = session_id_;
     view.instance = settings_.instance;
     view.is_paused = is_paused_;
+    view.is_failing_over = lost_at_.has_value() && state_ == State::Inviting;
+    view.is_by_server = is_by_server_;
     view.started = started_;
     view.ended = ended_;
     view.streams_sent = state_ == State::Running && !is_fork_held_ ? media_.sending : 0;
@@ -442,16 +512,26 @@ std::vector<sip::ExtraHeader> RecordingClientSession::Core::session_headers() {
         {"Require", "siprec"}, {"Allow", std::string{kAllow}}, {"Accept", std::string{kAccept}}};
 }
 
-void RecordingClientSession::Core::tell(ClientEvent::Kind kind, int status, Reason reason,
-                                        sip::TransactionId transaction) {
+ClientEvent RecordingClientSession::Core::make_event(ClientEvent::Kind kind, int status,
+                                                     Reason reason) const {
     ClientEvent event;
     event.kind = kind;
     event.server = uri_;
+    event.chosen = server_;
     event.rs_call_id = call_id_;
     event.session_id = session_id_;
     event.instance = settings_.instance;
     event.status = status;
     event.reason = std::move(reason);
+    if (kind == ClientEvent::Kind::Failover) event.from_server = lost_uri_;
+    event.is_last = kind == ClientEvent::Kind::Failed ||
+                    (kind == ClientEvent::Kind::Stop && state_ == State::Done);
+    return event;
+}
+
+void RecordingClientSession::Core::tell(ClientEvent::Kind kind, int status, Reason reason,
+                                        sip::TransactionId transaction) {
+    ClientEvent event = make_event(kind, status, std::move(reason));
     event.transaction = transaction;
     host_.on_event(event);
 }

@@ -4,8 +4,13 @@
 // thread. Whatever a server says ends this session at the worst, by an event with the reason.
 //
 //   Idle --start--> Inviting --2xx with SDP--> Running --stop--> Closing --UPDATE done--> Leaving
-//                    |  ^ \--stop--> Cancelling                                            |
-//   the next server  +--+                   \-----------------------------> Done <--BYE done+
+//    |               |  ^ \--stop--> Cancelling   |                                        |
+//    | the next one  +--+  <--the server is lost--+                                        |
+//    +--answer--> waits for the ACK's SDP         \-------------------> Done <---BYE done--+
+//
+// A server that is lost while it records (fails_over) is replaced by the next one, which gets all
+// of the metadata, the offer of now, and the ids of before. RFC 7245 and RFC 7866 leave the way of
+// it to the client.
 //
 // The user says what is true now (set_state), as a whole and as often as it likes. The session
 // finds what the server has not been told yet and says that: by re-INVITE when the offer changed,
@@ -64,6 +69,12 @@ struct ClientSessionSettings {
     std::chrono::milliseconds answer_time{60'000};
     // Refreshed also where the server knows no timers: a server that has died is found out so.
     sip::SessionTimerConfig session_timer{.refresh_always = true};
+    // A server that is lost while it records is replaced: by the others in their order, then by
+    // itself, unless it said BYE or recorded for less than kShortRecording; and when none of them
+    // takes it, so again after a pause, until failover_time after the loss. A BYE that tells by its
+    // Reason (RFC 3326) that it was meant so (200, Q.850 16, a skip code) replaces nothing.
+    bool fails_over = false;
+    std::chrono::milliseconds failover_time{60'000};
     std::string instance{};  // as events tell it
 };
 
@@ -80,8 +91,9 @@ struct ClientEvent {
     enum class Kind : std::uint8_t {
         Start,              // a server records: exactly one for each RS that is accepted
         Stop,               // that RS is over: exactly one after each Start, never without it
+        Failover,           // `server` records instead of `from_server`; its Start follows
         Refused,            // a server does not record: its code, or 408, 503, and why
-        Failed,             // none does: the last event of a session that never started
+        Failed,             // none does, or none any more: the last event when no RS runs
         AnswerFault,        // an answer or offer of the server was bent to be read
         ChangeRefused,      // the server would not take a change; the session goes on
         SnapshotRequested,  // the server asked for all metadata; the reason it gave
@@ -89,12 +101,17 @@ struct ClientEvent {
     };
     Kind kind = Kind::Start;
     std::string server{};      // URI that was asked: of the settings, or of a redirection
+    std::string chosen{};      // the same of the settings alone
     std::string rs_call_id{};  // Call-ID of the RS
     std::string session_id{};  // of the CS, as in the metadata: base64 of a UUID
     std::string instance{};
     int status = 0;         // SIP status, where there is one
     base::Reason reason{};  // empty code: nothing is amiss (Start; Stop that the user asked for)
-    sip::TransactionId transaction{};  // of RequestAnswered
+    sip::TransactionId transaction{};                   // of RequestAnswered
+    std::string from_server{};                          // of Failover
+    std::optional<std::chrono::seconds> retry_after{};  // of Refused: when it may be asked again
+    bool is_server_dead = false;  // of Stop: it did not answer, or takes no media any more
+    bool is_last = false;         // of Stop and Failed: the session is over
 };
 std::string_view to_string(ClientEvent::Kind kind);  // "start", "stop", "refused", ...
 
@@ -113,6 +130,12 @@ public:
     virtual base::Result<sip::TransactionId> send_request(sip::DialogId dialog,
                                                           const sip::RequestSpec& spec) = 0;
     virtual void respond(sip::TransactionId transaction, const sip::ResponseSpec& spec) = 0;
+    // A 2xx to the INVITE of answer(): the dialog that it makes; none: it could not be sent. Who
+    // never calls answer() needs none of it.
+    virtual sip::DialogId accept_invite(sip::TransactionId invite, const sip::ResponseSpec& spec) {
+        respond(invite, spec);
+        return {};
+    }
     virtual void acknowledge(sip::DialogId dialog) = 0;  // without a body
     virtual void cancel(sip::TransactionId invite) = 0;
     virtual void end_dialog(sip::DialogId dialog) = 0;
@@ -129,6 +152,15 @@ public:
     // No packet more until the next apply_answer(): a pause, which does not wait for the server.
     virtual void pause_fork() = 0;
     virtual void stop_fork() = 0;  // no packet more at all
+    // The server is lost: no packet until the next apply_answer(), which is another server's. What
+    // would have gone out meanwhile is better kept for it than forgotten.
+    virtual void lose_fork() { pause_fork(); }
+
+    // Which of these, in the order of the settings, is to be asked next; none: none of them. Each
+    // of a round is asked once.
+    virtual std::optional<std::string> choose_server(const std::vector<std::string>& candidates) {
+        return candidates.front();
+    }
 
     virtual void on_event(const ClientEvent& event) = 0;
 };
@@ -148,8 +180,10 @@ struct ClientSessionView {
     std::string rs_call_id{};  // of it
     std::string session_id{};
     std::string instance{};
-    bool is_paused = false;  // as the user wishes: nothing is sent
-    OptionalTime started{};  // the server's 2xx
+    bool is_paused = false;        // as the user wishes: nothing is sent
+    bool is_failing_over = false;  // a server was lost, and no other has it yet
+    bool is_by_server = false;     // the server began it: answer()
+    OptionalTime started{};        // the first server's 2xx
     OptionalTime ended{};
     std::size_t streams_sent = 0;  // that the server takes now
     int status = 0;                // of the last final answer to an INVITE
@@ -168,6 +202,10 @@ public:
     // ---- from the user
     // The INVITE to the first server. Once. With `is_paused` it offers inactive lines.
     void start(base::Now now, CsState state, bool is_paused = false);
+    // Instead of start(): the INVITE without an offer by which a server begins (RFC 7866 section
+    // 6.2, P-45). Our 2xx offers and tells all, the ACK answers. The settings name no server.
+    void answer(base::Now now, CsState state, const sip::RequestArrived& invite,
+                bool is_paused = false);
     // Participants and associations that are gone are told as ended now; an association whose send
     // or recv differ from before gets this time when it brings none of its own. A change of
     // metadata alone waits a moment for others (kMetadataDelay).
@@ -182,6 +220,11 @@ public:
     // A request of the user's own in the running dialog: INFO, MESSAGE, OPTIONS, NOTIFY, any name
     // but those that the session itself speaks. Its outcome is RequestAnswered.
     base::Result<sip::TransactionId, base::Reason> send(const sip::RequestSpec& request);
+    // Who carries the media has seen that the server takes it no more: it is lost.
+    void on_media_lost(base::Now now, base::Reason reason);
+    // There is doubt whether the server lives: it is asked by a refresh, which whoever has the
+    // session must answer (OPTIONS some drop), and is lost when it does not within silence_time.
+    void probe(base::Now now);
 
     // ---- from the agent: what concerns this session
     void on_response(base::Now now, const sip::ResponseArrived& response);
