@@ -63,6 +63,13 @@ std::string set_start_at(policy::StartAt& target, std::string_view text) {
     return {};
 }
 
+std::string set_parallel(std::uint32_t& target, std::string_view text) {
+    const auto count = policy::parse_parallel(text);
+    if (!count) return fmt::format("is no number from 0 to {}", policy::kMaxServers);
+    target = *count;
+    return {};
+}
+
 std::string set_codes(std::string& codes, std::string_view text) {
     const auto parsed = siprec::SkipCodes::parse(std::string(text));
     if (!parsed) return "is no regular expression: " + parsed.error().text;
@@ -184,6 +191,24 @@ constexpr std::array kKeys{
         [](ClientConfig& c, std::string_view t) {
             return set_number(c.server_silence, t, 100, 60'000);
         }},
+    Key{"client", "failover", Kind::Flag, "true",
+        "another server goes on with a recording whose server is lost in mid-call",
+        [](ClientConfig& c, std::string_view t) { return set_flag(c.fails_over, t); }},
+    Key{"client", "failover_ms", Kind::Number, "60000",
+        "after a loss the servers are asked, round by round, for so long; mandatory: one round",
+        [](ClientConfig& c, std::string_view t) {
+            return set_number(c.failover_time, t, 0, 3'600'000);
+        }},
+    Key{"client", "probe_interval_ms", Kind::Number, "30000",
+        "each recording server is asked by OPTIONS whether it lives; 0: none is",
+        [](ClientConfig& c, std::string_view t) {
+            return set_number(c.probe_interval, t, 0, 86'400'000);
+        }},
+    Key{"client", "parallel", Kind::Number, "1", "servers that record each call at once; 0: all",
+        [](ClientConfig& c, std::string_view t) { return set_parallel(c.recording.parallel, t); }},
+    Key{"client", "allowed_servers", Kind::List, "",
+        "hosts (globs) that may begin recordings, besides those of servers",
+        [](ClientConfig& c, std::string_view t) { return set_globs(c.allowed_servers, t); }},
     Key{"client", "user", Kind::Text, "", "user name for recording servers that ask for one",
         [](ClientConfig& c, std::string_view t) {
             c.credentials.username = t;

@@ -9,6 +9,7 @@
 #include "app/config_reader.h"
 #include "base/net_address.h"
 #include "base/text.h"
+#include "client/server_entry.h"
 #include "policy/limits.h"
 #include "sip/uri.h"
 #include "siprec/cs_description.h"
@@ -218,6 +219,17 @@ Error read_codes(const Place& at, CallRule& rule) {
     return parsed ? Error{} : at.wrong("is no regular expression: " + parsed.error().text);
 }
 
+Error read_parallel(const Place& at, CallRule& rule) {
+    const auto number = at.node.value<std::int64_t>();
+    const auto count =
+        policy::parse_parallel(number ? std::to_string(*number) : at.node.value_or(std::string{}));
+    if (!count)
+        return at.wrong(
+            fmt::format("is neither \"all\" nor a number up to {}", policy::kMaxServers));
+    rule.settings.parallel = *count;
+    return std::nullopt;
+}
+
 Error read_start_at(const Place& at, CallRule& rule) {
     const auto start = policy::parse_start_at(at.node.value_or(std::string{}));
     if (!start) return at.wrong("is none of answer, early, invite");
@@ -318,6 +330,7 @@ constexpr std::array kRuleKeys{
     KeyReader<CallRule>{"servers", read_servers},
     KeyReader<CallRule>{"skip_failover_codes", read_codes},
     KeyReader<CallRule>{"start_at", read_start_at},
+    KeyReader<CallRule>{"parallel", read_parallel},
     KeyReader<CallRule>{"on_demand", read_switch<&S::on_demand>},
     KeyReader<CallRule>{"mandatory", read_switch<&S::mandatory>},
     KeyReader<CallRule>{"indication", read_indication},
@@ -471,6 +484,9 @@ bool needs_tls(const sip::Uri& uri) {
 std::string find_server_fault(const std::vector<std::string>& servers) {
     for (const std::string& server : servers) {
         if (server.find('{') != std::string::npos) continue;  // known only with the call
+        if (const auto entry = client::parse_server(server);
+            !entry && entry.error().code == "bad_weight")
+            return fmt::format("holds \"{}\", whose weight is no number from 0 to 65535", server);
         const auto uri = sip::parse_uri(server);
         if (!uri || !uri->is_sip())
             return fmt::format("holds \"{}\", which is no SIP URI like sip:recorder.example.com",

@@ -221,6 +221,7 @@ private:
             all.push_back({"servers", State::Warning,
                            "No recording server is configured (client.servers): nothing is "
                            "recorded."});
+        all.push_back(check_servers());
         all.push_back(
             {"recording",
              unrecorded == 0 && (events.failed == 0 || events.started > 0) ? State::Ok
@@ -238,6 +239,22 @@ private:
         if (view_.is_draining)
             all.push_back({"draining", State::Warning, "No new calls are taken (drain)."});
         return all;
+    }
+
+    api::Check check_servers() const {
+        using State = api::Check::State;
+        const auto servers = view_.servers.get();
+        std::string down;
+        std::size_t up = 0;
+        for (const ServerView& server : *servers) {
+            if (server.state == "down")
+                down += fmt::format(" {} is down: {}", server.server, server.reason.text);
+            else
+                ++up;
+        }
+        return {"recording_servers", down.empty() ? State::Ok : State::Warning,
+                fmt::format("{} of {} recording servers are not known to be down.{}", up,
+                            servers->size(), down)};
     }
 
     void on_signal(int signal) {

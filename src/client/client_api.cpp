@@ -44,6 +44,8 @@ json view_of(const RecordingView& recording) {
     return {{"instance", recording.instance},
             {"rule", recording.rule},
             {"state", recording.state},
+            {"copy", recording.copy},
+            {"initiator", recording.initiator},
             {"server", base::to_valid_utf8(recording.server)},
             {"rs_call_id", recording.rs_call_id},
             {"session_id", recording.session_id},
@@ -66,6 +68,29 @@ json view_of(const CallView& call) {
             {"held", call.is_held},
             {"told", {{"caller", call.caller_told}, {"callee", call.callee_told}}},
             {"recordings", std::move(recordings)}};
+}
+
+json view_of(const ServerView& server) {
+    return {{"server", base::to_valid_utf8(server.server)},
+            {"state", server.state},
+            {"configured", server.is_configured},
+            {"quarantine_s", server.quarantine.count()},
+            {"recordings", server.recordings},
+            {"accepted", server.accepted},
+            {"refused", server.refused},
+            {"lost", server.lost},
+            {"heard", view_of_time(server.heard)},
+            {"reason", view_of_reason(server.reason)}};
+}
+
+// A label of Prometheus: backslash, quote and line end are escaped.
+std::string in_label(std::string_view text) {
+    std::string escaped;
+    for (const char c : base::to_valid_utf8(text)) {
+        if (c == '\\' || c == '"') escaped += '\\';
+        escaped += c == '\n' ? ' ' : c;
+    }
+    return escaped;
 }
 
 std::string text_of(const json& fields, const char* name) {
@@ -97,6 +122,20 @@ void metric(std::string& out, std::string_view name, std::string_view type, std:
         name, help, type, value);
 }
 
+void add_server_metrics(std::string& out, const std::vector<ServerView>& servers) {
+    const auto add = [&](std::string_view name, std::string_view help, auto value_of) {
+        out += fmt::format("# HELP earshot_client_{0} {1}\n# TYPE earshot_client_{0} gauge\n", name,
+                           help);
+        for (const ServerView& server : servers)
+            out += fmt::format("earshot_client_{}{{server=\"{}\"}} {}\n", name,
+                               in_label(server.server), value_of(server));
+    };
+    add("server_up", "Whether a recording server lives, as far as is known.",
+        [](const ServerView& server) { return server.state == "down" ? 0 : 1; });
+    add("server_recordings", "Recording sessions that run there.",
+        [](const ServerView& server) { return server.recordings; });
+}
+
 }  // namespace
 
 json view_of_recording(const RecordingView& recording) { return view_of(recording); }
@@ -113,6 +152,12 @@ ClientApi::ClientApi(api::FrontDoor::Options options, ClientApiParts parts)
     add_control("hangup", CallControl::Verb::Hangup);
     router_.add("GET", "/api/v1/health",
                 [this](const Request&, const Parameters&) { return health(); });
+    router_.add("GET", "/api/v1/servers", [this](const Request&, const Parameters&) {
+        json servers = json::array();
+        for (const ServerView& server : *parts_.view.servers.get())
+            servers.push_back(view_of(server));
+        return api::json_response(200, {{"servers", std::move(servers)}});
+    });
     router_.add("GET", "/metrics", [this](const Request&, const Parameters&) { return metrics(); });
     router_.add("GET", "/api/v1/events", [](const Request&, const Parameters&) {
         Response response;
@@ -250,6 +295,11 @@ Response ClientApi::metrics() const {
            events.failed);
     metric(out, "server_refusals_total", "counter", "Refusals of single recording servers.",
            events.refusals);
+    metric(out, "failovers_total", "counter", "Recordings that another server went on with.",
+           events.failovers);
+    metric(out, "starts_refused_total", "counter", "Recordings that servers asked for in vain.",
+           events.starts_refused);
+    add_server_metrics(out, *parts_.view.servers.get());
     metric(out, "webhook_failures_total", "counter", "Events that the webhook did not take.",
            events.webhook_failures);
     return http::make_response(200, "text/plain; version=0.0.4", std::move(out));

@@ -68,6 +68,10 @@ struct ClientConfig {
     policy::RecordingSettings recording;  // where nothing else is said
     sip::Credentials credentials;         // for recording servers that ask for them
     std::chrono::milliseconds server_silence{5'000};
+    bool fails_over = true;                            // in mid-call
+    std::chrono::milliseconds failover_time{60'000};   // that servers are tried after a loss
+    std::chrono::milliseconds probe_interval{30'000};  // of OPTIONS to the servers; 0: none
+    std::vector<std::string> allowed_servers;  // globs of further hosts that may begin recordings
     std::vector<policy::CallRule> rules;
     std::vector<policy::Trigger> triggers;
     // What the settings name, read by load_announcements(); by file, and whether it is heard alone.

@@ -152,11 +152,14 @@ void Companion::begin(base::Now now, TappedCall& call) {
                                                             .clock = d_.clock,
                                                             .random = d_.random,
                                                             .index = d_.index,
-                                                            .events = d_.events},
+                                                            .events = d_.events,
+                                                            .servers = d_.servers},
                                     call.cs, relay::CallKey{call.key}, 1, call.plan,
                                     Recording::Common{.credentials = config_.credentials,
                                                       .server_silence = config_.server_silence,
-                                                      .flow = flow.value_or(sip::Flow{})});
+                                                      .flow = flow.value_or(sip::Flow{}),
+                                                      .fails_over = config_.fails_over,
+                                                      .failover_time = config_.failover_time});
     call.recording->when_lost([this, key = call.key](const Reason&) {
         if (TappedCall* lost = find(key)) set_over(*lost);
     });

@@ -21,6 +21,7 @@
 #include "base/result.h"
 #include "client/client_config.h"
 #include "client/recording.h"
+#include "client/server_pool.h"
 #include "relay/rtpengine_tap.h"
 
 namespace earshot::client {
@@ -69,6 +70,7 @@ public:
         base::Random& random;
         RecordingIndex& index;
         EventOutlet& events;
+        ServerPool& servers;
         std::function<std::optional<sip::Flow>(std::string_view socket)> find_socket;
     };
 

@@ -31,6 +31,7 @@ std::string to_json(const RecordingEvent& event) {
         .field("rs_call_id", event.rs_call_id)
         .field("session_id", event.session_id)
         .field("server", event.server)
+        .field("from_server", event.from_server)
         .field("instance", event.instance)
         .field("status", event.status)
         .key("reason");
@@ -74,6 +75,8 @@ void EventHub::count(std::string_view kind) {
     if (kind == "stop") ++counters_.stopped;
     if (kind == "failed") ++counters_.failed;
     if (kind == "refused") ++counters_.refusals;
+    if (kind == "failover") ++counters_.failovers;
+    if (kind == "start_refused") ++counters_.starts_refused;
 }
 
 void EventHub::write_log(const RecordingEvent& event) {
@@ -90,6 +93,7 @@ void EventHub::write_log(const RecordingEvent& event) {
                 {"rs_call_id", event.rs_call_id},
                 {"session_id", event.session_id},
                 {"server", event.server},
+                {"from_server", event.from_server},
                 {"instance", event.instance},
                 {"status", std::to_string(event.status)},
                 {"reason", event.reason.text}});

@@ -15,10 +15,12 @@
 namespace earshot::client {
 
 struct EventCounters {
-    std::atomic<std::uint64_t> started{0};   // recording sessions that a server accepted
-    std::atomic<std::uint64_t> stopped{0};   // of them, those that are over
-    std::atomic<std::uint64_t> failed{0};    // that no server accepted
-    std::atomic<std::uint64_t> refusals{0};  // of single servers
+    std::atomic<std::uint64_t> started{0};         // recording sessions that a server accepted
+    std::atomic<std::uint64_t> stopped{0};         // of them, those that are over
+    std::atomic<std::uint64_t> failed{0};          // that no server accepted
+    std::atomic<std::uint64_t> refusals{0};        // of single servers
+    std::atomic<std::uint64_t> failovers{0};       // in mid-call
+    std::atomic<std::uint64_t> starts_refused{0};  // that servers asked for
     std::atomic<std::uint64_t> webhook_failures{0};
 };
 

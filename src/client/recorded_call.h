@@ -24,7 +24,7 @@ struct Recorder::RecordedCall {
     bool was_offered = false;
     bool was_early = false;
     bool was_answered = false;
-    std::vector<policy::RecordingPlan> plans;            // one for each instance
+    std::vector<policy::RecordingPlan> plans;            // one for each instance and server at once
     std::vector<std::unique_ptr<Recording>> recordings;  // begun; of an instance the last counts
     std::array<KeyMemory, 2> keys;                       // by leg: the caller's, the callee's
     std::vector<policy::Happening> missed;               // while the hook was asked
@@ -44,16 +44,37 @@ struct Recorder::RecordedCall {
         const auto found = wished.find(instance);
         return found == wished.end() ? Wished{} : found->second;
     }
-    bool is_waiting(std::string_view instance) const {
-        return std::any_of(waiting.begin(), waiting.end(),
-                           [&](const auto& plan) { return plan.instance == instance; });
+    bool is_waiting(const policy::RecordingPlan& plan) const {
+        return std::any_of(waiting.begin(), waiting.end(), [&](const auto& one) {
+            return one.instance == plan.instance && one.copy == plan.copy;
+        });
     }
 
+    // Of several servers at once the last one.
     Recording* find(std::string_view instance) const {
         const auto found = std::find_if(
             recordings.rbegin(), recordings.rend(),
             [&](const auto& recording) { return recording->plan().instance == instance; });
         return found == recordings.rend() ? nullptr : found->get();
+    }
+
+    Recording* find(const policy::RecordingPlan& plan) const {
+        const auto found =
+            std::find_if(recordings.rbegin(), recordings.rend(), [&](const auto& recording) {
+                return recording->started_by().empty() &&
+                       recording->plan().instance == plan.instance &&
+                       recording->plan().copy == plan.copy;
+            });
+        return found == recordings.rend() ? nullptr : found->get();
+    }
+    // Whether a recording beside this one, by another server of the same instance, fulfils that.
+    template <class Condition>
+    bool has_sibling(const Recording& one, Condition condition) const {
+        return std::any_of(recordings.begin(), recordings.end(), [&](const auto& other) {
+            return other.get() != &one && other->started_by().empty() &&
+                   other->plan().instance == one.plan().instance && other->is_engaged() &&
+                   condition(*other);
+        });
     }
 };
 

@@ -51,12 +51,15 @@ Recorder::Recorder(const ClientConfig& config, const base::Uuid& installation,
                    Dependencies dependencies)
     : config_(config),
       installation_(installation),
-      d_(dependencies),
+      d_(std::move(dependencies)),
+      servers_(d_.random, pool_outlets()),
       indicator_(Indicator::Dependencies{
           .switchboard = d_.switchboard,
           .plane = d_.plane,
           .events = d_.events,
-          .shares = [this](b2bua::CallKey call) { return shares(call); }}) {}
+          .shares = [this](b2bua::CallKey call) { return shares(call); }}) {
+    configure(d_.clock.now(), config);
+}
 
 Recorder::~Recorder() = default;
 
@@ -241,7 +244,7 @@ void Recorder::plan(base::Now now, RecordedCall& call) {
 
 void Recorder::take_plans(base::Now now, RecordedCall& call,
                           std::vector<policy::RecordingPlan> plans) {
-    call.plans = std::move(plans);
+    call.plans = policy::spread_parallel(std::move(plans));
     call.is_planned = true;
     if (call.has_ended) return;
     changed_.insert(call.key.value);
@@ -262,7 +265,7 @@ void Recorder::begin_all(base::Now now, RecordedCall& call, StartAt at) {
                             (at == StartAt::Early && plan.settings.start_at == StartAt::Invite);
         const RecordedCall::Wished wished = call.wished_of(plan.instance);
         const bool is_wanted = !plan.settings.on_demand || wished.is_on;
-        if (is_due && is_wanted && !wished.is_declined && call.find(plan.instance) == nullptr)
+        if (is_due && is_wanted && !wished.is_declined && call.find(plan) == nullptr)
             begin(now, call, plan);
     }
     // Those that run already: both sides are known now.
@@ -272,6 +275,15 @@ void Recorder::begin_all(base::Now now, RecordedCall& call, StartAt at) {
 void Recorder::begin(base::Now now, RecordedCall& call, const policy::RecordingPlan& plan) {
     changed_.insert(call.key.value);
     if (announces_first(now, call, plan)) return;
+    Recording& recording = add_recording(now, call, plan);
+    recording.start(now);
+    if (call.wished_of(plan.instance).is_paused)
+        recording.pause(now, "A party wished that it is paused.");
+}
+
+Recording& Recorder::add_recording(base::Now now, RecordedCall& call,
+                                   const policy::RecordingPlan& plan) {
+    changed_.insert(call.key.value);
     const auto number = static_cast<std::uint32_t>(call.recordings.size() + 1);
     const auto flow = d_.find_socket(plan.settings.socket);
     const policy::RecordingPlan told = as_servers_see_us(config_, plan);
@@ -290,22 +302,29 @@ void Recorder::begin(base::Now now, RecordedCall& call, const policy::RecordingP
                                                             .clock = d_.clock,
                                                             .random = d_.random,
                                                             .index = index_,
-                                                            .events = outlet_},
+                                                            .events = outlet_,
+                                                            .servers = servers_},
                                     call.cs, media_key(call.key), number, told,
                                     Recording::Common{.credentials = config_.credentials,
                                                       .server_silence = config_.server_silence,
-                                                      .flow = flow.value_or(sip::Flow{})}));
+                                                      .flow = flow.value_or(sip::Flow{}),
+                                                      .fails_over = config_.fails_over,
+                                                      .failover_time = config_.failover_time}));
     Recording& recording = *call.recordings.back();
+    recording.when_choosing([&call, &recording](const std::string& server) {
+        return call.has_sibling(recording,
+                                [&](const Recording& other) { return other.server() == server; });
+    });
     if (plan.settings.mandatory)
-        recording.when_lost([this, key = call.key](const Reason& failure) {
+        recording.when_lost([this, &call, &recording, key = call.key](const Reason& failure) {
+            // One server of several is enough.
+            if (call.has_sibling(recording, [](const Recording&) { return true; })) return;
             constexpr int kUnavailable = 503;
             d_.switchboard.end(
                 d_.clock.now(), key, kUnavailable,
                 {"not_recorded", "The call must be recorded and cannot be: " + failure.text});
         });
-    recording.start(now);
-    if (call.wished_of(plan.instance).is_paused)
-        recording.pause(now, "A party wished that it is paused.");
+    return recording;
 }
 
 void Recorder::refresh(base::Now now, RecordedCall& call) {
@@ -390,7 +409,7 @@ void Recorder::control(base::Now now, CallControl wish, ControlDone done) {
         if (--*open == 0) done(*first);
     };
     for (const policy::RecordingPlan& plan : call->plans) {
-        Recording* recording = call->find(plan.instance);
+        Recording* recording = call->find(plan);
         if (recording == nullptr || (!wish.instance.empty() && wish.instance != plan.instance))
             continue;
         ++*open;
@@ -472,12 +491,14 @@ std::optional<Reason> Recorder::start(base::Now now, RecordedCall& call, const C
         if (settings.servers.empty())
             return Reason{"bad_request",
                           fmt::format("No recording server is configured for \"{}\".", wanted)};
-        call.plans.push_back({wanted, rule == config_.rules.end() ? std::string{} : rule->name,
-                              policy::resolve(std::move(settings), call.facts)});
+        for (policy::RecordingPlan& plan : policy::spread_parallel(
+                 {{wanted, rule == config_.rules.end() ? std::string{} : rule->name,
+                   policy::resolve(std::move(settings), call.facts)}}))
+            call.plans.push_back(std::move(plan));
     }
     for (const policy::RecordingPlan& plan : std::vector(call.plans)) {
         if (!is_wanted(plan)) continue;
-        const Recording* recording = call.find(plan.instance);
+        const Recording* recording = call.find(plan);
         if (call.has_ended) break;                     // by a mandatory one that could not begin
         call.wished[plan.instance] = {.is_on = true};  // whatever a party has wished for before
         if (recording == nullptr || !recording->is_engaged() || recording->is_stopping())
@@ -505,7 +526,7 @@ bool Recorder::take(base::Now now, sip::Action& action) {
             return owner;
         },
         action);
-    if (recording == nullptr) return false;
+    if (recording == nullptr) return servers_.take(now, action);
     changed_.insert(recording->call().value);
     recording->on_action(now, action);
     return true;
@@ -522,13 +543,16 @@ void Recorder::on_time(base::Now now) {
         recording->on_time(now);
     }
     begin_announced(now);
+    servers_.on_time(now);
 }
 
 std::optional<base::TimePoint> Recorder::deadline() const {
-    std::optional<base::TimePoint> next;
-    if (!index_.due.empty()) next = index_.due.begin()->first;
-    if (!announcing_.empty() && (!next || announcing_.begin()->first < *next))
-        next = announcing_.begin()->first;
+    std::optional<base::TimePoint> next = servers_.deadline();
+    const auto sooner = [&next](base::TimePoint when) {
+        if (!next || when < *next) next = when;
+    };
+    if (!index_.due.empty()) sooner(index_.due.begin()->first);
+    if (!announcing_.empty()) sooner(announcing_.begin()->first);
     return next;
 }
 
@@ -561,15 +585,19 @@ std::vector<CallView> Recorder::views() const {
                       .caller_told = std::string(to_string(indicator_.means(call->key)[0])),
                       .callee_told = std::string(to_string(indicator_.means(call->key)[1]))};
         for (const policy::RecordingPlan& plan : call->plans) {
-            const Recording* recording = call->find(plan.instance);
+            const Recording* recording = call->find(plan);
             if (recording != nullptr)
                 view.recordings.push_back(recording->view());
             else
                 view.recordings.push_back({.instance = plan.instance,
                                            .rule = plan.rule,
                                            .state = "waiting",
+                                           .copy = plan.copy,
                                            .is_mandatory = plan.settings.mandatory});
         }
+        for (const auto& recording : call->recordings)
+            if (recording->view().initiator == "server")
+                view.recordings.push_back(recording->view());
         views.push_back(std::move(view));
     }
     return views;

@@ -23,6 +23,9 @@
 #include "client/indicator.h"
 #include "client/key_memory.h"
 #include "client/recording.h"
+#include "client/server_pool.h"
+#include "client/server_start.h"
+#include "io/log_allowance.h"
 
 namespace earshot::client {
 
@@ -93,6 +96,13 @@ public:
     // Brings what the parties are told up to date. True when something had changed: the agent may
     // have new actions.
     bool indicate(base::Now now);
+    // The INVITE of a server that wants to record (is_server_start()): begins a recording, or is
+    // refused. Without `is_open` nothing new is taken.
+    void on_server_start(base::Now now, sip::RequestArrived request, bool is_open);
+    // The server of that subscription seems to be dead to the media plane.
+    void on_server_silent(base::Now now, relay::CallKey call, std::uint32_t subscription,
+                          base::Reason reason);
+    void every_second();
 
     // An action of the agent that is a recording's; false: it is somebody else's.
     bool take(base::Now now, sip::Action& action);
@@ -107,6 +117,7 @@ public:
     void control(base::Now now, CallControl wish, ControlDone done);
 
     std::vector<CallView> views() const;
+    std::vector<ServerView> server_views(base::Now now) const { return servers_.views(now); }
     // Whether a recording session of ours has this Call-ID: one that comes in has been led back.
     bool is_ours(std::string_view call_id) const {
         return index_.call_ids.contains(std::string(call_id));
@@ -114,8 +125,9 @@ public:
     bool is_idle() const { return calls_.empty(); }
     // Whose recordings take() and on_time() care for; others may add theirs.
     RecordingIndex& index() { return index_; }
+    ServerPool& servers() { return servers_; }
     // For what comes from now on.
-    void configure(const ClientConfig& config) { config_ = config; }
+    void configure(base::Now now, const ClientConfig& config);
 
 private:
     struct RecordedCall;
@@ -131,6 +143,21 @@ private:
     private:
         Recorder& owner_;
     };
+    struct Refusal {
+        int status = 0;
+        base::Reason reason{};
+    };
+    ServerPool::Outlets pool_outlets();
+    void probe_recordings(base::Now now, const std::string& server);
+    base::Result<RecordedCall*, Refusal> find_wished(const StartWish& wish,
+                                                     const std::string& host);
+    std::optional<Refusal> find_start_refusal(const RecordedCall& call,
+                                              const std::string& host) const;
+    void begin_for_server(base::Now now, RecordedCall& call, sip::RequestArrived request,
+                          const std::string& host);
+    bool may_start(const base::NetAddress& from) const;
+    void refuse_start(base::Now now, const sip::RequestArrived& request, const Refusal& refusal);
+    Recording& add_recording(base::Now now, RecordedCall& call, const policy::RecordingPlan& plan);
     void plan(base::Now now, RecordedCall& call);
     void take_plans(base::Now now, RecordedCall& call, std::vector<policy::RecordingPlan> plans);
     void begin_all(base::Now now, RecordedCall& call, policy::StartAt at);
@@ -164,6 +191,9 @@ private:
     const base::Uuid installation_;
     Dependencies d_;
     RecordingIndex index_;
+    ServerPool servers_;
+    StartAllowance starts_;
+    io::LogAllowance start_events_;
     std::map<std::uint64_t, std::unique_ptr<RecordedCall>> calls_;  // by CallKey
     std::vector<std::uint64_t> ended_;  // of them, those whose recordings come to their end
     Outlet outlet_{*this};

@@ -42,7 +42,7 @@ std::vector<RecordingShare> Recorder::shares(b2bua::CallKey key) {
         if (recording == nullptr && wished.is_declined)
             share.state = RecordState::Off;
         else if (recording == nullptr && plan.settings.on_demand && !wished.is_on &&
-                 !call->is_waiting(plan.instance))
+                 !call->is_waiting(plan))
             share.state = RecordState::Absent;
         else if (recording == nullptr)
             share.state = wished.is_paused ? RecordState::Paused : RecordState::On;
@@ -87,7 +87,7 @@ void Recorder::refuse_untold(base::Now now, RecordedCall& call, const Reason& fa
 bool Recorder::announces_first(base::Now now, RecordedCall& call, const RecordingPlan& plan) {
     const policy::IndicationSettings& how = plan.settings.indication;
     if (how.by != policy::IndicateBy::Announcement || !how.announce_first) return false;
-    if (call.is_waiting(plan.instance)) return true;
+    if (call.is_waiting(plan)) return true;
     // Nobody listens before the call is answered.
     if (!call.was_answered) return true;
     if (!call.waiting.empty()) {
@@ -150,7 +150,7 @@ bool Recorder::obey_wish(base::Now now, RecordedCall& call, const RecordingPlan&
                          RecordPreference wish, const std::string& why) {
     const PreferencePolicy policy = plan.settings.indication.preference;
     if (policy == PreferencePolicy::Ignore || plan.settings.mandatory) return false;
-    Recording* recording = call.find(plan.instance);
+    Recording* recording = call.find(plan);
     RecordedCall::Wished& wished = call.wished[plan.instance];
     switch (wish) {
         case RecordPreference::Off:
@@ -179,7 +179,7 @@ bool Recorder::obey_wish(base::Now now, RecordedCall& call, const RecordingPlan&
 void Recorder::wish_on(base::Now now, RecordedCall& call, const RecordingPlan& plan,
                        const std::string& why) {
     call.wished[plan.instance] = {.is_on = true};
-    Recording* recording = call.find(plan.instance);
+    Recording* recording = call.find(plan);
     if (runs(recording)) {
         recording->resume(now, why);
     } else if (recording != nullptr || call.was_answered) {

@@ -1,5 +1,8 @@
 #include "client/recording.h"
 
+#include <fmt/format.h>
+
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -54,6 +57,25 @@ Recording::~Recording() {
 
 void Recording::start(base::Now /*now*/) {
     was_begun_ = true;
+    for (const std::string& server : plan_.settings.servers) {
+        auto entry = parse_server(server);
+        if (!entry) return fail(entry.error());
+        entries_.push_back(*std::move(entry));
+    }
+    auto wanted = settings();
+    if (!wanted) return fail(wanted.error());
+    if (auto fault = siprec::find_fault(*wanted)) return fail(*std::move(fault));
+    session_ =
+        std::make_unique<siprec::RecordingClientSession>(*std::move(wanted), *this, d_.random);
+    subscribe();
+}
+
+void Recording::start_by(base::Now /*now*/, sip::RequestArrived invite, std::string host) {
+    was_begun_ = true;
+    started_by_ = std::move(host);
+    server_ = invite.message.from().uri;
+    own(invite.transaction);
+    invite_.emplace(std::move(invite));
     auto wanted = settings();
     if (!wanted) return fail(wanted.error());
     session_ =
@@ -63,20 +85,24 @@ void Recording::start(base::Now /*now*/) {
 
 Result<siprec::ClientSessionSettings, Reason> Recording::settings() const {
     const policy::RecordingSettings& plan = plan_.settings;
-    siprec::ClientSessionSettings settings{.servers = plan.servers,
-                                           .from_uri = plan.from_uri,
+    siprec::ClientSessionSettings settings{.from_uri = plan.from_uri,
                                            .to_uri = plan.to_uri,
                                            .credentials = common_.credentials,
                                            .flow = common_.flow,
                                            .silence_time = common_.server_silence,
+                                           .fails_over = common_.fails_over,
+                                           .failover_time = common_.failover_time,
                                            .instance = plan_.instance};
+    for (const ServerEntry& entry : entries_) settings.servers.push_back(entry.uri);
     // A call that must be recorded does not go on for a minute until it is known that it is not.
-    if (plan.mandatory) settings.answer_time = common_.server_silence;
+    if (plan.mandatory) {
+        settings.answer_time = common_.server_silence;
+        settings.failover_time = std::chrono::milliseconds{0};
+    }
     auto codes = siprec::SkipCodes::parse(plan.skip_failover_codes);
     if (!codes) return codes.error();
     settings.skip_failover_codes = *codes;
     for (const auto& [name, value] : plan.headers) settings.headers.push_back({name, value});
-    if (auto fault = siprec::find_fault(settings)) return *std::move(fault);
     return settings;
 }
 
@@ -126,6 +152,18 @@ void Recording::refresh(base::Now /*now*/) {
     if (is_engaged() && !was_stopped_) subscribe();
 }
 
+void Recording::on_media_lost(base::Now now, Reason reason) {
+    if (!is_running()) return;
+    session_->on_media_lost(now, std::move(reason));
+    deliver();
+}
+
+void Recording::probe(base::Now now) {
+    if (!is_running()) return;
+    session_->probe(now);
+    deliver();
+}
+
 void Recording::end(base::Now now) {
     was_stopped_ = true;
     has_call_ended_ = true;
@@ -169,14 +207,29 @@ void Recording::on_subscribed(Result<relay::Subscription, Reason> subscription) 
     if (std::exchange(has_offered_, true))
         session_->set_state(now, std::move(text.state));
     else
-        session_->start(now, std::move(text.state), is_paused_);
+        begin_session(now, std::move(text.state));
     deliver();
+}
+
+void Recording::begin_session(base::Now now, siprec::CsState state) {
+    if (started_by_.empty()) return session_->start(now, std::move(state), is_paused_);
+    const auto invite = std::exchange(invite_, std::nullopt);
+    session_->answer(now, std::move(state), *invite, is_paused_);
 }
 
 // ---- the agent ----------------------------------------------------------------------------------
 
 void Recording::on_action(base::Now now, sip::Action& action) {
     const sip::TransactionId over = ended_transaction(action);
+    if (session_ == nullptr) return;
+    learn_server(action);
+    if (const auto* cancelled = std::get_if<sip::CancelArrived>(&action)) {
+        if (invite_ && invite_->transaction == cancelled->invite) {
+            invite_.reset();  // the agent has answered it
+            fail({"cancelled", "The server took its INVITE back."});
+        }
+        return;
+    }
     if (auto* response = std::get_if<sip::ResponseArrived>(&action)) {
         if (response->dialog && dialogs_.insert(response->dialog.value).second)
             d_.index.by_dialog[response->dialog.value] = this;
@@ -196,6 +249,14 @@ void Recording::on_action(base::Now now, sip::Action& action) {
     }
     if (transactions_.erase(over.value) > 0) d_.index.by_transaction.erase(over.value);
     deliver();
+}
+
+// Who answers for a server may also begin recordings.
+void Recording::learn_server(const sip::Action& action) {
+    const auto* response = std::get_if<sip::ResponseArrived>(&action);
+    if (response == nullptr || !response->is_final || response->message.status() >= 300) return;
+    if (response->message.cseq_method() == sip::Method::Invite)
+        d_.servers.learn(response->flow.remote);
 }
 
 void Recording::on_time(base::Now now) {
@@ -247,10 +308,21 @@ RecordingEvent Recording::event(std::string kind, Reason reason) const {
 void Recording::fail(Reason reason) {
     is_over_ = true;
     failure_ = reason;
+    refuse_server(reason);
     d_.plane.unsubscribe(call_, number_);
     d_.events.tell(event("failed", std::move(reason)));
     settle(failure_);
     tell_lost();
+}
+
+// The INVITE of a server that begins, and gets no recording.
+void Recording::refuse_server(const Reason& reason) {
+    const auto invite = std::exchange(invite_, std::nullopt);
+    if (!invite) return;
+    constexpr int kTemporarilyUnavailable = 480;
+    respond(invite->transaction,
+            {.status = kTemporarilyUnavailable,
+             .headers = {{"Warning", fmt::format("399 earshot \"{}\"", reason.text)}}});
 }
 
 void Recording::tell_lost() {
@@ -262,7 +334,7 @@ void Recording::deliver() {
         d_.events.tell(event("media_fault", *fault));
         // A later answer that cannot be used leaves what was before; the first one leaves nothing,
         // and a recording session without media must not be taken for a recording.
-        if (!is_forked_) session_->stop(d_.clock.now(), *fault);
+        if (!is_forked_) session_->on_media_lost(d_.clock.now(), *fault);
     }
     arm();
     for (const siprec::ClientEvent& told : std::exchange(told_, {})) deliver(told);
@@ -270,13 +342,15 @@ void Recording::deliver() {
 
 void Recording::deliver(const siprec::ClientEvent& told) {
     using Kind = siprec::ClientEvent::Kind;
+    note(d_.clock.now(), told);
     RecordingEvent event = this->event(std::string(to_string(told.kind)), told.reason);
     event.rs_call_id = told.rs_call_id;
     event.server = without_password(told.server);
+    event.from_server = without_password(told.from_server);
     event.status = told.status;
     d_.events.tell(event);
     if (told.kind == Kind::Start) return settle(std::nullopt);
-    if (told.kind != Kind::Stop && told.kind != Kind::Failed) return;
+    if (!told.is_last) return;
     is_over_ = true;
     failure_ = told.reason;
     d_.plane.unsubscribe(call_, number_);
@@ -284,10 +358,26 @@ void Recording::deliver(const siprec::ClientEvent& told) {
     tell_lost();
 }
 
+// What it says of the server's health.
+void Recording::note(base::Now now, const siprec::ClientEvent& told) {
+    using Kind = siprec::ClientEvent::Kind;
+    if (told.chosen.empty()) return;
+    if (told.kind == Kind::Start) return d_.servers.on_accepted(now, told.chosen);
+    if (told.kind == Kind::Stop) {
+        const bool is_lost = !was_stopped_ && !told.reason.code.empty();
+        d_.servers.on_ended(now, told.chosen, told.is_server_dead, is_lost, told.reason);
+    }
+    constexpr int kCancelled = 487;  // by us
+    if (told.kind == Kind::Refused && told.status != kCancelled)
+        d_.servers.on_refused(now, told.chosen, told.status, told.reason, told.retry_after);
+}
+
 RecordingView Recording::view() const {
     RecordingView view{.instance = plan_.instance,
                        .rule = plan_.rule,
                        .state = "waiting",
+                       .copy = plan_.copy,
+                       .initiator = started_by_.empty() ? "client" : "server",
                        .session_id = base::to_base64(cs_.session_id),
                        .is_mandatory = plan_.settings.mandatory,
                        .reason = failure_};
@@ -303,6 +393,8 @@ RecordingView Recording::view() const {
         view.state = view.started || was_stopped_ ? "ended" : "failed";
     else if (was_begun_)
         view.state = !is_running() ? "starting" : is_paused_ ? "paused" : "recording";
+    if (!is_over_ && session_ != nullptr && session_->view().is_failing_over)
+        view.state = "failing_over";
     return view;
 }
 
@@ -330,6 +422,12 @@ void Recording::own(sip::TransactionId transaction) {
 
 void Recording::respond(sip::TransactionId transaction, const sip::ResponseSpec& spec) {
     static_cast<void>(d_.agent.respond(d_.clock.now().steady, transaction, spec));
+}
+sip::DialogId Recording::accept_invite(sip::TransactionId invite, const sip::ResponseSpec& spec) {
+    const auto dialog = d_.agent.respond(d_.clock.now().steady, invite, spec);
+    if (!dialog || !*dialog) return {};
+    if (dialogs_.insert(dialog->value).second) d_.index.by_dialog[dialog->value] = this;
+    return *dialog;
 }
 void Recording::acknowledge(sip::DialogId dialog) {
     static_cast<void>(d_.agent.ack(d_.clock.now().steady, dialog, {}));
@@ -364,6 +462,24 @@ void Recording::pause_fork() { d_.plane.stop_subscription(call_, number_); }
 void Recording::stop_fork() {
     if (!has_call_ended_) d_.plane.stop_subscription(call_, number_);
 }
+void Recording::lose_fork() {
+    is_forked_ = false;
+    d_.plane.stop_subscription(call_, number_, relay::Stop::ServerLost);
+}
+
+std::optional<std::string> Recording::choose_server(const std::vector<std::string>& candidates) {
+    server_ = {};
+    std::vector<ServerEntry> open;
+    for (const std::string& uri : candidates) {
+        const auto entry = std::find_if(entries_.begin(), entries_.end(),
+                                        [&](const ServerEntry& one) { return one.uri == uri; });
+        if (entry != entries_.end() && !(is_taken_ && is_taken_(uri))) open.push_back(*entry);
+    }
+    if (open.empty()) return std::nullopt;
+    server_ = d_.servers.choose(d_.clock.now(), open);
+    return server_;
+}
+
 void Recording::on_event(const siprec::ClientEvent& event) { told_.push_back(event); }
 
 }  // namespace earshot::client

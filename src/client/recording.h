@@ -20,6 +20,8 @@
 #include "base/time.h"
 #include "client/cs_record.h"
 #include "client/recording_event.h"
+#include "client/server_entry.h"
+#include "client/server_pool.h"
 #include "io/clock.h"
 #include "policy/call_rule.h"
 #include "relay/media_plane.h"
@@ -41,7 +43,10 @@ struct RecordingIndex {
 struct RecordingView {
     std::string instance{};
     std::string rule{};
-    std::string state{};  // "waiting", "starting", "recording", "paused", "ended", "failed"
+    // "waiting", "starting", "recording", "paused", "failing_over", "ended", "failed"
+    std::string state{};
+    std::uint32_t copy = 0;           // of a call that several servers record at once
+    std::string initiator{"client"};  // "client" or "server": who began it
     std::string server{};
     std::string rs_call_id{};
     std::string session_id{};
@@ -61,11 +66,14 @@ public:
         base::Random& random;
         RecordingIndex& index;
         EventOutlet& events;
+        ServerPool& servers;
     };
     struct Common {  // of all recordings of this client
         sip::Credentials credentials;
         std::chrono::milliseconds server_silence{};
         sip::Flow flow;
+        bool fails_over = true;
+        std::chrono::milliseconds failover_time{60'000};
     };
 
     Recording(Dependencies dependencies, CsRecord& cs, relay::CallKey call, std::uint32_t number,
@@ -76,6 +84,8 @@ public:
 
     // Begins; once. What comes of it is told by when_settled().
     void start(base::Now now);
+    // Instead of start(): the INVITE by which a server begins it; it is answered in any case.
+    void start_by(base::Now now, sip::RequestArrived invite, std::string host);
     // Who wishes it: what an operator has paused no trigger resumes.
     enum class Who : std::uint8_t { Operator, Trigger };
     bool pause(base::Now now, std::string why = {}, Who who = Who::Operator);
@@ -85,6 +95,10 @@ public:
     base::Result<base::Done, base::Reason> send(base::Now now, sip::RequestSpec request);
     // The call has changed: the media plane is asked what there is to record, the server told.
     void refresh(base::Now now);
+    // Who carries its media has seen that the server takes it no more.
+    void on_media_lost(base::Now now, base::Reason reason);
+    // The server did not answer somebody else: does it answer here?
+    void probe(base::Now now);
     // The call has ended; what is left is between us and the server.
     void end(base::Now now);
 
@@ -100,6 +114,14 @@ public:
     bool is_running() const { return session_ != nullptr && session_->is_running(); }
     bool is_done() const;  // can be forgotten once the call has ended
     const policy::RecordingPlan& plan() const { return plan_; }
+    // Of the settings: asked now, or that records; empty: none.
+    const std::string& server() const { return server_; }
+    // The host of the server that began it; empty: we did.
+    const std::string& started_by() const { return started_by_; }
+    // Whether another recording of this call has that server; parallel ones want different ones.
+    void when_choosing(std::function<bool(const std::string& server)> is_taken) {
+        is_taken_ = std::move(is_taken);
+    }
     RecordingView view() const;
 
     // Called when a server accepted (no reason), or when it is sure that none will.
@@ -114,6 +136,7 @@ public:
     base::Result<sip::TransactionId> send_request(sip::DialogId dialog,
                                                   const sip::RequestSpec& spec) override;
     void respond(sip::TransactionId transaction, const sip::ResponseSpec& spec) override;
+    sip::DialogId accept_invite(sip::TransactionId invite, const sip::ResponseSpec& spec) override;
     void acknowledge(sip::DialogId dialog) override;
     void cancel(sip::TransactionId invite) override;
     void end_dialog(sip::DialogId dialog) override;
@@ -123,6 +146,8 @@ public:
     void apply_answer(std::string sdp) override;
     void pause_fork() override;
     void stop_fork() override;
+    void lose_fork() override;
+    std::optional<std::string> choose_server(const std::vector<std::string>& candidates) override;
     void on_event(const siprec::ClientEvent& event) override;
 
 private:
@@ -136,6 +161,10 @@ private:
     void fail(base::Reason reason);
     void settle(const std::optional<base::Reason>& failure);
     void tell_lost();
+    void begin_session(base::Now now, siprec::CsState state);
+    void refuse_server(const base::Reason& reason);
+    void note(base::Now now, const siprec::ClientEvent& event);
+    void learn_server(const sip::Action& action);
     RecordingEvent event(std::string kind, base::Reason reason) const;
     void own(sip::TransactionId transaction);
 
@@ -154,6 +183,11 @@ private:
     std::optional<base::TimePoint> armed_;
     std::vector<Outcome> waiting_;
     std::function<void(const base::Reason&)> lost_;
+    std::function<bool(const std::string&)> is_taken_;
+    std::vector<ServerEntry> entries_;           // the servers of the plan
+    std::string server_;                         // of them, that is asked or records
+    std::optional<sip::RequestArrived> invite_;  // of the server, until the session answers it
+    std::string started_by_;
     bool was_stopped_ = false;  // by an operator, a trigger or the end of the call
     bool has_call_ended_ = false;
     base::Reason failure_{};

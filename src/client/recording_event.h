@@ -18,6 +18,7 @@ struct RecordingEvent {
     std::string rs_call_id{};  // of the recording session
     std::string session_id{};  // of the communication session, as in the metadata
     std::string server{};
+    std::string from_server{};  // of "failover": the one that was lost
     std::string instance{};
     int status = 0;
     base::Reason reason{};

@@ -84,6 +84,7 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
     }
     board.listeners = agent.listeners;
     board.is_inside = agent.is_inside;
+    own_names_ = std::make_unique<b2bua::OwnNames>(board.listeners, board.own_hosts);
     // Phones' places are sealed for good: derived, so that the seal tells nothing of the id.
     board.place_secret = siprec::group_id(installation, "places").bytes;
     agent_ = std::make_unique<sip::Agent>(std::move(agent), d_.random);
@@ -115,7 +116,14 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
                                                                 .random = d_.random,
                                                                 .index = recorder_->index(),
                                                                 .events = d_.events,
+                                                                .servers = recorder_->servers(),
                                                                 .find_socket = find_socket});
+    d_.plane.on_server_silent(
+        [this](relay::CallKey call, std::uint32_t subscription, const Reason& reason) {
+            recorder_->on_server_silent(d_.clock.now(), call, subscription, reason);
+            calls_have_changed_ = true;
+            settle();
+        });
     d_.view.is_ready = true;
     d_.view.has_servers = names_servers(config_);
     publish();
@@ -200,7 +208,18 @@ void Signalling::handle(sip::Action& action) {
         calls_have_changed_ = true;
         return;
     }
+    if (take_server_start(now, action)) return;
     switchboard_->on_action(now, std::move(action));
+}
+
+// A recording server asks us, and nobody behind us, for a recording.
+bool Signalling::take_server_start(base::Now now, sip::Action& action) {
+    auto* request = std::get_if<sip::RequestArrived>(&action);
+    if (request == nullptr || request->dialog || !is_server_start(request->message)) return false;
+    if (!own_names_->is_ours(request->message.request_uri())) return false;
+    recorder_->on_server_start(now, std::move(*request), !is_draining_ && !stop_by_);
+    calls_have_changed_ = true;
+    return true;
 }
 
 void Signalling::locate(const sip::LocateTarget& action) {
@@ -483,7 +502,7 @@ void Signalling::reload(ClientConfig config) {
     keep(config.webhook, config_.webhook, "client.webhook_*");
     keep(config.companion.rtpengine, config_.companion.rtpengine, "companion.rtpengine");
     config_ = std::move(config);
-    recorder_->configure(config_);
+    recorder_->configure(d_.clock.now(), config_);
     keep_alive_.set_interval(config_.keep_alive);
     if (companion_) companion_->configure(config_);
     d_.view.has_servers = names_servers(config_);
@@ -496,6 +515,8 @@ void Signalling::reload(ClientConfig config) {
 
 void Signalling::every_second(base::Now now) {
     next_second_ = now.steady + kSecond;
+    recorder_->every_second();
+    d_.view.servers.set(recorder_->server_views(now));
     if (const std::uint64_t omitted = refusal_log_.next_second(); omitted > 0)
         d_.log.warning("more was refused than the log tells", {{"lines", std::to_string(omitted)}});
     if (config_.silent_call.count() > 0) end_silent_calls(now);
@@ -572,6 +593,7 @@ void Signalling::maybe_stopped() {
 void Signalling::publish() {
     d_.view.calls.set(recorder_->views());
     if (companion_) d_.view.companions.set(companion_->views());
+    d_.view.servers.set(recorder_->server_views(d_.clock.now()));
     d_.view.counters.set(counters_);
     d_.view.is_ready = !is_draining_ && !stop_by_ && switchboard_->call_count() < config_.max_calls;
     calls_have_changed_ = false;

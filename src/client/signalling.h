@@ -12,6 +12,7 @@
 #include <unordered_map>
 #include <vector>
 
+#include "b2bua/own_names.h"
 #include "b2bua/switchboard.h"
 #include "base/log.h"
 #include "base/random.h"
@@ -39,6 +40,7 @@ struct ClientCounters {
 // What the API sees of signalling: any thread.
 struct ClientView {
     base::Snapshot<std::vector<CallView>> calls;
+    base::Snapshot<std::vector<ServerView>> servers;
     base::Snapshot<ClientCounters> counters;
     base::Snapshot<std::vector<CompanionView>> companions;
     std::atomic<bool> is_ready{false};
@@ -106,6 +108,7 @@ private:
     void settle();
     void arm();
     void handle(sip::Action& action);
+    bool take_server_start(base::Now now, sip::Action& action);
     void locate(const sip::LocateTarget& action);
     std::optional<sip::ResponseSpec> find_refusal(const b2bua::RouteQuestion& question) const;
     void admit(base::Now now, b2bua::CallKey call);
@@ -124,6 +127,7 @@ private:
     ClientConfig config_;
     Dependencies d_;
     std::unique_ptr<sip::Agent> agent_;
+    std::unique_ptr<b2bua::OwnNames> own_names_;
     std::unique_ptr<b2bua::Switchboard> switchboard_;
     CallDecision decision_;
     std::unique_ptr<Recorder> recorder_;

@@ -55,6 +55,7 @@ public:
         if (const auto wrong_with = find_fault(settings_.indication);
             !fault_ && !wrong_with.empty())
             fault_ = wrong(wrong_with);
+        parallel();
         if (!fault_ && settings_.servers.empty()) fault_ = wrong("names no server");
         return fault_;
     }
@@ -86,6 +87,15 @@ private:
             !std::all_of(member->begin(), member->end(), is_text))
             return refuse(name, fmt::format("is no list of up to {} texts", kMaxServers));
         values = member->get<std::vector<std::string>>();
+    }
+    void parallel() {
+        const json* member = find("parallel");
+        if (member == nullptr) return;
+        const auto count = member->is_string() ? parse_parallel(member->get<std::string>())
+                           : member->is_number_unsigned() ? parse_parallel(member->dump())
+                                                          : std::nullopt;
+        if (!count) return refuse("parallel", "is neither a number of servers nor \"all\"");
+        settings_.parallel = *count;
     }
     void flag(const char* name, bool& value) {
         const json* member = find(name);

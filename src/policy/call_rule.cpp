@@ -225,6 +225,27 @@ std::vector<RecordingPlan> plan_recordings(std::span<const CallRule> rules,
     return plans;
 }
 
+std::optional<std::uint32_t> parse_parallel(std::string_view text) {
+    if (text == "all") return kAllServers;
+    const auto count = base::parse_number<std::uint32_t>(text);
+    if (!count || *count > kMaxServers) return std::nullopt;
+    return count;
+}
+
+std::vector<RecordingPlan> spread_parallel(std::vector<RecordingPlan> plans) {
+    std::vector<RecordingPlan> all;
+    for (RecordingPlan& plan : plans) {
+        const auto servers = static_cast<std::uint32_t>(plan.settings.servers.size());
+        const std::uint32_t wanted = plan.settings.parallel;
+        const std::uint32_t count = wanted == kAllServers ? servers : std::min(wanted, servers);
+        for (std::uint32_t copy = 0; copy < std::max(count, 1U); ++copy) {
+            all.push_back(plan);
+            all.back().copy = copy;
+        }
+    }
+    return all;
+}
+
 bool is_participant_xml(std::string_view party) {
     return base::trim(party).starts_with('<') && party.find("nameID") != std::string_view::npos;
 }

@@ -56,16 +56,20 @@ enum class StartAt : std::uint8_t { Answer, Early, Invite };
 std::optional<StartAt> parse_start_at(std::string_view text);  // "answer", "early", "invite"
 std::string_view to_string(StartAt at);
 
+inline constexpr std::uint32_t kAllServers = 0;
+std::optional<std::uint32_t> parse_parallel(std::string_view text);  // "all" (0), to kMaxServers
+
 // How one call is recorded. Texts hold placeholders until resolve().
 struct RecordingSettings {
     std::vector<std::string> servers{};  // SIP URIs, in the order in which they are tried
     std::string skip_failover_codes{};   // POSIX extended regex; empty: every failure fails over
     StartAt start_at = StartAt::Answer;
-    bool on_demand = false;  // not before somebody says start
-    bool mandatory = false;  // a call that cannot be recorded is ended
-    std::string group{};     // empty: none
-    bool raw_group = false;  // group_id is this text instead of a UUID
-    std::string caller{};    // name-addr, URI or XML with <nameID>; empty: the INVITE's
+    bool on_demand = false;      // not before somebody says start
+    bool mandatory = false;      // a call that cannot be recorded is ended
+    std::uint32_t parallel = 1;  // servers that record it at once; kAllServers: every one
+    std::string group{};         // empty: none
+    bool raw_group = false;      // group_id is this text instead of a UUID
+    std::string caller{};        // name-addr, URI or XML with <nameID>; empty: the INVITE's
     std::string callee{};
     bool caller_is_xml = false;  // set by resolve()
     bool callee_is_xml = false;
@@ -115,7 +119,12 @@ struct RecordingPlan {
     std::string instance{};
     std::string rule{};  // that decided; empty: none did
     RecordingSettings settings{};
+    std::uint32_t copy = 0;  // of those that several servers make at once: 0 to parallel - 1
 };
+
+// A plan for each server that is to record at once: each is a recording session of its own, with
+// the same session of the metadata.
+std::vector<RecordingPlan> spread_parallel(std::vector<RecordingPlan> plans);
 
 // What the rules say of a call: a plan for each instance whose first rule that holds records. Where
 // there are no rules at all, the default instance records everything by `defaults`, if these name a

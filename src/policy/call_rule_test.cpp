@@ -183,5 +183,29 @@ TEST(CallHook, SaysWhatIsWrongWithAnAnswer) {
               "none");
 }
 
+TEST(CallRule, ParallelIsANumberOfServersOrAllOfThem) {
+    EXPECT_EQ(parse_parallel("1"), 1U);
+    EXPECT_EQ(parse_parallel("16"), kMaxServers);
+    EXPECT_EQ(parse_parallel("all"), kAllServers);
+    EXPECT_EQ(parse_parallel("0"), kAllServers);
+    for (const char* text : {"", "17", "-1", "some"}) EXPECT_FALSE(parse_parallel(text)) << text;
+}
+
+TEST(CallRule, APlanIsSpreadOverAsManyServersAsThereAre) {
+    const auto copies = [](std::uint32_t parallel) {
+        RecordingPlan plan;
+        plan.settings.servers = {"sip:a@h", "sip:b@h"};
+        plan.settings.parallel = parallel;
+        return spread_parallel({plan});
+    };
+    EXPECT_EQ(copies(1).size(), 1U);
+    EXPECT_EQ(copies(2).size(), 2U);
+    EXPECT_EQ(copies(3).size(), 2U);
+    EXPECT_EQ(copies(kAllServers).size(), 2U);
+    EXPECT_EQ(copies(2)[0].copy, 0U);
+    EXPECT_EQ(copies(2)[1].copy, 1U);
+    EXPECT_EQ(spread_parallel({RecordingPlan{}}).size(), 1U);  // it fails, and says why
+}
+
 }  // namespace
 }  // namespace earshot::policy

@@ -140,8 +140,10 @@ export const stereoUrl = (id: string) => `/api/v1/${recording(id)}/audio/stereo.
 export type Program = 'server' | 'client';
 export interface CallRecording {
     instance: string;
+    copy: number;
+    initiator: 'client' | 'server';
     rule: string;
-    state: 'waiting' | 'starting' | 'recording' | 'paused' | 'ended' | 'failed';
+    state: 'waiting' | 'starting' | 'recording' | 'paused' | 'failing_over' | 'ended' | 'failed';
     server: string;
     rs_call_id: string;
     session_id: string;
@@ -168,12 +170,27 @@ export interface RecordingEvent {
     call: string;
     call_id: string;
     server: string;
+    from_server: string;
     instance: string;
     status: number;
     reason: { code: string; text: string } | null;
 }
+/** What a client knows of a recording server. */
+export interface RecordingServer {
+    server: string;
+    state: 'unknown' | 'up' | 'down';
+    configured: boolean;
+    quarantine_s: number;
+    recordings: number;
+    accepted: number;
+    refused: number;
+    lost: number;
+    heard: string | null;
+    reason: { code: string; text: string } | null;
+}
 export const loadProgram = () => request<{ program: Program }>('health').then((health) => health.program);
 export const listClientCalls = () => request<{ calls: ClientCall[] }>('calls').then((page) => page.calls);
+export const listServers = () => request<{ servers: RecordingServer[] }>('servers').then((page) => page.servers);
 export const controlCall = (call: string, verb: 'start' | 'pause' | 'resume' | 'stop', instance: string) =>
     request<{ ok: boolean }>(`calls/${encodeURIComponent(call)}/${verb}`, {
         method: 'POST',

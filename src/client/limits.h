@@ -1,0 +1,23 @@
+// What servers can make the client do and remember; each is tested at its edge.
+#pragma once
+
+#include <chrono>
+#include <cstddef>
+#include <cstdint>
+
+namespace earshot::client {
+
+// ---- the health of recording servers
+inline constexpr std::size_t kMaxPoolServers = 1024;  // remembered; more are taken for healthy
+inline constexpr std::chrono::seconds kFirstQuarantine{2};  // doubled with each failure
+inline constexpr std::chrono::seconds kMaxQuarantine{60};   // but for a Retry-After
+// After one recording has found a server dead the others have so long to find out by themselves.
+inline constexpr std::chrono::milliseconds kSuspicionDelay{500};
+inline constexpr std::size_t kMaxServerHosts = 256;  // learned from where servers answered
+
+// ---- recordings that servers begin
+inline constexpr std::uint32_t kMaxStartsPerSecond = 20;  // of one host
+inline constexpr std::size_t kMaxStartHosts = 256;        // in one second
+inline constexpr std::size_t kMaxStartedPerCall = 4;      // that run at once
+
+}  // namespace earshot::client
