@@ -11,6 +11,9 @@ inline constexpr std::size_t kMaxConnections = 4096;
 inline constexpr std::size_t kMaxConnectionsPerHost = 128;
 inline constexpr std::size_t kMaxQueuedBytesPerConnection =
     1U << 20;  // a peer that does not read is closed
+// The same of connections that we opened: when a recording server dies, the next one gets the
+// INVITEs of all calls at once, some 5 kB each, before it has so much as accepted.
+inline constexpr std::size_t kMaxQueuedBytesOfOurs = 16U << 20;
 inline constexpr std::size_t kMaxDatagramBytes = 65535;
 inline constexpr std::size_t kMaxKeepAliveBytes = 4;  // no SIP: CRLF, or the zeros that some send
 inline constexpr std::size_t kDatagramsAtOnce = 8;    // by one system call

@@ -186,6 +186,7 @@ private:
         bool connected = false;
         bool close_after_writing = false;
         bool closed = false;
+        bool is_ours = false;      // we opened it
         bool has_message = false;  // a whole message came: not a stranger who only holds the line
     };
     using ConnectionPtr = std::shared_ptr<Connection>;
@@ -462,7 +463,8 @@ private:
         static_cast<void>(socket.open(to.protocol(), error));
         if (error) return nullptr;
         ConnectionPtr connection = add_connection(flow.listener, std::move(socket), flow.remote);
-        connection->has_message = true;  // we began it
+        connection->is_ours = true;
+        connection->has_message = true;
         connection->expires = std::chrono::steady_clock::now() + options_.idle_time;
         const auto patience = std::make_shared<asio::steady_timer>(io_, kConnectTime);
         patience->async_wait([this, connection](const error_code& cancelled) {
@@ -486,7 +488,9 @@ private:
         connection->queued_bytes += outgoing.bytes->size();
         const bool is_first = connection->queue.empty();
         connection->queue.push_back(std::move(outgoing));
-        if (connection->queued_bytes > kMaxQueuedBytesPerConnection) {
+        const std::size_t limit =
+            connection->is_ours ? kMaxQueuedBytesOfOurs : kMaxQueuedBytesPerConnection;
+        if (connection->queued_bytes > limit) {
             asio::post(io_, [this, connection] { close(connection); });
             return;
         }
