@@ -12,6 +12,11 @@ bool is_inside(const ClientConfig& config, std::string_view host) {
                        [&](const std::string& glob) { return policy::glob_matches(glob, host); });
 }
 
+std::function<bool(std::string_view)> inside_test(const ClientConfig& config) {
+    if (config.advertised_except.empty()) return {};
+    return [&config](std::string_view host) { return is_inside(config, host); };
+}
+
 policy::RecordingPlan as_servers_see_us(const ClientConfig& config, policy::RecordingPlan plan) {
     const std::vector<std::string>& servers = plan.settings.servers;
     const bool is_known = !config.advertised.empty() && !config.sip_listen.empty() &&

@@ -3,6 +3,7 @@
 // otherwise, which few NATs allow.
 #pragma once
 
+#include <functional>
 #include <string_view>
 
 #include "client/client_config.h"
@@ -12,6 +13,8 @@ namespace earshot::client {
 
 // By its address or name, as it is written in the configuration or a URI.
 bool is_inside(const ClientConfig& config, std::string_view host);
+// The same to be asked later; borrows `config`. Empty where nobody is.
+std::function<bool(std::string_view host)> inside_test(const ClientConfig& config);
 
 // With the address of our media that recording servers are to be told, where the plan names none.
 // Before one of several has accepted, nobody knows which it will be: they have to be inside all.

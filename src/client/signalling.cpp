@@ -59,8 +59,7 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
     agent.sees_through_nat = true;
     agent.tcp_above_bytes = config_.tcp_above_bytes;
     keep_alive_.set_interval(config_.keep_alive);
-    const auto is_near = [this](std::string_view host) { return is_inside(config_, host); };
-    if (!config_.advertised_except.empty()) agent.is_inside = is_near;
+    agent.is_inside = inside_test(config_);
     b2bua::SwitchboardConfig board;
     board.max_calls = config_.max_calls;
     for (std::uint16_t i = 0; i < d_.loop.listener_count(); ++i) {
