@@ -196,7 +196,7 @@ private:
     void on_location_ended(base::TimePoint now, Transaction& transaction,
                            std::vector<Target> targets, TransportFailed::Lookup otherwise);
     bool try_next_target(base::TimePoint now, Transaction& transaction);
-    void start_client(base::TimePoint now, Transaction& transaction, const Flow& flow);
+    void start_client(base::TimePoint now, Transaction& transaction, const Flow& wanted);
     bool fails_over(base::TimePoint now, Transaction& transaction);
     std::optional<Flow> wide_flow(base::TimePoint now, const Flow& flow, std::size_t bytes) const;
     bool returns_to_udp(base::TimePoint now, Transaction& transaction);
