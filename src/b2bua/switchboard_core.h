@@ -166,7 +166,7 @@ private:
     void ask_answer(Call& call, Leg by, std::string sdp, bool is_final, SdpThen then);
     // `offerer`: of an offer.
     void on_sdp(base::Now now, CallKey key, std::uint64_t question, SdpResult result,
-                std::optional<Leg> offerer);
+                std::optional<Leg> offerer = std::nullopt);
     void drop_offer(Call& call, Leg by);
     void note_answer(Call& call, Leg by, const std::string& said, const std::string& told,
                      bool is_final);

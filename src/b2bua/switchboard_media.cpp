@@ -54,7 +54,7 @@ void Switchboard::Core::ask_answer(Call& call, Leg by, std::string sdp, bool is_
     };
     host_.answer(call.key(), by, std::move(sdp),
                  [this, key = call.key(), question](base::Now now, SdpResult result) {
-                     on_sdp(now, key, question, std::move(result), std::nullopt);
+                     on_sdp(now, key, question, std::move(result));
                  });
 }
 
