@@ -1,5 +1,6 @@
 #include "sip/agent.h"
 
+#include <algorithm>
 #include <cassert>
 
 #include "base/text.h"
@@ -377,6 +378,38 @@ DialogId Agent::find_dialog(std::string_view call_id, std::string_view local_tag
                             std::string_view remote_tag) const {
     const Dialog* dialog = core_->find_dialog(call_id, local_tag, remote_tag);
     return dialog != nullptr ? dialog->id : DialogId{};
+}
+
+namespace {
+
+// A party with its tag in brackets, so that parameters of the URI and of the header stay apart.
+std::string whole_party(std::string_view party) {
+    if (party.find('<') != std::string_view::npos) return std::string(party);
+    const std::size_t end = std::min(party.find(';'), party.size());
+    return "<" + std::string(party.substr(0, end)) + ">" + std::string(party.substr(end));
+}
+
+}  // namespace
+
+std::optional<OutOfDialogSpec> Agent::describe_bye(DialogId id) const {
+    const Dialog* dialog = core_->find(id);
+    if (dialog == nullptr || !dialog->is_confirmed) return std::nullopt;
+    const RequestHead head = dialog->request_head("BYE");
+    OutOfDialogSpec bye;
+    bye.method = head.method;
+    bye.request_uri = head.uri;
+    bye.from = whole_party(head.from);
+    const std::string tag = ";tag=" + dialog->local_tag;  // which start_request() adds
+    if (const std::size_t at = bye.from.rfind(tag); at != std::string::npos)
+        bye.from.erase(at, tag.size());
+    bye.to = whole_party(head.to);
+    bye.call_id = head.call_id;
+    bye.from_tag = dialog->local_tag;
+    bye.cseq = dialog->local_cseq + kCseqAhead;
+    bye.routes = head.routes;
+    bye.flow.transport = dialog->flow.transport;
+    bye.flow.listener = dialog->flow.listener;
+    return bye;
 }
 
 std::size_t Agent::dialog_count() const { return core_->dialog_count(); }

@@ -352,6 +352,9 @@ public:
     // By the fields that Replaces and Join name (RFC 3891); none if there is no such dialog.
     DialogId find_dialog(std::string_view call_id, std::string_view local_tag,
                          std::string_view remote_tag) const;
+    // A BYE of a confirmed dialog for start_request(): ends it when the Agent itself is no more.
+    // Its CSeq is past all that the dialog may still come to (kCseqAhead).
+    std::optional<OutOfDialogSpec> describe_bye(DialogId dialog) const;
     std::size_t dialog_count() const;
     std::size_t transaction_count() const;
 

@@ -112,6 +112,32 @@ TEST_F(AgentClient, CompletesACall) {
     EXPECT_EQ(agent.dialog_count(), 0U);
 }
 
+// What is left of a process that died.
+TEST_F(AgentClient, ADialogIsEndedByAnAgentThatDoesNotKnowIt) {  // §15.1.1
+    start();
+    receive(response(200, "srs", kContact));
+    const DialogId dialog = take_heard<ResponseArrived>().dialog;
+    ASSERT_TRUE(agent.ack(now, dialog, {}));
+    auto bye = agent.describe_bye(dialog);
+    ASSERT_TRUE(bye);
+    agent.end_dialog(now, dialog);
+    EXPECT_FALSE(agent.describe_bye(dialog));
+    drain();
+    sent.clear();
+    bye->flow = udp_from("192.0.2.9:5090");
+    ASSERT_TRUE(agent.start_request(now, *bye));
+    drain();
+    const Message& message = sent.back().message;
+    EXPECT_EQ(message.method(), Method::Bye);
+    EXPECT_EQ(message.request_uri(), "sip:srs@192.0.2.9:5090");
+    EXPECT_EQ(message.call_id(), request.call_id());
+    EXPECT_EQ(message.from_tag(), request.from_tag());
+    EXPECT_EQ(message.from().uri, request.from().uri);
+    EXPECT_EQ(message.to_tag(), "srs");
+    EXPECT_GT(message.cseq().number, 1000U);
+    EXPECT_FALSE(message.has(HeaderId::Route));
+}
+
 TEST_F(AgentClient, ARepeated2xxGetsTheAckAgain) {  // §13.2.2.4
     establish();
     receive(response(200, "srs", kContact));

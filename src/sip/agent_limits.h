@@ -7,6 +7,9 @@
 
 namespace earshot::sip {
 
+// What a BYE that is written down now is ahead of its dialog's last request, since it may be sent
+// after many more. Numbers may be left out (RFC 3261 §12.2.2).
+inline constexpr std::uint32_t kCseqAhead = 1'000'000;
 inline constexpr std::size_t kMaxTransactions = 200'000;  // 64*T1 of 6,000 requests a second
 inline constexpr std::size_t kMaxDialogs = 50'000;
 inline constexpr std::size_t kMaxRouteSetEntries = 32;   // Record-Route values of one dialog
