@@ -188,7 +188,7 @@ void Signalling::on_deadline() {
 // Carries out what the agent wants, which may make it want more; then sets the alarm clock.
 void Signalling::settle() {
     do {
-        while (auto action = agent_->poll_action()) handle(*action);
+        while (auto action = next_action()) handle(*action);
     } while (recorder_->indicate(d_.clock.now()));
     recorder_->tidy();
     if (companion_) companion_->tidy();
@@ -196,6 +196,25 @@ void Signalling::settle() {
     if (calls_have_changed_ && now >= next_publish_) publish();
     maybe_stopped();
     arm();
+}
+
+std::optional<sip::Action> Signalling::next_action() {
+    if (unhandled_.empty()) return agent_->poll_action();
+    sip::Action first = std::move(unhandled_.front());
+    unhandled_.pop_front();
+    return first;
+}
+
+// What the agent has to say leaves before the work that an event of a call makes: the caller waits
+// for its 200, and nobody for the recording's INVITE. All stays in its order.
+void Signalling::send_what_waits() {
+    while (auto action = agent_->poll_action()) unhandled_.push_back(*std::move(action));
+    while (!unhandled_.empty()) {
+        auto* send = std::get_if<sip::SendBytes>(&unhandled_.front());
+        if (send == nullptr) return;
+        d_.loop.send(send->flow, std::move(send->bytes), send->transaction);
+        unhandled_.pop_front();
+    }
 }
 
 void Signalling::handle(sip::Action& action) {
@@ -376,6 +395,7 @@ void Signalling::rollback(b2bua::CallKey call, b2bua::Leg offerer) {
 }
 
 void Signalling::on_call_event(base::Now now, b2bua::CallKey call, const b2bua::CallEvent& event) {
+    send_what_waits();
     tell_call(call, event);
     recorder_->on_call_event(now, call, event);
     calls_have_changed_ = true;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <atomic>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -107,6 +108,8 @@ public:
 private:
     void settle();
     void arm();
+    std::optional<sip::Action> next_action();
+    void send_what_waits();
     void handle(sip::Action& action);
     bool take_server_start(base::Now now, sip::Action& action);
     void locate(const sip::LocateTarget& action);
@@ -133,6 +136,7 @@ private:
     std::unique_ptr<Recorder> recorder_;
     std::unique_ptr<Companion> companion_;  // null: no companion mode
     ClientCounters counters_;
+    std::deque<sip::Action> unhandled_;  // taken from the agent already
     base::TimePoint next_publish_{};
     base::TimePoint next_second_{};
     std::map<std::string, std::uint32_t> calls_of_host_;  // let in and running, by source
