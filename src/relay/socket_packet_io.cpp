@@ -95,7 +95,9 @@ void SocketPacketIo::turn(Sink& sink, base::TimePoint now, std::chrono::millisec
 }
 
 void SocketPacketIo::wake() {
-    is_woken_.store(true, std::memory_order_release);
+    // Who finds it woken already need not wake it: what is said before the next turn comes
+    // together.
+    if (is_woken_.exchange(true, std::memory_order_acq_rel)) return;
     static_cast<void>(::eventfd_write(wake_.get(), 1));
 }
 

@@ -303,7 +303,7 @@ void UringPacketIo::on_received(Port* port, int result, std::uint32_t flags, Sin
 }
 
 void UringPacketIo::wake() {
-    is_woken_.store(true, std::memory_order_release);
+    if (is_woken_.exchange(true, std::memory_order_acq_rel)) return;
     static_cast<void>(::eventfd_write(wake_.get(), 1));
 }
 
