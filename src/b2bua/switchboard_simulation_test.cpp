@@ -28,6 +28,10 @@ public:
         host.on_event = [this](CallKey call, const CallEvent& event) {
             told_[call.value].push_back(TestHost::to_text(event));
             if (chance_of(1)) switchboard.end(now, call, 503, {"whim", "The host wants it so."});
+            if (chance_of(5)) {
+                host.more = host.more.empty() ? "a=record:on\r\n" : "";
+                switchboard.tell_anew(now, call, chance_of(50) ? Leg::A : Leg::B);
+            }
         };
     }
     void TestBody() override {}
