@@ -134,31 +134,37 @@ std::optional<Reason> Indicator::update(base::Now now, b2bua::CallKey call,
         const bool can_hear = !facts->leg(leg).local_sdp.empty();
         const Indication wanted =
             indication_of(can_hear ? awareness : Awareness::Unknown, told.takes_attribute, shares);
-        relay::SoundPtr sound;
-        if (wanted.because_of != nullptr)
-            sound = sound_for(*wanted.because_of->how, wanted.means, config);
-        const bool is_once = sound != nullptr && sound->interval.count() == 0;
-        if (is_once && told.is_announced) sound = told.sound;  // it is heard to its end, and once
-        // An announcement is not broken off by a pause of the recording.
-        const bool is_heard_out =
-            sound == nullptr && told.sound != nullptr && told.sound->interval.count() == 0;
-        if (!is_heard_out && (sound != nullptr || told.sound != nullptr)) {
-            const auto played = d_.plane.play(media_key(call), media_leg(leg), sound);
-            told.sound = played ? sound : nullptr;
-            told.is_announced = told.is_announced || (is_once && played);
-            if (!played) {
-                fault = played.error();
-                tell_event(now, call, leg, "indication_failed", wanted, fault->text);
-            }
-        }
+        const auto failed = play(call, leg, wanted, config);
+        if (failed) tell_event(now, call, leg, "indication_failed", wanted, failed->text);
+        if (failed) fault = failed;
         if (wanted.means == told.means) continue;
         told.means = wanted.means;
-        if (wanted.means != Means::None && !fault)
-            tell_event(now, call, leg, "indication", wanted,
-                       wanted.means == Means::Agreed ? wanted.because_of->how->agreed_reason
-                                                     : std::string{});
+        if (wanted.means == Means::None || failed) continue;
+        const bool is_agreed = wanted.means == Means::Agreed;
+        tell_event(now, call, leg, "indication", wanted,
+                   is_agreed ? wanted.because_of->how->agreed_reason : std::string{});
     }
     return fault;
+}
+
+// Why the leg cannot hear what it should.
+std::optional<Reason> Indicator::play(b2bua::CallKey call, Leg leg, const Indication& wanted,
+                                      const ClientConfig& config) {
+    LegState& told = state(call, leg);
+    const auto is_once = [](const relay::SoundPtr& sound) {
+        return sound != nullptr && sound->interval.count() == 0;
+    };
+    relay::SoundPtr sound;
+    if (wanted.because_of != nullptr)
+        sound = sound_for(*wanted.because_of->how, wanted.means, config);
+    if (is_once(sound) && told.is_announced) sound = told.sound;  // once, and to its end
+    // An announcement is not broken off by a pause of the recording.
+    if (sound == nullptr && (told.sound == nullptr || is_once(told.sound))) return std::nullopt;
+    const auto played = d_.plane.play(media_key(call), media_leg(leg), sound);
+    told.sound = played ? sound : nullptr;
+    if (!played) return played.error();
+    told.is_announced = told.is_announced || is_once(sound);
+    return std::nullopt;
 }
 
 std::chrono::milliseconds Indicator::announce(base::Now now, b2bua::CallKey call,

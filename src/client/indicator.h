@@ -77,6 +77,8 @@ private:
     LegState& state(b2bua::CallKey call, b2bua::Leg leg);
     void tell_states(base::Now now, b2bua::CallKey call, b2bua::Leg leg, Awareness awareness,
                      const std::vector<RecordingShare>& shares);
+    std::optional<base::Reason> play(b2bua::CallKey call, b2bua::Leg leg, const Indication& wanted,
+                                     const ClientConfig& config);
     relay::SoundPtr sound_for(const policy::IndicationSettings& how, Means means,
                               const ClientConfig& config);
     void tell_event(base::Now now, b2bua::CallKey call, b2bua::Leg leg, std::string kind,
