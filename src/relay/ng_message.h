@@ -54,13 +54,14 @@ private:
 class NgValue {
 public:
     // Implicit, so that commands read as what they are.
-    NgValue(std::string text) : value_(std::move(text)) {}  // NOLINT(google-explicit-constructor)
-    NgValue(std::string_view text)
-        : value_(std::string(text)) {}                        // NOLINT(google-explicit-constructor)
-    NgValue(const char* text) : value_(std::string(text)) {}  // NOLINT(google-explicit-constructor)
-    NgValue(std::int64_t number) : value_(number) {}          // NOLINT(google-explicit-constructor)
-    NgValue(NgList list) : value_(std::move(list)) {}         // NOLINT(google-explicit-constructor)
-    NgValue(NgDictionary dictionary);                         // NOLINT(google-explicit-constructor)
+    // NOLINTBEGIN(google-explicit-constructor)
+    NgValue(std::string text);
+    NgValue(std::string_view text);
+    NgValue(const char* text);
+    NgValue(std::int64_t number);
+    NgValue(NgList list);
+    NgValue(NgDictionary dictionary);
+    // NOLINTEND(google-explicit-constructor)
 
     const std::string* text() const { return std::get_if<std::string>(&value_); }
     const std::int64_t* number() const { return std::get_if<std::int64_t>(&value_); }
@@ -78,6 +79,12 @@ struct NgEntry {
     friend bool operator==(const NgEntry&, const NgEntry&) = default;
 };
 
+// Here, as clang 14 wants to know the whole of NgEntry where it makes a variant that may hold one.
+inline NgValue::NgValue(std::string text) : value_(std::move(text)) {}
+inline NgValue::NgValue(std::string_view text) : value_(std::string(text)) {}
+inline NgValue::NgValue(const char* text) : value_(std::string(text)) {}
+inline NgValue::NgValue(std::int64_t number) : value_(number) {}
+inline NgValue::NgValue(NgList list) : value_(std::move(list)) {}
 inline NgValue::NgValue(NgDictionary dictionary) : value_(std::move(dictionary)) {}
 
 struct NgDatagram {
