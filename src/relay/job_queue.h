@@ -6,7 +6,15 @@
 #include <functional>
 #include <utility>
 
+#include "base/reason.h"
+#include "relay/limits.h"
+
 namespace earshot::relay {
+
+inline base::Reason too_much_waits() {
+    return {.code = "media_server_overloaded",
+            .text = "Too much of the call waits for the media server's answers."};
+}
 
 class JobQueue {
 public:
@@ -26,6 +34,8 @@ public:
         is_closed_ = true;
         jobs_.clear();
     }
+    // What may wait; what ends something is taken beyond it.
+    bool has_room() const { return jobs_.size() < kMaxCallJobs; }
     bool is_busy() const { return is_busy_; }
     bool is_closed() const { return is_closed_; }
 

@@ -35,6 +35,7 @@ inline constexpr std::chrono::milliseconds kNgPingEvery{2'000};
 
 // Verbs of one call that wait for those before them.
 inline constexpr std::size_t kMaxNgSteps = 64;
+inline constexpr std::size_t kMaxCallJobs = 64;  // the same in a JobQueue
 // How old what RTPEngine says of a call's media may be, and how many calls it is asked about at a
 // time.
 inline constexpr std::chrono::seconds kNgQueryEvery{30};

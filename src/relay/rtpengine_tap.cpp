@@ -200,6 +200,7 @@ void RtpengineTap::subscribe(CallKey key, std::uint32_t id, const SubscribeOptio
     if (!options.address.empty() && !base::parse_host(options.address, 0))
         return done(Reason{.code = "bad_address",
                            .text = fmt::format("{} is no IP address.", options.address)});
+    if (!call->jobs.has_room()) return done(too_much_waits());
     call->jobs.add([this, call, id, options, done = std::move(done)] {
         start_subscribe(call, id, options, done);
     });
@@ -315,6 +316,7 @@ void RtpengineTap::answer_subscription(CallKey key, std::uint32_t id, std::strin
                                        PlaneDone done) {
     const CallPtr call = find(key);
     if (call == nullptr) return done(unknown_call());
+    if (!call->jobs.has_room()) return done(too_much_waits());
     call->jobs.add([this, call, id, sdp = std::string(sdp), done = std::move(done)] {
         start_answer(call, id, sdp, done);
     });

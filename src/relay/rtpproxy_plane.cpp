@@ -98,6 +98,7 @@ void RtpproxyPlane::offer(CallKey key, const LegSdp& sdp, SdpDone done) {
         call->instance = *instance;
         calls_.emplace(key.value, call);
     }
+    if (!call->jobs.has_room()) return done(too_much_waits());
     call->jobs.add([this, call, from = sdp.from, description = *std::move(description),
                     done = std::move(done)] { start_offer(call, from, description, done); });
 }
@@ -210,6 +211,7 @@ void RtpproxyPlane::answer(CallKey key, const LegSdp& sdp, SdpDone done) {
     if (call == nullptr) return done(unknown_call());
     auto description = read_leg(sdp);
     if (!description) return done(description.error());
+    if (!call->jobs.has_room()) return done(too_much_waits());
     call->jobs.add([this, call, from = sdp.from, description = *std::move(description),
                     done = std::move(done)] { start_answer(call, from, description, done); });
 }

@@ -364,6 +364,20 @@ TEST_F(RtpproxyPlaneTest, TellsThatACopyCouldNotBeStarted) {
     EXPECT_FALSE(plane_->query(kCall)->forks[0].is_open);
 }
 
+TEST_F(RtpproxyPlaneTest, LetsAsMuchOfACallWaitAsTheLimitAndNoMore) {
+    start();
+    connect();
+    std::vector<std::string> codes;
+    const std::string text = a_.sdp();
+    for (std::size_t i = 0; i < kMaxCallJobs + 2; ++i)  // the first one is under way
+        plane_->offer(kCall, {.from = Leg::A, .text = text, .signalled_by = {}},
+                      [&](const auto& done) { codes.push_back(done ? "" : done.error().code); });
+    EXPECT_THAT(codes, testing::ElementsAre("media_server_overloaded"));
+    EXPECT_TRUE(until([&] { return codes.size() == kMaxCallJobs + 2; }));
+    EXPECT_EQ(std::count(codes.begin(), codes.end(), ""),
+              static_cast<std::ptrdiff_t>(kMaxCallJobs + 1));
+}
+
 TEST_F(RtpproxyPlaneTest, RefusesWhatItCannotRead) {
     start();
     EXPECT_EQ(offer(Leg::A, "nonsense").error().code, "sdp_malformed");

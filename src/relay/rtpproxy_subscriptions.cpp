@@ -44,6 +44,7 @@ void RtpproxyPlane::subscribe(CallKey key, std::uint32_t id, const SubscribeOpti
     if (!options.address.empty() && !base::parse_host(options.address, 0))
         return done(Reason{.code = "bad_address",
                            .text = fmt::format("{} is no IP address.", options.address)});
+    if (!call->jobs.has_room()) return done(too_much_waits());
     call->jobs.add([this, call, id, options, done = std::move(done)] {
         start_subscribe(call, id, options, done);
     });
@@ -93,6 +94,7 @@ void RtpproxyPlane::answer_subscription(CallKey key, std::uint32_t id, std::stri
                                         PlaneDone done) {
     const CallPtr call = find(key);
     if (call == nullptr) return done(unknown_call());
+    if (!call->jobs.has_room()) return done(too_much_waits());
     call->jobs.add([this, call, id, sdp = std::string(sdp), done = std::move(done)] {
         start_answer_subscription(call, id, sdp, done);
     });
