@@ -9,6 +9,7 @@
 #include "base/crc32c.h"
 #include "base/json_writer.h"
 #include "base/net_address.h"
+#include "base/rare_queue.h"
 #include "base/result.h"
 #include "base/text.h"
 #include "base/time.h"
@@ -26,6 +27,22 @@ TEST(Crc32c, ContinuesOverPieces) {
     const ByteView whole = as_bytes("123456789");
     EXPECT_EQ(crc32c(whole), 0xe3069283U);
     EXPECT_EQ(crc32c(whole.subspan(4), crc32c(whole.first(4))), 0xe3069283U);
+}
+
+TEST(RareQueue, GivesOutInOrderWhateverCameBetween) {
+    RareQueue<int> queue;
+    int pushed = 0;
+    int taken = 0;
+    for (int round = 0; round < 200; ++round) {  // grows, shrinks, is empty now and then
+        for (int i = 0; i < round % 13; ++i) queue.push_back(pushed++);
+        for (int i = 0; i < round % 7 && !queue.empty(); ++i)
+            EXPECT_EQ(queue.take_front(), taken++);
+        EXPECT_EQ(queue.size(), static_cast<std::size_t>(pushed - taken));
+        int expected = taken;
+        for (const int item : queue) EXPECT_EQ(item, expected++);
+        while (round % 50 == 49 && !queue.empty()) EXPECT_EQ(queue.take_front(), taken++);
+    }
+    EXPECT_TRUE(queue.empty());
 }
 
 TEST(Base64, ExamplesFromRfc4648Section10) {

@@ -14,6 +14,7 @@ namespace {
 constexpr std::int64_t kNever = std::numeric_limits<std::int64_t>::min();
 constexpr std::int64_t kForever = std::numeric_limits<std::int64_t>::max();
 constexpr std::uint8_t kComfortNoiseType = 13;  // RFC 3551 table 4
+constexpr std::uint8_t kPayloadTypes = 128;     // numbers have seven bits
 
 constexpr std::int64_t in_ns(std::chrono::nanoseconds time) { return time.count(); }
 
@@ -43,7 +44,11 @@ const char* to_string(Rejection rejection) {
 }
 
 StreamReceiver::StreamReceiver(const StreamSetup& setup, std::uint32_t ssrc)
-    : setup_(setup), own_ssrc_(ssrc) {
+    : media_(setup.media),
+      signalling_peer_(setup.signalling_peer),
+      media_from_(setup.media_from),
+      may_probe_(setup.probe),
+      own_ssrc_(ssrc) {
     apply_format(setup.format);
     if (setup.probe) probes_left_ = kMaxProbes;
     if (setup.paused) {
@@ -55,25 +60,44 @@ StreamReceiver::StreamReceiver(const StreamSetup& setup, std::uint32_t ssrc)
 void StreamReceiver::apply_format(const StreamFormat& format) {
     any_payload_ = format.payload_types.empty();
     for (const PayloadType& type : format.payload_types) {
-        if (type.number >= payloads_.size()) continue;
+        if (type.number >= kPayloadTypes) continue;
         const bool is_event = base::iequals(type.encoding, "telephone-event");
-        payloads_[type.number] = {
+        entry_of(type.number) = {
             .accepted_until_ns = kForever,
             .clock_rate = type.clock_rate,
+            .number = type.number,
             .kind = is_event ? PayloadKind::TelephoneEvent : PayloadKind::Media};
     }
     // Senders switch to static comfort noise without having offered it; it is never anything else.
-    PayloadEntry& noise = payloads_[kComfortNoiseType];
-    if (setup_.media == MediaClass::Paced && noise.accepted_until_ns != kForever) {
-        noise = {.accepted_until_ns = kForever, .clock_rate = 8000, .kind = PayloadKind::Media};
+    const PayloadEntry* const noise = find_payload(kComfortNoiseType);
+    const bool is_told = noise != nullptr && noise->accepted_until_ns == kForever;
+    if (media_ == MediaClass::Paced && !is_told) {
+        entry_of(kComfortNoiseType) = {.accepted_until_ns = kForever,
+                                       .clock_rate = 8000,
+                                       .number = kComfortNoiseType,
+                                       .kind = PayloadKind::Media};
     }
-    std::vector<base::NetAddress> hosts = {format.remote_rtp, setup_.signalling_peer};
-    hosts.insert(hosts.end(), setup_.media_from.begin(), setup_.media_from.end());
+    payloads_.shrink_to_fit();
+    std::vector<base::NetAddress> hosts = {format.remote_rtp, signalling_peer_};
+    hosts.insert(hosts.end(), media_from_.begin(), media_from_.end());
     filter_.set_hosts(hosts);
     filter_.set_signalled(format.signalled_ssrcs);
     filter_.set_address(format.remote_rtp, format.remote_rtcp);
+    remote_rtp_ = format.remote_rtp;
     remote_rtcp_ = format.remote_rtcp;
     rtcp_mux_ = format.rtcp_mux;
+}
+
+const StreamReceiver::PayloadEntry* StreamReceiver::find_payload(std::uint8_t number) const {
+    for (const PayloadEntry& entry : payloads_)
+        if (entry.number == number) return &entry;
+    return nullptr;
+}
+
+StreamReceiver::PayloadEntry& StreamReceiver::entry_of(std::uint8_t number) {
+    for (PayloadEntry& entry : payloads_)
+        if (entry.number == number) return entry;
+    return payloads_.emplace_back();
 }
 
 void StreamReceiver::update(const StreamFormat& format, std::int64_t now_ns) {
@@ -83,13 +107,12 @@ void StreamReceiver::update(const StreamFormat& format, std::int64_t now_ns) {
             entry.accepted_until_ns = now_ns + in_ns(kOldPayloadTypeGrace);
         }
     }
-    if (format.remote_rtp != setup_.format.remote_rtp) {
+    if (format.remote_rtp != remote_rtp_) {
         filter_.expect_change();
         learned_rtp_.reset();
         learned_rtcp_.reset();
-        if (setup_.probe) probes_left_ = kMaxProbes;
+        if (may_probe_) probes_left_ = kMaxProbes;
     }
-    setup_.format = format;
     apply_format(format);
 }
 
@@ -154,7 +177,8 @@ Verdict StreamReceiver::on_rtp(base::ByteView bytes, const base::NetAddress& sou
     if (!header) return reject(Rejection::Malformed, source, arrival_ns);
     // The host first: what strangers send must not say more about us than that it was refused.
     if (!filter_.is_allowed_host(source)) return reject(Rejection::Source, source, arrival_ns);
-    if (!any_payload_ && payloads_[header->payload_type].accepted_until_ns < arrival_ns) {
+    const PayloadEntry* const payload = find_payload(header->payload_type);
+    if (!any_payload_ && (payload == nullptr || payload->accepted_until_ns < arrival_ns)) {
         return reject(Rejection::PayloadType, source, arrival_ns);
     }
     switch (filter_.on_packet(source, *header, arrival_ns)) {
@@ -181,7 +205,7 @@ void StreamReceiver::accept(base::ByteView bytes, const rtp::RtpHeader& header,
                             const base::NetAddress& source, std::int64_t arrival_ns) {
     if (counters_.packets == 0) {
         counters_.first_arrival_ns = arrival_ns;
-        events_.emplace_back(
+        events_.push_back(
             FirstPacketSeen{.arrival_ns = arrival_ns, .ssrc = header.ssrc, .source = source});
     }
     ++counters_.packets;
@@ -189,7 +213,7 @@ void StreamReceiver::accept(base::ByteView bytes, const rtp::RtpHeader& header,
     counters_.last_arrival_ns = std::max(counters_.last_arrival_ns, arrival_ns);
     if (const auto change = filter_.take_change(); change && change->from) {
         ++counters_.ssrc_changes;
-        events_.emplace_back(SsrcChange{
+        events_.push_back(SsrcChange{
             .arrival_ns = arrival_ns, .from = *change->from, .to = change->to, .source = source});
     }
     note_source(header.ssrc, source, arrival_ns);
@@ -197,7 +221,8 @@ void StreamReceiver::accept(base::ByteView bytes, const rtp::RtpHeader& header,
     probes_left_ = 0;
     learned_rtp_ = source;
 
-    const PayloadEntry& payload = payloads_[header.payload_type];
+    const PayloadEntry* const known = find_payload(header.payload_type);
+    const PayloadEntry payload = known != nullptr ? *known : PayloadEntry{};
     if (payload.kind == PayloadKind::TelephoneEvent) {
         // All packets of an event have one timestamp: they say nothing about jitter.
         const auto event = rtp::parse_telephone_event(rtp::rtp_payload(bytes, header));
@@ -216,20 +241,22 @@ void StreamReceiver::collect_digits(std::uint32_t clock_rate) {
     while (const auto digit = digits_.poll_digit()) {
         const std::uint64_t ms =
             clock_rate == 0 ? 0 : std::uint64_t{digit->duration_ticks} * 1000 / clock_rate;
-        events_.emplace_back(DigitSeen{.arrival_ns = digit->arrival_ns,
-                                       .digit = digit->digit,
-                                       .duration_ms = static_cast<std::uint32_t>(ms)});
+        events_.push_back(DigitSeen{.arrival_ns = digit->arrival_ns,
+                                    .digit = digit->digit,
+                                    .duration_ms = static_cast<std::uint32_t>(ms)});
     }
 }
 
 void StreamReceiver::note_contributors(base::ByteView bytes, const rtp::RtpHeader& header,
                                        std::int64_t arrival_ns) {
     constexpr std::size_t kFixedHeader = 12;
+    if (header.csrc_count == 0 && !contributors_) return;
     ContributorsChanged now{.arrival_ns = arrival_ns, .count = header.csrc_count, .ssrcs = {}};
     for (std::size_t i = 0; i < header.csrc_count; ++i)
         now.ssrcs[i] = base::load_u32(bytes, kFixedHeader + 4 * i);
-    if (now.count == contributors_.count && now.ssrcs == contributors_.ssrcs) return;
-    contributors_ = now;
+    if (!contributors_) contributors_ = std::make_unique<ContributorsChanged>();
+    if (now.count == contributors_->count && now.ssrcs == contributors_->ssrcs) return;
+    *contributors_ = now;
     if (contributors_told_ == kMaxContributorEvents) return;
     ++contributors_told_;
     events_.push_back(now);
@@ -276,7 +303,7 @@ bool StreamReceiver::wants_probe() const {
 }
 
 std::optional<base::NetAddress> StreamReceiver::probe_destination() const {
-    const base::NetAddress& remote = setup_.format.remote_rtp;
+    const base::NetAddress& remote = remote_rtp_;
     if (remote.is_unspecified() || remote.port == 0) return std::nullopt;
     return remote;
 }
@@ -288,7 +315,11 @@ void StreamReceiver::compose_probe(base::Bytes& out) {
 
 void StreamReceiver::compose_keep_alive(base::Bytes& out) {
     std::uint8_t unused = 127;  // dynamic payload types: RFC 3551 section 3
-    while (unused > 96 && payloads_[unused].accepted_until_ns == kForever) --unused;
+    const auto is_used = [this](std::uint8_t number) {
+        const PayloadEntry* const entry = find_payload(number);
+        return entry != nullptr && entry->accepted_until_ns == kForever;
+    };
+    while (unused > 96 && is_used(unused)) --unused;
     rtp::RtpHeader header;
     header.payload_type = unused;
     header.sequence = probe_sequence_++;
@@ -302,7 +333,7 @@ void StreamReceiver::note_source(std::uint32_t ssrc, const base::NetAddress& sou
     if (ssrc == last_ssrc_ && counters_.packets > 1 &&
         source_changes_told_ < kMaxSourceChangedEvents) {
         ++source_changes_told_;
-        events_.emplace_back(SourceMoved{
+        events_.push_back(SourceMoved{
             .arrival_ns = arrival_ns, .ssrc = ssrc, .from = last_source_, .to = source});
     }
     last_ssrc_ = ssrc;
@@ -327,7 +358,7 @@ void StreamReceiver::drop_oldest_held() {
 }
 
 void StreamReceiver::release_held(std::uint32_t ssrc) {
-    std::deque<HeldPacket> others;
+    base::RareQueue<HeldPacket> others;
     held_bytes_ = 0;
     for (HeldPacket& packet : held_) {
         if (packet.header.ssrc == ssrc) {
@@ -382,7 +413,8 @@ Verdict StreamReceiver::reject(Rejection cause, const base::NetAddress& source,
                                std::int64_t arrival_ns) {
     const auto index = static_cast<std::size_t>(cause);
     ++counters_.rejected[index];
-    RejectedState& state = rejected_[index];
+    if (!rejected_) rejected_ = std::make_unique<std::array<RejectedState, kRejections>>();
+    RejectedState& state = (*rejected_)[index];
     state.newest_source = source;
     if (state.told_total == 0 || arrival_ns - state.told_at_ns >= in_ns(kRejectedEventInterval)) {
         tell_rejected(index, arrival_ns);
@@ -391,35 +423,32 @@ Verdict StreamReceiver::reject(Rejection cause, const base::NetAddress& source,
 }
 
 void StreamReceiver::tell_rejected(std::size_t cause, std::int64_t arrival_ns) {
-    RejectedState& state = rejected_[cause];
+    RejectedState& state = (*rejected_)[cause];
     if (state.told_total == counters_.rejected[cause]) return;
     state.told_at_ns = arrival_ns;
     state.told_total = counters_.rejected[cause];
-    events_.emplace_back(RejectedSome{.arrival_ns = arrival_ns,
-                                      .cause = static_cast<Rejection>(cause),
-                                      .total = state.told_total,
-                                      .source = state.newest_source});
+    events_.push_back(RejectedSome{.arrival_ns = arrival_ns,
+                                   .cause = static_cast<Rejection>(cause),
+                                   .total = state.told_total,
+                                   .source = state.newest_source});
 }
 
 void StreamReceiver::finish(std::int64_t now_ns) {
     settle_held();
     digits_.finish();
     collect_digits(digit_clock_rate_);
+    if (!rejected_) return;
     for (std::size_t cause = 0; cause < kRejections; ++cause) tell_rejected(cause, now_ns);
 }
 
 std::optional<HeldPacket> StreamReceiver::poll_released() {
     if (released_.empty()) return std::nullopt;
-    HeldPacket packet = std::move(released_.front());
-    released_.pop_front();
-    return packet;
+    return released_.take_front();
 }
 
 std::optional<ReceiverEvent> StreamReceiver::poll_event() {
     if (events_.empty()) return std::nullopt;
-    ReceiverEvent event = events_.front();
-    events_.pop_front();
-    return event;
+    return events_.take_front();
 }
 
 void StreamReceiver::compose_report(base::WallTime now, std::string_view cname, base::Bytes& out) {

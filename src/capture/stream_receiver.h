@@ -12,8 +12,8 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <limits>
+#include <memory>
 #include <optional>
 #include <string>
 #include <utility>
@@ -22,6 +22,7 @@
 
 #include "base/bytes.h"
 #include "base/net_address.h"
+#include "base/rare_queue.h"
 #include "base/time.h"
 #include "capture/limits.h"
 #include "capture/stream.h"
@@ -157,6 +158,7 @@ private:
     struct PayloadEntry {
         std::int64_t accepted_until_ns = std::numeric_limits<std::int64_t>::min();
         std::uint32_t clock_rate = 0;
+        std::uint8_t number = 0;
         PayloadKind kind = PayloadKind::Media;
     };
     struct RejectedState {
@@ -171,6 +173,8 @@ private:
     };
 
     void apply_format(const StreamFormat& format);
+    const PayloadEntry* find_payload(std::uint8_t number) const;
+    PayloadEntry& entry_of(std::uint8_t number);
     bool is_discarded_at(std::int64_t arrival_ns) const;
     void discard_all();
     Verdict on_rtp(base::ByteView bytes, const base::NetAddress& source, std::int64_t arrival_ns);
@@ -192,13 +196,17 @@ private:
     Verdict reject(Rejection cause, const base::NetAddress& source, std::int64_t arrival_ns);
     void tell_rejected(std::size_t cause, std::int64_t arrival_ns);
 
-    StreamSetup setup_;
-    std::uint32_t own_ssrc_;
+    const MediaClass media_;
+    const base::NetAddress signalling_peer_;
+    const std::vector<base::NetAddress> media_from_;
+    const bool may_probe_;
+    const std::uint32_t own_ssrc_;
     rtp::SourceFilter filter_;
     rtp::DtmfDetector digits_;
     std::uint32_t digit_clock_rate_ = 8000;
-    std::array<PayloadEntry, 128> payloads_;
+    std::vector<PayloadEntry> payloads_;  // those ever named: a few, of 128 that could be
     bool any_payload_ = false;
+    base::NetAddress remote_rtp_;
     base::NetAddress remote_rtcp_;
     std::optional<base::NetAddress> learned_rtp_;
     std::optional<base::NetAddress> learned_rtcp_;
@@ -210,21 +218,21 @@ private:
     std::int64_t discard_until_ns_ = std::numeric_limits<std::int64_t>::max();
     std::int64_t wall_offset_ns_ = std::numeric_limits<std::int64_t>::max();  // at the last look
 
-    std::deque<HeldPacket> held_;  // in order of arrival
+    base::RareQueue<HeldPacket> held_;  // in order of arrival
     std::size_t held_bytes_ = 0;
-    std::deque<HeldPacket> released_;
-    std::deque<ReceiverEvent> events_;
+    base::RareQueue<HeldPacket> released_;
+    base::RareQueue<ReceiverEvent> events_;
 
     std::uint32_t last_ssrc_ = 0;
     base::NetAddress last_source_;
     std::uint32_t source_changes_told_ = 0;
-    ContributorsChanged contributors_;
+    std::unique_ptr<ContributorsChanged> contributors_;  // null: there never were any
     std::uint32_t contributors_told_ = 0;
     std::uint32_t descriptions_told_ = 0;
     std::vector<std::pair<std::uint32_t, std::string>> described_;  // SSRC, CNAME
     int probes_left_ = 0;
     std::uint16_t probe_sequence_ = 0;
-    std::array<RejectedState, kRejections> rejected_{};
+    std::unique_ptr<std::array<RejectedState, kRejections>> rejected_;  // null: nothing was
     std::optional<LastSenderReport> last_sr_;
     StreamCounters counters_;
 };

@@ -40,8 +40,7 @@ void SourceFilter::set_address(const base::NetAddress& rtp, const base::NetAddre
         source.was_signalled = source.was_signalled || is_there;
     };
     for (Source& source : sources_) note_anew(source);
-    for (std::optional<Source>& slot : candidates_)
-        if (slot) note_anew(*slot);
+    for (Source& candidate : candidates_) note_anew(candidate);
 }
 
 bool SourceFilter::is_signalled_address(const base::NetAddress& source) const {
@@ -71,8 +70,8 @@ bool SourceFilter::may_change(const Source& to, std::int64_t arrival_ns) const {
     const bool is_preferred = speaks_at_signalled_address(to, arrival_ns);
     // Whoever is heard where the SDP says goes before all others that wait.
     const bool is_another_preferred =
-        std::any_of(candidates_.begin(), candidates_.end(), [&](const auto& slot) {
-            return slot && slot->ssrc != to.ssrc && speaks_at_signalled_address(*slot, arrival_ns);
+        std::any_of(candidates_.begin(), candidates_.end(), [&](const Source& other) {
+            return other.ssrc != to.ssrc && speaks_at_signalled_address(other, arrival_ns);
         });
     if (!is_preferred && is_another_preferred) return false;
     if (!has_source()) return true;
@@ -127,37 +126,31 @@ SourceVerdict SourceFilter::on_packet(const base::NetAddress& source, const RtpH
 
 SourceVerdict SourceFilter::on_candidate(const base::NetAddress& from, const RtpHeader& header,
                                          std::int64_t arrival_ns) {
-    std::optional<Source>* slot = slot_for_candidate(from, header.ssrc, arrival_ns);
-    if (slot == nullptr) return SourceVerdict::RejectSsrc;
-    if (!*slot) {
-        *slot = Source{
-            .ssrc = header.ssrc, .first_arrival_ns = arrival_ns, .last_arrival_ns = arrival_ns};
-    }
-    Source& candidate = **slot;
-    note(candidate, from, header, arrival_ns);
-    if (!candidate.tracker.is_proven() || !may_change(candidate, arrival_ns))
+    Source* const candidate = find_or_add_candidate(from, header.ssrc, arrival_ns);
+    if (candidate == nullptr) return SourceVerdict::RejectSsrc;
+    note(*candidate, from, header, arrival_ns);
+    if (!candidate->tracker.is_proven() || !may_change(*candidate, arrival_ns))
         return SourceVerdict::Hold;
-    const Source newcomer = candidate;
-    slot->reset();
-    accept(newcomer);
+    accept(Source(*candidate));
     return SourceVerdict::AcceptAndHeld;
 }
 
-// Its own, a free one, or that of a candidate which fell silent; null when all are busy. The last
-// free one is for the address of the SDP, so that strangers cannot crowd it out.
-std::optional<SourceFilter::Source>* SourceFilter::slot_for_candidate(const base::NetAddress& from,
-                                                                      std::uint32_t ssrc,
-                                                                      std::int64_t arrival_ns) {
-    std::optional<Source>* usable = nullptr;
-    std::size_t free = 0;
-    for (std::optional<Source>& slot : candidates_) {
-        if (slot && slot->ssrc == ssrc) return &slot;
-        if (slot && arrival_ns - slot->last_arrival_ns >= kSilenceNs) slot.reset();
-        if (slot) continue;
-        ++free;
-        usable = &slot;
-    }
-    return free > 1 || is_signalled_address(from) ? usable : nullptr;
+// Its own place, a free one, or that of a candidate which fell silent; null when all are busy. The
+// last free one is for the address of the SDP, so that strangers cannot crowd it out.
+SourceFilter::Source* SourceFilter::find_or_add_candidate(const base::NetAddress& from,
+                                                          std::uint32_t ssrc,
+                                                          std::int64_t arrival_ns) {
+    const auto own = std::find_if(candidates_.begin(), candidates_.end(),
+                                  [&](const Source& one) { return one.ssrc == ssrc; });
+    if (own != candidates_.end()) return &*own;
+    std::erase_if(candidates_, [&](const Source& one) {
+        return arrival_ns - one.last_arrival_ns >= kSilenceNs;
+    });
+    const std::size_t free = kMaxCandidates - candidates_.size();
+    if (free == 0 || (free == 1 && !is_signalled_address(from))) return nullptr;
+    return &*candidates_.insert(
+        candidates_.begin(),
+        Source{.ssrc = ssrc, .first_arrival_ns = arrival_ns, .last_arrival_ns = arrival_ns});
 }
 
 void SourceFilter::accept(const Source& source) {
@@ -172,9 +165,8 @@ void SourceFilter::accept(const Source& source) {
     has_said_bye_ = false;
     has_moved_ = false;
     previous_ = current_;
-    for (std::optional<Source>& slot : candidates_) {
-        if (slot && slot->ssrc == source.ssrc) slot.reset();
-    }
+    std::erase_if(candidates_, [&](const Source& one) { return one.ssrc == source.ssrc; });
+    if (candidates_.empty()) std::vector<Source>().swap(candidates_);
     // A source that comes back takes its old place; a new one that of the oldest when all are
     // taken.
     std::size_t place = find_source(source.ssrc);
@@ -210,19 +202,18 @@ std::optional<std::uint32_t> SourceFilter::settle() {
     const auto rank = [&](const Source& one) {
         return std::pair{one.tracker.is_proven(), is_preferred(one)};
     };
-    for (std::optional<Source>& slot : candidates_) {
-        if (!slot) continue;
+    for (const Source& one : candidates_) {
         const bool follows =
             !has_source() || has_said_bye_ ||
-            (has_moved_ && (is_preferred(*slot) || !is_preferred(sources_[current_]))) ||
-            (slot->first_arrival_ns >= sources_[current_].last_arrival_ns - kOverlapNs &&
-             (is_preferred(*slot) || !is_preferred(sources_[current_]) ||
-              slot->last_arrival_ns - sources_[current_].last_arrival_ns >= kSilenceNs));
+            (has_moved_ && (is_preferred(one) || !is_preferred(sources_[current_]))) ||
+            (one.first_arrival_ns >= sources_[current_].last_arrival_ns - kOverlapNs &&
+             (is_preferred(one) || !is_preferred(sources_[current_]) ||
+              one.last_arrival_ns - sources_[current_].last_arrival_ns >= kSilenceNs));
         // Where nothing else ever came, a single packet is better evidence than none.
-        const bool counts = follows && (slot->tracker.is_proven() || !has_source());
-        if (counts && (!chosen || rank(*slot) > rank(*chosen))) chosen = slot;
-        slot.reset();
+        const bool counts = follows && (one.tracker.is_proven() || !has_source());
+        if (counts && (!chosen || rank(one) > rank(*chosen))) chosen = one;
     }
+    std::vector<Source>().swap(candidates_);
     if (!chosen) return std::nullopt;
     accept(*chosen);
     return chosen->ssrc;

@@ -48,8 +48,6 @@ public:
     static constexpr std::int64_t kOldSourceGraceNs = 1'000'000'000;
     static constexpr std::size_t kMaxCandidates = 4;
 
-    SourceFilter() { sources_.reserve(kMaxSources); }
-
     // Hosts that may send; unspecified addresses are passed over. None left: any host.
     void set_hosts(const std::vector<base::NetAddress>& hosts);
     void set_signalled(std::vector<std::uint32_t> ssrcs) { signalled_ = std::move(ssrcs); }
@@ -108,8 +106,8 @@ private:
     std::size_t find_source(std::uint32_t ssrc) const;
     SourceVerdict on_candidate(const base::NetAddress& from, const RtpHeader& header,
                                std::int64_t arrival_ns);
-    std::optional<Source>* slot_for_candidate(const base::NetAddress& from, std::uint32_t ssrc,
-                                              std::int64_t arrival_ns);
+    Source* find_or_add_candidate(const base::NetAddress& from, std::uint32_t ssrc,
+                                  std::int64_t arrival_ns);
     void note(Source& source, const base::NetAddress& from, const RtpHeader& header,
               std::int64_t arrival_ns) const;
     void accept(const Source& source);  // it becomes the present one
@@ -123,9 +121,9 @@ private:
     std::size_t current_ = kNoSource;
     std::size_t previous_ = kNoSource;      // the source before the present one
     std::int64_t grace_until_ns_ = kNever;  // of it
-    std::array<std::optional<Source>, kMaxCandidates> candidates_;
-    bool has_said_bye_ = false;  // the present source
-    bool has_moved_ = false;     // the SDP, since the present source was accepted
+    std::vector<Source> candidates_;  // the newest first; on the heap only while there are any
+    bool has_said_bye_ = false;       // the present source
+    bool has_moved_ = false;          // the SDP, since the present source was accepted
     std::optional<SourceChange> change_;
     std::uint64_t retired_lost_ = 0;
     std::uint64_t retired_duplicates_ = 0;

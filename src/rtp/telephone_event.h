@@ -3,10 +3,10 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <optional>
 
 #include "base/bytes.h"
+#include "base/rare_queue.h"
 #include "base/result.h"
 
 namespace earshot::rtp {
@@ -57,7 +57,7 @@ private:
     bool continues(std::uint32_t timestamp, const TelephoneEvent& event) const;
 
     std::optional<Open> open_;
-    std::deque<DtmfDigitSeen> digits_;
+    base::RareQueue<DtmfDigitSeen> digits_;
 };
 
 }  // namespace earshot::rtp
