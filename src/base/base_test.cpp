@@ -9,6 +9,7 @@
 #include "base/crc32c.h"
 #include "base/json_writer.h"
 #include "base/net_address.h"
+#include "base/random.h"
 #include "base/rare_queue.h"
 #include "base/result.h"
 #include "base/text.h"
@@ -27,6 +28,19 @@ TEST(Crc32c, ContinuesOverPieces) {
     const ByteView whole = as_bytes("123456789");
     EXPECT_EQ(crc32c(whole), 0xe3069283U);
     EXPECT_EQ(crc32c(whole.subspan(4), crc32c(whole.first(4))), 0xe3069283U);
+}
+
+// Long ones are worked off in several rows at once.
+TEST(Crc32c, IsTheSameForWholesAndPiecesOfAnySize) {
+    Bytes bytes(10'000);
+    SeededRandom(1).fill(bytes);
+    for (std::size_t size = 0; size <= bytes.size(); size += size < 20 ? 1 : 499) {
+        const ByteView whole = ByteView(bytes).first(size);
+        std::uint32_t crc = 0;
+        for (std::size_t at = 0; at < size; at += 7)
+            crc = crc32c(whole.subspan(at, std::min<std::size_t>(7, size - at)), crc);
+        EXPECT_EQ(crc32c(whole), crc) << size;
+    }
 }
 
 TEST(RareQueue, GivesOutInOrderWhateverCameBetween) {
