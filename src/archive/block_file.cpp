@@ -3,6 +3,7 @@
 #include <zstd.h>
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/crc32c.h"
@@ -62,11 +63,13 @@ base::Result<RecordPlace> BlockWriter::append(const journal::RecordHeader& heade
     if (records_ == 0) first_arrival_ns_ = header.arrival_ns;
     const RecordPlace place{.block = static_cast<std::uint32_t>(offsets_.size()),
                             .offset = static_cast<std::uint32_t>(raw_.size())};
-    base::append_le(raw_, static_cast<std::uint64_t>(header.arrival_ns));
-    raw_.push_back(static_cast<std::uint8_t>(header.type));
-    raw_.push_back(header.flags);
-    base::append_le(raw_, header.stream);
-    base::append_le(raw_, static_cast<std::uint32_t>(payload.size()));
+    std::array<std::uint8_t, kRecordHeaderBytes> head{};
+    base::store_le(head, 0, static_cast<std::uint64_t>(header.arrival_ns));
+    head[8] = static_cast<std::uint8_t>(header.type);
+    head[9] = header.flags;
+    base::store_le(head, 10, header.stream);
+    base::store_le(head, 12, static_cast<std::uint32_t>(payload.size()));
+    base::append(raw_, head);
     base::append(raw_, payload);
     ++records_;
     return place;

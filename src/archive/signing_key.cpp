@@ -48,23 +48,20 @@ base::Reason storage_error(const std::string& path) {
 
 }  // namespace
 
-SigningKey::SigningKey(const Ed25519Bytes& secret) : secret_(secret) {
-    const Key key(
-        EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, secret.data(), secret.size()),
-        &EVP_PKEY_free);
+void SigningKey::Free::operator()(EVP_PKEY* key) const { EVP_PKEY_free(key); }
+
+SigningKey::SigningKey(const Ed25519Bytes& secret)
+    : key_(EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, secret.data(), secret.size())) {
     std::size_t size = public_key_.size();
-    if (!key || EVP_PKEY_get_raw_public_key(key.get(), public_key_.data(), &size) != 1)
+    if (!key_ || EVP_PKEY_get_raw_public_key(key_.get(), public_key_.data(), &size) != 1)
         std::abort();
 }
 
 base::Bytes SigningKey::sign(base::ByteView message) const {
-    const Key key(
-        EVP_PKEY_new_raw_private_key(EVP_PKEY_ED25519, nullptr, secret_.data(), secret_.size()),
-        &EVP_PKEY_free);
     const Context context(EVP_MD_CTX_new(), &EVP_MD_CTX_free);
     base::Bytes signature(kSignatureBytes);
     std::size_t size = signature.size();
-    if (EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key.get()) != 1 ||
+    if (EVP_DigestSignInit(context.get(), nullptr, nullptr, nullptr, key_.get()) != 1 ||
         EVP_DigestSign(context.get(), signature.data(), &size, message.data(), message.size()) !=
             1) {
         std::abort();

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <array>
+#include <memory>
 #include <string>
 
 #include "base/bytes.h"
@@ -11,6 +12,8 @@
 #include "base/reason.h"
 #include "base/result.h"
 #include "io/file.h"
+
+struct evp_pkey_st;
 
 namespace earshot::archive {
 
@@ -25,7 +28,11 @@ public:
     base::Bytes sign(base::ByteView message) const;  // 64 bytes
 
 private:
-    Ed25519Bytes secret_;
+    struct Free {
+        void operator()(evp_pkey_st* key) const;
+    };
+    // Made once: of the secret alone its public half had to be found for each signature.
+    std::unique_ptr<evp_pkey_st, Free> key_;
     Ed25519Bytes public_key_{};
 };
 

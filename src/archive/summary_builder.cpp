@@ -53,7 +53,8 @@ void SummaryBuilder::add_rtp(const journal::Record& record, const RecordPlace& p
                               .payload_size = static_cast<std::uint16_t>(
                                   std::min<std::size_t>(header->payload_size, 65535)),
                               .payload_type = header->payload_type,
-                              .source = static_cast<std::uint8_t>(ssrc - stream.ssrcs.begin())});
+                              .source = static_cast<std::uint8_t>(ssrc - stream.ssrcs.begin()),
+                              .header_size = static_cast<std::uint16_t>(header->size)});
 }
 
 std::string SummaryBuilder::find_codec_name(const StreamFacts& facts) const {

@@ -4,6 +4,8 @@
 #include <cstdlib>
 #include <optional>
 
+#include "archive/codec_lookup.h"
+
 namespace earshot::archive {
 namespace {
 
@@ -27,6 +29,13 @@ std::int64_t ticks_to_ns(std::int64_t ticks, std::uint32_t clock_rate) {
     const std::int64_t seconds = ticks / clock_rate;
     const std::int64_t rest = ticks % clock_rate;
     return seconds * kSecondNs + rest * kSecondNs / clock_rate;
+}
+
+// Packets hardly ever come in another order than they were sent.
+template <class T, class IsBefore>
+void sort_unless_sorted(std::vector<T>& items, IsBefore is_before) {
+    if (!std::is_sorted(items.begin(), items.end(), is_before))
+        std::stable_sort(items.begin(), items.end(), is_before);
 }
 
 // A packet within its segment.
@@ -107,32 +116,22 @@ public:
         : entries_(entries),
           facts_(facts),
           start_ns_(start_ns),
-          looks_(kLooksPerPacket * entries.size() + kLeastLooks) {}
+          looks_(kLooksPerPacket * entries.size() + kLeastLooks),
+          codecs_(facts) {}
 
     Timeline make() {
         for (std::uint32_t i = 0; i < entries_.size(); ++i) add(i);
         anchor();
         for (std::uint32_t i = 0; i < runs_.size(); ++i) place(i);
         count_loss();
-        std::sort(timeline_.packets.begin(), timeline_.packets.end(),
-                  [](const PlacedPacket& a, const PlacedPacket& b) {
-                      if (a.position_ns != b.position_ns) return a.position_ns < b.position_ns;
-                      return a.entry < b.entry;
-                  });
+        sort_unless_sorted(timeline_.packets, [](const PlacedPacket& a, const PlacedPacket& b) {
+            if (a.position_ns != b.position_ns) return a.position_ns < b.position_ns;
+            return a.entry < b.entry;
+        });
         return std::move(timeline_);
     }
 
 private:
-    Codec codec_of(const PacketEntry& entry) {
-        // Senders keep one payload type for long: no search for each packet.
-        if (!last_codec_ || last_type_ != entry.payload_type || facts_.formats.size() > 1) {
-            last_codec_ = find_codec(facts_.find_format(entry.payload_type, entry.arrival_ns),
-                                     facts_.is_audio());
-            last_type_ = entry.payload_type;
-        }
-        return *last_codec_;
-    }
-
     // Whether a packet that comes late for `run` is one of a stall: a later one, with timestamps
     // that went on, comes in time again.
     bool is_caught_up(Run& run, std::uint32_t index) {
@@ -145,7 +144,7 @@ private:
             if (entry.source != entries_[index].source) continue;
             const int step = head.step_to(entry);
             if (step < -kMaxMisorder || step > kMaxDropout) continue;
-            const Codec codec = codec_of(entry);
+            const Codec codec = codecs_.of(entry);
             if (codec.kind == CodecKind::TelephoneEvent) {
                 head.advance(entry, false);
                 continue;
@@ -174,7 +173,7 @@ private:
             if (entry.source != entries_[index].source) continue;
             const int step = head.step_to(entry);
             if (step <= 0 || step > kMaxDropout) continue;
-            const Codec codec = codec_of(entry);
+            const Codec codec = codecs_.of(entry);
             if (codec.kind == CodecKind::TelephoneEvent) {
                 head.advance(entry, false);
                 continue;
@@ -207,7 +206,7 @@ private:
 
     void add(std::uint32_t index) {
         const PacketEntry& entry = entries_[index];
-        const Codec codec = codec_of(entry);
+        const Codec codec = codecs_.of(entry);
         std::vector<std::uint32_t>& open = open_runs_[entry.source];  // the last one in use is last
         for (auto it = open.rbegin(); it != open.rend(); ++it) {
             if (!fits(runs_[*it], index, codec)) continue;
@@ -265,11 +264,10 @@ private:
     void anchor() {
         std::int64_t end_ns = INT64_MIN;
         for (Run& run : runs_) {
-            std::sort(run.packets.begin(), run.packets.end(),
-                      [](const Numbered& a, const Numbered& b) {
-                          if (a.sequence != b.sequence) return a.sequence < b.sequence;
-                          return a.entry < b.entry;
-                      });
+            sort_unless_sorted(run.packets, [](const Numbered& a, const Numbered& b) {
+                if (a.sequence != b.sequence) return a.sequence < b.sequence;
+                return a.entry < b.entry;
+            });
             std::int64_t first = INT64_MAX;
             std::int64_t last = INT64_MIN;
             for (const Numbered& packet : run.packets) {
@@ -342,7 +340,7 @@ private:
 
     // What is missing in each sequence, over all its segments: a packet is in one of them.
     void count_loss() {
-        std::stable_sort(placed_.begin(), placed_.end(), [](const InLine& a, const InLine& b) {
+        sort_unless_sorted(placed_, [](const InLine& a, const InLine& b) {
             return a.line != b.line ? a.line < b.line : a.sequence < b.sequence;
         });
         for (std::size_t i = 1; i < placed_.size(); ++i) {
@@ -365,8 +363,7 @@ private:
     std::vector<Run> runs_;
     std::uint32_t lines_ = 0;
     std::array<std::vector<std::uint32_t>, 256> open_runs_;  // by source
-    std::optional<Codec> last_codec_;
-    std::uint8_t last_type_ = 0;
+    CodecLookup codecs_;
     std::vector<InLine> placed_;
     Timeline timeline_;
 };
@@ -462,9 +459,7 @@ Timeline make_timeline(std::vector<PacketEntry>& entries, const StreamFacts& fac
     const auto is_earlier = [](const PacketEntry& a, const PacketEntry& b) {
         return a.arrival_ns < b.arrival_ns;
     };
-    if (!std::is_sorted(entries.begin(), entries.end(), is_earlier)) {
-        std::stable_sort(entries.begin(), entries.end(), is_earlier);
-    }
+    sort_unless_sorted(entries, is_earlier);
     return TimelineMaker(entries, facts, start_ns).make();
 }
 

@@ -28,7 +28,8 @@ struct PacketEntry {
     std::uint16_t sequence = 0;
     std::uint16_t payload_size = 0;
     std::uint8_t payload_type = 0;
-    std::uint8_t source = 0;  // index of the SSRC in its stream
+    std::uint8_t source = 0;        // index of the SSRC in its stream
+    std::uint16_t header_size = 0;  // before the payload
 };
 
 struct PlacedPacket {

@@ -4,10 +4,10 @@
 #include <map>
 #include <optional>
 
+#include "archive/codec_lookup.h"
 #include "audio/peaks.h"
 #include "audio/resampler.h"
 #include "audio/wav.h"
-#include "rtp/rtp_packet.h"
 
 namespace earshot::archive {
 namespace {
@@ -264,10 +264,6 @@ private:
     std::vector<std::int16_t> converted_;
 };
 
-Codec codec_of(const PacketEntry& entry, const StreamFacts& facts) {
-    return find_codec(facts.find_format(entry.payload_type, entry.arrival_ns), facts.is_audio());
-}
-
 std::int64_t floor_divide(std::int64_t a, std::int64_t b) {
     return a / b - (a % b != 0 && (a < 0) != (b < 0) ? 1 : 0);
 }
@@ -316,13 +312,14 @@ base::Result<base::ByteView> StoredRecords::find_block(std::uint32_t number) {
 std::optional<TrackForm> find_track_form(const std::vector<PacketEntry>& entries,
                                          const Timeline& timeline, const StreamFacts& facts) {
     std::optional<TrackForm> form;
+    CodecLookup codecs(facts);
     std::array<bool, 128> is_known{};
     for (const PlacedPacket& packet : timeline.packets) {
         const PacketEntry& entry = entries[packet.entry];
         auto& known = is_known.at(entry.payload_type & 0x7fU);
         if (known && facts.formats.size() <= 1) continue;
         known = true;
-        const Codec codec = codec_of(entry, facts);
+        const Codec& codec = codecs.of(entry);
         if (!codec.is_decoded()) continue;
         if (!form) form = {.rate = codec.sample_rate, .law = codec.law()};
         form->rate = std::max(form->rate, codec.sample_rate);
@@ -337,6 +334,7 @@ template <class Writer>
 base::Result<Track> fill_track(Writer writer, std::int64_t duration_ms,
                                const std::vector<PacketEntry>& entries, const Timeline& timeline,
                                const StreamFacts& facts, StoredRecords& records) {
+    CodecLookup codecs(facts);
     std::vector<NoiseMark> noise;
     std::optional<std::int64_t> noise_from_ns;
     const std::int64_t duration_ns = duration_ms * 1'000'000;
@@ -349,7 +347,7 @@ base::Result<Track> fill_track(Writer writer, std::int64_t duration_ms,
     for (const PlacedPacket& packet : timeline.packets) {
         if (packet.position_ns >= duration_ns) break;  // nobody makes a track longer than the call
         const PacketEntry& entry = entries[packet.entry];
-        const Codec codec = codec_of(entry, facts);
+        const Codec& codec = codecs.of(entry);
         if (codec.kind == CodecKind::ComfortNoise && !noise_from_ns) {
             noise_from_ns = packet.position_ns;
         }
@@ -357,14 +355,12 @@ base::Result<Track> fill_track(Writer writer, std::int64_t duration_ms,
         end_noise(packet.position_ns);
         const auto record = records.find(entry.place);
         if (!record) return record.error();
-        if (record->payload.size() < journal::kSourceSize) continue;
-        const base::ByteView datagram = record->payload.subspan(journal::kSourceSize);
-        const auto header = rtp::parse_rtp(datagram);
-        if (!header) continue;
+        const std::size_t begin = journal::kSourceSize + entry.header_size;
+        if (record->payload.size() < begin + entry.payload_size) continue;
         const Segment& segment = timeline.segments[packet.segment];
         writer.add(sample_position(segment, packet.ticks, codec.sample_rate),
                    {.codec = codec,
-                    .payload = rtp::rtp_payload(datagram, *header),
+                    .payload = record->payload.subspan(begin, entry.payload_size),
                     .source = entry.source});
     }
     end_noise(duration_ns);

@@ -195,7 +195,7 @@ private:
             return missing;
         auto key = archive::load_or_create_signing_key(files_, path("keys"), random_);
         if (!key) return key.error();
-        key_ = *key;
+        key_ = *std::move(key);
         return open_keys();
     }
 
