@@ -102,7 +102,7 @@ void Signalling::submit_rows(Call& call) {
     call.is_journalled = true;
     call.attempt.recording_id = base::to_string(call.recording);
     for (capture::JournalEntry& entry : call.early) append(std::move(entry));
-    call.early.clear();
+    call.early = {};  // with its memory: it is not needed again
     const std::string record = to_record(call.attempt);
     store(call, journal::RecordType::Attempt, to_bytes(record), call.arrived.wall);
 
