@@ -164,6 +164,10 @@ constexpr std::array kKeys{
         [](ClientConfig& c, std::string_view t) { return set_ports(c.media_ports, t); }},
     Key{"media", "workers", Kind::Number, "0", "threads that relay media; 0: one for each core",
         [](ClientConfig& c, std::string_view t) { return set_number(c.media_workers, t, 0, 64); }},
+    Key{"media", "ring_ms", Kind::Number, "3000",
+        "media of each stream that is kept in memory for the server that follows a lost one, and "
+        "from before the first one's answer; 0: none",
+        [](ClientConfig& c, std::string_view t) { return set_number(c.media_ring, t, 0, 5'000); }},
     Key{"storage", "data", Kind::Text, "./earshot-client-data", "directory of all data",
         [](ClientConfig& c, std::string_view t) {
             c.data = std::filesystem::path(std::string(t));

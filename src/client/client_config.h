@@ -50,7 +50,8 @@ struct ClientConfig {
     std::vector<std::string> advertised_except;  // globs of hosts that are told where we are bound
     base::NetAddress http_listen;
     io::PortRange media_ports;
-    std::size_t media_workers = 0;  // relay threads; 0: one for each core
+    std::size_t media_workers = 0;                // relay threads; 0: one for each core
+    std::chrono::milliseconds media_ring{3'000};  // kept of each stream for recording servers
     std::filesystem::path data = "./earshot-client-data";
     std::string dns_servers;  // HOST[:PORT] separated by commas; empty: the system's
 

@@ -307,6 +307,7 @@ Recording& Recorder::add_recording(base::Now now, RecordedCall& call,
                                     call.cs, media_key(call.key), number, told,
                                     Recording::Common{.credentials = config_.credentials,
                                                       .server_silence = config_.server_silence,
+                                                      .media_ring = config_.media_ring,
                                                       .flow = flow.value_or(sip::Flow{}),
                                                       .fails_over = config_.fails_over,
                                                       .failover_time = config_.failover_time}));

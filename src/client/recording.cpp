@@ -184,7 +184,8 @@ void Recording::subscribe() {
                        {.is_paused = false,
                         .only = std::nullopt,
                         .media = plan_.settings.streams,
-                        .address = plan_.settings.media},
+                        .address = plan_.settings.media,
+                        .keep = common_.media_ring},
                        [this](Result<relay::Subscription, Reason> subscription) {
                            on_subscribed(std::move(subscription));
                        });

@@ -71,6 +71,7 @@ public:
     struct Common {  // of all recordings of this client
         sip::Credentials credentials;
         std::chrono::milliseconds server_silence{};
+        std::chrono::milliseconds media_ring{};
         sip::Flow flow;
         bool fails_over = true;
         std::chrono::milliseconds failover_time{60'000};
