@@ -11,6 +11,7 @@
 #include "api/access_file.h"
 #include "client/client_api.h"
 #include "client/control_thread.h"
+#include "client/dialog_journal.h"
 #include "client/event_hub.h"
 #include "client/installation.h"
 #include "client/signalling.h"
@@ -64,6 +65,8 @@ public:
         if (auto reason = open_sockets()) return reason;
         if (auto reason = open_relay()) return reason;
         if (auto reason = open_tap()) return reason;
+        const DialogsLeft left = read_dialogs_left();
+        dialogs_.emplace(files_, dialogs_path(), log_);
         signalling_ = std::make_unique<Signalling>(
             config_, installation_,
             Signalling::Dependencies{.loop = *loop_,
@@ -72,10 +75,12 @@ public:
                                      .random = random_,
                                      .log = log_,
                                      .events = events_,
+                                     .dialogs = *dialogs_,
                                      .view = view_,
                                      .on_calls_changed = [this] { events_.tell_change(); },
                                      .tap = tap_.get()});
         if (tap_) start_tap();
+        signalling_->end_left(left.byes);
         return start_http();
     }
 
@@ -93,6 +98,30 @@ public:
     }
 
 private:
+    std::string dialogs_path() const {
+        return io::join_path(config_.data.string(), "dialogs.jsonl");
+    }
+
+    // What a process that was killed could not end.
+    DialogsLeft read_dialogs_left() {
+        constexpr std::uint64_t kMaxFileBytes = std::uint64_t{256} << 20;
+        const auto text = files_.read_file(dialogs_path(), kMaxFileBytes);
+        if (!text) {
+            if (text.error().code != base::Errc::NotFound)
+                log_.error("dialogs of the last run cannot be read: nobody gets a BYE",
+                           {{"file", dialogs_path()}, {"reason", std::string(text.error().what)}});
+            return {};
+        }
+        DialogsLeft left = read_dialogs(base::as_text(*text));
+        if (left.broken_lines > 0)
+            log_.warning("lines about dialogs of the last run cannot be read",
+                         {{"file", dialogs_path()}, {"lines", std::to_string(left.broken_lines)}});
+        if (!left.byes.empty())
+            log_.warning("the last run was interrupted: its calls and recordings are ended now",
+                         {{"dialogs", std::to_string(left.byes.size())}});
+        return left;
+    }
+
     std::optional<Reason> open_sockets() {
         std::vector<transport::Listen> listens;
         for (const base::NetAddress& address : config_.sip_listen) {
@@ -146,7 +175,8 @@ private:
                                     .first_port = config_.media_ports.low,
                                     .last_port = config_.media_ports.high,
                                     .max_port_pairs = max_port_pairs(descriptors_),
-                                    .workers = io::worker_count(config_.media_workers)};
+                                    .workers = io::worker_count(config_.media_workers),
+                                    .post = [this](auto work) { loop_->post(std::move(work)); }};
         options.wake_for_keys = [this] { loop_->post([this] { take_keys(); }); };
         for (const base::NetAddress& address : config_.advertised)
             (address.is_v4() ? options.advertised_v4 : options.advertised_v6) = address;
@@ -293,6 +323,7 @@ private:
     std::optional<io::DataDirectoryLock> lock_;
     base::Uuid installation_{};
     EventHub events_;
+    std::optional<DialogJournal> dialogs_;
     ClientView view_;
     std::unique_ptr<transport::SipLoop> loop_;
     std::unique_ptr<relay::BuiltInRelay> media_;

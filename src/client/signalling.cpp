@@ -87,6 +87,7 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
     // Phones' places are sealed for good: derived, so that the seal tells nothing of the id.
     board.place_secret = siprec::group_id(installation, "places").bytes;
     agent_ = std::make_unique<sip::Agent>(std::move(agent), d_.random);
+    dialogs_ = std::make_unique<DialogKeeper>(*agent_, d_.dialogs);
     switchboard_ =
         std::make_unique<b2bua::Switchboard>(std::move(board), *agent_, *this, d_.random);
     const auto find_socket = [&loop =
@@ -222,6 +223,7 @@ void Signalling::handle(sip::Action& action) {
     if (auto* send = std::get_if<sip::SendBytes>(&action))
         return d_.loop.send(send->flow, std::move(send->bytes), send->transaction);
     if (const auto* target = std::get_if<sip::LocateTarget>(&action)) return locate(*target);
+    if (dialogs_->on_action(action)) return;
     if (recorder_->take(now, action)) {
         calls_have_changed_ = true;
         return;
@@ -442,6 +444,13 @@ void Signalling::control(CallControl wish, Recorder::ControlDone done) {
         };
         recorder_->control(d_.clock.now(), std::move(wish), shown);
         calls_have_changed_ = true;
+        settle();
+    });
+}
+
+void Signalling::end_left(std::vector<sip::OutOfDialogSpec> byes) {
+    d_.loop.post([this, byes = std::move(byes)] {
+        dialogs_->end_left(d_.clock.now().steady, byes);
         settle();
     });
 }

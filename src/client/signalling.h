@@ -20,6 +20,7 @@
 #include "base/snapshot.h"
 #include "client/call_decision.h"
 #include "client/client_config.h"
+#include "client/dialog_journal.h"
 #include "client/companion.h"
 #include "client/keep_alive.h"
 #include "client/recorder.h"
@@ -60,6 +61,7 @@ public:
         base::Random& random;
         base::Log& log;
         EventOutlet& events;
+        DialogJournal& dialogs;
         ClientView& view;
         std::function<void()> on_calls_changed;
         relay::RtpengineTap* tap = nullptr;  // null: no companion mode
@@ -78,6 +80,8 @@ public:
                            Recorder::ControlDone done);
     // The loop's thread: something has happened outside of what SipLoop tells.
     void on_outside();
+    // Before the loop runs: sends the BYEs that the process before still owes.
+    void end_left(std::vector<sip::OutOfDialogSpec> byes);
     // Any thread: takes no new calls from now on, or takes them again.
     void drain(bool is_draining);
     // Ends all calls and calls `done` when the recording servers know it, or after a few seconds.
@@ -131,6 +135,7 @@ private:
     Dependencies d_;
     std::unique_ptr<sip::Agent> agent_;
     std::unique_ptr<b2bua::OwnNames> own_names_;
+    std::unique_ptr<DialogKeeper> dialogs_;
     std::unique_ptr<b2bua::Switchboard> switchboard_;
     CallDecision decision_;
     std::unique_ptr<Recorder> recorder_;
