@@ -18,9 +18,9 @@ using nlohmann::json;
 namespace {
 
 constexpr std::size_t kMaxQueued = 65'536;
-constexpr std::size_t kMaxLeft = 65'536;           // dialogs, of a file
-constexpr std::size_t kMaxLineBytes = 32 * 1024;   // a dialog is smaller (sip/agent_limits.h)
-constexpr std::size_t kSpareLines = 4096;          // about what has ended, before it is left out
+constexpr std::size_t kMaxLeft = 65'536;          // dialogs, of a file
+constexpr std::size_t kMaxLineBytes = 32 * 1024;  // a dialog is smaller (sip/agent_limits.h)
+constexpr std::size_t kSpareLines = 4096;         // about what has ended, before it is left out
 constexpr std::array<std::string_view, 2> kTransports{"udp", "tcp"};
 
 std::string text_of(const json& object, const char* key) {

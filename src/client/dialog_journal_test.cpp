@@ -125,8 +125,8 @@ TEST_F(DialogJournalTest, LeavesOutWhatHasEndedNowAndThen) {
 }
 
 TEST_F(DialogJournalTest, AFileOfBeforeStaysUntilThereIsSomethingToSay) {
-    ASSERT_TRUE(files_.write_file("data/dialogs.jsonl",
-                                  base::as_bytes(dialog_line(1, bye_of("old")))));
+    ASSERT_TRUE(
+        files_.write_file("data/dialogs.jsonl", base::as_bytes(dialog_line(1, bye_of("old")))));
     { DialogJournal journal(files_, "data/dialogs.jsonl", log_); }
     EXPECT_EQ(call_ids(left()), Ids{"old"});
     {
