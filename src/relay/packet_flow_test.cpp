@@ -20,6 +20,7 @@ public:
     }
     void turn(Sink& /*sink*/, base::TimePoint /*now*/,
               std::chrono::milliseconds /*limit*/) override {}
+    void flush() override {}
     void wake() override {}
     const char* name() const override { return "none"; }
 
@@ -41,13 +42,14 @@ TEST(PacketFlow, AForkThatFoundNoWayCountsWhatItCannotSendAndTriesAgain) {
     fork.line = &line;
     line.sides[0].forks.push_back(&fork);
     const auto nowhere = *base::parse_host("127.255.255.255", 4000);
-    set_fork(fork, nowhere, {});
+    constexpr std::int64_t kNow = 1'000'000'000;
+    set_fork(fork, nowhere, {}, Stop::Wanted, kNow);
     EXPECT_FALSE(fork.is_open);
 
     const Peer phone("127.0.0.2");
     set_remote(line, Leg::A, {.rtp = phone.rtp(), .rtcp = {}, .hosts = {phone.rtp()}});
     NoPacketIo io;
-    PacketForwarder forwarder(io);
+    PacketForwarder forwarder(io, {});
     forwarder.set_now(base::TimePoint{std::chrono::hours{1}});
     forwarder.on_packet(line.port(Leg::A, io::SocketKind::Rtp), rtp_packet(1), phone.rtp());
     EXPECT_EQ(io.sent, 0U);
@@ -57,7 +59,7 @@ TEST(PacketFlow, AForkThatFoundNoWayCountsWhatItCannotSendAndTriesAgain) {
     ASSERT_EQ(
         ::setsockopt(fork.ports[0].socket.descriptor(), SOL_SOCKET, SO_BROADCAST, &yes, sizeof yes),
         0);
-    connect_again(fork);
+    open_fork(fork, kNow);
     EXPECT_TRUE(fork.is_open);
     forwarder.on_packet(line.port(Leg::A, io::SocketKind::Rtp), rtp_packet(2), phone.rtp());
     EXPECT_EQ(io.sent, 1U);

@@ -31,6 +31,7 @@ public:
         sink.on_turn(true);
         std::this_thread::yield();
     }
+    void flush() override {}
     void wake() override {}
     const char* name() const override { return "full"; }
 
@@ -53,7 +54,9 @@ TEST(RelayWorker, ASocketThatCannotBeWaitedForIsCountedAndTriedAgain) {
                          random);
     KeyQueue keys({});
     std::atomic<int> added{0};
-    RelayWorker worker(std::make_unique<FullPacketIo>(added), ports, clock, false, keys);
+    RelayWorker worker(std::make_unique<FullPacketIo>(added), ports, clock,
+                       RelayWorker::Options{.keeps_ports_ready = false, .ring_blocks = 0, .on_silent = {}},
+                       keys);
     ASSERT_TRUE(worker.start("relay-test"));
     const auto pair = [&] { return *ports.take(clock.now().steady, false); };
     ASSERT_TRUE(worker.give(OpenLine{.line = 1,
