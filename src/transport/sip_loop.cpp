@@ -1,5 +1,6 @@
 #include "transport/sip_loop.h"
 
+#include <fcntl.h>
 #include <fmt/format.h>
 #include <sys/socket.h>
 
@@ -7,6 +8,7 @@
 #include <boost/asio/ip/tcp.hpp>
 #include <boost/asio/ip/udp.hpp>
 #include <boost/asio/ip/v6_only.hpp>
+#include <boost/asio/posix/stream_descriptor.hpp>
 #include <boost/asio/post.hpp>
 #include <boost/asio/signal_set.hpp>
 #include <boost/asio/steady_timer.hpp>
@@ -139,6 +141,13 @@ public:
         wait_signal();
     }
 
+    void watch(int descriptor, std::function<void()> readable) {
+        const int own = ::fcntl(descriptor, F_DUPFD_CLOEXEC, 0);
+        if (own < 0) return;
+        watched_.push_back(std::make_unique<Watched>(io_, own, std::move(readable)));
+        wait_readable(*watched_.back());
+    }
+
     NetAddress local_address(std::uint16_t listener) const {
         return listeners_.at(listener)->bound;
     }
@@ -165,6 +174,22 @@ private:
         Located found;              // empty once it was called
         asio::steady_timer enough;  // then what is known by then is told
     };
+
+    struct Watched {
+        Watched(asio::io_context& io, int descriptor, std::function<void()> what)
+            : handle(io, descriptor), readable(std::move(what)) {}
+        asio::posix::stream_descriptor handle;
+        std::function<void()> readable;
+    };
+
+    void wait_readable(Watched& watched) {
+        watched.handle.async_wait(asio::posix::stream_descriptor::wait_read,
+                                  [this, &watched](const error_code& error) {
+                                      if (error) return;
+                                      watched.readable();
+                                      wait_readable(watched);
+                                  });
+    }
 
     struct Outgoing {
         sip::SharedBytes bytes;
@@ -599,6 +624,7 @@ private:
     Counters counters_;
     io::DatagramBatch datagrams_{kDatagramsAtOnce, kMaxDatagramBytes};
     std::vector<std::unique_ptr<Listener>> listeners_;
+    std::vector<std::unique_ptr<Watched>> watched_;
     std::unordered_map<std::uint64_t, ConnectionPtr> connections_;
     std::map<NetAddress, std::uint64_t> by_remote_;  // the newest connection to a peer
     std::map<NetAddress, std::size_t> hosts_;        // open connections a host
@@ -635,6 +661,9 @@ void SipLoop::add_alias(const sip::Flow& flow, const NetAddress& address) {
 }
 void SipLoop::locate(const std::string& uri, base::Random& random, Located found) {
     impl_->locate(uri, random, std::move(found));
+}
+void SipLoop::watch(int descriptor, std::function<void()> readable) {
+    impl_->watch(descriptor, std::move(readable));
 }
 void SipLoop::watch_signals(const std::vector<int>& signals, std::function<void(int)> handle) {
     impl_->watch_signals(signals, std::move(handle));

@@ -102,6 +102,10 @@ public:
     // none when there are none. `random` is borrowed until then.
     using Located = std::function<void(std::vector<sip::Target>)>;
     void locate(const std::string& uri, base::Random& random, Located found);
+    // `readable` is called whenever there is something to read from the descriptor, or an error to
+    // fetch: it reads until there is nothing, or is called again. For the life of the loop; the
+    // descriptor, which stays the caller's, may be closed meanwhile.
+    void watch(int descriptor, std::function<void()> readable);
     // `handle` is called for each of these signals; for the program's main loop only.
     void watch_signals(const std::vector<int>& signals, std::function<void(int)> handle);
 

@@ -1,8 +1,12 @@
 // SipLoop over loopback sockets, with limits short enough to be met.
 #include "transport/sip_loop.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <unistd.h>
 
+#include <array>
+#include <future>
 #include <thread>
 
 #include "integration/tcp_client.h"
@@ -76,6 +80,29 @@ TEST_F(Loop, ClosesOneThatRestsTooLongAndKeepsOneThatTalks) {
         EXPECT_FALSE(talking.is_closed_by_peer(300));
     }
     EXPECT_TRUE(resting.is_closed_by_peer());
+}
+
+TEST_F(Loop, CallsAgainForWhatWasNotReadOfAWatchedDescriptor) {
+    std::array<int, 2> ends{};
+    ASSERT_EQ(::pipe2(ends.data(), O_NONBLOCK | O_CLOEXEC), 0);
+    run({});
+    std::string read;
+    std::promise<void> is_whole;
+    loop_->post([&] {
+        loop_->watch(ends[0], [&] {
+            char octet = 0;
+            if (::read(ends[0], &octet, 1) != 1) return;
+            read += octet;
+            if (read.size() == 3) is_whole.set_value();
+        });
+    });
+    ASSERT_EQ(::write(ends[1], "abc", 3), 3);
+    ASSERT_EQ(is_whole.get_future().wait_for(std::chrono::seconds{30}), std::future_status::ready);
+    EXPECT_EQ(read, "abc");
+    loop_->stop();
+    thread_.join();
+    ::close(ends[0]);
+    ::close(ends[1]);
 }
 
 TEST_F(Loop, TakesNoMoreConnectionsOfAHostThanItsShare) {
