@@ -86,6 +86,37 @@ std::string set_secret(std::string& secret, std::string_view file) {
     return {};
 }
 
+std::string set_plane(client::MediaPlaneConfig& plane, std::string_view text) {
+    if (text != "built_in" && text != "rtpengine") return "is neither built_in nor rtpengine";
+    plane.kind = text == "rtpengine" ? client::MediaPlaneConfig::Kind::Rtpengine
+                                     : client::MediaPlaneConfig::Kind::BuiltIn;
+    return {};
+}
+
+std::string set_instances(client::MediaPlaneConfig& plane, std::string_view text) {
+    constexpr std::size_t kMaxInstances = 16;
+    plane.instances.clear();
+    for (const std::string& item : items_of(text)) {
+        const auto address = base::parse_net_address(item);
+        if (!address || address->port == 0 || address->is_unspecified())
+            return "is no list of literal addresses with ports, like 127.0.0.1:2223";
+        plane.instances.push_back(*address);
+    }
+    return plane.instances.size() > kMaxInstances ? "has more than 16 instances" : std::string{};
+}
+
+std::string set_plane_failure(client::MediaPlaneConfig& plane, std::string_view text) {
+    if (text != "built_in" && text != "refuse") return "is neither built_in nor refuse";
+    plane.falls_back = text == "built_in";
+    return {};
+}
+
+std::string set_ng_flags(std::string& flags, std::string_view text) {
+    flags = text;
+    const std::string fault = client::find_flags_fault(text);
+    return fault.empty() ? fault : "cannot be told RTPEngine: " + fault;
+}
+
 std::string set_on_failure(bool& records, std::string_view text) {
     if (text != "record" && text != "skip") return "is neither record nor skip";
     records = text == "record";
@@ -168,6 +199,23 @@ constexpr std::array kKeys{
         "media of each stream that is kept in memory for the server that follows a lost one, and "
         "from before the first one's answer; 0: none",
         [](ClientConfig& c, std::string_view t) { return set_number(c.media_ring, t, 0, 5'000); }},
+    Key{"media", "plane", Kind::Text, "built_in",
+        "who relays media: built_in (this process) or rtpengine",
+        [](ClientConfig& c, std::string_view t) { return set_plane(c.media_plane, t); }},
+    Key{"media", "instances", Kind::List, "",
+        "control sockets (HOST:PORT) of the media plane, in the order in which calls go to them",
+        [](ClientConfig& c, std::string_view t) { return set_instances(c.media_plane, t); }},
+    Key{"media", "on_failure", Kind::Text, "built_in",
+        "what becomes of a new call that none of them takes: built_in or refuse",
+        [](ClientConfig& c, std::string_view t) { return set_plane_failure(c.media_plane, t); }},
+    Key{"media", "flags", Kind::Text, "replace-origin replace-session-connection ICE=remove",
+        "of offers and answers, as in Kamailio's rtpengine_offer()",
+        [](ClientConfig& c, std::string_view t) { return set_ng_flags(c.media_plane.flags, t); }},
+    Key{"media", "subscribe_flags", Kind::Text, "",
+        "of the subscriptions of recordings, as in OpenSIPS' $siprec(media)",
+        [](ClientConfig& c, std::string_view t) {
+            return set_ng_flags(c.media_plane.subscribe_flags, t);
+        }},
     Key{"storage", "data", Kind::Text, "./earshot-client-data", "directory of all data",
         [](ClientConfig& c, std::string_view t) {
             c.data = std::filesystem::path(std::string(t));
@@ -337,6 +385,12 @@ std::optional<ConfigError> check_whole(const ClientConfig& config, const std::st
                            .key = "sip.advertised_except",
                            .text = "the hosts that it names have to be told one address",
                            .suggestion = "let sip.listen name one instead of all"};
+    const bool is_foreign = config.media_plane.kind != client::MediaPlaneConfig::Kind::BuiltIn;
+    if (is_foreign && config.media_plane.instances.empty())
+        return ConfigError{.where = file,
+                           .key = "media.instances",
+                           .text = "media.plane is not built_in, and nothing says where it is",
+                           .suggestion = "name its control sockets, like [\"127.0.0.1:2223\"]"};
     if (!config.http_listen.is_loopback())
         return ConfigError{
             .where = file,

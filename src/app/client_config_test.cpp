@@ -48,6 +48,31 @@ TEST(ClientConfig, TakesThreeLinesToRecordEverythingBeforeAPbx) {
     EXPECT_EQ(config->recording.servers.size(), 2U);
 }
 
+TEST(ClientConfig, LeavesMediaToInstancesOfRtpengine) {
+    const auto config = read(
+        "[media]\nplane = \"rtpengine\"\ninstances = [\"127.0.0.1:2223\", \"[::1]:2224\"]\n"
+        "on_failure = \"refuse\"\nsubscribe_flags = \"RTP/AVP\"\n");
+    ASSERT_TRUE(config) << to_string(config.error());
+    EXPECT_EQ(config->media_plane.kind, client::MediaPlaneConfig::Kind::Rtpengine);
+    ASSERT_EQ(config->media_plane.instances.size(), 2U);
+    EXPECT_EQ(base::to_string(config->media_plane.instances[1]), "[::1]:2224");
+    EXPECT_FALSE(config->media_plane.falls_back);
+    EXPECT_EQ(config->media_plane.flags, "replace-origin replace-session-connection ICE=remove");
+    EXPECT_EQ(config->media_plane.subscribe_flags, "RTP/AVP");
+}
+
+TEST(ClientConfig, SaysWhatIsWrongWithAMediaPlane) {
+    EXPECT_NE(fault("media.plane = \"asterisk\"").find("neither built_in nor rtpengine"),
+              std::string::npos);
+    EXPECT_NE(fault("media.plane = \"rtpengine\"").find("nothing says where it is"),
+              std::string::npos);
+    EXPECT_NE(fault("media.instances = [\"localhost:2223\"]").find("literal addresses"),
+              std::string::npos);
+    EXPECT_NE(fault("media.on_failure = \"ignore\"").find("neither built_in nor refuse"),
+              std::string::npos);
+    EXPECT_NE(fault("media.flags = \"sdp=x\"").find("sdp=x cannot be set here"), std::string::npos);
+}
+
 TEST(ClientConfig, HasVariablesAndFlagsOfItsOwn) {
     const auto config = read("client.next_hop = \"sip:file\"",
                              {{"EARSHOT_CLIENT_NEXT_HOP", "sip:variable"},

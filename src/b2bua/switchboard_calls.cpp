@@ -196,7 +196,9 @@ int status_of_media(const base::Reason& reason) {
     constexpr std::array<std::string_view, 6> kForNow{"no_media_ports", "media_socket",
                                                       "no_descriptors", "too_many_calls",
                                                       "overloaded",     "media_silent"};
-    const bool is_for_now = std::find(kForNow.begin(), kForNow.end(), reason.code) != kForNow.end();
+    const bool is_for_now =
+        std::find(kForNow.begin(), kForNow.end(), reason.code) != kForNow.end() ||
+        reason.code.starts_with("media_server_");  // a media plane in other processes
     return is_for_now ? 503 : 488;
 }
 

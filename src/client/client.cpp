@@ -70,7 +70,8 @@ public:
         signalling_ = std::make_unique<Signalling>(
             config_, installation_,
             Signalling::Dependencies{.loop = *loop_,
-                                     .plane = *media_,
+                                     .plane = planes_->plane(),
+                                     .planes = *planes_,
                                      .clock = clock_,
                                      .random = random_,
                                      .log = log_,
@@ -138,6 +139,9 @@ private:
         auto relay = relay::BuiltInRelay::create(relay_options(), clock_, random_);
         if (!relay) return relay.error();
         media_ = std::move(*relay);
+        auto planes = MediaPlanes::make(config_, *media_, *loop_, clock_, random_);
+        if (!planes) return planes.error();
+        planes_ = *std::move(planes);
         return std::nullopt;
     }
 
@@ -239,6 +243,9 @@ private:
                            fmt::format("{} keys that parties pressed were not seen by the "
                                        "triggers: too many came at once.",
                                        lost)});
+        const auto planes = view_.planes.get();
+        if (config_.media_plane.kind != MediaPlaneConfig::Kind::BuiltIn)
+            all.push_back(check_planes(*planes, config_.media_plane.falls_back));
         const std::string fault = *view_.reload_fault.get();
         const std::string waiting = *view_.waiting_keys.get();
         if (!fault.empty() || !waiting.empty())
@@ -329,6 +336,7 @@ private:
     std::unique_ptr<relay::BuiltInRelay> media_;
     std::unique_ptr<ControlThread> tap_link_;
     std::unique_ptr<relay::RtpengineTap> tap_;  // null: no companion mode
+    std::unique_ptr<MediaPlanes> planes_;
     std::unique_ptr<Signalling> signalling_;
     std::string url_;
     std::string login_link_;

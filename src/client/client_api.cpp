@@ -302,6 +302,7 @@ Response ClientApi::metrics() const {
     add_server_metrics(out, *parts_.view.servers.get());
     metric(out, "webhook_failures_total", "counter", "Events that the webhook did not take.",
            events.webhook_failures);
+    out += plane_metrics(*parts_.view.planes.get());
     return http::make_response(200, "text/plain; version=0.0.4", std::move(out));
 }
 

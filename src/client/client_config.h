@@ -7,6 +7,7 @@
 #include <filesystem>
 #include <map>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -44,6 +45,17 @@ struct CompanionConfig {
     friend bool operator==(const CompanionConfig&, const CompanionConfig&) = default;
 };
 
+// Who relays the media of calls.
+struct MediaPlaneConfig {
+    enum class Kind : std::uint8_t { BuiltIn, Rtpengine };
+    Kind kind = Kind::BuiltIn;
+    std::vector<base::NetAddress> instances;  // control sockets, in the order of preference
+    bool falls_back = true;                   // to the relay of this process; else calls get 503
+    std::string flags;                        // of offers and answers (relay/ng_flags.h)
+    std::string subscribe_flags;              // of what is recorded
+    friend bool operator==(const MediaPlaneConfig&, const MediaPlaneConfig&) = default;
+};
+
 struct ClientConfig {
     std::vector<base::NetAddress> sip_listen;    // UDP and TCP at each
     std::vector<base::NetAddress> advertised;    // as others see us; at most one of each IP family
@@ -52,6 +64,7 @@ struct ClientConfig {
     io::PortRange media_ports;
     std::size_t media_workers = 0;                // relay threads; 0: one for each core
     std::chrono::milliseconds media_ring{3'000};  // kept of each stream for recording servers
+    MediaPlaneConfig media_plane;
     std::filesystem::path data = "./earshot-client-data";
     std::string dns_servers;  // HOST[:PORT] separated by commas; empty: the system's
 
@@ -82,6 +95,9 @@ struct ClientConfig {
     CompanionConfig companion;
     base::LogLevel log_level = base::LogLevel::Info;
 };
+
+// What is wrong with media.flags; empty: nothing.
+std::string find_flags_fault(std::string_view flags);
 
 // Whether anything of it can lead to a recording.
 inline bool names_servers(const ClientConfig& config) {

@@ -447,16 +447,16 @@ void Recording::authenticate(sip::DialogId dialog, const sip::Credentials& crede
 
 // A media server elsewhere says later what became of it; then the session is not on the stack.
 void Recording::apply_answer(std::string sdp) {
-    const auto is_within = std::make_shared<bool>(true);
-    d_.plane.answer_subscription(call_, number_, sdp,
-                                 [this, is_within](const Result<Done, Reason>& applied) {
-                                     if (applied)
-                                         is_forked_ = true;
-                                     else
-                                         media_fault_ = applied.error();
-                                     if (!*is_within && media_fault_ && is_engaged()) deliver();
-                                 });
-    *is_within = false;
+    // The session that calls this must not be called meanwhile; a plane elsewhere answers later.
+    is_applying_ = true;
+    d_.plane.answer_subscription(call_, number_, sdp, [this](const Result<Done, Reason>& applied) {
+        if (applied)
+            is_forked_ = true;
+        else
+            media_fault_ = applied.error();
+        if (!is_applying_ && is_engaged()) deliver();
+    });
+    is_applying_ = false;
 }
 void Recording::pause_fork() { d_.plane.stop_subscription(call_, number_); }
 // With the call its streams end, after all that came before.

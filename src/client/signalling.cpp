@@ -126,6 +126,7 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
         });
     d_.view.is_ready = true;
     d_.view.has_servers = names_servers(config_);
+    listen_to_planes();
     publish();
     arm();
 }
@@ -182,6 +183,7 @@ void Signalling::on_deadline() {
         d_.tap->on_time(now.steady);
         companion_->on_time(now);
     }
+    if (relay::ForeignPlane* foreign = d_.planes.foreign()) foreign->on_time(now.steady);
     if (now.steady >= next_second_) every_second(now);
     settle();
 }
@@ -262,6 +264,7 @@ void Signalling::arm() {
         consider(d_.tap->deadline());
         consider(companion_->deadline());
     }
+    if (const relay::ForeignPlane* foreign = d_.planes.foreign()) consider(foreign->deadline());
     consider(stop_by_);
     consider(next_second_);
     if (calls_have_changed_) consider(next_publish_);
@@ -433,6 +436,40 @@ void Signalling::on_key(relay::CallKey call, relay::Leg by, char digit) {
     settle();
 }
 
+// ---- media planes in other processes ------------------------------------------------------------
+
+void Signalling::listen_to_planes() {
+    relay::ForeignPlane* foreign = d_.planes.foreign();
+    if (foreign == nullptr) return;
+    d_.planes.sockets()->give_to({.datagram =
+                                      [this, foreign](std::size_t instance, base::ByteView bytes) {
+                                          foreign->on_datagram(d_.clock.now().steady, instance,
+                                                               bytes);
+                                          settle();
+                                      },
+                                  .refused =
+                                      [this, foreign](std::size_t instance) {
+                                          foreign->on_refused(d_.clock.now().steady, instance);
+                                          settle();
+                                      }});
+    foreign->when_lost(
+        [this](relay::CallKey call, const Reason& reason) { on_media_lost(call, reason); });
+    d_.planes.when_passed_over([this](relay::CallKey call, const Reason& reason) {
+        if (plane_log_.take())
+            d_.log.warning("the media plane did not take a call",
+                           {{"call", std::to_string(call.value)}, {"reason", reason.text}});
+    });
+}
+
+void Signalling::on_media_lost(relay::CallKey call, const Reason& reason) {
+    const b2bua::CallFacts* facts = switchboard_->find_call({call.value});
+    d_.events.tell({.kind = "media_fault",
+                    .at = d_.clock.now().wall,
+                    .call = call.value,
+                    .call_id = facts == nullptr ? std::string{} : facts->leg(b2bua::Leg::A).call_id,
+                    .reason = reason});
+}
+
 // ---- from outside -------------------------------------------------------------------------------
 
 void Signalling::control(CallControl wish, Recorder::ControlDone done) {
@@ -526,6 +563,8 @@ void Signalling::reload(ClientConfig config) {
     keep(config.http_listen, config_.http_listen, "http.listen");
     keep(config.media_ports, config_.media_ports, "media.ports");
     keep(config.media_workers, config_.media_workers, "media.workers");
+    keep(config.media_plane, config_.media_plane,
+         "media.plane, instances, on_failure, flags, subscribe_flags");
     keep(config.data, config_.data, "storage.data");
     keep(config.webhook, config_.webhook, "client.webhook_*");
     keep(config.companion.rtpengine, config_.companion.rtpengine, "companion.rtpengine");
@@ -547,6 +586,10 @@ void Signalling::every_second(base::Now now) {
     d_.view.servers.set(recorder_->server_views(now));
     if (const std::uint64_t omitted = refusal_log_.next_second(); omitted > 0)
         d_.log.warning("more was refused than the log tells", {{"lines", std::to_string(omitted)}});
+    if (const std::uint64_t omitted = plane_log_.next_second(); omitted > 0)
+        d_.log.warning("the media plane did not take more calls than the log tells",
+                       {{"lines", std::to_string(omitted)}});
+    d_.view.planes.set(d_.planes.view());
     if (config_.silent_call.count() > 0) end_silent_calls(now);
     keep_phones_alive(now);
 }

@@ -23,6 +23,7 @@
 #include "client/dialog_journal.h"
 #include "client/companion.h"
 #include "client/keep_alive.h"
+#include "client/media_planes.h"
 #include "client/recorder.h"
 #include "io/clock.h"
 #include "io/log_allowance.h"
@@ -47,7 +48,8 @@ struct ClientView {
     base::Snapshot<std::vector<CompanionView>> companions;
     std::atomic<bool> is_ready{false};
     std::atomic<bool> is_draining{false};
-    std::atomic<bool> has_servers{false};      // something can be recorded at all
+    std::atomic<bool> has_servers{false};  // something can be recorded at all
+    base::Snapshot<MediaPlanesView> planes;
     base::Snapshot<std::string> waiting_keys;  // that the last reload left for a restart
     base::Snapshot<std::string> reload_fault;  // why it was not taken; empty: it was
 };
@@ -57,6 +59,7 @@ public:
     struct Dependencies {  // borrowed
         transport::SipLoop& loop;
         relay::MediaPlane& plane;
+        MediaPlanes& planes;
         const io::Clock& clock;
         base::Random& random;
         base::Log& log;
@@ -129,6 +132,8 @@ private:
     void every_second(base::Now now);
     void end_silent_calls(base::Now now);
     void keep_phones_alive(base::Now now);
+    void listen_to_planes();
+    void on_media_lost(relay::CallKey call, const base::Reason& reason);
     void maybe_stopped();
 
     ClientConfig config_;
@@ -151,6 +156,8 @@ private:
     KeepAlive keep_alive_;
     std::vector<std::string> sent_by_;  // what each listener calls itself
     std::size_t next_silent_ = 0;       // where the look for silent calls goes on
+    io::LogAllowance plane_log_;
+    std::size_t next_silent_ = 0;  // where the look for silent calls goes on
     bool calls_have_changed_ = false;
     bool is_draining_ = false;
     std::optional<base::TimePoint> stop_by_;

@@ -29,10 +29,11 @@ void PlaneChooser::offer(CallKey call, const LegSdp& sdp, SdpDone done) {
     FirstOffer offer{.from = sdp.from,
                      .text = std::string(sdp.text),
                      .signalled_by = sdp.signalled_by,
+                     .is_told_inside = sdp.is_told_inside,
                      .done = std::move(done)};
     if (known != calls_.end()) {  // replaces the one that is being decided about
         known->second.waiting.push_back([call, offer = std::move(offer)](MediaPlane& plane) {
-            plane.offer(call, {offer.from, offer.text, offer.signalled_by}, offer.done);
+            plane.offer(call, offer.sdp(), offer.done);
         });
         return;
     }
@@ -60,7 +61,7 @@ void PlaneChooser::on_offered(CallKey call, std::uint64_t serial, const FirstOff
         return settle(call, nullptr, [&] { offer.done(reason); });
     }
     if (passed_over_) passed_over_(call, reason);
-    built_in_->offer(call, {offer.from, offer.text, offer.signalled_by},
+    built_in_->offer(call, offer.sdp(),
                      [this, call, &offer](Result<std::string, Reason> own) {
                          ++(own ? choices_.built_in : choices_.refused);
                          settle(call, own ? built_in_ : nullptr, [&] { offer.done(own); });
@@ -146,6 +147,12 @@ void PlaneChooser::on_server_silent(ServerSilent told) {
 void PlaneChooser::unsubscribe(CallKey call, std::uint32_t subscription) {
     static_cast<void>(
         when_settled(call, [=](MediaPlane& plane) { plane.unsubscribe(call, subscription); }));
+}
+
+Result<base::Done, Reason> PlaneChooser::play(CallKey call, Leg to, SoundPtr sound) {
+    const auto found = calls_.find(call.value);
+    if (found == calls_.end()) return unknown_call();
+    return found->second.plane->play(call, to, std::move(sound));
 }
 
 Result<CallMedia, Reason> PlaneChooser::query(CallKey call) const {

@@ -43,6 +43,7 @@ public:
                            Stop why = Stop::Wanted) override;
     void unsubscribe(CallKey call, std::uint32_t subscription) override;
     void on_server_silent(ServerSilent told) override;
+    base::Result<base::Done, base::Reason> play(CallKey call, Leg to, SoundPtr sound) override;
     base::Result<CallMedia, base::Reason> query(CallKey call) const override;
 
 private:
@@ -56,7 +57,15 @@ private:
         Leg from = Leg::A;
         std::string text;
         base::NetAddress signalled_by;
+        bool is_told_inside = false;
         SdpDone done;
+
+        LegSdp sdp() const {
+            return {.from = from,
+                    .text = text,
+                    .signalled_by = signalled_by,
+                    .is_told_inside = is_told_inside};
+        }
     };
     void on_offered(CallKey call, std::uint64_t serial, const FirstOffer& offer,
                     const base::Result<std::string, base::Reason>& mapped);
