@@ -310,9 +310,8 @@ constexpr std::array kKeys{
         }},
     Key{"client", "decision_on_failure", Kind::Text, "record",
         "record or skip: what is done without an answer",
-        [](ClientConfig& c, std::string_view t) {
-            return set_on_failure(c.decision.records_on_failure, t);
-        }},
+        [](ClientConfig& c,
+           std::string_view t) { return set_on_failure(c.decision.records_on_failure, t); }},
     Key{"client", "webhook_url", Kind::Text, "",
         "told of recordings that begin, end and fail; empty: nobody is",
         [](ClientConfig& c, std::string_view t) { return set_url(c.webhook.url, t); }},

@@ -1,8 +1,8 @@
 // What stands behind Switchboard. switchboard.cpp has the tables and the order of things,
 // switchboard_calls.cpp a call's INVITE and its end, switchboard_dialog.cpp what is said within a
 // call, switchboard_media.cpp offers and answers, switchboard_telling.cpp descriptions that one leg
-// is told anew, switchboard_passing.cpp requests outside of calls, switchboard_subscription.cpp what
-// subscriptions need beside that, switchboard_transfer.cpp REFER and Replaces.
+// is told anew, switchboard_passing.cpp requests outside of calls, switchboard_subscription.cpp
+// what subscriptions need beside that, switchboard_transfer.cpp REFER and Replaces.
 #pragma once
 
 #include <deque>

@@ -60,8 +60,7 @@ void Switchboard::Core::pass_as_proxy(const Passed& passed, const Way& way,
         if (config_.listeners[i].transport == sip::Transport::Udp &&
             config_.listeners[i].ipv6 == config_.listeners[here].ipv6)
             there = i;
-    if (const sip::Flow flow = flow_to(way); !flow.remote.is_unspecified())
-        there = flow.listener;
+    if (const sip::Flow flow = flow_to(way); !flow.remote.is_unspecified()) there = flow.listener;
     spec.headers.push_back({"Record-Route", record_route(way.flow, there)});
     spec.headers.push_back({"Record-Route", record_route(passed.from, here)});
     for (const std::string_view route : request.all(HeaderId::RecordRoute))

@@ -53,11 +53,11 @@ Recorder::Recorder(const ClientConfig& config, const base::Uuid& installation,
       installation_(installation),
       d_(std::move(dependencies)),
       servers_(d_.random, pool_outlets()),
-      indicator_(Indicator::Dependencies{
-          .switchboard = d_.switchboard,
-          .plane = d_.plane,
-          .events = d_.events,
-          .shares = [this](b2bua::CallKey call) { return shares(call); }}) {
+      indicator_(
+          Indicator::Dependencies{.switchboard = d_.switchboard,
+                                  .plane = d_.plane,
+                                  .events = d_.events,
+                                  .shares = [this](b2bua::CallKey call) { return shares(call); }}) {
     configure(d_.clock.now(), config);
 }
 

@@ -20,8 +20,8 @@
 #include "base/snapshot.h"
 #include "client/call_decision.h"
 #include "client/client_config.h"
-#include "client/dialog_journal.h"
 #include "client/companion.h"
+#include "client/dialog_journal.h"
 #include "client/keep_alive.h"
 #include "client/media_planes.h"
 #include "client/recorder.h"
@@ -157,7 +157,6 @@ private:
     std::vector<std::string> sent_by_;  // what each listener calls itself
     std::size_t next_silent_ = 0;       // where the look for silent calls goes on
     io::LogAllowance plane_log_;
-    std::size_t next_silent_ = 0;  // where the look for silent calls goes on
     bool calls_have_changed_ = false;
     bool is_draining_ = false;
     std::optional<base::TimePoint> stop_by_;

@@ -61,11 +61,10 @@ void PlaneChooser::on_offered(CallKey call, std::uint64_t serial, const FirstOff
         return settle(call, nullptr, [&] { offer.done(reason); });
     }
     if (passed_over_) passed_over_(call, reason);
-    built_in_->offer(call, offer.sdp(),
-                     [this, call, &offer](Result<std::string, Reason> own) {
-                         ++(own ? choices_.built_in : choices_.refused);
-                         settle(call, own ? built_in_ : nullptr, [&] { offer.done(own); });
-                     });
+    built_in_->offer(call, offer.sdp(), [this, call, &offer](Result<std::string, Reason> own) {
+        ++(own ? choices_.built_in : choices_.refused);
+        settle(call, own ? built_in_ : nullptr, [&] { offer.done(own); });
+    });
 }
 
 void PlaneChooser::settle(CallKey call, MediaPlane* plane, const std::function<void()>& tell) {

@@ -54,9 +54,9 @@ TEST(RelayWorker, ASocketThatCannotBeWaitedForIsCountedAndTriedAgain) {
                          random);
     KeyQueue keys({});
     std::atomic<int> added{0};
-    RelayWorker worker(std::make_unique<FullPacketIo>(added), ports, clock,
-                       RelayWorker::Options{.keeps_ports_ready = false, .ring_blocks = 0, .on_silent = {}},
-                       keys);
+    RelayWorker worker(
+        std::make_unique<FullPacketIo>(added), ports, clock,
+        RelayWorker::Options{.keeps_ports_ready = false, .ring_blocks = 0, .on_silent = {}}, keys);
     ASSERT_TRUE(worker.start("relay-test"));
     const auto pair = [&] { return *ports.take(clock.now().steady, false); };
     ASSERT_TRUE(worker.give(OpenLine{.line = 1,
