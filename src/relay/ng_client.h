@@ -56,7 +56,7 @@ public:
     // `names` of the instances are for texts; `link` and `random` must outlive it.
     NgClient(std::vector<std::string> names, ControlLink& link, base::Random& random);
 
-    void send(base::TimePoint now, std::size_t instance, const NgDictionary& command, Done done);
+    void send(base::TimePoint now, std::size_t instance, const NgDictionary& dictionary, Done done);
     // Called when an instance has become unusable or usable; after the results that come of it.
     void when_changed(std::function<void(base::TimePoint, std::size_t instance)> changed) {
         changed_ = std::move(changed);
@@ -67,7 +67,7 @@ public:
     const std::string& name(std::size_t number) const { return instances_[number].name; }
     std::size_t pending(std::size_t number) const { return instances_[number].pending; }
 
-    void on_datagram(base::TimePoint now, std::size_t instance, base::ByteView datagram) override;
+    void on_datagram(base::TimePoint now, std::size_t number, base::ByteView datagram) override;
     void on_refused(base::TimePoint now, std::size_t instance) override;
     void on_time(base::TimePoint now) override;
     std::optional<base::TimePoint> deadline() const override;
