@@ -19,5 +19,7 @@ inline constexpr std::size_t kMaxServerHosts = 256;  // learned from where serve
 inline constexpr std::uint32_t kMaxStartsPerSecond = 20;  // of one host
 inline constexpr std::size_t kMaxStartHosts = 256;        // in one second
 inline constexpr std::size_t kMaxStartedPerCall = 4;      // that run at once
+inline constexpr std::size_t kMaxRecordingsPerCall =
+    256;  // ended ones too: none more is begun then
 
 }  // namespace earshot::client

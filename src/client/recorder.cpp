@@ -459,11 +459,36 @@ std::optional<Reason> Recorder::obey(base::Now now, RecordedCall& call, const Ca
         has_any = true;
         if (auto refused = obey(now, recording, wish)) fault = std::move(refused);
     }
+    has_any = obey_before(call, wish) || has_any;
     if (has_any) return fault;
     return Reason{"not_recording",
                   wish.instance.empty()
                       ? "The call is not being recorded."
                       : fmt::format("The call has no running recording \"{}\".", wish.instance)};
+}
+
+// What is not begun yet, but will be by itself: it is stopped or paused before its first word.
+bool Recorder::obey_before(RecordedCall& call, const CallControl& wish) {
+    if (wish.verb != Verb::Stop && wish.verb != Verb::Pause && wish.verb != Verb::Resume)
+        return false;
+    bool has_any = false;
+    for (const policy::RecordingPlan& plan : call.plans) {
+        if (!wish.instance.empty() && wish.instance != plan.instance) continue;
+        RecordedCall::Wished wished = call.wished_of(plan.instance);
+        const bool will_begin = call.is_waiting(plan) || wished.is_on || !plan.settings.on_demand;
+        if (call.find(plan) != nullptr || wished.is_declined || !will_begin) continue;
+        has_any = true;
+        if (wish.verb == Verb::Stop)
+            wished.is_declined = true;
+        else
+            wished.is_paused = wish.verb == Verb::Pause;
+        call.wished[plan.instance] = wished;
+        changed_.insert(call.key.value);
+    }
+    if (wish.verb == Verb::Stop)
+        std::erase_if(call.waiting,
+                      [&](const auto& plan) { return call.wished_of(plan.instance).is_declined; });
+    return has_any;
 }
 
 bool Recorder::knows_instance(std::string_view instance) const {

@@ -183,6 +183,7 @@ private:
                                             const CallControl& wish);
     std::optional<base::Reason> start(base::Now now, RecordedCall& call, const CallControl& wish);
     void fire(base::Now now, RecordedCall& call, const policy::Trigger& trigger);
+    bool obey_before(RecordedCall& call, const CallControl& wish);
     bool knows_instance(std::string_view instance) const;
     RecordedCall* find(b2bua::CallKey key);
     RecordedCall* find(std::string_view call);

@@ -34,7 +34,7 @@ std::vector<RecordingShare> Recorder::shares(b2bua::CallKey key) {
     const RecordedCall* call = find(key);
     if (call == nullptr || call->has_ended) return all;
     for (const RecordingPlan& plan : call->plans) {
-        const Recording* recording = call->find(plan.instance);
+        const Recording* recording = call->find(plan);
         const RecordedCall::Wished wished = call->wished_of(plan.instance);
         RecordingShare share{.media = plan.settings.streams,
                              .how = &plan.settings.indication,
@@ -51,6 +51,16 @@ std::vector<RecordingShare> Recorder::shares(b2bua::CallKey key) {
         else
             share.state = recording->is_paused() ? RecordState::Paused : RecordState::On;
         share.is_running = runs(recording) && recording->is_running();
+        all.push_back(std::move(share));
+    }
+    for (const auto& recording : call->recordings) {  // that servers have begun: of no plan
+        if (recording->started_by().empty() || !runs(recording.get())) continue;
+        const policy::RecordingSettings& settings = recording->plan().settings;
+        RecordingShare share{.media = settings.streams,
+                             .how = &settings.indication,
+                             .instance = recording->plan().instance};
+        share.state = recording->is_paused() ? RecordState::Paused : RecordState::On;
+        share.is_running = recording->is_running();
         all.push_back(std::move(share));
     }
     return all;

@@ -154,7 +154,7 @@ std::optional<Recorder::Refusal> Recorder::find_start_refusal(const RecordedCall
         if (recording->started_by() == host)
             return Refusal{kForbidden, {"recorded_already", host + " records this call already."}};
     }
-    if (running >= kMaxStartedPerCall)
+    if (running >= kMaxStartedPerCall || call.recordings.size() >= kMaxRecordingsPerCall)
         return Refusal{kForbidden,
                        {"too_many_recordings", "As many servers record this call as may."}};
     return std::nullopt;

@@ -449,13 +449,17 @@ void Recording::authenticate(sip::DialogId dialog, const sip::Credentials& crede
 void Recording::apply_answer(std::string sdp) {
     // The session that calls this must not be called meanwhile; a plane elsewhere answers later.
     is_applying_ = true;
-    d_.plane.answer_subscription(call_, number_, sdp, [this](const Result<Done, Reason>& applied) {
+    const std::uint64_t serial = ++last_answer_;
+    const auto told = [this, serial](const Result<Done, Reason>& applied) {
+        if (serial != last_answer_)
+            return;  // of a server that has been lost, or of an older answer
         if (applied)
             is_forked_ = true;
         else
             media_fault_ = applied.error();
         if (!is_applying_ && is_engaged()) deliver();
-    });
+    };
+    d_.plane.answer_subscription(call_, number_, sdp, told);
     is_applying_ = false;
 }
 void Recording::pause_fork() { d_.plane.stop_subscription(call_, number_); }
@@ -464,6 +468,7 @@ void Recording::stop_fork() {
     if (!has_call_ended_) d_.plane.stop_subscription(call_, number_);
 }
 void Recording::lose_fork() {
+    ++last_answer_;
     is_forked_ = false;
     d_.plane.stop_subscription(call_, number_, relay::Stop::ServerLost);
 }

@@ -194,6 +194,7 @@ private:
     base::Reason failure_{};
     std::optional<base::Reason> media_fault_;  // of the last answer, until it is told
     bool is_forked_ = false;                   // an answer has been used
+    std::uint64_t last_answer_ = 0;            // which one the media plane was told
     bool is_applying_ = false;                 // the media plane is being told one
     bool has_offered_ = false;                 // the session has had start()
     bool has_told_faults_ = false;             // of the settings

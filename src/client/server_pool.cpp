@@ -80,10 +80,11 @@ ServerPool::Server* ServerPool::find_or_add(const std::string& uri) {
 
 // ---- the choice ---------------------------------------------------------------------------------
 
-// A probed server comes back by its answer to OPTIONS, another one by a call that tries it.
+// A probed server comes back by its answer to OPTIONS, another one, and one that never answers
+// OPTIONS, by a call that tries it.
 bool ServerPool::is_free(const Server* server, base::Now now) const {
     if (server == nullptr || server->failures == 0) return true;
-    return !is_probed(*server) && now.steady >= server->until;
+    return (!is_probed(*server) || server->is_deaf) && now.steady >= server->until;
 }
 
 bool ServerPool::is_probed(const Server& server) const {

@@ -231,7 +231,7 @@ void RtpengineTap::start_subscribe(const CallPtr& call, std::uint32_t id,
             return finish(call);
         }
         end_subscription(call, [this, call, done, why = made.error()] {
-            done(why);
+            if (!call->jobs.is_closed()) done(why);
             finish(call);
         });
     });
