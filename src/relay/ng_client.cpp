@@ -57,7 +57,8 @@ void NgClient::send(TimePoint now, std::size_t instance, const NgDictionary& dic
 
 void NgClient::transmit(TimePoint now, std::uint64_t number, Command& command) {
     const auto wait = kNgFirstWait * (1 << command.sends);
-    const TimePoint give_up = command.sent + kNgGiveUp;
+    // After a stall of our own the answer may lie unread: nobody is silent before we have listened.
+    const TimePoint give_up = std::max(command.sent + kNgGiveUp, now + kNgFirstWait);
     command.due = ++command.sends < kNgSends ? std::min(now + wait, give_up) : give_up;
     due_.insert({command.due, number});
     link_.send(command.instance, command.datagram);

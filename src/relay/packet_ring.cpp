@@ -60,7 +60,7 @@ bool PacketRing::open_block(std::int64_t now_ns) {
     if (is_old()) block = take_oldest();
     while (is_old()) blocks_.give_back(take_oldest());
     if (block == nullptr && count_ < kMaxRingBlocks) block = blocks_.take();
-    if (block == nullptr && count_ > 1) block = take_oldest();
+    if (block == nullptr && count_ > 0) block = take_oldest();
     if (block == nullptr) return false;
     block->next = nullptr;
     block->number = ++last_number_;

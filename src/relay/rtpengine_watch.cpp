@@ -32,8 +32,9 @@ PacketCount read_counts(const NgDictionary& stream, const base::Now& now) {
     if (count.packets == 0) return count;  // "last packet" then is when the stream was made
     const std::chrono::seconds wall =
         std::chrono::duration_cast<std::chrono::seconds>(now.wall.time_since_epoch());
-    const std::chrono::seconds heard{stream.number("last packet")};
-    count.last = now.steady - std::clamp<std::chrono::seconds>(wall - heard, {}, wall);
+    const std::chrono::seconds heard = std::clamp<std::chrono::seconds>(
+        std::chrono::seconds{stream.number("last packet")}, {}, wall);
+    count.last = now.steady - (wall - heard);
     return count;
 }
 
