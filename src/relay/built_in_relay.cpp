@@ -5,7 +5,6 @@
 #include <algorithm>
 #include <utility>
 
-#include "base/text.h"
 #include "relay/engine.h"
 #include "relay/limits.h"
 
@@ -361,10 +360,7 @@ void BuiltInRelay::subscribe(CallKey key, std::uint32_t id, const SubscribeOptio
     Call* call = find(key);
     if (call == nullptr) return done(unknown_call());
     if (!call->worker.has_room()) return done(overloaded());
-    if (!options.address.empty() && !base::parse_host(options.address, 0))
-        return done(base::Reason{
-            .code = "bad_address",
-            .text = fmt::format("{} is no IP address.", base::to_valid_utf8(options.address))});
+    if (auto fault = find_fault(options)) return done(*std::move(fault));
     const bool is_known = call->subscriptions.contains(id);
     if (!is_known && call->subscriptions.size() >= kMaxSubscriptions)
         return done(base::Reason{

@@ -62,6 +62,8 @@ struct SubscribeOptions {
     // Zero: nothing is kept.
     std::chrono::milliseconds keep{};
 };
+// What every plane refuses in them: bad_address.
+std::optional<base::Reason> find_fault(const SubscribeOptions& options);
 
 // Why nothing is to leave any more. After ServerLost the next answer is another server's: what has
 // been kept goes there, too. What comes while a stop was Wanted (a pause) never leaves later.

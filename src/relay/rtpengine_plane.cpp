@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "base/text.h"
 #include "relay/limits.h"
 #include "relay/ng_flags.h"
 #include "relay/sdp_rewrite.h"
@@ -313,10 +312,7 @@ void RtpenginePlane::subscribe(CallKey key, std::uint32_t number, const Subscrib
                                SubscriptionDone done) {
     Call* call = find(key);
     if (call == nullptr) return done(unknown_call());
-    if (!options.address.empty() && !base::parse_host(options.address, 0))
-        return done(Reason{
-            .code = "bad_address",
-            .text = fmt::format("{} is no IP address.", base::to_valid_utf8(options.address))});
+    if (auto fault = find_fault(options)) return done(*std::move(fault));
     if (call->steps.size() >= kMaxNgSteps) return done(overloaded());
     take_step(*call, [this, number, options, done = std::move(done)](Call& its) {
         request(its, number, options, done);

@@ -197,9 +197,7 @@ void RtpengineTap::subscribe(CallKey key, std::uint32_t id, const SubscribeOptio
                              SubscriptionDone done) {
     const CallPtr call = find(key);
     if (call == nullptr) return done(unknown_call());
-    if (!options.address.empty() && !base::parse_host(options.address, 0))
-        return done(Reason{.code = "bad_address",
-                           .text = fmt::format("{} is no IP address.", options.address)});
+    if (auto fault = find_fault(options)) return done(*std::move(fault));
     if (!call->jobs.has_room()) return done(too_much_waits());
     call->jobs.add([this, call, id, options, done = std::move(done)] {
         start_subscribe(call, id, options, done);
