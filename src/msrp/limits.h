@@ -1,0 +1,18 @@
+// What a peer may make us keep and do (conference-and-msrp facts, RFC 4975). Named with their
+// units; each is tested at its edge and one past it.
+#pragma once
+
+#include <cstddef>
+
+namespace earshot::msrp {
+
+inline constexpr std::size_t kMaxHeadBytes = 16 * 1024;       // start line and headers of one chunk
+inline constexpr std::size_t kMaxHeaders = 64;                // fields of one head
+inline constexpr std::size_t kMaxPathUris = 16;               // relays in one path, and the ends
+inline constexpr std::size_t kMaxUriBytes = 1024;             // one MSRP URI
+inline constexpr std::size_t kMinIdentBytes = 4;              // RFC 4975 section 9, ident
+inline constexpr std::size_t kMaxIdentBytes = 32;             // transaction and Message-ID
+inline constexpr std::size_t kMaxOtherBodyBytes = 10 * 1024;  // of a request that is no SEND
+inline constexpr std::size_t kMaxOpenRanges = 1024;  // pieces of one message with holes between
+
+}  // namespace earshot::msrp
