@@ -13,6 +13,9 @@ inline constexpr std::size_t kMaxUriBytes = 1024;             // one MSRP URI
 inline constexpr std::size_t kMinIdentBytes = 4;              // RFC 4975 section 9, ident
 inline constexpr std::size_t kMaxIdentBytes = 32;             // transaction and Message-ID
 inline constexpr std::size_t kMaxOtherBodyBytes = 10 * 1024;  // of a request that is no SEND
-inline constexpr std::size_t kMaxOpenRanges = 1024;  // pieces of one message with holes between
+inline constexpr std::size_t kMaxOpenMessages = 64;           // of one session, that have not ended
+inline constexpr std::size_t kMaxEndedMessages = 256;    // remembered, to know repeated Message-IDs
+inline constexpr std::size_t kMaxWaitingReports = 4096;  // of one connection, not durable yet
+inline constexpr std::size_t kMaxOpenRanges = 1024;      // pieces of one message with holes between
 
 }  // namespace earshot::msrp
