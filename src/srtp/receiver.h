@@ -1,0 +1,63 @@
+// Takes the protection off the packets of one direction of a media line (RFC 3711): authenticates,
+// refuses what came before, decrypts. One thread at a time; nothing is allocated but for the first
+// authentic packet of a source.
+//
+//     const srtp::Outcome outcome = receiver.unprotect_rtp(packet);   // a span that may be written
+//     if (outcome) use(packet.first(*outcome));
+//     else count(outcome.error());                                    // the packet is as it was
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <vector>
+
+#include "srtp/fault.h"
+#include "srtp/limits.h"
+#include "srtp/packet_cipher.h"
+#include "srtp/packet_layout.h"
+#include "srtp/replay_window.h"
+#include "srtp/source_table.h"
+
+namespace earshot::srtp {
+
+class Receiver {
+public:
+    explicit Receiver(const MasterKey& key);
+    // One more that packets may name by its MKI (RFC 3711 section 3.1). False: of another suite or
+    // with an MKI of another length than the first, or past kMaxMasterKeys.
+    bool add(const MasterKey& key);
+
+    Suite suite() const { return suite_; }
+
+    // In place. What follows the plain packet in the span is of no use.
+    //
+    // The rollover counter is guessed (RFC 3711 section 3.3.1), and where that guess does not prove
+    // authentic, once more one rollover ahead: so a stream is not lost for good whose first packets
+    // before a wrap did not arrive, or that was away for more than 2^15 packets.
+    Outcome unprotect_rtp(std::span<std::uint8_t> packet);
+    // Takes SRTCP that is authentic and not encrypted (E flag 0), too.
+    Outcome unprotect_rtcp(std::span<std::uint8_t> packet);
+
+private:
+    using RtpWindow = ReplayWindow<kRtpReplayWindow>;
+    using RtcpWindow = ReplayWindow<kRtcpReplayWindow>;
+    struct Keyed {
+        base::Bytes mki;
+        std::unique_ptr<PacketCipher> rtp;
+        std::unique_ptr<PacketCipher> rtcp;
+    };
+    static Keyed keyed(const MasterKey& key);
+    Keyed* find_key(base::ByteView mki);
+
+    Suite suite_;
+    Appendix rtp_appendix_;
+    Appendix rtcp_appendix_;
+    std::size_t mki_bytes_;
+    std::vector<Keyed> keys_;
+    // Of all keys: a new key goes on with the packet index (RFC 3711 section 8.1).
+    SourceTable<RtpWindow, kMaxReceivedSources> rtp_sources_;
+    SourceTable<RtcpWindow, kMaxReceivedSources> rtcp_sources_;
+};
+
+}  // namespace earshot::srtp
