@@ -1,5 +1,6 @@
 #include "crypto/hmac.h"
 
+#include <openssl/crypto.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 
@@ -15,6 +16,19 @@ HmacSha256 hmac_sha256(base::ByteView key, base::ByteView message) {
                message.size(), code.data(), &size) == nullptr)
         throw std::bad_alloc();
     return code;
+}
+
+HmacSha1 hmac_sha1(base::ByteView key, base::ByteView message) {
+    HmacSha1 code{};
+    unsigned size = 0;
+    if (::HMAC(::EVP_sha1(), key.data(), static_cast<int>(key.size()), message.data(),
+               message.size(), code.data(), &size) == nullptr)
+        throw std::bad_alloc();
+    return code;
+}
+
+bool is_same_code(base::ByteView a, base::ByteView b) {
+    return a.size() == b.size() && ::CRYPTO_memcmp(a.data(), b.data(), a.size()) == 0;
 }
 
 }  // namespace earshot::crypto

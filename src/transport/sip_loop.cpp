@@ -20,6 +20,7 @@
 
 #include "io/udp_socket.h"
 #include "sip/agent_limits.h"
+#include "stun/message.h"
 #include "transport/dns_resolver.h"
 #include "transport/limits.h"
 #include "transport/stun_binding.h"
@@ -309,7 +310,7 @@ private:
     // STUN gets its own.
     static bool take_keep_alive(Listener& listener, const io::Datagram& datagram) {
         if (datagram.bytes.size() <= kMaxKeepAliveBytes) return true;
-        if (!is_stun(datagram.bytes)) return false;
+        if (!stun::is_stun(datagram.bytes)) return false;
         const auto answer = answer_stun_binding(datagram.bytes, datagram.source);
         if (!answer) return true;
         const udp::endpoint to(to_asio(datagram.source), datagram.source.port);

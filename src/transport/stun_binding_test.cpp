@@ -2,6 +2,8 @@
 
 #include <gtest/gtest.h>
 
+#include "stun/message.h"
+
 namespace earshot::transport {
 namespace {
 
@@ -41,7 +43,7 @@ TEST(StunBinding, PassesOverOptionalAttributesAndAnswersNoOthers) {
     base::Bytes response = request();
     response[0] = 1;
     EXPECT_FALSE(answer_stun_binding(response, source));
-    EXPECT_TRUE(is_stun(response));
+    EXPECT_TRUE(stun::is_stun(response));
 }
 
 TEST(StunBinding, AnswersNoTruncationAndNoLie) {
@@ -53,7 +55,7 @@ TEST(StunBinding, AnswersNoTruncationAndNoLie) {
     longer[23] = 200;  // the attribute's length
     EXPECT_FALSE(answer_stun_binding(longer, source));
     const std::string_view sip = "INVITE sip:a@b SIP/2.0\r\n\r\n";
-    EXPECT_FALSE(is_stun(base::as_bytes(sip)));
+    EXPECT_FALSE(stun::is_stun(base::as_bytes(sip)));
 }
 
 }  // namespace
