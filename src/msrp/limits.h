@@ -2,6 +2,7 @@
 // units; each is tested at its edge and one past it.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 
 namespace earshot::msrp {
@@ -17,5 +18,10 @@ inline constexpr std::size_t kMaxOpenMessages = 64;           // of one session,
 inline constexpr std::size_t kMaxEndedMessages = 256;    // remembered, to know repeated Message-IDs
 inline constexpr std::size_t kMaxWaitingReports = 4096;  // of one connection, not durable yet
 inline constexpr std::size_t kMaxOpenRanges = 1024;      // pieces of one message with holes between
+
+// ---- of the sender
+inline constexpr std::size_t kChunkBytes = 64 * 1024;       // of content in one chunk
+inline constexpr std::size_t kUninterruptibleBytes = 2048;  // RFC 4975 section 7.1.1
+inline constexpr std::chrono::seconds kResponseTime{30};    // RFC 4975 section 7.1.2
 
 }  // namespace earshot::msrp
