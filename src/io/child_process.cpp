@@ -2,7 +2,6 @@
 
 #include <fmt/format.h>
 #include <poll.h>
-#include <spawn.h>
 #include <sys/mman.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -16,6 +15,7 @@
 
 #include "base/text.h"
 #include "io/file_descriptor.h"
+#include "io/spawn.h"
 
 namespace earshot::io {
 
@@ -60,38 +60,6 @@ Pipe make_pipe() {
     Pipe pipe{FileDescriptor(ends[0]), FileDescriptor(ends[1])};
     (void)::fcntl(pipe.read.get(), F_SETFL, O_NONBLOCK);
     return pipe;
-}
-
-// 0, or errno. The child has the three descriptors as 0, 1, 2 and none else, default signals, and
-// leads a group of its own.
-int spawn(const ChildCommand& command, int in, int out, int err, pid_t& child) {
-    std::vector<std::string> words = command.arguments;
-    std::vector<char*> arguments;
-    arguments.reserve(words.size() + 1);
-    for (std::string& word : words) arguments.push_back(word.data());
-    arguments.push_back(nullptr);
-
-    posix_spawn_file_actions_t actions;
-    posix_spawnattr_t attributes;
-    ::posix_spawn_file_actions_init(&actions);
-    ::posix_spawnattr_init(&attributes);
-    ::posix_spawn_file_actions_adddup2(&actions, in, STDIN_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions, out, STDOUT_FILENO);
-    ::posix_spawn_file_actions_adddup2(&actions, err, STDERR_FILENO);
-    ::posix_spawn_file_actions_addclosefrom_np(&actions, STDERR_FILENO + 1);
-    sigset_t none;
-    sigset_t all;
-    sigemptyset(&none);
-    sigfillset(&all);
-    ::posix_spawnattr_setsigmask(&attributes, &none);
-    ::posix_spawnattr_setsigdefault(&attributes, &all);
-    ::posix_spawnattr_setflags(
-        &attributes, POSIX_SPAWN_SETSIGMASK | POSIX_SPAWN_SETSIGDEF | POSIX_SPAWN_SETPGROUP);
-    const int result =
-        ::posix_spawn(&child, arguments.front(), &actions, &attributes, arguments.data(), environ);
-    ::posix_spawn_file_actions_destroy(&actions);
-    ::posix_spawnattr_destroy(&attributes);
-    return result;
 }
 
 // One of the program's outputs. What does not fit is read and dropped.
@@ -186,8 +154,8 @@ base::Result<std::string, Reason> run_child(const ChildCommand& command) {
     if (!input.is_open() || !out_pipe.read.is_open() || !err_pipe.read.is_open())
         return system_failed("its input and output cannot be made", errno);
     pid_t child = 0;
-    const int failure =
-        spawn(command, input.get(), out_pipe.write.get(), err_pipe.write.get(), child);
+    const std::array<int, 3> descriptors{input.get(), out_pipe.write.get(), err_pipe.write.get()};
+    const int failure = spawn_program(command.arguments, descriptors, child);
     if (failure != 0) return system_failed("it cannot be started", failure);
     out_pipe.write.close();
     err_pipe.write.close();
