@@ -95,8 +95,10 @@ std::unique_ptr<Depacketiser> make_depacketiser(std::string_view encoding, std::
     if (is("VP8")) return std::make_unique<Vp8Depacketiser>();
     if (is("VP9")) return std::make_unique<Vp9Depacketiser>();
     if (is("AV1")) return std::make_unique<Av1Depacketiser>();
-    constexpr std::array kAudio{"PCMU", "PCMA", "G722", "L16",  "opus",
-                                "G729", "G723", "GSM",  "iLBC", "speex"};
+    // AudioFramer takes them apart.
+    constexpr std::array kAudio{"PCMU", "PCMA",  "G722",    "L16",     "L24",     "opus",
+                                "G729", "G723",  "GSM",     "iLBC",    "AMR",     "AMR-WB",
+                                "EVS",  "speex", "G726-16", "G726-24", "G726-32", "G726-40"};
     for (const std::string_view name : kAudio)
         if (is(name)) return std::make_unique<WholePayload>();
     return nullptr;
