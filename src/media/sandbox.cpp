@@ -1,0 +1,93 @@
+#include "media/sandbox.h"
+
+#include <fmt/format.h>
+#include <seccomp.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+
+#include <array>
+#include <cerrno>
+#include <memory>
+#include <system_error>
+
+namespace earshot::media {
+namespace {
+
+using base::Reason;
+
+Reason failed(std::string_view what, int error) {
+    return {"media_failed", fmt::format("It could not lock itself in: {}: {}.", what,
+                                        std::generic_category().message(error))};
+}
+
+// A job waits for whoever serves calls.
+constexpr int kNiceness = 15;
+
+base::Result<base::Done, Reason> set_limits(const rendition::Allowance& allowance) {
+    struct Limit {
+        __rlimit_resource resource;
+        rlim_t value;
+    };
+    const std::array<Limit, 5> limits{{{RLIMIT_AS, allowance.memory_bytes},
+                                       {RLIMIT_CPU, allowance.cpu_seconds},
+                                       {RLIMIT_CORE, 0},
+                                       {RLIMIT_FSIZE, 0},
+                                       {RLIMIT_NOFILE, 4}}};
+    for (const Limit& limit : limits) {
+        const rlimit both{limit.value, limit.value};
+        if (::setrlimit(limit.resource, &both) != 0) return failed("setrlimit", errno);
+    }
+    if (::setpriority(PRIO_PROCESS, 0, kNiceness) != 0) return failed("setpriority", errno);
+    return base::Done{};
+}
+
+struct Release {
+    void operator()(void* filter) const { seccomp_release(filter); }
+};
+
+base::Result<base::Done, Reason> set_filter() {
+    const std::unique_ptr<void, Release> filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
+    if (!filter) return failed("seccomp_init", ENOMEM);
+    const auto add = [&](std::uint32_t action, int call) {
+        return seccomp_rule_add(filter.get(), action, call, 0) == 0;
+    };
+    // Memory and mapping, the descriptors that it has, time, its end. No clone: no threads.
+    for (const int call :
+         {SCMP_SYS(read),          SCMP_SYS(readv),           SCMP_SYS(write),
+          SCMP_SYS(writev),        SCMP_SYS(close),           SCMP_SYS(brk),
+          SCMP_SYS(mmap),          SCMP_SYS(munmap),          SCMP_SYS(mremap),
+          SCMP_SYS(mprotect),      SCMP_SYS(madvise),         SCMP_SYS(futex),
+          SCMP_SYS(clock_gettime), SCMP_SYS(gettimeofday),    SCMP_SYS(clock_getres),
+          SCMP_SYS(getrandom),     SCMP_SYS(rt_sigreturn),    SCMP_SYS(rt_sigprocmask),
+          SCMP_SYS(sched_yield),   SCMP_SYS(gettid),          SCMP_SYS(getpid),
+          SCMP_SYS(tgkill),        SCMP_SYS(restart_syscall), SCMP_SYS(exit),
+          SCMP_SYS(exit_group)})
+        if (!add(SCMP_ACT_ALLOW, call)) return failed("seccomp_rule_add", EINVAL);
+    // Libraries look how many processors there are, for a terminal, for random numbers: there is
+    // nothing to be seen.
+    for (const int call :
+         {SCMP_SYS(open), SCMP_SYS(openat), SCMP_SYS(access), SCMP_SYS(faccessat), SCMP_SYS(stat),
+          SCMP_SYS(newfstatat), SCMP_SYS(fstat), SCMP_SYS(lseek), SCMP_SYS(readlink),
+          SCMP_SYS(readlinkat), SCMP_SYS(ioctl), SCMP_SYS(fcntl), SCMP_SYS(uname),
+          SCMP_SYS(sysinfo), SCMP_SYS(getcwd), SCMP_SYS(prlimit64), SCMP_SYS(getrusage),
+          SCMP_SYS(sched_getaffinity), SCMP_SYS(rt_sigaction)})
+        if (!add(SCMP_ACT_ERRNO(EACCES), call)) return failed("seccomp_rule_add", EINVAL);
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("prctl", errno);
+    const int error = seccomp_load(filter.get());
+    if (error != 0) return failed("seccomp_load", -error);
+    return base::Done{};
+}
+
+}  // namespace
+
+base::Result<base::Done, Reason> enter_sandbox(const rendition::Allowance& allowance) {
+    auto limited = set_limits(allowance);
+    if (!limited) return limited;
+#ifdef EARSHOT_SANITIZED  // the sanitizers read files of the kernel's, and ask for much memory
+    return base::Done{};
+#else
+    return set_filter();
+#endif
+}
+
+}  // namespace earshot::media
