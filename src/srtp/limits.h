@@ -1,6 +1,7 @@
 // Limits of the srtp room; each with its unit.
 #pragma once
 
+#include <chrono>
 #include <cstddef>
 #include <cstdint>
 
@@ -24,5 +25,18 @@ inline constexpr std::uint32_t kMaxRtcpIndex = 0x7fffffff;
 // What protecting adds to a packet at most, without the MKI: the tag; E flag, index and tag.
 inline constexpr std::size_t kMaxRtpOverheadBytes = 16;
 inline constexpr std::size_t kMaxRtcpOverheadBytes = 20;
+
+// DTLS. What we send is cut into datagrams of so many octets (RFC 8261 takes the same as safe).
+inline constexpr std::size_t kDtlsMtuBytes = 1200;
+// A longer datagram is passed over; no record of a handshake that keeps to an MTU is.
+inline constexpr std::size_t kMaxDtlsDatagramBytes = 2048;
+// What a peer may send in one handshake, with all that is repeated.
+inline constexpr std::size_t kMaxDtlsHandshakeBytes = std::size_t{64} * 1024;
+inline constexpr long kMaxDtlsCertificateBytes = 16L * 1024;  // of its whole chain
+inline constexpr std::size_t kMaxDtlsDatagramsToSend = 64;    // that nobody has fetched
+// RFC 6347 section 4.2.4.1 suggests 1 s to begin with; media waits meanwhile.
+inline constexpr std::chrono::milliseconds kFirstDtlsTimeout{500};
+inline constexpr std::chrono::seconds kMaxDtlsTimeout{8};
+inline constexpr std::chrono::seconds kMaxDtlsHandshakeTime{30};
 
 }  // namespace earshot::srtp
