@@ -1,6 +1,7 @@
 // Any bytes as an RTP packet and as the payloads that we look into.
 #include "rtp/comfort_noise.h"
 #include "rtp/demux.h"
+#include "rtp/header_extension.h"
 #include "rtp/rtp_packet.h"
 #include "rtp/source_filter.h"
 #include "rtp/telephone_event.h"
@@ -21,7 +22,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
         (void)rtp::classify(packet);
         const auto header = rtp::parse_rtp(packet);
         if (!header) continue;
-        (void)rtp::rtp_extension(packet, *header);
+        const rtp::RtpExtension extension = rtp::rtp_extension(packet, *header);
+        for (const int id : {1, 3, 14, 255})
+            (void)rtp::find_element(extension, static_cast<std::uint8_t>(id));
         const base::ByteView payload = rtp::rtp_payload(packet, *header);
         (void)rtp::parse_comfort_noise(payload);
         if (filter.on_packet({}, *header, arrival_ns) == rtp::SourceVerdict::RejectHost) return 0;
