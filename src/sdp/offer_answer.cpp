@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "sdp/extmap.h"
 #include "sdp/text_writer.h"
 
 namespace earshot::sdp {
@@ -59,8 +60,25 @@ void append_excess_lines(std::string& out, std::string_view excess) {
     }
 }
 
-void append_accepted_media(std::string& out, const MediaDescription& medium,
-                           const MediaDecision& decision, const base::NetAddress& session) {
+// RFC 8285 section 5: only what the answer has, too, may be sent. The levels tell who speaks when
+// (RFC 6464, RFC 6465); of all else we make nothing.
+void append_audio_levels(std::string& out, const SessionDescription& offer,
+                         const MediaDescription& medium) {
+    if (!base::iequals(medium.media, "audio")) return;
+    for (const ExtMap& map : extmaps_of(offer, medium)) {
+        const bool is_level = map.uri == "urn:ietf:params:rtp-hdrext:ssrc-audio-level" ||
+                              map.uri == "urn:ietf:params:rtp-hdrext:csrc-audio-level";
+        const bool may_send =
+            map.direction.empty() || map.direction == "sendrecv" || map.direction == "sendonly";
+        if (!is_level || !may_send || map.id > 255) continue;
+        append_line(out, "a=extmap:{}{} {}{}{}", map.id, map.direction.empty() ? "" : "/recvonly",
+                    map.uri, map.attributes.empty() ? "" : " ", clean(map.attributes));
+    }
+}
+
+void append_accepted_media(std::string& out, const SessionDescription& offer,
+                           const MediaDescription& medium, const MediaDecision& decision,
+                           const base::NetAddress& session) {
     fmt::format_to(std::back_inserter(out), "m={} {} {}", clean(medium.media), decision.rtp_port,
                    clean(medium.proto));
     // A deployed client hangs up when one is missing (interop section 1, point 1).
@@ -73,6 +91,7 @@ void append_accepted_media(std::string& out, const MediaDescription& medium,
     for (const PayloadType& type : medium.payload_types) append_payload_type(out, type);
     append_line(out, "a={}", to_string(answer_direction(medium.direction, decision.inactive)));
     append_label_and_mid(out, medium);
+    append_audio_levels(out, offer, medium);
     if (medium.has_rtcp_mux && decision.rtcp_port == decision.rtp_port) {
         append_line(out, "a=rtcp-mux");
     } else if (decision.rtcp_port != 0 && decision.rtcp_port != decision.rtp_port + 1) {
@@ -195,7 +214,7 @@ std::string make_recording_answer(const SessionDescription& offer, const LocalOr
                                  decisions[i].rtp_port != 0 &&
                                  check_offered_media(offer, medium) == Refusal::None;
         if (is_accepted) {
-            append_accepted_media(out, medium, decisions[i], origin.address);
+            append_accepted_media(out, offer, medium, decisions[i], origin.address);
         } else {
             append_refused_line(out, medium);
         }

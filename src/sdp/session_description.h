@@ -90,6 +90,7 @@ struct MediaDescription {
     std::optional<std::string_view> label;  // RFC 4574: any text; compare as text
     std::string_view mid;
     std::string_view content;  // RFC 4796: "slides,main"
+    std::string_view title;    // i= of the line (RFC 8866 section 5.4)
     std::optional<std::uint32_t> ptime_ms;
     std::optional<RtcpAttribute> rtcp;
     bool has_rtcp_mux = false;
@@ -164,7 +165,7 @@ std::optional<CryptoAttribute> parse_crypto(std::string_view value);
 base::Result<SessionDescription> parse(std::string_view text);
 
 // The lines we know, in the order of RFC 8866 with CRLF; has the content of parse(write(d)). Lines
-// i= u= e= p= r= z= k= and m= lines past kMaxMedia are not written.
+// u= e= p= r= z= k=, i= of the session and m= lines past kMaxMedia are not written.
 std::string write(const SessionDescription& description);
 
 // Whether both say the same, the notes on their form aside. An offer whose content is the same as

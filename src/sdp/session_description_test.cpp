@@ -45,6 +45,21 @@ constexpr std::string_view kOffer =
     "a=extmap:1 urn:ietf:params:rtp-hdrext:ssrc-audio-level\r\n"
     "a=label:screen two\r\n";
 
+TEST(SessionDescription, ReadsAndWritesTheTitleOfALine) {
+    const std::string text =
+        "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\ni=of the session\r\nc=IN IP4 192.0.2.1\r\n"
+        "t=0 0\r\nm=video 4000 RTP/AVP 99\r\ni=Plan B\r\na=content:slides\r\n"
+        "m=audio 4002 RTP/AVP 0\r\n";
+    const auto parsed = parse(text);
+    ASSERT_TRUE(parsed);
+    EXPECT_EQ(parsed->media[0].title, "Plan B");
+    EXPECT_EQ(parsed->media[1].title, "");
+    EXPECT_FALSE(parsed->has_odd_order);
+    const std::string written = write(*parsed);
+    EXPECT_NE(written.find("RTP/AVP 99\r\ni=Plan B\r\n"), std::string::npos);
+    EXPECT_EQ(written.find("of the session"), std::string::npos);
+}
+
 TEST(SdpParser, ReadsTheSessionLevel) {
     const SessionDescription sdp = must_parse(kOffer);
     ASSERT_TRUE(sdp.origin);

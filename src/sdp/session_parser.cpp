@@ -327,8 +327,12 @@ private:
                     return;
                 }
                 return on_media(value);
+            case 'i':
+                if (!result_.media.empty() && result_.media.back().title.empty())
+                    result_.media.back().title = value;
+                return;
             default:
-                return;  // i= u= e= p= r= z= k= and what later RFCs add: not ours
+                return;  // u= e= p= r= z= k= and what later RFCs add: not ours
         }
     }
 

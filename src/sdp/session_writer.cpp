@@ -77,6 +77,7 @@ std::string write(const SessionDescription& description) {
     append_attributes(out, description.session_attributes());
     for (const MediaDescription& medium : description.media) {
         append_media_line(out, medium);
+        if (!medium.title.empty()) append_line(out, "i={}", medium.title);
         append_connection(out, medium.connection);
         append_bandwidths(out, medium.bandwidths);
         append_attributes(out, description.attributes_of(medium));
