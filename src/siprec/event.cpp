@@ -40,6 +40,18 @@ public:
         json_.end_array();
     }
 
+    void field(std::string_view name, const std::vector<HeaderExtension>& extensions) {
+        json_.key(name).begin_array();
+        for (const HeaderExtension& extension : extensions) {
+            json_.begin_object()
+                .field("id", std::int64_t{extension.id})
+                .field("uri", extension.uri);
+            if (!extension.attributes.empty()) json_.field("attributes", extension.attributes);
+            json_.end_object();
+        }
+        json_.end_array();
+    }
+
     Event finish() && {
         json_.end_object();
         text_.shrink_to_fit();
@@ -90,6 +102,7 @@ Event make_stream_event(std::string_view type, const StreamFacts& facts, std::ui
     if (local_port != 0) json.field("local_port", std::int64_t{local_port});
     json.field("peer_address", base::to_string(facts.peer_rtp));
     json.field("payload_types", facts.payload_types);
+    if (!facts.header_extensions.empty()) json.field("extmap", facts.header_extensions);
     return std::move(json).finish();
 }
 

@@ -32,6 +32,14 @@ struct PayloadType {
     friend bool operator==(const PayloadType&, const PayloadType&) = default;
 };
 
+// a=extmap (RFC 8285): what an element of the packets' header extensions is.
+struct HeaderExtension {
+    std::uint16_t id = 0;
+    std::string uri;
+    std::string attributes;  // empty: none
+    friend bool operator==(const HeaderExtension&, const HeaderExtension&) = default;
+};
+
 // One media line that is recorded, as the latest offer has it. The peer's address is where its SDP
 // says that it receives: real clients send from other ports (interop section 1 point 4).
 struct StreamFacts {
@@ -47,6 +55,7 @@ struct StreamFacts {
     base::NetAddress peer_rtp;
     base::NetAddress peer_rtcp;
     std::vector<PayloadType> payload_types;
+    std::vector<HeaderExtension> header_extensions{};
 };
 
 using EventField =

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "sdp/extmap.h"
 #include "siprec/limits.h"
 
 namespace earshot::siprec {
@@ -24,6 +25,11 @@ std::uint64_t fingerprint_of(const StreamFacts& facts) {
     mix_text(facts.media);
     mix_text(facts.protocol);
     mix_text(facts.content);
+    for (const HeaderExtension& extension : facts.header_extensions) {
+        mix(extension.id);
+        mix_text(extension.uri);
+        mix_text(extension.attributes);
+    }
     for (const PayloadType& type : facts.payload_types) {
         mix(std::uint64_t{type.number} << 48U | std::uint64_t{type.channels} << 32U |
             type.clock_rate);
@@ -41,6 +47,14 @@ std::vector<PayloadType> payload_types_of(const sdp::MediaDescription& medium) {
                          std::string{type.fmtp}});
     }
     return types;
+}
+
+std::vector<HeaderExtension> header_extensions_of(const sdp::SessionDescription& description,
+                                                  const sdp::MediaDescription& medium) {
+    std::vector<HeaderExtension> list;
+    for (const sdp::ExtMap& map : sdp::extmaps_of(description, medium))
+        list.push_back({map.id, std::string{map.uri}, std::string{map.attributes}});
+    return list;
 }
 
 OfferedStream to_offered(std::string label, const sdp::MediaDescription& medium) {
@@ -118,6 +132,7 @@ StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std
     facts.protocol = medium.proto;
     facts.direction = sdp::to_string(medium.direction);
     facts.content = medium.content;
+    facts.header_extensions = header_extensions_of(description, medium);
     facts.rtcp_mux = medium.has_rtcp_mux;
     facts.payload_types = payload_types_of(medium);
 
@@ -157,6 +172,8 @@ void MediaLines::open(Line& line, StreamFacts facts, Actions& out) {
     line.peer_rtp = facts.peer_rtp;
     line.peer_rtcp = facts.peer_rtcp;
     line.fingerprint = fingerprint_of(facts);
+    line.media = media_kind(facts.media);
+    line.content = sdp::parse_content(facts.content);
     facts.paused = facts.paused || paused_by_us_;
     opening_.push_back(facts);
     out.emplace_back(OpenStream{std::move(facts)});
@@ -177,6 +194,8 @@ void MediaLines::change(Line& line, StreamFacts facts, Actions& out) {
         set_effective_pause(line, true, out);
     if (changed) {
         line.fingerprint = fingerprint;
+        line.media = media_kind(facts.media);
+        line.content = sdp::parse_content(facts.content);
         line.label = facts.label;
         line.peer_rtp = facts.peer_rtp;
         line.peer_rtcp = facts.peer_rtcp;
@@ -382,6 +401,24 @@ void MediaLines::update_holds(const MetadataModel& model, Actions& out) {
             line.held = held;
         }
     }
+}
+
+void MediaLines::update_roles(const MetadataModel& model, Actions& out) {
+    // Where the client pauses all, it pauses the recording and shares on.
+    const bool is_all_paused = std::all_of(lines_.begin(), lines_.end(), [](const Line& line) {
+        return line.state == Line::State::Off || line.paused;
+    });
+    std::vector<ShownStream> shown;
+    for (const Line& line : lines_)
+        if (line.state == Line::State::Open && !line.dropped && line.media != MediaKind::Other)
+            shown.push_back({.stream = line.stream,
+                             .label = line.label,
+                             .media = line.media,
+                             .content = line.content,
+                             .is_inactive = line.paused && !is_all_paused});
+    std::vector<Event> events;
+    roles_.update(shown, model, events);
+    for (Event& event : events) out.emplace_back(std::move(event));
 }
 
 bool MediaLines::is_waiting() const { return !opening_.empty(); }

@@ -16,6 +16,7 @@
 #include "sdp/session_description.h"
 #include "siprec/event.h"
 #include "siprec/recording_server_session.h"
+#include "siprec/stream_role.h"
 
 namespace earshot::siprec {
 
@@ -35,6 +36,8 @@ public:
         std::uint16_t rtp_port = 0;
         std::uint16_t rtcp_port = 0;
         State state = State::Off;
+        MediaKind media = MediaKind::Other;
+        sdp::ContentSet content;                    // a=content
         bool paused = false;                        // by the peer
         bool ipv6 = false;                          // the family of our ports
         bool had_address = false;                   // a c= that was not 0.0.0.0
@@ -81,6 +84,10 @@ public:
     std::uint16_t drop(std::string_view label, Actions& out);
     // Tells who is on hold by the metadata (RFC 7865 section 6.8.1); call after each merge.
     void update_holds(const MetadataModel& model, Actions& out);
+    // Tells what the streams show, and what is shared; call after each offer that is answered and
+    // after each merge.
+    void update_roles(const MetadataModel& model, Actions& out);
+    void set_second_video(SecondVideo second) { roles_.set_second_video(second); }
 
     bool is_waiting() const;         // for on_opened or on_failed
     std::size_t open_count() const;  // streams that are open
@@ -104,6 +111,7 @@ private:
     void set_effective_pause(const Line& line, bool paused, Actions& out);
 
     std::vector<Line> lines_;
+    RoleWatch roles_;
     std::vector<StreamFacts> opening_;  // until their ports are known
     std::uint16_t next_stream_ = 0;
     std::unique_ptr<Declines> declines_;  // null: none, as nearly always

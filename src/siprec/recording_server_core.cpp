@@ -271,6 +271,7 @@ void RecordingServerSession::Core::answer_when_ready(base::Now now) {
             return;
         }
     }
+    lines_.update_roles(metadata_.model(), actions_);
     const std::unique_ptr<Pending> request = std::move(pending_);
     std::string sdp;
     if (request->offer) {
@@ -392,6 +393,7 @@ void RecordingServerSession::Core::take_metadata(base::Now now, const RequestBod
     if (!body.metadata) return;
     metadata_.take(now, *body.metadata, body.metadata_charset, actions_);
     lines_.update_holds(metadata_.model(), actions_);
+    lines_.update_roles(metadata_.model(), actions_);
 }
 
 void RecordingServerSession::Core::on_request(base::Now now, sip::TransactionId transaction,
@@ -494,7 +496,12 @@ void RecordingServerSession::Core::on_modification(base::Now now, sip::Transacti
 void RecordingServerSession::Core::on_info(base::Now now, sip::TransactionId transaction,
                                            const sip::Message& request) {
     const RequestBody body = read_body(request);
-    if (const auto dtmf = parse_dtmf(body.other_type, body.other_body)) {
+    const auto dtmf = parse_dtmf(body.other_type, body.other_body);
+    if (dtmf && !keeps_digits_) {
+        if (!std::exchange(told_digits_, true))
+            actions_.emplace_back(
+                make_event("digits_not_stored", kNoStream, {{"source", std::string{"info"}}}));
+    } else if (dtmf) {
         std::vector<EventField> fields = {{"source", std::string{"info"}}};
         if (lines_.is_all_paused()) {
             fields.emplace_back("masked", true);  // card numbers are typed while paused
@@ -553,6 +560,7 @@ void RecordingServerSession::Core::on_ack(base::Now now, const sip::Message& ack
             *answer,
             is_told_inactive() ? MediaLines::Role::AnswerToInactive : MediaLines::Role::Answer,
             peer_, media_, actions_);
+        lines_.update_roles(metadata_.model(), actions_);
     } else if (is_initial) {
         stop(now, {"no_answer", "The ACK carried no answer to our offer."});
         return;
@@ -595,6 +603,7 @@ void RecordingServerSession::Core::send_bye(int cause) {
 void RecordingServerSession::Core::end(std::string_view by, base::Reason reason) {
     create_held_row();
     lines_.close_all(actions_);
+    lines_.update_roles(metadata_.model(), actions_);
     actions_.emplace_back(make_event("call_ended", kNoStream,
                                      {{"by", std::string{by}},
                                       {"code", reason.code.empty() ? "bye" : reason.code},

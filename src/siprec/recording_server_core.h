@@ -30,8 +30,11 @@ public:
           is_strict_(config.strict),
           records_unmarked_(config.profile_records_unmarked),
           asks_policy_(config.asks_policy),
+          keeps_digits_(config.keeps_digits),
           session_number_(session_number),
-          timer_(config.session_timer) {}
+          timer_(config.session_timer) {
+        lines_.set_second_video(config.second_video);
+    }
 
     void on_invite(base::Now now, sip::TransactionId transaction, const base::NetAddress& peer,
                    const sip::Message& invite);
@@ -201,6 +204,8 @@ private:
     bool is_strict_;
     bool records_unmarked_;
     bool asks_policy_;
+    bool keeps_digits_;
+    bool told_digits_ = false;  // that they are not kept
     State state_ = State::Idle;
     std::uint64_t session_number_;
     std::uint64_t sdp_version_ = 0;

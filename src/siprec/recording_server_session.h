@@ -41,6 +41,7 @@
 #include "sip/session_timer.h"
 #include "siprec/event.h"
 #include "siprec/metadata.h"
+#include "siprec/stream_role.h"
 
 namespace earshot::siprec {
 
@@ -198,6 +199,8 @@ struct RecordingServerConfig {
     bool strict = false;                    // refuse what leniency would take
     bool profile_records_unmarked = false;  // the peer's profile says: every INVITE is an RS (E-3)
     bool asks_policy = false;               // Decide comes first
+    bool keeps_digits = true;               // of INFO; false: neither events nor bodies
+    SecondVideo second_video = SecondVideo::Camera;  // what an unmarked one is
 };
 
 class RecordingServerSession {

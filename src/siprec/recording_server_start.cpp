@@ -56,6 +56,8 @@ void RecordingServerSession::Core::retarget(const base::NetAddress& peer,
     is_strict_ = config.strict;
     records_unmarked_ = config.profile_records_unmarked;
     asks_policy_ = config.asks_policy;
+    keeps_digits_ = config.keeps_digits;
+    lines_.set_second_video(config.second_video);
 }
 
 void RecordingServerSession::Core::on_start_response(base::Now now, const sip::Message& response) {
