@@ -2,6 +2,7 @@
 #include <cstdlib>
 
 #include "rtp/rtcp.h"
+#include "rtp/rtcp_feedback.h"
 
 using namespace earshot;  // NOLINT(google-build-using-namespace): a test program of one function
 
@@ -15,6 +16,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
         } else if (const auto* receiver = std::get_if<rtp::ReceiverReport>(&packet)) {
             rtp::append_receiver_report(*receiver, written);
         } else {
+            if (const auto* other = std::get_if<rtp::OtherRtcp>(&packet))
+                static_cast<void>(rtp::parse_feedback(*other));
             continue;
         }
         const auto again = rtp::parse_rtcp(written);
