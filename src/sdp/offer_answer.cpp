@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "sdp/extmap.h"
+#include "sdp/rtcp_feedback.h"
 #include "sdp/text_writer.h"
 
 namespace earshot::sdp {
@@ -89,6 +90,7 @@ void append_accepted_media(std::string& out, const SessionDescription& offer,
     if (!decision.address.is_unspecified() && decision.address.ip != session.ip)
         append_connection(out, decision.address);
     for (const PayloadType& type : medium.payload_types) append_payload_type(out, type);
+    append_honoured_feedback(out, offer, medium);
     append_line(out, "a={}", to_string(answer_direction(medium.direction, decision.inactive)));
     append_label_and_mid(out, medium);
     append_audio_levels(out, offer, medium);

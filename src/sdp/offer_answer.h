@@ -58,10 +58,10 @@ struct LocalOrigin {
 Direction answer_direction(Direction offered, bool inactive);
 
 // The whole answer: every offered line in its order, its proto echoed, every payload type kept
-// with its rtpmap and fmtp, a=label and a=mid echoed exactly, rtcp-mux when offered and both ports
-// are equal, a=rtcp when our RTCP port is neither that nor port + 1. Lines that are refused (by
-// `decisions`, by check_offered_media(), or because `decisions` is shorter than the offer) and
-// those past kMaxMedia get port 0 (RFC 3264 section 6, RFC 7866 P-53).
+// with its rtpmap and fmtp, a=rtcp-fb that we honour, a=label and a=mid echoed exactly, rtcp-mux
+// when offered and both ports are equal, a=rtcp when our RTCP port is neither that nor port + 1.
+// Lines that are refused (by `decisions`, by check_offered_media(), or because `decisions` is
+// shorter than the offer) and those past kMaxMedia get port 0 (RFC 3264 section 6, RFC 7866 P-53).
 std::string make_recording_answer(const SessionDescription& offer, const LocalOrigin& origin,
                                   std::span<const MediaDecision> decisions);
 
