@@ -79,6 +79,7 @@ void CaptureLoop::on(AddStream& command) {
     stream->opened_ns = command.opened_ns;
     plan_report(*stream, true);
     stream->next_keep_alive = now_.steady + options_.keep_alive;
+    if (stream->is_bursty) give_room_for_bursts(*stream);
     const int granted = stream->sockets.rtp.receive_buffer_bytes();
     if (granted < options_.receive_buffer_bytes && !std::exchange(told_small_buffer_, true)) {
         log_.warning("The kernel gives smaller media buffers than configured (net.core.rmem_max)",
@@ -242,6 +243,7 @@ void CaptureLoop::take_turn(Stream& stream, bool is_paced_turn, bool is_rtcp_tur
         reader_->visit(stream, SocketKind::Rtp, *this);
     if (is_rtcp_turn) reader_->visit(stream, SocketKind::Rtcp, *this);
     after_look(stream);
+    if (is_due && stream.receiver.has_feedback()) ask_sender(stream);
     if (now_.steady >= stream.next_report) send_report(stream);
     if (is_rtcp_turn) send_keep_alive(stream);
     if (is_paced_turn && stream.receiver.wants_probe()) send_probe(stream);
@@ -376,14 +378,41 @@ void CaptureLoop::plan_report(Stream& stream, bool initial) {
 
 void CaptureLoop::send_report(Stream& stream) {
     plan_report(stream, false);
-    const auto destination = stream.receiver.rtcp_destination();
-    if (!destination) return;
+    if (!stream.receiver.rtcp_destination()) return;
     report_.clear();
     stream.receiver.compose_report(now_.wall, options_.cname, report_);
+    send_rtcp(stream);
+}
+
+void CaptureLoop::send_rtcp(Stream& stream) {
+    const auto destination = stream.receiver.rtcp_destination();
+    if (!destination) return;
     io::UdpSocket& socket =
         stream.receiver.uses_rtcp_mux() ? stream.sockets.rtp : stream.sockets.rtcp;
     // A report that cannot be sent is as good as one lost on the way; the next follows.
     static_cast<void>(socket.send(report_, *destination));
+}
+
+void CaptureLoop::ask_sender(Stream& stream) {
+    report_.clear();
+    const auto request = stream.receiver.on_turn(now_.steady, options_.cname, report_);
+    if (!report_.empty()) send_rtcp(stream);
+    if (!request) return;
+    if (request->method == KeyFrameMethod::Info) {
+        tell(KeyFrameWanted{.key = stream.key, .reason = request->reason}, false);
+    } else if (stream.key_frame_events < kMaxKeyFrameEvents) {
+        ++stream.key_frame_events;
+        store_event(stream, base::to_ns(now_.wall), event_json(stream.key.stream, *request));
+    }
+}
+
+// A picture comes in one burst, and the next look may be late.
+void CaptureLoop::give_room_for_bursts(Stream& stream) {
+    const int granted = stream.sockets.rtp.grow_receive_buffer(kBurstyBufferBytes);
+    if (granted >= kBurstyBufferBytes || std::exchange(told_small_video_buffer_, true)) return;
+    log_.warning("The kernel gives video smaller buffers than bursts may need (net.core.rmem_max)",
+                 {{"wanted_bytes", std::to_string(kBurstyBufferBytes)},
+                  {"granted_bytes", std::to_string(granted)}});
 }
 
 void CaptureLoop::send_probe(Stream& stream) {

@@ -96,6 +96,7 @@ private:
         std::uint64_t seen_drops = 0;  // at the last look, as `seen_lost`
         std::uint64_t seen_lost = 0;
         bool told_probe = false;
+        std::uint32_t key_frame_events = 0;
     };
     // A stream, and in which ticks it has its turns: looked at for all of them at each tick, so it
     // lies apart from the rest of the stream.
@@ -142,8 +143,11 @@ private:
     bool store_event(const Stream& stream, std::int64_t arrival_ns, const std::string& json);
     void store_gap(Stream& stream);
     void send_report(Stream& stream);
+    void ask_sender(Stream& stream);
+    void send_rtcp(Stream& stream);
     void send_probe(Stream& stream);
     void send_keep_alive(Stream& stream);
+    void give_room_for_bursts(Stream& stream);
     void plan_report(Stream& stream, bool initial);
 
     Stream* find(const StreamKey& key);
@@ -179,6 +183,7 @@ private:
     bool commit_soon_ = false;
     bool wake_soon_ = false;
     bool told_small_buffer_ = false;
+    bool told_small_video_buffer_ = false;
     std::chrono::nanoseconds waited_{};  // for commands, since measured_at_
     base::TimePoint measured_at_{};
     std::uint64_t told_kernel_drops_ = 0;

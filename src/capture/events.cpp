@@ -46,6 +46,11 @@ std::string probe_json(std::uint16_t stream, const base::NetAddress& destination
                        base::to_string(destination));
 }
 
+std::string event_json(std::uint16_t stream, const KeyFrameRequest& request) {
+    return fmt::format(R"({{"type":"key_frame_requested","stream":{},"reason":"{}","by":"{}"}})",
+                       stream, to_string(request.reason), to_string(request.method));
+}
+
 std::string event_json(std::uint16_t stream, const StorageGap& gap) {
     return fmt::format(
         R"({{"type":"storage_gap","stream":{},"packets":{},"from_ns":{},"to_ns":{}}})", stream,
@@ -61,11 +66,13 @@ std::string event_json(std::uint16_t stream, const StreamCounters& counters) {
     return fmt::format(
         R"({{"type":"stream_counters","stream":{},"packets":{},"octets":{},"rtcp_packets":{},)"
         R"("paused_discarded":{},"lost":{},"duplicates":{},"reordered":{},"kernel_drops":{},)"
-        R"("storage_lost":{},"ssrc_changes":{},"jitter_ms":{:.3f},"first_arrival_ns":{},)"
+        R"("storage_lost":{},"ssrc_changes":{},"asked_again":{},"restored":{},"key_frames_asked":{},)"
+        R"("jitter_ms":{:.3f},"first_arrival_ns":{},)"
         R"("last_arrival_ns":{},"rejected":{{{}}}}})",
         stream, counters.packets, counters.octets, counters.rtcp_packets, counters.paused_discarded,
         counters.lost, counters.duplicates, counters.reordered, counters.kernel_drops,
-        counters.storage_lost, counters.ssrc_changes, counters.jitter_ms, counters.first_arrival_ns,
+        counters.storage_lost, counters.ssrc_changes, counters.asked_again, counters.restored,
+        counters.key_frames_asked, counters.jitter_ms, counters.first_arrival_ns,
         counters.last_arrival_ns, rejected);
 }
 

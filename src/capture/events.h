@@ -7,9 +7,10 @@
 //   contributors      stream, csrcs                   who speaks in a mix, by its CSRC list
 //   source_described  stream, ssrc, cname, same_as    by RTCP SDES; same_as: that SSRC's CNAME too
 //   media_probed      stream, destination             a client that waits for media first
-//   dtmf              stream, digit, duration_ms      telephone-event; sensitive
-//   storage_gap       stream, packets, from_ns, to_ns accepted, but the journal had no room
-//   stream_counters   stream, ...                     StreamCounters when the stream was closed
+//   key_frame_requested stream, reason, by           reason: start, loss, resume; by: fir, pli,
+//   info dtmf              stream, digit, duration_ms      telephone-event; sensitive storage_gap
+//   stream, packets, from_ns, to_ns accepted, but the journal had no room stream_counters   stream,
+//   ...                     StreamCounters when the stream was closed
 #pragma once
 
 #include <string>
@@ -31,6 +32,7 @@ std::string event_json(std::uint16_t stream, const DigitSeen& event);
 std::string event_json(std::uint16_t stream, const ContributorsChanged& event);
 std::string event_json(std::uint16_t stream, const SourceDescribed& event);
 std::string probe_json(std::uint16_t stream, const base::NetAddress& destination);
+std::string event_json(std::uint16_t stream, const KeyFrameRequest& request);
 std::string event_json(std::uint16_t stream, const StorageGap& gap);
 std::string event_json(std::uint16_t stream, const StreamCounters& counters);
 

@@ -40,4 +40,17 @@ inline constexpr std::uint32_t kMaxDescribedEvents = 512;
 // source_changed events of one stream; a sender that hops ports forever fills no journal.
 inline constexpr std::uint32_t kMaxSourceChangedEvents = 16;
 
+// Feedback: packets of a stream that are waited for, how often and how far apart each is asked for
+// (the time from the n-th request to the next is n times the interval), and how often a key frame.
+inline constexpr std::size_t kMaxMissing = 256;
+inline constexpr std::int32_t kMaxFeedbackStep = 3000;  // as SequenceTracker::kMaxDropout
+inline constexpr std::uint8_t kMaxNackTries = 3;
+inline constexpr std::chrono::milliseconds kNackInterval{100};
+inline constexpr std::chrono::milliseconds kKeyFrameInterval{1000};
+inline constexpr std::chrono::milliseconds kMaxKeyFrameInterval{8000};
+// key_frame_requested events of one stream.
+inline constexpr std::uint32_t kMaxKeyFrameEvents = 256;
+// SO_RCVBUF of video: a key frame of 1 MB in one burst, as the kernel counts it (twice the bytes).
+inline constexpr int kBurstyBufferBytes = 2 << 20;
+
 }  // namespace earshot::capture

@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/net_address.h"
+#include "capture/feedback.h"
 #include "capture/stream.h"
 #include "journal/journal.h"
 
@@ -41,6 +42,13 @@ struct DtmfDigit {  // sensitive: card numbers are typed like this
     std::uint32_t duration_ms = 0;
 };
 
+// A video stream wants a picture that a decoder can begin with, and no RTCP feedback was negotiated
+// by which to ask: INFO (RFC 5168).
+struct KeyFrameWanted {
+    StreamKey key;
+    KeyFrameReason reason = KeyFrameReason::Start;
+};
+
 // All streams that are open, once a second.
 struct StatsSnapshot {
     std::vector<StreamStats> streams;
@@ -64,7 +72,8 @@ struct Durable {
     std::uint64_t token = 0;
 };
 
-using Notification = std::variant<FirstPacket, SsrcChanged, PacketsRejected, DtmfDigit,
-                                  StatsSnapshot, StreamClosed, RecordingSealed, Durable>;
+using Notification =
+    std::variant<FirstPacket, SsrcChanged, PacketsRejected, DtmfDigit, KeyFrameWanted,
+                 StatsSnapshot, StreamClosed, RecordingSealed, Durable>;
 
 }  // namespace earshot::capture

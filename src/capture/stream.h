@@ -29,6 +29,13 @@ struct PayloadType {
     std::uint32_t clock_rate = 8000;
 };
 
+// Feedback that both sides understand (RFC 4585, RFC 5104).
+struct FeedbackTerms {
+    bool nack = false;
+    bool pli = false;
+    bool fir = false;
+};
+
 // The part of the SDP in force that decides which packets belong to the stream.
 struct StreamFormat {
     std::vector<PayloadType> payload_types;  // of both sides; empty: accept any
@@ -36,6 +43,7 @@ struct StreamFormat {
     base::NetAddress remote_rtcp;            // a=rtcp, or port + 1, or remote_rtp when muxed
     std::vector<std::uint32_t> signalled_ssrcs;  // a=ssrc
     bool rtcp_mux = false;                       // agreed: our RTCP leaves from the RTP port
+    FeedbackTerms feedback{};
 };
 
 struct StreamSetup {
@@ -78,8 +86,11 @@ struct StreamCounters {
     std::uint64_t storage_lost = 0;  // accepted, but the journal had no room: a gap `storage`
     std::array<std::uint64_t, kRejections> rejected{};
     std::uint32_t ssrc_changes = 0;
-    double jitter_ms = 0;               // RFC 3550 section 6.4.1, of the newest source
-    std::int64_t first_arrival_ns = 0;  // 0: no packet yet
+    std::uint64_t asked_again = 0;       // lost packets that were asked for (NACK)
+    std::uint64_t restored = 0;          // of these, those that came after all
+    std::uint32_t key_frames_asked = 0;  // by PLI, FIR or INFO
+    double jitter_ms = 0;                // RFC 3550 section 6.4.1, of the newest source
+    std::int64_t first_arrival_ns = 0;   // 0: no packet yet
     std::int64_t last_arrival_ns = 0;
 };
 

@@ -1,9 +1,11 @@
 #include "capture/stream_receiver.h"
 
 #include <algorithm>
+#include <array>
 #include <utility>
 
 #include "base/text.h"
+#include "payload/retransmission.h"
 #include "rtp/demux.h"
 #include "rtp/rtp_packet.h"
 
@@ -17,6 +19,15 @@ constexpr std::uint8_t kComfortNoiseType = 13;  // RFC 3551 table 4
 constexpr std::uint8_t kPayloadTypes = 128;     // numbers have seven bits
 
 constexpr std::int64_t in_ns(std::chrono::nanoseconds time) { return time.count(); }
+
+// RFC 4588, RFC 5109 and 8627, and what browsers call the last one before it was that.
+bool is_repair(std::string_view encoding) {
+    constexpr std::array<std::string_view, 7> kNames{
+        "rtx",      "ulpfec", "parityfec", "flexfec", "flexfec-03", "1d-interleaved-parityfec",
+        "raptorfec"};
+    return std::any_of(kNames.begin(), kNames.end(),
+                       [&](std::string_view name) { return base::iequals(encoding, name); });
+}
 
 // What a step of the wall clock changes.
 std::int64_t wall_offset_ns(base::Now now) {
@@ -62,11 +73,14 @@ void StreamReceiver::apply_format(const StreamFormat& format) {
     for (const PayloadType& type : format.payload_types) {
         if (type.number >= kPayloadTypes) continue;
         const bool is_event = base::iequals(type.encoding, "telephone-event");
-        entry_of(type.number) = {
-            .accepted_until_ns = kForever,
-            .clock_rate = type.clock_rate,
-            .number = type.number,
-            .kind = is_event ? PayloadKind::TelephoneEvent : PayloadKind::Media};
+        const PayloadKind other =
+            is_repair(type.encoding) ? PayloadKind::Repair : PayloadKind::Media;
+        entry_of(type.number) = {.accepted_until_ns = kForever,
+                                 .clock_rate = type.clock_rate,
+                                 .number = type.number,
+                                 .kind = is_event ? PayloadKind::TelephoneEvent : other,
+                                 .codec = payload::video_codec(type.encoding),
+                                 .is_retransmission = base::iequals(type.encoding, "rtx")};
     }
     // Senders switch to static comfort noise without having offered it; it is never anything else.
     const PayloadEntry* const noise = find_payload(kComfortNoiseType);
@@ -75,7 +89,9 @@ void StreamReceiver::apply_format(const StreamFormat& format) {
         entry_of(kComfortNoiseType) = {.accepted_until_ns = kForever,
                                        .clock_rate = 8000,
                                        .number = kComfortNoiseType,
-                                       .kind = PayloadKind::Media};
+                                       .kind = PayloadKind::Media,
+                                       .codec = payload::VideoCodec::Unknown,
+                                       .is_retransmission = false};
     }
     payloads_.shrink_to_fit();
     std::vector<base::NetAddress> hosts = {format.remote_rtp, signalling_peer_};
@@ -86,6 +102,10 @@ void StreamReceiver::apply_format(const StreamFormat& format) {
     remote_rtp_ = format.remote_rtp;
     remote_rtcp_ = format.remote_rtcp;
     rtcp_mux_ = format.rtcp_mux;
+    const bool is_video = media_ == MediaClass::Bursty;
+    if (!feedback_ && (is_video || format.feedback.nack))
+        feedback_ = std::make_unique<Feedback>(own_ssrc_, is_video);
+    if (feedback_) feedback_->set_terms(format.feedback);
 }
 
 const StreamReceiver::PayloadEntry* StreamReceiver::find_payload(std::uint8_t number) const {
@@ -153,6 +173,7 @@ void StreamReceiver::resume(std::int64_t at_ns, base::Now now) {
 }
 
 void StreamReceiver::settle_resume() {
+    if (feedback_) feedback_->on_resume();
     discard_from_ns_ = kForever;
     discard_until_ns_ = kForever;
 }
@@ -181,6 +202,11 @@ Verdict StreamReceiver::on_rtp(base::ByteView bytes, const base::NetAddress& sou
     if (!any_payload_ && (payload == nullptr || payload->accepted_until_ns < arrival_ns)) {
         return reject(Rejection::PayloadType, source, arrival_ns);
     }
+    // Under an SSRC of its own (RFC 4588 section 5.3) it is no other source of the stream.
+    if (payload != nullptr && payload->kind == PayloadKind::Repair && filter_.has_source() &&
+        filter_.current_ssrc() != header->ssrc) {
+        return on_repair(bytes, *header, *payload, arrival_ns);
+    }
     switch (filter_.on_packet(source, *header, arrival_ns)) {
         case rtp::SourceVerdict::RejectHost:
             return reject(Rejection::Source, source, arrival_ns);
@@ -197,6 +223,17 @@ Verdict StreamReceiver::on_rtp(base::ByteView bytes, const base::NetAddress& sou
     }
     while (!held_.empty() && held_.front().arrival_ns < filter_.held_since_ns()) drop_oldest_held();
     accept(bytes, *header, source, arrival_ns);
+    return Verdict::StoreRtp;
+}
+
+Verdict StreamReceiver::on_repair(base::ByteView bytes, const rtp::RtpHeader& header,
+                                  const PayloadEntry& payload, std::int64_t arrival_ns) {
+    ++counters_.packets;
+    counters_.octets += bytes.size();
+    counters_.last_arrival_ns = std::max(counters_.last_arrival_ns, arrival_ns);
+    if (!payload.is_retransmission || !feedback_) return Verdict::StoreRtp;
+    const auto again = payload::parse_retransmission(rtp::rtp_payload(bytes, header));
+    if (again && feedback_->on_restored(again->sequence)) ++restored_;
     return Verdict::StoreRtp;
 }
 
@@ -223,6 +260,8 @@ void StreamReceiver::accept(base::ByteView bytes, const rtp::RtpHeader& header,
 
     const PayloadEntry* const known = find_payload(header.payload_type);
     const PayloadEntry payload = known != nullptr ? *known : PayloadEntry{};
+    if (feedback_ && filter_.current_ssrc() == header.ssrc)
+        feedback_->on_packet(header, rtp::rtp_payload(bytes, header), payload.codec);
     if (payload.kind == PayloadKind::TelephoneEvent) {
         // All packets of an event have one timestamp: they say nothing about jitter.
         const auto event = rtp::parse_telephone_event(rtp::rtp_payload(bytes, header));
@@ -296,6 +335,12 @@ bool StreamReceiver::wants_keep_alive(std::int64_t now_ns, std::chrono::millisec
 
 std::optional<base::NetAddress> StreamReceiver::keep_alive_destination() const {
     return learned_rtp_ ? learned_rtp_ : probe_destination();
+}
+
+std::optional<KeyFrameRequest> StreamReceiver::on_turn(base::TimePoint now, std::string_view cname,
+                                                       base::Bytes& out) {
+    if (!feedback_ || is_paused_) return std::nullopt;
+    return feedback_->on_turn(now, cname, out);
 }
 
 bool StreamReceiver::wants_probe() const {
@@ -483,7 +528,12 @@ std::optional<base::NetAddress> StreamReceiver::rtcp_destination() const {
 
 StreamCounters StreamReceiver::counters() const {
     StreamCounters counters = counters_;
-    counters.lost = filter_.lost();
+    counters.lost = filter_.lost() - std::min(filter_.lost(), restored_);
+    if (feedback_) {
+        counters.asked_again = feedback_->asked_again();
+        counters.restored = feedback_->restored();
+        counters.key_frames_asked = feedback_->key_frames_asked();
+    }
     counters.duplicates = filter_.duplicates();
     counters.reordered = filter_.reordered();
     if (filter_.has_source()) counters.jitter_ms = filter_.current_tracker().jitter_ms();

@@ -24,6 +24,7 @@
 #include "base/net_address.h"
 #include "base/rare_queue.h"
 #include "base/time.h"
+#include "capture/feedback.h"
 #include "capture/limits.h"
 #include "capture/stream.h"
 #include "io/udp_socket.h"
@@ -145,6 +146,12 @@ public:
     // 4.6).
     void compose_keep_alive(base::Bytes& out);
 
+    // Whether this stream may ever ask its sender for anything; then on_turn() each tick, also
+    // while nothing comes. Appends what is to be sent (Feedback::on_turn).
+    bool has_feedback() const { return feedback_ != nullptr; }
+    std::optional<KeyFrameRequest> on_turn(base::TimePoint now, std::string_view cname,
+                                           base::Bytes& out);
+
     bool wants_probe() const;
     std::optional<base::NetAddress> probe_destination() const;
     void compose_probe(base::Bytes& out);
@@ -154,12 +161,15 @@ public:
     StreamCounters counters() const;
 
 private:
-    enum class PayloadKind : std::uint8_t { Media, TelephoneEvent };
+    // Repair: what is lost comes again in another form (RFC 4588, RFC 5109, RFC 8627).
+    enum class PayloadKind : std::uint8_t { Media, TelephoneEvent, Repair };
     struct PayloadEntry {
         std::int64_t accepted_until_ns = std::numeric_limits<std::int64_t>::min();
         std::uint32_t clock_rate = 0;
         std::uint8_t number = 0;
         PayloadKind kind = PayloadKind::Media;
+        payload::VideoCodec codec = payload::VideoCodec::Unknown;
+        bool is_retransmission = false;
     };
     struct RejectedState {
         std::int64_t told_at_ns = 0;
@@ -178,6 +188,8 @@ private:
     bool is_discarded_at(std::int64_t arrival_ns) const;
     void discard_all();
     Verdict on_rtp(base::ByteView bytes, const base::NetAddress& source, std::int64_t arrival_ns);
+    Verdict on_repair(base::ByteView bytes, const rtp::RtpHeader& header,
+                      const PayloadEntry& payload, std::int64_t arrival_ns);
     Verdict on_rtcp(base::ByteView bytes, const base::NetAddress& source, std::int64_t arrival_ns);
     void on_rtcp_packet(const rtp::RtcpPacket& packet, const base::NetAddress& source,
                         std::int64_t arrival_ns);
@@ -234,6 +246,8 @@ private:
     std::uint16_t probe_sequence_ = 0;
     std::unique_ptr<std::array<RejectedState, kRejections>> rejected_;  // null: nothing was
     std::optional<LastSenderReport> last_sr_;
+    std::unique_ptr<Feedback> feedback_;  // null: nothing to ask for, as of most audio
+    std::uint64_t restored_ = 0;          // by packets of their own (RFC 4588)
     StreamCounters counters_;
 };
 

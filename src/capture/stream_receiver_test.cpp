@@ -607,5 +607,71 @@ TEST_F(StreamReceiverTest, Q37_ReportsGoOnThroughSilenceAndPause) {
     EXPECT_TRUE(rtp::parse_rtcp(report));
 }
 
+class VideoReceiverTest : public StreamReceiverTest {
+protected:
+    VideoReceiverTest() {
+        setup.media = MediaClass::Bursty;
+        setup.format.payload_types = {{96, "VP8", 90'000}, {97, "rtx", 90'000}};
+        setup.format.feedback = {.nack = true, .pli = true};
+        make();
+    }
+    Verdict video(int sequence, bool is_key = false, std::uint32_t ssrc = 1) {
+        return feed(packet(ssrc, sequence, 96, is_key ? kKey : kDelta));
+    }
+    std::optional<KeyFrameRequest> look(Bytes& out) {
+        now_ns += 20 * kMs;
+        return receiver->on_turn(clocks().steady, "earshot@test", out);
+    }
+
+    const Bytes kKey{0x10, 0x00, 0x00, 0x00, 0x9d, 0x01, 0x2a, 0x60, 0x01, 0x20, 0x01};
+    const Bytes kDelta{0x10, 0x01, 0x00, 0x00};
+};
+
+TEST_F(VideoReceiverTest, StoresRetransmissionsOfAnotherSsrcAndCountsTheLossAsFilled) {
+    video(1, true);
+    video(2);
+    video(4);
+    Bytes asked;
+    EXPECT_FALSE(look(asked));
+    EXPECT_FALSE(look(asked));
+    EXPECT_FALSE(asked.empty());
+    EXPECT_EQ(receiver->counters().lost, 1U);
+    Bytes again{0, 3};
+    base::append(again, kDelta);
+    EXPECT_EQ(feed(packet(99, 5000, 97, again)), Verdict::StoreRtp);
+    video(5);
+    const StreamCounters counters = receiver->counters();
+    EXPECT_EQ(counters.lost, 0U);
+    EXPECT_EQ(counters.asked_again, 1U);
+    EXPECT_EQ(counters.restored, 1U);
+    EXPECT_EQ(counters.ssrc_changes, 0U);
+    EXPECT_EQ(counters.packets, 5U);
+    EXPECT_EQ(stored.size(), 5U);
+}
+
+TEST_F(VideoReceiverTest, AsksForAKeyFrameAfterAPauseAndNotDuringIt) {
+    video(1, true);
+    video(2);
+    receiver->pause(now_ns);
+    receiver->settle_pause(clocks());
+    Bytes asked;
+    EXPECT_FALSE(look(asked));
+    receiver->resume(now_ns, clocks());
+    receiver->settle_resume();
+    video(300);
+    const auto request = look(asked);
+    ASSERT_TRUE(request);
+    EXPECT_EQ(request->reason, KeyFrameReason::Resume);
+    EXPECT_EQ(request->method, KeyFrameMethod::Pli);
+    EXPECT_FALSE(asked.empty());
+}
+
+TEST_F(StreamReceiverTest, AudioWithoutNackAsksForNothing) {
+    EXPECT_FALSE(receiver->has_feedback());
+    setup.format.feedback.nack = true;
+    receiver->update(setup.format, now_ns);
+    EXPECT_TRUE(receiver->has_feedback());
+}
+
 }  // namespace
 }  // namespace earshot::capture

@@ -90,6 +90,20 @@ base::Result<UdpSocket> UdpSocket::bind(const base::NetAddress& local, const Udp
     return UdpSocket(std::move(fd), from_socket_address(bound.storage), granted);
 }
 
+int UdpSocket::grow_receive_buffer(int bytes) {
+    // The kernel doubles what it is asked for, and reads back as doubled (socket(7)).
+    if (receive_buffer_bytes_ >= bytes) return receive_buffer_bytes_;
+    if (!set_option(fd_.get(), SO_RCVBUFFORCE, bytes / 2)) {
+        const bool is_set = set_option(fd_.get(), SO_RCVBUF, bytes / 2);
+        if (!is_set) return receive_buffer_bytes_;
+    }
+    int granted = 0;
+    socklen_t size = sizeof granted;
+    if (::getsockopt(fd_.get(), SOL_SOCKET, SO_RCVBUF, &granted, &size) == 0)
+        receive_buffer_bytes_ = granted;
+    return receive_buffer_bytes_;
+}
+
 std::size_t DatagramBatch::receive(int socket) {
     for (mmsghdr& message : kernel_->messages) {
         message.msg_hdr.msg_namelen = sizeof(sockaddr_storage);

@@ -82,6 +82,9 @@ public:
     const base::NetAddress& local_address() const { return local_; }
     // What the kernel really gives, its own overhead included (SO_RCVBUF as read back).
     int receive_buffer_bytes() const { return receive_buffer_bytes_; }
+    // Asks for so much where it has less; returns what there is then. Beyond net.core.rmem_max with
+    // CAP_NET_ADMIN alone.
+    int grow_receive_buffer(int bytes);
     // Datagrams that the kernel dropped because the buffer was full (SO_RXQ_OVFL), as of the last
     // datagram received.
     std::uint64_t kernel_drops() const { return kernel_drops_; }

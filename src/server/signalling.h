@@ -211,6 +211,7 @@ private:
     void handle(capture::FirstPacket& first);
     void handle(capture::SsrcChanged& change);
     void handle(capture::PacketsRejected& rejected);
+    void handle(capture::KeyFrameWanted& wanted);
     void handle(capture::DtmfDigit& /*notification*/) {}
 
     void every_second();

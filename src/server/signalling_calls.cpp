@@ -201,11 +201,14 @@ void Signalling::refresh_row(Call& call) {
 namespace {
 
 capture::StreamFormat to_format(const siprec::StreamFacts& facts) {
-    capture::StreamFormat format{.payload_types = {},
-                                 .remote_rtp = facts.peer_rtp,
-                                 .remote_rtcp = facts.peer_rtcp,
-                                 .signalled_ssrcs = {},
-                                 .rtcp_mux = facts.rtcp_mux};
+    capture::StreamFormat format{
+        .payload_types = {},
+        .remote_rtp = facts.peer_rtp,
+        .remote_rtcp = facts.peer_rtcp,
+        .signalled_ssrcs = {},
+        .rtcp_mux = facts.rtcp_mux,
+        .feedback = {
+            .nack = facts.feedback.nack, .pli = facts.feedback.pli, .fir = facts.feedback.fir}};
     for (const siprec::PayloadType& type : facts.payload_types)
         format.payload_types.push_back(
             {.number = type.number, .encoding = type.encoding, .clock_rate = type.clock_rate});

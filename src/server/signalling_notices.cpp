@@ -106,6 +106,15 @@ void Signalling::handle(capture::PacketsRejected& rejected) {
                                              {"peer", base::to_string(rejected.source)}});
 }
 
+void Signalling::handle(capture::KeyFrameWanted& wanted) {
+    const auto serial = by_recording_.find(wanted.key.recording);
+    Call* call = serial == by_recording_.end() ? nullptr : find(serial->second);
+    if (call == nullptr || call->session->is_ended()) return;
+    call->session->ask_for_key_frame(wanted.key.stream, capture::to_string(wanted.reason));
+    run_session(*call);
+    drain();
+}
+
 // ---- what the API sees --------------------------------------------------------------------------
 
 Load Signalling::load() const {

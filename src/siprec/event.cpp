@@ -27,6 +27,14 @@ public:
         for (const std::string& item : list) json_.text(item);
         json_.end_array();
     }
+    // As in a=rtcp-fb.
+    void field(std::string_view name, const sdp::RtcpFeedback& feedback) {
+        json_.key(name).begin_array();
+        if (feedback.nack) json_.text("nack");
+        if (feedback.pli) json_.text("nack pli");
+        if (feedback.fir) json_.text("ccm fir");
+        json_.end_array();
+    }
     void field(std::string_view name, const std::vector<PayloadType>& types) {
         json_.key(name).begin_array();
         for (const PayloadType& type : types)
@@ -103,6 +111,7 @@ Event make_stream_event(std::string_view type, const StreamFacts& facts, std::ui
     json.field("peer_address", base::to_string(facts.peer_rtp));
     json.field("payload_types", facts.payload_types);
     if (!facts.header_extensions.empty()) json.field("extmap", facts.header_extensions);
+    if (facts.feedback != sdp::RtcpFeedback{}) json.field("feedback", facts.feedback);
     return std::move(json).finish();
 }
 

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "base/net_address.h"
+#include "sdp/rtcp_feedback.h"
 #include "siprec/leniency.h"
 
 namespace earshot::siprec {
@@ -56,6 +57,7 @@ struct StreamFacts {
     base::NetAddress peer_rtcp;
     std::vector<PayloadType> payload_types;
     std::vector<HeaderExtension> header_extensions{};
+    sdp::RtcpFeedback feedback{};  // that both sides understand
 };
 
 using EventField =

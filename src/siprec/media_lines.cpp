@@ -36,6 +36,8 @@ std::uint64_t fingerprint_of(const StreamFacts& facts) {
         mix_text(type.encoding);
         mix_text(type.fmtp);
     }
+    mix(std::uint64_t{facts.feedback.nack} | std::uint64_t{facts.feedback.pli} << 1U |
+        std::uint64_t{facts.feedback.fir} << 2U);
     return hash;
 }
 
@@ -135,6 +137,7 @@ StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std
     facts.header_extensions = header_extensions_of(description, medium);
     facts.rtcp_mux = medium.has_rtcp_mux;
     facts.payload_types = payload_types_of(medium);
+    facts.feedback = sdp::feedback_of(description, medium);
 
     const bool by_address = description.is_held_by_address(medium);
     // Old OpenSIPS builds write c=0.0.0.0 when their media address is unset, and send (Q8): beside

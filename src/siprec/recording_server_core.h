@@ -61,6 +61,7 @@ public:
     bool resume(base::Now now, const ControlRequest& request);
     bool stop_by_operator(base::Now now, const ControlRequest& request);
     bool drop_stream(base::Now now, std::string_view label, const ControlRequest& request);
+    void ask_for_key_frame(std::uint16_t stream, std::string_view reason);
     void on_time(base::Now now);
     std::optional<base::TimePoint> deadline() const;
     std::optional<Action> poll_action();
@@ -88,7 +89,7 @@ private:
     };
 
     // Our request that waits for its final response: one at a time.
-    enum class Asked : std::uint8_t { Nothing, Snapshot, Refresh, Control, Probe };
+    enum class Asked : std::uint8_t { Nothing, Snapshot, Refresh, Control, Probe, KeyFrame };
     struct Retry {  // after glare; nothing else is asked before it
         Asked what = Asked::Nothing;
         std::uint8_t tries = 0;
@@ -171,6 +172,7 @@ private:
     void ask_for_snapshot(const char* reason);
     void send_refresh();
     void on_refresh_refused(base::Now now, int status);
+    void on_key_frame_answer(int status);
     void tell_refused(Asked asked, int status);
     void lose_session(base::Reason reason);
     void lose_silent(int status);  // of the answer to probe()
@@ -212,11 +214,12 @@ private:
     base::NetAddress peer_;
     bool row_durable_ = false;
     bool was_accepted_ = false;
-    bool awaits_ack_ = false;        // of a 2xx to an INVITE
-    bool awaits_answer_ = false;     // in that ACK: the offer was ours
-    bool initial_was_ours_ = false;  // and it is the first one
-    bool peer_takes_update_ = true;  // by its Allow
-    bool is_offering_ = false;       // our re-INVITE is under way
+    bool awaits_ack_ = false;           // of a 2xx to an INVITE
+    bool awaits_answer_ = false;        // in that ACK: the offer was ours
+    bool initial_was_ours_ = false;     // and it is the first one
+    bool peer_takes_update_ = true;     // by its Allow
+    bool takes_key_frame_info_ = true;  // until it refuses one (RFC 5168)
+    bool is_offering_ = false;          // our re-INVITE is under way
     Asked asked_ = Asked::Nothing;
     const char* snapshot_reason_ = nullptr;  // of the newest request
     Retry retry_;

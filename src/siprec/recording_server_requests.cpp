@@ -91,6 +91,24 @@ void RecordingServerSession::Core::probe() {
     actions_.emplace_back(SendRequest{std::move(options)});
 }
 
+void RecordingServerSession::Core::ask_for_key_frame(std::uint16_t stream,
+                                                     std::string_view reason) {
+    if (state_ != State::Established || is_busy() || is_retrying() || !takes_key_frame_info_)
+        return;
+    asked_ = Asked::KeyFrame;
+    actions_.emplace_back(
+        make_event("key_frame_requested", stream,
+                   {{"reason", std::string{reason}}, {"by", std::string{"info"}}}));
+    actions_.emplace_back(SendRequest{key_frame_request()});
+}
+
+// Who does not know it is not asked again; the call goes on whatever it says.
+void RecordingServerSession::Core::on_key_frame_answer(int status) {
+    if (status < 300) return;
+    takes_key_frame_info_ = false;
+    tell_refused(Asked::KeyFrame, status);
+}
+
 void RecordingServerSession::Core::on_response(
     base::Now now, const sip::Message& response,
     std::optional<std::chrono::milliseconds> retry_after) {
@@ -102,6 +120,7 @@ void RecordingServerSession::Core::on_response(
         if (response.status() == 408 || response.status() == 481) lose_silent(response.status());
         return;
     }
+    if (asked == Asked::KeyFrame) return on_key_frame_answer(response.status());
     if (retry_after && retry_.tries < kMaxGlareRetries) {
         try_again(asked, now.steady + *retry_after);
         return;
@@ -179,6 +198,9 @@ void RecordingServerSession::Core::on_request_timed_out(base::Now /*now*/) {
         case Asked::Probe:
             lose_silent(408);
             break;
+        case Asked::KeyFrame:
+            on_key_frame_answer(408);
+            break;
     }
 }
 
@@ -208,8 +230,9 @@ void RecordingServerSession::Core::on_request_not_sent(base::Now now, base::Reas
 }
 
 void RecordingServerSession::Core::tell_refused(Asked asked, int status) {
-    const std::string_view type =
-        asked == Asked::Snapshot ? "snapshot_refused" : "session_refresh_refused";
+    std::string_view type = "session_refresh_refused";
+    if (asked == Asked::Snapshot) type = "snapshot_refused";
+    if (asked == Asked::KeyFrame) type = "key_frame_refused";
     actions_.emplace_back(make_event(type, kNoStream, {{"status", std::int64_t{status}}}));
 }
 

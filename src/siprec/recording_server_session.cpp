@@ -75,6 +75,9 @@ bool RecordingServerSession::drop_stream(base::Now now, std::string_view label,
                                          const ControlRequest& request) {
     return core_->drop_stream(now, label, request);
 }
+void RecordingServerSession::ask_for_key_frame(std::uint16_t stream, std::string_view reason) {
+    core_->ask_for_key_frame(stream, reason);
+}
 void RecordingServerSession::on_time(base::Now now) { core_->on_time(now); }
 std::optional<base::TimePoint> RecordingServerSession::deadline() const {
     return core_->deadline();

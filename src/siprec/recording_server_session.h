@@ -261,6 +261,11 @@ public:
     bool drop_stream(base::Now now, std::string_view label, const ControlRequest& request);
     bool is_withheld() const;  // media of this call, by a rule
 
+    // Asks the client for a picture that a decoder can begin with, where no RTCP feedback was
+    // negotiated (RFC 7866 section 8.1.7.1.1, RFC 5168). Not while another request is under way:
+    // who wants one asks again. `reason`: for the timeline.
+    void ask_for_key_frame(std::uint16_t stream, std::string_view reason);
+
     void on_time(base::Now now);
     std::optional<base::TimePoint> deadline() const;
 

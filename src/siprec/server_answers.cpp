@@ -126,6 +126,17 @@ sip::RequestSpec snapshot_request(std::string_view reason) {
     return request;
 }
 
+sip::RequestSpec key_frame_request() {
+    sip::RequestSpec request;
+    request.method = "INFO";
+    request.content_type = "application/media_control+xml";
+    request.body =
+        "<?xml version=\"1.0\" encoding=\"utf-8\"?>\r\n"
+        "<media_control><vc_primitive><to_encoder><picture_fast_update/>"
+        "</to_encoder></vc_primitive></media_control>\r\n";
+    return request;
+}
+
 std::optional<DtmfDigit> parse_dtmf(std::string_view content_type, std::string_view body) {
     if (body.size() > kMaxDtmfBodyBytes) return std::nullopt;
     DtmfDigit dtmf;

@@ -33,6 +33,8 @@ void add_headers(std::vector<sip::ExtraHeader>& to, std::vector<sip::ExtraHeader
 
 // The UPDATE that asks for a snapshot: no SDP (P-102 to P-105).
 sip::RequestSpec snapshot_request(std::string_view reason);
+// The INFO that asks for a picture to begin with (RFC 5168).
+sip::RequestSpec key_frame_request();
 // What refreshes the session (RFC 4028 section 7.4): an UPDATE without a body, which also OpenSIPS
 // answers with 200 (interop section 3.8), or a re-INVITE that offers `sdp` again.
 sip::RequestSpec refresh_by_update();

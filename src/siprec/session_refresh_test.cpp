@@ -355,5 +355,40 @@ TEST_F(SessionRefresh, NobodyIsAskedWhereATimerRuns) {
     EXPECT_THAT(all<SendRequest>(), IsEmpty());
 }
 
+// RFC 7866 section 8.1.7.1.1, RFC 5168.
+TEST_F(SessionRefresh, AsksForAKeyFrameByInfoWhereNoFeedbackWasNegotiated) {
+    establish("");
+    session_->ask_for_key_frame(0, "start");
+    drain();
+    EXPECT_EQ(sent().method, "INFO");
+    EXPECT_EQ(sent().content_type, "application/media_control+xml");
+    EXPECT_NE(sent().body.find("<picture_fast_update/>"), std::string::npos);
+    EXPECT_EQ(count("key_frame_requested"), 1U);
+    // One request at a time; who wants it asks again.
+    session_->ask_for_key_frame(0, "loss");
+    drain();
+    EXPECT_EQ(all<SendRequest>().size(), 1U);
+    answer(200, "INFO");
+    session_->ask_for_key_frame(0, "loss");
+    drain();
+    EXPECT_EQ(sent().method, "INFO");
+    EXPECT_FALSE(session_->is_ended());
+}
+
+TEST_F(SessionRefresh, AsksNobodyByInfoWhoRefusedIt) {
+    for (const int status : {415, 481, 501}) {
+        SetUp();
+        establish("");
+        session_->ask_for_key_frame(0, "start");
+        drain();
+        answer(status, "INFO");
+        EXPECT_EQ(count("key_frame_refused"), 1U) << status;
+        session_->ask_for_key_frame(0, "loss");
+        drain();
+        EXPECT_THAT(all<SendRequest>(), IsEmpty()) << status;
+        EXPECT_FALSE(session_->is_ended()) << status;
+    }
+}
+
 }  // namespace
 }  // namespace earshot::siprec
