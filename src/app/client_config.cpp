@@ -87,9 +87,15 @@ std::string set_secret(std::string& secret, std::string_view file) {
 }
 
 std::string set_plane(client::MediaPlaneConfig& plane, std::string_view text) {
-    if (text != "built_in" && text != "rtpengine") return "is neither built_in nor rtpengine";
-    plane.kind = text == "rtpengine" ? client::MediaPlaneConfig::Kind::Rtpengine
-                                     : client::MediaPlaneConfig::Kind::BuiltIn;
+    using Kind = client::MediaPlaneConfig::Kind;
+    if (text == "built_in")
+        plane.kind = Kind::BuiltIn;
+    else if (text == "rtpengine")
+        plane.kind = Kind::Rtpengine;
+    else if (text == "rtpproxy")
+        plane.kind = Kind::Rtpproxy;
+    else
+        return "is none of built_in, rtpengine, rtpproxy";
     return {};
 }
 
@@ -200,7 +206,7 @@ constexpr std::array kKeys{
         "from before the first one's answer; 0: none",
         [](ClientConfig& c, std::string_view t) { return set_number(c.media_ring, t, 0, 5'000); }},
     Key{"media", "plane", Kind::Text, "built_in",
-        "who relays media: built_in (this process) or rtpengine",
+        "who relays media: built_in (this process), rtpengine or rtpproxy",
         [](ClientConfig& c, std::string_view t) { return set_plane(c.media_plane, t); }},
     Key{"media", "instances", Kind::List, "",
         "control sockets (HOST:PORT) of the media plane, in the order in which calls go to them",

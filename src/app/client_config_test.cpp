@@ -62,7 +62,7 @@ TEST(ClientConfig, LeavesMediaToInstancesOfRtpengine) {
 }
 
 TEST(ClientConfig, SaysWhatIsWrongWithAMediaPlane) {
-    EXPECT_NE(fault("media.plane = \"asterisk\"").find("neither built_in nor rtpengine"),
+    EXPECT_NE(fault("media.plane = \"asterisk\"").find("none of built_in, rtpengine, rtpproxy"),
               std::string::npos);
     EXPECT_NE(fault("media.plane = \"rtpengine\"").find("nothing says where it is"),
               std::string::npos);

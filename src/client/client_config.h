@@ -47,7 +47,7 @@ struct CompanionConfig {
 
 // Who relays the media of calls.
 struct MediaPlaneConfig {
-    enum class Kind : std::uint8_t { BuiltIn, Rtpengine };
+    enum class Kind : std::uint8_t { BuiltIn, Rtpengine, Rtpproxy };
     Kind kind = Kind::BuiltIn;
     std::vector<base::NetAddress> instances;  // control sockets, in the order of preference
     bool falls_back = true;                   // to the relay of this process; else calls get 503

@@ -7,6 +7,7 @@
 #include "api/api.h"
 #include "relay/ng_flags.h"
 #include "relay/rtpengine_plane.h"
+#include "relay/rtpproxy_plane.h"
 
 namespace earshot::client {
 
@@ -18,6 +19,9 @@ namespace {
 std::unique_ptr<relay::ForeignPlane> make_foreign(const ClientConfig& config,
                                                   ControlSockets& sockets, const io::Clock& clock,
                                                   base::Random& random) {
+    if (config.media_plane.kind == MediaPlaneConfig::Kind::Rtpproxy)
+        return std::make_unique<relay::RtpproxyPlane>(config.media_plane.instances, sockets, clock,
+                                                      random);
     const auto flags = relay::parse_ng_flags(config.media_plane.flags);
     const auto subscribe_flags = relay::parse_ng_flags(config.media_plane.subscribe_flags);
     relay::RtpengineOptions options;  // the flags were judged with the configuration
