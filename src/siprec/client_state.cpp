@@ -85,8 +85,20 @@ void date(ParticipantStreamAssoc& next, const ParticipantStreamAssoc& before, ba
     period.associate = is_same || period.disassociate ? was : OptionalTime{now};
 }
 
+bool has(const std::vector<MetadataId>& ids, const MetadataId& id) {
+    return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+// Sessions whose recording here is over, though they themselves may go on.
+std::vector<MetadataId> over_here(const MetadataObjects& objects) {
+    std::vector<MetadataId> ids;
+    for (const SessionRecordingAssoc& assoc : objects.session_recordings)
+        if (is_ended(assoc)) ids.push_back(assoc.session);
+    return ids;
+}
+
 void add_session_recordings(const MetadataObjects& before, MetadataObjects& next,
-                            base::WallTime now) {
+                            base::WallTime now, const std::vector<MetadataId>& left) {
     next.session_recordings.clear();
     for (std::size_t i = 0; i < next.sessions.size(); ++i) {
         const CommunicationSession& session = next.sessions[i];
@@ -95,6 +107,7 @@ void add_session_recordings(const MetadataObjects& before, MetadataObjects& next
         if (const auto* known = find_same(before.session_recordings, assoc, i)) assoc = *known;
         if (assoc.periods.empty()) assoc.periods.push_back({now, std::nullopt});
         if (session.stop) close(assoc.periods, *session.stop);
+        if (has(left, session.id)) close(assoc.periods, now);
         next.session_recordings.push_back(std::move(assoc));
     }
 }
@@ -112,7 +125,10 @@ std::vector<Object> changed(const std::vector<Object>& told, const std::vector<O
 }  // namespace
 
 MetadataObjects follow_state(const MetadataObjects& before, MetadataObjects next,
-                             base::WallTime now) {
+                             base::WallTime now, const std::vector<MetadataId>& left) {
+    std::vector<MetadataId> going_on = left;
+    for (const SessionRecordingAssoc& assoc : before.session_recordings)
+        if (is_ended(assoc)) going_on.push_back(assoc.session);
     for (std::size_t i = 0; i < next.participant_streams.size(); ++i) {
         ParticipantStreamAssoc& assoc = next.participant_streams[i];
         if (const auto* known = find_same(before.participant_streams, assoc, i))
@@ -122,21 +138,50 @@ MetadataObjects follow_state(const MetadataObjects& before, MetadataObjects next
     const bool has_history = next.count() + before.count() <= kMaxMetadataObjects;
     keep_ended(before.groups, next.groups, has_history,
                [now](Group& group) { close(group.period, now); });
-    keep_ended(before.sessions, next.sessions, has_history, [now](CommunicationSession& session) {
-        if (!session.stop) session.stop = now;
+    keep_ended(before.sessions, next.sessions, has_history, [&](CommunicationSession& session) {
+        if (!session.stop && !has(going_on, session.id)) session.stop = now;
     });
     keep_ended(before.participants, next.participants, has_history,
                [](Participant& /*stays as it is*/) {});
     keep_ended(before.participant_sessions, next.participant_sessions, has_history,
-               [now](ParticipantSessionAssoc& assoc) { close(assoc.periods, now); });
+               [&](ParticipantSessionAssoc& assoc) {
+                   if (!has(going_on, assoc.session)) close(assoc.periods, now);
+               });
     keep_ended(before.participant_streams, next.participant_streams, has_history,
                [now](ParticipantStreamAssoc& assoc) {
                    assoc.send.clear();
                    assoc.recv.clear();
                    close(assoc.periods, now);
                });
-    add_session_recordings(before, next, now);
+    add_session_recordings(before, next, now, left);
     return next;
+}
+
+void forget_ended(MetadataObjects& told, MetadataObjects& now) {
+    const std::vector<MetadataId> known = over_here(told);
+    std::vector<MetadataId> over;
+    for (const MetadataId& id : over_here(now))
+        if (has(known, id)) over.push_back(id);
+    if (over.empty()) return;
+    for (MetadataObjects* objects : {&told, &now}) {
+        const auto is_over = [&](const auto& it) { return has(over, it.session); };
+        std::erase_if(objects->sessions, [&](auto& it) { return has(over, it.id); });
+        std::erase_if(objects->session_recordings, is_over);
+        std::erase_if(objects->participant_sessions, is_over);
+        std::erase_if(objects->streams, is_over);
+        const auto is_there = [&](const MetadataId& participant) {
+            return std::any_of(objects->participant_sessions.begin(),
+                               objects->participant_sessions.end(),
+                               [&](auto& it) { return it.participant == participant; });
+        };
+        std::erase_if(objects->participants, [&](auto& it) { return !is_there(it.id); });
+        std::erase_if(objects->participant_streams,
+                      [&](auto& it) { return !is_there(it.participant); });
+        std::erase_if(objects->groups, [&](const Group& group) {
+            return std::none_of(objects->sessions.begin(), objects->sessions.end(),
+                                [&](auto& it) { return it.group == group.id; });
+        });
+    }
 }
 
 MetadataObjects end_recording(MetadataObjects objects, base::WallTime now) {

@@ -3,6 +3,8 @@
 // server from one to the other. Pure.
 #pragma once
 
+#include <vector>
+
 #include "base/time.h"
 #include "siprec/metadata.h"
 
@@ -12,8 +14,13 @@ namespace earshot::siprec {
 // object (rule 5): who and what is in `before` alone is ended at `now` and stays. An association
 // whose send and recv are as before keeps its time, another one gets `now` unless it brings a later
 // one. Each session gets its sessionrecordingassoc, from `now` on when it is new.
+// Of the sessions that `next` lacks those in `left` go on, and are recorded here no longer.
 MetadataObjects follow_state(const MetadataObjects& before, MetadataObjects next,
-                             base::WallTime now);
+                             base::WallTime now, const std::vector<MetadataId>& left = {});
+
+// Takes out of both what belongs to sessions that are recorded here no longer, once the server has
+// been told so: a session of weeks does not keep what it said of each call.
+void forget_ended(MetadataObjects& told, MetadataObjects& now);
 
 // The same state when the recording ends at `now`: every sessionrecordingassoc is over.
 MetadataObjects end_recording(MetadataObjects objects, base::WallTime now);

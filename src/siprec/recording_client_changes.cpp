@@ -18,7 +18,7 @@ using base::Reason;
 
 void RecordingClientSession::Core::set_state(base::Now now, CsState state) {
     if (state_ != State::Inviting && state_ != State::Running) return;
-    wanted_.objects = follow_state(wanted_.objects, std::move(state.objects), now.wall);
+    wanted_.objects = follow_state(wanted_.objects, std::move(state.objects), now.wall, state.left);
     if (const auto offer = make_client_offer(state.offer, {}); offer) {
         wanted_.offer = std::move(state.offer);
     } else {  // the media stays as it was, and is recorded so
@@ -218,6 +218,7 @@ void RecordingClientSession::Core::on_pending_accepted(base::Now now, const Pend
     if (done.what == What::Closing) return leave(now);
     timer_.on_accepted(now.steady, sip::read_session_timer(message));
     if (done.has_metadata) told_ = std::exchange(sent_, {});
+    if (settings_.forgets_ended) forget_ended(told_, wanted_.objects);
     if (done.is_snapshot) is_snapshot_due_ = false;
     if (!done.offer.empty()) {
         told_content_ = done.offer;

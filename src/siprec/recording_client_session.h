@@ -76,6 +76,9 @@ struct ClientSessionSettings {
     bool fails_over = false;
     std::chrono::milliseconds failover_time{60'000};
     std::string instance{};  // as events tell it
+    // CSs come and go in this RS, which may last for weeks: those that have left it are forgotten
+    // once the server knows, and a snapshot tells of the others alone.
+    bool forgets_ended = false;
 };
 
 // What is wrong with a request of the user's own (see send()); nullopt: nothing.
@@ -165,12 +168,14 @@ public:
     virtual void on_event(const ClientEvent& event) = 0;
 };
 
-// The CS as it is now.
+// The CS as it is now, or several of them; an RS that waits for one (RFC 7866 section 10) has none.
 struct CsState {
     MetadataObjects objects;  // of describe(); sessionrecordingassoc elements are the session's own
     // SDP: one m-line for each stream, sendonly or inactive, with a=label. An m-line may get port 0
     // but never goes away. Its o= version is written anew here.
     std::string offer;
+    // CSs that are not in `objects` any more and have not ended: they are recorded here no longer.
+    std::vector<MetadataId> left{};
 };
 
 struct ClientSessionView {
@@ -190,41 +195,64 @@ struct ClientSessionView {
     base::Reason reason{};         // why it ended, or failed
 };
 
-class RecordingClientSession {
+// What the user of an RS does with it: one of its own, or its part of one that several share.
+class ClientSession {
+public:
+    ClientSession() = default;
+    ClientSession(const ClientSession&) = delete;
+    ClientSession& operator=(const ClientSession&) = delete;
+    virtual ~ClientSession() = default;
+
+    // The INVITE to the first server. Once. With `is_paused` it offers inactive lines.
+    virtual void start(base::Now now, CsState state, bool is_paused) = 0;
+    // Participants and associations that are gone are told as ended now; an association whose send
+    // or recv differ from before gets this time when it brings none of its own. A change of
+    // metadata alone waits a moment for others (kMetadataDelay).
+    virtual void set_state(base::Now now, CsState state) = 0;
+    // All lines inactive, and not one packet more from now on, whatever the server says to it.
+    // False: it is so already, or the session is over.
+    virtual bool pause(base::Now now) = 0;
+    virtual bool resume(base::Now now) = 0;
+    // The last metadata, then BYE; CANCEL while no server has accepted. Set a state with the stop
+    // time before when the CS itself has ended. An empty `reason` is the usual end.
+    virtual void stop(base::Now now, base::Reason reason) = 0;
+    // A request of the user's own in the running dialog: INFO, MESSAGE, OPTIONS, NOTIFY, any name
+    // but those that the session itself speaks. Its outcome is RequestAnswered.
+    virtual base::Result<sip::TransactionId, base::Reason> send(
+        const sip::RequestSpec& request) = 0;
+    // Who carries the media has seen that the server takes it no more: it is lost.
+    virtual void on_media_lost(base::Now now, base::Reason reason) = 0;
+    // There is doubt whether the server lives: it is asked by a refresh, which whoever has the
+    // session must answer (OPTIONS some drop), and is lost when it does not within silence_time.
+    virtual void probe(base::Now now) = 0;
+
+    virtual bool is_running() const = 0;  // a server records
+    // Nothing more comes from it or is of use to it: it can be forgotten. A while after the last
+    // event, since refused attempts and the BYE have to come to their end.
+    virtual bool is_done() const = 0;
+    virtual ClientSessionView view() const = 0;
+};
+
+class RecordingClientSession final : public ClientSession {
 public:
     // `settings` without a fault; borrows `host` and `random` for its life.
     RecordingClientSession(ClientSessionSettings settings, ClientSessionHost& host,
                            base::Random& random);
-    RecordingClientSession(const RecordingClientSession&) = delete;
-    RecordingClientSession& operator=(const RecordingClientSession&) = delete;
-    ~RecordingClientSession();
+    ~RecordingClientSession() override;
 
     // ---- from the user
-    // The INVITE to the first server. Once. With `is_paused` it offers inactive lines.
-    void start(base::Now now, CsState state, bool is_paused = false);
+    void start(base::Now now, CsState state, bool is_paused = false) override;
     // Instead of start(): the INVITE without an offer by which a server begins (RFC 7866 section
     // 6.2, P-45). Our 2xx offers and tells all, the ACK answers. The settings name no server.
     void answer(base::Now now, CsState state, const sip::RequestArrived& invite,
                 bool is_paused = false);
-    // Participants and associations that are gone are told as ended now; an association whose send
-    // or recv differ from before gets this time when it brings none of its own. A change of
-    // metadata alone waits a moment for others (kMetadataDelay).
-    void set_state(base::Now now, CsState state);
-    // All lines inactive, and not one packet more from now on, whatever the server says to it.
-    // False: it is so already, or the session is over.
-    bool pause(base::Now now);
-    bool resume(base::Now now);
-    // The last metadata, then BYE; CANCEL while no server has accepted. Set a state with the stop
-    // time before when the CS itself has ended. An empty `reason` is the usual end.
-    void stop(base::Now now, base::Reason reason = {});
-    // A request of the user's own in the running dialog: INFO, MESSAGE, OPTIONS, NOTIFY, any name
-    // but those that the session itself speaks. Its outcome is RequestAnswered.
-    base::Result<sip::TransactionId, base::Reason> send(const sip::RequestSpec& request);
-    // Who carries the media has seen that the server takes it no more: it is lost.
-    void on_media_lost(base::Now now, base::Reason reason);
-    // There is doubt whether the server lives: it is asked by a refresh, which whoever has the
-    // session must answer (OPTIONS some drop), and is lost when it does not within silence_time.
-    void probe(base::Now now);
+    void set_state(base::Now now, CsState state) override;
+    bool pause(base::Now now) override;
+    bool resume(base::Now now) override;
+    void stop(base::Now now, base::Reason reason = {}) override;
+    base::Result<sip::TransactionId, base::Reason> send(const sip::RequestSpec& request) override;
+    void on_media_lost(base::Now now, base::Reason reason) override;
+    void probe(base::Now now) override;
 
     // ---- from the agent: what concerns this session
     void on_response(base::Now now, const sip::ResponseArrived& response);
@@ -237,11 +265,9 @@ public:
     void on_time(base::Now now);
     std::optional<base::TimePoint> deadline() const;
 
-    bool is_running() const;  // a server records
-    // Nothing more comes from it or is of use to it: it can be forgotten. A while after the last
-    // event, since refused attempts and the BYE have to come to their end.
-    bool is_done() const;
-    ClientSessionView view() const;
+    bool is_running() const override;
+    bool is_done() const override;
+    ClientSessionView view() const override;
 
 private:
     class Core;
