@@ -79,6 +79,11 @@ public:
     std::uint64_t unread() const;  // of all workers: see RelayWorker
 
     std::size_t calls() const { return calls_.size(); }
+    // For others of this process that need media ports, and what is told as their host.
+    io::MediaPorts& media_ports() { return ports_; }
+    const base::NetAddress& told_host() const {
+        return address(!options_.bind_host.is_v4(), false);
+    }
     io::MediaPorts::Counters ports() const { return ports_.counters(clock_.now().steady); }
     std::string_view engine() const { return workers_.front()->engine(); }  // "sockets", "io_uring"
 

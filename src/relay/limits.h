@@ -118,4 +118,15 @@ inline constexpr std::chrono::seconds kProofOfLife{2};
 inline constexpr std::chrono::seconds kTapPollTime{5};
 inline constexpr int kTapMaxSilences = 6;
 
+// --- sessions that are mixed to one stream (session_mixer.h, mix_desk.h) -------------------------
+
+inline constexpr std::int64_t kMaxMixWaiting = 50;    // ticks of 20 ms that a voice may be ahead
+inline constexpr std::size_t kMaxMixPackets = 256;    // of one voice, that wait
+inline constexpr std::size_t kMaxMixes = 256;         // at once
+inline constexpr std::size_t kMaxMixInputs = 64;      // of one mix
+inline constexpr std::size_t kMaxMixCommands = 4096;  // that wait for the desk's thread
+// A mix in which nobody speaks sends one packet of silence so often, so that what the way to the
+// server has opened for it stays open (RFC 7866 section 10, RFC 6263).
+inline constexpr std::chrono::seconds kMixKeepAlive{15};
+
 }  // namespace earshot::relay
