@@ -90,7 +90,8 @@ void Recorder::on_call_event(base::Now now, b2bua::CallKey key, const b2bua::Cal
             call->facts = make_call_facts(*facts->invite, facts->leg(b2bua::Leg::A).flow.remote,
                                           config_.inside, now.wall, d_.random);
         call->cs = make_cs_record(*facts, base::make_uuid_v4(d_.random), installation_, now.wall);
-        calls_[key.value] = std::move(call);
+        RecordedCall& arrived = *(calls_[key.value] = std::move(call));
+        find_consulted(now, arrived);
         return;
     }
     RecordedCall* call = find(key);
@@ -113,6 +114,7 @@ void Recorder::on_call_event(base::Now now, b2bua::CallKey key, const b2bua::Cal
                std::holds_alternative<b2bua::PartyChanged>(event)) {
         refresh(now, *call);
     } else if (const auto* held = std::get_if<b2bua::Held>(&event)) {
+        held_.insert(key.value);
         refresh(now, *call);
         on_happening(now, *call,
                      {.kind = CallHappening::Hold, .by_caller = held->by == b2bua::Leg::A});
@@ -137,26 +139,6 @@ void Recorder::on_first_offer(base::Now now, b2bua::CallKey key) {
     RecordedCall* call = find(key);
     if (call == nullptr || call->has_ended || std::exchange(call->was_offered, true)) return;
     begin_all(now, *call, StartAt::Invite);
-}
-
-void Recorder::on_transfer(base::Now now, RecordedCall& call, const b2bua::Transferred& event) {
-    RecordedCall* from = find(event.from);
-    if (from == nullptr) return;
-    // One human conversation: all of its sessions are in one group (spec: F-8), and who takes part
-    // keeps its id in it. An attended transfer names two calls: their groups become one.
-    std::optional<base::Uuid> group = from->cs.transfer_group;
-    if (!group) group = call.cs.transfer_group;
-    if (!group) group = siprec::group_id(installation_, base::to_string(from->cs.session_id));
-    const std::optional<base::Uuid> before = call.cs.transfer_group;
-    if (!before) call.cs.participant_space = from->cs.participant_space;
-    for (const auto& [key, other] : calls_) {
-        const bool is_of_it = other.get() == &call || other.get() == from ||
-                              (before && other->cs.transfer_group == before);
-        if (!is_of_it || other->cs.transfer_group == group) continue;
-        other->cs.transfer_group = group;
-        if (!other->has_ended) refresh(now, *other);
-    }
-    on_happening(now, *from, {.kind = CallHappening::Transfer});
 }
 
 void Recorder::on_in_dialog(base::Now now, RecordedCall& call, const b2bua::InDialog& event) {
@@ -193,6 +175,7 @@ void Recorder::on_digit(base::Now now, RecordedCall& call, b2bua::Leg by, KeyWay
 
 void Recorder::on_ended(base::Now now, RecordedCall& call, const b2bua::Ended& event) {
     call.has_ended = true;
+    held_.erase(call.key.value);
     call.cs.stop = now.wall;
     if (event.status != 0)
         call.cs.end = siprec::EndReason{.cause = event.status, .text = event.reason.text};

@@ -173,6 +173,9 @@ private:
     std::vector<RecordingShare> shares(b2bua::CallKey key);
     void refuse_untold(base::Now now, RecordedCall& call, const base::Reason& fault);
     void refresh(base::Now now, RecordedCall& call);
+    // ---- recorder_groups.cpp
+    void find_consulted(base::Now now, RecordedCall& call);
+    void join_groups(base::Now now, RecordedCall& from, RecordedCall& call);
     void on_transfer(base::Now now, RecordedCall& call, const b2bua::Transferred& event);
     void on_in_dialog(base::Now now, RecordedCall& call, const b2bua::InDialog& event);
     void on_digit(base::Now now, RecordedCall& call, b2bua::Leg by, KeyWay way, char digit);
@@ -199,6 +202,7 @@ private:
     std::vector<std::uint64_t> ended_;  // of them, those whose recordings come to their end
     Outlet outlet_{*this};
     Indicator indicator_;
+    std::set<std::uint64_t> held_;     // calls that a party has held: about them they may consult
     std::set<std::uint64_t> changed_;  // calls whose parties may have to be told something
     std::set<std::pair<base::TimePoint, std::uint64_t>> announcing_;  // until when
 };

@@ -143,6 +143,48 @@ TEST_F(ClientCalls, AnAttendedTransferMakesOneGroupOfThreeCalls) {  // RFC 5589 
     EXPECT_EQ(expect_one_group(3), (std::set<std::string>{bo.uri(), cy.uri()}));
 }
 
+// Without any rule about groups: who holds one call and makes another consults about it.
+TEST_F(ClientCalls, AConsultationIsInTheGroupOfTheCallThatIsHeldMeanwhile) {
+    begin();
+    AgentPhone& ada = phones_->add("ada");
+    AgentPhone& customer = phones_->add("customer");
+    AgentPhone& expert = phones_->add("expert");
+    const auto first = phones_->call(customer, ada);
+    expect_recorded(1);
+    const auto say = [&](std::string_view direction, std::string_view answered) {
+        const sip::TransactionId invite = ada.send(first.callee, {.method = "INVITE",
+                                                                  .headers = {},
+                                                                  .content_type = "application/sdp",
+                                                                  .body = ada.sdp(direction)});
+        customer.respond(phones_->request_at(customer, Method::Invite).transaction,
+                         customer.answer(answered));
+        EXPECT_EQ(phones_->final_at(ada, invite).status(), 200);
+        ada.acknowledge(first.callee);
+    };
+    const auto is_held = [&](bool wanted) {
+        return eventually([&] {
+            const json calls = client_.calls();
+            return calls.size() == 1 && calls[0]["held"] == wanted;
+        });
+    };
+    say("sendonly", "recvonly");
+    ASSERT_TRUE(is_held(true)) << client_.log();
+    const auto consult = phones_->call(ada, expert);
+    expect_recorded(2);
+    phones_->hang_up(ada, consult.caller, expert);
+    say("sendrecv", "sendrecv");
+    ASSERT_TRUE(is_held(false)) << client_.log();
+    const auto other = phones_->call(ada, expert);  // has nothing to do with the customer
+    expect_recorded(2);
+    phones_->hang_up(ada, other.caller, expert);
+    phones_->hang_up(customer, first.caller, ada);
+    const json all = server_.wait_for_recordings(3);
+    ASSERT_EQ(all.size(), 3U) << client_.log();
+    EXPECT_TRUE(all[0]["group"].is_null()) << all[0].dump(1);  // the newest
+    EXPECT_TRUE(all[1]["group"].is_string()) << all[1].dump(1);
+    EXPECT_EQ(all[1]["group"], all[2]["group"]);
+}
+
 TEST_F(ClientCalls, ASubscriptionItsNotificationsAndItsRefreshPass) {
     begin();
     AgentPhone& ada = phones_->add("ada");
