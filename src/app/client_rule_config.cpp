@@ -230,6 +230,21 @@ Error read_parallel(const Place& at, CallRule& rule) {
     return std::nullopt;
 }
 
+Error read_session(const Place& at, CallRule& rule) {
+    const auto kind = policy::parse_session_kind(at.node.value_or(std::string{}));
+    if (!kind) return at.wrong("is none of own, shared, persistent");
+    rule.settings.session = *kind;
+    return std::nullopt;
+}
+
+Error read_renew(const Place& at, CallRule& rule) {
+    const auto hours = at.node.value<std::int64_t>();
+    if (!at.node.is_integer() || *hours < 0 || *hours > policy::kMaxRenewHours)
+        return at.wrong(fmt::format("must be a whole number up to {}", policy::kMaxRenewHours));
+    rule.settings.renew_h = static_cast<std::uint32_t>(*hours);
+    return std::nullopt;
+}
+
 Error read_start_at(const Place& at, CallRule& rule) {
     const auto start = policy::parse_start_at(at.node.value_or(std::string{}));
     if (!start) return at.wrong("is none of answer, early, invite");
@@ -331,6 +346,10 @@ constexpr std::array kRuleKeys{
     KeyReader<CallRule>{"skip_failover_codes", read_codes},
     KeyReader<CallRule>{"start_at", read_start_at},
     KeyReader<CallRule>{"parallel", read_parallel},
+    KeyReader<CallRule>{"session", read_session},
+    KeyReader<CallRule>{"session_name", read_setting<&S::session_name>},
+    KeyReader<CallRule>{"session_renew_h", read_renew},
+    KeyReader<CallRule>{"mix", read_switch<&S::mix>},
     KeyReader<CallRule>{"on_demand", read_switch<&S::on_demand>},
     KeyReader<CallRule>{"mandatory", read_switch<&S::mandatory>},
     KeyReader<CallRule>{"indication", read_indication},
@@ -368,6 +387,9 @@ Error check_rule(const Place& at, const CallRule& rule) {
                         R"(servers = ["sip:recorder.example.com"], or record = false)");
     if (const std::string wrong = policy::find_fault(rule.settings.indication); !wrong.empty())
         return at.wrong(fmt::format("\"{}\": {}", rule.name, wrong));
+    if (rule.settings.mix && rule.settings.session == policy::SessionKind::Own)
+        return at.wrong(fmt::format("\"{}\" mixes what is not shared", rule.name),
+                        R"(session = "persistent", or "shared")");
     siprec::ClientSessionSettings session{.servers = rule.settings.servers};
     const auto is_known_now = [](const std::string& text) {
         return text.find('{') == std::string::npos;

@@ -64,6 +64,10 @@ void print(std::ostream& out, const policy::RecordingPlan& plan) {
     out << fmt::format("    begins at {}{}{}\n", to_string(settings.start_at),
                        settings.on_demand ? ", on demand" : "",
                        settings.mandatory ? ", mandatory" : "");
+    if (settings.session != policy::SessionKind::Own)
+        out << fmt::format("    in the {} recording session \"{}\"{}\n",
+                           to_string(settings.session), policy::shared_name(plan),
+                           settings.mix ? ", mixed" : "");
     if (!settings.group.empty()) out << fmt::format("    group {}\n", settings.group);
     for (const auto& [name, value] : settings.headers)
         out << fmt::format("    header {}: {}\n", name, value);
@@ -75,6 +79,7 @@ void write(base::JsonWriter& json, const policy::RecordingPlan& plan) {
         .field("rule", plan.rule)
         .field("start_at", to_string(plan.settings.start_at))
         .field("group", plan.settings.group)
+        .field("session", to_string(plan.settings.session))
         .key("on_demand")
         .boolean(plan.settings.on_demand)
         .key("mandatory")

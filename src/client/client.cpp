@@ -79,7 +79,9 @@ public:
                                      .dialogs = *dialogs_,
                                      .view = view_,
                                      .on_calls_changed = [this] { events_.tell_change(); },
-                                     .tap = tap_.get()});
+                                     .tap = tap_.get(),
+                                     .desk = desk_.get(),
+                                     .media_host = base::host_to_string(media_->told_host())});
         if (tap_) start_tap();
         signalling_->end_left(left.byes);
         return start_http();
@@ -142,7 +144,17 @@ private:
         auto planes = MediaPlanes::make(config_, *media_, *loop_, clock_, random_);
         if (!planes) return planes.error();
         planes_ = *std::move(planes);
+        open_desk();
         return std::nullopt;
+    }
+
+    // Its sockets hear the relay of this process, and others, where we are bound.
+    void open_desk() {
+        base::NetAddress host = io::find_media_hosts(config_.sip_listen).usual;
+        if (host.is_unspecified()) host = *base::parse_host(host.is_v4() ? "127.0.0.1" : "::1", 0);
+        desk_ = std::make_unique<relay::MixDesk>(
+            relay::MixDesk::Options{.ipv6 = !host.is_v4(), .host = host}, media_->media_ports(),
+            clock_, random_);
     }
 
     void take_keys() {
@@ -337,6 +349,7 @@ private:
     std::unique_ptr<ControlThread> tap_link_;
     std::unique_ptr<relay::RtpengineTap> tap_;  // null: no companion mode
     std::unique_ptr<MediaPlanes> planes_;
+    std::unique_ptr<relay::MixDesk> desk_;  // uses the relay's ports
     std::unique_ptr<Signalling> signalling_;
     std::string url_;
     std::string login_link_;

@@ -51,6 +51,8 @@ json view_of(const RecordingView& recording) {
             {"session_id", recording.session_id},
             {"started", view_of_time(recording.started)},
             {"streams", recording.streams},
+            {"shared", recording.shared.empty() ? json(nullptr)
+                                                : json(base::to_valid_utf8(recording.shared))},
             {"mandatory", recording.is_mandatory},
             {"reason", view_of_reason(recording.reason)}};
 }
@@ -68,6 +70,27 @@ json view_of(const CallView& call) {
             {"held", call.is_held},
             {"told", {{"caller", call.caller_told}, {"callee", call.callee_told}}},
             {"recordings", std::move(recordings)}};
+}
+
+json view_of(const SharedView& session) {
+    json view{{"name", base::to_valid_utf8(session.name)},
+              {"instance", session.instance},
+              {"rule", session.rule},
+              {"kind", session.kind},
+              {"state", session.state},
+              {"server", base::to_valid_utf8(session.server)},
+              {"rs_call_id", session.rs_call_id},
+              {"started", view_of_time(session.started)},
+              {"session_ids", session.session_ids},
+              {"streams", session.streams},
+              {"mix", nullptr},
+              {"reason", view_of_reason(session.reason)}};
+    if (session.is_mixed)
+        view["mix"] = {{"packets", session.mixed_packets},
+                       {"voices", session.voices},
+                       {"late", session.late},
+                       {"passed_over", session.passed_over}};
+    return view;
 }
 
 json view_of(const ServerView& server) {
@@ -157,6 +180,12 @@ ClientApi::ClientApi(api::FrontDoor::Options options, ClientApiParts parts)
         for (const ServerView& server : *parts_.view.servers.get())
             servers.push_back(view_of(server));
         return api::json_response(200, {{"servers", std::move(servers)}});
+    });
+    router_.add("GET", "/api/v1/sessions", [this](const Request&, const Parameters&) {
+        json sessions = json::array();
+        for (const SharedView& session : *parts_.view.sessions.get())
+            sessions.push_back(view_of(session));
+        return api::json_response(200, {{"sessions", std::move(sessions)}});
     });
     router_.add("GET", "/metrics", [this](const Request&, const Parameters&) { return metrics(); });
     router_.add("GET", "/api/v1/events", [](const Request&, const Parameters&) {
@@ -283,6 +312,8 @@ Response ClientApi::metrics() const {
     metric(out, "recordings", "gauge", "Recording sessions that run now.", recording);
     metric(out, "companion_recordings", "gauge",
            "Recordings of calls that are not ours, begun and not over.", companions->size());
+    metric(out, "shared_sessions", "gauge", "Recording sessions that calls share, or that stand.",
+           parts_.view.sessions.get()->size());
     metric(out, "calls_total", "counter", "Calls that came.", counters->calls);
     metric(out, "calls_answered_total", "counter", "Calls that were answered.", counters->answered);
     metric(out, "requests_refused_total", "counter", "Requests that were refused here.",

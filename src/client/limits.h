@@ -22,4 +22,12 @@ inline constexpr std::size_t kMaxStartedPerCall = 4;      // that run at once
 inline constexpr std::size_t kMaxRecordingsPerCall =
     256;  // ended ones too: none more is begun then
 
+// ---- recording sessions that calls share
+inline constexpr std::size_t kMaxSharedSessions = 1000;
+// A persistent one that no server takes is tried again after so long, doubled each time, up to.
+inline constexpr std::chrono::milliseconds kFirstRetryDelay{1'000};
+inline constexpr std::chrono::milliseconds kMaxRetryDelay{60'000};
+// One that was accepted and ended sooner is taken for one that failed.
+inline constexpr std::chrono::seconds kShortSession{10};
+
 }  // namespace earshot::client

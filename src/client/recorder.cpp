@@ -53,6 +53,11 @@ Recorder::Recorder(const ClientConfig& config, const base::Uuid& installation,
       installation_(installation),
       d_(std::move(dependencies)),
       servers_(d_.random, pool_outlets()),
+      shared_({.link = {.agent = d_.agent, .clock = d_.clock, .index = index_, .servers = servers_},
+               .random = d_.random,
+               .events = outlet_,
+               .desk = d_.desk,
+               .host = d_.host}),
       indicator_(
           Indicator::Dependencies{.switchboard = d_.switchboard,
                                   .plane = d_.plane,
@@ -264,6 +269,15 @@ void Recorder::begin(base::Now now, RecordedCall& call, const policy::RecordingP
         recording.pause(now, "A party wished that it is paused.");
 }
 
+SessionCommon Recorder::session_common(const policy::RecordingPlan& plan) const {
+    return {.credentials = config_.credentials,
+            .server_silence = config_.server_silence,
+            .media_ring = config_.media_ring,
+            .flow = d_.find_socket(plan.settings.socket).value_or(sip::Flow{}),
+            .fails_over = config_.fails_over,
+            .failover_time = config_.failover_time};
+}
+
 Recording& Recorder::add_recording(base::Now now, RecordedCall& call,
                                    const policy::RecordingPlan& plan) {
     changed_.insert(call.key.value);
@@ -279,21 +293,16 @@ Recording& Recorder::add_recording(base::Now now, RecordedCall& call,
                         .reason = {"no_such_socket",
                                    fmt::format("We do not listen at {}; another socket is used.",
                                                plan.settings.socket)}});
-    call.recordings.push_back(
-        std::make_unique<Recording>(Recording::Dependencies{.agent = d_.agent,
-                                                            .plane = d_.plane,
-                                                            .clock = d_.clock,
-                                                            .random = d_.random,
-                                                            .index = index_,
-                                                            .events = outlet_,
-                                                            .servers = servers_},
-                                    call.cs, media_key(call.key), number, told,
-                                    Recording::Common{.credentials = config_.credentials,
-                                                      .server_silence = config_.server_silence,
-                                                      .media_ring = config_.media_ring,
-                                                      .flow = flow.value_or(sip::Flow{}),
-                                                      .fails_over = config_.fails_over,
-                                                      .failover_time = config_.failover_time}));
+    call.recordings.push_back(std::make_unique<Recording>(
+        Recording::Dependencies{.agent = d_.agent,
+                                .plane = d_.plane,
+                                .clock = d_.clock,
+                                .random = d_.random,
+                                .index = index_,
+                                .events = outlet_,
+                                .servers = servers_,
+                                .shared = &shared_},
+        call.cs, media_key(call.key), number, told, session_common(plan)));
     Recording& recording = *call.recordings.back();
     recording.when_choosing([&call, &recording](const std::string& server) {
         return call.has_sibling(recording,
@@ -519,13 +528,13 @@ std::optional<Reason> Recorder::start(base::Now now, RecordedCall& call, const C
 // ---- the agent, time, views ---------------------------------------------------------------------
 
 bool Recorder::take(base::Now now, sip::Action& action) {
-    const auto by_id = [](const auto& map, std::uint64_t id) -> Recording* {
+    const auto by_id = [](const auto& map, std::uint64_t id) -> ServerLink* {
         const auto found = id == 0 ? map.end() : map.find(id);
         return found == map.end() ? nullptr : found->second;
     };
-    Recording* recording = std::visit(
-        [&](const auto& it) -> Recording* {
-            Recording* owner = nullptr;
+    ServerLink* recording = std::visit(
+        [&](const auto& it) -> ServerLink* {
+            ServerLink* owner = nullptr;
             if constexpr (requires { it.transaction; })
                 owner = by_id(index_.by_transaction, it.transaction.value);
             if constexpr (requires { it.invite; })
@@ -542,15 +551,16 @@ bool Recorder::take(base::Now now, sip::Action& action) {
 }
 
 void Recorder::on_time(base::Now now) {
-    std::vector<Recording*> due;
+    std::vector<ServerLink*> due;
     for (const auto& [when, recording] : index_.due) {
         if (when > now.steady) break;
         due.push_back(recording);
     }
-    for (Recording* recording : due) {
+    for (ServerLink* recording : due) {
         changed_.insert(recording->call().value);
         recording->on_time(now);
     }
+    shared_.on_time(now);
     begin_announced(now);
     servers_.on_time(now);
 }
@@ -562,6 +572,7 @@ std::optional<base::TimePoint> Recorder::deadline() const {
     };
     if (!index_.due.empty()) sooner(index_.due.begin()->first);
     if (!announcing_.empty()) sooner(announcing_.begin()->first);
+    if (const auto when = shared_.deadline()) sooner(*when);
     return next;
 }
 
@@ -574,6 +585,7 @@ void Recorder::tidy() {
         if (is_done) calls_.erase(key);
         return is_done;
     });
+    shared_.tidy();
 }
 
 std::vector<CallView> Recorder::views() const {

@@ -25,6 +25,7 @@
 #include "client/recording.h"
 #include "client/server_pool.h"
 #include "client/server_start.h"
+#include "client/shared_sessions.h"
 #include "io/log_allowance.h"
 
 namespace earshot::client {
@@ -64,6 +65,8 @@ public:
         const io::Clock& clock;
         base::Random& random;
         EventOutlet& events;
+        relay::MixDesk* desk = nullptr;  // null: sessions are not mixed
+        std::string host{};              // that servers are told for media
         // The listener at HOST:PORT; nullopt: there is none.
         std::function<std::optional<sip::Flow>(std::string_view socket)> find_socket;
     };
@@ -122,7 +125,10 @@ public:
     bool is_ours(std::string_view call_id) const {
         return index_.call_ids.contains(std::string(call_id));
     }
-    bool is_idle() const { return calls_.empty(); }
+    std::vector<SharedView> shared_views() const { return shared_.views(); }
+    bool is_idle() const { return calls_.empty() && shared_.is_idle(); }
+    // Nothing is begun any more, and what stands without a call ends.
+    void stop(base::Now now, const base::Reason& reason) { shared_.end_all(now, reason); }
     // Whose recordings take() and on_time() care for; others may add theirs.
     RecordingIndex& index() { return index_; }
     ServerPool& servers() { return servers_; }
@@ -157,6 +163,8 @@ private:
                           const std::string& host);
     bool may_start(const base::NetAddress& from) const;
     void refuse_start(base::Now now, const sip::RequestArrived& request, const Refusal& refusal);
+    SessionCommon session_common(const policy::RecordingPlan& plan) const;
+    void stand_sessions(base::Now now);
     Recording& add_recording(base::Now now, RecordedCall& call, const policy::RecordingPlan& plan);
     void plan(base::Now now, RecordedCall& call);
     void take_plans(base::Now now, RecordedCall& call, std::vector<policy::RecordingPlan> plans);
@@ -198,9 +206,10 @@ private:
     ServerPool servers_;
     StartAllowance starts_;
     io::LogAllowance start_events_;
+    Outlet outlet_{*this};
+    SharedSessions shared_;  // outlives its parts, which are the calls'
     std::map<std::uint64_t, std::unique_ptr<RecordedCall>> calls_;  // by CallKey
     std::vector<std::uint64_t> ended_;  // of them, those whose recordings come to their end
-    Outlet outlet_{*this};
     Indicator indicator_;
     std::set<std::uint64_t> held_;     // calls that a party has held: about them they may consult
     std::set<std::uint64_t> changed_;  // calls whose parties may have to be told something

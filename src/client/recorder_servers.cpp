@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "client/inside.h"
 #include "client/limits.h"
 #include "client/recorded_call.h"
 #include "policy/glob.h"
@@ -44,6 +45,30 @@ void Recorder::configure(base::Now now, const ClientConfig& config) {
     for (const policy::CallRule& rule : config_.rules)
         add_servers(settings.servers, rule.settings.servers);
     servers_.configure(now, std::move(settings));
+    stand_sessions(now);
+}
+
+// The persistent sessions whose names are known without a call.
+void Recorder::stand_sessions(base::Now now) {
+    std::vector<SharedSessions::Standing> standing;
+    std::vector<std::string> open_rules;
+    const auto is_known = [](const std::string& text) {
+        return text.find('{') == std::string::npos;
+    };
+    for (const policy::CallRule& rule : config_.rules) {
+        const policy::RecordingSettings& settings = rule.settings;
+        if (!rule.records || settings.session != policy::SessionKind::Persistent) continue;
+        const bool has_name = is_known(policy::shared_name({rule.instance, rule.name, settings}));
+        if (!has_name || !std::all_of(settings.servers.begin(), settings.servers.end(), is_known)) {
+            open_rules.push_back(rule.name);
+            continue;
+        }
+        for (policy::RecordingPlan& plan : policy::spread_parallel(
+                 {{rule.instance, rule.name, policy::resolve(settings, policy::CallFacts{})}}))
+            standing.push_back(
+                {.plan = as_servers_see_us(config_, plan), .common = session_common(plan)});
+    }
+    shared_.stand(now, standing, open_rules);
 }
 
 ServerPool::Outlets Recorder::pool_outlets() {
@@ -68,6 +93,7 @@ void Recorder::probe_recordings(base::Now now, const std::string& server) {
     for (const auto& [key, call] : calls_)
         for (const auto& recording : call->recordings)
             if (recording->server() == server) recording->probe(now);
+    shared_.probe(now, server);
 }
 
 void Recorder::on_server_silent(base::Now now, relay::CallKey key, std::uint32_t subscription,

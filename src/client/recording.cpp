@@ -2,11 +2,11 @@
 
 #include <fmt/format.h>
 
-#include <algorithm>
 #include <utility>
 #include <variant>
 
 #include "client/call_facts.h"
+#include "client/shared_sessions.h"
 
 namespace earshot::client {
 
@@ -21,89 +21,58 @@ Reason reason_of(std::string why) {
     return why.empty() ? Reason{} : Reason{"asked_for", std::move(why)};
 }
 
-// The transaction of which nothing more comes after this action; none: one may. To an INVITE
-// another branch may still answer.
-sip::TransactionId ended_transaction(const sip::Action& action) {
-    if (const auto* response = std::get_if<sip::ResponseArrived>(&action)) {
-        const bool is_invite = response->message.cseq_method() == sip::Method::Invite;
-        return response->is_final && !is_invite ? response->transaction : sip::TransactionId{};
-    }
-    if (const auto* silence = std::get_if<sip::TransactionTimedOut>(&action))
-        return silence->transaction;
-    if (const auto* failure = std::get_if<sip::TransportFailed>(&action))
-        return failure->transaction;
-    return {};
-}
-
 }  // namespace
 
 Recording::Recording(Dependencies dependencies, CsRecord& cs, relay::CallKey call,
                      std::uint32_t number, policy::RecordingPlan plan, Common common)
-    : d_(dependencies),
+    : ServerLink({.agent = dependencies.agent,
+                  .clock = dependencies.clock,
+                  .index = dependencies.index,
+                  .servers = dependencies.servers}),
+      d_(dependencies),
       cs_(cs),
       call_(call),
       number_(number),
       plan_(std::move(plan)),
       common_(std::move(common)) {}
 
-Recording::~Recording() {
-    for (const std::string& id : call_ids_) d_.index.call_ids.erase(id);
-    if (armed_) d_.index.due.erase({*armed_, this});
-    for (const std::uint64_t id : transactions_) d_.index.by_transaction.erase(id);
-    for (const std::uint64_t id : dialogs_) d_.index.by_dialog.erase(id);
-}
+Recording::~Recording() = default;
 
 // ---- what the user wants ------------------------------------------------------------------------
 
-void Recording::start(base::Now /*now*/) {
+void Recording::start(base::Now now) {
     was_begun_ = true;
-    for (const std::string& server : plan_.settings.servers) {
-        auto entry = parse_server(server);
-        if (!entry) return fail(entry.error());
-        entries_.push_back(*std::move(entry));
+    const bool is_own = d_.shared == nullptr || plan_.settings.session == policy::SessionKind::Own;
+    if (is_own) {
+        make_own_session(true);
+    } else {
+        auto part = d_.shared->join(now, plan_, common_, *this, [this] { deliver(); });
+        if (!part) return fail(part.error());
+        session_ = *std::move(part);
     }
-    auto wanted = settings();
-    if (!wanted) return fail(wanted.error());
-    if (auto fault = siprec::find_fault(*wanted)) return fail(*std::move(fault));
-    session_ =
-        std::make_unique<siprec::RecordingClientSession>(*std::move(wanted), *this, d_.random);
-    subscribe();
+    if (session_ != nullptr) subscribe();
 }
 
 void Recording::start_by(base::Now /*now*/, sip::RequestArrived invite, std::string host) {
     was_begun_ = true;
     started_by_ = std::move(host);
-    server_ = invite.message.from().uri;
+    set_server(invite.message.from().uri);
     own(invite.transaction);
     invite_.emplace(std::move(invite));
-    auto wanted = settings();
-    if (!wanted) return fail(wanted.error());
-    session_ =
-        std::make_unique<siprec::RecordingClientSession>(*std::move(wanted), *this, d_.random);
-    subscribe();
+    make_own_session(false);
+    if (session_ != nullptr) subscribe();
 }
 
-Result<siprec::ClientSessionSettings, Reason> Recording::settings() const {
-    const policy::RecordingSettings& plan = plan_.settings;
-    siprec::ClientSessionSettings settings{.from_uri = plan.from_uri,
-                                           .to_uri = plan.to_uri,
-                                           .credentials = common_.credentials,
-                                           .flow = common_.flow,
-                                           .silence_time = common_.server_silence,
-                                           .fails_over = common_.fails_over,
-                                           .failover_time = common_.failover_time,
-                                           .instance = plan_.instance};
-    for (const ServerEntry& entry : entries_) settings.servers.push_back(entry.uri);
-    // A call that must be recorded does not go on for a minute until it is known that it is not.
-    if (plan.mandatory) {
-        settings.answer_time = common_.server_silence;
-        settings.failover_time = std::chrono::milliseconds{0};
-    }
-    auto codes = siprec::SkipCodes::parse(plan.skip_failover_codes);
-    if (!codes) return codes.error();
-    settings.skip_failover_codes = *codes;
-    for (const auto& [name, value] : plan.headers) settings.headers.push_back({name, value});
-    return settings;
+// Without servers: the one that begins it is all there is. It fails where the settings are wrong.
+void Recording::make_own_session(bool has_servers) {
+    auto wanted = make_settings(plan_, common_, has_servers);
+    if (!wanted) return fail(wanted.error());
+    if (has_servers)
+        if (auto fault = siprec::find_fault(*wanted)) return fail(*std::move(fault));
+    auto made =
+        std::make_unique<siprec::RecordingClientSession>(*std::move(wanted), *this, d_.random);
+    own_session_ = made.get();
+    session_ = std::move(made);
 }
 
 bool Recording::pause(base::Now now, std::string why, Who who) {
@@ -142,7 +111,7 @@ bool Recording::stop(base::Now now, Reason reason) {
 
 Result<Done, Reason> Recording::send(base::Now /*now*/, sip::RequestSpec request) {
     if (!is_running()) return Reason{"not_recording", "No server records it now."};
-    auto sent = session_->send(std::move(request));
+    auto sent = session_->send(request);
     deliver();
     if (!sent) return sent.error();
     return Done{};
@@ -170,7 +139,7 @@ void Recording::end(base::Now now) {
     if (is_engaged() && has_offered_) {
         // Its streams are those of before: the media plane has ended the call, or will at once.
         session_->set_state(now, describe(cs_, plan_.settings, last_).state);
-        session_->stop(now);
+        session_->stop(now, {});
         deliver();
     } else if (is_engaged()) {
         fail({"call_ended", "The call ended before there was anything to record."});
@@ -215,63 +184,17 @@ void Recording::on_subscribed(Result<relay::Subscription, Reason> subscription) 
 void Recording::begin_session(base::Now now, siprec::CsState state) {
     if (started_by_.empty()) return session_->start(now, std::move(state), is_paused_);
     const auto invite = std::exchange(invite_, std::nullopt);
-    session_->answer(now, std::move(state), *invite, is_paused_);
+    own_session_->answer(now, std::move(state), *invite, is_paused_);
 }
 
 // ---- the agent ----------------------------------------------------------------------------------
 
 void Recording::on_action(base::Now now, sip::Action& action) {
-    const sip::TransactionId over = ended_transaction(action);
-    if (session_ == nullptr) return;
-    learn_server(action);
-    if (const auto* cancelled = std::get_if<sip::CancelArrived>(&action)) {
-        if (invite_ && invite_->transaction == cancelled->invite) {
-            invite_.reset();  // the agent has answered it
-            fail({"cancelled", "The server took its INVITE back."});
-        }
-        return;
-    }
-    if (auto* response = std::get_if<sip::ResponseArrived>(&action)) {
-        if (response->dialog && dialogs_.insert(response->dialog.value).second)
-            d_.index.by_dialog[response->dialog.value] = this;
-        session_->on_response(now, *response);
-    } else if (const auto* request = std::get_if<sip::RequestArrived>(&action)) {
-        session_->on_request(now, *request);
-    } else if (const auto* ack = std::get_if<sip::AckArrived>(&action)) {
-        session_->on_ack(now, *ack);
-    } else if (const auto* silence = std::get_if<sip::TransactionTimedOut>(&action)) {
-        session_->on_failure(now, silence->transaction, true);
-    } else if (const auto* failure = std::get_if<sip::TransportFailed>(&action)) {
-        session_->on_failure(now, failure->transaction, false);
-    } else if (const auto* ended = std::get_if<sip::DialogEnded>(&action)) {
-        dialogs_.erase(ended->dialog.value);
-        d_.index.by_dialog.erase(ended->dialog.value);
-        session_->on_dialog_ended(now, ended->dialog);
-    }
-    if (transactions_.erase(over.value) > 0) d_.index.by_transaction.erase(over.value);
-    deliver();
-}
-
-// Who answers for a server may also begin recordings.
-void Recording::learn_server(const sip::Action& action) {
-    const auto* response = std::get_if<sip::ResponseArrived>(&action);
-    if (response == nullptr || !response->is_final || response->message.status() >= 300) return;
-    if (response->message.cseq_method() == sip::Method::Invite)
-        d_.servers.learn(response->flow.remote);
-}
-
-void Recording::on_time(base::Now now) {
-    if (session_ == nullptr) return;
-    session_->on_time(now);
-    deliver();
-}
-
-void Recording::arm() {
-    const auto deadline = session_ == nullptr ? std::nullopt : session_->deadline();
-    if (deadline == armed_) return;
-    if (armed_) d_.index.due.erase({*armed_, this});
-    if (deadline) d_.index.due.insert({*deadline, this});
-    armed_ = deadline;
+    const auto* cancelled = std::get_if<sip::CancelArrived>(&action);
+    if (cancelled == nullptr) return ServerLink::on_action(now, action);
+    if (!invite_ || invite_->transaction != cancelled->invite) return;
+    invite_.reset();  // the agent has answered it
+    fail({"cancelled", "The server took its INVITE back."});
 }
 
 // ---- what becomes of it -------------------------------------------------------------------------
@@ -343,7 +266,7 @@ void Recording::deliver() {
 
 void Recording::deliver(const siprec::ClientEvent& told) {
     using Kind = siprec::ClientEvent::Kind;
-    note(d_.clock.now(), told);
+    note(d_.clock.now(), told, was_stopped_);
     RecordingEvent event = this->event(std::string(to_string(told.kind)), told.reason);
     event.rs_call_id = told.rs_call_id;
     event.server = without_password(told.server);
@@ -359,18 +282,10 @@ void Recording::deliver(const siprec::ClientEvent& told) {
     tell_lost();
 }
 
-// What it says of the server's health.
-void Recording::note(base::Now now, const siprec::ClientEvent& told) {
-    using Kind = siprec::ClientEvent::Kind;
-    if (told.chosen.empty()) return;
-    if (told.kind == Kind::Start) return d_.servers.on_accepted(now, told.chosen);
-    if (told.kind == Kind::Stop) {
-        const bool is_lost = !was_stopped_ && !told.reason.code.empty();
-        d_.servers.on_ended(now, told.chosen, told.is_server_dead, is_lost, told.reason);
-    }
-    constexpr int kCancelled = 487;  // by us
-    if (told.kind == Kind::Refused && told.status != kCancelled)
-        d_.servers.on_refused(now, told.chosen, told.status, told.reason, told.retry_after);
+// Of the session that it shares; empty: it has its own.
+std::string Recording::shared_name() const {
+    return own_session_ != nullptr || session_ == nullptr ? std::string{}
+                                                          : policy::shared_name(plan_);
 }
 
 RecordingView Recording::view() const {
@@ -381,6 +296,7 @@ RecordingView Recording::view() const {
                        .initiator = started_by_.empty() ? "client" : "server",
                        .session_id = base::to_base64(cs_.session_id),
                        .is_mandatory = plan_.settings.mandatory,
+                       .shared = shared_name(),
                        .reason = failure_};
     if (session_ != nullptr) {
         const siprec::ClientSessionView session = session_->view();
@@ -400,50 +316,6 @@ RecordingView Recording::view() const {
 }
 
 // ---- siprec::ClientSessionHost ------------------------------------------------------------------
-
-Result<sip::TransactionId> Recording::start_request(const sip::OutOfDialogSpec& spec) {
-    auto sent = d_.agent.start_request(d_.clock.now().steady, spec);
-    if (sent) own(*sent);
-    if (sent && !spec.call_id.empty() && call_ids_.insert(spec.call_id).second)
-        d_.index.call_ids.insert(spec.call_id);
-    return sent;
-}
-
-Result<sip::TransactionId> Recording::send_request(sip::DialogId dialog,
-                                                   const sip::RequestSpec& spec) {
-    auto sent = d_.agent.send_request(d_.clock.now().steady, dialog, spec);
-    if (sent) own(*sent);
-    return sent;
-}
-
-void Recording::own(sip::TransactionId transaction) {
-    if (transaction && transactions_.insert(transaction.value).second)
-        d_.index.by_transaction[transaction.value] = this;
-}
-
-void Recording::respond(sip::TransactionId transaction, const sip::ResponseSpec& spec) {
-    static_cast<void>(d_.agent.respond(d_.clock.now().steady, transaction, spec));
-}
-sip::DialogId Recording::accept_invite(sip::TransactionId invite, const sip::ResponseSpec& spec) {
-    const auto dialog = d_.agent.respond(d_.clock.now().steady, invite, spec);
-    if (!dialog || !*dialog) return {};
-    if (dialogs_.insert(dialog->value).second) d_.index.by_dialog[dialog->value] = this;
-    return *dialog;
-}
-void Recording::acknowledge(sip::DialogId dialog) {
-    static_cast<void>(d_.agent.ack(d_.clock.now().steady, dialog, {}));
-}
-void Recording::cancel(sip::TransactionId invite) {
-    static_cast<void>(d_.agent.cancel(d_.clock.now().steady, invite));
-}
-void Recording::end_dialog(sip::DialogId dialog) {
-    d_.agent.end_dialog(d_.clock.now().steady, dialog);
-}
-void Recording::authenticate(sip::DialogId dialog, const sip::Credentials& credentials,
-                             const base::NetAddress& host,
-                             std::vector<sip::ExtraHeader> of_invite) {
-    d_.agent.authenticate_as(dialog, credentials, host, std::move(of_invite));
-}
 
 // A media server elsewhere says later what became of it; then the session is not on the stack.
 void Recording::apply_answer(std::string sdp) {
@@ -471,19 +343,6 @@ void Recording::lose_fork() {
     ++last_answer_;
     is_forked_ = false;
     d_.plane.stop_subscription(call_, number_, relay::Stop::ServerLost);
-}
-
-std::optional<std::string> Recording::choose_server(const std::vector<std::string>& candidates) {
-    server_ = {};
-    std::vector<ServerEntry> open;
-    for (const std::string& uri : candidates) {
-        const auto entry = std::find_if(entries_.begin(), entries_.end(),
-                                        [&](const ServerEntry& one) { return one.uri == uri; });
-        if (entry != entries_.end() && !(is_taken_ && is_taken_(uri))) open.push_back(*entry);
-    }
-    if (open.empty()) return std::nullopt;
-    server_ = d_.servers.choose(d_.clock.now(), open);
-    return server_;
 }
 
 void Recording::on_event(const siprec::ClientEvent& event) { told_.push_back(event); }

@@ -7,10 +7,7 @@
 #include <functional>
 #include <memory>
 #include <optional>
-#include <set>
 #include <string>
-#include <unordered_map>
-#include <unordered_set>
 #include <utility>
 #include <vector>
 
@@ -20,7 +17,7 @@
 #include "base/time.h"
 #include "client/cs_record.h"
 #include "client/recording_event.h"
-#include "client/server_entry.h"
+#include "client/server_link.h"
 #include "client/server_pool.h"
 #include "io/clock.h"
 #include "policy/call_rule.h"
@@ -30,15 +27,7 @@
 
 namespace earshot::client {
 
-class Recording;
-
-// Whose transactions and dialogs are whose, and who wants to be woken when.
-struct RecordingIndex {
-    std::set<std::pair<base::TimePoint, Recording*>> due;
-    std::unordered_map<std::uint64_t, Recording*> by_transaction;
-    std::unordered_map<std::uint64_t, Recording*> by_dialog;
-    std::unordered_set<std::string> call_ids;  // of our recording sessions
-};
+class SharedSessions;
 
 struct RecordingView {
     std::string instance{};
@@ -54,10 +43,11 @@ struct RecordingView {
     std::size_t streams = 0;
     bool is_mandatory = false;
     bool is_lost = false;  // it is not recorded although nobody wished for that
+    std::string shared{};  // the recording session that it shares with other calls; empty: its own
     base::Reason reason{};
 };
 
-class Recording : public siprec::ClientSessionHost {
+class Recording : public ServerLink {
 public:
     struct Dependencies {  // borrowed
         sip::Agent& agent;
@@ -67,20 +57,12 @@ public:
         RecordingIndex& index;
         EventOutlet& events;
         ServerPool& servers;
+        SharedSessions* shared = nullptr;  // null: each has a session of its own
     };
-    struct Common {  // of all recordings of this client
-        sip::Credentials credentials;
-        std::chrono::milliseconds server_silence{};
-        std::chrono::milliseconds media_ring{};
-        sip::Flow flow;
-        bool fails_over = true;
-        std::chrono::milliseconds failover_time{60'000};
-    };
+    using Common = SessionCommon;
 
     Recording(Dependencies dependencies, CsRecord& cs, relay::CallKey call, std::uint32_t number,
               policy::RecordingPlan plan, Common common);
-    Recording(const Recording&) = delete;
-    Recording& operator=(const Recording&) = delete;
     ~Recording() override;
 
     // Begins; once. What comes of it is told by when_settled().
@@ -103,26 +85,18 @@ public:
     // The call has ended; what is left is between us and the server.
     void end(base::Now now);
 
-    // Of the agent, for this recording's transactions and dialogs.
-    void on_action(base::Now now, sip::Action& action);
-    void on_time(base::Now now);  // when it is due
+    void on_action(base::Now now, sip::Action& action) override;
 
     // It was told to stop, and its last metadata and BYE are under way.
     bool is_stopping() const { return was_stopped_ && !is_over_; }
     bool is_engaged() const;  // begun, and neither ended nor failed
     bool is_paused() const { return is_paused_; }
-    relay::CallKey call() const { return call_; }
+    relay::CallKey call() const override { return call_; }
     bool is_running() const { return session_ != nullptr && session_->is_running(); }
     bool is_done() const;  // can be forgotten once the call has ended
     const policy::RecordingPlan& plan() const { return plan_; }
-    // Of the settings: asked now, or that records; empty: none.
-    const std::string& server() const { return server_; }
     // The host of the server that began it; empty: we did.
     const std::string& started_by() const { return started_by_; }
-    // Whether another recording of this call has that server; parallel ones want different ones.
-    void when_choosing(std::function<bool(const std::string& server)> is_taken) {
-        is_taken_ = std::move(is_taken);
-    }
     RecordingView view() const;
 
     // Called when a server accepted (no reason), or when it is sure that none will.
@@ -133,41 +107,26 @@ public:
     void when_lost(std::function<void(const base::Reason&)> lost) { lost_ = std::move(lost); }
 
     // ---- siprec::ClientSessionHost
-    base::Result<sip::TransactionId> start_request(const sip::OutOfDialogSpec& spec) override;
-    base::Result<sip::TransactionId> send_request(sip::DialogId dialog,
-                                                  const sip::RequestSpec& spec) override;
-    void respond(sip::TransactionId transaction, const sip::ResponseSpec& spec) override;
-    sip::DialogId accept_invite(sip::TransactionId invite, const sip::ResponseSpec& spec) override;
-    void acknowledge(sip::DialogId dialog) override;
-    void cancel(sip::TransactionId invite) override;
-    void end_dialog(sip::DialogId dialog) override;
-    void authenticate(sip::DialogId dialog, const sip::Credentials& credentials,
-                      const base::NetAddress& host,
-                      std::vector<sip::ExtraHeader> of_invite) override;
     void apply_answer(std::string sdp) override;
     void pause_fork() override;
     void stop_fork() override;
     void lose_fork() override;
-    std::optional<std::string> choose_server(const std::vector<std::string>& candidates) override;
     void on_event(const siprec::ClientEvent& event) override;
 
 private:
-    base::Result<siprec::ClientSessionSettings, base::Reason> settings() const;
+    siprec::RecordingClientSession* session() const override { return own_session_; }
+    void make_own_session(bool has_servers);
+    std::string shared_name() const;
     void subscribe();
     void on_subscribed(base::Result<relay::Subscription, base::Reason> subscription);
-    // Hands on what the session has told, once nothing of it is running.
-    void deliver();
-    void arm();
+    void deliver() override;
     void deliver(const siprec::ClientEvent& event);
     void fail(base::Reason reason);
     void settle(const std::optional<base::Reason>& failure);
     void tell_lost();
     void begin_session(base::Now now, siprec::CsState state);
     void refuse_server(const base::Reason& reason);
-    void note(base::Now now, const siprec::ClientEvent& event);
-    void learn_server(const sip::Action& action);
     RecordingEvent event(std::string kind, base::Reason reason) const;
-    void own(sip::TransactionId transaction);
 
     Dependencies d_;
     CsRecord& cs_;
@@ -175,18 +134,12 @@ private:
     const std::uint32_t number_;  // of its subscription at the media plane
     const policy::RecordingPlan plan_;
     const Common common_;
-    std::unique_ptr<siprec::RecordingClientSession> session_;
-    std::unordered_set<std::uint64_t> transactions_;
-    std::unordered_set<std::uint64_t> dialogs_;
-    std::unordered_set<std::string> call_ids_;
+    std::unique_ptr<siprec::ClientSession> session_;         // its own, or its part of a shared one
+    siprec::RecordingClientSession* own_session_ = nullptr;  // it, in the first case
     relay::Subscription last_;
     std::vector<siprec::ClientEvent> told_;  // by the session, which must not be called meanwhile
-    std::optional<base::TimePoint> armed_;
     std::vector<Outcome> waiting_;
     std::function<void(const base::Reason&)> lost_;
-    std::function<bool(const std::string&)> is_taken_;
-    std::vector<ServerEntry> entries_;           // the servers of the plan
-    std::string server_;                         // of them, that is asked or records
     std::optional<sip::RequestArrived> invite_;  // of the server, until the session answers it
     std::string started_by_;
     bool was_stopped_ = false;  // by an operator, a trigger or the end of the call

@@ -106,6 +106,8 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
                                                                   .clock = d_.clock,
                                                                   .random = d_.random,
                                                                   .events = d_.events,
+                                                                  .desk = d_.desk,
+                                                                  .host = d_.media_host,
                                                                   .find_socket = find_socket});
     if (d_.tap != nullptr)
         companion_ =
@@ -649,6 +651,7 @@ void Signalling::stop(std::function<void()> done) {
     d_.view.is_ready = false;
     agent_->stop_locating(now.steady);
     switchboard_->end_all(now, kUnavailable, {"stopped", "The recording client was stopped."});
+    recorder_->stop(now, {"stopped", "The recording client was stopped."});
     if (companion_) companion_->end_all(now, {"stopped", "The recording client was stopped."});
     agent_->send_held_byes(now.steady);
     settle();
@@ -663,6 +666,7 @@ void Signalling::maybe_stopped() {
 
 void Signalling::publish() {
     d_.view.calls.set(recorder_->views());
+    d_.view.sessions.set(recorder_->shared_views());
     if (companion_) d_.view.companions.set(companion_->views());
     d_.view.servers.set(recorder_->server_views(d_.clock.now()));
     d_.view.counters.set(counters_);

@@ -46,6 +46,7 @@ struct ClientView {
     base::Snapshot<std::vector<ServerView>> servers;
     base::Snapshot<ClientCounters> counters;
     base::Snapshot<std::vector<CompanionView>> companions;
+    base::Snapshot<std::vector<SharedView>> sessions;
     std::atomic<bool> is_ready{false};
     std::atomic<bool> is_draining{false};
     std::atomic<bool> has_servers{false};  // something can be recorded at all
@@ -68,6 +69,8 @@ public:
         ClientView& view;
         std::function<void()> on_calls_changed;
         relay::RtpengineTap* tap = nullptr;  // null: no companion mode
+        relay::MixDesk* desk = nullptr;      // null: sessions are not mixed
+        std::string media_host{};            // that servers are told for media of this process
     };
 
     Signalling(ClientConfig config, const base::Uuid& installation, Dependencies dependencies);

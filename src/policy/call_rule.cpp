@@ -11,6 +11,7 @@ namespace earshot::policy {
 namespace {
 
 constexpr std::array<std::string_view, 3> kStartAt{"answer", "early", "invite"};
+constexpr std::array<std::string_view, 3> kSessionKinds{"own", "shared", "persistent"};
 constexpr std::array<std::string_view, 5> kHappenings{"hold", "unhold", "transfer", "header",
                                                       "dtmf"};
 constexpr std::array<std::string_view, 5> kTriggerActions{"start", "pause", "resume", "stop",
@@ -177,6 +178,12 @@ std::optional<StartAt> parse_start_at(std::string_view text) {
     return find_name<StartAt>(kStartAt, text);
 }
 std::string_view to_string(StartAt at) { return kStartAt[static_cast<std::size_t>(at)]; }
+std::optional<SessionKind> parse_session_kind(std::string_view text) {
+    return find_name<SessionKind>(kSessionKinds, text);
+}
+std::string_view to_string(SessionKind kind) {
+    return kSessionKinds[static_cast<std::size_t>(kind)];
+}
 std::optional<CallHappening> parse_happening(std::string_view text) {
     return find_name<CallHappening>(kHappenings, text);
 }
@@ -232,6 +239,12 @@ std::optional<std::uint32_t> parse_parallel(std::string_view text) {
     return count;
 }
 
+std::string shared_name(const RecordingPlan& plan) {
+    if (!plan.settings.session_name.empty()) return plan.settings.session_name;
+    if (!plan.settings.group.empty()) return plan.settings.group;
+    return plan.rule.empty() ? plan.instance : plan.rule;
+}
+
 std::vector<RecordingPlan> spread_parallel(std::vector<RecordingPlan> plans) {
     std::vector<RecordingPlan> all;
     for (RecordingPlan& plan : plans) {
@@ -256,6 +269,7 @@ RecordingSettings resolve(RecordingSettings settings, const CallFacts& facts) {
     };
     for (std::string& server : settings.servers) fill(server, Escape::None);
     fill(settings.group, Escape::None);
+    fill(settings.session_name, Escape::None);
     // What it is, the setting says, not what somebody's header brings into it.
     const auto fill_party = [&](std::string& party, bool& is_xml) {
         is_xml = is_participant_xml(party);

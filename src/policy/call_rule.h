@@ -56,6 +56,12 @@ enum class StartAt : std::uint8_t { Answer, Early, Invite };
 std::optional<StartAt> parse_start_at(std::string_view text);  // "answer", "early", "invite"
 std::string_view to_string(StartAt at);
 
+// The recording session (RS) of a call: its own, one that it shares with other calls while any of
+// them runs, or one that stands also while none does (RFC 7866 section 10).
+enum class SessionKind : std::uint8_t { Own, Shared, Persistent };
+std::optional<SessionKind> parse_session_kind(std::string_view text);  // "own", "shared", ...
+std::string_view to_string(SessionKind kind);
+
 inline constexpr std::uint32_t kAllServers = 0;
 std::optional<std::uint32_t> parse_parallel(std::string_view text);  // "all" (0), to kMaxServers
 
@@ -84,6 +90,10 @@ struct RecordingSettings {
     bool raw_extensions = false;         // as they are, also without a namespace
     std::vector<std::string> streams{};  // media types: "audio"; empty: all
     IndicationSettings indication{};
+    SessionKind session = SessionKind::Own;
+    std::string session_name{};  // of those that share one; empty: the group, else the rule
+    bool mix = false;            // of an RS that is not its own: all voices in one stream
+    std::uint32_t renew_h = 24;  // a persistent RS that is older is replaced when no call runs
     friend bool operator==(const RecordingSettings&, const RecordingSettings&) = default;
 };
 
@@ -121,6 +131,9 @@ struct RecordingPlan {
     RecordingSettings settings{};
     std::uint32_t copy = 0;  // of those that several servers make at once: 0 to parallel - 1
 };
+
+// What the session is called that a call with this plan shares with others.
+std::string shared_name(const RecordingPlan& plan);
 
 // A plan for each server that is to record at once: each is a recording session of its own, with
 // the same session of the metadata.

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 
 namespace earshot::policy {
 
@@ -24,6 +25,7 @@ inline constexpr int kMinToneLevelDb = -36;
 inline constexpr int kMaxToneLevelDb = -6;
 inline constexpr int kMinToneIntervalS = 1;
 inline constexpr int kMaxToneIntervalS = 60;
+inline constexpr std::int64_t kMaxRenewHours = 8'760;  // of a persistent recording session
 inline constexpr int kMaxRecordAfterSeconds = 86'400;
 
 }  // namespace earshot::policy

@@ -39,8 +39,7 @@ void send_rtp(std::uint16_t port, char payload_type) {
     }
 }
 
-// 4: what nobody said is a gap that playback shows, and the first word is there. (A recording
-// session that outlives its calls is not there yet.)
+// 4: what nobody said is a gap that playback shows, and the first word is there.
 TEST_F(UseCase, PersistentTheFirstWordIsThereAndPlaybackKeepsTheGaps) {
     start("start_at = \"invite\"\n");
     const json run = call({"--ring", "1", "--hold-at", "2"}, "6");
@@ -53,6 +52,23 @@ TEST_F(UseCase, PersistentTheFirstWordIsThereAndPlaybackKeepsTheGaps) {
     ASSERT_EQ(server_.run({"export", id, "--format", "stereo", "-o", wav.string()}).exit_code, 0);
     // 8000 samples a second of two channels of 16 bits: the whole call, its hold included.
     EXPECT_GT(std::filesystem::file_size(wav), 32'000U * 5) << recording.dump(1);
+}
+
+// 4: a recording session that stands before the call, and after it (RFC 7866 section 10).
+TEST_F(UseCase, PersistentTheSessionStandsBeforeTheCallAndAfterIt) {
+    start("start_at = \"invite\"\n[[client.rule]]\nname = \"desk\"\nsession = \"persistent\"\n");
+    const auto stands = [&] {
+        const json all = server_.list();
+        return all.is_array() && all.size() == 1 && all[0]["state"] == "recording";
+    };
+    ASSERT_TRUE(integration::eventually(stands)) << client_.log() << server_.log();
+    const json run = call({"--ring", "1"}, "3");
+    const auto sent = run["summary"]["packets"]["sent"].get<std::uint64_t>();
+    EXPECT_TRUE(integration::eventually([&] { return packets_of(server_.list()[0]) == sent; }))
+        << server_.list().dump(1) << sent;
+    EXPECT_TRUE(stands());
+    EXPECT_EQ(client_.stop(), 0);
+    EXPECT_EQ(recordings(1)[0]["state"], "complete");
 }
 
 // 6: a portal speaks before anybody answers, the caller dials into it.

@@ -1,0 +1,285 @@
+#include "client/joint_state.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <deque>
+#include <utility>
+
+#include "base/text.h"
+#include "sdp/session_description.h"
+
+namespace earshot::client {
+
+using sdp::Direction;
+using sdp::MediaDescription;
+using sdp::SessionDescription;
+using siprec::MetadataObjects;
+
+namespace {
+
+constexpr std::size_t kNoPlace = ~std::size_t{0};
+
+bool is_direction(std::string_view name) {
+    for (const Direction direction :
+         {Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive})
+        if (base::iequals(name, sdp::to_string(direction))) return true;
+    return false;
+}
+
+bool is_live(const MediaDescription& line) {
+    return line.port != 0 && !line.is_malformed && !line.label.value_or("").empty();
+}
+
+// A session description of lines of others, each with all that is said of it.
+class Collage {
+public:
+    explicit Collage(std::string_view origin) : head_(origin) {}
+
+    void add(const SessionDescription& from, const MediaDescription& line, Direction direction,
+             std::string label) {
+        begin(line);
+        if (const sdp::Connection* connection = from.connection_of(line))
+            append("c=IN {} {}\r\n", connection->address_type, connection->address);
+        for (const sdp::Bandwidth& bandwidth : line.bandwidths)
+            append("b={}:{}\r\n", bandwidth.type, bandwidth.value);
+        for (const sdp::Attribute& attribute : from.attributes_of(line)) {
+            if (is_direction(attribute.name) || base::iequals(attribute.name, "label")) continue;
+            append("a={}{}{}\r\n", attribute.name, attribute.has_value ? ":" : "", attribute.value);
+        }
+        append("a={}\r\na=label:{}\r\n", sdp::to_string(direction), label);
+    }
+    void add_refused(std::string_view media, std::string_view proto, std::string_view formats) {
+        append("m={} 0 {} {}\r\n", media, proto, formats.empty() ? "0" : formats);
+    }
+    std::string take() { return head_ + std::move(lines_); }
+
+private:
+    void begin(const MediaDescription& line) {
+        append("m={} {} {} {}\r\n", line.media, line.port, line.proto, line.formats);
+    }
+    template <class... Args>
+    void append(fmt::format_string<Args...> format, Args&&... args) {
+        fmt::format_to(std::back_inserter(lines_), format, std::forward<Args>(args)...);
+    }
+
+    std::string head_;
+    std::string lines_;
+};
+
+std::string head_of(std::string_view session_id, std::string_view address) {
+    const bool is_v6 = address.find(':') != std::string_view::npos;
+    return fmt::format("v=0\r\no=- {} 0 IN {} {}\r\ns=-\r\nt=0 0\r\n", session_id,
+                       is_v6 ? "IP6" : "IP4", address);
+}
+
+}  // namespace
+
+std::string joint_label(std::uint32_t member, std::string_view label) {
+    return member == 0 ? std::string(label) : fmt::format("{}-{}", member, label);
+}
+
+// ---- the m-lines --------------------------------------------------------------------------------
+
+std::size_t JointLines::find_place(std::uint32_t member, std::string_view label) const {
+    const auto found = std::find_if(places_.begin(), places_.end(), [&](const Place& place) {
+        return place.member == member && place.label == label;
+    });
+    return label.empty() || found == places_.end()
+               ? kNoPlace
+               : static_cast<std::size_t>(found - places_.begin());
+}
+
+bool JointLines::has_room(std::size_t streams) const {
+    const auto free = static_cast<std::size_t>(
+        std::count_if(places_.begin(), places_.end(), [](const Place& place) {
+            return place.label.empty() && place.was_told_ended;
+        }));
+    return sdp::kMaxMedia - places_.size() + free >= streams;
+}
+
+std::size_t JointLines::in_use() const {
+    return static_cast<std::size_t>(
+        std::count_if(places_.begin(), places_.end(),
+                      [](const Place& place) { return !place.label.empty(); }));
+}
+
+// Null: there is no room.
+JointLines::Place* JointLines::take_place(std::uint32_t member, std::string_view label) {
+    const auto free = std::find_if(places_.begin(), places_.end(), [](const Place& place) {
+        return place.label.empty() && place.was_told_ended;
+    });
+    if (free == places_.end() && places_.size() >= sdp::kMaxMedia) return nullptr;
+    Place& place = free == places_.end() ? places_.emplace_back() : *free;
+    place = Place{.member = member, .label = std::string(label)};
+    return &place;
+}
+
+std::string JointLines::offer(std::span<const JointPart> parts) {
+    struct Line {
+        const SessionDescription* from = nullptr;
+        const MediaDescription* line = nullptr;
+        bool is_paused = false;
+    };
+    std::deque<SessionDescription> offers;  // each stays where it is
+    std::vector<Line> lines(places_.size());
+    std::vector<std::tuple<std::uint32_t, std::string_view, Line>> newcomers;
+    for (const JointPart& part : parts) {
+        auto parsed = sdp::parse(part.state->offer);
+        if (!parsed) continue;
+        const SessionDescription& offer = offers.emplace_back(*std::move(parsed));
+        for (const MediaDescription& medium : offer.media) {
+            if (!is_live(medium)) continue;
+            const Line line{&offer, &medium, part.is_paused};
+            const std::size_t at = find_place(part.member, *medium.label);
+            if (at == kNoPlace)
+                newcomers.emplace_back(part.member, *medium.label, line);
+            else
+                lines[at] = line;
+        }
+    }
+    // Before the newcomers, which do not take what ends just now.
+    for (std::size_t i = 0; i < lines.size(); ++i)
+        if (lines[i].line == nullptr) places_[i].label.clear();
+    for (const auto& [member, label, line] : newcomers) {
+        const Place* place = take_place(member, label);
+        if (place == nullptr) continue;
+        const auto at = static_cast<std::size_t>(place - places_.data());
+        lines.resize(std::max(lines.size(), at + 1));
+        lines[at] = line;
+    }
+    Collage collage(head_of(session_id_, address_));
+    for (std::size_t i = 0; i < places_.size(); ++i) {
+        Place& place = places_[i];
+        if (lines[i].line == nullptr) {
+            collage.add_refused(place.media, place.proto, {});
+            continue;
+        }
+        const MediaDescription& line = *lines[i].line;
+        place.media = line.media;
+        place.proto = line.proto;
+        const bool is_sent = !lines[i].is_paused && (line.direction == Direction::SendOnly ||
+                                                     line.direction == Direction::SendRecv);
+        collage.add(*lines[i].from, line, is_sent ? Direction::SendOnly : Direction::Inactive,
+                    joint_label(place.member, place.label));
+    }
+    return collage.take();
+}
+
+void JointLines::on_answer(std::string_view sdp) {
+    answer_ = sdp;
+    const auto answer = sdp::parse(answer_);
+    if (!answer) return;
+    for (std::size_t i = 0; i < std::min(places_.size(), answer->media.size()); ++i)
+        if (places_[i].label.empty() && answer->media[i].port == 0) places_[i].was_told_ended = true;
+}
+
+void JointLines::on_new_dialog() {
+    answer_.clear();
+    for (Place& place : places_) place.was_told_ended = place.label.empty();
+    while (!places_.empty() && places_.back().label.empty()) places_.pop_back();
+}
+
+JointLines::Share JointLines::share_of(const JointPart& part) const {
+    Share share;
+    const auto offer = sdp::parse(part.state->offer);
+    const auto answer = sdp::parse(answer_);
+    if (!offer) return share;
+    Collage collage(head_of(session_id_, address_));
+    for (const MediaDescription& ours : offer->media) {
+        const std::size_t at =
+            is_live(ours) ? find_place(part.member, *ours.label) : std::size_t{kNoPlace};
+        const bool is_known = answer && at < answer->media.size() &&
+                              answer->media[at].label.value_or("") ==
+                                  joint_label(part.member, ours.label.value_or(""));
+        if (is_known) ++share.known;
+        if (!is_known || answer->media[at].port == 0) {
+            collage.add_refused(ours.media, ours.proto, ours.formats);
+            continue;
+        }
+        ++share.accepted;
+        const MediaDescription& theirs = answer->media[at];
+        collage.add(*answer, theirs, theirs.direction, std::string(*ours.label));
+    }
+    share.sdp = collage.take();
+    return share;
+}
+
+// ---- the metadata -------------------------------------------------------------------------------
+
+namespace {
+
+template <class Object, class IsSame>
+Object* find(std::vector<Object>& objects, IsSame is_same) {
+    const auto found = std::find_if(objects.begin(), objects.end(), is_same);
+    return found == objects.end() ? nullptr : &*found;
+}
+
+void add_missing(std::vector<siprec::MetadataId>& ids,
+                 const std::vector<siprec::MetadataId>& more) {
+    for (const siprec::MetadataId& id : more)
+        if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
+}
+
+// One who takes part in several sessions (the agent who consults) has one association, which names
+// the streams of all of them.
+void merge(siprec::ParticipantStreamAssoc& known, const siprec::ParticipantStreamAssoc& more) {
+    add_missing(known.send, more.send);
+    add_missing(known.recv, more.recv);
+    if (known.periods.empty() || more.periods.empty()) return;
+    siprec::Period& period = known.periods.back();
+    const siprec::Period& other = more.periods.back();
+    if (!other.disassociate) period.disassociate = std::nullopt;
+    if (other.associate && period.associate && *other.associate < *period.associate)
+        period.associate = other.associate;
+}
+
+void add_part(MetadataObjects& all, const MetadataObjects& part, std::uint32_t member,
+              const std::optional<siprec::MediaStream>& mix) {
+    all.sessions.insert(all.sessions.end(), part.sessions.begin(), part.sessions.end());
+    all.participant_sessions.insert(all.participant_sessions.end(),
+                                    part.participant_sessions.begin(),
+                                    part.participant_sessions.end());
+    all.extensions.insert(all.extensions.end(), part.extensions.begin(), part.extensions.end());
+    for (const siprec::Participant& participant : part.participants)
+        if (find(all.participants, [&](auto& it) { return it.id == participant.id; }) == nullptr)
+            all.participants.push_back(participant);
+    for (siprec::MediaStream stream : part.streams) {
+        if (mix) break;
+        stream.label = joint_label(member, stream.label);
+        all.streams.push_back(std::move(stream));
+    }
+    for (siprec::ParticipantStreamAssoc assoc : part.participant_streams) {
+        if (mix)
+            for (auto* ids : {&assoc.send, &assoc.recv})
+                if (!ids->empty()) *ids = {mix->id};
+        auto* known = find(all.participant_streams,
+                           [&](auto& it) { return it.participant == assoc.participant; });
+        if (known == nullptr)
+            all.participant_streams.push_back(std::move(assoc));
+        else
+            merge(*known, assoc);
+    }
+}
+
+}  // namespace
+
+MetadataObjects JointMetadata::join(std::span<const JointPart> parts,
+                                    const std::optional<siprec::MediaStream>& mix) {
+    MetadataObjects all;
+    decltype(groups_) groups;
+    for (const JointPart& part : parts) {
+        const MetadataObjects& objects = part.state->objects;
+        add_part(all, objects, part.member, mix);
+        for (const siprec::Group& group : objects.groups) {
+            const auto known = groups_.find(group.id.text());
+            groups.emplace(group.id.text(), known == groups_.end() ? group : known->second);
+        }
+    }
+    groups_ = std::move(groups);
+    for (const auto& [id, group] : groups_) all.groups.push_back(group);
+    if (mix) all.streams.push_back(*mix);
+    return all;
+}
+
+}  // namespace earshot::client
