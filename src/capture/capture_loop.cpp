@@ -271,6 +271,7 @@ void CaptureLoop::on_datagram(io::MediaFlow& flow, SocketKind kind, const io::Da
     const Verdict verdict = judge(stream, kind, datagram, arrival_ns);
     after_input(stream);
     if (verdict == Verdict::StoreRtp) {
+        stream.receiver.blank(datagram.bytes, arrival_ns);
         store_packet(stream, journal::RecordType::Rtp, datagram.source, arrival_ns, datagram.bytes);
     } else if (verdict == Verdict::StoreRtcp) {
         store_packet(stream, journal::RecordType::Rtcp, datagram.source, arrival_ns,
@@ -326,6 +327,8 @@ void CaptureLoop::on_event(Stream& stream, const ReceiverEvent& event) {
         store_event(stream, mix->arrival_ns, event_json(key.stream, *mix));
     } else if (const auto* described = std::get_if<SourceDescribed>(&event)) {
         store_event(stream, described->arrival_ns, event_json(key.stream, *described));
+    } else if (const auto* blanked = std::get_if<DigitsBlanked>(&event)) {
+        store_event(stream, blanked->arrival_ns, event_json(key.stream, *blanked));
     } else if (const auto* digit = std::get_if<DigitSeen>(&event)) {
         store_event(stream, digit->arrival_ns, event_json(key.stream, *digit));
         tell(DtmfDigit{.key = key,

@@ -27,6 +27,10 @@ std::string event_json(std::uint16_t stream, const DigitSeen& event) {
                        event.digit, event.duration_ms);
 }
 
+std::string event_json(std::uint16_t stream, const DigitsBlanked& /*event*/) {
+    return fmt::format(R"({{"type":"digits_not_stored","stream":{}}})", stream);
+}
+
 std::string event_json(std::uint16_t stream, const ContributorsChanged& event) {
     const auto* end = event.ssrcs.begin() + event.count;
     return fmt::format(R"({{"type":"contributors","stream":{},"csrcs":[{}]}})", stream,
@@ -58,6 +62,11 @@ std::string event_json(std::uint16_t stream, const StorageGap& gap) {
 }
 
 std::string event_json(std::uint16_t stream, const StreamCounters& counters) {
+    std::string blanked;  // hardly any stream has these
+    if (counters.digits_blanked > 0)
+        blanked += fmt::format(R"("digits_blanked":{},)", counters.digits_blanked);
+    if (counters.redundancy_blanked > 0)
+        blanked += fmt::format(R"("redundancy_blanked":{},)", counters.redundancy_blanked);
     std::string rejected;
     for (std::size_t i = 0; i < kRejections; ++i) {
         rejected += fmt::format(R"({}"{}":{})", i == 0 ? "" : ",",
@@ -68,12 +77,12 @@ std::string event_json(std::uint16_t stream, const StreamCounters& counters) {
         R"("paused_discarded":{},"lost":{},"duplicates":{},"reordered":{},"kernel_drops":{},)"
         R"("storage_lost":{},"ssrc_changes":{},"asked_again":{},"restored":{},"key_frames_asked":{},)"
         R"("jitter_ms":{:.3f},"first_arrival_ns":{},)"
-        R"("last_arrival_ns":{},"rejected":{{{}}}}})",
+        R"("last_arrival_ns":{},{}"rejected":{{{}}}}})",
         stream, counters.packets, counters.octets, counters.rtcp_packets, counters.paused_discarded,
         counters.lost, counters.duplicates, counters.reordered, counters.kernel_drops,
         counters.storage_lost, counters.ssrc_changes, counters.asked_again, counters.restored,
         counters.key_frames_asked, counters.jitter_ms, counters.first_arrival_ns,
-        counters.last_arrival_ns, rejected);
+        counters.last_arrival_ns, blanked, rejected);
 }
 
 }  // namespace earshot::capture

@@ -7,10 +7,11 @@
 //   contributors      stream, csrcs                   who speaks in a mix, by its CSRC list
 //   source_described  stream, ssrc, cname, same_as    by RTCP SDES; same_as: that SSRC's CNAME too
 //   media_probed      stream, destination             a client that waits for media first
-//   key_frame_requested stream, reason, by           reason: start, loss, resume; by: fir, pli,
-//   info dtmf              stream, digit, duration_ms      telephone-event; sensitive storage_gap
-//   stream, packets, from_ns, to_ns accepted, but the journal had no room stream_counters   stream,
-//   ...                     StreamCounters when the stream was closed
+//   key_frame_requested stream, reason, by            reason: start, loss, resume; by: fir, pli, info
+//   dtmf              stream, digit, duration_ms      telephone-event; sensitive
+//   digits_not_stored stream                          keys are pressed, and not kept; told once
+//   storage_gap       stream, packets, from_ns, to_ns accepted, but the journal had no room
+//   stream_counters   stream, ...                     StreamCounters when the stream was closed
 #pragma once
 
 #include <string>
@@ -29,6 +30,7 @@ std::string event_json(std::uint16_t stream, const SsrcChange& event);
 std::string event_json(std::uint16_t stream, const SourceMoved& event);
 std::string event_json(std::uint16_t stream, const RejectedSome& event);
 std::string event_json(std::uint16_t stream, const DigitSeen& event);
+std::string event_json(std::uint16_t stream, const DigitsBlanked& event);
 std::string event_json(std::uint16_t stream, const ContributorsChanged& event);
 std::string event_json(std::uint16_t stream, const SourceDescribed& event);
 std::string probe_json(std::uint16_t stream, const base::NetAddress& destination);

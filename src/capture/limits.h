@@ -53,4 +53,8 @@ inline constexpr std::uint32_t kMaxKeyFrameEvents = 256;
 // SO_RCVBUF of video: a key frame of 1 MB in one burst, as the kernel counts it (twice the bytes).
 inline constexpr int kBurstyBufferBytes = 2 << 20;
 
+// RFC 2198: 14 bits of offset, at T.140's 1000 Hz, and a margin for what jitter delays.
+inline constexpr std::chrono::milliseconds kLongestRedundancy{16'384 + 200};
+inline constexpr std::chrono::milliseconds kRedundancyMargin{200};
+
 }  // namespace earshot::capture

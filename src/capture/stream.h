@@ -54,7 +54,8 @@ struct StreamSetup {
     bool paused = false;                         // offered inactive
     std::vector<base::NetAddress> media_from{};  // further hosts that may send it
     bool ipv6 = false;                           // the family of its sockets, where both are bound
-    bool probe = false;  // the peer sends nothing before it got a packet: see kMaxProbes
+    bool probe = false;        // the peer sends nothing before it got a packet: see kMaxProbes
+    bool keeps_digits = true;  // false: what telephone-event packets tell is stored nowhere
 };
 
 struct Ports {
@@ -82,8 +83,10 @@ struct StreamCounters {
     std::uint64_t lost = 0;              // by sequence number, never seen
     std::uint64_t duplicates = 0;
     std::uint64_t reordered = 0;
-    std::uint64_t kernel_drops = 0;  // the socket's buffer was full
-    std::uint64_t storage_lost = 0;  // accepted, but the journal had no room: a gap `storage`
+    std::uint64_t kernel_drops = 0;        // the socket's buffer was full
+    std::uint64_t storage_lost = 0;        // accepted, but the journal had no room: a gap `storage`
+    std::uint64_t digits_blanked = 0;      // packets of key presses, stored without their payload
+    std::uint64_t redundancy_blanked = 0;  // and those with redundancy of what came while paused
     std::array<std::uint64_t, kRejections> rejected{};
     std::uint32_t ssrc_changes = 0;
     std::uint64_t asked_again = 0;       // lost packets that were asked for (NACK)

@@ -5,6 +5,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "payload/red.h"
 #include "payload/retransmission.h"
 #include "rtp/demux.h"
 #include "rtp/rtp_packet.h"
@@ -59,6 +60,7 @@ StreamReceiver::StreamReceiver(const StreamSetup& setup, std::uint32_t ssrc)
       signalling_peer_(setup.signalling_peer),
       media_from_(setup.media_from),
       may_probe_(setup.probe),
+      keeps_digits_(setup.keeps_digits),
       own_ssrc_(ssrc) {
     apply_format(setup.format);
     if (setup.probe) probes_left_ = kMaxProbes;
@@ -68,17 +70,20 @@ StreamReceiver::StreamReceiver(const StreamSetup& setup, std::uint32_t ssrc)
     }
 }
 
+StreamReceiver::PayloadKind StreamReceiver::kind_of(std::string_view encoding) {
+    if (base::iequals(encoding, "telephone-event")) return PayloadKind::TelephoneEvent;
+    if (base::iequals(encoding, "red")) return PayloadKind::Redundant;
+    return is_repair(encoding) ? PayloadKind::Repair : PayloadKind::Media;
+}
+
 void StreamReceiver::apply_format(const StreamFormat& format) {
     any_payload_ = format.payload_types.empty();
     for (const PayloadType& type : format.payload_types) {
         if (type.number >= kPayloadTypes) continue;
-        const bool is_event = base::iequals(type.encoding, "telephone-event");
-        const PayloadKind other =
-            is_repair(type.encoding) ? PayloadKind::Repair : PayloadKind::Media;
         entry_of(type.number) = {.accepted_until_ns = kForever,
                                  .clock_rate = type.clock_rate,
                                  .number = type.number,
-                                 .kind = is_event ? PayloadKind::TelephoneEvent : other,
+                                 .kind = kind_of(type.encoding),
                                  .codec = payload::video_codec(type.encoding),
                                  .is_retransmission = base::iequals(type.encoding, "rtx")};
     }
@@ -168,6 +173,7 @@ void StreamReceiver::discard_all() {
 void StreamReceiver::resume(std::int64_t at_ns, base::Now now) {
     constexpr std::int64_t kJitterNs = 1'000'000;  // the two clocks are read one after the other
     is_paused_ = false;
+    resumed_at_ns_ = at_ns;
     const bool has_stepped_back = wall_offset_ns(now) < wall_offset_ns_ - kJitterNs;
     discard_until_ns_ = has_stepped_back ? kForever : at_ns;
 }
@@ -264,16 +270,65 @@ void StreamReceiver::accept(base::ByteView bytes, const rtp::RtpHeader& header,
         feedback_->on_packet(header, rtp::rtp_payload(bytes, header), payload.codec);
     if (payload.kind == PayloadKind::TelephoneEvent) {
         // All packets of an event have one timestamp: they say nothing about jitter.
-        const auto event = rtp::parse_telephone_event(rtp::rtp_payload(bytes, header));
-        if (!event) return;
-        digit_clock_rate_ = payload.clock_rate;
-        digits_.on_packet(header.timestamp, arrival_ns, *event);
-        collect_digits(payload.clock_rate);
+        note_digit(rtp::rtp_payload(bytes, header), header.timestamp, payload.clock_rate,
+                   arrival_ns);
         return;
+    }
+    if (payload.kind == PayloadKind::Redundant) {  // RFC 4733 section 2.5.1.5
+        const auto red = payload::parse_red(rtp::rtp_payload(bytes, header));
+        if (red && is_digit(red->primary().payload_type))
+            note_digit(red->primary().data, header.timestamp, payload.clock_rate, arrival_ns);
     }
     if (filter_.current_ssrc() == header.ssrc) {
         filter_.current_tracker().on_timing(header.timestamp, arrival_ns, payload.clock_rate);
     }
+}
+
+bool StreamReceiver::is_digit(std::uint8_t payload_type) const {
+    const PayloadEntry* const entry = find_payload(payload_type);
+    return entry != nullptr && entry->kind == PayloadKind::TelephoneEvent;
+}
+
+void StreamReceiver::note_digit(base::ByteView payload, std::uint32_t timestamp,
+                                std::uint32_t clock_rate, std::int64_t arrival_ns) {
+    if (!keeps_digits_) {
+        if (counters_.digits_blanked++ == 0)
+            events_.push_back(DigitsBlanked{.arrival_ns = arrival_ns});
+        return;
+    }
+    const auto event = rtp::parse_telephone_event(payload);
+    if (!event) return;
+    digit_clock_rate_ = clock_rate;
+    digits_.on_packet(timestamp, arrival_ns, *event);
+    collect_digits(clock_rate);
+}
+
+void StreamReceiver::blank(std::span<std::uint8_t> packet, std::int64_t arrival_ns) {
+    constexpr std::uint8_t kBlank = 0xff;  // no digit's event, no octet of UTF-8
+    const bool follows_pause = arrival_ns - in_ns(kLongestRedundancy) < resumed_at_ns_;
+    if (keeps_digits_ && !follows_pause) return;
+    const auto header = rtp::parse_rtp(packet);
+    const PayloadEntry* const entry = header ? find_payload(header->payload_type) : nullptr;
+    if (entry == nullptr) return;
+    const auto payload = packet.subspan(header->size, header->payload_size);
+    const auto overwrite = [&](base::ByteView part) {
+        const auto at = static_cast<std::size_t>(part.data() - payload.data());
+        std::fill_n(payload.begin() + static_cast<std::ptrdiff_t>(at), part.size(), kBlank);
+    };
+    if (entry->kind == PayloadKind::TelephoneEvent && !keeps_digits_) overwrite(payload);
+    if (entry->kind != PayloadKind::Redundant) return;
+    const auto red = payload::parse_red(payload);
+    if (!red) return;
+    bool was_paused = false;
+    for (const payload::RedBlock& block : red->blocks()) {
+        const std::int64_t age_ns = std::int64_t{block.timestamp_offset} * 1'000'000'000 /
+                                    std::max<std::uint32_t>(entry->clock_rate, 1);
+        const bool is_old = block.timestamp_offset != 0 &&
+                            arrival_ns - age_ns - in_ns(kRedundancyMargin) < resumed_at_ns_;
+        if (is_old || (!keeps_digits_ && is_digit(block.payload_type))) overwrite(block.data);
+        was_paused = was_paused || (is_old && !block.data.empty());
+    }
+    if (was_paused) ++counters_.redundancy_blanked;
 }
 
 void StreamReceiver::collect_digits(std::uint32_t clock_rate) {
@@ -387,10 +442,10 @@ void StreamReceiver::note_source(std::uint32_t ssrc, const base::NetAddress& sou
 
 void StreamReceiver::hold(base::ByteView bytes, const rtp::RtpHeader& header,
                           const base::NetAddress& source, std::int64_t arrival_ns) {
-    held_.push_back({.arrival_ns = arrival_ns,
-                     .source = source,
-                     .bytes = base::Bytes(bytes.begin(), bytes.end()),
-                     .header = header});
+    base::Bytes copy(bytes.begin(), bytes.end());
+    blank(copy, arrival_ns);
+    held_.push_back(
+        {.arrival_ns = arrival_ns, .source = source, .bytes = std::move(copy), .header = header});
     held_bytes_ += bytes.size();
     while (held_.size() > kMaxHeldPackets || held_bytes_ > kMaxHeldBytes) drop_oldest_held();
 }

@@ -15,7 +15,9 @@
 #include <limits>
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <variant>
 #include <vector>
@@ -92,8 +94,12 @@ struct DigitSeen {
     char digit = 0;
     std::uint32_t duration_ms = 0;
 };
+// A key was pressed, and which one is not to be kept: told once.
+struct DigitsBlanked {
+    std::int64_t arrival_ns = 0;
+};
 using ReceiverEvent = std::variant<FirstPacketSeen, SsrcChange, SourceMoved, RejectedSome,
-                                   DigitSeen, ContributorsChanged, SourceDescribed>;
+                                   DigitSeen, ContributorsChanged, SourceDescribed, DigitsBlanked>;
 
 class StreamReceiver {
 public:
@@ -102,6 +108,10 @@ public:
 
     Verdict on_datagram(SocketKind socket, base::ByteView bytes, const base::NetAddress& source,
                         std::int64_t arrival_ns);
+    // Overwrites (by 0xff) what of an accepted RTP packet must not be stored: key presses where the
+    // setup does not keep them, and after a pause the redundancy (RFC 2198) of what came during it.
+    // The rest stays, so that nothing counts as lost. Call it before the packet is stored.
+    void blank(std::span<std::uint8_t> packet, std::int64_t arrival_ns);
     void on_oversize(const base::NetAddress& source, std::int64_t arrival_ns);
 
     std::optional<HeldPacket> poll_released();
@@ -162,7 +172,8 @@ public:
 
 private:
     // Repair: what is lost comes again in another form (RFC 4588, RFC 5109, RFC 8627).
-    enum class PayloadKind : std::uint8_t { Media, TelephoneEvent, Repair };
+    enum class PayloadKind : std::uint8_t { Media, TelephoneEvent, Redundant, Repair };
+    static PayloadKind kind_of(std::string_view encoding);
     struct PayloadEntry {
         std::int64_t accepted_until_ns = std::numeric_limits<std::int64_t>::min();
         std::uint32_t clock_rate = 0;
@@ -183,6 +194,9 @@ private:
     };
 
     void apply_format(const StreamFormat& format);
+    bool is_digit(std::uint8_t payload_type) const;
+    void note_digit(base::ByteView payload, std::uint32_t timestamp, std::uint32_t clock_rate,
+                    std::int64_t arrival_ns);
     const PayloadEntry* find_payload(std::uint8_t number) const;
     PayloadEntry& entry_of(std::uint8_t number);
     bool is_discarded_at(std::int64_t arrival_ns) const;
@@ -212,6 +226,7 @@ private:
     const base::NetAddress signalling_peer_;
     const std::vector<base::NetAddress> media_from_;
     const bool may_probe_;
+    const bool keeps_digits_;
     const std::uint32_t own_ssrc_;
     rtp::SourceFilter filter_;
     rtp::DtmfDetector digits_;
@@ -228,6 +243,7 @@ private:
     // Arrivals in [from, until) are discarded.
     std::int64_t discard_from_ns_ = std::numeric_limits<std::int64_t>::max();
     std::int64_t discard_until_ns_ = std::numeric_limits<std::int64_t>::max();
+    std::int64_t resumed_at_ns_ = std::numeric_limits<std::int64_t>::min();
     std::int64_t wall_offset_ns_ = std::numeric_limits<std::int64_t>::max();  // at the last look
 
     base::RareQueue<HeldPacket> held_;  // in order of arrival
