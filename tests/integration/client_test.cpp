@@ -3,8 +3,13 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <csignal>
+#include <set>
+#include <sstream>
+#include <thread>
 
+#include "integration/fake_hook.h"
 #include "integration/harness.h"
 
 namespace earshot::integration {
@@ -55,6 +60,18 @@ protected:
         for (std::size_t at = log.find(line); at != std::string::npos; at = log.find(line, at + 1))
             ++count;
         return count;
+    }
+
+    // The lines of dialogs that have begun and not ended, by number.
+    static std::set<std::uint64_t> read_dialogs_of(const TestClient& client) {
+        std::set<std::uint64_t> open;
+        std::istringstream lines(read_file(client.data() / "dialogs.jsonl"));
+        for (std::string line; std::getline(lines, line);) {
+            const json entry = json::parse(line, nullptr, false);
+            if (entry.contains("n")) open.insert(entry["n"].get<std::uint64_t>());
+            if (entry.contains("ended")) open.erase(entry["ended"].get<std::uint64_t>());
+        }
+        return open;
     }
 
     TestServer server_;
@@ -154,6 +171,60 @@ TEST_F(Client, ACallGoesOnWhenItsServerDies) {
     server_.kill();
     EXPECT_EQ(phones->wait(), 0);
     expect_undisturbed(json::parse(read_file(client_.scratch() / "call.json"), nullptr, false));
+}
+
+TEST_F(Client, EndsWhatAKillHasCutAtItsNextStart) {
+    ASSERT_TRUE(server_.start()) << server_.log();
+    ASSERT_TRUE(client_.start(recorded_here())) << client_.log();
+    const auto phones = client_.begin_call({"--duration", "600"});
+    ASSERT_FALSE(wait_for_state("recording").is_null()) << client_.log();
+    // Both legs and the recording session, each on a line of its own.
+    ASSERT_TRUE(eventually([&] {
+        const std::string left = read_file(client_.data() / "dialogs.jsonl");
+        return std::count(left.begin(), left.end(), '\n') >= 3;
+    }));
+    client_.process().signal(SIGKILL);
+    client_.process().wait();
+    // A line that was cut is passed over.
+    write_file(client_.data() / "dialogs.jsonl",
+               read_file(client_.data() / "dialogs.jsonl") + R"({"n":99,"uri":"sip)");
+    ASSERT_TRUE(client_.start(recorded_here())) << client_.log();
+    EXPECT_TRUE(eventually([&] { return !phones->is_running(); }));
+    const json recordings = server_.wait_for_recordings(1);
+    ASSERT_EQ(recordings.size(), 1U) << client_.log();
+    EXPECT_THAT(client_.log(), testing::HasSubstr("the last run was interrupted"));
+    EXPECT_THAT(client_.log(), testing::HasSubstr("cannot be read"));
+    // And records at once.
+    expect_undisturbed(client_.call(kShortCall));
+    EXPECT_EQ(server_.wait_for_recordings(2).size(), 2U);
+    EXPECT_EQ(client_.stop(), 0) << client_.log();
+    EXPECT_TRUE(read_dialogs_of(client_).empty());
+}
+
+// Its server takes a second to answer, and lacks nothing of that second. A last packet of each
+// phone may cross the BYE.
+TEST_F(Client, RecordsFromTheAnswerOn) {
+    FakeHook hook([] {
+        std::this_thread::sleep_for(std::chrono::seconds{1});
+        return http::make_response(200, "application/json", R"({"action":"record"})");
+    });
+    const std::string path = (server_.scratch() / "earshot.toml").string();
+    write_file(path, "[decision]\nurl = \"" + hook.url() + "\"\ndeadline_ms = 20000\n");
+    ASSERT_TRUE(server_.start({"--config", path})) << server_.log();
+    ASSERT_TRUE(client_.start(recorded_here() + "[media]\nring_ms = 5000\n")) << client_.log();
+    const json run = client_.call({"--duration", "4"});
+    expect_undisturbed(run);
+    const json recordings = server_.wait_for_recordings(1);
+    ASSERT_EQ(recordings.size(), 1U) << client_.log();
+    EXPECT_EQ(recordings[0]["state"], "complete") << recordings[0].dump(1);
+    std::uint64_t recorded = 0;
+    for (const json& stream : recordings[0]["streams"]) {
+        recorded += stream["packets"].get<std::uint64_t>();
+        EXPECT_EQ(stream["lost"], 0U);
+    }
+    const std::uint64_t sent = run["summary"]["packets"]["sent"];
+    EXPECT_GE(recorded + 2, sent) << recordings[0].dump(1) << run.dump(1);
+    EXPECT_LE(recorded, sent);
 }
 
 TEST_F(Client, IsControlledWhileACallRuns) {
