@@ -21,6 +21,12 @@ Reason reason_of(std::string why) {
     return why.empty() ? Reason{} : Reason{"asked_for", std::move(why)};
 }
 
+// Of an answer that the media plane did not take: its text may be at fault, else we are.
+siprec::MediaLoss loss_of(const Reason& fault) {
+    const bool is_text = fault.code == "bad_answer" || fault.code == "sdp_malformed";
+    return is_text ? siprec::MediaLoss::BadAnswer : siprec::MediaLoss::OwnFault;
+}
+
 }  // namespace
 
 Recording::Recording(Dependencies dependencies, CsRecord& cs, relay::CallKey call,
@@ -123,7 +129,7 @@ void Recording::refresh(base::Now /*now*/) {
 
 void Recording::on_media_lost(base::Now now, Reason reason) {
     if (!is_running()) return;
-    session_->on_media_lost(now, std::move(reason));
+    session_->on_media_lost(now, siprec::MediaLoss::ServerDead, std::move(reason));
     deliver();
 }
 
@@ -258,7 +264,7 @@ void Recording::deliver() {
         d_.events.tell(event("media_fault", *fault));
         // A later answer that cannot be used leaves what was before; the first one leaves nothing,
         // and a recording session without media must not be taken for a recording.
-        if (!is_forked_) session_->on_media_lost(d_.clock.now(), *fault);
+        if (!is_forked_) session_->on_media_lost(d_.clock.now(), loss_of(*fault), *fault);
     }
     arm();
     for (const siprec::ClientEvent& told : std::exchange(told_, {})) deliver(told);

@@ -119,7 +119,7 @@ void ServerLink::note(base::Now now, const siprec::ClientEvent& told, bool is_wa
     if (told.chosen.empty()) return;
     if (told.kind == Kind::Start) return s_.servers.on_accepted(now, told.chosen);
     if (told.kind == Kind::Stop) {
-        const bool is_lost = !is_wanted && !told.reason.code.empty();
+        const bool is_lost = !is_wanted && !told.reason.code.empty() && !told.is_own_fault;
         s_.servers.on_ended(now, told.chosen, told.is_server_dead, is_lost, told.reason);
     }
     constexpr int kCancelled = 487;  // by us

@@ -123,8 +123,8 @@ public:
     }
     // A server whose host refuses the media of one call may have closed its line just now: it is
     // asked. Media that cannot be copied to it at all is this call's own trouble.
-    void on_media_lost(base::Now now, Reason reason) override {
-        if (reason.code == "media_refused") return probe(now);
+    void on_media_lost(base::Now now, siprec::MediaLoss how, Reason reason) override {
+        if (how == siprec::MediaLoss::ServerDead) return probe(now);
         owner_.fail(member_, reason);
     }
     void probe(base::Now now) override { owner_.probe(now, owner_.server()); }

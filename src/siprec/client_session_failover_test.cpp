@@ -23,8 +23,8 @@ protected:
         wait(kShortRecording);
     }
     std::string asked() const { return std::string{last("INVITE")->request_uri()}; }
-    void lose_media() {
-        session_->on_media_lost(now_, {"media_refused", "Its port is closed."});
+    void lose_media(MediaLoss how = MediaLoss::ServerDead) {
+        session_->on_media_lost(now_, how, {"media_refused", "Its port is closed."});
         drain();
     }
 };
@@ -63,6 +63,33 @@ TEST_F(ClientSessionFailover, TheNextServerGetsAllMetadataTheOfferAndTheSameIds)
     EXPECT_THAT(ports_of(forks_[1]), ElementsAre(50000, 50002, 50004));
     EXPECT_EQ(session_->view().started, started);
     EXPECT_FALSE(session_->view().is_failing_over);
+}
+
+// The other server may be able to use what this one's answer spoilt, or find our relay back again.
+TEST_F(ClientSessionFailover, NoServerIsToBlameForMediaThatOurOwnSideCannotGiveIt) {
+    for (const bool is_own : {true, false}) {
+        start_and_settle();
+        lose_media(is_own ? MediaLoss::OwnFault : MediaLoss::BadAnswer);
+        EXPECT_EQ(asked(), kSecond);
+        accept();
+        ASSERT_EQ(events_.size(), 3U);
+        EXPECT_FALSE(events_[0].is_server_dead);
+        EXPECT_EQ(events_[0].is_own_fault, is_own);
+        lose_media(is_own ? MediaLoss::OwnFault : MediaLoss::BadAnswer);
+        answer("INVITE", 486);
+        session_->stop(now_);
+        drain();
+    }
+}
+
+TEST_F(ClientSessionFailover, TheLastServerIsNotBlamedEither) {
+    settings_.fails_over = false;
+    start_and_settle();
+    lose_media(MediaLoss::OwnFault);
+    ASSERT_EQ(events_.size(), 1U);
+    EXPECT_TRUE(events_[0].is_last);
+    EXPECT_TRUE(events_[0].is_own_fault);
+    EXPECT_FALSE(events_[0].is_server_dead);
 }
 
 TEST_F(ClientSessionFailover, E20_AByeThatNobodyWishedForFailsOver) {
@@ -356,7 +383,7 @@ TEST_F(ClientSessionFailover, ALossWhileItEndsFailsNothingOver) {
     start_and_settle();
     session_->stop(now_);
     drain();
-    session_->on_media_lost(now_, {});
+    session_->on_media_lost(now_, MediaLoss::ServerDead, {});
     session_->probe(now_);
     answer("UPDATE", 481);
     EXPECT_EQ(count("INVITE"), 0U);

@@ -311,7 +311,8 @@ void RecordingClientSession::Core::leave(base::Now now, std::string metadata) {
     end(now, reason_);
 }
 
-void RecordingClientSession::Core::end(base::Now now, Reason reason, bool is_server_dead) {
+void RecordingClientSession::Core::end(base::Now now, Reason reason, bool is_server_dead,
+                                       bool is_own_fault) {
     state_ = State::Done;
     ended_ = now.wall;
     is_answering_ = false;
@@ -321,6 +322,7 @@ void RecordingClientSession::Core::end(base::Now now, Reason reason, bool is_ser
     if (!std::exchange(is_recorded_, false)) return;
     ClientEvent event = make_event(ClientEvent::Kind::Stop, 0, std::move(reason));
     event.is_server_dead = is_server_dead;
+    event.is_own_fault = is_own_fault;
     host_.on_event(event);
 }
 

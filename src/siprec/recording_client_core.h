@@ -32,7 +32,7 @@ public:
     bool resume(base::Now now);
     void stop(base::Now now, base::Reason reason);
     base::Result<sip::TransactionId, base::Reason> send(const sip::RequestSpec& request);
-    void on_media_lost(base::Now now, base::Reason reason);
+    void on_media_lost(base::Now now, MediaLoss how, base::Reason reason);
     void probe(base::Now now);
 
     void on_response(base::Now now, const sip::ResponseArrived& response);
@@ -67,6 +67,7 @@ private:
         base::Reason reason{};
         Parting parting = Parting::SayBye;
         bool is_dead = false;    // the server, not the session alone
+        bool is_own_fault = false;
         bool may_return = true;  // it may be asked again as the last of the round
     };
 
@@ -121,7 +122,8 @@ private:
     void go_on(base::Now now);
     void ask_again(base::Now now, What what, std::chrono::milliseconds delay);
     void leave(base::Now now, std::string metadata = {});
-    void end(base::Now now, base::Reason reason, bool is_server_dead = false);
+    void end(base::Now now, base::Reason reason, bool is_server_dead = false,
+             bool is_own_fault = false);
 
     // ---- the media (recording_client_changes.cpp). A "content" is an SDP whose version is 0.
     std::string offer_content(bool is_paused) const;  // of what is true now

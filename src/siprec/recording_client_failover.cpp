@@ -30,12 +30,13 @@ RecordingClientSession::Core::Loss::Parting RecordingClientSession::Core::partin
     return status == kNoSuchDialog ? Loss::Parting::Forget : Loss::Parting::SayBye;
 }
 
-void RecordingClientSession::Core::on_media_lost(base::Now now, Reason reason) {
+void RecordingClientSession::Core::on_media_lost(base::Now now, MediaLoss how, Reason reason) {
     if (state_ != State::Running) return;
     if (reason.code.empty()) reason = {"media_lost", "The server takes no media any more."};
     lose(now, {.reason = std::move(reason),
                .parting = Loss::Parting::SayBye,
-               .is_dead = true,
+               .is_dead = how == MediaLoss::ServerDead,
+               .is_own_fault = how == MediaLoss::OwnFault,
                .may_return = true});
 }
 
@@ -61,7 +62,7 @@ void RecordingClientSession::Core::lose(base::Now now, Loss loss) {
     if (loss.parting == Loss::Parting::Forget) host_.end_dialog(dialog_);
     // What the user wanted counts, if it said why.
     const bool is_told = state_ == State::Closing && !reason_.code.empty();
-    end(now, is_told ? reason_ : std::move(loss.reason), loss.is_dead);
+    end(now, is_told ? reason_ : std::move(loss.reason), loss.is_dead, loss.is_own_fault);
 }
 
 void RecordingClientSession::Core::fail_over(base::Now now, Loss loss) {
@@ -80,6 +81,7 @@ void RecordingClientSession::Core::fail_over(base::Now now, Loss loss) {
     round_delay_ = kFirstRoundDelay;
     ClientEvent event = make_event(ClientEvent::Kind::Stop, 0, std::move(loss.reason));
     event.is_server_dead = loss.is_dead;
+    event.is_own_fault = loss.is_own_fault;
     host_.on_event(event);
     candidates_ = ring_after(lost_server_, may_lost_return_);
     ask_server(now);

@@ -33,8 +33,8 @@ void RecordingClientSession::answer(base::Now now, CsState state, const sip::Req
                                     bool is_paused) {
     core_->answer(now, std::move(state), invite, is_paused);
 }
-void RecordingClientSession::on_media_lost(base::Now now, Reason reason) {
-    core_->on_media_lost(now, std::move(reason));
+void RecordingClientSession::on_media_lost(base::Now now, MediaLoss how, Reason reason) {
+    core_->on_media_lost(now, how, std::move(reason));
 }
 void RecordingClientSession::probe(base::Now now) { core_->probe(now); }
 void RecordingClientSession::set_state(base::Now now, CsState state) {

@@ -114,9 +114,14 @@ struct ClientEvent {
     std::string from_server{};                          // of Failover
     std::optional<std::chrono::seconds> retry_after{};  // of Refused: when it may be asked again
     bool is_server_dead = false;  // of Stop: it did not answer, or takes no media any more
+    bool is_own_fault = false;    // of Stop: what carries the media failed, not the server
     bool is_last = false;         // of Stop and Failed: the session is over
 };
 std::string_view to_string(ClientEvent::Kind kind);  // "start", "stop", "refused", ...
+
+// Why a server gets no media: it is not there any more, what it answered cannot be used, or what
+// carries the media on our side has failed.
+enum class MediaLoss : std::uint8_t { ServerDead, BadAnswer, OwnFault };
 
 // What the session asks of its surroundings. All return at once and may not call the session. What
 // becomes of the ids that start_request() and send_request() return is given back to it, and
@@ -220,8 +225,9 @@ public:
     // but those that the session itself speaks. Its outcome is RequestAnswered.
     virtual base::Result<sip::TransactionId, base::Reason> send(
         const sip::RequestSpec& request) = 0;
-    // Who carries the media has seen that the server takes it no more: it is lost.
-    virtual void on_media_lost(base::Now now, base::Reason reason) = 0;
+    // Who carries the media cannot give it to the server (any more): it is lost, and another one is
+    // asked, since a session without media must not be taken for a recording.
+    virtual void on_media_lost(base::Now now, MediaLoss how, base::Reason reason) = 0;
     // There is doubt whether the server lives: it is asked by a refresh, which whoever has the
     // session must answer (OPTIONS some drop), and is lost when it does not within silence_time.
     virtual void probe(base::Now now) = 0;
@@ -251,7 +257,7 @@ public:
     bool resume(base::Now now) override;
     void stop(base::Now now, base::Reason reason = {}) override;
     base::Result<sip::TransactionId, base::Reason> send(const sip::RequestSpec& request) override;
-    void on_media_lost(base::Now now, base::Reason reason) override;
+    void on_media_lost(base::Now now, MediaLoss how, base::Reason reason) override;
     void probe(base::Now now) override;
 
     // ---- from the agent: what concerns this session
