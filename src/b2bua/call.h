@@ -80,6 +80,7 @@ struct Call {
     // already, to refresh the session timer.
     std::array<bool, 2> tells{};
     std::array<bool, 2> refreshes{};
+    std::array<std::uint8_t, 2> tell_failures{};           // of the host, in a row
     std::optional<base::TimePoint> tell_at;                // not before, after glare
     bool has_ack = false;                                  // leg A has acknowledged the 2xx
     std::optional<std::chrono::seconds> session_interval;  // RFC 4028, as agreed

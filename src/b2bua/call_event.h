@@ -62,11 +62,13 @@ struct Transferred {
 };
 
 // What tell_anew() came to. The leg has answered the new description; or it has refused it, or it
-// was silent (`status` 0): then it knows what it knew before.
+// was silent (`status` 0): then it knows what it knew before. Or the host had no description for
+// it, however often it was asked: nobody has refused anything.
 struct ToldAnew {
     Leg leg = Leg::A;
     bool is_taken = false;
     int status = 0;
+    bool is_own_fault = false;
 };
 
 struct Ended {

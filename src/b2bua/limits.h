@@ -24,5 +24,9 @@ inline constexpr std::chrono::seconds kMinRefreshTime{
     90};  // RFC 4028 §5: shorter ones are not watched
 // Of an answer of the host (route, offer, answer); afterwards as if it had refused.
 inline constexpr std::chrono::seconds kMaxHostTime{10};
+// A leg that is to be told anew while the host has no description for it: tried so often, so far
+// apart.
+inline constexpr std::uint8_t kMaxTellFailures = 4;
+inline constexpr std::chrono::seconds kTellAgainTime{2};
 
 }  // namespace earshot::b2bua

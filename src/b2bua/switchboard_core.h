@@ -179,6 +179,7 @@ private:
     void on_telling_response(Call& call, const Passage& telling, const SharedResponse& response);
     void on_telling_answer(Call& call, Leg leg, std::string sdp);
     void fail_telling(Call& call, Leg leg, int status);
+    void tell_later(Call& call, Leg leg);
 
     // ---- switchboard_passing.cpp
     void on_outside_request(sip::RequestArrived&& request);

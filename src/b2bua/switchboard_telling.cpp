@@ -3,6 +3,7 @@
 // has changed).
 #include <algorithm>
 
+#include "b2bua/limits.h"
 #include "b2bua/session_id.h"
 #include "b2bua/switchboard_core.h"
 
@@ -53,7 +54,11 @@ void Switchboard::Core::tell_leg(Call& call, Leg leg) {
     if (said.empty()) return fail_telling(call, leg, 0);
     ask_offer(call, other(leg), said, [this, leg](Call& asked, SdpResult sdp) {
         const bool is_refresh = std::exchange(asked.refreshes[index_of(leg)], false);
-        if (!sdp) return fail_telling(asked, leg, 0);
+        if (!sdp) {
+            asked.refreshes[index_of(leg)] = is_refresh;
+            return tell_later(asked, leg);
+        }
+        asked.tell_failures[index_of(leg)] = 0;
         if (*sdp == asked.facts.leg(leg).local_sdp && !is_refresh) {
             drop_offer(asked, other(leg));
             return tell(asked, ToldAnew{.leg = leg, .is_taken = true, .status = 0});
@@ -126,7 +131,7 @@ void Switchboard::Core::on_telling_answer(Call& call, Leg leg, std::string sdp) 
     call.sdp_then = [this, leg, sdp](Call& asked, const SdpResult& result) {
         if (!result) {
             drop_offer(asked, other(leg));
-            return fail_telling(asked, leg, 0);
+            return tell_later(asked, leg);
         }
         const bool was_holding = asked.facts.leg(leg).is_holding;
         // The other leg has heard nothing of all this: it knows what it knew.
@@ -149,6 +154,18 @@ void Switchboard::Core::on_telling_answer(Call& call, Leg leg, std::string sdp) 
 
 void Switchboard::Core::fail_telling(Call& call, Leg leg, int status) {
     tell(call, ToldAnew{.leg = leg, .is_taken = false, .status = status});
+}
+
+// The host has no description now: a media plane elsewhere may be starting again.
+void Switchboard::Core::tell_later(Call& call, Leg leg) {
+    if (++call.tell_failures[index_of(leg)] < kMaxTellFailures) {
+        call.tells[index_of(leg)] = true;
+        call.tell_at = now_.steady + kTellAgainTime;
+        return;
+    }
+    call.tell_failures[index_of(leg)] = 0;
+    call.refreshes[index_of(leg)] = false;
+    tell(call, ToldAnew{.leg = leg, .is_taken = false, .status = 0, .is_own_fault = true});
 }
 
 }  // namespace earshot::b2bua

@@ -1,6 +1,7 @@
 // Descriptions that one leg is told anew, for the host has something new to say in them.
 #include <gmock/gmock.h>
 
+#include "b2bua/limits.h"
 #include "b2bua/switchboard_fixture.h"
 
 namespace earshot::b2bua {
@@ -41,6 +42,7 @@ protected:
         run();
     }
     const CallFacts& facts() { return *switchboard.find_call(host.last_call); }
+    bool is_own_fault_ = false;
 };
 
 TEST_F(SwitchboardTelling, GoesByUpdateToALegThatAllowsIt) {
@@ -161,8 +163,40 @@ TEST_F(SwitchboardTelling, WhereTheDialogIsUnknownTheCallIsOver) {
 TEST_F(SwitchboardTelling, ARefusingMediaPlaneIsTold) {
     call("INVITE, ACK, BYE");
     host.refuses_media = true;
+    host.on_event = [this](CallKey, const CallEvent& event) {
+        if (const auto* told = std::get_if<ToldAnew>(&event)) is_own_fault_ = told->is_own_fault;
+    };
     tell(Leg::B);
-    EXPECT_THAT(host.take_log(), ElementsAre("offer A", "told B 0 not"));
+    EXPECT_THAT(host.take_log(), ElementsAre("offer A"));
+    run(kMaxTellFailures * kTellAgainTime);
+    EXPECT_THAT(host.take_log(), ElementsAre("offer A", "offer A", "offer A", "told B 0 not"));
+    EXPECT_TRUE(is_own_fault_);
+    run(60s);
+    EXPECT_THAT(host.take_log(), IsEmpty());
+}
+
+TEST_F(SwitchboardTelling, AMediaPlaneThatIsBackInTimeTellsAsIfNothingHadBeen) {
+    call("INVITE, ACK, BYE");
+    host.refuses_media = true;
+    tell(Leg::B);
+    host.refuses_media = false;
+    run(kTellAgainTime);
+    respond(bob, request_at(bob).transaction, ok_with(sdp_of("192.0.2.20", 6000)));
+    EXPECT_THAT(host.take_log(), Contains("told B 200"));
+}
+
+// The leg has taken it: what it does not know by then is where our side would have its media.
+TEST_F(SwitchboardTelling, AMediaPlaneThatTakesNoAnswerIsAskedAgain) {
+    call("INVITE, ACK, BYE");
+    tell(Leg::B);
+    const auto first = request_at(bob);
+    host.refuses_media = true;
+    respond(bob, first.transaction, ok_with(sdp_of("192.0.2.20", 6000)));
+    EXPECT_THAT(host.take_log(), ElementsAre("offer A", "answer B unheard", "rollback A"));
+    host.refuses_media = false;
+    run(kTellAgainTime);
+    respond(bob, request_at(bob).transaction, ok_with(sdp_of("192.0.2.20", 6000)));
+    EXPECT_THAT(host.take_log(), Contains("told B 200"));
 }
 
 TEST_F(SwitchboardTelling, ByeInBetweenEndsAllOfIt) {

@@ -66,16 +66,27 @@ void Indicator::on_told_anew(base::Now now, b2bua::CallKey call, const b2bua::To
     const auto found = calls_.find(call.value);
     if (found == calls_.end()) return;
     LegState& leg = found->second[index_of(told.leg)];
+    if (told.is_own_fault) {
+        leg.takes_attribute = false;
+        leg.is_own_fault = true;
+        return tell_event(
+            now, call, "indication_failed",
+            {"not_told", fmt::format("There is no description that could tell the {} anew; it is "
+                                     "told otherwise until there is one.",
+                                     name_of(told.leg))});
+    }
     if (!told.is_taken) {
         // It may still learn of it by descriptions that others send, but that is nothing to rely
         // on.
         leg.takes_attribute = false;
+        leg.is_own_fault = false;
         return tell_event(
             now, call, "indication_failed",
             {"not_taken", fmt::format("The {} did not take the description that tells it "
                                       "(status {}), and is told otherwise from now on.",
                                       name_of(told.leg), told.status)});
     }
+    if (std::exchange(leg.is_own_fault, false)) leg.takes_attribute = true;
     std::string states;
     for (const sdp::RecordState state : leg.states) {
         if (state == sdp::RecordState::Absent) continue;
@@ -98,10 +109,14 @@ void Indicator::on_party_changed(b2bua::CallKey call, Leg leg) {
 void Indicator::tell_states(base::Now now, b2bua::CallKey call, Leg leg, Awareness awareness,
                             const std::vector<RecordingShare>& shares) {
     LegState& told = state(call, leg);
-    if (awareness != Awareness::Aware || !told.takes_attribute || told.lines.empty()) return;
-    const auto states =
-        states_for(told.lines, shares, state(call, b2bua::other(leg)).behind.states());
-    if (states != told.states) d_.switchboard.tell_anew(now, call, leg);
+    const bool may_take = told.takes_attribute || told.is_own_fault;
+    if (awareness != Awareness::Aware || !may_take || told.lines.empty()) return;
+    auto states = states_for(told.lines, shares, state(call, b2bua::other(leg)).behind.states());
+    // What could not be told is not tried again until there is something else to tell.
+    const bool is_vain = told.is_own_fault && states == told.asked;
+    if (states == told.states || is_vain) return;
+    told.asked = std::move(states);
+    d_.switchboard.tell_anew(now, call, leg);
 }
 
 // ---- what is heard ------------------------------------------------------------------------------

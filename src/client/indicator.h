@@ -68,6 +68,9 @@ private:
         siprec::RecordIndications behind{};      // what it says of recordings on its side
         sdp::RecordPreference wish = sdp::RecordPreference::Absent;
         bool takes_attribute = true;
+        // It does not for want of a description that could be told: until one could.
+        bool is_own_fault = false;
+        std::vector<sdp::RecordState> asked{};  // what it is being told anew
         bool is_announced = false;
         Means means = Means::None;
         relay::SoundPtr sound{};
