@@ -8,6 +8,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "client/recorder.h"
@@ -39,6 +40,11 @@ struct Recorder::RecordedCall {
     std::array<sdp::RecordPreference, 2> wishes{};  // by leg, the last ones
     bool is_announced = false;                      // what is heard before a recording begins
     std::vector<policy::RecordingPlan> waiting;     // for the end of the announcement
+
+    // While several are begun: mandatory ones that failed at once. A copy may be fulfilled by
+    // another one that has not begun yet.
+    bool is_beginning = false;
+    std::vector<std::pair<const Recording*, base::Reason>> failed_at_once;
 
     Wished wished_of(std::string_view instance) const {
         const auto found = wished.find(instance);

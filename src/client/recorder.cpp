@@ -247,17 +247,38 @@ void Recorder::take_plans(base::Now now, RecordedCall& call,
 
 // An answer begins also those that nothing earlier has: there was no early media, or a late offer.
 void Recorder::begin_all(base::Now now, RecordedCall& call, StartAt at) {
-    for (const policy::RecordingPlan& plan : std::vector(call.plans)) {
-        if (call.has_ended) return;  // by a mandatory one that could not begin
+    std::vector<policy::RecordingPlan> due;
+    for (const policy::RecordingPlan& plan : call.plans) {
         const bool is_due = plan.settings.start_at == at || at == StartAt::Answer ||
                             (at == StartAt::Early && plan.settings.start_at == StartAt::Invite);
         const RecordedCall::Wished wished = call.wished_of(plan.instance);
         const bool is_wanted = !plan.settings.on_demand || wished.is_on;
         if (is_due && is_wanted && !wished.is_declined && call.find(plan) == nullptr)
-            begin(now, call, plan);
+            due.push_back(plan);
     }
+    begin_each(now, call, due);
     // Those that run already: both sides are known now.
-    refresh(now, call);
+    if (!call.has_ended) refresh(now, call);
+}
+
+void Recorder::begin_each(base::Now now, RecordedCall& call,
+                          const std::vector<policy::RecordingPlan>& plans) {
+    const bool is_within = std::exchange(call.is_beginning, true);
+    for (const policy::RecordingPlan& plan : plans)
+        if (!call.has_ended) begin(now, call, plan);
+    call.is_beginning = is_within;
+    if (is_within) return;
+    for (const auto& [lost, failure] : std::exchange(call.failed_at_once, {}))
+        end_unrecorded(call, *lost, failure);
+}
+
+// One server of several is enough.
+void Recorder::end_unrecorded(RecordedCall& call, const Recording& lost, const Reason& failure) {
+    if (call.has_ended || call.has_sibling(lost, [](const Recording&) { return true; })) return;
+    constexpr int kUnavailable = 503;
+    d_.switchboard.end(
+        d_.clock.now(), call.key, kUnavailable,
+        {"not_recorded", "The call must be recorded and cannot be: " + failure.text});
 }
 
 void Recorder::begin(base::Now now, RecordedCall& call, const policy::RecordingPlan& plan) {
@@ -309,13 +330,11 @@ Recording& Recorder::add_recording(base::Now now, RecordedCall& call,
                                 [&](const Recording& other) { return other.server() == server; });
     });
     if (plan.settings.mandatory)
-        recording.when_lost([this, &call, &recording, key = call.key](const Reason& failure) {
-            // One server of several is enough.
-            if (call.has_sibling(recording, [](const Recording&) { return true; })) return;
-            constexpr int kUnavailable = 503;
-            d_.switchboard.end(
-                d_.clock.now(), key, kUnavailable,
-                {"not_recorded", "The call must be recorded and cannot be: " + failure.text});
+        recording.when_lost([this, &call, &recording](const Reason& failure) {
+            if (call.is_beginning)
+                call.failed_at_once.emplace_back(&recording, failure);
+            else
+                end_unrecorded(call, recording, failure);
         });
     return recording;
 }
@@ -514,14 +533,15 @@ std::optional<Reason> Recorder::start(base::Now now, RecordedCall& call, const C
                    policy::resolve(std::move(settings), call.facts)}}))
             call.plans.push_back(std::move(plan));
     }
-    for (const policy::RecordingPlan& plan : std::vector(call.plans)) {
+    std::vector<policy::RecordingPlan> due;
+    for (const policy::RecordingPlan& plan : call.plans) {
         if (!is_wanted(plan)) continue;
         const Recording* recording = call.find(plan);
-        if (call.has_ended) break;                     // by a mandatory one that could not begin
         call.wished[plan.instance] = {.is_on = true};  // whatever a party has wished for before
         if (recording == nullptr || !recording->is_engaged() || recording->is_stopping())
-            begin(now, call, plan);
+            due.push_back(plan);
     }
+    begin_each(now, call, due);
     return std::nullopt;
 }
 

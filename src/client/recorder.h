@@ -170,12 +170,15 @@ private:
     void take_plans(base::Now now, RecordedCall& call, std::vector<policy::RecordingPlan> plans);
     void begin_all(base::Now now, RecordedCall& call, policy::StartAt at);
     void begin(base::Now now, RecordedCall& call, const policy::RecordingPlan& plan);
+    void begin_each(base::Now now, RecordedCall& call,
+                    const std::vector<policy::RecordingPlan>& plans);
+    void end_unrecorded(RecordedCall& call, const Recording& lost, const base::Reason& failure);
     // ---- recorder_indication.cpp
     bool announces_first(base::Now now, RecordedCall& call, const policy::RecordingPlan& plan);
     void begin_announced(base::Now now);
     void apply_wish(base::Now now, RecordedCall& call, b2bua::Leg leg);
     bool obey_wish(base::Now now, RecordedCall& call, const policy::RecordingPlan& plan,
-                   sdp::RecordPreference wish, const std::string& why);
+                   sdp::RecordPreference wish, bool was_limited, const std::string& why);
     void wish_on(base::Now now, RecordedCall& call, const policy::RecordingPlan& plan,
                  const std::string& why);
     std::vector<RecordingShare> shares(b2bua::CallKey key);

@@ -117,8 +117,7 @@ void Recorder::begin_announced(base::Now now) {
         RecordedCall* call = find(b2bua::CallKey{announcing_.begin()->second});
         announcing_.erase(announcing_.begin());
         if (call == nullptr || call->has_ended) continue;
-        for (const RecordingPlan& plan : std::exchange(call->waiting, {}))
-            if (!call->has_ended) begin(now, *call, plan);
+        begin_each(now, *call, std::exchange(call->waiting, {}));
     }
 }
 
@@ -141,9 +140,13 @@ void Recorder::apply_wish(base::Now now, RecordedCall& call, b2bua::Leg leg) {
     const std::string who = leg == b2bua::Leg::A ? "caller" : "callee";
     const std::string why =
         fmt::format("The {} prefers \"{}\" (a=recordpref).", who, siprec::to_string(wish));
+    const auto before = call.wished;  // parallel copies share what is wished of their instance
     for (const RecordingPlan& plan : std::vector(call.plans)) {
         if (call.has_ended) return;
-        const bool is_obeyed = obey_wish(now, call, plan, wish, why);
+        const auto known = before.find(plan.instance);
+        const bool was_limited =
+            known != before.end() && (known->second.is_declined || known->second.is_paused);
+        const bool is_obeyed = obey_wish(now, call, plan, wish, was_limited, why);
         d_.events.tell(
             {.kind = "preference",
              .at = now.wall,
@@ -157,7 +160,7 @@ void Recorder::apply_wish(base::Now now, RecordedCall& call, b2bua::Leg leg) {
 
 // Whether it counts at all; doing what is done already counts.
 bool Recorder::obey_wish(base::Now now, RecordedCall& call, const RecordingPlan& plan,
-                         RecordPreference wish, const std::string& why) {
+                         RecordPreference wish, bool was_limited, const std::string& why) {
     const PreferencePolicy policy = plan.settings.indication.preference;
     if (policy == PreferencePolicy::Ignore || plan.settings.mandatory) return false;
     Recording* recording = call.find(plan);
@@ -175,8 +178,7 @@ bool Recorder::obey_wish(base::Now now, RecordedCall& call, const RecordingPlan&
             if (runs(recording)) recording->pause(now, why);
             return true;
         case RecordPreference::On:
-            if (policy == PreferencePolicy::Restrict && !wished.is_declined && !wished.is_paused)
-                return false;
+            if (policy == PreferencePolicy::Restrict && !was_limited) return false;
             wish_on(now, call, plan, why);
             return true;
         case RecordPreference::NoPreference:

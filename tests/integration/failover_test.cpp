@@ -166,6 +166,30 @@ TEST_F(Failover, SeveralServersRecordACallAtOnce) {
     EXPECT_EQ(count_events("stop"), 2U);
 }
 
+// P-51: a wish may begin again what a wish has stopped; both parties have one here.
+TEST_F(Failover, AWishRevivesTheRecordingsOfAllServers) {
+    ASSERT_TRUE(client_.start(both() + "parallel = 2\nrecordpref = \"restrict\"\n"))
+        << client_.log();
+    const std::filesystem::path told = client_.scratch() / "callee.err";
+    Process callee({earshot_binary(), "call", "--answer", "--json", "--recordpref", "on",
+                    "--recordpref-at", "1"},
+                   client_.scratch() / "callee.json", told);
+    std::string uri;
+    ASSERT_TRUE(eventually([&] {
+        const std::string text = read_file(told);
+        const std::size_t at = text.find("sip:");
+        const std::size_t end = at == std::string::npos ? at : text.find('\n', at);
+        if (end != std::string::npos) uri = text.substr(at, end - at);
+        return !uri.empty();
+    }));
+    const auto caller =
+        client_.begin_call({"--to", uri, "--duration", "90", "--recordpref", "off"});
+    EXPECT_FALSE(wait_for_recording_at(first_).is_null()) << client_.log();
+    EXPECT_FALSE(wait_for_recording_at(second_).is_null()) << client_.log();
+    EXPECT_THAT(client_.log(), HasSubstr("The caller prefers"));
+    hang_up(*caller);
+}
+
 TEST_F(Failover, OfSeveralServersOneThatFailsDisturbsNoOther) {
     ASSERT_TRUE(client_.start(both() + "parallel = 2\nfailover_ms = 0\n")) << client_.log();
     const auto phones = begin_call();
