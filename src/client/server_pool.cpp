@@ -273,7 +273,17 @@ void ServerPool::on_time(base::Now now) {
         suspects_.erase(suspects_.begin());
         outlets_.on_silent(now, uri);
     }
-    for (auto& [uri, server] : servers_) {
+    // Whoever is told of a silence may ask for other servers, and one that is not configured any
+    // more then gives way to them (find_or_add).
+    std::vector<std::string> due;
+    for (const auto& [uri, server] : servers_)
+        for (const auto& when : {server.probe_until, server.probe_at})
+            if (when && now.steady >= *when && (due.empty() || due.back() != uri))
+                due.push_back(uri);
+    for (const std::string& uri : due) {
+        const auto found = servers_.find(uri);
+        if (found == servers_.end()) continue;
+        Server& server = found->second;
         if (server.probe_until && now.steady >= *server.probe_until)
             on_silence(now, uri, server);
         else if (server.probe_at && now.steady >= *server.probe_at)

@@ -44,19 +44,21 @@ TEST(ServerEntry, RefusesWhatIsNone) {
 class Pool : public testing::Test {
 protected:
     Pool()
-        : pool_(random_,
-                {.ask =
-                     [this](const std::string& uri) {
-                         if (cannot_send_) return sip::TransactionId{};
-                         asked_.push_back(uri);
-                         return sip::TransactionId{++last_};
-                     },
-                 .on_silent = [this](base::Now,
-                                     const std::string& server) { silent_.push_back(server); },
-                 .tell =
-                     [this](RecordingEvent event) {
-                         events_.push_back(event.kind + " " + event.server);
-                     }}) {
+        : pool_(random_, {.ask =
+                              [this](const std::string& uri) {
+                                  if (cannot_send_) return sip::TransactionId{};
+                                  asked_.push_back(uri);
+                                  return sip::TransactionId{++last_};
+                              },
+                          .on_silent =
+                              [this](base::Now, const std::string& server) {
+                                  silent_.push_back(server);
+                                  if (when_silent_) when_silent_(server);
+                              },
+                          .tell =
+                              [this](RecordingEvent event) {
+                                  events_.push_back(event.kind + " " + event.server);
+                              }}) {
         configure(milliseconds{0});
     }
     void configure(milliseconds interval) {
@@ -100,6 +102,7 @@ protected:
     base::Now now_{base::TimePoint{} + std::chrono::hours{1}, base::WallTime{}};
     std::vector<std::string> asked_;
     std::vector<std::string> silent_;
+    std::function<void(const std::string&)> when_silent_;
     std::vector<std::string> events_;
     std::uint64_t last_ = 0;
     bool cannot_send_ = false;
@@ -319,6 +322,23 @@ TEST_F(Pool, RemembersOnlySoManyServers) {
         refuse("sip:x@h" + std::to_string(i), 503);
     EXPECT_EQ(pool_.views(now_).size(), kMaxPoolServers);
     EXPECT_TRUE(view(kA).is_configured);
+}
+
+// The one that falls silent is configured no more, and the first to give way to a new one.
+TEST_F(Pool, AServerMayGiveWayToOthersWhileItsSilenceIsTold) {
+    configure(seconds{30});
+    wait(seconds{30});
+    EXPECT_THAT(asked_, ElementsAre(kA, kB));
+    pool_.configure(now_, {.servers = {}, .interval = seconds{30}});
+    for (std::size_t i = 2; i < kMaxPoolServers; ++i)
+        refuse("sip:z@" + std::to_string(i) + ".example", 486);
+    std::size_t more = 0;
+    when_silent_ = [&](const std::string&) {
+        refuse("sip:y@" + std::to_string(++more) + ".example", 486);
+    };
+    wait(seconds{6});
+    EXPECT_EQ(silent_.front(), kA);
+    EXPECT_EQ(pool_.views(now_).size(), kMaxPoolServers);
 }
 
 }  // namespace
