@@ -23,17 +23,18 @@ PlaneChooser::PlaneChooser(MediaPlane& foreign, MediaPlane* built_in)
 // ---- the choice ---------------------------------------------------------------------------------
 
 void PlaneChooser::offer(CallKey call, const LegSdp& sdp, SdpDone done) {
-    const auto known = calls_.find(call.value);
-    if (known != calls_.end() && known->second.is_settled)
-        return known->second.plane->offer(call, sdp, std::move(done));
+    if (MediaPlane* plane = plane_of(call)) return plane->offer(call, sdp, std::move(done));
     FirstOffer offer{.from = sdp.from,
                      .text = std::string(sdp.text),
                      .signalled_by = sdp.signalled_by,
                      .is_told_inside = sdp.is_told_inside,
                      .done = std::move(done)};
-    if (known != calls_.end()) {  // replaces the one that is being decided about
-        known->second.waiting.push_back([call, offer = std::move(offer)](MediaPlane& plane) {
-            plane.offer(call, offer.sdp(), offer.done);
+    const auto known = calls_.find(call.value);
+    if (known != calls_.end() && !known->second.is_settled) {
+        // Replaces the one that is being decided about.
+        known->second.waiting.push_back([call, offer = std::move(offer)](MediaPlane* plane) {
+            if (plane == nullptr) return offer.done(unknown_call());
+            plane->offer(call, offer.sdp(), offer.done);
         });
         return;
     }
@@ -67,75 +68,79 @@ void PlaneChooser::on_offered(CallKey call, std::uint64_t serial, const FirstOff
     });
 }
 
+// Whoever hears of it may remove the call, or offer it anew: then what waited is of the past.
 void PlaneChooser::settle(CallKey call, MediaPlane* plane, const std::function<void()>& tell) {
     const auto found = calls_.find(call.value);
-    auto waiting = std::exchange(found->second.waiting, {});
+    const auto waiting = std::exchange(found->second.waiting, {});
     const std::uint64_t serial = found->second.serial;
-    if (plane == nullptr) {
-        calls_.erase(found);
-    } else {
-        found->second.plane = plane;
-        found->second.is_settled = true;
-    }
-    tell();
-    for (const auto& verb : waiting) {
+    found->second.plane = plane;
+    found->second.is_settled = true;
+    const auto is_there = [&] {
         const auto still = calls_.find(call.value);
-        if (still == calls_.end() || still->second.serial != serial) return;
-        verb(*still->second.plane);
+        return still != calls_.end() && still->second.serial == serial;
+    };
+    tell();
+    for (const Verb& verb : waiting) {
+        if (!is_there()) return;
+        verb(plane);
     }
+    if (plane == nullptr && is_there()) calls_.erase(call.value);
 }
 
-bool PlaneChooser::when_settled(CallKey call, std::function<void(MediaPlane&)> verb) {
+MediaPlane* PlaneChooser::plane_of(CallKey call) const {
     const auto found = calls_.find(call.value);
-    if (found == calls_.end()) return false;
-    if (found->second.is_settled)
-        verb(*found->second.plane);
+    return found != calls_.end() && found->second.is_settled ? found->second.plane : nullptr;
+}
+
+void PlaneChooser::when_settled(CallKey call, Verb verb) {
+    const auto found = calls_.find(call.value);
+    if (found == calls_.end() || found->second.is_settled)
+        verb(plane_of(call));
     else
         found->second.waiting.push_back(std::move(verb));
-    return true;
 }
 
 // ---- everything else ----------------------------------------------------------------------------
 
 void PlaneChooser::answer(CallKey call, const LegSdp& sdp, SdpDone done) {
+    if (MediaPlane* plane = plane_of(call)) return plane->answer(call, sdp, std::move(done));
     const auto found = calls_.find(call.value);
-    if (found == calls_.end()) return done(unknown_call());
+    if (found == calls_.end() || found->second.is_settled) return done(unknown_call());
     // Nobody has been told an offer yet that this could answer.
-    if (!found->second.is_settled)
-        return done(Reason{.code = "no_offer",
-                           .text = "The other leg has made no offer that this answers."});
-    found->second.plane->answer(call, sdp, std::move(done));
+    done(Reason{.code = "no_offer", .text = "The other leg has made no offer that this answers."});
 }
 
 void PlaneChooser::rollback(CallKey call, Leg offerer) {
-    static_cast<void>(
-        when_settled(call, [=](MediaPlane& plane) { plane.rollback(call, offerer); }));
+    when_settled(call, [=](MediaPlane* plane) {
+        if (plane != nullptr) plane->rollback(call, offerer);
+    });
 }
 
 void PlaneChooser::remove(CallKey call) {
     const auto node = calls_.extract(call.value);
-    if (node) node.mapped().plane->remove(call);
+    if (node && node.mapped().plane != nullptr) node.mapped().plane->remove(call);
 }
 
 void PlaneChooser::subscribe(CallKey call, std::uint32_t subscription,
                              const SubscribeOptions& options, SubscriptionDone done) {
-    const auto verb = [=](MediaPlane& plane) {
-        plane.subscribe(call, subscription, options, done);
-    };
-    if (!when_settled(call, verb)) done(unknown_call());
+    when_settled(call, [=](MediaPlane* plane) {
+        if (plane == nullptr) return done(unknown_call());
+        plane->subscribe(call, subscription, options, done);
+    });
 }
 
 void PlaneChooser::answer_subscription(CallKey call, std::uint32_t subscription,
                                        std::string_view sdp, PlaneDone done) {
-    const auto verb = [call, subscription, text = std::string(sdp), done](MediaPlane& plane) {
-        plane.answer_subscription(call, subscription, text, done);
-    };
-    if (!when_settled(call, verb)) done(unknown_call());
+    when_settled(call, [call, subscription, text = std::string(sdp), done](MediaPlane* plane) {
+        if (plane == nullptr) return done(unknown_call());
+        plane->answer_subscription(call, subscription, text, done);
+    });
 }
 
 void PlaneChooser::stop_subscription(CallKey call, std::uint32_t subscription, Stop why) {
-    static_cast<void>(when_settled(
-        call, [=](MediaPlane& plane) { plane.stop_subscription(call, subscription, why); }));
+    when_settled(call, [=](MediaPlane* plane) {
+        if (plane != nullptr) plane->stop_subscription(call, subscription, why);
+    });
 }
 
 void PlaneChooser::on_server_silent(ServerSilent told) {
@@ -144,19 +149,21 @@ void PlaneChooser::on_server_silent(ServerSilent told) {
 }
 
 void PlaneChooser::unsubscribe(CallKey call, std::uint32_t subscription) {
-    static_cast<void>(
-        when_settled(call, [=](MediaPlane& plane) { plane.unsubscribe(call, subscription); }));
+    when_settled(call, [=](MediaPlane* plane) {
+        if (plane != nullptr) plane->unsubscribe(call, subscription);
+    });
 }
 
+// Before the choice the plane that is asked first has the call, if anyone does.
 Result<base::Done, Reason> PlaneChooser::play(CallKey call, Leg to, SoundPtr sound) {
     const auto found = calls_.find(call.value);
-    if (found == calls_.end()) return unknown_call();
+    if (found == calls_.end() || found->second.plane == nullptr) return unknown_call();
     return found->second.plane->play(call, to, std::move(sound));
 }
 
 Result<CallMedia, Reason> PlaneChooser::query(CallKey call) const {
     const auto found = calls_.find(call.value);
-    if (found == calls_.end()) return unknown_call();
+    if (found == calls_.end() || found->second.plane == nullptr) return unknown_call();
     return found->second.plane->query(call);
 }
 

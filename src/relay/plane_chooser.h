@@ -47,11 +47,13 @@ public:
     base::Result<CallMedia, base::Reason> query(CallKey call) const override;
 
 private:
+    // Something that is said of a call; to nobody when no plane has it.
+    using Verb = std::function<void(MediaPlane*)>;
     struct Choice {
-        MediaPlane* plane = nullptr;
+        MediaPlane* plane = nullptr;  // once it is settled, null while that is told: none
         bool is_settled = false;
         std::uint64_t serial = 0;
-        std::vector<std::function<void(MediaPlane&)>> waiting;  // verbs of meanwhile, in order
+        std::vector<Verb> waiting;  // of meanwhile, in order
     };
     struct FirstOffer {
         Leg from = Leg::A;
@@ -71,8 +73,9 @@ private:
                     const base::Result<std::string, base::Reason>& mapped);
     // The choice is made, for `plane` or, null, for none.
     void settle(CallKey call, MediaPlane* plane, const std::function<void()>& tell);
-    // False: there is no such call.
-    bool when_settled(CallKey call, std::function<void(MediaPlane&)> verb);
+    // At once where there is no such call.
+    void when_settled(CallKey call, Verb verb);
+    MediaPlane* plane_of(CallKey call) const;  // null: not settled, or none
 
     MediaPlane& foreign_;
     MediaPlane* const built_in_;

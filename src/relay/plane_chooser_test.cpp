@@ -130,6 +130,37 @@ TEST_F(PlaneChooserTest, KeepsWhatIsSaidMeanwhileForWhoGetsTheCall) {
     EXPECT_EQ(log_.back(), "built-in: stop_subscription");
 }
 
+TEST_F(PlaneChooserTest, AnswersWhatWasSaidMeanwhileOfACallThatNobodyTakes) {
+    foreign_.waits = true;
+    offer(strict_);
+    subscribe(strict_);
+    offer(strict_, "second");
+    strict_.unsubscribe(kCall, 1);
+    strict_.answer_subscription(kCall, 1, "sdp",
+                                [this](const base::Result<base::Done, base::Reason>& done) {
+                                    told_.push_back(done ? "taken" : done.error().code);
+                                });
+    fail_foreign();
+    EXPECT_EQ(told_, (std::vector<std::string>{"media_server_silent", "unknown_call",
+                                               "unknown_call", "unknown_call"}));
+    subscribe(strict_);
+    EXPECT_EQ(told_.back(), "unknown_call");
+    foreign_.waits = false;
+    offer(strict_);
+    EXPECT_EQ(told_.back(), "mapped by foreign");
+}
+
+TEST_F(PlaneChooserTest, SaysNothingMoreOfACallThatIsRemovedWhenItHearsThatNobodyTakesIt) {
+    foreign_.waits = true;
+    strict_.offer(kCall, {Leg::A, "sdp", {}}, [this](const auto& mapped) {
+        told_.push_back(mapped ? *mapped : mapped.error().code);
+        strict_.remove(kCall);
+    });
+    subscribe(strict_);
+    fail_foreign();
+    EXPECT_EQ(told_, std::vector<std::string>{"media_server_silent"});
+}
+
 TEST_F(PlaneChooserTest, ForgetsACallThatEndsBeforeItIsPlaced) {
     foreign_.waits = true;
     offer(chooser_);
