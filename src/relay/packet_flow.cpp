@@ -164,6 +164,7 @@ void PacketForwarder::pass_on(LineFlow& line, Leg from, SocketKind kind, base::B
         // Elsewhere: the copies for recorders go out by the same bytes, and stay as they came.
         const std::span<std::uint8_t> room = turn_bytes_.take();
         const SoundMixer::Fate fate = side.sound->on_packet(bytes, room, now_ns_);
+        if (fate != SoundMixer::Fate::Changed) turn_bytes_.give_back();
         if (fate == SoundMixer::Fate::Drop) return;
         if (fate == SoundMixer::Fate::Changed) bytes = room.first(bytes.size());
     }
@@ -177,7 +178,10 @@ void PacketForwarder::fill(LineFlow& line) {
         if (side.sound == nullptr || !to || side.is_mute || line.is_secure) continue;
         const std::span<std::uint8_t> room = turn_bytes_.take();
         const std::size_t size = side.sound->fill(room, now_ns_);
-        if (size > 0) io_.send(line.port(leg, SocketKind::Rtp), room.first(size), &*to);
+        if (size > 0)
+            io_.send(line.port(leg, SocketKind::Rtp), room.first(size), &*to);
+        else
+            turn_bytes_.give_back();
     }
 }
 

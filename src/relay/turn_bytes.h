@@ -18,7 +18,10 @@ public:
         if (taken_ == rooms_.size()) rooms_.emplace_back();
         return rooms_[taken_++];
     }
+    // The last one is not needed after all.
+    void give_back() { --taken_; }
     void reset() { taken_ = 0; }
+    std::size_t rooms() const { return rooms_.size(); }  // that have ever been needed in a turn
 
 private:
     std::deque<std::array<std::uint8_t, io::kMaxMediaBytes>> rooms_;  // which do not move
