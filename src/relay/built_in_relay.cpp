@@ -456,7 +456,7 @@ void BuiltInRelay::on_silent_fork(const SilentFork& fork) {
     if (call == nullptr || !server_silent_) return;
     const auto found = call->subscriptions.find(fork.subscription);
     if (found == call->subscriptions.end()) return;
-    if (!found->second.on_silent(fork.fork, clock_.now().steady)) return;
+    if (!found->second.on_silent(fork.fork, fork.why, clock_.now().steady)) return;
     const bool is_refused = fork.why == Silence::Refused;
     server_silent_(
         fork.call, fork.subscription,

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <utility>
 
 namespace earshot::relay {
 
@@ -38,13 +39,15 @@ void ServerWatch::on_rtcp(std::int64_t now_ns) {
     refused_ = 0;
 }
 
-// Who gets nothing may have nothing to report.
+// Who gets nothing may have nothing to report, and after that as much time as anyone.
 Silence ServerWatch::on_time(std::int64_t now_ns, std::int64_t sent_ns) {
     if (reports_ < kFewestReports) return Silence::None;
     const std::int64_t interval = std::max(interval_ns_, in_ns(kLeastReportInterval));
-    const bool is_silent = now_ns - last_report_ns_ > kMissedReports * interval;
-    const bool is_sending = now_ns - sent_ns < interval;
-    return is_silent && is_sending ? Silence::NoRtcp : Silence::None;
+    const bool is_idle = now_ns - sent_ns >= interval;
+    if (std::exchange(was_idle_, is_idle) && !is_idle) resumed_ns_ = now_ns;
+    const std::int64_t silent_since_ns = std::max(last_report_ns_, resumed_ns_);
+    const bool is_silent = now_ns - silent_since_ns > kMissedReports * interval;
+    return is_silent && !is_idle ? Silence::NoRtcp : Silence::None;
 }
 
 }  // namespace earshot::relay

@@ -5,6 +5,7 @@
 // one fork. Times are in ns of a steady clock.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 #include "relay/limits.h"
@@ -12,6 +13,7 @@
 namespace earshot::relay {
 
 enum class Silence : std::uint8_t { None, Refused, NoRtcp };
+inline constexpr std::size_t kSilences = 3;
 
 class ServerWatch {
 public:
@@ -31,6 +33,8 @@ private:
     int reports_ = 0;
     std::int64_t last_report_ns_ = 0;
     std::int64_t interval_ns_ = 0;  // the longest between two reports
+    bool was_idle_ = false;         // nothing was sent that could be reported
+    std::int64_t resumed_ns_ = 0;   // when it was again
 };
 
 }  // namespace earshot::relay

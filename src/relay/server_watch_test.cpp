@@ -73,6 +73,19 @@ TEST(ServerWatch, SuspectsWhoseRtcpHasCeasedForSeveralOfItsOwnIntervals) {
     EXPECT_EQ(watch.on_time(due + 3 * kMs, due), Silence::None);
 }
 
+TEST(ServerWatch, GivesAServerTimeToReportAfterAHold) {
+    ServerWatch watch;
+    for (int i = 1; i <= 4; ++i) watch.on_rtcp(i * 5 * kSecond);
+    std::int64_t now = 20 * kSecond;
+    const std::int64_t held = now;
+    for (; now < 600 * kSecond; now += kSecond)
+        EXPECT_EQ(watch.on_time(now, held), Silence::None) << now / kSecond;
+    const std::int64_t due = now + kMissedReports * 5 * kSecond;
+    for (; now <= due; now += kSecond)
+        EXPECT_EQ(watch.on_time(now, now), Silence::None) << now / kSecond;
+    EXPECT_EQ(watch.on_time(now, now), Silence::NoRtcp);
+}
+
 TEST(ServerWatch, TakesNoIntervalForShorterThanRfc3550Does) {
     ServerWatch watch;
     for (int i = 1; i <= 10; ++i) watch.on_rtcp(kSecond + i * 100 * kMs);

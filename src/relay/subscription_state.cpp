@@ -102,7 +102,7 @@ void SubscriptionState::add(const Negotiation& call, const Wanted& wanted, std::
                 .rtp_port = rtp_port,
                 .was_told_ended = false,
                 .is_open = false,
-                .is_silent = false,
+                .silent_ns = {},
                 .server = {},
                 .counters = std::move(counters)};
     if (const Place* free = free_place()) {
@@ -185,7 +185,7 @@ ForkTarget SubscriptionState::target(std::size_t place, const sdp::AnsweredMedia
     ForkTarget target{.fork = one.fork, .rtp = {}, .rtcp = {}};
     one.is_open = answered.may_send() && !answered.rtp->is_unspecified() && !options_.is_paused;
     one.server = one.is_open ? *answered.rtp : base::NetAddress{};
-    one.is_silent = false;
+    one.silent_ns = {};
     if (one.is_open) {
         target.rtp = *answered.rtp;
         target.rtcp = answered.rtcp.value_or(base::NetAddress{});
@@ -209,7 +209,7 @@ base::Result<std::vector<ForkTarget>> SubscriptionState::answer(
             if (places_[at].fork != 0 && places_[at].fork == offers_[i].forks[at])
                 targets.push_back(target(at, (*answered)[at]));
         offers_.erase(offers_.begin(), offers_.begin() + static_cast<std::ptrdiff_t>(i));
-        was_told_silent_ = false;
+        told_silent_ns_ = {};
         return targets;
     }
     return why;
@@ -226,20 +226,34 @@ std::vector<ForkTarget> SubscriptionState::stop() {
 }
 
 // A process that has died refuses all of its streams; a port that is closed for one of them alone,
-// while its re-INVITE is on the way, is no death.
-bool SubscriptionState::on_silent(std::uint64_t fork, base::TimePoint now) {
+// while its re-INVITE is on the way, is no death. What one kind of sign says is no word of another:
+// a server that does not report may answer for years, and then refuse.
+bool SubscriptionState::on_silent(std::uint64_t fork, Silence why, base::TimePoint now) {
+    const auto kind = static_cast<std::size_t>(why);
     const auto found = std::find_if(places_.begin(), places_.end(),
                                     [&](const Place& place) { return place.fork == fork; });
-    if (found == places_.end() || !found->is_open || was_told_silent_) return false;
-    found->is_silent = true;
+    if (found == places_.end() || !found->is_open) return false;
     const std::int64_t now_ns = std::chrono::nanoseconds(now.time_since_epoch()).count();
+    found->silent_ns[kind] = now_ns;
+    const auto has_reported_since = [&](const Place& place, std::int64_t time_ns) {
+        return why == Silence::NoRtcp && place.counters->from_server.last_ns() > time_ns;
+    };
+    const auto is_silent = [&](const Place& place) {
+        return place.silent_ns[kind] != 0 && !has_reported_since(place, place.silent_ns[kind]);
+    };
+    std::int64_t& told_ns = told_silent_ns_[kind];
+    const auto is_news = [&](const Place& place) {
+        return place.is_open && place.fork != 0 && has_reported_since(place, told_ns);
+    };
+    if (told_ns != 0 && std::none_of(places_.begin(), places_.end(), is_news)) return false;
     const auto speaks_for_it = [&](const Place& place) {
-        if (place.fork == 0 || !place.is_open || place.is_silent) return false;
+        if (place.fork == 0 || !place.is_open || is_silent(place)) return false;
         const std::int64_t sent_ns = place.counters->rtp.last_ns();
         return sent_ns != 0 && now_ns - sent_ns < std::chrono::nanoseconds(kProofOfLife).count();
     };
-    was_told_silent_ = std::none_of(places_.begin(), places_.end(), speaks_for_it);
-    return was_told_silent_;
+    if (std::any_of(places_.begin(), places_.end(), speaks_for_it)) return false;
+    told_ns = now_ns;
+    return true;
 }
 
 }  // namespace earshot::relay

@@ -3,6 +3,7 @@
 // owner's, who gives each new place its ports.
 #pragma once
 
+#include <array>
 #include <cstdint>
 #include <deque>
 #include <memory>
@@ -17,6 +18,7 @@
 #include "relay/media_plane.h"
 #include "relay/negotiation.h"
 #include "relay/sdp_told.h"
+#include "relay/server_watch.h"
 #include "sdp/offer_answer.h"
 
 namespace earshot::relay {
@@ -39,7 +41,8 @@ struct Place {
     std::uint16_t rtp_port = 0;
     bool was_told_ended = false;  // an offer said port 0: another stream may take the place
     bool is_open = false;         // the answer lets us send
-    bool is_silent = false;       // its server seems dead to it
+    // Its server has seemed dead to it, by Silence; when (steady, in ns), 0: it has not.
+    std::array<std::int64_t, kSilences> silent_ns{};
     base::NetAddress server;
     std::shared_ptr<ForkCounters> counters;
 };
@@ -79,9 +82,9 @@ public:
     // No answer holds any more; returns the forks, to be stopped.
     std::vector<ForkTarget> stop();
 
-    // The server seems dead to a fork. True once for each answer: when no other stream that has
-    // been sent lately speaks for it.
-    bool on_silent(std::uint64_t fork, base::TimePoint now);
+    // The server seems dead to a fork: true when no other stream that has been sent lately speaks
+    // for it. Once for each answer and kind; of RTCP that ceased once more when it had come again.
+    bool on_silent(std::uint64_t fork, Silence why, base::TimePoint now);
 
     const std::vector<Place>& places() const { return places_; }
 
@@ -101,7 +104,7 @@ private:
     std::vector<Place> places_;
     std::uint64_t last_label_ = 0;
     std::deque<Offered> offers_;  // the last that was answered, and those since
-    bool was_told_silent_ = false;
+    std::array<std::int64_t, kSilences> told_silent_ns_{};  // by Silence; 0: it was not
 };
 
 }  // namespace earshot::relay
