@@ -401,8 +401,11 @@ std::optional<base::Reason> BuiltInRelay::open_forks(CallKey key, Call& call, st
                          .subscription = id,
                          .keep = subscription.options().keep,
                          .is_paused = subscription.options().is_paused};
+        if (!call.worker.give(std::move(command))) {  // its sockets are closed with it
+            ports_.release(port, clock_.now().steady);
+            return overloaded();
+        }
         subscription.add(call.negotiation, wanted, last_id_, port, std::move(counters));
-        if (!call.worker.give(std::move(command))) return overloaded();
     }
     return std::nullopt;
 }
