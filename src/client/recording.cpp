@@ -7,6 +7,7 @@
 
 #include "client/call_facts.h"
 #include "client/shared_sessions.h"
+#include "relay/limits.h"
 
 namespace earshot::client {
 
@@ -110,7 +111,7 @@ bool Recording::stop(base::Now now, Reason reason) {
         fail(reason.code.empty() ? Reason{"stopped", "It was stopped before it began."} : reason);
         return true;
     }
-    session_->stop(now, std::move(reason));
+    session_->stop(now, std::move(reason), {});
     deliver();
     return true;
 }
@@ -145,11 +146,21 @@ void Recording::end(base::Now now) {
     if (is_engaged() && has_offered_) {
         // Its streams are those of before: the media plane has ended the call, or will at once.
         session_->set_state(now, describe(cs_, plan_.settings, last_).state);
-        session_->stop(now, {});
+        session_->stop(now, {}, time_to_replay());
         deliver();
     } else if (is_engaged()) {
         fail({"call_ended", "The call ended before there was anything to record."});
     }
+}
+
+// The server still gets what it lacks of the time before it recorded.
+std::chrono::milliseconds Recording::time_to_replay() const {
+    const auto media = d_.plane.query(call_);
+    const bool is_replaying =
+        media && std::any_of(media->forks.begin(), media->forks.end(), [&](const auto& fork) {
+            return fork.subscription == number_ && fork.is_replaying;
+        });
+    return is_replaying ? relay::kReplayRest : std::chrono::milliseconds{0};
 }
 
 // ---- the media plane ----------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 // surroundings; belongs to the signalling thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -117,6 +118,7 @@ private:
     siprec::RecordingClientSession* session() const override { return own_session_; }
     void make_own_session(bool has_servers);
     std::string shared_name() const;
+    std::chrono::milliseconds time_to_replay() const;
     void subscribe();
     void on_subscribed(base::Result<relay::Subscription, base::Reason> subscription);
     void deliver() override;

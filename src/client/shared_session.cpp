@@ -114,7 +114,8 @@ public:
         owner_.set_paused(now, member_, false);
         return true;
     }
-    void stop(base::Now now, Reason reason) override {
+    // What a ring still owes of this call is not waited for: the session goes on without it.
+    void stop(base::Now now, Reason reason, std::chrono::milliseconds /*hold*/) override {
         owner_.stop(now, member_, std::move(reason));
     }
     base::Result<sip::TransactionId, Reason> send(const sip::RequestSpec& request) override {

@@ -521,7 +521,8 @@ base::Result<CallMedia, base::Reason> BuiltInRelay::query(CallKey key) const {
                                    .rtp = place.counters->rtp.read(),
                                    .rtcp = place.counters->rtcp.read(),
                                    .from_server = place.counters->from_server.read(),
-                                   .replayed = place.counters->replayed.read()});
+                                   .replayed = place.counters->replayed.read(),
+                                   .is_replaying = place.counters->is_replaying.load()});
         }
     return media;
 }

@@ -58,6 +58,7 @@ struct ForkCounters {
     PacketCounter rtcp;
     PacketCounter from_server;
     PacketCounter replayed;  // of rtp, what was sent late
+    std::atomic<bool> is_replaying{false};
 };
 
 }  // namespace earshot::relay

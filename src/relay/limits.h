@@ -100,6 +100,9 @@ inline constexpr std::chrono::milliseconds kAwaitLive{200};  // before the first
 inline constexpr std::int64_t kReplaySpeed = 4;     // at least, of the speed at which they came
 inline constexpr std::size_t kReplayedOfFork = 10;  // in one turn
 inline constexpr std::size_t kReplayedAtOnce = 64;  // in one turn, of all forks
+// What is left of it when its call ends goes out faster, and for no longer than this.
+inline constexpr std::chrono::milliseconds kReplayRestStep{1};
+inline constexpr std::chrono::milliseconds kReplayRest{1'000};
 inline constexpr std::chrono::milliseconds kReplayTick{2};  // a turn comes at least so often then
 
 // --- whether a recording server is still there (server_watch.h) ----------------------------------

@@ -121,12 +121,13 @@ struct ForkMedia {
     std::string label;
     Leg from = Leg::A;
     std::size_t line = 0;
-    bool is_open = false;     // packets are sent
-    base::NetAddress to;      // the recording server's RTP
-    PacketCount rtp;          // sent
-    PacketCount rtcp;         // sent
-    PacketCount from_server;  // RTCP; what concerns the leg is passed on to it
-    PacketCount replayed{};   // of rtp: had been kept (SubscribeOptions::keep)
+    bool is_open = false;       // packets are sent
+    base::NetAddress to;        // the recording server's RTP
+    PacketCount rtp;            // sent
+    PacketCount rtcp;           // sent
+    PacketCount from_server;    // RTCP; what concerns the leg is passed on to it
+    PacketCount replayed{};     // of rtp: had been kept (SubscribeOptions::keep)
+    bool is_replaying = false;  // and more of that is to come, kReplayRest after its line at most
 };
 
 struct CallMedia {

@@ -52,6 +52,8 @@ struct ForkFlow {
     std::optional<std::int64_t> owed_since_ns;
     base::NetAddress lost_server;  // the last one, and when: it has all from before
     std::int64_t lost_ns = 0;
+    // Its call has ended (`line` null), and it still sends what is left of this.
+    std::shared_ptr<const PacketRing> rest;
 };
 
 struct LineFlow {
@@ -63,7 +65,7 @@ struct LineFlow {
         std::array<std::optional<io::SocketAddress>, 2> to{};  // where this leg's media goes
         bool is_mute = true;               // nothing is sent there: on hold, ended, not known yet
         std::vector<ForkFlow*> forks;      // of what this leg sends
-        std::unique_ptr<PacketRing> ring;  // while one of them wants it
+        std::shared_ptr<PacketRing> ring;  // while one of them wants it
         std::unique_ptr<SoundMixer> sound{};  // in what this leg hears; most often none
     };
 

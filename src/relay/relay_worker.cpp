@@ -69,7 +69,7 @@ std::chrono::milliseconds RelayWorker::patience() const {
 }
 
 void RelayWorker::run() {
-    while (!commands_.is_closed() || commands_.size() > 0)
+    while (!commands_.is_closed() || commands_.size() > 0 || !leaving_.empty())
         io_->turn(*this, clock_.now().steady, patience());
     for (auto& [id, fork] : forks_) release(fork->ports);
     for (auto& [id, line] : lines_)
@@ -205,7 +205,7 @@ void RelayWorker::on(OpenFork& command) {
     if (command.keep.count() > 0) {
         fork->is_kept = true;
         if (!command.is_paused) fork->owed_since_ns = forwarder_.now_ns();
-        if (side.ring == nullptr) side.ring = std::make_unique<PacketRing>(ring_blocks_);
+        if (side.ring == nullptr) side.ring = std::make_shared<PacketRing>(ring_blocks_);
         side.ring->keep(command.keep);
     }
     forks_[command.fork] = std::move(fork);
@@ -263,14 +263,32 @@ void RelayWorker::on(CloseFork& command) {
 }
 
 void RelayWorker::close(ForkFlow& fork) {
-    replayer_.finish(fork);
     LineFlow::Side& side = fork.line->sides[index_of(fork.from)];
     std::erase(side.forks, &fork);
+    const bool leaves = replayer_.leave(fork, forwarder_.now_ns());
+    if (leaves) fork.rest = side.ring;
     if (std::none_of(side.forks.begin(), side.forks.end(),
                      [](const ForkFlow* other) { return other->is_kept; }))
         side.ring.reset();
-    release(fork.ports);
-    forks_.erase(fork.id);
+    fork.line = nullptr;
+    if (leaves) {
+        io_->remove(fork.ports[1]);  // RTCP would be for a leg that is gone
+        leaving_.emplace(fork.id, std::move(forks_.at(fork.id)));
+        forks_.erase(fork.id);
+    } else {
+        release(fork.ports);
+        forks_.erase(fork.id);
+    }
+}
+
+void RelayWorker::on_end() {
+    replayer_.send_due(forwarder_.now_ns());
+    for (ForkFlow* fork : replayer_.take_over()) {
+        const auto found = leaving_.find(fork->id);
+        if (found == leaving_.end()) continue;
+        release(found->second->ports);
+        leaving_.erase(found);
+    }
 }
 
 // The ports rest once their sockets are closed.

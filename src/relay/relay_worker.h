@@ -124,7 +124,7 @@ private:
         forwarder_.on_packet(port, bytes, source);
     }
     void on_unsent(Port& port, int error) override { forwarder_.on_unsent(port, error); }
-    void on_end() override { replayer_.send_due(forwarder_.now_ns()); }
+    void on_end() override;
     void look_after_forks(base::TimePoint now);
     void obey(Command& command);
     void on(OpenLine& command);
@@ -155,6 +155,8 @@ private:
     base::BoundedQueue<Command> commands_{kMaxQueuedCommands};
     std::unordered_map<std::uint64_t, std::unique_ptr<LineFlow>> lines_;
     std::unordered_map<std::uint64_t, std::unique_ptr<ForkFlow>> forks_;
+    // Of calls that have ended, while what they owe their servers goes out.
+    std::unordered_map<std::uint64_t, std::unique_ptr<ForkFlow>> leaving_;
     // CloseLine: those of this turn, and those whose sockets this turn reads a last time.
     std::vector<Command> just_taken_;
     std::vector<Command> read_out_;

@@ -1,7 +1,7 @@
 #include "relay/replay.h"
 
 #include <algorithm>
-#include <limits>
+#include <utility>
 
 namespace earshot::relay {
 
@@ -25,7 +25,8 @@ void Replayer::begin(ForkFlow& fork, const PacketRing& ring, std::int64_t from_n
                   .until_ns = until_ns,
                   .sent_before = fork.counters->rtp.read().packets,
                   .due_ns = until_ns,
-                  .step_ns = 0};
+                  .step_ns = 0,
+                  .end_ns = std::numeric_limits<std::int64_t>::max()};
     PacketRing::Cursor ahead;
     std::int64_t count = 0;
     std::int64_t first_ns = 0;
@@ -41,21 +42,33 @@ void Replayer::begin(ForkFlow& fork, const PacketRing& ring, std::int64_t from_n
     if (count == 0) return;
     // Faster than they came, or the ring would drop them sooner than they are sent.
     replay.step_ns = std::min((until_ns - first_ns) / count / kReplaySpeed, in_ns(kReplayStep));
+    fork.counters->is_replaying.store(true);
     replays_.push_back(replay);
+}
+
+void Replayer::erase(std::vector<Replay>::iterator replay) {
+    replay->fork->counters->is_replaying.store(false);
+    if (has_left(*replay)) over_.push_back(replay->fork);
+    replays_.erase(replay);
 }
 
 void Replayer::cancel(const ForkFlow& fork) {
     const auto found = find(fork);
-    if (found != replays_.end()) replays_.erase(found);
+    if (found != replays_.end()) erase(found);
 }
 
-void Replayer::finish(const ForkFlow& fork) {
+bool Replayer::leave(ForkFlow& fork, std::int64_t now_ns) {
     const auto found = find(fork);
-    if (found == replays_.end()) return;
-    while (send_next(*found, found->due_ns)) {
-    }
-    io_.flush();
-    replays_.erase(found);
+    if (found == replays_.end()) return false;
+    found->step_ns = std::min(found->step_ns, in_ns(kReplayRestStep));
+    found->end_ns = now_ns + in_ns(kReplayRest);
+    return true;
+}
+
+std::vector<ForkFlow*> Replayer::take_over() {
+    if (over_.empty()) return {};
+    io_.flush();  // what was sent refers to their sockets
+    return std::exchange(over_, {});
 }
 
 // A server tells by the first packet that it gets where a stream lies in time: a live one should be
@@ -80,11 +93,11 @@ void Replayer::send_due(std::int64_t now_ns) {
     for (std::size_t i = 0; i < replays_.size() && left > 0; ++i) {
         if (first_ >= replays_.size()) first_ = 0;
         Replay& replay = replays_[first_];
-        if (!may_begin(replay, now_ns)) {
+        if (!has_left(replay) && !may_begin(replay, now_ns)) {
             ++first_;
             continue;
         }
-        bool has_more = true;
+        bool has_more = now_ns < replay.end_ns;
         for (std::size_t n = 0; has_more && left > 0 && n < kReplayedOfFork; ++n) {
             if (replay.due_ns > now_ns) break;
             has_more = send_next(replay, now_ns);
@@ -96,7 +109,7 @@ void Replayer::send_due(std::int64_t now_ns) {
             replay.due_ns = std::max(replay.due_ns, now_ns - in_ns(kReplayStep));
             ++first_;
         } else {
-            replays_.erase(replays_.begin() + static_cast<std::ptrdiff_t>(first_));
+            erase(replays_.begin() + static_cast<std::ptrdiff_t>(first_));
             --i;
         }
     }

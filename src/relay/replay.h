@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <limits>
 #include <vector>
 
 #include "base/time.h"
@@ -22,11 +23,14 @@ public:
     void begin(ForkFlow& fork, const PacketRing& ring, std::int64_t from_ns, std::int64_t until_ns);
     // Nothing more of it.
     void cancel(const ForkFlow& fork);
-    // All of it that is left, at once: the stream ends. What was sent has left when this returns.
-    void finish(const ForkFlow& fork);
+    // Its call has ended: what is left goes out as fast as a socket takes it, until take_over()
+    // returns the fork. False: there is nothing left.
+    bool leave(ForkFlow& fork, std::int64_t now_ns);
 
     // At the end of a turn: those that are due.
     void send_due(std::int64_t now_ns);
+    // Forks that have left, of which nothing more is sent.
+    std::vector<ForkFlow*> take_over();
     bool is_idle() const { return replays_.empty(); }
 
 private:
@@ -38,7 +42,12 @@ private:
         std::uint64_t sent_before = 0;  // by the fork
         std::int64_t due_ns = 0;        // the next one
         std::int64_t step_ns = 0;
+        std::int64_t end_ns = std::numeric_limits<std::int64_t>::max();  // it has left: until when
     };
+    static bool has_left(const Replay& replay) {
+        return replay.end_ns != std::numeric_limits<std::int64_t>::max();
+    }
+    void erase(std::vector<Replay>::iterator replay);
     static bool may_begin(const Replay& replay, std::int64_t now_ns);
     bool send_next(Replay& replay, std::int64_t now_ns);  // false: there are no more
     std::vector<Replay>::iterator find(const ForkFlow& fork);
@@ -46,6 +55,7 @@ private:
     PacketIo& io_;
     std::vector<Replay> replays_;
     std::size_t first_ = 0;  // whose turn it is
+    std::vector<ForkFlow*> over_;
 };
 
 }  // namespace earshot::relay

@@ -204,6 +204,27 @@ TEST_P(Replay, TheEndOfTheCallWaitsForNothingThatIsOwed) {
     EXPECT_EQ(heard(first_, 100), numbers(1, 100));
 }
 
+TEST_P(Replay, WhatIsOwedAtTheEndLeavesNoFasterThanASocketTakesIt) {
+    const std::string offer = subscribe();
+    speak(1, 200);
+    answer(offer, first_);
+    speak(201, 201);
+    const auto began = std::chrono::steady_clock::now();
+    rig_.relay().remove(kCall);
+    EXPECT_EQ(heard(first_, 201), numbers(1, 201));
+    // A burst would have taken no time at all.
+    EXPECT_GT(std::chrono::steady_clock::now() - began, std::chrono::milliseconds{10});
+}
+
+TEST_P(Replay, TellsThatNothingIsOwedAnyMore) {
+    const std::string offer = subscribe();
+    speak(1, 100);
+    answer(offer, first_);
+    EXPECT_EQ(heard(first_, 100).size(), 100U);
+    for (int i = 0; fork().is_replaying && i < 500; ++i) speak(101, 101);
+    EXPECT_FALSE(fork().is_replaying);
+}
+
 TEST_P(Replay, EachSubscriberGetsWhatItLacks) {
     const std::string one = subscribe();
     answer(one, first_);

@@ -398,6 +398,22 @@ TEST_F(ClientSessionChanges, F5_TheEndIsToldByUpdateThenBye) {
     EXPECT_EQ(events_.size(), 1U);
 }
 
+TEST_F(ClientSessionChanges, AnEndThatIsHeldIsToldWhenTheMediaHasLeft) {
+    hold();
+    change_metadata();  // whose answer comes meanwhile
+    session_->stop(now_, {}, milliseconds{500});
+    drain();
+    answer("UPDATE", 200);
+    wait(milliseconds{499});
+    EXPECT_EQ(count("UPDATE"), 1U);
+    EXPECT_EQ(count("BYE"), 0U);
+    wait(milliseconds{1});
+    ASSERT_EQ(count("UPDATE"), 2U);
+    answer("UPDATE", 200);
+    EXPECT_EQ(count("BYE"), 1U);
+    EXPECT_THAT(events(), ElementsAre("stop 0"));
+}
+
 TEST_F(ClientSessionChanges, AStopInMidCallDoesNotEndTheSession) {
     stop({"stopped", "By rule 3."});
     EXPECT_FALSE(model_.objects().sessions[0].stop);

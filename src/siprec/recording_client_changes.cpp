@@ -47,7 +47,8 @@ bool RecordingClientSession::Core::resume(base::Now now) {
     return true;
 }
 
-void RecordingClientSession::Core::stop(base::Now now, Reason reason) {
+void RecordingClientSession::Core::stop(base::Now now, Reason reason,
+                                        std::chrono::milliseconds hold) {
     if (state_ == State::Idle) {
         end(now, std::move(reason));
     } else if (is_answering_) {
@@ -68,7 +69,8 @@ void RecordingClientSession::Core::stop(base::Now now, Reason reason) {
         state_ = State::Closing;
         reason_ = std::move(reason);
         wanted_.objects = end_recording(std::move(wanted_.objects), now.wall);
-        close_by_ = now.steady + kClosingTime;
+        close_by_ = now.steady + hold + kClosingTime;
+        if (hold.count() > 0) hold_until_ = now.steady + hold;
         if (!pending_) send_closing(now);
     }
 }
@@ -146,6 +148,7 @@ void RecordingClientSession::Core::send_refresh(base::Now now) {
 // F-5: the closing metadata goes in an UPDATE before the BYE, since not every server reads a BYE's
 // body; in the BYE where the server takes no UPDATE.
 void RecordingClientSession::Core::send_closing(base::Now now) {
+    if (hold_until_ && now.steady < *hold_until_) return;
     MetadataObjects changed = changed_objects(told_, wanted_.objects);
     if (!takes_update_) {
         changed.streams.clear();  // their labels would need an offer

@@ -30,7 +30,7 @@ public:
     void set_state(base::Now now, CsState state);
     bool pause(base::Now now);
     bool resume(base::Now now);
-    void stop(base::Now now, base::Reason reason);
+    void stop(base::Now now, base::Reason reason, std::chrono::milliseconds hold);
     base::Result<sip::TransactionId, base::Reason> send(const sip::RequestSpec& request);
     void on_media_lost(base::Now now, MediaLoss how, base::Reason reason);
     void probe(base::Now now);
@@ -66,7 +66,7 @@ private:
         enum class Parting : std::uint8_t { SayBye, Forget, IsOver };
         base::Reason reason{};
         Parting parting = Parting::SayBye;
-        bool is_dead = false;    // the server, not the session alone
+        bool is_dead = false;  // the server, not the session alone
         bool is_own_fault = false;
         bool may_return = true;  // it may be asked again as the last of the round
     };
@@ -206,7 +206,8 @@ private:
     std::optional<base::TimePoint> snapshot_at_;   // not sooner
     std::optional<base::TimePoint> ack_by_;
     std::optional<base::TimePoint> close_by_;
-    std::optional<base::TimePoint> round_at_;  // the servers are asked once more
+    std::optional<base::TimePoint> hold_until_;  // Closing: nothing is said of it before
+    std::optional<base::TimePoint> round_at_;    // the servers are asked once more
 
     OptionalTime started_;
     OptionalTime ended_;

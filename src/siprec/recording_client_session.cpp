@@ -42,8 +42,8 @@ void RecordingClientSession::set_state(base::Now now, CsState state) {
 }
 bool RecordingClientSession::pause(base::Now now) { return core_->pause(now); }
 bool RecordingClientSession::resume(base::Now now) { return core_->resume(now); }
-void RecordingClientSession::stop(base::Now now, Reason reason) {
-    core_->stop(now, std::move(reason));
+void RecordingClientSession::stop(base::Now now, Reason reason, std::chrono::milliseconds hold) {
+    core_->stop(now, std::move(reason), hold);
 }
 base::Result<sip::TransactionId, Reason> RecordingClientSession::send(
     const sip::RequestSpec& request) {
@@ -448,6 +448,7 @@ void RecordingClientSession::Core::on_time(base::Now now) {
     }
     static_cast<void>(is_due(retry_at_));
     if (is_due(close_by_) && state_ == State::Closing) return leave(now);
+    if (is_due(hold_until_) && state_ == State::Closing && !pending_) return send_closing(now);
     if (state_ == State::Running && lose_if_dead(now, is_silent)) return;
     advance(now);
 }
@@ -480,6 +481,7 @@ std::optional<base::TimePoint> RecordingClientSession::Core::deadline() const {
     consider(retry_at_);
     consider(ack_by_);
     consider(close_by_);
+    consider(hold_until_);
     consider(round_at_);
     if (state_ != State::Running) return next;
     consider(timer_.deadline(is_free));

@@ -219,8 +219,9 @@ public:
     virtual bool pause(base::Now now) = 0;
     virtual bool resume(base::Now now) = 0;
     // The last metadata, then BYE; CANCEL while no server has accepted. Set a state with the stop
-    // time before when the CS itself has ended. An empty `reason` is the usual end.
-    virtual void stop(base::Now now, base::Reason reason) = 0;
+    // time before when the CS itself has ended. An empty `reason` is the usual end. The server is
+    // told only after `hold`, in which it still gets media.
+    virtual void stop(base::Now now, base::Reason reason, std::chrono::milliseconds hold) = 0;
     // A request of the user's own in the running dialog: INFO, MESSAGE, OPTIONS, NOTIFY, any name
     // but those that the session itself speaks. Its outcome is RequestAnswered.
     virtual base::Result<sip::TransactionId, base::Reason> send(
@@ -255,7 +256,8 @@ public:
     void set_state(base::Now now, CsState state) override;
     bool pause(base::Now now) override;
     bool resume(base::Now now) override;
-    void stop(base::Now now, base::Reason reason = {}) override;
+    void stop(base::Now now, base::Reason reason = {},
+              std::chrono::milliseconds hold = {}) override;
     base::Result<sip::TransactionId, base::Reason> send(const sip::RequestSpec& request) override;
     void on_media_lost(base::Now now, MediaLoss how, base::Reason reason) override;
     void probe(base::Now now) override;
