@@ -13,6 +13,11 @@ inline constexpr std::chrono::seconds kFirstQuarantine{2};  // doubled with each
 inline constexpr std::chrono::seconds kMaxQuarantine{60};   // but for a Retry-After
 // After one recording has found a server dead the others have so long to find out by themselves.
 inline constexpr std::chrono::milliseconds kSuspicionDelay{500};
+// Of so many recordings that meet closed ports at one server within that time the others are moved,
+// too; of all, where it has fewer, but of more than one.
+inline constexpr std::size_t kRefusedRecordings = 3;
+inline constexpr std::chrono::milliseconds kRefusalTime{1'000};
+inline constexpr std::size_t kMaxRefusals = 256;     // remembered, of all servers
 inline constexpr std::size_t kMaxServerHosts = 256;  // learned from where servers answered
 
 // ---- recordings that servers begin

@@ -23,6 +23,7 @@
 #include "client/indicator.h"
 #include "client/key_memory.h"
 #include "client/recording.h"
+#include "client/refusals.h"
 #include "client/server_pool.h"
 #include "client/server_start.h"
 #include "client/shared_sessions.h"
@@ -155,6 +156,16 @@ private:
     };
     ServerPool::Outlets pool_outlets();
     void probe_recordings(base::Now now, const std::string& server);
+    // The recordings whose media goes there now.
+    struct Placed {
+        Recording* recording = nullptr;
+        Refusals::RecordingKey key;
+        std::optional<base::TimePoint> heard;  // the server's last RTCP
+    };
+    std::vector<Placed> recordings_at(const MediaPlace& place) const;
+    std::optional<MediaPlace> media_place(const RecordedCall& call, std::uint32_t subscription,
+                                          std::optional<base::TimePoint>* heard = nullptr) const;
+    void on_refusal(base::Now now, const RecordedCall& call, std::uint32_t subscription);
     base::Result<RecordedCall*, Refusal> find_wished(const StartWish& wish,
                                                      const std::string& host);
     std::optional<Refusal> find_start_refusal(const RecordedCall& call,
@@ -207,6 +218,7 @@ private:
     Dependencies d_;
     RecordingIndex index_;
     ServerPool servers_;
+    Refusals refusals_;
     StartAllowance starts_;
     io::LogAllowance start_events_;
     Outlet outlet_{*this};

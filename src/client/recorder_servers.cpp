@@ -101,9 +101,64 @@ void Recorder::on_server_silent(base::Now now, relay::CallKey key, std::uint32_t
     const RecordedCall* call = find(b2bua::CallKey{key.value});
     if (call == nullptr || subscription == 0 || subscription > call->recordings.size()) return;
     Recording& recording = *call->recordings[subscription - 1];
+    if (reason.code == "media_refusal") return on_refusal(now, *call, subscription);
     // A host that refuses media is sure; who only reports no more may live, and is asked.
     if (reason.code == "media_refused") return recording.on_media_lost(now, std::move(reason));
     recording.probe(now);
+}
+
+std::optional<MediaPlace> Recorder::media_place(const RecordedCall& call,
+                                                std::uint32_t subscription,
+                                                std::optional<base::TimePoint>* heard) const {
+    const std::string& server = call.recordings[subscription - 1]->server();
+    const auto media = d_.plane.query(relay::CallKey{call.key.value});
+    if (!media || server.empty()) return std::nullopt;
+    std::optional<MediaPlace> place;
+    for (const relay::ForkMedia& fork : media->forks) {
+        if (fork.subscription != subscription || !fork.is_open) continue;
+        place = MediaPlace{.server = server, .host = fork.to};
+        place->host.port = 0;
+        if (heard != nullptr) *heard = std::max(*heard, fork.from_server.last);
+    }
+    return place;
+}
+
+std::vector<Recorder::Placed> Recorder::recordings_at(const MediaPlace& place) const {
+    std::vector<Placed> all;
+    for (const auto& [key, call] : calls_)
+        for (std::size_t i = 0; i < call->recordings.size(); ++i) {
+            Recording& recording = *call->recordings[i];
+            if (recording.server() != place.server || !recording.is_running()) continue;
+            std::optional<base::TimePoint> heard;
+            const auto subscription = static_cast<std::uint32_t>(i + 1);
+            if (media_place(*call, subscription, &heard) == place)
+                all.push_back(
+                    {.recording = &recording, .key = {key, subscription}, .heard = heard});
+        }
+    return all;
+}
+
+// A port that is closed for one recording may be its end, whose BYE is on the way; those of several
+// at a time are a process that has died, unless its RTCP comes on.
+void Recorder::on_refusal(base::Now now, const RecordedCall& call, std::uint32_t subscription) {
+    if (!call.recordings[subscription - 1]->is_running()) return;
+    const auto place = media_place(call, subscription);
+    if (!place) return;
+    refusals_.add(now.steady, *place, {call.key.value, subscription});
+    if (refusals_.count(now.steady, *place) < 2) return;
+    const std::vector<Placed> all = recordings_at(*place);
+    const auto refused = static_cast<std::size_t>(std::count_if(
+        all.begin(), all.end(), [&](const Placed& one) { return refusals_.has(*place, one.key); }));
+    if (refused < 2 || refused < std::min(kRefusedRecordings, all.size())) return;
+    const base::TimePoint since = refusals_.first(*place);
+    refusals_.forget(*place);
+    if (std::any_of(all.begin(), all.end(),
+                    [&](const Placed& one) { return one.heard && *one.heard > since; }))
+        return;
+    for (const Placed& one : all)
+        one.recording->on_media_lost(
+            now,
+            {"media_refused", "The server's host refuses the media of several recordings (ICMP)."});
 }
 
 void Recorder::every_second() {

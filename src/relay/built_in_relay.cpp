@@ -460,11 +460,12 @@ void BuiltInRelay::on_silent_fork(const SilentFork& fork) {
     const auto found = call->subscriptions.find(fork.subscription);
     if (found == call->subscriptions.end()) return;
     if (!found->second.on_silent(fork.fork, fork.why, clock_.now().steady)) return;
-    const bool is_refused = fork.why == Silence::Refused;
-    server_silent_(
-        fork.call, fork.subscription,
-        is_refused ? base::Reason{"media_refused", "The server's host refuses the media (ICMP)."}
-                   : base::Reason{"rtcp_ceased", "The server's RTCP has ceased."});
+    base::Reason reason{"rtcp_ceased", "The server's RTCP has ceased."};
+    if (fork.why == Silence::Refused)
+        reason = {"media_refused", "The server's host refuses the media (ICMP)."};
+    if (fork.why == Silence::Refusal)
+        reason = {"media_refusal", "The server's host has refused a packet (ICMP)."};
+    server_silent_(fork.call, fork.subscription, reason);
 }
 
 std::uint64_t BuiltInRelay::unread() const {

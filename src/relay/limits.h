@@ -107,7 +107,7 @@ inline constexpr std::chrono::milliseconds kReplayTick{2};  // a turn comes at l
 
 // --- whether a recording server is still there (server_watch.h) ----------------------------------
 
-inline constexpr int kRefusals = 3;                       // by ICMP, in a row
+inline constexpr int kRefusals = 2;                       // by ICMP, in a row
 inline constexpr std::chrono::seconds kRefusalsApart{2};  // at most, two of them
 inline constexpr std::chrono::seconds kUnreachableTime{1};
 inline constexpr std::chrono::seconds kTellAgain{1};

@@ -88,8 +88,10 @@ struct Subscription {
 
 using SubscriptionDone = std::function<void(base::Result<Subscription, base::Reason>)>;
 
-// The server of a subscription seems to be dead: its host refuses the media (media_refused), or its
-// RTCP has ceased (rtcp_ceased). Told once for each answer.
+// The server of a subscription seems to be dead: its host refuses the media of all its streams
+// (media_refused), or has for the first time refused a packet of one (media_refusal), which means
+// something only together with others; or its RTCP has ceased (rtcp_ceased). Each is told once for
+// each answer.
 using ServerSilent =
     std::function<void(CallKey call, std::uint32_t subscription, const base::Reason& reason)>;
 

@@ -249,6 +249,11 @@ protected:
         if (!rig_.is_open()) return;
         rig_.relay().on_server_silent(
             [this](CallKey, std::uint32_t subscription, const base::Reason& why) {
+                // A single refusal is for who can compare it with others.
+                if (why.code == "media_refusal") {
+                    ++refusals_;
+                    return;
+                }
                 ++told_;
                 subscription_ = subscription;
                 why_ = why.code;
@@ -264,6 +269,7 @@ protected:
         return to;
     }
     int told_ = 0;
+    int refusals_ = 0;
     std::uint32_t subscription_ = 0;
     std::string why_;
 };
@@ -276,6 +282,7 @@ TEST_P(DeadServer, IsToldOnceForEachAnswer) {
     dying.reset();
     speak_until_told(6, 200);
     EXPECT_EQ(told_, 1);
+    EXPECT_EQ(refusals_, 1);
     EXPECT_EQ(subscription_, 1U);
     EXPECT_EQ(why_, "media_refused");
     speak(201, 220);
@@ -315,6 +322,7 @@ TEST_P(DeadServer, IsNotOneOfWhichAnotherStreamIsTaken) {
         rig_.run_posted();
     }
     EXPECT_EQ(told_, 0) << why_;
+    EXPECT_EQ(refusals_, 1);
 }
 
 TEST_P(DeadServer, IsNotOneThatIsThere) {

@@ -26,6 +26,7 @@ Silence ServerWatch::on_unsent(int error, std::int64_t now_ns) {
     last_refused_ns_ = now_ns;
     // A way that is lost may come back: routers and ARP take their time.
     const bool is_sure = has_no_port || now_ns - first_refused_ns_ >= in_ns(kUnreachableTime);
+    if (has_no_port && refused_ == 1) return Silence::Refusal;
     if (refused_ < kRefusals || !is_sure) return Silence::None;
     if (told_ns_ != 0 && now_ns - told_ns_ < in_ns(kTellAgain)) return Silence::None;
     told_ns_ = now_ns;

@@ -12,13 +12,16 @@
 
 namespace earshot::relay {
 
-enum class Silence : std::uint8_t { None, Refused, NoRtcp };
-inline constexpr std::size_t kSilences = 3;
+// Refusal: one packet has met a closed port, which alone may be a port that closes in its turn.
+// Refused: several in a row have.
+enum class Silence : std::uint8_t { None, Refusal, Refused, NoRtcp };
+inline constexpr std::size_t kSilences = 4;
 
 class ServerWatch {
 public:
-    // The errno of a packet that could not leave. A suspicion is told again each second for as long
-    // as it lasts: who is told may have to wait for that of other streams.
+    // The errno of a packet that could not leave. The first refusal of a row is told at once, a
+    // suspicion again each second for as long as it lasts: who is told may have to wait for that of
+    // other streams.
     Silence on_unsent(int error, std::int64_t now_ns);
     void on_rtcp(std::int64_t now_ns);
     // Now and then; `sent_ns`: when the last packet was sent.

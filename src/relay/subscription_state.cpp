@@ -251,7 +251,8 @@ bool SubscriptionState::on_silent(std::uint64_t fork, Silence why, base::TimePoi
         const std::int64_t sent_ns = place.counters->rtp.last_ns();
         return sent_ns != 0 && now_ns - sent_ns < std::chrono::nanoseconds(kProofOfLife).count();
     };
-    if (std::any_of(places_.begin(), places_.end(), speaks_for_it)) return false;
+    const bool is_hint = why == Silence::Refusal;  // others decide what it means
+    if (!is_hint && std::any_of(places_.begin(), places_.end(), speaks_for_it)) return false;
     told_ns = now_ns;
     return true;
 }

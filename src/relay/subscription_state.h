@@ -83,7 +83,8 @@ public:
     std::vector<ForkTarget> stop();
 
     // The server seems dead to a fork: true when no other stream that has been sent lately speaks
-    // for it. Once for each answer and kind; of RTCP that ceased once more when it had come again.
+    // for it; of a single refusal in any case. Once for each answer and kind; of RTCP that ceased
+    // once more when it had come again.
     bool on_silent(std::uint64_t fork, Silence why, base::TimePoint now);
 
     const std::vector<Place>& places() const { return places_; }
