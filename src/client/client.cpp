@@ -10,7 +10,7 @@
 
 #include "api/access_file.h"
 #include "client/client_api.h"
-#include "client/control_thread.h"
+#include "client/control_sockets.h"
 #include "client/dialog_journal.h"
 #include "client/event_hub.h"
 #include "client/installation.h"
@@ -165,21 +165,25 @@ private:
 
     std::optional<Reason> open_tap() {
         if (config_.companion.rtpengine.empty()) return std::nullopt;
-        auto link = ControlThread::open(config_.companion.rtpengine, "companion");
-        if (!link) return link.error();
-        tap_link_ = std::move(*link);
+        auto sockets = ControlSockets::open(config_.companion.rtpengine, *loop_);
+        if (!sockets) return sockets.error();
+        tap_link_ = *std::move(sockets);
         tap_ = std::make_unique<relay::RtpengineTap>(config_.companion.rtpengine, *tap_link_,
                                                      clock_, random_);
         return std::nullopt;
     }
 
     void start_tap() {
-        tap_link_->start([this](std::size_t instance, base::Bytes datagram) {
-            loop_->post([this, instance, datagram = std::move(datagram)] {
-                tap_->on_datagram(clock_.now().steady, instance, datagram);
-                signalling_->on_outside();
-            });
-        });
+        tap_link_->give_to({.datagram =
+                                [this](std::size_t instance, base::ByteView datagram) {
+                                    tap_->on_datagram(clock_.now().steady, instance, datagram);
+                                    signalling_->on_outside();
+                                },
+                            .refused =
+                                [this](std::size_t instance) {
+                                    tap_->on_refused(clock_.now().steady, instance);
+                                    signalling_->on_outside();
+                                }});
     }
 
     relay::RelayOptions relay_options() {
@@ -346,7 +350,7 @@ private:
     ClientView view_;
     std::unique_ptr<transport::SipLoop> loop_;
     std::unique_ptr<relay::BuiltInRelay> media_;
-    std::unique_ptr<ControlThread> tap_link_;
+    std::unique_ptr<ControlSockets> tap_link_;
     std::unique_ptr<relay::RtpengineTap> tap_;  // null: no companion mode
     std::unique_ptr<MediaPlanes> planes_;
     std::unique_ptr<relay::MixDesk> desk_;  // uses the relay's ports
