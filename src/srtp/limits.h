@@ -17,6 +17,8 @@ inline constexpr std::size_t kMaxReceivedSources = 256;
 // SSRCs that a sender protects under one key. It may forget none: an index that was used twice
 // gives the plain text away (RFC 3711 section 9.1).
 inline constexpr std::size_t kMaxSentSources = 4096;
+// Rollovers that may have passed unseen: 23 hours of 50 packets a second.
+inline constexpr std::uint64_t kMaxSearchedRollovers = 64;
 // Master keys of one receiver, told apart by MKI (RFC 4568 section 6.1).
 inline constexpr std::size_t kMaxMasterKeys = 8;
 // RFC 3711 section 9.2: packets of one source under one key.

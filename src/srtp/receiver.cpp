@@ -66,9 +66,9 @@ Outcome Receiver::unprotect_rtp(std::span<std::uint8_t> packet) {
         window != nullptr ? guess_index(window->highest(), sequence) : std::uint64_t{sequence};
 
     std::optional<Fault> fault;
-    for (const std::uint64_t index : {guess, guess + kRollover}) {
-        const auto verdict =
-            window != nullptr ? window->judge(index) : RtpWindow::Verdict::New;
+    const std::uint64_t last = guess + kRollover * (is_searching_ ? kMaxSearchedRollovers : 1);
+    for (std::uint64_t index = guess; index <= last; index += kRollover) {
+        const auto verdict = window != nullptr ? window->judge(index) : RtpWindow::Verdict::New;
         if (verdict == RtpWindow::Verdict::Seen) return fault.value_or(Fault::Replay);
         if (verdict == RtpWindow::Verdict::TooOld || index > kMaxRtpIndex) {
             fault = fault.value_or(Fault::Replay);
@@ -78,6 +78,7 @@ Outcome Receiver::unprotect_rtp(std::span<std::uint8_t> packet) {
         unit.trailer = rollovers_of(index);
         if (key->rtp->open(unit, appended.subspan(rtp_appendix_.tag_at, rtp_appendix_.tag_bytes))) {
             (window != nullptr ? *window : rtp_sources_.add(unit.ssrc)).add(index);
+            is_searching_ = false;
             return plain_bytes;
         }
         fault = fault.value_or(Fault::Authentication);
@@ -105,8 +106,7 @@ Outcome Receiver::unprotect_rtcp(std::span<std::uint8_t> packet) {
     RtcpWindow* const window = rtcp_sources_.find(unit.ssrc);
     if (window != nullptr && window->judge(unit.index) != RtcpWindow::Verdict::New)
         return Fault::Replay;
-    if (!key->rtcp->open(unit,
-                         appended.subspan(rtcp_appendix_.tag_at, rtcp_appendix_.tag_bytes)))
+    if (!key->rtcp->open(unit, appended.subspan(rtcp_appendix_.tag_at, rtcp_appendix_.tag_bytes)))
         return Fault::Authentication;
     (window != nullptr ? *window : rtcp_sources_.add(unit.ssrc)).add(unit.index);
     return plain_bytes;

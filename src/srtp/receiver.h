@@ -34,10 +34,14 @@ public:
     //
     // The rollover counter is guessed (RFC 3711 section 3.3.1), and where that guess does not prove
     // authentic, once more one rollover ahead: so a stream is not lost for good whose first packets
-    // before a wrap did not arrive, or that was away for more than 2^15 packets.
+    // before a wrap did not arrive, or that was away for more than 2^15 packets. Before the first
+    // authentic packet, and after expect_gap(), it is searched for up to kMaxSearchedRollovers
+    // ahead: SDES does not tell it to who joins a stream that runs (RFC 4568 section 6.4.1).
     Outcome unprotect_rtp(std::span<std::uint8_t> packet);
     // Takes SRTCP that is authentic and not encrypted (E flag 0), too.
     Outcome unprotect_rtcp(std::span<std::uint8_t> packet);
+    // Packets came that were not given here.
+    void expect_gap() { is_searching_ = true; }
 
 private:
     using RtpWindow = ReplayWindow<kRtpReplayWindow>;
@@ -55,6 +59,7 @@ private:
     Appendix rtcp_appendix_;
     std::size_t mki_bytes_;
     std::vector<Keyed> keys_;
+    bool is_searching_ = true;  // for the rollover counter
     // Of all keys: a new key goes on with the packet index (RFC 3711 section 8.1).
     SourceTable<RtpWindow, kMaxReceivedSources> rtp_sources_;
     SourceTable<RtcpWindow, kMaxReceivedSources> rtcp_sources_;

@@ -42,8 +42,8 @@ Outcome Sender::protect_rtp(std::span<std::uint8_t> buffer, std::size_t size) {
         if (rtp_sources_.is_full()) return Fault::Exhausted;
         window = &rtp_sources_.add(ssrc);
     }
-    const std::uint64_t index = window->is_empty() ? std::uint64_t{sequence}
-                                                   : guess_index(window->highest(), sequence);
+    const std::uint64_t index =
+        window->is_empty() ? std::uint64_t{sequence} : guess_index(window->highest(), sequence);
     if (index > kMaxRtpIndex) return Fault::Exhausted;
     if (window->judge(index) != ReplayWindow<kRtpReplayWindow>::Verdict::New) return Fault::Replay;
     window->add(index);

@@ -36,8 +36,7 @@ void derive_session_keys(const MasterKey& master, PacketKind kind, SessionKeys& 
     const CipherContext context =
         make_cipher_context(aes_counter_mode(facts.key_bytes), master.key());
     out.cipher_bytes = facts.key_bytes;
-    derive(context.get(), master.salt(), first_label,
-           std::span(out.cipher).first(facts.key_bytes));
+    derive(context.get(), master.salt(), first_label, std::span(out.cipher).first(facts.key_bytes));
     derive(context.get(), master.salt(), static_cast<std::uint8_t>(first_label + 1),
            out.authentication);
     derive(context.get(), master.salt(), static_cast<std::uint8_t>(first_label + 2),

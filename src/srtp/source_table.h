@@ -20,7 +20,8 @@ public:
             if (entries_[i].ssrc == ssrc) return touch(i);
         return nullptr;
     }
-    // Past `Max` the one that was silent longest gives way: who may not forget asks is_full() first.
+    // Past `Max` the one that was silent longest gives way: who may not forget asks is_full()
+    // first.
     State& add(std::uint32_t ssrc) {
         if (!is_full()) {
             entries_.push_back({ssrc, 0, {}});

@@ -43,8 +43,7 @@ void send_own(srtp::Sender& sender, srtp::Receiver& receiver, base::ByteView byt
     altered[bytes.front() % altered.size()] ^= 1U;
     must(!(is_rtcp ? receiver.unprotect_rtcp(altered) : receiver.unprotect_rtp(altered)));
     const auto taken = is_rtcp ? receiver.unprotect_rtcp(packet) : receiver.unprotect_rtp(packet);
-    must(taken && *taken == bytes.size() &&
-         std::equal(bytes.begin(), bytes.end(), packet.begin()));
+    must(taken && *taken == bytes.size() && std::equal(bytes.begin(), bytes.end(), packet.begin()));
 }
 
 }  // namespace

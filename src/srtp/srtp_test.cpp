@@ -15,6 +15,7 @@ protected:
     MasterKey key_ = key_of(GetParam().suite);
     Sender sender_{key_};
     Receiver receiver_{key_};
+    std::uint32_t at_ = 0;  // the sequence number of who counts here
 };
 INSTANTIATE_TEST_SUITE_P(Suites, EachSuite,
                          ::testing::ValuesIn(base::srtp_suites().begin(),
@@ -23,8 +24,7 @@ INSTANTIATE_TEST_SUITE_P(Suites, EachSuite,
 
 TEST_P(EachSuite, RtpComesOutAsItWentIn) {
     for (const std::size_t payload : {0U, 1U, 15U, 16U, 17U, 160U, 1400U}) {
-        const base::Bytes packet =
-            rtp_packet(kSsrc, static_cast<std::uint16_t>(payload), payload);
+        const base::Bytes packet = rtp_packet(kSsrc, static_cast<std::uint16_t>(payload), payload);
         const base::Bytes wire = protect_rtp(sender_, packet);
         EXPECT_EQ(wire.size(), packet.size() + GetParam().rtp_tag);
         EXPECT_TRUE(std::equal(packet.begin(), packet.begin() + 12, wire.begin()));
@@ -146,6 +146,26 @@ TEST_P(EachSuite, AStreamThatWasAwayForMostOfARolloverIsTakenAgain) {
     EXPECT_EQ(take(receiver_, protect_rtp(sender_, packet)).plain, packet);
 }
 
+TEST_P(EachSuite, TheCounterOfAStreamThatRanBeforeIsFoundOnceAndAfterAGap) {
+    const auto run_for = [&](std::uint32_t rollovers) {
+        for (std::uint32_t i = 0; i < rollovers * 4; ++i)
+            (void)protect_rtp(sender_,
+                              rtp_packet(kSsrc, static_cast<std::uint16_t>(at_ += 0x4000)));
+    };
+    const auto next = [&] { return rtp_packet(kSsrc, static_cast<std::uint16_t>(++at_)); };
+    run_for(20);
+    const base::Bytes first = next();
+    EXPECT_EQ(take(receiver_, protect_rtp(sender_, first)).plain, first);
+    run_for(10);
+    EXPECT_EQ(take(receiver_, protect_rtp(sender_, next())).fault, Fault::Authentication);
+    receiver_.expect_gap();
+    const base::Bytes second = next();
+    EXPECT_EQ(take(receiver_, protect_rtp(sender_, second)).plain, second);
+    run_for(static_cast<std::uint32_t>(kMaxSearchedRollovers) + 1);
+    receiver_.expect_gap();
+    EXPECT_EQ(take(receiver_, protect_rtp(sender_, next())).fault, Fault::Authentication);
+}
+
 TEST_P(EachSuite, SourcesOfOneKeyHaveCountersOfTheirOwn) {
     for (std::uint32_t ssrc = 1; ssrc <= 40; ++ssrc) {
         const base::Bytes packet = rtp_packet(ssrc, static_cast<std::uint16_t>(ssrc * 1600));
@@ -256,10 +276,10 @@ TEST(ReplayWindow, KnowsEachIndexInItsWindow) {
         if (draw % 997 == 0) base += 500;  // a jump past the whole window
         const std::uint64_t index = base - (draw >> 8U) % 150;
         const std::uint64_t highest = seen.empty() ? 0 : *seen.rbegin();
-        const Verdict expected = index > highest                ? Verdict::New
-                                 : highest - index >= 128       ? Verdict::TooOld
+        const Verdict expected = index > highest                  ? Verdict::New
+                                 : highest - index >= 128         ? Verdict::TooOld
                                  : seen.find(index) != seen.end() ? Verdict::Seen
-                                                                : Verdict::New;
+                                                                  : Verdict::New;
         ASSERT_EQ(window.judge(index), expected) << i;
         if (expected != Verdict::New) continue;
         window.add(index);

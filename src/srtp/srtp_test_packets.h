@@ -63,8 +63,8 @@ struct Taken {
 };
 inline Taken take(Receiver& receiver, base::Bytes packet, PacketKind kind = PacketKind::Rtp) {
     const base::Bytes before = packet;
-    const Outcome outcome = kind == PacketKind::Rtp ? receiver.unprotect_rtp(packet)
-                                                    : receiver.unprotect_rtcp(packet);
+    const Outcome outcome =
+        kind == PacketKind::Rtp ? receiver.unprotect_rtp(packet) : receiver.unprotect_rtcp(packet);
     if (!outcome) {
         EXPECT_EQ(packet, before);
         return {{}, outcome.error()};

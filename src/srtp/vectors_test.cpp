@@ -64,9 +64,9 @@ TEST(HmacSha1, ExamplesFromRfc2202) {
 
 // The packet of libsrtp's driver, under the master key of RFC 3711 appendix B.3.
 TEST(PacketCipher, ProtectsAWholePacketUnderTheKeyOfRfc3711AppendixB3) {
-    const MasterKey key = *MasterKey::from(
-        Suite::AesCm128Sha1_80,
-        hex("E1F97A0D3E018BE0D64FA32C06DE41390EC675AD498AFEEBB6960B3AABE6"));
+    const MasterKey key =
+        *MasterKey::from(Suite::AesCm128Sha1_80,
+                         hex("E1F97A0D3E018BE0D64FA32C06DE41390EC675AD498AFEEBB6960B3AABE6"));
     Sender sender(key);
     EXPECT_EQ(protect_rtp(sender, hex("800f1234decafbadcafebabeabababababababababababababababab")),
               hex("800f1234decafbadcafebabe4e55dc4ce79978d88ca4d215949d2402b78d6acc99ea179b8dbb"));
@@ -96,11 +96,8 @@ TEST_P(Rfc7714, ExamplesFromSections16_1_1And16_2_1) {
         "61727465 73207472 6573");
     base::Bytes tag(16);
     const auto cipher = PacketCipher::make(keys_, true, PacketKind::Rtp);
-    const Unit unit{.packet = packet,
-                    .header_bytes = 12,
-                    .ssrc = 0x5501a0b2,
-                    .index = 0xf17b,
-                    .trailer = {}};
+    const Unit unit{
+        .packet = packet, .header_bytes = 12, .ssrc = 0x5501a0b2, .index = 0xf17b, .trailer = {}};
     const base::Bytes plain = packet;
     cipher->seal(unit, tag);
     base::Bytes whole = packet;
