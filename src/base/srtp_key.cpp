@@ -56,6 +56,8 @@ SrtpMasterKey SrtpMasterKey::generate(SrtpSuite suite, Random& random) {
     return key;
 }
 
-SrtpMasterKey::~SrtpMasterKey() { OPENSSL_cleanse(material_.data(), material_.size()); }
+SrtpMasterKey::~SrtpMasterKey() { wipe(material_); }
+
+void wipe(std::span<std::uint8_t> bytes) { OPENSSL_cleanse(bytes.data(), bytes.size()); }
 
 }  // namespace earshot::base

@@ -29,11 +29,11 @@ inline constexpr std::size_t kSrtpSuites = 8;
 
 struct SrtpSuiteFacts {
     SrtpSuite suite = SrtpSuite::AesCm128Sha1_80;
-    std::string_view name;        // of SDP (RFC 4568, 6188, 7714)
-    std::size_t key_bytes = 0;    // of the master key
-    std::size_t salt_bytes = 0;   // of the master salt
-    std::size_t rtp_tag = 0;      // octets of an RTP packet's authentication tag
-    std::size_t rtcp_tag = 0;     // octets of an RTCP packet's
+    std::string_view name;       // of SDP (RFC 4568, 6188, 7714)
+    std::size_t key_bytes = 0;   // of the master key
+    std::size_t salt_bytes = 0;  // of the master salt
+    std::size_t rtp_tag = 0;     // octets of an RTP packet's authentication tag
+    std::size_t rtcp_tag = 0;    // octets of an RTCP packet's
     bool is_aead = false;
     std::uint16_t dtls_profile = 0;  // RFC 5764 section 4.1.2; 0: none is registered
 
@@ -46,6 +46,9 @@ std::optional<SrtpSuite> find_srtp_suite(std::string_view name);  // without reg
 
 // RFC 4568 section 6.1 allows 128 octets.
 inline constexpr std::size_t kMaxMkiBytes = 128;
+
+// Overwrites memory in a way that no compiler leaves out.
+void wipe(std::span<std::uint8_t> bytes);
 
 class SrtpMasterKey {
 public:
@@ -61,7 +64,9 @@ public:
     ~SrtpMasterKey();
 
     SrtpSuite suite() const { return suite_; }
-    ByteView material() const { return ByteView{material_}.first(facts_of(suite_).material_bytes()); }
+    ByteView material() const {
+        return ByteView{material_}.first(facts_of(suite_).material_bytes());
+    }
     ByteView key() const { return material().first(facts_of(suite_).key_bytes); }
     ByteView salt() const { return material().subspan(facts_of(suite_).key_bytes); }
     // The master key identifier that packets carry (RFC 3711 section 3.1); empty: none.

@@ -107,7 +107,16 @@ void CaptureLoop::on(UpdateStream& command) {
         if (links_.waiting_pauses.load() == 0 && !stream->is_paused)
             drain(*stream, SocketKind::Rtp);
         stream->receiver.update(command.format, base::to_ns(now_.wall));
+        rekey(*stream, command.format);
         after_input(*stream);
+    }
+}
+
+void CaptureLoop::rekey(Stream& stream, const StreamFormat& format) {
+    if (stream.security && format.keys) {
+        stream.security->update(format, base::to_ns(now_.wall));
+    } else {
+        stream.security = MediaSecurity::make(format);
     }
 }
 
@@ -147,6 +156,7 @@ void CaptureLoop::on(ResumeStream& command) {
     drain(*stream, SocketKind::Rtp);
     reader_->resume(*stream);
     stream->receiver.settle_resume();
+    if (stream->security) stream->security->on_break();
     after_input(*stream);
 }
 
@@ -268,14 +278,14 @@ void CaptureLoop::on_datagram(io::MediaFlow& flow, SocketKind kind, const io::Da
     auto& stream = static_cast<Stream&>(flow);
     const std::int64_t arrival_ns =
         datagram.arrival_ns != 0 ? datagram.arrival_ns : base::to_ns(now_.wall);
-    const Verdict verdict = judge(stream, kind, datagram, arrival_ns);
+    std::span<std::uint8_t> packet = datagram.bytes;
+    const Verdict verdict = judge(stream, kind, datagram, arrival_ns, packet);
     after_input(stream);
     if (verdict == Verdict::StoreRtp) {
-        stream.receiver.blank(datagram.bytes, arrival_ns);
-        store_packet(stream, journal::RecordType::Rtp, datagram.source, arrival_ns, datagram.bytes);
+        stream.receiver.blank(packet, arrival_ns);
+        store_packet(stream, journal::RecordType::Rtp, datagram.source, arrival_ns, packet);
     } else if (verdict == Verdict::StoreRtcp) {
-        store_packet(stream, journal::RecordType::Rtcp, datagram.source, arrival_ns,
-                     datagram.bytes);
+        store_packet(stream, journal::RecordType::Rtcp, datagram.source, arrival_ns, packet);
     } else if (verdict == Verdict::Discard) {
         // It may have come after a pause and been read only to see its stamp.
         std::fill(datagram.bytes.begin(), datagram.bytes.end(), std::uint8_t{0});
@@ -283,11 +293,31 @@ void CaptureLoop::on_datagram(io::MediaFlow& flow, SocketKind kind, const io::Da
 }
 
 Verdict CaptureLoop::judge(Stream& stream, SocketKind kind, const io::Datagram& datagram,
-                           std::int64_t arrival_ns) {
-    if (!datagram.truncated)
-        return stream.receiver.on_datagram(kind, datagram.bytes, datagram.source, arrival_ns);
-    stream.receiver.on_oversize(datagram.source, arrival_ns);
-    return Verdict::Discard;
+                           std::int64_t arrival_ns, std::span<std::uint8_t>& packet) {
+    if (datagram.truncated) {
+        stream.receiver.on_oversize(datagram.source, arrival_ns);
+        return Verdict::Discard;
+    }
+    if (stream.security) return judge_protected(stream, kind, datagram, arrival_ns, packet);
+    return stream.receiver.on_datagram(kind, packet, datagram.source, arrival_ns);
+}
+
+// `packet` becomes the plain one. A packet that is not authentic ends nothing: it is counted, and
+// the next may be good.
+Verdict CaptureLoop::judge_protected(Stream& stream, SocketKind kind, const io::Datagram& datagram,
+                                     std::int64_t arrival_ns, std::span<std::uint8_t>& packet) {
+    const base::NetAddress& source = datagram.source;
+    if (!stream.receiver.may_accept(kind, packet, source, arrival_ns))
+        return stream.receiver.on_datagram(kind, packet, source, arrival_ns);
+    const MediaSecurity::Opened opened = stream.security->open(kind, packet, source, arrival_ns);
+    const MediaSecurity::Turn turn = stream.security->count(opened);
+    if (turn != MediaSecurity::Turn::None)
+        store_event(stream, arrival_ns,
+                    security_json(stream.key.stream, turn, stream.security->suite(), source));
+    if (opened.rejection)
+        return stream.receiver.on_not_opened(*opened.rejection, source, arrival_ns);
+    packet = packet.first(opened.size);
+    return stream.receiver.on_datagram(kind, packet, source, arrival_ns);
 }
 
 void CaptureLoop::after_input(Stream& stream) {
@@ -390,6 +420,7 @@ void CaptureLoop::send_report(Stream& stream) {
 void CaptureLoop::send_rtcp(Stream& stream) {
     const auto destination = stream.receiver.rtcp_destination();
     if (!destination) return;
+    if (stream.security && !stream.security->protect(rtp::PacketKind::Rtcp, report_)) return;
     io::UdpSocket& socket =
         stream.receiver.uses_rtcp_mux() ? stream.sockets.rtp : stream.sockets.rtcp;
     // A report that cannot be sent is as good as one lost on the way; the next follows.
@@ -418,12 +449,18 @@ void CaptureLoop::give_room_for_bursts(Stream& stream) {
                   {"granted_bytes", std::to_string(granted)}});
 }
 
+// What is in report_: RTP that keeps a path open.
+void CaptureLoop::send_rtp(Stream& stream, const base::NetAddress& destination) {
+    if (stream.security && !stream.security->protect(rtp::PacketKind::Rtp, report_)) return;
+    static_cast<void>(stream.sockets.rtp.send(report_, destination));
+}
+
 void CaptureLoop::send_probe(Stream& stream) {
     const base::NetAddress destination = *stream.receiver.probe_destination();
     if (!std::exchange(stream.told_probe, true))
         store_event(stream, base::to_ns(now_.wall), probe_json(stream.key.stream, destination));
     stream.receiver.compose_probe(report_);
-    static_cast<void>(stream.sockets.rtp.send(report_, destination));
+    send_rtp(stream, destination);
 }
 
 void CaptureLoop::send_keep_alive(Stream& stream) {
@@ -431,7 +468,7 @@ void CaptureLoop::send_keep_alive(Stream& stream) {
     if (!stream.receiver.wants_keep_alive(base::to_ns(now_.wall), options_.keep_alive)) return;
     stream.next_keep_alive = now_.steady + options_.keep_alive;
     stream.receiver.compose_keep_alive(report_);
-    static_cast<void>(stream.sockets.rtp.send(report_, *stream.receiver.keep_alive_destination()));
+    send_rtp(stream, *stream.receiver.keep_alive_destination());
 }
 
 // --- streams and recordings ----------------------------------------------------------------------

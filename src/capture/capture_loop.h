@@ -19,6 +19,7 @@
 #include "capture/capture_options.h"
 #include "capture/events.h"
 #include "capture/journal_notices.h"
+#include "capture/media_security.h"
 #include "capture/notification.h"
 #include "capture/stream_receiver.h"
 #include "io/clock.h"
@@ -85,10 +86,12 @@ private:
         Stream(const StreamSetup& setup, io::UdpPair pair, std::uint32_t ssrc)
             : io::MediaFlow(std::move(pair)), key(setup.key), receiver(setup, ssrc) {
             is_bursty = setup.media == MediaClass::Bursty;
+            security = MediaSecurity::make(setup.format);
         }
 
         StreamKey key;
         StreamReceiver receiver;
+        std::unique_ptr<MediaSecurity> security;  // null: media in the clear
         journal::RecordingHandle recording;
         base::TimePoint next_report;
         base::TimePoint next_keep_alive;
@@ -134,8 +137,12 @@ private:
     void after_look(Stream& stream);
     void on_datagram(io::MediaFlow& flow, SocketKind kind, const io::Datagram& datagram) override;
     void on_discarded(io::MediaFlow& flow, std::uint64_t count) override;
-    static Verdict judge(Stream& stream, SocketKind kind, const io::Datagram& datagram,
-                         std::int64_t arrival_ns);
+    Verdict judge(Stream& stream, SocketKind kind, const io::Datagram& datagram,
+                  std::int64_t arrival_ns, std::span<std::uint8_t>& packet);
+    Verdict judge_protected(Stream& stream, SocketKind kind, const io::Datagram& datagram,
+                            std::int64_t arrival_ns, std::span<std::uint8_t>& packet);
+    void rekey(Stream& stream, const StreamFormat& format);
+    void send_rtp(Stream& stream, const base::NetAddress& destination);
     void after_input(Stream& stream);
     void on_event(Stream& stream, const ReceiverEvent& event);
     void store_packet(Stream& stream, journal::RecordType type, const base::NetAddress& source,
@@ -190,7 +197,7 @@ private:
     std::uint64_t closed_kernel_drops_ = 0;
 
     io::MediaReader* reader_ = nullptr;  // of run()
-    base::Bytes report_;                 // reused for each RTCP packet
+    base::Bytes report_;                 // reused for each packet of ours
     std::vector<Seat> seats_;
     std::unordered_map<StreamKey, Stream*, KeyHash> by_key_;
     std::unordered_map<base::Uuid, journal::RecordingHandle, base::UuidHash> recordings_;

@@ -55,6 +55,16 @@ std::string event_json(std::uint16_t stream, const KeyFrameRequest& request) {
                        stream, to_string(request.reason), to_string(request.method));
 }
 
+std::string security_json(std::uint16_t stream, MediaSecurity::Turn turn, base::SrtpSuite suite,
+                          const base::NetAddress& source) {
+    if (turn == MediaSecurity::Turn::Restored)
+        return fmt::format(R"({{"type":"srtp_restored","stream":{},"suite":"{}","source":"{}"}})",
+                           stream, base::to_string(suite), base::to_string(source));
+    return fmt::format(
+        R"({{"type":"srtp_failing","stream":{},"suite":"{}","packets":{},"source":"{}"}})", stream,
+        base::to_string(suite), kFailuresInRow, base::to_string(source));
+}
+
 std::string event_json(std::uint16_t stream, const StorageGap& gap) {
     return fmt::format(
         R"({{"type":"storage_gap","stream":{},"packets":{},"from_ns":{},"to_ns":{}}})", stream,

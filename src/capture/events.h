@@ -8,6 +8,8 @@
 //   source_described  stream, ssrc, cname, same_as    by RTCP SDES; same_as: that SSRC's CNAME too
 //   media_probed      stream, destination             a client that waits for media first
 //   key_frame_requested stream, reason, by            reason: start, loss, resume; by: fir, pli, info
+//   srtp_failing      stream, suite, packets, source  so many in a row were not authentic
+//   srtp_restored     stream, suite, source           and now one is again
 //   dtmf              stream, digit, duration_ms      telephone-event; sensitive
 //   digits_not_stored stream                          keys are pressed, and not kept; told once
 //   storage_gap       stream, packets, from_ns, to_ns accepted, but the journal had no room
@@ -16,6 +18,7 @@
 
 #include <string>
 
+#include "capture/media_security.h"
 #include "capture/stream_receiver.h"
 
 namespace earshot::capture {
@@ -35,6 +38,8 @@ std::string event_json(std::uint16_t stream, const ContributorsChanged& event);
 std::string event_json(std::uint16_t stream, const SourceDescribed& event);
 std::string probe_json(std::uint16_t stream, const base::NetAddress& destination);
 std::string event_json(std::uint16_t stream, const KeyFrameRequest& request);
+std::string security_json(std::uint16_t stream, MediaSecurity::Turn turn, base::SrtpSuite suite,
+                          const base::NetAddress& source);
 std::string event_json(std::uint16_t stream, const StorageGap& gap);
 std::string event_json(std::uint16_t stream, const StreamCounters& counters);
 

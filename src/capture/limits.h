@@ -26,6 +26,10 @@ inline constexpr std::size_t kFewestRingPortPairs = 4;
 
 // A payload type that the SDP no longer names is accepted for so long (packets under way).
 inline constexpr std::chrono::seconds kOldPayloadTypeGrace{5};
+// What is protected under a key that SDP has replaced is taken for so long (packets under way).
+inline constexpr std::chrono::seconds kOldKeyGrace{5};
+// Packets in a row that are not authentic and make the event srtp_failing.
+inline constexpr std::uint32_t kFailuresInRow = 50;
 // At most one packets_rejected event per stream and cause in this time.
 inline constexpr std::chrono::seconds kRejectedEventInterval{10};
 // Probe packets to a peer that waits for media first: one at each drain of paced media, until its

@@ -4,10 +4,12 @@
 
 #include <array>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/net_address.h"
+#include "base/srtp_key.h"
 #include "base/uuid.h"
 
 namespace earshot::capture {
@@ -36,6 +38,12 @@ struct FeedbackTerms {
     bool fir = false;
 };
 
+// SRTP as SDP keyed it (RFC 4568).
+struct StreamKeys {
+    std::vector<base::SrtpMasterKey> peer;  // one or more: see srtp::Receiver::add()
+    base::SrtpMasterKey ours;
+};
+
 // The part of the SDP in force that decides which packets belong to the stream.
 struct StreamFormat {
     std::vector<PayloadType> payload_types;  // of both sides; empty: accept any
@@ -44,6 +52,7 @@ struct StreamFormat {
     std::vector<std::uint32_t> signalled_ssrcs;  // a=ssrc
     bool rtcp_mux = false;                       // agreed: our RTCP leaves from the RTP port
     FeedbackTerms feedback{};
+    std::optional<StreamKeys> keys{};            // empty: media in the clear
 };
 
 struct StreamSetup {
@@ -65,14 +74,16 @@ struct Ports {
 
 // Why a datagram was not stored. Do not reorder: indexes StreamCounters::rejected.
 enum class Rejection : std::uint8_t {
-    NotRtp,       // STUN, DTLS, noise (RFC 7983), or RTP at the RTCP port
-    Malformed,    // RTP or RTCP that breaks RFC 3550
-    Source,       // from a host that is neither the SDP's nor the SIP peer's
-    PayloadType,  // not negotiated now or in the last 5 s
-    Ssrc,         // another source while the accepted one was alive, or never proven
-    TooLarge,     // over io::kMaxMediaBytes
+    NotRtp,          // STUN, DTLS, noise (RFC 7983), or RTP at the RTCP port
+    Malformed,       // RTP or RTCP that breaks RFC 3550
+    Source,          // from a host that is neither the SDP's nor the SIP peer's
+    PayloadType,     // not negotiated now or in the last 5 s
+    Ssrc,            // another source while the accepted one was alive, or never proven
+    TooLarge,        // over io::kMaxMediaBytes
+    Authentication,  // SRTP: altered, forged, or under another key
+    Replay,          // SRTP: came before, or is too old to tell
 };
-inline constexpr std::size_t kRejections = 6;
+inline constexpr std::size_t kRejections = 8;
 const char* to_string(Rejection rejection);  // not_rtp, malformed, source, payload_type, ssrc, ...
 
 struct StreamCounters {

@@ -51,6 +51,10 @@ const char* to_string(Rejection rejection) {
             return "ssrc";
         case Rejection::TooLarge:
             return "too_large";
+        case Rejection::Authentication:
+            return "authentication";
+        case Rejection::Replay:
+            return "replay";
     }
     return "unknown";
 }
@@ -196,6 +200,14 @@ Verdict StreamReceiver::on_datagram(SocketKind socket, base::ByteView bytes,
         return reject(Rejection::NotRtp, source, arrival_ns);
     }
     return on_rtp(bytes, source, arrival_ns);
+}
+
+bool StreamReceiver::may_accept(SocketKind socket, base::ByteView bytes,
+                                const base::NetAddress& source, std::int64_t arrival_ns) const {
+    const rtp::PacketKind kind = rtp::classify(bytes);
+    const bool is_rtp = kind == rtp::PacketKind::Rtp && socket == SocketKind::Rtp;
+    if (is_rtp ? is_discarded_at(arrival_ns) : kind != rtp::PacketKind::Rtcp) return false;
+    return filter_.is_allowed_host(source);
 }
 
 Verdict StreamReceiver::on_rtp(base::ByteView bytes, const base::NetAddress& source,
@@ -507,6 +519,11 @@ void StreamReceiver::on_oversize(const base::NetAddress& source, std::int64_t ar
         return;
     }
     reject(Rejection::TooLarge, source, arrival_ns);
+}
+
+Verdict StreamReceiver::on_not_opened(Rejection cause, const base::NetAddress& source,
+                                      std::int64_t arrival_ns) {
+    return reject(cause, source, arrival_ns);
 }
 
 Verdict StreamReceiver::reject(Rejection cause, const base::NetAddress& source,

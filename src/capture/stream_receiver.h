@@ -114,6 +114,13 @@ public:
     void blank(std::span<std::uint8_t> packet, std::int64_t arrival_ns);
     void on_oversize(const base::NetAddress& source, std::int64_t arrival_ns);
 
+    // Of a protected stream, before anything is decrypted: whether the datagram can become a packet
+    // of it by what is in the clear. What cannot goes to on_datagram() as it came, to be counted.
+    bool may_accept(SocketKind socket, base::ByteView bytes, const base::NetAddress& source,
+                    std::int64_t arrival_ns) const;
+    // It could not be unprotected.
+    Verdict on_not_opened(Rejection cause, const base::NetAddress& source, std::int64_t arrival_ns);
+
     std::optional<HeldPacket> poll_released();
     std::optional<ReceiverEvent> poll_event();
 

@@ -46,7 +46,8 @@ Direction direction_of(bool sending, bool receiving) {
 std::vector<sdp::PayloadType> usable_types(const sdp::SessionDescription& offer,
                                            const sdp::MediaDescription& medium) {
     std::vector<sdp::PayloadType> usable;
-    if (medium.media != "audio" || sdp::check_offered_media(offer, medium) != sdp::Refusal::None)
+    if (medium.media != "audio" || medium.is_secure_rtp() ||
+        sdp::check_offered_media(offer, medium) != sdp::Refusal::None)
         return usable;
     std::copy_if(medium.payload_types.begin(), medium.payload_types.end(),
                  std::back_inserter(usable),

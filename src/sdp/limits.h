@@ -10,6 +10,7 @@ inline constexpr std::size_t kMaxMedia = 64;         // parsed; the rest is kept
 inline constexpr std::size_t kMaxAttributes = 2048;  // of all levels; the rest is counted
 inline constexpr std::size_t kMaxBandwidths = 8;     // per level
 inline constexpr std::size_t kMaxSsrcs = 32;         // per medium
+inline constexpr std::size_t kMaxSrtpKeys = 8;       // of one a=crypto line
 inline constexpr std::size_t kMaxFingerprints = 8;   // per medium
 // RFC 8839 section 5.4: of ice-ufrag and ice-pwd, in characters.
 inline constexpr std::size_t kMinIceUfragChars = 4;

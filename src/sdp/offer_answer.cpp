@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "sdp/extmap.h"
 #include "sdp/rtcp_feedback.h"
+#include "sdp/crypto_attribute.h"
 #include "sdp/text_writer.h"
 
 namespace earshot::sdp {
@@ -94,6 +95,7 @@ void append_accepted_media(std::string& out, const SessionDescription& offer,
     append_line(out, "a={}", to_string(answer_direction(medium.direction, decision.inactive)));
     append_label_and_mid(out, medium);
     append_audio_levels(out, offer, medium);
+    out.append(decision.security);
     if (medium.has_rtcp_mux && decision.rtcp_port == decision.rtp_port) {
         append_line(out, "a=rtcp-mux");
     } else if (decision.rtcp_port != 0 && decision.rtcp_port != decision.rtp_port + 1) {
@@ -119,6 +121,11 @@ bool is_in_clue_group(const SessionDescription& offer, const MediaDescription& m
             if (base::take_until(rest, ' ') == medium.mid) return true;
     }
     return false;
+}
+
+Refusal check_keying(const SessionDescription& offer, const MediaDescription& medium) {
+    if (base::istarts_with(medium.proto, "UDP/TLS/")) return Refusal::SecureRtp;
+    return choose_crypto(offer, medium) ? Refusal::None : Refusal::NoUsableKey;
 }
 
 // RFC 3264 §6.1: which directions may answer an offered one.
@@ -175,6 +182,8 @@ std::string_view to_string(Refusal refusal) {
             return "unsupported_protocol";
         case Refusal::SecureRtp:
             return "srtp_not_supported";
+        case Refusal::NoUsableKey:
+            return "no_usable_key";
         case Refusal::NoPayloadType:
             return "no_payload_type";
         case Refusal::Clue:
@@ -192,8 +201,11 @@ Refusal check_offered_media(const SessionDescription& offer, const MediaDescript
     if (medium.port == 0) return Refusal::PortZero;
     if (is_in_clue_group(offer, medium)) return Refusal::Clue;
     if (!is_recordable_media(medium.media)) return Refusal::UnsupportedMedia;
-    if (medium.is_secure_rtp()) return Refusal::SecureRtp;
-    if (!base::iequals(medium.proto, "RTP/AVP") && !base::iequals(medium.proto, "RTP/AVPF")) {
+    if (medium.is_secure_rtp()) {
+        if (const Refusal refusal = check_keying(offer, medium); refusal != Refusal::None)
+            return refusal;
+    } else if (!base::iequals(medium.proto, "RTP/AVP") &&
+               !base::iequals(medium.proto, "RTP/AVPF")) {
         return Refusal::UnsupportedProtocol;
     }
     if (medium.payload_types.empty()) return Refusal::NoPayloadType;

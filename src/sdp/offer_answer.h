@@ -23,7 +23,8 @@ enum class Refusal : std::uint8_t {
     TooMany,              // past kMaxMedia
     UnsupportedMedia,     // not audio, video, text or application
     UnsupportedProtocol,  // not RTP/AVP or RTP/AVPF (MSRP, SCTP, T.38)
-    SecureRtp,            // SRTP, which is not built yet
+    SecureRtp,            // SRTP whose keying is not supported
+    NoUsableKey,          // SRTP without an a=crypto that can be used (RFC 4568)
     NoPayloadType,        // no readable payload type
     Clue,                 // telepresence (RFC 8848): its data channel and what that controls
     TooManyStreams,       // the caller has as many as it may
@@ -43,6 +44,8 @@ struct MediaDecision {
     std::uint16_t rtcp_port = 0;  // ours; equal to rtp_port where rtcp-mux is used
     bool inactive = false;        // not ready or paused (RFC 7866 section 7.2)
     base::NetAddress address{};   // c= of the line, where it is not LocalOrigin's; else unspecified
+    // The attributes that key SRTP on our side, as whole lines with CRLF (a=crypto). Secret.
+    std::string security{};
 };
 
 // Our o= and c=. The version goes up by one with each answer or offer that differs.

@@ -265,13 +265,23 @@ Call& Signalling::make_call(base::Now now, const sip::Flow& flow, std::string us
     return call;
 }
 
+namespace {
+
+base::SrtpMasterKey draw_srtp_key(base::SrtpSuite suite) {
+    base::SystemRandom random;
+    return base::SrtpMasterKey::generate(suite, random);
+}
+
+}  // namespace
+
 // Takes what is configured for the client at the call's flow, and says what its session needs.
 siprec::RecordingServerConfig Signalling::configure(Call& call) const {
     siprec::RecordingServerConfig session{.media = addresses_.media(call.flow),
                                           .session_timer = config_.session_timer,
                                           .strict = config_.strict,
                                           .profile_records_unmarked = false,
-                                          .asks_policy = asks_policy()};
+                                          .asks_policy = asks_policy(),
+                                          .srtp_keys = &draw_srtp_key};
     const Peer* peer = find_peer(config_, call.flow.remote, call.username);
     call.join_group = base::host_to_string(call.flow.remote);
     call.media_from.clear();

@@ -207,8 +207,12 @@ capture::StreamFormat to_format(const siprec::StreamFacts& facts) {
         .remote_rtcp = facts.peer_rtcp,
         .signalled_ssrcs = {},
         .rtcp_mux = facts.rtcp_mux,
-        .feedback = {
-            .nack = facts.feedback.nack, .pli = facts.feedback.pli, .fir = facts.feedback.fir}};
+        .feedback = {.nack = facts.feedback.nack,
+                     .pli = facts.feedback.pli,
+                     .fir = facts.feedback.fir},
+        .keys = std::nullopt};
+    if (facts.sdes)
+        format.keys = capture::StreamKeys{.peer = facts.sdes->peer, .ours = facts.sdes->ours};
     for (const siprec::PayloadType& type : facts.payload_types)
         format.payload_types.push_back(
             {.number = type.number, .encoding = type.encoding, .clock_rate = type.clock_rate});

@@ -106,6 +106,10 @@ Event make_stream_event(std::string_view type, const StreamFacts& facts, std::ui
     json.field("protocol", facts.protocol);
     json.field("direction", facts.direction);
     if (!facts.content.empty()) json.field("content", facts.content);
+    if (facts.sdes) {
+        json.field("keying", std::string_view{"sdes"});
+        json.field("suite", base::to_string(facts.sdes->suite()));
+    }
     json.field("paused", facts.paused);
     if (local_port != 0) json.field("local_port", std::int64_t{local_port});
     json.field("peer_address", base::to_string(facts.peer_rtp));

@@ -3,6 +3,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -12,6 +13,7 @@
 #include "base/net_address.h"
 #include "sdp/rtcp_feedback.h"
 #include "siprec/leniency.h"
+#include "siprec/stream_security.h"
 
 namespace earshot::siprec {
 
@@ -47,7 +49,7 @@ struct StreamFacts {
     std::uint16_t stream = 0;     // 0.. in the order first offered; never used twice in a recording
     std::string label;            // a=label; the index of the m-line when there is none (E-14)
     std::string media = "audio";  // audio, video, text
-    std::string protocol;         // RTP/AVP, RTP/AVPF
+    std::string protocol;         // RTP/AVP, RTP/AVPF, RTP/SAVP, RTP/SAVPF
     std::string direction;        // of the offer: sendonly, sendrecv, recvonly, inactive
     std::string content;          // a=content: slides, speaker; empty: none
     bool paused = false;          // inactive, or c=0.0.0.0: packets are to be discarded (E-25)
@@ -58,6 +60,7 @@ struct StreamFacts {
     std::vector<PayloadType> payload_types;
     std::vector<HeaderExtension> header_extensions{};
     sdp::RtcpFeedback feedback{};  // that both sides understand
+    std::optional<SdesKeys> sdes{};  // SRTP; empty: RTP in the clear
 };
 
 using EventField =

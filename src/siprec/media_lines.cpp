@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "sdp/extmap.h"
+#include "sdp/crypto_attribute.h"
 #include "siprec/limits.h"
 
 namespace earshot::siprec {
@@ -30,6 +31,7 @@ std::uint64_t fingerprint_of(const StreamFacts& facts) {
         mix_text(extension.uri);
         mix_text(extension.attributes);
     }
+    mix(facts.sdes ? 1 + static_cast<std::uint64_t>(facts.sdes->suite()) : 0);
     for (const PayloadType& type : facts.payload_types) {
         mix(std::uint64_t{type.number} << 48U | std::uint64_t{type.channels} << 32U |
             type.clock_rate);
@@ -138,6 +140,7 @@ StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std
     facts.rtcp_mux = medium.has_rtcp_mux;
     facts.payload_types = payload_types_of(medium);
     facts.feedback = sdp::feedback_of(description, medium);
+    facts.sdes = keys_of(description, index, role);
 
     const bool by_address = description.is_held_by_address(medium);
     // Old OpenSIPS builds write c=0.0.0.0 when their media address is unset, and send (Q8): beside
@@ -162,6 +165,34 @@ StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std
     return facts;
 }
 
+// RFC 4568 section 5.1.2: the first line that can be used, in the peer's order. Our own key stays
+// for as long as the suite does. An answer without a usable key leaves the keys in force.
+std::optional<SdesKeys> MediaLines::keys_of(const sdp::SessionDescription& description,
+                                            std::size_t index, Role role) const {
+    const sdp::MediaDescription& medium = description.media[index];
+    const SdesKeys* const in_force = lines_[index].sdes.get();
+    if (!medium.is_secure_rtp()) return std::nullopt;
+    auto offered = sdp::choose_crypto(description, medium);
+    const bool goes_on = offered && in_force != nullptr && in_force->suite() == offered->suite();
+    if (!offered || (role != Role::Offer && !goes_on))
+        return in_force != nullptr ? std::optional{*in_force} : std::nullopt;
+    const base::SrtpSuite suite = offered->suite();
+    return SdesKeys{.tag = offered->tag,
+                    .peer = std::move(offered->keys),
+                    .ours = goes_on ? in_force->ours : new_key_(suite)};
+}
+
+sdp::Refusal MediaLines::check(const sdp::SessionDescription& description, std::size_t index,
+                               Role role) const {
+    const sdp::MediaDescription& medium = description.media[index];
+    const sdp::Refusal refusal = sdp::check_offered_media(description, medium);
+    if (refusal == sdp::Refusal::NoUsableKey && role != Role::Offer && lines_[index].sdes)
+        return sdp::Refusal::None;
+    if (refusal == sdp::Refusal::None && medium.is_secure_rtp() && new_key_ == nullptr)
+        return sdp::Refusal::SecureRtp;
+    return refusal;
+}
+
 void MediaLines::open(Line& line, StreamFacts facts, Actions& out) {
     if (line.stream == kNoStream) line.stream = next_stream_++;
     facts.stream = line.stream;
@@ -177,6 +208,7 @@ void MediaLines::open(Line& line, StreamFacts facts, Actions& out) {
     line.fingerprint = fingerprint_of(facts);
     line.media = media_kind(facts.media);
     line.content = sdp::parse_content(facts.content);
+    line.sdes = facts.sdes ? std::make_unique<SdesKeys>(*facts.sdes) : nullptr;
     facts.paused = facts.paused || paused_by_us_;
     opening_.push_back(facts);
     out.emplace_back(OpenStream{std::move(facts)});
@@ -191,11 +223,13 @@ void MediaLines::change(Line& line, StreamFacts facts, Actions& out) {
     }
     const bool changed = fingerprint != line.fingerprint || facts.label != line.label ||
                          facts.peer_rtp != line.peer_rtp || facts.peer_rtcp != line.peer_rtcp;
+    const bool is_rekeyed = facts.sdes && line.sdes && facts.sdes->peer != line.sdes->peer;
     // Masking must hold (E-25): pause before anything else, resume after everything else.
     const bool was_paused = std::exchange(line.paused, facts.paused);
     if (line.paused && !was_paused && !is_discarded_by_us(line))
         set_effective_pause(line, true, out);
-    if (changed) {
+    if (changed || is_rekeyed) {
+        line.sdes = facts.sdes ? std::make_unique<SdesKeys>(*facts.sdes) : nullptr;
         line.fingerprint = fingerprint;
         line.media = media_kind(facts.media);
         line.content = sdp::parse_content(facts.content);
@@ -204,8 +238,10 @@ void MediaLines::change(Line& line, StreamFacts facts, Actions& out) {
         line.peer_rtcp = facts.peer_rtcp;
         facts.paused = facts.paused || is_discarded_by_us(line);
         out.emplace_back(UpdateStream{facts});
-        out.emplace_back(make_stream_event("stream_changed", facts, line.rtp_port));
+        if (changed) out.emplace_back(make_stream_event("stream_changed", facts, line.rtp_port));
+        if (is_rekeyed) out.emplace_back(make_event("key_changed", line.stream));
     }
+    if (line.sdes && facts.sdes) line.sdes->tag = facts.sdes->tag;
     if (!line.paused && was_paused && !is_discarded_by_us(line))
         set_effective_pause(line, false, out);
 }
@@ -290,7 +326,7 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
     for (std::size_t i = 0; i < count; ++i) {
         const sdp::MediaDescription& medium = description.media[i];
         Line& line = lines_[i];
-        sdp::Refusal refusal = sdp::check_offered_media(description, medium);
+        sdp::Refusal refusal = check(description, i, role);
         if (refusal == sdp::Refusal::PortZero) {
             close(line, out);
             line.refusal = sdp::Refusal::None;
@@ -454,6 +490,8 @@ std::vector<sdp::MediaDecision> MediaLines::decisions(const MediaAddresses& ours
         decisions[i].rtcp_port = lines_[i].rtcp_port;
         decisions[i].inactive = is_inactive_by_us();
         if (decisions[i].accept) decisions[i].address = address_of(lines_[i], ours);
+        if (const SdesKeys* const keys = lines_[i].sdes.get(); keys != nullptr)
+            decisions[i].security = "a=crypto:" + sdp::write_crypto(keys->tag, keys->ours) + "\r\n";
     }
     return decisions;
 }

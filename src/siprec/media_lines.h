@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -45,6 +46,7 @@ public:
         bool held = false;                          // by the metadata
         bool dropped = false;                       // by us: see drop()
         sdp::Refusal refusal = sdp::Refusal::None;  // told by stream_refused
+        std::unique_ptr<SdesKeys> sdes;             // null: RTP in the clear
     };
 
     // The lines of an offer that could be recorded, for the policy.
@@ -52,6 +54,8 @@ public:
     // Before the first apply(): lines that it declines get port 0; withheld ones are inactive until
     // release().
     void set_policy(Declines declines, bool withhold);
+    // Null: SRTP is refused.
+    void set_key_source(SrtpKeySource source) { new_key_ = source; }
     bool is_withheld() const { return withheld_; }
     void release() { withheld_ = false; }
 
@@ -100,6 +104,10 @@ public:
 private:
     StreamFacts facts_of(const sdp::SessionDescription& description, std::size_t index, Role role,
                          const base::NetAddress& peer, const MediaAddresses& ours) const;
+    std::optional<SdesKeys> keys_of(const sdp::SessionDescription& description, std::size_t index,
+                                    Role role) const;
+    sdp::Refusal check(const sdp::SessionDescription& description, std::size_t index,
+                       Role role) const;
     static std::string label_of(const sdp::SessionDescription& description, std::size_t index);
     void open(Line& line, StreamFacts facts, Actions& out);
     void change(Line& line, StreamFacts facts, Actions& out);
@@ -115,8 +123,9 @@ private:
     std::vector<StreamFacts> opening_;  // until their ports are known
     std::uint16_t next_stream_ = 0;
     std::unique_ptr<Declines> declines_;  // null: none, as nearly always
-    bool withheld_ = false;               // by a rule
-    bool paused_by_us_ = false;           // by an operator
+    SrtpKeySource new_key_ = nullptr;
+    bool withheld_ = false;      // by a rule
+    bool paused_by_us_ = false;  // by an operator
 };
 
 }  // namespace earshot::siprec

@@ -236,14 +236,16 @@ TEST_F(Quirk, Q8_TakesLinesWhoseAddressIsUnsetMissingOrOurOwnLoopback) {
     }
 }
 
-TEST_F(Quirk, Q9_RecordsTheClearLineBesideTheSecureOne) {
+TEST_F(Quirk, Q9_RecordsTheClearLineAndTheSecureOne) {
     establish("opensips-mixed-profiles.sip");
-    EXPECT_EQ(all<OpenStream>().size(), 1U);
+    ASSERT_EQ(all<OpenStream>().size(), 2U);
+    EXPECT_FALSE(all<OpenStream>()[0].facts.sdes);
+    EXPECT_TRUE(all<OpenStream>()[1].facts.sdes);
     const auto lines = answer_lines("m=");
     ASSERT_EQ(lines.size(), 2U);
     EXPECT_EQ(lines[0], "m=audio 10000 RTP/AVP 0 8 101");
-    EXPECT_THAT(lines[1], HasSubstr("m=audio 0 RTP/SAVP"));
-    EXPECT_THAT(events("stream_refused").at(0), HasSubstr("srtp_not_supported"));
+    EXPECT_THAT(lines[1], HasSubstr("m=audio 10002 RTP/SAVP"));
+    EXPECT_EQ(answer_lines("a=crypto:").size(), 1U);
 }
 
 // interop.md section 3.5: the metadata names two streams, the SDP has three lines.

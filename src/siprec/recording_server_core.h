@@ -34,6 +34,7 @@ public:
           session_number_(session_number),
           timer_(config.session_timer) {
         lines_.set_second_video(config.second_video);
+        lines_.set_key_source(config.srtp_keys);
     }
 
     void on_invite(base::Now now, sip::TransactionId transaction, const base::NetAddress& peer,

@@ -201,6 +201,7 @@ struct RecordingServerConfig {
     bool asks_policy = false;               // Decide comes first
     bool keeps_digits = true;               // of INFO; false: neither events nor bodies
     SecondVideo second_video = SecondVideo::Camera;  // what an unmarked one is
+    SrtpKeySource srtp_keys = nullptr;      // null: SRTP is refused
 };
 
 class RecordingServerSession {

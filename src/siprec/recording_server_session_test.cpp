@@ -206,7 +206,7 @@ TEST_F(RecordingServer, P53_E7_E8_RefusesSomeLinesByPortZeroAndKeepsTheirPlaces)
     EXPECT_THAT(media_lines()[2], HasSubstr("m=audio 0 RTP/SAVP"));
     EXPECT_THAT(media_lines()[3], HasSubstr("m=audio 10002 RTP/AVP"));
     EXPECT_EQ(count("stream_refused"), 2U);
-    EXPECT_THAT(events("stream_refused")[1], HasSubstr("srtp_not_supported"));
+    EXPECT_THAT(events("stream_refused")[1], HasSubstr("no_usable_key"));
 }
 
 TEST_F(RecordingServer, ARefusedLineIsAStreamThatKeepsItsNumberWhenItIsTakenLater) {

@@ -56,7 +56,13 @@ inline sip::Message message_from(const std::string& file) {
 
 class SessionTest : public testing::Test {
 protected:
-    SessionTest() { config_.media.usual = *base::parse_host("192.0.2.80", 0); }
+    SessionTest() {
+        config_.media.usual = *base::parse_host("192.0.2.80", 0);
+        config_.srtp_keys = [](base::SrtpSuite suite) {
+            base::SeededRandom random(7);
+            return base::SrtpMasterKey::generate(suite, random);
+        };
+    }
 
     void start(const sip::Message& invite) {
         session_ = std::make_unique<RecordingServerSession>(config_, 42);
