@@ -29,6 +29,7 @@ struct LiveStream {
     std::string label{};
     std::string media{};  // "audio", "video", ...
     std::string codec{};  // "PCMU/8000"
+    std::string suite{};  // of SRTP; empty: in the clear
     std::string state{};  // "active", "paused", "removed", "dropped", "waiting"
     std::uint64_t packets = 0;
     std::uint64_t rejected = 0;

@@ -140,7 +140,7 @@ json view_of(const std::vector<catalog::PeerCount>& counts) {
 
 json view_of(const LiveCall& call) {
     json streams = json::array();
-    for (const LiveStream& stream : call.streams)
+    for (const LiveStream& stream : call.streams) {
         streams.push_back({{"stream", stream.stream},
                            {"label", stream.label},
                            {"media", stream.media},
@@ -148,6 +148,8 @@ json view_of(const LiveCall& call) {
                            {"state", stream.state},
                            {"packets", stream.packets},
                            {"rejected", stream.rejected}});
+        if (!stream.suite.empty()) streams.back()["suite"] = stream.suite;
+    }
     return {{"id", call.id},
             {"call_id", call.call_id},
             {"from", call.from},

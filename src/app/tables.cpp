@@ -91,12 +91,18 @@ void print_streams(std::ostream& out, const json& recording) {
     const bool runs = text_of(recording, "state") == "recording";
     if (has_pieces) rows.front().insert(rows.front().begin(), "PIECE");
     if (runs) rows.front().emplace_back("STATE");
-    for (const json& stream : array_of(recording, "streams")) {
+    const json& streams = array_of(recording, "streams");
+    const bool is_secure = std::any_of(streams.begin(), streams.end(), [](const json& stream) {
+        return !text_of(stream, "suite").empty();
+    });
+    if (is_secure) rows.front().emplace_back("SRTP");
+    for (const json& stream : streams) {
         rows.push_back({text_of(stream, "label"), text_of(stream, "media"),
                         text_of(stream, "codec"), text_of(stream, "packets"),
                         text_of(stream, "lost"), std::to_string(array_of(stream, "gaps").size())});
         if (has_pieces) rows.back().insert(rows.back().begin(), text_of(stream, "piece"));
         if (runs) rows.back().push_back(text_of(stream, "state"));
+        if (is_secure) rows.back().push_back(text_of(stream, "suite"));
     }
     if (rows.size() == 1) return;
     out << '\n';

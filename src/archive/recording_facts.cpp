@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "base/srtp_key.h"
 #include "base/text.h"
 #include "sip/headers.h"
 #include "sip/parser.h"
@@ -98,6 +99,8 @@ void note_negotiation(const json& event, std::int64_t at_ns, StreamFacts& stream
     set_if_told(event, "label", stream.label);
     set_if_told(event, "media", stream.media);
     set_if_told(event, "direction", stream.direction);
+    const auto suite = base::find_srtp_suite(text_field(event, "suite"));
+    stream.suite = suite ? base::to_string(*suite) : std::string_view{};
     stream.local_port = bounded_field(event, "local_port", 1, 65535, stream.local_port);
     auto formats = parse_formats(event);
     if (!formats.empty() && stream.formats.size() < kMaxFormats) {
@@ -313,6 +316,9 @@ void RecordingFacts::add_stream_event(std::string_view type, const json& event, 
             bounded_field<std::uint64_t>(event, "total", 0, INT64_MAX, stream.strangers_packets);
         stream.stranger = text_field(event, "source");
     }
+    if (type == "packets_rejected" && text_field(event, "cause") == "authentication")
+        stream.forged_packets =
+            bounded_field<std::uint64_t>(event, "total", 0, INT64_MAX, stream.forged_packets);
     if (type == "storage_gap" && stream.storage.size() < kMaxIntervals) {
         const std::int64_t from = number_field(event, "from_ns").value_or(at_ns);
         const std::int64_t to = number_field(event, "to_ns").value_or(at_ns);

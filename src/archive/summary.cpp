@@ -51,8 +51,9 @@ void write_stream(base::JsonWriter& out, const StreamSummary& stream, bool is_st
     out.begin_object()
         .field("label", stream.label)
         .field("media", stream.media)
-        .field("codec", stream.codec)
-        .field("packets", static_cast<std::int64_t>(stream.packets))
+        .field("codec", stream.codec);
+    if (!stream.suite.empty()) out.field("suite", stream.suite);
+    out.field("packets", static_cast<std::int64_t>(stream.packets))
         .field("lost", static_cast<std::int64_t>(stream.lost));
     out.key("gaps").begin_array();
     for (const Gap& gap : stream.gaps) {
@@ -212,6 +213,7 @@ bool parse_stream(const json& item, StreamSummary& stream) {
     stream.label = fields.text("label");
     stream.media = fields.text("media");
     stream.codec = fields.text("codec");
+    if (fields.find("suite") != nullptr) stream.suite = fields.text("suite");
     stream.packets = fields.count("packets");
     stream.lost = fields.count("lost");
     for (const json& entry : fields.list("gaps")) {

@@ -47,12 +47,14 @@ struct StreamSummary {
     std::vector<Gap> gaps;      // in order of start; kMaxGaps at most, neighbours then merged
     std::uint16_t stream = 0;   // its number in the journal; not printed
     std::string track;          // file below tracks/ without ".wav"; empty: none; not printed
+    std::string suite{};        // of SRTP, as on the wire; empty: in the clear (not written then)
     std::vector<std::string> senders;  // AORs of who sent it, first known first; not printed
     friend bool operator==(const StreamSummary&, const StreamSummary&) = default;
 };
 
 // What an operator should look at although the recording is what its state says: a fact beside it,
-// never a change of it. Codes: "no_media", "one_sided", "wrong_source", "silent", "too_short".
+// never a change of it. Codes: "no_media", "one_sided", "wrong_source",
+// "not_authentic", "silent", "too_short".
 struct Warning {
     std::string code;
     std::string label;  // of the stream it is about; empty: the whole recording (null in JSON)

@@ -84,6 +84,7 @@ StreamSummary SummaryBuilder::summarise_stream(const StreamFacts& facts) {
     summary.label = facts.label;
     summary.media = facts.media;
     summary.codec = find_codec_name(facts);
+    summary.suite = facts.suite;
     summary.stream = facts.stream;
     summary.senders = facts_.senders_of(facts.label);
     const auto packets = packets_.find(facts.stream);
@@ -201,6 +202,11 @@ void SummaryBuilder::add_warnings(const EndFacts& end, Summary& summary) const {
                  fmt::format("Stream {} got packets only from {} ({} of them), which is neither "
                              "where its SDP says nor the host of the SIP client.",
                              facts.label, facts.stranger, facts.strangers_packets));
+        if (facts.forged_packets > 0)
+            warn("not_authentic", facts.label,
+                 fmt::format("Stream {} got only packets that are not authentic ({} of them): they "
+                             "are not protected with the key that the client told.",
+                             facts.label, facts.forged_packets));
         if (!packets_.empty() && lacks_media(facts))
             warn("one_sided", facts.label,
                  fmt::format("Stream {} brought no packet, while others did.", facts.label));

@@ -14,6 +14,10 @@ std::string codec_of(const siprec::StreamFacts& facts) {
     return fmt::format("{}/{}", first.encoding, first.clock_rate);
 }
 
+std::string suite_of(const siprec::StreamFacts& facts) {
+    return facts.sdes ? std::string{base::to_string(facts.sdes->suite())} : std::string{};
+}
+
 const char* state_of(const CallStream& stream) {
     if (stream.is_dropped) return "dropped";
     if (stream.is_closed) return "removed";
@@ -56,6 +60,7 @@ archive::Summary summarise(const Call& call) {
                                    .gaps = {},
                                    .stream = number,
                                    .track = {},
+                                   .suite = suite_of(stream.facts),
                                    .senders = {}});
     return summary;
 }
@@ -110,6 +115,7 @@ api::LiveCall make_live_call(const Call& call) {
                                 .label = stream.facts.label,
                                 .media = stream.facts.media,
                                 .codec = codec_of(stream.facts),
+                                .suite = suite_of(stream.facts),
                                 .state = state_of(stream),
                                 .packets = stream.counters.packets,
                                 .rejected = rejected});

@@ -9,6 +9,7 @@ export interface Stream {
     label: string;
     media: string;
     codec: string;
+    suite?: string;
     packets: number;
     lost: number;
     gaps: Gap[];
@@ -49,7 +50,7 @@ export interface LiveCall {
     direction: 'incoming' | 'outgoing';
     start: string;
     withheld: boolean;
-    streams: { label: string; media: string; codec: string; state: string; packets: number }[];
+    streams: { label: string; media: string; codec: string; suite?: string; state: string; packets: number }[];
     operator_pause: { who: string; reason: string; client: 'untold' | 'agreed' | 'refused'; sip_status: number } | null;
 }
 /** Lowest and highest sample of each span of a track, -1 to 1, as wavesurfer takes them. */
