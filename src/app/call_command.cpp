@@ -122,6 +122,16 @@ public:
         call_
             ->add_option("--password-file", password_file_, "File whose first line is its password")
             ->type_name("FILE");
+        of_client_.push_back(
+            call_
+                ->add_option("--srtp", suite_,
+                             "Protect the media (SRTP) with keys in the offer, of this suite: "
+                             "AES_CM_128_HMAC_SHA1_80, AEAD_AES_256_GCM, ...")
+                ->type_name("SUITE"));
+        of_client_.push_back(call_
+                                 ->add_option("--rekey-at", rekey_at_,
+                                              "With --srtp: offer new keys after so many seconds")
+                                 ->type_name("S"));
         call_->add_flag(
             "--keyed-payload", options_.keyed_payload,
             "Number every packet inside its payload, for load runs that check each one");
@@ -171,6 +181,17 @@ public:
                 return Exit::Usage;
             }
         }
+        if (!suite_.empty()) {
+            options_.srtp = base::find_srtp_suite(suite_);
+            if (!options_.srtp) {
+                err << "error: --srtp takes one of";
+                for (const base::SrtpSuiteFacts& facts : base::srtp_suites())
+                    err << ' ' << facts.name;
+                err << '\n';
+                return Exit::Usage;
+            }
+        }
+        if (rekey_at_) options_.rekey_at = to_ms(*rekey_at_);
         if (password_file_.empty() != options_.credentials.username.empty()) {
             err << "error: --user and --password-file belong together\n";
             return Exit::Usage;
@@ -298,6 +319,8 @@ private:
     loadgen::CallOptions options_;
     double duration_ = 10;
     std::optional<double> hold_at_;
+    std::string suite_;
+    std::optional<double> rekey_at_;
     std::string password_file_;
     std::string session_id_;
     bool json_ = false;

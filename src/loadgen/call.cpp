@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "sdp/crypto_attribute.h"
 #include "sdp/offer_answer.h"
 
 namespace earshot::loadgen {
@@ -47,7 +48,7 @@ bool is_lost(int status) { return status == 408 || status == 481; }
 }  // namespace
 
 Call::Call(CallSetup setup, CallHost& host, base::Random& random, base::Log& log)
-    : setup_(std::move(setup)), host_(host), log_(log) {
+    : setup_(std::move(setup)), host_(host), random_(random), log_(log) {
     result_.session_id = base::to_base64(setup_.documents.session_id);
     siprec::ClientSessionSettings settings;
     settings.servers = {setup_.request_uri};
@@ -66,14 +67,14 @@ void Call::start(base::Now now) {
     description_ = describe_call(setup_.documents);
     offer_ = siprec::client_offer(setup_.documents);
     session_->start(now, state());
-    if (setup_.hold_at && was_answered_) hold_due_ = now.steady + *setup_.hold_at;
+    if (was_answered_) plan_steps(now);
     settle(now);
 }
 
 void Call::on_response(base::Now now, const sip::ResponseArrived& response) {
     const bool was_answered = was_answered_;
     session_->on_response(now, response);
-    if (!was_answered && was_answered_ && setup_.hold_at) hold_due_ = now.steady + *setup_.hold_at;
+    if (!was_answered && was_answered_) plan_steps(now);
     const int status = response.message.status();
     if (bye_ && response.transaction == bye_ && is_lost(status))
         fail("session_lost", "The server did not know the session any more: it answered " +
@@ -111,6 +112,7 @@ void Call::on_media_finished(base::Now now) {
 
 void Call::on_time(base::Now now) {
     if (hold_due_ && now.steady >= *hold_due_) take_hold_step(now);
+    if (rekey_due_ && now.steady >= *rekey_due_) take_new_keys(now);
     const auto due = session_->deadline();
     if (due && now.steady >= *due) session_->on_time(now);
     settle(now);
@@ -118,9 +120,10 @@ void Call::on_time(base::Now now) {
 
 std::optional<base::TimePoint> Call::deadline() const {
     if (is_done_) return std::nullopt;
-    const auto due = session_->deadline();
-    if (due && hold_due_) return std::min(*due, *hold_due_);
-    return due ? due : hold_due_;
+    std::optional<base::TimePoint> first = session_->deadline();
+    for (const auto& due : {hold_due_, rekey_due_})
+        if (due && (!first || *due < *first)) first = due;
+    return first;
 }
 
 void Call::abort(base::Now now) {
@@ -131,6 +134,22 @@ void Call::abort(base::Now now) {
 }
 
 // ---- hold, the end ----------------------------------------------------------------------------
+
+void Call::plan_steps(base::Now now) {
+    if (setup_.hold_at) hold_due_ = now.steady + *setup_.hold_at;
+    if (setup_.rekey_at) rekey_due_ = now.steady + *setup_.rekey_at;
+}
+
+// A re-INVITE whose lines have new keys (RFC 4568 section 7.1.4). They are used from its answer on.
+void Call::take_new_keys(base::Now now) {
+    rekey_due_.reset();
+    if (!session_->is_running()) return;
+    for (siprec::ClientParty& party : setup_.documents.parties)
+        if (party.key) party.key = base::SrtpMasterKey::generate(party.key->suite(), random_);
+    ++setup_.documents.sdp_version;
+    offer_ = siprec::client_offer(setup_.documents);
+    session_->set_state(now, state());
+}
 
 // P-35: the recording of a held call is paused by inactive lines; the metadata tells who holds
 // whom (metadata-model section 9.2). The first step holds, the second resumes.
@@ -151,6 +170,7 @@ void Call::take_hold_step(base::Now now) {
 
 void Call::hang_up(base::Now now) {
     hold_due_.reset();
+    rekey_due_.reset();
     description_.stop = now.wall;
     session_->set_state(now, state());
     session_->stop(now);
@@ -176,6 +196,7 @@ void Call::settle(base::Now now) {
     if (is_done_ || !session_->is_done()) return;
     is_done_ = true;
     hold_due_.reset();
+    rekey_due_.reset();
     if (result_.result.empty()) result_.result = "ok";
     session_.reset();  // a run keeps its calls
 }
@@ -266,8 +287,22 @@ void Call::apply_answer(std::string sdp) {
         plan.payload_type = line.payload_type.value_or(0);
         const sdp::PayloadType* type = offer->media[party].find_payload_type(plan.payload_type);
         plan.law = type != nullptr && type->is("PCMA") ? audio::G711Law::A : audio::G711Law::Mu;
+        if (line.is_accepted && !take_key(*answer, party, plan)) plan.sends = false;
     }
     host_.set_media(setup_.index, plan_);
+}
+
+// RFC 4568 section 5.1.3: the answer has our tag and suite, and a key of its own. False: it has
+// not, and nothing may be sent.
+bool Call::take_key(const sdp::SessionDescription& answer, std::size_t party, StreamPlan& plan) {
+    plan.key = setup_.documents.parties[party].key;
+    if (!plan.key) return true;
+    const auto keys = sdp::choose_crypto(answer, answer.media[party]);
+    if (keys && keys->tag == 1 && keys->suite() == plan.key->suite() &&
+        !(keys->keys.front() == *plan.key))
+        return true;
+    fail("bad_key_answer", "The server's answer has no a=crypto that answers the offered one.");
+    return false;
 }
 
 void Call::pause_fork() {

@@ -15,6 +15,7 @@
 #include "base/time.h"
 #include "loadgen/call_client.h"
 #include "loadgen/media_plan.h"
+#include "sdp/session_description.h"
 #include "sip/agent.h"
 #include "sip/digest.h"
 #include "siprec/client_documents.h"
@@ -54,6 +55,7 @@ struct CallSetup {
     sip::Flow flow;
     siprec::ClientCall documents;  // ids, parties with their ports
     std::optional<std::chrono::milliseconds> hold_at;
+    std::optional<std::chrono::milliseconds> rekey_at{};
     sip::Credentials credentials{};  // empty username: a challenge is a refusal
 };
 
@@ -102,6 +104,9 @@ private:
 
     void on_refused(const siprec::ClientEvent& event);
     void take_hold_step(base::Now now);
+    void plan_steps(base::Now now);
+    void take_new_keys(base::Now now);
+    bool take_key(const sdp::SessionDescription& answer, std::size_t party, StreamPlan& plan);
     void hang_up(base::Now now);
     siprec::CsState state() const;
     void fail(std::string_view code, std::string text, std::string_view result = "failed");
@@ -110,14 +115,16 @@ private:
 
     CallSetup setup_;
     CallHost& host_;
+    base::Random& random_;
     base::Log& log_;
     CallResult result_;
     siprec::CsDescription description_;
-    std::string offer_;                                        // the same for the whole call
+    std::string offer_;  // the same for the whole call, but for its keys
     std::unique_ptr<siprec::RecordingClientSession> session_;  // null: not begun, or over
     MediaPlan plan_{};                                         // by the last answer
     sip::TransactionId bye_{};
     std::optional<base::TimePoint> hold_due_;
+    std::optional<base::TimePoint> rekey_due_;
     Hold hold_ = Hold::None;
     bool was_answered_ = false;
     bool is_hold_refused_ = false;

@@ -223,6 +223,7 @@ private:
         setup.from = plan_.options.from;
         setup.flow = {plan_.target.transport, 0, 0, plan_.target.address};
         setup.hold_at = plan_.options.hold_at;
+        setup.rekey_at = plan_.options.rekey_at;
         setup.credentials = plan_.options.credentials;
         setup.documents = siprec::make_client_call(random_, now.wall, kParties);
         if (plan_.options.session_id) setup.documents.session_id = *plan_.options.session_id;
@@ -235,6 +236,8 @@ private:
             described.rtp = sender_->rtp_address(index, party);
             described.rtcp = described.rtp;
             ++described.rtcp.port;
+            if (const auto suite = plan_.options.srtp)
+                described.key = base::SrtpMasterKey::generate(*suite, random_);
         }
         calls_.push_back(
             {std::make_unique<Call>(std::move(setup), *this, random_, log_), {}, false});
@@ -419,6 +422,12 @@ std::optional<Reason> check_options(const CallOptions& options) {
     }
     if (options.hold_at && (options.hold_at->count() < 0 || *options.hold_at >= options.duration)) {
         return Reason{"bad_hold", "The hold must begin within the duration of the call."};
+    }
+    if (options.rekey_at && !options.srtp)
+        return Reason{"bad_rekey", "New keys need a call with SRTP."};
+    if (options.rekey_at &&
+        (options.rekey_at->count() < 0 || *options.rekey_at >= options.duration)) {
+        return Reason{"bad_rekey", "New keys must come within the duration of the call."};
     }
     return std::nullopt;
 }

@@ -16,6 +16,7 @@
 #include "base/log.h"
 #include "base/reason.h"
 #include "base/result.h"
+#include "base/srtp_key.h"
 #include "base/uuid.h"
 #include "sip/digest.h"
 
@@ -34,8 +35,10 @@ struct CallOptions {
     std::optional<std::chrono::milliseconds> hold_at;  // hold for 2 s from then on
     std::uint32_t count = 1;                           // calls in all
     double rate = 1.0;                                 // calls started per second
-    std::string local_address;       // literal; empty: the one that routes to `to`
-    bool keyed_payload = false;      // see keyed_payload.h; for load runs
+    std::string local_address;              // literal; empty: the one that routes to `to`
+    std::optional<base::SrtpSuite> srtp{};  // RTP/SAVP with keys of this suite
+    std::optional<std::chrono::milliseconds> rekey_at{};  // new keys from then on
+    bool keyed_payload = false;                           // see keyed_payload.h; for load runs
     sip::Credentials credentials{};  // for a server that asks for them; empty username: none
     std::uint64_t seed = 0;          // 0: from the system; else ids repeat
 };

@@ -7,6 +7,7 @@
 
 #include "audio/g711.h"
 #include "base/net_address.h"
+#include "base/srtp_key.h"
 
 namespace earshot::loadgen {
 
@@ -18,6 +19,7 @@ struct StreamPlan {
     std::optional<base::NetAddress> rtcp;
     std::uint8_t payload_type = 0;
     audio::G711Law law = audio::G711Law::Mu;
+    std::optional<base::SrtpMasterKey> key{};  // SRTP under it; empty: in the clear
     friend bool operator==(const StreamPlan&, const StreamPlan&) = default;
 };
 

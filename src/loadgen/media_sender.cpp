@@ -112,6 +112,7 @@ void MediaSender::obey(const Command& command) {
     call.plan = command.plan;
     for (std::size_t party = 0; party < kParties; ++party) {
         call.streams[party].set_format(call.plan[party].payload_type, call.plan[party].law);
+        call.protection[party].set_key(call.plan[party].key);
     }
     if (!call.is_running) running_[command.call % kSlots].push_back(command.call);
     call.is_running = true;
@@ -127,7 +128,8 @@ void MediaSender::speak(std::size_t slot) {
                 call.streams[party].skip_packet();
                 continue;
             }
-            batch_[party].push_back({call.streams[party].next_packet(), call.plan[party].rtp});
+            batch_[party].push_back({call.protection[party].rtp(call.streams[party].next_packet()),
+                                     call.plan[party].rtp});
             sent_[index * kParties + party].fetch_add(1, std::memory_order_relaxed);
         }
         ++call.position;
@@ -153,7 +155,8 @@ void MediaSender::report(std::uint32_t index, Call& call) {
     for (std::size_t party = 0; party < kParties; ++party) {
         const StreamPlan& plan = call.plan[party];
         if (!plan.rtcp || call.streams[party].packets() == 0) continue;
-        const OutgoingDatagram datagram{call.streams[party].sender_report(wall_now()), *plan.rtcp};
+        const OutgoingDatagram datagram{
+            call.protection[party].rtcp(call.streams[party].sender_report(wall_now())), *plan.rtcp};
         sockets_[index % sockets_.size()][party].send_rtcp({&datagram, 1});
     }
 }
@@ -164,7 +167,8 @@ void MediaSender::end_call(std::uint32_t index, Call& call) {
     for (std::size_t party = 0; party < kParties; ++party) {
         const StreamPlan& plan = call.plan[party];
         if (!plan.rtcp || call.streams[party].packets() == 0) continue;
-        const OutgoingDatagram datagram{call.streams[party].goodbye(wall_now()), *plan.rtcp};
+        const OutgoingDatagram datagram{
+            call.protection[party].rtcp(call.streams[party].goodbye(wall_now())), *plan.rtcp};
         sockets_[index % sockets_.size()][party].send_rtcp({&datagram, 1});
     }
 }

@@ -18,6 +18,7 @@
 #include "loadgen/media_plan.h"
 #include "loadgen/media_socket.h"
 #include "loadgen/rtp_stream.h"
+#include "loadgen/stream_protection.h"
 
 namespace earshot::loadgen {
 
@@ -66,6 +67,7 @@ private:
     struct Call {
         explicit Call(std::array<RtpStream, kParties> both) : streams(std::move(both)) {}
         std::array<RtpStream, kParties> streams;
+        std::array<StreamProtection, kParties> protection;
         MediaPlan plan;
         std::uint64_t position = 0;
         std::uint64_t next_report = 0;

@@ -1,8 +1,10 @@
 #include "siprec/client_documents.h"
 
 #include <array>
+#include <deque>
 
 #include "mime/multipart_writer.h"
+#include "sdp/crypto_attribute.h"
 #include "sdp/offer_answer.h"
 
 namespace earshot::siprec {
@@ -77,6 +79,8 @@ ClientCall make_client_call(base::Random& random, base::WallTime now, std::size_
 std::string client_offer(const ClientCall& call, ClientMedia media) {
     const std::vector<sdp::PayloadType> types = payload_types(call);
     std::vector<sdp::OfferedMedia> lines;
+    std::deque<std::string> keys;  // that the attributes borrow
+    std::deque<sdp::Attribute> attributes;
     for (const ClientParty& party : call.parties) {
         sdp::OfferedMedia line;
         line.port = party.rtp.port;
@@ -86,6 +90,12 @@ std::string client_offer(const ClientCall& call, ClientMedia media) {
             media == ClientMedia::Sending ? sdp::Direction::SendOnly : sdp::Direction::Inactive;
         line.label = party.label;
         line.ptime_ms = 20;
+        if (party.key) {
+            line.proto = "RTP/SAVP";
+            keys.push_back(sdp::write_crypto(1, *party.key));
+            attributes.push_back({.name = "crypto", .value = keys.back(), .has_value = true});
+            line.attributes = {&attributes.back(), 1};
+        }
         lines.push_back(line);
     }
     sdp::LocalOrigin origin;

@@ -3,11 +3,13 @@
 // call; used by `earshot call`.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
 #include "base/net_address.h"
 #include "base/random.h"
+#include "base/srtp_key.h"
 #include "base/time.h"
 #include "base/uuid.h"
 #include "siprec/metadata.h"
@@ -28,6 +30,7 @@ struct ClientParty {
     base::NetAddress rtcp;  // port = rtp.port + 1: no a=rtcp is written
     base::Uuid participant_id;
     base::Uuid stream_id;
+    std::optional<base::SrtpMasterKey> key{};  // SRTP under it; empty: in the clear
 };
 
 struct ClientCall {
