@@ -286,7 +286,36 @@ void BuiltInRelay::tell_worker(Call& call) {
         if (opened.told == remotes) continue;
         if (call.worker.give(remotes)) opened.told = remotes;  // else it is told the next time
     }
+    tell_protection(call);
     if (call.sounds[0] != nullptr || call.sounds[1] != nullptr) tell_sounds(call);
+}
+
+// --- SRTP ----------------------------------------------------------------------------------------
+
+// Our key for a stream stays while its suite does, whatever the legs do with theirs.
+void BuiltInRelay::tell_protection(Call& call) {
+    for (auto& [line, opened] : call.lines) {
+        for (const Leg from : {Leg::A, Leg::B}) {
+            std::optional<ForkKeys>& told = opened.fork_keys[index_of(from)];
+            std::optional<ForkKeys> keys;
+            if (auto sent = sent_keys(call.negotiation, from, line); !sent.empty()) {
+                const base::SrtpSuite suite = sent.front().suite();
+                const bool goes_on = told && told->ours.suite() == suite;
+                keys = ForkKeys{
+                    .leg = std::move(sent),
+                    .ours = goes_on ? told->ours : base::SrtpMasterKey::generate(suite, random_)};
+            }
+            if (keys == told) continue;
+            if (call.worker.give(SetProtection{.line = opened.id, .from = from, .keys = keys}))
+                told = std::move(keys);
+        }
+    }
+}
+
+// A recording that is the only one begins with keys of its own: SDES cannot tell a server where the
+// rollover counter of an older key stands (RFC 4568 section 6.4.1).
+void BuiltInRelay::forget_fork_keys(Call& call) {
+    for (auto& [line, opened] : call.lines) opened.fork_keys = {};
 }
 
 // --- sounds --------------------------------------------------------------------------------------
@@ -366,6 +395,10 @@ void BuiltInRelay::subscribe(CallKey key, std::uint32_t id, const SubscribeOptio
         return done(base::Reason{
             .code = "too_many_subscriptions",
             .text = fmt::format("The call has {} subscriptions already.", kMaxSubscriptions)});
+    if (call->subscriptions.empty()) {
+        forget_fork_keys(*call);
+        tell_protection(*call);
+    }
     const auto entry = call->subscriptions.try_emplace(id, random_.u32()).first;
     SubscriptionState& subscription = entry->second;
     subscription.set_options(options);
@@ -381,7 +414,13 @@ void BuiltInRelay::subscribe(CallKey key, std::uint32_t id, const SubscribeOptio
         return done(base::Reason{.code = "no_media",
                                  .text = "The call has no media yet that could be recorded."});
     }
-    done(subscription.offer(call->negotiation, address(!options_.bind_host.is_v4())));
+    const auto our_key = [call](Leg from, std::size_t line) -> const base::SrtpMasterKey* {
+        const auto opened = call->lines.find(line);
+        if (opened == call->lines.end()) return nullptr;
+        const auto& keys = opened->second.fork_keys[index_of(from)];
+        return keys ? &keys->ours : nullptr;
+    };
+    done(subscription.offer(call->negotiation, address(!options_.bind_host.is_v4()), our_key));
 }
 
 std::optional<base::Reason> BuiltInRelay::open_forks(CallKey key, Call& call, std::uint32_t id,

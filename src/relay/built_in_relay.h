@@ -20,6 +20,7 @@
 #include "io/clock.h"
 #include "io/media_ports.h"
 #include "relay/engine.h"
+#include "relay/fork_protection.h"
 #include "relay/key_reader.h"
 #include "relay/media_plane.h"
 #include "relay/negotiation.h"
@@ -100,6 +101,7 @@ private:
             SoundPtr sound;
             SoundFormats formats;
         };
+        std::array<std::optional<ForkKeys>, 2> fork_keys{};  // as told to the worker, by the sender
         std::array<Sounding, 2> sounding{};  // as told to the worker, by the leg that hears it
     };
     // What we are towards one leg.
@@ -136,6 +138,8 @@ private:
     void close_line(Call& call, std::size_t line);
     std::string tell(Call& call, Leg to, const LegDescription& from, bool is_inside);
     void tell_worker(Call& call);
+    void tell_protection(Call& call);
+    static void forget_fork_keys(Call& call);
     void tell_sounds(Call& call);
     static SoundFormats formats_for(const Call& call, Leg to, std::size_t line);
     static std::vector<LiveLine> live_lines(const Call& call);

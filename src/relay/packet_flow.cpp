@@ -187,6 +187,14 @@ void PacketForwarder::fill(LineFlow& line) {
 
 void PacketForwarder::copy(LineFlow& line, Leg from, SocketKind kind, base::ByteView bytes) {
     LineFlow::Side& side = line.sides[index_of(from)];
+    if (side.protection != nullptr && !side.forks.empty()) {
+        bytes = side.protection->renew(kind, bytes, turn_bytes_.take());
+        if (bytes.empty()) {  // forged, or seen before: no server gets it
+            for (ForkFlow* fork : side.forks)
+                (kind == SocketKind::Rtp ? fork->counters->rtp : fork->counters->rtcp).drop();
+            return;
+        }
+    }
     if (side.ring != nullptr && kind == SocketKind::Rtp) side.ring->add(bytes, now_ns_);
     for (ForkFlow* fork : side.forks) {
         if (!fork->is_open) {

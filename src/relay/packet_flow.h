@@ -18,6 +18,7 @@
 #include "io/socket_address.h"
 #include "io/udp_socket.h"
 #include "relay/counters.h"
+#include "relay/fork_protection.h"
 #include "relay/key_reader.h"
 #include "relay/media_plane.h"
 #include "relay/negotiation.h"
@@ -66,7 +67,8 @@ struct LineFlow {
         bool is_mute = true;               // nothing is sent there: on hold, ended, not known yet
         std::vector<ForkFlow*> forks;      // of what this leg sends
         std::shared_ptr<PacketRing> ring;  // while one of them wants it
-        std::unique_ptr<SoundMixer> sound{};  // in what this leg hears; most often none
+        std::unique_ptr<ForkProtection> protection{};  // of what it sends; null: as it comes
+        std::unique_ptr<SoundMixer> sound{};           // in what this leg hears; most often none
     };
 
     std::uint64_t id = 0;

@@ -142,6 +142,19 @@ void RelayWorker::on(SetRemotes& command) {
     }
 }
 
+void RelayWorker::on(SetProtection& command) {
+    const auto found = lines_.find(command.line);
+    if (found == lines_.end()) return;
+    auto& protection = found->second->sides[index_of(command.from)].protection;
+    if (!command.keys) {
+        protection.reset();
+    } else if (protection == nullptr) {
+        protection = std::make_unique<ForkProtection>(*command.keys);
+    } else {
+        protection->set_keys(*command.keys);
+    }
+}
+
 // A key that is pressed while its line changes is still the same key.
 void RelayWorker::set_keys(LineFlow& line, const SetRemotes& command) {
     const bool has_any = command.legs[0].keys.any() || command.legs[1].keys.any();

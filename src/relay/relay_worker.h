@@ -41,6 +41,12 @@ struct SetRemotes {
     bool is_secure = false;
     friend bool operator==(const SetRemotes&, const SetRemotes&) = default;
 };
+// How the copies of what the leg sends are protected.
+struct SetProtection {
+    std::uint64_t line = 0;
+    Leg from = Leg::A;
+    std::optional<ForkKeys> keys;  // empty: they go out as they come
+};
 struct CloseLine {  // with its forks
     std::uint64_t line = 0;
 };
@@ -75,8 +81,8 @@ struct SetFork {
 struct CloseFork {
     std::uint64_t fork = 0;
 };
-using Command = std::variant<OpenLine, SetRemotes, CloseLine, SetSound, SetSoundFormats, OpenFork,
-                             SetFork, CloseFork>;
+using Command = std::variant<OpenLine, SetRemotes, SetProtection, CloseLine, SetSound,
+                             SetSoundFormats, OpenFork, SetFork, CloseFork>;
 
 // A server seems dead to one of its streams.
 struct SilentFork {
@@ -129,6 +135,7 @@ private:
     void obey(Command& command);
     void on(OpenLine& command);
     void on(SetRemotes& command);
+    void on(SetProtection& command);
     void on(CloseLine& command);
     void on(SetSound& command);
     void on(SetSoundFormats& command);

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "relay/limits.h"
+#include "sdp/crypto_attribute.h"
 #include "sdp/session_description.h"
 
 namespace earshot::relay {
@@ -38,7 +39,10 @@ void append_crypto(const std::vector<sdp::Attribute>& own,
 }
 
 // Of the sender: what the stream is, and its keys. Of who takes it: what its packets may carry.
-std::vector<sdp::Attribute> attributes(const Negotiation& call, Leg from, std::size_t line) {
+// `our_crypto`: of the key that the copies are under, instead of the sender's; empty: there is
+// none.
+std::vector<sdp::Attribute> attributes(const Negotiation& call, Leg from, std::size_t line,
+                                       std::string_view our_crypto) {
     const LegDescription* sender = call.description(from);
     const LegDescription* taker = call.description(other(from));
     const sdp::MediaDescription* sent = call.medium(from, line);
@@ -47,6 +51,10 @@ std::vector<sdp::Attribute> attributes(const Negotiation& call, Leg from, std::s
     append_named(taker, taken, "rtcp-fb", out);
     append_named(taker, taken, "extmap", out);
     append_named(sender, sent, "content", out);
+    if (!our_crypto.empty()) {
+        out.push_back({.name = "crypto", .value = our_crypto, .has_value = true});
+        return out;
+    }
     std::vector<sdp::Attribute> own;
     std::vector<sdp::Attribute> others;
     append_named(sender, sent, "crypto", own);
@@ -126,8 +134,9 @@ std::vector<std::uint64_t> SubscriptionState::end_others(const Negotiation& call
 }
 
 std::string SubscriptionState::write(const Negotiation& call, const base::NetAddress& address,
-                                     std::uint64_t version) const {
+                                     std::uint64_t version, const OurKey& our_key) const {
     std::vector<sdp::OfferedMedia> media;
+    std::vector<std::string> cryptos(places_.size());
     std::vector<std::vector<sdp::PayloadType>> formats(places_.size());
     std::vector<std::vector<sdp::Attribute>> extras(places_.size());
     for (std::size_t i = 0; i < places_.size(); ++i) {
@@ -140,7 +149,9 @@ std::string SubscriptionState::write(const Negotiation& call, const base::NetAdd
         offered.payload_types = kNoFormat;
         if (place.fork != 0) {
             formats[i] = call.sent_formats(place.from, place.line.line);
-            extras[i] = attributes(call, place.from, place.line.line);
+            const auto* key = our_key ? our_key(place.from, place.line.line) : nullptr;
+            if (key != nullptr) cryptos[i] = sdp::write_crypto(1, *key);
+            extras[i] = attributes(call, place.from, place.line.line, cryptos[i]);
             const bool is_active = call.may_send(place.from, place.line.line);
             offered.port = place.rtp_port;
             offered.payload_types = formats[i];
@@ -155,12 +166,14 @@ std::string SubscriptionState::write(const Negotiation& call, const base::NetAdd
         {.session_id = told_.session_id(), .session_version = version, .address = address}, media);
 }
 
-Subscription SubscriptionState::offer(const Negotiation& call, const base::NetAddress& address) {
+Subscription SubscriptionState::offer(const Negotiation& call, const base::NetAddress& address,
+                                      const OurKey& our_key) {
     const auto told = base::parse_host(options_.address, 0);
     const base::NetAddress seen = told.value_or(address);
-    Subscription made{
-        .offer = told_.tell([&](std::uint64_t version) { return write(call, seen, version); }),
-        .streams = {}};
+    Subscription made{.offer = told_.tell([&](std::uint64_t version) {
+                          return write(call, seen, version, our_key);
+                      }),
+                      .streams = {}};
     Offered offered{.text = made.offer, .forks = {}};
     for (std::size_t i = 0; i < places_.size(); ++i) {
         Place& place = places_[i];

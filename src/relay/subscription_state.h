@@ -6,6 +6,7 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -13,6 +14,7 @@
 
 #include "base/net_address.h"
 #include "base/result.h"
+#include "base/srtp_key.h"
 #include "base/time.h"
 #include "relay/counters.h"
 #include "relay/media_plane.h"
@@ -75,8 +77,12 @@ public:
     std::vector<std::uint64_t> end_others(const Negotiation& call,
                                           const std::vector<LiveLine>& lines);
 
+    // The key under which the copies of a stream leave; null: they leave as they come. Valid for
+    // the call of offer().
+    using OurKey = std::function<const base::SrtpMasterKey*(Leg from, std::size_t line)>;
     // What is offered now; `address` is where the sockets are, unless the options say otherwise.
-    Subscription offer(const Negotiation& call, const base::NetAddress& address);
+    Subscription offer(const Negotiation& call, const base::NetAddress& address,
+                       const OurKey& our_key = {});
     // Malformed when it answers none of the newest offers.
     base::Result<std::vector<ForkTarget>> answer(const sdp::SessionDescription& answer);
     // No answer holds any more; returns the forks, to be stopped.
@@ -97,7 +103,7 @@ private:
     bool wants(const Negotiation& call, Leg from, std::size_t line) const;
     const Place* free_place() const;
     std::string write(const Negotiation& call, const base::NetAddress& address,
-                      std::uint64_t version) const;
+                      std::uint64_t version, const OurKey& our_key) const;
     ForkTarget target(std::size_t place, const sdp::AnsweredMedia& answered);
 
     SdpTold told_;
