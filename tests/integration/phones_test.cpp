@@ -245,17 +245,19 @@ protected:
         configure("aubridge,loop");
     }
     // Its audio source; what it hears it says, when that is aubridge's.
-    void configure(const std::string& source) const {
+    void configure(const std::string& source, const std::string& encryption = {}) const {
         write_file(path("config"),
                    "sip_listen 192.0.2.1:15090\nnet_interface lo\n"
                    "module_path /usr/lib/baresip/modules\nmodule g711.so\nmodule aubridge.so\n"
-                   "module aufile.so\n"
+                   "module aufile.so\nmodule srtp.so\n"
                    "module_tmp account.so\nmodule_app menu.so\n"
                    "audio_player aubridge,loop\naudio_source " +
                        source +
                        "\n"
                        "audio_alert aubridge,alert\nrtp_ports 30000-30999\n");
-        write_file(path("accounts"), "<sip:bare@192.0.2.1:15090>;regint=0;answermode=auto\n");
+        write_file(path("accounts"), "<sip:bare@192.0.2.1:15090>;regint=0;answermode=auto" +
+                                         (encryption.empty() ? "" : ";mediaenc=" + encryption) +
+                                         "\n");
         write_file(path("contacts"), "");
     }
     static void write_wav(const std::string& file) {
@@ -312,6 +314,38 @@ TEST_F(Baresip, CallsAndIsAnswered) {
     EXPECT_EQ(b["result"], "ok") << b << log();
     EXPECT_GE(b["heard"], 50) << b << log();
     EXPECT_GE(b["sent"], 90) << b << log();
+}
+
+// A client whose SRTP is not ours (libre's), with keys in SDP.
+TEST_F(Baresip, P127_P128_IsRecordedUnderItsOwnSrtpKeys) {
+    for (const char* profile : {"srtp-mand", "srtp-mandf"}) {  // RTP/SAVP, RTP/SAVPF
+        TestServer server;
+        server.listen_at("192.0.2.1");
+        write_file(path("earshot.toml"),
+                   "[[peer]]\nname = \"phone\"\naddresses = [\"192.0.2.1\"]\n"
+                   "records_unmarked = true\n");
+        ASSERT_TRUE(server.start({"--config", path("earshot.toml")})) << server.log();
+        configure("aufile," + path("said.wav"), profile);
+        const auto baresip = start("/dial " + server.sip_uri("udp", "192.0.2.1"));
+        const auto packets = [&] {
+            const json list = server.list();
+            return list.empty() ? 0 : list[0]["streams"][0].value("packets", 0);
+        };
+        EXPECT_TRUE(eventually([&] { return packets() >= 50; })) << log();
+        baresip->signal(SIGTERM);
+        baresip->wait();
+        const json list = server.wait_for_recordings(1);
+        ASSERT_EQ(list.size(), 1U) << log();
+        EXPECT_NE(list[0]["streams"][0].value("suite", ""), "") << list;
+        const auto wav = (server.scratch() / "said.wav").string();
+        ASSERT_EQ(server.run({"export", list[0]["id"], "--format", "stereo", "-o", wav}).exit_code,
+                  0);
+        const std::string file = read_file(wav);
+        const auto heard = audio::parse_wav(base::as_bytes(file));
+        ASSERT_TRUE(heard);
+        EXPECT_GT(*std::max_element(heard->samples.begin(), heard->samples.end()), 8000);
+        EXPECT_LT(*std::max_element(heard->samples.begin(), heard->samples.end()), 12'000);
+    }
 }
 
 }  // namespace
