@@ -1,12 +1,14 @@
 #!/usr/bin/env python3
 """Kills one of two recording servers under running calls, and counts what their recordings miss.
 
-Usage: bench/failover.py [CALLS [RING_MS]]     (100 calls, a ring of 3000 ms)
+Usage: bench/failover.py [CALLS [RING_MS [RUNS]]]     (100 calls, a ring of 3000 ms, once)
 
 Two servers and a client of build/release/earshot, two phones for each call, all on loopback. Once all
 calls are recorded the first server is killed by SIGKILL; at the end it is started again, so that it
 stores what its journal has. Prints when the second server accepted the calls, seen from the kill, and
-for the streams of both servers together the packets that neither of them has.
+for the streams of both servers together the packets that neither of them has; with a ring, whether each
+call is whole: neither server lacks a packet between its first and last one of a stream, and what both have
+overlaps. The servers take other settings by the environment (EARSHOT_STORAGE_COMMIT_INTERVAL_MS).
 """
 import datetime
 import json
@@ -19,8 +21,10 @@ import time
 EARSHOT = os.environ.get("EARSHOT", "build/release/earshot")
 CALLS = int(sys.argv[1]) if len(sys.argv) > 1 else 100
 RING_MS = int(sys.argv[2]) if len(sys.argv) > 2 else 3000
+RUNS = int(sys.argv[3]) if len(sys.argv) > 3 else 1
 DURATION_S = 16
 PACKET_MS = 20
+OVERLAP = 25  # packets of a stream that both servers have, at least
 
 
 def start_server(folder, number):
@@ -50,6 +54,20 @@ def events(log, kind):
     return [datetime.datetime.fromisoformat(one["time"].replace("Z", "+00:00")).timestamp() for one in told]
 
 
+def whole_calls(first, second, sent):
+    """Calls whose streams have no hole; `sent`: the most packets that a phone has sent."""
+    def streams(rows):
+        return {(session, stream["label"]): stream for row in rows for session in row["session_ids"]
+                for stream in row["streams"]}
+    before, after = streams(first), streams(second)
+    calls = {}
+    for key in set(before) | set(after):
+        is_whole = key in before and key in after and before[key]["lost"] == after[key]["lost"] == 0 and \
+            before[key]["packets"] + after[key]["packets"] >= sent + OVERLAP
+        calls.setdefault(key[0], []).append(is_whole)
+    return sum(1 for streams in calls.values() if len(streams) == 2 and all(streams))
+
+
 def run(folder):
     servers = [start_server(folder, number) for number in (0, 1)]
     with open(f"{folder}/client.toml", "w") as config:
@@ -71,13 +89,15 @@ def run(folder):
         killed = time.time()
         servers[0].kill()
         servers[0].wait()
-        packets = json.loads(phones.communicate()[0])["summary"]["packets"]
+        told = json.loads(phones.communicate()[0])
+        packets = told["summary"]["packets"]
         wait_until(lambda: len(recordings(folder, 1)) >= CALLS, 60)
         servers[0] = start_server(folder, 0)
         wait_until(lambda: len(recordings(folder, 0)) >= CALLS, 60)
         after = sorted((at - killed) * 1000 for at in events(log, "failover"))
-        streams = [sum(stream["packets"] for row in recordings(folder, number) for stream in row["streams"])
-                   for number in (0, 1)]
+        rows = [recordings(folder, number) for number in (0, 1)]
+        streams = [sum(stream["packets"] for row in one for stream in row["streams"]) for one in rows]
+        whole = whole_calls(*rows, max(call[leg]["sent"] for call in told["calls"] for leg in ("a", "b")))
     finally:
         for process in (phones, client, *servers):
             process.terminate()
@@ -90,7 +110,14 @@ def run(folder):
     balance = (packets["sent"] - sum(streams)) / (2 * CALLS) * PACKET_MS
     print(f"of each leg {balance:.0f} ms missing" if balance >= 0 else
           f"of each leg {-balance:.0f} ms recorded by both servers")
+    if RING_MS > 0:
+        print(f"without a hole: {whole} of {CALLS} calls", flush=True)
+    return whole == CALLS and packets["lost"] == 0
 
 
-with tempfile.TemporaryDirectory(prefix="earshot-failover-") as made:
-    run(made)
+good = 0
+for _ in range(RUNS):
+    with tempfile.TemporaryDirectory(prefix="earshot-failover-") as made:
+        good += run(made)
+if RUNS > 1:
+    print(f"runs without a hole and without a packet lost between the phones: {good} of {RUNS}")

@@ -166,7 +166,7 @@ constexpr std::array kKeys{
         "program, with arguments, that seals the key-encryption keys (KMS, HSM)",
         [](ServerConfig& c, std::string_view t) { return set_command(c.key_command, t); }},
     Key{"storage", "commit_interval_ms", Kind::Number, "200",
-        "how often the journal is made durable",
+        "how often the journal is made durable; media sockets are emptied as often, at the least",
         [](ServerConfig& c, std::string_view t) {
             return set_number(c.commit_interval, t, 10, 10'000);
         }},

@@ -4,6 +4,7 @@
 #include <malloc.h>
 #include <sys/stat.h>
 
+#include <algorithm>
 #include <csignal>
 #include <filesystem>
 #include <fstream>
@@ -236,6 +237,9 @@ private:
             if (auto reason = probe_journal(path("journal") + "/" + std::to_string(worker)))
                 return reason;
         const io::MediaHosts media_hosts = io::find_media_hosts(config_.sip_listen);
+        // What rests in a socket is not durable either.
+        const auto paced_drain =
+            std::min(capture::CaptureOptions{}.paced_drain, config_.commit_interval);
         capture_ = std::make_unique<capture::CaptureEngine>(
             capture::EngineOptions{.workers = io::worker_count(config_.media_workers),
                                    .capture = {.bind_host = media_hosts.usual,
@@ -245,6 +249,7 @@ private:
                                                .max_port_pairs = max_port_pairs_,
                                                .reader = config_.media_reader,
                                                .cname = "earshot@" + random_.token(6),
+                                               .paced_drain = paced_drain,
                                                .keep_alive = config_.keep_alive,
                                                .commit_interval = config_.commit_interval},
                                    .journals = path("journal"),
