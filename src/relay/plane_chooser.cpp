@@ -32,7 +32,7 @@ void PlaneChooser::offer(CallKey call, const LegSdp& sdp, SdpDone done) {
     const auto known = calls_.find(call.value);
     if (known != calls_.end() && !known->second.is_settled) {
         // Replaces the one that is being decided about.
-        known->second.waiting.push_back([call, offer = std::move(offer)](MediaPlane* plane) {
+        known->second.waiting.emplace_back([call, offer = std::move(offer)](MediaPlane* plane) {
             if (plane == nullptr) return offer.done(unknown_call());
             plane->offer(call, offer.sdp(), offer.done);
         });
