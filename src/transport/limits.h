@@ -33,4 +33,19 @@ inline constexpr std::chrono::milliseconds kDnsTryTime{1500};     // doubled wit
 inline constexpr std::chrono::milliseconds kLocationMargin{250};  // before sip::kMaxLocationTime
 inline constexpr int kDnsTries = 2;                               // of each server
 
+// TLS. Handshakes that have begun and are not done: beyond the whole the oldest makes room for the
+// next, as an honest one takes a fraction of a second; beyond a host's share the next is closed.
+inline constexpr std::size_t kMaxHandshakes = 512;
+inline constexpr std::size_t kMaxHandshakesPerHost = 64;
+inline constexpr std::chrono::seconds kHandshakeTime{5};  // from accept or connect to its end
+inline constexpr std::size_t kFailedHandshakes = 20;      // of a host; then it has to wait
+inline constexpr std::chrono::seconds kHandshakeForgiven{1};
+inline constexpr std::size_t kMaxGuardedHosts = 4096;
+inline constexpr int kHandshakesPerSecond = 400;  // of all; some 0.3 ms of the loop each
+inline constexpr int kHandshakeBurst = 100;
+// What TLS itself has to say, in a handshake or to renew keys, to a peer that does not read.
+inline constexpr std::size_t kMaxTlsOutputBytes = 256U << 10;
+// After an alert: until the peer has closed, too. Closed at once, it might never read the alert.
+inline constexpr std::chrono::seconds kAlertTime{2};
+
 }  // namespace earshot::transport

@@ -1,6 +1,6 @@
-// The event loop of a signalling thread: SIP over UDP and TCP sockets (RFC 3261 §18), one timer,
-// and functions posted by other threads. It moves bytes; what they mean is sip::Agent's business.
-// All of Asio that signalling needs is inside sip_loop.cpp.
+// The event loop of a signalling thread: SIP over UDP, TCP and TLS (RFC 3261 §18, §26.2), one
+// timer, and functions posted by other threads. It moves bytes; what they mean is sip::Agent's
+// business. All of Asio that signalling needs is inside the sources of this folder.
 #pragma once
 
 #include <atomic>
@@ -18,6 +18,8 @@
 #include "base/reason.h"
 #include "base/result.h"
 #include "base/time.h"
+#include "io/tls_context.h"
+#include "io/tls_peer.h"
 #include "sip/agent.h"
 #include "sip/flow.h"
 #include "sip/server_location.h"
@@ -41,6 +43,10 @@ struct SipLoopOptions {
     std::chrono::milliseconds first_message_time = kFirstMessageTime;
     std::chrono::milliseconds message_time = kMessageTime;
     std::chrono::milliseconds idle_time = kIdleTime;
+    std::shared_ptr<const io::TlsContext> tls{};  // none: no TLS, neither way
+    std::size_t max_handshakes = kMaxHandshakes;
+    std::size_t max_handshakes_per_host = kMaxHandshakesPerHost;
+    std::chrono::milliseconds handshake_time = kHandshakeTime;
 };
 
 class SipLoop {
@@ -67,7 +73,10 @@ public:
         std::atomic<std::uint64_t> connections_refused{0};  // over a limit
         std::atomic<std::uint64_t> connections_timed_out{0};
         std::atomic<std::uint64_t> send_failures{0};
-        std::atomic<std::uint64_t> connections{0};  // open now
+        std::atomic<std::uint64_t> connections{0};     // open now
+        std::atomic<std::uint64_t> tls_handshakes{0};  // that were done
+        std::atomic<std::uint64_t> tls_failures{
+            0};  // connections that did not come to be, or broke
     };
 
     // Binds all addresses. The reason names the address and what occupies it, as far as it can be
@@ -94,10 +103,19 @@ public:
     // on_deadline() is called at or after `when`; nullopt: never. Replaces the one before.
     void set_deadline(std::optional<base::TimePoint> when);
     // A stream without an open connection is connected first; failures come by on_send_failed.
-    void send(const sip::Flow& flow, sip::SharedBytes bytes, sip::TransactionId transaction);
+    // `tls_name`: by TLS to whose certificate speaks for this host (RFC 5922); empty: only over a
+    // connection that is there.
+    void send(const sip::Flow& flow, sip::SharedBytes bytes, sip::TransactionId transaction,
+              std::string_view tls_name = {});
     // Requests to `address` go over this connection, which its peer has offered for that
-    // (RFC 5923); until it closes. One address for each connection.
+    // (RFC 5923); until it closes. One address for each connection; by TLS only to names that its
+    // peer's certificate has.
     void add_alias(const sip::Flow& flow, const base::NetAddress& address);
+    // What TLS connections are made with from now on; those that run keep theirs.
+    void set_tls(std::shared_ptr<const io::TlsContext> tls);
+    // Who is at the other end of a TLS connection; null: another transport, or it is closed.
+    // Borrowed until the connection closes.
+    const io::TlsPeer* peer(const sip::Flow& flow) const;
     // Looks for the targets of a SIP URI (RFC 3263); `found` is called later, on this thread, with
     // none when there are none. `random` is borrowed until then.
     using Located = std::function<void(std::vector<sip::Target>)>;
