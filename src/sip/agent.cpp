@@ -116,12 +116,14 @@ void Agent::Core::erase(Transaction& transaction) {
 }
 
 void Agent::Core::send(const Transaction& transaction, const SharedBytes& bytes,
-                       bool is_retransmission) {
+                       bool is_retransmission, std::string tls_name) {
+    const bool is_tls = transaction.flow.transport == Transport::Tls;
     actions_.emplace_back(SendBytes{.flow = transaction.flow,
                                     .bytes = bytes,
                                     .transaction = transaction.id,
                                     .dialog = transaction.dialog,
-                                    .is_retransmission = is_retransmission});
+                                    .is_retransmission = is_retransmission,
+                                    .tls_name = is_tls ? std::move(tls_name) : std::string{}});
 }
 
 bool Agent::Core::finish(base::TimePoint now, Transaction& transaction, const Step& step) {
@@ -255,7 +257,8 @@ void Agent::Core::on_flow_closed(base::TimePoint now, const Flow& flow) {
         } else if (transaction->request != nullptr) {
             // RFC 3261 §18.2.2: the answer goes to where the Via says the peer listens.
             const Via via = transaction->request->top_via();
-            transaction->flow.remote.port = via.port.value_or(5060);
+            transaction->flow.remote.port =
+                via.port.value_or(default_port(transaction->flow.transport));
         }
     }
 }

@@ -122,6 +122,9 @@ struct SendBytes {
     TransactionId transaction{};
     DialogId dialog{};
     bool is_retransmission = false;
+    // Of a request by TLS: the host of the URI that it goes to. Its certificate must speak for this
+    // host (RFC 5922 section 7.3).
+    std::string tls_name{};
 };
 
 // A new request (never a retransmission, never ACK or CANCEL). Must be answered by respond(); a
@@ -225,7 +228,8 @@ using Action =
 struct AgentListener {
     Transport transport = Transport::Udp;
     std::string sent_by;  // host[:port] of our Via: where peers reach this listener
-    std::string contact;  // URI of our Contact: sip:192.0.2.1:5060;transport=tcp
+    std::string contact;  // URI of our Contact: sip:192.0.2.1:5060;transport=tcp. By TLS it is
+                          // told as a sips: URI where the request's own URI is one (§12.1.1)
     bool ipv6 = false;    // the IP family that it reaches
     // Behind a NAT: both as peers on our own side of it are told (AgentConfig::is_inside).
     std::string inner_sent_by{};

@@ -77,16 +77,19 @@ std::string rack_value(const Message& response) {
            std::string{response.cseq().method};
 }
 
-std::string Agent::Core::contact(const Flow& flow,
+// `asked`: the request's URI; for a sips: one our own is one, too (§12.1.1).
+std::string Agent::Core::contact(const Flow& flow, std::string_view asked,
                                  const std::optional<std::string>& parameters) const {
     const AgentListener& own = listener(flow);
-    return "<" + (is_told_inner(flow) ? own.inner_contact : own.contact) + ">" +
-           parameters.value_or(config_.contact_parameters);
+    std::string uri = is_told_inner(flow) ? own.inner_contact : own.contact;
+    if (flow.transport == Transport::Tls && is_sips(asked)) uri = secured_contact(std::move(uri));
+    return "<" + uri + ">" + parameters.value_or(config_.contact_parameters);
 }
 
-std::string Agent::Core::contact(const Flow& flow, const RequestSpec& spec) const {
+std::string Agent::Core::contact(const Flow& flow, std::string_view uri,
+                                 const RequestSpec& spec) const {
     if (!needs_contact(spec.method) || has_header(spec.headers, "Contact")) return {};
-    return contact(flow, spec.contact_parameters);
+    return contact(flow, uri, spec.contact_parameters);
 }
 
 void Agent::Core::set_via(RequestHead& head, const Flow& flow) {
@@ -122,12 +125,13 @@ Transaction& Agent::Core::add_client(base::TimePoint now, const Flow& flow, Requ
     transaction->cseq = head.cseq;
     transaction->dialog = dialog;
     transaction->last = std::move(bytes);
+    std::string tls_name = head.tls_name;
     if (method == Method::Invite) {
         transaction->invite = std::make_unique<ClientInvite>();
         transaction->invite->head = std::move(head);
     }
     Transaction& placed = insert_transaction(std::move(transaction), key);
-    send(placed, placed.last, false);
+    send(placed, placed.last, false, std::move(tls_name));
     return placed;
 }
 
@@ -153,9 +157,10 @@ base::Result<TransactionId> Agent::Core::start_request(base::TimePoint now,
     RequestSpec rest{
         spec.method,      spec.headers, spec.content_type, spec.body, spec.contact_parameters,
         spec.leaves_prack};
+    std::string hop = spec.routes.empty() ? spec.request_uri : uri_of(spec.routes.front());
+    if (!spec.next_hop.empty()) hop = spec.next_hop;
+    head.tls_name = host_of_uri(hop);
     if (spec.flow.remote.is_unspecified()) {
-        std::string hop = spec.routes.empty() ? spec.request_uri : uri_of(spec.routes.front());
-        if (!spec.next_hop.empty()) hop = spec.next_hop;
         Transaction& placed = locate(now, std::move(head), std::move(rest), std::move(hop), {});
         placed.delivery->wished = listener(spec.flow).sent_by;
         return placed.id;
@@ -177,7 +182,7 @@ Transaction& Agent::Core::start_on(base::TimePoint now, const Flow& flow, Reques
     const auto write = [&](const Flow& by) {
         set_via(head, by);
         return std::make_shared<const std::string>(
-            write_request(head, spec, contact(by, spec), config_.product));
+            write_request(head, spec, contact(by, head.uri, spec), config_.product));
     };
     SharedBytes bytes = write(flow);
     const auto wide = obeys_udp ? std::nullopt : wide_flow(now, flow, bytes->size());
@@ -303,7 +308,9 @@ base::Result<base::Done> Agent::Core::ack(base::TimePoint /*now*/, DialogId id,
     dialog->ack_flow = flow;
     dialog->ack_cseq = head.cseq;
     dialog->ack_due.reset();
-    actions_.emplace_back(SendBytes{.flow = flow, .bytes = dialog->ack, .dialog = id});
+    SendBytes sent{.flow = flow, .bytes = dialog->ack, .dialog = id};
+    if (flow.transport == Transport::Tls) sent.tls_name = std::move(head.tls_name);
+    actions_.emplace_back(std::move(sent));
     return base::Done{};
 }
 
@@ -431,6 +438,8 @@ ClientInvite::Fork* Agent::Core::fork_of(const Flow& flow, Transaction& transact
     }
     auto made = std::make_unique<Dialog>();
     fill_uac_dialog(*made, invite.head, response);
+    // A next hop of the TU's own choice may have taken it another way.
+    made->is_secure = made->is_secure && back.transport == Transport::Tls;
     made->is_pinned = invite.is_pinned;
     Dialog& dialog = insert_dialog(std::move(made), back);
     follow_nat(dialog, flow, response);

@@ -140,7 +140,8 @@ private:
     Dialog& insert_dialog(std::unique_ptr<Dialog> dialog, const Flow& flow);
     void end(base::TimePoint now, Dialog& dialog);
     void on_dialog_time(base::TimePoint now, Dialog& dialog);
-    void send(const Transaction& transaction, const SharedBytes& bytes, bool is_retransmission);
+    void send(const Transaction& transaction, const SharedBytes& bytes, bool is_retransmission,
+              std::string tls_name = {});
 
     // ---- agent_server.cpp
     Key server_key(const Message& request, std::string_view method) const;
@@ -187,8 +188,9 @@ private:
     static void confirm(Dialog& dialog, const Transaction& transaction, const Message& response);
     void close_invite(base::TimePoint now, Transaction& transaction);
     // The value of Contact; empty when the TU gives its own or the method has none.
-    std::string contact(const Flow& flow, const RequestSpec& spec) const;
-    std::string contact(const Flow& flow, const std::optional<std::string>& parameters) const;
+    std::string contact(const Flow& flow, std::string_view uri, const RequestSpec& spec) const;
+    std::string contact(const Flow& flow, std::string_view asked,
+                        const std::optional<std::string>& parameters) const;
 
     // ---- agent_delivery.cpp
     Transaction& locate(base::TimePoint now, RequestHead head, RequestSpec spec, std::string uri,

@@ -105,8 +105,8 @@ void Agent::Core::start_client(base::TimePoint now, Transaction& transaction, co
     RequestHead head = delivery.head;
     const auto write = [&](const Flow& by) {
         set_via(head, by);
-        transaction.last = std::make_shared<const std::string>(
-            write_request(head, delivery.spec, contact(by, delivery.spec), config_.product));
+        transaction.last = std::make_shared<const std::string>(write_request(
+            head, delivery.spec, contact(by, head.uri, delivery.spec), config_.product));
     };
     write(wanted);
     const auto wide =
@@ -124,7 +124,7 @@ void Agent::Core::start_client(base::TimePoint now, Transaction& transaction, co
     client_keys_[transaction.key] = transaction.id.value;
     if (transaction.invite != nullptr) transaction.invite->head = std::move(head);
     schedule(transaction);
-    send(transaction, transaction.last, false);
+    send(transaction, transaction.last, false, delivery.head.tls_name);
 }
 
 // ---- long requests: RFC 3261 §18.1.1 ----

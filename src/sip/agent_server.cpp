@@ -244,7 +244,9 @@ std::string Agent::Core::write_response(const Transaction& transaction,
     const bool invite = transaction.method == Method::Invite && spec.status > 100;
     const bool refreshes = invite || (transaction.method == Method::Update && spec.status >= 200);
     if (refreshes && spec.status < 300 && !has_header(spec.headers, "Contact")) {
-        response.add(HeaderId::Contact, contact(transaction.flow, spec.contact_parameters));
+        response.add(
+            HeaderId::Contact,
+            contact(transaction.flow, transaction.request->request_uri(), spec.contact_parameters));
     }
     for (const ExtraHeader& header : spec.headers) response.add(header.name, header.value);
     if (spec.status > 100 && !has_header(spec.headers, "Server"))
@@ -256,6 +258,7 @@ std::string Agent::Core::write_response(const Transaction& transaction,
 Dialog& Agent::Core::create_uas_dialog(Transaction& transaction) {
     auto dialog = std::make_unique<Dialog>();
     fill_uas_dialog(*dialog, *transaction.request, transaction.local_tag);
+    dialog->is_secure = dialog->is_secure && transaction.flow.transport == Transport::Tls;
     Dialog& placed = insert_dialog(std::move(dialog), transaction.flow);
     follow_nat(placed, transaction.flow, *transaction.request);
     placed.invite_in = transaction.id;

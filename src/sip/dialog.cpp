@@ -10,13 +10,6 @@ namespace earshot::sip {
 
 namespace {
 
-constexpr std::uint16_t kDefaultPort = 5060;
-constexpr std::uint16_t kDefaultTlsPort = 5061;
-
-std::uint16_t default_port(Transport transport) {
-    return transport == Transport::Tls ? kDefaultTlsPort : kDefaultPort;
-}
-
 std::vector<std::string> to_strings(const std::vector<std::string_view>& values) {
     return {values.begin(), values.end()};
 }
@@ -52,6 +45,23 @@ std::string uri_of(std::string_view name_addr) {
     return std::string(parsed ? parsed->uri : name_addr);
 }
 
+std::string host_of_uri(std::string_view uri) {
+    const auto parsed = parse_uri(uri);
+    return parsed && parsed->is_sip() ? std::string(parsed->host) : std::string{};
+}
+
+bool is_sips(std::string_view uri) { return base::istarts_with(uri, "sips:"); }
+
+std::string secured_contact(std::string contact) {
+    constexpr std::string_view kPlain = "sip:";
+    constexpr std::string_view kParameter = ";transport=tls";  // sips: says it already
+    if (!base::istarts_with(contact, kPlain)) return contact;
+    contact.insert(kPlain.size() - 1, "s");
+    if (const auto at = contact.find(kParameter); at != std::string::npos)
+        contact.erase(at, kParameter.size());
+    return contact;
+}
+
 bool Dialog::accept_cseq(std::uint32_t number) {
     if (remote_cseq && number < *remote_cseq) return false;
     remote_cseq = number;
@@ -70,6 +80,8 @@ RequestHead Dialog::request_head(std::string_view method) const {
     head.call_id = call_id;
     head.uri = remote_target;
     head.routes = routes;
+    head.tls_name = host_of_uri(next_hop());
+    if (!peer_name.empty() && base::parse_host(head.tls_name, 0)) head.tls_name = peer_name;
     if (routes.empty()) return head;
     const std::string first = uri_of(routes.front());
     const auto uri = parse_uri(first);
@@ -92,6 +104,7 @@ void fill_uas_dialog(Dialog& dialog, const Message& invite, std::string_view loc
     dialog.remote_target = contact_uri(invite).value_or(std::string(invite.from().uri));
     dialog.routes = to_strings(invite.values(HeaderId::RecordRoute));
     dialog.remote_cseq = invite.cseq().number;
+    dialog.is_secure = is_sips(invite.request_uri());
 }
 
 void fill_uac_dialog(Dialog& dialog, const RequestHead& invite, const Message& response) {
@@ -103,6 +116,8 @@ void fill_uac_dialog(Dialog& dialog, const RequestHead& invite, const Message& r
     dialog.remote_party = with_tag(invite.to, response.to_tag());
     dialog.remote_target = contact_uri(response).value_or(invite.uri);
     dialog.local_cseq = invite.cseq;
+    dialog.is_secure = is_sips(invite.uri);
+    dialog.peer_name = invite.tls_name;
     set_uac_routes(dialog, response);
 }
 
@@ -121,6 +136,7 @@ std::string next_hop_name(const Dialog& dialog) {
     std::string hop = dialog.next_hop();
     const auto uri = parse_uri(hop);
     if (!uri || !uri->is_sip() || base::parse_host(uri->host, 0)) return {};
+    if (dialog.is_secure && uri->scheme == UriScheme::Sip) hop.insert(3, "s");
     return hop;
 }
 
@@ -133,7 +149,8 @@ Flow next_flow(const Dialog& dialog, const std::vector<AgentListener>& listeners
 
     Flow flow = dialog.flow;
     flow.connection = 0;
-    flow.transport = transport_of(*uri).value_or(flow.transport);
+    flow.transport =
+        dialog.is_secure ? Transport::Tls : transport_of(*uri).value_or(flow.transport);
     const auto address =
         base::parse_host(uri->host, uri->port.value_or(default_port(flow.transport)));
     if (!address || address->is_unspecified() || address->port == 0) return dialog.flow;
@@ -151,7 +168,7 @@ Flow next_flow(const Dialog& dialog, const std::vector<AgentListener>& listeners
 Flow response_flow(const Flow& source, const Via& top_via) {
     if (is_reliable(source.transport) || top_via.has_rport()) return source;
     Flow flow = source;
-    flow.remote.port = top_via.port.value_or(kDefaultPort);
+    flow.remote.port = top_via.port.value_or(default_port(source.transport));
     if (flow.remote.port == 0) flow.remote.port = source.remote.port;
     return flow;
 }

@@ -26,6 +26,7 @@ struct RequestHead {
     std::string call_id{};
     std::uint32_t cseq = 0;
     std::vector<std::string> routes{};  // values of Route, first hop first
+    std::string tls_name{};  // host of the next hop's URI, as by TLS its certificate must have it
 };
 
 // A 2xx of ours that waits for its ACK; freed when that comes.
@@ -55,6 +56,8 @@ struct Dialog {
     std::uint32_t local_cseq = 0;
     std::optional<std::uint32_t> remote_cseq;  // none until the peer's first request
     Flow flow;
+    bool is_secure = false;   // made by a sips: URI: by TLS alone (§12.1.1, RFC 5630 §3.1.3)
+    std::string peer_name;    // of a UAC by TLS: who answered; Contacts are often bare addresses
     bool is_pinned = false;   // `flow` is the only way, as the TU says
     bool keeps_flow = false;  // the peer's own address cannot be reached from here (nat.h)
 
@@ -90,6 +93,12 @@ void set_uac_routes(Dialog& dialog, const Message& response);
 // Where the next hop of `dialog` is: its open connection, else the literal address in the first
 // Route or the remote target, else (a name, nothing readable) where it last heard from the peer.
 Flow next_flow(const Dialog& dialog, const std::vector<AgentListener>& listeners);
+
+// The host of a SIP URI; empty where there is none.
+std::string host_of_uri(std::string_view uri);
+// Our Contact by TLS, for who was asked by a sips: URI: sips:HOST:PORT (§12.1.1).
+std::string secured_contact(std::string contact);
+bool is_sips(std::string_view uri);
 
 // The URI of that hop when its host is a name that has to be looked for; else empty.
 std::string next_hop_name(const Dialog& dialog);

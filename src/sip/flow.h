@@ -27,6 +27,23 @@ constexpr std::string_view via_name(Transport transport) {  // the word in a Via
     return "UDP";
 }
 
+constexpr std::uint16_t default_port(Transport transport) {  // RFC 3261 §19.1.2
+    return transport == Transport::Tls ? 5061 : 5060;
+}
+
+// What a URI of ours says of it.
+constexpr std::string_view transport_parameter(Transport transport) {
+    switch (transport) {
+        case Transport::Tcp:
+            return ";transport=tcp";
+        case Transport::Tls:
+            return ";transport=tls";
+        case Transport::Udp:
+            break;
+    }
+    return "";
+}
+
 struct Flow {
     Transport transport = Transport::Udp;
     std::uint16_t listener = 0;  // index into AgentConfig::listeners

@@ -13,10 +13,6 @@ namespace earshot::sip {
 
 namespace {
 
-std::uint16_t default_port(Transport transport) {
-    return transport == Transport::Tls ? 5061 : 5060;
-}
-
 std::string srv_name(Transport transport, std::string_view host) {
     switch (transport) {
         case Transport::Tcp:
