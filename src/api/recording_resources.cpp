@@ -37,7 +37,7 @@ int status_of(std::string_view code) {
     if (code == "erased") return 410;
     if (code == "not_ready" || code == "key_missing" || no_room::covers(code)) return 503;
     if (code == "bad_request") return 400;
-    if (code == "unknown_peer") return 403;
+    if (code == "unknown_peer" || code == "no_certificate" || code == "tls_required") return 403;
     if (code == "too_large") return 422;
     if (code.starts_with("catalogue_")) return 503;
     return 500;

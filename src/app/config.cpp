@@ -12,6 +12,7 @@
 #include "app/peer_config.h"
 #include "app/rule_config.h"
 #include "app/text_file.h"
+#include "app/tls_config.h"
 #include "base/text.h"
 #include "server/admission.h"
 
@@ -81,9 +82,20 @@ std::optional<ConfigError> check_whole(const ServerConfig& config, const std::st
             .text = fmt::format("{} is not loopback, and anyone could send calls to it",
                                 base::to_string(*open)),
             .suggestion =
-                "name the clients in [[peer]] by addresses or by username and password_file, or "
-                "write insecure = true "
-                "under [sip]"};
+                "name the clients in [[peer]] by addresses or by username and password_file, "
+                "demand "
+                "certificates of them (sip.client_certificate, sip.ca_file), or write insecure = "
+                "true under [sip]"};
+    if (auto error = check_tls(config.tls_listen, config.tls, name)) return error;
+    for (const server::Peer& peer : config.peers)
+        if (!peer.certificate_names.empty() &&
+            (config.tls_listen.empty() ||
+             config.tls.client_certificate == io::ClientCertificate::No))
+            return ConfigError{
+                .where = name,
+                .key = "peer.certificate_names",
+                .text = fmt::format("\"{}\" can never show its certificate", peer.name),
+                .suggestion = "set sip.tls, and sip.client_certificate to request or require"};
     const sip::SessionTimerConfig& timer = config.session_timer;
     if (timer.min_se < kLeastMinSe && outer != config.sip_listen.end())
         return ConfigError{

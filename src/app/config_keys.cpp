@@ -6,6 +6,7 @@
 #include <array>
 
 #include "app/config_values.h"
+#include "app/tls_config.h"
 #include "base/text.h"
 #include "server/limits.h"
 
@@ -104,6 +105,26 @@ constexpr std::array kKeys{
         [](ServerConfig& c, std::string_view t) {
             return set_number(c.max_unacknowledged, t, 1, 1'000'000);
         }},
+    Key{"sip", "tls", Kind::Text, "",
+        "SIP over TLS: address, or several; without a port 5061; empty: none",
+        [](ServerConfig& c, std::string_view t) { return set_tls_listens(c.tls_listen, t); }},
+    Key{"sip", "certificate_file", Kind::Text, "",
+        "our certificate, then those up to its CA (PEM); several: chosen by the name asked for",
+        [](ServerConfig& c, std::string_view t) { return set_certificates(c.tls, t); }},
+    Key{"sip", "private_key_file", Kind::Text, "",
+        "its key (PEM, without a password); as many as there are certificates",
+        [](ServerConfig& c, std::string_view t) { return set_private_keys(c.tls, t); }},
+    Key{"sip", "ca_file", Kind::Text, "",
+        "CAs that the other end's certificate must come from (PEM); empty: the system's",
+        [](ServerConfig& c, std::string_view t) {
+            c.tls.ca_file = t;
+            return std::string{};
+        }},
+    Key{"sip", "client_certificate", Kind::Text, "no",
+        "what sip.tls asks of who connects: no, request or require",
+        [](ServerConfig& c, std::string_view t) { return set_client_certificate(c.tls, t); }},
+    Key{"sip", "tls_min_version", Kind::Text, "1.2", "1.2 or 1.3",
+        [](ServerConfig& c, std::string_view t) { return set_tls_version(c.tls, t); }},
     Key{"sip", "redirect_to", Kind::Text, "",
         "SIP URI that new calls are sent to by 302, for maintenance",
         [](ServerConfig& c, std::string_view t) { return set_redirect(c.redirect_to, t); }},

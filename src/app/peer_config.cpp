@@ -6,6 +6,7 @@
 
 #include "app/rule_config.h"
 #include "app/secret_file.h"
+#include "base/text.h"
 
 namespace earshot::app {
 
@@ -43,9 +44,14 @@ public:
             if (peer.ours.username.empty() != peer.ours.password.empty())
                 return error_at(entry, "peer",
                                 "needs both our_username and our_password_file, or neither");
-            if (peer.name.empty() || (peer.addresses.empty() && !has_digest))
+            const bool has_certificate = !peer.certificate_names.empty();
+            if (has_certificate && has_digest)
+                return error_at(entry, "peer.certificate_names",
+                                "stand beside a username: it is known by one of them");
+            if (peer.name.empty() || (peer.addresses.empty() && !has_digest && !has_certificate))
                 return error_at(entry, "peer",
-                                "needs a name and addresses, or a name, username and password_file",
+                                "needs a name and addresses, or a name and certificate_names, or a "
+                                "name, username and password_file",
                                 R"(name = "sbc1", addresses = ["192.0.2.1"])");
             if (auto error = check_others(entry, peer)) return error;
             peers_.push_back(std::move(peer));
@@ -80,6 +86,13 @@ private:
                         fmt::format("{} is an address of \"{}\" and of \"{}\"",
                                     base::host_to_string(address), other.name, peer.name),
                         "an address tells one peer");
+            for (const std::string& domain : peer.certificate_names)
+                if (std::find(other.certificate_names.begin(), other.certificate_names.end(),
+                              domain) != other.certificate_names.end())
+                    return error_at(entry, "peer.certificate_names",
+                                    fmt::format("\"{}\" is of \"{}\" and of \"{}\"", domain,
+                                                other.name, peer.name),
+                                    "a certificate tells one peer");
             if (!peer.digest.username.empty() && other.digest.username == peer.digest.username)
                 return error_at(entry, "peer.username",
                                 fmt::format("\"{}\" is a user of \"{}\" and of \"{}\"",
@@ -132,6 +145,35 @@ private:
         return std::nullopt;
     }
 
+    // Domains as RFC 5922 compares them: whole, never wildcards.
+    std::optional<ConfigError> read_domains(std::vector<std::string>& names,
+                                            const toml::node& node) {
+        constexpr std::string_view kExample = R"(certificate_names = ["sbc1.example.com"])";
+        const toml::array* list = node.as_array();
+        if (list == nullptr)
+            return error_at(node, "peer.certificate_names", "must be a list of texts",
+                            std::string(kExample));
+        for (const toml::node& item : *list) {
+            std::string_view name = item.value_or<std::string_view>("");
+            if (base::istarts_with(name, "sip:")) name.remove_prefix(4);
+            if (name.empty() || name.find_first_of("*@:/ ") != std::string_view::npos)
+                return error_at(item, "peer.certificate_names",
+                                fmt::format("\"{}\" is no domain of a certificate", name),
+                                std::string(kExample));
+            names.push_back(base::to_lower(name));
+        }
+        return std::nullopt;
+    }
+
+    std::optional<ConfigError> read_transport(server::Peer& peer, const toml::node& node) {
+        const auto text = node.value_or<std::string_view>("");
+        if (text != "any" && text != "tls")
+            return error_at(node, "peer.transport", fmt::format("\"{}\" is no choice", text),
+                            "any or tls");
+        peer.needs_tls = text == "tls";
+        return std::nullopt;
+    }
+
     // What is kept as it is written.
     static std::string* text_of(server::Peer& peer, std::string_view name) {
         if (name == "name") return &peer.name;
@@ -150,6 +192,8 @@ private:
         if (name == "profile") return std::nullopt;  // read before
         if (name == "addresses") return read_hosts(peer.addresses, name, node);
         if (name == "media_from") return read_hosts(peer.media_from, name, node);
+        if (name == "certificate_names") return read_domains(peer.certificate_names, node);
+        if (name == "transport") return read_transport(peer, node);
         if (const auto text = node.value_exact<std::string>()) {
             if (std::string* kept = text_of(peer, name)) {
                 *kept = *text;
@@ -173,10 +217,11 @@ private:
             }
         }
         const std::vector<std::string_view> known{
-            "name",          "addresses",    "username",
-            "password_file", "our_username", "our_password_file",
-            "profile",       "media_from",   "probe_media",
-            "strict",        "join_group",   "records_unmarked"};
+            "name",          "addresses",        "username",
+            "password_file", "our_username",     "our_password_file",
+            "profile",       "media_from",       "probe_media",
+            "strict",        "join_group",       "records_unmarked",
+            "transport",     "certificate_names"};
         if (std::find(known.begin(), known.end(), name) != known.end())
             return error_at(node, fmt::format("peer.{}", name), "has the wrong type",
                             R"(name = "sbc1", addresses = ["192.0.2.1"], strict = false)");

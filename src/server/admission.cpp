@@ -29,13 +29,20 @@ Refusal busy(int retry_after, std::string_view code, std::string text) {
 }  // namespace
 
 const Peer* find_peer(const ServerConfig& config, const base::NetAddress& from,
-                      std::string_view username) {
-    for (const Peer& peer : config.peers) {
-        const bool is_listed =
-            std::any_of(peer.addresses.begin(), peer.addresses.end(),
-                        [&](const base::NetAddress& a) { return a.same_host(from); });
-        if (is_listed) return &peer;
-    }
+                      std::string_view username, const io::TlsPeer* certificate) {
+    const auto is_listed = [&](const Peer& peer) {
+        return std::any_of(peer.addresses.begin(), peer.addresses.end(),
+                           [&](const base::NetAddress& a) { return a.same_host(from); });
+    };
+    const auto is_named = [&](const Peer& peer) {
+        return certificate != nullptr && (peer.addresses.empty() || is_listed(peer)) &&
+               std::any_of(peer.certificate_names.begin(), peer.certificate_names.end(),
+                           [&](const std::string& name) { return certificate->speaks_for(name); });
+    };
+    for (const Peer& peer : config.peers)
+        if (is_named(peer)) return &peer;
+    for (const Peer& peer : config.peers)
+        if (peer.certificate_names.empty() && is_listed(peer)) return &peer;
     if (username.empty()) return nullptr;
     const auto user = std::find_if(config.peers.begin(), config.peers.end(), [&](const Peer& peer) {
         return peer.digest.username == username;
@@ -47,15 +54,42 @@ const base::NetAddress* find_open_listener(const ServerConfig& config) {
     if (config.insecure || !config.peers.empty()) return nullptr;
     for (const base::NetAddress& address : config.sip_listen)
         if (!address.is_loopback()) return &address;
+    for (const base::NetAddress& address : config.tls_listen)
+        if (!address.is_loopback() && !io::is_guarded(config.tls)) return &address;
     return nullptr;
 }
 
-std::optional<Refusal> check_peer(const ServerConfig& config, const base::NetAddress& from) {
-    if (config.peers.empty() || find_peer(config, from) != nullptr) return std::nullopt;
-    return Refusal{
-        .status = 403,
-        .reason = {"unknown_peer", fmt::format("{} is in no [[peer]] of the configuration.",
-                                               base::host_to_string(from))}};
+std::optional<Refusal> check_peer(const ServerConfig& config, const base::NetAddress& from,
+                                  const io::TlsPeer* certificate) {
+    if (config.peers.empty() || find_peer(config, from, {}, certificate) != nullptr)
+        return std::nullopt;
+    const std::string host = base::host_to_string(from);
+    if (certificate != nullptr && certificate->is_verified)
+        return Refusal{.status = 403,
+                       .reason = {"unknown_peer",
+                                  fmt::format("{}, with the certificate {}, is in no [[peer]] of "
+                                              "the configuration.",
+                                              host, certificate->subject)}};
+    for (const Peer& peer : config.peers)
+        if (!peer.certificate_names.empty() &&
+            std::any_of(peer.addresses.begin(), peer.addresses.end(),
+                        [&](const base::NetAddress& a) { return a.same_host(from); }))
+            return Refusal{.status = 403,
+                           .reason = {"no_certificate",
+                                      fmt::format("{} has to come by TLS and show its certificate "
+                                                  "(peer.certificate_names).",
+                                                  peer.name)}};
+    return Refusal{.status = 403,
+                   .reason = {"unknown_peer",
+                              fmt::format("{} is in no [[peer]] of the configuration.", host)}};
+}
+
+std::optional<Refusal> check_transport(const Peer* peer, sip::Transport transport) {
+    if (peer == nullptr || !peer->needs_tls || transport == sip::Transport::Tls)
+        return std::nullopt;
+    return Refusal{.status = 403,
+                   .reason = {"tls_required",
+                              fmt::format("{} has to come by TLS (peer.transport).", peer->name)}};
 }
 
 std::optional<Refusal> check_room(const ServerConfig& config, const Load& load) {

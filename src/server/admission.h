@@ -12,6 +12,7 @@
 #include "base/reason.h"
 #include "capture/capture_engine.h"
 #include "catalog/catalog.h"
+#include "io/tls_peer.h"
 #include "journal/journal.h"
 #include "server/server_config.h"
 #include "sip/agent.h"
@@ -44,16 +45,21 @@ struct HostCalls {
     std::uint32_t unacknowledged = 0;  // of them; from the INVITE to its ACK
 };
 
-// The configured peer whose list holds this host, else the one of this user (admitted by digest;
-// empty: nobody); null when there is none. Borrowed from `config`.
+// The configured peer that this certificate names (null or unverified: none was shown), else the
+// one whose list holds this host, else the one of this user (admitted by digest; empty: nobody);
+// null when there is none. Borrowed from `config`.
 const Peer* find_peer(const ServerConfig& config, const base::NetAddress& from,
-                      std::string_view username = {});
+                      std::string_view username = {}, const io::TlsPeer* certificate = nullptr);
 
 // A listener that is not loopback and takes calls from anyone, which nobody asked for; null: none.
 const base::NetAddress* find_open_listener(const ServerConfig& config);
 
-// Does its address alone admit this host? 403.
-std::optional<Refusal> check_peer(const ServerConfig& config, const base::NetAddress& from);
+// Does its address, or its certificate, admit this host? 403.
+std::optional<Refusal> check_peer(const ServerConfig& config, const base::NetAddress& from,
+                                  const io::TlsPeer* certificate = nullptr);
+
+// May what comes from this peer come this way? 403.
+std::optional<Refusal> check_transport(const Peer* peer, sip::Transport transport);
 
 // Is there room for one more call? 503 with Retry-After; 302 when calls are to go elsewhere.
 std::optional<Refusal> check_room(const ServerConfig& config, const Load& load);

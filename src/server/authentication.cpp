@@ -3,10 +3,11 @@
 namespace earshot::server {
 
 std::optional<Refusal> Authentication::check(base::TimePoint now, const ServerConfig& config,
-                                             const base::NetAddress& from,
+                                             const sip::Flow& flow, const io::TlsPeer* certificate,
                                              const sip::Message& request, std::string* username) {
-    auto refusal = check_peer(config, from);
-    if (!refusal) return std::nullopt;
+    auto refusal = check_peer(config, flow.remote, certificate);
+    if (!refusal)
+        return check_transport(find_peer(config, flow.remote, {}, certificate), flow.transport);
     std::vector<sip::Credentials> users;
     for (const Peer& peer : config.peers)
         if (!peer.digest.username.empty()) users.push_back(peer.digest);
@@ -17,6 +18,9 @@ std::optional<Refusal> Authentication::check(base::TimePoint now, const ServerCo
     refusal->status = 401;
     switch (judgement.verdict) {
         case Verdict::Accepted:
+            if (auto wrong_way = check_transport(find_peer(config, flow.remote, judgement.username),
+                                                 flow.transport))
+                return wrong_way;
             if (username != nullptr) *username = std::move(judgement.username);
             return std::nullopt;
         case Verdict::NoAnswer:

@@ -20,13 +20,14 @@ public:
     // Borrows `random`.
     explicit Authentication(base::Random& random) : guard_("earshot", random) {}
 
-    // 401 with a challenge where digest peers exist, 403 where addresses alone admit; nullopt when
-    // the request is a peer's, or when everyone may come. `config` holds the peers; the passwords
-    // are compared in constant time and told to nobody. `username`, if wanted, gets the user who
-    // was admitted by digest (else nothing): for find_peer().
+    // 401 with a challenge where digest peers exist, 403 where addresses and certificates alone
+    // admit, or where a peer comes by UDP or TCP that must not; nullopt when the request is a
+    // peer's, or when everyone may come. `certificate`: as in find_peer(). `config` holds the
+    // peers; the passwords are compared in constant time and told to nobody. `username`, if wanted,
+    // gets the user who was admitted by digest (else nothing): for find_peer().
     std::optional<Refusal> check(base::TimePoint now, const ServerConfig& config,
-                                 const base::NetAddress& from, const sip::Message& request,
-                                 std::string* username = nullptr);
+                                 const sip::Flow& flow, const io::TlsPeer* certificate,
+                                 const sip::Message& request, std::string* username = nullptr);
 
 private:
     sip::DigestGuard guard_;

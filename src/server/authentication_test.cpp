@@ -1,5 +1,6 @@
 #include "server/authentication.h"
 
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
 #include "sip/parser.h"
@@ -25,8 +26,9 @@ protected:
     }
     std::optional<Refusal> check(const std::vector<sip::ExtraHeader>& headers,
                                  std::string_view from = "198.51.100.9") {
-        return authentication_.check(kNow, config_, *base::parse_host(from, 5060),
-                                     message_with("INVITE sip:a@b SIP/2.0", headers));
+        return authentication_.check(
+            kNow, config_, {.transport = transport_, .remote = *base::parse_host(from, 5060)},
+            &certificate_, message_with("INVITE sip:a@b SIP/2.0", headers));
     }
     std::vector<sip::ExtraHeader> answer(const Refusal& challenge, std::string_view password) {
         const auto header = sip::answer_challenge(
@@ -36,6 +38,8 @@ protected:
         return {header.value_or(sip::ExtraHeader{})};
     }
 
+    sip::Transport transport_ = sip::Transport::Udp;
+    io::TlsPeer certificate_{};
     base::SeededRandom random_{1};
     ServerConfig config_;
     Authentication authentication_{random_};
@@ -67,6 +71,42 @@ TEST_F(AuthenticationTest, P125_AStrangerIsChallengedAndAdmittedByTheRightPasswo
     const auto replay = check(right);
     ASSERT_TRUE(replay);
     EXPECT_NE(replay->headers[0].value.find("stale=true"), std::string::npos);
+}
+
+TEST_F(AuthenticationTest, KnowsAPeerByItsCertificate) {
+    config_.peers.push_back({.name = "branch", .certificate_names = {"sbc.branch.example"}});
+    EXPECT_EQ(check({})->reason.code, "unknown_peer");
+    transport_ = sip::Transport::Tls;
+    certificate_ = {.is_verified = true, .domains = {"other.example"}, .subject = "CN=other"};
+    EXPECT_THAT(check({})->reason.text, testing::HasSubstr("CN=other"));
+    certificate_.domains = {"sbc.branch.example"};
+    EXPECT_FALSE(check({}));
+    certificate_.is_verified = false;
+    EXPECT_EQ(check({})->status, 403);
+}
+
+TEST_F(AuthenticationTest, WantsCertificateAndAddressWhereAPeerHasBoth) {
+    config_.peers = {{.name = "branch",
+                      .addresses = {*base::parse_host("192.0.2.5", 0)},
+                      .certificate_names = {"sbc.branch.example"}}};
+    const auto bare = check({}, "192.0.2.5");
+    ASSERT_TRUE(bare);
+    EXPECT_EQ(bare->reason.code, "no_certificate");
+    EXPECT_THAT(bare->reason.text, testing::HasSubstr("branch has to come by TLS"));
+    transport_ = sip::Transport::Tls;
+    certificate_ = {.is_verified = true, .domains = {"sbc.branch.example"}};
+    EXPECT_FALSE(check({}, "192.0.2.5"));
+    EXPECT_EQ(check({}, "192.0.2.6")->status, 403);
+}
+
+TEST_F(AuthenticationTest, RefusesAPeerByUdpThatHasToComeByTls) {
+    config_.peers.front().needs_tls = true;
+    const auto refusal = check({}, "192.0.2.1");
+    ASSERT_TRUE(refusal);
+    EXPECT_EQ(refusal->status, 403);
+    EXPECT_EQ(refusal->reason.code, "tls_required");
+    transport_ = sip::Transport::Tls;
+    EXPECT_FALSE(check({}, "192.0.2.1"));
 }
 
 }  // namespace

@@ -13,6 +13,7 @@
 #include "base/uuid.h"
 #include "capture/capture_worker.h"
 #include "catalog/catalog.h"
+#include "io/tls_peer.h"
 #include "server/our_invite.h"
 #include "server/timer_list.h"
 #include "sip/agent.h"
@@ -35,7 +36,8 @@ struct Call {
     base::Uuid recording;
     base::Now arrived{};
     sip::Flow flow;
-    std::string username;  // who was admitted by digest; empty: by its address
+    std::string username;       // who was admitted by digest; empty: by its address or certificate
+    io::TlsPeer certificate{};  // what it came with
     sip::TransactionId invite;
     sip::DialogId dialog;
     std::unique_ptr<siprec::RecordingServerSession> session;

@@ -39,6 +39,20 @@ void add_media_checks(const CheckInput& input, std::vector<api::Check>& checks) 
              kernel.full_buffers, kernel.no_memory, kernel.full_backlogs, ring)});
 }
 
+void add_tls_check(const CheckInput& input, std::vector<api::Check>& checks) {
+    if (!input.certificates.has_certificates()) return;
+    bool has_ended = false;
+    const std::string ending = input.certificates.describe(input.now, has_ended);
+    checks.push_back({.name = "tls",
+                      .state = has_ended        ? State::Failed
+                               : ending.empty() ? State::Ok
+                                                : State::Warning,
+                      .text = fmt::format(
+                          "{} TLS handshakes were done since the start, {} connections failed.{}",
+                          input.sockets.tls_handshakes.load(), input.sockets.tls_failures.load(),
+                          ending.empty() ? "" : " To be renewed: " + ending + ".")});
+}
+
 }  // namespace
 
 std::vector<api::Check> make_checks(const CheckInput& input) {
@@ -91,6 +105,7 @@ std::vector<api::Check> make_checks(const CheckInput& input) {
                       .text = fmt::format("{} of {} port pairs are in use.",
                                           now.capture.port_pairs_in_use, now.capture.port_pairs)});
     add_media_checks(input, checks);
+    add_tls_check(input, checks);
     checks.push_back(
         {.name = "media_load",
          .state = now.dropping_streams > 0 ? State::Warning : State::Ok,

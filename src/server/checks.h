@@ -8,6 +8,7 @@
 #include "api/api.h"
 #include "capture/capture_engine.h"
 #include "io/kernel_counters.h"
+#include "io/tls_watch.h"
 #include "server/admission.h"
 #include "server/attempt_ledger.h"
 #include "transport/sip_loop.h"
@@ -26,6 +27,8 @@ struct CheckInput {
     capture::ReaderState reader{};
     io::KernelCounters kernel_drops{};  // since the start
     const std::string& reload_fault;    // what a reload could not do; empty: nothing
+    const io::TlsWatch& certificates;
+    base::WallTime now{};
 };
 std::vector<api::Check> make_checks(const CheckInput& input);
 

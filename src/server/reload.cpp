@@ -12,6 +12,7 @@ std::string keep_until_restart(ServerConfig& next, const ServerConfig& running) 
         value = in_force;
     };
     keep("sip.listen", next.sip_listen, running.sip_listen);
+    keep("sip.tls", next.tls_listen, running.tls_listen);
     keep("sip.advertised_address", next.advertised, running.advertised);
     keep("sip.dns_servers", next.dns_servers, running.dns_servers);
     keep("http.listen", next.http_listen, running.http_listen);

@@ -141,7 +141,8 @@ public:
 
     void run() {
         loop_->watch_signals({SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); });
-        log_.info("ready", {{"sip", listeners()},
+        log_.info("ready", {{"sip", listeners(sip::Transport::Udp)},
+                            {"tls", listeners(sip::Transport::Tls)},
                             {"advertised", advertised()},
                             {"http", url_},
                             {"media_ports", fmt::format("{}-{}", config_.media_ports.low,
@@ -155,10 +156,10 @@ private:
     std::string path(const char* name) const { return (config_.data / name).string(); }
 
     // As they are bound: a port 0 of the configuration has become one. UDP and TCP share each.
-    std::string listeners() const {
+    std::string listeners(sip::Transport transport) const {
         std::string all;
         for (std::uint16_t i = 0; i < loop_->listener_count(); ++i)
-            if (loop_->transport(i) == sip::Transport::Udp)
+            if (loop_->transport(i) == transport)
                 all += (all.empty() ? "" : ", ") + base::to_string(loop_->local_address(i));
         return all;
     }
@@ -217,7 +218,15 @@ private:
             listens.push_back({.transport = sip::Transport::Udp, .address = address});
             listens.push_back({.transport = sip::Transport::Tcp, .address = address});
         }
-        auto loop = transport::SipLoop::create(listens, log_, {.dns_servers = config_.dns_servers});
+        for (const base::NetAddress& address : config_.tls_listen)
+            listens.push_back({.transport = sip::Transport::Tls, .address = address});
+        if (!config_.tls_listen.empty()) {
+            auto tls = io::TlsContext::load(config_.tls);
+            if (!tls) return tls.error();
+            tls_ = *std::move(tls);
+        }
+        auto loop = transport::SipLoop::create(listens, log_,
+                                               {.dns_servers = config_.dns_servers, .tls = tls_});
         if (!loop) return loop.error();
         loop_ = std::move(*loop);
         return std::nullopt;
@@ -236,7 +245,9 @@ private:
         for (std::size_t worker = 0; worker < io::worker_count(config_.media_workers); ++worker)
             if (auto reason = probe_journal(path("journal") + "/" + std::to_string(worker)))
                 return reason;
-        const io::MediaHosts media_hosts = io::find_media_hosts(config_.sip_listen);
+        std::vector<base::NetAddress> listens = config_.sip_listen;
+        listens.insert(listens.end(), config_.tls_listen.begin(), config_.tls_listen.end());
+        const io::MediaHosts media_hosts = io::find_media_hosts(listens);
         // What rests in a socket is not durable either.
         const auto paced_drain =
             std::min(capture::CaptureOptions{}.paced_drain, config_.commit_interval);
@@ -314,6 +325,7 @@ private:
                                               .log = log_,
                                               .view = view_,
                                               .data = *lock_,
+                                              .tls = tls_,
                                               .on_live_changed = [this] { publish("live", {}); }});
         capture_->start([this] { signalling_->wake(); });
         archiver_->start();
@@ -408,6 +420,7 @@ private:
     std::unique_ptr<catalog::Catalog> catalogue_;
     std::unique_ptr<capture::CaptureEngine> capture_;
     std::unique_ptr<Archiver> archiver_;
+    std::shared_ptr<const io::TlsContext> tls_;  // as at the start; null: none
     std::unique_ptr<transport::SipLoop> loop_;
     std::optional<DecisionHook> hook_;
     LiveView view_;

@@ -14,6 +14,7 @@
 #include "capture/reader_kind.h"
 #include "catalog/catalog.h"
 #include "io/port_range.h"
+#include "io/tls_settings.h"
 #include "policy/rule.h"
 #include "sip/digest.h"
 #include "sip/session_timer.h"
@@ -26,12 +27,16 @@ using capture::parse_reader_kind;
 using capture::ReaderKind;  // how media is read
 using io::PortRange;
 
-// A client that may send recordings, known by its address or by digest: the list that admits a
-// listener beyond loopback.
+// A client that may send recordings, known by its address, by digest or by its certificate: the
+// list that admits a listener beyond loopback.
 struct Peer {
     std::string name{};                         // as shown in events and logs
     std::vector<base::NetAddress> addresses{};  // hosts; their port is 0 and means any
     sip::Credentials digest{};                  // empty username: by address alone
+    // SIP domains (RFC 5922); it is known by a certificate that bears one of them and by nothing
+    // else, its addresses say where from. Empty: by the others.
+    std::vector<std::string> certificate_names{};
+    bool needs_tls = false;   // what comes from it by UDP or TCP is refused
     sip::Credentials ours{};  // what we answer when it challenges us; empty username: nothing
 
     // What its messages cannot tell (docs/configuration.md).
@@ -59,6 +64,8 @@ struct JoinConfig {
 
 struct ServerConfig {
     std::vector<base::NetAddress> sip_listen;  // UDP and TCP at each
+    std::vector<base::NetAddress> tls_listen;  // TLS at each
+    io::TlsSettings tls;                       // of these, and of what we connect to
     // Our addresses as the clients see them, at most one of each IP family; port 0: as it listens.
     std::vector<base::NetAddress> advertised;
     base::NetAddress http_listen;

@@ -31,6 +31,7 @@ std::vector<base::NetAddress> listen_addresses(const transport::SipLoop& loop) {
 
 Signalling::Signalling(ServerConfig config, Dependencies dependencies)
     : config_(std::move(config)),
+      certificates_(dependencies.log),
       d_(std::move(dependencies)),
       addresses_(config_.advertised, listen_addresses(d_.loop)),
       authentication_(d_.random),
@@ -39,15 +40,18 @@ Signalling::Signalling(ServerConfig config, Dependencies dependencies)
     agent.contact_parameters = ";+sip.srs";  // RFC 7866 §6.2
     for (std::uint16_t i = 0; i < d_.loop.listener_count(); ++i) {
         const auto transport = d_.loop.transport(i);
-        const std::string named = base::to_string(addresses_.signalling(i));
+        base::NetAddress named_address = addresses_.signalling(i);
+        // The advertised port is that of UDP and TCP.
+        if (transport == sip::Transport::Tls) named_address.port = d_.loop.local_address(i).port;
+        const std::string named = base::to_string(named_address);
         agent.listeners.push_back(
             {.transport = transport,
              .sent_by = named,
-             .contact = fmt::format("sip:{}{}", named,
-                                    transport == sip::Transport::Tcp ? ";transport=tcp" : ""),
+             .contact = fmt::format("sip:{}{}", named, sip::transport_parameter(transport)),
              .ipv6 = !d_.loop.local_address(i).is_v4()});
     }
     agent_ = std::make_unique<sip::Agent>(std::move(agent), d_.random);
+    certificates_.set(d_.tls);
     d_.view.is_ready = true;
     every_second();
     rearm();
@@ -64,6 +68,12 @@ void Signalling::reload(base::Result<ServerConfig, base::Reason> config) {
             "it names no [[peer]], and with {}, where we listen until a restart, anyone could send "
             "calls",
             base::to_string(*open)));
+    if (d_.tls != nullptr) {
+        auto tls = io::TlsContext::load(config->tls);
+        if (!tls) return refuse_reload(tls.error().text);
+        certificates_.set(*tls);
+        d_.loop.set_tls(*std::move(tls));
+    }
     config_ = *std::move(config);
     reload_fault_.clear();
     if (waiting.empty()) return d_.log.info("configuration reloaded");
@@ -176,14 +186,24 @@ Call* Signalling::find(sip::TransactionId transaction) {
 }
 
 void Signalling::handle(sip::SendBytes& action) {
+    Call* call = find(action.dialog);
+    if (call == nullptr) call = find(action.transaction);
     if (!action.is_retransmission) {
-        Call* call = find(action.dialog);
-        if (call == nullptr) call = find(action.transaction);
         if (call != nullptr && call->our_invite != nullptr && !call->dialog)
             retarget(*call, action.flow);
         if (call != nullptr) store_sip(*call, true, action.flow, base::as_bytes(*action.bytes));
     }
-    d_.loop.send(action.flow, std::move(action.bytes), action.transaction);
+    const std::string tls_name = tls_name_of(call, action);
+    d_.loop.send(action.flow, std::move(action.bytes), action.transaction, tls_name);
+}
+
+// A client's Contact is often a bare address, which its certificate does not bear: whoever shows
+// the same name as before is the same.
+std::string Signalling::tls_name_of(const Call* call, sip::SendBytes& action) {
+    if (call == nullptr || call->certificate.domains.empty() || action.tls_name.empty() ||
+        !base::parse_host(action.tls_name, 0))
+        return std::move(action.tls_name);
+    return call->certificate.domains.front();
 }
 
 void Signalling::handle(sip::RequestArrived& action) {
@@ -211,7 +231,8 @@ void Signalling::answer_outside_dialog(sip::RequestArrived& request) {
     }
     // RFC 3261 §11.2: OPTIONS is answered as an INVITE would be; dispatchers probe with it (design:
     // scale).
-    const auto refusal = authentication_.check(now, config_, request.flow.remote, request.message);
+    const auto refusal = authentication_.check(now, config_, request.flow,
+                                               d_.loop.peer(request.flow), request.message);
     const auto full = refusal ? refusal : check_room(config_, load());
     sip::ResponseSpec answer{.status = full ? full->status : 200,
                              .headers = {{"Allow", std::string(siprec::kAllow)},
@@ -227,8 +248,8 @@ void Signalling::answer_outside_dialog(sip::RequestArrived& request) {
 void Signalling::take_invite(sip::RequestArrived& request) {
     const base::Now now = d_.clock.now();
     std::string username;
-    auto refusal =
-        authentication_.check(now.steady, config_, request.flow.remote, request.message, &username);
+    auto refusal = authentication_.check(now.steady, config_, request.flow,
+                                         d_.loop.peer(request.flow), request.message, &username);
     if (!refusal) refusal = check_room(config_, load());
     if (!refusal)
         refusal = check_share(config_, request.flow.remote, hosts_.of(request.flow.remote));
@@ -258,6 +279,7 @@ Call& Signalling::make_call(base::Now now, const sip::Flow& flow, std::string us
     call.heard_at = now.steady;
     call.flow = flow;
     call.username = std::move(username);
+    if (const io::TlsPeer* peer = d_.loop.peer(flow)) call.certificate = *peer;
     call.session = std::make_unique<siprec::RecordingServerSession>(configure(call), call.serial);
     calls_.emplace(call.serial, std::move(owned));
     hosts_.on_call(call.flow.remote);
@@ -274,6 +296,10 @@ base::SrtpMasterKey draw_srtp_key(base::SrtpSuite suite) {
 
 }  // namespace
 
+const Peer* Signalling::find_peer_of(const Call& call) const {
+    return find_peer(config_, call.flow.remote, call.username, &call.certificate);
+}
+
 // Takes what is configured for the client at the call's flow, and says what its session needs.
 siprec::RecordingServerConfig Signalling::configure(Call& call) const {
     siprec::RecordingServerConfig session{.media = addresses_.media(call.flow),
@@ -282,7 +308,7 @@ siprec::RecordingServerConfig Signalling::configure(Call& call) const {
                                           .profile_records_unmarked = false,
                                           .asks_policy = asks_policy(),
                                           .srtp_keys = &draw_srtp_key};
-    const Peer* peer = find_peer(config_, call.flow.remote, call.username);
+    const Peer* peer = find_peer_of(call);
     call.join_group = base::host_to_string(call.flow.remote);
     call.media_from.clear();
     call.probe_media = false;
@@ -298,7 +324,7 @@ siprec::RecordingServerConfig Signalling::configure(Call& call) const {
 
 // For `earshot doctor`: who it is by its INVITE, or by its 2xx to ours.
 void Signalling::note_client(Call& call, const sip::Message& message) {
-    const Peer* peer = find_peer(config_, call.flow.remote, call.username);
+    const Peer* peer = find_peer_of(call);
     const auto product =
         message.find(message.is_request() ? sip::HeaderId::UserAgent : sip::HeaderId::Server);
     call.client =

@@ -21,6 +21,7 @@
 #include "io/data_directory_lock.h"
 #include "io/kernel_counters.h"
 #include "io/log_allowance.h"
+#include "io/tls_watch.h"
 #include "journal/journal.h"
 #include "server/admission.h"
 #include "server/archiver.h"
@@ -64,7 +65,8 @@ public:
         base::Log& log;
         LiveView& view;
         const io::DataDirectoryLock& data;
-        std::function<void()> on_live_changed;  // calls came, went or changed
+        std::shared_ptr<const io::TlsContext> tls{};  // of the loop; null: none
+        std::function<void()> on_live_changed;        // calls came, went or changed
     };
 
     using ControlDone = std::function<void(std::optional<base::Reason> refusal)>;
@@ -121,6 +123,8 @@ private:
     void answer_outside_dialog(sip::RequestArrived& request);
     void take_invite(sip::RequestArrived& request);
     Call& make_call(base::Now now, const sip::Flow& flow, std::string username = {});
+    const Peer* find_peer_of(const Call& call) const;
+    static std::string tls_name_of(const Call* call, sip::SendBytes& action);
     siprec::RecordingServerConfig configure(Call& call) const;
     void note_client(Call& call, const sip::Message& message);
     void refuse(const sip::RequestArrived& request, const Refusal& refusal);
@@ -223,6 +227,7 @@ private:
     void maybe_stopped();
 
     ServerConfig config_;
+    io::TlsWatch certificates_;
     std::string reload_fault_;  // for `earshot doctor`; empty: the file is in force
     Dependencies d_;
     std::unique_ptr<sip::Agent> agent_;

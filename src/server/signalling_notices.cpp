@@ -143,7 +143,10 @@ void Signalling::every_second() {
                                     .attempts = attempts_.counters(),
                                     .reader = d_.capture.reader_state(),
                                     .kernel_drops = io::read_kernel_counters() - kernel_at_start_,
-                                    .reload_fault = reload_fault_}));
+                                    .reload_fault = reload_fault_,
+                                    .certificates = certificates_,
+                                    .now = d_.clock.now().wall}));
+    certificates_.look(d_.clock.now().wall);
     write_attempts();
     probe_silent_calls();
     d_.view.is_ready = !check_room(config_, now);

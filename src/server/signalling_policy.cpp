@@ -100,7 +100,7 @@ bool Signalling::asks_policy() const {
 // Who sends the INVITE, or is sent it, and when: known before a word of it is read.
 policy::InviteFacts Signalling::envelope_of(const Call& call, const sip::Flow& flow) const {
     policy::InviteFacts facts;
-    const Peer* peer = find_peer(config_, flow.remote, call.username);
+    const Peer* peer = find_peer(config_, flow.remote, call.username, &call.certificate);
     if (peer != nullptr) facts.peer = peer->name;
     facts.peer_address = base::to_string(flow.remote);
     facts.time = call.arrived.wall;

@@ -5,6 +5,7 @@
 #include "base/uuid.h"
 #include "server/signalling.h"
 #include "server/start_target.h"
+#include "sip/dialog.h"
 
 namespace earshot::server {
 
@@ -13,6 +14,15 @@ using base::Reason;
 namespace {
 
 constexpr std::size_t kTagBytes = 8;
+
+// Who has to be there by TLS: the handshake sees to it that nobody else is (RFC 5922 section 7.3).
+io::TlsPeer expected_peer(const sip::Flow& flow, std::string_view host) {
+    io::TlsPeer peer;
+    if (flow.transport != sip::Transport::Tls || host.empty()) return peer;
+    peer.is_verified = true;
+    peer.domains.push_back(base::to_lower(host));
+    return peer;
+}
 
 std::string itself(const base::NetAddress& address) {
     return base::to_string(address) + " is this server itself, which is no recording client.";
@@ -90,7 +100,11 @@ std::optional<Reason> Signalling::find_refusal(const StartTarget& target) const 
         if (addresses_.is_own(*target.address))
             return Reason{"bad_request", itself(*target.address)};
         // Whom we would not let in, we do not ask to come either: its media would be a stranger's.
-        refusal = check_peer(config_, *target.address);
+        const io::TlsPeer expected = expected_peer(flow, target.host);
+        refusal = check_peer(config_, *target.address, &expected);
+        if (!refusal)
+            refusal =
+                check_transport(find_peer(config_, *target.address, {}, &expected), flow.transport);
         if (!refusal) refusal = check_share(config_, *target.address, hosts_.of(*target.address));
     }
     if (!refusal) refusal = check_room(config_, load());
@@ -133,7 +147,11 @@ void Signalling::send_our_invite(Call& call) {
 // Why an INVITE of ours does not go to one of the places that its URI leads to.
 std::optional<Reason> Signalling::why_not_ask(const Call& call, const sip::Target& target) const {
     if (addresses_.is_own(target.address)) return Reason{"own_address", itself(target.address)};
-    auto refusal = check_peer(config_, target.address);
+    const sip::Flow to{.transport = target.transport, .remote = target.address};
+    const io::TlsPeer expected = expected_peer(to, sip::host_of_uri(call.our_invite->uri()));
+    auto refusal = check_peer(config_, target.address, &expected);
+    if (!refusal)
+        refusal = check_transport(find_peer(config_, target.address, {}, &expected), to.transport);
     if (!refusal && !target.address.same_host(call.flow.remote))
         refusal = check_share(config_, target.address, hosts_.of(target.address));
     if (refusal) return refusal->reason;
@@ -180,6 +198,7 @@ void Signalling::retarget(Call& call, const sip::Flow& flow) {
     hosts_.on_call(flow.remote);
     hosts_.on_acknowledged(flow.remote);
     call.flow = flow;
+    call.certificate = expected_peer(flow, sip::host_of_uri(call.our_invite->uri()));
     call.attempt.peer = base::to_string(flow.remote);
     call.attempt.transport = base::to_lower(sip::via_name(flow.transport));
     call.session->retarget(flow.remote, configure(call));
@@ -196,7 +215,7 @@ void Signalling::carry_out(Call& call, siprec::Acknowledge& action) {
 
 // The client may challenge what we send it in the dialog, whoever began that.
 void Signalling::authenticate(const Call& call) {
-    const Peer* peer = find_peer(config_, call.flow.remote, call.username);
+    const Peer* peer = find_peer_of(call);
     if (peer == nullptr) return;
     agent_->authenticate_as(call.dialog, peer->ours, call.flow.remote,
                             call.our_invite != nullptr ? call.our_invite->credentials()
@@ -208,7 +227,7 @@ bool Signalling::ask_again(Call& call, sip::ResponseArrived& response) {
     if (call.our_invite == nullptr) return false;
     constexpr std::size_t kCnonceBytes = 12;
     store_received(call, response.flow, response.message);
-    const Peer* peer = find_peer(config_, call.flow.remote);
+    const Peer* peer = find_peer_of(call);
     const auto next = call.our_invite->on_refused(response.message, call.flow,
                                                   peer != nullptr ? peer->ours : sip::Credentials{},
                                                   d_.random.token(kCnonceBytes));

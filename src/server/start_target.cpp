@@ -13,8 +13,6 @@ namespace earshot::server {
 
 namespace {
 
-constexpr std::uint16_t kSipPort = 5060;
-
 base::Reason bad(std::string text) { return {"bad_request", std::move(text)}; }
 
 bool is_multicast(const base::NetAddress& address) {
@@ -42,16 +40,16 @@ base::Result<StartTarget, base::Reason> read_target(std::string_view uri) {
     const auto parsed = sip::parse_uri(uri);
     if (!parsed || !parsed->is_sip())
         return bad("Not a SIP URI, such as sip:sbc@192.0.2.10:5060: " + base::to_valid_utf8(uri));
-    StartTarget target{.host = std::string(parsed->host),
-                       .address = {},
-                       .port = parsed->port.value_or(kSipPort),
-                       .transport = {}};
+    StartTarget target{
+        .host = std::string(parsed->host), .address = {}, .port = 0, .transport = {}};
     if (const auto transport = parsed->param("transport")) {
-        if (base::iequals(*transport, "udp")) target.transport = sip::Transport::Udp;
-        if (base::iequals(*transport, "tcp")) target.transport = sip::Transport::Tcp;
-        if (!target.transport) return bad("Only UDP and TCP are spoken yet.");
+        for (const auto one : {sip::Transport::Udp, sip::Transport::Tcp, sip::Transport::Tls})
+            if (base::iequals(*transport, sip::via_name(one))) target.transport = one;
+        if (!target.transport) return bad("Only UDP, TCP and TLS are spoken.");
     }
-    if (parsed->scheme == sip::UriScheme::Sips) return bad("Only UDP and TCP are spoken yet.");
+    if (parsed->scheme == sip::UriScheme::Sips) target.transport = sip::Transport::Tls;
+    target.port =
+        parsed->port.value_or(sip::default_port(target.transport.value_or(sip::Transport::Udp)));
     if (!parsed->headers.empty()) return bad("A URI to call has no headers (?...).");
     target.address = base::parse_host(parsed->host, target.port);
     if (!target.address && !is_name(parsed->host))

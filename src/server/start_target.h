@@ -19,7 +19,8 @@ struct StartTarget {
     std::optional<sip::Transport> transport{};  // none: the URI leaves it open
 };
 
-// A sip: URI with transport=udp, tcp, or none. Reasons: "bad_request" for what cannot be asked.
+// A sip: URI with transport=udp, tcp, tls, or none, or a sips: URI. Reasons: "bad_request" for what
+// cannot be asked.
 base::Result<StartTarget, base::Reason> read_target(std::string_view uri);
 
 // What a Target-Dialog header may hold (RFC 4538 section 7): a Call-ID, also with `;local-tag=` and

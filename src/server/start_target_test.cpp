@@ -28,12 +28,22 @@ TEST(StartTarget, MayBeANameThatIsLookedUpLater) {
     }
 }
 
+TEST(StartTarget, MayBeReachedByTls) {
+    for (const char* uri : {"sips:sbc@192.0.2.10", "sip:sbc@192.0.2.10;transport=tls"}) {
+        const auto target = read_target(uri);
+        ASSERT_TRUE(target.has_value()) << uri;
+        EXPECT_EQ(target->transport, sip::Transport::Tls);
+        EXPECT_EQ(target->port, 5061);
+    }
+    EXPECT_EQ(read_target("sips:sbc@192.0.2.10;transport=tcp")->transport, sip::Transport::Tls);
+}
+
 TEST(StartTarget, RefusesWhatCannotBeAsked) {
     for (const char* uri :
-         {"", "sbc", "tel:+1", "sips:sbc@192.0.2.10", "sip:sbc@192.0.2.10;transport=tls",
-          "sip:sbc@192.0.2", "sip:sbc@192.0.2.300", "sip:sbc@a..b", "sip:sbc@.b", "sip:a@b,c",
-          "sip:sbc@0.0.0.0", "sip:sbc@224.0.0.1", "sip:sbc@[ff02::1]",
-          "sip:sbc@192.0.2.10?Replaces=x", "sip:a@192.0.2.10>\r\nX: y"}) {
+         {"", "sbc", "tel:+1", "sip:sbc@192.0.2.10;transport=ws", "sip:sbc@192.0.2",
+          "sip:sbc@192.0.2.300", "sip:sbc@a..b", "sip:sbc@.b", "sip:a@b,c", "sip:sbc@0.0.0.0",
+          "sip:sbc@224.0.0.1", "sip:sbc@[ff02::1]", "sip:sbc@192.0.2.10?Replaces=x",
+          "sip:a@192.0.2.10>\r\nX: y"}) {
         const auto target = read_target(uri);
         ASSERT_FALSE(target.has_value()) << uri;
         EXPECT_EQ(target.error().code, "bad_request") << uri;
