@@ -9,6 +9,7 @@
 #include "app/config_reader.h"
 #include "app/config_values.h"
 #include "app/secret_file.h"
+#include "app/tls_config.h"
 #include "base/text.h"
 #include "client/announcements.h"
 #include "policy/limits.h"
@@ -44,7 +45,6 @@ std::string set_next_hop(std::string& next_hop, std::string_view text) {
     if (!text.empty() && (!uri || !uri->is_sip()))
         return "is no SIP URI: expected one like sip:pbx.example.com or "
                "sip:192.0.2.7:5060;transport=tcp";
-    if (uri && needs_tls(*uri)) return "needs TLS, which is not there yet";
     next_hop = text;
     return {};
 }
@@ -178,6 +178,26 @@ constexpr std::array kKeys{
         [](ClientConfig& c, std::string_view t) {
             return set_keep_alive_by(c.keeps_alive_by_options, t);
         }},
+    Key{"sip", "tls", Kind::Text, "",
+        "SIP over TLS: address, or several; without a port 5061; empty: none",
+        [](ClientConfig& c, std::string_view t) { return set_tls_listens(c.tls_listen, t); }},
+    Key{"sip", "certificate_file", Kind::Text, "",
+        "our certificate, then those up to its CA (PEM); several: chosen by the name asked for",
+        [](ClientConfig& c, std::string_view t) { return set_certificates(c.tls, t); }},
+    Key{"sip", "private_key_file", Kind::Text, "",
+        "its key (PEM, without a password); as many as there are certificates",
+        [](ClientConfig& c, std::string_view t) { return set_private_keys(c.tls, t); }},
+    Key{"sip", "ca_file", Kind::Text, "",
+        "CAs that the other end's certificate must come from (PEM); empty: the system's",
+        [](ClientConfig& c, std::string_view t) {
+            c.tls.ca_file = t;
+            return std::string{};
+        }},
+    Key{"sip", "client_certificate", Kind::Text, "no",
+        "what sip.tls asks of who connects: no, request or require",
+        [](ClientConfig& c, std::string_view t) { return set_client_certificate(c.tls, t); }},
+    Key{"sip", "tls_min_version", Kind::Text, "1.2", "1.2 or 1.3",
+        [](ClientConfig& c, std::string_view t) { return set_tls_version(c.tls, t); }},
     Key{"sip", "insecure", Kind::Flag, "false",
         "take calls from everyone although the listener is not loopback",
         [](ClientConfig& c, std::string_view t) { return set_flag(c.insecure, t); }},
@@ -345,24 +365,30 @@ constexpr std::array kKeys{
 
 // A listener at all addresses, or at several of one family: neither Contact nor c= could name the
 // one that a peer reaches.
-const base::NetAddress* find_unclear_address(const ClientConfig& config) {
-    for (const base::NetAddress& listen : config.sip_listen) {
+std::optional<base::NetAddress> find_unclear_address(const ClientConfig& config) {
+    std::vector<base::NetAddress> listens = config.sip_listen;
+    listens.insert(listens.end(), config.tls_listen.begin(), config.tls_listen.end());
+    for (const base::NetAddress& listen : listens) {
         const auto is_same_family = [&](const base::NetAddress& other) {
             return other.is_v4() == listen.is_v4();
         };
         if (std::any_of(config.advertised.begin(), config.advertised.end(), is_same_family))
             continue;
-        const bool is_alone = std::none_of(
-            config.sip_listen.begin(), config.sip_listen.end(),
-            [&](const auto& other) { return is_same_family(other) && !other.same_host(listen); });
-        if (listen.is_unspecified() || !is_alone) return &listen;
+        const bool is_alone = std::none_of(listens.begin(), listens.end(), [&](const auto& other) {
+            return is_same_family(other) && !other.same_host(listen);
+        });
+        if (listen.is_unspecified() || !is_alone) return listen;
     }
-    return nullptr;
+    return std::nullopt;
 }
 
 // What no single key can tell (design: security by default).
 std::optional<ConfigError> check_whole(const ClientConfig& config, const std::string& file) {
-    for (const base::NetAddress& listen : config.sip_listen) {
+    if (auto error = check_tls(config.tls_listen, config.tls, file)) return error;
+    std::vector<base::NetAddress> open = config.sip_listen;
+    if (!io::is_guarded(config.tls))
+        open.insert(open.end(), config.tls_listen.begin(), config.tls_listen.end());
+    for (const base::NetAddress& listen : open) {
         if (listen.is_loopback() || config.insecure || !config.allow_from.empty()) continue;
         return ConfigError{
             .where = file,
@@ -373,7 +399,7 @@ std::optional<ConfigError> check_whole(const ClientConfig& config, const std::st
                 "name the hosts that may call in client.allow_from, like "
                 "[\"192.0.2.*\"], or write insecure = true under [sip]"};
     }
-    if (const auto* unclear = find_unclear_address(config))
+    if (const auto unclear = find_unclear_address(config))
         return ConfigError{
             .where = file,
             .key = "sip.listen",

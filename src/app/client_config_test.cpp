@@ -210,9 +210,14 @@ TEST(ClientConfig, NeedsAnAddressThatItCanTell) {
     EXPECT_EQ(fault(open + "\"0.0.0.0:5060\"\nsip.advertised_address = \"192.0.2.7\""), "none");
 }
 
-TEST(ClientConfig, KnowsThatThereIsNoTlsYet) {
-    EXPECT_NE(fault("client.next_hop = \"sips:pbx\"").find("TLS"), std::string::npos);
-    EXPECT_NE(fault("client.servers = [\"sip:rec;transport=tls\"]").find("TLS"), std::string::npos);
+TEST(ClientConfig, TakesServersAndANextHopByTls) {
+    EXPECT_EQ(fault("client.next_hop = \"sips:pbx\""), "none");
+    EXPECT_EQ(fault("client.servers = [\"sip:rec;transport=tls\", \"sips:rec\"]"), "none");
+}
+
+TEST(ClientConfig, WantsACertificateToListenByTls) {
+    EXPECT_NE(fault("sip.tls = \"127.0.0.1\"").find("needs a certificate"), std::string::npos);
+    EXPECT_NE(fault("sip.tls = \"192.0.2.7\"").find("needs a certificate"), std::string::npos);
 }
 
 TEST(ClientConfig, PassesOverWhatIsTheServers) {

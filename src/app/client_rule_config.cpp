@@ -498,11 +498,6 @@ Error read_triggers(const toml::node& node, const std::string& file,
     return read_list<Trigger>(node, file, "client.on", kTriggerKeys, {}, triggers, check_trigger);
 }
 
-bool needs_tls(const sip::Uri& uri) {
-    return uri.scheme == sip::UriScheme::Sips ||
-           base::iequals(uri.param("transport").value_or(""), "tls");
-}
-
 std::string find_server_fault(const std::vector<std::string>& servers) {
     for (const std::string& server : servers) {
         if (server.find('{') != std::string::npos) continue;  // known only with the call
@@ -513,8 +508,6 @@ std::string find_server_fault(const std::vector<std::string>& servers) {
         if (!uri || !uri->is_sip())
             return fmt::format("holds \"{}\", which is no SIP URI like sip:recorder.example.com",
                                server);
-        if (needs_tls(*uri))
-            return fmt::format("holds \"{}\", which needs TLS, and that is not there yet", server);
     }
     return {};
 }

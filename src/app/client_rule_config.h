@@ -8,7 +8,6 @@
 #include "app/config.h"
 #include "app/toml.h"
 #include "policy/call_rule.h"
-#include "sip/uri.h"
 
 namespace earshot::app {
 
@@ -20,7 +19,6 @@ std::optional<ConfigError> read_call_rules(const toml::node& node, const std::st
 std::optional<ConfigError> read_triggers(const toml::node& node, const std::string& file,
                                          std::vector<policy::Trigger>& triggers);
 
-bool needs_tls(const sip::Uri& uri);
 // What is wrong with a list of recording servers, as the rest of a sentence; empty: nothing.
 std::string find_server_fault(const std::vector<std::string>& servers);
 

@@ -79,6 +79,7 @@ public:
                                      .dialogs = *dialogs_,
                                      .view = view_,
                                      .on_calls_changed = [this] { events_.tell_change(); },
+                                     .tls = tls_,
                                      .tap = tap_.get(),
                                      .desk = desk_.get(),
                                      .media_host = base::host_to_string(media_->told_host())});
@@ -90,6 +91,7 @@ public:
     void run() {
         loop_->watch_signals({SIGTERM, SIGINT, SIGHUP}, [this](int signal) { on_signal(signal); });
         log_.info("ready", {{"sip", base::to_string(loop_->local_address(0))},
+                            {"tls", tls_listeners()},
                             {"http", url_},
                             {"media_ports", fmt::format("{}-{}", config_.media_ports.low,
                                                         config_.media_ports.high)},
@@ -101,6 +103,14 @@ public:
     }
 
 private:
+    std::string tls_listeners() const {
+        std::string all;
+        for (std::uint16_t i = 0; i < loop_->listener_count(); ++i)
+            if (!config_.tls_listen.empty() && loop_->transport(i) == sip::Transport::Tls)
+                all += (all.empty() ? "" : ", ") + base::to_string(loop_->local_address(i));
+        return all;
+    }
+
     std::string dialogs_path() const {
         return io::join_path(config_.data.string(), "dialogs.jsonl");
     }
@@ -131,10 +141,33 @@ private:
             listens.push_back({.transport = sip::Transport::Udp, .address = address});
             listens.push_back({.transport = sip::Transport::Tcp, .address = address});
         }
-        auto loop = transport::SipLoop::create(listens, log_, {.dns_servers = config_.dns_servers});
+        add_tls(listens);
+        auto tls = io::TlsContext::load(config_.tls);
+        if (!tls) return tls.error();
+        tls_ = *std::move(tls);
+        auto loop = transport::SipLoop::create(listens, log_,
+                                               {.dns_servers = config_.dns_servers, .tls = tls_});
         if (!loop) return loop.error();
         loop_ = std::move(*loop);
         return std::nullopt;
+    }
+
+    // Recording servers and next hops may be reached by TLS also where nobody comes by it: then
+    // there is no port that we listen at, and what they ask of us comes on our connection.
+    void add_tls(std::vector<transport::Listen>& listens) const {
+        for (const base::NetAddress& address : config_.tls_listen)
+            listens.push_back({.transport = sip::Transport::Tls, .address = address});
+        for (base::NetAddress address : config_.sip_listen) {
+            const bool has_family =
+                std::any_of(listens.begin(), listens.end(), [&](const transport::Listen& one) {
+                    return one.transport == sip::Transport::Tls &&
+                           one.address.is_v4() == address.is_v4();
+                });
+            if (has_family) continue;
+            address.port = sip::default_port(sip::Transport::Tls);
+            listens.push_back(
+                {.transport = sip::Transport::Tls, .address = address, .accept = false});
+        }
     }
 
     std::optional<Reason> open_relay() {
@@ -187,7 +220,9 @@ private:
     }
 
     relay::RelayOptions relay_options() {
-        const io::MediaHosts hosts = io::find_media_hosts(config_.sip_listen);
+        std::vector<base::NetAddress> listens = config_.sip_listen;
+        listens.insert(listens.end(), config_.tls_listen.begin(), config_.tls_listen.end());
+        const io::MediaHosts hosts = io::find_media_hosts(listens);
         relay::RelayOptions options{.bind_host = hosts.usual,
                                     .other_bind_host = hosts.other,
                                     .advertised_v4 = std::nullopt,
@@ -282,6 +317,17 @@ private:
              fmt::format("{} recording sessions were accepted since the start, {} by no server; {} "
                          "running calls are not recorded although they should be.",
                          events.started.load(), events.failed.load(), unrecorded)});
+        if (const auto tls = view_.tls.get();
+            tls->has_certificates || tls->handshakes + tls->failures > 0)
+            all.push_back(
+                {"tls",
+                 tls->has_ended        ? State::Failed
+                 : tls->ending.empty() ? State::Ok
+                                       : State::Warning,
+                 fmt::format(
+                     "{} TLS handshakes were done since the start, {} connections failed.{}",
+                     tls->handshakes, tls->failures,
+                     tls->ending.empty() ? "" : " To be renewed: " + tls->ending + ".")});
         if (!config_.webhook.url.empty())
             all.push_back({"webhook", events.webhook_failures == 0 ? State::Ok : State::Warning,
                            fmt::format("{} events could not be told to {}.",
@@ -348,6 +394,7 @@ private:
     EventHub events_;
     std::optional<DialogJournal> dialogs_;
     ClientView view_;
+    std::shared_ptr<const io::TlsContext> tls_;  // as at the start
     std::unique_ptr<transport::SipLoop> loop_;
     std::unique_ptr<relay::BuiltInRelay> media_;
     std::unique_ptr<ControlSockets> tap_link_;

@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/net_address.h"
 #include "io/port_range.h"
+#include "io/tls_settings.h"
 #include "policy/call_rule.h"
 #include "relay/sound.h"
 #include "sip/digest.h"
@@ -58,6 +59,8 @@ struct MediaPlaneConfig {
 
 struct ClientConfig {
     std::vector<base::NetAddress> sip_listen;    // UDP and TCP at each
+    std::vector<base::NetAddress> tls_listen;    // TLS at each
+    io::TlsSettings tls;                         // of these, and of what we connect to
     std::vector<base::NetAddress> advertised;    // as others see us; at most one of each IP family
     std::vector<std::string> advertised_except;  // globs of hosts that are told where we are bound
     base::NetAddress http_listen;

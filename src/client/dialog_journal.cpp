@@ -21,7 +21,7 @@ constexpr std::size_t kMaxQueued = 65'536;
 constexpr std::size_t kMaxLeft = 65'536;          // dialogs, of a file
 constexpr std::size_t kMaxLineBytes = 32 * 1024;  // a dialog is smaller (sip/agent_limits.h)
 constexpr std::size_t kSpareLines = 4096;         // about what has ended, before it is left out
-constexpr std::array<std::string_view, 2> kTransports{"udp", "tcp"};
+constexpr std::array<std::string_view, 3> kTransports{"udp", "tcp", "tls"};  // by Transport
 
 std::string text_of(const json& object, const char* key) {
     const auto found = object.find(key);
@@ -43,7 +43,10 @@ bool read_bye(const json& object, sip::OutOfDialogSpec& bye) {
     bye.call_id = text_of(object, "call_id");
     bye.cseq = static_cast<std::uint32_t>(number_of(object, "cseq"));
     bye.flow.listener = static_cast<std::uint16_t>(number_of(object, "listener"));
-    if (text_of(object, "transport") == kTransports[1]) bye.flow.transport = sip::Transport::Tcp;
+    const auto transport =
+        std::find(kTransports.begin(), kTransports.end(), text_of(object, "transport"));
+    if (transport != kTransports.end())
+        bye.flow.transport = static_cast<sip::Transport>(transport - kTransports.begin());
     const auto routes = object.find("routes");
     if (routes != object.end() && routes->is_array())
         for (const json& route : *routes)
@@ -71,7 +74,7 @@ std::string dialog_line(std::uint64_t number, const sip::OutOfDialogSpec& bye) {
         .begin_array();
     for (const std::string& route : bye.routes) writer.text(route);
     writer.end_array()
-        .field("transport", kTransports.at(sip::is_reliable(bye.flow.transport) ? 1 : 0))
+        .field("transport", kTransports.at(static_cast<std::size_t>(bye.flow.transport)))
         .field("listener", static_cast<std::int64_t>(bye.flow.listener))
         .end_object();
     return line + "\n";

@@ -32,8 +32,7 @@ constexpr std::chrono::seconds kSecond{1};
 constexpr std::size_t kCallsLookedAt = 200;  // for silence, a second
 
 std::string contact_of(const base::NetAddress& address, sip::Transport transport) {
-    return fmt::format("sip:{}{}", base::to_string(address),
-                       transport == sip::Transport::Tcp ? ";transport=tcp" : "");
+    return fmt::format("sip:{}{}", base::to_string(address), sip::transport_parameter(transport));
 }
 
 relay::CallKey media_key(b2bua::CallKey call) { return {call.value}; }
@@ -52,7 +51,8 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
               work();
               settle();
           });
-      }) {
+      }),
+      certificates_(d_.log) {
     sip::AgentConfig agent;
     agent.contact_parameters = ";+sip.src";  // RFC 7866 §6.1.1; in calls it tells (§6.1.2)
     agent.leaves_subscriptions = true;
@@ -71,6 +71,8 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
             if (named.port == 0) named.port = bound.port;
         }
         const sip::Transport transport = d_.loop.transport(i);
+        // The advertised port is that of UDP and TCP.
+        if (transport == sip::Transport::Tls) named.port = bound.port;
         sent_by_.push_back(base::to_string(named));
         agent.listeners.push_back({.transport = transport,
                                    .sent_by = base::to_string(named),
@@ -126,6 +128,7 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
             calls_have_changed_ = true;
             settle();
         });
+    certificates_.set(d_.tls);
     d_.view.is_ready = true;
     d_.view.has_servers = names_servers(config_);
     listen_to_planes();
@@ -217,7 +220,7 @@ void Signalling::send_what_waits() {
     while (!unhandled_.empty()) {
         auto* send = std::get_if<sip::SendBytes>(&unhandled_.front());
         if (send == nullptr) return;
-        d_.loop.send(send->flow, std::move(send->bytes), send->transaction);
+        d_.loop.send(send->flow, std::move(send->bytes), send->transaction, send->tls_name);
         unhandled_.pop_front();
     }
 }
@@ -225,7 +228,7 @@ void Signalling::send_what_waits() {
 void Signalling::handle(sip::Action& action) {
     const base::Now now = d_.clock.now();
     if (auto* send = std::get_if<sip::SendBytes>(&action))
-        return d_.loop.send(send->flow, std::move(send->bytes), send->transaction);
+        return d_.loop.send(send->flow, std::move(send->bytes), send->transaction, send->tls_name);
     if (const auto* target = std::get_if<sip::LocateTarget>(&action)) return locate(*target);
     if (dialogs_->on_action(action)) return;
     if (recorder_->take(now, action)) {
@@ -542,14 +545,25 @@ void Signalling::drain(bool is_draining) {
 
 void Signalling::reload(ClientConfig config) {
     // The file was judged by its own listeners; those that run stay.
-    const bool is_public = std::any_of(config_.sip_listen.begin(), config_.sip_listen.end(),
-                                       [](const auto& listen) { return !listen.is_loopback(); });
+    const auto is_beyond_us = [](const auto& listen) { return !listen.is_loopback(); };
+    const bool is_public =
+        std::any_of(config_.sip_listen.begin(), config_.sip_listen.end(), is_beyond_us) ||
+        (!io::is_guarded(config.tls) &&
+         std::any_of(config_.tls_listen.begin(), config_.tls_listen.end(), is_beyond_us));
     if (is_public && config.allow_from.empty() && !config.insecure) {
         const std::string why =
             "it has no client.allow_from, and where we listen until a restart anyone could call";
         d_.view.reload_fault.set(why);
         return d_.log.error("configuration not reloaded: the old one stays", {{"reason", why}});
     }
+    auto tls = io::TlsContext::load(config.tls);
+    if (!tls) {
+        d_.view.reload_fault.set(tls.error().text);
+        return d_.log.error("configuration not reloaded: the old one stays",
+                            {{"reason", tls.error().text}});
+    }
+    certificates_.set(*tls);
+    d_.loop.set_tls(*std::move(tls));
     std::string waiting;
     const auto keep = [&](auto& next, const auto& now, std::string_view key) {
         if (next == now) return;
@@ -557,6 +571,7 @@ void Signalling::reload(ClientConfig config) {
         next = now;
     };
     keep(config.sip_listen, config_.sip_listen, "sip.listen");
+    keep(config.tls_listen, config_.tls_listen, "sip.tls");
     keep(config.advertised, config_.advertised, "sip.advertised_address");
     keep(config.advertised_except, config_.advertised_except, "sip.advertised_except");
     keep(config.dns_servers, config_.dns_servers, "sip.dns_servers");
@@ -592,8 +607,18 @@ void Signalling::every_second(base::Now now) {
         d_.log.warning("the media plane did not take more calls than the log tells",
                        {{"lines", std::to_string(omitted)}});
     d_.view.planes.set(d_.planes.view());
+    watch_certificates(now);
     if (config_.silent_call.count() > 0) end_silent_calls(now);
     keep_phones_alive(now);
+}
+
+void Signalling::watch_certificates(base::Now now) {
+    certificates_.look(now.wall);
+    TlsView view{.has_certificates = certificates_.has_certificates(),
+                 .handshakes = d_.loop.counters().tls_handshakes,
+                 .failures = d_.loop.counters().tls_failures};
+    view.ending = certificates_.describe(now.wall, view.has_ended);
+    d_.view.tls.set(std::move(view));
 }
 
 // Over UDP by OPTIONS: a NAT has to go on for what its phone sends, not for what it gets (RFC 4787

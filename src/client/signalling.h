@@ -27,6 +27,7 @@
 #include "client/recorder.h"
 #include "io/clock.h"
 #include "io/log_allowance.h"
+#include "io/tls_watch.h"
 #include "relay/media_plane.h"
 #include "sip/agent.h"
 #include "transport/sip_loop.h"
@@ -41,6 +42,14 @@ struct ClientCounters {
 };
 
 // What the API sees of signalling: any thread.
+struct TlsView {
+    bool has_certificates = false;
+    std::string ending{};    // those that have to be renewed; empty: none
+    bool has_ended = false;  // one of them
+    std::uint64_t handshakes = 0;
+    std::uint64_t failures = 0;
+};
+
 struct ClientView {
     base::Snapshot<std::vector<CallView>> calls;
     base::Snapshot<std::vector<ServerView>> servers;
@@ -53,6 +62,7 @@ struct ClientView {
     base::Snapshot<MediaPlanesView> planes;
     base::Snapshot<std::string> waiting_keys;  // that the last reload left for a restart
     base::Snapshot<std::string> reload_fault;  // why it was not taken; empty: it was
+    base::Snapshot<TlsView> tls;
 };
 
 class Signalling : public transport::SipLoop::Handler, public b2bua::SwitchboardHost {
@@ -68,9 +78,10 @@ public:
         DialogJournal& dialogs;
         ClientView& view;
         std::function<void()> on_calls_changed;
-        relay::RtpengineTap* tap = nullptr;  // null: no companion mode
-        relay::MixDesk* desk = nullptr;      // null: sessions are not mixed
-        std::string media_host{};            // that servers are told for media of this process
+        std::shared_ptr<const io::TlsContext> tls{};  // of the loop
+        relay::RtpengineTap* tap = nullptr;           // null: no companion mode
+        relay::MixDesk* desk = nullptr;               // null: sessions are not mixed
+        std::string media_host{};  // that servers are told for media of this process
     };
 
     Signalling(ClientConfig config, const base::Uuid& installation, Dependencies dependencies);
@@ -135,6 +146,7 @@ private:
     void every_second(base::Now now);
     void end_silent_calls(base::Now now);
     void keep_phones_alive(base::Now now);
+    void watch_certificates(base::Now now);
     void listen_to_planes();
     void on_media_lost(relay::CallKey call, const base::Reason& reason);
     void maybe_stopped();
@@ -156,6 +168,7 @@ private:
     std::unordered_map<std::uint64_t, std::string> host_of_call_;
     std::unordered_map<std::uint64_t, std::string> hop_of_call_;  // where its leg B goes
     io::LogAllowance refusal_log_;
+    io::TlsWatch certificates_;
     KeepAlive keep_alive_;
     std::vector<std::string> sent_by_;  // what each listener calls itself
     std::size_t next_silent_ = 0;       // where the look for silent calls goes on
