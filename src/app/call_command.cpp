@@ -132,6 +132,18 @@ public:
                                  ->add_option("--rekey-at", rekey_at_,
                                               "With --srtp: offer new keys after so many seconds")
                                  ->type_name("S"));
+        call_->add_flag("--tls", options_.is_tls,
+                        "By TLS; so are sips: URIs and those with transport=tls");
+        call_
+            ->add_option("--ca-file", options_.tls.ca_file,
+                         "CAs that the server's certificate must come from (default: the system's)")
+            ->type_name("PEM");
+        call_
+            ->add_option("--certificate-file", identity_.certificate_file,
+                         "Certificate to show where one is asked for")
+            ->type_name("PEM");
+        call_->add_option("--private-key-file", identity_.private_key_file, "Its key")
+            ->type_name("PEM");
         call_->add_flag(
             "--keyed-payload", options_.keyed_payload,
             "Number every packet inside its payload, for load runs that check each one");
@@ -144,6 +156,7 @@ public:
             "  earshot call --to sip:rec@127.0.0.1:5060\n"
             "  earshot call --to 'sip:rec@127.0.0.1:5060;transport=tcp' --audio-a ada.wav "
             "--audio-b bo.wav\n"
+            "  earshot call --to sips:rec@recorder.example.com --ca-file ca.pem\n"
             "  earshot call --to sip:rec@127.0.0.1:5060 --count 500 --rate 50 --duration 30 "
             "--json\n"
             "  earshot call --to sip:rec@127.0.0.1:5060 --count 2 --session-id "
@@ -204,6 +217,11 @@ public:
             }
             options_.credentials.password = *std::move(password);
         }
+        if (identity_.certificate_file.empty() != identity_.private_key_file.empty()) {
+            err << "error: --certificate-file and --private-key-file belong together\n";
+            return Exit::Usage;
+        }
+        if (!identity_.certificate_file.empty()) options_.tls.identities = {identity_};
         std::signal(SIGINT, on_interrupt);
         std::signal(SIGTERM, on_interrupt);
         io::StderrLog log({.level = base::LogLevel::Warning});
@@ -270,6 +288,8 @@ private:
         options->rate = options_.rate;
         options->keyed_payload = options_.keyed_payload;
         options->credentials = options_.credentials;
+        options->tls = options_.tls;
+        if (options_.is_tls) options->transport = "tls";
         loadgen::PhoneObserver observer;
         observer.on_progress = on_progress;
         if (!json_)
@@ -322,6 +342,7 @@ private:
     std::string suite_;
     std::optional<double> rekey_at_;
     std::string password_file_;
+    io::TlsIdentity identity_;
     std::string session_id_;
     bool json_ = false;
 };

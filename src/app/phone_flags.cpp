@@ -34,9 +34,9 @@ PhoneFlags::PhoneFlags(CLI::App& call) {
                          "The same, but straight from A to B, or to the phone that --to names"));
     keep(group->add_flag("--answer", values_.is_answering_only,
                          "B alone: answers calls of somebody else, --count of them"));
-    keep(group->add_option("--transport", values_.transport, "udp (default) or tcp"))
+    keep(group->add_option("--transport", values_.transport, "udp (default), tcp or tls"))
         ->type_name("T")
-        ->check(CLI::IsMember({"udp", "tcp"}));
+        ->check(CLI::IsMember({"udp", "tcp", "tls"}));
     keep(group->add_option("--sip-a", values_.sip_a, "Where A is (default: any free port)"))
         ->type_name("HOST[:PORT]");
     keep(group->add_option("--sip-b", values_.sip_b, "Where B is"))->type_name("HOST[:PORT]");

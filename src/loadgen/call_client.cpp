@@ -10,6 +10,7 @@
 
 #include "io/clock.h"
 #include "io/route.h"
+#include "io/tls_context.h"
 #include "loadgen/call.h"
 #include "loadgen/media_sender.h"
 #include "loadgen/target.h"
@@ -39,8 +40,8 @@ base::Result<Party, Reason> read_party(const std::string& text) {
 }
 
 std::string sip_uri_of(const base::NetAddress& address, sip::Transport transport) {
-    const std::string parameter = transport == sip::Transport::Tcp ? ";transport=tcp" : "";
-    return "sip:earshot-call@" + base::to_string(address) + parameter;
+    return "sip:earshot-call@" + base::to_string(address) +
+           std::string(sip::transport_parameter(transport));
 }
 
 sip::AgentConfig agent_config(const base::NetAddress& local, sip::Transport transport) {
@@ -299,7 +300,7 @@ private:
     }
 
     void obey(sip::SendBytes& action) {
-        loop_.send(action.flow, std::move(action.bytes), action.transaction);
+        loop_.send(action.flow, std::move(action.bytes), action.transaction, action.tls_name);
     }
     void obey(sip::RequestArrived& action) {
         const auto index = find({}, action.dialog);
@@ -443,7 +444,7 @@ base::Result<std::vector<CallResult>, Reason> run_calls(const CallOptions& optio
                                                         const ProgressCallback& progress,
                                                         const std::atomic<bool>& stop) {
     if (auto reason = check_options(options)) return *reason;
-    auto target = find_target(options.to);
+    auto target = find_target(options.is_tls ? with_tls(options.to) : options.to);
     if (!target) return target.error();
     const auto from = read_party(options.from);
     if (!from) return from.error();
@@ -462,7 +463,13 @@ base::Result<std::vector<CallResult>, Reason> run_calls(const CallOptions& optio
     auto sockets = bind_sockets(options.count, *local, *random);
     if (!sockets) return sockets.error();
     // A TCP client listens, too: Contact must name a port where a lost connection can be made anew.
-    auto loop = transport::SipLoop::create({{target->transport, *local, true}}, log);
+    transport::SipLoopOptions loop_options;
+    if (target->transport == sip::Transport::Tls) {
+        auto tls = io::TlsContext::load(options.tls);
+        if (!tls) return tls.error();
+        loop_options.tls = *std::move(tls);
+    }
+    auto loop = transport::SipLoop::create({{target->transport, *local, true}}, log, loop_options);
     if (!loop) return loop.error();
 
     const std::array<Voice, kParties> voices{*std::move(voice_a), *std::move(voice_b)};

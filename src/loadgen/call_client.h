@@ -18,6 +18,7 @@
 #include "base/result.h"
 #include "base/srtp_key.h"
 #include "base/uuid.h"
+#include "io/tls_settings.h"
 #include "sip/digest.h"
 
 namespace earshot::loadgen {
@@ -40,6 +41,8 @@ struct CallOptions {
     std::optional<std::chrono::milliseconds> rekey_at{};  // new keys from then on
     bool keyed_payload = false;                           // see keyed_payload.h; for load runs
     sip::Credentials credentials{};  // for a server that asks for them; empty username: none
+    bool is_tls = false;             // by TLS, although `to` does not say so
+    io::TlsSettings tls{};           // what we show and whom we trust there
     std::uint64_t seed = 0;          // 0: from the system; else ids repeat
 };
 

@@ -7,8 +7,10 @@
 #include <utility>
 
 #include "audio/wav.h"
+#include "base/text.h"
 #include "io/linux_file.h"
 #include "io/route.h"
+#include "io/tls_context.h"
 #include "loadgen/limits.h"
 #include "loadgen/phone_run.h"
 #include "loadgen/target.h"
@@ -21,6 +23,12 @@ using base::Reason;
 
 constexpr std::size_t kCaller = static_cast<std::size_t>(Phone::Caller);
 constexpr std::size_t kCallee = static_cast<std::size_t>(Phone::Callee);
+
+std::optional<sip::Transport> transport_of(std::string_view name) {
+    for (const auto transport : {sip::Transport::Udp, sip::Transport::Tcp, sip::Transport::Tls})
+        if (base::iequals(name, sip::via_name(transport))) return transport;
+    return std::nullopt;
+}
 
 std::optional<Reason> check(const PhoneOptions& options) {
     if (options.count == 0 || options.count > kMaxCalls)
@@ -37,8 +45,8 @@ std::optional<Reason> check(const PhoneOptions& options) {
     if (options.digits.size() > kMaxDigits ||
         options.digits.find_first_not_of("0123456789*#ABCD,") != std::string::npos)
         return Reason{"bad_digits", "Not DTMF, or more than 64 digits: " + options.digits};
-    if (options.transport != "udp" && options.transport != "tcp")
-        return Reason{"unsupported_transport", "Only udp and tcp are built."};
+    if (!transport_of(options.transport))
+        return Reason{"unsupported_transport", "Only udp, tcp and tls are built."};
     return std::nullopt;
 }
 
@@ -149,9 +157,15 @@ base::Result<PhoneRunResult, Reason> run_phones(const PhoneOptions& options, bas
     if (!local_a) return local_a.error();
     const auto local_b = local_address(options.sip_b, toward);
     if (!local_b) return local_b.error();
-    plan.transport = options.transport == "tcp" ? sip::Transport::Tcp : sip::Transport::Udp;
+    plan.transport = *transport_of(options.transport);
+    transport::SipLoopOptions loop_options;
+    if (plan.transport == sip::Transport::Tls) {
+        auto tls = io::TlsContext::load(options.tls);
+        if (!tls) return tls.error();
+        loop_options.tls = *std::move(tls);
+    }
     auto loop = transport::SipLoop::create(
-        {{plan.transport, *local_a, true}, {plan.transport, *local_b, true}}, log);
+        {{plan.transport, *local_a, true}, {plan.transport, *local_b, true}}, log, loop_options);
     if (!loop) return loop.error();
 
     for (std::uint16_t phone = 0; phone < kPhones; ++phone) {

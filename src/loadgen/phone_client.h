@@ -32,7 +32,7 @@ struct PhoneOptions {
     std::string through;  // HOST:PORT that all calls are sent to; empty: straight to the callee
     std::string to;       // URI of somebody else's phone; empty: our callee
     bool is_answering_only = false;  // no caller: the callee waits for calls of somebody else
-    std::string transport = "udp";   // or "tcp"
+    std::string transport = "udp";   // or "tcp", "tls"
     std::string sip_a;               // HOST[:PORT] of the caller; empty: by the route, any port
     std::string sip_b;               // the same of the callee
     std::string party_a = "\"Ada\" <sip:ada@example.test>";
@@ -62,6 +62,7 @@ struct PhoneOptions {
     double rate = 1.0;           // calls started per second
     bool keyed_payload = false;  // see keyed_payload.h
     sip::Credentials credentials{};
+    io::TlsSettings tls{};   // of transport "tls": what the phones show and whom they trust
     std::uint64_t seed = 0;  // 0: from the system; else ids repeat
 };
 

@@ -453,7 +453,7 @@ std::optional<LegId> PhoneRun::find(sip::TransactionId transaction, sip::DialogI
 }
 
 void PhoneRun::obey(sip::SendBytes& action) {
-    loop_.send(action.flow, std::move(action.bytes), action.transaction);
+    loop_.send(action.flow, std::move(action.bytes), action.transaction, action.tls_name);
 }
 
 void PhoneRun::obey(sip::RequestArrived& action) {

@@ -15,8 +15,6 @@ namespace {
 
 using base::Reason;
 
-constexpr std::uint16_t kSipPort = 5060;
-
 std::optional<base::NetAddress> resolve(const std::string& host, std::uint16_t port) {
     if (auto literal = base::parse_host(host, port)) return literal;
     addrinfo hints{};
@@ -41,6 +39,12 @@ std::string_view typed_uri(std::string_view text) {
     return name_addr ? name_addr->uri : std::string_view{};
 }
 
+std::string with_tls(const std::string& uri) {
+    const auto parsed = sip::parse_uri(typed_uri(uri));
+    if (!parsed || parsed->scheme != sip::UriScheme::Sip || parsed->param("transport")) return uri;
+    return std::string(typed_uri(uri)) + ";transport=tls";
+}
+
 base::Result<Target, Reason> find_target(const std::string& uri) {
     const auto parsed = sip::parse_uri(typed_uri(uri));
     if (!parsed || !parsed->is_sip()) return Reason{"bad_uri", "Not a SIP URI: " + uri};
@@ -50,11 +54,15 @@ base::Result<Target, Reason> find_target(const std::string& uri) {
     const std::string_view transport = parsed->param("transport").value_or("udp");
     if (base::iequals(transport, "tcp")) {
         target.transport = sip::Transport::Tcp;
-    } else if (!base::iequals(transport, "udp") || parsed->scheme == sip::UriScheme::Sips) {
-        return Reason{"unsupported_transport", "Only UDP and TCP are built: " + uri};
+    } else if (base::iequals(transport, "tls") || parsed->scheme == sip::UriScheme::Sips) {
+        target.transport = sip::Transport::Tls;
+    } else if (!base::iequals(transport, "udp")) {
+        return Reason{"unsupported_transport", "Only UDP, TCP and TLS are built: " + uri};
     }
+    // RFC 3261 section 26.2.2: sips: is TLS, over TCP.
+    if (parsed->scheme == sip::UriScheme::Sips) target.transport = sip::Transport::Tls;
     const std::string host{parsed->host};
-    const auto address = resolve(host, parsed->port.value_or(kSipPort));
+    const auto address = resolve(host, parsed->port.value_or(sip::default_port(target.transport)));
     if (!address) return Reason{"unknown_host", "No address was found for the host of " + uri};
     target.address = *address;
     return target;

@@ -23,6 +23,9 @@ struct Target {
 // sip:rec@host;transport=tcp means the transport. Empty when there is none.
 std::string_view typed_uri(std::string_view text);
 
+// The same URI by TLS: with transport=tls where it is no sips: URI and says nothing of transports.
+std::string with_tls(const std::string& uri);
+
 // Blocks while DNS is asked. Reasons: bad_uri, unsupported_transport, unknown_host.
 base::Result<Target, base::Reason> find_target(const std::string& uri);
 

@@ -23,13 +23,26 @@ TEST(FindTarget, ReadsTransportAddressAndPort) {
     EXPECT_EQ(named->uri, "sip:rec@[::1]:5080;transport=tcp");
 }
 
+TEST(FindTarget, KnowsTls) {
+    for (const char* uri : {"sips:rec@127.0.0.1", "sip:rec@127.0.0.1;transport=TLS",
+                            "sips:rec@127.0.0.1;transport=tcp"}) {
+        const auto target = find_target(uri);
+        ASSERT_TRUE(target) << uri;
+        EXPECT_EQ(target->transport, sip::Transport::Tls) << uri;
+        EXPECT_EQ(to_string(target->address), "127.0.0.1:5061") << uri;
+    }
+    EXPECT_EQ(with_tls("sip:rec@127.0.0.1"), "sip:rec@127.0.0.1;transport=tls");
+    EXPECT_EQ(with_tls("sips:rec@127.0.0.1"), "sips:rec@127.0.0.1");
+    EXPECT_EQ(with_tls("sip:rec@127.0.0.1;transport=tcp"), "sip:rec@127.0.0.1;transport=tcp");
+}
+
 TEST(FindTarget, RefusesWhatItCannotReach) {
     for (const char* uri : {"", "rec", "tel:+123", "http://127.0.0.1", "sip:"}) {
         const auto target = find_target(uri);
         ASSERT_FALSE(target) << uri;
         EXPECT_EQ(target.error().code, "bad_uri") << uri;
     }
-    for (const char* uri : {"sips:rec@127.0.0.1", "sip:rec@127.0.0.1;transport=ws"}) {
+    for (const char* uri : {"sip:rec@127.0.0.1;transport=sctp", "sip:rec@127.0.0.1;transport=ws"}) {
         const auto target = find_target(uri);
         ASSERT_FALSE(target) << uri;
         EXPECT_EQ(target.error().code, "unsupported_transport") << uri;
