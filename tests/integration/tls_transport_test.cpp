@@ -4,6 +4,7 @@
 #include <stdlib.h>
 
 #include <future>
+#include <mutex>
 #include <thread>
 
 #include "integration/tcp_client.h"
