@@ -8,6 +8,7 @@
 #include <atomic>
 #include <chrono>
 #include <csignal>
+#include <map>
 #include <nlohmann/json.hpp>
 #include <optional>
 #include <ostream>
@@ -35,12 +36,22 @@ nlohmann::json to_json(const loadgen::CallResult& result) {
     nlohmann::json sent = nlohmann::json::array();
     for (const loadgen::SentStream& stream : result.sent)
         sent.push_back({{"label", stream.label}, {"packets", stream.packets}});
+    nlohmann::json video = nlohmann::json::array();
+    for (const loadgen::VideoFigures& one : result.video)
+        video.push_back({{"packets", one.packets},
+                         {"pictures", one.pictures},
+                         {"key_pictures", one.key_pictures},
+                         {"key_requests", one.key_requests},
+                         {"nacks", one.nacks},
+                         {"retransmitted", one.retransmitted},
+                         {"withheld", one.withheld}});
     nlohmann::json reason;
     if (!result.reason.code.empty())
         reason = {{"code", result.reason.code}, {"text", result.reason.text}};
     return {{"call_id", result.call_id},   {"session_id", result.session_id},
             {"result", result.result},     {"sip_status", result.sip_status},
-            {"reason", std::move(reason)}, {"sent", std::move(sent)}};
+            {"reason", std::move(reason)}, {"sent", std::move(sent)},
+            {"video", std::move(video)}};
 }
 
 // A UDP socket does not tell that nobody listens at the other end: the INVITE is repeated for 32 s
@@ -65,6 +76,11 @@ void print(std::ostream& out, const loadgen::CallResult& result) {
     out << fmt::format("{:10} {}  {}\n", result.result, result.sip_status, result.call_id);
     for (const loadgen::SentStream& stream : result.sent)
         out << fmt::format("           label {}: {} packets sent\n", stream.label, stream.packets);
+    for (const loadgen::VideoFigures& one : result.video)
+        out << fmt::format(
+            "           video: {} pictures, {} of them key pictures, {} asked for; {} packets "
+            "sent again\n",
+            one.pictures, one.key_pictures, one.key_requests, one.retransmitted);
     if (!result.reason.text.empty())
         out << fmt::format("           {}\n", printable(result.reason.text));
 }
@@ -147,6 +163,25 @@ public:
         call_->add_flag(
             "--keyed-payload", options_.keyed_payload,
             "Number every packet inside its payload, for load runs that check each one");
+        of_client_.push_back(call_->add_flag(
+            "--video", options_.video, "A camera of each party, too: H.264, 176x144, 25 a second"));
+        of_client_.push_back(
+            call_
+                ->add_option("--video-rate", options_.video_rate,
+                             "Of each camera, in bit/s: 2M, 500k (default 1M)")
+                ->type_name("RATE")
+                ->transform(CLI::AsNumberWithUnit(
+                    std::map<std::string, std::uint32_t>{{"k", 1000}, {"M", 1'000'000}}))
+                ->check(CLI::Range(10'000U, 7'000'000U)));
+        of_client_.push_back(
+            call_
+                ->add_option("--video-lose", options_.video_lose_every,
+                             "Send one video packet of so many only when it is asked for again")
+                ->type_name("N")
+                ->check(CLI::Range(2U, 1'000'000U)));
+        of_client_.push_back(call_->add_flag(
+            "!--video-without-feedback", options_.video_feedback,
+            "Offer neither NACK nor PLI nor FIR: who wants a key picture asks by INFO"));
         call_->add_flag("--json", json_,
                         "Print one JSON object a call, in an array; of phones an object with "
                         "calls and summary");
@@ -162,6 +197,7 @@ public:
             "  earshot call --to sip:rec@127.0.0.1:5060 --count 2 --session-id "
             "5f0c1d7e-3a52-4c1b-9f0e-6f1f0a3f9d11\n"
             "      two pieces of one recording\n"
+            "  earshot call --to sip:rec@127.0.0.1:5060 --video --video-rate 2M\n"
             "  earshot call --through 127.0.0.1:5070 --recordpref pause --dtmf 42#\n"
             "      two phones, through the recording client that listens there\n"
             "  earshot call --through 127.0.0.1:5070 --count 500 --rate 50 --keyed-payload --json\n"

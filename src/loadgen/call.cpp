@@ -43,6 +43,18 @@ siprec::CsDescription describe_call(const siprec::ClientCall& call) {
     return description;
 }
 
+void describe_video(const std::vector<VideoLine>& lines, siprec::CsDescription& description) {
+    for (const VideoLine& line : lines) {
+        siprec::CsStream stream;
+        stream.id = line.stream_id;
+        stream.label = line.label;
+        stream.senders = {line.party};
+        for (std::size_t other = 0; other < description.participants.size(); ++other)
+            if (other != line.party) stream.receivers.push_back(other);
+        description.streams.push_back(std::move(stream));
+    }
+}
+
 bool is_lost(int status) { return status == 408 || status == 481; }
 
 }  // namespace
@@ -65,7 +77,10 @@ Call::Call(CallSetup setup, CallHost& host, base::Random& random, base::Log& log
 void Call::start(base::Now now) {
     setup_.documents.started = now.wall;
     description_ = describe_call(setup_.documents);
+    describe_video(setup_.video, description_);
     offer_ = siprec::client_offer(setup_.documents);
+    for (const VideoLine& line : setup_.video) offer_ += video_section(line);
+    video_plans_.resize(setup_.video.size());
     session_->start(now, state());
     if (was_answered_) plan_steps(now);
     settle(now);
@@ -91,6 +106,10 @@ void Call::on_failure(base::Now now, sip::TransactionId transaction, bool is_tim
 }
 
 void Call::on_request(base::Now now, const sip::RequestArrived& request) {
+    // RFC 5168: the one thing that such a document asks for.
+    if (request.message.method() == sip::Method::Info &&
+        base::as_text(request.message.body()).find("picture_fast_update") != std::string_view::npos)
+        host_.want_key_picture(setup_.index);
     session_->on_request(now, request);
     settle(now);
 }
@@ -106,7 +125,14 @@ void Call::on_dialog_ended(base::Now now, sip::DialogId dialog) {
 }
 
 void Call::on_media_finished(base::Now now) {
-    hang_up(now);
+    ending_videos_ = video_plans_.size();
+    if (ending_videos_ == 0) hang_up(now);
+    end_video();
+    settle(now);
+}
+
+void Call::on_video_ended(base::Now now) {
+    if (ending_videos_ > 0 && --ending_videos_ == 0) hang_up(now);
     settle(now);
 }
 
@@ -290,6 +316,20 @@ void Call::apply_answer(std::string sdp) {
         if (line.is_accepted && !take_key(*answer, party, plan)) plan.sends = false;
     }
     host_.set_media(setup_.index, plan_);
+    if (media) apply_video_answer(*media);
+}
+
+void Call::apply_video_answer(const std::vector<sdp::AnsweredMedia>& media) {
+    for (std::size_t line = 0; line < video_plans_.size(); ++line) {
+        if (kParties + line >= media.size()) return;
+        const sdp::AnsweredMedia& answered = media[kParties + line];
+        VideoPlan& plan = video_plans_[line];
+        plan.sends = answered.may_send();
+        if (answered.rtp) plan.rtp = *answered.rtp;
+        plan.rtcp = answered.rtcp;
+        plan.payload_type = answered.payload_type.value_or(plan.payload_type);
+        host_.set_video(setup_.index, line, plan);
+    }
 }
 
 // RFC 4568 section 5.1.3: the answer has our tag and suite, and a key of its own. False: it has
@@ -306,11 +346,26 @@ bool Call::take_key(const sdp::SessionDescription& answer, std::size_t party, St
 }
 
 void Call::pause_fork() {
+    for (std::size_t line = 0; line < video_plans_.size(); ++line) {
+        VideoPlan paused = video_plans_[line];
+        paused.sends = false;
+        host_.set_video(setup_.index, line, paused);
+    }
     MediaPlan paused = plan_;
     for (StreamPlan& plan : paused) plan.sends = false;
     host_.set_media(setup_.index, paused);
 }
 
-void Call::stop_fork() { host_.stop_media(setup_.index); }
+void Call::stop_fork() {
+    host_.stop_media(setup_.index);
+    end_video();
+}
+
+void Call::end_video() {
+    for (std::size_t line = 0; line < video_plans_.size(); ++line) {
+        video_plans_[line].has_ended = true;
+        host_.set_video(setup_.index, line, video_plans_[line]);
+    }
+}
 
 }  // namespace earshot::loadgen

@@ -8,6 +8,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/log.h"
 #include "base/random.h"
@@ -16,6 +17,9 @@
 #include "loadgen/call_client.h"
 #include "loadgen/media_plan.h"
 #include "sdp/session_description.h"
+#include "loadgen/video_lines.h"
+#include "loadgen/video_sender.h"
+#include "sdp/offer_answer.h"
 #include "sip/agent.h"
 #include "sip/digest.h"
 #include "siprec/client_documents.h"
@@ -46,6 +50,10 @@ public:
                               std::vector<sip::ExtraHeader> of_invite) = 0;
     virtual void set_media(std::uint32_t call, const MediaPlan& plan) = 0;
     virtual void stop_media(std::uint32_t call) = 0;
+    // Of the call's n-th video line.
+    virtual void set_video(std::uint32_t /*call*/, std::size_t /*line*/,
+                           const VideoPlan& /*plan*/) {}
+    virtual void want_key_picture(std::uint32_t /*call*/) {}
 };
 
 struct CallSetup {
@@ -57,6 +65,7 @@ struct CallSetup {
     std::optional<std::chrono::milliseconds> hold_at;
     std::optional<std::chrono::milliseconds> rekey_at{};
     sip::Credentials credentials{};  // empty username: a challenge is a refusal
+    std::vector<VideoLine> video{};
 };
 
 class Call : private siprec::ClientSessionHost {
@@ -74,7 +83,8 @@ public:
     void on_request(base::Now now, const sip::RequestArrived& request);
     void on_ack(base::Now now, const sip::AckArrived& ack);
     void on_dialog_ended(base::Now now, sip::DialogId dialog);
-    void on_media_finished(base::Now now);  // every packet has gone out
+    void on_media_finished(base::Now now);  // every packet of the voices has gone out
+    void on_video_ended(base::Now now);     // the same of a camera, which is told to end then
     void on_time(base::Now now);
     std::optional<base::TimePoint> deadline() const;
     void abort(base::Now now);
@@ -103,6 +113,8 @@ private:
     void on_event(const siprec::ClientEvent& event) override;
 
     void on_refused(const siprec::ClientEvent& event);
+    void end_video();
+    void apply_video_answer(const std::vector<sdp::AnsweredMedia>& media);
     void take_hold_step(base::Now now);
     void plan_steps(base::Now now);
     void take_new_keys(base::Now now);
@@ -122,6 +134,8 @@ private:
     std::string offer_;  // the same for the whole call, but for its keys
     std::unique_ptr<siprec::RecordingClientSession> session_;  // null: not begun, or over
     MediaPlan plan_{};                                         // by the last answer
+    std::vector<VideoPlan> video_plans_;                       // the same of each video line
+    std::size_t ending_videos_ = 0;
     sip::TransactionId bye_{};
     std::optional<base::TimePoint> hold_due_;
     std::optional<base::TimePoint> rekey_due_;

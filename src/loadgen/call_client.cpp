@@ -14,6 +14,7 @@
 #include "loadgen/call.h"
 #include "loadgen/media_sender.h"
 #include "loadgen/target.h"
+#include "loadgen/video_sender.h"
 #include "sip/headers.h"
 #include "sip/parser.h"
 #include "transport/sip_loop.h"
@@ -73,8 +74,9 @@ public:
           agent_(agent_config(plan_.local, plan_.target.transport), random) {}
 
     // The sender is made after this object, since it calls back.
-    void run(MediaSender& sender) {
+    void run(MediaSender& sender, VideoSender* video) {
         sender_ = &sender;
+        video_ = video;
         started_at_ = clock_.now().steady;
         arm();
         loop_.run(*this);
@@ -100,6 +102,14 @@ public:
             }
         }
         return all;
+    }
+
+    void on_video_ended(std::uint32_t stream) {
+        loop_.post([this, stream] {
+            const auto call = static_cast<std::uint32_t>(stream / kParties);
+            with_call(call, [](Call& it, base::Now now) { it.on_video_ended(now); });
+            settle();
+        });
     }
 
     // ---- SipLoop::Handler
@@ -170,6 +180,15 @@ public:
     void stop_media(std::uint32_t call) override {
         if (!sender_->stop_call(call)) log_.error("The media sender does not keep up.");
     }
+    void set_video(std::uint32_t call, std::size_t line, const VideoPlan& plan) override {
+        const auto stream = static_cast<std::uint32_t>(call * kParties + line);
+        if (!video_->set_plan(stream, plan)) log_.error("The video sender does not keep up.");
+    }
+    void want_key_picture(std::uint32_t call) override {
+        for (std::uint32_t party = 0; video_ != nullptr && party < kParties; ++party)
+            static_cast<void>(
+                video_->want_key_picture(static_cast<std::uint32_t>(call * kParties + party)));
+    }
 
 private:
     struct Entry {
@@ -239,6 +258,14 @@ private:
             ++described.rtcp.port;
             if (const auto suite = plan_.options.srtp)
                 described.key = base::SrtpMasterKey::generate(*suite, random_);
+        }
+        for (std::size_t party = 0; video_ != nullptr && party < kParties; ++party) {
+            const auto stream = static_cast<std::uint32_t>(index * kParties + party);
+            setup.video.push_back({.party = party,
+                                   .label = std::to_string(kParties + party + 1),
+                                   .stream_id = base::make_uuid_v4(random_),
+                                   .rtp = video_->rtp_address(stream),
+                                   .has_feedback = plan_.options.video_feedback});
         }
         calls_.push_back(
             {std::make_unique<Call>(std::move(setup), *this, random_, log_), {}, false});
@@ -369,6 +396,7 @@ private:
     io::SystemClock clock_;
     sip::Agent agent_;
     MediaSender* sender_ = nullptr;
+    VideoSender* video_ = nullptr;  // null: no video
     std::vector<Entry> calls_;
     std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
     std::unordered_map<std::uint64_t, std::uint32_t> by_transaction_;
@@ -440,6 +468,32 @@ std::unique_ptr<base::Random> make_random(std::uint64_t seed) {
 
 }  // namespace
 
+namespace {
+
+base::Result<std::unique_ptr<VideoSender>, Reason> make_video(
+    const CallOptions& options, const base::NetAddress& local, base::Random& random,
+    std::function<void(std::uint32_t)> on_ended) {
+    if (!options.video) return std::unique_ptr<VideoSender>{};
+    VideoSender::Settings settings;
+    settings.streams = static_cast<std::uint32_t>(options.count * kParties);
+    settings.bits_per_second = options.video_rate;
+    settings.lose_every = options.video_lose_every;
+    settings.local = local;
+    return VideoSender::create(settings, random, std::move(on_ended));
+}
+
+void add_video_figures(const std::vector<VideoFigures>& figures, std::vector<CallResult>& results) {
+    for (std::size_t i = 0; i < figures.size(); ++i) {
+        const std::size_t call = i / kParties;
+        if (call >= results.size()) return;
+        results[call].video.push_back(figures[i]);
+        results[call].sent.push_back(
+            {std::to_string(kParties + i % kParties + 1), figures[i].packets});
+    }
+}
+
+}  // namespace
+
 base::Result<std::vector<CallResult>, Reason> run_calls(const CallOptions& options, base::Log& log,
                                                         const ProgressCallback& progress,
                                                         const std::atomic<bool>& stop) {
@@ -489,8 +543,14 @@ base::Result<std::vector<CallResult>, Reason> run_calls(const CallOptions& optio
             stop};
     MediaSender sender{std::move(settings), *std::move(sockets), voices, *random,
                        [&run](std::uint32_t call) { run.on_media_finished(call); }};
-    run.run(sender);
-    return run.results();
+    auto made = make_video(options, *local, *random,
+                           [&run](std::uint32_t stream) { run.on_video_ended(stream); });
+    if (!made) return made.error();
+    const std::unique_ptr<VideoSender> video = *std::move(made);
+    run.run(sender, video.get());
+    auto results = run.results();
+    if (video) add_video_figures(video->stop(), results);
+    return results;
 }
 
 }  // namespace earshot::loadgen

@@ -19,6 +19,7 @@
 #include "base/srtp_key.h"
 #include "base/uuid.h"
 #include "io/tls_settings.h"
+#include "loadgen/video_stream.h"
 #include "sip/digest.h"
 
 namespace earshot::loadgen {
@@ -39,11 +40,15 @@ struct CallOptions {
     std::string local_address;              // literal; empty: the one that routes to `to`
     std::optional<base::SrtpSuite> srtp{};  // RTP/SAVP with keys of this suite
     std::optional<std::chrono::milliseconds> rekey_at{};  // new keys from then on
-    bool keyed_payload = false;                           // see keyed_payload.h; for load runs
-    sip::Credentials credentials{};  // for a server that asks for them; empty username: none
-    bool is_tls = false;             // by TLS, although `to` does not say so
-    io::TlsSettings tls{};           // what we show and whom we trust there
-    std::uint64_t seed = 0;          // 0: from the system; else ids repeat
+    bool keyed_payload = false;             // see keyed_payload.h; for load runs
+    sip::Credentials credentials{};         // for a server that asks for them; empty username: none
+    bool is_tls = false;                    // by TLS, although `to` does not say so
+    io::TlsSettings tls{};                  // what we show and whom we trust there
+    bool video = false;                     // a camera of each party, H.264
+    std::uint32_t video_rate = 1'000'000;   // bit/s of each, beside key pictures of 38 kB
+    bool video_feedback = true;             // offers NACK, PLI and FIR
+    std::uint32_t video_lose_every = 0;  // one packet of so many is sent only when asked for again
+    std::uint64_t seed = 0;              // 0: from the system; else ids repeat
 };
 
 inline constexpr std::uint32_t kMaxCalls = 100'000;  // of one run
@@ -60,6 +65,7 @@ struct CallResult {
     int sip_status = 0;      // final status of the INVITE; 408 for our own timeout, 0: none
     base::Reason reason;     // empty code for "ok"
     std::vector<SentStream> sent;
+    std::vector<VideoFigures> video{};  // of labels 3 and 4
 };
 
 // Called from the signalling thread.

@@ -1,0 +1,87 @@
+// The thread that sends the video of all calls: each stream has sockets of its own, whose RTCP it
+// reads, and a picture every 40 ms, the streams spread evenly over that time.
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <optional>
+#include <string>
+#include <thread>
+#include <vector>
+
+#include "base/bounded_queue.h"
+#include "base/net_address.h"
+#include "base/random.h"
+#include "base/reason.h"
+#include "base/result.h"
+#include "io/udp_socket.h"
+#include "loadgen/video_stream.h"
+
+namespace earshot::loadgen {
+
+// What signalling tells of one stream: where it goes, and whether.
+struct VideoPlan {
+    bool sends = false;
+    bool has_ended = false;  // RTCP BYE, then nothing more
+    base::NetAddress rtp;
+    std::optional<base::NetAddress> rtcp;
+    std::uint8_t payload_type = 96;
+    friend bool operator==(const VideoPlan&, const VideoPlan&) = default;
+};
+
+class VideoSender {
+public:
+    struct Settings {
+        std::uint32_t streams = 0;  // those of party a and of party b in turn
+        std::uint32_t bits_per_second = 0;
+        std::uint32_t lose_every = 0;  // VideoStream::Start
+        base::NetAddress local{};
+    };
+    // Errors: no_media_ports.
+    // `on_ended(stream)` is called on the sender's thread when the last packet of a stream whose
+    // plan says so has gone out.
+    static base::Result<std::unique_ptr<VideoSender>, base::Reason> create(
+        const Settings& settings, base::Random& random,
+        std::function<void(std::uint32_t)> on_ended);
+    VideoSender(const VideoSender&) = delete;
+    VideoSender& operator=(const VideoSender&) = delete;
+    ~VideoSender();
+
+    const base::NetAddress& rtp_address(std::uint32_t stream) const;
+    bool set_plan(std::uint32_t stream, const VideoPlan& plan);  // false: too many commands wait
+    bool want_key_picture(std::uint32_t stream);
+    std::vector<VideoFigures> stop();  // ends the thread; of each stream
+
+private:
+    struct Command {
+        std::uint32_t stream = 0;
+        std::optional<VideoPlan> plan;  // nothing: a key picture is wanted
+    };
+    struct Stream {
+        Stream(io::UdpPair pair, VideoStream made)
+            : sockets(std::move(pair)), video(std::move(made)) {}
+        io::UdpPair sockets;
+        VideoStream video;
+        VideoPlan plan{};
+        std::uint32_t pictures_to_report = 1;
+        bool is_running = false;
+    };
+    explicit VideoSender(std::function<void(std::uint32_t)> on_ended)
+        : on_ended_(std::move(on_ended)) {}
+    void run();
+    bool is_any_running() const;
+    void obey(const Command& command);
+    void serve(Stream& stream);
+    void listen(Stream& stream);
+    static void send(Stream& stream, const std::vector<base::Bytes>& packets);
+    static void report(Stream& stream, bool is_last);
+
+    const std::function<void(std::uint32_t)> on_ended_;
+    std::vector<std::unique_ptr<VideoPictures>> pictures_;  // of each party
+    std::vector<Stream> streams_;
+    io::DatagramBatch batch_{32, 2048};
+    base::BoundedQueue<Command> commands_{65'536};
+    std::thread thread_;  // last: it uses all others
+};
+
+}  // namespace earshot::loadgen

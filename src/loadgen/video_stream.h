@@ -1,0 +1,91 @@
+// The sending half of one RTP stream of made H.264 (h264_picture.h; RFC 6184, packetization mode
+// 1): a picture every 40 ms, key pictures at the start and when one is asked for (PLI, FIR), lost
+// packets once more (NACK, RFC 4585), sender reports. No I/O, no clock; belongs to the video
+// sender's thread.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <string>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/time.h"
+
+namespace earshot::loadgen {
+
+inline constexpr std::chrono::milliseconds kPictureTime{40};
+
+struct VideoFigures {
+    std::uint64_t packets = 0;  // each once
+    std::uint64_t pictures = 0;
+    std::uint64_t key_pictures = 0;
+    std::uint64_t retransmitted = 0;
+    std::uint64_t withheld = 0;      // packets that were "lost" on purpose
+    std::uint32_t key_requests = 0;  // PLI, FIR and INFO that came
+    std::uint32_t nacks = 0;         // NACK packets that came
+};
+
+// All streams of one rate and party show the same pictures, which are drawn once. The sequence of
+// frame numbers closes after kCycle pictures.
+class VideoPictures {
+public:
+    static constexpr std::uint32_t kCycle = 176;  // of 16 (frame_num has 4 bits) and 11 (the bar)
+    VideoPictures(std::uint32_t bits_per_second, unsigned party);
+
+    // Payloads of one picture: parameter sets in one STAP-A, then fragments (FU-A).
+    const std::vector<base::Bytes>& key() const { return key_; }
+    const std::vector<base::Bytes>& next(std::uint32_t since_key) const {
+        return next_.at((since_key - 1) % kCycle);
+    }
+
+private:
+    std::vector<base::Bytes> key_;
+    std::vector<std::vector<base::Bytes>> next_;
+};
+
+class VideoStream {
+public:
+    struct Start {
+        std::uint32_t ssrc = 0;
+        std::uint16_t sequence = 0;
+        std::uint32_t timestamp = 0;
+        std::string cname;
+        std::uint32_t lose_every = 0;  // of the packets one is not sent at first; 0: none
+    };
+    VideoStream(Start start, const VideoPictures& pictures)  // borrows the pictures
+        : start_(std::move(start)), pictures_(&pictures), sequence_(start_.sequence) {}
+
+    void set_payload_type(std::uint8_t type) { payload_type_ = type; }
+
+    // The packets of the next picture; valid until the next call.
+    const std::vector<base::Bytes>& next_picture();
+    void skip_picture();  // paused: time runs on, and what comes then begins with a key picture
+    // What came on the RTCP port; the packets to send again, valid until the next call.
+    const std::vector<base::Bytes>& on_rtcp(base::ByteView datagram);
+    void want_key_picture();  // INFO (RFC 5168)
+    base::ByteView sender_report(base::WallTime now, bool is_last);
+
+    const VideoFigures& figures() const { return figures_; }
+
+private:
+    void add_packet(base::ByteView payload, bool is_last);
+    std::uint32_t timestamp() const;
+
+    Start start_;
+    const VideoPictures* pictures_;
+    std::uint8_t payload_type_ = 96;
+    std::uint16_t sequence_;
+    std::uint64_t position_ = 0;   // in pictures since the start, sent or not
+    std::uint32_t since_key_ = 0;  // pictures after the last key picture
+    bool wants_key_ = true;
+    std::uint64_t octets_ = 0;
+    std::vector<base::Bytes> sending_;
+    std::vector<base::Bytes> again_;
+    std::deque<base::Bytes> kept_;  // the newest, for who asks again
+    base::Bytes report_;
+    VideoFigures figures_;
+};
+
+}  // namespace earshot::loadgen
