@@ -734,7 +734,8 @@ protected:
         second.state = catalog::State::Partial;
         second.summary =
             R"({"participants":[{"aor":"sip:a@x","name":""},{"aor":"sip:b@x","name":"B"}],)"
-            R"("streams":[{"label":"1","gaps":[{"start_ms":5,"duration_ms":1,"reason":"lost"}]}],)"
+            R"("streams":[{"label":"1","gaps":[{"start_ms":5,"duration_ms":1,"reason":"lost"}],)"
+            R"("video":{"changes":[{"at_ms":7}]}}],)"
             R"("group":"G","headers":{"X-A":"2","X-B":"3"},"extensions":{},)"
             R"("warnings":[{"code":"silent","label":"1","text":"T"}]})";
         second.joins.push_back({.piece = kOther, .other = kId, .key = {"session_id", "s"}});
@@ -755,6 +756,7 @@ TEST_F(PiecesApiTest, ShowsOneRecordingWithItsPiecesOnOneTimeline) {
     EXPECT_EQ(whole["streams"][0]["piece"], 1);
     EXPECT_EQ(whole["streams"][1]["piece"], 2);
     EXPECT_EQ(whole["streams"][1]["gaps"][0]["start_ms"], 705);
+    EXPECT_EQ(whole["streams"][1]["video"]["changes"][0]["at_ms"], 707);
     ASSERT_EQ(whole["participants"].size(), 2U);  // A once, by the AOR
     EXPECT_EQ(whole["participants"][0]["name"], "A");
     EXPECT_EQ(whole["headers"], json::parse(R"({"X-A":"1","X-B":"3"})"));

@@ -34,14 +34,21 @@ json view_in_list(const catalog::Recording& recording, const catalog::Recording&
             {"joined", view_of_joins(piece)}};
 }
 
+// Times on the piece's timeline become times on the recording's.
+void shift(json& list, const char* time, std::int64_t offset_ms) {
+    if (!list.is_array()) return;
+    for (json& item : list)
+        if (item.is_object() && item.contains(time) && item[time].is_number())
+            item[time] = item[time].get<std::int64_t>() + offset_ms;
+}
+
 void add_streams(json& whole, const json& piece, std::size_t number, std::int64_t offset_ms) {
     for (json stream : piece["streams"]) {
         if (!stream.is_object()) continue;
         stream["piece"] = number;
-        if (stream.contains("gaps") && stream["gaps"].is_array())
-            for (json& gap : stream["gaps"])
-                if (gap.is_object() && gap.contains("start_ms") && gap["start_ms"].is_number())
-                    gap["start_ms"] = gap["start_ms"].get<std::int64_t>() + offset_ms;
+        if (stream.contains("gaps")) shift(stream["gaps"], "start_ms", offset_ms);
+        if (stream.contains("video") && stream["video"].is_object())
+            shift(stream["video"]["changes"], "at_ms", offset_ms);
         whole["streams"].push_back(std::move(stream));
     }
 }

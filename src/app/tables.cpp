@@ -109,6 +109,36 @@ void print_streams(std::ostream& out, const json& recording) {
     print_table(out, rows);
 }
 
+// "176x144, 640x480 from 12.4 s on".
+std::string sizes_of(const json& video) {
+    std::string all;
+    for (const json& change : array_of(video, "changes")) {
+        if (!all.empty()) {
+            const json& at_ms = member_of(change, "at_ms");
+            const double at_s = at_ms.is_number() ? at_ms.get<double>() / 1000 : 0;
+            all += fmt::format(", from {:.1f} s on ", at_s);
+        }
+        const std::string width = text_of(change, "width");
+        all += text_of(change, "codec");
+        if (width != "0") all += " " + width + "x" + text_of(change, "height");
+    }
+    return all;
+}
+
+void print_video(std::ostream& out, const json& recording) {
+    std::vector<std::vector<std::string>> rows{{"LABEL", "PICTURES", "KEY", "DAMAGED", "SIZE"}};
+    for (const json& stream : array_of(recording, "streams")) {
+        const json& video = member_of(stream, "video");
+        if (!video.is_object()) continue;
+        rows.push_back({text_of(stream, "label"), text_of(video, "pictures"),
+                        text_of(video, "key_pictures"), text_of(video, "damaged"),
+                        sizes_of(video)});
+    }
+    if (rows.size() == 1) return;
+    out << '\n';
+    print_table(out, rows);
+}
+
 // "session_id 855a5ded-... of piece 1": what ties it to the others.
 std::string joined_by(const json& recording, const json& piece) {
     std::string all;
@@ -367,6 +397,7 @@ void print_recording(std::ostream& out, const json& recording) {
     print_operator_pause(out, member_of(recording, "operator_pause"));
     print_pieces(out, recording);
     print_streams(out, recording);
+    print_video(out, recording);
     print_gaps(out, recording);
     print_related(out, recording);
 }

@@ -15,6 +15,7 @@ inline constexpr std::size_t kMaxStreams = 1024;                      // a recor
 inline constexpr std::size_t kMaxSources = 64;                        // SSRCs a stream
 inline constexpr std::size_t kMaxIntervals = 10'000;                  // pauses, holds: a stream
 inline constexpr std::size_t kMaxFormats = 1000;                      // renegotiations: a stream
+inline constexpr std::size_t kMaxPictureChanges = 256;                // of size or codec: a stream
 inline constexpr std::size_t kMaxTexts = 256;               // call ids, headers, extensions
 inline constexpr std::size_t kMaxTextBytes = 64ULL * 1024;  // one header or extension
 inline constexpr std::size_t kMaxManifestBytes = 16ULL * 1024 * 1024;

@@ -64,7 +64,8 @@ std::vector<PayloadFormat> parse_formats(const json& event) {
             {.number = static_cast<std::uint8_t>(*number),
              .encoding = text_field(item, "encoding"),
              .clock_rate = bounded_field<std::uint32_t>(item, "clock_rate", 1, 1'000'000, 0),
-             .channels = bounded_field<std::uint16_t>(item, "channels", 1, 255, 1)});
+             .channels = bounded_field<std::uint16_t>(item, "channels", 1, 255, 1),
+             .fmtp = text_field(item, "fmtp")});
         if (list.back().clock_rate == 0) list.pop_back();
     }
     return list;

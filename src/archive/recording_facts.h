@@ -25,6 +25,7 @@ struct PayloadFormat {
     std::string encoding;  // as in rtpmap; case does not matter
     std::uint32_t clock_rate = 8000;
     std::uint16_t channels = 1;
+    std::string fmtp{};  // parameters as written; empty: none
 };
 
 struct Interval {

@@ -47,6 +47,24 @@ void write_join(base::JsonWriter& out, const Summary& summary) {
     out.end_array().end_object();
 }
 
+void write_video(base::JsonWriter& out, const VideoSummary& video) {
+    out.key("video")
+        .begin_object()
+        .field("pictures", static_cast<std::int64_t>(video.pictures))
+        .field("key_pictures", static_cast<std::int64_t>(video.key_pictures))
+        .field("damaged", static_cast<std::int64_t>(video.damaged));
+    out.key("changes").begin_array();
+    for (const VideoSummary::Change& change : video.changes) {
+        out.begin_object()
+            .field("at_ms", change.at_ms)
+            .field("codec", change.codec)
+            .field("width", std::int64_t{change.width})
+            .field("height", std::int64_t{change.height})
+            .end_object();
+    }
+    out.end_array().end_object();
+}
+
 void write_stream(base::JsonWriter& out, const StreamSummary& stream, bool is_stored) {
     out.begin_object()
         .field("label", stream.label)
@@ -64,6 +82,7 @@ void write_stream(base::JsonWriter& out, const StreamSummary& stream, bool is_st
             .end_object();
     }
     out.end_array();
+    if (stream.video) write_video(out, *stream.video);
     if (is_stored) {
         out.field("stream", std::int64_t{stream.stream}).field("track", stream.track);
         write_texts(out, "senders", stream.senders);
@@ -208,6 +227,26 @@ bool parse_join(const json& object, Summary& summary) {
     return fields.ok();
 }
 
+bool parse_video(const json& item, VideoSummary& video) {
+    Fields fields(item);
+    video.pictures = fields.count("pictures");
+    video.key_pictures = fields.count("key_pictures");
+    video.damaged = fields.count("damaged");
+    for (const json& entry : fields.list("changes")) {
+        Fields change(entry);
+        const std::uint64_t at_ms = change.count("at_ms");
+        const std::uint64_t width = change.count("width");
+        const std::uint64_t height = change.count("height");
+        if (width > 65'536 || height > 65'536 || at_ms > INT64_MAX) return false;
+        video.changes.push_back({.at_ms = static_cast<std::int64_t>(at_ms),
+                                 .codec = change.text("codec"),
+                                 .width = static_cast<std::uint32_t>(width),
+                                 .height = static_cast<std::uint32_t>(height)});
+        if (!change.ok()) return false;
+    }
+    return fields.ok();
+}
+
 bool parse_stream(const json& item, StreamSummary& stream) {
     Fields fields(item);
     stream.label = fields.text("label");
@@ -223,6 +262,9 @@ bool parse_stream(const json& item, StreamSummary& stream) {
         const auto reason = parse_gap_reason(gap.text("reason"));
         if (!gap.ok() || !reason || start < 0 || duration < 0) return false;
         stream.gaps.push_back({.start_ms = start, .duration_ms = duration, .reason = *reason});
+    }
+    if (const json* const video = fields.find("video"); video != nullptr) {
+        if (!parse_video(*video, stream.video.emplace())) return false;
     }
     if (fields.find("stream") != nullptr) {
         const std::uint64_t number = fields.count("stream");

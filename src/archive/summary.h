@@ -38,6 +38,23 @@ struct ParticipantSummary {
     friend bool operator==(const ParticipantSummary&, const ParticipantSummary&) = default;
 };
 
+// Of a video stream whose payload is known (payload/).
+struct VideoSummary {
+    struct Change {
+        std::int64_t at_ms = 0;  // from the recording's start; never negative
+        std::string codec;
+        std::uint32_t width = 0;  // 0: not told
+        std::uint32_t height = 0;
+        friend bool operator==(const Change&, const Change&) = default;
+    };
+    std::uint64_t pictures = 0;
+    std::uint64_t key_pictures = 0;
+    std::uint64_t damaged = 0;  // of the pictures: packets of them are missing or unreadable
+    std::vector<Change>
+        changes;  // of size or codec, the first included; kMaxPictureChanges at most
+    friend bool operator==(const VideoSummary&, const VideoSummary&) = default;
+};
+
 struct StreamSummary {
     std::string label;
     std::string media;          // "audio", "video", ...
@@ -45,9 +62,10 @@ struct StreamSummary {
     std::uint64_t packets = 0;  // distinct RTP packets that are stored
     std::uint64_t lost = 0;     // packets never seen, by sequence number
     std::vector<Gap> gaps;      // in order of start; kMaxGaps at most, neighbours then merged
+    std::string suite{};        // of SRTP, as on the wire; empty: in the clear (not written then)
+    std::optional<VideoSummary> video{};
     std::uint16_t stream = 0;   // its number in the journal; not printed
     std::string track;          // file below tracks/ without ".wav"; empty: none; not printed
-    std::string suite{};        // of SRTP, as on the wire; empty: in the clear (not written then)
     std::vector<std::string> senders;  // AORs of who sent it, first known first; not printed
     friend bool operator==(const StreamSummary&, const StreamSummary&) = default;
 };

@@ -4,7 +4,8 @@
 
 #include <algorithm>
 
-#include "rtp/rtp_packet.h"
+#include "base/text.h"
+#include "payload/retransmission.h"
 
 namespace earshot::archive {
 namespace {
@@ -23,19 +24,67 @@ std::int64_t covered_ns(const std::vector<Interval>& intervals, std::int64_t fro
     return sum;
 }
 
+void summarise_video(const VideoFacts& facts, std::int64_t start_ns, StreamSummary& summary) {
+    if (facts.pictures == 0) return;  // of a codec that is kept, not read
+    summary.lost = facts.lost;        // by what came again, too
+    VideoSummary& video = summary.video.emplace();
+    video.pictures = facts.pictures;
+    video.key_pictures = facts.key_pictures;
+    video.damaged = facts.damaged;
+    for (const PictureChange& change : facts.changes)
+        video.changes.push_back(
+            {.at_ms = std::max<std::int64_t>((change.arrival_ns - start_ns) / 1'000'000, 0),
+             .codec = change.codec,
+             .width = change.width,
+             .height = change.height});
+}
+
 }  // namespace
 
 void SummaryBuilder::add(const journal::Record& record, const RecordPlace& place) {
     facts_.add(record);
-    if (record.header.type == journal::RecordType::Rtp) add_rtp(record, place);
+    if (record.header.type != journal::RecordType::Rtp) return;
+    add_rtp(record, place);
+    count_pictures(record);
+}
+
+// A packet that came again (RFC 4588) stands in the place of the one that was lost.
+void SummaryBuilder::undo_retransmission(const journal::Record& record, rtp::RtpHeader& header) {
+    const auto facts = facts_.streams().find(record.header.stream);
+    if (facts == facts_.streams().end() || facts->second.media != "video") return;
+    StreamPackets& stream = packets_[record.header.stream];
+    const PayloadFormat* const format =
+        facts->second.find_format(header.payload_type, record.header.arrival_ns);
+    if (format == nullptr || !base::iequals(format->encoding, "rtx")) {
+        stream.newest_ssrc = header.ssrc;
+        return;
+    }
+    const auto again = payload::parse_retransmission(
+        rtp::rtp_payload(record.payload.subspan(journal::kSourceSize), header));
+    const auto type = payload::retransmitted_type(format->fmtp);
+    if (!again || !type || stream.entries.empty()) return;
+    header.ssrc = stream.newest_ssrc;
+    header.sequence = again->sequence;
+    header.payload_type = *type;
+    header.size += header.payload_size - again->payload.size();
+    header.payload_size = again->payload.size();
+}
+
+void SummaryBuilder::count_pictures(const journal::Record& record) {
+    if (record.payload.size() < journal::kSourceSize) return;
+    const auto facts = facts_.streams().find(record.header.stream);
+    if (facts == facts_.streams().end() || facts->second.media != "video") return;
+    video_[record.header.stream].on_rtp(record.payload.subspan(journal::kSourceSize),
+                                        record.header.arrival_ns, facts->second);
 }
 
 void SummaryBuilder::add_rtp(const journal::Record& record, const RecordPlace& place) {
     if (record.payload.size() < journal::kSourceSize) return;
-    const auto header = rtp::parse_rtp(record.payload.subspan(journal::kSourceSize));
+    auto header = rtp::parse_rtp(record.payload.subspan(journal::kSourceSize));
     if (!header) return;
     const std::uint16_t number = record.header.stream;
     if (packets_.size() >= kMaxStreams && !packets_.contains(number)) return;
+    undo_retransmission(record, *header);
     StreamPackets& stream = packets_[number];
     auto ssrc = std::find(stream.ssrcs.begin(), stream.ssrcs.end(), header->ssrc);
     if (ssrc == stream.ssrcs.end() && stream.ssrcs.size() < kMaxSources) {
@@ -93,6 +142,8 @@ StreamSummary SummaryBuilder::summarise_stream(const StreamFacts& facts) {
         summary.packets = timeline.packets.size() + packets->second.not_indexed;
         summary.lost = timeline.lost;
     }
+    if (const auto video = video_.find(facts.stream); video != video_.end())
+        summarise_video(video->second.finish(), facts_.start_ns(), summary);
     summary.gaps =
         collect_gaps(timelines_[facts.stream], facts, facts_.start_ns(), facts_.end_ns());
     return summary;

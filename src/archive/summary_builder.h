@@ -11,8 +11,10 @@
 #include "archive/recording_facts.h"
 #include "archive/summary.h"
 #include "archive/timeline.h"
+#include "archive/video_count.h"
 #include "base/uuid.h"
 #include "journal/reader.h"
+#include "rtp/rtp_packet.h"
 
 namespace earshot::archive {
 
@@ -20,6 +22,7 @@ namespace earshot::archive {
 struct StreamPackets {
     std::vector<PacketEntry> entries;
     std::vector<std::uint32_t> ssrcs;                     // by PacketEntry::source
+    std::uint32_t newest_ssrc = 0;                        // that sent media, not repairs of it
     std::uint64_t not_indexed = 0;                        // stored, but past a limit of ours
     std::map<std::uint8_t, std::uint64_t> payload_types;  // packets of each
 };
@@ -53,6 +56,8 @@ public:
 
 private:
     void add_rtp(const journal::Record& record, const RecordPlace& place);
+    void count_pictures(const journal::Record& record);
+    void undo_retransmission(const journal::Record& record, rtp::RtpHeader& header);
     StreamSummary summarise_stream(const StreamFacts& facts);
     void make_timelines();
     void begin_with_media();
@@ -65,6 +70,7 @@ private:
     base::Uuid recording_;
     RecordingFacts facts_;
     std::map<std::uint16_t, StreamPackets> packets_;
+    std::map<std::uint16_t, VideoCount> video_;  // of those with pictures
     std::map<std::uint16_t, Timeline> timelines_;
     std::map<std::uint16_t, StreamFacts> streams_;  // those of the events, and those met in packets
 };

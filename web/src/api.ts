@@ -13,6 +13,12 @@ export interface Stream {
     packets: number;
     lost: number;
     gaps: Gap[];
+    video?: {
+        pictures: number;
+        key_pictures: number;
+        damaged: number;
+        changes: { at_ms: number; codec: string; width: number; height: number }[];
+    };
 }
 /** What one dialog brought, where a recording has several. */
 export interface Piece {
