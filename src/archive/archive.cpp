@@ -98,6 +98,7 @@ public:
         if (auto failure = store_records(*record)) return *failure;
         finish_summary();
         if (auto failure = store_tracks()) return *failure;
+        if (auto failure = store_timeline()) return *failure;
         const std::string text = to_stored_json(summary_) + "\n";
         if (auto failure = store_text("summary.json", text)) return *failure;
         return finish();
@@ -221,6 +222,12 @@ private:
                                         {"comfort_noise", std::move(noise)}});
         }
         return store_text("peaks.json", levels.dump() + "\n");
+    }
+
+    Failure store_timeline() {
+        const CallTimeline timeline = summary_builder_.call_timeline();
+        if (timeline.empty()) return std::nullopt;
+        return store_text(std::string(kTimelineName), to_json(timeline) + "\n");
     }
 
     base::Result<BuildOutput, base::Reason> finish() {

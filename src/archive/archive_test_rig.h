@@ -68,6 +68,9 @@ public:
              base::ByteView payload) {
         base::Bytes packet;
         rtp::write_rtp(header, payload, packet);
+        datagram(at_ns_after_start, stream, packet);
+    }
+    void datagram(std::int64_t at_ns_after_start, std::uint16_t stream, base::ByteView packet) {
         const base::NetAddress source = *base::parse_net_address("192.0.2.10:40000");
         base::Bytes bytes(source.ip.begin(), source.ip.end());
         base::append_u16(bytes, source.port);

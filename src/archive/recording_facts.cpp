@@ -6,6 +6,7 @@
 
 #include "base/srtp_key.h"
 #include "base/text.h"
+#include "rtp/header_extension.h"
 #include "sip/headers.h"
 #include "sip/parser.h"
 #include "sip/uri.h"
@@ -94,6 +95,39 @@ void set_if_told(const json& event, const char* key, std::string& value) {
     if (!told.empty()) value = std::move(told);
 }
 
+AudioLevelIds parse_level_ids(const json& event) {
+    AudioLevelIds ids;
+    const auto found = event.find("extmap");
+    if (found == event.end() || !found->is_array()) return ids;
+    for (const json& item : *found) {
+        if (!item.is_object()) continue;
+        const auto id = bounded_field<std::uint8_t>(item, "id", 1, 255, 0);
+        const std::string uri = text_field(item, "uri");
+        if (uri == rtp::kMixerAudioLevel) ids.mixer = id;
+        if (uri != rtp::kClientAudioLevel) continue;
+        ids.client = id;
+        // RFC 6464 section 4: vad=on where nothing is said.
+        ids.has_voice_flag = text_field(item, "attributes").find("vad=off") == std::string::npos;
+    }
+    return ids;
+}
+
+void close_sharing(StreamFacts& stream, std::int64_t at_ns) {
+    if (stream.shared.empty() || stream.shared.back().time.to_ns != Interval::kOpen) return;
+    Interval& time = stream.shared.back().time;
+    time.to_ns = std::max(at_ns, time.from_ns);
+}
+
+// sharing_started, and sharing_changed: another presenter or title.
+void open_sharing(const json& event, std::int64_t at_ns, StreamFacts& stream) {
+    close_sharing(stream, at_ns);
+    if (stream.shared.size() >= kMaxSharings) return;
+    stream.shared.push_back({.time = {.from_ns = at_ns, .to_ns = Interval::kOpen},
+                             .kind = text_field(event, "kind"),
+                             .title = text_field(event, "title"),
+                             .presenter = text_field(event, "presenter")});
+}
+
 // What stream_added and stream_changed say of a stream; what they leave out stays as it was.
 void note_negotiation(const json& event, std::int64_t at_ns, StreamFacts& stream) {
     open_interval(stream.negotiated, at_ns);
@@ -102,6 +136,8 @@ void note_negotiation(const json& event, std::int64_t at_ns, StreamFacts& stream
     set_if_told(event, "direction", stream.direction);
     const auto suite = base::find_srtp_suite(text_field(event, "suite"));
     stream.suite = suite ? base::to_string(*suite) : std::string_view{};
+    stream.content = text_field(event, "content");
+    stream.level_ids = parse_level_ids(event);
     stream.local_port = bounded_field(event, "local_port", 1, 65535, stream.local_port);
     auto formats = parse_formats(event);
     if (!formats.empty() && stream.formats.size() < kMaxFormats) {
@@ -307,7 +343,19 @@ void RecordingFacts::add_stream_event(std::string_view type, const json& event, 
     if (type == "stream_resumed") close_interval(stream.paused, at_ns);
     if (type == "stream_held") open_interval(stream.held, at_ns);
     if (type == "stream_unheld") close_interval(stream.held, at_ns);
-    if (type == "stream_removed") close_interval(stream.negotiated, at_ns);
+    if (type == "stream_removed") {
+        close_interval(stream.negotiated, at_ns);
+        close_sharing(stream, at_ns);
+    }
+    if (type == "stream_role") set_if_told(event, "role", stream.role);
+    if (type == "sharing_started" || type == "sharing_changed") open_sharing(event, at_ns, stream);
+    if (type == "sharing_stopped") close_sharing(stream, at_ns);
+    if (type == "source_described") {
+        const auto ssrc = number_field(event, "ssrc");
+        const bool is_ssrc = ssrc && *ssrc >= 0 && *ssrc <= UINT32_MAX;
+        if (is_ssrc && cnames_.size() < kMaxTexts)
+            cnames_[static_cast<std::uint32_t>(*ssrc)] = text_field(event, "cname");
+    }
     if (type == "stream_stopped") {  // for good: a pause that it had does not count any more
         close_interval(stream.paused, at_ns);
         open_interval(stream.dropped, at_ns);
@@ -384,6 +432,17 @@ void RecordingFacts::add_invite_headers(base::ByteView message, bool is_ours) {
 std::vector<std::string> RecordingFacts::senders_of(const std::string& label) const {
     const auto found = senders_.find(label);
     return found == senders_.end() ? std::vector<std::string>{} : found->second;
+}
+
+std::string RecordingFacts::cname_of(std::uint32_t ssrc) const {
+    const auto found = cnames_.find(ssrc);
+    return found == cnames_.end() ? std::string{} : found->second;
+}
+
+std::string RecordingFacts::name_of(const std::string& aor) const {
+    for (const ParticipantSummary& participant : participants_)
+        if (participant.aor == aor && !participant.name.empty()) return participant.name;
+    return aor;
 }
 
 std::vector<std::string> RecordingFacts::session_ids() const {

@@ -40,10 +40,29 @@ inline bool is_open(const std::vector<Interval>& list) {
 // Whether any of the intervals has a moment in common with [from_ns, to_ns].
 bool any_overlaps(const std::vector<Interval>& list, std::int64_t from_ns, std::int64_t to_ns);
 
+// Ids of the header extensions that tell audio levels; 0: not negotiated.
+struct AudioLevelIds {
+    std::uint8_t client = 0;     // RFC 6464
+    std::uint8_t mixer = 0;      // RFC 6465
+    bool has_voice_flag = true;  // not "vad=off"
+};
+
+// While something was shared in a stream.
+struct SharedInterval {
+    Interval time;
+    std::string kind;       // screen, application, document; empty: not told
+    std::string title;      // the same
+    std::string presenter;  // the same; an AOR
+};
+
 struct StreamFacts {
     std::uint16_t stream = 0;
     std::string label;
     std::string media = "audio";
+    std::string content;  // a=content (RFC 4796), of the latest offer
+    std::string role;     // as the server took it: camera, content, sign_language; empty: not told
+    std::vector<SharedInterval> shared;
+    AudioLevelIds level_ids;             // of the latest offer
     std::string direction = "sendonly";  // of the latest offer
     std::uint16_t local_port = 0;
     std::vector<Interval> negotiated;
@@ -99,6 +118,10 @@ public:
     const std::string& join_group() const { return join_group_; }
     const std::vector<catalog::JoinKey>& join_keys() const { return join_keys_; }
     std::map<std::string, std::string> extensions() const;
+    // By RTCP SDES; empty: not told.
+    std::string cname_of(std::uint32_t ssrc) const;
+    // The display name of a participant, else the AOR itself.
+    std::string name_of(const std::string& aor) const;
     // Our own address as our SDP answer names it; unspecified when none was seen.
     const base::NetAddress& local_host() const { return local_host_; }
     // The port of our own Contact; 0 when none was seen.
@@ -134,6 +157,7 @@ private:
     siprec::MetadataModel metadata_;
     std::vector<ParticipantSummary> participants_;
     std::map<std::string, std::vector<std::string>> senders_;
+    std::map<std::uint32_t, std::string> cnames_;
     std::string join_group_;
     std::vector<catalog::JoinKey> join_keys_;
     base::NetAddress local_host_;

@@ -10,6 +10,8 @@
 #include "archive/manifest.h"
 #include "archive/pcap_export.h"
 #include "archive/stored_recording.h"
+#include "archive/text_export.h"
+#include "archive/text_rendering.h"
 #include "base/json_writer.h"
 #include "io/linux_file.h"
 #include "siprec/metadata.h"
@@ -29,31 +31,18 @@ struct FormatRow {
     std::string_view content_type;
     std::string_view extension;
 };
-constexpr std::array<FormatRow, 5> kFormats{
+constexpr std::array<FormatRow, 9> kFormats{
     {{Format::Wav, "wav", "audio/wav", "wav"},
      {Format::Stereo, "stereo", "audio/wav", "wav"},
      {Format::Pcap, "pcap", "application/vnd.tcpdump.pcap", "pcap"},
      {Format::Xml, "xml", "application/xml", "xml"},
-     {Format::Json, "json", "application/json", "json"}}};
+     {Format::Json, "json", "application/json", "json"},
+     {Format::Vtt, "vtt", "text/vtt", "vtt"},
+     {Format::Srt, "srt", "application/x-subrip", "srt"},
+     {Format::Text, "txt", "text/plain; charset=utf-8", "txt"},
+     {Format::Timeline, "timeline", "application/json", "timeline.json"}}};
 
 const FormatRow& row_of(Format format) { return kFormats.at(static_cast<std::size_t>(format)); }
-
-// A text that is small enough to be made at once.
-class TextRendering : public Rendering {
-public:
-    explicit TextRendering(std::string text) : text_(std::move(text)) {}
-    std::optional<std::uint64_t> size() const override { return text_.size(); }
-    base::Result<bool, base::Reason> next(std::string& chunk) override {
-        if (is_done_) return false;
-        is_done_ = true;
-        chunk = text_;
-        return true;
-    }
-
-private:
-    std::string text_;
-    bool is_done_ = false;
-};
 
 using Labels = std::map<std::int64_t, std::string>;  // by the stream's number
 
@@ -237,6 +226,11 @@ RenderResult render(io::FileSystem& files, const std::string& directory, Format 
             return render_pcap(recording);
         case Format::Xml:
             return render_xml(recording);
+        case Format::Vtt:
+        case Format::Srt:
+        case Format::Text:
+        case Format::Timeline:
+            return render_text({&recording, 1}, format);
         case Format::Json:
             break;
     }
@@ -247,11 +241,12 @@ RenderResult render_whole(io::FileSystem& files, const std::vector<std::string>&
                           Format format, const crypto::KeyWrapper* keys) {
     if (directories.size() == 1) return render(files, directories.front(), format, keys);
     if (format == Format::Json) return render_pieces(files, directories, keys);
-    if (format != Format::Wav && format != Format::Stereo)
+    if (format == Format::Pcap || format == Format::Xml)
         return base::Reason{"several_pieces", "This format tells of one piece of a recording."};
     std::vector<StoredRecording> pieces;
     pieces.reserve(directories.size());
     for (const std::string& directory : directories) pieces.emplace_back(files, directory, keys);
+    if (format != Format::Wav && format != Format::Stereo) return render_text(pieces, format);
     return render_audio(pieces, format == Format::Stereo);
 }
 

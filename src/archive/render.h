@@ -18,11 +18,15 @@
 namespace earshot::archive {
 
 enum class Format {
-    Wav,     // PCM16 at the highest rate of the streams, a channel an audio stream by label
-    Stereo,  // left: the first sending participant; right: all others mixed
-    Pcap,    // Ethernet, nanoseconds, original addresses: RTP, RTCP and SIP
-    Xml,     // the merged metadata as one complete document (RFC 7865)
-    Json,    // {"summary", "events", "manifest"}
+    Wav,       // PCM16 at the highest rate of the streams, a channel an audio stream by label
+    Stereo,    // left: the first sending participant; right: all others mixed
+    Pcap,      // Ethernet, nanoseconds, original addresses: RTP, RTCP and SIP
+    Xml,       // the merged metadata as one complete document (RFC 7865)
+    Json,      // {"summary", "events", "manifest"}
+    Vtt,       // what was typed (T.140) as subtitles: WebVTT
+    Srt,       // the same as SubRip
+    Text,      // the same as plain text with times
+    Timeline,  // archive/call_timeline.h as JSON
 };
 std::optional<Format> parse_format(std::string_view name);  // "wav", "stereo", ...
 std::string_view content_type(Format format);               // "audio/wav", ...
@@ -30,7 +34,7 @@ std::string_view file_extension(Format format);             // "wav", "pcap", ..
 
 // Reason codes of all that follows: "not_found" (no such part), "damaged" (with part and offset),
 // "io", "erased", "key_missing", "no_audio" (nothing of this recording can be decoded), "too_large"
-// (a WAV past 4 GiB), "no_metadata".
+// (a WAV past 4 GiB), "no_metadata", "no_text" (nobody typed).
 class Rendering {
 public:
     Rendering() = default;
@@ -50,9 +54,9 @@ base::Result<std::unique_ptr<Rendering>, base::Reason> render(
     io::FileSystem& files, const std::string& directory, Format format,
     const crypto::KeyWrapper* keys = nullptr);
 
-// A recording of several pieces, each with its folder, in order. Wav and Stereo: all on one
-// timeline, Wav with the channels of one piece after another; Json: {"pieces": [as above]}. The
-// other formats tell of one dialog: "several_pieces".
+// A recording of several pieces, each with its folder, in order. Wav, Stereo, Vtt, Srt, Text and
+// Timeline: all on one timeline, Wav with the channels of one piece after another; Json:
+// {"pieces": [as above]}. The other formats tell of one dialog: "several_pieces".
 base::Result<std::unique_ptr<Rendering>, base::Reason> render_whole(
     const std::vector<std::string>& directories, Format format,
     const crypto::KeyWrapper* keys = nullptr);

@@ -66,10 +66,10 @@ void write_video(base::JsonWriter& out, const VideoSummary& video) {
 }
 
 void write_stream(base::JsonWriter& out, const StreamSummary& stream, bool is_stored) {
-    out.begin_object()
-        .field("label", stream.label)
-        .field("media", stream.media)
-        .field("codec", stream.codec);
+    out.begin_object().field("label", stream.label).field("media", stream.media);
+    if (!stream.role.empty()) out.field("role", stream.role);
+    if (!stream.content.empty()) out.field("content", stream.content);
+    out.field("codec", stream.codec);
     if (!stream.suite.empty()) out.field("suite", stream.suite);
     out.field("packets", static_cast<std::int64_t>(stream.packets))
         .field("lost", static_cast<std::int64_t>(stream.lost));
@@ -251,6 +251,8 @@ bool parse_stream(const json& item, StreamSummary& stream) {
     Fields fields(item);
     stream.label = fields.text("label");
     stream.media = fields.text("media");
+    if (fields.find("role") != nullptr) stream.role = fields.text("role");
+    if (fields.find("content") != nullptr) stream.content = fields.text("content");
     stream.codec = fields.text("codec");
     if (fields.find("suite") != nullptr) stream.suite = fields.text("suite");
     stream.packets = fields.count("packets");

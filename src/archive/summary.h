@@ -57,8 +57,10 @@ struct VideoSummary {
 
 struct StreamSummary {
     std::string label;
-    std::string media;          // "audio", "video", ...
-    std::string codec;          // of the most packets: "PCMU/8000"; first offered while none came
+    std::string media;    // "audio", "video", ...
+    std::string role;     // camera, content, sign_language; empty: none told (not printed then)
+    std::string content;  // a=content as offered; empty: none (not printed then)
+    std::string codec;    // of the most packets: "PCMU/8000"; first offered while none came
     std::uint64_t packets = 0;  // distinct RTP packets that are stored
     std::uint64_t lost = 0;     // packets never seen, by sequence number
     std::vector<Gap> gaps;      // in order of start; kMaxGaps at most, neighbours then merged

@@ -80,7 +80,8 @@ void SummaryBuilder::count_pictures(const journal::Record& record) {
 
 void SummaryBuilder::add_rtp(const journal::Record& record, const RecordPlace& place) {
     if (record.payload.size() < journal::kSourceSize) return;
-    auto header = rtp::parse_rtp(record.payload.subspan(journal::kSourceSize));
+    const base::ByteView packet = record.payload.subspan(journal::kSourceSize);
+    auto header = rtp::parse_rtp(packet);
     if (!header) return;
     const std::uint16_t number = record.header.stream;
     if (packets_.size() >= kMaxStreams && !packets_.contains(number)) return;
@@ -94,6 +95,9 @@ void SummaryBuilder::add_rtp(const journal::Record& record, const RecordPlace& p
         ++stream.not_indexed;
         return;
     }
+    const auto facts = facts_.streams().find(number);
+    if (facts != facts_.streams().end())
+        follow(facts->second, record.header.arrival_ns, packet, *header);
     ++stream.payload_types[header->payload_type];
     stream.entries.push_back({.arrival_ns = record.header.arrival_ns,
                               .timestamp = header->timestamp,
@@ -104,6 +108,52 @@ void SummaryBuilder::add_rtp(const journal::Record& record, const RecordPlace& p
                               .payload_type = header->payload_type,
                               .source = static_cast<std::uint8_t>(ssrc - stream.ssrcs.begin()),
                               .header_size = static_cast<std::uint16_t>(header->size)});
+}
+
+// What of a packet is told by the timeline of the call.
+void SummaryBuilder::follow(const StreamFacts& facts, std::int64_t arrival_ns,
+                            base::ByteView packet, const rtp::RtpHeader& header) {
+    if (facts.media == "text") texts_.add(facts.stream, arrival_ns, packet, header);
+    if (facts.is_audio()) speakers_.add(facts, arrival_ns, packet, header);
+}
+
+std::string SummaryBuilder::name_of_sender(const StreamFacts& facts) const {
+    const std::vector<std::string> senders = facts_.senders_of(facts.label);
+    return senders.size() == 1 ? facts_.name_of(senders.front()) : std::string{};
+}
+
+CallTimeline SummaryBuilder::call_timeline() const {
+    constexpr std::int64_t kMsNs = 1'000'000;
+    CallTimeline all;
+    for (const std::uint16_t number : texts_.streams()) {
+        const StreamFacts& facts = streams_.at(number);
+        TextTrack track = texts_.finish(facts, packets_.at(number).entries, timelines_.at(number));
+        for (TimedLine& line : track.lines)
+            line.by = line.csrc ? facts_.cname_of(*line.csrc) : name_of_sender(facts);
+        all.texts.push_back(std::move(track));
+    }
+    for (auto& [number, speaker] : speakers_.finish(facts_.start_ns(), facts_.end_ns())) {
+        const StreamFacts& facts = streams_.at(number);
+        speaker.label = facts.label;
+        speaker.name = speaker.csrc ? facts_.cname_of(*speaker.csrc) : name_of_sender(facts);
+        all.speakers.push_back(std::move(speaker));
+    }
+    for (const auto& [number, facts] : streams_)
+        for (const SharedInterval& shared : facts.shared) {
+            if (all.sharing.size() == kMaxSharings) break;
+            const auto place = [&](std::int64_t at_ns) {
+                const std::int64_t at = std::clamp(at_ns, facts_.start_ns(), facts_.end_ns());
+                return (at - facts_.start_ns()) / kMsNs;
+            };
+            const std::int64_t start_ms = place(shared.time.from_ns);
+            all.sharing.push_back({.label = facts.label,
+                                   .start_ms = start_ms,
+                                   .duration_ms = place(shared.time.to_ns) - start_ms,
+                                   .kind = shared.kind,
+                                   .title = shared.title,
+                                   .presenter = shared.presenter});
+        }
+    return all;
 }
 
 std::string SummaryBuilder::find_codec_name(const StreamFacts& facts) const {
@@ -132,6 +182,8 @@ StreamSummary SummaryBuilder::summarise_stream(const StreamFacts& facts) {
     StreamSummary summary;
     summary.label = facts.label;
     summary.media = facts.media;
+    summary.role = facts.role;
+    summary.content = facts.content;
     summary.codec = find_codec_name(facts);
     summary.suite = facts.suite;
     summary.stream = facts.stream;

@@ -8,8 +8,11 @@
 #include <optional>
 #include <vector>
 
+#include "archive/call_timeline.h"
 #include "archive/recording_facts.h"
+#include "archive/speaker_log.h"
 #include "archive/summary.h"
+#include "archive/text_collector.h"
 #include "archive/timeline.h"
 #include "archive/video_count.h"
 #include "base/uuid.h"
@@ -44,6 +47,9 @@ public:
     // After the last record; once. Computes the timelines and the summary without tracks.
     Summary finish(const EndFacts& end);
 
+    // Who typed, spoke and shared when; after finish().
+    CallTimeline call_timeline() const;
+
     const RecordingFacts& facts() const { return facts_; }
     std::int64_t start_ns() const { return facts_.start_ns(); }
     std::int64_t duration_ms() const { return (facts_.end_ns() - facts_.start_ns()) / 1'000'000; }
@@ -55,6 +61,9 @@ public:
     const std::map<std::uint16_t, StreamFacts>& streams() const { return streams_; }
 
 private:
+    void follow(const StreamFacts& facts, std::int64_t arrival_ns, base::ByteView packet,
+                const rtp::RtpHeader& header);
+    std::string name_of_sender(const StreamFacts& facts) const;
     void add_rtp(const journal::Record& record, const RecordPlace& place);
     void count_pictures(const journal::Record& record);
     void undo_retransmission(const journal::Record& record, rtp::RtpHeader& header);
@@ -71,6 +80,8 @@ private:
     RecordingFacts facts_;
     std::map<std::uint16_t, StreamPackets> packets_;
     std::map<std::uint16_t, VideoCount> video_;  // of those with pictures
+    TextCollector texts_;
+    SpeakerLog speakers_;
     std::map<std::uint16_t, Timeline> timelines_;
     std::map<std::uint16_t, StreamFacts> streams_;  // those of the events, and those met in packets
 };

@@ -1,0 +1,142 @@
+#include "archive/text_export.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <vector>
+
+#include "archive/limits.h"
+#include "archive/text_rendering.h"
+
+namespace earshot::archive {
+namespace {
+
+using RenderResult = base::Result<std::unique_ptr<Rendering>, base::Reason>;
+
+// A line can be read for so long after its last key.
+constexpr std::int64_t kLingerMs = 2000;
+
+struct Cue {
+    std::int64_t start_ms = 0;
+    std::int64_t end_ms = 0;
+    std::string by;
+    std::string text;
+};
+
+std::string clock(std::int64_t ms, char fraction_mark) {
+    return fmt::format("{:02}:{:02}:{:02}{}{:03}", ms / 3'600'000, ms / 60'000 % 60, ms / 1000 % 60,
+                       fraction_mark, ms % 1000);
+}
+
+std::string name_of(const TextTrack& track, const TimedLine& line) {
+    if (!line.by.empty()) return line.by;
+    return line.csrc ? fmt::format("{:08x}", *line.csrc) : fmt::format("Text {}", track.label);
+}
+
+std::vector<Cue> cues_of(const CallTimeline& timeline) {
+    std::vector<Cue> cues;
+    for (const TextTrack& track : timeline.texts)
+        for (const TimedLine& line : track.lines) {
+            const std::int64_t start_ms = std::max<std::int64_t>(line.start_ms, 0);
+            cues.push_back({.start_ms = start_ms,
+                            .end_ms = std::max(line.end_ms, start_ms) + kLingerMs,
+                            .by = name_of(track, line),
+                            .text = line.text});
+        }
+    std::stable_sort(cues.begin(), cues.end(),
+                     [](const Cue& a, const Cue& b) { return a.start_ms < b.start_ms; });
+    return cues;
+}
+
+// WebVTT's cue text and annotations (W3C WebVTT section 4.2.2); a "-->" cannot stand in them then.
+std::string vtt_escape(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '&') {
+            out += "&amp;";
+        } else if (c == '<') {
+            out += "&lt;";
+        } else if (c == '>') {
+            out += "&gt;";
+        } else {
+            out += c == '\n' || c == '\r' ? ' ' : c;
+        }
+    }
+    return out;
+}
+
+// One line, whatever a name or a text of a peer holds.
+std::string one_line(std::string_view text) {
+    std::string out(text);
+    std::replace_if(
+        out.begin(), out.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
+    return out;
+}
+
+base::Result<CallTimeline, base::Reason> read_timeline(const StoredRecording& piece) {
+    const auto text = piece.read(std::string(kTimelineName), kMaxTimelineBytes);
+    if (!text && text.error().code == "not_found") return CallTimeline{};
+    if (!text) return text.error();
+    auto timeline = parse_call_timeline(*text);
+    if (!timeline) return part_reason(timeline.error(), std::string(kTimelineName));
+    return *std::move(timeline);
+}
+
+base::Result<CallTimeline, base::Reason> read_all(std::span<const StoredRecording> pieces) {
+    std::vector<base::WallTime> starts;
+    for (const StoredRecording& piece : pieces) {
+        const auto summary = piece.summary();
+        if (!summary) return summary.error();
+        starts.push_back(summary->start);
+    }
+    const base::WallTime first = *std::min_element(starts.begin(), starts.end());
+    CallTimeline all;
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+        auto timeline = read_timeline(pieces[i]);
+        if (!timeline) return timeline.error();
+        timeline->shift(
+            std::chrono::duration_cast<std::chrono::milliseconds>(starts[i] - first).count());
+        all.append(*std::move(timeline));
+    }
+    return all;
+}
+
+}  // namespace
+
+std::string write_subtitles(const CallTimeline& timeline, Format format) {
+    std::string out = format == Format::Vtt ? "WEBVTT\n\n" : "";
+    std::size_t number = 0;
+    for (const Cue& cue : cues_of(timeline)) {
+        switch (format) {
+            case Format::Vtt:
+                out +=
+                    fmt::format("{} --> {}\n<v {}>{}</v>\n\n", clock(cue.start_ms, '.'),
+                                clock(cue.end_ms, '.'), vtt_escape(cue.by), vtt_escape(cue.text));
+                break;
+            case Format::Srt:
+                out += fmt::format("{}\n{} --> {}\n{}: {}\n\n", ++number, clock(cue.start_ms, ','),
+                                   clock(cue.end_ms, ','), one_line(cue.by), one_line(cue.text));
+                break;
+            default:
+                out += fmt::format("[{}] {}: {}\n", clock(cue.start_ms, '.'), one_line(cue.by),
+                                   one_line(cue.text));
+        }
+    }
+    return out;
+}
+
+RenderResult render_text(std::span<const StoredRecording> pieces, Format format) {
+    auto timeline = read_all(pieces);
+    if (!timeline) return timeline.error();
+    const auto make = [](std::string text) {
+        return std::unique_ptr<Rendering>(std::make_unique<TextRendering>(std::move(text)));
+    };
+    if (format == Format::Timeline) return make(to_json(*timeline) + "\n");
+    const bool has_text = std::any_of(timeline->texts.begin(), timeline->texts.end(),
+                                      [](const TextTrack& track) { return !track.lines.empty(); });
+    if (!has_text)
+        return base::Reason{"no_text", "Nobody typed in this recording: it has no real-time text."};
+    return make(write_subtitles(*timeline, format));
+}
+
+}  // namespace earshot::archive

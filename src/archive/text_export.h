@@ -1,0 +1,22 @@
+// The exports of what was typed (RFC 4103) and of the call's timeline, all pieces of a recording on
+// one time.
+#pragma once
+
+#include <memory>
+#include <span>
+
+#include "archive/call_timeline.h"
+#include "archive/render.h"
+#include "archive/stored_recording.h"
+
+namespace earshot::archive {
+
+// `format`: Vtt, Srt, Text or Timeline. Reasons: "no_text" where nobody typed, but for Timeline,
+// which then is empty.
+base::Result<std::unique_ptr<Rendering>, base::Reason> render_text(
+    std::span<const StoredRecording> pieces, Format format);
+
+// The lines of all streams in the order of their beginning; a line that came later stays below.
+std::string write_subtitles(const CallTimeline& timeline, Format format);
+
+}  // namespace earshot::archive
