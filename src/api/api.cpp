@@ -113,6 +113,10 @@ private:
         add_slow("GET", one + "/peaks", [](const Resources& r, const Request& q, const Texts& t) {
             return r.peaks(q, t[0]);
         });
+        add_slow("GET", one + "/timeline",
+                 [](const Resources& r, const Request& q, const Texts& t) {
+                     return r.render(q, t[0], "timeline", false);
+                 });
         add_slow("POST", one + "/verify", [](const Resources& r, const Request& q, const Texts& t) {
             return r.verify(q, t[0]);
         });

@@ -30,7 +30,8 @@ using nlohmann::json;
 constexpr std::size_t kMaxJsonBytes = 64ULL * 1024 * 1024;
 
 int status_of(std::string_view code) {
-    if (code == "not_found" || code == "no_audio" || code == "no_metadata") return 404;
+    if (code == "not_found" || code == "no_audio" || code == "no_metadata" || code == "no_text")
+        return 404;
     if (code == "not_archived" || code == "not_running" || code == "no_such_stream" ||
         code == "several_pieces" || code == "not_encrypted")
         return 409;
@@ -532,7 +533,9 @@ http::Response RecordingResources::parts(const http::Request& request, std::stri
         auto whole = read_json(files_, piece);
         if (!whole) return refuse(whole.error());
         const json& manifest = (*whole)["manifest"];
-        json body{{"parts", json::array()}, {"exports", {"wav", "stereo", "pcap", "xml", "json"}}};
+        json body{
+            {"parts", json::array()},
+            {"exports", {"wav", "stereo", "pcap", "xml", "json", "vtt", "srt", "txt", "timeline"}}};
         if (manifest.is_object() && manifest.contains("parts")) body["parts"] = manifest["parts"];
         return json_response(200, body);
     });
@@ -544,7 +547,9 @@ http::Response RecordingResources::render(const http::Request& request, std::str
     if (!format)
         return http::problem(
             400, "bad_format",
-            fmt::format("\"{}\" is no format; use wav, stereo, pcap, xml or json.", format_name));
+            fmt::format("\"{}\" is no format; use wav, stereo, pcap, xml, json, vtt, srt, txt or "
+                        "timeline.",
+                        format_name));
     return with_named(catalog_, request, id, [&](const catalog::Recording& recording) {
         auto rendering = files_.render(recording, *format);
         if (!rendering && rendering.error().code == "several_pieces")

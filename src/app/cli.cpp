@@ -57,11 +57,13 @@ public:
             add_for_id(app, "export", "Write a recording to a file",
                        "Formats: wav (a channel a stream), stereo (left: first speaker, "
                        "right: the others),\npcap (packets), xml (metadata), json (all facts "
-                       "and events).\n\nExamples:\n"
+                       "and events), vtt, srt, txt (what was typed:\nreal-time text), timeline "
+                       "(JSON: who typed, spoke and shared when).\n\nExamples:\n"
                        "  earshot export 0199c0de-1234-7abc --format stereo -o call.wav\n"
                        "  earshot export 0199c0de-1234-7abc --format pcap -o - | tshark -r -");
         export_->add_option("--format", exported_.format, "What to write")
-            ->check(CLI::IsMember({"wav", "stereo", "pcap", "xml", "json"}))
+            ->check(CLI::IsMember(
+                {"wav", "stereo", "pcap", "xml", "json", "vtt", "srt", "txt", "timeline"}))
             ->capture_default_str();
         export_
             ->add_option("--piece", exported_.piece,

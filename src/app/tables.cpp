@@ -84,6 +84,13 @@ std::string warning_codes(const json& recording) {
     return all.empty() ? "-" : all;
 }
 
+// "video (content)": with its role, where one was told.
+std::string media_of(const json& stream) {
+    std::string media = text_of(stream, "media");
+    if (stream.contains("role")) media += " (" + text_of(stream, "role") + ")";
+    return media;
+}
+
 void print_streams(std::ostream& out, const json& recording) {
     std::vector<std::vector<std::string>> rows{
         {"LABEL", "MEDIA", "CODEC", "PACKETS", "LOST", "GAPS"}};
@@ -97,9 +104,9 @@ void print_streams(std::ostream& out, const json& recording) {
     });
     if (is_secure) rows.front().emplace_back("SRTP");
     for (const json& stream : streams) {
-        rows.push_back({text_of(stream, "label"), text_of(stream, "media"),
-                        text_of(stream, "codec"), text_of(stream, "packets"),
-                        text_of(stream, "lost"), std::to_string(array_of(stream, "gaps").size())});
+        rows.push_back({text_of(stream, "label"), media_of(stream), text_of(stream, "codec"),
+                        text_of(stream, "packets"), text_of(stream, "lost"),
+                        std::to_string(array_of(stream, "gaps").size())});
         if (has_pieces) rows.back().insert(rows.back().begin(), text_of(stream, "piece"));
         if (runs) rows.back().push_back(text_of(stream, "state"));
         if (is_secure) rows.back().push_back(text_of(stream, "suite"));

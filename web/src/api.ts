@@ -8,6 +8,8 @@ export interface Stream {
     piece?: number;
     label: string;
     media: string;
+    /** Of video, and of sound that is part of a presentation: camera, content, sign_language. */
+    role?: string;
     codec: string;
     suite?: string;
     packets: number;
@@ -73,6 +75,16 @@ export interface TimelineEvent {
     piece?: number;
     [name: string]: unknown;
 }
+/** Who typed, spoke and shared when; times from the recording's start. */
+export interface CallTimeline {
+    texts: {
+        label: string;
+        missing: number;
+        lines: { start_ms: number; end_ms: number; csrc: number | null; by: string | null; text: string }[];
+    }[];
+    speakers: { label: string; csrc: number | null; name: string | null; spans: [number, number][] }[];
+    sharing: { label: string; start_ms: number; duration_ms: number; kind: string | null; title: string | null; presenter: string | null }[];
+}
 /** One INVITE, whatever became of it. */
 export interface Attempt {
     id: string;
@@ -123,6 +135,7 @@ export function listRecordings(query: string, after: string): Promise<Recording[
 }
 export const loadEvents = (id: string) =>
     request<{ events: TimelineEvent[] }>(`${recording(id)}/events`).then((body) => body.events);
+export const loadTimeline = (id: string) => request<CallTimeline>(`${recording(id)}/timeline`);
 export const listAttempts = () =>
     request<{ attempts: Attempt[] }>(`attempts?limit=${kPageSize}`).then((page) => page.attempts);
 export const listLive = () => request<{ calls: LiveCall[] }>('live').then((page) => page.calls);

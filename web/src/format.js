@@ -35,6 +35,52 @@ export function parties(participants) {
     return names.length > 3 ? `${names.slice(0, 2).join(', ')} and ${names.length - 2} more` : names.join(', ');
 }
 
+/** What a stream is, for a person. @param {{ media: string, role?: string }} stream */
+export function streamKind(stream) {
+    if (stream.role === 'content') return stream.media === 'video' ? 'shared screen' : `shared ${stream.media}`;
+    if (stream.role === 'sign_language') return 'sign language';
+    return stream.role === 'camera' ? 'camera' : stream.media;
+}
+
+/**
+ * The lines of all text streams in the order in which they were begun, each with a name.
+ * @param {{ label: string, lines: { start_ms: number, csrc: number | null, by: string | null, text: string }[] }[]} texts
+ */
+export function conversation(texts) {
+    return texts
+        .flatMap((text) =>
+            text.lines.map((line) => ({
+                start_ms: line.start_ms,
+                by: line.by ? who({ aor: line.by }) : line.csrc === null ? `Text ${text.label}` : sourceName(line.csrc),
+                text: line.text,
+            })),
+        )
+        .sort((a, b) => a.start_ms - b.start_ms);
+}
+
+/** A source that has no name. @param {number} csrc */
+function sourceName(csrc) {
+    return `Source ${csrc.toString(16).padStart(8, '0')}`;
+}
+
+/** @param {{ label: string, csrc: number | null, name: string | null }} speaker */
+export function speakerName(speaker) {
+    if (speaker.name) return who({ aor: speaker.name });
+    return speaker.csrc === null ? `Stream ${speaker.label}` : sourceName(speaker.csrc);
+}
+
+/** @param {{ spans: [number, number][] }} speaker */
+export function spokenMs(speaker) {
+    return speaker.spans.reduce((sum, [, length]) => sum + length, 0);
+}
+
+/** @param {{ kind: string | null, title: string | null, presenter: string | null }} sharing */
+export function sharingText(sharing) {
+    const what = sharing.kind ?? 'content';
+    const title = sharing.title ? ` “${sharing.title}”` : '';
+    return `${what}${title}${sharing.presenter ? ` by ${shortAor(sharing.presenter)}` : ''}`;
+}
+
 /** Milliseconds of a stream that are missing, by reason. @param {{ duration_ms: number, reason: string }[]} gaps */
 export function gapTotals(gaps) {
     /** @type {Record<string, number>} */

@@ -1,7 +1,24 @@
 import assert from 'node:assert/strict';
 import test from 'node:test';
 
-import { duration, eventText, gapTotals, laneName, notRecorded, parties, shortAor, streamName, timeline, utc, who } from '../src/format.js';
+import {
+    conversation,
+    duration,
+    eventText,
+    gapTotals,
+    laneName,
+    notRecorded,
+    parties,
+    sharingText,
+    shortAor,
+    speakerName,
+    spokenMs,
+    streamKind,
+    streamName,
+    timeline,
+    utc,
+    who,
+} from '../src/format.js';
 
 test('a duration is minutes and seconds, with hours when there are any', () => {
     assert.equal(duration(10_020), '0:10');
@@ -74,4 +91,39 @@ test('what became no recording is told apart', () => {
 test('a stream is named with its piece where there are several', () => {
     assert.equal(laneName({ label: '1' }), '1');
     assert.equal(laneName({ piece: 2, label: '1' }), '2/1');
+});
+
+test('a stream is called what it shows', () => {
+    assert.equal(streamKind({ media: 'audio' }), 'audio');
+    assert.equal(streamKind({ media: 'audio', role: 'content' }), 'shared audio');
+    assert.equal(streamKind({ media: 'video', role: 'content' }), 'shared screen');
+    assert.equal(streamKind({ media: 'video', role: 'camera' }), 'camera');
+});
+
+test('what was typed is one conversation in the order of time', () => {
+    const line = (start_ms, by, text, csrc = null) => ({ start_ms, end_ms: start_ms, csrc, by, text });
+    assert.deepEqual(
+        conversation([
+            { label: '5', lines: [line(1000, 'Ada', 'Hi'), line(3000, null, 'Bye')] },
+            { label: '6', lines: [line(2000, 'sip:bo@desk.example', 'Yo'), line(2500, null, 'x', 17)] },
+        ]),
+        [
+            { start_ms: 1000, by: 'Ada', text: 'Hi' },
+            { start_ms: 2000, by: 'bo', text: 'Yo' },
+            { start_ms: 2500, by: 'Source 00000011', text: 'x' },
+            { start_ms: 3000, by: 'Text 5', text: 'Bye' },
+        ],
+    );
+});
+
+test('a speaker has a name, a source or a stream', () => {
+    assert.equal(speakerName({ label: '1', csrc: 7, name: 'bo@desk' }), 'bo');
+    assert.equal(speakerName({ label: '1', csrc: 255, name: null }), 'Source 000000ff');
+    assert.equal(speakerName({ label: '1', csrc: null, name: null }), 'Stream 1');
+    assert.equal(spokenMs({ spans: [[0, 20], [100, 30]] }), 50);
+});
+
+test('what is shared is told with its title and presenter', () => {
+    assert.equal(sharingText({ kind: null, title: null, presenter: null }), 'content');
+    assert.equal(sharingText({ kind: 'screen', title: 'Deck', presenter: 'sip:ada@desk.example' }), 'screen “Deck” by ada');
 });
