@@ -175,6 +175,9 @@ constexpr std::array kKeys{
     Key{"media", "keep_alive_s", Kind::Number, "15",
         "an RTP flow that is idle for so long gets a packet (RFC 6263); 0: none does",
         [](ServerConfig& c, std::string_view t) { return set_number(c.keep_alive, t, 0, 3600); }},
+    Key{"media", "store_digits", Kind::Flag, "true",
+        "keys that are pressed (DTMF) are kept: as events, and in telephone-event packets and INFO",
+        [](ServerConfig& c, std::string_view t) { return set_flag(c.store_digits, t); }},
     Key{"storage", "data", Kind::Text, "./earshot-data", "directory of all data",
         [](ServerConfig& c, std::string_view t) {
             c.data = std::filesystem::path(std::string(t));

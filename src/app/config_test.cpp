@@ -408,6 +408,27 @@ TEST(Config, PeerProfilesAndSwitchesSayWhatMessagesCannot) {
     EXPECT_FALSE(config->peers[3].records_unmarked);  // the switch has the last word
 }
 
+TEST(Config, DigitsAreStoredUnlessToldOtherwiseForAllOrForOne) {
+    const auto config = parse(
+        "media.store_digits = false\n[[peer]]\nname = \"a\"\naddresses = [\"192.0.2.1\"]\n"
+        "store_digits = true\n[[peer]]\nname = \"b\"\naddresses = [\"192.0.2.2\"]\n");
+    ASSERT_TRUE(config) << to_string(config.error());
+    EXPECT_FALSE(config->store_digits);
+    EXPECT_EQ(config->peers[0].store_digits, std::optional<bool>{true});
+    EXPECT_FALSE(config->peers[1].store_digits);
+    EXPECT_TRUE(parse("")->store_digits);
+}
+
+TEST(Config, ASecondVideoIsACameraOrContent) {
+    const std::string peer = "[[peer]]\nname = \"a\"\naddresses = [\"192.0.2.1\"]\n";
+    EXPECT_EQ(parse(peer)->peers[0].second_video, siprec::SecondVideo::Camera);
+    EXPECT_EQ(parse(peer + "second_video = \"content\"\n")->peers[0].second_video,
+              siprec::SecondVideo::Content);
+    EXPECT_EQ(error_of(peer + "second_video = \"contnt\"\n"),
+              "earshot.toml:4: peer.second_video: \"contnt\" is neither camera nor content (did "
+              "you mean \"content\"?)");
+}
+
 TEST(Config, MistakesInPeerProfilesAreNamed) {
     const std::string peer = "[[peer]]\nname = \"a\"\naddresses = [\"192.0.2.1\"]\n";
     EXPECT_EQ(error_of(peer + "profile = \"cisko\"\n"),

@@ -116,6 +116,17 @@ private:
         return std::nullopt;
     }
 
+    std::optional<ConfigError> read_second_video(server::Peer& peer, const toml::node& node) {
+        const std::string_view text = node.value_or<std::string_view>("");
+        if (text != "camera" && text != "content")
+            return error_at(node, "peer.second_video",
+                            fmt::format("\"{}\" is neither camera nor content", text),
+                            suggest(text, {"camera", "content"}));
+        peer.second_video =
+            text == "content" ? siprec::SecondVideo::Content : siprec::SecondVideo::Camera;
+        return std::nullopt;
+    }
+
     // Why `text` names no host; empty when it does.
     static std::string fault_of_host(std::string_view text) {
         if (text.find('/') != std::string_view::npos)
@@ -194,6 +205,7 @@ private:
         if (name == "media_from") return read_hosts(peer.media_from, name, node);
         if (name == "certificate_names") return read_domains(peer.certificate_names, node);
         if (name == "transport") return read_transport(peer, node);
+        if (name == "second_video") return read_second_video(peer, node);
         if (const auto text = node.value_exact<std::string>()) {
             if (std::string* kept = text_of(peer, name)) {
                 *kept = *text;
@@ -209,6 +221,10 @@ private:
             }
         }
         if (const auto flag = node.value_exact<bool>()) {
+            if (name == "store_digits") {
+                peer.store_digits = *flag;
+                return std::nullopt;
+            }
             if (name == "records_unmarked" || name == "probe_media" || name == "strict") {
                 if (name == "records_unmarked") peer.records_unmarked = *flag;
                 if (name == "probe_media") peer.probe_media = *flag;
@@ -221,7 +237,8 @@ private:
             "password_file", "our_username",     "our_password_file",
             "profile",       "media_from",       "probe_media",
             "strict",        "join_group",       "records_unmarked",
-            "transport",     "certificate_names"};
+            "transport",     "certificate_names", "store_digits",
+            "second_video"};
         if (std::find(known.begin(), known.end(), name) != known.end())
             return error_at(node, fmt::format("peer.{}", name), "has the wrong type",
                             R"(name = "sbc1", addresses = ["192.0.2.1"], strict = false)");

@@ -48,6 +48,7 @@ struct Call {
     std::vector<base::NetAddress>
         media_from;  // of the peer's configuration, as it was at the INVITE
     bool probe_media = false;
+    bool keeps_digits = true;
     std::string join_group;
     std::vector<siprec::JoinKey> join_keys;  // found so far
     bool has_new_metadata = false;           // not yet looked into for keys

@@ -20,6 +20,7 @@
 #include "sip/session_timer.h"
 #include "siprec/join_keys.h"
 #include "siprec/metadata_drop.h"
+#include "siprec/stream_role.h"
 
 namespace earshot::server {
 
@@ -40,8 +41,10 @@ struct Peer {
     sip::Credentials ours{};  // what we answer when it challenges us; empty username: nothing
 
     // What its messages cannot tell (docs/configuration.md).
-    bool records_unmarked = false;               // every INVITE of it is a recording session (E-3)
-    bool probe_media = false;                    // it sends nothing before it got a packet (Q35)
+    bool records_unmarked = false;       // every INVITE of it is a recording session (E-3)
+    bool probe_media = false;            // it sends nothing before it got a packet (Q35)
+    std::optional<bool> store_digits{};  // instead of media.store_digits
+    siprec::SecondVideo second_video = siprec::SecondVideo::Camera;  // what an unmarked one is
     std::vector<base::NetAddress> media_from{};  // further hosts that send its RTP (Q31)
     std::optional<bool> strict{};                // instead of sip.strict
     std::string join_group{};  // its calls join those of peers with the same; empty: of its own
@@ -74,6 +77,7 @@ struct ServerConfig {
     ReaderKind media_reader = ReaderKind::Sockets;
     std::chrono::seconds probe_silent{900};  // without media the client is asked; 0: never
     std::chrono::seconds keep_alive{15};     // of idle RTP flows (RFC 6263); 0: none
+    bool store_digits = true;                // keys that are pressed (DTMF)
     std::filesystem::path data = "./earshot-data";
 
     std::string dns_servers;  // HOST[:PORT] separated by commas; empty: the system's

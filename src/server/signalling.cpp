@@ -312,13 +312,17 @@ siprec::RecordingServerConfig Signalling::configure(Call& call) const {
     call.join_group = base::host_to_string(call.flow.remote);
     call.media_from.clear();
     call.probe_media = false;
+    call.keeps_digits = config_.store_digits;
     if (peer != nullptr) {
         call.join_group = peer->join_group.empty() ? peer->name : peer->join_group;
         session.strict = peer->strict.value_or(config_.strict);
         session.profile_records_unmarked = peer->records_unmarked;
         call.media_from = peer->media_from;
         call.probe_media = peer->probe_media;
+        call.keeps_digits = peer->store_digits.value_or(config_.store_digits);
+        session.second_video = peer->second_video;
     }
+    session.keeps_digits = call.keeps_digits;
     return session;
 }
 

@@ -8,6 +8,7 @@
 #include "server/signalling.h"
 #include "sip/parser.h"
 #include "sip/redact.h"
+#include "siprec/info_digits.h"
 
 namespace earshot::server {
 
@@ -232,7 +233,8 @@ void Signalling::carry_out(Call& call, siprec::OpenStream& action) {
          .paused = action.facts.paused,
          .media_from = call.media_from,
          .ipv6 = action.facts.ipv6,
-         .probe = call.probe_media});
+         .probe = call.probe_media,
+         .keeps_digits = call.keeps_digits});
     if (!ports) {
         call.session->on_stream_failed(d_.clock.now(), number, ports.error());
         return;
@@ -424,7 +426,8 @@ void Signalling::store_received(Call& call, const sip::Flow& flow, sip::Message&
     const base::ByteView raw = message.raw();
     const base::ByteView body = message.body();
     const bool is_typed =
-        message.method() == sip::Method::Info && !body.empty() && call.session->is_paused();
+        message.method() == sip::Method::Info && !body.empty() &&
+        (call.session->is_paused() || (!call.keeps_digits && siprec::carries_digits(message)));
     const auto masked = is_typed ? raw.data() + raw.size() - body.data() : 0;
     store_sip(call, false, flow, raw, static_cast<std::size_t>(masked));
     if (!without) return;
