@@ -5,7 +5,9 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "sdp/content.h"
 #include "sip/headers.h"
+#include "siprec/stream_role.h"
 #include "siprec/xml_document.h"
 
 namespace earshot::client {
@@ -177,6 +179,9 @@ CsText describe(const CsRecord& record, const policy::RecordingSettings& setting
             .id = siprec::group_id(record.session_id, "stream " + stream.label),
             .label = stream.label,
             .is_held = !stream.is_active};
+        if (sdp::parse_content(stream.content).has(sdp::Content::Slides))
+            described.xml =
+                siprec::write_sharing({.kind = {}, .title = base::to_valid_utf8(stream.title)});
         if (const auto sender = at[relay::index_of(stream.from)])
             described.senders.push_back(*sender);
         if (const auto receiver = at[relay::index_of(relay::other(stream.from))])

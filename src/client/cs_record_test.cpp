@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "siprec/stream_role.h"
+
 namespace earshot::client {
 namespace {
 
@@ -52,6 +54,22 @@ siprec::MetadataObjects objects(const CsRecord& record,
                                 const policy::RecordingSettings& settings = {},
                                 const relay::Subscription& subscription = two_streams()) {
     return describe(record, settings, subscription).state.objects;
+}
+
+// RFC 7865 leaves it to a=content; what is shared is told by an element of ours beside it.
+TEST(CsRecord, TellsWhatIsSharedAndByWhom) {
+    relay::Subscription subscription = two_streams();
+    subscription.streams[1].content = "slides";
+    subscription.streams[1].title = "Plan <B>";
+    const auto read = siprec::parse_metadata(document(record_of(facts()), {}, subscription));
+    ASSERT_TRUE(read);
+    siprec::MetadataModel model;
+    model.apply(*read, kStart);
+    EXPECT_FALSE(siprec::find_sharing(*model.find_stream_by_label("1")));
+    EXPECT_EQ(siprec::find_sharing(*model.find_stream_by_label("2")),
+              (siprec::SharingElement{.kind = {}, .title = "Plan <B>"}));
+    ASSERT_EQ(model.senders_of("2").size(), 1U);
+    EXPECT_EQ(model.senders_of("2")[0]->names[0].aor, "sip:bo@desk.example");
 }
 
 TEST(CsRecord, NamesThePartiesOfTheInvite) {

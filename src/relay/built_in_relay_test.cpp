@@ -189,6 +189,47 @@ TEST_F(BuiltInRelayTest, ASubscriptionOffersWhatEachLegSends) {
     EXPECT_EQ(subscribe(1).offer, made.offer);  // nothing changed
 }
 
+// Cameras, a shared screen with its sound, and real-time text: a stream each, with its content, and
+// the channel that says who may present (RFC 8855) as the phones made it.
+TEST_F(BuiltInRelayTest, ASubscriptionHasVideoContentAndText) {
+    const auto lines_of = [](const Peer& peer, std::string_view direction) {
+        const std::string port = std::to_string(peer.rtp().port);
+        return "m=video " + port +
+               " RTP/AVPF 99\r\na=rtpmap:99 VP8/90000\r\na=content:main\r\n"
+               "a=rtcp-fb:99 nack pli\r\n"
+               "m=video " +
+               port + " RTP/AVPF 99\r\ni=Plan B\r\na=rtpmap:99 VP8/90000\r\na=content:slides\r\n" +
+               std::string(direction) + "m=text " + port +
+               " RTP/AVP 100 98\r\na=rtpmap:98 t140/1000\r\na=rtpmap:100 red/1000\r\n"
+               "a=fmtp:100 98/98/98\r\n";
+    };
+    const std::string floor =
+        "m=application 50000 UDP/BFCP *\r\nc=IN IP4 127.0.0.9\r\na=floorctrl:c-s\r\n"
+        "a=floorid:1 mstrm:3\r\n";
+    const std::string seen = offer(Leg::A, a_.sdp() + lines_of(a_, "a=sendonly\r\n") + floor);
+    EXPECT_TRUE(seen.ends_with(floor));
+    EXPECT_NE(seen.find("a=content:slides\r\n"), std::string::npos);
+    EXPECT_EQ(rtp_of(seen, 1).ip, rtp_of(seen, 0).ip);  // they come to us
+    answer(Leg::B, b_.sdp() + lines_of(b_, "a=recvonly\r\n") + floor);
+    const Subscription made = subscribe(1);
+    const auto told = parsed(made.offer);
+    ASSERT_EQ(made.streams.size(), 8U);
+    std::vector<std::string> kinds;
+    for (std::size_t i = 0; i < told.media.size(); ++i) {
+        EXPECT_EQ(told.media[i].label, made.streams[i].label);
+        EXPECT_EQ(told.media[i].content, made.streams[i].content);
+        kinds.push_back(made.streams[i].media + " " + made.streams[i].content +
+                        (made.streams[i].from == Leg::A ? " A" : " B") +
+                        (made.streams[i].is_active ? "" : " held"));
+    }
+    EXPECT_EQ(kinds, (std::vector<std::string>{"audio  A", "audio  B", "video main A",
+                                               "video main B", "video slides A",
+                                               "video slides B held", "text  A", "text  B"}));
+    EXPECT_EQ(made.streams[4].title, "Plan B");
+    EXPECT_NE(told.find_attribute(told.media[2], "rtcp-fb"), nullptr);
+    EXPECT_EQ(told.media[6].find_payload_type(100)->fmtp, "98/98/98");
+}
+
 // The server awaits media before there is any: not one packet is lost to a round trip.
 TEST_F(BuiltInRelayTest, BeforeTheAnswerASubscriptionOffersWhatMayCome) {
     offer(Leg::A, a_.sdp());

@@ -76,6 +76,8 @@ struct SubscribedStream {
     std::size_t place = 0;   // number of the m-line in the subscription's offer
     std::string media;       // "audio"
     bool is_active = false;  // the leg may send: not held
+    std::string content{};   // a=content of who sends it (RFC 4796)
+    std::string title{};     // and what it calls it: i= of its line
 };
 
 struct Subscription {

@@ -180,12 +180,16 @@ Subscription SubscriptionState::offer(const Negotiation& call, const base::NetAd
         offered.forks.push_back(place.fork);
         place.was_told_ended = place.fork == 0;
         if (place.fork == 0) continue;
-        made.streams.push_back({.label = place.label,
-                                .from = place.from,
-                                .line = place.line.line,
-                                .place = i,
-                                .media = place.media,
-                                .is_active = call.may_send(place.from, place.line.line)});
+        const sdp::MediaDescription* sent = call.medium(place.from, place.line.line);
+        made.streams.push_back(
+            {.label = place.label,
+             .from = place.from,
+             .line = place.line.line,
+             .place = i,
+             .media = place.media,
+             .is_active = call.may_send(place.from, place.line.line),
+             .content = std::string(sent != nullptr ? sent->content : std::string_view{}),
+             .title = std::string(sent != nullptr ? sent->title : std::string_view{})});
     }
     if (offers_.empty() || offers_.back().text != offered.text)
         offers_.push_back(std::move(offered));
