@@ -79,7 +79,7 @@ private:
     Outcome encode() {
         const AVCodec* encoder = avcodec_find_encoder(AV_CODEC_ID_MJPEG);
         if (encoder == nullptr)
-            return base::Reason{"unsupported", "FFmpeg was built without a JPEG encoder."};
+            return base::Reason{"cannot_render", "FFmpeg was built without a JPEG encoder."};
         CodecContext context(avcodec_alloc_context3(encoder));
         if (!context) throw std::bad_alloc();
         context->width = sheet_->width;

@@ -108,7 +108,7 @@ private:
                     encoding = format.encoding;
         const auto container = rendition::container_of(stage_.job.product, encoding);
         if (!container)
-            return base::Reason{"unsupported", "No browser plays this video as it came."};
+            return base::Reason{"cannot_render", "No browser plays this video as it came."};
         auto muxer = Muxer::make(*container, stage_.output, stage_.job);
         if (!muxer) return muxer.error();
         muxer_ = std::move(*muxer);

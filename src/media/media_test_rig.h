@@ -80,7 +80,8 @@ inline void add_tone(std::uint16_t stream, std::int64_t from_ms, std::int64_t to
 
 // Encodes pictures with a bright box that walks; hands out each frame.
 inline void encode_walk(const char* encoder_name, int width, int height, int count, int step_ms,
-                        const std::function<void(std::int64_t at_ns, base::ByteView)>& take) {
+                        const std::function<void(std::int64_t at_ns, base::ByteView)>& take,
+                        int bits_per_second = 0) {
     const AVCodec* encoder = avcodec_find_encoder_by_name(encoder_name);
     ASSERT_NE(encoder, nullptr);
     CodecContext context(avcodec_alloc_context3(encoder));
@@ -90,6 +91,11 @@ inline void encode_walk(const char* encoder_name, int width, int height, int cou
     context->time_base = {1, 1000};
     context->gop_size = 25;
     context->max_b_frames = 0;
+    if (bits_per_second > 0) {  // as many as asked for, whatever the pictures
+        context->bit_rate = context->rc_max_rate = context->rc_min_rate = bits_per_second;
+        context->rc_buffer_size = bits_per_second;
+        context->qmax = 20;
+    }
     AVDictionary* options = nullptr;
     if (std::string_view(encoder_name) == "libx264") {
         av_dict_set(&options, "preset", "ultrafast", 0);
@@ -116,6 +122,11 @@ inline void encode_walk(const char* encoder_name, int width, int height, int cou
         for (int y = 0; y < height / 4; ++y)
             std::memset(frame->data[0] + y * frame->linesize[0] + i * 4 % (width / 2), 220,
                         static_cast<std::size_t>(width / 4));
+        if (bits_per_second > 0)  // noise, which no encoder makes small
+            for (int y = height / 2; y < height; ++y)
+                for (int x = 0; x < width / 4; ++x)
+                    frame->data[0][y * frame->linesize[0] + x] =
+                        static_cast<std::uint8_t>((x * 37 + y * 91 + i * 53) * (x + y + i) >> 3);
         frame->pts = std::int64_t{i} * step_ms;
         ASSERT_GE(avcodec_send_frame(context.get(), frame.get()), 0);
         av_frame_unref(frame.get());
@@ -129,18 +140,18 @@ inline void encode_walk(const char* encoder_name, int width, int height, int cou
 // RFC 7741 with the shortest descriptor.
 inline void add_vp8(std::uint16_t stream, std::int64_t from_ms, int count,
                     std::vector<MadePacket>& out, int width = 320, int height = 240,
-                    int step_ms = 40) {
+                    int step_ms = 40, int bits_per_second = 0) {
     Sender sender(stream, 96, 90'000);
-    encode_walk(
-        "libvpx", width, height, count, step_ms, [&](std::int64_t at_ns, base::ByteView frame) {
-            constexpr std::size_t kPiece = 1000;
-            for (std::size_t at = 0; at < frame.size(); at += kPiece) {
-                const std::size_t size = std::min(kPiece, frame.size() - at);
-                base::Bytes payload{static_cast<std::uint8_t>(at == 0 ? 0x10 : 0x00)};
-                base::append(payload, frame.subspan(at, size));
-                sender.send(at_ns + from_ms * 1'000'000, payload, at + size == frame.size(), out);
-            }
-        });
+    const auto packetise = [&](std::int64_t at_ns, base::ByteView frame) {
+        constexpr std::size_t kPiece = 1000;
+        for (std::size_t at = 0; at < frame.size(); at += kPiece) {
+            const std::size_t size = std::min(kPiece, frame.size() - at);
+            base::Bytes payload{static_cast<std::uint8_t>(at == 0 ? 0x10 : 0x00)};
+            base::append(payload, frame.subspan(at, size));
+            sender.send(at_ns + from_ms * 1'000'000, payload, at + size == frame.size(), out);
+        }
+    };
+    encode_walk("libvpx", width, height, count, step_ms, packetise, bits_per_second);
 }
 
 // RFC 6184: single NAL units and FU-A.

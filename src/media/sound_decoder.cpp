@@ -22,7 +22,7 @@ std::int64_t scale(std::int64_t value, std::int64_t by, std::int64_t over) {
 Expected<std::unique_ptr<SoundDecoder>> SoundDecoder::make(const rendition::Format& format,
                                                            int rate) {
     const auto unsupported = [&](std::string_view why) {
-        return base::Reason{"unsupported", fmt::format("{}: {}.", format.encoding, why)};
+        return base::Reason{"cannot_render", fmt::format("{}: {}.", format.encoding, why)};
     };
     const auto framer = payload::AudioFramer::make(format.encoding, format.clock_rate,
                                                    format.channels, format.fmtp);

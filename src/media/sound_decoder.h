@@ -22,7 +22,7 @@ using TakeSound = std::function<void(std::int64_t sample, std::span<const std::i
 
 class SoundDecoder {
 public:
-    // The reason, code "unsupported", where nobody here decodes it.
+    // The reason, code "cannot_render", where nobody here decodes it.
     static Expected<std::unique_ptr<SoundDecoder>> make(const rendition::Format& format, int rate);
 
     // One packet's payload. False when some of it could not be decoded.

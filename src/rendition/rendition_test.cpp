@@ -217,8 +217,8 @@ TEST_F(Worker, EndsAChildWhenItIsCancelled) {
 TEST_F(Worker, SurvivesAChildThatReadsNothing) {
     EndlessSource source;
     EXPECT_EQ(
-        code(run(R"(echo '{"error":{"code":"unsupported","text":"No."}}' >&3; exit 1)", source)),
-        "unsupported");
+        code(run(R"(echo '{"error":{"code":"cannot_render","text":"No."}}' >&3; exit 1)", source)),
+        "cannot_render");
 }
 
 TEST_F(Worker, RefusesOutputThatIsNoneOfTheFormat) {
