@@ -29,9 +29,14 @@ inline constexpr std::size_t kMaxKeystrokes = 200'000;                   // a te
 inline constexpr std::size_t kMaxSpeakers = 256;                         // a recording
 inline constexpr std::size_t kMaxSpeakerSpans = 5000;                    // of one of them
 inline constexpr std::size_t kMaxSharings = 1000;                        // a recording
-inline constexpr std::size_t kNewestLookedAt = 1000;         // recordings, for their key
-inline constexpr std::size_t kRotationBatch = 256;           // recordings synced together
-inline constexpr std::size_t kMaxRotationLooks = 3;          // at a key that others change
+inline constexpr std::size_t kNewestLookedAt = 1000;  // recordings, for their key
+inline constexpr std::size_t kRotationBatch = 256;    // recordings synced together
+inline constexpr std::size_t kMaxRotationLooks = 3;   // at a key that others change
+// Of a video stream, ahead of its other packets: a key frame should be among them.
+inline constexpr std::size_t kMaxPreviews = 2000;
+inline constexpr std::size_t kMaxPreviewBytes = 2UL * 1024 * 1024;
+inline constexpr std::size_t kMaxRenditionJobs = 100;        // that wait
+inline constexpr std::size_t kMaxRenditionStates = 1000;     // of jobs that are over, remembered
 inline constexpr std::size_t kMaxDocuments = 9999;           // metadata/NNNN.xml
 inline constexpr std::chrono::seconds kMaxTimelineError{2};  // beyond: the sender re-based
 // Media from before the first INVITE, which a recording client had kept.

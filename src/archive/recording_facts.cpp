@@ -75,16 +75,16 @@ std::vector<PayloadFormat> parse_formats(const json& event) {
 // RFC 3551 table 4, what a payload type without rtpmap means; the audio that we decode, and the
 // usual rest by its clock.
 const PayloadFormat* find_static_format(std::uint8_t number) {
-    static const std::array<PayloadFormat, 10> kStatic{{{0, "PCMU", 8000, 1},
-                                                        {3, "GSM", 8000, 1},
-                                                        {4, "G723", 8000, 1},
-                                                        {8, "PCMA", 8000, 1},
-                                                        {9, "G722", 8000, 1},
-                                                        {10, "L16", 44100, 2},
-                                                        {11, "L16", 44100, 1},
-                                                        {13, "CN", 8000, 1},
-                                                        {15, "G728", 8000, 1},
-                                                        {18, "G729", 8000, 1}}};
+    static const std::array<PayloadFormat, 10> kStatic{{{0, "PCMU", 8000, 1, {}},
+                                                        {3, "GSM", 8000, 1, {}},
+                                                        {4, "G723", 8000, 1, {}},
+                                                        {8, "PCMA", 8000, 1, {}},
+                                                        {9, "G722", 8000, 1, {}},
+                                                        {10, "L16", 44100, 2, {}},
+                                                        {11, "L16", 44100, 1, {}},
+                                                        {13, "CN", 8000, 1, {}},
+                                                        {15, "G728", 8000, 1, {}},
+                                                        {18, "G729", 8000, 1, {}}}};
     const auto* found = std::find_if(kStatic.begin(), kStatic.end(),
                                      [&](const PayloadFormat& f) { return f.number == number; });
     return found == kStatic.end() ? nullptr : found;

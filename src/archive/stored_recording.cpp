@@ -21,6 +21,7 @@ std::optional<journal::Record> event_record(std::string_view line) {
     const auto arrival = event.find("arrival_ns");
     if (arrival == event.end() || !arrival->is_number_integer()) return std::nullopt;
     journal::Record record;
+    record.header.type = journal::RecordType::Event;
     record.header.arrival_ns = arrival->get<std::int64_t>();
     record.payload = base::as_bytes(line);
     return record;
@@ -111,12 +112,17 @@ std::vector<std::string> StoredRecording::documents() const {
 
 RecordingFacts StoredRecording::facts() const {
     RecordingFacts facts;
+    read_facts([&](const journal::Record& record) { facts.add(record); });
+    return facts;
+}
+
+void StoredRecording::read_facts(const std::function<void(const journal::Record&)>& take) const {
     if (auto events = open("events")) {
         LineReader lines(**events, kMaxLineBytes);
         while (true) {
             const auto line = lines.next();
             if (!line || !line->has_value()) break;
-            if (const auto record = event_record(**line)) facts.add(*record);
+            if (const auto record = event_record(**line)) take(*record);
         }
     }
     if (auto signalling = open("signalling")) {
@@ -124,10 +130,9 @@ RecordingFacts StoredRecording::facts() const {
         while (true) {
             const auto record = records.next();
             if (!record || !record->has_value()) break;
-            facts.add(**record);
+            take(**record);
         }
     }
-    return facts;
 }
 
 base::Result<std::optional<std::string>> LineReader::next() {

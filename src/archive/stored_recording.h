@@ -2,6 +2,7 @@
 // version 3 of the manifest, in a file each. Nothing in it is trusted.
 #pragma once
 
+#include <functional>
 #include <memory>
 #include <optional>
 #include <string>
@@ -37,6 +38,8 @@ public:
     std::vector<std::string> documents() const;
     // From the events and the signalling alone; of what cannot be read as much as can be.
     RecordingFacts facts() const;
+    // The records that facts() is made of, valid for the call.
+    void read_facts(const std::function<void(const journal::Record&)>& take) const;
 
 private:
     base::Result<std::unique_ptr<io::File>, base::Reason> open_file(const std::string& name) const;
