@@ -9,6 +9,7 @@
 #include "api/front_door.h"
 #include "api/key_resources.h"
 #include "api/recording_resources.h"
+#include "api/rendition_resources.h"
 #include "api/views.h"
 #include "base/text.h"
 #include "http/router.h"
@@ -33,8 +34,12 @@ public:
                  .extra_hosts = options_.extra_hosts,
                  .page_command = "earshot page --data DATA-DIRECTORY"},
                 parts_.assets, parts_.clock, parts_.random),
-          recordings_(parts_.catalog, parts_.files, parts_.log) {
+          renditions_(parts_.renditions == nullptr
+                          ? nullptr
+                          : std::make_unique<RenditionResources>(*parts_.renditions, parts_.files)),
+          recordings_(parts_.catalog, parts_.files, parts_.log, renditions_.get()) {
         add_recordings();
+        add_renditions();
         add_keys();
         add_server();
     }
@@ -126,6 +131,23 @@ private:
         add_control(one + "/resume", ControlRequest::Verb::Resume);
         add_control(one + "/stop", ControlRequest::Verb::Stop);
         add_control(one + "/streams/{label}/stop", ControlRequest::Verb::StopStream);
+    }
+
+    void add_renditions() {
+        using Verb = RenditionResources::Verb;
+        if (!renditions_) return;
+        const std::string one = "/api/v1/recordings/{id}/renditions/{name}";
+        const auto add = [this](std::string_view method, const std::string& pattern, Verb verb) {
+            add_slow(method, pattern,
+                     [this, verb](const RecordingResources& r, const Request& q,
+                                  const std::vector<std::string>& t) {
+                         return renditions_->serve(r, q, t[0], t[1], verb);
+                     });
+        };
+        add("POST", one, Verb::Ask);
+        add("GET", one, Verb::Look);
+        add("DELETE", one, Verb::Drop);
+        add("GET", one + "/content", Verb::Content);
     }
 
     void add_erase(const std::string& pattern) {
@@ -225,6 +247,7 @@ private:
     const ApiOptions options_;
     const ApiParts parts_;
     FrontDoor door_;
+    const std::unique_ptr<RenditionResources> renditions_;  // null: none are made
     const RecordingResources recordings_;
     http::Router router_;
 };

@@ -12,6 +12,7 @@
 
 #include "api/key_control.h"
 #include "api/recording_files.h"
+#include "archive/rendition_desk.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "base/reason.h"
@@ -185,10 +186,11 @@ struct ApiParts {
     const Status& status;
     const Assets& assets;
     const io::Clock& clock;
-    base::Random& random;        // the API's own: used on the http thread
-    base::Log& log;              // of what is erased
-    Control* control = nullptr;  // null: running calls cannot be touched
-    KeyControl* keys = nullptr;  // null: nor can the keys
+    base::Random& random;                          // the API's own: used on the http thread
+    base::Log& log;                                // of what is erased
+    Control* control = nullptr;                    // null: running calls cannot be touched
+    KeyControl* keys = nullptr;                    // null: nor can the keys
+    archive::RenditionDesk* renditions = nullptr;  // null: none are made
 };
 
 class Api {

@@ -99,6 +99,11 @@ public:
         return archive::read_peaks(*directory, &keys_);
     }
 
+    base::Result<std::string, base::Reason> find_directory(
+        const catalog::Recording& piece) const override {
+        return open_directory_of(piece);
+    }
+
     base::Result<archive::Verification, base::Reason> verify(
         const catalog::Recording& recording) const override {
         auto directory = directory_of(recording);

@@ -35,6 +35,11 @@ public:
     // The object of archive::read_peaks.
     virtual base::Result<std::string, base::Reason> read_peaks(
         const catalog::Recording& recording) const = 0;
+    // The folder of one piece, for what reads more of it than this interface has.
+    virtual base::Result<std::string, base::Reason> find_directory(
+        const catalog::Recording& /*piece*/) const {
+        return base::Reason{"not_archived", "There are no folders here."};
+    }
     virtual base::Result<archive::Verification, base::Reason> verify(
         const catalog::Recording& recording) const = 0;
     // Why erase() would refuse; nullopt: the key of this piece can be deleted, or is gone already.

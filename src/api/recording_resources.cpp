@@ -30,39 +30,21 @@ using nlohmann::json;
 constexpr std::size_t kMaxJsonBytes = 64ULL * 1024 * 1024;
 
 int status_of(std::string_view code) {
-    if (code == "not_found" || code == "no_audio" || code == "no_metadata" || code == "no_text")
+    if (code == "not_found" || code == "no_audio" || code == "no_metadata" || code == "no_text" ||
+        code == "no_video" || code == "no_media")
         return 404;
     if (code == "not_archived" || code == "not_running" || code == "no_such_stream" ||
         code == "several_pieces" || code == "not_encrypted")
         return 409;
     if (code == "erased") return 410;
-    if (code == "not_ready" || code == "key_missing" || no_room::covers(code)) return 503;
+    if (code == "not_ready" || code == "key_missing" || code == "busy" || code == "media_missing" ||
+        no_room::covers(code))
+        return 503;
     if (code == "bad_request") return 400;
     if (code == "unknown_peer" || code == "no_certificate" || code == "tls_required") return 403;
-    if (code == "too_large") return 422;
+    if (code == "too_large" || code == "cannot_render") return 422;
     if (code.starts_with("catalogue_")) return 503;
     return 500;
-}
-
-http::Response refuse(const base::Reason& reason) {
-    return http::problem(status_of(reason.code), reason.code, reason.text);
-}
-
-http::Response refuse(const catalog::FindError& error) {
-    using Kind = catalog::FindError::Kind;
-    switch (error.kind) {
-        case Kind::TooShort:
-            return http::problem(400, error.reason.code, error.reason.text);
-        case Kind::NotFound:
-            return http::problem(404, error.reason.code, error.reason.text);
-        case Kind::Unavailable:
-            return http::problem(503, error.reason.code, error.reason.text);
-        case Kind::Ambiguous:
-            break;
-    }
-    json body = json::parse(http::problem(409, error.reason.code, error.reason.text).text());
-    body["matches"] = error.matches;
-    return http::make_response(409, "application/problem+json", body.dump());
 }
 
 // Finds the recording and gives it to `then`, or answers why not.
@@ -234,6 +216,38 @@ http::Producer produce(std::unique_ptr<archive::Rendering> rendering) {
 }
 
 }  // namespace
+
+http::Response refuse(const base::Reason& reason) {
+    return http::problem(status_of(reason.code), reason.code, reason.text);
+}
+
+http::Response refuse(const catalog::FindError& error) {
+    using Kind = catalog::FindError::Kind;
+    switch (error.kind) {
+        case Kind::TooShort:
+            return http::problem(400, error.reason.code, error.reason.text);
+        case Kind::NotFound:
+            return http::problem(404, error.reason.code, error.reason.text);
+        case Kind::Unavailable:
+            return http::problem(503, error.reason.code, error.reason.text);
+        case Kind::Ambiguous:
+            break;
+    }
+    json body = json::parse(http::problem(409, error.reason.code, error.reason.text).text());
+    body["matches"] = error.matches;
+    return http::make_response(409, "application/problem+json", body.dump());
+}
+
+std::variant<catalog::Recording, http::Response> RecordingResources::find_named_piece(
+    const http::Request& request, std::string_view id) const {
+    std::optional<catalog::Recording> found;
+    http::Response answer = with_piece(catalog_, request, id, [&](const catalog::Recording& piece) {
+        found = piece;
+        return http::Response{};
+    });
+    if (found) return *std::move(found);
+    return answer;
+}
 
 http::Response RecordingResources::list(const http::Request& request,
                                         const std::vector<LiveCall>& live) const {
@@ -506,6 +520,8 @@ std::optional<base::Reason> RecordingResources::erase_planned(
     const auto pieces = pieces_of(recording);
     catalog::Change change;
     auto failure = erase_keys(files_, pieces, std::move(plans), change);
+    if (renditions_ != nullptr)
+        for (const catalog::Recording& piece : pieces) renditions_->forget(piece.id);
     log_.warning(failure ? "a recording could not be erased wholly" : "a recording was erased",
                  {{"recording", recording.id},
                   {"pieces", fmt::format("{} of {}", change.recordings.size(), pieces.size())},
@@ -536,6 +552,8 @@ http::Response RecordingResources::parts(const http::Request& request, std::stri
         json body{
             {"parts", json::array()},
             {"exports", {"wav", "stereo", "pcap", "xml", "json", "vtt", "srt", "txt", "timeline"}}};
+        if (renditions_ != nullptr)
+            for (const char* name : {"mkv", "mp4", "webm", "ogg"}) body["exports"].push_back(name);
         if (manifest.is_object() && manifest.contains("parts")) body["parts"] = manifest["parts"];
         return json_response(200, body);
     });
@@ -544,11 +562,14 @@ http::Response RecordingResources::parts(const http::Request& request, std::stri
 http::Response RecordingResources::render(const http::Request& request, std::string_view id,
                                           std::string_view format_name, bool as_download) const {
     const auto format = archive::parse_format(format_name);
+    if (renditions_ != nullptr)
+        if (auto rendered = renditions_->export_of(*this, request, id, format_name, as_download))
+            return std::move(*rendered);
     if (!format)
         return http::problem(
             400, "bad_format",
-            fmt::format("\"{}\" is no format; use wav, stereo, pcap, xml, json, vtt, srt, txt or "
-                        "timeline.",
+            fmt::format("\"{}\" is no format; use wav, stereo, pcap, xml, json, vtt, srt, txt, "
+                        "timeline, mkv, mp4, webm or ogg.",
                         format_name));
     return with_named(catalog_, request, id, [&](const catalog::Recording& recording) {
         auto rendering = files_.render(recording, *format);

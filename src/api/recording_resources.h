@@ -5,10 +5,12 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <variant>
 #include <vector>
 
 #include "api/api.h"
 #include "api/recording_files.h"
+#include "api/rendition_resources.h"
 #include "base/log.h"
 #include "catalog/catalog.h"
 #include "http/message.h"
@@ -17,8 +19,13 @@ namespace earshot::api {
 
 class RecordingResources {
 public:
-    RecordingResources(catalog::Catalog& catalog, const RecordingFiles& files, base::Log& log)
-        : catalog_(catalog), files_(files), log_(log) {}
+    RecordingResources(catalog::Catalog& catalog, const RecordingFiles& files, base::Log& log,
+                       const RenditionResources* renditions = nullptr)
+        : catalog_(catalog), files_(files), log_(log), renditions_(renditions) {}
+
+    // The piece that the request names, or the answer why there is none.
+    std::variant<catalog::Recording, http::Response> find_named_piece(const http::Request& request,
+                                                                      std::string_view id) const;
 
     // `live`: the calls that run now, whose counts the rows do not have yet.
     http::Response list(const http::Request& request, const std::vector<LiveCall>& live) const;
@@ -57,6 +64,11 @@ private:
     catalog::Catalog& catalog_;
     const RecordingFiles& files_;
     base::Log& log_;
+    const RenditionResources* renditions_;  // null: earshot-media makes nothing here
 };
+
+// Problems with the status of their codes.
+http::Response refuse(const base::Reason& reason);
+http::Response refuse(const catalog::FindError& error);
 
 }  // namespace earshot::api

@@ -14,6 +14,7 @@
 
 #include "api/access_file.h"
 #include "api/recording_files.h"
+#include "archive/rendition_desk.h"
 #include "archive/signing_key.h"
 #include "base/json_writer.h"
 #include "base/text.h"
@@ -344,6 +345,9 @@ private:
                                                     .log = log_,
                                                     .journals = path("journal")});
         recording_files_ = api::make_recording_files(config_.data.string(), *objects_, *keys_);
+        renditions_.emplace(
+            archive::DeskOptions{.cache = path("cache"), .program = media_program()}, files_,
+            *keys_, rendition_random_, log_);
         api_ = std::make_unique<api::Api>(api::ApiOptions{.token = access->token, .url = url_},
                                           api::ApiParts{.catalog = *catalogue_,
                                                         .files = *recording_files_,
@@ -353,7 +357,8 @@ private:
                                                         .random = http_random_,
                                                         .log = log_,
                                                         .control = &*control_,
-                                                        .keys = &*key_keeper_});
+                                                        .keys = &*key_keeper_,
+                                                        .renditions = &*renditions_});
         login_link_ = api_->make_login_link();  // from here on the API is the http thread's
         auto http = http::start_server(
             {.host = base::host_to_string(config_.http_listen), .port = config_.http_listen.port},
@@ -362,6 +367,13 @@ private:
         http_ = std::move(*http);
         publisher_ = http_.get();
         return std::nullopt;
+    }
+
+    // Beside this program, where the build and the package put it.
+    static std::string media_program() {
+        std::error_code error;
+        const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+        return (self.parent_path() / "earshot-media").string();
     }
 
     // Any thread.
@@ -391,6 +403,7 @@ private:
     void shut_down() {
         publisher_ = nullptr;
         if (http_) http_->stop(std::chrono::milliseconds{500});
+        if (renditions_) renditions_->stop();
         if (capture_) capture_->stop();
         hook_.reset();  // its thread posts to the loop
         // Recordings that were sealed by the stop itself.
@@ -408,8 +421,9 @@ private:
     const ServerHooks& hooks_;
 
     io::SystemClock clock_;
-    base::SystemRandom random_;       // signalling
-    base::SystemRandom http_random_;  // the http thread
+    base::SystemRandom random_;            // signalling
+    base::SystemRandom http_random_;       // the http thread
+    base::SystemRandom rendition_random_;  // the desk's threads
     io::LinuxFileSystem files_;
     std::size_t max_port_pairs_ = 0;
     std::optional<io::DataDirectoryLock> lock_;
@@ -431,6 +445,7 @@ private:
     std::optional<LoopControl> control_;
     std::optional<KeyKeeper> key_keeper_;
     std::unique_ptr<api::RecordingFiles> recording_files_;
+    std::optional<archive::RenditionDesk> renditions_;
     std::unique_ptr<api::Api> api_;
     std::unique_ptr<http::Server> http_;
     std::atomic<http::Server*> publisher_{nullptr};
