@@ -15,6 +15,7 @@
 
 #include "app/output_file.h"
 #include "app/player.h"
+#include "app/rendition_wait.h"
 #include "app/tables.h"
 #include "http/message.h"
 
@@ -118,13 +119,24 @@ Exit fail(const Failure& failure, std::ostream& err) {
     return failure.code;
 }
 
+namespace {
+
+std::string extension_of(const std::string& format) {
+    if (format == "stereo") return "wav";
+    if (format == "opus") return "ogg";
+    if (format == "sheet") return "jpg";
+    return format == "peaks" ? "json" : format;
+}
+
+}  // namespace
+
 std::string default_file_name(const ExportOptions& options) {
     std::string name = "earshot-" + options.id;
     if (!options.piece.empty()) name += "-piece-" + options.piece;
     if (options.format == "stereo") name += "-stereo";
     for (char& c : name)  // an id that is none leads nowhere else
         if (c == '/') c = '_';
-    return name + "." + (options.format == "stereo" ? "wav" : options.format);
+    return name + "." + extension_of(options.format);
 }
 
 Exit run_ls(const Access& access, const LsOptions& options, std::ostream& out, std::ostream& err) {
@@ -204,6 +216,10 @@ Exit run_export(const Access& access, const ExportOptions& options, std::ostream
     std::string path =
         recording_path(options.id, "/export?format=" + http::percent_encode(options.format));
     if (!options.piece.empty()) path += "&piece=" + http::percent_encode(options.piece);
+    if (is_rendition(options.format))
+        if (const auto failure =
+                wait_for_rendition(access, options.id, options.format, options.piece, err))
+            return fail(*failure, err);
     if (options.file == "-") {
         const auto bytes = download(access, path, [&](std::string_view piece) {
             out.write(piece.data(), static_cast<std::streamsize>(piece.size()));
