@@ -145,6 +145,60 @@ export const control = (id: string, verb: 'pause' | 'resume' | 'stop') =>
 export const loadPeaks = (id: string) => request<{ tracks: TrackPeaks[] }>(`${recording(id)}/peaks`);
 export const exportUrl = (id: string, format: string, piece?: number) =>
     `/api/v1/${recording(id)}/export?format=${format}${piece ? `&piece=${piece}` : ''}`;
+/** What earshot-media makes of a recording when it is asked for. */
+export interface Rendition {
+    name: string;
+    state: 'waiting' | 'running' | 'ready' | 'failed';
+    percent: number;
+    bytes: number;
+    content_type: string;
+    reason: { code: string; text: string } | null;
+    report?: {
+        tracks: { stream: number; codec: string; state: string; text: string }[];
+        faults: { stream: number; at_ms: number; duration_ms: number; count: number; text: string }[];
+    };
+}
+const rendition = (id: string, name: string, label?: string, below = '') =>
+    `${recording(id)}/renditions/${name}${below}${label === undefined ? '' : `?label=${encodeURIComponent(label)}`}`;
+export const askRendition = (id: string, name: string, label?: string) =>
+    request<Rendition>(rendition(id, name, label), { method: 'POST' });
+export const lookRendition = (id: string, name: string, label?: string) =>
+    request<Rendition>(rendition(id, name, label));
+export const dropRendition = (id: string, name: string, label?: string) =>
+    request<unknown>(rendition(id, name, label), { method: 'DELETE' });
+export const renditionUrl = (id: string, name: string, label?: string) =>
+    `/api/v1/${rendition(id, name, label, '/content')}`;
+/** Asks for it and tells how it stands until it is made, fails, or `isGone`. */
+export async function followRendition(
+    id: string,
+    name: string,
+    label: string | undefined,
+    isGone: () => boolean,
+    onState: (now: Rendition) => void,
+): Promise<Rendition> {
+    let now = await askRendition(id, name, label);
+    while (!isGone()) {
+        onState(now);
+        if (now.state === 'ready' || now.state === 'failed') break;
+        await new Promise((wake) => setTimeout(wake, 400));
+        now = await lookRendition(id, name, label);
+    }
+    return now;
+}
+/** Levels of sound that the server does not decode itself. */
+export async function loadMadePeaks(id: string): Promise<{ tracks: TrackPeaks[] }> {
+    const made = await followRendition(id, 'peaks', undefined, () => false, () => {});
+    if (made.reason) throw new Error(made.reason.text);
+    const levels: { tracks: { label: string; min: number[]; max: number[] }[] } = await (
+        await fetch(renditionUrl(id, 'peaks'))
+    ).json();
+    return {
+        tracks: levels.tracks.map(({ label, min, max }) => ({
+            label,
+            peaks: min.flatMap((low, i) => [low / 32768, max[i] / 32768]),
+        })),
+    };
+}
 export interface Related {
     id: string;
     start: string;

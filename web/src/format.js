@@ -155,3 +155,11 @@ export function streamName(event) {
 export function laneName(stream) {
     return stream.piece ? `${stream.piece}/${stream.label}` : stream.label;
 }
+
+/** @param {{media: string, packets: number}[]} streams */
+export const hasVideo = (streams) => streams.some((s) => s.media === 'video' && s.packets > 0);
+
+/** Whether the server itself decodes all sound there is: else earshot-media has to.
+ *  @param {{media: string, packets: number, codec: string}[]} streams */
+export const hasOnlyTracks = (streams) =>
+    streams.every((s) => s.media !== 'audio' || s.packets === 0 || /^(PCMU|PCMA|G722|L16)\b|^$/i.test(s.codec));

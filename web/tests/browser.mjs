@@ -4,8 +4,8 @@ import assert from 'node:assert/strict';
 import { chromium } from 'playwright-core';
 
 // Playwright's own waitForFunction needs eval, which the policy rightly forbids.
-export async function until(condition, what) {
-    for (let i = 0; i < 150; ++i) {
+export async function until(condition, what, limit_ms = 15000) {
+    for (let i = 0; i < limit_ms / 100; ++i) {
         if (await condition()) return;
         await new Promise((resolve) => setTimeout(resolve, 100));
     }
