@@ -26,7 +26,6 @@ struct PayloadFormat {
     std::uint32_t clock_rate = 8000;
     std::uint16_t channels = 1;
     std::string fmtp{};  // parameters as written; empty: none
-    std::string fmtp{};  // parameters as written
 };
 
 struct Interval {
