@@ -112,11 +112,15 @@ std::size_t erase_sdp_keys(Octets line) {
     const std::size_t blanks = count_blanks(text);
     const std::string_view sdp = text.substr(blanks);
     if (base::istarts_with(sdp, "a=crypto:")) return erase_inline_keys(line);
+    // RFC 8839 section 5.4: who knows it may take part in the checks.
+    constexpr std::string_view kIcePassword = "a=ice-pwd:";
+    if (base::istarts_with(sdp, kIcePassword))
+        return overwrite(line.subspan(blanks + kIcePassword.size()));
     if (base::istarts_with(sdp, "k=")) return overwrite(line.subspan(blanks + 2));
     return 0;
 }
 
-// Whether the line can begin with Authorization, Proxy-Authorization, a=c or k=: nearly none can,
+// Whether the line can begin with Authorization, Proxy-Authorization, a=c, a=i or k=: few can,
 // by its first letters. SDP may be indented.
 bool may_hold_secret(Octets line) {
     std::size_t at = 0;
@@ -127,7 +131,8 @@ bool may_hold_secret(Octets line) {
     switch (base::to_lower(text[0])) {
         case 'a':
             return second == 'u' ||
-                   (second == '=' && text.size() > 2 && base::to_lower(text[2]) == 'c');
+                   (second == '=' && text.size() > 2 &&
+                    (base::to_lower(text[2]) == 'c' || base::to_lower(text[2]) == 'i'));
         case 'p':
             return second == 'r';
         case 'k':

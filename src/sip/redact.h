@@ -8,8 +8,9 @@
 namespace earshot::sip {
 
 // Credentials of Authorization and Proxy-Authorization (all after the scheme's name, folded lines
-// included), the key of each SDP line `a=crypto:... inline:KEY`, and `k=` lines. Works line by line
-// on any bytes, well formed or not, in linear time. Returns how many bytes were overwritten.
+// included), the key of each SDP line `a=crypto:... inline:KEY`, `a=ice-pwd` and `k=` lines. Works
+// line by line on any bytes, well formed or not, in linear time. Returns how many bytes were
+// overwritten.
 std::size_t redact_secrets(std::span<std::uint8_t> message);
 
 }  // namespace earshot::sip

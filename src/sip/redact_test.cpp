@@ -31,6 +31,11 @@ TEST(Redact, FollowsFoldedCredentials) {
               "Authorization:\r\n Digest\r\n\t******\r\n ***\r\n\r\n z\r\n");
 }
 
+TEST(Redact, OverwritesThePasswordOfIce) {
+    EXPECT_EQ(redacted("a=ice-ufrag:8hhY\r\na=ice-pwd:asd88fgp\r\na=ice-lite\r\n"),
+              "a=ice-ufrag:8hhY\r\na=ice-pwd:********\r\na=ice-lite\r\n");
+}
+
 TEST(Redact, OverwritesEachInlineKey) {  // RFC 4568 §9.2
     EXPECT_EQ(redacted("a=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:WVNf+/X2|2^20|1:4;inline:QUJD\r\n"
                        "a=label:1\r\n"),
