@@ -7,6 +7,7 @@
 #include "sdp/extmap.h"
 #include "sdp/rtcp_feedback.h"
 #include "sdp/crypto_attribute.h"
+#include "sdp/fingerprint.h"
 #include "sdp/text_writer.h"
 
 namespace earshot::sdp {
@@ -28,6 +29,7 @@ void append_session_lines(std::string& out, const LocalOrigin& origin, std::stri
     append_line(out, "s=-");
     append_connection(out, origin.address);
     append_line(out, "t={}", timing.empty() ? "0 0" : clean(timing));
+    out.append(origin.attributes);
 }
 
 void append_label_and_mid(std::string& out, const MediaDescription& medium) {
@@ -124,7 +126,11 @@ bool is_in_clue_group(const SessionDescription& offer, const MediaDescription& m
 }
 
 Refusal check_keying(const SessionDescription& offer, const MediaDescription& medium) {
-    if (base::istarts_with(medium.proto, "UDP/TLS/")) return Refusal::SecureRtp;
+    if (is_dtls_srtp(offer, medium)) {
+        const bool is_usable = !fingerprints_of(offer, medium).empty() &&
+                               answer_setup(setup_of(offer, medium)).has_value();
+        return is_usable ? Refusal::None : Refusal::NoUsableKey;
+    }
     return choose_crypto(offer, medium) ? Refusal::None : Refusal::NoUsableKey;
 }
 

@@ -24,7 +24,7 @@ enum class Refusal : std::uint8_t {
     UnsupportedMedia,     // not audio, video, text or application
     UnsupportedProtocol,  // not RTP/AVP or RTP/AVPF (MSRP, SCTP, T.38)
     SecureRtp,            // SRTP whose keying is not supported
-    NoUsableKey,          // SRTP without an a=crypto that can be used (RFC 4568)
+    NoUsableKey,          // SRTP without a usable a=crypto (RFC 4568) or a=fingerprint
     NoPayloadType,        // no readable payload type
     Clue,                 // telepresence (RFC 8848): its data channel and what that controls
     TooManyStreams,       // the caller has as many as it may
@@ -44,7 +44,8 @@ struct MediaDecision {
     std::uint16_t rtcp_port = 0;  // ours; equal to rtp_port where rtcp-mux is used
     bool inactive = false;        // not ready or paused (RFC 7866 section 7.2)
     base::NetAddress address{};   // c= of the line, where it is not LocalOrigin's; else unspecified
-    // The attributes that key SRTP on our side, as whole lines with CRLF (a=crypto). Secret.
+    // The attributes that key SRTP on our side, and those of ICE, as whole lines with CRLF
+    // (a=crypto, a=fingerprint). Secret.
     std::string security{};
 };
 
@@ -53,7 +54,8 @@ struct LocalOrigin {
     std::string_view username = "-";
     std::uint64_t session_id = 0;
     std::uint64_t session_version = 0;
-    base::NetAddress address;  // the port is not used
+    base::NetAddress address;       // the port is not used
+    std::string_view attributes{};  // of the session, as whole lines with CRLF (a=ice-lite)
 };
 
 // The direction our answer gives an offered one: recvonly, or inactive where the peer sends

@@ -110,6 +110,11 @@ Event make_stream_event(std::string_view type, const StreamFacts& facts, std::ui
         json.field("keying", std::string_view{"sdes"});
         json.field("suite", base::to_string(facts.sdes->suite()));
     }
+    if (facts.dtls) {
+        json.field("keying", "dtls");
+        json.field("setup", facts.dtls->are_we_active ? "active" : "passive");
+        json.field("ice", facts.dtls->ice.has_value());
+    }
     json.field("paused", facts.paused);
     if (local_port != 0) json.field("local_port", std::int64_t{local_port});
     json.field("peer_address", base::to_string(facts.peer_rtp));

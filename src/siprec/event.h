@@ -49,18 +49,19 @@ struct StreamFacts {
     std::uint16_t stream = 0;     // 0.. in the order first offered; never used twice in a recording
     std::string label;            // a=label; the index of the m-line when there is none (E-14)
     std::string media = "audio";  // audio, video, text
-    std::string protocol;         // RTP/AVP, RTP/AVPF, RTP/SAVP, RTP/SAVPF
+    std::string protocol;         // RTP/AVP, RTP/SAVPF, UDP/TLS/RTP/SAVPF
     std::string direction;        // of the offer: sendonly, sendrecv, recvonly, inactive
     std::string content;          // a=content: slides, speaker; empty: none
     bool paused = false;          // inactive, or c=0.0.0.0: packets are to be discarded (E-25)
-    bool rtcp_mux = false;
-    bool ipv6 = false;  // the family that our ports for it are to have
+    bool rtcp_mux = false;        // offered and taken (RFC 5761)
+    bool ipv6 = false;            // the family that our ports for it are to have
     base::NetAddress peer_rtp;
     base::NetAddress peer_rtcp;
     std::vector<PayloadType> payload_types;
     std::vector<HeaderExtension> header_extensions{};
-    sdp::RtcpFeedback feedback{};  // that both sides understand
-    std::optional<SdesKeys> sdes{};  // SRTP; empty: RTP in the clear
+    sdp::RtcpFeedback feedback{};     // that both sides understand
+    std::optional<SdesKeys> sdes{};   // SRTP by a=crypto
+    std::optional<DtlsFacts> dtls{};  // SRTP by DTLS; neither: RTP in the clear
 };
 
 using EventField =

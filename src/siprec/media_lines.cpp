@@ -5,8 +5,9 @@
 #include <utility>
 
 #include "base/text.h"
-#include "sdp/extmap.h"
 #include "sdp/crypto_attribute.h"
+#include "sdp/extmap.h"
+#include "sdp/fingerprint.h"
 #include "siprec/limits.h"
 
 namespace earshot::siprec {
@@ -32,6 +33,8 @@ std::uint64_t fingerprint_of(const StreamFacts& facts) {
         mix_text(extension.attributes);
     }
     mix(facts.sdes ? 1 + static_cast<std::uint64_t>(facts.sdes->suite()) : 0);
+    mix(facts.dtls ? 1 + std::uint64_t{facts.dtls->are_we_active} : 0);
+    mix(facts.rtcp_mux ? 1 : 0);
     for (const PayloadType& type : facts.payload_types) {
         mix(std::uint64_t{type.number} << 48U | std::uint64_t{type.channels} << 32U |
             type.clock_rate);
@@ -75,8 +78,18 @@ bool wants_ipv6(const base::NetAddress& peer, const MediaAddresses& ours) {
     return !peer.is_v4();
 }
 
-const base::NetAddress& address_of(const MediaLines::Line& line, const MediaAddresses& ours) {
-    return ours.usual.is_v4() == line.ipv6 ? ours.other : ours.usual;
+// RFC 5761 section 4: of payload types 64 to 95 a packet could not be told from RTCP.
+bool may_mux(const sdp::MediaDescription& medium) {
+    const auto& types = medium.payload_types;
+    return medium.has_rtcp_mux && std::none_of(types.begin(), types.end(), [](const auto& type) {
+               return type.number >= 64 && type.number <= 95;
+           });
+}
+
+void keep_keying(MediaLines::Line& line, const StreamFacts& facts) {
+    line.sdes = facts.sdes ? std::make_unique<SdesKeys>(*facts.sdes) : nullptr;
+    line.dtls = facts.dtls ? std::make_unique<DtlsFacts>(*facts.dtls) : nullptr;
+    line.rtcp_mux = facts.rtcp_mux;
 }
 
 // The stream whose session has ended is not held: it is over.
@@ -86,6 +99,10 @@ bool has_stopped(const MetadataModel& model, const MediaStream& stream) {
 }
 
 }  // namespace
+
+const base::NetAddress& MediaLines::address_of(const Line& line, const MediaAddresses& ours) {
+    return ours.usual.is_v4() == line.ipv6 ? ours.other : ours.usual;
+}
 
 bool MediaLines::is_acceptable(const sdp::SessionDescription& offer) {
     bool refused = false;
@@ -137,12 +154,15 @@ StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std
     facts.direction = sdp::to_string(medium.direction);
     facts.content = medium.content;
     facts.header_extensions = header_extensions_of(description, medium);
-    facts.rtcp_mux = medium.has_rtcp_mux;
     facts.payload_types = payload_types_of(medium);
     facts.feedback = sdp::feedback_of(description, medium);
+    facts.rtcp_mux = may_mux(medium) && (role == Role::Offer || line.rtcp_mux);
     facts.sdes = keys_of(description, index, role);
+    facts.dtls = dtls_of(description, index, role);
 
-    const bool by_address = description.is_held_by_address(medium);
+    // With ICE the address may be unknown yet, which is no hold (RFC 8840 section 4.1.3).
+    const bool uses_ice = facts.dtls && facts.dtls->ice;
+    const bool by_address = !uses_ice && description.is_held_by_address(medium);
     // Old OpenSIPS builds write c=0.0.0.0 when their media address is unset, and send (Q8): beside
     // an explicit a=sendonly, on a stream that never had an address, it is no pause.
     const bool is_unset_address =
@@ -154,14 +174,17 @@ StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std
 
     const auto known = [&](const std::optional<base::NetAddress>& address, std::uint16_t port) {
         if (address && !address->is_unspecified()) return *address;
+        if (uses_ice) return base::NetAddress{};
         base::NetAddress assumed = peer;
         assumed.port = address ? address->port : port;
         return assumed;
     };
     facts.peer_rtp = known(sdp::rtp_address(description, medium), medium.port);
-    facts.peer_rtcp = known(sdp::rtcp_address(description, medium, false),
-                            static_cast<std::uint16_t>(medium.port + 1));
-    facts.ipv6 = wants_ipv6(facts.peer_rtp, ours);
+    facts.peer_rtcp = facts.rtcp_mux ? facts.peer_rtp
+                                     : known(sdp::rtcp_address(description, medium, false),
+                                             static_cast<std::uint16_t>(medium.port + 1));
+    facts.ipv6 =
+        facts.peer_rtp.is_unspecified() ? wants_ipv6(peer, ours) : wants_ipv6(facts.peer_rtp, ours);
     return facts;
 }
 
@@ -171,7 +194,7 @@ std::optional<SdesKeys> MediaLines::keys_of(const sdp::SessionDescription& descr
                                             std::size_t index, Role role) const {
     const sdp::MediaDescription& medium = description.media[index];
     const SdesKeys* const in_force = lines_[index].sdes.get();
-    if (!medium.is_secure_rtp()) return std::nullopt;
+    if (!medium.is_secure_rtp() || sdp::is_dtls_srtp(description, medium)) return std::nullopt;
     auto offered = sdp::choose_crypto(description, medium);
     const bool goes_on = offered && in_force != nullptr && in_force->suite() == offered->suite();
     if (!offered || (role != Role::Offer && !goes_on))
@@ -185,12 +208,14 @@ std::optional<SdesKeys> MediaLines::keys_of(const sdp::SessionDescription& descr
 sdp::Refusal MediaLines::check(const sdp::SessionDescription& description, std::size_t index,
                                Role role) const {
     const sdp::MediaDescription& medium = description.media[index];
+    const Line& line = lines_[index];
     const sdp::Refusal refusal = sdp::check_offered_media(description, medium);
-    if (refusal == sdp::Refusal::NoUsableKey && role != Role::Offer && lines_[index].sdes)
+    if (refusal == sdp::Refusal::NoUsableKey && role != Role::Offer && (line.sdes || line.dtls))
         return sdp::Refusal::None;
-    if (refusal == sdp::Refusal::None && medium.is_secure_rtp() && new_key_ == nullptr)
-        return sdp::Refusal::SecureRtp;
-    return refusal;
+    if (refusal != sdp::Refusal::None || !medium.is_secure_rtp()) return refusal;
+    const bool can_key =
+        sdp::is_dtls_srtp(description, medium) ? dtls_.fingerprint != nullptr : new_key_ != nullptr;
+    return can_key ? sdp::Refusal::None : sdp::Refusal::SecureRtp;
 }
 
 void MediaLines::open(Line& line, StreamFacts facts, Actions& out) {
@@ -208,7 +233,7 @@ void MediaLines::open(Line& line, StreamFacts facts, Actions& out) {
     line.fingerprint = fingerprint_of(facts);
     line.media = media_kind(facts.media);
     line.content = sdp::parse_content(facts.content);
-    line.sdes = facts.sdes ? std::make_unique<SdesKeys>(*facts.sdes) : nullptr;
+    keep_keying(line, facts);
     facts.paused = facts.paused || paused_by_us_;
     opening_.push_back(facts);
     out.emplace_back(OpenStream{std::move(facts)});
@@ -223,13 +248,14 @@ void MediaLines::change(Line& line, StreamFacts facts, Actions& out) {
     }
     const bool changed = fingerprint != line.fingerprint || facts.label != line.label ||
                          facts.peer_rtp != line.peer_rtp || facts.peer_rtcp != line.peer_rtcp;
-    const bool is_rekeyed = facts.sdes && line.sdes && facts.sdes->peer != line.sdes->peer;
+    const bool is_rekeyed = (facts.sdes && line.sdes && facts.sdes->peer != line.sdes->peer) ||
+                            (facts.dtls && line.dtls && *facts.dtls != *line.dtls);
     // Masking must hold (E-25): pause before anything else, resume after everything else.
     const bool was_paused = std::exchange(line.paused, facts.paused);
     if (line.paused && !was_paused && !is_discarded_by_us(line))
         set_effective_pause(line, true, out);
     if (changed || is_rekeyed) {
-        line.sdes = facts.sdes ? std::make_unique<SdesKeys>(*facts.sdes) : nullptr;
+        keep_keying(line, facts);
         line.fingerprint = fingerprint;
         line.media = media_kind(facts.media);
         line.content = sdp::parse_content(facts.content);
@@ -490,8 +516,11 @@ std::vector<sdp::MediaDecision> MediaLines::decisions(const MediaAddresses& ours
         decisions[i].rtcp_port = lines_[i].rtcp_port;
         decisions[i].inactive = is_inactive_by_us();
         if (decisions[i].accept) decisions[i].address = address_of(lines_[i], ours);
+        if (lines_[i].rtcp_mux) decisions[i].rtcp_port = lines_[i].rtp_port;
         if (const SdesKeys* const keys = lines_[i].sdes.get(); keys != nullptr)
             decisions[i].security = "a=crypto:" + sdp::write_crypto(keys->tag, keys->ours) + "\r\n";
+        if (lines_[i].dtls && dtls_.fingerprint != nullptr)
+            decisions[i].security = dtls_attributes(lines_[i], ours);
     }
     return decisions;
 }

@@ -46,7 +46,9 @@ public:
         bool held = false;                          // by the metadata
         bool dropped = false;                       // by us: see drop()
         sdp::Refusal refusal = sdp::Refusal::None;  // told by stream_refused
-        std::unique_ptr<SdesKeys> sdes;             // null: RTP in the clear
+        bool rtcp_mux = false;                      // agreed
+        std::unique_ptr<SdesKeys> sdes;             // null: not keyed by a=crypto
+        std::unique_ptr<DtlsFacts> dtls;            // null: nor by DTLS
     };
 
     // The lines of an offer that could be recorded, for the policy.
@@ -56,6 +58,8 @@ public:
     void set_policy(Declines declines, bool withhold);
     // Null: SRTP is refused.
     void set_key_source(SrtpKeySource source) { new_key_ = source; }
+    void set_dtls_source(const DtlsSource& source) { dtls_ = source; }
+    bool uses_ice() const;  // one line at least: our SDP says a=ice-lite
     bool is_withheld() const { return withheld_; }
     void release() { withheld_ = false; }
 
@@ -106,8 +110,14 @@ private:
                          const base::NetAddress& peer, const MediaAddresses& ours) const;
     std::optional<SdesKeys> keys_of(const sdp::SessionDescription& description, std::size_t index,
                                     Role role) const;
+    std::optional<DtlsFacts> dtls_of(const sdp::SessionDescription& description, std::size_t index,
+                                     Role role) const;
+    std::optional<IceFacts> ice_of(const sdp::SessionDescription& description, std::size_t index,
+                                   bool& has_mismatch) const;
     sdp::Refusal check(const sdp::SessionDescription& description, std::size_t index,
                        Role role) const;
+    std::string dtls_attributes(const Line& line, const MediaAddresses& ours) const;
+    static const base::NetAddress& address_of(const Line& line, const MediaAddresses& ours);
     static std::string label_of(const sdp::SessionDescription& description, std::size_t index);
     void open(Line& line, StreamFacts facts, Actions& out);
     void change(Line& line, StreamFacts facts, Actions& out);
@@ -124,6 +134,7 @@ private:
     std::uint16_t next_stream_ = 0;
     std::unique_ptr<Declines> declines_;  // null: none, as nearly always
     SrtpKeySource new_key_ = nullptr;
+    DtlsSource dtls_;
     bool withheld_ = false;      // by a rule
     bool paused_by_us_ = false;  // by an operator
 };

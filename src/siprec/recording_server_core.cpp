@@ -314,6 +314,7 @@ sdp::LocalOrigin RecordingServerSession::Core::origin() const {
     origin.session_id = session_number_;
     origin.session_version = sdp_version_;
     origin.address = lines_.session_address(media_);
+    if (lines_.uses_ice()) origin.attributes = "a=ice-lite\r\n";
     return origin;
 }
 

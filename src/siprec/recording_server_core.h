@@ -35,6 +35,7 @@ public:
           timer_(config.session_timer) {
         lines_.set_second_video(config.second_video);
         lines_.set_key_source(config.srtp_keys);
+        lines_.set_dtls_source(config.dtls);
     }
 
     void on_invite(base::Now now, sip::TransactionId transaction, const base::NetAddress& peer,

@@ -59,6 +59,7 @@ void RecordingServerSession::Core::retarget(const base::NetAddress& peer,
     keeps_digits_ = config.keeps_digits;
     lines_.set_second_video(config.second_video);
     lines_.set_key_source(config.srtp_keys);
+    lines_.set_dtls_source(config.dtls);
 }
 
 void RecordingServerSession::Core::on_start_response(base::Now now, const sip::Message& response) {
