@@ -87,7 +87,7 @@ void CaptureLoop::on(AddStream& command) {
                       {"granted_bytes", std::to_string(granted)}});
     }
     reader_->add(*stream);
-    if (stream->receiver.is_paused()) reader_->pause(*stream);
+    if (stream->receiver.is_paused() && !is_read_while_paused(*stream)) reader_->pause(*stream);
     by_key_[stream->key] = stream.get();
     const auto turn = [&](std::uint64_t period) {
         return static_cast<std::uint32_t>(stream->phase % period);
@@ -113,11 +113,15 @@ void CaptureLoop::on(UpdateStream& command) {
 }
 
 void CaptureLoop::rekey(Stream& stream, const StreamFormat& format) {
-    if (stream.security && format.keys) {
+    const bool is_keyed_as_before = stream.security && (format.keys || format.dtls) &&
+                                    stream.security->is_told_by_path() == format.dtls.has_value();
+    if (is_keyed_as_before) {
         stream.security->update(format, base::to_ns(now_.wall));
     } else {
         stream.security = MediaSecurity::make(format);
     }
+    if (stream.is_paused && is_read_while_paused(stream)) reader_->resume(stream);
+    if (stream.security) tend(stream);
 }
 
 // What arrived after a pause was asked for must not be read as if it were none.
@@ -144,7 +148,8 @@ void CaptureLoop::on(PauseStream& command) {
     if (stream == nullptr || stream->receiver.is_paused()) return;
     stream->receiver.pause(command.at_ns);
     drain(*stream, SocketKind::Rtp);
-    reader_->pause(*stream);
+    // What is needed to stay connected goes on; its packets are discarded as they are.
+    if (!is_read_while_paused(*stream)) reader_->pause(*stream);
     stream->receiver.settle_pause(now_);
     after_input(*stream);
 }
@@ -154,7 +159,7 @@ void CaptureLoop::on(ResumeStream& command) {
     if (stream == nullptr || !stream->receiver.is_paused()) return;
     stream->receiver.resume(command.at_ns, now_);
     drain(*stream, SocketKind::Rtp);
-    reader_->resume(*stream);
+    if (stream->is_paused) reader_->resume(*stream);
     stream->receiver.settle_resume();
     if (stream->security) stream->security->on_break();
     after_input(*stream);
@@ -254,6 +259,10 @@ void CaptureLoop::take_turn(Stream& stream, bool is_paced_turn, bool is_rtcp_tur
     if (is_rtcp_turn) reader_->visit(stream, SocketKind::Rtcp, *this);
     after_look(stream);
     if (is_due && stream.receiver.has_feedback()) ask_sender(stream);
+    if (stream.security) {
+        stream.security->on_time(now_.steady);
+        tend(stream);
+    }
     if (now_.steady >= stream.next_report) send_report(stream);
     if (is_rtcp_turn) send_keep_alive(stream);
     if (is_paced_turn && stream.receiver.wants_probe()) send_probe(stream);
@@ -307,6 +316,11 @@ Verdict CaptureLoop::judge(Stream& stream, SocketKind kind, const io::Datagram& 
 Verdict CaptureLoop::judge_protected(Stream& stream, SocketKind kind, const io::Datagram& datagram,
                                      std::int64_t arrival_ns, std::span<std::uint8_t>& packet) {
     const base::NetAddress& source = datagram.source;
+    if (stream.security->on_control(kind, packet, source, stream.receiver.is_allowed_host(source),
+                                    now_.steady)) {
+        tend(stream);
+        return Verdict::Discard;
+    }
     if (!stream.receiver.may_accept(kind, packet, source, arrival_ns))
         return stream.receiver.on_datagram(kind, packet, source, arrival_ns);
     const MediaSecurity::Opened opened = stream.security->open(kind, packet, source, arrival_ns);
@@ -318,6 +332,24 @@ Verdict CaptureLoop::judge_protected(Stream& stream, SocketKind kind, const io::
         return stream.receiver.on_not_opened(*opened.rejection, source, arrival_ns);
     packet = packet.first(opened.size);
     return stream.receiver.on_datagram(kind, packet, source, arrival_ns);
+}
+
+void CaptureLoop::tend(Stream& stream) {
+    MediaSecurity& security = *stream.security;
+    while (const auto out = security.poll_outgoing())
+        static_cast<void>(stream.sockets[out->socket].send(out->bytes, out->to));
+    while (const auto event = security.poll_event()) {
+        if (event->kind != MediaSecurity::KeyingEvent::Kind::Failed)
+            stream.receiver.allow_host(event->source);
+        if (event->is_one_too_many) continue;
+        store_event(stream, base::to_ns(now_.wall), event_json(stream.key.stream, *event));
+    }
+}
+
+std::optional<base::NetAddress> CaptureLoop::route(const Stream& stream, rtp::PacketKind kind,
+                                                   std::optional<base::NetAddress> by_sdp) const {
+    const auto by_path = stream.security ? stream.security->route(kind, now_.steady) : std::nullopt;
+    return by_path ? by_path->to : by_sdp;
 }
 
 void CaptureLoop::after_input(Stream& stream) {
@@ -411,14 +443,15 @@ void CaptureLoop::plan_report(Stream& stream, bool initial) {
 
 void CaptureLoop::send_report(Stream& stream) {
     plan_report(stream, false);
-    if (!stream.receiver.rtcp_destination()) return;
+    if (!route(stream, rtp::PacketKind::Rtcp, stream.receiver.rtcp_destination())) return;
     report_.clear();
     stream.receiver.compose_report(now_.wall, options_.cname, report_);
     send_rtcp(stream);
 }
 
 void CaptureLoop::send_rtcp(Stream& stream) {
-    const auto destination = stream.receiver.rtcp_destination();
+    const auto destination =
+        route(stream, rtp::PacketKind::Rtcp, stream.receiver.rtcp_destination());
     if (!destination) return;
     if (stream.security && !stream.security->protect(rtp::PacketKind::Rtcp, report_)) return;
     io::UdpSocket& socket =
@@ -451,8 +484,10 @@ void CaptureLoop::give_room_for_bursts(Stream& stream) {
 
 // What is in report_: RTP that keeps a path open.
 void CaptureLoop::send_rtp(Stream& stream, const base::NetAddress& destination) {
+    const auto to = route(stream, rtp::PacketKind::Rtp, destination);
+    if (!to) return;
     if (stream.security && !stream.security->protect(rtp::PacketKind::Rtp, report_)) return;
-    static_cast<void>(stream.sockets.rtp.send(report_, destination));
+    static_cast<void>(stream.sockets.rtp.send(report_, *to));
 }
 
 void CaptureLoop::send_probe(Stream& stream) {

@@ -8,6 +8,7 @@
 #include <deque>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <unordered_map>
 #include <variant>
 #include <vector>
@@ -87,6 +88,8 @@ private:
             : io::MediaFlow(std::move(pair)), key(setup.key), receiver(setup, ssrc) {
             is_bursty = setup.media == MediaClass::Bursty;
             security = MediaSecurity::make(setup.format);
+            // The handshake must not wait for the turn of a paced stream.
+            is_bursty = is_bursty || (security && security->is_told_by_path());
         }
 
         StreamKey key;
@@ -142,6 +145,13 @@ private:
     Verdict judge_protected(Stream& stream, SocketKind kind, const io::Datagram& datagram,
                             std::int64_t arrival_ns, std::span<std::uint8_t>& packet);
     void rekey(Stream& stream, const StreamFormat& format);
+    static bool is_read_while_paused(const Stream& stream) {
+        return stream.security && stream.security->is_told_by_path();
+    }
+    // What STUN and DTLS want sent and told.
+    void tend(Stream& stream);
+    std::optional<base::NetAddress> route(const Stream& stream, rtp::PacketKind kind,
+                                          std::optional<base::NetAddress> by_sdp) const;
     void send_rtp(Stream& stream, const base::NetAddress& destination);
     void after_input(Stream& stream);
     void on_event(Stream& stream, const ReceiverEvent& event);

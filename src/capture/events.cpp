@@ -65,6 +65,26 @@ std::string security_json(std::uint16_t stream, MediaSecurity::Turn turn, base::
         base::to_string(suite), kFailuresInRow, base::to_string(source));
 }
 
+std::string event_json(std::uint16_t stream, const MediaSecurity::KeyingEvent& event) {
+    using Kind = MediaSecurity::KeyingEvent::Kind;
+    const char* const component = event.socket == io::SocketKind::Rtp ? "rtp" : "rtcp";
+    const std::string source = base::to_string(event.source);
+    switch (event.kind) {
+        case Kind::Connected:
+            return fmt::format(
+                R"({{"type":"dtls_connected","stream":{},"component":"{}","suite":"{}","source":"{}"}})",
+                stream, component, base::to_string(event.suite), source);
+        case Kind::Failed:
+            return fmt::format(
+                R"({{"type":"dtls_failed","stream":{},"component":"{}","reason":"{}","source":"{}"}})",
+                stream, component, event.reason, source);
+        case Kind::IceSelected:
+            break;
+    }
+    return fmt::format(R"({{"type":"ice_selected","stream":{},"component":"{}","source":"{}"}})",
+                       stream, component, source);
+}
+
 std::string event_json(std::uint16_t stream, const StorageGap& gap) {
     return fmt::format(
         R"({{"type":"storage_gap","stream":{},"packets":{},"from_ns":{},"to_ns":{}}})", stream,

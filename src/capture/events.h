@@ -10,6 +10,9 @@
 //   key_frame_requested stream, reason, by            reason: start, loss, resume; by: fir, pli, info
 //   srtp_failing      stream, suite, packets, source  so many in a row were not authentic
 //   srtp_restored     stream, suite, source           and now one is again
+//   dtls_connected    stream, component, suite, source   keys were agreed on the media path
+//   dtls_failed       stream, component, reason, source  srtp::DtlsFault; tried again
+//   ice_selected      stream, component, source          the peer has nominated this pair
 //   dtmf              stream, digit, duration_ms      telephone-event; sensitive
 //   digits_not_stored stream                          keys are pressed, and not kept; told once
 //   storage_gap       stream, packets, from_ns, to_ns accepted, but the journal had no room
@@ -40,6 +43,7 @@ std::string probe_json(std::uint16_t stream, const base::NetAddress& destination
 std::string event_json(std::uint16_t stream, const KeyFrameRequest& request);
 std::string security_json(std::uint16_t stream, MediaSecurity::Turn turn, base::SrtpSuite suite,
                           const base::NetAddress& source);
+std::string event_json(std::uint16_t stream, const MediaSecurity::KeyingEvent& event);
 std::string event_json(std::uint16_t stream, const StorageGap& gap);
 std::string event_json(std::uint16_t stream, const StreamCounters& counters);
 

@@ -28,6 +28,12 @@ inline constexpr std::size_t kFewestRingPortPairs = 4;
 inline constexpr std::chrono::seconds kOldPayloadTypeGrace{5};
 // What is protected under a key that SDP has replaced is taken for so long (packets under way).
 inline constexpr std::chrono::seconds kOldKeyGrace{5};
+// After a DTLS handshake that failed the next one begins no sooner: a forger keeps no core busy.
+inline constexpr std::chrono::seconds kDtlsRetryInterval{1};
+// Hosts that ICE has shown to be the peer's: of its interfaces.
+inline constexpr std::size_t kMaxIceHosts = 8;
+// Events of one stream about ICE and DTLS.
+inline constexpr std::uint32_t kMaxKeyingEvents = 64;
 // Packets in a row that are not authentic and make the event srtp_failing.
 inline constexpr std::uint32_t kFailuresInRow = 50;
 // At most one packets_rejected event per stream and cause in this time.

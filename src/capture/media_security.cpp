@@ -3,6 +3,8 @@
 #include <chrono>
 #include <utility>
 
+#include "capture/dtls_security.h"
+
 namespace earshot::capture {
 namespace {
 
@@ -12,17 +14,6 @@ srtp::Receiver make_receiver(const std::vector<base::SrtpMasterKey>& keys) {
     srtp::Receiver receiver(keys.front());
     for (std::size_t i = 1; i < keys.size(); ++i) (void)receiver.add(keys[i]);
     return receiver;
-}
-
-Rejection to_rejection(srtp::Fault fault) {
-    switch (fault) {
-        case srtp::Fault::Replay:
-            return Rejection::Replay;
-        case srtp::Fault::Malformed:
-            return Rejection::Malformed;
-        default:
-            return Rejection::Authentication;
-    }
 }
 
 // Keys that came by SDP (RFC 4568).
@@ -80,7 +71,19 @@ private:
 
 }  // namespace
 
+Rejection MediaSecurity::to_rejection(srtp::Fault fault) {
+    switch (fault) {
+        case srtp::Fault::Replay:
+            return Rejection::Replay;
+        case srtp::Fault::Malformed:
+            return Rejection::Malformed;
+        default:
+            return Rejection::Authentication;
+    }
+}
+
 std::unique_ptr<MediaSecurity> MediaSecurity::make(const StreamFormat& format) {
+    if (format.dtls) return std::make_unique<DtlsSecurity>(format);
     if (!format.keys) return nullptr;
     return std::make_unique<SdesSecurity>(*format.keys);
 }

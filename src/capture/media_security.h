@@ -7,13 +7,16 @@
 #include <memory>
 #include <optional>
 #include <span>
+#include <string_view>
 
 #include "base/bytes.h"
 #include "base/net_address.h"
+#include "base/time.h"
 #include "capture/limits.h"
 #include "capture/stream.h"
 #include "io/udp_socket.h"
 #include "rtp/demux.h"
+#include "srtp/fault.h"
 #include "srtp/receiver.h"
 #include "srtp/sender.h"
 
@@ -47,10 +50,49 @@ public:
 
     virtual base::SrtpSuite suite() const = 0;
 
+    // ---- of keys that are agreed on the media path (STUN, DTLS: dtls_security.h) ----
+    struct Outgoing {
+        io::SocketKind socket = io::SocketKind::Rtp;
+        base::NetAddress to;
+        base::Bytes bytes;
+    };
+    struct KeyingEvent {
+        enum class Kind : std::uint8_t { Connected, Failed, IceSelected };
+        Kind kind = Kind::Connected;
+        io::SocketKind socket = io::SocketKind::Rtp;
+        base::NetAddress source;
+        std::string_view reason{};     // Failed: a fixed word
+        base::SrtpSuite suite{};       // Connected
+        bool is_one_too_many = false;  // past kMaxKeyingEvents: not for the journal
+    };
+    // Where our packets go; empty: nowhere now.
+    struct Route {
+        std::optional<base::NetAddress> to;
+    };
+
+    // A datagram that is no RTP (RFC 7983). False: it means nothing here.
+    virtual bool on_control(io::SocketKind /*socket*/, base::ByteView /*datagram*/,
+                            const base::NetAddress& /*source*/, bool /*is_allowed_host*/,
+                            base::TimePoint /*now*/) {
+        return false;
+    }
+    virtual void on_time(base::TimePoint /*now*/) {}
+    virtual std::optional<Outgoing> poll_outgoing() { return std::nullopt; }
+    virtual std::optional<KeyingEvent> poll_event() { return std::nullopt; }
+    // Whether its sockets have to be read at each tick, also while the stream is paused.
+    virtual bool is_told_by_path() const { return false; }
+    // Nothing: the addresses of the SDP count.
+    virtual std::optional<Route> route(rtp::PacketKind /*kind*/, base::TimePoint /*now*/) const {
+        return std::nullopt;
+    }
+
     // The stream says when packets stop being authentic for longer than chance and when they are
     // again: a wrong key, a downgrade, an attack. Once each time.
     enum class Turn : std::uint8_t { None, Failing, Restored };
     Turn count(const Opened& opened);
+
+protected:
+    static Rejection to_rejection(srtp::Fault fault);
 
 private:
     std::uint32_t failures_in_row_ = 0;

@@ -8,9 +8,14 @@
 #include <string>
 #include <vector>
 
+#include "base/certificate_fingerprint.h"
 #include "base/net_address.h"
 #include "base/srtp_key.h"
 #include "base/uuid.h"
+
+namespace earshot::srtp {
+class DtlsIdentity;
+}
 
 namespace earshot::capture {
 
@@ -44,6 +49,23 @@ struct StreamKeys {
     base::SrtpMasterKey ours;
 };
 
+// ICE of a stream, in which we are the lite agent (RFC 8839).
+struct IceParameters {
+    std::string ufrag;  // ours
+    std::string password;
+    std::string peer_ufrag;
+    friend bool operator==(const IceParameters&, const IceParameters&) = default;
+};
+
+// SRTP whose keys are agreed on the media path (RFC 5763).
+struct DtlsKeying {
+    const srtp::DtlsIdentity* identity = nullptr;  // ours; outlives the stream
+    std::vector<base::CertificateFingerprint> peer;
+    std::string tls_id;          // RFC 8842
+    bool are_we_active = false;  // we begin the handshake
+    std::optional<IceParameters> ice;
+};
+
 // The part of the SDP in force that decides which packets belong to the stream.
 struct StreamFormat {
     std::vector<PayloadType> payload_types;  // of both sides; empty: accept any
@@ -52,7 +74,8 @@ struct StreamFormat {
     std::vector<std::uint32_t> signalled_ssrcs;  // a=ssrc
     bool rtcp_mux = false;                       // agreed: our RTCP leaves from the RTP port
     FeedbackTerms feedback{};
-    std::optional<StreamKeys> keys{};            // empty: media in the clear
+    std::optional<StreamKeys> keys{};
+    std::optional<DtlsKeying> dtls{};  // neither: media in the clear
 };
 
 struct StreamSetup {

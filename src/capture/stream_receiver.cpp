@@ -103,9 +103,7 @@ void StreamReceiver::apply_format(const StreamFormat& format) {
                                        .is_retransmission = false};
     }
     payloads_.shrink_to_fit();
-    std::vector<base::NetAddress> hosts = {format.remote_rtp, signalling_peer_};
-    hosts.insert(hosts.end(), media_from_.begin(), media_from_.end());
-    filter_.set_hosts(hosts);
+    set_hosts(format.remote_rtp);
     filter_.set_signalled(format.signalled_ssrcs);
     filter_.set_address(format.remote_rtp, format.remote_rtcp);
     remote_rtp_ = format.remote_rtp;
@@ -115,6 +113,20 @@ void StreamReceiver::apply_format(const StreamFormat& format) {
     if (!feedback_ && (is_video || format.feedback.nack))
         feedback_ = std::make_unique<Feedback>(own_ssrc_, is_video);
     if (feedback_) feedback_->set_terms(format.feedback);
+}
+
+void StreamReceiver::set_hosts(const base::NetAddress& remote_rtp) {
+    std::vector<base::NetAddress> hosts = {remote_rtp, signalling_peer_};
+    hosts.insert(hosts.end(), media_from_.begin(), media_from_.end());
+    hosts.insert(hosts.end(), shown_by_ice_.begin(), shown_by_ice_.end());
+    filter_.set_hosts(hosts);
+}
+
+void StreamReceiver::allow_host(const base::NetAddress& source) {
+    if (filter_.is_allowed_host(source)) return;
+    if (shown_by_ice_.size() == kMaxIceHosts) shown_by_ice_.erase(shown_by_ice_.begin());
+    shown_by_ice_.push_back(source);
+    set_hosts(remote_rtp_);
 }
 
 const StreamReceiver::PayloadEntry* StreamReceiver::find_payload(std::uint8_t number) const {
@@ -140,6 +152,7 @@ void StreamReceiver::update(const StreamFormat& format, std::int64_t now_ns) {
         filter_.expect_change();
         learned_rtp_.reset();
         learned_rtcp_.reset();
+        shown_by_ice_.clear();
         if (may_probe_) probes_left_ = kMaxProbes;
     }
     apply_format(format);

@@ -125,6 +125,12 @@ public:
     std::optional<ReceiverEvent> poll_event();
 
     void update(const StreamFormat& format, std::int64_t now_ns);
+    bool is_allowed_host(const base::NetAddress& source) const {
+        return filter_.is_allowed_host(source);
+    }
+    // One more that may send: ICE has shown that the peer is there. Until the next update() of
+    // another address.
+    void allow_host(const base::NetAddress& source);
 
     // A pause is two steps, with the last drain of the socket between them: pause(at), drain, and
     // settle_pause(). In between, each datagram is judged by its arrival; afterwards all are
@@ -232,6 +238,8 @@ private:
     const MediaClass media_;
     const base::NetAddress signalling_peer_;
     const std::vector<base::NetAddress> media_from_;
+    std::vector<base::NetAddress> shown_by_ice_{};
+    void set_hosts(const base::NetAddress& remote_rtp);
     const bool may_probe_;
     const bool keeps_digits_;
     const std::uint32_t own_ssrc_;
