@@ -135,7 +135,9 @@ void note_negotiation(const json& event, std::int64_t at_ns, StreamFacts& stream
     set_if_told(event, "media", stream.media);
     set_if_told(event, "direction", stream.direction);
     const auto suite = base::find_srtp_suite(text_field(event, "suite"));
-    stream.suite = suite ? base::to_string(*suite) : std::string_view{};
+    // That of DTLS is agreed later, on the media path (dtls_connected).
+    if (suite || text_field(event, "keying") != "dtls")
+        stream.suite = suite ? base::to_string(*suite) : std::string_view{};
     stream.content = text_field(event, "content");
     stream.level_ids = parse_level_ids(event);
     stream.local_port = bounded_field(event, "local_port", 1, 65535, stream.local_port);
@@ -364,6 +366,10 @@ void RecordingFacts::add_stream_event(std::string_view type, const json& event, 
         stream.strangers_packets =
             bounded_field<std::uint64_t>(event, "total", 0, INT64_MAX, stream.strangers_packets);
         stream.stranger = text_field(event, "source");
+    }
+    if (type == "dtls_connected") {
+        const auto suite = base::find_srtp_suite(text_field(event, "suite"));
+        if (suite) stream.suite = base::to_string(*suite);
     }
     if (type == "packets_rejected" && text_field(event, "cause") == "authentication")
         stream.forged_packets =

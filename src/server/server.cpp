@@ -34,6 +34,7 @@
 #include "server/own_addresses.h"
 #include "server/recovery.h"
 #include "server/signalling.h"
+#include "srtp/dtls_identity.h"
 #include "transport/sip_loop.h"
 
 namespace earshot::server {
@@ -246,6 +247,11 @@ private:
         for (std::size_t worker = 0; worker < io::worker_count(config_.media_workers); ++worker)
             if (auto reason = probe_journal(path("journal") + "/" + std::to_string(worker)))
                 return reason;
+        if (auto identity = srtp::DtlsIdentity::make(clock_.now().wall)) {
+            dtls_.emplace(std::move(*identity));
+        } else {
+            log_.error("no certificate could be made: DTLS-SRTP is refused");
+        }
         std::vector<base::NetAddress> listens = config_.sip_listen;
         listens.insert(listens.end(), config_.tls_listen.begin(), config_.tls_listen.end());
         const io::MediaHosts media_hosts = io::find_media_hosts(listens);
@@ -327,6 +333,7 @@ private:
                                               .view = view_,
                                               .data = *lock_,
                                               .tls = tls_,
+                                              .dtls = dtls_ ? &*dtls_ : nullptr,
                                               .on_live_changed = [this] { publish("live", {}); }});
         capture_->start([this] { signalling_->wake(); });
         archiver_->start();
@@ -432,6 +439,7 @@ private:
     std::optional<keys::KeyCommand> key_command_;
     std::unique_ptr<keys::KeyStore> keys_;
     std::unique_ptr<catalog::Catalog> catalogue_;
+    std::optional<srtp::DtlsIdentity> dtls_;  // of this start
     std::unique_ptr<capture::CaptureEngine> capture_;
     std::unique_ptr<Archiver> archiver_;
     std::shared_ptr<const io::TlsContext> tls_;  // as at the start; null: none

@@ -10,6 +10,8 @@
 #include "sip/parser.h"
 #include "sip/redact.h"
 #include "siprec/server_answers.h"
+#include "srtp/dtls_identity.h"
+#include "stun/ice_lite.h"
 
 namespace earshot::server {
 
@@ -294,6 +296,12 @@ base::SrtpMasterKey draw_srtp_key(base::SrtpSuite suite) {
     return base::SrtpMasterKey::generate(suite, random);
 }
 
+siprec::IceCredentials draw_ice_credentials() {
+    base::SystemRandom random;
+    stun::IceCredentials drawn = stun::make_ice_credentials(random);
+    return {.ufrag = std::move(drawn.ufrag), .password = std::move(drawn.password)};
+}
+
 }  // namespace
 
 const Peer* Signalling::find_peer_of(const Call& call) const {
@@ -307,7 +315,10 @@ siprec::RecordingServerConfig Signalling::configure(Call& call) const {
                                           .strict = config_.strict,
                                           .profile_records_unmarked = false,
                                           .asks_policy = asks_policy(),
-                                          .srtp_keys = &draw_srtp_key};
+                                          .srtp_keys = &draw_srtp_key,
+                                          .dtls = {}};
+    if (d_.dtls != nullptr)
+        session.dtls = {.fingerprint = &d_.dtls->fingerprint(), .new_ice = &draw_ice_credentials};
     const Peer* peer = find_peer_of(call);
     call.join_group = base::host_to_string(call.flow.remote);
     call.media_from.clear();

@@ -39,6 +39,10 @@
 #include "sip/agent.h"
 #include "transport/sip_loop.h"
 
+namespace earshot::srtp {
+class DtlsIdentity;
+}
+
 namespace earshot::server {
 
 // What the API sees of signalling: any thread.
@@ -66,6 +70,7 @@ public:
         LiveView& view;
         const io::DataDirectoryLock& data;
         std::shared_ptr<const io::TlsContext> tls{};  // of the loop; null: none
+        const srtp::DtlsIdentity* dtls = nullptr;     // null: DTLS-SRTP is refused
         std::function<void()> on_live_changed;        // calls came, went or changed
     };
 

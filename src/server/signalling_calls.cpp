@@ -201,7 +201,8 @@ void Signalling::refresh_row(Call& call) {
 
 namespace {
 
-capture::StreamFormat to_format(const siprec::StreamFacts& facts) {
+capture::StreamFormat to_format(const siprec::StreamFacts& facts,
+                                const srtp::DtlsIdentity* identity) {
     capture::StreamFormat format{
         .payload_types = {},
         .remote_rtp = facts.peer_rtp,
@@ -211,7 +212,18 @@ capture::StreamFormat to_format(const siprec::StreamFacts& facts) {
         .feedback = {.nack = facts.feedback.nack,
                      .pli = facts.feedback.pli,
                      .fir = facts.feedback.fir},
-        .keys = std::nullopt};
+        .keys = std::nullopt,
+        .dtls = std::nullopt};
+    if (facts.dtls) {
+        format.dtls = capture::DtlsKeying{.identity = identity,
+                                          .peer = facts.dtls->peer,
+                                          .tls_id = facts.dtls->tls_id,
+                                          .are_we_active = facts.dtls->are_we_active,
+                                          .ice = {}};
+        if (const auto& ice = facts.dtls->ice)
+            format.dtls->ice = capture::IceParameters{
+                .ufrag = ice->ufrag, .password = ice->password, .peer_ufrag = ice->peer_ufrag};
+    }
     if (facts.sdes)
         format.keys = capture::StreamKeys{.peer = facts.sdes->peer, .ours = facts.sdes->ours};
     for (const siprec::PayloadType& type : facts.payload_types)
@@ -229,7 +241,7 @@ void Signalling::carry_out(Call& call, siprec::OpenStream& action) {
         {.key = {.recording = call.recording, .stream = number},
          .media = is_video ? capture::MediaClass::Bursty : capture::MediaClass::Paced,
          .signalling_peer = call.flow.remote,
-         .format = to_format(action.facts),
+         .format = to_format(action.facts, d_.dtls),
          .paused = action.facts.paused,
          .media_from = call.media_from,
          .ipv6 = action.facts.ipv6,
@@ -250,7 +262,7 @@ void Signalling::carry_out(Call& call, siprec::OpenStream& action) {
 void Signalling::carry_out(Call& call, siprec::UpdateStream& action) {
     const std::uint16_t number = action.facts.stream;
     const bool queued = d_.capture.update_stream({.recording = call.recording, .stream = number},
-                                                 to_format(action.facts));
+                                                 to_format(action.facts, d_.dtls));
     if (!queued) ++journal_refusals_;
     call.streams[number].facts = std::move(action.facts);
     live_is_dirty_ = true;
