@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cerrno>
 
 #include "archive/data_key.h"
 #include "rendition/limits.h"
