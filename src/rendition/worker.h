@@ -45,8 +45,8 @@ struct WorkerOptions {
 
 // Waits for its end. Codes: "media_missing" (no such program), "media_crashed" (a signal, or an end
 // without a word), "media_limit" (of memory or time), "media_stalled", "media_malformed" (what it
-// wrote is none of the format), "cancelled", what it says itself ("no_media", "cannot_render", ...),
-// and those of `source` and `sink`.
+// wrote is none of the format), "cancelled", what it says itself ("no_media", "cannot_render",
+// ...), and those of `source` and `sink`.
 base::Result<Report, base::Reason> run_worker(const WorkerOptions& options, const Job& job,
                                               PacketSource& source, Sink& sink,
                                               const std::atomic<bool>& is_cancelled);
