@@ -15,6 +15,7 @@
 
 namespace earshot::base {
 
+// The underscore keeps key and tag apart. NOLINTBEGIN(readability-identifier-naming)
 enum class SrtpSuite : std::uint8_t {
     AesCm128Sha1_80,  // RFC 3711, the one that all must have
     AesCm128Sha1_32,
@@ -25,6 +26,7 @@ enum class SrtpSuite : std::uint8_t {
     AeadAes128Gcm,  // RFC 7714
     AeadAes256Gcm,
 };
+// NOLINTEND(readability-identifier-naming)
 inline constexpr std::size_t kSrtpSuites = 8;
 
 struct SrtpSuiteFacts {
