@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "sdp/offer_answer.h"
+#include "sip/headers.h"
 #include "siprec/limits.h"
 #include "siprec/server_answers.h"
 
@@ -14,6 +15,21 @@ namespace {
 constexpr int kRetryAfterSeconds = 5;
 constexpr int kGlareRetrySeconds = 1;
 constexpr std::size_t kDefaultLines = 2;  // one for each direction: P-86
+
+// A BYE that blames its sender (RFC 3326: SIP 5xx) cut the recording off: a client that was killed
+// says so when it runs again. Without a code it is the usual end.
+base::Reason reason_of(const sip::Message& bye) {
+    base::Reason reason;
+    if (const auto told = bye.find(sip::HeaderId::Reason)) reason.text = base::to_valid_utf8(*told);
+    for (const std::string_view value : bye.values(sip::HeaderId::Reason)) {
+        const sip::TokenValue why = sip::parse_token_value(value);
+        const auto cause = base::parse_number<int>(why.param("cause").value_or(""));
+        const bool is_fault = cause && *cause >= 500 && *cause < 600;
+        if (is_fault && base::iequals(why.token, "SIP")) reason.code = "client_failed";
+    }
+    if (!reason.code.empty()) reason.text = "The client ended it for a fault: " + reason.text;
+    return reason;
+}
 
 // The answer of strict mode to a leniency, if it has one.
 std::optional<sip::ResponseSpec> find_strict_answer(const FoundLeniency& found) {
@@ -531,8 +547,7 @@ void RecordingServerSession::Core::on_bye(base::Now now, sip::TransactionId tran
         respond(pending_->transaction, plain_answer(487));
         pending_.reset();
     }
-    const auto why = bye.find(sip::HeaderId::Reason);
-    end("peer", {"", why ? base::to_valid_utf8(*why) : std::string{}});
+    end("peer", reason_of(bye));
 }
 
 void RecordingServerSession::Core::on_cancel(base::Now /*now*/) {

@@ -779,6 +779,22 @@ TEST_F(RecordingServer, ByeClosesEverything) {
     EXPECT_EQ(response().status, 481);
 }
 
+TEST_F(RecordingServer, Rfc3326_AByeThatBlamesTheClientIsTheReason) {
+    establish();
+    request("BYE", "Reason: SIP;cause=500;text=\"The recording client was interrupted\"\n");
+    EXPECT_EQ(all<End>()[0].reason.code, "client_failed");
+    EXPECT_THAT(all<End>()[0].reason.text, HasSubstr("was interrupted"));
+    EXPECT_THAT(events("call_ended").at(0), HasSubstr("client_failed"));
+}
+
+TEST_F(RecordingServer, Rfc3326_OtherReasonsOfAByeAreTheUsualEnd) {
+    for (const char* value : {"SIP;cause=486", "SIP;cause=600", "Q.850;cause=500", "SIP;cause=x"}) {
+        start(message_from("two-party.sip"));
+        request("BYE", std::string("Reason: ") + value + "\n");
+        EXPECT_EQ(all<End>().back().reason.code, "") << value;
+    }
+}
+
 TEST_F(RecordingServer, ACancelledInviteEndsTheSession) {
     stores_rows_ = false;
     start(message_from("two-party.sip"));

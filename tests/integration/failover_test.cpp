@@ -119,6 +119,24 @@ TEST_F(Failover, AnotherServerGoesOnWhenOneSaysBye) {
     EXPECT_EQ(count_events("stop"), 2U);
 }
 
+TEST_F(Failover, WhatAKilledClientCutOffIsPartialAndSaysWhy) {
+    ASSERT_TRUE(client_.start(only_first())) << client_.log();
+    const auto phones = begin_call();
+    ASSERT_FALSE(wait_for_recording_at(first_).is_null()) << client_.log();
+    ASSERT_TRUE(eventually([&] {
+        const json all = first_.list();
+        return all.is_array() && !all.empty() && has_media(all[0]);
+    })) << first_.log();
+    client_.process().signal(SIGKILL);
+    client_.process().wait();
+    ASSERT_TRUE(client_.start(only_first())) << client_.log();
+    const json cut = first_.wait_for_recordings(1);
+    ASSERT_EQ(cut.size(), 1U) << client_.log();
+    EXPECT_EQ(cut[0]["state"], "partial") << cut[0].dump(1);
+    EXPECT_EQ(cut[0]["reason"]["code"], "client_failed") << cut[0].dump(1);
+    hang_up(*phones);
+}
+
 TEST_F(Failover, NobodyGoesOnWithWhatAnOperatorStopped) {
     ASSERT_TRUE(client_.start(both())) << client_.log();
     const auto phones = begin_call();
