@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <deque>
 #include <utility>
 
@@ -21,10 +22,11 @@ namespace {
 constexpr std::size_t kNoPlace = ~std::size_t{0};
 
 bool is_direction(std::string_view name) {
-    for (const Direction direction :
-         {Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly, Direction::Inactive})
-        if (base::iequals(name, sdp::to_string(direction))) return true;
-    return false;
+    constexpr std::array kDirections{Direction::SendRecv, Direction::SendOnly, Direction::RecvOnly,
+                                     Direction::Inactive};
+    return std::any_of(kDirections.begin(), kDirections.end(), [&](Direction direction) {
+        return base::iequals(name, sdp::to_string(direction));
+    });
 }
 
 bool is_live(const MediaDescription& line) {
@@ -91,17 +93,15 @@ std::size_t JointLines::find_place(std::uint32_t member, std::string_view label)
 }
 
 bool JointLines::has_room(std::size_t streams) const {
-    const auto free = static_cast<std::size_t>(
-        std::count_if(places_.begin(), places_.end(), [](const Place& place) {
-            return place.label.empty() && place.was_told_ended;
-        }));
+    const auto free = static_cast<std::size_t>(std::count_if(
+        places_.begin(), places_.end(),
+        [](const Place& place) { return place.label.empty() && place.was_told_ended; }));
     return sdp::kMaxMedia - places_.size() + free >= streams;
 }
 
 std::size_t JointLines::in_use() const {
-    return static_cast<std::size_t>(
-        std::count_if(places_.begin(), places_.end(),
-                      [](const Place& place) { return !place.label.empty(); }));
+    return static_cast<std::size_t>(std::count_if(
+        places_.begin(), places_.end(), [](const Place& place) { return !place.label.empty(); }));
 }
 
 // Null: there is no room.
@@ -115,52 +115,67 @@ JointLines::Place* JointLines::take_place(std::uint32_t member, std::string_view
     return &place;
 }
 
-std::string JointLines::offer(std::span<const JointPart> parts) {
+struct JointLines::Offered {
     struct Line {
         const SessionDescription* from = nullptr;
         const MediaDescription* line = nullptr;
         bool is_paused = false;
     };
-    std::deque<SessionDescription> offers;  // each stays where it is
-    std::vector<Line> lines(places_.size());
-    std::vector<std::tuple<std::uint32_t, std::string_view, Line>> newcomers;
-    for (const JointPart& part : parts) {
-        auto parsed = sdp::parse(part.state->offer);
-        if (!parsed) continue;
-        const SessionDescription& offer = offers.emplace_back(*std::move(parsed));
-        for (const MediaDescription& medium : offer.media) {
-            if (!is_live(medium)) continue;
-            const Line line{&offer, &medium, part.is_paused};
-            const std::size_t at = find_place(part.member, *medium.label);
-            if (at == kNoPlace)
-                newcomers.emplace_back(part.member, *medium.label, line);
-            else
-                lines[at] = line;
-        }
+    struct Newcomer {
+        std::uint32_t member = 0;
+        Line line;
+    };
+    std::deque<SessionDescription> offers{};  // each stays where it is
+    std::vector<Line> lines{};                // by place
+    std::vector<Newcomer> newcomers{};
+};
+
+// The lines that live now, with the places that they have.
+void JointLines::collect(const JointPart& part, Offered& offered) const {
+    auto parsed = sdp::parse(part.state->offer);
+    if (!parsed) return;
+    const SessionDescription& offer = offered.offers.emplace_back(*std::move(parsed));
+    for (const MediaDescription& medium : offer.media) {
+        if (!is_live(medium)) continue;
+        const Offered::Line line{&offer, &medium, part.is_paused};
+        const std::size_t at = find_place(part.member, *medium.label);
+        if (at == kNoPlace)
+            offered.newcomers.push_back({part.member, line});
+        else
+            offered.lines[at] = line;
     }
+}
+
+std::string JointLines::offer(std::span<const JointPart> parts) {
+    Offered offered;
+    offered.lines.resize(places_.size());
+    for (const JointPart& part : parts) collect(part, offered);
     // Before the newcomers, which do not take what ends just now.
-    for (std::size_t i = 0; i < lines.size(); ++i)
-        if (lines[i].line == nullptr) places_[i].label.clear();
-    for (const auto& [member, label, line] : newcomers) {
-        const Place* place = take_place(member, label);
+    for (std::size_t i = 0; i < places_.size(); ++i)
+        if (offered.lines[i].line == nullptr) places_[i].label.clear();
+    for (const Offered::Newcomer& newcomer : offered.newcomers) {
+        const Place* place = take_place(newcomer.member, *newcomer.line.line->label);
         if (place == nullptr) continue;
-        const auto at = static_cast<std::size_t>(place - places_.data());
-        lines.resize(std::max(lines.size(), at + 1));
-        lines[at] = line;
+        offered.lines.resize(places_.size());
+        offered.lines[static_cast<std::size_t>(place - places_.data())] = newcomer.line;
     }
+    return write(offered);
+}
+
+std::string JointLines::write(const Offered& offered) {
     Collage collage(head_of(session_id_, address_));
     for (std::size_t i = 0; i < places_.size(); ++i) {
         Place& place = places_[i];
-        if (lines[i].line == nullptr) {
+        const Offered::Line& one = offered.lines[i];
+        if (one.line == nullptr) {
             collage.add_refused(place.media, place.proto, {});
             continue;
         }
-        const MediaDescription& line = *lines[i].line;
-        place.media = line.media;
-        place.proto = line.proto;
-        const bool is_sent = !lines[i].is_paused && (line.direction == Direction::SendOnly ||
-                                                     line.direction == Direction::SendRecv);
-        collage.add(*lines[i].from, line, is_sent ? Direction::SendOnly : Direction::Inactive,
+        place.media = one.line->media;
+        place.proto = one.line->proto;
+        const bool is_sent = !one.is_paused && (one.line->direction == Direction::SendOnly ||
+                                                one.line->direction == Direction::SendRecv);
+        collage.add(*one.from, *one.line, is_sent ? Direction::SendOnly : Direction::Inactive,
                     joint_label(place.member, place.label));
     }
     return collage.take();
@@ -171,7 +186,8 @@ void JointLines::on_answer(std::string_view sdp) {
     const auto answer = sdp::parse(answer_);
     if (!answer) return;
     for (std::size_t i = 0; i < std::min(places_.size(), answer->media.size()); ++i)
-        if (places_[i].label.empty() && answer->media[i].port == 0) places_[i].was_told_ended = true;
+        if (places_[i].label.empty() && answer->media[i].port == 0)
+            places_[i].was_told_ended = true;
 }
 
 void JointLines::on_new_dialog() {

@@ -17,7 +17,7 @@
 namespace earshot::client {
 
 struct JointPart {
-    std::uint32_t member = 0;  // unique in the RS for good; 0: the RS's own lines
+    std::uint32_t member = 0;                // unique in the RS for good; 0: the RS's own lines
     const siprec::CsState* state = nullptr;  // borrowed
     bool is_paused = false;                  // its lines are inactive
 };
@@ -25,9 +25,9 @@ struct JointPart {
 // The label that a line of a member has in the RS: unique there, since each member counts anew.
 std::string joint_label(std::uint32_t member, std::string_view label);
 
-// Which m-line belongs to whom. A line whose stream has ended is offered with port 0, and is another
-// stream's only when an accepted offer has said so (RFC 3264 section 8.1: a new one may take its
-// place).
+// Which m-line belongs to whom. A line whose stream has ended is offered with port 0, and is
+// another stream's only when an accepted offer has said so (RFC 3264 section 8.1: a new one may
+// take its place).
 class JointLines {
 public:
     JointLines(std::string session_id, std::string address)
@@ -60,6 +60,9 @@ private:
         std::string media{"audio"};  // of its m-line, also once it has ended
         std::string proto{"RTP/AVP"};
     };
+    struct Offered;
+    void collect(const JointPart& part, Offered& offered) const;
+    std::string write(const Offered& offered);
     std::size_t find_place(std::uint32_t member, std::string_view label) const;
     Place* take_place(std::uint32_t member, std::string_view label);
 

@@ -106,8 +106,7 @@ TEST_F(JointLinesTest, APlaceIsTakenAgainAfterItsEndIsKnown) {
     lines_.on_answer(answer_to(lines_.offer(first), 7000));
     const std::vector<JointPart> second{part(2), part(3)};
     std::string sdp = lines_.offer(second);
-    EXPECT_THAT(lines_of(sdp),
-                ElementsAre("0 -", "0 -", "6000 3-1", "5000 2-1", "5002 2-2"));
+    EXPECT_THAT(lines_of(sdp), ElementsAre("0 -", "0 -", "6000 3-1", "5000 2-1", "5002 2-2"));
     lines_.on_answer(answer_to(sdp, 7000));
     const std::vector<JointPart> third{part(1), part(2), part(3)};
     sdp = lines_.offer(third);

@@ -1,6 +1,6 @@
-// Recorder, continued: which calls belong together, where no rule says so. All sessions of one human
-// conversation are in one CS-Group (RFC 7865 section 6.2), and who takes part in several of them is
-// the same participant in all.
+// Recorder, continued: which calls belong together, where no rule says so. All sessions of one
+// human conversation are in one CS-Group (RFC 7865 section 6.2), and who takes part in several of
+// them is the same participant in all.
 #include "client/recorded_call.h"
 
 namespace earshot::client {

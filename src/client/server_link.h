@@ -1,7 +1,7 @@
 // What one recording session has to do with the SIP agent and with recording servers: whose
-// transactions and dialogs are whose, which server is asked next, and what is learned of its health.
-// The half of siprec::ClientSessionHost that does not depend on whose media is recorded. Borrows all
-// of its surroundings; belongs to the signalling thread.
+// transactions and dialogs are whose, which server is asked next, and what is learned of its
+// health. The half of siprec::ClientSessionHost that does not depend on whose media is recorded.
+// Borrows all of its surroundings; belongs to the signalling thread.
 #pragma once
 
 #include <cstdint>

@@ -53,14 +53,15 @@ void append_line(std::string& answer, const sdp::MediaDescription& line,
         return;
     }
     answer += fmt::format("m={} {} {}", line.media, to->port, line.proto);
-    for (const relay::MixFormat& format : formats) answer += fmt::format(" {}", format.payload_type);
-    answer += fmt::format("\r\nc=IN {} {}\r\n", to->is_v4() ? "IP4" : "IP6",
-                          base::host_to_string(*to));
+    for (const relay::MixFormat& format : formats)
+        answer += fmt::format(" {}", format.payload_type);
+    answer +=
+        fmt::format("\r\nc=IN {} {}\r\n", to->is_v4() ? "IP4" : "IP6", base::host_to_string(*to));
     for (const relay::MixFormat& format : formats)
         answer += fmt::format("a=rtpmap:{} {}/8000\r\n", format.payload_type,
                               line.find_payload_type(format.payload_type)->encoding);
-    const bool is_sent = line.direction == sdp::Direction::SendOnly ||
-                         line.direction == sdp::Direction::SendRecv;
+    const bool is_sent =
+        line.direction == sdp::Direction::SendOnly || line.direction == sdp::Direction::SendRecv;
     answer += fmt::format("a={}\r\na=label:{}\r\n", is_sent ? "recvonly" : "inactive",
                           line.label.value_or(""));
 }
@@ -101,8 +102,8 @@ void SharedSession::set_voices(Member& member) {
             member.voices.push_back(*same);
             before.erase(same);
         } else if (!formats.empty()) {
-            auto voice = s_.desk->add_voice(mix_->mix, formats,
-                                            speaker_of(member.state.objects, label));
+            auto voice =
+                s_.desk->add_voice(mix_->mix, formats, speaker_of(member.state.objects, label));
             if (voice)
                 member.voices.push_back(
                     {.label = label, .formats = std::string(line.formats), .voice = *voice});
@@ -112,15 +113,14 @@ void SharedSession::set_voices(Member& member) {
             left_out = fmt::format("A stream ({} {}) is neither G.711 nor G.722 in the clear.",
                                    line.media, line.formats);
         }
-        const bool is_mixed = !member.voices.empty() && member.voices.back().label == label &&
-                              !formats.empty();
+        const bool is_mixed =
+            !member.voices.empty() && member.voices.back().label == label && !formats.empty();
         append_line(answer, line, formats, is_mixed ? &member.voices.back().voice.rtp : nullptr);
     }
     for (const Member::Voice& voice : before) s_.desk->end_voice(mix_->mix, voice.voice.input);
     if (member.voices.empty())
         return fail(member, {"cannot_mix", left_out.empty() ? "The call has no voice." : left_out});
-    if (!left_out.empty())
-        push(member, ClientEvent::Kind::AnswerFault, {"not_mixed", left_out});
+    if (!left_out.empty()) push(member, ClientEvent::Kind::AnswerFault, {"not_mixed", left_out});
     member.mixed_answer = std::move(answer);
     if (!member.is_paused) member.host->apply_answer(member.mixed_answer);
 }

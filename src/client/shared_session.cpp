@@ -176,18 +176,17 @@ void SharedSession::make_own_line() {
     const std::string& media = plan_.settings.media;
     const auto host = base::parse_host(media.empty() ? s_.host : media, 0);
     std::vector<sdp::PayloadType> formats;
-    for (const std::uint8_t number : mix_ ? std::vector<std::uint8_t>{9, 0, 8}
-                                          : std::vector<std::uint8_t>{0, 8})
+    for (const std::uint8_t number :
+         mix_ ? std::vector<std::uint8_t>{9, 0, 8} : std::vector<std::uint8_t>{0, 8})
         formats.push_back(*sdp::static_payload_type(number));
     sdp::OfferedMedia line;
     line.port = mix_ ? mix_->port : kDiscardPort;
     line.payload_types = formats;
     line.direction = mix_ ? sdp::Direction::SendOnly : sdp::Direction::Inactive;
     line.label = mix_ ? kMixLabel : kIdleLabel;
-    own_.offer = sdp::make_offer({.session_id = 1,
-                                  .session_version = 0,
-                                  .address = host.value_or(base::NetAddress{})},
-                                 std::span(&line, 1));
+    own_.offer = sdp::make_offer(
+        {.session_id = 1, .session_version = 0, .address = host.value_or(base::NetAddress{})},
+        std::span(&line, 1));
 }
 
 std::optional<Reason> SharedSession::begin(base::Now now) {
@@ -207,7 +206,8 @@ std::vector<JointPart> SharedSession::parts() const {
     std::vector<JointPart> parts;
     for (const auto& [id, member] : members_)
         if (member->has_begun && !member->is_over)
-            parts.push_back({.member = id, .state = &member->state, .is_paused = member->is_paused});
+            parts.push_back(
+                {.member = id, .state = &member->state, .is_paused = member->is_paused});
     return parts;
 }
 
@@ -291,7 +291,8 @@ void SharedSession::on_time(base::Now now) {
     }
     const bool is_old = began_ && plan_.settings.renew_h > 0 &&
                         now.steady - *began_ >= std::chrono::hours{plan_.settings.renew_h};
-    if (is_old && is_persistent_ && parts().empty() && rs_ != nullptr && rs_->session()->is_running())
+    if (is_old && is_persistent_ && parts().empty() && rs_ != nullptr &&
+        rs_->session()->is_running())
         renew(now);
 }
 
@@ -375,8 +376,8 @@ void SharedSession::on_answer(const std::string& sdp) {
 // The media of a call goes where the answer says; of a mix where the desk listens.
 void SharedSession::distribute(Member& member) {
     if (member.host == nullptr || !member.has_begun || member.is_over) return;
-    const JointLines::Share share = lines_.share_of(
-        mix_ ? own_part() : JointPart{.member = member.id, .state = &member.state});
+    const JointLines::Share share =
+        lines_.share_of(mix_ ? own_part() : JointPart{.member = member.id, .state = &member.state});
     if (share.known == 0) return;
     if (share.accepted == 0)
         return fail(member, {"no_media", "The server refused every stream of the call."});
@@ -569,10 +570,10 @@ siprec::ClientSessionView SharedSession::view_of(const Member& member) const {
     siprec::ClientSessionView view =
         rs_ == nullptr ? siprec::ClientSessionView{} : rs_->session()->view();
     using State = siprec::ClientSessionView::State;
-    view.state = member.is_over       ? State::Done
-                 : member.is_running  ? State::Running
-                 : !member.has_begun  ? State::Idle
-                                      : State::Inviting;
+    view.state = member.is_over      ? State::Done
+                 : member.is_running ? State::Running
+                 : !member.has_begun ? State::Idle
+                                     : State::Inviting;
     const auto& sessions = member.state.objects.sessions;
     view.session_id = sessions.empty() ? std::string{} : sessions.front().id.text();
     view.is_paused = member.is_paused;

@@ -1,8 +1,8 @@
 // One recording session (RS) that several calls share, each as a communication session of its own
 // (RFC 7866 section 10, RFC 8068 sections 3.4 and 3.5): while any of them runs, or persistently, so
 // that no call waits for a session to be set up. With `mix` all voices are in one stream. A call's
-// Recording sees its part as if it were a session of its own (siprec::ClientSession). Belongs to the
-// signalling thread.
+// Recording sees its part as if it were a session of its own (siprec::ClientSession). Belongs to
+// the signalling thread.
 //
 //   Recording --Part--+
 //   Recording --Part--+--> SharedSession --> Rs (ServerLink + siprec::RecordingClientSession)

@@ -34,7 +34,8 @@ Result<SharedSession*, Reason> SharedSessions::make(base::Now now, const std::st
                                                     const SessionCommon& common, bool begins) {
     if (is_ending_) return Reason{"not_ready", "No new recordings are taken now."};
     if (sessions_.size() >= kMaxSharedSessions)
-        return Reason{"too_many_sessions", "There are as many shared recording sessions as may be."};
+        return Reason{"too_many_sessions",
+                      "There are as many shared recording sessions as may be."};
     SharedSession::Surroundings surroundings{.link = d_.link,
                                              .random = d_.random,
                                              .events = d_.events,
@@ -45,7 +46,8 @@ Result<SharedSession*, Reason> SharedSessions::make(base::Now now, const std::st
         return std::any_of(sessions_.begin(), sessions_.end(), [&](const Entry& entry) {
             const policy::RecordingPlan& other = entry.session->plan();
             return other.copy != plan.copy && other.instance == plan.instance &&
-                   policy::shared_name(other) == policy::shared_name(plan) && entry.session->server() == server;
+                   policy::shared_name(other) == policy::shared_name(plan) &&
+                   entry.session->server() == server;
         });
     };
     auto made = std::make_unique<SharedSession>(std::move(surroundings), plan, common,

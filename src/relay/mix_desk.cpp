@@ -71,8 +71,7 @@ void MixDesk::close(std::uint64_t mix) {
     if (known_.erase(mix) > 0) static_cast<void>(give(CloseMix{.mix = mix}));
 }
 
-Result<MixDesk::Voice, Reason> MixDesk::add_voice(std::uint64_t mix,
-                                                  std::vector<MixFormat> formats,
+Result<MixDesk::Voice, Reason> MixDesk::add_voice(std::uint64_t mix, std::vector<MixFormat> formats,
                                                   std::string cname) {
     const auto known = known_.find(mix);
     if (known == known_.end()) return Reason{"unknown_mix", "There is no such mix."};
@@ -219,8 +218,8 @@ void MixDesk::tick(Mix& mix, base::TimePoint now) {
 void MixDesk::report(Mix& mix, base::Now now, bool is_last) {
     if (mix.rtcp.is_unspecified() || mix.rtcp.port == 0) return;
     base::Bytes out;
-    const auto behind = std::chrono::duration_cast<std::chrono::milliseconds>(
-        now.steady - (mix.next_tick - kTick));
+    const auto behind =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.steady - (mix.next_tick - kTick));
     constexpr std::int64_t kTicksPerMs = 8;
     const auto elapsed = static_cast<std::uint32_t>(behind.count() * kTicksPerMs);
     rtp::append_sender_report({.ssrc = mix.mixer.ssrc(),

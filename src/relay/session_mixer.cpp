@@ -14,10 +14,10 @@ namespace {
 
 constexpr std::uint32_t kClockRate = 8000;  // of RTP, for all three (G722: RFC 3551 section 4.5.2)
 constexpr std::uint32_t kTicksPerSecond = 50;
-constexpr std::int64_t kDelayTicks = 3;   // how long a voice waits for what is late
-constexpr std::int64_t kLongTicks = 6;    // waiting: then a quiet moment is left out
-constexpr std::int64_t kMaxTicks = 20;    // waiting: then any moment is
-constexpr int kQuiet = 64;                // amplitude, of 32768: -54 dB
+constexpr std::int64_t kDelayTicks = 3;  // how long a voice waits for what is late
+constexpr std::int64_t kLongTicks = 6;   // waiting: then a quiet moment is left out
+constexpr std::int64_t kMaxTicks = 20;   // waiting: then any moment is
+constexpr int kQuiet = 64;               // amplitude, of 32768: -54 dB
 constexpr std::uint32_t kWideRate = 16'000;
 
 std::uint32_t rate_of(MixCodec codec) { return codec == MixCodec::G722 ? kWideRate : kClockRate; }
@@ -98,9 +98,8 @@ void MixInput::decode(const Waiting& packet) {
         g722_.decode(packet.payload, decoded);
     } else {
         decoded.resize(packet.payload.size());
-        audio::decode_g711(
-            packet.codec == MixCodec::Pcmu ? audio::G711Law::Mu : audio::G711Law::A, packet.payload,
-            decoded);
+        audio::decode_g711(packet.codec == MixCodec::Pcmu ? audio::G711Law::Mu : audio::G711Law::A,
+                           packet.payload, decoded);
     }
     const std::int64_t next = first_ + static_cast<std::int64_t>(samples_.size());
     // A filter holds back a few samples, which is no gap.
@@ -185,9 +184,8 @@ void SessionMixer::set_output(MixFormat output) {
 
 void SessionMixer::add(std::uint64_t id, std::vector<MixFormat> formats, std::uint32_t csrc) {
     MixInput input(formats, csrc, rate());
-    inputs_.insert_or_assign(id, Entry{.input = std::move(input),
-                                       .formats = std::move(formats),
-                                       .has_ended = false});
+    inputs_.insert_or_assign(
+        id, Entry{.input = std::move(input), .formats = std::move(formats), .has_ended = false});
 }
 
 void SessionMixer::end(std::uint64_t id) {
@@ -245,9 +243,8 @@ void SessionMixer::encode(base::Bytes& out) {
         encoder_.encode(samples_, out);
     } else {
         out.resize(before + samples_.size());
-        audio::encode_g711(
-            output_.codec == MixCodec::Pcmu ? audio::G711Law::Mu : audio::G711Law::A, samples_,
-            std::span(out).subspan(before));
+        audio::encode_g711(output_.codec == MixCodec::Pcmu ? audio::G711Law::Mu : audio::G711Law::A,
+                           samples_, std::span(out).subspan(before));
     }
     ++own_.sequence;
     ++packets_;

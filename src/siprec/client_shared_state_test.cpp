@@ -41,8 +41,8 @@ protected:
 
 TEST_F(SharedStateTest, ASessionThatLeavesGoesOnElsewhere) {
     const MetadataObjects before = follow_state({}, both(), start_);
-    const MetadataObjects after = follow_state(before, describe(second_).objects, later_,
-                                               {MetadataId{first_.session_id}});
+    const MetadataObjects after =
+        follow_state(before, describe(second_).objects, later_, {MetadataId{first_.session_id}});
     ASSERT_EQ(after.sessions.size(), 2U);
     EXPECT_FALSE(after.sessions[1].stop);
     EXPECT_EQ(after.session_recordings[1].periods[0].disassociate, later_);

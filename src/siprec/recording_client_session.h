@@ -245,6 +245,8 @@ public:
     // `settings` without a fault; borrows `host` and `random` for its life.
     RecordingClientSession(ClientSessionSettings settings, ClientSessionHost& host,
                            base::Random& random);
+    RecordingClientSession(const RecordingClientSession&) = delete;
+    RecordingClientSession& operator=(const RecordingClientSession&) = delete;
     ~RecordingClientSession() override;
 
     // ---- from the user

@@ -189,7 +189,8 @@ double share_of(std::span<const std::int16_t> samples, double hz, double rate) {
         power += static_cast<double>(samples[i]) * samples[i];
     }
     if (power == 0) return 0;
-    return (real * real + imaginary * imaginary) * 2 / (power * static_cast<double>(samples.size()));
+    return (real * real + imaginary * imaginary) * 2 /
+           (power * static_cast<double>(samples.size()));
 }
 
 // How many windows of a WAV file have that tone in them.
