@@ -284,6 +284,7 @@ void Recording::deliver() {
 void Recording::deliver(const siprec::ClientEvent& told) {
     using Kind = siprec::ClientEvent::Kind;
     note(d_.clock.now(), told, was_stopped_);
+    if (told.kind == Kind::Failed && leave_shared(told)) return;
     RecordingEvent event = this->event(std::string(to_string(told.kind)), told.reason);
     event.rs_call_id = told.rs_call_id;
     event.server = without_password(told.server);
@@ -291,12 +292,27 @@ void Recording::deliver(const siprec::ClientEvent& told) {
     event.status = told.status;
     d_.events.tell(event);
     if (told.kind == Kind::Start) return settle(std::nullopt);
-    if (!told.is_last) return;
+    if (!told.is_last || leave_shared(told)) return;
     is_over_ = true;
     failure_ = told.reason;
     d_.plane.unsubscribe(call_, number_);
     settle(failure_);
     tell_lost();
+}
+
+// What the session that it shares does not take (the server refuses the lines of one more call, or
+// nothing of it can be mixed) is recorded in a session of its own.
+bool Recording::leave_shared(const siprec::ClientEvent& told) {
+    const std::string& code = told.reason.code;
+    const bool is_refused = code == "change_refused" || code == "no_media" || code == "cannot_mix";
+    if (own_session_ != nullptr || was_stopped_ || !is_refused) return false;
+    d_.events.tell(event("own_session", told.reason));
+    ++last_answer_;
+    is_forked_ = false;
+    has_offered_ = false;
+    make_own_session(true);
+    if (own_session_ != nullptr) subscribe();
+    return true;
 }
 
 // Of the session that it shares; empty: it has its own.

@@ -119,6 +119,7 @@ private:
     void make_own_session(bool has_servers);
     std::string shared_name() const;
     std::chrono::milliseconds time_to_replay() const;
+    bool leave_shared(const siprec::ClientEvent& told);
     void subscribe();
     void on_subscribed(base::Result<relay::Subscription, base::Reason> subscription);
     void deliver() override;

@@ -185,6 +185,37 @@ TEST_F(ClientCalls, AConsultationIsInTheGroupOfTheCallThatIsHeldMeanwhile) {
     EXPECT_EQ(all[1]["group"], all[2]["group"]);
 }
 
+// What a floor's mix cannot take is recorded all the same.
+TEST_F(ClientCalls, ACallThatCannotBeMixedHasASessionOfItsOwn) {
+    begin(
+        "[[client.rule]]\nname = \"floor\"\nsession = \"persistent\"\nmix = true\n"
+        "indication = \"agreed\"\nagreed_reason = \"contract of employment\"\n");
+    AgentPhone& ada = phones_->add("ada");
+    AgentPhone& bo = phones_->add("bo");
+    AgentPhone& cy = phones_->add("cy");
+    const auto mixed = phones_->call(ada, cy);
+    expect_recorded(1);
+    EXPECT_EQ(client_.calls()[0]["recordings"][0]["shared"], "floor");
+    const std::string opus =
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+        "m=audio 9 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\n";
+    sip::OutOfDialogSpec spec = ada.request_to(bo.uri());
+    spec.body = opus;
+    const sip::TransactionId invite = ada.start(spec);
+    const auto arrived = phones_->request_at(bo, Method::Invite);
+    sip::ResponseSpec taken = bo.answer();
+    taken.body = opus;
+    bo.respond(arrived.transaction, taken);
+    EXPECT_EQ(phones_->final_at(ada, invite).status(), 200);
+    expect_recorded(2);
+    std::set<std::string> sessions;
+    for (const json& call : client_.calls())
+        sessions.insert(call["recordings"][0]["shared"].is_string() ? "shared" : "own");
+    EXPECT_EQ(sessions, (std::set<std::string>{"own", "shared"})) << client_.calls().dump(1);
+    EXPECT_THAT(client_.log(), HasSubstr("recording: own_session"));
+    phones_->hang_up(ada, mixed.caller, cy);
+}
+
 TEST_F(ClientCalls, ASubscriptionItsNotificationsAndItsRefreshPass) {
     begin();
     AgentPhone& ada = phones_->add("ada");
