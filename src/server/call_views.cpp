@@ -54,13 +54,15 @@ archive::Summary summarise(const Call& call) {
     for (const auto& [number, stream] : call.streams)
         summary.streams.push_back({.label = stream.facts.label,
                                    .media = stream.facts.media,
+                                   .role = {},
+                                   .content = stream.facts.content,
                                    .codec = codec_of(stream.facts),
                                    .packets = stream.counters.packets,
                                    .lost = stream.counters.lost,
                                    .gaps = {},
+                                   .suite = suite_of(stream.facts),
                                    .stream = number,
                                    .track = {},
-                                   .suite = suite_of(stream.facts),
                                    .senders = {}});
     return summary;
 }
