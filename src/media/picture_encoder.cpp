@@ -35,8 +35,9 @@ Expected<std::unique_ptr<PictureEncoder>> PictureEncoder::make(AVCodecID codec, 
     const AVCodec* encoder =
         avcodec_find_encoder_by_name(codec == AV_CODEC_ID_VP8 ? "libvpx" : "libx264");
     if (encoder == nullptr)
-        return base::Reason{"cannot_render", std::string("FFmpeg was built without an encoder for ") +
-                                               avcodec_get_name(codec) + "."};
+        return base::Reason{"cannot_render",
+                            std::string("FFmpeg was built without an encoder for ") +
+                                avcodec_get_name(codec) + "."};
     CodecContext context(avcodec_alloc_context3(encoder));
     if (!context) throw std::bad_alloc();
     context->width = width;

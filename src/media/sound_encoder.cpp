@@ -35,8 +35,9 @@ Expected<std::unique_ptr<SoundEncoder>> SoundEncoder::make(AVCodecID codec, int 
                                                            Muxer& muxer, const std::string& name) {
     const AVCodec* encoder = find_encoder(codec);
     if (encoder == nullptr)
-        return base::Reason{"cannot_render", std::string("FFmpeg was built without an encoder for ") +
-                                               avcodec_get_name(codec) + "."};
+        return base::Reason{"cannot_render",
+                            std::string("FFmpeg was built without an encoder for ") +
+                                avcodec_get_name(codec) + "."};
     CodecContext context(avcodec_alloc_context3(encoder));
     if (!context) throw std::bad_alloc();
     context->sample_rate = kSoundRate;
