@@ -111,7 +111,7 @@ protected:
     void end(Call& call) {
         call.description.stop = clock_.now().wall;
         call.session->set_state(clock_.now(), state(call));
-        call.session->stop(clock_.now(), {});
+        call.session->stop(clock_.now(), {}, {});
         settle();
     }
     siprec::CsDescription describe_call(std::uint8_t number) const {
@@ -398,7 +398,7 @@ TEST_F(SharedSessionTest, AStoppedCallLeavesAndHasNotEnded) {
     accept();
     begin(2);
     accept();
-    first.session->stop(clock_.now(), {"stopped", "An operator wished so."});
+    first.session->stop(clock_.now(), {"stopped", "An operator wished so."}, {});
     settle();
     EXPECT_EQ(first.events.back(), "stop stopped last");
     EXPECT_EQ(running_sessions(), 2U);

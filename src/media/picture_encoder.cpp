@@ -23,7 +23,7 @@ void set_options(AVCodecID codec, AVCodecContext& context, AVDictionary** option
     av_dict_set(options, "preset", "superfast", 0);
     av_dict_set(options, "tune", "zerolatency", 0);
     av_dict_set(options, "crf", "26", 0);
-    // Threads are forbidden here, and x264 makes one for its look ahead unless told.
+    // Threads are forbidden here: none for looking ahead, neither.
     av_dict_set(options, "x264-params", "threads=1:lookahead-threads=1:sync-lookahead=0", 0);
 }
 
