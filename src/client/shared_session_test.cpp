@@ -1,5 +1,5 @@
-// Calls that share a recording session, over a sip::Agent whose servers are played by real messages;
-// every metadata document is held against the schema and read as a server reads it.
+// Calls that share a recording session, over a sip::Agent whose servers are played by real
+// messages; every metadata document is held against the schema and read as a server reads it.
 #include <fmt/format.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -100,8 +100,8 @@ protected:
     Call& begin(std::uint8_t number, policy::SessionKind kind = policy::SessionKind::Shared) {
         Call& call = calls_.emplace_back();
         call.description = describe_call(number);
-        auto part = sessions_.join(clock_.now(), plan(kind), common(), call,
-                                   [&call] { ++call.told; });
+        auto part =
+            sessions_.join(clock_.now(), plan(kind), common(), call, [&call] { ++call.told; });
         EXPECT_TRUE(part) << part.error().text;
         call.session = *std::move(part);
         call.session->start(clock_.now(), state(call), false);
@@ -156,11 +156,10 @@ protected:
         const auto parsed = sdp::parse(offer);
         for (std::size_t i = 0; i < parsed->media.size(); ++i) {
             const sdp::MediaDescription& line = parsed->media[i];
-            sdp += fmt::format(
-                "m=audio {} RTP/AVP {}\r\na={}\r\na=label:{}\r\n",
-                line.port == 0 ? 0 : 50000 + 2 * i, line.formats,
-                line.direction == sdp::Direction::SendOnly ? "recvonly" : "inactive",
-                line.label.value_or("x"));
+            sdp += fmt::format("m=audio {} RTP/AVP {}\r\na={}\r\na=label:{}\r\n",
+                               line.port == 0 ? 0 : 50000 + 2 * i, line.formats,
+                               line.direction == sdp::Direction::SendOnly ? "recvonly" : "inactive",
+                               line.label.value_or("x"));
         }
         return sdp;
     }
@@ -316,13 +315,11 @@ protected:
                          .on_silent = [](base::Now, const std::string&) {},
                          .tell = [](RecordingEvent) {}}};
     std::vector<std::string> told_;
-    SharedSessions sessions_{{.link = {.agent = agent_,
-                                       .clock = clock_,
-                                       .index = index_,
-                                       .servers = servers_},
-                              .random = random_,
-                              .events = *this,
-                              .host = "192.0.2.10"}};
+    SharedSessions sessions_{
+        {.link = {.agent = agent_, .clock = clock_, .index = index_, .servers = servers_},
+         .random = random_,
+         .events = *this,
+         .host = "192.0.2.10"}};
     std::deque<Call> calls_;  // each stays where it is
     siprec::MetadataModel model_;
     std::vector<sip::Message> sent_;
