@@ -23,13 +23,14 @@ protected:
                R"({"pt":97,"encoding":"rtx","clock_rate":90000,"channels":1,"fmtp":"apt=96"},)"
                R"({"pt":98,"encoding":"H263","clock_rate":90000,"channels":1,"fmtp":""}]})");
     }
+    // `of_ms`: the time of the picture; -1: when it comes.
     void packet(std::int64_t at_ms, std::uint16_t sequence, const base::Bytes& payload,
-                std::uint8_t type = 96, std::uint32_t ssrc = 7) {
+                std::uint8_t type = 96, std::uint32_t ssrc = 7, std::int64_t of_ms = -1) {
         base::Bytes rtp;
         rtp::write_rtp({.payload_type = type,
                         .marker = true,
                         .sequence = sequence,
-                        .timestamp = static_cast<std::uint32_t>(at_ms * 90),
+                        .timestamp = static_cast<std::uint32_t>((of_ms < 0 ? at_ms : of_ms) * 90),
                         .ssrc = ssrc},
                        payload, rtp);
         base::Bytes record(journal::kSourceSize);
@@ -66,8 +67,8 @@ TEST_F(VideoSummaryTest, CountsPicturesAndTellsEachChangeOfTheirSize) {
 TEST_F(VideoSummaryTest, CountsAPacketThatCameAgainAsNotLost) {
     packet(100, 1, kKey352);
     packet(180, 3, kDelta);
-    packet(190, 900, base::Bytes{0, 2, 0x10, 0x71, 0x4c, 0x00, 0xaa}, 97, 8);
-    packet(200, 5, kDelta);
+    packet(190, 900, base::Bytes{0, 2, 0x10, 0x71, 0x4c, 0x00, 0xaa}, 97, 8, 140);
+    packet(260, 5, kDelta);
     records_.ended(1000);
     const Summary summary = build();
     ASSERT_TRUE(summary.streams[0].video);

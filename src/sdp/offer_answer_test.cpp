@@ -122,7 +122,7 @@ TEST(OfferedMedia, IsCheckedWithAReason) {
         {"m=audio 4 RTP/SAVP 0\na=crypto:1 AES_CM_128_HMAC_SHA1_80 inline:"
          "AAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAAA",
          Refusal::None},
-        {"m=audio 4 UDP/TLS/RTP/SAVPF 0", Refusal::SecureRtp},
+        {"m=audio 4 UDP/TLS/RTP/SAVPF 0", Refusal::NoUsableKey},
         {"m=audio 4 RTP/AVP", Refusal::NoPayloadType},
         {"m=audio 4 RTP/AVP 128", Refusal::NoPayloadType},
     };

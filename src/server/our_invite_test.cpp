@@ -81,8 +81,8 @@ TEST_F(OurInviteTest, ARedirectionWithoutAPlaceSaysSo) {
                 HasSubstr("redirected: The client answered 302 Moved: it names no other place"));
     EXPECT_THAT(text_of(answer("300 Choices", "Contact: *\r\n")), HasSubstr("no other place"));
     EXPECT_THAT(text_of(answer("302 Moved", "Contact: <tel:+49301>\r\n")), HasSubstr("tel:+49301"));
-    EXPECT_THAT(text_of(answer("302 Moved", "Contact: <sips:a@192.0.2.11>\r\n")),
-                HasSubstr("Only UDP and TCP"));
+    EXPECT_THAT(text_of(answer("302 Moved", "Contact: <sip:a@192.0.2.11;transport=sctp>\r\n")),
+                HasSubstr("Only UDP, TCP and TLS"));
 }
 
 TEST_F(OurInviteTest, ACircleIsNotFollowed) {

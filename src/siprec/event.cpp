@@ -111,8 +111,8 @@ Event make_stream_event(std::string_view type, const StreamFacts& facts, std::ui
         json.field("suite", base::to_string(facts.sdes->suite()));
     }
     if (facts.dtls) {
-        json.field("keying", "dtls");
-        json.field("setup", facts.dtls->are_we_active ? "active" : "passive");
+        json.field("keying", std::string_view{"dtls"});
+        json.field("setup", std::string_view{facts.dtls->are_we_active ? "active" : "passive"});
         json.field("ice", facts.dtls->ice.has_value());
     }
     json.field("paused", facts.paused);
