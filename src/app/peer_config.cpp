@@ -233,10 +233,10 @@ private:
             }
         }
         const std::vector<std::string_view> known{
-            "name",          "addresses",        "username",
-            "password_file", "our_username",     "our_password_file",
-            "profile",       "media_from",       "probe_media",
-            "strict",        "join_group",       "records_unmarked",
+            "name",          "addresses",         "username",
+            "password_file", "our_username",      "our_password_file",
+            "profile",       "media_from",        "probe_media",
+            "strict",        "join_group",        "records_unmarked",
             "transport",     "certificate_names", "store_digits",
             "second_video"};
         if (std::find(known.begin(), known.end(), name) != known.end())

@@ -66,8 +66,8 @@ struct StreamSummary {
     std::vector<Gap> gaps;      // in order of start; kMaxGaps at most, neighbours then merged
     std::string suite{};        // of SRTP, as on the wire; empty: in the clear (not written then)
     std::optional<VideoSummary> video{};
-    std::uint16_t stream = 0;   // its number in the journal; not printed
-    std::string track;          // file below tracks/ without ".wav"; empty: none; not printed
+    std::uint16_t stream = 0;  // its number in the journal; not printed
+    std::string track;         // file below tracks/ without ".wav"; empty: none; not printed
     std::vector<std::string> senders;  // AORs of who sent it, first known first; not printed
     friend bool operator==(const StreamSummary&, const StreamSummary&) = default;
 };

@@ -7,8 +7,8 @@
 //   contributors      stream, csrcs                   who speaks in a mix, by its CSRC list
 //   source_described  stream, ssrc, cname, same_as    by RTCP SDES; same_as: that SSRC's CNAME too
 //   media_probed      stream, destination             a client that waits for media first
-//   key_frame_requested stream, reason, by            reason: start, loss, resume; by: fir, pli, info
-//   srtp_failing      stream, suite, packets, source  so many in a row were not authentic
+//   key_frame_requested stream, reason, by            reason: start, loss, resume; by: fir, pli,
+//   info srtp_failing      stream, suite, packets, source  so many in a row were not authentic
 //   srtp_restored     stream, suite, source           and now one is again
 //   dtls_connected    stream, component, suite, source   keys were agreed on the media path
 //   dtls_failed       stream, component, reason, source  srtp::DtlsFault; tried again

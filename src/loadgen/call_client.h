@@ -40,13 +40,13 @@ struct CallOptions {
     std::string local_address;              // literal; empty: the one that routes to `to`
     std::optional<base::SrtpSuite> srtp{};  // RTP/SAVP with keys of this suite
     std::optional<std::chrono::milliseconds> rekey_at{};  // new keys from then on
-    bool keyed_payload = false;             // see keyed_payload.h; for load runs
-    sip::Credentials credentials{};         // for a server that asks for them; empty username: none
-    bool is_tls = false;                    // by TLS, although `to` does not say so
-    io::TlsSettings tls{};                  // what we show and whom we trust there
-    bool video = false;                     // a camera of each party, H.264
-    std::uint32_t video_rate = 1'000'000;   // bit/s of each, beside key pictures of 38 kB
-    bool video_feedback = true;             // offers NACK, PLI and FIR
+    bool keyed_payload = false;                           // see keyed_payload.h; for load runs
+    sip::Credentials credentials{};        // for a server that asks for them; empty username: none
+    bool is_tls = false;                   // by TLS, although `to` does not say so
+    io::TlsSettings tls{};                 // what we show and whom we trust there
+    bool video = false;                    // a camera of each party, H.264
+    std::uint32_t video_rate = 1'000'000;  // bit/s of each, beside key pictures of 38 kB
+    bool video_feedback = true;            // offers NACK, PLI and FIR
     std::uint32_t video_lose_every = 0;  // one packet of so many is sent only when asked for again
     std::uint64_t seed = 0;              // 0: from the system; else ids repeat
 };

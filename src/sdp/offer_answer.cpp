@@ -4,10 +4,10 @@
 #include <array>
 
 #include "base/text.h"
-#include "sdp/extmap.h"
-#include "sdp/rtcp_feedback.h"
 #include "sdp/crypto_attribute.h"
+#include "sdp/extmap.h"
 #include "sdp/fingerprint.h"
+#include "sdp/rtcp_feedback.h"
 #include "sdp/text_writer.h"
 
 namespace earshot::sdp {

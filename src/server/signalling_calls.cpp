@@ -203,17 +203,16 @@ namespace {
 
 capture::StreamFormat to_format(const siprec::StreamFacts& facts,
                                 const srtp::DtlsIdentity* identity) {
-    capture::StreamFormat format{
-        .payload_types = {},
-        .remote_rtp = facts.peer_rtp,
-        .remote_rtcp = facts.peer_rtcp,
-        .signalled_ssrcs = {},
-        .rtcp_mux = facts.rtcp_mux,
-        .feedback = {.nack = facts.feedback.nack,
-                     .pli = facts.feedback.pli,
-                     .fir = facts.feedback.fir},
-        .keys = std::nullopt,
-        .dtls = std::nullopt};
+    capture::StreamFormat format{.payload_types = {},
+                                 .remote_rtp = facts.peer_rtp,
+                                 .remote_rtcp = facts.peer_rtcp,
+                                 .signalled_ssrcs = {},
+                                 .rtcp_mux = facts.rtcp_mux,
+                                 .feedback = {.nack = facts.feedback.nack,
+                                              .pli = facts.feedback.pli,
+                                              .fir = facts.feedback.fir},
+                                 .keys = std::nullopt,
+                                 .dtls = std::nullopt};
     if (facts.dtls) {
         format.dtls = capture::DtlsKeying{.identity = identity,
                                           .peer = facts.dtls->peer,

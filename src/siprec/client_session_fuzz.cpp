@@ -181,7 +181,8 @@ private:
     void act() {
         switch (draws_.below(8)) {
             case 6:
-                session_->on_media_lost(now_, siprec::MediaLoss::ServerDead, {"media_refused", "x"});
+                session_->on_media_lost(now_, siprec::MediaLoss::ServerDead,
+                                        {"media_refused", "x"});
                 break;
             case 7:
                 session_->probe(now_);

@@ -79,8 +79,8 @@ TEST_F(DtlsSession, IsActiveToAPassivePeer) {
 
 TEST_F(DtlsSession, E8_WithoutAFingerprintOrARoleItIs488) {
     for (const std::string& attributes :
-         {std::string("a=setup:actpass\n"),
-          std::string("a=fingerprint:md5 00\na=setup:actpass\n"), kPrint1 + "a=setup:holdconn\n"}) {
+         {std::string("a=setup:actpass\n"), std::string("a=fingerprint:md5 00\na=setup:actpass\n"),
+          kPrint1 + "a=setup:holdconn\n"}) {
         invite_with(line(attributes));
         EXPECT_EQ(response().status, 488);
     }

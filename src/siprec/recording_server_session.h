@@ -201,8 +201,8 @@ struct RecordingServerConfig {
     bool asks_policy = false;               // Decide comes first
     bool keeps_digits = true;               // of INFO; false: neither events nor bodies
     SecondVideo second_video = SecondVideo::Camera;  // what an unmarked one is
-    SrtpKeySource srtp_keys = nullptr;      // null: SRTP by a=crypto is refused
-    DtlsSource dtls{};                      // without a fingerprint: by DTLS, too
+    SrtpKeySource srtp_keys = nullptr;               // null: SRTP by a=crypto is refused
+    DtlsSource dtls{};                               // without a fingerprint: by DTLS, too
 };
 
 class RecordingServerSession {
