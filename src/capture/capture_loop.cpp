@@ -103,11 +103,15 @@ void CaptureLoop::on(AddStream& command) {
 
 void CaptureLoop::on(UpdateStream& command) {
     if (Stream* stream = find(command.key)) {
+        // A new key first: who sends under it may do so as soon as our 200 has left, and what comes
+        // under the old one is read all the same.
+        const bool is_rekeyed = stream->security && command.format.keys;
+        if (is_rekeyed) rekey(*stream, command.format);
         // What came before is judged by the SDP of before; but a pause that waits goes first.
         if (links_.waiting_pauses.load() == 0 && !stream->is_paused)
             drain(*stream, SocketKind::Rtp);
         stream->receiver.update(command.format, base::to_ns(now_.wall));
-        rekey(*stream, command.format);
+        if (!is_rekeyed) rekey(*stream, command.format);
         after_input(*stream);
     }
 }
