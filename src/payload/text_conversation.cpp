@@ -8,7 +8,6 @@
 namespace earshot::payload {
 namespace {
 
-constexpr std::uint32_t kBell = 0x07;
 constexpr std::uint32_t kBackspace = 0x08;
 constexpr std::uint32_t kLineFeed = 0x0a;
 constexpr std::uint32_t kCarriageReturn = 0x0d;
