@@ -32,9 +32,11 @@ void PictureStreams::add(const PlacedUnit& unit) {
 }
 
 void PictureStreams::finish() {
-    for (auto& [key, lane] : lanes_)
+    for (auto& entry : lanes_) {
+        Lane& lane = entry.second;
         if (lane.decoder)
             lane.decoder->finish([&](const AVFrame& frame) { take_(*lane.stream, frame); });
+    }
 }
 
 }  // namespace earshot::media

@@ -34,11 +34,13 @@ void SoundStreams::add(const PlacedUnit& unit) {
 }
 
 void SoundStreams::finish() {
-    for (auto& [key, lane] : lanes_)
+    for (auto& entry : lanes_) {
+        Lane& lane = entry.second;
         if (lane.decoder)
             lane.decoder->finish([&](std::int64_t sample, std::span<const std::int16_t> samples) {
                 take_(*lane.stream, sample, samples);
             });
+    }
 }
 
 }  // namespace earshot::media
