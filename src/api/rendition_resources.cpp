@@ -76,7 +76,7 @@ private:
 
 // Until something can be sent, or it fails: an answer can say why, a body that was begun cannot.
 std::optional<base::Reason> wait_for_first_byte(RenditionContent& content) {
-    constexpr int kLooks = 50;
+    constexpr int kLooks = 5;  // of 200 ms each: a worker of the API waits meanwhile
     std::array<std::uint8_t, 1> byte{};
     for (int i = 0; i < kLooks; ++i) {
         const auto count = content.read(0, byte);

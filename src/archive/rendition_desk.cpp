@@ -107,11 +107,22 @@ std::string_view to_string(Progress state) {
 RenditionDesk::RenditionDesk(DeskOptions options, io::FileSystem& files,
                              const crypto::KeyWrapper& keys, base::Random& random, base::Log& log)
     : options_(std::move(options)), files_(files), keys_(keys), random_(random), log_(log) {
+    remove_halves();
     for (std::size_t i = 0; i < options_.workers; ++i)
         threads_.emplace_back([this] {
             io::set_thread_name("rendition");
             serve();
         });
+}
+
+// What a crash has left half made.
+void RenditionDesk::remove_halves() {
+    std::error_code error;
+    for (const auto& recording : std::filesystem::directory_iterator(options_.cache, error)) {
+        for (const auto& made : std::filesystem::directory_iterator(recording.path(), error))
+            if (made.path().extension() == ".part")
+                static_cast<void>(files_.remove_tree(made.path().string()));
+    }
 }
 
 RenditionDesk::~RenditionDesk() { stop(); }
@@ -211,7 +222,7 @@ base::Result<RenditionStatus, Reason> RenditionDesk::ask(const RenditionRequest&
     if (auto status = look_on_disk(request, *named)) return *std::move(status);
     const std::lock_guard lock(mutex_);
     auto& work = works_[request.id + "/" + named->name];
-    if (work && work->state != Progress::Failed) return status_of(*work);
+    if (work && work->state != Progress::Failed && !work->is_cancelled) return status_of(*work);
     if (is_stopping_ || queue_.size() >= kMaxRenditionJobs) {
         if (!work) works_.erase(request.id + "/" + named->name);
         return Reason{"busy", fmt::format("{} renditions wait already.", queue_.size())};
@@ -224,6 +235,15 @@ base::Result<RenditionStatus, Reason> RenditionDesk::ask(const RenditionRequest&
     return status_of(*work);
 }
 
+// Under the mutex. Nobody will make what still waits: its readers are told.
+void RenditionDesk::give_up(Work& work) {
+    work.is_cancelled = true;
+    const auto is_it = [&](const std::shared_ptr<Work>& waiting) { return waiting.get() == &work; };
+    if (std::erase_if(queue_, is_it) == 0) return;
+    work.state = Progress::Failed;
+    work.reason = Reason{"cancelled", "It was given up."};
+}
+
 bool RenditionDesk::drop(const RenditionRequest& request) {
     const auto named = find_name(request);
     if (!named) return false;
@@ -232,8 +252,7 @@ bool RenditionDesk::drop(const RenditionRequest& request) {
         const std::lock_guard lock(mutex_);
         const auto found = works_.find(key);
         if (found != works_.end()) {
-            found->second->is_cancelled = true;
-            std::erase(queue_, found->second);
+            give_up(*found->second);
             if (found->second->state != Progress::Running) works_.erase(found);
             changed_.notify_all();
             return true;
@@ -252,10 +271,11 @@ bool RenditionDesk::has_more_sound(const std::string& directory) const {
 void RenditionDesk::forget(const std::string& id) {
     const std::lock_guard lock(mutex_);
     for (auto work = works_.lower_bound(id + "/");
-         work != works_.end() && work->first.starts_with(id + "/"); ++work) {
-        work->second->is_cancelled = true;
-        std::erase(queue_, work->second);
+         work != works_.end() && work->first.starts_with(id + "/");) {
+        give_up(*work->second);
+        work = work->second->state == Progress::Running ? std::next(work) : works_.erase(work);
     }
+    changed_.notify_all();
     static_cast<void>(files_.remove_tree(io::join_path(options_.cache, id)));
 }
 

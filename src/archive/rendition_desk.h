@@ -101,6 +101,8 @@ private:
     void make(Work& work);
     base::Result<base::Done, base::Reason> try_to_make(Work& work);
     void forget_old_states();
+    void give_up(Work& work);
+    void remove_halves();
     void tidy_cache();
 
     const DeskOptions options_;

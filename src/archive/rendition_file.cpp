@@ -32,8 +32,13 @@ crypto::KeyRing ring_of(const base::Uuid& recording, crypto::SecretKey key) {
     return {recording, std::move(key)};
 }
 
-bool is_encrypted(io::FileSystem& files, const std::string& recording) {
-    return files.open_for_reading(io::join_path(recording, kKeyName)).has_value();
+// By the recording's own word: a key that is gone or cannot be read makes no recording plain.
+base::Result<bool, Reason> is_encrypted(io::FileSystem& files, const std::string& recording) {
+    const auto key = files.open_for_reading(io::join_path(recording, kKeyName));
+    if (key) return true;
+    if (key.error().code != base::Errc::NotFound)
+        return Reason{"key_missing", "The recording's key cannot be read."};
+    return false;
 }
 
 base::Result<std::unique_ptr<io::File>, Reason> open_part(
@@ -86,7 +91,9 @@ base::Result<std::shared_ptr<GrowingRendition>, Reason> GrowingRendition::create
     static_cast<void>(files.remove_tree(made->made_in_));  // of a crash
     if (const auto done = files.make_directories(made->made_in_); !done)
         return cache_reason(done.error());
-    if (is_encrypted(files, made->place_.recording)) {
+    const auto encrypted = is_encrypted(files, made->place_.recording);
+    if (!encrypted) return encrypted.error();
+    if (*encrypted) {
         auto data_key = load_data_key(files, made->place_.recording, made->place_.id, keys);
         if (!data_key) return data_key.error();
         made->key_ = crypto::SecretKey::generate(random);
