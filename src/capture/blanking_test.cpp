@@ -154,13 +154,13 @@ TEST_F(BlankingTest, BlanksAlsoWhatWaitsForItsSourceToProveItself) {
     EXPECT_EQ(Bytes(packets[0].begin() + 12, packets[0].end()), Bytes(4, 0xff));
 }
 
-TEST_F(BlankingTest, LeavesWhatItCannotReadAsItIs) {
+TEST_F(BlankingTest, KeepsNothingOfRedundancyThatItCannotRead) {
     make();
     Bytes cut{0x80, 101};
     receiver_->blank(cut, now_ns_);
     EXPECT_EQ(cut, (Bytes{0x80, 101}));
     const Bytes broken{0x80 | 98, 0, 0, 9};
-    EXPECT_EQ(store(102, broken), broken);
+    EXPECT_EQ(store(102, broken), (Bytes{0xff, 0xff, 0xff, 0xff}));
 }
 
 }  // namespace

@@ -146,7 +146,8 @@ private:
                             std::int64_t arrival_ns, std::span<std::uint8_t>& packet);
     void rekey(Stream& stream, const StreamFormat& format);
     static bool is_read_while_paused(const Stream& stream) {
-        return stream.security && stream.security->is_told_by_path();
+        return stream.receiver.uses_rtcp_mux() ||
+               (stream.security && stream.security->is_told_by_path());
     }
     // What STUN and DTLS want sent and told.
     void tend(Stream& stream);

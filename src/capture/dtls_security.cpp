@@ -137,6 +137,14 @@ void DtlsSecurity::on_dtls(io::SocketKind socket, Path& path, base::ByteView dat
     const bool is_peer = path.ice ? path.ice->is_validated(source) : is_allowed_host;
     if (!is_peer || now < path.not_before) return;
     if (path.dtls->state() == srtp::DtlsState::Failed) begin(path);
+    // Whom the SDP names comes before who only was quicker, from another port of the same host.
+    const bool takes_over = !path.ice && !keying_.are_we_active && path.peer.port != 0 &&
+                            path.peer != source && source == path.signalled &&
+                            path.dtls->state() == srtp::DtlsState::Handshaking;
+    if (takes_over) {
+        begin(path);
+        path.peer = {};
+    }
     // ICE may move the path under a handshake (RFC 8842 section 6); without it the peer stays.
     if (path.peer.port != 0 && path.peer != source && !path.ice) return;
     const bool is_first = path.peer.port == 0;

@@ -66,5 +66,7 @@ inline constexpr int kBurstyBufferBytes = 2 << 20;
 // RFC 2198: 14 bits of offset, at T.140's 1000 Hz, and a margin for what jitter delays.
 inline constexpr std::chrono::milliseconds kLongestRedundancy{16'384 + 200};
 inline constexpr std::chrono::milliseconds kRedundancyMargin{200};
+// So long after it was lost a packet may come again by RTX or FEC.
+inline constexpr std::chrono::milliseconds kLongestRepair{2'000};
 
 }  // namespace earshot::capture

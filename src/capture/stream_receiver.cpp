@@ -328,6 +328,13 @@ void StreamReceiver::note_digit(base::ByteView payload, std::uint32_t timestamp,
     collect_digits(clock_rate);
 }
 
+bool StreamReceiver::may_repeat_secrets(std::int64_t arrival_ns) const {
+    if (arrival_ns - in_ns(kLongestRepair) < resumed_at_ns_) return true;
+    for (std::uint8_t type = 0; !keeps_digits_ && type < kPayloadTypes; ++type)
+        if (is_digit(type)) return true;
+    return false;
+}
+
 void StreamReceiver::blank(std::span<std::uint8_t> packet, std::int64_t arrival_ns) {
     constexpr std::uint8_t kBlank = 0xff;  // no digit's event, no octet of UTF-8
     const bool follows_pause = arrival_ns - in_ns(kLongestRedundancy) < resumed_at_ns_;
@@ -341,9 +348,11 @@ void StreamReceiver::blank(std::span<std::uint8_t> packet, std::int64_t arrival_
         std::fill_n(payload.begin() + static_cast<std::ptrdiff_t>(at), part.size(), kBlank);
     };
     if (entry->kind == PayloadKind::TelephoneEvent && !keeps_digits_) overwrite(payload);
+    // What comes again in another form may hold what must not be kept.
+    if (entry->kind == PayloadKind::Repair && may_repeat_secrets(arrival_ns)) overwrite(payload);
     if (entry->kind != PayloadKind::Redundant) return;
     const auto red = payload::parse_red(payload);
-    if (!red) return;
+    if (!red) return overwrite(payload);
     bool was_paused = false;
     for (const payload::RedBlock& block : red->blocks()) {
         const std::int64_t age_ns = std::int64_t{block.timestamp_offset} * 1'000'000'000 /

@@ -187,6 +187,8 @@ private:
     // Repair: what is lost comes again in another form (RFC 4588, RFC 5109, RFC 8627).
     enum class PayloadKind : std::uint8_t { Media, TelephoneEvent, Redundant, Repair };
     static PayloadKind kind_of(std::string_view encoding);
+    // Whether a repair packet (RTX, FEC) may hold digits, or what was sent during a pause.
+    bool may_repeat_secrets(std::int64_t arrival_ns) const;
     struct PayloadEntry {
         std::int64_t accepted_until_ns = std::numeric_limits<std::int64_t>::min();
         std::uint32_t clock_rate = 0;
