@@ -209,6 +209,7 @@ JointLines::Share JointLines::share_of(const JointPart& part) const {
                               answer->media[at].label.value_or("") ==
                                   joint_label(part.member, ours.label.value_or(""));
         if (is_known) ++share.known;
+        if (is_live(ours) && at == kNoPlace) ++share.left_out;
         if (!is_known || answer->media[at].port == 0) {
             collage.add_refused(ours.media, ours.proto, ours.formats);
             continue;

@@ -47,6 +47,7 @@ public:
         std::string sdp;
         std::size_t accepted = 0;  // lines that the server takes
         std::size_t known = 0;     // lines that the answer knows
+        std::size_t left_out = 0;  // for which the session has no line
     };
     Share share_of(const JointPart& part) const;
     // How many of the RS's lines are somebody's.

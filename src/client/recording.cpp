@@ -304,7 +304,8 @@ void Recording::deliver(const siprec::ClientEvent& told) {
 // nothing of it can be mixed) is recorded in a session of its own.
 bool Recording::leave_shared(const siprec::ClientEvent& told) {
     const std::string& code = told.reason.code;
-    const bool is_refused = code == "change_refused" || code == "no_media" || code == "cannot_mix";
+    const bool is_refused =
+        code == "change_refused" || code == "no_media" || code == "cannot_mix" || code == "no_room";
     if (own_session_ != nullptr || was_stopped_ || !is_refused) return false;
     d_.events.tell(event("own_session", told.reason));
     ++last_answer_;
@@ -338,7 +339,7 @@ RecordingView Recording::view() const {
         if (session.started) view.started = *session.started;
         view.streams = session.streams_sent;
     }
-    view.is_lost = is_over_ && !was_stopped_;
+    view.is_lost = is_over_ && (!was_stopped_ || failure_.code == "not_indicated");
     if (is_over_)
         view.state = view.started || was_stopped_ ? "ended" : "failed";
     else if (was_begun_)

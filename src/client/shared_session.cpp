@@ -274,7 +274,10 @@ bool SharedSession::is_over() const {
 
 bool SharedSession::has_room() const {
     constexpr std::size_t kLinesOfCall = 4;  // sound and picture of both parties
-    return mix_ ? members_.size() < relay::kMaxMixInputs / 2 : lines_.has_room(kLinesOfCall);
+    if (mix_) return members_.size() < relay::kMaxMixInputs / 2;
+    // While no server has the session nobody has a line yet: each will want some.
+    const std::size_t waiting = rs_ == nullptr ? parts().size() : 0;
+    return lines_.has_room(kLinesOfCall * (waiting + 1) + (own_.offer.empty() ? 0 : 1));
 }
 
 void SharedSession::on_time(base::Now now) {
@@ -378,6 +381,9 @@ void SharedSession::distribute(Member& member) {
     if (member.host == nullptr || !member.has_begun || member.is_over) return;
     const JointLines::Share share =
         lines_.share_of(mix_ ? own_part() : JointPart{.member = member.id, .state = &member.state});
+    if (share.left_out > 0)
+        return fail(member,
+                    {"no_room", "The shared session has no line for a stream of the call."});
     if (share.known == 0) return;
     if (share.accepted == 0)
         return fail(member, {"no_media", "The server refused every stream of the call."});
