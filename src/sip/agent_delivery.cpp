@@ -129,12 +129,19 @@ void Agent::Core::start_client(base::TimePoint now, Transaction& transaction, co
 
 // ---- long requests: RFC 3261 §18.1.1 ----
 
+namespace {
+constexpr std::size_t kMaxUdpRequestBytes = 65'487;  // fits a datagram of IPv4 and of IPv6
+}
+
 // By TCP to the same address where so many octets are too many for UDP: whoever gets them in IP
 // fragments may never see the last one. None: as it is.
 std::optional<Flow> Agent::Core::wide_flow(base::TimePoint now, const Flow& flow,
                                            std::size_t bytes) const {
     if (config_.tcp_above_bytes == 0 || bytes <= config_.tcp_above_bytes ||
-        is_reliable(flow.transport) || without_tcp_.holds({Transport::Tcp, flow.remote}, now))
+        is_reliable(flow.transport))
+        return std::nullopt;
+    // What no datagram holds is tried by TCP again, however lately that was refused.
+    if (bytes <= kMaxUdpRequestBytes && without_tcp_.holds({Transport::Tcp, flow.remote}, now))
         return std::nullopt;
     const std::string& sent_by = listener(flow).sent_by;
     const auto reaches = [&](const AgentListener& it) {
@@ -157,6 +164,7 @@ bool Agent::Core::returns_to_udp(base::TimePoint now, Transaction& transaction) 
     if (transaction.delivery == nullptr || !transaction.delivery->narrow) return false;
     const ClientInvite* invite = transaction.invite.get();
     if (invite != nullptr && invite->is_cancel_wanted) return false;
+    if (transaction.last->size() > kMaxUdpRequestBytes) return false;
     const Flow flow = *transaction.delivery->narrow;
     without_tcp_.add({Transport::Tcp, flow.remote}, now);
     start_client(now, transaction, flow);
