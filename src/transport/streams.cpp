@@ -205,7 +205,7 @@ private:
         if (!has_room(peer) ||
             (transport == sip::Transport::Tls && !has_room_for_handshake(peer))) {
             counters_.connections_refused.fetch_add(1, std::memory_order_relaxed);
-            guard_.give_back_turn();
+            if (transport == sip::Transport::Tls) guard_.give_back_turn();
             return;  // the socket closes itself
         }
         const ConnectionPtr connection =
