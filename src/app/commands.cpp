@@ -125,6 +125,7 @@ std::string extension_of(const std::string& format) {
     if (format == "stereo") return "wav";
     if (format == "opus") return "ogg";
     if (format == "sheet") return "jpg";
+    if (format == "timeline") return "json";
     return format == "peaks" ? "json" : format;
 }
 
@@ -133,7 +134,7 @@ std::string extension_of(const std::string& format) {
 std::string default_file_name(const ExportOptions& options) {
     std::string name = "earshot-" + options.id;
     if (!options.piece.empty()) name += "-piece-" + options.piece;
-    if (options.format == "stereo") name += "-stereo";
+    if (options.format == "stereo" || options.format == "timeline") name += "-" + options.format;
     for (char& c : name)  // an id that is none leads nowhere else
         if (c == '/') c = '_';
     return name + "." + extension_of(options.format);

@@ -78,7 +78,7 @@ std::optional<ConfigError> check_whole(const ServerConfig& config, const std::st
     if (const NetAddress* open = server::find_open_listener(config))
         return ConfigError{
             .where = name,
-            .key = "sip.listen",
+            .key = outer != config.sip_listen.end() && *outer == *open ? "sip.listen" : "sip.tls",
             .text = fmt::format("{} is not loopback, and anyone could send calls to it",
                                 base::to_string(*open)),
             .suggestion =

@@ -452,6 +452,8 @@ std::optional<Reason> check_options(const CallOptions& options) {
     if (options.hold_at && (options.hold_at->count() < 0 || *options.hold_at >= options.duration)) {
         return Reason{"bad_hold", "The hold must begin within the duration of the call."};
     }
+    if (options.srtp && options.video)
+        return Reason{"bad_video", "Video is sent in the clear only: leave out --srtp or --video."};
     if (options.rekey_at && !options.srtp)
         return Reason{"bad_rekey", "New keys need a call with SRTP."};
     if (options.rekey_at &&
