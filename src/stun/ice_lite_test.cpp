@@ -118,7 +118,8 @@ TEST_F(IceLiteTest, TakesAnyPeerWhileItsFragmentIsNotKnown) {
 
 TEST_F(IceLiteTest, RefusesWhatItDoesNotUnderstand) {
     EXPECT_EQ(refused_with({.extra = 0x7001}), 420);
-    const auto unknown = parse(reply_)->find(AttributeType::UnknownAttributes);
+    const auto reply = parse(reply_);
+    const auto unknown = reply->find(AttributeType::UnknownAttributes);
     ASSERT_NE(unknown, nullptr);
     EXPECT_EQ(base::load_u16(unknown->value, 0), 0x7001);
     EXPECT_EQ(give({.extra = 0x9001}), CheckOutcome::Answered);

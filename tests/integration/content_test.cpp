@@ -207,7 +207,8 @@ TEST_F(Content, PassesThroughTheClientAndIsRecorded) {
     ASSERT_EQ(answered->message.status(), 200);
     ada.acknowledge(answered->dialog);
     const auto relayed = ports_of(std::string{base::as_text(answered->message.body())});
-    ASSERT_TRUE(eventually([&] {
+    // The phones go on speaking SIP meanwhile.
+    ASSERT_TRUE(phones.serve_until([&] {
         for (const json& call : client.calls())
             for (const json& recording : call["recordings"])
                 if (recording["state"] == "recording") return true;
@@ -215,7 +216,7 @@ TEST_F(Content, PassesThroughTheClientAndIsRecorded) {
     })) << client.log();
     talk(sockets_, relayed);
     // It has all reached the server before the call ends.
-    EXPECT_TRUE(eventually([&] {
+    EXPECT_TRUE(phones.serve_until([&] {
         const json list = server_.list();
         std::size_t streams = 0;
         for (const json& stream : list[0]["streams"]) streams += stream["packets"] >= 5 ? 1 : 0;
