@@ -141,7 +141,9 @@ void RecordingClientSession::Core::send_refresh(base::Now now) {
     Pending pending;
     pending.what = What::Refresh;
     pending.is_invite = !takes_update_;
-    if (pending.is_invite) pending.offer = told_content_;
+    // A pause that the server refused is said again: no offer of ours is more than is sent.
+    if (pending.is_invite)
+        pending.offer = is_paused_ ? offer_content_of(told_content_, true) : told_content_;
     send_pending(now, std::move(pending), {});
 }
 
