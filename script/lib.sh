@@ -14,6 +14,8 @@ PAIRED_PACKAGES=(python3 iproute2 tcpdump rtpengine-daemon) # of script/bench pa
 
 # ccache may not look into precompiled headers without being told that this is safe here.
 export CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+# What one clone compiled, the next one on this machine need not: no path of the clone is part of the key.
+export CCACHE_BASEDIR="$PWD" CCACHE_NOHASHDIR=1
 
 say() { printf '\033[1m== %s\033[0m\n' "$*" >&2; }
 die() { printf 'error: %s\n' "$*" >&2; exit 1; }
