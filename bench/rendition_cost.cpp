@@ -1,8 +1,8 @@
 // How long one waits for a rendition (docs/performance.md): rendition_cost MEDIA_PROGRAM FOLDER.
 // Builds two recordings in FOLDER, as the archive thread does: ten minutes with two cameras of some
-// 2 Mbit/s each, and an hour of two voices in Opus; then asks a RenditionDesk for what the page
-// shows first, and for the rest. Prints a line for each: ms to the first byte that can be played,
-// ms in all, bytes.
+// 2 Mbit/s each, and an hour of two voices in G.711 and one in Opus; then asks a RenditionDesk for
+// what the page shows first, and for the rest. Prints a line for each: ms to the first byte that
+// can be played, ms in all, bytes.
 #include <fmt/format.h>
 
 #include <chrono>
@@ -30,11 +30,12 @@ constexpr std::int64_t kMsNs = 1'000'000;
 class RepeatedCall : public archive::RecordSource {
 public:
     RepeatedCall(std::vector<std::string> events, std::vector<MadePacket> period,
-                 std::int64_t period_ms, int times)
+                 std::int64_t period_ms, int times, std::uint32_t audio_clock = 48'000)
         : events_(std::move(events)),
           period_(std::move(period)),
           period_ms_(period_ms),
-          times_(times) {}
+          times_(times),
+          audio_clock_(audio_clock) {}
 
     std::optional<journal::Record> next() override {
         journal::Record record;
@@ -48,7 +49,7 @@ public:
             auto& sequence = sequences_[packet.header.stream];
             rtp[2] = static_cast<std::uint8_t>(sequence >> 8);
             rtp[3] = static_cast<std::uint8_t>(sequence++);
-            const std::uint32_t clock = packet.header.stream < 2 ? 48'000 : 90'000;
+            const std::uint32_t clock = packet.header.stream < 2 ? audio_clock_ : 90'000;
             const std::uint32_t timestamp =
                 base::load_u32(packet.bytes, 4) +
                 static_cast<std::uint32_t>(av_rescale(passed_ns, clock, 1'000'000'000));
@@ -81,6 +82,7 @@ private:
     std::vector<MadePacket> period_;
     std::int64_t period_ms_;
     int times_;
+    std::uint32_t audio_clock_;  // of streams 0 and 1; the others are video
     std::size_t event_ = 0;
     std::size_t at_ = 0;
     int round_ = 0;
@@ -97,6 +99,7 @@ std::string added(int stream, std::string_view media, std::string_view format) {
 constexpr std::string_view kVp8 = R"({"pt":96,"encoding":"VP8","clock_rate":90000,"channels":1})";
 constexpr std::string_view kOpus =
     R"({"pt":111,"encoding":"opus","clock_rate":48000,"channels":2})";
+constexpr std::string_view kPcmu = R"({"pt":0,"encoding":"PCMU","clock_rate":8000,"channels":1})";
 constexpr const char* kStarted = R"({"type":"recording_started","call_id":"c","from":"sip:a@x"})";
 constexpr const char* kEnded = R"({"type":"call_ended","by":"client","code":"","text":""})";
 
@@ -131,6 +134,16 @@ void add_opus(std::uint16_t stream, int count, std::vector<MadePacket>& out) {
                         false, out);
             av_packet_unref(packet.get());
         }
+    }
+}
+
+void add_pcmu(std::uint16_t stream, int count, std::vector<MadePacket>& out) {
+    media::Sender sender(stream, 0, 8'000);
+    for (int i = 0; i < count; ++i) {
+        base::Bytes samples(160);
+        for (std::size_t s = 0; s < samples.size(); ++s)
+            samples[s] = static_cast<std::uint8_t>(i * 160 + static_cast<int>(s) * 7);
+        sender.send(std::int64_t{i} * 20 * kMsNs, std::move(samples), false, out);
     }
 }
 
@@ -239,6 +252,17 @@ int main(int argc, char** argv) {
     bench.measure("10 min, small pictures", ask(Product::Sheet));
     bench.measure("10 min, composed (webm)", ask(Product::Webm));
 
+    std::vector<MadePacket> phones;
+    add_pcmu(0, 500, phones);
+    add_pcmu(1, 500, phones);
+    sort(phones);
+    folder = bench.build({{kStarted, added(0, "audio", kPcmu), added(1, "audio", kPcmu), kEnded},
+                          std::move(phones),
+                          kPeriodMs,
+                          360,
+                          8'000},
+                         id);
+    bench.measure("1 h of G.711, stereo (wav)", ask(Product::Stereo));
     std::vector<MadePacket> voices;
     add_opus(0, 500, voices);
     add_opus(1, 500, voices);

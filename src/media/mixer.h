@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <deque>
 #include <span>
 #include <vector>
 
@@ -21,7 +20,7 @@ public:
 private:
     const std::size_t channels_;
     std::int64_t begin_ = 0;
-    std::deque<std::int32_t> sums_;  // interleaved, from begin_ on
+    std::vector<std::int32_t> sums_;  // interleaved, from begin_ on
 };
 
 }  // namespace earshot::media

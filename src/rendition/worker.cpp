@@ -63,18 +63,18 @@ public:
     // How many bytes came; 0 when there are none now, or no more.
     std::size_t read() {
         if (!end_.is_open()) return 0;
-        const std::size_t before = bytes_.size();
-        bytes_.resize(before + kPieceBytes);
         ssize_t count = 0;
-        do count = ::read(end_.get(), bytes_.data() + before, kPieceBytes);
+        do count = ::read(end_.get(), piece_.data(), piece_.size());
         while (count < 0 && errno == EINTR);
-        bytes_.resize(before + (count > 0 ? static_cast<std::size_t>(count) : 0));
         if (count == 0 || (count < 0 && errno != EAGAIN)) end_.close();
-        return count > 0 ? static_cast<std::size_t>(count) : 0;
+        if (count <= 0) return 0;
+        base::append(bytes_, base::ByteView(piece_).first(static_cast<std::size_t>(count)));
+        return static_cast<std::size_t>(count);
     }
 
 private:
     FileDescriptor end_;
+    base::Bytes piece_ = base::Bytes(kPieceBytes);  // read() is called for each step of a job
     base::Bytes bytes_;
 };
 
