@@ -12,6 +12,10 @@ foreach(line IN LISTS EARSHOT_LAYERS)
     set(EARSHOT_EDGES_${folder} ${edges})
 endforeach()
 
+# The main() of fuzz targets in a build without libFuzzer.
+add_library(replay_corpus STATIC EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/tools/replay_corpus.cpp)
+target_link_libraries(replay_corpus PRIVATE earshot_options)
+
 # earshot_folder(NAME [LIBRARIES targets...]): sources are *.cpp, tests *_test.cpp, fuzz targets *_fuzz.cpp.
 function(earshot_folder name)
     cmake_parse_arguments(arg "" "" "LIBRARIES" ${ARGN})
@@ -59,8 +63,8 @@ function(earshot_folder name)
         foreach(source IN LISTS fuzzers)
             get_filename_component(fuzzer ${source} NAME_WE)
             string(REGEX REPLACE "_fuzz$" "" format ${fuzzer})
-            add_executable(${fuzzer}_corpus ${source} ${CMAKE_SOURCE_DIR}/tests/tools/replay_corpus.cpp)
-            target_link_libraries(${fuzzer}_corpus PRIVATE earshot_${name})
+            add_executable(${fuzzer}_corpus ${source})
+            target_link_libraries(${fuzzer}_corpus PRIVATE earshot_${name} replay_corpus)
             add_test(NAME ${fuzzer}_corpus COMMAND ${fuzzer}_corpus
                 ${CMAKE_SOURCE_DIR}/tests/data/${fuzzer} ${CMAKE_SOURCE_DIR}/tests/data/${format})
             set_tests_properties(${fuzzer}_corpus PROPERTIES LABELS unit TIMEOUT 60)
