@@ -33,6 +33,10 @@ if(EARSHOT_MEDIA)  # of earshot-media alone: no daemon links them
     earshot_package(AVUTIL libavutil "libavutil-dev, or build without it: -DEARSHOT_MEDIA=OFF")
     earshot_package(SWRESAMPLE libswresample "libswresample-dev, or build without it: -DEARSHOT_MEDIA=OFF")
     earshot_package(SWSCALE libswscale "libswscale-dev, or build without it: -DEARSHOT_MEDIA=OFF")
+    # Of earshot-screen alone.
+    earshot_package(VPX vpx "libvpx-dev, or build without it: -DEARSHOT_MEDIA=OFF")
+    earshot_package(TURBOJPEG libturbojpeg "libturbojpeg0-dev, or build without it: -DEARSHOT_MEDIA=OFF")
+    # Of both.
     earshot_package(SECCOMP libseccomp "libseccomp-dev, or build without it: -DEARSHOT_MEDIA=OFF")
 endif()
 earshot_package(SPDLOG spdlog libspdlog-dev)
