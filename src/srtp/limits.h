@@ -19,6 +19,8 @@ inline constexpr std::size_t kMaxReceivedSources = 256;
 inline constexpr std::size_t kMaxSentSources = 4096;
 // Rollovers that may have passed unseen: 23 hours of 50 packets a second.
 inline constexpr std::uint64_t kMaxSearchedRollovers = 64;
+// Searches in vain, once something was authentic; each authentic packet gives one back.
+inline constexpr std::uint32_t kMaxVainSearches = 256;
 // Master keys of one receiver, told apart by MKI (RFC 4568 section 6.1).
 inline constexpr std::size_t kMaxMasterKeys = 8;
 // RFC 3711 section 9.2: packets of one source under one key.

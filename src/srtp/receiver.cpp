@@ -46,6 +46,13 @@ Receiver::Keyed* Receiver::find_key(base::ByteView mki) {
     return found == keys_.end() ? nullptr : &*found;
 }
 
+// Who forges packets makes us search in vain. Before anything was authentic there is no other way
+// to find the stream; afterwards vain searches are bounded by what is authentic.
+bool Receiver::may_search(const RtpSource* source) const {
+    if (source != nullptr && source->gaps == gaps_) return false;
+    return !is_proven_ || searches_left_ > 0;
+}
+
 Outcome Receiver::unprotect_rtp(std::span<std::uint8_t> packet) {
     const std::optional<std::size_t> header_bytes = rtp_header_bytes(packet);
     if (!header_bytes || packet.size() < *header_bytes + rtp_appendix_.size)
@@ -61,12 +68,14 @@ Outcome Receiver::unprotect_rtp(std::span<std::uint8_t> packet) {
               .ssrc = base::load_u32(packet, 8),
               .index = 0,
               .trailer = {}};
-    RtpWindow* const window = rtp_sources_.find(unit.ssrc);
+    RtpSource* const source = rtp_sources_.find(unit.ssrc);
+    const RtpWindow* const window = source != nullptr ? &source->window : nullptr;
     const std::uint64_t guess =
         window != nullptr ? guess_index(window->highest(), sequence) : std::uint64_t{sequence};
 
     std::optional<Fault> fault;
-    const std::uint64_t last = guess + kRollover * (is_searching_ ? kMaxSearchedRollovers : 1);
+    const bool is_searching = may_search(source);
+    const std::uint64_t last = guess + kRollover * (is_searching ? kMaxSearchedRollovers : 1);
     for (std::uint64_t index = guess; index <= last; index += kRollover) {
         const auto verdict = window != nullptr ? window->judge(index) : RtpWindow::Verdict::New;
         if (verdict == RtpWindow::Verdict::Seen) return fault.value_or(Fault::Replay);
@@ -77,12 +86,16 @@ Outcome Receiver::unprotect_rtp(std::span<std::uint8_t> packet) {
         unit.index = index;
         unit.trailer = rollovers_of(index);
         if (key->rtp->open(unit, appended.subspan(rtp_appendix_.tag_at, rtp_appendix_.tag_bytes))) {
-            (window != nullptr ? *window : rtp_sources_.add(unit.ssrc)).add(index);
-            is_searching_ = false;
+            RtpSource& proven = source != nullptr ? *source : rtp_sources_.add(unit.ssrc);
+            proven.window.add(index);
+            proven.gaps = gaps_;
+            is_proven_ = true;
+            searches_left_ = std::min(searches_left_ + 1, kMaxVainSearches);
             return plain_bytes;
         }
         fault = fault.value_or(Fault::Authentication);
     }
+    if (is_searching && is_proven_) --searches_left_;
     return *fault;
 }
 

@@ -166,6 +166,45 @@ TEST_P(EachSuite, TheCounterOfAStreamThatRanBeforeIsFoundOnceAndAfterAGap) {
     EXPECT_EQ(take(receiver_, protect_rtp(sender_, next())).fault, Fault::Authentication);
 }
 
+TEST_P(EachSuite, TheCounterIsSearchedForEachSourceOfItsOwn) {
+    const auto run = [&](std::uint32_t ssrc, std::uint32_t rollovers) {
+        for (std::uint32_t i = 1; i <= rollovers * 4; ++i)
+            (void)protect_rtp(sender_, rtp_packet(ssrc, static_cast<std::uint16_t>(i * 0x4000)));
+    };
+    const auto is_taken = [&](std::uint32_t ssrc, std::uint16_t sequence) {
+        const base::Bytes packet = rtp_packet(ssrc, sequence);
+        return take(receiver_, protect_rtp(sender_, packet)).plain == packet;
+    };
+    run(2, 20);
+    run(3, 9);
+    EXPECT_TRUE(is_taken(1, 1));  // whose counter is 0
+    EXPECT_TRUE(is_taken(2, 1));
+    EXPECT_TRUE(is_taken(3, 1));
+    run(2, 5);
+    run(3, 7);
+    receiver_.expect_gap();
+    EXPECT_TRUE(is_taken(1, 2));
+    EXPECT_TRUE(is_taken(3, 2));
+    EXPECT_TRUE(is_taken(2, 2));
+}
+
+TEST_P(EachSuite, WhoForgesMakesNobodySearchForEverAndLosesNoStream) {
+    base::Bytes forged = protect_rtp(sender_, rtp_packet(8, 1));
+    forged.back() ^= 1;
+    for (std::uint32_t i = 0; i < 3 * 4; ++i)
+        (void)protect_rtp(sender_, rtp_packet(2, static_cast<std::uint16_t>(i * 0x4000)));
+    // Before anything was authentic there is no bound.
+    for (std::uint32_t i = 0; i <= kMaxVainSearches; ++i) (void)take(receiver_, forged);
+    EXPECT_FALSE(take(receiver_, protect_rtp(sender_, rtp_packet(2, 1))).fault);
+
+    for (std::uint32_t i = 0; i < 3 * 4; ++i)
+        (void)protect_rtp(sender_, rtp_packet(3, static_cast<std::uint16_t>(i * 0x4000)));
+    for (std::uint32_t i = 0; i < kMaxVainSearches; ++i) (void)take(receiver_, forged);
+    EXPECT_EQ(take(receiver_, protect_rtp(sender_, rtp_packet(3, 1))).fault, Fault::Authentication);
+    EXPECT_FALSE(take(receiver_, protect_rtp(sender_, rtp_packet(2, 2))).fault);  // gives one back
+    EXPECT_FALSE(take(receiver_, protect_rtp(sender_, rtp_packet(3, 2))).fault);
+}
+
 TEST_P(EachSuite, SourcesOfOneKeyHaveCountersOfTheirOwn) {
     for (std::uint32_t ssrc = 1; ssrc <= 40; ++ssrc) {
         const base::Bytes packet = rtp_packet(ssrc, static_cast<std::uint16_t>(ssrc * 1600));
