@@ -27,6 +27,16 @@ inline constexpr std::int64_t kMaxHoldNs = 2'000'000'000;
 // Payload types of one stream: all there are. SSRCs at once: more are passed over.
 inline constexpr std::size_t kMaxFormats = 128;
 inline constexpr std::size_t kMaxSources = 16;
+// Forward error correction: media packets kept of each SSRC, SSRCs of one FEC packet or at once,
+// packets that one may be the parity of (a mask has 110 bits), levels of ULP (two are usual), FEC
+// packets that wait for media.
+inline constexpr std::size_t kMaxFecMedia = 512;
+inline constexpr std::size_t kMaxFecSources = 16;
+inline constexpr std::size_t kMaxFecCovered = 256;
+inline constexpr std::size_t kMaxFecLevels = 4;
+inline constexpr std::size_t kMaxFecWaiting = 32;
+inline constexpr std::int64_t kMaxFecTicks = 1
+                                             << 22;  // between packets of one parity: 46 s of video
 // A step of the sequence number by more is a sender that began anew (RFC 3550 A.1, MAX_DROPOUT).
 inline constexpr std::int64_t kMaxStep = 3000;
 

@@ -5,7 +5,6 @@
 
 #include "base/text.h"
 #include "payload/limits.h"
-#include "payload/red.h"
 #include "payload/retransmission.h"
 
 namespace earshot::payload {
@@ -21,6 +20,20 @@ struct UnitReader::Source {
     bool begins_anew = true;
 };
 
+namespace {
+
+// The packet that a sender would have sent without RED.
+base::Bytes without_red(const rtp::RtpHeader& header, base::ByteView packet,
+                        const RedBlock& primary) {
+    base::Bytes out(packet.begin(), packet.begin() + static_cast<std::ptrdiff_t>(header.size));
+    out[0] &= 0xdfU;  // RED's own padding is none of the packet inside
+    out[1] = static_cast<std::uint8_t>((out[1] & 0x80U) | primary.payload_type);
+    base::append(out, primary.data);
+    return out;
+}
+
+}  // namespace
+
 UnitReader::UnitReader(std::vector<Format> formats, Framing framing) : framing_(framing) {
     update(std::move(formats));
 }
@@ -28,6 +41,10 @@ UnitReader::~UnitReader() = default;
 
 void UnitReader::update(std::vector<Format> formats) {
     for (Format& format : formats) {
+        if (const auto scheme = find_fec_scheme(format.encoding)) {
+            auto& recovery = *scheme == FecScheme::Ulp ? ulp_ : flex_;
+            if (!recovery) recovery.emplace();
+        }
         const auto same = std::find_if(formats_.begin(), formats_.end(), [&](const Format& known) {
             return known.payload_type == format.payload_type;
         });
@@ -62,6 +79,12 @@ void UnitReader::on_rtp(base::ByteView packet, std::int64_t arrival_ns) {
     const Format* const format = find_format(header->payload_type);
     if (format != nullptr && base::iequals(format->encoding, "rtx"))
         return on_retransmission(*header, payload, *format, arrival_ns);
+    const auto scheme = format == nullptr ? std::nullopt : find_fec_scheme(format->encoding);
+    if (scheme) {
+        on_fec(*scheme, *header, packet, payload);
+        // Under the SSRC of the media it has one of the media's numbers; else it is no source.
+        if (!sources_.contains(header->ssrc)) return take_all_recovered(arrival_ns);
+    }
     Source* const source = source_of(header->ssrc);
     if (source == nullptr) {
         ++counters_.other_types;
@@ -69,11 +92,57 @@ void UnitReader::on_rtp(base::ByteView packet, std::int64_t arrival_ns) {
     }
     newest_ = source;
     if (format != nullptr && base::iequals(format->encoding, "red")) {
-        on_redundant(*source, *header, payload, arrival_ns);
+        on_redundant(*source, *header, packet, arrival_ns);
     } else {
+        if (!scheme) note_media(packet, packet);
         source->order.on_packet(*header, payload, arrival_ns);
     }
+    take_all_recovered(arrival_ns);
     read_ordered(*source);
+}
+
+void UnitReader::note_media(base::ByteView on_wire, base::ByteView inside) {
+    if (ulp_) ulp_->on_media(inside);
+    if (flex_) flex_->on_media(on_wire);
+}
+
+void UnitReader::on_fec(FecScheme scheme, const rtp::RtpHeader& header, base::ByteView packet,
+                        base::ByteView payload) {
+    std::vector<std::uint32_t> protects;
+    if (scheme == FecScheme::Flex)
+        for (std::size_t i = 0; i < header.csrc_count; ++i)
+            protects.push_back(base::load_u32(packet, 12 + 4 * i));
+    // RFC 5109 section 7.2: the SSRC of the media. One that is not known protects what is there.
+    const bool is_known = sources_.contains(header.ssrc) || newest_ == nullptr;
+    if (scheme == FecScheme::Ulp) protects = {is_known ? header.ssrc : newest_->ssrc};
+    if (!(scheme == FecScheme::Ulp ? ulp_ : flex_)->on_fec(scheme, payload, protects))
+        ++counters_.unreadable;
+}
+
+void UnitReader::take_all_recovered(std::int64_t arrival_ns) {
+    for (auto* const recovery : {&ulp_, &flex_}) {
+        if (!*recovery) continue;
+        while (const auto packet = (*recovery)->poll()) on_recovered(*packet, arrival_ns);
+    }
+}
+
+// As if it had come, when it is still of use and can be one of this stream.
+void UnitReader::on_recovered(base::ByteView packet, std::int64_t arrival_ns) {
+    const auto header = rtp::parse_rtp(packet);
+    const Format* const format = header ? find_format(header->payload_type) : nullptr;
+    if (format == nullptr || find_fec_scheme(format->encoding)) {
+        ++counters_.unreadable;
+        return;
+    }
+    const auto found = sources_.find(header->ssrc);
+    if (found == sources_.end() || !found->second->order.is_missing(header->sequence)) return;
+    ++counters_.recovered;
+    Source& source = *found->second;
+    if (base::iequals(format->encoding, "red"))
+        on_redundant(source, *header, packet, arrival_ns);
+    else
+        source.order.on_packet(*header, rtp::rtp_payload(packet, *header), arrival_ns);
+    read_ordered(source);
 }
 
 // Section 5.3: the original has another SSRC, which a=ssrc-group:FID may name and which one media
@@ -97,28 +166,41 @@ void UnitReader::on_retransmission(const rtp::RtpHeader& header, base::ByteView 
     read_ordered(*source);
 }
 
-// Each block stands for the packet that carried it first: the last but one for the one before.
-void UnitReader::on_redundant(Source& source, const rtp::RtpHeader& header, base::ByteView payload,
+// Each block stands for the packet that carried it first: the last but one for the one before. FEC
+// (RFC 5109 section 14.2) is no such block, whether it comes beside media or alone, as WebRTC sends
+// it; it was made of the packets as they were before RED.
+void UnitReader::on_redundant(Source& source, const rtp::RtpHeader& header, base::ByteView packet,
                               std::int64_t arrival_ns) {
-    const auto red = parse_red(payload);
+    const auto red = parse_red(rtp::rtp_payload(packet, header));
     if (!red) {
         ++counters_.unreadable;
         return;
     }
-    std::size_t back = red->blocks().size();
+    std::size_t back = 0;
+    for (const RedBlock& block : red->redundant())
+        if (!is_fec(block)) ++back;
     for (const RedBlock& block : red->blocks()) {
-        --back;
         rtp::RtpHeader original = header;
         original.payload_type = block.payload_type;
-        original.sequence = static_cast<std::uint16_t>(header.sequence - back);
-        original.timestamp = header.timestamp - block.timestamp_offset;
-        if (back > 0) {
+        const bool is_primary = &block == &red->primary();
+        if (is_fec(block)) on_fec(FecScheme::Ulp, header, packet, block.data);
+        if (!is_primary) {
+            if (is_fec(block)) continue;
+            original.sequence = static_cast<std::uint16_t>(header.sequence - back--);
+            original.timestamp = header.timestamp - block.timestamp_offset;
             original.marker = false;
             if (block.data.empty() || !source.order.is_missing(original.sequence)) continue;
             ++counters_.restored;
+        } else if (!is_fec(block)) {
+            note_media(packet, ulp_ ? without_red(header, packet, block) : base::Bytes{});
         }
         source.order.on_packet(original, block.data, arrival_ns);
     }
+}
+
+bool UnitReader::is_fec(const RedBlock& block) const {
+    const Format* const format = find_format(block.payload_type);
+    return format != nullptr && ulp_ && find_fec_scheme(format->encoding) == FecScheme::Ulp;
 }
 
 void UnitReader::read_ordered(Source& source) {

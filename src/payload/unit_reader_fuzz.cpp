@@ -11,6 +11,9 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* bytes, std::size_t siz
          {.payload_type = 97, .encoding = "rtx", .fmtp = "apt=96"},
          {.payload_type = 98, .encoding = "H264", .fmtp = ""},
          {.payload_type = 99, .encoding = "red", .fmtp = ""},
+         {.payload_type = 100, .encoding = "ulpfec", .fmtp = ""},
+         {.payload_type = 101, .encoding = "flexfec-03", .fmtp = ""},
+         {.payload_type = 102, .encoding = "flexfec", .fmtp = ""},
          {.payload_type = 0, .encoding = "PCMU", .clock_rate = 8000, .fmtp = ""}});
     base::ByteView rest{bytes, size};
     std::int64_t arrival_ns = 0;
