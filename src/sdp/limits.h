@@ -12,6 +12,7 @@ inline constexpr std::size_t kMaxBandwidths = 8;     // per level
 inline constexpr std::size_t kMaxSsrcs = 32;         // per medium
 inline constexpr std::size_t kMaxSrtpKeys = 8;       // of one a=crypto line
 inline constexpr std::size_t kMaxFingerprints = 8;   // per medium
+inline constexpr std::size_t kMaxFileHashes = 8;     // of one a=file-selector
 // RFC 8839 section 5.4: of ice-ufrag and ice-pwd, in characters.
 inline constexpr std::size_t kMinIceUfragChars = 4;
 inline constexpr std::size_t kMinIcePasswordChars = 22;

@@ -7,6 +7,7 @@
 #include "sdp/crypto_attribute.h"
 #include "sdp/extmap.h"
 #include "sdp/fingerprint.h"
+#include "sdp/message_media.h"
 #include "sdp/rtcp_feedback.h"
 #include "sdp/text_writer.h"
 
@@ -89,6 +90,7 @@ void append_accepted_media(std::string& out, const SessionDescription& offer,
     for (const PayloadType& type : medium.payload_types) {
         append_parts(out, " ", std::uint32_t{type.number});
     }
+    if (decision.is_message) append_parts(out, " ", clean(medium.formats));
     out.append("\r\n");
     if (!decision.address.is_unspecified() && decision.address.ip != session.ip)
         append_connection(out, decision.address);
@@ -98,6 +100,7 @@ void append_accepted_media(std::string& out, const SessionDescription& offer,
     append_label_and_mid(out, medium);
     append_audio_levels(out, offer, medium);
     out.append(decision.security);
+    if (decision.is_message) return;
     if (medium.has_rtcp_mux && decision.rtcp_port == decision.rtp_port) {
         append_line(out, "a=rtcp-mux");
     } else if (decision.rtcp_port != 0 && decision.rtcp_port != decision.rtp_port + 1) {
@@ -192,6 +195,10 @@ std::string_view to_string(Refusal refusal) {
             return "no_usable_key";
         case Refusal::NoPayloadType:
             return "no_payload_type";
+        case Refusal::NoPath:
+            return "no_path";
+        case Refusal::NoTls:
+            return "no_tls";
         case Refusal::Clue:
             return "clue_not_supported";
         case Refusal::TooManyStreams:
@@ -218,6 +225,14 @@ Refusal check_offered_media(const SessionDescription& offer, const MediaDescript
     return Refusal::None;
 }
 
+Refusal check_offered_messages(const SessionDescription& offer, const MediaDescription& medium) {
+    if (medium.is_malformed) return Refusal::Malformed;
+    if (medium.port == 0) return Refusal::PortZero;
+    if (!is_message_media(medium)) return Refusal::UnsupportedMedia;
+    const MessageMedia media = message_media_of(offer, medium);
+    return media.path.empty() ? Refusal::NoPath : Refusal::None;
+}
+
 Direction answer_direction(Direction offered, bool inactive) {
     const bool peer_sends = offered == Direction::SendOnly || offered == Direction::SendRecv;
     return peer_sends && !inactive ? Direction::RecvOnly : Direction::Inactive;
@@ -230,9 +245,12 @@ std::string make_recording_answer(const SessionDescription& offer, const LocalOr
     append_session_lines(out, origin, offer.timing);
     for (std::size_t i = 0; i < offer.media.size(); ++i) {
         const MediaDescription& medium = offer.media[i];
+        const auto check = [&] {
+            return decisions[i].is_message ? check_offered_messages(offer, medium)
+                                           : check_offered_media(offer, medium);
+        };
         const bool is_accepted = i < decisions.size() && decisions[i].accept &&
-                                 decisions[i].rtp_port != 0 &&
-                                 check_offered_media(offer, medium) == Refusal::None;
+                                 decisions[i].rtp_port != 0 && check() == Refusal::None;
         if (is_accepted) {
             append_accepted_media(out, offer, medium, decisions[i], origin.address);
         } else {

@@ -26,6 +26,8 @@ enum class Refusal : std::uint8_t {
     SecureRtp,            // SRTP whose keying is not supported
     NoUsableKey,          // SRTP without a usable a=crypto (RFC 4568) or a=fingerprint
     NoPayloadType,        // no readable payload type
+    NoPath,               // m=message without a=path (RFC 4975 section 8.1)
+    NoTls,                // MSRP over TLS, for which there is no certificate
     Clue,                 // telepresence (RFC 8848): its data channel and what that controls
     TooManyStreams,       // the caller has as many as it may
     ByDecision,           // the caller said so: no ports left, policy
@@ -37,6 +39,10 @@ std::string_view to_string(Refusal refusal);
 // it.
 Refusal check_offered_media(const SessionDescription& offer, const MediaDescription& medium);
 
+// The same for an m=message line, which check_offered_media() refuses: to be asked by who can take
+// messages.
+Refusal check_offered_messages(const SessionDescription& offer, const MediaDescription& medium);
+
 // What the caller decided for one offered line.
 struct MediaDecision {
     bool accept = false;          // refused lines keep ports 0
@@ -47,6 +53,8 @@ struct MediaDecision {
     // The attributes that key SRTP on our side, and those of ICE, as whole lines with CRLF
     // (a=crypto, a=fingerprint). Secret.
     std::string security{};
+    // An m=message line, of which `security` holds all that MSRP needs; no RTCP port.
+    bool is_message = false;
 };
 
 // Our o= and c=. The version goes up by one with each answer or offer that differs.

@@ -3,6 +3,7 @@
 #include <cstdlib>
 
 #include "base/bytes.h"
+#include "sdp/message_media.h"
 #include "sdp/offer_answer.h"
 #include "sdp/session_description.h"
 
@@ -14,14 +15,17 @@ void check_answer_of(const sdp::SessionDescription& offer) {
     std::vector<sdp::MediaDecision> decisions(offer.media.size());
     for (std::size_t i = 0; i < decisions.size(); ++i) {
         decisions[i] = {true, 10000, 10001, i % 3 == 2};
+        decisions[i].is_message = sdp::is_message_media(offer.media[i]);
     }
     const std::string text = sdp::make_recording_answer(offer, {}, decisions);
     const auto answer = sdp::parse(text);
     if (!answer || answer->media.size() != offer.media.size()) std::abort();
     if (!offer.excess_media.empty()) return;
     for (std::size_t i = 0; i < offer.media.size(); ++i) {
-        const bool is_recordable =
-            sdp::check_offered_media(offer, offer.media[i]) == sdp::Refusal::None;
+        const sdp::Refusal refusal = decisions[i].is_message
+                                         ? sdp::check_offered_messages(offer, offer.media[i])
+                                         : sdp::check_offered_media(offer, offer.media[i]);
+        const bool is_recordable = refusal == sdp::Refusal::None;
         if (is_recordable != (answer->media[i].port != 0)) std::abort();
         if (is_recordable &&
             answer->media[i].payload_types.size() != offer.media[i].payload_types.size()) {
@@ -46,6 +50,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
     }
     check_answer_of(*parsed);
     for (const sdp::MediaDescription& medium : parsed->media) {
+        const sdp::MessageMedia messages = sdp::message_media_of(*parsed, medium);
+        const sdp::FileSelector file = sdp::parse_file_selector(messages.file_selector);
+        const std::string repeated = sdp::selector_without_hashes(messages.file_selector);
+        if (sdp::parse_file_selector(repeated).size != file.size) std::abort();
         static_cast<void>(sdp::rtcp_address(*parsed, medium, medium.has_rtcp_mux));
         for (const sdp::Attribute& attribute : parsed->attributes_of(medium)) {
             static_cast<void>(sdp::parse_crypto(attribute.value));
