@@ -103,7 +103,6 @@ private:
     int server_minor_ = 0;
     std::size_t server_skip_ = 0;
     std::size_t name_left_ = 0;
-    std::uint32_t tight_auths_ = 0;
     bool is_tight_ = false;
     std::size_t rects_left_ = 0;
     bool has_last_rect_ = false;  // there are as many as come before LastRect
