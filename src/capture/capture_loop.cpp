@@ -79,7 +79,7 @@ void CaptureLoop::on(AddStream& command) {
     stream->opened_ns = command.opened_ns;
     plan_report(*stream, true);
     stream->next_keep_alive = now_.steady + options_.keep_alive;
-    if (stream->is_bursty) give_room_for_bursts(*stream);
+    if (stream->has_bursts) give_room_for_bursts(*stream);
     const int granted = stream->sockets.rtp.receive_buffer_bytes();
     if (granted < options_.receive_buffer_bytes && !std::exchange(told_small_buffer_, true)) {
         log_.warning("The kernel gives smaller media buffers than configured (net.core.rmem_max)",
@@ -122,10 +122,21 @@ void CaptureLoop::rekey(Stream& stream, const StreamFormat& format) {
     if (is_keyed_as_before) {
         stream.security->update(format, base::to_ns(now_.wall));
     } else {
+        give_up_early(stream);
         stream.security = MediaSecurity::make(format);
     }
     if (stream.is_paused && is_read_while_paused(stream)) reader_->resume(stream);
     if (stream.security) tend(stream);
+    settle_hurry(stream);
+}
+
+// The readers keep the place that they gave it: io_uring goes on looking at it at each tick.
+void CaptureLoop::settle_hurry(Stream& stream) {
+    const bool is_bursty =
+        stream.has_bursts || (stream.security && stream.security->is_in_a_hurry());
+    if (std::exchange(stream.is_bursty, is_bursty) == is_bursty) return;
+    for (Seat& seat : seats_)
+        if (seat.stream.get() == &stream) seat.is_bursty = is_bursty;
 }
 
 // What arrived after a pause was asked for must not be read as if it were none.
@@ -155,6 +166,7 @@ void CaptureLoop::on(PauseStream& command) {
     // What is needed to stay connected goes on; its packets are discarded as they are.
     if (!is_read_while_paused(*stream)) reader_->pause(*stream);
     stream->receiver.settle_pause(now_);
+    give_up_early(*stream);
     after_input(*stream);
 }
 
@@ -266,6 +278,7 @@ void CaptureLoop::take_turn(Stream& stream, bool is_paced_turn, bool is_rtcp_tur
     if (stream.security) {
         stream.security->on_time(now_.steady);
         tend(stream);
+        settle_hurry(stream);
     }
     if (now_.steady >= stream.next_report) send_report(stream);
     if (is_rtcp_turn) send_keep_alive(stream);
@@ -294,14 +307,19 @@ void CaptureLoop::on_datagram(io::MediaFlow& flow, SocketKind kind, const io::Da
     std::span<std::uint8_t> packet = datagram.bytes;
     const Verdict verdict = judge(stream, kind, datagram, arrival_ns, packet);
     after_input(stream);
+    store_judged(stream, verdict, datagram.source, arrival_ns, packet);
+    // It may have come after a pause and been read only to see its stamp.
+    if (verdict == Verdict::Discard)
+        std::fill(datagram.bytes.begin(), datagram.bytes.end(), std::uint8_t{0});
+}
+
+void CaptureLoop::store_judged(Stream& stream, Verdict verdict, const base::NetAddress& source,
+                               std::int64_t arrival_ns, std::span<std::uint8_t> packet) {
     if (verdict == Verdict::StoreRtp) {
         stream.receiver.blank(packet, arrival_ns);
-        store_packet(stream, journal::RecordType::Rtp, datagram.source, arrival_ns, packet);
+        store_packet(stream, journal::RecordType::Rtp, source, arrival_ns, packet);
     } else if (verdict == Verdict::StoreRtcp) {
-        store_packet(stream, journal::RecordType::Rtcp, datagram.source, arrival_ns, packet);
-    } else if (verdict == Verdict::Discard) {
-        // It may have come after a pause and been read only to see its stamp.
-        std::fill(datagram.bytes.begin(), datagram.bytes.end(), std::uint8_t{0});
+        store_packet(stream, journal::RecordType::Rtcp, source, arrival_ns, packet);
     }
 }
 
@@ -328,6 +346,16 @@ Verdict CaptureLoop::judge_protected(Stream& stream, SocketKind kind, const io::
     if (!stream.receiver.may_accept(kind, packet, source, arrival_ns))
         return stream.receiver.on_datagram(kind, packet, source, arrival_ns);
     const MediaSecurity::Opened opened = stream.security->open(kind, packet, source, arrival_ns);
+    if (opened.is_kept) {
+        take_early(stream);  // what had to give way
+        return Verdict::Discard;
+    }
+    return judge_opened(stream, kind, source, arrival_ns, opened, packet);
+}
+
+Verdict CaptureLoop::judge_opened(Stream& stream, SocketKind kind, const base::NetAddress& source,
+                                  std::int64_t arrival_ns, const MediaSecurity::Opened& opened,
+                                  std::span<std::uint8_t>& packet) {
     const MediaSecurity::Turn turn = stream.security->count(opened);
     if (turn != MediaSecurity::Turn::None)
         store_event(stream, arrival_ns,
@@ -336,6 +364,29 @@ Verdict CaptureLoop::judge_protected(Stream& stream, SocketKind kind, const io::
         return stream.receiver.on_not_opened(*opened.rejection, source, arrival_ns);
     packet = packet.first(opened.size);
     return stream.receiver.on_datagram(kind, packet, source, arrival_ns);
+}
+
+// What came before its keys, as if it came now, but for its time.
+void CaptureLoop::take_early(Stream& stream) {
+    while (auto early = stream.security->poll_early()) {
+        EarlyPacket& kept = early->packet;
+        std::span<std::uint8_t> packet = kept.bytes;
+        // A pause has begun since.
+        const bool is_wanted =
+            stream.receiver.may_accept(kept.socket, packet, kept.source, kept.arrival_ns);
+        const Verdict verdict = is_wanted ? judge_opened(stream, kept.socket, kept.source,
+                                                         kept.arrival_ns, early->opened, packet)
+                                          : stream.receiver.on_datagram(
+                                                kept.socket, packet, kept.source, kept.arrival_ns);
+        after_input(stream);
+        store_judged(stream, verdict, kept.source, kept.arrival_ns, packet);
+    }
+}
+
+void CaptureLoop::give_up_early(Stream& stream) {
+    if (!stream.security) return;
+    stream.security->give_up_early();
+    take_early(stream);
 }
 
 void CaptureLoop::tend(Stream& stream) {
@@ -351,6 +402,7 @@ void CaptureLoop::tend(Stream& stream) {
 }
 
 std::optional<base::NetAddress> CaptureLoop::route(const Stream& stream, rtp::PacketKind kind,
+    take_early(stream);
                                                    std::optional<base::NetAddress> by_sdp) const {
     const auto by_path = stream.security ? stream.security->route(kind, now_.steady) : std::nullopt;
     return by_path ? by_path->to : by_sdp;
@@ -528,6 +580,7 @@ void CaptureLoop::close(Stream& stream) {
     stream.receiver.finish(base::to_ns(now_.wall));
     after_input(stream);
     if (stream.gap.packets > 0) store_gap(stream);
+    give_up_early(stream);
     const StreamStats stats{.key = stream.key, .counters = stream.receiver.counters()};
     store_event(stream, base::to_ns(now_.wall), event_json(stream.key.stream, stats.counters));
     tell(StreamClosed{.stats = stats}, true);

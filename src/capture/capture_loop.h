@@ -86,14 +86,14 @@ private:
     struct Stream : io::MediaFlow {
         Stream(const StreamSetup& setup, io::UdpPair pair, std::uint32_t ssrc)
             : io::MediaFlow(std::move(pair)), key(setup.key), receiver(setup, ssrc) {
-            is_bursty = setup.media == MediaClass::Bursty;
             security = MediaSecurity::make(setup.format);
-            // The handshake must not wait for the turn of a paced stream.
-            is_bursty = is_bursty || (security && security->is_told_by_path());
+            has_bursts = setup.media == MediaClass::Bursty;
+            is_bursty = has_bursts || (security && security->is_in_a_hurry());
         }
 
         StreamKey key;
         StreamReceiver receiver;
+        bool has_bursts = false;                  // its media; `is_bursty`: how it is read now
         std::unique_ptr<MediaSecurity> security;  // null: media in the clear
         journal::RecordingHandle recording;
         base::TimePoint next_report;
@@ -144,11 +144,20 @@ private:
                   std::int64_t arrival_ns, std::span<std::uint8_t>& packet);
     Verdict judge_protected(Stream& stream, SocketKind kind, const io::Datagram& datagram,
                             std::int64_t arrival_ns, std::span<std::uint8_t>& packet);
+    Verdict judge_opened(Stream& stream, SocketKind kind, const base::NetAddress& source,
+                         std::int64_t arrival_ns, const MediaSecurity::Opened& opened,
+                         std::span<std::uint8_t>& packet);
+    void store_judged(Stream& stream, Verdict verdict, const base::NetAddress& source,
+                      std::int64_t arrival_ns, std::span<std::uint8_t> packet);
+    void take_early(Stream& stream);
+    void give_up_early(Stream& stream);
     void rekey(Stream& stream, const StreamFormat& format);
     static bool is_read_while_paused(const Stream& stream) {
         return stream.receiver.uses_rtcp_mux() ||
                (stream.security && stream.security->is_told_by_path());
     }
+    // After a handshake audio is read as audio again.
+    void settle_hurry(Stream& stream);
     // What STUN and DTLS want sent and told.
     void tend(Stream& stream);
     std::optional<base::NetAddress> route(const Stream& stream, rtp::PacketKind kind,

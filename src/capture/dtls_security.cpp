@@ -39,21 +39,49 @@ const DtlsSecurity::Path& DtlsSecurity::path_of(rtp::PacketKind kind) const {
 }
 
 MediaSecurity::Opened DtlsSecurity::open(io::SocketKind socket, std::span<std::uint8_t> datagram,
-                                         const base::NetAddress& /*source*/,
-                                         std::int64_t arrival_ns) {
+                                         const base::NetAddress& source, std::int64_t arrival_ns) {
     Path& path = path_of(socket);
-    const bool is_rtcp = rtp::classify(datagram) == rtp::PacketKind::Rtcp;
-    const auto unprotect = [&](srtp::Receiver& receiver) {
-        return is_rtcp ? receiver.unprotect_rtcp(datagram) : receiver.unprotect_rtp(datagram);
-    };
     if (path.previous && arrival_ns >= path.previous_until_ns) path.previous.reset();
     if (path.previous)
-        if (const srtp::Outcome outcome = unprotect(*path.previous))
-            return {.size = *outcome, .rejection = {}};
-    if (!path.keys) return {.size = 0, .rejection = Rejection::Authentication};
-    const srtp::Outcome outcome = unprotect(path.keys->receiver);
+        if (const Opened opened = open_with(*path.previous, datagram); !opened.rejection)
+            return opened;
+    if (path.keys) return open_with(path.keys->receiver, datagram);
+    path.early.keep({.socket = socket,
+                     .source = source,
+                     .arrival_ns = arrival_ns,
+                     .bytes = base::Bytes(datagram.begin(), datagram.end())});
+    drop_too_early(path, arrival_ns);
+    return {.size = 0, .rejection = {}, .is_kept = true};
+}
+
+MediaSecurity::Opened DtlsSecurity::open_with(srtp::Receiver& receiver,
+                                              std::span<std::uint8_t> datagram) {
+    const bool is_rtcp = rtp::classify(datagram) == rtp::PacketKind::Rtcp;
+    const srtp::Outcome outcome =
+        is_rtcp ? receiver.unprotect_rtcp(datagram) : receiver.unprotect_rtp(datagram);
     if (outcome) return {.size = *outcome, .rejection = {}};
     return {.size = 0, .rejection = to_rejection(outcome.error())};
+}
+
+void DtlsSecurity::drop_too_early(Path& path, std::int64_t now_ns) {
+    const std::int64_t from_ns = now_ns - std::chrono::nanoseconds(kMaxEarlyAge).count();
+    while (auto packet = path.early.take_too_many(from_ns))
+        settle_early(std::move(*packet), {.size = 0, .rejection = Rejection::Authentication});
+}
+
+void DtlsSecurity::settle_early(EarlyPacket packet, Opened opened) {
+    early_.push_back({.packet = std::move(packet), .opened = opened});
+}
+
+std::optional<MediaSecurity::Early> DtlsSecurity::poll_early() {
+    if (early_.empty()) return std::nullopt;
+    return early_.take_front();
+}
+
+void DtlsSecurity::give_up_early() {
+    for (Path& path : paths_)
+        while (auto packet = path.early.take_oldest())
+            settle_early(std::move(*packet), {.size = 0, .rejection = Rejection::Authentication});
 }
 
 bool DtlsSecurity::protect(rtp::PacketKind kind, base::Bytes& packet) {
@@ -148,6 +176,10 @@ void DtlsSecurity::on_dtls(io::SocketKind socket, Path& path, base::ByteView dat
     // ICE may move the path under a handshake (RFC 8842 section 6); without it the peer stays.
     if (path.peer.port != 0 && path.peer != source && !path.ice) return;
     const bool is_first = path.peer.port == 0;
+    // Its SRTP may come before the keys, and before it has nominated the pair.
+    if (path.ice && path.peer != source)
+        events_.push_back(
+            {.kind = KeyingEvent::Kind::ShakesHands, .socket = socket, .source = source});
     path.peer = source;
     path.dtls->on_datagram(now, datagram);
     const bool has_answered = settle(socket, path, now);
@@ -183,6 +215,10 @@ bool DtlsSecurity::settle(io::SocketKind socket, Path& path, base::TimePoint now
     if (const auto keys = path.dtls->take_keys()) {
         path.keys.emplace(*keys);
         suite_ = keys->theirs.suite();
+        while (auto packet = path.early.take_oldest()) {
+            const Opened opened = open_with(path.keys->receiver, packet->bytes);
+            settle_early(std::move(*packet), opened);
+        }
         tell({.kind = KeyingEvent::Kind::Connected, .socket = socket, .source = path.peer});
     }
     if (path.dtls->state() != srtp::DtlsState::Failed || path.has_told_failure) return has_sent;

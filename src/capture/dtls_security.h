@@ -32,7 +32,13 @@ public:
     void on_time(base::TimePoint now) override;
     std::optional<Outgoing> poll_outgoing() override;
     std::optional<KeyingEvent> poll_event() override;
+    std::optional<Early> poll_early() override;
+    void give_up_early() override;
     bool is_told_by_path() const override { return true; }
+    // Of the path of RTP: RTCP can wait for its turn.
+    bool is_in_a_hurry() const override {
+        return !paths_[0].keys || (paths_[0].ice && !paths_[0].ice->is_nominated());
+    }
     std::optional<Route> route(rtp::PacketKind kind, base::TimePoint now) const override;
 
 private:
@@ -52,12 +58,16 @@ private:
         std::optional<Keys> keys;
         std::optional<srtp::Receiver> previous;  // of the association before
         std::int64_t previous_until_ns = 0;
+        EarlyPackets early;
     };
 
     static DtlsKeying keying_of(const StreamFormat& format) { return *format.dtls; }
     Path& path_of(io::SocketKind socket);
     const Path& path_of(rtp::PacketKind kind) const;
     void begin(Path& path);
+    static Opened open_with(srtp::Receiver& receiver, std::span<std::uint8_t> datagram);
+    void drop_too_early(Path& path, std::int64_t now_ns);
+    void settle_early(EarlyPacket packet, Opened opened);
     void on_stun(io::SocketKind socket, Path& path, base::ByteView datagram,
                  const base::NetAddress& source, base::TimePoint now);
     void on_dtls(io::SocketKind socket, Path& path, base::ByteView datagram,
@@ -72,6 +82,7 @@ private:
     base::SrtpSuite suite_ = base::SrtpSuite::AesCm128Sha1_80;
     base::RareQueue<Outgoing> outgoing_;
     base::RareQueue<KeyingEvent> events_;
+    base::RareQueue<Early> early_;  // settled
     std::uint32_t events_told_ = 0;
 };
 

@@ -93,6 +93,29 @@ protected:
         plain_.assign(wire.begin(), wire.begin() + static_cast<std::ptrdiff_t>(opened.size));
         return opened.rejection;
     }
+    // We are active: the peer has its keys once it has made its last flight, which is kept back.
+    void shake_hands_but_for_the_last_flight() {
+        peer_->start(now_);
+        for (bool moves = true; moves && !sender_;) {
+            moves = false;
+            security_->on_time(now_);
+            while (const auto out = security_->poll_outgoing()) {
+                moves = true;
+                peer_->on_datagram(now_, out->bytes);
+            }
+            if (auto keys = peer_->take_keys()) {
+                sender_.emplace(keys->ours);
+                return;
+            }
+            while (const auto datagram = peer_->poll_datagram()) {
+                moves = true;
+                EXPECT_TRUE(security_->on_control(SocketKind::Rtp, *datagram, kPeer, true, now_));
+            }
+        }
+    }
+    bool is_kept(base::Bytes wire, std::int64_t arrival_ns) {
+        return security_->open(SocketKind::Rtp, wire, kPeer, arrival_ns).is_kept;
+    }
     void check(const base::NetAddress& from, bool nominates = true,
                std::string_view password = "our-password-of-22-chr") {
         stun::Writer writer(stun::MessageClass::Request, stun::kBinding, {1});
@@ -129,6 +152,26 @@ TEST_F(DtlsSecurityTest, OpensWhatIsProtectedWithTheKeysAgreed) {
     EXPECT_EQ(plain_, packet(1));
 }
 
+TEST_F(DtlsSecurityTest, IsInAHurryUntilThereAreKeysAndAPair) {
+    StreamFormat format = format_of(theirs());
+    begin(format);
+    EXPECT_TRUE(security_->is_in_a_hurry());
+    exchange();
+    EXPECT_FALSE(security_->is_in_a_hurry());
+    format.dtls->tls_id = "another";
+    security_->update(format, 0);
+    EXPECT_TRUE(security_->is_in_a_hurry());
+
+    format.dtls->ice = kIce;
+    begin(format);
+    check(kPeer, false);
+    exchange(kPeer, false);
+    ASSERT_TRUE(sender_);
+    EXPECT_TRUE(security_->is_in_a_hurry());
+    check(kPeer);
+    EXPECT_FALSE(security_->is_in_a_hurry());
+}
+
 TEST_F(DtlsSecurityTest, ProtectsOurReportsAndSendsNothingInTheClear) {
     begin(format_of(theirs()));
     base::Bytes report{0x80, 201, 0, 1, 0, 0, 0, 9};
@@ -150,6 +193,55 @@ TEST_F(DtlsSecurityTest, BeginsTheHandshakeWhenItIsActive) {
     ASSERT_EQ(events_.size(), 1U);
     EXPECT_EQ(events_[0].kind, Kind::Connected);
     EXPECT_FALSE(open(protect(packet(1))));
+}
+
+TEST_F(DtlsSecurityTest, WhatOvertakesTheLastFlightIsOpenedWithTheTimeOfItsArrival) {
+    StreamFormat format = format_of(theirs());
+    format.dtls->are_we_active = true;
+    begin(format);
+    shake_hands_but_for_the_last_flight();
+    ASSERT_TRUE(sender_);
+    EXPECT_TRUE(is_kept(protect(packet(1)), 10));
+    base::Bytes forged = protect(packet(2));
+    forged.back() ^= 1;
+    EXPECT_TRUE(is_kept(forged, 20));
+    EXPECT_TRUE(is_kept(protect(packet(3)), 30));
+    EXPECT_FALSE(security_->poll_early());
+
+    exchange();
+    const auto first = security_->poll_early();
+    ASSERT_TRUE(first);
+    EXPECT_FALSE(first->opened.rejection);
+    EXPECT_EQ(first->packet.arrival_ns, 10);
+    EXPECT_EQ(first->packet.source, kPeer);
+    EXPECT_EQ(
+        base::Bytes(first->packet.bytes.begin(),
+                    first->packet.bytes.begin() + static_cast<std::ptrdiff_t>(first->opened.size)),
+        packet(1));
+    EXPECT_EQ(security_->poll_early()->opened.rejection, Rejection::Authentication);
+    EXPECT_EQ(security_->poll_early()->packet.arrival_ns, 30);
+    EXPECT_FALSE(security_->poll_early());
+    EXPECT_FALSE(open(protect(packet(4)), 40));
+}
+
+TEST_F(DtlsSecurityTest, WhatHasNoRoomUntilTheKeysComeIsGivenBackToBeCounted) {
+    begin(format_of(theirs()));
+    for (std::size_t i = 0; i < kMaxEarlyPackets; ++i)
+        EXPECT_TRUE(is_kept(packet(1), static_cast<std::int64_t>(i)));
+    EXPECT_FALSE(security_->poll_early());
+    EXPECT_TRUE(is_kept(packet(1), 1000));
+    const auto dropped = security_->poll_early();
+    ASSERT_TRUE(dropped);
+    EXPECT_EQ(dropped->packet.arrival_ns, 0);
+    EXPECT_EQ(dropped->opened.rejection, Rejection::Authentication);
+    EXPECT_FALSE(security_->poll_early());
+    // After a silence nothing of before is waited for.
+    EXPECT_TRUE(is_kept(packet(1), 1001 + std::chrono::nanoseconds(kMaxEarlyAge).count()));
+    for (std::size_t i = 0; i < kMaxEarlyPackets; ++i) EXPECT_TRUE(security_->poll_early());
+    EXPECT_FALSE(security_->poll_early());
+    security_->give_up_early();
+    EXPECT_EQ(security_->poll_early()->opened.rejection, Rejection::Authentication);
+    EXPECT_FALSE(security_->poll_early());
 }
 
 TEST_F(DtlsSecurityTest, IgnoresAHelloFromAForeignHost) {
@@ -189,11 +281,13 @@ TEST_F(DtlsSecurityTest, WithIceOnlyWhoPassedACheckMayShakeHands) {
     check(reflexive);
     make_peer(theirs());
     exchange(reflexive, false);
-    ASSERT_EQ(events_.size(), 2U);
+    ASSERT_EQ(events_.size(), 3U);
     EXPECT_EQ(events_[0].kind, Kind::IceSelected);
+    EXPECT_EQ(events_[1].kind, Kind::ShakesHands);
+    EXPECT_EQ(events_[1].source, reflexive);
     EXPECT_EQ(event_json(0, events_[0]), R"({"type":"ice_selected","stream":0,"component":"rtp",)"
                                          R"("source":"198.51.100.9:9000"})");
-    EXPECT_EQ(events_[1].kind, Kind::Connected);
+    EXPECT_EQ(events_[2].kind, Kind::Connected);
     EXPECT_FALSE(open(protect(packet(1))));
 }
 
@@ -218,7 +312,7 @@ TEST_F(DtlsSecurityTest, AWrongCertificateFailsWithItsReasonAndMayBeFollowedByTh
     EXPECT_EQ(event_json(1, events_[0]),
               R"({"type":"dtls_failed","stream":1,"component":"rtp","reason":"fingerprint",)"
               R"("source":"192.0.2.10:40000"})");
-    EXPECT_EQ(open(packet(1)), Rejection::Authentication);
+    EXPECT_TRUE(is_kept(packet(1), 0));
 
     events_.clear();
     for (int i = 0; i < 5; ++i) security_->on_time(now_ += seconds(1));
@@ -278,9 +372,11 @@ TEST_F(DtlsSecurityTest, ANewFingerprintWantsANewHandshakeAndTheOldKeysLastForFi
         return wire;
     };
     EXPECT_FALSE(open(old(2), 1));
+    EXPECT_TRUE(is_kept(packet(3), 1));  // may be under the new ones
     make_peer(theirs());
     exchange();
     ASSERT_TRUE(sender_);
+    EXPECT_EQ(security_->poll_early()->opened.rejection, Rejection::Authentication);
     EXPECT_FALSE(open(old(3), 2));
     EXPECT_FALSE(open(protect(packet(4)), 3));
     const std::int64_t later = std::chrono::nanoseconds(kOldKeyGrace).count();

@@ -79,6 +79,7 @@ std::string event_json(std::uint16_t stream, const MediaSecurity::KeyingEvent& e
                 R"({{"type":"dtls_failed","stream":{},"component":"{}","reason":"{}","source":"{}"}})",
                 stream, component, event.reason, source);
         case Kind::IceSelected:
+        case Kind::ShakesHands:
             break;
     }
     return fmt::format(R"({{"type":"ice_selected","stream":{},"component":"{}","source":"{}"}})",

@@ -30,6 +30,11 @@ inline constexpr std::chrono::seconds kOldPayloadTypeGrace{5};
 inline constexpr std::chrono::seconds kOldKeyGrace{5};
 // After a DTLS handshake that failed the next one begins no sooner: a forger keeps no core busy.
 inline constexpr std::chrono::seconds kDtlsRetryInterval{1};
+// SRTP of one path that came before its keys: 10 s of audio, a second of 2 Mbit/s video. No older
+// than the longest handshake, which is what it may have overtaken.
+inline constexpr std::size_t kMaxEarlyPackets = 512;
+inline constexpr std::size_t kMaxEarlyBytes = std::size_t{256} * 1024;
+inline constexpr std::chrono::seconds kMaxEarlyAge{30};
 // Hosts that ICE has shown to be the peer's: of its interfaces.
 inline constexpr std::size_t kMaxIceHosts = 8;
 // Events of one stream about ICE and DTLS.

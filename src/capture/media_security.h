@@ -12,6 +12,7 @@
 #include "base/bytes.h"
 #include "base/net_address.h"
 #include "base/time.h"
+#include "capture/early_packets.h"
 #include "capture/limits.h"
 #include "capture/stream.h"
 #include "io/udp_socket.h"
@@ -27,6 +28,7 @@ public:
     struct Opened {
         std::size_t size = 0;                // of the plain packet, at the beginning of the bytes
         std::optional<Rejection> rejection;  // there is none: to be counted
+        bool is_kept = false;                // until there are keys: see poll_early()
     };
     // As keyed by the format; null: in the clear.
     static std::unique_ptr<MediaSecurity> make(const StreamFormat& format);
@@ -57,7 +59,8 @@ public:
         base::Bytes bytes;
     };
     struct KeyingEvent {
-        enum class Kind : std::uint8_t { Connected, Failed, IceSelected };
+        // ShakesHands: told where ICE has shown who it is; for nobody but the filter of sources.
+        enum class Kind : std::uint8_t { Connected, Failed, IceSelected, ShakesHands };
         Kind kind = Kind::Connected;
         io::SocketKind socket = io::SocketKind::Rtp;
         base::NetAddress source;
@@ -79,8 +82,19 @@ public:
     virtual void on_time(base::TimePoint /*now*/) {}
     virtual std::optional<Outgoing> poll_outgoing() { return std::nullopt; }
     virtual std::optional<KeyingEvent> poll_event() { return std::nullopt; }
-    // Whether its sockets have to be read at each tick, also while the stream is paused.
+    // Whether its sockets have to be read while the stream is paused, too.
     virtual bool is_told_by_path() const { return false; }
+    // What open() has kept, in the order in which it came: the bytes are opened in place. To be
+    // fetched after open(), on_control(), on_time() and give_up_early().
+    struct Early {
+        EarlyPacket packet;
+        Opened opened;
+    };
+    virtual std::optional<Early> poll_early() { return std::nullopt; }
+    // Nothing is kept any longer: the stream pauses or ends, or is keyed in another way.
+    virtual void give_up_early() {}
+    // A handshake is due or under way, and must not wait for the turn of a paced stream.
+    virtual bool is_in_a_hurry() const { return false; }
     // Nothing: the addresses of the SDP count.
     virtual std::optional<Route> route(rtp::PacketKind /*kind*/, base::TimePoint /*now*/) const {
         return std::nullopt;
