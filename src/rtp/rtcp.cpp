@@ -19,6 +19,7 @@ constexpr std::uint8_t kSourceDescription = 202;
 constexpr std::uint8_t kGoodbye = 203;
 constexpr std::uint8_t kItemEnd = 0;
 constexpr std::uint8_t kItemCname = 1;
+constexpr std::uint8_t kItemMid = 15;
 constexpr std::size_t kHeaderBytes = 4;
 constexpr std::size_t kBlockBytes = 24;
 constexpr std::size_t kSenderInfoBytes = 24;  // SSRC, NTP, RTP timestamp, two counts
@@ -70,9 +71,9 @@ std::optional<SourceDescription> take_chunk(ByteView& body) {
     std::size_t at = 4;
     while (at < body.size() && body[at] != kItemEnd) {
         if (body.size() - at < 2 || body.size() - at - 2 < body[at + 1]) return std::nullopt;
-        if (body[at] == kItemCname) {
-            chunk.cname = std::string(base::as_text(body.subspan(at + 2, body[at + 1])));
-        }
+        const ByteView text = body.subspan(at + 2, body[at + 1]);
+        if (body[at] == kItemCname) chunk.cname = std::string(base::as_text(text));
+        if (body[at] == kItemMid) chunk.mid = std::string(base::as_text(text));
         at += 2 + std::size_t{body[at + 1]};
     }
     if (at == body.size()) return std::nullopt;  // the end of the list is missing

@@ -45,6 +45,7 @@ struct ReceiverReport {
 struct SourceDescription {  // one chunk
     std::uint32_t ssrc = 0;
     std::string cname;  // empty when the chunk has none; other items are passed over
+    std::string mid{};  // RFC 9143 section 15: the m-line that it is of; empty likewise
     friend bool operator==(const SourceDescription&, const SourceDescription&) = default;
 };
 struct SourceDescriptions {

@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "sdp/bundle.h"
 #include "sdp/crypto_attribute.h"
 #include "sdp/extmap.h"
 #include "sdp/fingerprint.h"
@@ -66,16 +67,19 @@ void append_excess_lines(std::string& out, std::string_view excess) {
 }
 
 // RFC 8285 section 5: only what the answer has, too, may be sent. The levels tell who speaks when
-// (RFC 6464, RFC 6465); of all else we make nothing.
-void append_audio_levels(std::string& out, const SessionDescription& offer,
-                         const MediaDescription& medium) {
-    if (!base::iequals(medium.media, "audio")) return;
+// (RFC 6464, RFC 6465), the mid whose packet it is (RFC 9143 section 15); of all else we make
+// nothing.
+void append_extensions(std::string& out, const SessionDescription& offer,
+                       const MediaDescription& medium, bool is_bundled) {
+    const bool is_audio = base::iequals(medium.media, "audio");
+    if (!is_audio && !is_bundled) return;
     for (const ExtMap& map : extmaps_of(offer, medium)) {
         const bool is_level = map.uri == "urn:ietf:params:rtp-hdrext:ssrc-audio-level" ||
                               map.uri == "urn:ietf:params:rtp-hdrext:csrc-audio-level";
+        const bool is_wanted = (is_level && is_audio) || (is_bundled && map.uri == kMidExtension);
         const bool may_send =
             map.direction.empty() || map.direction == "sendrecv" || map.direction == "sendonly";
-        if (!is_level || !may_send || map.id > 255) continue;
+        if (!is_wanted || !may_send || map.id > 255) continue;
         append_line(out, "a=extmap:{}{} {}{}{}", map.id, map.direction.empty() ? "" : "/recvonly",
                     map.uri, map.attributes.empty() ? "" : " ", clean(map.attributes));
     }
@@ -98,13 +102,27 @@ void append_accepted_media(std::string& out, const SessionDescription& offer,
     append_honoured_feedback(out, offer, medium);
     append_line(out, "a={}", to_string(answer_direction(medium.direction, decision.inactive)));
     append_label_and_mid(out, medium);
-    append_audio_levels(out, offer, medium);
+    append_extensions(out, offer, medium, decision.bundle.has_value());
     out.append(decision.security);
     if (decision.is_message) return;
     if (medium.has_rtcp_mux && decision.rtcp_port == decision.rtp_port) {
         append_line(out, "a=rtcp-mux");
     } else if (decision.rtcp_port != 0 && decision.rtcp_port != decision.rtp_port + 1) {
         append_line(out, "a=rtcp:{}", decision.rtcp_port);
+    }
+}
+
+// A group for each tagged line that is in one.
+void append_groups(std::string& out, const SessionDescription& offer,
+                   std::span<const MediaDecision> decisions) {
+    const std::size_t count = std::min(offer.media.size(), decisions.size());
+    for (std::size_t tagged = 0; tagged < count; ++tagged) {
+        if (!decisions[tagged].accept || decisions[tagged].bundle != tagged) continue;
+        out.append("a=group:BUNDLE ").append(clean(offer.media[tagged].mid));
+        for (std::size_t i = 0; i < count; ++i)
+            if (i != tagged && decisions[i].accept && decisions[i].bundle == tagged)
+                out.append(" ").append(clean(offer.media[i].mid));
+        out.append("\r\n");
     }
 }
 
@@ -126,6 +144,14 @@ bool is_in_clue_group(const SessionDescription& offer, const MediaDescription& m
             if (base::take_until(rest, ' ') == medium.mid) return true;
     }
     return false;
+}
+
+// Of a line without a port of its own: it needs one that carries it.
+Refusal check_port(const SessionDescription& offer, const MediaDescription& medium,
+                   const MediaDescription& carrier) {
+    if (medium.port != 0) return Refusal::None;
+    if (!is_bundle_only(offer, medium)) return Refusal::PortZero;
+    return &carrier == &medium ? Refusal::BundleOnly : Refusal::None;
 }
 
 Refusal check_keying(const SessionDescription& offer, const MediaDescription& medium) {
@@ -181,6 +207,8 @@ std::string_view to_string(Refusal refusal) {
             return "none";
         case Refusal::PortZero:
             return "port_zero";
+        case Refusal::BundleOnly:
+            return "bundle_only";
         case Refusal::Malformed:
             return "malformed_media_line";
         case Refusal::TooMany:
@@ -209,13 +237,15 @@ std::string_view to_string(Refusal refusal) {
     return "none";
 }
 
-Refusal check_offered_media(const SessionDescription& offer, const MediaDescription& medium) {
+Refusal check_offered_media(const SessionDescription& offer, const MediaDescription& medium,
+                            const MediaDescription& carrier) {
     if (medium.is_malformed) return Refusal::Malformed;
-    if (medium.port == 0) return Refusal::PortZero;
+    if (const Refusal refusal = check_port(offer, medium, carrier); refusal != Refusal::None)
+        return refusal;
     if (is_in_clue_group(offer, medium)) return Refusal::Clue;
     if (!is_recordable_media(medium.media)) return Refusal::UnsupportedMedia;
     if (medium.is_secure_rtp()) {
-        if (const Refusal refusal = check_keying(offer, medium); refusal != Refusal::None)
+        if (const Refusal refusal = check_keying(offer, carrier); refusal != Refusal::None)
             return refusal;
     } else if (!base::iequals(medium.proto, "RTP/AVP") &&
                !base::iequals(medium.proto, "RTP/AVPF")) {
@@ -243,11 +273,14 @@ std::string make_recording_answer(const SessionDescription& offer, const LocalOr
     std::string out;
     out.reserve(256 + offer.media.size() * 256);
     append_session_lines(out, origin, offer.timing);
+    append_groups(out, offer, decisions);
     for (std::size_t i = 0; i < offer.media.size(); ++i) {
         const MediaDescription& medium = offer.media[i];
         const auto check = [&] {
-            return decisions[i].is_message ? check_offered_messages(offer, medium)
-                                           : check_offered_media(offer, medium);
+            return decisions[i].is_message
+                       ? check_offered_messages(offer, medium)
+                       : check_offered_media(offer, medium,
+                                             offer.media[decisions[i].carrier.value_or(i)]);
         };
         const bool is_accepted = i < decisions.size() && decisions[i].accept &&
                                  decisions[i].rtp_port != 0 && check() == Refusal::None;

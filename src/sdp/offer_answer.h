@@ -19,6 +19,7 @@ namespace earshot::sdp {
 enum class Refusal : std::uint8_t {
     None,                 // it can be recorded
     PortZero,             // the offer itself disables the line
+    BundleOnly,           // it is for a BUNDLE group alone, and there is none (RFC 9143)
     Malformed,            // the line could not be read
     TooMany,              // past kMaxMedia
     UnsupportedMedia,     // not audio, video, text or application
@@ -36,8 +37,13 @@ enum class Refusal : std::uint8_t {
 std::string_view to_string(Refusal refusal);
 
 // Whether a recorder can take this offered line (a medium of `offer`), before any port is spent on
-// it.
-Refusal check_offered_media(const SessionDescription& offer, const MediaDescription& medium);
+// it. `carrier`: the medium whose transport carries it, in a BUNDLE group another one (bundle.h).
+Refusal check_offered_media(const SessionDescription& offer, const MediaDescription& medium,
+                            const MediaDescription& carrier);
+inline Refusal check_offered_media(const SessionDescription& offer,
+                                   const MediaDescription& medium) {
+    return check_offered_media(offer, medium, medium);
+}
 
 // The same for an m=message line, which check_offered_media() refuses: to be asked by who can take
 // messages.
@@ -55,6 +61,12 @@ struct MediaDecision {
     std::string security{};
     // An m=message line, of which `security` holds all that MSRP needs; no RTCP port.
     bool is_message = false;
+    // The line of the offer whose transport carries it: itself but for BUNDLE.
+    std::optional<std::size_t> carrier{};
+    // The tagged line of its BUNDLE group in the answer, itself or another one; empty: it is in
+    // none. All of a group have the tagged line's port; attributes of the transport stand there
+    // alone (RFC 9143 section 7.1.3).
+    std::optional<std::size_t> bundle{};
 };
 
 // Our o= and c=. The version goes up by one with each answer or offer that differs.
@@ -72,7 +84,8 @@ Direction answer_direction(Direction offered, bool inactive);
 
 // The whole answer: every offered line in its order, its proto echoed, every payload type kept
 // with its rtpmap and fmtp, a=rtcp-fb that we honour, a=label and a=mid echoed exactly, rtcp-mux
-// when offered and both ports are equal, a=rtcp when our RTCP port is neither that nor port + 1.
+// when offered and both ports are equal, a=rtcp when our RTCP port is neither that nor port + 1;
+// a=group:BUNDLE of the lines that are in a group, the tagged one first.
 // Lines that are refused (by `decisions`, by check_offered_media(), or because `decisions` is
 // shorter than the offer) and those past kMaxMedia get port 0 (RFC 3264 section 6, RFC 7866 P-53).
 std::string make_recording_answer(const SessionDescription& offer, const LocalOrigin& origin,
