@@ -147,6 +147,17 @@ CaptureWorker& CaptureEngine::worker_of(const base::Uuid& recording) {
 base::Result<Ports, base::Reason> CaptureEngine::open_stream(const StreamSetup& setup) {
     return worker_of(setup.key.recording).open_stream(setup);
 }
+bool CaptureEngine::join_stream(const StreamSetup& setup, std::uint16_t beside) {
+    return worker_of(setup.key.recording).join_stream(setup, beside);
+}
+base::Result<Ports, base::Reason> CaptureEngine::move_stream(const StreamKey& key, bool ipv6,
+                                                             StreamFormat format) {
+    return worker_of(key.recording).move_stream(key, ipv6, std::move(format));
+}
+bool CaptureEngine::move_stream_beside(const StreamKey& key, std::uint16_t beside,
+                                       StreamFormat format) {
+    return worker_of(key.recording).move_stream_beside(key, beside, std::move(format));
+}
 bool CaptureEngine::update_stream(const StreamKey& key, StreamFormat format) {
     return worker_of(key.recording).update_stream(key, std::move(format));
 }

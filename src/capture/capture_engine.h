@@ -86,6 +86,10 @@ public:
     void stop();
 
     base::Result<Ports, base::Reason> open_stream(const StreamSetup& setup);
+    bool join_stream(const StreamSetup& setup, std::uint16_t beside);
+    base::Result<Ports, base::Reason> move_stream(const StreamKey& key, bool ipv6,
+                                                  StreamFormat format);
+    bool move_stream_beside(const StreamKey& key, std::uint16_t beside, StreamFormat format);
     bool update_stream(const StreamKey& key, StreamFormat format);
     bool pause_stream(const StreamKey& key, base::WallTime at);
     bool resume_stream(const StreamKey& key, base::WallTime at);

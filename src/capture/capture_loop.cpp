@@ -71,72 +71,76 @@ void CaptureLoop::on_command(Command& command) {
 }
 
 void CaptureLoop::on(AddStream& command) {
-    if (Stream* old = find(command.setup.key)) close(*old);  // the caller's fault; nothing leaks
-    auto stream =
-        std::make_unique<Stream>(command.setup, std::move(command.sockets), random_.u32());
-    stream->recording = open_recording(command.setup.key.recording);
-    stream->phase = next_phase_++;
-    stream->opened_ns = command.opened_ns;
-    plan_report(*stream, true);
-    stream->next_keep_alive = now_.steady + options_.keep_alive;
-    if (stream->has_bursts) give_room_for_bursts(*stream);
-    const int granted = stream->sockets.rtp.receive_buffer_bytes();
-    if (granted < options_.receive_buffer_bytes && !std::exchange(told_small_buffer_, true)) {
-        log_.warning("The kernel gives smaller media buffers than configured (net.core.rmem_max)",
-                     {{"wanted_bytes", std::to_string(options_.receive_buffer_bytes)},
-                      {"granted_bytes", std::to_string(granted)}});
+    open_transport(add(command.setup), command.setup.format, std::move(command.sockets),
+                   command.opened_ns);
+}
+
+void CaptureLoop::on(JoinStream& command) {
+    const Stream* const beside = find(command.beside);
+    if (beside == nullptr) return;  // the caller's fault; nothing leaks
+    Transport& transport = *beside->transport;
+    join(transport, add(command.setup));
+}
+
+void CaptureLoop::on(MoveStream& command) {
+    Stream* const stream = find(command.key);
+    if (stream == nullptr)
+        return ports_.release(command.sockets.rtp.local_address().port, now_.steady);
+    leave(*stream, command.format);
+    open_transport(*stream, command.format, std::move(command.sockets), command.opened_ns);
+}
+
+void CaptureLoop::on(MoveStreamBeside& command) {
+    Stream* const stream = find(command.key);
+    const Stream* const beside = find(command.beside);
+    if (stream == nullptr || beside == nullptr || beside->transport == stream->transport) {
+        UpdateStream update{.key = command.key, .format = std::move(command.format)};
+        return on(update);
     }
-    reader_->add(*stream);
-    if (stream->receiver.is_paused() && !is_read_while_paused(*stream)) reader_->pause(*stream);
-    by_key_[stream->key] = stream.get();
-    const auto turn = [&](std::uint64_t period) {
-        return static_cast<std::uint32_t>(stream->phase % period);
-    };
-    Seat seat{.stream = nullptr,
-              .is_bursty = stream->is_bursty,
-              .paced_tick = turn(paced_ticks_),
-              .rtcp_tick = turn(rtcp_ticks_)};
-    seat.stream = std::move(stream);
-    seats_.push_back(std::move(seat));
-    links_.open_streams.store(seats_.size());
+    Transport& transport = *beside->transport;
+    leave(*stream, command.format);
+    join(transport, *stream);
 }
 
 void CaptureLoop::on(UpdateStream& command) {
     if (Stream* stream = find(command.key)) {
+        Transport& transport = *stream->transport;
         // A new key first: who sends under it may do so as soon as our 200 has left, and what comes
         // under the old one is read all the same.
-        const bool is_rekeyed = stream->security && command.format.keys;
-        if (is_rekeyed) rekey(*stream, command.format);
+        const bool is_rekeyed = transport.security && command.format.keys;
+        if (is_rekeyed) rekey(transport, command.format);
         // What came before is judged by the SDP of before; but a pause that waits goes first.
-        if (links_.waiting_pauses.load() == 0 && !stream->is_paused)
-            drain(*stream, SocketKind::Rtp);
+        if (links_.waiting_pauses.load() == 0 && !transport.is_paused)
+            drain(transport, SocketKind::Rtp);
         stream->receiver.update(command.format, base::to_ns(now_.wall));
-        if (!is_rekeyed) rekey(*stream, command.format);
+        keep_terms(*stream, command.format);
+        if (transport.shared) put_line(*transport.shared, *stream);
+        if (!is_rekeyed) rekey(transport, command.format);
         after_input(*stream);
     }
 }
 
-void CaptureLoop::rekey(Stream& stream, const StreamFormat& format) {
-    const bool is_keyed_as_before = stream.security && (format.keys || format.dtls) &&
-                                    stream.security->is_told_by_path() == format.dtls.has_value();
+void CaptureLoop::rekey(Transport& transport, const StreamFormat& format) {
+    const bool is_keyed_as_before =
+        transport.security && (format.keys || format.dtls) &&
+        transport.security->is_told_by_path() == format.dtls.has_value();
     if (is_keyed_as_before) {
-        stream.security->update(format, base::to_ns(now_.wall));
+        transport.security->update(format, base::to_ns(now_.wall));
     } else {
-        give_up_early(stream);
-        stream.security = MediaSecurity::make(format);
+        give_up_early(transport);
+        transport.security = MediaSecurity::make(format);
     }
-    if (stream.is_paused && is_read_while_paused(stream)) reader_->resume(stream);
-    if (stream.security) tend(stream);
-    settle_hurry(stream);
+    if (transport.is_paused && is_read_while_paused(transport)) reader_->resume(transport);
+    if (transport.security) tend(transport);
+    settle_hurry(transport);
 }
 
 // The readers keep the place that they gave it: io_uring goes on looking at it at each tick.
-void CaptureLoop::settle_hurry(Stream& stream) {
-    const bool is_bursty =
-        stream.has_bursts || (stream.security && stream.security->is_in_a_hurry());
-    if (std::exchange(stream.is_bursty, is_bursty) == is_bursty) return;
-    for (Seat& seat : seats_)
-        if (seat.stream.get() == &stream) seat.is_bursty = is_bursty;
+void CaptureLoop::settle_hurry(Transport& transport) {
+    const bool is_bursty = transport.has_bursts ||
+                           (transport.security && transport.security->is_in_a_hurry());
+    if (std::exchange(transport.is_bursty, is_bursty) != is_bursty)
+        seat_of(transport).is_bursty = is_bursty;
 }
 
 // What arrived after a pause was asked for must not be read as if it were none.
@@ -162,11 +166,13 @@ void CaptureLoop::on(PauseStream& command) {
     Stream* stream = find(command.key);
     if (stream == nullptr || stream->receiver.is_paused()) return;
     stream->receiver.pause(command.at_ns);
-    drain(*stream, SocketKind::Rtp);
+    drain_all(*stream, SocketKind::Rtp);
     // What is needed to stay connected goes on; its packets are discarded as they are.
-    if (!is_read_while_paused(*stream)) reader_->pause(*stream);
+    Transport& transport = *stream->transport;
+    if (!is_read_while_paused(transport)) reader_->pause(transport);
     stream->receiver.settle_pause(now_);
-    give_up_early(*stream);
+    // Where others share it, what waits for its keys came before the pause, or is of the others.
+    if (!transport.shared) give_up_early(transport);
     after_input(*stream);
 }
 
@@ -174,10 +180,11 @@ void CaptureLoop::on(ResumeStream& command) {
     Stream* stream = find(command.key);
     if (stream == nullptr || !stream->receiver.is_paused()) return;
     stream->receiver.resume(command.at_ns, now_);
-    drain(*stream, SocketKind::Rtp);
-    if (stream->is_paused) reader_->resume(*stream);
+    drain_all(*stream, SocketKind::Rtp);
+    Transport& transport = *stream->transport;
+    if (transport.is_paused) reader_->resume(transport);
     stream->receiver.settle_resume();
-    if (stream->security) stream->security->on_break();
+    if (transport.security) transport.security->on_break();
     after_input(*stream);
 }
 
@@ -252,8 +259,9 @@ void CaptureLoop::tick() {
         const bool is_paced_turn = seat.paced_tick == paced_tick;
         const bool is_rtcp_turn = seat.rtcp_tick == rtcp_tick;
         if (is_paced_turn || is_rtcp_turn || seat.is_bursty)
-            take_turn(*seat.stream, is_paced_turn, is_rtcp_turn);
+            take_turn(*seat.transport, is_paced_turn, is_rtcp_turn);
     }
+    part_from_former();
     ports_.refill(now_.steady);
     if (now_.steady >= next_commit_) commit();
     if (now_.steady >= next_stats_) tell_stats();
@@ -268,143 +276,238 @@ void CaptureLoop::read_media() {
     } while (links_.waiting_pauses.load() == 0 && reader_->read(tick_, *this));
 }
 
-void CaptureLoop::take_turn(Stream& stream, bool is_paced_turn, bool is_rtcp_turn) {
-    const bool is_due = is_paced_turn || stream.is_bursty;
+template <class Function>
+void CaptureLoop::for_each_line(const Transport& transport, Function&& function) {
+    if (!transport.shared) return function(*transport.first);
+    for (Stream* const stream : transport.shared->streams) function(*stream);
+}
+
+void CaptureLoop::take_turn(Transport& transport, bool is_paced_turn, bool is_rtcp_turn) {
+    const bool is_due = is_paced_turn || transport.is_bursty;
     if (is_due && links_.waiting_pauses.load() == 0)  // else next time
-        reader_->visit(stream, SocketKind::Rtp, *this);
-    if (is_rtcp_turn) reader_->visit(stream, SocketKind::Rtcp, *this);
-    after_look(stream);
-    if (is_due && stream.receiver.has_feedback()) ask_sender(stream);
-    if (stream.security) {
-        stream.security->on_time(now_.steady);
-        tend(stream);
-        settle_hurry(stream);
+        reader_->visit(transport, SocketKind::Rtp, *this);
+    if (is_rtcp_turn) reader_->visit(transport, SocketKind::Rtcp, *this);
+    after_look(transport);
+    if (transport.security) {
+        transport.security->on_time(now_.steady);
+        tend(transport);
+        settle_hurry(transport);
     }
+    for_each_line(transport, [&](Stream& stream) {
+        if (stream.transport == &transport) attend(stream, is_due, is_paced_turn, is_rtcp_turn);
+    });
+}
+
+// What we send for a stream.
+void CaptureLoop::attend(Stream& stream, bool is_due, bool is_paced_turn, bool is_rtcp_turn) {
+    if (is_due && stream.receiver.has_feedback()) ask_sender(stream);
     if (now_.steady >= stream.next_report) send_report(stream);
     if (is_rtcp_turn) send_keep_alive(stream);
     if (is_paced_turn && stream.receiver.wants_probe()) send_probe(stream);
 }
 
-void CaptureLoop::drain(Stream& stream, SocketKind kind) {
-    reader_->drain(stream, kind, *this);
-    after_look(stream);
+void CaptureLoop::drain(Transport& transport, SocketKind kind) {
+    reader_->drain(transport, kind, *this);
+    after_look(transport);
 }
 
-void CaptureLoop::after_look(Stream& stream) {
-    stream.receiver.set_kernel_drops(stream.sockets.rtp.kernel_drops() +
-                                     stream.sockets.rtcp.kernel_drops());
-    if (stream.gap.packets > 0) store_gap(stream);
+void CaptureLoop::drain_all(Stream& stream, SocketKind kind) {
+    drain(*stream.transport, kind);
+    if (stream.former != nullptr) drain(*stream.former, kind);
+}
+
+// What a shared socket had no room for may have been anybody's: it is told of the first stream.
+void CaptureLoop::after_look(Transport& transport) {
+    const std::uint64_t drops =
+        transport.sockets.rtp.kernel_drops() + transport.sockets.rtcp.kernel_drops();
+    if (drops > transport.told_drops)
+        transport.first->receiver.add_kernel_drops(drops -
+                                                   std::exchange(transport.told_drops, drops));
+    for_each_line(transport, [&](Stream& stream) {
+        if (stream.gap.packets > 0) store_gap(stream);
+    });
 }
 
 void CaptureLoop::on_discarded(io::MediaFlow& flow, std::uint64_t count) {
-    static_cast<Stream&>(flow).receiver.on_discarded_unread(count, now_);
+    static_cast<Transport&>(flow).first->receiver.on_discarded_unread(count, now_);
 }
 
 void CaptureLoop::on_datagram(io::MediaFlow& flow, SocketKind kind, const io::Datagram& datagram) {
-    auto& stream = static_cast<Stream&>(flow);
-    const std::int64_t arrival_ns =
-        datagram.arrival_ns != 0 ? datagram.arrival_ns : base::to_ns(now_.wall);
-    std::span<std::uint8_t> packet = datagram.bytes;
-    const Verdict verdict = judge(stream, kind, datagram, arrival_ns, packet);
-    after_input(stream);
-    store_judged(stream, verdict, datagram.source, arrival_ns, packet);
+    auto& transport = static_cast<Transport&>(flow);
+    const Arrival arrival{
+        .kind = kind,
+        .source = datagram.source,
+        .ns = datagram.arrival_ns != 0 ? datagram.arrival_ns : base::to_ns(now_.wall)};
+    Verdict verdict = Verdict::Discard;
+    if (datagram.truncated) {
+        transport.first->receiver.on_oversize(arrival.source, arrival.ns);
+        after_input(*transport.first);
+    } else {
+        verdict = take(transport, arrival, datagram.bytes);
+    }
     // It may have come after a pause and been read only to see its stamp.
     if (verdict == Verdict::Discard)
         std::fill(datagram.bytes.begin(), datagram.bytes.end(), std::uint8_t{0});
 }
 
-void CaptureLoop::store_judged(Stream& stream, Verdict verdict, const base::NetAddress& source,
-                               std::int64_t arrival_ns, std::span<std::uint8_t> packet) {
-    if (verdict == Verdict::StoreRtp) {
-        stream.receiver.blank(packet, arrival_ns);
-        store_packet(stream, journal::RecordType::Rtp, source, arrival_ns, packet);
-    } else if (verdict == Verdict::StoreRtcp) {
-        store_packet(stream, journal::RecordType::Rtcp, source, arrival_ns, packet);
-    }
+Verdict CaptureLoop::take(Transport& transport, const Arrival& arrival,
+                          std::span<std::uint8_t> packet) {
+    return transport.shared ? sort(transport, arrival, packet)
+                            : judge(transport, *transport.first, arrival, packet);
 }
 
-Verdict CaptureLoop::judge(Stream& stream, SocketKind kind, const io::Datagram& datagram,
-                           std::int64_t arrival_ns, std::span<std::uint8_t>& packet) {
-    if (datagram.truncated) {
-        stream.receiver.on_oversize(datagram.source, arrival_ns);
-        return Verdict::Discard;
-    }
-    if (stream.security) return judge_protected(stream, kind, datagram, arrival_ns, packet);
-    return stream.receiver.on_datagram(kind, packet, datagram.source, arrival_ns);
+Verdict CaptureLoop::judge(Transport& transport, Stream& stream, const Arrival& arrival,
+                           std::span<std::uint8_t> packet) {
+    if (!transport.security || open(transport, stream, arrival, packet))
+        return deliver(stream, arrival, packet);
+    after_input(stream);
+    return Verdict::Discard;
 }
 
 // `packet` becomes the plain one. A packet that is not authentic ends nothing: it is counted, and
-// the next may be good.
-Verdict CaptureLoop::judge_protected(Stream& stream, SocketKind kind, const io::Datagram& datagram,
-                                     std::int64_t arrival_ns, std::span<std::uint8_t>& packet) {
-    const base::NetAddress& source = datagram.source;
-    if (stream.security->on_control(kind, packet, source, stream.receiver.is_allowed_host(source),
-                                    now_.steady)) {
-        tend(stream);
-        return Verdict::Discard;
+// the next may be good. False: nothing is left to do with it.
+bool CaptureLoop::open(Transport& transport, Stream& stream, const Arrival& arrival,
+                       std::span<std::uint8_t>& packet) {
+    MediaSecurity& security = *transport.security;
+    if (arrival.early == nullptr &&
+        security.on_control(arrival.kind, packet, arrival.source,
+                            stream.receiver.is_allowed_host(arrival.source), now_.steady)) {
+        tend(transport);
+        return false;
     }
-    if (!stream.receiver.may_accept(kind, packet, source, arrival_ns))
-        return stream.receiver.on_datagram(kind, packet, source, arrival_ns);
-    const MediaSecurity::Opened opened = stream.security->open(kind, packet, source, arrival_ns);
+    if (!stream.receiver.may_accept(arrival.kind, packet, arrival.source, arrival.ns)) return true;
+    const MediaSecurity::Opened opened =
+        arrival.early != nullptr
+            ? *arrival.early
+            : security.open(arrival.kind, packet, arrival.source, arrival.ns);
     if (opened.is_kept) {
-        take_early(stream);  // what had to give way
-        return Verdict::Discard;
+        take_early(transport);  // what had to give way
+        return false;
     }
-    return judge_opened(stream, kind, source, arrival_ns, opened, packet);
+    const MediaSecurity::Turn turn = security.count(opened);
+    if (turn != MediaSecurity::Turn::None)
+        store_event(stream, arrival.ns,
+                    security_json(stream.key.stream, turn, security.suite(), arrival.source));
+    if (opened.rejection) {
+        stream.receiver.on_not_opened(*opened.rejection, arrival.source, arrival.ns);
+        return false;
+    }
+    packet = packet.first(opened.size);
+    return true;
 }
 
-Verdict CaptureLoop::judge_opened(Stream& stream, SocketKind kind, const base::NetAddress& source,
-                                  std::int64_t arrival_ns, const MediaSecurity::Opened& opened,
-                                  std::span<std::uint8_t>& packet) {
-    const MediaSecurity::Turn turn = stream.security->count(opened);
-    if (turn != MediaSecurity::Turn::None)
-        store_event(stream, arrival_ns,
-                    security_json(stream.key.stream, turn, stream.security->suite(), source));
-    if (opened.rejection)
-        return stream.receiver.on_not_opened(*opened.rejection, source, arrival_ns);
-    packet = packet.first(opened.size);
-    return stream.receiver.on_datagram(kind, packet, source, arrival_ns);
+Verdict CaptureLoop::deliver(Stream& stream, const Arrival& arrival,
+                             std::span<std::uint8_t> packet) {
+    const Verdict verdict =
+        stream.receiver.on_datagram(arrival.kind, packet, arrival.source, arrival.ns);
+    after_input(stream);
+    if (verdict == Verdict::StoreRtp) {
+        stream.receiver.blank(packet, arrival.ns);
+        store_packet(stream, journal::RecordType::Rtp, arrival.source, arrival.ns, packet);
+    } else if (verdict == Verdict::StoreRtcp) {
+        store_packet(stream, journal::RecordType::Rtcp, arrival.source, arrival.ns, packet);
+    }
+    return verdict;
+}
+
+// Of a transport with several lines. Whose an RTP packet is can be read in its header, which SRTP
+// leaves readable; what is learnt from it is kept when the packet was authentic. Whom RTCP is about
+// is seen once it is open.
+Verdict CaptureLoop::sort(Transport& transport, const Arrival& arrival,
+                          std::span<std::uint8_t> packet) {
+    SharedLines& shared = *transport.shared;
+    const rtp::PacketKind kind = rtp::classify(packet);
+    Stream* stream = transport.first;
+    Bundle::Sorted sorted;
+    if (kind == rtp::PacketKind::Rtp) {
+        sorted = shared.sorter.sort(packet);
+        stream = &line_of(shared, sorted.stream);
+    }
+    const bool is_from_peer = stream->receiver.is_allowed_host(arrival.source);
+    if (sorted.by == Bundle::By::Foreign && is_from_peer) {
+        stream->receiver.on_not_opened(Rejection::Unassigned, arrival.source, arrival.ns);
+        after_input(*stream);
+        return Verdict::Discard;
+    }
+    const bool is_expected =
+        stream->receiver.may_accept(arrival.kind, packet, arrival.source, arrival.ns);
+    if (transport.security && !open(transport, *stream, arrival, packet)) {
+        after_input(*stream);
+        return Verdict::Discard;
+    }
+    if (is_expected && kind == rtp::PacketKind::Rtcp)
+        return deliver_rtcp(transport, arrival, packet);
+    if (is_expected && sorted.is_news) {
+        shared.sorter.learn(sorted);
+        tell_assigned(transport);
+    }
+    return deliver(*stream, arrival, packet);
+}
+
+// A compound may tell about several lines: each of them has it.
+Verdict CaptureLoop::deliver_rtcp(Transport& transport, const Arrival& arrival,
+                                  std::span<std::uint8_t> packet) {
+    told_by_rtcp_.clear();
+    transport.shared->sorter.sort_rtcp(packet, told_by_rtcp_);
+    tell_assigned(transport);
+    Verdict verdict = Verdict::Discard;
+    for (const std::uint16_t line : told_by_rtcp_)
+        verdict = deliver(line_of(*transport.shared, line), arrival, packet);
+    return verdict;
+}
+
+void CaptureLoop::tell_assigned(Transport& transport) {
+    while (const auto assigned = transport.shared->sorter.poll_assigned())
+        store_event(line_of(*transport.shared, assigned->stream), base::to_ns(now_.wall),
+                    event_json(*assigned));
+}
+
+CaptureLoop::Stream& CaptureLoop::line_of(const SharedLines& shared, std::uint16_t stream) {
+    return **std::find_if(shared.streams.begin(), shared.streams.end(),
+                          [&](const Stream* one) { return one->key.stream == stream; });
+}
+
+// What befalls a transport befalls each of its lines.
+void CaptureLoop::tend(Transport& transport) {
+    MediaSecurity& security = *transport.security;
+    while (const auto out = security.poll_outgoing())
+        static_cast<void>(transport.sockets[out->socket].send(out->bytes, out->to));
+    while (const auto event = security.poll_event())
+        for_each_line(transport, [&](Stream& stream) { tell_keying(stream, *event); });
+    take_early(transport);
 }
 
 // What came before its keys, as if it came now, but for its time.
-void CaptureLoop::take_early(Stream& stream) {
-    while (auto early = stream.security->poll_early()) {
+void CaptureLoop::take_early(Transport& transport) {
+    while (auto early = transport.security->poll_early()) {
         EarlyPacket& kept = early->packet;
-        std::span<std::uint8_t> packet = kept.bytes;
-        // A pause has begun since.
-        const bool is_wanted =
-            stream.receiver.may_accept(kept.socket, packet, kept.source, kept.arrival_ns);
-        const Verdict verdict = is_wanted ? judge_opened(stream, kept.socket, kept.source,
-                                                         kept.arrival_ns, early->opened, packet)
-                                          : stream.receiver.on_datagram(
-                                                kept.socket, packet, kept.source, kept.arrival_ns);
-        after_input(stream);
-        store_judged(stream, verdict, kept.source, kept.arrival_ns, packet);
+        take(transport,
+             {.kind = kept.socket,
+              .source = kept.source,
+              .ns = kept.arrival_ns,
+              .early = &early->opened},
+             kept.bytes);
     }
 }
 
-void CaptureLoop::give_up_early(Stream& stream) {
-    if (!stream.security) return;
-    stream.security->give_up_early();
-    take_early(stream);
+void CaptureLoop::give_up_early(Transport& transport) {
+    if (!transport.security) return;
+    transport.security->give_up_early();
+    take_early(transport);
 }
 
-void CaptureLoop::tend(Stream& stream) {
-    MediaSecurity& security = *stream.security;
-    while (const auto out = security.poll_outgoing())
-        static_cast<void>(stream.sockets[out->socket].send(out->bytes, out->to));
-    while (const auto event = security.poll_event()) {
-        if (event->kind != MediaSecurity::KeyingEvent::Kind::Failed)
-            stream.receiver.allow_host(event->source);
-        if (event->is_one_too_many) continue;
-        store_event(stream, base::to_ns(now_.wall), event_json(stream.key.stream, *event));
-    }
+void CaptureLoop::tell_keying(Stream& stream, const MediaSecurity::KeyingEvent& event) {
+    if (event.kind != MediaSecurity::KeyingEvent::Kind::Failed)
+        stream.receiver.allow_host(event.source);
+    if (event.is_one_too_many || event.kind == MediaSecurity::KeyingEvent::Kind::ShakesHands)
+        return;
+    store_event(stream, base::to_ns(now_.wall), event_json(stream.key.stream, event));
 }
 
 std::optional<base::NetAddress> CaptureLoop::route(const Stream& stream, rtp::PacketKind kind,
-    take_early(stream);
                                                    std::optional<base::NetAddress> by_sdp) const {
-    const auto by_path = stream.security ? stream.security->route(kind, now_.steady) : std::nullopt;
+    const MediaSecurity* const security = stream.transport->security.get();
+    const auto by_path = security != nullptr ? security->route(kind, now_.steady) : std::nullopt;
     return by_path ? by_path->to : by_sdp;
 }
 
@@ -509,9 +612,10 @@ void CaptureLoop::send_rtcp(Stream& stream) {
     const auto destination =
         route(stream, rtp::PacketKind::Rtcp, stream.receiver.rtcp_destination());
     if (!destination) return;
-    if (stream.security && !stream.security->protect(rtp::PacketKind::Rtcp, report_)) return;
+    Transport& transport = *stream.transport;
+    if (transport.security && !transport.security->protect(rtp::PacketKind::Rtcp, report_)) return;
     io::UdpSocket& socket =
-        stream.receiver.uses_rtcp_mux() ? stream.sockets.rtp : stream.sockets.rtcp;
+        stream.receiver.uses_rtcp_mux() ? transport.sockets.rtp : transport.sockets.rtcp;
     // A report that cannot be sent is as good as one lost on the way; the next follows.
     static_cast<void>(socket.send(report_, *destination));
 }
@@ -530,8 +634,8 @@ void CaptureLoop::ask_sender(Stream& stream) {
 }
 
 // A picture comes in one burst, and the next look may be late.
-void CaptureLoop::give_room_for_bursts(Stream& stream) {
-    const int granted = stream.sockets.rtp.grow_receive_buffer(kBurstyBufferBytes);
+void CaptureLoop::give_room_for_bursts(Transport& transport) {
+    const int granted = transport.sockets.rtp.grow_receive_buffer(kBurstyBufferBytes);
     if (granted >= kBurstyBufferBytes || std::exchange(told_small_video_buffer_, true)) return;
     log_.warning("The kernel gives video smaller buffers than bursts may need (net.core.rmem_max)",
                  {{"wanted_bytes", std::to_string(kBurstyBufferBytes)},
@@ -542,8 +646,9 @@ void CaptureLoop::give_room_for_bursts(Stream& stream) {
 void CaptureLoop::send_rtp(Stream& stream, const base::NetAddress& destination) {
     const auto to = route(stream, rtp::PacketKind::Rtp, destination);
     if (!to) return;
-    if (stream.security && !stream.security->protect(rtp::PacketKind::Rtp, report_)) return;
-    static_cast<void>(stream.sockets.rtp.send(report_, *to));
+    Transport& transport = *stream.transport;
+    if (transport.security && !transport.security->protect(rtp::PacketKind::Rtp, report_)) return;
+    static_cast<void>(transport.sockets.rtp.send(report_, *to));
 }
 
 void CaptureLoop::send_probe(Stream& stream) {
@@ -564,44 +669,167 @@ void CaptureLoop::send_keep_alive(Stream& stream) {
 
 // --- streams and recordings ----------------------------------------------------------------------
 
+CaptureLoop::Transport::Transport(const StreamFormat& format, bool is_for_bursts, io::UdpPair pair)
+    : io::MediaFlow(std::move(pair)),
+      security(MediaSecurity::make(format)),
+      has_bursts(is_for_bursts || format.bundle) {
+    // A handshake must not wait for the turn of a paced stream; and of those who share a transport
+    // one may be video.
+    is_bursty = has_bursts || (security && security->is_in_a_hurry());
+}
+
 CaptureLoop::Stream* CaptureLoop::find(const StreamKey& key) {
     const auto found = by_key_.find(key);
-    return found == by_key_.end() ? nullptr : found->second;
+    return found == by_key_.end() ? nullptr : found->second.get();
+}
+
+// It has no transport yet.
+CaptureLoop::Stream& CaptureLoop::add(const StreamSetup& setup) {
+    if (Stream* old = find(setup.key)) close(*old);  // the caller's fault; nothing leaks
+    auto stream = std::make_unique<Stream>(setup, random_.u32());
+    stream->recording = open_recording(setup.key.recording);
+    plan_report(*stream, true);
+    stream->next_keep_alive = now_.steady + options_.keep_alive;
+    keep_terms(*stream, setup.format);
+    Stream& added = *stream;
+    by_key_[setup.key] = std::move(stream);
+    links_.open_streams.store(by_key_.size());
+    return added;
+}
+
+void CaptureLoop::open_transport(Stream& stream, const StreamFormat& format, io::UdpPair sockets,
+                                 std::int64_t opened_ns) {
+    auto transport = std::make_unique<Transport>(format, stream.has_bursts, std::move(sockets));
+    transport->first = &stream;
+    stream.transport = transport.get();
+    transport->phase = next_phase_++;
+    transport->opened_ns = opened_ns;
+    if (transport->has_bursts) give_room_for_bursts(*transport);
+    const int granted = transport->sockets.rtp.receive_buffer_bytes();
+    if (granted < options_.receive_buffer_bytes && !std::exchange(told_small_buffer_, true)) {
+        log_.warning("The kernel gives smaller media buffers than configured (net.core.rmem_max)",
+                     {{"wanted_bytes", std::to_string(options_.receive_buffer_bytes)},
+                      {"granted_bytes", std::to_string(granted)}});
+    }
+    reader_->add(*transport);
+    if (stream.receiver.is_paused() && !is_read_while_paused(*transport))
+        reader_->pause(*transport);
+    const auto turn = [&](std::uint64_t period) {
+        return static_cast<std::uint32_t>(transport->phase % period);
+    };
+    Seat seat{.transport = nullptr,
+              .is_bursty = transport->is_bursty,
+              .paced_tick = turn(paced_ticks_),
+              .rtcp_tick = turn(rtcp_ticks_)};
+    seat.transport = std::move(transport);
+    seats_.push_back(std::move(seat));
+}
+
+void CaptureLoop::join(Transport& transport, Stream& stream) {
+    if (!transport.shared) {
+        transport.shared = std::make_unique<SharedLines>();
+        transport.shared->streams.push_back(transport.first);
+        put_line(*transport.shared, *transport.first);
+    }
+    transport.shared->streams.push_back(&stream);
+    stream.transport = &transport;
+    put_line(*transport.shared, stream);
+    if (transport.is_paused) reader_->resume(transport);
+    if (!transport.has_bursts) {  // it was not meant to be shared
+        transport.has_bursts = transport.is_bursty = true;
+        give_room_for_bursts(transport);
+        seat_of(transport).is_bursty = true;
+    }
+    if (!transport.security) return;
+    if (const auto connection = transport.security->connection()) tell_keying(stream, *connection);
+}
+
+void CaptureLoop::put_line(SharedLines& shared, const Stream& stream) {
+    shared.sorter.put(stream.key.stream, stream.receiver,
+                      stream.terms ? *stream.terms : BundleTerms{});
+}
+
+void CaptureLoop::keep_terms(Stream& stream, const StreamFormat& format) {
+    stream.terms = format.bundle ? std::make_unique<BundleTerms>(*format.bundle) : nullptr;
+}
+
+// What is under way to its transport is taken a little longer; its packets go out by the new one.
+void CaptureLoop::leave(Stream& stream, const StreamFormat& format) {
+    if (links_.waiting_pauses.load() == 0 && !stream.transport->is_paused)
+        drain(*stream.transport, SocketKind::Rtp);
+    if (stream.former != nullptr) part(*stream.former, stream);
+    stream.former = stream.transport;
+    stream.former_until = now_.steady + kOldTransportGrace;
+    leaving_.emplace_back(stream.former_until, stream.key);
+    stream.receiver.update(format, base::to_ns(now_.wall));
+    keep_terms(stream, format);
+    after_input(stream);
+}
+
+void CaptureLoop::part_from_former() {
+    for (; !leaving_.empty() && leaving_.front().first <= now_.steady; leaving_.pop_front()) {
+        Stream* const stream = find(leaving_.front().second);
+        if (stream == nullptr || stream->former == nullptr || stream->former_until > now_.steady)
+            continue;
+        part(*std::exchange(stream->former, nullptr), *stream);
+    }
+}
+
+// The last one closes the door.
+void CaptureLoop::part(Transport& transport, const Stream& stream) {
+    if (!transport.shared) return close(transport);
+    SharedLines& shared = *transport.shared;
+    shared.sorter.remove(stream.key.stream);
+    shared.streams.erase(std::find(shared.streams.begin(), shared.streams.end(), &stream));
+    transport.first = shared.streams.front();
+    if (shared.streams.size() == 1) transport.shared.reset();
+}
+
+void CaptureLoop::close(Transport& transport) {
+    reader_->remove(transport);
+    const std::uint16_t port = transport.sockets.rtp.local_address().port;
+    std::swap(seat_of(transport), seats_.back());
+    seats_.pop_back();  // closes the sockets
+    ports_.release(port, now_.steady);
+}
+
+CaptureLoop::Seat& CaptureLoop::seat_of(const Transport& transport) {
+    return *std::find_if(seats_.begin(), seats_.end(),
+                         [&](const Seat& seat) { return seat.transport.get() == &transport; });
 }
 
 void CaptureLoop::close(Stream& stream) {
-    if (stream.is_paused) {
-        reader_->visit(stream, SocketKind::Rtp, *this);
-    } else {
-        drain(stream, SocketKind::Rtp);
+    for (Transport* const transport : {stream.former, stream.transport}) {
+        if (transport == nullptr) continue;
+        if (transport->is_paused) {
+            reader_->visit(*transport, SocketKind::Rtp, *this);
+        } else {
+            drain(*transport, SocketKind::Rtp);
+        }
+        drain(*transport, SocketKind::Rtcp);
+        const bool is_alone = !transport->shared || transport->shared->streams.size() == 1;
+        if (is_alone) give_up_early(*transport);
     }
-    drain(stream, SocketKind::Rtcp);
-    reader_->remove(stream);
     stream.receiver.finish(base::to_ns(now_.wall));
     after_input(stream);
     if (stream.gap.packets > 0) store_gap(stream);
-    give_up_early(stream);
     const StreamStats stats{.key = stream.key, .counters = stream.receiver.counters()};
     store_event(stream, base::to_ns(now_.wall), event_json(stream.key.stream, stats.counters));
     tell(StreamClosed{.stats = stats}, true);
 
     closed_kernel_drops_ += stats.counters.kernel_drops;
-    const std::uint16_t port = stream.sockets.rtp.local_address().port;
-    by_key_.erase(stream.key);
-    const auto seat = std::find_if(seats_.begin(), seats_.end(), [&](const Seat& taken) {
-        return taken.stream.get() == &stream;
-    });
-    std::swap(*seat, seats_.back());
-    seats_.pop_back();  // closes the sockets
-    links_.open_streams.store(seats_.size());
-    ports_.release(port, now_.steady);
+    for (Transport* const transport : {stream.former, stream.transport})
+        if (transport != nullptr) part(*transport, stream);
+    by_key_.erase(stats.key);
+    links_.open_streams.store(by_key_.size());
 }
 
 void CaptureLoop::close_streams_of(const base::Uuid& recording) {
     std::vector<Stream*> found;
-    for (const Seat& seat : seats_) {
-        if (seat.stream->key.recording == recording) found.push_back(seat.stream.get());
-    }
+    for (const auto& [key, stream] : by_key_)
+        if (key.recording == recording) found.push_back(stream.get());
+    std::sort(found.begin(), found.end(),
+              [](const Stream* a, const Stream* b) { return a->key.stream < b->key.stream; });
     for (Stream* stream : found) close(*stream);
 }
 
@@ -652,8 +880,8 @@ void CaptureLoop::measure_load() {
 // look. What it drops need not be the stream's: strangers' and broken datagrams count there, too.
 std::size_t CaptureLoop::count_dropping() {
     std::size_t count = 0;
-    for (const Seat& seat : seats_) {
-        Stream& stream = *seat.stream;
+    for (const auto& [key, owned] : by_key_) {
+        Stream& stream = *owned;
         const StreamCounters& now = stream.receiver.counters();
         const bool has_dropped =
             std::exchange(stream.seen_drops, now.kernel_drops) < now.kernel_drops;
@@ -667,7 +895,7 @@ void CaptureLoop::tell_stats() {
     next_stats_ = now_.steady + kStatsInterval;
     measure_load();
     std::uint64_t drops = closed_kernel_drops_ + reader_->counters().ring_drops;
-    for (const Seat& seat : seats_) drops += seat.stream->receiver.counters().kernel_drops;
+    for (const auto& [key, stream] : by_key_) drops += stream->receiver.counters().kernel_drops;
     links_.kernel_drops.store(drops);
     links_.dropping_streams.store(count_dropping());
     if (drops > told_kernel_drops_) {
@@ -676,13 +904,11 @@ void CaptureLoop::tell_stats() {
                       {"total", std::to_string(drops)}});
         told_kernel_drops_ = drops;
     }
-    if (seats_.empty() || links_.snapshot_waiting.exchange(true)) return;
+    if (by_key_.empty() || links_.snapshot_waiting.exchange(true)) return;
     StatsSnapshot snapshot;
-    snapshot.streams.reserve(seats_.size());
-    for (const Seat& seat : seats_) {
-        const Stream& stream = *seat.stream;
-        snapshot.streams.push_back({.key = stream.key, .counters = stream.receiver.counters()});
-    }
+    snapshot.streams.reserve(by_key_.size());
+    for (const auto& [key, stream] : by_key_)
+        snapshot.streams.push_back({.key = key, .counters = stream->receiver.counters()});
     tell(std::move(snapshot), false);
 }
 
@@ -694,7 +920,7 @@ void CaptureLoop::commit() {
 void CaptureLoop::shut_down() {
     now_ = clock_.now();
     for (std::uint64_t turn = 0; turn < paced_ticks_; ++turn, ++tick_) read_media();
-    while (!seats_.empty()) close(*seats_.back().stream);
+    while (!by_key_.empty()) close(*by_key_.begin()->second);
     const base::TimePoint give_up = now_.steady + options_.stop_patience;
     bool asked = false;
     // A full or failing disk may take the last records only after a while.

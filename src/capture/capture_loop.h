@@ -10,6 +10,7 @@
 #include <memory>
 #include <optional>
 #include <unordered_map>
+#include <utility>
 #include <variant>
 #include <vector>
 
@@ -17,6 +18,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/uuid.h"
+#include "capture/bundle.h"
 #include "capture/capture_options.h"
 #include "capture/events.h"
 #include "capture/journal_notices.h"
@@ -34,6 +36,21 @@ struct AddStream {
     StreamSetup setup;
     io::UdpPair sockets;
     std::int64_t opened_ns = 0;  // what came before is not this stream's
+};
+struct JoinStream {  // to the transport of another
+    StreamSetup setup;
+    StreamKey beside;
+};
+struct MoveStream {  // to a transport of its own
+    StreamKey key;
+    StreamFormat format;
+    io::UdpPair sockets;
+    std::int64_t opened_ns = 0;
+};
+struct MoveStreamBeside {  // to that of another
+    StreamKey key;
+    StreamFormat format;
+    StreamKey beside;
 };
 struct UpdateStream {
     StreamKey key;
@@ -56,8 +73,9 @@ struct RequestDurable {
 struct CloseRecording {
     base::Uuid recording;
 };
-using Command = std::variant<AddStream, UpdateStream, PauseStream, ResumeStream, CloseStream,
-                             JournalEntry, RequestDurable, CloseRecording>;
+using Command =
+    std::variant<AddStream, JoinStream, MoveStream, MoveStreamBeside, UpdateStream, PauseStream,
+                 ResumeStream, CloseStream, JournalEntry, RequestDurable, CloseRecording>;
 
 // All that two threads touch.
 struct CaptureLinks {
@@ -83,18 +101,35 @@ public:
     void run(io::MediaReader& reader, const std::function<void()>& wake);
 
 private:
-    struct Stream : io::MediaFlow {
-        Stream(const StreamSetup& setup, io::UdpPair pair, std::uint32_t ssrc)
-            : io::MediaFlow(std::move(pair)), key(setup.key), receiver(setup, ssrc) {
-            security = MediaSecurity::make(setup.format);
-            has_bursts = setup.media == MediaClass::Bursty;
-            is_bursty = has_bursts || (security && security->is_in_a_hurry());
-        }
+    struct Stream;
+    // Of a transport that several have: its lines are those of the sorter, in the same order.
+    struct SharedLines {
+        std::vector<Stream*> streams;
+        Bundle sorter;
+    };
+    // The sockets of one stream, or of those of a BUNDLE group (RFC 9143), with their keys.
+    struct Transport : io::MediaFlow {
+        Transport(const StreamFormat& format, bool is_for_bursts, io::UdpPair pair);
+
+        std::unique_ptr<MediaSecurity> security;  // null: media in the clear
+        Stream* first = nullptr;  // whose all of it is, or who stands for all; never null
+        std::unique_ptr<SharedLines> shared;  // null: it is of one stream
+        bool has_bursts = false;              // its media; `is_bursty`: how it is read now
+        std::uint64_t told_drops = 0;         // of the kernel, to a stream
+    };
+    struct Stream {
+        Stream(const StreamSetup& setup, std::uint32_t ssrc)
+            : key(setup.key),
+              receiver(setup, ssrc),
+              has_bursts(setup.media == MediaClass::Bursty) {}
 
         StreamKey key;
         StreamReceiver receiver;
-        bool has_bursts = false;                  // its media; `is_bursty`: how it is read now
-        std::unique_ptr<MediaSecurity> security;  // null: media in the clear
+        Transport* transport = nullptr;
+        Transport* former = nullptr;  // it has left that, and is heard there a little longer
+        base::TimePoint former_until;
+        std::unique_ptr<BundleTerms> terms;  // null: it shares with nobody
+        bool has_bursts;
         journal::RecordingHandle recording;
         base::TimePoint next_report;
         base::TimePoint next_keep_alive;
@@ -104,10 +139,10 @@ private:
         bool told_probe = false;
         std::uint32_t key_frame_events = 0;
     };
-    // A stream, and in which ticks it has its turns: looked at for all of them at each tick, so it
-    // lies apart from the rest of the stream.
+    // A transport, and in which ticks it has its turns: looked at for all of them at each tick, so
+    // it lies apart from the rest.
     struct Seat {
-        std::unique_ptr<Stream> stream;
+        std::unique_ptr<Transport> transport;
         bool is_bursty = false;
         std::uint32_t paced_tick = 0;  // of paced_ticks_
         std::uint32_t rtcp_tick = 0;   // of rtcp_ticks_
@@ -120,6 +155,9 @@ private:
 
     void on_command(Command& command);
     void on(AddStream& command);
+    void on(JoinStream& command);
+    void on(MoveStream& command);
+    void on(MoveStreamBeside& command);
     void on(UpdateStream& command);
     void on(PauseStream& command);
     void on(ResumeStream& command);
@@ -135,31 +173,45 @@ private:
     void obey_queued();
     void tick();
     void read_media();
-    void take_turn(Stream& stream, bool is_paced_turn, bool is_rtcp_turn);
-    void drain(Stream& stream, SocketKind kind);
-    void after_look(Stream& stream);
+    void take_turn(Transport& transport, bool is_paced_turn, bool is_rtcp_turn);
+    void attend(Stream& stream, bool is_due, bool is_paced_turn, bool is_rtcp_turn);
+    void drain(Transport& transport, SocketKind kind);
+    void drain_all(Stream& stream, SocketKind kind);
+    void after_look(Transport& transport);
     void on_datagram(io::MediaFlow& flow, SocketKind kind, const io::Datagram& datagram) override;
     void on_discarded(io::MediaFlow& flow, std::uint64_t count) override;
-    Verdict judge(Stream& stream, SocketKind kind, const io::Datagram& datagram,
-                  std::int64_t arrival_ns, std::span<std::uint8_t>& packet);
-    Verdict judge_protected(Stream& stream, SocketKind kind, const io::Datagram& datagram,
-                            std::int64_t arrival_ns, std::span<std::uint8_t>& packet);
-    Verdict judge_opened(Stream& stream, SocketKind kind, const base::NetAddress& source,
-                         std::int64_t arrival_ns, const MediaSecurity::Opened& opened,
-                         std::span<std::uint8_t>& packet);
-    void store_judged(Stream& stream, Verdict verdict, const base::NetAddress& source,
-                      std::int64_t arrival_ns, std::span<std::uint8_t> packet);
-    void take_early(Stream& stream);
-    void give_up_early(Stream& stream);
-    void rekey(Stream& stream, const StreamFormat& format);
-    static bool is_read_while_paused(const Stream& stream) {
-        return stream.receiver.uses_rtcp_mux() ||
-               (stream.security && stream.security->is_told_by_path());
+    // What is known of a datagram beside its bytes.
+    struct Arrival {
+        SocketKind kind;
+        const base::NetAddress& source;
+        std::int64_t ns;
+        const MediaSecurity::Opened* early = nullptr;  // it was kept until there were keys
+    };
+    Verdict take(Transport& transport, const Arrival& arrival, std::span<std::uint8_t> packet);
+    Verdict judge(Transport& transport, Stream& stream, const Arrival& arrival,
+                  std::span<std::uint8_t> packet);
+    bool open(Transport& transport, Stream& stream, const Arrival& arrival,
+              std::span<std::uint8_t>& packet);
+    Verdict deliver(Stream& stream, const Arrival& arrival, std::span<std::uint8_t> packet);
+    Verdict sort(Transport& transport, const Arrival& arrival, std::span<std::uint8_t> packet);
+    Verdict deliver_rtcp(Transport& transport, const Arrival& arrival,
+                         std::span<std::uint8_t> packet);
+    void tell_assigned(Transport& transport);
+    static Stream& line_of(const SharedLines& shared, std::uint16_t stream);
+    template <class Function>
+    static void for_each_line(const Transport& transport, Function&& function);
+    void rekey(Transport& transport, const StreamFormat& format);
+    static bool is_read_while_paused(const Transport& transport) {
+        return transport.shared != nullptr || transport.first->receiver.uses_rtcp_mux() ||
+               (transport.security && transport.security->is_told_by_path());
     }
     // After a handshake audio is read as audio again.
-    void settle_hurry(Stream& stream);
+    void settle_hurry(Transport& transport);
     // What STUN and DTLS want sent and told.
-    void tend(Stream& stream);
+    void tend(Transport& transport);
+    void take_early(Transport& transport);
+    void give_up_early(Transport& transport);
+    void tell_keying(Stream& stream, const MediaSecurity::KeyingEvent& event);
     std::optional<base::NetAddress> route(const Stream& stream, rtp::PacketKind kind,
                                           std::optional<base::NetAddress> by_sdp) const;
     void send_rtp(Stream& stream, const base::NetAddress& destination);
@@ -174,10 +226,21 @@ private:
     void send_rtcp(Stream& stream);
     void send_probe(Stream& stream);
     void send_keep_alive(Stream& stream);
-    void give_room_for_bursts(Stream& stream);
+    void give_room_for_bursts(Transport& transport);
     void plan_report(Stream& stream, bool initial);
 
     Stream* find(const StreamKey& key);
+    Stream& add(const StreamSetup& setup);
+    void open_transport(Stream& stream, const StreamFormat& format, io::UdpPair sockets,
+                        std::int64_t opened_ns);
+    void join(Transport& transport, Stream& stream);
+    static void put_line(SharedLines& shared, const Stream& stream);
+    Seat& seat_of(const Transport& transport);
+    void leave(Stream& stream, const StreamFormat& format);
+    static void keep_terms(Stream& stream, const StreamFormat& format);
+    void part(Transport& transport, const Stream& stream);
+    void part_from_former();
+    void close(Transport& transport);
     void close(Stream& stream);
     void close_streams_of(const base::Uuid& recording);
     journal::RecordingHandle open_recording(const base::Uuid& recording);
@@ -216,10 +279,12 @@ private:
     std::uint64_t told_kernel_drops_ = 0;
     std::uint64_t closed_kernel_drops_ = 0;
 
-    io::MediaReader* reader_ = nullptr;  // of run()
-    base::Bytes report_;                 // reused for each packet of ours
+    io::MediaReader* reader_ = nullptr;                          // of run()
+    base::Bytes report_;                                         // reused for each packet of ours
+    std::vector<std::uint16_t> told_by_rtcp_;                    // reused
+    std::deque<std::pair<base::TimePoint, StreamKey>> leaving_;  // Stream::former_until, in order
     std::vector<Seat> seats_;
-    std::unordered_map<StreamKey, Stream*, KeyHash> by_key_;
+    std::unordered_map<StreamKey, std::unique_ptr<Stream>, KeyHash> by_key_;
     std::unordered_map<base::Uuid, journal::RecordingHandle, base::UuidHash> recordings_;
     std::deque<Command> postponed_;  // JournalEntry, RequestDurable, CloseRecording, in order
     std::size_t postponed_bytes_ = 0;

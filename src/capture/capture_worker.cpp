@@ -34,18 +34,45 @@ void CaptureWorker::stop() {
 }
 
 base::Result<Ports, base::Reason> CaptureWorker::open_stream(const StreamSetup& setup) {
+    return push_with_ports(setup.ipv6, [&](io::UdpPair pair, std::int64_t now_ns) {
+        return AddStream{.setup = setup, .sockets = std::move(pair), .opened_ns = now_ns};
+    });
+}
+
+base::Result<Ports, base::Reason> CaptureWorker::push_with_ports(
+    bool ipv6, const std::function<Command(io::UdpPair, std::int64_t)>& make) {
     const base::TimePoint now = clock_.now().steady;
-    auto pair = ports_.take(now, setup.ipv6);
+    auto pair = ports_.take(now, ipv6);
     if (!pair) return pair.error();
     const Ports ports{.rtp = pair->rtp.local_address(), .rtcp = pair->rtcp.local_address()};
-    if (!push_quietly(AddStream{.setup = setup,
-                                .sockets = std::move(*pair),
-                                .opened_ns = base::to_ns(clock_.now().wall)})) {
+    if (!push_quietly(make(std::move(*pair), base::to_ns(clock_.now().wall)))) {
         ports_.release(ports.rtp.port, now);
         return base::Reason{.code = "overloaded",
                             .text = "The media thread does not keep up with its commands."};
     }
     return ports;
+}
+
+bool CaptureWorker::join_stream(const StreamSetup& setup, std::uint16_t beside) {
+    return push_quietly(
+        JoinStream{.setup = setup, .beside = {.recording = setup.key.recording, .stream = beside}});
+}
+
+base::Result<Ports, base::Reason> CaptureWorker::move_stream(const StreamKey& key, bool ipv6,
+                                                             StreamFormat format) {
+    return push_with_ports(ipv6, [&](io::UdpPair pair, std::int64_t now_ns) {
+        return MoveStream{.key = key,
+                          .format = std::move(format),
+                          .sockets = std::move(pair),
+                          .opened_ns = now_ns};
+    });
+}
+
+bool CaptureWorker::move_stream_beside(const StreamKey& key, std::uint16_t beside,
+                                       StreamFormat format) {
+    return push(MoveStreamBeside{.key = key,
+                                 .format = std::move(format),
+                                 .beside = {.recording = key.recording, .stream = beside}});
 }
 
 bool CaptureWorker::update_stream(const StreamKey& key, StreamFormat format) {

@@ -68,6 +68,15 @@ public:
     // text), overloaded (the command queue is full).
     base::Result<Ports, base::Reason> open_stream(const StreamSetup& setup);
 
+    // Onto the transport of another stream of the recording: BUNDLE (RFC 9143). All of them have
+    // the same address, keys and rtcp_mux in their format.
+    bool join_stream(const StreamSetup& setup, std::uint16_t beside);
+    // A new SDP is in force by which the stream has a transport of its own (as open_stream()), or
+    // that of another. What is under way to the old one is taken for kOldTransportGrace.
+    base::Result<Ports, base::Reason> move_stream(const StreamKey& key, bool ipv6,
+                                                  StreamFormat format);
+    bool move_stream_beside(const StreamKey& key, std::uint16_t beside, StreamFormat format);
+
     // A new SDP is in force. When the remote address moved, the next source needs no silence of
     // the old one.
     bool update_stream(const StreamKey& key, StreamFormat format);
@@ -108,6 +117,8 @@ public:
     io::ReaderCounters reader_counters() const;  // after start()
 
 private:
+    base::Result<Ports, base::Reason> push_with_ports(
+        bool ipv6, const std::function<Command(io::UdpPair, std::int64_t)>& make);
     bool push(Command command);
     bool push_quietly(Command command);
 

@@ -253,6 +253,13 @@ std::optional<MediaSecurity::KeyingEvent> DtlsSecurity::poll_event() {
     return event;
 }
 
+std::optional<MediaSecurity::KeyingEvent> DtlsSecurity::connection() const {
+    if (!paths_[0].keys) return std::nullopt;
+    KeyingEvent event{.kind = KeyingEvent::Kind::Connected, .source = paths_[0].peer};
+    event.suite = suite_;
+    return event;
+}
+
 std::optional<MediaSecurity::Route> DtlsSecurity::route(rtp::PacketKind kind,
                                                         base::TimePoint now) const {
     const Path& path = path_of(kind);

@@ -34,6 +34,7 @@ public:
     std::optional<KeyingEvent> poll_event() override;
     std::optional<Early> poll_early() override;
     void give_up_early() override;
+    std::optional<KeyingEvent> connection() const override;
     bool is_told_by_path() const override { return true; }
     // Of the path of RTP: RTCP can wait for its turn.
     bool is_in_a_hurry() const override {

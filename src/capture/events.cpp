@@ -86,6 +86,11 @@ std::string event_json(std::uint16_t stream, const MediaSecurity::KeyingEvent& e
                        stream, component, source);
 }
 
+std::string event_json(const Bundle::SourceAssigned& assigned) {
+    return fmt::format(R"({{"type":"source_assigned","stream":{},"ssrc":{},"by":"{}"}})",
+                       assigned.stream, assigned.ssrc, to_string(assigned.by));
+}
+
 std::string event_json(std::uint16_t stream, const StorageGap& gap) {
     return fmt::format(
         R"({{"type":"storage_gap","stream":{},"packets":{},"from_ns":{},"to_ns":{}}})", stream,

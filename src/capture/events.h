@@ -13,7 +13,8 @@
 //   dtls_connected    stream, component, suite, source   keys were agreed on the media path
 //   dtls_failed       stream, component, reason, source  srtp::DtlsFault; tried again
 //   ice_selected      stream, component, source          the peer has nominated this pair
-//   dtmf              stream, digit, duration_ms      telephone-event; sensitive
+//   source_assigned   stream, ssrc, by                of a BUNDLE group; by: mid, payload_type,
+//   order dtmf              stream, digit, duration_ms      telephone-event; sensitive
 //   digits_not_stored stream                          keys are pressed, and not kept; told once
 //   storage_gap       stream, packets, from_ns, to_ns accepted, but the journal had no room
 //   stream_counters   stream, ...                     StreamCounters when the stream was closed
@@ -21,6 +22,7 @@
 
 #include <string>
 
+#include "capture/bundle.h"
 #include "capture/media_security.h"
 #include "capture/stream_receiver.h"
 
@@ -44,6 +46,7 @@ std::string event_json(std::uint16_t stream, const KeyFrameRequest& request);
 std::string security_json(std::uint16_t stream, MediaSecurity::Turn turn, base::SrtpSuite suite,
                           const base::NetAddress& source);
 std::string event_json(std::uint16_t stream, const MediaSecurity::KeyingEvent& event);
+std::string event_json(const Bundle::SourceAssigned& assigned);
 std::string event_json(std::uint16_t stream, const StorageGap& gap);
 std::string event_json(std::uint16_t stream, const StreamCounters& counters);
 

@@ -55,6 +55,12 @@ inline constexpr std::uint32_t kMaxDescribedEvents = 512;
 // source_changed events of one stream; a sender that hops ports forever fills no journal.
 inline constexpr std::uint32_t kMaxSourceChangedEvents = 16;
 
+// BUNDLE: sources of a transport whose line is remembered, and source_assigned events of it.
+inline constexpr std::size_t kMaxBundledSources = 256;
+inline constexpr std::uint32_t kMaxAssignedEvents = 64;
+// What comes by the transport that a stream has left is taken for so long (packets under way).
+inline constexpr std::chrono::seconds kOldTransportGrace{5};
+
 // Feedback: packets of a stream that are waited for, how often and how far apart each is asked for
 // (the time from the n-th request to the next is n times the interval), and how often a key frame.
 inline constexpr std::size_t kMaxMissing = 256;

@@ -82,6 +82,8 @@ public:
     virtual void on_time(base::TimePoint /*now*/) {}
     virtual std::optional<Outgoing> poll_outgoing() { return std::nullopt; }
     virtual std::optional<KeyingEvent> poll_event() { return std::nullopt; }
+    // The association that is there now, as the event told it; nothing: none.
+    virtual std::optional<KeyingEvent> connection() const { return std::nullopt; }
     // Whether its sockets have to be read while the stream is paused, too.
     virtual bool is_told_by_path() const { return false; }
     // What open() has kept, in the order in which it came: the bytes are opened in place. To be

@@ -66,6 +66,15 @@ struct DtlsKeying {
     std::optional<IceParameters> ice;
 };
 
+// What tells a stream's packets where several share a transport (RFC 9143 section 9.2), beside its
+// payload types.
+struct BundleTerms {
+    std::string mid;
+    std::uint8_t mid_extension = 0;    // id of the header extension that has it; 0: none has
+    std::vector<std::uint32_t> ssrcs;  // a=ssrc
+    friend bool operator==(const BundleTerms&, const BundleTerms&) = default;
+};
+
 // The part of the SDP in force that decides which packets belong to the stream.
 struct StreamFormat {
     std::vector<PayloadType> payload_types;  // of both sides; empty: accept any
@@ -75,7 +84,8 @@ struct StreamFormat {
     bool rtcp_mux = false;                       // agreed: our RTCP leaves from the RTP port
     FeedbackTerms feedback{};
     std::optional<StreamKeys> keys{};
-    std::optional<DtlsKeying> dtls{};  // neither: media in the clear
+    std::optional<DtlsKeying> dtls{};     // neither: media in the clear
+    std::optional<BundleTerms> bundle{};  // it may share its transport with others
 };
 
 struct StreamSetup {
@@ -105,8 +115,9 @@ enum class Rejection : std::uint8_t {
     TooLarge,        // over io::kMaxMediaBytes
     Authentication,  // SRTP: altered, forged, or under another key
     Replay,          // SRTP: came before, or is too old to tell
+    Unassigned,      // it says that it is of a line which is not of this BUNDLE group
 };
-inline constexpr std::size_t kRejections = 8;
+inline constexpr std::size_t kRejections = 9;
 const char* to_string(Rejection rejection);  // not_rtp, malformed, source, payload_type, ssrc, ...
 
 struct StreamCounters {

@@ -55,6 +55,8 @@ const char* to_string(Rejection rejection) {
             return "authentication";
         case Rejection::Replay:
             return "replay";
+        case Rejection::Unassigned:
+            return "unassigned";
     }
     return "unknown";
 }
@@ -133,6 +135,11 @@ const StreamReceiver::PayloadEntry* StreamReceiver::find_payload(std::uint8_t nu
     for (const PayloadEntry& entry : payloads_)
         if (entry.number == number) return &entry;
     return nullptr;
+}
+
+bool StreamReceiver::has_payload_type(std::uint8_t number) const {
+    const PayloadEntry* const entry = find_payload(number);
+    return entry != nullptr && entry->accepted_until_ns == kForever;
 }
 
 StreamReceiver::PayloadEntry& StreamReceiver::entry_of(std::uint8_t number) {
@@ -449,11 +456,7 @@ void StreamReceiver::compose_probe(base::Bytes& out) {
 
 void StreamReceiver::compose_keep_alive(base::Bytes& out) {
     std::uint8_t unused = 127;  // dynamic payload types: RFC 3551 section 3
-    const auto is_used = [this](std::uint8_t number) {
-        const PayloadEntry* const entry = find_payload(number);
-        return entry != nullptr && entry->accepted_until_ns == kForever;
-    };
-    while (unused > 96 && is_used(unused)) --unused;
+    while (unused > 96 && has_payload_type(unused)) --unused;
     rtp::RtpHeader header;
     header.payload_type = unused;
     header.sequence = probe_sequence_++;

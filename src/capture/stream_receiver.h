@@ -118,7 +118,7 @@ public:
     // of it by what is in the clear. What cannot goes to on_datagram() as it came, to be counted.
     bool may_accept(SocketKind socket, base::ByteView bytes, const base::NetAddress& source,
                     std::int64_t arrival_ns) const;
-    // It could not be unprotected.
+    // It could not be unprotected, or is of no line of this transport.
     Verdict on_not_opened(Rejection cause, const base::NetAddress& source, std::int64_t arrival_ns);
 
     std::optional<HeldPacket> poll_released();
@@ -142,6 +142,11 @@ public:
     void resume(std::int64_t at_ns, base::Now now);
     void settle_resume();
     bool is_paused() const { return is_paused_; }
+    std::optional<std::uint32_t> current_ssrc() const {
+        return filter_.has_source() ? std::optional{filter_.current_ssrc()} : std::nullopt;
+    }
+    bool has_payload_type(std::uint8_t number) const;  // by the SDP in force
+    std::int64_t last_arrival_ns() const { return counters_.last_arrival_ns; }
     // Once a pause is settled nothing needs to be read: the caller throws datagrams away in the
     // kernel and gives their number here.
     void on_discarded_unread(std::uint64_t count, base::Now now);
@@ -179,7 +184,7 @@ public:
     std::optional<base::NetAddress> probe_destination() const;
     void compose_probe(base::Bytes& out);
 
-    void set_kernel_drops(std::uint64_t drops) { counters_.kernel_drops = drops; }
+    void add_kernel_drops(std::uint64_t drops) { counters_.kernel_drops += drops; }
     void on_storage_lost() { ++counters_.storage_lost; }
     StreamCounters counters() const;
 

@@ -394,9 +394,10 @@ TEST(CaptureEvents, AreJson) {
               R"({"type":"storage_gap","stream":0,"packets":2,"from_ns":5,"to_ns":6})");
     const std::string counters = event_json(1, StreamCounters{.packets = 9});
     EXPECT_EQ(counters.find(R"({"type":"stream_counters","stream":1,"packets":9,)"), 0U);
-    EXPECT_NE(counters.find(R"("rejected":{"not_rtp":0,"malformed":0,"source":0,"payload_type":0,)"
-                            R"("ssrc":0,"too_large":0,"authentication":0,"replay":0}})"),
-              std::string::npos);
+    EXPECT_NE(
+        counters.find(R"("rejected":{"not_rtp":0,"malformed":0,"source":0,"payload_type":0,)"
+                      R"("ssrc":0,"too_large":0,"authentication":0,"replay":0,"unassigned":0}})"),
+        std::string::npos);
 }
 
 // ---- what the conformance list and the field want beside the media ------------------------------
