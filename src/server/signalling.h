@@ -144,6 +144,9 @@ private:
     void carry_out(Call& call, siprec::CreateRow& action);
     void carry_out(Call& call, siprec::UpdateRow& action);
     void carry_out(Call& call, siprec::OpenStream& action);
+    void carry_out(Call& call, siprec::MoveStream& action);
+    void finish_opening(Call& call, siprec::StreamFacts facts,
+                        const base::Result<capture::Ports, base::Reason>& ports);
     void carry_out(Call& call, siprec::UpdateStream& action);
     void carry_out(Call& call, siprec::PauseStream& action);
     void carry_out(Call& call, siprec::ResumeStream& action);

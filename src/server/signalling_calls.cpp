@@ -3,6 +3,7 @@
 
 #include "base/json_writer.h"
 #include "base/text.h"
+#include "sdp/bundle.h"
 #include "server/attempt_record.h"
 #include "server/call_views.h"
 #include "server/signalling.h"
@@ -201,6 +202,34 @@ void Signalling::refresh_row(Call& call) {
 
 namespace {
 
+// 0: its packets do not say it.
+std::uint8_t mid_extension_of(const siprec::StreamFacts& facts) {
+    for (const siprec::HeaderExtension& extension : facts.header_extensions)
+        if (extension.uri == sdp::kMidExtension && extension.id <= 255)
+            return static_cast<std::uint8_t>(extension.id);
+    return 0;
+}
+
+// A stream that has the transport already; null: none has.
+const std::pair<const std::uint16_t, CallStream>* find_on_transport(const Call& call,
+                                                                    std::uint32_t transport,
+                                                                    std::uint16_t but) {
+    for (const auto& entry : call.streams)
+        if (!entry.second.is_closed && entry.first != but &&
+            entry.second.facts.transport == transport)
+            return &entry;
+    return nullptr;
+}
+
+// RTCP shares the port of a BUNDLE group; the other one of the pair is open.
+base::Result<capture::Ports, Reason> ports_of(bool is_queued, const CallStream& beside) {
+    capture::Ports ports;
+    ports.rtp.port = beside.local_port;
+    ports.rtcp.port = static_cast<std::uint16_t>(beside.local_port + 1);
+    if (is_queued) return ports;
+    return Reason{"overloaded", "The media thread does not keep up with its commands."};
+}
+
 capture::StreamFormat to_format(const siprec::StreamFacts& facts,
                                 const srtp::DtlsIdentity* identity) {
     capture::StreamFormat format{.payload_types = {},
@@ -223,6 +252,9 @@ capture::StreamFormat to_format(const siprec::StreamFacts& facts,
             format.dtls->ice = capture::IceParameters{
                 .ufrag = ice->ufrag, .password = ice->password, .peer_ufrag = ice->peer_ufrag};
     }
+    if (facts.is_bundled)
+        format.bundle = capture::BundleTerms{
+            .mid = facts.mid, .mid_extension = mid_extension_of(facts), .ssrcs = facts.ssrcs};
     if (facts.sdes)
         format.keys = capture::StreamKeys{.peer = facts.sdes->peer, .ours = facts.sdes->ours};
     for (const siprec::PayloadType& type : facts.payload_types)
@@ -236,24 +268,45 @@ capture::StreamFormat to_format(const siprec::StreamFacts& facts,
 void Signalling::carry_out(Call& call, siprec::OpenStream& action) {
     const std::uint16_t number = action.facts.stream;
     const bool is_video = action.facts.media == "video";
-    const auto ports = d_.capture.open_stream(
-        {.key = {.recording = call.recording, .stream = number},
-         .media = is_video ? capture::MediaClass::Bursty : capture::MediaClass::Paced,
-         .signalling_peer = call.flow.remote,
-         .format = to_format(action.facts, d_.dtls),
-         .paused = action.facts.paused,
-         .media_from = call.media_from,
-         .ipv6 = action.facts.ipv6,
-         .probe = call.probe_media,
-         .keeps_digits = call.keeps_digits});
+    const capture::StreamSetup setup{
+        .key = {.recording = call.recording, .stream = number},
+        .media = is_video ? capture::MediaClass::Bursty : capture::MediaClass::Paced,
+        .signalling_peer = call.flow.remote,
+        .format = to_format(action.facts, d_.dtls),
+        .paused = action.facts.paused,
+        .media_from = call.media_from,
+        .ipv6 = action.facts.ipv6,
+        .probe = call.probe_media,
+        .keeps_digits = call.keeps_digits};
+    const auto* beside = find_on_transport(call, action.facts.transport, number);
+    const auto ports = beside != nullptr
+                           ? ports_of(d_.capture.join_stream(setup, beside->first), beside->second)
+                           : d_.capture.open_stream(setup);
+    finish_opening(call, std::move(action.facts), ports);
+}
+
+void Signalling::carry_out(Call& call, siprec::MoveStream& action) {
+    const std::uint16_t number = action.facts.stream;
+    const capture::StreamKey key{.recording = call.recording, .stream = number};
+    const auto* beside = find_on_transport(call, action.facts.transport, number);
+    const capture::StreamFormat format = to_format(action.facts, d_.dtls);
+    const auto ports =
+        beside != nullptr
+            ? ports_of(d_.capture.move_stream_beside(key, beside->first, format), beside->second)
+            : d_.capture.move_stream(key, action.facts.ipv6, format);
+    finish_opening(call, std::move(action.facts), ports);
+}
+
+void Signalling::finish_opening(Call& call, siprec::StreamFacts facts,
+                                const base::Result<capture::Ports, Reason>& ports) {
+    const std::uint16_t number = facts.stream;
     if (!ports) {
         call.session->on_stream_failed(d_.clock.now(), number, ports.error());
         return;
     }
-    call.streams[number] = {.facts = std::move(action.facts),
-                            .local_port = ports->rtp.port,
-                            .is_closed = false,
-                            .counters = {}};
+    CallStream& stream = call.streams[number];
+    stream.facts = std::move(facts);
+    stream.local_port = ports->rtp.port;
     call.session->on_stream_opened(d_.clock.now(), number, ports->rtp.port, ports->rtcp.port);
     live_is_dirty_ = true;
 }

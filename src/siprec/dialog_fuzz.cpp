@@ -446,6 +446,13 @@ private:
         else
             open(number);
     }
+    void carry_out(siprec::MoveStream& action) {
+        streams_.at(action.facts.stream).label = action.facts.label;
+        if (opens_late_)
+            waiting_.push_back(action.facts.stream);
+        else
+            open(action.facts.stream);
+    }
     void carry_out(siprec::UpdateStream& action) {
         streams_.at(action.facts.stream).label = action.facts.label;
     }

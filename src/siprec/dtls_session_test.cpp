@@ -143,26 +143,6 @@ TEST_F(DtlsSession, MuxesRtcpWhereItIsOfferedAndCanBeTold) {
     EXPECT_EQ(answer_lines("a=rtcp-mux").size(), 1U);
 }
 
-TEST_F(DtlsSession, BundleIsAnsweredWithoutTheGroupByALineEach) {
-    const std::string lines = line(kPrint1 + "a=setup:actpass\na=mid:a\na=rtcp-mux\n" + kIce) +
-                              "m=video 40000 UDP/TLS/RTP/SAVPF 96\na=rtpmap:96 VP8/90000\n" +
-                              "a=sendonly\na=label:2\na=setup:actpass\na=mid:v\na=rtcp-mux\n" +
-                              kPrint1 + kIce +
-                              "m=video 0 UDP/TLS/RTP/SAVPF 97\na=rtpmap:97 VP8/90000\n"
-                              "a=bundle-only\na=setup:actpass\na=mid:s\na=rtcp-mux\n" +
-                              kPrint1 + kIce;
-    actions_.clear();
-    start(message_of(in_dialog("INVITE", "Require: siprec\nContent-Type: application/sdp\n",
-                               "v=0\no=- 1 1 IN IP4 192.0.2.10\ns=-\nc=IN IP4 192.0.2.10\nt=0 "
-                               "0\na=group:BUNDLE a v s\n" +
-                                   lines)));
-    EXPECT_THAT(answer_lines("a=group"), IsEmpty());
-    EXPECT_THAT(answer_lines("m="), ElementsAre("m=audio 10000 UDP/TLS/RTP/SAVPF 0",
-                                                "m=video 10002 UDP/TLS/RTP/SAVPF 96",
-                                                "m=video 0 UDP/TLS/RTP/SAVPF 97"));
-    EXPECT_THAT(answer_lines("a=mid:"), ElementsAre("a=mid:a", "a=mid:v", "a=mid:s"));
-}
-
 TEST_F(DtlsSession, TheSameOfferAgainChangesNothing) {
     const std::string lines = line(kPrint1 + "a=setup:actpass\n" + kIce);
     invite_with(lines);

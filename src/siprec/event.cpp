@@ -115,6 +115,7 @@ Event make_stream_event(std::string_view type, const StreamFacts& facts, std::ui
         json.field("setup", std::string_view{facts.dtls->are_we_active ? "active" : "passive"});
         json.field("ice", facts.dtls->ice.has_value());
     }
+    if (facts.is_bundled) json.field("bundled_mid", facts.mid);
     json.field("paused", facts.paused);
     if (local_port != 0) json.field("local_port", std::int64_t{local_port});
     json.field("peer_address", base::to_string(facts.peer_rtp));

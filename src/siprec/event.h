@@ -55,6 +55,12 @@ struct StreamFacts {
     bool paused = false;          // inactive, or c=0.0.0.0: packets are to be discarded (E-25)
     bool rtcp_mux = false;        // offered and taken (RFC 5761)
     bool ipv6 = false;            // the family that our ports for it are to have
+    // Which of the session's transports carries it: one of its own, or that of its BUNDLE group,
+    // whose address, keys and ICE then stand here for each of its streams (RFC 9143).
+    std::uint32_t transport = 0;
+    bool is_bundled = false;
+    std::string mid;
+    std::vector<std::uint32_t> ssrcs{};  // a=ssrc
     base::NetAddress peer_rtp;
     base::NetAddress peer_rtcp;
     std::vector<PayloadType> payload_types;

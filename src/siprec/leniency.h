@@ -40,6 +40,11 @@ enum class Leniency : std::uint8_t {
     DirectionBoth,
     VersionNotRaised,
     FewerMediaLines,
+    BundleUnknownMid,
+    BundleRepeatedMid,
+    BundleWithoutRtcpMux,
+    BundleOtherProtection,
+    BundleSharedPayloadType,
     // its metadata
     MetadataUnreadable,
     OlderMetadataForm,

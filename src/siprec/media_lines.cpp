@@ -35,6 +35,10 @@ std::uint64_t fingerprint_of(const StreamFacts& facts) {
     mix(facts.sdes ? 1 + static_cast<std::uint64_t>(facts.sdes->suite()) : 0);
     mix(facts.dtls ? 1 + std::uint64_t{facts.dtls->are_we_active} : 0);
     mix(facts.rtcp_mux ? 1 : 0);
+    if (facts.is_bundled) {
+        mix_text(facts.mid);
+        for (const std::uint32_t ssrc : facts.ssrcs) mix(ssrc);
+    }
     for (const PayloadType& type : facts.payload_types) {
         mix(std::uint64_t{type.number} << 48U | std::uint64_t{type.channels} << 32U |
             type.clock_rate);
@@ -86,10 +90,25 @@ bool may_mux(const sdp::MediaDescription& medium) {
            });
 }
 
-void keep_keying(MediaLines::Line& line, const StreamFacts& facts) {
+void keep_transport(MediaLines::Line& line, const StreamFacts& facts) {
+    line.transport = facts.transport;
+    line.is_bundled = facts.is_bundled;
     line.sdes = facts.sdes ? std::make_unique<SdesKeys>(*facts.sdes) : nullptr;
     line.dtls = facts.dtls ? std::make_unique<DtlsFacts>(*facts.dtls) : nullptr;
     line.rtcp_mux = facts.rtcp_mux;
+}
+
+// Of each line of an offer, as far as the offer alone decides it.
+std::vector<sdp::Refusal> refusals_of(const sdp::SessionDescription& offer) {
+    const auto carriers =
+        sdp::carriers_of(sdp::bundles_of(offer), offer.media.size(), [&](std::size_t line) {
+            return sdp::check_offered_media(offer, offer.media[line]) == sdp::Refusal::None;
+        });
+    std::vector<sdp::Refusal> refusals;
+    for (std::size_t i = 0; i < carriers.size(); ++i)
+        refusals.push_back(
+            sdp::check_offered_media(offer, offer.media[i], offer.media[carriers[i]]));
+    return refusals;
 }
 
 // The stream whose session has ended is not held: it is over.
@@ -106,8 +125,7 @@ const base::NetAddress& MediaLines::address_of(const Line& line, const MediaAddr
 
 bool MediaLines::is_acceptable(const sdp::SessionDescription& offer) {
     bool refused = false;
-    for (const sdp::MediaDescription& medium : offer.media) {
-        const sdp::Refusal refusal = sdp::check_offered_media(offer, medium);
+    for (const sdp::Refusal refusal : refusals_of(offer)) {
         if (refusal == sdp::Refusal::None) return true;
         refused = refused || refusal != sdp::Refusal::PortZero;
     }
@@ -116,9 +134,10 @@ bool MediaLines::is_acceptable(const sdp::SessionDescription& offer) {
 
 std::vector<OfferedStream> MediaLines::offered_streams(const sdp::SessionDescription& offer) {
     std::vector<OfferedStream> streams;
+    const std::vector<sdp::Refusal> refusals = refusals_of(offer);
     const std::size_t count = std::min(offer.media.size(), kMaxMediaLines);
     for (std::size_t i = 0; i < count; ++i)
-        if (sdp::check_offered_media(offer, offer.media[i]) == sdp::Refusal::None)
+        if (refusals[i] == sdp::Refusal::None)
             streams.push_back(to_offered(label_of(offer, i), offer.media[i]));
     return streams;
 }
@@ -142,10 +161,12 @@ std::string MediaLines::label_of(const sdp::SessionDescription& description, std
 }
 
 StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std::size_t index,
-                                 Role role, const base::NetAddress& peer,
+                                 const Plan& plan, Role role, const base::NetAddress& peer,
                                  const MediaAddresses& ours) const {
     const sdp::MediaDescription& medium = description.media[index];
+    const sdp::MediaDescription& carrier = description.media[plan.carrier];
     const Line& line = lines_[index];
+    const Line* const holder = holder_of(plan.transport);
     StreamFacts facts;
     facts.stream = line.stream;
     facts.label = role == Role::Offer ? label_of(description, index) : line.label;
@@ -156,13 +177,17 @@ StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std
     facts.header_extensions = header_extensions_of(description, medium);
     facts.payload_types = payload_types_of(medium);
     facts.feedback = sdp::feedback_of(description, medium);
-    facts.rtcp_mux = may_mux(medium) && (role == Role::Offer || line.rtcp_mux);
-    facts.sdes = keys_of(description, index, role);
-    facts.dtls = dtls_of(description, index, role);
+    facts.transport = plan.transport;
+    facts.is_bundled = plan.is_bundled;
+    if (plan.is_bundled) facts.mid = medium.mid;
+    if (plan.is_bundled) facts.ssrcs = medium.ssrcs;
+    facts.rtcp_mux = plan.is_bundled || (may_mux(medium) && (role == Role::Offer || line.rtcp_mux));
+    facts.sdes = keys_of(description, carrier, holder, role);
+    facts.dtls = dtls_of(description, carrier, holder, role);
 
     // With ICE the address may be unknown yet, which is no hold (RFC 8840 section 4.1.3).
     const bool uses_ice = facts.dtls && facts.dtls->ice;
-    const bool by_address = !uses_ice && description.is_held_by_address(medium);
+    const bool by_address = !uses_ice && description.is_held_by_address(carrier);
     // Old OpenSIPS builds write c=0.0.0.0 when their media address is unset, and send (Q8): beside
     // an explicit a=sendonly, on a stream that never had an address, it is no pause.
     const bool is_unset_address =
@@ -179,23 +204,129 @@ StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std
         assumed.port = address ? address->port : port;
         return assumed;
     };
-    facts.peer_rtp = known(sdp::rtp_address(description, medium), medium.port);
+    facts.peer_rtp = known(sdp::rtp_address(description, carrier), carrier.port);
     facts.peer_rtcp = facts.rtcp_mux ? facts.peer_rtp
-                                     : known(sdp::rtcp_address(description, medium, false),
-                                             static_cast<std::uint16_t>(medium.port + 1));
+                                     : known(sdp::rtcp_address(description, carrier, false),
+                                             static_cast<std::uint16_t>(carrier.port + 1));
     facts.ipv6 =
         facts.peer_rtp.is_unspecified() ? wants_ipv6(peer, ours) : wants_ipv6(facts.peer_rtp, ours);
+    if (plan.is_bundled && holder != nullptr) {
+        facts.ipv6 = holder->ipv6;
+        if (by_address) facts.peer_rtp = facts.peer_rtcp = holder->peer_rtp;
+    }
     return facts;
+}
+
+// The first line that runs on a transport: what is in force there is the same for all of them.
+const MediaLines::Line* MediaLines::holder_of(std::uint32_t transport) const {
+    const auto holder = std::find_if(lines_.begin(), lines_.end(), [&](const Line& line) {
+        return line.state != Line::State::Off && line.transport == transport;
+    });
+    return holder == lines_.end() ? nullptr : &*holder;
+}
+
+std::vector<MediaLines::Plan> MediaLines::plan(const sdp::SessionDescription& description,
+                                               Role role, const MediaAddresses& ours) {
+    std::vector<Plan> plans(std::min(lines_.size(), description.media.size()));
+    const sdp::BundleOffer bundles = sdp::bundles_of(description);
+    plan_carriers(description, role, bundles, plans);
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+        const Line& line = lines_[i];
+        Plan& one = plans[i];
+        one.refusal = check(description, i, one.carrier, role);
+        if (one.refusal == sdp::Refusal::PortZero) continue;
+        const bool is_declined =
+            line.state == Line::State::Off && one.refusal == sdp::Refusal::None &&
+            declines_ != nullptr &&
+            (*declines_)(to_offered(label_of(description, i), description.media[i]));
+        if (line.dropped || is_declined) one.refusal = sdp::Refusal::ByDecision;
+    }
+    if (role == Role::Offer) {
+        plan_transports(description, bundles, ours, plans);
+    } else {  // what our offer says stands
+        for (std::size_t i = 0; i < plans.size(); ++i) {
+            plans[i].transport = lines_[i].transport;
+            plans[i].is_bundled = lines_[i].is_bundled;
+        }
+    }
+    return plans;
+}
+
+// RFC 9143 section 7.3.1: the first line of a group that is taken. What one that an operator has
+// dropped says of the transport counts on: it is still the client's.
+void MediaLines::plan_carriers(const sdp::SessionDescription& description, Role role,
+                               const sdp::BundleOffer& bundles, std::vector<Plan>& plans) const {
+    const auto can_carry = [&](std::size_t i) {
+        const Line& line = lines_[i];
+        return check(description, i, i, role) == sdp::Refusal::None &&
+               (line.dropped || line.state != Line::State::Off || declines_ == nullptr ||
+                !(*declines_)(to_offered(label_of(description, i), description.media[i])));
+    };
+    const auto carriers = sdp::carriers_of(bundles, plans.size(), can_carry);
+    for (std::size_t i = 0; i < plans.size(); ++i) plans[i].carrier = carriers[i];
+    if (role == Role::Offer) return;
+    // An answer that says nothing of our group does not end it.
+    for (std::size_t i = 0; i < plans.size(); ++i)
+        for (std::size_t other = 0; lines_[i].is_bundled && carriers[i] == i && other < i; ++other)
+            if (lines_[other].transport == lines_[i].transport && can_carry(other)) {
+                plans[i].carrier = other;
+                break;
+            }
+}
+
+// A group goes on with a transport that one of its lines has; what is left for the others, and the
+// lines that leave a group, is new. Thereby the group stays where it is when its tagged line goes.
+void MediaLines::plan_transports(const sdp::SessionDescription& description,
+                                 const sdp::BundleOffer& bundles, const MediaAddresses& ours,
+                                 std::vector<Plan>& plans) {
+    std::vector<std::uint32_t> claimed;
+    const auto claim = [&](std::size_t i) {
+        const Line& line = lines_[i];
+        const bool is_free =
+            line.state != Line::State::Off &&
+            std::find(claimed.begin(), claimed.end(), line.transport) == claimed.end();
+        return is_free ? line.transport : std::uint32_t{0};
+    };
+    const auto is_taken = [&](std::size_t i) {
+        return i < plans.size() && plans[i].refusal == sdp::Refusal::None;
+    };
+    for (const std::vector<std::size_t>& group : bundles.groups) {
+        const auto first = std::find_if(group.begin(), group.end(), is_taken);
+        if (first == group.end()) continue;
+        const auto address =
+            sdp::rtp_address(description, description.media[plans[*first].carrier]);
+        std::uint32_t transport = 0;
+        for (const std::size_t i : group) {
+            if (transport != 0 || !is_taken(i)) continue;
+            // The client may have gone over to the other IP family.
+            const bool is_reached = !address || address->is_unspecified() ||
+                                    lines_[i].ipv6 == wants_ipv6(*address, ours);
+            if (is_reached) transport = claim(i);
+        }
+        if (transport == 0) transport = ++last_transport_;
+        claimed.push_back(transport);
+        for (const std::size_t i : group) {
+            if (!is_taken(i)) continue;
+            plans[i].transport = transport;
+            plans[i].is_bundled = true;
+        }
+    }
+    for (std::size_t i = 0; i < plans.size(); ++i) {
+        if (plans[i].is_bundled) continue;
+        plans[i].transport = claim(i);
+        if (plans[i].transport == 0 && is_taken(i)) plans[i].transport = ++last_transport_;
+        claimed.push_back(plans[i].transport);
+    }
 }
 
 // RFC 4568 section 5.1.2: the first line that can be used, in the peer's order. Our own key stays
 // for as long as the suite does. An answer without a usable key leaves the keys in force.
 std::optional<SdesKeys> MediaLines::keys_of(const sdp::SessionDescription& description,
-                                            std::size_t index, Role role) const {
-    const sdp::MediaDescription& medium = description.media[index];
-    const SdesKeys* const in_force = lines_[index].sdes.get();
-    if (!medium.is_secure_rtp() || sdp::is_dtls_srtp(description, medium)) return std::nullopt;
-    auto offered = sdp::choose_crypto(description, medium);
+                                            const sdp::MediaDescription& carrier,
+                                            const Line* holder, Role role) const {
+    const SdesKeys* const in_force = holder == nullptr ? nullptr : holder->sdes.get();
+    if (!carrier.is_secure_rtp() || sdp::is_dtls_srtp(description, carrier)) return std::nullopt;
+    auto offered = sdp::choose_crypto(description, carrier);
     const bool goes_on = offered && in_force != nullptr && in_force->suite() == offered->suite();
     if (!offered || (role != Role::Offer && !goes_on))
         return in_force != nullptr ? std::optional{*in_force} : std::nullopt;
@@ -206,15 +337,16 @@ std::optional<SdesKeys> MediaLines::keys_of(const sdp::SessionDescription& descr
 }
 
 sdp::Refusal MediaLines::check(const sdp::SessionDescription& description, std::size_t index,
-                               Role role) const {
+                               std::size_t carrier_index, Role role) const {
     const sdp::MediaDescription& medium = description.media[index];
+    const sdp::MediaDescription& carrier = description.media[carrier_index];
     const Line& line = lines_[index];
-    const sdp::Refusal refusal = sdp::check_offered_media(description, medium);
+    const sdp::Refusal refusal = sdp::check_offered_media(description, medium, carrier);
     if (refusal == sdp::Refusal::NoUsableKey && role != Role::Offer && (line.sdes || line.dtls))
         return sdp::Refusal::None;
     if (refusal != sdp::Refusal::None || !medium.is_secure_rtp()) return refusal;
-    const bool can_key =
-        sdp::is_dtls_srtp(description, medium) ? dtls_.fingerprint != nullptr : new_key_ != nullptr;
+    const bool can_key = sdp::is_dtls_srtp(description, carrier) ? dtls_.fingerprint != nullptr
+                                                                 : new_key_ != nullptr;
     return can_key ? sdp::Refusal::None : sdp::Refusal::SecureRtp;
 }
 
@@ -233,7 +365,7 @@ void MediaLines::open(Line& line, StreamFacts facts, Actions& out) {
     line.fingerprint = fingerprint_of(facts);
     line.media = media_kind(facts.media);
     line.content = sdp::parse_content(facts.content);
-    keep_keying(line, facts);
+    keep_transport(line, facts);
     facts.paused = facts.paused || paused_by_us_;
     opening_.push_back(facts);
     out.emplace_back(OpenStream{std::move(facts)});
@@ -242,7 +374,8 @@ void MediaLines::open(Line& line, StreamFacts facts, Actions& out) {
 void MediaLines::change(Line& line, StreamFacts facts, Actions& out) {
     const std::uint64_t fingerprint = fingerprint_of(facts);
     // While paused the address is 0.0.0.0 or stale: what it was before stays.
-    if (facts.paused && line.had_address && facts.peer_rtp != line.peer_rtp) {
+    const bool is_own_address = !facts.is_bundled && !line.is_bundled;
+    if (is_own_address && facts.paused && line.had_address && facts.peer_rtp != line.peer_rtp) {
         facts.peer_rtp = line.peer_rtp;
         facts.peer_rtcp = line.peer_rtcp;
     }
@@ -254,8 +387,9 @@ void MediaLines::change(Line& line, StreamFacts facts, Actions& out) {
     const bool was_paused = std::exchange(line.paused, facts.paused);
     if (line.paused && !was_paused && !is_discarded_by_us(line))
         set_effective_pause(line, true, out);
-    if (changed || is_rekeyed) {
-        keep_keying(line, facts);
+    const bool is_moved = facts.transport != line.transport;
+    if (changed || is_rekeyed || is_moved || facts.is_bundled != line.is_bundled) {
+        keep_transport(line, facts);
         line.fingerprint = fingerprint;
         line.media = media_kind(facts.media);
         line.content = sdp::parse_content(facts.content);
@@ -263,8 +397,16 @@ void MediaLines::change(Line& line, StreamFacts facts, Actions& out) {
         line.peer_rtp = facts.peer_rtp;
         line.peer_rtcp = facts.peer_rtcp;
         facts.paused = facts.paused || is_discarded_by_us(line);
-        out.emplace_back(UpdateStream{facts});
-        if (changed) out.emplace_back(make_stream_event("stream_changed", facts, line.rtp_port));
+        if (is_moved) {  // told by stream_changed once its port is known
+            line.state = Line::State::Moving;
+            line.ipv6 = facts.ipv6;
+            opening_.push_back(facts);
+            out.emplace_back(MoveStream{facts});
+        } else {
+            out.emplace_back(UpdateStream{facts});
+        }
+        if (changed && !is_moved)
+            out.emplace_back(make_stream_event("stream_changed", facts, line.rtp_port));
         if (is_rekeyed) out.emplace_back(make_event("key_changed", line.stream));
     }
     if (line.sdes && facts.sdes) line.sdes->tag = facts.sdes->tag;
@@ -280,6 +422,7 @@ void MediaLines::set_effective_pause(const Line& line, bool paused, Actions& out
     }
     // A stream that is still opening is told, with its pause, by stream_added.
     for (StreamFacts& facts : opening_) {
+        if (line.state != Line::State::Opening) break;
         if (facts.stream != line.stream) continue;
         facts.paused = paused;
         return;
@@ -347,12 +490,11 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
     // An offer with fewer lines than before is a fault (RFC 3264 section 8): the rest is removed.
     for (std::size_t i = description.media.size(); i < lines_.size(); ++i) close(lines_[i], out);
     if (role == Role::Offer) lines_.resize(std::min(description.media.size(), kMaxMediaLines));
-    const std::size_t count = std::min(lines_.size(), description.media.size());
+    const std::vector<Plan> plans = plan(description, role, ours);
     std::vector<std::pair<std::size_t, sdp::Refusal>> refused;
-    for (std::size_t i = 0; i < count; ++i) {
-        const sdp::MediaDescription& medium = description.media[i];
+    for (std::size_t i = 0; i < plans.size(); ++i) {
         Line& line = lines_[i];
-        sdp::Refusal refusal = check(description, i, role);
+        sdp::Refusal refusal = plans[i].refusal;
         if (refusal == sdp::Refusal::PortZero) {
             close(line, out);
             line.refusal = sdp::Refusal::None;
@@ -361,24 +503,27 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
             continue;
         }
         if (line.dropped && role != Role::Offer) continue;  // it did not agree
-        if (line.dropped) refusal = sdp::Refusal::ByDecision;
         if (line.state == Line::State::Off && refusal == sdp::Refusal::None &&
             next_stream_ >= kMaxStreams)
             refusal = sdp::Refusal::TooManyStreams;
-        if (line.state == Line::State::Off && refusal == sdp::Refusal::None &&
-            declines_ != nullptr && (*declines_)(to_offered(label_of(description, i), medium)))
-            refusal = sdp::Refusal::ByDecision;
+        if (refusal != sdp::Refusal::None && line.state != Line::State::Off) {
+            refuse(line, i, label_of(description, i), base::to_lower(description.media[i].media),
+                   refusal, out);
+            continue;
+        }
         if (refusal != sdp::Refusal::None) {
             refused.emplace_back(i, refusal);
             continue;
         }
-        StreamFacts facts = facts_of(description, i, role, peer, ours);
-        // The peer went over to the other IP family: nothing of it can reach the open port.
-        if (role == Role::Offer && facts.ipv6 != line.ipv6 && !facts.paused) {
+        StreamFacts facts = facts_of(description, i, plans[i], role, peer, ours);
+        // The peer went over to the other IP family: nothing of it can reach the open port. (In a
+        // BUNDLE group it has been given another transport.)
+        if (role == Role::Offer && facts.ipv6 != line.ipv6 && !facts.paused && !facts.is_bundled) {
             if (line.state != Line::State::Off && next_stream_ >= kMaxStreams) {
                 refused.emplace_back(i, sdp::Refusal::TooManyStreams);
                 continue;
             }
+            if (line.state != Line::State::Off) facts.transport = ++last_transport_;
             close(line, out);
         }
         if (line.state != Line::State::Off) {
@@ -386,9 +531,11 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
         } else if (role == Role::Offer) {
             open(line, std::move(facts), out);
         }
-        line.had_address = line.had_address || !description.is_held_by_address(medium);
+        line.carrier = static_cast<std::uint16_t>(plans[i].carrier);
+        line.had_address = line.had_address ||
+                           !description.is_held_by_address(description.media[plans[i].carrier]);
     }
-    // Last, so that what is recorded has the first numbers.
+    // Those that never ran: last, so that what is recorded has the first numbers.
     for (const auto& [i, refusal] : refused)
         refuse(lines_[i], i, label_of(description, i), base::to_lower(description.media[i].media),
                refusal, out);
@@ -403,6 +550,7 @@ void MediaLines::open_default(std::size_t count, const MediaAddresses& ours, Act
         facts.direction = withheld_ ? "inactive" : "recvonly";
         facts.paused = withheld_;
         facts.ipv6 = wants_ipv6({}, ours);
+        facts.transport = ++last_transport_;
         open(lines_[i], std::move(facts), out);
     }
 }
@@ -416,15 +564,18 @@ MediaLines::Line* MediaLines::find(std::uint16_t stream) {
 void MediaLines::on_opened(std::uint16_t stream, std::uint16_t rtp_port, std::uint16_t rtcp_port,
                            Actions& out) {
     Line* line = find(stream);
-    if (line == nullptr || line->state != Line::State::Opening) return;
+    if (line == nullptr) return;
+    const bool is_new = line->state == Line::State::Opening;
+    if (!is_new && line->state != Line::State::Moving) return;
     line->state = Line::State::Open;
     line->rtp_port = rtp_port;
     line->rtcp_port = rtcp_port;
     const auto facts = std::find_if(opening_.begin(), opening_.end(),
                                     [&](const StreamFacts& one) { return one.stream == stream; });
     if (facts != opening_.end()) {
-        out.emplace_back(make_stream_event("stream_added", *facts, rtp_port));
-        if (facts->paused) out.emplace_back(make_event("stream_paused", stream));
+        out.emplace_back(
+            make_stream_event(is_new ? "stream_added" : "stream_changed", *facts, rtp_port));
+        if (facts->paused && is_new) out.emplace_back(make_event("stream_paused", stream));
         opening_.erase(facts);
     }
     if (opening_.empty()) opening_.shrink_to_fit();
@@ -432,7 +583,9 @@ void MediaLines::on_opened(std::uint16_t stream, std::uint16_t rtp_port, std::ui
 
 void MediaLines::on_failed(std::uint16_t stream, std::string_view reason, Actions& out) {
     Line* line = find(stream);
-    if (line == nullptr || line->state != Line::State::Opening) return;
+    if (line == nullptr) return;
+    const bool is_new = line->state == Line::State::Opening;
+    if (!is_new && line->state != Line::State::Moving) return;
     std::string media = "audio";
     for (const StreamFacts& facts : opening_)
         if (facts.stream == stream) media = facts.media;
@@ -440,8 +593,9 @@ void MediaLines::on_failed(std::uint16_t stream, std::string_view reason, Action
                                   [&](const StreamFacts& one) { return one.stream == stream; }),
                    opening_.end());
     std::string label = std::move(line->label);
+    if (!is_new) close(*line, out);  // it has no port any more
     *line = Line{};
-    line->stream = stream;
+    if (is_new) line->stream = stream;
     line->refusal = sdp::Refusal::ByDecision;
     out.emplace_back(make_event("stream_refused", stream,
                                 {{"label", std::move(label)},
@@ -508,6 +662,18 @@ const base::NetAddress& MediaLines::session_address(const MediaAddresses& ours) 
     return open == lines_.end() ? ours.usual : address_of(*open, ours);
 }
 
+// Nothing: it is in no group, or not open.
+std::optional<std::size_t> MediaLines::tagged_line_of(const Line& line) const {
+    const auto is_of_group = [&](const Line& one) {
+        return one.state == Line::State::Open && !one.dropped && one.is_bundled &&
+               one.transport == line.transport;
+    };
+    if (!is_of_group(line)) return std::nullopt;
+    if (line.carrier < lines_.size() && is_of_group(lines_[line.carrier])) return line.carrier;
+    return static_cast<std::size_t>(std::find_if(lines_.begin(), lines_.end(), is_of_group) -
+                                    lines_.begin());
+}
+
 std::vector<sdp::MediaDecision> MediaLines::decisions(const MediaAddresses& ours) const {
     std::vector<sdp::MediaDecision> decisions(lines_.size());
     for (std::size_t i = 0; i < lines_.size(); ++i) {
@@ -517,6 +683,9 @@ std::vector<sdp::MediaDecision> MediaLines::decisions(const MediaAddresses& ours
         decisions[i].inactive = is_inactive_by_us();
         if (decisions[i].accept) decisions[i].address = address_of(lines_[i], ours);
         if (lines_[i].rtcp_mux) decisions[i].rtcp_port = lines_[i].rtp_port;
+        decisions[i].carrier = lines_[i].carrier;
+        decisions[i].bundle = tagged_line_of(lines_[i]);
+        if (decisions[i].bundle.value_or(i) != i) continue;
         if (const SdesKeys* const keys = lines_[i].sdes.get(); keys != nullptr)
             decisions[i].security = "a=crypto:" + sdp::write_crypto(keys->tag, keys->ours) + "\r\n";
         if (lines_[i].dtls && dtls_.fingerprint != nullptr)

@@ -13,6 +13,7 @@
 #include <vector>
 
 #include "base/net_address.h"
+#include "sdp/bundle.h"
 #include "sdp/offer_answer.h"
 #include "sdp/session_description.h"
 #include "siprec/event.h"
@@ -28,7 +29,7 @@ public:
 
     // One place of the offer. Small: a session keeps these while nothing happens.
     struct Line {
-        enum class State : std::uint8_t { Off, Opening, Open };
+        enum class State : std::uint8_t { Off, Opening, Open, Moving };  // Moving: see MoveStream
         std::string label;
         std::uint64_t fingerprint = 0;  // of the facts that stream_changed tells
         base::NetAddress peer_rtp;
@@ -36,7 +37,10 @@ public:
         std::uint16_t stream = kNoStream;  // also of a line that was refused from the start
         std::uint16_t rtp_port = 0;
         std::uint16_t rtcp_port = 0;
+        std::uint16_t carrier = 0;    // the line whose transport attributes count: BUNDLE
+        std::uint32_t transport = 0;  // as StreamFacts::transport
         State state = State::Off;
+        bool is_bundled = false;
         MediaKind media = MediaKind::Other;
         sdp::ContentSet content;                    // a=content
         bool paused = false;                        // by the peer
@@ -106,16 +110,37 @@ public:
     const std::vector<Line>& lines() const { return lines_; }
 
 private:
-    StreamFacts facts_of(const sdp::SessionDescription& description, std::size_t index, Role role,
-                         const base::NetAddress& peer, const MediaAddresses& ours) const;
-    std::optional<SdesKeys> keys_of(const sdp::SessionDescription& description, std::size_t index,
+    // What becomes of one line of a description, before anything is done.
+    struct Plan {
+        sdp::Refusal refusal = sdp::Refusal::None;
+        std::size_t carrier =
+            0;  // the line whose transport attributes count: itself but for BUNDLE
+        std::uint32_t transport = 0;
+        bool is_bundled = false;
+    };
+    std::vector<Plan> plan(const sdp::SessionDescription& description, Role role,
+                           const MediaAddresses& ours);
+    void plan_carriers(const sdp::SessionDescription& description, Role role,
+                       const sdp::BundleOffer& bundles, std::vector<Plan>& plans) const;
+    void plan_transports(const sdp::SessionDescription& description,
+                         const sdp::BundleOffer& bundles, const MediaAddresses& ours,
+                         std::vector<Plan>& plans);
+    const Line* holder_of(std::uint32_t transport) const;
+    StreamFacts facts_of(const sdp::SessionDescription& description, std::size_t index,
+                         const Plan& plan, Role role, const base::NetAddress& peer,
+                         const MediaAddresses& ours) const;
+    std::optional<SdesKeys> keys_of(const sdp::SessionDescription& description,
+                                    const sdp::MediaDescription& carrier, const Line* in_force,
                                     Role role) const;
-    std::optional<DtlsFacts> dtls_of(const sdp::SessionDescription& description, std::size_t index,
+    std::optional<DtlsFacts> dtls_of(const sdp::SessionDescription& description,
+                                     const sdp::MediaDescription& carrier, const Line* in_force,
                                      Role role) const;
-    std::optional<IceFacts> ice_of(const sdp::SessionDescription& description, std::size_t index,
+    std::optional<IceFacts> ice_of(const sdp::SessionDescription& description,
+                                   const sdp::MediaDescription& carrier, const DtlsFacts* in_force,
                                    bool& has_mismatch) const;
     sdp::Refusal check(const sdp::SessionDescription& description, std::size_t index,
-                       Role role) const;
+                       std::size_t carrier, Role role) const;
+    std::optional<std::size_t> tagged_line_of(const Line& line) const;
     std::string dtls_attributes(const Line& line, const MediaAddresses& ours) const;
     static const base::NetAddress& address_of(const Line& line, const MediaAddresses& ours);
     static std::string label_of(const sdp::SessionDescription& description, std::size_t index);
@@ -132,6 +157,7 @@ private:
     RoleWatch roles_;
     std::vector<StreamFacts> opening_;  // until their ports are known
     std::uint16_t next_stream_ = 0;
+    std::uint32_t last_transport_ = 0;
     std::unique_ptr<Declines> declines_;  // null: none, as nearly always
     SrtpKeySource new_key_ = nullptr;
     DtlsSource dtls_;

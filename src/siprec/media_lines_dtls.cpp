@@ -9,19 +9,19 @@ namespace earshot::siprec {
 // What the peer says anew in the course of a session, another
 // certificate or ICE restart, is found by comparing.
 std::optional<DtlsFacts> MediaLines::dtls_of(const sdp::SessionDescription& description,
-                                             std::size_t index, Role role) const {
-    const sdp::MediaDescription& medium = description.media[index];
-    const DtlsFacts* const in_force = lines_[index].dtls.get();
-    const bool is_dtls = medium.is_secure_rtp() && (sdp::is_dtls_srtp(description, medium) ||
-                                                    (role != Role::Offer && in_force != nullptr));
+                                             const sdp::MediaDescription& carrier,
+                                             const Line* holder, Role role) const {
+    const DtlsFacts* const in_force = holder == nullptr ? nullptr : holder->dtls.get();
+    const bool is_dtls = carrier.is_secure_rtp() && (sdp::is_dtls_srtp(description, carrier) ||
+                                                     (role != Role::Offer && in_force != nullptr));
     if (!is_dtls) return std::nullopt;
     DtlsFacts facts;
-    facts.peer = sdp::fingerprints_of(description, medium);
-    const auto setup = sdp::setup_of(description, medium);
+    facts.peer = sdp::fingerprints_of(description, carrier);
+    const auto setup = sdp::setup_of(description, carrier);
     const auto answered = sdp::answer_setup(setup);
     if (facts.peer.empty() || !answered)
         return in_force != nullptr ? std::optional{*in_force} : std::nullopt;
-    if (const sdp::Attribute* id = description.find_attribute(medium, "tls-id"); id != nullptr)
+    if (const sdp::Attribute* id = description.find_attribute(carrier, "tls-id"); id != nullptr)
         facts.tls_id = id->value;
     facts.are_we_active = *answered == sdp::Setup::Active;
     // An association that goes on keeps its roles, although actpass is offered anew (RFC 8842
@@ -29,18 +29,18 @@ std::optional<DtlsFacts> MediaLines::dtls_of(const sdp::SessionDescription& desc
     const bool may_keep = setup == sdp::Setup::ActPass && in_force != nullptr &&
                           in_force->peer == facts.peer && in_force->tls_id == facts.tls_id;
     if (may_keep) facts.are_we_active = in_force->are_we_active;
-    facts.ice = ice_of(description, index, facts.has_ice_mismatch);
+    facts.ice = ice_of(description, carrier, in_force, facts.has_ice_mismatch);
     return facts;
 }
 
 std::optional<IceFacts> MediaLines::ice_of(const sdp::SessionDescription& description,
-                                           std::size_t index, bool& has_mismatch) const {
-    const auto offered = sdp::ice_of(description, description.media[index]);
+                                           const sdp::MediaDescription& carrier,
+                                           const DtlsFacts* in_force, bool& has_mismatch) const {
+    const auto offered = sdp::ice_of(description, carrier);
     has_mismatch = offered && offered->is_mismatch;
     // RFC 8445 section 2.5: of two lite agents none would ever send a check.
     if (!offered || offered->is_lite || offered->is_mismatch || dtls_.new_ice == nullptr)
         return std::nullopt;
-    const DtlsFacts* const in_force = lines_[index].dtls.get();
     if (in_force != nullptr && in_force->ice && in_force->ice->peer_ufrag == offered->ufrag &&
         in_force->ice->peer_password == offered->password)
         return in_force->ice;

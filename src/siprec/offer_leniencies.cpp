@@ -4,11 +4,37 @@
 #include <functional>
 #include <string>
 
+#include "sdp/bundle.h"
+
 namespace earshot::siprec {
 namespace {
 
 std::string line_detail(Leniency leniency, std::size_t index) {
     return std::string{facts_of(leniency).fault} + " (media line " + std::to_string(index) + ")";
+}
+
+Leniency leniency_of(sdp::BundleFault fault) {
+    switch (fault) {
+        case sdp::BundleFault::UnknownMid:
+            return Leniency::BundleUnknownMid;
+        case sdp::BundleFault::RepeatedMid:
+            return Leniency::BundleRepeatedMid;
+        case sdp::BundleFault::NoRtcpMux:
+            return Leniency::BundleWithoutRtcpMux;
+        case sdp::BundleFault::OtherProtection:
+            return Leniency::BundleOtherProtection;
+        case sdp::BundleFault::SharedPayloadType:
+            return Leniency::BundleSharedPayloadType;
+    }
+    return Leniency::None;
+}
+
+void find_bundle_leniencies(const sdp::SessionDescription& offer, std::vector<FoundLeniency>& out) {
+    for (const auto& found : sdp::bundles_of(offer).faults) {
+        const Leniency leniency = leniency_of(found.fault);
+        out.push_back(
+            {leniency, std::string{facts_of(leniency).fault} + " (mid " + found.detail + ")"});
+    }
 }
 
 bool is_disabled(const sdp::MediaDescription& medium) { return medium.port == 0; }
@@ -44,6 +70,7 @@ void find_leniencies(const sdp::SessionDescription& offer, const base::NetAddres
                      std::vector<FoundLeniency>& out) {
     if (offer.lacks_lines) out.push_back({Leniency::SdpLacksLines, {}});
     if (offer.unreadable_lines > 0) out.push_back({Leniency::SdpUnreadableLines, {}});
+    find_bundle_leniencies(offer, out);
     for (std::size_t i = 0; i < offer.media.size(); ++i) {
         const sdp::MediaDescription& medium = offer.media[i];
         if (is_disabled(medium)) continue;

@@ -389,7 +389,7 @@ std::string RecordingServerSession::Core::make_repeated_offer(bool inactive) {
         const bool is_open = i < lines.size() && lines[i].state == MediaLines::Line::State::Open;
         if (!is_open || lines[i].dropped) description->media[i].port = 0;
     }
-    return sdp::write(*description);
+    return sdp::write_bundled(*std::move(description));
 }
 
 void RecordingServerSession::Core::respond(sip::TransactionId transaction,

@@ -106,8 +106,14 @@ struct UpdateRow {
     RowFacts facts;
 };
 // Open a port pair and answer by on_stream_opened() or on_stream_failed(). With facts.paused the
-// stream starts paused. facts.peer_* is unspecified when the peer's address is not known yet.
+// stream starts paused. facts.peer_* is unspecified when the peer's address is not known yet. No
+// pair is opened, and that one's told, where a stream of the session has facts.transport already.
 struct OpenStream {
+    StreamFacts facts;
+};
+// Of an open stream: all that UpdateStream is, and it goes over to facts.transport (BUNDLE). To be
+// answered as OpenStream.
+struct MoveStream {
     StreamFacts facts;
 };
 // Of an open stream: peer address, payload types or label changed.
@@ -152,9 +158,9 @@ struct End {
     base::Reason reason;
 };
 
-using Action = std::variant<Decide, CreateRow, UpdateRow, OpenStream, UpdateStream, PauseStream,
-                            ResumeStream, CloseStream, Respond, SendRequest, SendInvite,
-                            CancelInvite, Acknowledge, StoreMetadata, Event, End>;
+using Action = std::variant<Decide, CreateRow, UpdateRow, OpenStream, MoveStream, UpdateStream,
+                            PauseStream, ResumeStream, CloseStream, Respond, SendRequest,
+                            SendInvite, CancelInvite, Acknowledge, StoreMetadata, Event, End>;
 
 // ---- control by an operator -------------------------------------------------------------------
 

@@ -6,6 +6,7 @@
 #include <gtest/gtest.h>
 
 #include <fstream>
+#include <map>
 #include <sstream>
 #include <string>
 #include <string_view>
@@ -65,6 +66,7 @@ protected:
     }
 
     void start(const sip::Message& invite) {
+        ports_.clear();
         session_ = std::make_unique<RecordingServerSession>(config_, 42);
         session_->on_invite(now_, next_transaction(), peer_, invite);
         drain();
@@ -114,7 +116,11 @@ protected:
             // The server does what it is asked before it takes the next action's turn.
             if (auto* open = std::get_if<OpenStream>(&*action); open != nullptr && opens_ports_) {
                 const std::uint16_t stream = open->facts.stream;
-                const auto port = static_cast<std::uint16_t>(10000 + 2 * stream);
+                // Of one transport there is one port.
+                const auto port = ports_
+                                      .try_emplace(open->facts.transport,
+                                                   static_cast<std::uint16_t>(10000 + 2 * stream))
+                                      .first->second;
                 actions_.push_back(*action);
                 if (stream == failing_stream_) {
                     session_->on_stream_failed(now_, stream, {"no_ports", "none left"});
@@ -122,6 +128,21 @@ protected:
                     session_->on_stream_opened(now_, stream, port,
                                                static_cast<std::uint16_t>(port + 1));
                 }
+                continue;
+            }
+            if (auto* move = std::get_if<MoveStream>(&*action)) {
+                const auto port =
+                    ports_
+                        .try_emplace(move->facts.transport,
+                                     static_cast<std::uint16_t>(11000 + 2 * move->facts.transport))
+                        .first->second;
+                const std::uint16_t stream = move->facts.stream;
+                actions_.push_back(*action);
+                if (fails_to_move_)
+                    session_->on_stream_failed(now_, stream, {"no_ports", "none left"});
+                else
+                    session_->on_stream_opened(now_, stream, port,
+                                               static_cast<std::uint16_t>(port + 1));
                 continue;
             }
             const bool is_question = std::holds_alternative<Decide>(*action);
@@ -179,9 +200,11 @@ protected:
     std::unique_ptr<RecordingServerSession> session_;
     std::vector<Action> actions_;
     bool opens_ports_ = true;
+    std::map<std::uint32_t, std::uint16_t> ports_;  // by transport
     bool stores_rows_ = true;
     std::optional<Ruling> ruling_;  // none: the decision is still to come
     int failing_stream_ = -1;
+    bool fails_to_move_ = false;
     std::uint64_t transaction_ = 0;
     int cseq_ = 1;
 };

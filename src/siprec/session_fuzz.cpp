@@ -36,6 +36,12 @@ public:
                 if (open_.erase(closed->stream) != 1) std::abort();
             } else if (const auto* updated = std::get_if<siprec::UpdateStream>(&*action)) {
                 if (open_.count(updated->facts.stream) != 1) std::abort();
+            } else if (const auto* moved = std::get_if<siprec::MoveStream>(&*action)) {
+                if (open_.count(moved->facts.stream) != 1) std::abort();
+                if (moved->facts.transport % 5 == 4)
+                    session_.on_stream_failed(now, moved->facts.stream, {"no_ports", ""});
+                else
+                    session_.on_stream_opened(now, moved->facts.stream, 10000, 10001);
             } else if (std::holds_alternative<siprec::Decide>(*action)) {
                 siprec::Ruling ruling;
                 ruling.kind = siprec::Ruling::Kind::Inactive;

@@ -299,6 +299,9 @@ void RecordingServer::carry_out(Call& call, siprec::OpenStream& action) {
                                    static_cast<std::uint16_t>(*port + 1));
 }
 
+void RecordingServer::carry_out(Call& /*call*/, siprec::MoveStream& /*action*/) {
+    require(false, "no client here offers BUNDLE");
+}
 void RecordingServer::carry_out(Call& call, siprec::UpdateStream& action) {
     capture_.update({call.recording, action.facts.stream}, to_format(action.facts));
 }

@@ -100,6 +100,7 @@ private:
     static void carry_out(Call& /*call*/, siprec::CancelInvite& /*action*/) {}
     static void carry_out(Call& /*call*/, siprec::Acknowledge& /*action*/) {}
     void carry_out(Call& call, siprec::OpenStream& action);
+    static void carry_out(Call& call, siprec::MoveStream& action);
     void carry_out(Call& call, siprec::UpdateStream& action);
     void carry_out(Call& call, siprec::PauseStream& action);
     void carry_out(Call& call, siprec::ResumeStream& action);
