@@ -248,14 +248,19 @@ protected:
         request.headers.push_back({"Host", "127.0.0.1:8080"});
         return request;
     }
-    // As the server does: runs what was deferred.
+    // As the server does: runs what was deferred or parked.
     http::Response send(const http::Request& request) {
         http::Response response = api_.handle(request);
-        while (auto* deferred = std::get_if<http::Deferred>(&response.body)) {
-            const http::Deferred work = std::move(*deferred);
+        while (true) {
+            http::Deferred work;
+            if (auto* deferred = std::get_if<http::Deferred>(&response.body))
+                work = std::move(*deferred);
+            else if (auto* parked = std::get_if<http::Parked>(&response.body))
+                work = std::move(parked->then);
+            else
+                return response;
             response = work();
         }
-        return response;
     }
     http::Response ask(std::string_view target, std::string_view method = "GET") {
         http::Request request = make_request(method, target);

@@ -1,6 +1,7 @@
 // Requests and responses as handlers see them; no socket and no library type in here.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <functional>
 #include <memory>
@@ -60,12 +61,19 @@ public:
 
 // Makes a body of unknown size piece by piece: fills `chunk` (some 64 kB) and returns true, or
 // returns false at the end. Called on a worker thread, one call at a time, only as fast as the peer
-// reads; an error ends the connection, so that the peer sees a broken body, not a short one.
+// reads; an error ends the connection, so that the peer sees a broken body, not a short one. Does
+// not wait: with nothing to say yet it leaves `chunk` empty, and is asked again after kParkTime.
 using Producer = std::function<base::Result<bool, base::Reason>(std::string& chunk)>;
 
 struct Response;
 // Work too slow for the http thread (files, rendering): run on a worker, its response is sent.
 using Deferred = std::function<Response()>;
+
+// There is no answer yet: `then` is run on a worker after kParkTime. Meanwhile no thread waits.
+struct Parked {
+    Deferred then;
+};
+inline constexpr std::chrono::milliseconds kParkTime{100};
 
 // Turns the connection into a stream of server-sent events: first `greeting` (already encoded, may
 // be empty), then whatever Server::publish() is given.
@@ -76,7 +84,8 @@ struct EventStream {
 struct Response {
     int status = 200;
     Fields headers{};  // Content-Type and others; length, security and date fields are the server's
-    std::variant<std::string, std::unique_ptr<ByteSource>, Producer, Deferred, EventStream> body;
+    std::variant<std::string, std::unique_ptr<ByteSource>, Producer, Deferred, Parked, EventStream>
+        body;
 
     std::string_view header(std::string_view name) const;
     std::string_view text() const;  // the body when it is a string, else empty

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <array>
 #include <atomic>
 #include <boost/asio/io_context.hpp>
 #include <boost/asio/ip/tcp.hpp>
@@ -73,7 +74,7 @@ public:
 class Connection : public std::enable_shared_from_this<Connection> {
 public:
     Connection(ServerCore& server, tcp::socket socket)
-        : server_(server), stream_(std::move(socket)), ping_(server.io) {
+        : server_(server), stream_(std::move(socket)), ping_(server.io), parked_(server.io) {
         ErrorCode ignored;
         const tcp::endpoint peer = stream_.socket().remote_endpoint(ignored);
         peer_ = fmt::format("{}:{}", peer.address().to_string(), peer.port());
@@ -167,7 +168,12 @@ private:
     }
 
     void send(Response response) {
-        if (std::holds_alternative<Deferred>(response.body)) return run_deferred(response);
+        if (auto* work = std::get_if<Deferred>(&response.body))
+            return run_deferred(std::move(*work));
+        if (auto* later = std::get_if<Parked>(&response.body))
+            return park([work = std::move(later->then)](Connection& connection) mutable {
+                connection.run_deferred(std::move(work));
+            });
         response_ = std::move(response);
         if (is_not_modified(request_, response_)) {
             response_.status = 304;
@@ -190,14 +196,36 @@ private:
         asio::post(server.io, [self = std::move(self), then] { then(*self); });
     }
 
-    void run_deferred(Response& response) {
-        asio::post(server_.pool, [self = shared_from_this(),
-                                  work = std::move(std::get<Deferred>(response.body))]() mutable {
+    void run_deferred(Deferred given) {
+        asio::post(server_.pool, [self = shared_from_this(), work = std::move(given)]() mutable {
             auto answer = std::make_shared<Response>(self->run(work));
             work = nullptr;
             return_home(std::move(self),
                         [answer](Connection& connection) { connection.send(std::move(*answer)); });
         });
+    }
+
+    // Goes on with `then` after a while, on the http thread, unless the peer has gone meanwhile. A
+    // timer costs next to nothing: readers of what is only being made are many, workers are few.
+    template <class Then>
+    void park(Then then) {
+        parked_.expires_after(kParkTime);
+        parked_.async_wait(
+            [self = shared_from_this(), then = std::move(then)](ErrorCode error) mutable {
+                if (error || self->server_.is_stopping || self->has_peer_gone())
+                    return self->close();
+                then(*self);
+            });
+    }
+
+    // Else nobody would notice before the next octets are written, which may be hours off. A peer
+    // that only ends its own direction is taken for gone, as on an event stream.
+    bool has_peer_gone() {
+        ErrorCode error;
+        std::array<char, 1> next{};
+        stream_.socket().non_blocking(true, error);
+        stream_.socket().receive(asio::buffer(next), tcp::socket::message_peek, error);
+        return error && error != asio::error::would_block && error != asio::error::try_again;
     }
 
     std::string head(Framing framing) {
@@ -283,6 +311,7 @@ private:
             if (!is_last && !out_.empty()) out_ = fmt::format("{:x}\r\n{}\r\n", out_.size(), out_);
         }
         if (is_last) return write([this] { finish(); });
+        if (out_.empty()) return park([](Connection& connection) { connection.produce(); });
         write([this] { produce(); });
     }
 
@@ -363,12 +392,14 @@ private:
 
     void close() {
         ping_.cancel();
+        parked_.cancel();
         stream_.close();
     }
 
     ServerCore& server_;
     beast::tcp_stream stream_;
     asio::steady_timer ping_;
+    asio::steady_timer parked_;
     beast::flat_buffer buffer_;
     std::optional<RequestParser> parser_;
     std::string peer_;

@@ -98,6 +98,22 @@ protected:
             response.body = Deferred([] { return make_response(201, "text/plain", "later"); });
             return response;
         }
+        if (request.path == "/parked") {
+            ++waiting_;
+            return look();
+        }
+        if (request.path == "/trickle") {
+            Response response = make_response(200, "text/plain", "");
+            response.body =
+                Producer([this, is_known = false, is_told = false](std::string& chunk) mutable {
+                    if (!std::exchange(is_known, true)) ++waiting_;
+                    if (is_told) return base::Result<bool, base::Reason>(false);
+                    is_told = is_there_;
+                    if (is_told) chunk = "all of it";
+                    return base::Result<bool, base::Reason>(true);
+                });
+            return response;
+        }
         if (request.path == "/throws") throw std::runtime_error("a library said no");
         if (request.path == "/events") {
             Response response;
@@ -105,6 +121,14 @@ protected:
             return response;
         }
         return problem(404, "not_found", "no");
+    }
+
+    // An answer that waits for what is not there yet.
+    Response look() {
+        if (is_there_) return make_response(200, "text/plain", "found");
+        Response response;
+        response.body = Parked{[this] { return look(); }};
+        return response;
     }
 
     Reply get(const std::string& path, Fields headers = {}, std::string method = "GET") {
@@ -116,6 +140,8 @@ protected:
     }
 
     base::NullLog log_;
+    std::atomic<bool> is_there_{false};
+    std::atomic<int> waiting_{0};
     std::unique_ptr<Server> server_;
 };
 
@@ -173,6 +199,34 @@ TEST_F(HttpLoopback, RunsDeferredWorkAndSurvivesExceptions) {
     EXPECT_EQ(get("/deferred").body, "later");
     EXPECT_EQ(get("/throws").status, 500);
     EXPECT_EQ(get("/deferred").status, 201);
+}
+
+// More of them than there are workers, and each waits until the test has got another answer.
+TEST_F(HttpLoopback, HoldsNoWorkerForWhoWaits) {
+    server_.reset();
+    start({.workers = 1});
+    std::vector<std::thread> readers;
+    std::array<Reply, 6> replies;
+    for (std::size_t i = 0; i < replies.size(); ++i)
+        readers.emplace_back(
+            [this, i, &replies] { replies.at(i) = get(i % 2 == 0 ? "/parked" : "/trickle"); });
+    while (waiting_ < 6) std::this_thread::yield();
+    for (int i = 0; i < 5; ++i) EXPECT_EQ(get("/deferred").status, 201);
+    is_there_ = true;
+    for (std::thread& reader : readers) reader.join();
+    for (std::size_t i = 0; i < replies.size(); ++i)
+        EXPECT_EQ(replies.at(i).body, i % 2 == 0 ? "found" : "all of it");
+}
+
+TEST_F(HttpLoopback, LetsGoOfWhoWaitsWhenItStops) {
+    std::thread reader([&] {
+        const auto reply =
+            fetch({.url = fmt::format("http://127.0.0.1:{}/parked", server_->port())});
+        EXPECT_FALSE(reply);
+    });
+    while (waiting_ == 0) std::this_thread::yield();
+    server_->stop(std::chrono::hours(1));  // would be the test's end by its time limit
+    reader.join();
 }
 
 TEST_F(HttpLoopback, KeepsAConnectionForTheNextRequest) {
