@@ -110,6 +110,17 @@ TEST_F(BundleSession, AnswersWithTheGroupOnePortAndTheTransportOfTheTaggedLine) 
     EXPECT_THAT(events("stream_added").at(1), HasSubstr(R"("bundled_mid":"b")"));
 }
 
+// As browsers do under max-bundle: only the first line has an address.
+TEST_F(BundleSession, ALineThatIsCarriedNeedsNoAddressOfItsOwn) {
+    std::string second = line('b', 8);
+    second.replace(second.find("40002"), 5, "9");
+    second.insert(second.find("a=sendonly"), "c=IN IP4 0.0.0.0\n");
+    invite_with("a b", line('a', 0) + second);
+    EXPECT_EQ(all<OpenStream>().at(1).facts.peer_rtp, *base::parse_net_address("192.0.2.10:40000"));
+    EXPECT_FALSE(all<OpenStream>().at(1).facts.paused);
+    EXPECT_THAT(codes(), IsEmpty());
+}
+
 TEST_F(BundleSession, WithoutTheGroupEachLineHasATransport) {
     invite_with("", line('a', 0, kMid) + line('b', 8, kMid));
     EXPECT_THAT(answer_lines("a=group:"), IsEmpty());

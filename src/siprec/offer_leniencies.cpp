@@ -5,6 +5,7 @@
 #include <string>
 
 #include "sdp/bundle.h"
+#include "sdp/ice.h"
 
 namespace earshot::siprec {
 namespace {
@@ -29,12 +30,23 @@ Leniency leniency_of(sdp::BundleFault fault) {
     return Leniency::None;
 }
 
-void find_bundle_leniencies(const sdp::SessionDescription& offer, std::vector<FoundLeniency>& out) {
-    for (const auto& found : sdp::bundles_of(offer).faults) {
+void find_bundle_leniencies(const sdp::BundleOffer& bundles, std::vector<FoundLeniency>& out) {
+    for (const auto& found : bundles.faults) {
         const Leniency leniency = leniency_of(found.fault);
         out.push_back(
             {leniency, std::string{facts_of(leniency).fault} + " (mid " + found.detail + ")"});
     }
+}
+
+// With ICE, and where another line carries it, c=0.0.0.0 and port 9 are as they should be (RFC 8840
+// section 4.1.3, RFC 9143 section 7.2).
+bool is_address_elsewhere(const sdp::SessionDescription& offer, const sdp::BundleOffer& bundles,
+                          std::size_t index) {
+    const auto is_carried = [&](const std::vector<std::size_t>& group) {
+        return std::find(group.begin() + 1, group.end(), index) != group.end();
+    };
+    return sdp::ice_of(offer, offer.media[index]).has_value() ||
+           std::any_of(bundles.groups.begin(), bundles.groups.end(), is_carried);
 }
 
 bool is_disabled(const sdp::MediaDescription& medium) { return medium.port == 0; }
@@ -70,7 +82,8 @@ void find_leniencies(const sdp::SessionDescription& offer, const base::NetAddres
                      std::vector<FoundLeniency>& out) {
     if (offer.lacks_lines) out.push_back({Leniency::SdpLacksLines, {}});
     if (offer.unreadable_lines > 0) out.push_back({Leniency::SdpUnreadableLines, {}});
-    find_bundle_leniencies(offer, out);
+    const sdp::BundleOffer bundles = sdp::bundles_of(offer);
+    find_bundle_leniencies(bundles, out);
     for (std::size_t i = 0; i < offer.media.size(); ++i) {
         const sdp::MediaDescription& medium = offer.media[i];
         if (is_disabled(medium)) continue;
@@ -83,7 +96,7 @@ void find_leniencies(const sdp::SessionDescription& offer, const base::NetAddres
             tell(Leniency::DuplicateLabel);
         }
         const Leniency address = find_address_leniency(offer, medium, peer);
-        if (address != Leniency::None) tell(address);
+        if (address != Leniency::None && !is_address_elsewhere(offer, bundles, i)) tell(address);
         if (offer.find_attribute(medium, "direction") != nullptr) tell(Leniency::DirectionBoth);
     }
 }
