@@ -3,7 +3,6 @@
 #include <cstdlib>
 
 #include "base/bytes.h"
-#include "base/text.h"
 #include "sdp/bundle.h"
 #include "sdp/message_media.h"
 #include "sdp/offer_answer.h"

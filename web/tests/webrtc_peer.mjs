@@ -100,7 +100,11 @@ function metadata() {
 function to_offer(sdp) {
     let line = 0;
     let text = sdp.replace(/^a=mid:.*$/gm, (mid) => `${mid}\r\na=label:${++line}`.replace('\r\r', '\r'));
-    if (wanted.candidates === 'mdns') text = text.replace(/^(a=candidate:\S+ \d+ \S+ \d+) \S+/gm, `$1 ${randomUUID()}.local`);
+    if (wanted.candidates === 'mdns')
+        text = text
+            .replace(/^(a=candidate:\S+ \d+ \S+ \d+) \S+/gm, `$1 ${randomUUID()}.local`)
+            .replace(/^(m=\S+) \d+/gm, '$1 9')
+            .replace(/^c=IN IP4 \S+/gm, 'c=IN IP4 0.0.0.0');
     if (!wanted.group) text = text.replace(/^a=group:BUNDLE.*\r\n/m, '');
     return text;
 }
