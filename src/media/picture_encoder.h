@@ -2,9 +2,11 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
+#include <utility>
 
 #include "media/av.h"
-#include "media/muxer.h"
+#include "media/track_encoder.h"
 
 namespace earshot::media {
 
@@ -15,17 +17,12 @@ public:
 
     // Times grow.
     Outcome add(const AVFrame& picture, std::int64_t at_ms);
-    Outcome finish();
+    Outcome finish() { return encoder_->finish(); }
 
 private:
-    PictureEncoder(CodecContext context, Muxer& muxer);
-    Outcome drain();
+    explicit PictureEncoder(std::unique_ptr<TrackEncoder> encoder) : encoder_(std::move(encoder)) {}
 
-    CodecContext context_;
-    Muxer& muxer_;
-    std::size_t track_ = 0;
-    Frame frame_;
-    Packet packet_;
+    std::unique_ptr<TrackEncoder> encoder_;
 };
 
 }  // namespace earshot::media

@@ -2,11 +2,13 @@
 #pragma once
 
 #include <cstdint>
+#include <memory>
 #include <span>
+#include <utility>
 #include <vector>
 
 #include "media/av.h"
-#include "media/muxer.h"
+#include "media/track_encoder.h"
 
 namespace earshot::media {
 
@@ -21,15 +23,12 @@ public:
     Outcome finish();
 
 private:
-    SoundEncoder(CodecContext context, Muxer& muxer);
+    explicit SoundEncoder(std::unique_ptr<TrackEncoder> encoder) : encoder_(std::move(encoder)) {}
+    std::size_t channels() const;
+    std::size_t frame_samples() const;  // of all channels together
     Outcome encode(std::span<const std::int16_t> samples);
-    Outcome drain();
 
-    CodecContext context_;
-    Muxer& muxer_;
-    std::size_t track_ = 0;
-    Frame frame_;
-    Packet packet_;
+    std::unique_ptr<TrackEncoder> encoder_;
     std::vector<std::int16_t> waiting_;  // less than a frame
     std::int64_t next_ = 0;              // sample of the next frame
 };
