@@ -21,6 +21,7 @@ inline constexpr int kSheetRows = 10;
 inline constexpr int kSheetCellWidth = 160;
 inline constexpr int kSheetCellHeight = 90;
 inline constexpr std::size_t kMaxCells = 16;          // of the composed picture
+inline constexpr std::size_t kMaxMarks = 1000;        // where content changes
 inline constexpr std::size_t kMaxTracks = 128;        // of a Matroska file
 inline constexpr std::int64_t kPeakIntervalMs = 100;  // as in the archive's peaks.json
 

@@ -2,12 +2,13 @@
 // hold but that can be decoded becomes PCM; what neither can is told.
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <map>
-#include <set>
 
 #include "media/limits.h"
 #include "media/muxer.h"
 #include "media/picture_codec.h"
+#include "media/slide_marks.h"
 #include "media/sound_codec.h"
 #include "media/sound_decoder.h"
 #include "media/stage.h"
@@ -20,10 +21,15 @@ using rendition::Format;
 using rendition::Product;
 using rendition::Stream;
 
+constexpr AVRational kVideoClock{1, 90'000};
+constexpr std::size_t kMaxSetups = 8;  // of one format that are tried
+
 // What the first packets of a video format told.
 struct PictureFacts {
     std::optional<payload::PictureSize> size;
-    base::Bytes setup;
+    // Parameter sets as they were told one after another, the newest last: they come one by one,
+    // so the newest are the most, unless one of them is broken.
+    std::vector<base::Bytes> setups;
 };
 
 // A format of a stream in the container.
@@ -56,6 +62,7 @@ public:
         if (auto done = write_settled(); !done) return done;
         for (auto& [key, lane] : lanes_)
             if (auto done = end_sound(lane); !done) return done;
+        if (has_content_) add_chapters();
         return muxer_->finish();
     }
 
@@ -77,6 +84,10 @@ private:
             const Stream* stream = stage_.find_stream((*record)->header.stream);
             if (stream == nullptr || !stream->is_video()) continue;
             auto& units = previews[stream->number];
+            if (units && (*record)->header.begins_piece) {
+                look_at(*units);
+                units.reset();
+            }
             if (!units) units = std::make_unique<Units>(*stream);
             units->add(**record);
             note_setup(*stream, *units);
@@ -85,9 +96,14 @@ private:
 
     void note_setup(const Stream& stream, const Units& units) {
         for (std::size_t i = 0; i < stream.formats.size(); ++i) {
-            // Parameter sets come one by one: the newest are the most.
             base::Bytes setup = units.decoder_setup(i);
-            if (!setup.empty()) pictures_[{stream.number, i}].setup = std::move(setup);
+            PictureFacts& facts = pictures_[{stream.number, i}];
+            if (setup.empty() || facts.size) continue;  // known from the piece before
+            std::vector<base::Bytes>& setups = facts.setups;
+            if (!setups.empty() && setups.back() == setup) continue;
+            // The first ones stay: that is what the newest are measured by.
+            if (setups.size() >= kMaxSetups) setups.erase(setups.begin() + kMaxSetups / 2);
+            setups.push_back(std::move(setup));
         }
     }
 
@@ -117,7 +133,38 @@ private:
                 if (stream.formats[i].is_used && tracks_ < kMaxTracks)
                     if (auto added = add_lane(stream, i); !added) return added;
         if (tracks_ == 0) return base::Reason{is_single ? "no_video" : "no_media", why_none()};
+        // What is known before stands at the beginning, for who watches while the file grows.
+        has_content_ =
+            !is_single && std::any_of(stage_.job.streams.begin(), stage_.job.streams.end(),
+                                      [](const Stream& s) { return s.is_video() && s.is_content; });
+        if (!is_single && !has_content_) add_chapters();
         return muxer_->begin();
+    }
+
+    // Why there is nothing, where there is nothing, by the recording's timeline; and where shared
+    // content changed.
+    void add_chapters() {
+        std::vector<Chapter> chapters;
+        for (const Stream& stream : stage_.job.streams)
+            for (const rendition::Gap& gap : stream.gaps)
+                if (gap.reason != "lost")
+                    chapters.push_back({.from_ms = gap.start_ms,
+                                        .to_ms = gap.start_ms + gap.duration_ms,
+                                        .title = stream.label + ": " + gap.reason});
+        stage_.report.marks = slides_.finish();
+        std::map<std::uint16_t, std::size_t> last;  // chapter of each stream
+        std::map<std::uint16_t, int> count;
+        for (const rendition::Mark& mark : stage_.report.marks) {
+            if (const auto before = last.find(mark.stream); before != last.end())
+                chapters[before->second].to_ms = mark.at_ms;
+            last[mark.stream] = chapters.size();
+            chapters.push_back(
+                {.from_ms = mark.at_ms,
+                 .to_ms = std::max(stage_.job.duration_ms, mark.at_ms),
+                 .title = fmt::format("{} {}", track_name(*stage_.find_stream(mark.stream)),
+                                      ++count[mark.stream])});
+        }
+        muxer_->add_chapters(std::move(chapters));
     }
 
     std::string why_none() const {
@@ -156,10 +203,29 @@ private:
                       "There is no key frame among its first packets that tells its size.");
             return base::Done{};
         }
-        const CodecParameters parameters = make_parameters(*codec, *facts.size, facts.setup);
+        const auto parameters = find_parameters(*codec, facts);
+        if (!parameters) {
+            leave_out(stream, format, parameters.error().text);
+            return base::Done{};
+        }
         Lane lane;
         lane.is_video = true;
-        return add_track(stream, index, *parameters, {1, 90'000}, std::move(lane), {});
+        return add_track(stream, index, **parameters, kVideoClock, std::move(lane), {});
+    }
+
+    // The newest setup that the container can begin with.
+    Expected<CodecParameters> find_parameters(AVCodecID codec, const PictureFacts& facts) const {
+        std::vector<base::Bytes> setups = facts.setups;
+        if (setups.empty()) setups.emplace_back();
+        std::string why;
+        for (auto setup = setups.rbegin(); setup != setups.rend(); ++setup) {
+            CodecParameters parameters = make_parameters(codec, *facts.size, *setup);
+            const auto begins = muxer_->can_begin(*parameters, kVideoClock);
+            if (begins) return parameters;
+            if (why.empty()) why = begins.error().text;
+        }
+        return base::Reason{"broken_setup",
+                            "Its parameter sets are missing or broken: " + std::move(why)};
     }
 
     Outcome add_sound(const Stream& stream, std::size_t index) {
@@ -170,9 +236,12 @@ private:
         Lane lane;
         lane.clock_rate = format.clock_rate;
         if (codec && framer && muxer_->can_hold(codec->id)) {
-            lane.framer = std::make_unique<payload::AudioFramer>(*framer);
-            return add_track(stream, index, *make_parameters(*codec), {1, codec->sample_rate},
-                             std::move(lane), {});
+            const CodecParameters parameters = make_parameters(*codec);
+            const AVRational clock{1, codec->sample_rate};
+            if (muxer_->can_begin(*parameters, clock)) {
+                lane.framer = std::make_unique<payload::AudioFramer>(*framer);
+                return add_track(stream, index, *parameters, clock, std::move(lane), {});
+            }
         }
         lane.rate = codec ? codec->sample_rate : 8000;
         auto decoder = SoundDecoder::make(format, lane.rate);
@@ -207,6 +276,7 @@ private:
 
     Outcome write_settled() {
         while (auto unit = queue_.poll()) {
+            if (has_content_) slides_.add(*unit);
             const auto found = lanes_.find({unit->stream->number, unit->format});
             if (found == lanes_.end()) continue;
             auto done = found->second.is_video ? write_picture(found->second, *unit)
@@ -223,10 +293,18 @@ private:
         // A player can begin with a key frame alone; of a damaged picture only a part came.
         lane.had_key = lane.had_key || (unit.unit.key_frame && !unit.unit.damaged);
         if (!lane.had_key || unit.unit.damaged || unit.unit.bytes.empty()) return base::Done{};
-        return muxer_->write(*lane.track, {.bytes = unit.unit.bytes,
-                                           .position_ns = unit.position_ns,
-                                           .duration_ns = 0,
-                                           .is_key = unit.unit.key_frame});
+        return go_on(unit, "pictures that the container does not take",
+                     muxer_->write(*lane.track, {.bytes = unit.unit.bytes,
+                                                 .position_ns = unit.position_ns,
+                                                 .duration_ns = 0,
+                                                 .is_key = unit.unit.key_frame}));
+    }
+
+    // A frame that the container refuses is a fault at its place, and no more.
+    Outcome go_on(const PlacedUnit& unit, std::string_view fault, Outcome written) {
+        if (written || written.error().code != "refused") return written;
+        stage_.faults.add(unit.stream->number, unit.position_ns, fault);
+        return base::Done{};
     }
 
     Outcome write_sound(Lane& lane, const PlacedUnit& unit) {
@@ -237,12 +315,14 @@ private:
         for (const payload::AudioFrame& frame : frames_) {
             if (frame.kind != payload::AudioFrame::Kind::Sound) continue;
             constexpr std::int64_t kSecondNs = 1'000'000'000;
-            auto done = muxer_->write(
-                *lane.track, {.bytes = frame.bytes,
-                              .position_ns = unit.position_ns +
-                                             av_rescale(frame.offset, kSecondNs, lane.clock_rate),
-                              .duration_ns = av_rescale(frame.duration, kSecondNs, lane.clock_rate),
-                              .is_key = true});
+            const MuxedFrame muxed{
+                .bytes = frame.bytes,
+                .position_ns =
+                    unit.position_ns + av_rescale(frame.offset, kSecondNs, lane.clock_rate),
+                .duration_ns = av_rescale(frame.duration, kSecondNs, lane.clock_rate),
+                .is_key = true};
+            auto done = go_on(unit, "sound that the container does not take",
+                              muxer_->write(*lane.track, muxed));
             if (!done) return done;
         }
         return base::Done{};
@@ -289,6 +369,8 @@ private:
     std::unique_ptr<Muxer> muxer_;
     std::map<Key, Lane> lanes_;
     std::size_t tracks_ = 0;
+    SlideMarks slides_;
+    bool has_content_ = false;  // that is looked at for its changes
     std::vector<payload::AudioFrame> frames_;
 };
 

@@ -9,6 +9,7 @@
 #include "media/mixer.h"
 #include "media/picture_encoder.h"
 #include "media/picture_streams.h"
+#include "media/slide_marks.h"
 #include "media/sound_encoder.h"
 #include "media/sound_streams.h"
 #include "media/stage.h"
@@ -55,6 +56,7 @@ public:
         pictures_.finish();
         if (auto done = go_to(stage_.job.duration_ms); !done) return done;
         if (!outcome_) return outcome_;
+        stage_.report.marks = slides_.finish();
         if (picture_)
             if (auto done = picture_->finish(); !done) return done;
         if (sound_)
@@ -107,6 +109,7 @@ private:
             return;
         }
         last_seen_[stream.number] = at_ms;
+        slides_.show(stream, frame);
         if (canvas_.show(stream.number, frame))
             has_changed_ = true;
         else
@@ -171,6 +174,7 @@ private:
     Mixer mixer_;
     SoundStreams sounds_;
     PictureStreams pictures_;
+    SlideMarks slides_;
     std::unique_ptr<Muxer> muxer_;
     std::unique_ptr<PictureEncoder> picture_;
     std::unique_ptr<SoundEncoder> sound_;

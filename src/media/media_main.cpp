@@ -38,6 +38,8 @@ Outcome make(Stage& stage) {
             return make_watch(stage);
         case Product::Sheet:
             return make_sheet(stage);
+        case Product::Marks:
+            return make_marks(stage);
         default:
             return make_sound(stage);
     }

@@ -78,12 +78,26 @@ inline void add_tone(std::uint16_t stream, std::int64_t from_ms, std::int64_t to
     add_tone(sender, from_ms, to_ms, out);
 }
 
-// Encodes pictures with a bright box that walks; hands out each frame.
-inline void encode_walk(const char* encoder_name, int width, int height, int count, int step_ms,
-                        const std::function<void(std::int64_t at_ns, base::ByteView)>& take,
-                        int bits_per_second = 0) {
-    const AVCodec* encoder = avcodec_find_encoder_by_name(encoder_name);
-    ASSERT_NE(encoder, nullptr);
+// A picture that is to be encoded; a new size opens a new encoder, as when a window is resized.
+struct Shot {
+    std::int64_t at_ms = 0;
+    int width = 320;
+    int height = 240;
+};
+using Paint = std::function<void(std::size_t index, AVFrame& picture)>;
+using TakeFrame = std::function<void(std::int64_t at_ns, base::ByteView frame)>;
+
+inline void fill_box(AVFrame& picture, int x, int y, int width, int height, int luma) {
+    for (int row = std::max(y, 0); row < std::min(y + height, picture.height); ++row)
+        for (int column = std::max(x, 0); column < std::min(x + width, picture.width); ++column)
+            picture.data[0][row * picture.linesize[0] + column] = static_cast<std::uint8_t>(luma);
+}
+
+// For conversations: fast, no pictures held back. Null where FFmpeg was built without it.
+inline CodecContext open_test_encoder(const char* name, int width, int height,
+                                      int bits_per_second) {
+    const AVCodec* encoder = avcodec_find_encoder_by_name(name);
+    if (encoder == nullptr) return nullptr;
     CodecContext context(avcodec_alloc_context3(encoder));
     context->width = width;
     context->height = height;
@@ -97,9 +111,15 @@ inline void encode_walk(const char* encoder_name, int width, int height, int cou
         context->qmax = 20;
     }
     AVDictionary* options = nullptr;
-    if (std::string_view(encoder_name) == "libx264") {
+    const std::string_view which(name);
+    if (which == "libx264" || which == "libx265") {
         av_dict_set(&options, "preset", "ultrafast", 0);
         av_dict_set(&options, "tune", "zerolatency", 0);
+        av_dict_set(&options, "x265-params", "log-level=none:repeat-headers=1", 0);
+    } else if (which == "libaom-av1") {
+        av_dict_set(&options, "usage", "realtime", 0);
+        av_dict_set(&options, "cpu-used", "8", 0);
+        av_dict_set(&options, "lag-in-frames", "0", 0);
     } else {
         av_dict_set(&options, "deadline", "realtime", 0);
         av_dict_set(&options, "cpu-used", "8", 0);
@@ -107,51 +127,102 @@ inline void encode_walk(const char* encoder_name, int width, int height, int cou
     int error = 0;
     context = open_codec(encoder, std::move(context), &options, error);
     av_dict_free(&options);
-    ASSERT_GE(error, 0);
+    if (error < 0) return nullptr;
+    return context;
+}
+
+inline void encode_shots(const char* encoder_name, const std::vector<Shot>& shots,
+                         const Paint& paint, const TakeFrame& take, int bits_per_second = 0) {
+    CodecContext context;
     const Frame frame(av_frame_alloc());
     const Packet packet(av_packet_alloc());
-    for (int i = 0; i < count; ++i) {
-        frame->format = AV_PIX_FMT_YUV420P;
-        frame->width = width;
-        frame->height = height;
-        ASSERT_GE(av_frame_get_buffer(frame.get(), 0), 0);
-        for (int plane = 0; plane < 3; ++plane)
-            std::memset(frame->data[plane], plane == 0 ? 40 : 128,
-                        static_cast<std::size_t>(frame->linesize[plane] *
-                                                 (plane == 0 ? height : height / 2)));
-        for (int y = 0; y < height / 4; ++y)
-            std::memset(frame->data[0] + y * frame->linesize[0] + i * 4 % (width / 2), 220,
-                        static_cast<std::size_t>(width / 4));
-        if (bits_per_second > 0)  // noise, which no encoder makes small
-            for (int y = height / 2; y < height; ++y)
-                for (int x = 0; x < width / 4; ++x)
-                    frame->data[0][y * frame->linesize[0] + x] =
-                        static_cast<std::uint8_t>((x * 37 + y * 91 + i * 53) * (x + y + i) >> 3);
-        frame->pts = std::int64_t{i} * step_ms;
-        ASSERT_GE(avcodec_send_frame(context.get(), frame.get()), 0);
-        av_frame_unref(frame.get());
+    const auto drain = [&] {
         while (avcodec_receive_packet(context.get(), packet.get()) == 0) {
             take(packet->pts * 1'000'000, {packet->data, static_cast<std::size_t>(packet->size)});
             av_packet_unref(packet.get());
         }
+    };
+    const auto finish = [&] {
+        if (!context) return;
+        avcodec_send_frame(context.get(), nullptr);
+        drain();
+    };
+    for (std::size_t i = 0; i < shots.size(); ++i) {
+        const Shot& shot = shots[i];
+        if (!context || context->width != shot.width || context->height != shot.height) {
+            finish();
+            context = open_test_encoder(encoder_name, shot.width, shot.height, bits_per_second);
+            ASSERT_TRUE(context) << encoder_name;
+        }
+        frame->format = AV_PIX_FMT_YUV420P;
+        frame->width = shot.width;
+        frame->height = shot.height;
+        ASSERT_GE(av_frame_get_buffer(frame.get(), 0), 0);
+        for (int plane = 0; plane < 3; ++plane)
+            std::memset(frame->data[plane], plane == 0 ? 40 : 128,
+                        static_cast<std::size_t>(frame->linesize[plane] *
+                                                 (plane == 0 ? shot.height : shot.height / 2)));
+        paint(i, *frame);
+        frame->pts = shot.at_ms;
+        ASSERT_GE(avcodec_send_frame(context.get(), frame.get()), 0);
+        av_frame_unref(frame.get());
+        drain();
     }
+    finish();
+}
+
+// Pictures with a bright box that walks.
+inline void encode_walk(const char* encoder_name, int width, int height, int count, int step_ms,
+                        const TakeFrame& take, int bits_per_second = 0) {
+    std::vector<Shot> shots;
+    for (int i = 0; i < count; ++i)
+        shots.push_back({.at_ms = std::int64_t{i} * step_ms, .width = width, .height = height});
+    const auto paint = [&](std::size_t index, AVFrame& picture) {
+        const int i = static_cast<int>(index);
+        fill_box(picture, i * 4 % (width / 2), 0, width / 4, height / 4, 220);
+        if (bits_per_second > 0)  // noise, which no encoder makes small
+            for (int y = height / 2; y < height; ++y)
+                for (int x = 0; x < width / 4; ++x)
+                    picture.data[0][y * picture.linesize[0] + x] =
+                        static_cast<std::uint8_t>((x * 37 + y * 91 + i * 53) * (x + y + i) >> 3);
+    };
+    encode_shots(encoder_name, shots, paint, take, bits_per_second);
 }
 
 // RFC 7741 with the shortest descriptor.
+inline void send_vp8(Sender& sender, std::int64_t at_ns, base::ByteView frame,
+                     std::vector<MadePacket>& out) {
+    constexpr std::size_t kPiece = 1000;
+    for (std::size_t at = 0; at < frame.size(); at += kPiece) {
+        const std::size_t size = std::min(kPiece, frame.size() - at);
+        base::Bytes payload{static_cast<std::uint8_t>(at == 0 ? 0x10 : 0x00)};
+        base::append(payload, frame.subspan(at, size));
+        sender.send(at_ns, payload, at + size == frame.size(), out);
+    }
+}
 inline void add_vp8(std::uint16_t stream, std::int64_t from_ms, int count,
                     std::vector<MadePacket>& out, int width = 320, int height = 240,
                     int step_ms = 40, int bits_per_second = 0) {
     Sender sender(stream, 96, 90'000);
     const auto packetise = [&](std::int64_t at_ns, base::ByteView frame) {
-        constexpr std::size_t kPiece = 1000;
-        for (std::size_t at = 0; at < frame.size(); at += kPiece) {
-            const std::size_t size = std::min(kPiece, frame.size() - at);
-            base::Bytes payload{static_cast<std::uint8_t>(at == 0 ? 0x10 : 0x00)};
-            base::append(payload, frame.subspan(at, size));
-            sender.send(at_ns + from_ms * 1'000'000, payload, at + size == frame.size(), out);
-        }
+        send_vp8(sender, at_ns + from_ms * 1'000'000, frame, out);
     };
     encode_walk("libvpx", width, height, count, step_ms, packetise, bits_per_second);
+}
+
+// Annex B, taken apart.
+inline std::vector<base::ByteView> nal_units(base::ByteView frame) {
+    std::vector<base::ByteView> units;
+    for (std::size_t i = 0; i + 3 <= frame.size(); ++i)
+        if (frame[i] == 0 && frame[i + 1] == 0 && frame[i + 2] == 1) {
+            if (!units.empty()) {
+                const auto begin = static_cast<std::size_t>(units.back().data() - frame.data());
+                const std::size_t end = frame[i - 1] == 0 ? i - 1 : i;
+                units.back() = frame.subspan(begin, end - begin);
+            }
+            units.push_back(frame.subspan(i + 3));
+        }
+    return units;
 }
 
 // RFC 6184: single NAL units and FU-A.
@@ -160,17 +231,8 @@ inline void add_h264(std::uint16_t stream, std::int64_t from_ms, int count,
     Sender sender(stream, 97, 90'000);
     encode_walk("libx264", 320, 240, count, 40, [&](std::int64_t at_ns, base::ByteView frame) {
         const std::int64_t at = at_ns + from_ms * 1'000'000;
-        std::vector<base::ByteView> units;
-        for (std::size_t i = 0; i + 3 <= frame.size(); ++i)
-            if (frame[i] == 0 && frame[i + 1] == 0 && frame[i + 2] == 1) {
-                if (!units.empty()) {
-                    const auto begin = static_cast<std::size_t>(units.back().data() - frame.data());
-                    const std::size_t end = frame[i - 1] == 0 ? i - 1 : i;
-                    units.back() = frame.subspan(begin, end - begin);
-                }
-                units.push_back(frame.subspan(i + 3));
-            }
-        for (const base::ByteView unit : units) {
+        const std::vector<base::ByteView> units = nal_units(frame);
+        for (const base::ByteView& unit : units) {
             const bool is_last = &unit == &units.back();
             constexpr std::size_t kPiece = 1000;
             if (unit.size() <= kPiece) {
@@ -186,6 +248,39 @@ inline void add_h264(std::uint16_t stream, std::int64_t from_ms, int count,
                 base::append(payload, unit.subspan(i, size));
                 sender.send(at, payload, is_last && i + size == unit.size(), out);
             }
+        }
+    });
+}
+
+// RFC 7798: single NAL units, however large.
+inline void add_h265(std::uint16_t stream, int count, std::vector<MadePacket>& out) {
+    Sender sender(stream, 98, 90'000);
+    encode_walk("libx265", 320, 240, count, 40, [&](std::int64_t at_ns, base::ByteView frame) {
+        const std::vector<base::ByteView> units = nal_units(frame);
+        for (const base::ByteView& unit : units)
+            sender.send(at_ns, {unit.begin(), unit.end()}, &unit == &units.back(), out);
+    });
+}
+
+// The AV1 payload format: a packet of one OBU, without its size, for each but temporal delimiters.
+inline void add_av1(std::uint16_t stream, int count, std::vector<MadePacket>& out) {
+    Sender sender(stream, 99, 90'000);
+    encode_walk("libaom-av1", 320, 240, count, 40, [&](std::int64_t at_ns, base::ByteView frame) {
+        while (!frame.empty()) {
+            const std::size_t header = (frame[0] & 0x04U) != 0 ? 2 : 1;
+            std::size_t size = 0;
+            std::size_t at = header;
+            for (std::size_t shift = 0;; shift += 7) {
+                size |= std::size_t{frame[at] & 0x7fU} << shift;
+                if ((frame[at++] & 0x80U) == 0) break;
+            }
+            const std::uint8_t type = frame[0] >> 3U & 15U;
+            base::Bytes payload{static_cast<std::uint8_t>(type == 1 ? 0x18 : 0x10)};  // W = 1; N
+            base::append(payload, frame.first(header));
+            payload[1] &= 0xfdU;  // has no size field
+            base::append(payload, frame.subspan(at, size));
+            frame = frame.subspan(at + size);
+            if (type != 2) sender.send(at_ns, payload, frame.empty(), out);
         }
     });
 }
@@ -273,24 +368,37 @@ struct ReadTrack {
 };
 struct ReadFile {
     double duration_s = 0;
-    unsigned chapters = 0;
+    std::vector<std::string> chapters;  // "START_MS TITLE"
     std::vector<ReadTrack> tracks;
 };
 
+struct ReadBytes {
+    base::ByteView all;
+    std::size_t at = 0;
+};
 inline int read_bytes(void* opaque, std::uint8_t* out, int size) {
-    auto& rest = *static_cast<base::ByteView*>(opaque);
-    const auto count = std::min(rest.size(), static_cast<std::size_t>(size));
+    auto& file = *static_cast<ReadBytes*>(opaque);
+    const auto count = std::min(file.all.size() - file.at, static_cast<std::size_t>(size));
     if (count == 0) return AVERROR_EOF;
-    std::memcpy(out, rest.data(), count);
-    rest = rest.subspan(count);
+    std::memcpy(out, file.all.data() + file.at, count);
+    file.at += count;
     return static_cast<int>(count);
+}
+inline std::int64_t seek_bytes(void* opaque, std::int64_t offset, int whence) {
+    auto& file = *static_cast<ReadBytes*>(opaque);
+    if (whence == AVSEEK_SIZE) return static_cast<std::int64_t>(file.all.size());
+    if (whence == SEEK_CUR) offset += static_cast<std::int64_t>(file.at);
+    if (whence == SEEK_END) offset += static_cast<std::int64_t>(file.all.size());
+    if (offset < 0 || offset > static_cast<std::int64_t>(file.all.size())) return AVERROR(EINVAL);
+    file.at = static_cast<std::size_t>(offset);
+    return offset;
 }
 
 inline ReadFile read_file(const base::Bytes& content) {
     ReadFile file;
-    base::ByteView rest(content);
+    ReadBytes bytes{.all = content};
     const IoContext io(avio_alloc_context(static_cast<std::uint8_t*>(av_malloc(65'536)), 65'536, 0,
-                                          &rest, &read_bytes, nullptr, nullptr));
+                                          &bytes, &read_bytes, nullptr, &seek_bytes));
     AVFormatContext* context = avformat_alloc_context();
     context->pb = io.get();
     if (avformat_open_input(&context, nullptr, nullptr, nullptr) < 0) {
@@ -299,7 +407,13 @@ inline ReadFile read_file(const base::Bytes& content) {
     }
     avformat_find_stream_info(context, nullptr);
     file.duration_s = static_cast<double>(context->duration) / AV_TIME_BASE;
-    file.chapters = context->nb_chapters;
+    for (unsigned i = 0; i < context->nb_chapters; ++i) {
+        const AVChapter& chapter = *context->chapters[i];
+        const AVDictionaryEntry* title = av_dict_get(chapter.metadata, "title", nullptr, 0);
+        file.chapters.push_back(
+            std::to_string(av_rescale_q(chapter.start, chapter.time_base, {1, 1000})) + " " +
+            (title == nullptr ? "" : title->value));
+    }
     for (unsigned i = 0; i < context->nb_streams; ++i) {
         const AVStream& stream = *context->streams[i];
         const AVDictionaryEntry* title = av_dict_get(stream.metadata, "title", nullptr, 0);
@@ -320,6 +434,39 @@ inline ReadFile read_file(const base::Bytes& content) {
     }
     avformat_close_input(&context);
     return file;
+}
+
+// The pictures of a track that needs nothing said before (VP8).
+struct ReadPicture {
+    std::int64_t at_ms = 0;
+    int width = 0;
+    int height = 0;
+    base::Bytes luma{};
+    int at(int x, int y) const { return luma[static_cast<std::size_t>(y * width + x)]; }
+};
+inline std::vector<ReadPicture> decode(const ReadTrack& track) {
+    std::vector<ReadPicture> pictures;
+    const AVCodec* decoder = avcodec_find_decoder(track.codec);
+    int error = 0;
+    const CodecContext context =
+        open_codec(decoder, CodecContext(avcodec_alloc_context3(decoder)), nullptr, error);
+    const Packet packet(av_packet_alloc());
+    const Frame frame(av_frame_alloc());
+    for (std::size_t i = 0; i < track.packets.size(); ++i) {
+        av_new_packet(packet.get(), static_cast<int>(track.packets[i].size()));
+        std::memcpy(packet->data, track.packets[i].data(), track.packets[i].size());
+        avcodec_send_packet(context.get(), packet.get());
+        av_packet_unref(packet.get());
+        while (avcodec_receive_frame(context.get(), frame.get()) == 0) {
+            ReadPicture picture{
+                .at_ms = track.times_ms[i], .width = frame->width, .height = frame->height};
+            for (int y = 0; y < frame->height; ++y)
+                base::append(picture.luma, {frame->data[0] + y * frame->linesize[0],
+                                            static_cast<std::size_t>(frame->width)});
+            pictures.push_back(std::move(picture));
+        }
+    }
+    return pictures;
 }
 
 }  // namespace earshot::media

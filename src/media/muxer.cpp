@@ -25,6 +25,32 @@ const char* name_of(Container container) {
 
 constexpr AVRational kNanoseconds{1, 1'000'000'000};
 
+int write_header(AVFormatContext& context, Container container, bool has_video) {
+    AVDictionary* options = nullptr;
+    if (container == Container::Mp4) {
+        av_dict_set(&options, "movflags", "frag_keyframe+empty_moov+default_base_moof", 0);
+        // Sound alone has no key frames to begin a fragment at.
+        av_dict_set(&options, has_video ? "min_frag_duration" : "frag_duration", "2000000", 0);
+        av_dict_set(&options, "strict", "experimental", 0);
+    } else if (container != Container::Ogg) {
+        av_dict_set(&options, "cluster_time_limit", "2000", 0);
+        av_dict_set(&options, "strict", "experimental", 0);
+    }
+    const int error = avformat_write_header(&context, &options);
+    av_dict_free(&options);
+    return error;
+}
+
+int add_stream(AVFormatContext& context, const AVCodecParameters& parameters,
+               AVRational time_base) {
+    AVStream* stream = avformat_new_stream(&context, nullptr);
+    if (stream == nullptr) throw std::bad_alloc();
+    const int error = avcodec_parameters_copy(stream->codecpar, &parameters);
+    stream->codecpar->codec_tag = 0;
+    stream->time_base = time_base;
+    return error;
+}
+
 }  // namespace
 
 Expected<std::unique_ptr<Muxer>> Muxer::make(Container container, Output& output,
@@ -46,7 +72,6 @@ Expected<std::unique_ptr<Muxer>> Muxer::make(Container container, Output& output
     context->duration = job.duration_ms * (AV_TIME_BASE / 1000);
     av_dict_set(&context->metadata, "title", job.title.c_str(), 0);
     av_dict_set(&context->metadata, "creation_time", job.started.c_str(), 0);
-    if (container == Container::Matroska) muxer->add_chapters(job);
     return muxer;
 }
 
@@ -57,44 +82,50 @@ bool Muxer::can_hold(AVCodecID codec) const {
     return container_ == Container::Matroska && av_codec_get_tag(tags.data(), codec) != 0;
 }
 
-// Why there is nothing, where there is nothing: known before, from the recording's timeline.
-void Muxer::add_chapters(const rendition::Job& job) {
-    struct Mark {
-        std::int64_t from_ms;
-        std::int64_t to_ms;
-        std::string text;
-    };
-    std::vector<Mark> marks;
-    for (const rendition::Stream& stream : job.streams)
-        for (const rendition::Gap& gap : stream.gaps)
-            if (gap.reason != "lost")
-                marks.push_back({gap.start_ms, gap.start_ms + gap.duration_ms,
-                                 stream.label + ": " + gap.reason});
-    if (marks.empty()) return;
-    std::sort(marks.begin(), marks.end(),
-              [](const Mark& a, const Mark& b) { return a.from_ms < b.from_ms; });
-    context_->chapters = static_cast<AVChapter**>(av_calloc(marks.size(), sizeof(AVChapter*)));
+void Muxer::add_chapters(std::vector<Chapter> chapters) {
+    if (chapters.empty()) return;
+    std::stable_sort(chapters.begin(), chapters.end(),
+                     [](const Chapter& a, const Chapter& b) { return a.from_ms < b.from_ms; });
+    context_->chapters = static_cast<AVChapter**>(av_calloc(chapters.size(), sizeof(AVChapter*)));
     if (context_->chapters == nullptr) throw std::bad_alloc();
-    for (const Mark& mark : marks) {
+    for (const Chapter& one : chapters) {
         auto* chapter = static_cast<AVChapter*>(av_mallocz(sizeof(AVChapter)));
         if (chapter == nullptr) throw std::bad_alloc();
         chapter->id = context_->nb_chapters + 1;
         chapter->time_base = {1, 1000};
-        chapter->start = mark.from_ms;
-        chapter->end = mark.to_ms;
-        av_dict_set(&chapter->metadata, "title", mark.text.c_str(), 0);
+        chapter->start = one.from_ms;
+        chapter->end = one.to_ms;
+        av_dict_set(&chapter->metadata, "title", one.title.c_str(), 0);
         context_->chapters[context_->nb_chapters++] = chapter;
     }
 }
 
+Outcome Muxer::can_begin(const AVCodecParameters& parameters, AVRational time_base) const {
+    AVFormatContext* made = nullptr;
+    int error = avformat_alloc_output_context2(&made, nullptr, name_of(container_), nullptr);
+    if (error < 0) return av_reason("The container", error);
+    const FormatContext trial(made);
+    if (avio_open_dyn_buf(&made->pb) < 0) throw std::bad_alloc();
+    // As in make(): what is never written again is written otherwise.
+    if (container_ == Container::Mp4) made->pb->seekable = 0;
+    made->flags |= AVFMT_FLAG_BITEXACT;
+    error = add_stream(*made, parameters, time_base);
+    if (error >= 0)
+        error = write_header(*made, container_, parameters.codec_type == AVMEDIA_TYPE_VIDEO);
+    std::uint8_t* written = nullptr;
+    avio_close_dyn_buf(made->pb, &written);
+    made->pb = nullptr;
+    av_free(written);
+    if (error == AVERROR(ENOMEM)) throw std::bad_alloc();
+    if (error < 0) return av_reason("The track cannot begin", error);
+    return base::Done{};
+}
+
 Expected<std::size_t> Muxer::add_track(const AVCodecParameters& parameters, AVRational time_base,
                                        const std::string& name) {
-    AVStream* stream = avformat_new_stream(context_.get(), nullptr);
-    if (stream == nullptr) throw std::bad_alloc();
-    const int error = avcodec_parameters_copy(stream->codecpar, &parameters);
+    const int error = add_stream(*context_, parameters, time_base);
     if (error < 0) return av_reason("A track", error);
-    stream->codecpar->codec_tag = 0;
-    stream->time_base = time_base;
+    AVStream* stream = context_->streams[context_->nb_streams - 1];
     av_dict_set(&stream->metadata, "title", name.c_str(), 0);
     av_dict_set(&stream->metadata, "handler_name", name.c_str(), 0);
     tracks_.push_back({.is_video = parameters.codec_type == AVMEDIA_TYPE_VIDEO});
@@ -102,20 +133,9 @@ Expected<std::size_t> Muxer::add_track(const AVCodecParameters& parameters, AVRa
 }
 
 Outcome Muxer::begin() {
-    AVDictionary* options = nullptr;
-    if (container_ == Container::Mp4) {
-        av_dict_set(&options, "movflags", "frag_keyframe+empty_moov+default_base_moof", 0);
-        // Sound alone has no key frames to begin a fragment at.
-        const bool has_video = std::any_of(tracks_.begin(), tracks_.end(),
-                                           [](const Track& track) { return track.is_video; });
-        av_dict_set(&options, has_video ? "min_frag_duration" : "frag_duration", "2000000", 0);
-        av_dict_set(&options, "strict", "experimental", 0);
-    } else if (container_ != Container::Ogg) {
-        av_dict_set(&options, "cluster_time_limit", "2000", 0);
-        av_dict_set(&options, "strict", "experimental", 0);
-    }
-    const int error = avformat_write_header(context_.get(), &options);
-    av_dict_free(&options);
+    const bool has_video = std::any_of(tracks_.begin(), tracks_.end(),
+                                       [](const Track& track) { return track.is_video; });
+    const int error = write_header(*context_, container_, has_video);
     if (error < 0) return av_reason("The container cannot begin", error);
     return base::Done{};
 }
@@ -146,6 +166,9 @@ Outcome Muxer::write_now(AVPacket& packet) {
     const int error = av_write_frame(context_.get(), &packet);
     av_packet_unref(&packet);
     if (output_.has_failed()) return base::Reason{"cancelled", "Nobody reads it any more."};
+    // What is in the frame is the sender's: parameter sets in it are read here, too.
+    if (error == AVERROR_INVALIDDATA || error == AVERROR(EINVAL) || error == AVERROR_PATCHWELCOME)
+        return base::Reason{"refused", "The container does not take a frame."};
     if (error < 0) return av_reason("A frame cannot be written", error);
     return base::Done{};
 }

@@ -21,6 +21,12 @@ struct MuxedFrame {
     bool is_key = true;
 };
 
+struct Chapter {
+    std::int64_t from_ms = 0;
+    std::int64_t to_ms = 0;
+    std::string title{};
+};
+
 class Muxer {
 public:
     static Expected<std::unique_ptr<Muxer>> make(rendition::Container container, Output& output,
@@ -30,10 +36,16 @@ public:
     ~Muxer() = default;
 
     bool can_hold(AVCodecID codec) const;
+    // Tries the track alone, in memory. Parameter sets are read when a container begins, and one
+    // track's broken ones would be the end of all others.
+    Outcome can_begin(const AVCodecParameters& parameters, AVRational time_base) const;
+    // At the file's beginning when it is called before begin(), else at its end. Once. Matroska.
+    void add_chapters(std::vector<Chapter> chapters);
     // Its index. `name`: what players show of the track.
     Expected<std::size_t> add_track(const AVCodecParameters& parameters, AVRational time_base,
                                     const std::string& name);
     Outcome begin();
+    // Code "refused": the container does not take this frame; it goes on with the next one.
     Outcome write(std::size_t track, const MuxedFrame& frame);
     // One that an encoder made, in that encoder's time base.
     Outcome write(std::size_t track, AVPacket& packet, AVRational time_base);
@@ -46,7 +58,6 @@ private:
     };
     Muxer(rendition::Container container, Output& output)
         : container_(container), output_(output) {}
-    void add_chapters(const rendition::Job& job);
     Outcome write_now(AVPacket& packet);
 
     const rendition::Container container_;

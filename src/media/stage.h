@@ -38,6 +38,7 @@ Outcome make_tracks(Stage& stage);  // Tracks, Track
 Outcome make_sound(Stage& stage);   // Wav, Stereo, Ogg, Peaks
 Outcome make_watch(Stage& stage);   // Webm, Mp4
 Outcome make_sheet(Stage& stage);   // Sheet
+Outcome make_marks(Stage& stage);   // Marks
 
 // The name that people know a track by.
 std::string track_name(const rendition::Stream& stream);

@@ -14,12 +14,9 @@ Expected<const AVCodec*> TrackEncoder::find(AVCodecID codec, const char* name) {
     return encoder;
 }
 
-Expected<std::unique_ptr<TrackEncoder>> TrackEncoder::open(const AVCodec* encoder,
-                                                           CodecContext context,
-                                                           AVDictionary* options, Muxer& muxer,
-                                                           AVRational clock,
-                                                           const std::string& name,
-                                                           std::string_view what) {
+Expected<std::unique_ptr<TrackEncoder>> TrackEncoder::open(
+    const AVCodec* encoder, CodecContext context, AVDictionary* options, Muxer& muxer,
+    AVRational clock, const std::string& name, std::string_view what) {
     context->flags |= AV_CODEC_FLAG_GLOBAL_HEADER;
     int error = 0;
     context = open_codec(encoder, std::move(context), &options, error);

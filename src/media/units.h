@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <deque>
 #include <map>
+#include <memory>
 #include <optional>
 
 #include "media/input.h"
@@ -27,17 +28,20 @@ public:
     explicit Units(const rendition::Stream& stream);
 
     void add(const InputRecord& record);
-    void finish() { reader_.finish(); }
+    void finish();
     std::optional<PlacedUnit> poll();
 
     // What a decoder of this format must know first, as far as it was told until now.
     base::Bytes decoder_setup(std::size_t format) const;
 
 private:
-    std::int64_t position_of(std::int64_t timestamp) const;
+    void begin();
+    std::optional<PlacedUnit> place_next();
+    std::int64_t position_of(std::int64_t timestamp, std::uint32_t clock_rate) const;
 
     const rendition::Stream& stream_;
-    payload::UnitReader reader_;
+    std::unique_ptr<payload::UnitReader> reader_;  // of this piece of the recording
+    std::deque<PlacedUnit> ended_;                 // of the piece before
     std::map<std::uint8_t, std::size_t> formats_;  // by payload type, as of now
     // Of the newest packets, by timestamp: a unit is told by the timestamp of its packets.
     std::map<std::uint32_t, std::int64_t> positions_;

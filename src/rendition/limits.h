@@ -15,7 +15,7 @@ inline constexpr std::size_t kMaxHeadBytes = 64UL * 1024;       // what may be w
 inline constexpr std::size_t kMaxOutputBytes = 256ULL << 30;    // of a rendition
 inline constexpr std::size_t kMaxJobStreams = 64;               // that are rendered
 inline constexpr std::size_t kMaxStreamFormats = 64;            // a stream
-inline constexpr std::size_t kMaxFaults = 1000;                 // told of one rendition
+inline constexpr std::size_t kMaxFaults = 1000;                 // and marks, told of a rendition
 inline constexpr std::size_t kMaxErrorText = 300;               // of what it says as it ends
 inline constexpr std::chrono::seconds kStallTime{60};           // without a byte either way
 inline constexpr std::uint64_t kDefaultMemoryBytes = 1536ULL << 20;

@@ -11,7 +11,8 @@ constexpr std::uint32_t kOutputMagic = 0x4d524645;  // "EFRM"
 
 void append_record(base::Bytes& out, const RecordHeader& header, base::ByteView payload) {
     base::append_le(out, static_cast<std::uint8_t>(header.type));
-    base::append_le(out, static_cast<std::uint8_t>(header.begins_segment ? 1 : 0));
+    base::append_le(out, static_cast<std::uint8_t>((header.begins_segment ? 1 : 0) |
+                                                   (header.begins_piece ? 2 : 0)));
     base::append_le(out, header.stream);
     base::append_le(out, header.format);
     base::append_le(out, std::uint16_t{0});
@@ -29,7 +30,9 @@ base::Result<RecordHeader> parse_record_header(base::ByteView bytes) {
     const auto type = reader.read<std::uint8_t>();
     if (type < 1 || type > 3) return base::Error{base::Errc::Malformed, "no such record", 0};
     header.type = static_cast<RecordType>(type);
-    header.begins_segment = (reader.read<std::uint8_t>() & 1) != 0;
+    const auto flags = reader.read<std::uint8_t>();
+    header.begins_segment = (flags & 1) != 0;
+    header.begins_piece = (flags & 2) != 0;
     header.stream = reader.read<std::uint16_t>();
     header.format = reader.read<std::uint16_t>();
     static_cast<void>(reader.read<std::uint16_t>());

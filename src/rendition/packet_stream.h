@@ -3,7 +3,7 @@
 //
 //   a record to the child, 24 bytes and the payload     a frame of the output, 16 bytes and bytes
 //   | type: 1 packet, 2 preview, 3 end    1 |           | "EFRM"                             4 |
-//   | flags: 1 begins a segment           1 |           | size of what follows               4 |
+//   | flags: 1 begins a segment, 2 a piece 1|           | size of what follows               4 |
 //   | stream                              2 |           | offset in the output               8 |
 //   | index of the format in the stream   2 |
 //   | zero                                2 |
@@ -39,6 +39,7 @@ static_assert(static_cast<int>(RecordType::End) == 3);
 struct RecordHeader {
     RecordType type = RecordType::Packet;
     bool begins_segment = false;  // what a decoder knew of the stream is of no use any more
+    bool begins_piece = false;    // nor the numbers of its packets: another session sends it
     std::uint16_t stream = 0;
     std::uint16_t format = 0;
     std::uint32_t size = 0;

@@ -23,7 +23,8 @@ constexpr std::array<Row, kProductCount> kRows{
      {Product::Wav, "wav", "wav", Container::Wav},
      {Product::Stereo, "stereo", "wav", Container::Wav},
      {Product::Peaks, "peaks", "json", Container::Json},
-     {Product::Sheet, "sheet", "jpg", Container::Jpeg}}};
+     {Product::Sheet, "sheet", "jpg", Container::Jpeg},
+     {Product::Marks, "marks", "json", Container::Json}}};
 
 const Row& row_of(Product product) { return kRows.at(static_cast<std::size_t>(product)); }
 

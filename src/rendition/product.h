@@ -17,8 +17,9 @@ enum class Product {
     Stereo,  // "stereo": PCM16, left the first sender, right the others
     Peaks,   // "peaks": lowest and highest sample of each 100 ms of each stream (JSON)
     Sheet,   // "sheet": small pictures of the whole call, in one (JPEG)
+    Marks,   // "marks": where shared content changes (JSON)
 };
-inline constexpr std::size_t kProductCount = 9;
+inline constexpr std::size_t kProductCount = 10;
 
 std::optional<Product> parse_product(std::string_view name);  // "opus" is "ogg"
 std::string_view to_string(Product product);

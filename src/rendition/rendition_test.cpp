@@ -73,6 +73,7 @@ TEST(Product, HasNamesThatAreReadBack) {
 TEST(PacketStream, ReadsTheHeaderThatItWrote) {
     const RecordHeader header{.type = RecordType::Preview,
                               .begins_segment = true,
+                              .begins_piece = true,
                               .stream = 7,
                               .format = 2,
                               .size = 3,
@@ -104,6 +105,7 @@ TEST(Report, IsReadAsItWasWritten) {
     report.tracks.push_back({.stream = 1, .codec = "EVS", .state = "left_out", .text = "why"});
     report.faults.push_back(
         {.stream = 2, .at_ms = 1500, .duration_ms = 20, .count = 3, .text = "damaged"});
+    report.marks = {{.stream = 3, .at_ms = 0}, {.stream = 3, .at_ms = 61'000}};
     const auto message = parse_message(done_line(report));
     ASSERT_TRUE(message);
     EXPECT_EQ(message->done, report);

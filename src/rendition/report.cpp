@@ -30,6 +30,12 @@ void write(base::JsonWriter& out, const Report& report) {
             .field("count", std::int64_t{fault.count})
             .field("text", fault.text)
             .end_object();
+    out.end_array().key("marks").begin_array();
+    for (const Mark& mark : report.marks)
+        out.begin_object()
+            .field("stream", std::int64_t{mark.stream})
+            .field("at_ms", mark.at_ms)
+            .end_object();
     out.end_array().end_object();
 }
 
@@ -68,6 +74,11 @@ Report read_report(const json& object) {
              .duration_ms = number_of(item, "duration_ms", kMaxMs),
              .count = static_cast<std::uint32_t>(number_of(item, "count", UINT32_MAX)),
              .text = text_of(item, "text")});
+    });
+    each("marks", kMaxFaults, [&](const json& item) {
+        report.marks.push_back(
+            {.stream = static_cast<std::uint16_t>(number_of(item, "stream", 0xffff)),
+             .at_ms = number_of(item, "at_ms", kMaxMs)});
     });
     return report;
 }

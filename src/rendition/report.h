@@ -32,9 +32,17 @@ struct Fault {
     friend bool operator==(const Fault&, const Fault&) = default;
 };
 
+// Where the shared content of a stream becomes another picture.
+struct Mark {
+    std::uint16_t stream = 0;
+    std::int64_t at_ms = 0;
+    friend bool operator==(const Mark&, const Mark&) = default;
+};
+
 struct Report {
     std::vector<TrackNote> tracks{};
     std::vector<Fault> faults{};
+    std::vector<Mark> marks{};  // by time; of what was decoded
     friend bool operator==(const Report&, const Report&) = default;
 };
 
