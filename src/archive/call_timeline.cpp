@@ -3,7 +3,7 @@
 #include <iterator>
 #include <nlohmann/json.hpp>
 
-#include "base/json_writer.h"
+#include "archive/json_fields.h"
 
 namespace earshot::archive {
 namespace {
@@ -15,14 +15,6 @@ void write_csrc(base::JsonWriter& out, const std::optional<std::uint32_t>& csrc)
         out.number(std::int64_t{*csrc});
     else
         out.null();
-}
-
-void write_text_or_null(base::JsonWriter& out, std::string_view name, const std::string& text) {
-    out.key(name);
-    if (text.empty())
-        out.null();
-    else
-        out.text(text);
 }
 
 void write(base::JsonWriter& out, const TextTrack& track) {

@@ -440,9 +440,17 @@ std::vector<std::string> RecordingFacts::senders_of(const std::string& label) co
     return found == senders_.end() ? std::vector<std::string>{} : found->second;
 }
 
-std::string RecordingFacts::cname_of(std::uint32_t ssrc) const {
-    const auto found = cnames_.find(ssrc);
-    return found == cnames_.end() ? std::string{} : found->second;
+std::string RecordingFacts::speaker_of(std::uint32_t csrc) const {
+    const auto found = cnames_.find(csrc);
+    if (found == cnames_.end()) return {};
+    const siprec::MetadataId id(found->second);
+    for (const siprec::Participant& participant : metadata_.objects().participants) {
+        if (participant.id.is_empty() || !(participant.id == id)) continue;
+        for (const siprec::NameId& name : participant.names)
+            if (!name.name.empty()) return name.name;
+        if (!participant.names.empty()) return participant.names.front().aor;
+    }
+    return found->second;
 }
 
 std::string RecordingFacts::name_of(const std::string& aor) const {

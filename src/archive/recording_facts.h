@@ -118,8 +118,9 @@ public:
     const std::string& join_group() const { return join_group_; }
     const std::vector<catalog::JoinKey>& join_keys() const { return join_keys_; }
     std::map<std::string, std::string> extensions() const;
-    // By RTCP SDES; empty: not told.
-    std::string cname_of(std::uint32_t ssrc) const;
+    // Whose voice a mixer's CSRC is, by RTCP SDES: the participant whose id the CNAME is (so our
+    // client's mixes tell it), else the CNAME itself; empty: not told.
+    std::string speaker_of(std::uint32_t csrc) const;
     // The display name of a participant, else the AOR itself.
     std::string name_of(const std::string& aor) const;
     // Our own address as our SDP answer names it; unspecified when none was seen.

@@ -5,8 +5,8 @@
 #include <nlohmann/json.hpp>
 #include <numeric>
 
+#include "archive/json_fields.h"
 #include "archive/limits.h"
-#include "base/json_writer.h"
 #include "base/text.h"
 
 namespace earshot::archive {
@@ -30,14 +30,6 @@ void write_text_map(base::JsonWriter& out, std::string_view name,
     out.key(name).begin_object();
     for (const auto& [key, value] : texts) out.any_key(key).text(value);
     out.end_object();
-}
-
-void write_text_or_null(base::JsonWriter& out, std::string_view name, const std::string& text) {
-    out.key(name);
-    if (text.empty())
-        out.null();
-    else
-        out.text(text);
 }
 
 void write_join(base::JsonWriter& out, const Summary& summary) {
@@ -73,6 +65,7 @@ void write_stream(base::JsonWriter& out, const StreamSummary& stream, bool is_st
     if (!stream.suite.empty()) out.field("suite", stream.suite);
     out.field("packets", static_cast<std::int64_t>(stream.packets))
         .field("lost", static_cast<std::int64_t>(stream.lost));
+    if (stream.recovered > 0) out.field("recovered", static_cast<std::int64_t>(stream.recovered));
     out.key("gaps").begin_array();
     for (const Gap& gap : stream.gaps) {
         out.begin_object()
@@ -257,6 +250,7 @@ bool parse_stream(const json& item, StreamSummary& stream) {
     if (fields.find("suite") != nullptr) stream.suite = fields.text("suite");
     stream.packets = fields.count("packets");
     stream.lost = fields.count("lost");
+    if (fields.find("recovered") != nullptr) stream.recovered = fields.count("recovered");
     for (const json& entry : fields.list("gaps")) {
         Fields gap(entry);
         const std::int64_t start = gap.number("start_ms");

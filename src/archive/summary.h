@@ -63,8 +63,11 @@ struct StreamSummary {
     std::string codec;    // of the most packets: "PCMU/8000"; first offered while none came
     std::uint64_t packets = 0;  // distinct RTP packets that are stored
     std::uint64_t lost = 0;     // packets never seen, by sequence number
-    std::vector<Gap> gaps;      // in order of start; kMaxGaps at most, neighbours then merged
-    std::string suite{};        // of SRTP, as on the wire; empty: in the clear (not written then)
+    // Packets that did not come and that FEC brings back: not stored, but rendered; of video they
+    // are not counted as lost (0: not written).
+    std::uint64_t recovered = 0;
+    std::vector<Gap> gaps;  // in order of start; kMaxGaps at most, neighbours then merged
+    std::string suite{};    // of SRTP, as on the wire; empty: in the clear (not written then)
     std::optional<VideoSummary> video{};
     std::uint16_t stream = 0;  // its number in the journal; not printed
     std::string track;         // file below tracks/ without ".wav"; empty: none; not printed

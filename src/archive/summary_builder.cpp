@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/text.h"
+#include "payload/fec.h"
 #include "payload/retransmission.h"
 
 namespace earshot::archive {
@@ -22,6 +23,15 @@ std::int64_t covered_ns(const std::vector<Interval>& intervals, std::int64_t fro
             std::min(interval.to_ns, to_ns) - std::max(interval.from_ns, from_ns), 0);
     }
     return sum;
+}
+
+bool has_fec(const StreamFacts& facts) {
+    return std::any_of(
+        facts.formats.begin(), facts.formats.end(), [](const StreamFacts::Formats& formats) {
+            return std::any_of(formats.list.begin(), formats.list.end(), [](const auto& format) {
+                return payload::find_fec_scheme(format.encoding).has_value();
+            });
+        });
 }
 
 void summarise_video(const VideoFacts& facts, std::int64_t start_ns, StreamSummary& summary) {
@@ -45,7 +55,7 @@ void SummaryBuilder::add(const journal::Record& record, const RecordPlace& place
     facts_.add(record);
     if (record.header.type != journal::RecordType::Rtp) return;
     add_rtp(record, place);
-    count_pictures(record);
+    read_units(record);
 }
 
 // A packet that came again (RFC 4588) stands in the place of the one that was lost.
@@ -70,10 +80,12 @@ void SummaryBuilder::undo_retransmission(const journal::Record& record, rtp::Rtp
     header.payload_size = again->payload.size();
 }
 
-void SummaryBuilder::count_pictures(const journal::Record& record) {
+void SummaryBuilder::read_units(const journal::Record& record) {
     if (record.payload.size() < journal::kSourceSize) return;
     const auto facts = facts_.streams().find(record.header.stream);
-    if (facts == facts_.streams().end() || facts->second.media != "video") return;
+    if (facts == facts_.streams().end()) return;
+    if (facts->second.media != "video" && !(facts->second.is_audio() && has_fec(facts->second)))
+        return;
     video_[record.header.stream].on_rtp(record.payload.subspan(journal::kSourceSize),
                                         record.header.arrival_ns, facts->second);
 }
@@ -129,13 +141,13 @@ CallTimeline SummaryBuilder::call_timeline() const {
         const StreamFacts& facts = streams_.at(number);
         TextTrack track = texts_.finish(facts, packets_.at(number).entries, timelines_.at(number));
         for (TimedLine& line : track.lines)
-            line.by = line.csrc ? facts_.cname_of(*line.csrc) : name_of_sender(facts);
+            line.by = line.csrc ? facts_.speaker_of(*line.csrc) : name_of_sender(facts);
         all.texts.push_back(std::move(track));
     }
     for (auto& [number, speaker] : speakers_.finish(facts_.start_ns(), facts_.end_ns())) {
         const StreamFacts& facts = streams_.at(number);
         speaker.label = facts.label;
-        speaker.name = speaker.csrc ? facts_.cname_of(*speaker.csrc) : name_of_sender(facts);
+        speaker.name = speaker.csrc ? facts_.speaker_of(*speaker.csrc) : name_of_sender(facts);
         all.speakers.push_back(std::move(speaker));
     }
     for (const auto& [number, facts] : streams_)
@@ -194,8 +206,11 @@ StreamSummary SummaryBuilder::summarise_stream(const StreamFacts& facts) {
         summary.packets = timeline.packets.size() + packets->second.not_indexed;
         summary.lost = timeline.lost;
     }
-    if (const auto video = video_.find(facts.stream); video != video_.end())
-        summarise_video(video->second.finish(), facts_.start_ns(), summary);
+    if (const auto found = video_.find(facts.stream); found != video_.end()) {
+        const VideoFacts video = found->second.finish();
+        summary.recovered = video.recovered;
+        if (facts.media == "video") summarise_video(video, facts_.start_ns(), summary);
+    }
     summary.gaps =
         collect_gaps(timelines_[facts.stream], facts, facts_.start_ns(), facts_.end_ns());
     return summary;

@@ -65,7 +65,7 @@ private:
                 const rtp::RtpHeader& header);
     std::string name_of_sender(const StreamFacts& facts) const;
     void add_rtp(const journal::Record& record, const RecordPlace& place);
-    void count_pictures(const journal::Record& record);
+    void read_units(const journal::Record& record);
     void undo_retransmission(const journal::Record& record, rtp::RtpHeader& header);
     StreamSummary summarise_stream(const StreamFacts& facts);
     void make_timelines();
@@ -79,7 +79,7 @@ private:
     base::Uuid recording_;
     RecordingFacts facts_;
     std::map<std::uint16_t, StreamPackets> packets_;
-    std::map<std::uint16_t, VideoCount> video_;  // of those with pictures
+    std::map<std::uint16_t, VideoCount> video_;  // of those with pictures, or with FEC
     TextCollector texts_;
     SpeakerLog speakers_;
     std::map<std::uint16_t, Timeline> timelines_;

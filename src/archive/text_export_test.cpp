@@ -249,6 +249,26 @@ protected:
     Mixer mixer_{records_};
 };
 
+// Our own client's mixes: the CNAME is the id of a participant of the metadata.
+TEST_F(SpeakerTest, NamesTheParticipantsOfAMix) {
+    begin();
+    records_.metadata(
+        7, R"(<?xml version="1.0"?><recording xmlns="urn:ietf:params:xml:ns:recording:1">)"
+           R"(<datamode>complete</datamode>)"
+           R"(<participant participant_id="EjRWeJCrze8SNFZ4kKvN7w=="><nameID aor="sip:ada@x.test">)"
+           R"(<name>Ada</name></nameID></participant>)"
+           R"(<participant participant_id="AAECAwQFBgcICQoLDA0ODw=="><nameID aor="sip:bo@x.test"/>)"
+           R"(</participant></recording>)");
+    records_.event(8, R"({"type":"source_described","stream":0,"ssrc":8,)"
+                      R"("cname":"EjRWeJCrze8SNFZ4kKvN7w=="})");
+    records_.event(8, R"({"type":"source_described","stream":0,"ssrc":9,)"
+                      R"("cname":"AAECAwQFBgcICQoLDA0ODw=="})");
+    for (int at_ms = 1000; at_ms < 2000; at_ms += 20) mixer_.packet(at_ms, {{8, 20}, {9, 127}});
+    for (int at_ms = 2000; at_ms < 3000; at_ms += 20) mixer_.packet(at_ms, {{8, 127}, {9, 20}});
+    EXPECT_EQ(speakers(), (std::vector<Speaker>{{"1", 8U, "Ada", {{1000, 1000}}},
+                                                {"1", 9U, "sip:bo@x.test", {{2000, 1000}}}}));
+}
+
 TEST_F(SpeakerTest, TellsWhoSpeaksInAMixByLevels) {
     begin();
     for (int at_ms = 1000; at_ms < 2000; at_ms += 20) mixer_.packet(at_ms, {{7, 20}, {8, 127}});

@@ -56,6 +56,7 @@ VideoFacts VideoCount::finish() {
     take_units();
     facts_.lost = reader_->counters().lost;
     facts_.restored = reader_->counters().restored;
+    facts_.recovered = reader_->counters().recovered;
     return std::move(facts_);
 }
 

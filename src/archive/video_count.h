@@ -1,4 +1,5 @@
-// What the archive tells of a video stream: its pictures, counted while the records pass. Reads the
+// What the archive tells of a video stream: its pictures, counted while the records pass; of any
+// stream with FEC, what that brings back. Reads the
 // payloads (payload/), decodes nothing.
 #pragma once
 
@@ -27,9 +28,10 @@ struct PictureChange {
 struct VideoFacts {
     std::uint64_t pictures = 0;
     std::uint64_t key_pictures = 0;
-    std::uint64_t damaged = 0;   // of the pictures: something of them is missing or unreadable
-    std::uint64_t lost = 0;      // packets that did not come, nor again
-    std::uint64_t restored = 0;  // packets that came again: RTX, RED
+    std::uint64_t damaged = 0;    // of the pictures: something of them is missing or unreadable
+    std::uint64_t lost = 0;       // packets that did not come, nor again
+    std::uint64_t restored = 0;   // packets that came again: RTX, RED
+    std::uint64_t recovered = 0;  // packets that FEC brought back
     std::vector<PictureChange> changes;  // kMaxPictureChanges at most
 };
 

@@ -21,7 +21,9 @@ protected:
                R"("direction":"sendonly","local_port":4000,"payload_types":[)"
                R"({"pt":96,"encoding":"VP8","clock_rate":90000,"channels":1,"fmtp":""},)"
                R"({"pt":97,"encoding":"rtx","clock_rate":90000,"channels":1,"fmtp":"apt=96"},)"
-               R"({"pt":98,"encoding":"H263","clock_rate":90000,"channels":1,"fmtp":""}]})");
+               R"({"pt":98,"encoding":"H263","clock_rate":90000,"channels":1,"fmtp":""},)"
+               R"({"pt":99,"encoding":"red","clock_rate":90000,"channels":1,"fmtp":""},)"
+               R"({"pt":100,"encoding":"ulpfec","clock_rate":90000,"channels":1,"fmtp":""}]})");
     }
     // `of_ms`: the time of the picture; -1: when it comes.
     void packet(std::int64_t at_ms, std::uint16_t sequence, const base::Bytes& payload,
@@ -38,6 +40,39 @@ protected:
         records_.add(journal::RecordType::Rtp, at_ms, 0, record);
     }
 };
+
+// Key picture 2 and picture 3, of which 3 is lost: its parity comes as WebRTC sends it.
+TEST_F(VideoSummaryTest, TellsWhatForwardErrorCorrectionBroughtBack) {
+    const auto in_red = [](std::uint8_t type, const base::Bytes& block) {
+        base::Bytes out{type};
+        base::append(out, block);
+        return out;
+    };
+    base::Bytes fec;
+    base::append_u16(fec, 0);  // the same flags twice
+    base::append_u16(fec, 2);
+    base::append_u32(fec, (140 * 90) ^ (180 * 90));
+    base::append_u16(fec, static_cast<std::uint16_t>(kKey352.size() ^ kDelta.size()));
+    base::append_u16(fec, static_cast<std::uint16_t>(kKey352.size()));
+    base::append_u16(fec, 0xc000);
+    for (std::size_t i = 0; i < kKey352.size(); ++i)
+        fec.push_back(static_cast<std::uint8_t>(kKey352[i] ^ (i < kDelta.size() ? kDelta[i] : 0)));
+    packet(140, 2, in_red(96, kKey352), 99);
+    packet(185, 4, in_red(100, fec), 99, 7, 180);
+    packet(220, 5, in_red(96, kDelta), 99);
+    records_.ended(1000);
+    const Summary summary = build();
+    const StreamSummary& stream = summary.streams.at(0);
+    ASSERT_TRUE(stream.video);
+    EXPECT_EQ(stream.video->pictures, 3U);
+    EXPECT_EQ(stream.video->damaged, 0U);
+    EXPECT_EQ(stream.lost, 0U);
+    EXPECT_EQ(stream.recovered, 1U);
+    EXPECT_EQ(stream.packets, 3U);  // what is stored is what came
+    const auto again = parse_summary(to_stored_json(summary));
+    ASSERT_TRUE(again);
+    EXPECT_EQ(*again, summary);
+}
 
 TEST_F(VideoSummaryTest, CountsPicturesAndTellsEachChangeOfTheirSize) {
     packet(100, 1, kDelta);
