@@ -61,9 +61,7 @@ public:
         std::vector<std::string> directories;
         for (const catalog::Recording& piece : pieces_of(recording)) {
             // One that never brought anything to store does not hide the others.
-            if (!recording.pieces.empty() && piece.directory.empty() &&
-                piece.state != catalog::State::Recording)
-                continue;
+            if (!recording.pieces.empty() && was_never_written(piece)) continue;
             auto directory = open_directory_of(piece);
             if (!directory) return directory.error();
             directories.push_back(std::move(*directory));

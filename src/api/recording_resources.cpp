@@ -162,11 +162,6 @@ base::Result<json, base::Reason> read_json(const RecordingFiles& files,
     return parsed;
 }
 
-// Lost before it reached the disk: it does not hide the other pieces.
-bool was_never_written(const catalog::Recording& piece) {
-    return piece.directory.empty() && piece.state != catalog::State::Recording;
-}
-
 constexpr std::size_t kMaxRelated = 100;
 
 json view_of_related(const catalog::Recording& other) {
@@ -236,6 +231,18 @@ http::Response refuse(const catalog::FindError& error) {
     json body = json::parse(http::problem(409, error.reason.code, error.reason.text).text());
     body["matches"] = error.matches;
     return http::make_response(409, "application/problem+json", body.dump());
+}
+
+std::variant<catalog::Recording, http::Response> RecordingResources::find_named(
+    const http::Request& request, std::string_view id) const {
+    std::optional<catalog::Recording> found;
+    http::Response answer =
+        with_named(catalog_, request, id, [&](const catalog::Recording& recording) {
+            found = recording;
+            return http::Response{};
+        });
+    if (found) return *std::move(found);
+    return answer;
 }
 
 std::variant<catalog::Recording, http::Response> RecordingResources::find_named_piece(

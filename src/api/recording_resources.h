@@ -23,7 +23,10 @@ public:
                        const RenditionResources* renditions = nullptr)
         : catalog_(catalog), files_(files), log_(log), renditions_(renditions) {}
 
-    // The piece that the request names, or the answer why there is none.
+    // The recording, or the piece of it that the request names, or the answer why there is none.
+    std::variant<catalog::Recording, http::Response> find_named(const http::Request& request,
+                                                                std::string_view id) const;
+    // The same, where one piece must be meant.
     std::variant<catalog::Recording, http::Response> find_named_piece(const http::Request& request,
                                                                       std::string_view id) const;
 

@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <array>
 #include <nlohmann/json.hpp>
 #include <utility>
@@ -9,6 +10,7 @@
 #include "api/recording_files.h"
 #include "api/recording_resources.h"
 #include "api/views.h"
+#include "api/whole_view.h"
 #include "archive/media_job.h"
 #include "rendition/report.h"
 
@@ -52,10 +54,10 @@ private:
     const std::uint64_t size_;
 };
 
-// What still grows, as it comes. A piece may be empty: the worker is then free for others.
+// What still grows, as it comes. A piece is empty while nothing new is there.
 class GrowingBody {
 public:
-    explicit GrowingBody(std::unique_ptr<RenditionContent> content)
+    explicit GrowingBody(std::shared_ptr<RenditionContent> content)
         : content_(std::move(content)) {}
 
     base::Result<bool, base::Reason> next(std::string& chunk) {
@@ -70,20 +72,32 @@ public:
     }
 
 private:
-    std::unique_ptr<RenditionContent> content_;
+    std::shared_ptr<RenditionContent> content_;
     std::uint64_t offset_ = 0;
 };
 
-// Until something can be sent, or it fails: an answer can say why, a body that was begun cannot.
-std::optional<base::Reason> wait_for_first_byte(RenditionContent& content) {
-    constexpr int kLooks = 5;  // of 200 ms each: a worker of the API waits meanwhile
+// An answer can say why there is nothing, a body that was begun cannot: so the answer waits for the
+// first byte, and so long at most.
+constexpr int kFirstByteLooks = 100;  // kParkTime apart
+
+http::Response answer_when_it_grows(std::shared_ptr<RenditionContent> content,
+                                    const std::string& type, const http::Fields& fields,
+                                    int looks) {
     std::array<std::uint8_t, 1> byte{};
-    for (int i = 0; i < kLooks; ++i) {
-        const auto count = content.read(0, byte);
-        if (!count) return count.error();
-        if (count->has_value()) break;
+    const auto count = content->read(0, byte);
+    if (!count) return refuse(count.error());
+    http::Response response = http::make_response(200, type, "");
+    if (!count->has_value() && looks < kFirstByteLooks) {
+        response.body = http::Parked{[content = std::move(content), type, fields, looks] {
+            return answer_when_it_grows(content, type, fields, looks + 1);
+        }};
+        return response;
     }
-    return std::nullopt;
+    response.headers.insert(response.headers.end(), fields.begin(), fields.end());
+    // std::function copies its target, so what it reads has to be shared.
+    response.body = http::Producer([body = std::make_shared<GrowingBody>(std::move(content))](
+                                       std::string& chunk) { return body->next(chunk); });
+    return response;
 }
 
 }  // namespace
@@ -95,15 +109,15 @@ http::Response RenditionResources::serve(const RecordingResources& recordings,
     if (!product)
         return http::problem(404, "not_found",
                              fmt::format("\"{}\" is no rendition; use mkv, mp4, webm, ogg, wav, "
-                                         "stereo, peaks, sheet or track.",
+                                         "stereo, peaks, sheet, marks or track.",
                                          name));
-    auto piece = recordings.find_named_piece(request, id);
-    if (auto* answer = std::get_if<http::Response>(&piece)) return std::move(*answer);
-    const auto& recording = std::get<catalog::Recording>(piece);
-    const auto directory = files_.find_directory(recording);
-    if (!directory) return refuse(directory.error());
-    const RenditionRequest wanted{.id = recording.id,
-                                  .directory = *directory,
+    // A track is of one stream, and its label of one piece.
+    auto found = product == Product::Track ? recordings.find_named_piece(request, id)
+                                           : recordings.find_named(request, id);
+    if (auto* answer = std::get_if<http::Response>(&found)) return std::move(*answer);
+    auto pieces = find_pieces(std::get<catalog::Recording>(found));
+    if (!pieces) return refuse(pieces.error());
+    const RenditionRequest wanted{.pieces = *std::move(pieces),
                                   .product = *product,
                                   .label = std::string(request.query_value("label").value_or(""))};
     if (verb == Verb::Content) return content(wanted, false);
@@ -117,27 +131,41 @@ http::Response RenditionResources::serve(const RecordingResources& recordings,
     return json_response(verb == Verb::Ask && !is_made ? 202 : 200, view_of(*status));
 }
 
+base::Result<std::vector<RenditionRequest::Piece>, base::Reason> RenditionResources::find_pieces(
+    const catalog::Recording& recording) const {
+    std::vector<RenditionRequest::Piece> pieces;
+    for (const catalog::Recording& piece : pieces_of(recording)) {
+        // One that never brought anything to store does not hide the others.
+        if (!recording.pieces.empty() && was_never_written(piece)) continue;
+        auto directory = files_.find_directory(piece);
+        if (!directory) return directory.error();
+        pieces.push_back({piece.id, *std::move(directory)});
+    }
+    if (pieces.empty())
+        return base::Reason{"not_archived", "No piece of it was ever written to its folder."};
+    return pieces;
+}
+
 http::Response RenditionResources::content(const RenditionRequest& wanted, bool as_download) const {
     const auto status = desk_.look(wanted);
     if (!status) return refuse(status.error());
     auto content = desk_.open(wanted);
     if (!content) return refuse(content.error());
-    http::Response response = http::make_response(200, status->content_type, "");
+    http::Fields fields;
     if (as_download)
-        response.headers.push_back(
-            {"Content-Disposition",
-             fmt::format("attachment; filename=\"earshot-{}.{}\"", wanted.id, status->extension)});
-    if (const auto size = (*content)->size()) {
-        response.headers.push_back(
-            {"ETag", fmt::format("\"{}-{}-{}\"", wanted.id, status->name, *size)});
-        response.body = std::make_unique<WholeSource>(std::move(*content), *size);
-        return response;
+        fields.push_back(
+            {"Content-Disposition", fmt::format("attachment; filename=\"earshot-{}.{}\"",
+                                                wanted.id(), status->extension)});
+    const auto size = (*content)->size();
+    if (!size) {
+        fields.push_back({"Cache-Control", "no-store"});
+        return answer_when_it_grows(std::move(*content), status->content_type, fields, 0);
     }
-    if (const auto failure = wait_for_first_byte(**content)) return refuse(*failure);
-    response.headers.push_back({"Cache-Control", "no-store"});
-    // std::function copies its target, so what it reads has to be shared.
-    response.body = http::Producer([body = std::make_shared<GrowingBody>(std::move(*content))](
-                                       std::string& chunk) { return body->next(chunk); });
+    fields.push_back({"ETag", fmt::format("\"{}-{}-{}-{}\"", wanted.id(), wanted.pieces.size(),
+                                          status->name, *size)});
+    http::Response response = http::make_response(200, status->content_type, "");
+    response.headers.insert(response.headers.end(), fields.begin(), fields.end());
+    response.body = std::make_unique<WholeSource>(std::move(*content), *size);
     return response;
 }
 
@@ -148,17 +176,18 @@ std::optional<http::Response> RenditionResources::export_of(const RecordingResou
                                                             bool as_download) const {
     const auto product = rendition::parse_product(format);
     if (!product || product == Product::Track) return std::nullopt;
-    auto piece = recordings.find_named_piece(request, id);
+    auto found = recordings.find_named(request, id);
     const bool is_sound = product == Product::Wav || product == Product::Stereo;
-    if (auto* answer = std::get_if<http::Response>(&piece)) {
-        if (is_sound) return std::nullopt;  // several pieces: the server puts their tracks together
-        return std::move(*answer);
-    }
-    const auto& recording = std::get<catalog::Recording>(piece);
-    const auto directory = files_.find_directory(recording);
-    if (is_sound && (!directory || !desk_.has_more_sound(*directory))) return std::nullopt;
-    if (!directory) return refuse(directory.error());
-    const RenditionRequest wanted{.id = recording.id, .directory = *directory, .product = *product};
+    if (auto* answer = std::get_if<http::Response>(&found)) return std::move(*answer);
+    auto pieces = find_pieces(std::get<catalog::Recording>(found));
+    const auto has_more_sound = [&] {
+        return pieces && std::any_of(pieces->begin(), pieces->end(), [&](const auto& piece) {
+                   return desk_.has_more_sound(piece.directory);
+               });
+    };
+    if (is_sound && !has_more_sound()) return std::nullopt;  // the server's tracks have all of it
+    if (!pieces) return refuse(pieces.error());
+    const RenditionRequest wanted{.pieces = *std::move(pieces), .product = *product};
     if (const auto asked = desk_.ask(wanted); !asked) return refuse(asked.error());
     return content(wanted, as_download);
 }

@@ -21,8 +21,8 @@ public:
         : desk_(desk), files_(files) {}
 
     enum class Verb { Ask, Look, Drop, Content };
-    // `name`: "mkv", "mp4", "webm", "ogg", "wav", "stereo", "peaks", "sheet", or "track" of the
-    // stream that the query's `label` names. Of one piece.
+    // `name`: "mkv", "mp4", "webm", "ogg", "wav", "stereo", "peaks", "sheet", "marks", or "track"
+    // of the stream that the query's `label` names, in one piece.
     http::Response serve(const RecordingResources& recordings, const http::Request& request,
                          std::string_view id, std::string_view name, Verb verb) const;
 
@@ -33,6 +33,8 @@ public:
     void forget(const std::string& id) const { desk_.forget(id); }
 
 private:
+    base::Result<std::vector<archive::RenditionRequest::Piece>, base::Reason> find_pieces(
+        const catalog::Recording& recording) const;
     http::Response content(const archive::RenditionRequest& wanted, bool as_download) const;
 
     archive::RenditionDesk& desk_;

@@ -88,6 +88,10 @@ std::span<const catalog::Recording> pieces_of(const catalog::Recording& recordin
     return recording.pieces;
 }
 
+bool was_never_written(const catalog::Recording& piece) {
+    return piece.directory.empty() && piece.state != catalog::State::Recording;
+}
+
 const catalog::Recording* find_piece(const catalog::Recording& recording, std::string_view name) {
     const auto pieces = pieces_of(recording);
     if (name.size() < catalog::kMinPrefix) {

@@ -16,6 +16,9 @@ namespace earshot::api {
 // What the recording consists of: its pieces, or it alone.
 std::span<const catalog::Recording> pieces_of(const catalog::Recording& recording);
 
+// Lost before it reached the disk: it does not hide the other pieces.
+bool was_never_written(const catalog::Recording& piece);
+
 // By its number from 1 or a prefix of its id (catalog::kMinPrefix characters or more) that no other
 // piece of it has; null: the recording has no such piece.
 const catalog::Recording* find_piece(const catalog::Recording& recording, std::string_view name);

@@ -60,14 +60,16 @@ public:
                        "and events), vtt, srt, txt (what was typed:\nreal-time text), timeline "
                        "(JSON: who typed, spoke and shared when);\nof all codecs, video too: mkv "
                        "(each stream a track, as it came), mp4 and webm (one picture\nof all, the "
-                       "sound mixed), ogg (the sound, Opus), sheet (small pictures).\n\n"
+                       "sound mixed), ogg (the sound, Opus), sheet (small pictures),\n"
+                       "marks (JSON: where a shared screen changes).\n\n"
                        "Examples:\n"
                        "  earshot export 0199c0de-1234-7abc --format stereo -o call.wav\n"
                        "  earshot export 0199c0de-1234-7abc --format mp4 -o call.mp4\n"
                        "  earshot export 0199c0de-1234-7abc --format pcap -o - | tshark -r -");
         export_->add_option("--format", exported_.format, "What to write")
-            ->check(CLI::IsMember({"wav", "stereo", "pcap", "xml", "json", "vtt", "srt", "txt",
-                                   "timeline", "mkv", "mp4", "webm", "ogg", "opus", "sheet"}))
+            ->check(
+                CLI::IsMember({"wav", "stereo", "pcap", "xml", "json", "vtt", "srt", "txt",
+                               "timeline", "mkv", "mp4", "webm", "ogg", "opus", "sheet", "marks"}))
             ->capture_default_str();
         export_
             ->add_option("--piece", exported_.piece,

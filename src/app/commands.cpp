@@ -125,8 +125,8 @@ std::string extension_of(const std::string& format) {
     if (format == "stereo") return "wav";
     if (format == "opus") return "ogg";
     if (format == "sheet") return "jpg";
-    if (format == "timeline") return "json";
-    return format == "peaks" ? "json" : format;
+    if (format == "timeline" || format == "peaks" || format == "marks") return "json";
+    return format;
 }
 
 }  // namespace

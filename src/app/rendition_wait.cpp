@@ -36,7 +36,7 @@ void say_what_is_missing(const json& status, std::ostream& err) {
 }  // namespace
 
 bool is_rendition(const std::string& format) {
-    constexpr std::array kNames{"mkv", "mp4", "webm", "ogg", "opus", "sheet", "peaks"};
+    constexpr std::array kNames{"mkv", "mp4", "webm", "ogg", "opus", "sheet", "peaks", "marks"};
     return std::find(kNames.begin(), kNames.end(), format) != kNames.end();
 }
 

@@ -2,14 +2,15 @@
 
 #include <algorithm>
 #include <array>
+#include <chrono>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "archive/audio_export.h"
 #include "archive/limits.h"
 #include "archive/summary_builder.h"
 #include "base/text.h"
 #include "base/time.h"
+#include "payload/fec.h"
 #include "rendition/packet_stream.h"
 
 namespace earshot::archive {
@@ -18,9 +19,20 @@ namespace {
 using rendition::Product;
 
 constexpr std::size_t kFeedBytes = 256UL * 1024;
+constexpr std::int64_t kMsNs = 1'000'000;
+// From the first piece to a later one, and of a piece: beyond that a stored time is damage.
+constexpr std::int64_t kMaxWholeMs = std::int64_t{180} * 24 * 3600 * 1000;
+
+// A shared screen, not a camera: as the server took it, else by RFC 4796.
+bool is_content(const StreamFacts& facts) {
+    if (!facts.role.empty()) return facts.role == "content";
+    return facts.content.find("slides") != std::string::npos;
+}
 
 bool wants(Product product, const StreamFacts& facts) {
     switch (product) {
+        case Product::Marks:
+            return facts.media == "video" && is_content(facts);
         case Product::Tracks:
         case Product::Webm:
         case Product::Mp4:
@@ -35,34 +47,6 @@ bool wants(Product product, const StreamFacts& facts) {
 bool needs_previews(Product product) {
     return product == Product::Tracks || product == Product::Track;
 }
-
-// Which streams show a shared screen and not a camera, by what the events tell of them.
-class ContentMarks {
-public:
-    void add(const journal::Record& record) {
-        if (record.header.type != journal::RecordType::Event) return;
-        const std::string_view text = base::as_text(record.payload);
-        if (text.find("content") == std::string_view::npos) return;  // most have no such word
-        const auto event = nlohmann::json::parse(text, nullptr, false);
-        if (!event.is_object()) return;
-        const auto stream = event.find("stream");
-        if (stream == event.end() || !stream->is_number_unsigned()) return;
-        if (is_content(event) && marks_.size() < kMaxStreams)
-            marks_[stream->get<std::uint64_t>()] = true;
-    }
-    bool has(std::uint16_t stream) const { return marks_.contains(stream); }
-
-private:
-    // RFC 4796: slides; or what the server made of it (event stream_role).
-    static bool is_content(const nlohmann::json& event) {
-        const auto text = [&](const char* name) {
-            const auto found = event.find(name);
-            return found != event.end() && found->is_string() ? found->get<std::string>() : "";
-        };
-        return text("role") == "content" || text("content").find("slides") != std::string::npos;
-    }
-    std::map<std::uint64_t, bool> marks_;
-};
 
 // Blocks of a part by their numbers, a few unpacked at a time.
 class Blocks {
@@ -137,10 +121,21 @@ private:
     std::uint64_t clock_ = 0;
 };
 
-// The packets of one stream on their way.
+// A piece, as its packets are read.
+struct Piece {
+    std::unique_ptr<SummaryBuilder> builder;
+    std::unique_ptr<Blocks> blocks;
+    // What the recording was when it was stored, with what its metadata told of persons.
+    Summary summary;
+    std::int64_t begin_ms = 0;  // on the timeline of the whole
+    std::int64_t end_ms = 0;
+};
+
+// The packets of one stream of a piece on their way.
 struct Lane {
-    std::uint16_t number = 0;
+    std::uint16_t number = 0;  // of the job's stream
     bool is_video = false;
+    Piece* piece = nullptr;
     const StreamFacts* facts = nullptr;
     const std::vector<PacketEntry>* entries = nullptr;
     const Timeline* timeline = nullptr;
@@ -151,13 +146,9 @@ struct Lane {
 
 class StoredPackets : public rendition::PacketSource {
 public:
-    StoredPackets(std::unique_ptr<SummaryBuilder> builder, std::unique_ptr<Blocks> blocks,
-                  std::vector<Lane> lanes, bool with_previews, std::int64_t end_ns)
-        : builder_(std::move(builder)),
-          blocks_(std::move(blocks)),
-          lanes_(std::move(lanes)),
-          with_previews_(with_previews),
-          end_ns_(end_ns) {}
+    StoredPackets(std::vector<std::unique_ptr<Piece>> pieces, std::vector<Lane> lanes,
+                  bool with_previews)
+        : pieces_(std::move(pieces)), lanes_(std::move(lanes)), with_previews_(with_previews) {}
 
     base::Result<bool, base::Reason> next(base::Bytes& out) override {
         if (with_previews_) {
@@ -182,15 +173,19 @@ public:
 private:
     Lane* find_earliest() {
         Lane* earliest = nullptr;
-        std::int64_t earliest_ns = end_ns_;  // nothing of a sender's makes it longer
+        std::int64_t earliest_ns = INT64_MAX;
         for (Lane& lane : lanes_) {
             if (lane.next >= lane.timeline->packets.size()) continue;
-            const std::int64_t at_ns = lane.timeline->packets[lane.next].position_ns;
-            if (at_ns >= earliest_ns) continue;
+            const std::int64_t at_ns = place_of(lane, lane.timeline->packets[lane.next]);
+            // Nothing of a sender's makes its piece longer.
+            if (at_ns >= earliest_ns || at_ns >= lane.piece->end_ms * kMsNs) continue;
             earliest = &lane;
             earliest_ns = at_ns;
         }
         return earliest;
+    }
+    static std::int64_t place_of(const Lane& lane, const PlacedPacket& packet) {
+        return packet.position_ns + lane.piece->begin_ms * kMsNs;
     }
 
     std::optional<base::Reason> add_previews(Lane& lane, base::Bytes& out) {
@@ -210,7 +205,7 @@ private:
         const auto format =
             lane.formats.find(lane.facts->find_format(entry.payload_type, entry.arrival_ns));
         if (format == lane.formats.end()) return std::nullopt;  // nobody said what it is
-        const auto record = blocks_->find(entry.place);
+        const auto record = lane.piece->blocks->find(entry.place);
         if (!record) return part_reason(record.error(), "packets");
         const base::ByteView packet = record->payload.subspan(
             std::min<std::size_t>(journal::kSourceSize, record->payload.size()));
@@ -218,31 +213,32 @@ private:
         rendition::append_record(out,
                                  {.type = type,
                                   .begins_segment = lane.segment != placed.segment,
+                                  .begins_piece = !lane.segment.has_value(),
                                   .stream = lane.number,
                                   .format = format->second,
-                                  .position_ns = placed.position_ns},
+                                  .position_ns = place_of(lane, placed)},
                                  packet);
         lane.segment = placed.segment;
         return std::nullopt;
     }
 
-    std::unique_ptr<SummaryBuilder> builder_;  // what the lanes point into
-    std::unique_ptr<Blocks> blocks_;
+    const std::vector<std::unique_ptr<Piece>> pieces_;  // what the lanes point into
     std::vector<Lane> lanes_;
     bool with_previews_;
-    const std::int64_t end_ns_;
 };
 
 // What lies inside of RED (RFC 2198) has a number of its own, mostly the first that is offered.
 void mark_inside_red(rendition::Stream& stream) {
-    const auto is_red = [](const rendition::Format& format) {
-        return base::iequals(format.encoding, "red");
+    const auto is = [](const rendition::Format& format, std::string_view name) {
+        return base::iequals(format.encoding, name);
     };
     const bool has_red =
         std::any_of(stream.formats.begin(), stream.formats.end(),
-                    [&](const rendition::Format& f) { return f.is_used && is_red(f); });
-    const auto first = std::find_if(stream.formats.begin(), stream.formats.end(),
-                                    [&](const rendition::Format& f) { return !is_red(f); });
+                    [&](const rendition::Format& f) { return f.is_used && is(f, "red"); });
+    const auto first =
+        std::find_if(stream.formats.begin(), stream.formats.end(), [&](const rendition::Format& f) {
+            return !is(f, "red") && !is(f, "rtx") && !payload::find_fec_scheme(f.encoding);
+        });
     if (has_red && first != stream.formats.end()) first->is_used = true;
 }
 
@@ -256,7 +252,11 @@ void add_formats(Lane& lane, rendition::Stream& stream) {
                                      .clock_rate = format.clock_rate,
                                      .channels = format.channels,
                                      .fmtp = format.fmtp};
-        auto known = std::find(stream.formats.begin(), stream.formats.end(), made);
+        auto known = std::find_if(stream.formats.begin(), stream.formats.end(),
+                                  [&](rendition::Format other) {
+                                      other.is_used = false;
+                                      return other == made;
+                                  });
         if (known == stream.formats.end()) {
             if (stream.formats.size() >= rendition::kMaxStreamFormats) return;
             known = stream.formats.insert(stream.formats.end(), made);
@@ -275,7 +275,9 @@ void add_formats(Lane& lane, rendition::Stream& stream) {
         if (const auto found = lane.formats.find(format); found != lane.formats.end())
             used[found->second] = true;
     }
-    for (std::size_t i = 0; i < used.size(); ++i) stream.formats[i].is_used = used[i];
+    // Of a stream that goes on, the piece before may have used some.
+    for (std::size_t i = 0; i < used.size(); ++i)
+        if (used[i]) stream.formats[i].is_used = true;
     mark_inside_red(stream);
 }
 
@@ -297,6 +299,7 @@ std::string title_of(const Summary& summary) {
 }
 
 base::Reason nothing(Product product) {
+    if (product == Product::Marks) return {"no_video", "Nothing was shared in the recording."};
     if (product == Product::Track || product == Product::Sheet)
         return {"no_video", "The recording has no video of that kind."};
     if (product == Product::Tracks || product == Product::Webm || product == Product::Mp4)
@@ -304,72 +307,162 @@ base::Reason nothing(Product product) {
     return {"no_audio", "The recording has no sound."};
 }
 
-}  // namespace
-
-base::Result<MediaJob, base::Reason> make_media_job(const StoredRecording& recording,
-                                                    Product product,
-                                                    std::optional<std::uint16_t> only) {
+base::Result<std::unique_ptr<Piece>, base::Reason> read_piece(const StoredRecording& recording) {
+    auto piece = std::make_unique<Piece>();
     auto part = recording.open("packets");
     if (!part) return part.error();
-    auto blocks = std::make_unique<Blocks>(std::move(*part));
-    auto builder = std::make_unique<SummaryBuilder>(base::Uuid{});
-    ContentMarks content;
-    recording.read_facts([&](const journal::Record& record) {
-        builder->add(record);
-        content.add(record);
-    });
-    if (auto failure = blocks->walk([&](const journal::Record& record, const RecordPlace& place) {
-            builder->add(record, place);
-        }))
+    piece->blocks = std::make_unique<Blocks>(std::move(*part));
+    piece->builder = std::make_unique<SummaryBuilder>(base::Uuid{});
+    SummaryBuilder& builder = *piece->builder;
+    recording.read_facts([&](const journal::Record& record) { builder.add(record); });
+    if (auto failure =
+            piece->blocks->walk([&](const journal::Record& record, const RecordPlace& place) {
+                builder.add(record, place);
+            }))
         return *failure;
-    builder->finish({});
-    // What the recording was when it was stored, with what its metadata told of persons.
-    const auto summary = recording.summary();
+    builder.finish({});
+    auto summary = recording.summary();
     if (!summary) return summary.error();
+    piece->summary = std::move(*summary);
+    return piece;
+}
 
-    MediaJob made;
-    made.job = {.product = product,
-                .title = title_of(*summary),
-                .started = base::to_rfc3339(summary->start),
-                .duration_ms = builder->duration_ms()};
-    const std::vector<std::size_t> sides = stereo_channels({&*summary, 1});
-    std::vector<Lane> lanes;
-    std::size_t audio = 0;
-    for (const std::size_t index : streams_by_label(*summary)) {
-        const StreamSummary& told = summary->streams[index];
-        const bool is_first = told.media == "audio" && audio < sides.size() && sides[audio] == 0;
-        if (told.media == "audio") ++audio;
-        const auto facts = builder->streams().find(told.stream);
-        if (facts == builder->streams().end() || !builder->has_packets(told.stream) ||
-            !wants(product, facts->second) || (only && *only != told.stream) ||
-            lanes.size() >= rendition::kMaxJobStreams)
-            continue;
-        Lane lane{.number = told.stream,
-                  .is_video = facts->second.media == "video",
-                  .facts = &facts->second,
-                  .entries = &builder->packets(told.stream).entries,
-                  .timeline = &builder->timeline(told.stream)};
-        rendition::Stream stream{.number = told.stream,
-                                 .label = told.label,
-                                 .media = facts->second.media,
-                                 .name = name_of(*summary, told),
-                                 .is_content = content.has(told.stream),
-                                 .is_first = is_first,
-                                 .formats = {},
-                                 .gaps = {}};
-        for (const Gap& gap : told.gaps)
-            stream.gaps.push_back({.start_ms = gap.start_ms,
-                                   .duration_ms = gap.duration_ms,
-                                   .reason = std::string(to_string(gap.reason))});
-        add_formats(lane, stream);
-        made.job.streams.push_back(std::move(stream));
-        lanes.push_back(std::move(lane));
+// Where each piece stands, and how long all of it lasts; nullopt: a stored time makes no sense.
+std::optional<std::int64_t> lay_out(std::span<const std::unique_ptr<Piece>> pieces) {
+    base::WallTime start = pieces.front()->summary.start;
+    for (const auto& piece : pieces) start = std::min(start, piece->summary.start);
+    std::int64_t duration_ms = 0;
+    for (const auto& piece : pieces) {
+        piece->begin_ms =
+            std::chrono::duration_cast<std::chrono::milliseconds>(piece->summary.start - start)
+                .count();
+        const std::int64_t lasts = piece->builder->duration_ms();
+        if (piece->begin_ms > kMaxWholeMs || lasts > kMaxWholeMs) return std::nullopt;
+        piece->end_ms = piece->begin_ms + lasts;
+        duration_ms = std::max(duration_ms, piece->end_ms);
     }
-    if (lanes.empty()) return nothing(product);
-    const std::int64_t end_ns = made.job.duration_ms * 1'000'000;
-    made.packets = std::make_unique<StoredPackets>(
-        std::move(builder), std::move(blocks), std::move(lanes), needs_previews(product), end_ns);
-    return made;
+    return duration_ms;
+}
+
+void add_gap(rendition::Stream& stream, std::int64_t start_ms, std::int64_t duration_ms,
+             std::string reason) {
+    if (duration_ms > 0 && stream.gaps.size() < kMaxGaps)
+        stream.gaps.push_back(
+            {.start_ms = start_ms, .duration_ms = duration_ms, .reason = std::move(reason)});
+}
+
+// Makes the job of the pieces' streams.
+class JobMaker {
+public:
+    JobMaker(std::vector<std::unique_ptr<Piece>> pieces, Product product,
+             std::optional<std::uint16_t> only)
+        : pieces_(std::move(pieces)), product_(product), only_(only) {}
+
+    base::Result<MediaJob, base::Reason> make(std::int64_t duration_ms) {
+        std::vector<Summary> summaries;
+        for (const auto& piece : pieces_) summaries.push_back(piece->summary);
+        job_ = {.product = product_,
+                .title = title_of(summaries.front()),
+                .started = base::to_rfc3339(begin_of(summaries)),
+                .duration_ms = duration_ms};
+        const std::vector<std::size_t> sides = stereo_channels(summaries);
+        std::size_t audio = 0;
+        for (const auto& piece : pieces_)
+            for (const std::size_t index : streams_by_label(piece->summary)) {
+                const StreamSummary& told = piece->summary.streams[index];
+                const bool is_audio = told.media == "audio";
+                add(*piece, told, is_audio && audio < sides.size() && sides[audio] == 0);
+                if (is_audio) ++audio;
+            }
+        if (lanes_.empty()) return nothing(product_);
+        for (std::size_t i = 0; i < job_.streams.size(); ++i)
+            add_gap(job_.streams[i], end_ms_[i], duration_ms - end_ms_[i], "not_recorded");
+        MediaJob made{.job = std::move(job_), .packets = {}};
+        made.packets = std::make_unique<StoredPackets>(std::move(pieces_), std::move(lanes_),
+                                                       needs_previews(product_));
+        return made;
+    }
+
+private:
+    static base::WallTime begin_of(const std::vector<Summary>& summaries) {
+        return std::min_element(
+                   summaries.begin(), summaries.end(),
+                   [](const Summary& a, const Summary& b) { return a.start < b.start; })
+            ->start;
+    }
+
+    void add(Piece& piece, const StreamSummary& told, bool is_first) {
+        const auto facts = piece.builder->streams().find(told.stream);
+        if (facts == piece.builder->streams().end() || !piece.builder->has_packets(told.stream) ||
+            !wants(product_, facts->second) || (only_ && *only_ != told.stream) ||
+            lanes_.size() >= rendition::kMaxJobStreams)
+            return;
+        rendition::Stream& stream = stream_of(piece, {.number = told.stream,
+                                                      .label = told.label,
+                                                      .media = facts->second.media,
+                                                      .name = name_of(piece.summary, told),
+                                                      .is_content = is_content(facts->second),
+                                                      .is_first = is_first,
+                                                      .formats = {},
+                                                      .gaps = {}});
+        for (const Gap& gap : told.gaps)
+            add_gap(stream, piece.begin_ms + gap.start_ms, gap.duration_ms,
+                    std::string(to_string(gap.reason)));
+        Lane lane{.number = stream.number,
+                  .is_video = stream.is_video(),
+                  .piece = &piece,
+                  .facts = &facts->second,
+                  .entries = &piece.builder->packets(told.stream).entries,
+                  .timeline = &piece.builder->timeline(told.stream)};
+        add_formats(lane, stream);
+        lanes_.push_back(std::move(lane));
+    }
+
+    // The one that goes on in this piece, or a new one.
+    rendition::Stream& stream_of(const Piece& piece, rendition::Stream wanted) {
+        for (std::size_t i = 0; i < job_.streams.size(); ++i) {
+            rendition::Stream& known = job_.streams[i];
+            if (end_ms_[i] > piece.begin_ms || known.label != wanted.label ||
+                known.media != wanted.media || known.name != wanted.name ||
+                known.is_content != wanted.is_content)
+                continue;
+            add_gap(known, end_ms_[i], piece.begin_ms - end_ms_[i], "not_recorded");
+            end_ms_[i] = piece.end_ms;
+            return known;
+        }
+        if (pieces_.size() > 1) wanted.number = static_cast<std::uint16_t>(job_.streams.size());
+        end_ms_.push_back(piece.end_ms);
+        return job_.streams.emplace_back(std::move(wanted));
+    }
+
+    std::vector<std::unique_ptr<Piece>> pieces_;
+    const Product product_;
+    const std::optional<std::uint16_t> only_;
+    rendition::Job job_;
+    std::vector<std::int64_t> end_ms_;  // of each of the job's streams, so far
+    std::vector<Lane> lanes_;
+};
+
+}  // namespace
+
+base::Result<MediaJob, base::Reason> make_media_job(std::span<const StoredRecording> recordings,
+                                                    Product product,
+                                                    std::optional<std::uint16_t> only) {
+    std::vector<std::unique_ptr<Piece>> pieces;
+    for (const StoredRecording& recording : recordings) {
+        auto piece = read_piece(recording);
+        if (!piece) return piece.error();
+        pieces.push_back(std::move(*piece));
+    }
+    // One piece after another, so that a stream meets the one that it goes on from.
+    std::stable_sort(pieces.begin(), pieces.end(), [](const auto& a, const auto& b) {
+        return a->summary.start < b->summary.start;
+    });
+    const auto duration_ms = lay_out(pieces);
+    if (!duration_ms)
+        return part_reason({base::Errc::Malformed, "start or duration out of range"},
+                           "summary.json");
+    return JobMaker(std::move(pieces), product, only).make(*duration_ms);
 }
 
 bool has_sound_beyond_tracks(const Summary& summary) {

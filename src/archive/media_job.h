@@ -6,6 +6,7 @@
 
 #include <memory>
 #include <optional>
+#include <span>
 #include <string>
 
 #include "archive/stored_recording.h"
@@ -19,9 +20,13 @@ struct MediaJob {
     std::unique_ptr<rendition::PacketSource> packets;
 };
 
-// `stream`: of Product::Track, its number in the journal. Borrows nothing of `recording`. Reason
+// `pieces`: of one recording, in order, one at least. They stand on one timeline, each from where
+// it began; what lies between is silence and dark. A stream that goes on in the next piece (same
+// label, media, role and sender) is one stream; pieces that ran at once have streams of their own.
+// Streams have their numbers in the journal, those of several pieces are counted. `stream`: of
+// Product::Track, its number in the journal, in the one piece. Borrows nothing of `pieces`. Reason
 // codes as archive/render.h lists them, and "no_media", "no_video", "no_audio".
-base::Result<MediaJob, base::Reason> make_media_job(const StoredRecording& recording,
+base::Result<MediaJob, base::Reason> make_media_job(std::span<const StoredRecording> pieces,
                                                     rendition::Product product,
                                                     std::optional<std::uint16_t> stream = {});
 

@@ -24,7 +24,8 @@ class MediaJobTest : public ArchiveTest {
 protected:
     base::Result<MediaJob, base::Reason> make(Product product,
                                               std::optional<std::uint16_t> stream = {}) {
-        return make_media_job(StoredRecording(files_, directory_, &keys_), product, stream);
+        const StoredRecording recording(files_, directory_, &keys_);
+        return make_media_job({&recording, 1}, product, stream);
     }
     // All records, to the End.
     static std::vector<Fed> read(rendition::PacketSource& source) {
@@ -57,6 +58,15 @@ protected:
                 header.ssrc = 77;
                 records_.rtp((100 + 40 * i) * kMs, stream, header, base::Bytes(1000));
             }
+    }
+    // Another piece of the recording, with a voice.
+    void begin_another(std::int64_t at_ms) {
+        records_.clear();
+        id_ = *base::parse_uuid("0195a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5c");
+        records_.event(
+            at_ms,
+            R"({"type":"recording_started","call_id":"c2@a","from":"sip:a@x","to":"sip:r@y"})");
+        records_.stream_added(at_ms, 0, "1");
     }
     static constexpr std::string_view kVideoFormats =
         R"({"pt":96,"encoding":"H264","clock_rate":90000,"channels":1,"fmtp":"packetization-mode=1"})";
@@ -94,6 +104,8 @@ TEST_F(MediaJobTest, TellsOfStreamsAndFeedsPacketsByTheirPlaces) {
         last_ns = fed[i].header.position_ns;
     }
     EXPECT_TRUE(fed[30].header.begins_segment);
+    EXPECT_TRUE(fed[30].header.begins_piece);
+    EXPECT_FALSE(fed[32].header.begins_piece);
 }
 
 TEST_F(MediaJobTest, FeedsALatePacketAtItsPlaceAndADuplicateOnce) {
@@ -138,6 +150,65 @@ TEST_F(MediaJobTest, KnowsWhichStreamShowsASharedScreen) {
     const auto made = make(Product::Webm);
     ASSERT_TRUE(made);
     EXPECT_TRUE(made->job.streams.at(0).is_content);
+}
+
+// The same label in the next piece goes on; what lies between was not recorded.
+TEST_F(MediaJobTest, PutsPiecesOneAfterTheOther) {
+    records_.started();
+    records_.stream_added(0, 0, "1");
+    records_.stream_added(0, 1, "2", kVideoFormats, "video");
+    add_video(1, 2);
+    Sender{records_, 0}.packets(5);
+    records_.ended(400);
+    build();
+    const StoredRecording one(files_, directory_, &keys_);
+    begin_another(1000);
+    Sender next{records_, 0};
+    next.begin_ms = 1100;
+    next.packets(3);
+    records_.ended(1300);
+    build();
+    const std::vector<StoredRecording> pieces{one, StoredRecording(files_, directory_, &keys_)};
+    const auto made = make_media_job(pieces, Product::Tracks);
+    ASSERT_TRUE(made) << made.error().text;
+    EXPECT_EQ(made->job.duration_ms, 1300);
+    ASSERT_THAT(made->job.streams, SizeIs(2));
+    EXPECT_EQ(made->job.streams[0].label, "1");
+    EXPECT_THAT(made->job.streams[0].gaps,
+                ::testing::Contains(rendition::Gap{400, 600, "not_recorded"}));
+    EXPECT_THAT(made->job.streams[1].gaps,
+                ::testing::Contains(rendition::Gap{400, 900, "not_recorded"}));
+    std::vector<std::int64_t> sound;
+    for (const Fed& fed : read(*made->packets)) {
+        if (fed.header.type != RecordType::Packet || fed.header.stream != 0) continue;
+        EXPECT_EQ(fed.header.begins_piece, sound.empty() || sound.size() == 5);
+        sound.push_back(fed.header.position_ns);
+    }
+    ASSERT_THAT(sound, SizeIs(8));
+    for (std::size_t i = 0; i < 5; ++i) EXPECT_LT(sound[i], 400 * kMs);
+    for (std::size_t i = 5; i < 8; ++i) EXPECT_GE(sound[i], 1000 * kMs);
+}
+
+// Two calls at once (both legs of one): neither goes on from the other.
+TEST_F(MediaJobTest, KeepsPiecesApartThatRanAtOnce) {
+    records_.started();
+    records_.stream_added(0, 0, "1");
+    Sender{records_, 0}.packets(5);
+    records_.ended(400);
+    build();
+    const StoredRecording one(files_, directory_, &keys_);
+    begin_another(0);
+    Sender{records_, 0}.packets(3);
+    records_.ended(300);
+    build();
+    const auto made = make_media_job(
+        std::vector<StoredRecording>{one, StoredRecording(files_, directory_, &keys_)},
+        Product::Tracks);
+    ASSERT_TRUE(made) << made.error().text;
+    ASSERT_THAT(made->job.streams, SizeIs(2));
+    EXPECT_EQ(made->job.streams[0].number, 0);
+    EXPECT_EQ(made->job.streams[1].number, 1);
+    EXPECT_EQ(made->job.duration_ms, 400);
 }
 
 TEST_F(MediaJobTest, SaysThatThereIsNothing) {

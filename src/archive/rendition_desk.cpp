@@ -3,12 +3,11 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <chrono>
 #include <filesystem>
 
+#include "archive/data_key.h"
 #include "archive/limits.h"
 #include "archive/media_job.h"
-#include "archive/stored_recording.h"
 #include "io/thread_name.h"
 
 namespace earshot::archive {
@@ -19,6 +18,7 @@ using Progress = RenditionStatus::State;
 
 struct RenditionDesk::Named {
     std::string name;
+    std::string folder{};                   // below that of its recording
     std::optional<std::uint16_t> stream{};  // of Product::Track
     rendition::Container container = rendition::Container::Matroska;
     bool has_video = false;
@@ -34,12 +34,13 @@ struct RenditionDesk::Work {
     std::int64_t duration_ms = 0;
     std::atomic<bool> is_cancelled{false};
 
-    std::string key() const { return request.id + "/" + named.name; }
+    std::string key() const { return key_of(request, named); }
+    static std::string key_of(const RenditionRequest& request, const Named& named) {
+        return request.id() + "/" + named.folder;
+    }
 };
 
 namespace {
-
-constexpr std::chrono::milliseconds kPatience{200};  // of who reads a rendition that grows
 
 class WholeContent : public RenditionContent {
 public:
@@ -68,18 +69,12 @@ public:
                                                           std::span<std::uint8_t> out) override {
         using Count = std::optional<std::size_t>;
         std::unique_lock lock(desk_.mutex_);
-        const auto has_more = [&] {
-            return work_->state == Progress::Ready || work_->state == Progress::Failed ||
-                   (work_->growing && work_->growing->size() > offset);
-        };
-        // Progress is not announced: it is looked for as often as the patience ends.
-        if (!desk_.changed_.wait_for(lock, kPatience, has_more)) return Count{};
+        const bool is_whole = work_->state == Progress::Ready;
         if (work_->state == Progress::Failed) return *work_->reason;
-        if (!work_->growing) return Count{std::size_t{0}};
         const auto growing = work_->growing;
-        const bool is_whole = work_->state == Progress::Ready && growing->size() <= offset;
         lock.unlock();
-        if (is_whole) return Count{std::size_t{0}};
+        if (!growing || growing->size() <= offset)
+            return is_whole ? Count{std::size_t{0}} : Count{};
         const auto count = growing->read(offset, out);
         if (!count) return count.error();
         return Count{*count};
@@ -138,40 +133,60 @@ void RenditionDesk::stop() {
     threads_.clear();
 }
 
+std::vector<StoredRecording> RenditionDesk::open_pieces(const RenditionRequest& request) const {
+    std::vector<StoredRecording> pieces;
+    pieces.reserve(request.pieces.size());
+    for (const RenditionRequest::Piece& piece : request.pieces)
+        pieces.emplace_back(files_, piece.directory, &keys_);
+    return pieces;
+}
+
 base::Result<RenditionDesk::Named, Reason> RenditionDesk::find_name(
     const RenditionRequest& request) const {
-    const auto summary = StoredRecording(files_, request.directory, &keys_).summary();
-    if (!summary) return summary.error();
     Named named{.name = std::string(rendition::to_string(request.product))};
-    for (const StreamSummary& stream : summary->streams) {
-        if (stream.media != "video" || stream.packets == 0) continue;
-        named.has_video = true;
-        if (request.product != Product::Track || named.stream || stream.label != request.label)
-            continue;
-        const std::string_view codec = stream.codec;
-        const auto container =
-            rendition::container_of(request.product, codec.substr(0, codec.find('/')));
-        if (!container)
-            return Reason{"cannot_render",
-                          fmt::format("No browser plays {} as it came; ask for webm.", codec)};
-        named.container = *container;
-        named.stream = stream.stream;
-        named.name = fmt::format("track-{}", stream.stream);
+    for (const StoredRecording& piece : open_pieces(request)) {
+        const auto summary = piece.summary();
+        if (!summary) return summary.error();
+        for (const StreamSummary& stream : summary->streams) {
+            if (stream.media != "video" || stream.packets == 0) continue;
+            named.has_video = true;
+            if (request.product != Product::Track || named.stream || stream.label != request.label)
+                continue;
+            const std::string_view codec = stream.codec;
+            const auto container =
+                rendition::container_of(request.product, codec.substr(0, codec.find('/')));
+            if (!container)
+                return Reason{"cannot_render",
+                              fmt::format("No browser plays {} as it came; ask for webm.", codec)};
+            named.container = *container;
+            named.stream = stream.stream;
+            named.name = fmt::format("track-{}", stream.stream);
+        }
     }
     if (request.product != Product::Track) {
         named.container = *rendition::container_of(request.product);
     } else if (!named.stream) {
         return Reason{"not_found", fmt::format("Recording {} has no video of the label \"{}\".",
-                                               request.id, request.label)};
+                                               request.id(), request.label)};
     }
+    // One more piece makes another recording of it.
+    named.folder = request.pieces.size() == 1
+                       ? named.name
+                       : fmt::format("{}-of-{}", named.name, request.pieces.size());
     return named;
 }
 
-RenditionPlace RenditionDesk::place_of(const RenditionRequest& request,
-                                       const std::string& name) const {
-    return {.recording = request.directory,
-            .id = base::parse_uuid(request.id).value_or(base::Uuid{}),
-            .folder = io::join_path(io::join_path(options_.cache, request.id), name)};
+// Under the key of the first piece that has one: of what is encrypted nothing is kept in the clear.
+RenditionPlace RenditionDesk::place_of(const RenditionRequest& request, const Named& named) const {
+    const RenditionRequest::Piece* keyed = &request.pieces.front();
+    for (const RenditionRequest::Piece& piece : request.pieces)
+        if (files_.open_for_reading(io::join_path(piece.directory, kKeyName))) {
+            keyed = &piece;
+            break;
+        }
+    return {.recording = keyed->directory,
+            .id = base::parse_uuid(keyed->id).value_or(base::Uuid{}),
+            .folder = io::join_path(io::join_path(options_.cache, keyed->id), named.folder)};
 }
 
 RenditionStatus RenditionDesk::status_of(const Work& work) const {
@@ -194,7 +209,7 @@ RenditionStatus RenditionDesk::status_of(const Work& work) const {
 
 std::optional<RenditionStatus> RenditionDesk::look_on_disk(const RenditionRequest& request,
                                                            const Named& named) const {
-    const auto stored = StoredRendition::open(files_, place_of(request, named.name), &keys_);
+    const auto stored = StoredRendition::open(files_, place_of(request, named), &keys_);
     if (!stored) return std::nullopt;
     Work work{.request = request, .named = named, .state = Progress::Ready};
     RenditionStatus status = status_of(work);
@@ -209,7 +224,7 @@ base::Result<RenditionStatus, Reason> RenditionDesk::look(const RenditionRequest
     if (!named) return named.error();
     {
         const std::lock_guard lock(mutex_);
-        const auto found = works_.find(request.id + "/" + named->name);
+        const auto found = works_.find(Work::key_of(request, *named));
         if (found != works_.end()) return status_of(*found->second);
     }
     if (auto status = look_on_disk(request, *named)) return *std::move(status);
@@ -221,10 +236,10 @@ base::Result<RenditionStatus, Reason> RenditionDesk::ask(const RenditionRequest&
     if (!named) return named.error();
     if (auto status = look_on_disk(request, *named)) return *std::move(status);
     const std::lock_guard lock(mutex_);
-    auto& work = works_[request.id + "/" + named->name];
+    auto& work = works_[Work::key_of(request, *named)];
     if (work && work->state != Progress::Failed && !work->is_cancelled) return status_of(*work);
     if (is_stopping_ || queue_.size() >= kMaxRenditionJobs) {
-        if (!work) works_.erase(request.id + "/" + named->name);
+        if (!work) works_.erase(Work::key_of(request, *named));
         return Reason{"busy", fmt::format("{} renditions wait already.", queue_.size())};
     }
     work = std::make_shared<Work>();
@@ -247,7 +262,7 @@ void RenditionDesk::give_up(Work& work) {
 bool RenditionDesk::drop(const RenditionRequest& request) {
     const auto named = find_name(request);
     if (!named) return false;
-    const std::string key = request.id + "/" + named->name;
+    const std::string key = Work::key_of(request, *named);
     {
         const std::lock_guard lock(mutex_);
         const auto found = works_.find(key);
@@ -258,7 +273,7 @@ bool RenditionDesk::drop(const RenditionRequest& request) {
             return true;
         }
     }
-    const std::string folder = place_of(request, named->name).folder;
+    const std::string folder = place_of(request, *named).folder;
     const bool is_there = std::filesystem::is_directory(folder);
     return is_there && files_.remove_tree(folder).has_value();
 }
@@ -285,14 +300,14 @@ base::Result<std::unique_ptr<RenditionContent>, Reason> RenditionDesk::open(
     if (!named) return named.error();
     {
         const std::lock_guard lock(mutex_);
-        const auto found = works_.find(request.id + "/" + named->name);
+        const auto found = works_.find(Work::key_of(request, *named));
         if (found != works_.end()) {
             if (found->second->state == Progress::Failed) return *found->second->reason;
             return std::unique_ptr<RenditionContent>(
                 std::make_unique<GrowingContent>(*this, found->second));
         }
     }
-    auto stored = StoredRendition::open(files_, place_of(request, named->name), &keys_);
+    auto stored = StoredRendition::open(files_, place_of(request, *named), &keys_);
     if (!stored) return stored.error();
     return std::unique_ptr<RenditionContent>(std::make_unique<WholeContent>(std::move(*stored)));
 }
@@ -317,7 +332,7 @@ void RenditionDesk::make(Work& work) {
     const auto done = try_to_make(work);
     if (!done) {
         if (work.growing) work.growing->discard();
-        log_.warning("a rendition could not be made", {{"recording", work.request.id},
+        log_.warning("a rendition could not be made", {{"recording", work.request.id()},
                                                        {"rendition", work.named.name},
                                                        {"code", done.error().code},
                                                        {"text", done.error().text}});
@@ -336,12 +351,11 @@ void RenditionDesk::make(Work& work) {
 }
 
 base::Result<base::Done, Reason> RenditionDesk::try_to_make(Work& work) {
-    const StoredRecording recording(files_, work.request.directory, &keys_);
-    auto job = make_media_job(recording, work.request.product, work.named.stream);
+    auto job = make_media_job(open_pieces(work.request), work.request.product, work.named.stream);
     if (!job) return job.error();
     auto growing = [&] {
         const std::lock_guard lock(mutex_);  // its random numbers are shared
-        return GrowingRendition::create(files_, place_of(work.request, work.named.name), &keys_,
+        return GrowingRendition::create(files_, place_of(work.request, work.named), &keys_,
                                         random_);
     }();
     if (!growing) return growing.error();

@@ -17,6 +17,7 @@
 #include <vector>
 
 #include "archive/rendition_file.h"
+#include "archive/stored_recording.h"
 #include "base/log.h"
 #include "base/random.h"
 #include "io/file.h"
@@ -25,10 +26,15 @@
 namespace earshot::archive {
 
 struct RenditionRequest {
-    std::string id;         // of the piece, a UUID
-    std::string directory;  // its folder
+    struct Piece {
+        std::string id;         // a UUID
+        std::string directory;  // its folder
+    };
+    std::vector<Piece> pieces{};  // in order, one at least; of Product::Track one
     rendition::Product product = rendition::Product::Tracks;
     std::string label{};  // of Product::Track: which stream
+
+    const std::string& id() const { return pieces.front().id; }
 };
 
 struct RenditionStatus {
@@ -52,7 +58,7 @@ public:
     RenditionContent& operator=(const RenditionContent&) = delete;
     virtual ~RenditionContent() = default;
     virtual std::optional<std::uint64_t> size() const = 0;  // nullopt: it grows
-    // 0: the end. Of one that grows it waits a little while; nullopt: nothing came meanwhile.
+    // 0: the end. Does not wait: nullopt says that nothing more of one that grows is there yet.
     virtual base::Result<std::optional<std::size_t>, base::Reason> read(
         std::uint64_t offset, std::span<std::uint8_t> out) = 0;
 };
@@ -84,7 +90,9 @@ public:
         const RenditionRequest& request);
     // The server's own WAV lacks some of this recording's sound (media_job.h).
     bool has_more_sound(const std::string& directory) const;
-    void forget(const std::string& id);  // a recording that is erased
+    // A piece that is erased. Of a recording with several each has to be named: what is made of all
+    // lies with one of them.
+    void forget(const std::string& id);
 
     void stop();  // takes no more, ends what runs
 
@@ -93,7 +101,8 @@ private:
     struct Named;
     class GrowingContent;
     base::Result<Named, base::Reason> find_name(const RenditionRequest& request) const;
-    RenditionPlace place_of(const RenditionRequest& request, const std::string& name) const;
+    RenditionPlace place_of(const RenditionRequest& request, const Named& named) const;
+    std::vector<StoredRecording> open_pieces(const RenditionRequest& request) const;
     std::optional<RenditionStatus> look_on_disk(const RenditionRequest& request,
                                                 const Named& named) const;
     RenditionStatus status_of(const Work& work) const;

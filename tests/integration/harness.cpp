@@ -153,7 +153,7 @@ bool TestServer::start(std::vector<std::string> extra, std::vector<std::string> 
     for (std::string host; std::getline(hosts, host, ',');)
         listens += (listens.empty() ? "" : ",") + host + ":" + std::to_string(sip_port_);
     std::vector<std::string> command{
-        earshot_binary(),
+        program_.empty() ? earshot_binary() : program_,
         "server",
         "--data",
         data().string(),

@@ -70,6 +70,8 @@ public:
 
     // SIP hosts, separated by commas, instead of 127.0.0.1; before start().
     void listen_at(std::string hosts) { sip_hosts_ = std::move(hosts); }
+    // Another program than the one that was built; before start().
+    void run_as(std::string program) { program_ = std::move(program); }
     // Starts it and waits until it is ready. `extra`: flags; `environment`: "NAME=value".
     // False when it ended instead: see log().
     bool start(std::vector<std::string> extra = {}, std::vector<std::string> environment = {});
@@ -98,6 +100,7 @@ public:
 private:
     TemporaryDirectory directory_;
     std::string sip_hosts_ = "127.0.0.1";
+    std::string program_;  // empty: the one that was built
     std::uint16_t sip_port_;
     std::uint16_t http_port_;
     std::uint16_t media_ports_;

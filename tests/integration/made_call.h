@@ -58,7 +58,9 @@ inline std::vector<std::uint16_t> ports_of(const std::string& message) {
 }
 
 // False: the server did not take it. It has three lines: sound, a camera, a shared screen.
-inline bool make_call(std::uint16_t sip_port, const std::vector<MadePacket>& packets) {
+// `headers`: more of them for the INVITE, each with its newline.
+inline bool make_call(std::uint16_t sip_port, const std::vector<MadePacket>& packets,
+                      const std::string& headers = {}) {
     const UdpClient client(sip_port);
     const std::array<RtpSocket, 3> sockets;
     const std::string dialog = fmt::format(
@@ -75,7 +77,7 @@ inline bool make_call(std::uint16_t sip_port, const std::vector<MadePacket>& pac
                          "a=content:slides\n",
                          sockets[0].port(), sockets[1].port(), sockets[2].port()));
     client.send(crlf("INVITE sip:rec@127.0.0.1 SIP/2.0\n" +
-                     fmt::format(fmt::runtime(dialog), "a", "") +
+                     fmt::format(fmt::runtime(dialog), "a", "") + headers +
                      "CSeq: 1 INVITE\nRequire: siprec\nContent-Type: application/sdp\n"
                      "Content-Length: " +
                      std::to_string(sdp.size()) + "\n\n") +

@@ -2,6 +2,10 @@
 // sends, exported, cancelled, broken, erased.
 #include <gtest/gtest.h>
 
+#include <atomic>
+#include <thread>
+
+#include "http/client.h"
 #include "integration/harness.h"
 #include "integration/made_call.h"
 #include "media/media_test_rig.h"
@@ -62,6 +66,45 @@ TEST_F(Rendition, TurnsACallWithVideoIntoFilesThatPlay) {
     EXPECT_TRUE(std::filesystem::exists(cached / "key"));
 }
 
+// Two calls of one session are one recording: what is made of it has both, each at its time.
+TEST_F(Rendition, HasAllPiecesOfARecordingOneAfterTheOther) {
+    ASSERT_TRUE(server_.start()) << server_.log();
+    std::vector<MadePacket> packets;
+    media::add_tone(0, 0, 1000, packets);
+    media::add_vp8(1, 0, 25, packets);
+    std::stable_sort(packets.begin(), packets.end(), [](const auto& a, const auto& b) {
+        return a.header.position_ns < b.header.position_ns;
+    });
+    const std::string session =
+        "Session-ID: ab30317f1a784dc48ff824d0d3715d86;remote=47755a9de7794ba387653f2099600ef2\n";
+    ASSERT_TRUE(make_call(server_.sip_port(), packets, session));
+    ASSERT_TRUE(make_call(server_.sip_port(), packets, session));
+    json row;
+    ASSERT_TRUE(eventually([&] {
+        const json rows = server_.list();
+        if (!rows.is_array() || rows.size() != 1) return false;
+        row = rows[0];
+        return row["state"] == "complete" && row.value("pieces", json::array()).size() == 2;
+    })) << row;
+    const std::string id = row["id"];
+    const std::int64_t second_ms = row["pieces"][1]["offset_ms"];
+    const media::ReadFile tracks = media::read_file(export_as(id, "mkv"));
+    ASSERT_EQ(tracks.tracks.size(), 2U);
+    for (const media::ReadTrack& track : tracks.tracks) {
+        const std::size_t each = track.type == AVMEDIA_TYPE_AUDIO ? 50 : 25;
+        ASSERT_EQ(track.packets.size(), 2 * each);
+        EXPECT_LT(track.times_ms[each - 1], second_ms);
+        EXPECT_GE(track.times_ms[each], second_ms);
+    }
+    EXPECT_EQ(media::read_file(export_as(id, "mp4")).tracks.size(), 2U);
+    EXPECT_TRUE(std::filesystem::exists(server_.data() / "cache" / id / "mkv-of-2"));
+    const Output alone =
+        server_.run({"export", id, "--format", "mkv", "--piece", "2", "-o", "-", "--force"});
+    EXPECT_EQ(alone.exit_code, 0) << alone.err;
+    EXPECT_EQ(server_.run({"erase", id, "--yes"}).exit_code, 0);
+    EXPECT_FALSE(std::filesystem::exists(server_.data() / "cache" / id));
+}
+
 TEST_F(Rendition, GoesWithItsRecordingWhenThatIsErased) {
     ASSERT_TRUE(server_.start()) << server_.log();
     const std::string id = record_two_seconds();
@@ -69,6 +112,49 @@ TEST_F(Rendition, GoesWithItsRecordingWhenThatIsErased) {
     EXPECT_EQ(server_.run({"erase", id, "--yes"}).exit_code, 0);
     EXPECT_FALSE(std::filesystem::exists(server_.data() / "cache" / id));
     EXPECT_NE(server_.run({"export", id, "--format", "mkv", "-o", "-"}).exit_code, 0);
+}
+
+// A child that makes nothing: its readers wait, and the API answers all others meanwhile.
+TEST_F(Rendition, AnswersOthersWhileSomeWaitForARendition) {
+    const auto program = server_.scratch() / "bin";
+    std::filesystem::create_directory(program);
+    std::filesystem::copy_file(earshot_binary(), program / "earshot");
+    write_file(program / "earshot-media", "#!/bin/sh\nexec sleep 50\n");
+    std::filesystem::permissions(program / "earshot-media", std::filesystem::perms::owner_all);
+    server_.run_as((program / "earshot").string());
+    ASSERT_TRUE(server_.start()) << server_.log();
+    const Output call = server_.run({"call", "--to", server_.sip_uri(), "--duration", "1"});
+    ASSERT_EQ(call.exit_code, 0) << call.err;
+    const std::string id = server_.wait_for_recordings(1).at(0).at("id");
+    const std::string one =
+        fmt::format("http://127.0.0.1:{}/api/v1/recordings/{}", server_.http_port(), id);
+    const std::string token = json::parse(read_file(server_.data() / "cli.json")).at("token");
+    const http::Fields who{{"Authorization", "Bearer " + token}};
+    const auto ask = [&](const std::string& method, const std::string& url) {
+        const auto reply = http::fetch({.method = method, .url = url, .headers = who});
+        return reply ? json::parse(reply->body, nullptr, false) : json();
+    };
+    ASSERT_EQ(ask("POST", one + "/renditions/mkv").value("name", ""), "mkv");
+    std::vector<std::thread> readers;
+    std::atomic<int> answered{0};
+    for (int i = 0; i < 3; ++i)
+        readers.emplace_back([&] {
+            const auto reply =
+                http::fetch({.url = one + "/renditions/mkv/content", .headers = who});
+            EXPECT_TRUE(!reply || reply->status != 200) << reply->body.size();
+            ++answered;
+        });
+    EXPECT_TRUE(eventually(
+        [&] { return ask("GET", one + "/renditions/mkv").value("state", "") == "running"; }));
+    for (int i = 0; i < 20; ++i) {
+        EXPECT_EQ(ask("GET", one).value("id", ""), id);
+        EXPECT_EQ(server_.list().size(), 1U);
+    }
+    EXPECT_EQ(answered, 0);
+    // Who waits is told that it was given up.
+    EXPECT_TRUE(ask("DELETE", one + "/renditions/mkv").value("dropped", false));
+    for (std::thread& reader : readers) reader.join();
+    EXPECT_EQ(server_.stop(), 0);
 }
 
 TEST_F(Rendition, SaysWhatThereIsNot) {
