@@ -14,6 +14,8 @@ export interface Stream {
     suite?: string;
     packets: number;
     lost: number;
+    /** Packets that did not come and that forward error correction brings back. */
+    recovered?: number;
     gaps: Gap[];
     video?: {
         pictures: number;
@@ -198,6 +200,17 @@ export async function loadMadePeaks(id: string): Promise<{ tracks: TrackPeaks[] 
             peaks: min.flatMap((low, i) => [low / 32768, max[i] / 32768]),
         })),
     };
+}
+/** Where shared content becomes another picture, by time. */
+export interface Mark {
+    label: string;
+    at_ms: number;
+}
+export async function loadMarks(id: string, isGone: () => boolean): Promise<Mark[]> {
+    const made = await followRendition(id, 'marks', undefined, isGone, () => {});
+    if (made.state !== 'ready') return [];
+    const told: { marks: Mark[] } = await (await fetch(renditionUrl(id, 'marks'))).json();
+    return told.marks;
 }
 export interface Related {
     id: string;

@@ -163,3 +163,28 @@ export const hasVideo = (streams) => streams.some((s) => s.media === 'video' && 
  *  @param {{media: string, packets: number, codec: string}[]} streams */
 export const hasOnlyTracks = (streams) =>
     streams.every((s) => s.media !== 'audio' || s.packets === 0 || /^(PCMU|PCMA|G722|L16)\b|^$/i.test(s.codec));
+
+/** Whether a screen was shared: its changes are marks to jump to. @param {{ media: string, role?: string, packets: number }[]} streams */
+export function hasContent(streams) {
+    return streams.some((stream) => stream.media === 'video' && stream.role === 'content' && stream.packets > 0);
+}
+
+/**
+ * The time of the mark before or after `now`, or null. Just behind a mark the one before it is meant, or nobody would
+ * get past it while it plays.
+ * @param {number[]} times sorted @param {number} now @param {1 | -1} way
+ */
+export function nextMark(times, now, way) {
+    const kJustBehind = 1000;
+    if (way > 0) return times.find((time) => time > now + 50) ?? null;
+    return times.filter((time) => time < now - kJustBehind).at(-1) ?? null;
+}
+
+/**
+ * Which small picture of the sheet (10 by 10) shows that time, as a place for CSS: percents of background-position.
+ * @param {number} at_ms @param {number} total_ms
+ */
+export function sheetPlace(at_ms, total_ms) {
+    const cell = Math.min(99, Math.max(0, Math.floor((100 * at_ms) / Math.max(1, total_ms))));
+    return `${((cell % 10) * 100) / 9}% ${(Math.floor(cell / 10) * 100) / 9}%`;
+}

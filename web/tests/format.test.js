@@ -6,10 +6,13 @@ import {
     duration,
     eventText,
     gapTotals,
+    hasContent,
     laneName,
+    nextMark,
     notRecorded,
     parties,
     sharingText,
+    sheetPlace,
     shortAor,
     speakerName,
     spokenMs,
@@ -25,6 +28,30 @@ test('a duration is minutes and seconds, with hours when there are any', () => {
     assert.equal(duration(59_999), '1:00');
     assert.equal(duration(3_725_000), '1:02:05');
     assert.equal(duration(null), '');
+});
+
+test('marks are jumped to, from one to the next', () => {
+    const times = [0, 4000, 9000];
+    assert.equal(nextMark(times, 0, 1), 4000);
+    assert.equal(nextMark(times, 4000, 1), 9000);
+    assert.equal(nextMark(times, 9500, 1), null);
+    assert.equal(nextMark(times, 9500, -1), 4000); // just behind one the one before is meant
+    assert.equal(nextMark(times, 10_500, -1), 9000);
+    assert.equal(nextMark(times, 500, -1), null);
+});
+
+test('a small picture has its place on the sheet', () => {
+    assert.equal(sheetPlace(0, 1000), '0% 0%');
+    assert.equal(sheetPlace(995, 1000), '100% 100%');
+    assert.equal(sheetPlace(1000, 1000), '100% 100%');
+    assert.equal(sheetPlace(119, 1000), `${100 / 9}% ${100 / 9}%`);
+    assert.equal(sheetPlace(5, 0), '100% 100%');
+});
+
+test('a screen was shared when there are pictures of it', () => {
+    assert.equal(hasContent([{ media: 'video', role: 'content', packets: 3 }]), true);
+    assert.equal(hasContent([{ media: 'video', role: 'content', packets: 0 }]), false);
+    assert.equal(hasContent([{ media: 'video', role: 'camera', packets: 3 }, { media: 'audio', packets: 9 }]), false);
 });
 
 test('a time can be had in UTC', () => {

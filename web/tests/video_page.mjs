@@ -1,5 +1,5 @@
 // node video_page.mjs URL [PICTURE.png]: a recording with a camera and a shared screen plays in Debian's Chromium: both
-// tracks as they came, following the sound, and the composed WebM and MP4. Throws where something is missing.
+// tracks as they came, following the sound, the small pictures, the marks of the screen, and the composed WebM and MP4. Throws where something is missing.
 import assert from 'node:assert/strict';
 
 import { launch, open, until } from './browser.mjs';
@@ -14,6 +14,21 @@ try {
     await until(async () => (await sizes()).filter((width) => width > 0).length === 2, 'both tracks are loaded', 60000);
     await page.getByRole('button', { name: 'Play', exact: false }).first().click();
     await until(async () => (await times()).every((time) => time > 1.2), 'both pictures follow the sound', 30000);
+    // Small pictures of the call, and where the shared screen changes: both are places to jump to.
+    await until(
+        () => page.evaluate(() => document.querySelector('.strip button')?.style.backgroundImage.includes('sheet')),
+        'the small pictures are there',
+        60000,
+    );
+    await until(async () => (await page.locator('.marks button').count()) > 0, 'the screen has marks', 60000);
+    const at = () => page.evaluate(() => document.querySelector('audio').currentTime);
+    await page.getByRole('button', { name: 'Pause', exact: false }).first().click();
+    await page.locator('.strip button[tabindex="0"]').focus();
+    await page.keyboard.press('End');
+    await page.keyboard.press('Enter');
+    await until(async () => (await at()) > 4.5, 'the last small picture leads to the end');
+    await page.keyboard.press('p');
+    await until(async () => (await at()) < 4.5, 'the key p leads to the change before');
     if (picture) await page.screenshot({ path: picture });
 
     for (const name of ['webm', 'mp4']) {
