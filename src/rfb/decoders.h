@@ -66,6 +66,11 @@ inline constexpr std::int32_t kQemuLedState = -261;
 inline constexpr std::int32_t kDesktopName = -307;
 inline constexpr std::int32_t kExtendedDesktopSize = -308;
 inline constexpr std::int32_t kCursorWithAlpha = -314;
+// LibVNCServer's: what it is and can do, in as many octets as the rectangle is wide.
+inline constexpr std::int32_t kLedState = -131'072;  // 0xfffe0000
+inline constexpr std::int32_t kSupportedMessages = -131'071;
+inline constexpr std::int32_t kSupportedEncodings = -131'070;
+inline constexpr std::int32_t kServerIdentity = -131'069;
 inline constexpr std::int32_t kVmwareCursor = 0x574d5664;
 inline constexpr std::int32_t kVmwareLedState = 0x574d5668;
 }  // namespace encoding

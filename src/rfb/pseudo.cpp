@@ -242,7 +242,12 @@ std::unique_ptr<RectDecoder> make_pseudo(std::int32_t encoding, const Rect& rect
             return cursor<VmwareCursor>(rect);
         case encoding::kQemuPointerMotion:
         case encoding::kQemuKeyEvent:
+        case encoding::kLedState:
             return std::make_unique<Ignored>(0);
+        case encoding::kSupportedMessages:
+        case encoding::kSupportedEncodings:
+        case encoding::kServerIdentity:
+            return std::make_unique<Ignored>(rect.width);
         case encoding::kQemuLedState:
             return std::make_unique<Ignored>(1);
         case encoding::kVmwareLedState:

@@ -277,6 +277,25 @@ TEST(RfbSession, EndsAnUpdateOfUnknownLengthAtLastRect) {
     EXPECT_EQ(session.state(), Session::State::Running);
 }
 
+// Found with LibVNCClient, which asks for them.
+TEST(RfbSession, PassesOverWhatLibVncServerTellsOfItself) {
+    Session session;
+    begin(session, 1, 1);
+    session.on_server(join({update(5),
+                            rect(0, 0, 64, 0, encoding::kSupportedMessages),
+                            Bytes(64, 1),
+                            rect(0, 0, 8, 2, encoding::kSupportedEncodings),
+                            Bytes(8, 2),
+                            rect(0, 0, 5, 0, encoding::kServerIdentity),
+                            text("name"),
+                            {0},
+                            rect(3, 0, 0, 0, encoding::kLedState),
+                            rect(0, 0, 1, 1, 0),
+                            pixel(kRed)}));
+    EXPECT_EQ(session.state(), Session::State::Running);
+    EXPECT_EQ(session.screen().picture.at(0, 0), kRed);
+}
+
 TEST(RfbSession, KeepsTheCursorApart) {
     Session session;
     begin(session, 4, 4);
