@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <atomic>
 #include <csignal>
+#include <filesystem>
 #include <memory>
 
 #include "api/access_file.h"
@@ -22,6 +23,7 @@
 #include "io/media_hosts.h"
 #include "io/worker_count.h"
 #include "relay/built_in_relay.h"
+#include "relay/screen_plane.h"
 #include "transport/sip_loop.h"
 
 namespace earshot::client {
@@ -174,11 +176,31 @@ private:
         auto relay = relay::BuiltInRelay::create(relay_options(), clock_, random_);
         if (!relay) return relay.error();
         media_ = std::move(*relay);
-        auto planes = MediaPlanes::make(config_, *media_, *loop_, clock_, random_);
+        open_screens();
+        auto planes = MediaPlanes::make(config_, *screens_, *loop_, clock_, random_);
         if (!planes) return planes.error();
         planes_ = *std::move(planes);
         open_desk();
         return std::nullopt;
+    }
+
+    // Screens that are shared by RFB, in the calls that this process relays.
+    void open_screens() {
+        const relay::RelayOptions options = relay_options();
+        std::error_code error;
+        const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+        screen_desk_ = std::make_unique<relay::ScreenDesk>(
+            relay::ScreenDesk::Options{.bind_host = options.bind_host,
+                                       .other_bind_host = options.other_bind_host,
+                                       .first_port = options.first_port,
+                                       .last_port = options.last_port,
+                                       .program = (self.parent_path() / "earshot-screen").string(),
+                                       .post = options.post},
+            clock_, random_);
+        screen_desk_->when_told([this](relay::CallKey call, const relay::ScreenEvent& event) {
+            if (signalling_) signalling_->on_screen(call, event);
+        });
+        screens_ = std::make_unique<relay::ScreenPlane>(*media_, *screen_desk_);
     }
 
     // Its sockets hear the relay of this process, and others, where we are bound.
@@ -397,6 +419,8 @@ private:
     std::shared_ptr<const io::TlsContext> tls_;  // as at the start
     std::unique_ptr<transport::SipLoop> loop_;
     std::unique_ptr<relay::BuiltInRelay> media_;
+    std::unique_ptr<relay::ScreenDesk> screen_desk_;
+    std::unique_ptr<relay::ScreenPlane> screens_;  // before the relay
     std::unique_ptr<ControlSockets> tap_link_;
     std::unique_ptr<relay::RtpengineTap> tap_;  // null: no companion mode
     std::unique_ptr<MediaPlanes> planes_;

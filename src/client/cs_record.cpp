@@ -179,9 +179,9 @@ CsText describe(const CsRecord& record, const policy::RecordingSettings& setting
             .id = siprec::group_id(record.session_id, "stream " + stream.label),
             .label = stream.label,
             .is_held = !stream.is_active};
-        if (sdp::parse_content(stream.content).has(sdp::Content::Slides))
-            described.xml =
-                siprec::write_sharing({.kind = {}, .title = base::to_valid_utf8(stream.title)});
+        if (!stream.sharing.empty() || sdp::parse_content(stream.content).has(sdp::Content::Slides))
+            described.xml = siprec::write_sharing(
+                {.kind = stream.sharing, .title = base::to_valid_utf8(stream.title)});
         if (const auto sender = at[relay::index_of(stream.from)])
             described.senders.push_back(*sender);
         if (const auto receiver = at[relay::index_of(relay::other(stream.from))])

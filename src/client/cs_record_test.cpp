@@ -68,6 +68,14 @@ TEST(CsRecord, TellsWhatIsSharedAndByWhom) {
     EXPECT_FALSE(siprec::find_sharing(*model.find_stream_by_label("1")));
     EXPECT_EQ(siprec::find_sharing(*model.find_stream_by_label("2")),
               (siprec::SharingElement{.kind = {}, .title = "Plan <B>"}));
+    subscription.streams[1].content.clear();
+    subscription.streams[1].sharing = "application";  // the media plane knows it
+    const auto known = siprec::parse_metadata(document(record_of(facts()), {}, subscription));
+    ASSERT_TRUE(known);
+    siprec::MetadataModel other;
+    other.apply(*known, kStart);
+    EXPECT_EQ(siprec::find_sharing(*other.find_stream_by_label("2")),
+              (siprec::SharingElement{.kind = "application", .title = "Plan <B>"}));
     ASSERT_EQ(model.senders_of("2").size(), 1U);
     EXPECT_EQ(model.senders_of("2")[0]->names[0].aor, "sip:bo@desk.example");
 }

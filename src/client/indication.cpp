@@ -4,6 +4,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "relay/screen_sdp.h"
 
 namespace earshot::client {
 
@@ -48,8 +49,13 @@ Indication indication_of(Awareness awareness, bool takes_attribute,
 std::vector<ToldLine> lines_of(const sdp::SessionDescription& description) {
     std::vector<ToldLine> lines;
     lines.reserve(description.media.size());
-    for (const sdp::MediaDescription& medium : description.media)
-        lines.push_back({std::string(medium.media), medium.port != 0 && medium.is_rtp()});
+    for (const sdp::MediaDescription& medium : description.media) {
+        // A screen that is shared by RFB is recorded as video.
+        if (relay::screen_line(medium) == relay::ScreenLine::Plain)
+            lines.push_back({"video", true});
+        else
+            lines.push_back({std::string(medium.media), medium.port != 0 && medium.is_rtp()});
+    }
     return lines;
 }
 

@@ -466,6 +466,19 @@ void Signalling::listen_to_planes() {
     });
 }
 
+void Signalling::on_screen(relay::CallKey call, const relay::ScreenEvent& event) {
+    using Kind = relay::ScreenEvent::Kind;
+    const b2bua::CallFacts* facts = switchboard_->find_call({call.value});
+    const char* const kind = event.kind == Kind::Connected     ? "screen_connected"
+                             : event.kind == Kind::NotRecorded ? "screen_not_recorded"
+                                                               : "screen_ended";
+    d_.events.tell({.kind = kind,
+                    .at = d_.clock.now().wall,
+                    .call = call.value,
+                    .call_id = facts == nullptr ? std::string{} : facts->leg(b2bua::Leg::A).call_id,
+                    .reason = event.reason});
+}
+
 void Signalling::on_media_lost(relay::CallKey call, const Reason& reason) {
     const b2bua::CallFacts* facts = switchboard_->find_call({call.value});
     d_.events.tell({.kind = "media_fault",

@@ -29,6 +29,7 @@
 #include "io/log_allowance.h"
 #include "io/tls_watch.h"
 #include "relay/media_plane.h"
+#include "relay/screen_desk.h"
 #include "sip/agent.h"
 #include "transport/sip_loop.h"
 
@@ -95,6 +96,8 @@ public:
     void start_companion(CompanionWish wish, Companion::StartDone done);
     void control_companion(CompanionVerb verb, std::string which, std::string why,
                            Recorder::ControlDone done);
+    // The loop's thread: what becomes of a screen that is shared in a call.
+    void on_screen(relay::CallKey call, const relay::ScreenEvent& event);
     // The loop's thread: something has happened outside of what SipLoop tells.
     void on_outside();
     // Before the loop runs: sends the BYEs that the process before still owes.

@@ -132,4 +132,19 @@ inline constexpr std::size_t kMaxMixCommands = 4096;  // that wait for the desk'
 // server has opened for it stays open (RFC 7866 section 10, RFC 6263).
 inline constexpr std::chrono::seconds kMixKeepAlive{15};
 
+// --- shared screens (screen_desk.h) --------------------------------------------------------------
+
+inline constexpr std::size_t kMaxScreens = 64;  // at once: each is a process
+// Of one direction, that wait for a party: then the other one has to wait, as by TCP alone.
+inline constexpr std::size_t kMaxScreenWaiting = std::size_t{1} << 20;
+// Octets that wait for the child; it is faster than a viewer.
+inline constexpr std::size_t kMaxScreenTap = std::size_t{64} << 20;
+inline constexpr std::size_t kMaxScreenPayload = 1'400;  // of an RTP packet that the child makes
+inline constexpr std::chrono::milliseconds kScreenAskEvery{100};
+inline constexpr std::chrono::seconds kScreenStall{20};
+inline constexpr std::chrono::milliseconds kScreenPacing{4};
+inline constexpr std::size_t kScreenPacketsAtOnce = 16;  // 35 Mbit/s
+// A party that connects before the other one has answered waits so long.
+inline constexpr std::chrono::seconds kScreenPatience{30};
+
 }  // namespace earshot::relay

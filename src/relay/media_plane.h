@@ -78,6 +78,7 @@ struct SubscribedStream {
     bool is_active = false;  // the leg may send: not held
     std::string content{};   // a=content of who sends it (RFC 4796)
     std::string title{};     // and what it calls it: i= of its line
+    std::string sharing{};   // screen, application or document, where that is known
 };
 
 struct Subscription {
