@@ -28,10 +28,11 @@ namespace earshot::api {
 struct LiveStream {
     std::uint16_t stream = 0;  // its number within the recording
     std::string label{};
-    std::string media{};  // "audio", "video", ...
-    std::string codec{};  // "PCMU/8000"
-    std::string suite{};  // of SRTP; empty: in the clear
-    std::string state{};  // "active", "paused", "removed", "dropped", "waiting"
+    std::string media{};      // "audio", "video", ...
+    std::string codec{};      // "PCMU/8000"
+    std::string suite{};      // of SRTP; empty: in the clear, or no DTLS handshake has ended yet
+    std::string dtls_role{};  // ours, "active" or "passive"; empty: not keyed by DTLS
+    std::string state{};      // "active", "paused", "removed", "dropped", "waiting"
     std::uint64_t packets = 0;
     std::uint64_t rejected = 0;
 };

@@ -153,7 +153,12 @@ public:
     std::vector<LiveCall> live_calls() const override {
         LiveCall call;
         call.id = kId;
-        call.streams.push_back({.stream = 0, .label = "1", .codec = "PCMU/8000", .packets = 7});
+        call.streams.push_back({.stream = 0,
+                                .label = "1",
+                                .codec = "PCMU/8000",
+                                .suite = "AEAD_AES_128_GCM",
+                                .dtls_role = "passive",
+                                .packets = 7});
         return {call};
     }
     std::vector<Check> checks() const override {
@@ -699,6 +704,8 @@ TEST_F(ApiTest, TellsHowTheServerIs) {
 TEST_F(ApiTest, ShowsLiveCallsAndOpensTheEventStream) {
     const json body = ask_json("/api/v1/live");
     EXPECT_EQ(body["calls"][0]["streams"][0]["packets"], 7);
+    EXPECT_EQ(body["calls"][0]["streams"][0]["suite"], "AEAD_AES_128_GCM");
+    EXPECT_EQ(body["calls"][0]["streams"][0]["dtls_role"], "passive");
     const http::Response events = ask("/api/v1/events");
     EXPECT_TRUE(std::holds_alternative<http::EventStream>(events.body));
 }

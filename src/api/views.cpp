@@ -46,6 +46,15 @@ json view_of_pause(const std::optional<LivePause>& pause) {
             {"sip_status", pause->status}};
 }
 
+void add_protection(json& view, const LiveStream& stream) {
+    const auto set = [&](const char* name, const std::string& value) {
+        view.erase(name);  // the row may tell of how it began
+        if (!value.empty()) view[name] = value;
+    };
+    set("suite", stream.suite);
+    set("dtls_role", stream.dtls_role);
+}
+
 // Nothing happens to the view of another recording or of one that has ended.
 void add_live_counts(json& recording, const std::vector<LiveCall>& calls) {
     if (recording["state"] != catalog::to_string(catalog::State::Recording)) return;
@@ -63,6 +72,7 @@ void add_live_counts(json& recording, const std::vector<LiveCall>& calls) {
         if (live == call->streams.end()) continue;
         stream["packets"] = live->packets;
         stream["state"] = live->state;
+        add_protection(stream, *live);
     }
 }
 
@@ -148,7 +158,7 @@ json view_of(const LiveCall& call) {
                            {"state", stream.state},
                            {"packets", stream.packets},
                            {"rejected", stream.rejected}});
-        if (!stream.suite.empty()) streams.back()["suite"] = stream.suite;
+        add_protection(streams.back(), stream);
     }
     return {{"id", call.id},
             {"call_id", call.call_id},

@@ -91,6 +91,14 @@ std::string media_of(const json& stream) {
     return media;
 }
 
+// "AEAD_AES_256_GCM (DTLS, passive)": the role is ours.
+std::string protection_of(const json& stream) {
+    const std::string suite = text_of(stream, "suite");
+    if (!stream.contains("dtls_role")) return suite;
+    return (suite.empty() ? "no keys yet" : suite) + " (DTLS, " + text_of(stream, "dtls_role") +
+           ")";
+}
+
 void print_streams(std::ostream& out, const json& recording) {
     std::vector<std::vector<std::string>> rows{
         {"LABEL", "MEDIA", "CODEC", "PACKETS", "LOST", "GAPS"}};
@@ -100,7 +108,7 @@ void print_streams(std::ostream& out, const json& recording) {
     if (runs) rows.front().emplace_back("STATE");
     const json& streams = array_of(recording, "streams");
     const bool is_secure = std::any_of(streams.begin(), streams.end(), [](const json& stream) {
-        return !text_of(stream, "suite").empty();
+        return !protection_of(stream).empty();
     });
     if (is_secure) rows.front().emplace_back("SRTP");
     for (const json& stream : streams) {
@@ -109,7 +117,7 @@ void print_streams(std::ostream& out, const json& recording) {
                         std::to_string(array_of(stream, "gaps").size())});
         if (has_pieces) rows.back().insert(rows.back().begin(), text_of(stream, "piece"));
         if (runs) rows.back().push_back(text_of(stream, "state"));
-        if (is_secure) rows.back().push_back(text_of(stream, "suite"));
+        if (is_secure) rows.back().push_back(protection_of(stream));
     }
     if (rows.size() == 1) return;
     out << '\n';

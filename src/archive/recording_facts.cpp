@@ -136,8 +136,9 @@ void note_negotiation(const json& event, std::int64_t at_ns, StreamFacts& stream
     set_if_told(event, "direction", stream.direction);
     const auto suite = base::find_srtp_suite(text_field(event, "suite"));
     // That of DTLS is agreed later, on the media path (dtls_connected).
-    if (suite || text_field(event, "keying") != "dtls")
-        stream.suite = suite ? base::to_string(*suite) : std::string_view{};
+    const bool is_dtls = text_field(event, "keying") == "dtls";
+    stream.dtls_role = is_dtls ? text_field(event, "setup") : std::string{};
+    if (suite || !is_dtls) stream.suite = suite ? base::to_string(*suite) : std::string_view{};
     stream.content = text_field(event, "content");
     stream.level_ids = parse_level_ids(event);
     stream.local_port = bounded_field(event, "local_port", 1, 65535, stream.local_port);

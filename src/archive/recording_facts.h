@@ -74,6 +74,7 @@ struct StreamFacts {
     std::uint64_t strangers_packets = 0;  // from hosts that may not send it: not stored
     std::string stranger;                 // the newest of them, "192.0.2.66:40000"
     std::string suite;                    // of SRTP, by the latest offer; empty: in the clear
+    std::string dtls_role;                // ours, by the latest offer; empty: not keyed by DTLS
     std::uint64_t forged_packets = 0;     // that were not authentic: not stored
 
     struct Formats {

@@ -63,6 +63,7 @@ void write_stream(base::JsonWriter& out, const StreamSummary& stream, bool is_st
     if (!stream.content.empty()) out.field("content", stream.content);
     out.field("codec", stream.codec);
     if (!stream.suite.empty()) out.field("suite", stream.suite);
+    if (!stream.dtls_role.empty()) out.field("dtls_role", stream.dtls_role);
     out.field("packets", static_cast<std::int64_t>(stream.packets))
         .field("lost", static_cast<std::int64_t>(stream.lost));
     if (stream.recovered > 0) out.field("recovered", static_cast<std::int64_t>(stream.recovered));
@@ -248,6 +249,7 @@ bool parse_stream(const json& item, StreamSummary& stream) {
     if (fields.find("content") != nullptr) stream.content = fields.text("content");
     stream.codec = fields.text("codec");
     if (fields.find("suite") != nullptr) stream.suite = fields.text("suite");
+    if (fields.find("dtls_role") != nullptr) stream.dtls_role = fields.text("dtls_role");
     stream.packets = fields.count("packets");
     stream.lost = fields.count("lost");
     if (fields.find("recovered") != nullptr) stream.recovered = fields.count("recovered");

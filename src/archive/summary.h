@@ -66,18 +66,20 @@ struct StreamSummary {
     // Packets that did not come and that FEC brings back: not stored, but rendered; of video they
     // are not counted as lost (0: not written).
     std::uint64_t recovered = 0;
-    std::vector<Gap> gaps;  // in order of start; kMaxGaps at most, neighbours then merged
-    std::string suite{};    // of SRTP, as on the wire; empty: in the clear (not written then)
+    std::vector<Gap> gaps;    // in order of start; kMaxGaps at most, neighbours then merged
+    std::string suite{};      // of SRTP, as on the wire; empty: in the clear (not written then)
+    std::string dtls_role{};  // ours: active, passive; empty: keyed otherwise (not written then)
     std::optional<VideoSummary> video{};
-    std::uint16_t stream = 0;  // its number in the journal; not printed
-    std::string track;         // file below tracks/ without ".wav"; empty: none; not printed
+    std::uint64_t messages = 0;  // of a chat, whatever became of them; written for those alone
+    std::uint16_t stream = 0;    // its number in the journal; not printed
+    std::string track;           // file below tracks/ without ".wav"; empty: none; not printed
     std::vector<std::string> senders;  // AORs of who sent it, first known first; not printed
     friend bool operator==(const StreamSummary&, const StreamSummary&) = default;
 };
 
 // What an operator should look at although the recording is what its state says: a fact beside it,
 // never a change of it. Codes: "no_media", "one_sided", "wrong_source",
-// "not_authentic", "silent", "too_short".
+// "not_authentic", "silent", "too_short", "messages_incomplete".
 struct Warning {
     std::string code;
     std::string label;  // of the stream it is about; empty: the whole recording (null in JSON)

@@ -198,6 +198,7 @@ StreamSummary SummaryBuilder::summarise_stream(const StreamFacts& facts) {
     summary.content = facts.content;
     summary.codec = find_codec_name(facts);
     summary.suite = facts.suite;
+    summary.dtls_role = facts.dtls_role;
     summary.stream = facts.stream;
     summary.senders = facts_.senders_of(facts.label);
     const auto packets = packets_.find(facts.stream);

@@ -499,8 +499,10 @@ void CaptureLoop::give_up_early(Transport& transport) {
 void CaptureLoop::tell_keying(Stream& stream, const MediaSecurity::KeyingEvent& event) {
     if (event.kind != MediaSecurity::KeyingEvent::Kind::Failed)
         stream.receiver.allow_host(event.source);
-    if (event.is_one_too_many || event.kind == MediaSecurity::KeyingEvent::Kind::ShakesHands)
-        return;
+    if (event.kind == MediaSecurity::KeyingEvent::Kind::Connected)
+        tell(StreamKeyed{.key = stream.key, .suite = event.suite}, false);
+    const bool is_told = event.kind != MediaSecurity::KeyingEvent::Kind::ShakesHands;
+    if (!is_told || event.is_one_too_many) return;
     store_event(stream, base::to_ns(now_.wall), event_json(stream.key.stream, event));
 }
 

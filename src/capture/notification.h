@@ -6,6 +6,7 @@
 #include <vector>
 
 #include "base/net_address.h"
+#include "base/srtp_key.h"
 #include "capture/feedback.h"
 #include "capture/stream.h"
 #include "journal/journal.h"
@@ -49,6 +50,12 @@ struct KeyFrameWanted {
     KeyFrameReason reason = KeyFrameReason::Start;
 };
 
+// SRTP keys were agreed on the media path (DTLS); again with each new association.
+struct StreamKeyed {
+    StreamKey key;
+    base::SrtpSuite suite{};
+};
+
 // All streams that are open, once a second.
 struct StatsSnapshot {
     std::vector<StreamStats> streams;
@@ -73,7 +80,7 @@ struct Durable {
 };
 
 using Notification =
-    std::variant<FirstPacket, SsrcChanged, PacketsRejected, DtmfDigit, KeyFrameWanted,
+    std::variant<FirstPacket, SsrcChanged, PacketsRejected, DtmfDigit, KeyFrameWanted, StreamKeyed,
                  StatsSnapshot, StreamClosed, RecordingSealed, Durable>;
 
 }  // namespace earshot::capture

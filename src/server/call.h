@@ -27,8 +27,9 @@ struct CallStream {
     siprec::StreamFacts facts;
     std::uint16_t local_port = 0;
     bool is_closed = false;
-    bool is_dropped = false;           // by an operator
-    capture::StreamCounters counters;  // as of the last second
+    bool is_dropped = false;                      // by an operator
+    capture::StreamCounters counters;             // as of the last second
+    std::optional<base::SrtpSuite> dtls_suite{};  // as agreed on the media path last
 };
 
 struct Call {

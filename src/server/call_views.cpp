@@ -14,8 +14,17 @@ std::string codec_of(const siprec::StreamFacts& facts) {
     return fmt::format("{}/{}", first.encoding, first.clock_rate);
 }
 
-std::string suite_of(const siprec::StreamFacts& facts) {
-    return facts.sdes ? std::string{base::to_string(facts.sdes->suite())} : std::string{};
+// Of DTLS once the handshake has brought one.
+std::string suite_of(const CallStream& stream) {
+    const auto& facts = stream.facts;
+    if (facts.sdes) return std::string{base::to_string(facts.sdes->suite())};
+    if (!facts.dtls || !stream.dtls_suite) return {};
+    return std::string{base::to_string(*stream.dtls_suite)};
+}
+
+std::string dtls_role_of(const siprec::StreamFacts& facts) {
+    if (!facts.dtls) return {};
+    return facts.dtls->are_we_active ? "active" : "passive";
 }
 
 const char* state_of(const CallStream& stream) {
@@ -60,7 +69,8 @@ archive::Summary summarise(const Call& call) {
                                    .packets = stream.counters.packets,
                                    .lost = stream.counters.lost,
                                    .gaps = {},
-                                   .suite = suite_of(stream.facts),
+                                   .suite = suite_of(stream),
+                                   .dtls_role = dtls_role_of(stream.facts),
                                    .stream = number,
                                    .track = {},
                                    .senders = {}});
@@ -117,7 +127,8 @@ api::LiveCall make_live_call(const Call& call) {
                                 .label = stream.facts.label,
                                 .media = stream.facts.media,
                                 .codec = codec_of(stream.facts),
-                                .suite = suite_of(stream.facts),
+                                .suite = suite_of(stream),
+                                .dtls_role = dtls_role_of(stream.facts),
                                 .state = state_of(stream),
                                 .packets = stream.counters.packets,
                                 .rejected = rejected});

@@ -224,6 +224,7 @@ private:
     void handle(capture::SsrcChanged& change);
     void handle(capture::PacketsRejected& rejected);
     void handle(capture::KeyFrameWanted& wanted);
+    void handle(capture::StreamKeyed& keyed);
     void handle(capture::DtmfDigit& /*notification*/) {}
 
     void every_second();

@@ -115,6 +115,14 @@ void Signalling::handle(capture::KeyFrameWanted& wanted) {
     drain();
 }
 
+void Signalling::handle(capture::StreamKeyed& keyed) {
+    const auto serial = by_recording_.find(keyed.key.recording);
+    Call* call = serial == by_recording_.end() ? nullptr : find(serial->second);
+    if (call == nullptr) return;
+    call->streams[keyed.key.stream].dtls_suite = keyed.suite;
+    live_is_dirty_ = true;
+}
+
 // ---- what the API sees --------------------------------------------------------------------------
 
 Load Signalling::load() const {

@@ -12,6 +12,8 @@ export interface Stream {
     role?: string;
     codec: string;
     suite?: string;
+    /** Ours, of a stream keyed by DTLS. */
+    dtls_role?: 'active' | 'passive';
     packets: number;
     lost: number;
     /** Packets that did not come and that forward error correction brings back. */
@@ -60,7 +62,7 @@ export interface LiveCall {
     direction: 'incoming' | 'outgoing';
     start: string;
     withheld: boolean;
-    streams: { label: string; media: string; codec: string; suite?: string; state: string; packets: number }[];
+    streams: { label: string; media: string; codec: string; suite?: string; dtls_role?: 'active' | 'passive'; state: string; packets: number }[];
     operator_pause: { who: string; reason: string; client: 'untold' | 'agreed' | 'refused'; sip_status: number } | null;
 }
 /** Lowest and highest sample of each span of a track, -1 to 1, as wavesurfer takes them. */

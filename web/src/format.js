@@ -42,6 +42,12 @@ export function streamKind(stream) {
     return stream.role === 'camera' ? 'camera' : stream.media;
 }
 
+/** How a stream is protected on the wire; empty: not at all. @param {{ suite?: string, dtls_role?: string }} stream */
+export function protection(stream) {
+    const suite = stream.suite ?? '';
+    return stream.dtls_role ? `${suite || 'no keys yet'} (DTLS, ${stream.dtls_role})` : suite;
+}
+
 /**
  * The lines of all text streams in the order in which they were begun, each with a name.
  * @param {{ label: string, lines: { start_ms: number, csrc: number | null, by: string | null, text: string }[] }[]} texts

@@ -2,6 +2,10 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import {
+    chatFate,
+    chatFile,
+    chatLines,
+    chatSender,
     conversation,
     duration,
     eventText,
@@ -11,6 +15,7 @@ import {
     nextMark,
     notRecorded,
     parties,
+    protection,
     sharingText,
     sheetPlace,
     shortAor,
@@ -52,6 +57,13 @@ test('a screen was shared when there are pictures of it', () => {
     assert.equal(hasContent([{ media: 'video', role: 'content', packets: 3 }]), true);
     assert.equal(hasContent([{ media: 'video', role: 'content', packets: 0 }]), false);
     assert.equal(hasContent([{ media: 'video', role: 'camera', packets: 3 }, { media: 'audio', packets: 9 }]), false);
+});
+
+test('how a stream is protected is its suite, and our role where DTLS has keyed it', () => {
+    assert.equal(protection({}), '');
+    assert.equal(protection({ suite: 'AEAD_AES_256_GCM' }), 'AEAD_AES_256_GCM');
+    assert.equal(protection({ suite: 'AEAD_AES_256_GCM', dtls_role: 'active' }), 'AEAD_AES_256_GCM (DTLS, active)');
+    assert.equal(protection({ dtls_role: 'passive' }), 'no keys yet (DTLS, passive)');
 });
 
 test('a time can be had in UTC', () => {
@@ -153,4 +165,36 @@ test('a speaker has a name, a source or a stream', () => {
 test('what is shared is told with its title and presenter', () => {
     assert.equal(sharingText({ kind: null, title: null, presenter: null }), 'content');
     assert.equal(sharingText({ kind: 'screen', title: 'Deck', presenter: 'sip:ada@desk.example' }), 'screen “Deck” by ada');
+});
+
+test('a chat shows what was written and sent, and once', () => {
+    const kinds = ['text', 'composing', 'file', 'notification', 'notice'].map((kind) => ({ kind }));
+    assert.deepEqual(
+        chatLines([...kinds, { kind: 'text', repeated: true }]).map((one) => one.kind),
+        ['text', 'file', 'notice'],
+    );
+});
+
+test('a message is told by who wrote it, and to whom when that is private', () => {
+    const from = { uri: 'sip:ana@desk.example', name: 'Ana' };
+    const to = [{ uri: 'sip:ben@desk.example' }];
+    assert.equal(chatSender({ from, to, label: '1' }), 'Ana');
+    assert.equal(chatSender({ from, to, label: '1', private: true }), 'Ana to ben (private)');
+    assert.equal(chatSender({ from: { uri: '' }, to: [], nickname: 'a_r', label: '1' }), 'a_r');
+    assert.equal(chatSender({ from: { uri: '' }, to: [], label: '1' }), 'Chat 1');
+});
+
+test('a file is told by its name, and when it is another one than was announced', () => {
+    assert.equal(chatFile({ file_name: 'plan.pdf' }), 'plan.pdf');
+    assert.equal(chatFile({ content_type: 'image/png' }), 'image/png');
+    assert.equal(
+        chatFile({ file_name: 'a', announced: [{ matches: false }] }),
+        'a (not the file that was announced)',
+    );
+});
+
+test('what became of a message is told when it did not come whole', () => {
+    assert.equal(chatFate({ state: 'complete' }), '');
+    assert.equal(chatFate({ state: 'aborted' }), 'given up by its sender');
+    assert.equal(chatFate({ state: 'lost' }), 'incomplete');
 });
