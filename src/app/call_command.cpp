@@ -144,6 +144,8 @@ public:
                              "Protect the media (SRTP) with keys in the offer, of this suite: "
                              "AES_CM_128_HMAC_SHA1_80, AEAD_AES_256_GCM, ...")
                 ->type_name("SUITE"));
+        of_client_.push_back(call_->add_flag("--dtls", options_.dtls,
+                                             "Protect the media (SRTP) with keys agreed by DTLS"));
         of_client_.push_back(call_
                                  ->add_option("--rekey-at", rekey_at_,
                                               "With --srtp: offer new keys after so many seconds")
@@ -165,7 +167,7 @@ public:
             "Number every packet inside its payload, for load runs that check each one");
         of_client_.push_back(call_->add_flag(
             "--video", options_.video, "A camera of each party, too: H.264, 176x144, 25 a second"));
-        of_client_.push_back(
+        of_video_.push_back(
             call_
                 ->add_option("--video-rate", options_.video_rate,
                              "Of each camera, in bit/s: 2M, 500k (default 1M)")
@@ -173,15 +175,16 @@ public:
                 ->transform(CLI::AsNumberWithUnit(
                     std::map<std::string, std::uint32_t>{{"k", 1000}, {"M", 1'000'000}}))
                 ->check(CLI::Range(10'000U, 7'000'000U)));
-        of_client_.push_back(
+        of_video_.push_back(
             call_
                 ->add_option("--video-lose", options_.video_lose_every,
                              "Send one video packet of so many only when it is asked for again")
                 ->type_name("N")
                 ->check(CLI::Range(2U, 1'000'000U)));
-        of_client_.push_back(call_->add_flag(
+        of_video_.push_back(call_->add_flag(
             "!--video-without-feedback", options_.video_feedback,
             "Offer neither NACK nor PLI nor FIR: who wants a key picture asks by INFO"));
+        of_client_.insert(of_client_.end(), of_video_.begin(), of_video_.end());
         call_->add_flag("--json", json_,
                         "Print one JSON object a call, in an array; of phones an object with "
                         "calls and summary");
@@ -198,6 +201,7 @@ public:
             "5f0c1d7e-3a52-4c1b-9f0e-6f1f0a3f9d11\n"
             "      two pieces of one recording\n"
             "  earshot call --to sip:rec@127.0.0.1:5060 --video --video-rate 2M\n"
+            "  earshot call --to sip:rec@127.0.0.1:5060 --video --dtls\n"
             "  earshot call --through 127.0.0.1:5062 --recordpref pause --dtmf 42#\n"
             "      two phones, through the recording client that listens there\n"
             "  earshot call --through 127.0.0.1:5062 --count 500 --rate 50 --keyed-payload --json\n"
@@ -217,6 +221,11 @@ public:
             err << "error: " << stray
                 << (phones_->was_chosen() ? " is not for phones\n"
                                           : " needs --through, --phones or --answer\n");
+            return Exit::Usage;
+        }
+        for (const CLI::Option* option : of_video_) {
+            if (option->count() == 0 || options_.video) continue;
+            err << "error: " << option->get_name() << " needs --video\n";
             return Exit::Usage;
         }
         if (options_.to.empty() && !phones_->was_chosen()) {
@@ -371,6 +380,7 @@ private:
 
     CLI::App* call_ = nullptr;
     std::vector<CLI::Option*> of_client_;  // that phones do not have
+    std::vector<CLI::Option*> of_video_;   // of these, those that want --video
     std::unique_ptr<PhoneFlags> phones_;
     loadgen::CallOptions options_;
     double duration_ = 10;

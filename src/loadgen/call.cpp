@@ -5,6 +5,7 @@
 
 #include "base/text.h"
 #include "sdp/crypto_attribute.h"
+#include "sdp/fingerprint.h"
 #include "sdp/offer_answer.h"
 
 namespace earshot::loadgen {
@@ -78,8 +79,7 @@ void Call::start(base::Now now) {
     setup_.documents.started = now.wall;
     description_ = describe_call(setup_.documents);
     describe_video(setup_.video, description_);
-    offer_ = siprec::client_offer(setup_.documents);
-    for (const VideoLine& line : setup_.video) offer_ += video_section(line);
+    offer_ = make_offer();
     video_plans_.resize(setup_.video.size());
     session_->start(now, state());
     if (was_answered_) plan_steps(now);
@@ -136,6 +136,13 @@ void Call::on_video_ended(base::Now now) {
     settle(now);
 }
 
+void Call::on_no_keys(base::Now now, std::string_view fault) {
+    if (!result_.result.empty()) return;  // another line has said so
+    fail("dtls_failed", "The DTLS handshake with the server failed: " + std::string{fault} + ".");
+    hang_up(now);
+    settle(now);
+}
+
 void Call::on_time(base::Now now) {
     if (hold_due_ && now.steady >= *hold_due_) take_hold_step(now);
     if (rekey_due_ && now.steady >= *rekey_due_) take_new_keys(now);
@@ -172,8 +179,10 @@ void Call::take_new_keys(base::Now now) {
     if (!session_->is_running()) return;
     for (siprec::ClientParty& party : setup_.documents.parties)
         if (party.key) party.key = base::SrtpMasterKey::generate(party.key->suite(), random_);
+    for (VideoLine& line : setup_.video)
+        if (line.key) line.key = base::SrtpMasterKey::generate(line.key->suite(), random_);
     ++setup_.documents.sdp_version;
-    offer_ = siprec::client_offer(setup_.documents);
+    offer_ = make_offer();
     session_->set_state(now, state());
 }
 
@@ -200,6 +209,12 @@ void Call::hang_up(base::Now now) {
     description_.stop = now.wall;
     session_->set_state(now, state());
     session_->stop(now);
+}
+
+std::string Call::make_offer() const {
+    std::string offer = siprec::client_offer(setup_.documents);
+    for (const VideoLine& line : setup_.video) offer += video_section(line);
+    return offer;
 }
 
 siprec::CsState Call::state() const { return {siprec::describe(description_).objects, offer_}; }
@@ -313,13 +328,21 @@ void Call::apply_answer(std::string sdp) {
         plan.payload_type = line.payload_type.value_or(0);
         const sdp::PayloadType* type = offer->media[party].find_payload_type(plan.payload_type);
         plan.law = type != nullptr && type->is("PCMA") ? audio::G711Law::A : audio::G711Law::Mu;
-        if (line.is_accepted && !take_key(*answer, party, plan)) plan.sends = false;
+        plan.rtcp_mux = line.uses_rtcp_mux;
+        const siprec::ClientParty& offered = setup_.documents.parties[party];
+        if (!line.is_accepted) continue;
+        const auto security =
+            answered_security(*answer, party, offered.key, offered.dtls.has_value());
+        if (!security) plan.sends = false;
+        plan.security = security.value_or(LineSecurity{});
+        if (offered.dtls && !plan.rtcp_mux) plan.rtcp.reset();
     }
     host_.set_media(setup_.index, plan_);
-    if (media) apply_video_answer(*media);
+    if (media) apply_video_answer(*answer, *media);
 }
 
-void Call::apply_video_answer(const std::vector<sdp::AnsweredMedia>& media) {
+void Call::apply_video_answer(const sdp::SessionDescription& answer,
+                              const std::vector<sdp::AnsweredMedia>& media) {
     for (std::size_t line = 0; line < video_plans_.size(); ++line) {
         if (kParties + line >= media.size()) return;
         const sdp::AnsweredMedia& answered = media[kParties + line];
@@ -328,21 +351,45 @@ void Call::apply_video_answer(const std::vector<sdp::AnsweredMedia>& media) {
         if (answered.rtp) plan.rtp = *answered.rtp;
         plan.rtcp = answered.rtcp;
         plan.payload_type = answered.payload_type.value_or(plan.payload_type);
+        plan.rtcp_mux = answered.uses_rtcp_mux;
+        const VideoLine& offered = setup_.video[line];
+        if (answered.is_accepted) {
+            const auto security =
+                answered_security(answer, kParties + line, offered.key, offered.dtls.has_value());
+            if (!security) plan.sends = false;
+            plan.security = security.value_or(LineSecurity{});
+            if (offered.dtls && !plan.rtcp_mux) plan.rtcp.reset();
+        }
         host_.set_video(setup_.index, line, plan);
     }
 }
 
-// RFC 4568 section 5.1.3: the answer has our tag and suite, and a key of its own. False: it has
-// not, and nothing may be sent.
-bool Call::take_key(const sdp::SessionDescription& answer, std::size_t party, StreamPlan& plan) {
-    plan.key = setup_.documents.parties[party].key;
-    if (!plan.key) return true;
-    const auto keys = sdp::choose_crypto(answer, answer.media[party]);
-    if (keys && keys->tag == 1 && keys->suite() == plan.key->suite() &&
-        !(keys->keys.front() == *plan.key))
-        return true;
+// RFC 4568 section 5.1.3: the answer has our tag and suite, and a key of its own. RFC 5763 section
+// 5: it has a fingerprint, and one of the roles.
+std::optional<LineSecurity> Call::answered_security(const sdp::SessionDescription& answer,
+                                                    std::size_t line,
+                                                    const std::optional<base::SrtpMasterKey>& key,
+                                                    bool is_dtls) {
+    const sdp::MediaDescription& medium = answer.media[line];
+    LineSecurity security;
+    if (is_dtls) {
+        const auto setup = sdp::setup_of(answer, medium);
+        const bool is_role = setup == sdp::Setup::Active || setup == sdp::Setup::Passive;
+        security.dtls = DtlsTerms{.peer = sdp::fingerprints_of(answer, medium),
+                                  .are_we_active = setup == sdp::Setup::Passive};
+        if (is_role && !security.dtls->peer.empty()) return security;
+        fail("bad_key_answer", "The server's answer has no a=fingerprint with a role of a=setup.");
+        return std::nullopt;
+    }
+    if (!key) return security;
+    const auto keys = sdp::choose_crypto(answer, medium);
+    if (keys && keys->tag == 1 && keys->suite() == key->suite() && !(keys->keys.front() == *key)) {
+        security.ours = key;
+        security.theirs = keys->keys.front();
+        return security;
+    }
     fail("bad_key_answer", "The server's answer has no a=crypto that answers the offered one.");
-    return false;
+    return std::nullopt;
 }
 
 void Call::pause_fork() {

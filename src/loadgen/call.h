@@ -85,6 +85,8 @@ public:
     void on_dialog_ended(base::Now now, sip::DialogId dialog);
     void on_media_finished(base::Now now);  // every packet of the voices has gone out
     void on_video_ended(base::Now now);     // the same of a camera, which is told to end then
+    // A DTLS handshake has failed (DtlsFault's word): the call is of no use.
+    void on_no_keys(base::Now now, std::string_view fault);
     void on_time(base::Now now);
     std::optional<base::TimePoint> deadline() const;
     void abort(base::Now now);
@@ -114,11 +116,17 @@ private:
 
     void on_refused(const siprec::ClientEvent& event);
     void end_video();
-    void apply_video_answer(const std::vector<sdp::AnsweredMedia>& media);
+    void apply_video_answer(const sdp::SessionDescription& answer,
+                            const std::vector<sdp::AnsweredMedia>& media);
     void take_hold_step(base::Now now);
     void plan_steps(base::Now now);
     void take_new_keys(base::Now now);
-    bool take_key(const sdp::SessionDescription& answer, std::size_t party, StreamPlan& plan);
+    std::string make_offer() const;
+    // What the answer says to what the line has offered. Nothing: nothing may be sent.
+    std::optional<LineSecurity> answered_security(const sdp::SessionDescription& answer,
+                                                  std::size_t line,
+                                                  const std::optional<base::SrtpMasterKey>& key,
+                                                  bool is_dtls);
     void hang_up(base::Now now);
     siprec::CsState state() const;
     void fail(std::string_view code, std::string text, std::string_view result = "failed");

@@ -17,6 +17,7 @@
 #include "loadgen/video_sender.h"
 #include "sip/headers.h"
 #include "sip/parser.h"
+#include "srtp/dtls_identity.h"
 #include "transport/sip_loop.h"
 
 namespace earshot::loadgen {
@@ -61,6 +62,7 @@ public:
         Target target;
         base::NetAddress local;  // of the SIP socket
         std::array<Party, kParties> parties;
+        const srtp::DtlsIdentity* dtls = nullptr;  // null: no keys by DTLS
     };
 
     Run(Plan plan, transport::SipLoop& loop, base::Random& random, base::Log& log,
@@ -102,6 +104,14 @@ public:
             }
         }
         return all;
+    }
+
+    // On a sender's thread, as the one below.
+    void on_no_keys(std::uint32_t call, std::string_view fault) {
+        loop_.post([this, call, fault] {
+            with_call(call, [fault](Call& it, base::Now now) { it.on_no_keys(now, fault); });
+            settle();
+        });
     }
 
     void on_video_ended(std::uint32_t stream) {
@@ -258,19 +268,31 @@ private:
             ++described.rtcp.port;
             if (const auto suite = plan_.options.srtp)
                 described.key = base::SrtpMasterKey::generate(*suite, random_);
+            described.dtls = own_dtls();
         }
         for (std::size_t party = 0; video_ != nullptr && party < kParties; ++party) {
             const auto stream = static_cast<std::uint32_t>(index * kParties + party);
-            setup.video.push_back({.party = party,
-                                   .label = std::to_string(kParties + party + 1),
-                                   .stream_id = base::make_uuid_v4(random_),
-                                   .rtp = video_->rtp_address(stream),
-                                   .has_feedback = plan_.options.video_feedback});
+            const auto suite = plan_.options.srtp;
+            setup.video.push_back(
+                {.party = party,
+                 .label = std::to_string(kParties + party + 1),
+                 .stream_id = base::make_uuid_v4(random_),
+                 .rtp = video_->rtp_address(stream),
+                 .has_feedback = plan_.options.video_feedback,
+                 .key = suite ? std::optional{base::SrtpMasterKey::generate(*suite, random_)}
+                              : std::nullopt,
+                 .dtls = own_dtls()});
         }
         calls_.push_back(
             {std::make_unique<Call>(std::move(setup), *this, random_, log_), {}, false});
         ++counts_.started;
         with_call(index, [](Call& call, base::Now at) { call.start(at); });
+    }
+
+    // RFC 8842 section 4: 20 to 255 characters.
+    std::optional<siprec::ClientDtls> own_dtls() {
+        if (plan_.dtls == nullptr) return std::nullopt;
+        return siprec::ClientDtls{plan_.dtls->fingerprint(), random_.token(24)};
     }
 
     void wake_due_calls() {
@@ -452,10 +474,10 @@ std::optional<Reason> check_options(const CallOptions& options) {
     if (options.hold_at && (options.hold_at->count() < 0 || *options.hold_at >= options.duration)) {
         return Reason{"bad_hold", "The hold must begin within the duration of the call."};
     }
-    if (options.srtp && options.video)
-        return Reason{"bad_video", "Video is sent in the clear only: leave out --srtp or --video."};
+    if (options.srtp && options.dtls)
+        return Reason{"bad_keying", "Keys come by SDP or by DTLS: leave out --srtp or --dtls."};
     if (options.rekey_at && !options.srtp)
-        return Reason{"bad_rekey", "New keys need a call with SRTP."};
+        return Reason{"bad_rekey", "New keys need a call with keys by SDP (--srtp)."};
     if (options.rekey_at &&
         (options.rekey_at->count() < 0 || *options.rekey_at >= options.duration)) {
         return Reason{"bad_rekey", "New keys must come within the duration of the call."};
@@ -472,16 +494,19 @@ std::unique_ptr<base::Random> make_random(std::uint64_t seed) {
 
 namespace {
 
-base::Result<std::unique_ptr<VideoSender>, Reason> make_video(
-    const CallOptions& options, const base::NetAddress& local, base::Random& random,
-    std::function<void(std::uint32_t)> on_ended) {
+base::Result<std::unique_ptr<VideoSender>, Reason> make_video(const CallOptions& options,
+                                                              const base::NetAddress& local,
+                                                              base::Random& random,
+                                                              const srtp::DtlsIdentity* dtls,
+                                                              VideoSender::Callbacks callbacks) {
     if (!options.video) return std::unique_ptr<VideoSender>{};
     VideoSender::Settings settings;
     settings.streams = static_cast<std::uint32_t>(options.count * kParties);
     settings.bits_per_second = options.video_rate;
     settings.lose_every = options.video_lose_every;
     settings.local = local;
-    return VideoSender::create(settings, random, std::move(on_ended));
+    settings.dtls = dtls;
+    return VideoSender::create(settings, random, std::move(callbacks));
 }
 
 void add_video_figures(const std::vector<VideoFigures>& figures, std::vector<CallResult>& results) {
@@ -535,18 +560,38 @@ base::Result<std::vector<CallResult>, Reason> run_calls(const CallOptions& optio
     settings.has_keyed_payload = options.keyed_payload;
     settings.host = base::host_to_string(*local);
 
+    std::optional<srtp::DtlsIdentity> identity;
+    if (options.dtls) {
+        auto made = srtp::DtlsIdentity::make(io::SystemClock{}.now().wall);
+        if (!made) return Reason{"no_dtls", "OpenSSL cannot make a certificate for DTLS."};
+        identity.emplace(*std::move(made));
+    }
+    const srtp::DtlsIdentity* const dtls = identity ? &*identity : nullptr;
+    settings.dtls = dtls;
+
     base::NetAddress sip_address = *local;
     sip_address.port = (*loop)->local_address(0).port;
-    Run run{{options, *target, sip_address, {*std::move(party_a), *std::move(party_b)}},
+    Run run{{options, *target, sip_address, {*std::move(party_a), *std::move(party_b)}, dtls},
             **loop,
             *random,
             log,
             progress,
             stop};
-    MediaSender sender{std::move(settings), *std::move(sockets), voices, *random,
-                       [&run](std::uint32_t call) { run.on_media_finished(call); }};
-    auto made = make_video(options, *local, *random,
-                           [&run](std::uint32_t stream) { run.on_video_ended(stream); });
+    MediaSender sender{
+        std::move(settings),
+        *std::move(sockets),
+        voices,
+        *random,
+        {.on_finished = [&run](std::uint32_t call) { run.on_media_finished(call); },
+         .on_no_keys = [&run](std::uint32_t call,
+                              std::string_view fault) { run.on_no_keys(call, fault); }}};
+    auto made =
+        make_video(options, *local, *random, dtls,
+                   {.on_ended = [&run](std::uint32_t stream) { run.on_video_ended(stream); },
+                    .on_no_keys =
+                        [&run](std::uint32_t stream, std::string_view fault) {
+                            run.on_no_keys(static_cast<std::uint32_t>(stream / kParties), fault);
+                        }});
     if (!made) return made.error();
     const std::unique_ptr<VideoSender> video = *std::move(made);
     run.run(sender, video.get());

@@ -39,6 +39,7 @@ struct CallOptions {
     double rate = 1.0;                                 // calls started per second
     std::string local_address;              // literal; empty: the one that routes to `to`
     std::optional<base::SrtpSuite> srtp{};  // RTP/SAVP with keys of this suite
+    bool dtls = false;                      // UDP/TLS/RTP/SAVPF: keys by DTLS
     std::optional<std::chrono::milliseconds> rekey_at{};  // new keys from then on
     bool keyed_payload = false;                           // see keyed_payload.h; for load runs
     sip::Credentials credentials{};        // for a server that asks for them; empty username: none

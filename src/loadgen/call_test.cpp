@@ -8,6 +8,7 @@
 #include <deque>
 
 #include "mime/multipart.h"
+#include "sdp/fingerprint.h"
 #include "sdp/offer_answer.h"
 #include "sip/builder.h"
 #include "sip/parser.h"
@@ -117,7 +118,7 @@ protected:
     }
 
     // What a recording server would answer to the offer that was sent last.
-    std::string answer_sdp(bool accept = true) const {
+    std::string answer_sdp(bool accept = true, const std::string& security = {}) const {
         const sip::RequestSpec& request = host_.request();
         const auto body = mime::parse_body(request.content_type, {}, request.body);
         const auto offer = sdp::parse(body->find("application/sdp")->body);
@@ -125,6 +126,7 @@ protected:
         for (std::uint16_t i = 0; i < kParties; ++i) {
             const auto port = static_cast<std::uint16_t>(10000 + 2 * i);
             decisions[i] = {accept, port, static_cast<std::uint16_t>(port + 1), false};
+            decisions[i].security = security;
         }
         sdp::LocalOrigin origin;
         origin.address = *base::parse_host("192.0.2.7", 0);
@@ -162,6 +164,67 @@ TEST_F(CallTest, OffersTwoStreamsWithCompleteMetadata) {
         invite.headers.begin(), invite.headers.end(),
         [](const auto& header) { return header.name == "Require" && header.value == "siprec"; });
     EXPECT_TRUE(requires_siprec);
+}
+
+class DtlsCall : public CallTest {
+protected:
+    void start() {
+        CallSetup with_dtls = setup(std::nullopt);
+        for (siprec::ClientParty& party : with_dtls.documents.parties)
+            party.dtls = siprec::ClientDtls{ours_, "0123456789abcdef0123"};
+        call_by_dtls_ = std::make_unique<Call>(std::move(with_dtls), host_, random_, log_);
+        call_by_dtls_->start(now_);
+    }
+    void answer_with(const std::string& security) {
+        auto builder = sip::MessageBuilder::response(200);
+        fill(builder, "INVITE");
+        const std::string sdp = answer_sdp(true, security);
+        builder.body("application/sdp", sdp);
+        call_by_dtls_->on_response(now_, {host_.last(), kDialog, {}, message(builder), true});
+    }
+    static base::CertificateFingerprint fingerprint(std::uint8_t octet) {
+        base::CertificateFingerprint made;
+        made.function = base::HashFunction::Sha256;
+        made.digest.assign(32, octet);
+        return made;
+    }
+
+    const base::CertificateFingerprint ours_ = fingerprint(1);
+    const base::CertificateFingerprint theirs_ = fingerprint(2);
+    std::unique_ptr<Call> call_by_dtls_;
+};
+
+TEST_F(DtlsCall, ShakesHandsInTheRoleThatTheAnswerLeaves) {
+    start();
+    answer_with("a=fingerprint:" + sdp::to_string(theirs_) + "\r\na=setup:passive\r\n");
+    ASSERT_FALSE(host_.plans.empty());
+    const StreamPlan& plan = host_.plans.back()[1];
+    EXPECT_TRUE(plan.sends);
+    ASSERT_TRUE(plan.security.dtls);
+    EXPECT_EQ(plan.security.dtls->peer, std::vector{theirs_});
+    EXPECT_TRUE(plan.security.dtls->are_we_active);
+}
+
+TEST_F(DtlsCall, SendsNothingWithoutAFingerprintOrARole) {
+    start();
+    answer_with("a=setup:passive\r\n");
+    EXPECT_FALSE(host_.plans.back()[0].sends);
+    EXPECT_EQ(call_by_dtls_->result().reason.code, "bad_key_answer");
+}
+
+TEST_F(DtlsCall, HangsUpWhenTheHandshakeFails) {
+    start();
+    answer_with("a=fingerprint:" + sdp::to_string(theirs_) + "\r\na=setup:active\r\n");
+    EXPECT_FALSE(host_.plans.back()[0].security.dtls->are_we_active);
+    call_by_dtls_->on_no_keys(now_, "fingerprint");
+    EXPECT_EQ(call_by_dtls_->result().reason.code, "dtls_failed");
+    EXPECT_EQ(host_.request().method, "UPDATE");     // the last metadata
+    call_by_dtls_->on_no_keys(now_, "fingerprint");  // the other line
+    EXPECT_EQ(host_.requests.size(), 2U);
+    auto builder = sip::MessageBuilder::response(200);
+    fill(builder, "UPDATE");
+    call_by_dtls_->on_response(now_, {host_.last(), kDialog, {}, message(builder), true});
+    EXPECT_EQ(host_.request().method, "BYE");
 }
 
 class ChallengedCall : public CallTest {

@@ -7,7 +7,7 @@
 
 #include "audio/g711.h"
 #include "base/net_address.h"
-#include "base/srtp_key.h"
+#include "loadgen/line_security.h"
 
 namespace earshot::loadgen {
 
@@ -19,7 +19,8 @@ struct StreamPlan {
     std::optional<base::NetAddress> rtcp;
     std::uint8_t payload_type = 0;
     audio::G711Law law = audio::G711Law::Mu;
-    std::optional<base::SrtpMasterKey> key{};  // SRTP under it; empty: in the clear
+    LineSecurity security{};
+    bool rtcp_mux = false;  // RTCP shares RTP's port
     friend bool operator==(const StreamPlan&, const StreamPlan&) = default;
 };
 

@@ -1,6 +1,7 @@
 #include "loadgen/media_sender.h"
 
 #include <algorithm>
+#include <utility>
 
 namespace earshot::loadgen {
 namespace {
@@ -9,6 +10,7 @@ constexpr std::chrono::milliseconds kTick{1};
 constexpr std::chrono::milliseconds kIdleWait{100};
 // RFC 3550 §6.2: 5 s, varied by half to either side; the first after half of that.
 constexpr std::uint64_t kReportPackets = 250;
+constexpr std::size_t kMaxReceivedBytes = 2048;  // of a datagram; those of DTLS are shorter
 
 base::WallTime wall_now() {
     return std::chrono::time_point_cast<std::chrono::nanoseconds>(std::chrono::system_clock::now());
@@ -18,10 +20,10 @@ base::WallTime wall_now() {
 
 MediaSender::MediaSender(Settings settings, std::vector<SocketGroup> sockets,
                          const std::array<Voice, kParties>& voices, base::Random& random,
-                         std::function<void(std::uint32_t)> on_finished)
+                         Callbacks callbacks)
     : settings_(std::move(settings)),
       sockets_(std::move(sockets)),
-      on_finished_(std::move(on_finished)),
+      callbacks_(std::move(callbacks)),
       sent_(settings_.calls * kParties),
       jitter_(random.u64()),
       epoch_(std::chrono::steady_clock::now()),
@@ -82,10 +84,11 @@ void MediaSender::run() {
             continue;
         }
         tick = static_cast<std::uint64_t>((due - epoch_) / kTick);
+        shake_hands(tick % kSlots);
         speak(tick % kSlots);
         ++tick;
         while (const auto command = commands_.try_pop()) obey(*command);
-        for (const std::uint32_t call : finished_) on_finished_(call);
+        for (const std::uint32_t call : finished_) callbacks_.on_finished(call);
         finished_.clear();
     }
 }
@@ -97,7 +100,8 @@ std::uint64_t MediaSender::current_tick() const {
 // The time of the first tick from `from_tick` on whose slot has calls.
 base::TimePoint MediaSender::next_due(std::uint64_t from_tick) const {
     for (std::uint64_t tick = from_tick; tick < from_tick + kSlots; ++tick) {
-        if (!running_[tick % kSlots].empty()) return epoch_ + tick * kTick;
+        if (!running_[tick % kSlots].empty() || !keyed_by_dtls_[tick % kSlots].empty())
+            return epoch_ + tick * kTick;
     }
     return base::TimePoint::max();
 }
@@ -110,12 +114,58 @@ void MediaSender::obey(const Command& command) {
         return;
     }
     call.plan = command.plan;
+    const auto now = std::chrono::steady_clock::now();
+    bool is_by_dtls = false;
     for (std::size_t party = 0; party < kParties; ++party) {
-        call.streams[party].set_format(call.plan[party].payload_type, call.plan[party].law);
-        call.protection[party].set_key(call.plan[party].key);
+        const StreamPlan& plan = call.plan[party];
+        call.streams[party].set_format(plan.payload_type, plan.law);
+        call.protection[party].set(plan.security, settings_.dtls, now);
+        is_by_dtls = is_by_dtls || plan.security.dtls.has_value();
     }
-    if (!call.is_running) running_[command.call % kSlots].push_back(command.call);
+    if (is_by_dtls && !std::exchange(call.is_by_dtls, true))
+        keyed_by_dtls_[command.call % kSlots].push_back(command.call);
+    begin_if_keyed(command.call, call);
+    tend(command.call, call);
+}
+
+// A call begins when all its lines have keys: its time runs from its first packet.
+void MediaSender::begin_if_keyed(std::uint32_t index, Call& call) {
+    const bool has_keys = std::all_of(call.protection.begin(), call.protection.end(),
+                                      [](const auto& one) { return one.may_send(); });
+    if (call.is_running || !has_keys) return;
     call.is_running = true;
+    running_[index % kSlots].push_back(index);
+}
+
+// The calls of a slot share sockets; whose a datagram is says the server's port.
+void MediaSender::shake_hands(std::size_t slot) {
+    if (keyed_by_dtls_[slot].empty()) return;
+    const auto now = std::chrono::steady_clock::now();
+    for (std::size_t party = 0; party < kParties; ++party) {
+        received_.resize(kMaxReceivedBytes);
+        while (const auto datagram =
+                   sockets_[slot % sockets_.size()][party].receive_rtp(received_)) {
+            for (const std::uint32_t index : keyed_by_dtls_[slot])
+                if (calls_[index].plan[party].rtp == datagram->from)
+                    calls_[index].protection[party].on_datagram(now, datagram->bytes);
+        }
+    }
+    for (const std::uint32_t index : keyed_by_dtls_[slot]) {
+        for (StreamProtection& protection : calls_[index].protection) protection.on_time(now);
+        tend(index, calls_[index]);
+    }
+}
+
+void MediaSender::tend(std::uint32_t index, Call& call) {
+    for (std::size_t party = 0; party < kParties; ++party) {
+        while (const auto bytes = call.protection[party].poll_datagram()) {
+            const OutgoingDatagram datagram{*bytes, call.plan[party].rtp};
+            sockets_[index % sockets_.size()][party].send_rtp({&datagram, 1});
+        }
+        if (const auto fault = call.protection[party].take_fault())
+            callbacks_.on_no_keys(index, *fault);
+    }
+    if (call.is_by_dtls) begin_if_keyed(index, call);
 }
 
 void MediaSender::speak(std::size_t slot) {
@@ -150,27 +200,32 @@ void MediaSender::speak(std::size_t slot) {
     for (const std::uint32_t index : finished_) end_call(index, calls_[index]);
 }
 
+void MediaSender::send_rtcp(std::uint32_t index, Call& call, std::size_t party,
+                            base::ByteView report) {
+    const StreamPlan& plan = call.plan[party];
+    const OutgoingDatagram datagram{call.protection[party].rtcp(report), *plan.rtcp};
+    if (datagram.bytes.empty()) return;
+    const MediaSocketPair& sockets = sockets_[index % sockets_.size()][party];
+    if (plan.rtcp_mux)
+        sockets.send_rtp({&datagram, 1});
+    else
+        sockets.send_rtcp({&datagram, 1});
+}
+
 void MediaSender::report(std::uint32_t index, Call& call) {
     call.next_report = call.position + kReportPackets / 2 + jitter_.u32() % kReportPackets;
-    for (std::size_t party = 0; party < kParties; ++party) {
-        const StreamPlan& plan = call.plan[party];
-        if (!plan.rtcp || call.streams[party].packets() == 0) continue;
-        const OutgoingDatagram datagram{
-            call.protection[party].rtcp(call.streams[party].sender_report(wall_now())), *plan.rtcp};
-        sockets_[index % sockets_.size()][party].send_rtcp({&datagram, 1});
-    }
+    for (std::size_t party = 0; party < kParties; ++party)
+        if (call.plan[party].rtcp && call.streams[party].packets() != 0)
+            send_rtcp(index, call, party, call.streams[party].sender_report(wall_now()));
 }
 
 void MediaSender::end_call(std::uint32_t index, Call& call) {
     call.has_ended = true;
     std::erase(running_[index % kSlots], index);
-    for (std::size_t party = 0; party < kParties; ++party) {
-        const StreamPlan& plan = call.plan[party];
-        if (!plan.rtcp || call.streams[party].packets() == 0) continue;
-        const OutgoingDatagram datagram{
-            call.protection[party].rtcp(call.streams[party].goodbye(wall_now())), *plan.rtcp};
-        sockets_[index % sockets_.size()][party].send_rtcp({&datagram, 1});
-    }
+    std::erase(keyed_by_dtls_[index % kSlots], index);
+    for (std::size_t party = 0; party < kParties; ++party)
+        if (call.plan[party].rtcp && call.streams[party].packets() != 0)
+            send_rtcp(index, call, party, call.streams[party].goodbye(wall_now()));
 }
 
 }  // namespace earshot::loadgen

@@ -8,6 +8,7 @@
 #include <atomic>
 #include <functional>
 #include <memory>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -30,17 +31,25 @@ public:
         std::size_t calls = 1;
         std::uint64_t packets_per_call = 500;  // of each stream; pauses count as if sent
         bool has_keyed_payload = false;
-        std::string host;  // of the CNAMEs
+        std::string host;                          // of the CNAMEs
+        const srtp::DtlsIdentity* dtls = nullptr;  // for plans that want it; borrowed
+    };
+    struct Callbacks {
+        // All packets of a call have gone out; not for calls that were stopped.
+        std::function<void(std::uint32_t call)> on_finished;
+        // The handshake of one of its lines has failed, by DtlsFault's word: the call does not
+        // begin.
+        std::function<void(std::uint32_t call, std::string_view fault)> on_no_keys;
     };
 
     // One group of sockets: those of party a and of party b. Groups are used by slot.
     using SocketGroup = std::array<MediaSocketPair, kParties>;
 
-    // Borrows the voices. `on_finished(call)` is called on the sender's thread when all packets of
-    // a call have gone out; not for calls that were stopped. `sockets` has min(calls, kSlots).
+    // Borrows the voices. The callbacks are called on the sender's thread. `sockets` has
+    // min(calls, kSlots).
     MediaSender(Settings settings, std::vector<SocketGroup> sockets,
                 const std::array<Voice, kParties>& voices, base::Random& random,
-                std::function<void(std::uint32_t)> on_finished);
+                Callbacks callbacks);
     MediaSender(const MediaSender&) = delete;
     MediaSender& operator=(const MediaSender&) = delete;
     ~MediaSender();  // ends the thread; running calls are cut off
@@ -71,13 +80,19 @@ private:
         MediaPlan plan;
         std::uint64_t position = 0;
         std::uint64_t next_report = 0;
-        bool is_running = false;
+        bool is_running = false;  // speaks, or would if it were not paused
+        bool is_by_dtls = false;
         bool has_ended = false;
     };
 
     void run();
     void obey(const Command& command);
     void speak(std::size_t slot);
+    // What DTLS wants in a slot: its sockets are read, its calls looked after.
+    void shake_hands(std::size_t slot);
+    void tend(std::uint32_t index, Call& call);
+    void begin_if_keyed(std::uint32_t index, Call& call);
+    void send_rtcp(std::uint32_t index, Call& call, std::size_t party, base::ByteView report);
     void report(std::uint32_t index, Call& call);
     void end_call(std::uint32_t index, Call& call);
     std::uint64_t current_tick() const;
@@ -85,10 +100,13 @@ private:
 
     Settings settings_;
     std::vector<SocketGroup> sockets_;
-    std::function<void(std::uint32_t)> on_finished_;
+    const Callbacks callbacks_;
     std::vector<Call> calls_;
     std::array<std::vector<std::uint32_t>, kSlots> running_;  // by slot, in the order of start
+    std::array<std::vector<std::uint32_t>, kSlots>
+        keyed_by_dtls_;  // the same, from their answer on
     std::array<std::vector<OutgoingDatagram>, kParties> batch_;
+    base::Bytes received_;
     std::vector<std::uint32_t> finished_;
     std::vector<std::atomic<std::uint64_t>> sent_;  // by call and party
     std::atomic<std::uint64_t> total_{0};

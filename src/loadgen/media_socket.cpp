@@ -98,6 +98,18 @@ std::size_t MediaSocketPair::send_rtp(std::span<const OutgoingDatagram> datagram
     return send_all(rtp_.get(), datagrams);
 }
 
+std::optional<IncomingDatagram> MediaSocketPair::receive_rtp(std::span<std::uint8_t> buffer) const {
+    io::SocketAddress from;
+    from.size = sizeof from.storage;
+    const ssize_t size =
+        ::recvfrom(rtp_.get(), buffer.data(), buffer.size(), 0, from.get(), &from.size);
+    // An ICMP error of what was sent before is reported once.
+    if (size < 0 && errno == ECONNREFUSED) return receive_rtp(buffer);
+    if (size < 0) return std::nullopt;
+    return IncomingDatagram{base::ByteView(buffer).first(static_cast<std::size_t>(size)),
+                            io::from_socket_address(from.storage)};
+}
+
 std::size_t MediaSocketPair::send_rtcp(std::span<const OutgoingDatagram> datagrams) const {
     return send_all(rtcp_.get(), datagrams);
 }

@@ -1,7 +1,9 @@
 // A pair of UDP sockets (RTP even, RTCP next) that sends many datagrams with one system call. It
-// never reads: a full receive buffer of reports costs nothing. One thread after its making.
+// reads for DTLS alone: a full receive buffer of reports costs nothing. One thread after its
+// making.
 #pragma once
 
+#include <optional>
 #include <span>
 
 #include "base/bytes.h"
@@ -17,6 +19,11 @@ struct OutgoingDatagram {
     base::NetAddress to;
 };
 
+struct IncomingDatagram {
+    base::ByteView bytes;
+    base::NetAddress from;
+};
+
 class MediaSocketPair {
 public:
     // On a random free pair of the client's port range. Errors: Full when no pair was free, Io with
@@ -28,6 +35,8 @@ public:
     // Returns how many the kernel took; the rest is lost, as on the wire.
     std::size_t send_rtp(std::span<const OutgoingDatagram> datagrams) const;
     std::size_t send_rtcp(std::span<const OutgoingDatagram> datagrams) const;
+    // Into the buffer; nothing waits: nothing.
+    std::optional<IncomingDatagram> receive_rtp(std::span<std::uint8_t> buffer) const;
 
 private:
     MediaSocketPair(io::FileDescriptor rtp, io::FileDescriptor rtcp, base::NetAddress address)

@@ -34,10 +34,11 @@ base::Result<io::UdpPair, Reason> bind_pair(const base::NetAddress& local, base:
 
 }  // namespace
 
-base::Result<std::unique_ptr<VideoSender>, Reason> VideoSender::create(
-    const Settings& settings, base::Random& random, std::function<void(std::uint32_t)> on_ended) {
+base::Result<std::unique_ptr<VideoSender>, Reason> VideoSender::create(const Settings& settings,
+                                                                       base::Random& random,
+                                                                       Callbacks callbacks) {
     // make_unique does not reach a private constructor.
-    std::unique_ptr<VideoSender> sender{new VideoSender(std::move(on_ended))};
+    std::unique_ptr<VideoSender> sender{new VideoSender(std::move(callbacks), settings.dtls)};
     for (unsigned party = 0; party < 2; ++party)
         sender->pictures_.push_back(
             std::make_unique<VideoPictures>(settings.bits_per_second, party));
@@ -51,7 +52,7 @@ base::Result<std::unique_ptr<VideoSender>, Reason> VideoSender::create(
         start.timestamp = random.u32();
         start.cname = "video-" + std::to_string(i) + "@" + base::host_to_string(settings.local);
         start.lose_every = settings.lose_every;
-        sender->streams_.emplace_back(*std::move(pair),
+        sender->streams_.emplace_back(i, *std::move(pair),
                                       VideoStream{std::move(start), *sender->pictures_[i % 2]});
     }
     VideoSender* const self = sender.get();
@@ -91,10 +92,11 @@ void VideoSender::obey(const Command& command) {
     if (stream.plan.has_ended) return;
     stream.plan = *command.plan;
     stream.video.set_payload_type(stream.plan.payload_type);
+    stream.video.protection().set(stream.plan.security, dtls_, std::chrono::steady_clock::now());
     const bool was_running = std::exchange(stream.is_running, !stream.plan.has_ended);
     if (!stream.plan.has_ended) return;
     if (was_running) report(stream, true);
-    on_ended_(command.stream);
+    callbacks_.on_ended(command.stream);
 }
 
 // Deadlines are absolute: after a stall all that is due is sent.
@@ -133,7 +135,9 @@ bool VideoSender::is_any_running() const {
 void VideoSender::serve(Stream& stream) {
     if (!stream.is_running) return;
     listen(stream);
-    if (!stream.plan.sends) return stream.video.skip_picture();
+    shake_hands(stream);
+    if (!stream.plan.sends || !stream.video.protection().may_send())
+        return stream.video.skip_picture();
     send(stream, stream.video.next_picture());
     if (--stream.pictures_to_report > 0) return;
     stream.pictures_to_report = kReportPictures;
@@ -141,12 +145,30 @@ void VideoSender::serve(Stream& stream) {
 }
 
 void VideoSender::listen(Stream& stream) {
+    listen_to(stream, stream.sockets.rtcp);
+    const bool is_by_dtls = stream.plan.security.dtls.has_value();
+    if (is_by_dtls || stream.plan.rtcp_mux) listen_to(stream, stream.sockets.rtp);
+}
+
+void VideoSender::listen_to(Stream& stream, io::UdpSocket& socket) {
+    const auto now = std::chrono::steady_clock::now();
     while (true) {
-        const std::size_t count = stream.sockets.rtcp.receive(batch_);
-        for (const io::Datagram& datagram : batch_.datagrams())
+        const std::size_t count = socket.receive(batch_);
+        for (const io::Datagram& datagram : batch_.datagrams()) {
+            if (datagram.source == stream.plan.rtp)
+                stream.video.protection().on_datagram(now, datagram.bytes);
             send(stream, stream.video.on_rtcp(datagram.bytes));
+        }
         if (count < batch_.capacity()) return;
     }
+}
+
+void VideoSender::shake_hands(Stream& stream) {
+    StreamProtection& protection = stream.video.protection();
+    protection.on_time(std::chrono::steady_clock::now());
+    while (const auto datagram = protection.poll_datagram())
+        static_cast<void>(stream.sockets.rtp.send(*datagram, stream.plan.rtp));
+    if (const auto fault = protection.take_fault()) callbacks_.on_no_keys(stream.number, *fault);
 }
 
 // What the kernel does not take is lost, as on the wire.
@@ -159,7 +181,9 @@ void VideoSender::report(Stream& stream, bool is_last) {
     if (!stream.plan.rtcp) return;
     const base::ByteView report =
         stream.video.sender_report(std::chrono::system_clock::now(), is_last);
-    static_cast<void>(stream.sockets.rtcp.send(report, *stream.plan.rtcp));
+    if (report.empty()) return;
+    io::UdpSocket& socket = stream.plan.rtcp_mux ? stream.sockets.rtp : stream.sockets.rtcp;
+    static_cast<void>(socket.send(report, *stream.plan.rtcp));
 }
 
 }  // namespace earshot::loadgen

@@ -6,6 +6,7 @@
 #include <memory>
 #include <optional>
 #include <string>
+#include <string_view>
 #include <thread>
 #include <vector>
 
@@ -26,6 +27,8 @@ struct VideoPlan {
     base::NetAddress rtp;
     std::optional<base::NetAddress> rtcp;
     std::uint8_t payload_type = 96;
+    LineSecurity security{};
+    bool rtcp_mux = false;  // RTCP shares RTP's port
     friend bool operator==(const VideoPlan&, const VideoPlan&) = default;
 };
 
@@ -36,13 +39,18 @@ public:
         std::uint32_t bits_per_second = 0;
         std::uint32_t lose_every = 0;  // VideoStream::Start
         base::NetAddress local{};
+        const srtp::DtlsIdentity* dtls = nullptr;  // for plans that want it; borrowed
     };
-    // Errors: no_media_ports.
-    // `on_ended(stream)` is called on the sender's thread when the last packet of a stream whose
-    // plan says so has gone out.
-    static base::Result<std::unique_ptr<VideoSender>, base::Reason> create(
-        const Settings& settings, base::Random& random,
-        std::function<void(std::uint32_t)> on_ended);
+    struct Callbacks {
+        // The last packet of a stream whose plan says so has gone out.
+        std::function<void(std::uint32_t stream)> on_ended;
+        // Its handshake has failed, by DtlsFault's word: it sends nothing.
+        std::function<void(std::uint32_t stream, std::string_view fault)> on_no_keys;
+    };
+    // Errors: no_media_ports. The callbacks are called on the sender's thread.
+    static base::Result<std::unique_ptr<VideoSender>, base::Reason> create(const Settings& settings,
+                                                                           base::Random& random,
+                                                                           Callbacks callbacks);
     VideoSender(const VideoSender&) = delete;
     VideoSender& operator=(const VideoSender&) = delete;
     ~VideoSender();
@@ -58,25 +66,29 @@ private:
         std::optional<VideoPlan> plan;  // nothing: a key picture is wanted
     };
     struct Stream {
-        Stream(io::UdpPair pair, VideoStream made)
-            : sockets(std::move(pair)), video(std::move(made)) {}
+        Stream(std::uint32_t own_number, io::UdpPair pair, VideoStream made)
+            : number(own_number), sockets(std::move(pair)), video(std::move(made)) {}
+        std::uint32_t number;
         io::UdpPair sockets;
         VideoStream video;
         VideoPlan plan{};
         std::uint32_t pictures_to_report = 1;
         bool is_running = false;
     };
-    explicit VideoSender(std::function<void(std::uint32_t)> on_ended)
-        : on_ended_(std::move(on_ended)) {}
+    VideoSender(Callbacks callbacks, const srtp::DtlsIdentity* dtls)
+        : callbacks_(std::move(callbacks)), dtls_(dtls) {}
     void run();
     bool is_any_running() const;
     void obey(const Command& command);
     void serve(Stream& stream);
     void listen(Stream& stream);
+    void listen_to(Stream& stream, io::UdpSocket& socket);
+    void shake_hands(Stream& stream);
     static void send(Stream& stream, const std::vector<base::Bytes>& packets);
     static void report(Stream& stream, bool is_last);
 
-    const std::function<void(std::uint32_t)> on_ended_;
+    const Callbacks callbacks_;
+    const srtp::DtlsIdentity* const dtls_;
     std::vector<std::unique_ptr<VideoPictures>> pictures_;  // of each party
     std::vector<Stream> streams_;
     io::DatagramBatch batch_{32, 2048};

@@ -78,6 +78,8 @@ void VideoStream::add_packet(base::ByteView payload, bool is_last) {
                     .timestamp = timestamp(),
                     .ssrc = start_.ssrc},
                    payload, packet);
+    const base::ByteView wire = protection_.rtp(packet);
+    packet.assign(wire.begin(), wire.end());
     ++figures_.packets;
     octets_ += payload.size();
     if (kept_.size() == kMaxKeptVideoPackets) kept_.pop_front();
@@ -89,9 +91,9 @@ void VideoStream::add_packet(base::ByteView payload, bool is_last) {
     sending_.push_back(std::move(packet));
 }
 
-const std::vector<base::Bytes>& VideoStream::on_rtcp(base::ByteView datagram) {
+const std::vector<base::Bytes>& VideoStream::on_rtcp(std::span<std::uint8_t> datagram) {
     again_.clear();
-    const auto packets = rtp::parse_rtcp(datagram);
+    const auto packets = rtp::parse_rtcp(protection_.open_rtcp(datagram));
     if (!packets) return again_;
     for (const rtp::RtcpPacket& packet : *packets) {
         const auto* other = std::get_if<rtp::OtherRtcp>(&packet);
@@ -127,7 +129,7 @@ base::ByteView VideoStream::sender_report(base::WallTime now, bool is_last) {
                               report_);
     rtp::append_cname(start_.ssrc, start_.cname, report_);
     if (is_last) rtp::append_goodbye(start_.ssrc, {}, report_);
-    return report_;
+    return protection_.rtcp(report_);
 }
 
 }  // namespace earshot::loadgen

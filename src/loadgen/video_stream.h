@@ -7,11 +7,13 @@
 #include <array>
 #include <cstdint>
 #include <deque>
+#include <span>
 #include <string>
 #include <vector>
 
 #include "base/bytes.h"
 #include "base/time.h"
+#include "loadgen/stream_protection.h"
 
 namespace earshot::loadgen {
 
@@ -58,12 +60,15 @@ public:
         : start_(std::move(start)), pictures_(&pictures), sequence_(start_.sequence) {}
 
     void set_payload_type(std::uint8_t type) { payload_type_ = type; }
+    StreamProtection& protection() { return protection_; }
+    const StreamProtection& protection() const { return protection_; }
 
-    // The packets of the next picture; valid until the next call.
+    // The packets of the next picture as they go onto the wire; valid until the next call.
     const std::vector<base::Bytes>& next_picture();
     void skip_picture();  // paused: time runs on, and what comes then begins with a key picture
-    // What came on the RTCP port; the packets to send again, valid until the next call.
-    const std::vector<base::Bytes>& on_rtcp(base::ByteView datagram);
+    // What came on the RTCP port, opened in place; the packets to send again, valid until the next
+    // call.
+    const std::vector<base::Bytes>& on_rtcp(std::span<std::uint8_t> datagram);
     void want_key_picture();  // INFO (RFC 5168)
     base::ByteView sender_report(base::WallTime now, bool is_last);
 
@@ -83,7 +88,10 @@ private:
     std::uint64_t octets_ = 0;
     std::vector<base::Bytes> sending_;
     std::vector<base::Bytes> again_;
-    std::deque<base::Bytes> kept_;  // the newest, for who asks again
+    // The newest, for who asks again. As they were sent: under one index there must be one packet
+    // (RFC 3711 section 9.1).
+    std::deque<base::Bytes> kept_;
+    StreamProtection protection_;
     base::Bytes report_;
     VideoFigures figures_;
 };

@@ -5,6 +5,7 @@
 
 #include "mime/multipart_writer.h"
 #include "sdp/crypto_attribute.h"
+#include "sdp/fingerprint.h"
 #include "sdp/offer_answer.h"
 
 namespace earshot::siprec {
@@ -79,9 +80,14 @@ ClientCall make_client_call(base::Random& random, base::WallTime now, std::size_
 std::string client_offer(const ClientCall& call, ClientMedia media) {
     const std::vector<sdp::PayloadType> types = payload_types(call);
     std::vector<sdp::OfferedMedia> lines;
-    std::deque<std::string> keys;  // that the attributes borrow
-    std::deque<sdp::Attribute> attributes;
+    std::deque<std::string> values;  // that the attributes borrow
+    std::deque<std::vector<sdp::Attribute>> attributes;
+    const auto add = [&](std::string_view name, std::string value) {
+        values.push_back(std::move(value));
+        attributes.back().push_back({.name = name, .value = values.back(), .has_value = true});
+    };
     for (const ClientParty& party : call.parties) {
+        attributes.emplace_back();
         sdp::OfferedMedia line;
         line.port = party.rtp.port;
         line.rtcp_port = party.rtcp.port;
@@ -92,10 +98,15 @@ std::string client_offer(const ClientCall& call, ClientMedia media) {
         line.ptime_ms = 20;
         if (party.key) {
             line.proto = "RTP/SAVP";
-            keys.push_back(sdp::write_crypto(1, *party.key));
-            attributes.push_back({.name = "crypto", .value = keys.back(), .has_value = true});
-            line.attributes = {&attributes.back(), 1};
+            add("crypto", sdp::write_crypto(1, *party.key));
+        } else if (party.dtls) {
+            line.proto = "UDP/TLS/RTP/SAVPF";
+            line.rtcp_mux = true;
+            add("fingerprint", sdp::to_string(party.dtls->fingerprint));
+            add("setup", "actpass");  // RFC 5763 section 5
+            add("tls-id", party.dtls->tls_id);
         }
+        line.attributes = attributes.back();
         lines.push_back(line);
     }
     sdp::LocalOrigin origin;

@@ -7,6 +7,7 @@
 #include <string>
 #include <vector>
 
+#include "base/certificate_fingerprint.h"
 #include "base/net_address.h"
 #include "base/random.h"
 #include "base/srtp_key.h"
@@ -21,6 +22,12 @@ struct ClientBody {
     std::string bytes;
 };
 
+// What our side of DTLS-SRTP tells (RFC 5763, RFC 8842).
+struct ClientDtls {
+    base::CertificateFingerprint fingerprint;
+    std::string tls_id;  // of one association
+};
+
 // One party of the recorded call, and the stream in which its voice goes to the recording server.
 struct ClientParty {
     std::string aor;   // sip:ada@desk.example
@@ -30,7 +37,8 @@ struct ClientParty {
     base::NetAddress rtcp;  // port = rtp.port + 1: no a=rtcp is written
     base::Uuid participant_id;
     base::Uuid stream_id;
-    std::optional<base::SrtpMasterKey> key{};  // SRTP under it; empty: in the clear
+    std::optional<base::SrtpMasterKey> key{};  // SRTP under it
+    std::optional<ClientDtls> dtls{};          // SRTP keyed by it; neither: in the clear
 };
 
 struct ClientCall {

@@ -1,6 +1,7 @@
 #include "siprec/client_documents.h"
 
 #include "base/text.h"
+#include "sdp/fingerprint.h"
 #include "sdp/session_description.h"
 #include "siprec/session_fixture.h"
 
@@ -62,6 +63,24 @@ TEST_F(ClientDocuments, P30_P31_OffersSendonlyLinesWithLabels) {
     EXPECT_EQ(offer->media[0].payload_types.size(), 3U);
     const std::string paused = client_offer(call_, ClientMedia::Inactive);
     EXPECT_EQ(sdp::parse(paused)->media[0].direction, sdp::Direction::Inactive);
+}
+
+TEST_F(ClientDocuments, P127_OffersKeysByDtls) {
+    base::CertificateFingerprint fingerprint;
+    fingerprint.function = base::HashFunction::Sha256;
+    fingerprint.digest.assign(32, 0x5a);
+    for (ClientParty& party : call_.parties)
+        party.dtls = ClientDtls{fingerprint, "0123456789abcdef0123"};
+    const std::string text = client_offer(call_);
+    const auto offer = sdp::parse(text);
+    ASSERT_TRUE(offer);
+    for (const sdp::MediaDescription& medium : offer->media) {
+        EXPECT_EQ(medium.proto, "UDP/TLS/RTP/SAVPF");
+        EXPECT_EQ(sdp::fingerprints_of(*offer, medium), std::vector{fingerprint});
+        EXPECT_EQ(sdp::setup_of(*offer, medium), sdp::Setup::ActPass);
+    }
+    EXPECT_NE(text.find("a=rtcp-mux\r\n"), std::string::npos);
+    EXPECT_NE(text.find("a=tls-id:0123456789abcdef0123\r\n"), std::string::npos);
 }
 
 TEST_F(ClientDocuments, HoldResumeAndEndMoveTheModel) {

@@ -73,6 +73,95 @@ TEST_F(Srtp, NewKeysInMidCallLoseNothing) {
     EXPECT_THAT(everything(recording).dump(), HasSubstr("key_changed"));
 }
 
+// `arguments` key the call; nothing of it may be lost.
+class SrtpCalls : public Srtp {
+protected:
+    void expect_whole(std::vector<std::string> arguments, std::size_t streams,
+                      const std::string& suite) {
+        const std::vector<std::string> common{"call",       "--to", server_.sip_uri(),
+                                              "--duration", "2",    "--json"};
+        arguments.insert(arguments.begin(), common.begin(), common.end());
+        const Output call = server_.run(arguments);
+        EXPECT_EQ(call.exit_code, 0) << call.out << call.err;
+        const json sent = json::parse(call.out, nullptr, false)[0]["sent"];
+        const json recording = only_recording();
+        EXPECT_EQ(recording["state"], "complete") << recording;
+        ASSERT_EQ(recording["streams"].size(), streams) << recording;
+        ASSERT_EQ(sent.size(), streams) << sent;
+        for (std::size_t i = 0; i < streams; ++i) {
+            const json& stream = recording["streams"][i];
+            EXPECT_EQ(stream["suite"], suite);
+            EXPECT_EQ(stream["packets"], sent[i]["packets"]) << recording;
+            EXPECT_GT(stream["packets"], 20) << recording;
+            EXPECT_EQ(stream["lost"], 0) << recording;
+        }
+        recording_ = recording;
+    }
+    json recording_;
+};
+
+TEST_F(SrtpCalls, DtlsKeysACallOfVoices) {
+    expect_whole({"--dtls"}, 2, "AEAD_AES_256_GCM");
+    EXPECT_EQ(recording_["streams"][0]["dtls_role"], "passive");
+    EXPECT_THAT(everything(recording_).dump(), Not(HasSubstr("packets_rejected")));
+}
+
+TEST_F(SrtpCalls, DtlsKeysACallWithVideo) {
+    expect_whole({"--dtls", "--video"}, 4, "AEAD_AES_256_GCM");
+    EXPECT_GT(recording_["streams"][2]["video"]["pictures"], 20) << recording_;
+    EXPECT_EQ(recording_["streams"][2]["video"]["damaged"], 0) << recording_;
+}
+
+TEST_F(SrtpCalls, KeysOfTheSdpProtectVideoAndChange) {
+    expect_whole({"--srtp", "AES_CM_128_HMAC_SHA1_80", "--video", "--rekey-at", "1"}, 4,
+                 "AES_CM_128_HMAC_SHA1_80");
+    EXPECT_EQ(recording_["streams"][3]["video"]["damaged"], 0) << recording_;
+    EXPECT_THAT(everything(recording_).dump(), HasSubstr("key_changed"));
+}
+
+class SrtpFeedback : public Srtp, public testing::WithParamInterface<std::vector<std::string>> {};
+INSTANTIATE_TEST_SUITE_P(Keyings, SrtpFeedback,
+                         testing::Values(std::vector<std::string>{"--dtls"},
+                                         std::vector<std::string>{"--srtp", "AEAD_AES_128_GCM"}),
+                         [](const auto& each) {
+                             return each.param.size() == 1 ? std::string{"Dtls"} : "Sdes";
+                         });
+
+TEST_P(SrtpFeedback, IsProtectedAndBringsLostPacketsAgain) {
+    std::vector<std::string> arguments{"call",   "--to",    server_.sip_uri(), "--duration", "4",
+                                       "--json", "--video", "--video-lose",    "40"};
+    arguments.insert(arguments.end(), GetParam().begin(), GetParam().end());
+    const Output call = server_.run(arguments);
+    EXPECT_EQ(call.exit_code, 0) << call.out << call.err;
+    const json camera = json::parse(call.out, nullptr, false)[0]["video"][0];
+    EXPECT_GT(camera["nacks"], 0) << camera;
+    EXPECT_GT(camera["retransmitted"], 0) << camera;
+    const json recording = only_recording();
+    // What was withheld at the very end is not asked for.
+    EXPECT_LT(recording["streams"][2]["lost"], camera["withheld"]) << recording;
+}
+
+TEST_F(SrtpCalls, ManyCallsByDtlsShareTheSocketsOfTheirSlot) {
+    const Output call = server_.run({"call", "--to", server_.sip_uri(), "--duration", "2",
+                                     "--count", "30", "--rate", "30", "--dtls", "--json"});
+    EXPECT_EQ(call.exit_code, 0) << call.out << call.err;
+    const json recordings = server_.wait_for_recordings(30);
+    ASSERT_EQ(recordings.size(), 30U);
+    for (const json& recording : recordings)
+        for (const json& stream : recording["streams"]) {
+            EXPECT_EQ(stream["packets"], 100) << recording;
+            EXPECT_EQ(stream["suite"], "AEAD_AES_256_GCM");
+        }
+}
+
+TEST_F(SrtpCalls, OptionsThatDoNothingAreRefused) {
+    EXPECT_EQ(server_.run({"call", "--to", server_.sip_uri(), "--video-rate", "2M"}).exit_code, 2);
+    const Output both =
+        server_.run({"call", "--to", server_.sip_uri(), "--dtls", "--srtp", "AEAD_AES_128_GCM"});
+    EXPECT_EQ(both.exit_code, 2);
+    EXPECT_THAT(both.err, HasSubstr("by SDP or by DTLS"));
+}
+
 // A socket on loopback that hears everyone.
 class UnconnectedSocket {
 public:
