@@ -187,6 +187,8 @@ void Recording::on_subscribed(Result<relay::Subscription, Reason> subscription) 
         }
         return fail(subscription.error());
     }
+    if (subscription->left_out.code != last_.left_out.code && !subscription->left_out.code.empty())
+        d_.events.tell(event("media_fault", subscription->left_out));
     last_ = *std::move(subscription);
     CsText text = describe(cs_, plan_.settings, last_);
     if (!std::exchange(has_told_faults_, true))

@@ -410,7 +410,9 @@ void BuiltInRelay::subscribe(CallKey key, std::uint32_t id, const SubscribeOptio
         return done(*std::move(failed));
     }
     if (subscription.places().empty()) {
+        const base::Reason unreadable = subscription.left_out(call->negotiation);
         call->subscriptions.erase(entry);
+        if (!unreadable.code.empty()) return done(unreadable);
         return done(base::Reason{.code = "no_media",
                                  .text = "The call has no media yet that could be recorded."});
     }

@@ -87,6 +87,8 @@ struct Subscription {
     // change; the same text means that nothing changed.
     std::string offer;
     std::vector<SubscribedStream> streams;  // those whose port is not 0, in the order of the offer
+    // Why not all that is wanted of the call is offered; empty: it is.
+    base::Reason left_out{};
 };
 
 using SubscriptionDone = std::function<void(base::Result<Subscription, base::Reason>)>;

@@ -155,5 +155,42 @@ TEST_F(RelaySrtp, NewKeysOfThePhonesChangeNothingForTheServer) {
     EXPECT_EQ(opened(receiver, server_), rtp_packet(3));
 }
 
+// DTLS-SRTP passes from end to end; nobody but the parties has its keys.
+class RelayDtls : public RelaySrtp {
+protected:
+    static std::string keyed_on_its_path(std::string text, const char* setup) {
+        text.replace(text.find("RTP/AVP"), 7, "UDP/TLS/RTP/SAVPF");
+        return text + "a=setup:" + setup + "\r\na=fingerprint:sha-256 " + kFingerprint + "\r\n";
+    }
+    static constexpr const char* kFingerprint =
+        "4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB:"
+        "4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF";
+};
+
+TEST_F(RelayDtls, IsNotOfferedToServersWhoCouldNotReadIt) {
+    const auto to_b = rig_.offer(Leg::A, keyed_on_its_path(a_.sdp("a=sendrecv\r\n"), "actpass"));
+    ASSERT_TRUE(to_b);
+    EXPECT_NE(to_b->find(kFingerprint), std::string::npos);
+    ASSERT_TRUE(rig_.answer(Leg::B, keyed_on_its_path(b_.sdp("a=sendrecv\r\n"), "active")));
+    const auto made = rig_.subscribe(1);
+    ASSERT_FALSE(made);
+    EXPECT_EQ(made.error().code, "media_not_decryptable");
+}
+
+TEST_F(RelayDtls, LeavesOutTheLinesThatNobodyCanReadAndSaysSo) {
+    const auto both = [](const Peer& phone, const char* setup) {
+        const std::string text = phone.sdp("a=sendrecv\r\n");
+        const std::string medium = text.substr(text.find("m="));
+        return text + keyed_on_its_path(medium, setup);
+    };
+    ASSERT_TRUE(rig_.offer(Leg::A, both(a_, "actpass")));
+    ASSERT_TRUE(rig_.answer(Leg::B, both(b_, "active")));
+    const auto made = rig_.subscribe(1);
+    ASSERT_TRUE(made);
+    EXPECT_EQ(made->left_out.code, "media_not_decryptable");
+    EXPECT_EQ(made->streams.size(), 2U);  // of the line in the clear
+    for (const SubscribedStream& stream : made->streams) EXPECT_EQ(stream.line, 0U);
+}
+
 }  // namespace
 }  // namespace earshot::relay::test

@@ -77,7 +77,9 @@ void RtpproxyPlane::start_subscribe(const CallPtr& call, std::uint32_t id,
                                   .has_ended = false};
     }
     if (state.places().empty()) {
+        const base::Reason unreadable = state.left_out(call->negotiation);
         call->subscriptions.erase(entry);
+        if (!unreadable.code.empty()) return refuse(unreadable);
         return refuse(
             {.code = "no_media", .text = "The call has no media yet that could be recorded."});
     }

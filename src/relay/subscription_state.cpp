@@ -7,6 +7,7 @@
 #include "base/text.h"
 #include "relay/limits.h"
 #include "sdp/crypto_attribute.h"
+#include "sdp/fingerprint.h"
 #include "sdp/session_description.h"
 
 namespace earshot::relay {
@@ -63,9 +64,32 @@ std::vector<sdp::Attribute> attributes(const Negotiation& call, Leg from, std::s
     return out;
 }
 
+bool is_keyed_on_its_path(const Negotiation& call, std::size_t line) {
+    for (const Leg leg : {Leg::A, Leg::B}) {
+        const LegDescription* description = call.description(leg);
+        const sdp::MediaDescription* medium = call.medium(leg, line);
+        if (medium != nullptr && sdp::is_dtls_srtp(*description->sdp, *medium)) return true;
+    }
+    return false;
+}
+
 }  // namespace
 
+base::Reason SubscriptionState::left_out(const Negotiation& call) const {
+    for (std::size_t line = 0; line < call.lines(); ++line)
+        for (const Leg from : {Leg::A, Leg::B})
+            if (is_asked_for(call, from, line) && is_keyed_on_its_path(call, line))
+                return {"media_not_decryptable",
+                        "The parties agree the keys of their media with each other (DTLS-SRTP): "
+                        "nobody else can read it."};
+    return {};
+}
+
 bool SubscriptionState::wants(const Negotiation& call, Leg from, std::size_t line) const {
+    return is_asked_for(call, from, line) && !is_keyed_on_its_path(call, line);
+}
+
+bool SubscriptionState::is_asked_for(const Negotiation& call, Leg from, std::size_t line) const {
     if (!call.is_relayed(line) || (options_.only && *options_.only != from)) return false;
     const sdp::MediaDescription* medium = call.medium(from, line);
     if (medium == nullptr) medium = call.medium(other(from), line);
@@ -173,7 +197,8 @@ Subscription SubscriptionState::offer(const Negotiation& call, const base::NetAd
     Subscription made{.offer = told_.tell([&](std::uint64_t version) {
                           return write(call, seen, version, our_key);
                       }),
-                      .streams = {}};
+                      .streams = {},
+                      .left_out = left_out(call)};
     Offered offered{.text = made.offer, .forks = {}};
     for (std::size_t i = 0; i < places_.size(); ++i) {
         Place& place = places_[i];

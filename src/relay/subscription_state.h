@@ -70,6 +70,10 @@ public:
     };
     std::vector<Wanted> missing(const Negotiation& call, const std::vector<LiveLine>& lines) const;
     bool has_room() const { return places_.size() < kMaxPlaces || free_place() != nullptr; }
+    // Media that is wanted and that no server could read: the parties agree its keys with each
+    // other on the media path (DTLS-SRTP), which passes here. It gets no place. Empty: there is
+    // none.
+    base::Reason left_out(const Negotiation& call) const;
     // Gives one of them a place; only with has_room().
     void add(const Negotiation& call, const Wanted& wanted, std::uint64_t fork,
              std::uint16_t rtp_port, std::shared_ptr<ForkCounters> counters);
@@ -100,6 +104,7 @@ private:
         std::string text;
         std::vector<std::uint64_t> forks;  // of its places; 0: port 0
     };
+    bool is_asked_for(const Negotiation& call, Leg from, std::size_t line) const;
     bool wants(const Negotiation& call, Leg from, std::size_t line) const;
     const Place* free_place() const;
     std::string write(const Negotiation& call, const base::NetAddress& address,
