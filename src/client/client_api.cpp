@@ -318,6 +318,9 @@ Response ClientApi::metrics() const {
     metric(out, "calls_answered_total", "counter", "Calls that were answered.", counters->answered);
     metric(out, "requests_refused_total", "counter", "Requests that were refused here.",
            counters->refused);
+    metric(out, "mix_commands_postponed_total", "counter",
+           "What the thread that mixes sessions had no room for at first.",
+           counters->mix_postponed);
     metric(out, "recordings_started_total", "counter", "Recording sessions that a server accepted.",
            events.started);
     metric(out, "recordings_stopped_total", "counter", "Recording sessions that are over.",

@@ -92,7 +92,7 @@ ServerPool::Outlets Recorder::pool_outlets() {
 void Recorder::probe_recordings(base::Now now, const std::string& server) {
     for (const auto& [key, call] : calls_)
         for (const auto& recording : call->recordings)
-            if (recording->server() == server) recording->probe(now);
+            if (!recording->is_shared() && recording->server() == server) recording->probe(now);
     shared_.probe(now, server);
 }
 
@@ -110,7 +110,7 @@ void Recorder::on_server_silent(base::Now now, relay::CallKey key, std::uint32_t
 std::optional<MediaPlace> Recorder::media_place(const RecordedCall& call,
                                                 std::uint32_t subscription,
                                                 std::optional<base::TimePoint>* heard) const {
-    const std::string& server = call.recordings[subscription - 1]->server();
+    const std::string server = call.recordings[subscription - 1]->server();
     const auto media = d_.plane.query(relay::CallKey{call.key.value});
     if (!media || server.empty()) return std::nullopt;
     std::optional<MediaPlace> place;
@@ -164,6 +164,7 @@ void Recorder::on_refusal(base::Now now, const RecordedCall& call, std::uint32_t
 void Recorder::every_second() {
     starts_.next_second();
     start_events_.next_second();
+    if (d_.desk != nullptr) d_.desk->retry();
 }
 
 // ---- recordings that they begin -----------------------------------------------------------------

@@ -93,6 +93,10 @@ public:
     bool is_engaged() const;  // begun, and neither ended nor failed
     bool is_paused() const { return is_paused_; }
     relay::CallKey call() const override { return call_; }
+    bool is_shared() const { return session_ != nullptr && own_session_ == nullptr; }
+    std::string server() const override {
+        return is_shared() ? session_->view().server : ServerLink::server();
+    }
     bool is_running() const { return session_ != nullptr && session_->is_running(); }
     bool is_done() const;  // can be forgotten once the call has ended
     const policy::RecordingPlan& plan() const { return plan_; }

@@ -68,7 +68,7 @@ public:
     // The call that it records; 0: it has none, or several.
     virtual relay::CallKey call() const { return {}; }
     // Of the settings: asked now, or that records; empty: none.
-    const std::string& server() const { return server_; }
+    virtual std::string server() const { return server_; }
     // Whether another recording of the same call has that server; parallel ones want different
     // ones.
     void when_choosing(std::function<bool(const std::string& server)> is_taken) {

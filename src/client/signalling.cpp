@@ -619,6 +619,13 @@ void Signalling::every_second(base::Now now) {
     if (const std::uint64_t omitted = plane_log_.next_second(); omitted > 0)
         d_.log.warning("the media plane did not take more calls than the log tells",
                        {{"lines", std::to_string(omitted)}});
+    if (d_.desk != nullptr && d_.desk->postponed() > counters_.mix_postponed) {
+        d_.log.warning(
+            "the thread that mixes sessions does not keep up; what it is told waits",
+            {{"commands", std::to_string(d_.desk->postponed() - counters_.mix_postponed)}});
+        counters_.mix_postponed = d_.desk->postponed();
+        calls_have_changed_ = true;  // so that the counters are shown
+    }
     d_.view.planes.set(d_.planes.view());
     watch_certificates(now);
     if (config_.silent_call.count() > 0) end_silent_calls(now);

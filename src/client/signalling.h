@@ -39,7 +39,8 @@ namespace earshot::client {
 struct ClientCounters {
     std::uint64_t calls = 0;  // that were let in
     std::uint64_t answered = 0;
-    std::uint64_t refused = 0;  // by us: not allowed, too many of a host, led back
+    std::uint64_t refused = 0;        // by us: not allowed, too many of a host, led back
+    std::uint64_t mix_postponed = 0;  // relay::MixDesk::postponed()
 };
 
 // What the API sees of signalling: any thread.

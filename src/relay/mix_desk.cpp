@@ -32,9 +32,23 @@ MixDesk::~MixDesk() {
     if (thread_.joinable()) thread_.join();
 }
 
-bool MixDesk::give(Command command) {
+bool MixDesk::give(Command& command) {
     if (!thread_.joinable()) thread_ = std::jthread([this] { run(); });
-    return commands_.try_push(std::move(command));
+    retry();
+    return waiting_.empty() && commands_.try_push(std::move(command));
+}
+
+void MixDesk::give_sometime(Command command) {
+    if (give(command)) return;
+    ++postponed_;
+    // A full queue leaves what it was given as it was.
+    // NOLINTNEXTLINE(bugprone-use-after-move)
+    waiting_.push_back(std::move(command));
+}
+
+void MixDesk::retry() {
+    while (!waiting_.empty() && commands_.try_push(std::move(waiting_.front())))
+        waiting_.pop_front();
 }
 
 // ---- the verbs ----------------------------------------------------------------------------------
@@ -50,25 +64,25 @@ Result<MixDesk::Opened, Reason> MixDesk::open(std::string cname) {
                   .counters = nullptr};
     auto counters = std::make_shared<MixCounters>();
     opened.counters = counters;
-    OpenMix command{.mix = opened.mix,
-                    .pair = *std::move(pair),
-                    .own = {.ssrc = opened.ssrc,
-                            .sequence = static_cast<std::uint16_t>(random_.u32()),
-                            .timestamp = random_.u32()},
-                    .cname = std::move(cname),
-                    .counters = std::move(counters)};
-    if (!give(std::move(command))) return overloaded();
+    Command command = OpenMix{.mix = opened.mix,
+                              .pair = *std::move(pair),
+                              .own = {.ssrc = opened.ssrc,
+                                      .sequence = static_cast<std::uint16_t>(random_.u32()),
+                                      .timestamp = random_.u32()},
+                              .cname = std::move(cname),
+                              .counters = std::move(counters)};
+    if (!give(command)) return overloaded();
     known_[opened.mix] = {};
     return opened;
 }
 
 void MixDesk::send_to(std::uint64_t mix, const base::NetAddress& rtp, const base::NetAddress& rtcp,
                       MixFormat format) {
-    static_cast<void>(give(SendTo{.mix = mix, .rtp = rtp, .rtcp = rtcp, .format = format}));
+    give_sometime(SendTo{.mix = mix, .rtp = rtp, .rtcp = rtcp, .format = format});
 }
 
 void MixDesk::close(std::uint64_t mix) {
-    if (known_.erase(mix) > 0) static_cast<void>(give(CloseMix{.mix = mix}));
+    if (known_.erase(mix) > 0) give_sometime(CloseMix{.mix = mix});
 }
 
 Result<MixDesk::Voice, Reason> MixDesk::add_voice(std::uint64_t mix, std::vector<MixFormat> formats,
@@ -81,13 +95,13 @@ Result<MixDesk::Voice, Reason> MixDesk::add_voice(std::uint64_t mix, std::vector
     if (!pair) return pair.error();
     Voice voice{.input = ++last_id_, .rtp = options_.host};
     voice.rtp.port = pair->rtp.local_address().port;
-    AddVoice command{.mix = mix,
-                     .input = voice.input,
-                     .pair = *std::move(pair),
-                     .formats = std::move(formats),
-                     .csrc = random_.u32(),
-                     .cname = std::move(cname)};
-    if (!give(std::move(command))) return overloaded();
+    Command command = AddVoice{.mix = mix,
+                               .input = voice.input,
+                               .pair = *std::move(pair),
+                               .formats = std::move(formats),
+                               .csrc = random_.u32(),
+                               .cname = std::move(cname)};
+    if (!give(command)) return overloaded();
     ++known->second.voices;
     return voice;
 }
@@ -96,7 +110,7 @@ void MixDesk::end_voice(std::uint64_t mix, std::uint64_t input) {
     const auto known = known_.find(mix);
     if (known == known_.end()) return;
     --known->second.voices;
-    static_cast<void>(give(EndVoice{.mix = mix, .input = input}));
+    give_sometime(EndVoice{.mix = mix, .input = input});
 }
 
 // ---- the thread ---------------------------------------------------------------------------------

@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
@@ -72,6 +73,11 @@ public:
                                                 std::string cname);
     void end_voice(std::uint64_t mix, std::uint64_t input);
 
+    // What found no room with the thread, in order, is tried again: with each verb, and by who
+    // calls this now and then. open() and add_voice() fail instead; nothing else is ever lost.
+    void retry();
+    std::uint64_t postponed() const { return postponed_; }  // so far
+
 private:
     struct OpenMix {
         std::uint64_t mix = 0;
@@ -127,7 +133,8 @@ private:
         std::size_t voices = 0;
     };
 
-    bool give(Command command);
+    bool give(Command& command);  // false: it is as it was
+    void give_sometime(Command command);
     void run();
     void obey(Command& command);
     void on(OpenMix& command);
@@ -147,6 +154,8 @@ private:
     base::Random& random_;
     std::map<std::uint64_t, Known> known_;
     std::uint64_t last_id_ = 0;
+    std::deque<Command> waiting_;  // for room in commands_
+    std::uint64_t postponed_ = 0;
     base::BoundedQueue<Command> commands_{kMaxMixCommands};
     std::unordered_map<std::uint64_t, Mix> mixes_;
     base::Bytes packet_;
