@@ -122,6 +122,23 @@ Event make_stream_event(std::string_view type, const StreamFacts& facts, std::ui
     json.field("payload_types", facts.payload_types);
     if (!facts.header_extensions.empty()) json.field("extmap", facts.header_extensions);
     if (facts.feedback != sdp::RtcpFeedback{}) json.field("feedback", facts.feedback);
+    if (facts.messages) {
+        const MessageFacts& messages = *facts.messages;
+        const auto field_if_told = [&](std::string_view name, const std::string& text) {
+            if (!text.empty()) json.field(name, text);
+        };
+        json.field("secure", messages.is_secure);
+        json.field("setup", std::string_view{messages.are_we_active ? "active" : "passive"});
+        json.field("accept_types", messages.accept_types);
+        field_if_told("accept_wrapped_types", messages.accept_wrapped_types);
+        if (messages.max_size)
+            json.field("max_size", static_cast<std::int64_t>(*messages.max_size));
+        if (messages.chatroom) json.field("chatroom", *messages.chatroom);
+        field_if_told("file_selector", messages.file_selector);
+        field_if_told("file_transfer_id", messages.file_transfer_id);
+        field_if_told("file_disposition", messages.file_disposition);
+        field_if_told("file_date", messages.file_date);
+    }
     return std::move(json).finish();
 }
 

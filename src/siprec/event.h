@@ -13,6 +13,7 @@
 #include "base/net_address.h"
 #include "sdp/rtcp_feedback.h"
 #include "siprec/leniency.h"
+#include "siprec/message_line.h"
 #include "siprec/stream_security.h"
 
 namespace earshot::siprec {
@@ -65,9 +66,10 @@ struct StreamFacts {
     base::NetAddress peer_rtcp;
     std::vector<PayloadType> payload_types;
     std::vector<HeaderExtension> header_extensions{};
-    sdp::RtcpFeedback feedback{};     // that both sides understand
-    std::optional<SdesKeys> sdes{};   // SRTP by a=crypto
-    std::optional<DtlsFacts> dtls{};  // SRTP by DTLS; neither: RTP in the clear
+    sdp::RtcpFeedback feedback{};            // that both sides understand
+    std::optional<SdesKeys> sdes{};          // SRTP by a=crypto
+    std::optional<DtlsFacts> dtls{};         // SRTP by DTLS; neither: RTP in the clear
+    std::optional<MessageFacts> messages{};  // MSRP in place of RTP: peer_rtp is c= and m=
 };
 
 using EventField =

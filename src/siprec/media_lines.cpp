@@ -8,6 +8,7 @@
 #include "sdp/crypto_attribute.h"
 #include "sdp/extmap.h"
 #include "sdp/fingerprint.h"
+#include "sdp/message_media.h"
 #include "siprec/limits.h"
 
 namespace earshot::siprec {
@@ -90,25 +91,25 @@ bool may_mux(const sdp::MediaDescription& medium) {
            });
 }
 
+// A session that either side began anew has other URIs (RFC 4975 section 8.2): it is another
+// stream, of the same label.
+bool is_other_session(const MediaLines::Line& line, const StreamFacts& facts) {
+    if ((line.messages != nullptr) != facts.messages.has_value()) return true;
+    return facts.messages && line.messages->facts.path != facts.messages->path;
+}
+
 void keep_transport(MediaLines::Line& line, const StreamFacts& facts) {
     line.transport = facts.transport;
     line.is_bundled = facts.is_bundled;
+    if (!facts.messages)
+        line.messages = nullptr;
+    else if (line.messages == nullptr)
+        line.messages = std::make_unique<MessageLine>(MessageLine{*facts.messages, {}});
+    else
+        line.messages->facts = *facts.messages;
     line.sdes = facts.sdes ? std::make_unique<SdesKeys>(*facts.sdes) : nullptr;
     line.dtls = facts.dtls ? std::make_unique<DtlsFacts>(*facts.dtls) : nullptr;
     line.rtcp_mux = facts.rtcp_mux;
-}
-
-// Of each line of an offer, as far as the offer alone decides it.
-std::vector<sdp::Refusal> refusals_of(const sdp::SessionDescription& offer) {
-    const auto carriers =
-        sdp::carriers_of(sdp::bundles_of(offer), offer.media.size(), [&](std::size_t line) {
-            return sdp::check_offered_media(offer, offer.media[line]) == sdp::Refusal::None;
-        });
-    std::vector<sdp::Refusal> refusals;
-    for (std::size_t i = 0; i < carriers.size(); ++i)
-        refusals.push_back(
-            sdp::check_offered_media(offer, offer.media[i], offer.media[carriers[i]]));
-    return refusals;
 }
 
 // The stream whose session has ended is not held: it is over.
@@ -123,7 +124,19 @@ const base::NetAddress& MediaLines::address_of(const Line& line, const MediaAddr
     return ours.usual.is_v4() == line.ipv6 ? ours.other : ours.usual;
 }
 
-bool MediaLines::is_acceptable(const sdp::SessionDescription& offer) {
+// Of each line of an offer, as far as the offer alone decides it.
+std::vector<sdp::Refusal> MediaLines::refusals_of(const sdp::SessionDescription& offer) const {
+    const auto carriers =
+        sdp::carriers_of(sdp::bundles_of(offer), offer.media.size(), [&](std::size_t line) {
+            return check_offered(offer, offer.media[line], offer.media[line]) == sdp::Refusal::None;
+        });
+    std::vector<sdp::Refusal> refusals;
+    for (std::size_t i = 0; i < carriers.size(); ++i)
+        refusals.push_back(check_offered(offer, offer.media[i], offer.media[carriers[i]]));
+    return refusals;
+}
+
+bool MediaLines::is_acceptable(const sdp::SessionDescription& offer) const {
     bool refused = false;
     for (const sdp::Refusal refusal : refusals_of(offer)) {
         if (refusal == sdp::Refusal::None) return true;
@@ -132,7 +145,7 @@ bool MediaLines::is_acceptable(const sdp::SessionDescription& offer) {
     return !refused;
 }
 
-std::vector<OfferedStream> MediaLines::offered_streams(const sdp::SessionDescription& offer) {
+std::vector<OfferedStream> MediaLines::offered_streams(const sdp::SessionDescription& offer) const {
     std::vector<OfferedStream> streams;
     const std::vector<sdp::Refusal> refusals = refusals_of(offer);
     const std::size_t count = std::min(offer.media.size(), kMaxMediaLines);
@@ -182,6 +195,11 @@ StreamFacts MediaLines::facts_of(const sdp::SessionDescription& description, std
     if (plan.is_bundled) facts.mid = medium.mid;
     if (plan.is_bundled) facts.ssrcs = medium.ssrcs;
     facts.rtcp_mux = plan.is_bundled || (may_mux(medium) && (role == Role::Offer || line.rtcp_mux));
+    // An answer to an offer of ours changes nothing of a session that runs.
+    if (role != Role::Offer && line.messages != nullptr)
+        facts.messages = line.messages->facts;
+    else if (sdp::is_message_media(medium))
+        facts.messages = message_facts_of(description, medium);
     facts.sdes = keys_of(description, carrier, holder, role);
     facts.dtls = dtls_of(description, carrier, holder, role);
 
@@ -341,13 +359,27 @@ sdp::Refusal MediaLines::check(const sdp::SessionDescription& description, std::
     const sdp::MediaDescription& medium = description.media[index];
     const sdp::MediaDescription& carrier = description.media[carrier_index];
     const Line& line = lines_[index];
-    const sdp::Refusal refusal = sdp::check_offered_media(description, medium, carrier);
+    const sdp::Refusal refusal = check_offered(description, medium, carrier);
+    if (refusal == sdp::Refusal::NoPath && role != Role::Offer && line.messages)
+        return sdp::Refusal::None;
     if (refusal == sdp::Refusal::NoUsableKey && role != Role::Offer && (line.sdes || line.dtls))
         return sdp::Refusal::None;
     if (refusal != sdp::Refusal::None || !medium.is_secure_rtp()) return refusal;
     const bool can_key = sdp::is_dtls_srtp(description, carrier) ? dtls_.fingerprint != nullptr
                                                                  : new_key_ != nullptr;
     return can_key ? sdp::Refusal::None : sdp::Refusal::SecureRtp;
+}
+
+sdp::Refusal MediaLines::check_offered(const sdp::SessionDescription& description,
+                                       const sdp::MediaDescription& medium,
+                                       const sdp::MediaDescription& carrier) const {
+    const bool is_over_tls = medium.proto.size() > std::string_view{"TCP/MSRP"}.size();
+    const bool takes = is_over_tls ? message_terms_.takes_tls : message_terms_.takes_plain;
+    if (!sdp::is_message_media(medium))
+        return sdp::check_offered_media(description, medium, carrier);
+    if (takes || medium.port == 0) return sdp::check_offered_messages(description, medium);
+    return is_over_tls && message_terms_.takes_plain ? sdp::Refusal::NoTls
+                                                     : sdp::Refusal::UnsupportedMedia;
 }
 
 void MediaLines::open(Line& line, StreamFacts facts, Actions& out) {
@@ -518,7 +550,9 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
         StreamFacts facts = facts_of(description, i, plans[i], role, peer, ours);
         // The peer went over to the other IP family: nothing of it can reach the open port. (In a
         // BUNDLE group it has been given another transport.)
-        if (role == Role::Offer && facts.ipv6 != line.ipv6 && !facts.paused && !facts.is_bundled) {
+        const bool is_moved = facts.ipv6 != line.ipv6 && !facts.paused && !facts.is_bundled;
+        const bool is_other = line.state != Line::State::Off && is_other_session(line, facts);
+        if (role == Role::Offer && (is_moved || is_other)) {
             if (line.state != Line::State::Off && next_stream_ >= kMaxStreams) {
                 refused.emplace_back(i, sdp::Refusal::TooManyStreams);
                 continue;
@@ -570,6 +604,7 @@ void MediaLines::on_opened(std::uint16_t stream, std::uint16_t rtp_port, std::ui
     line->state = Line::State::Open;
     line->rtp_port = rtp_port;
     line->rtcp_port = rtcp_port;
+    if (line->messages) line->rtcp_port = 0;
     const auto facts = std::find_if(opening_.begin(), opening_.end(),
                                     [&](const StreamFacts& one) { return one.stream == stream; });
     if (facts != opening_.end()) {
@@ -579,6 +614,14 @@ void MediaLines::on_opened(std::uint16_t stream, std::uint16_t rtp_port, std::ui
         opening_.erase(facts);
     }
     if (opening_.empty()) opening_.shrink_to_fit();
+}
+
+void MediaLines::on_messages_opened(std::uint16_t stream, MessageEndpoint ours, Actions& out) {
+    Line* line = find(stream);
+    if (line == nullptr || line->messages == nullptr) return;
+    const std::uint16_t port = ours.port;
+    line->messages->ours = std::move(ours);
+    on_opened(stream, port, 0, out);
 }
 
 void MediaLines::on_failed(std::uint16_t stream, std::string_view reason, Actions& out) {
@@ -690,6 +733,9 @@ std::vector<sdp::MediaDecision> MediaLines::decisions(const MediaAddresses& ours
             decisions[i].security = "a=crypto:" + sdp::write_crypto(keys->tag, keys->ours) + "\r\n";
         if (lines_[i].dtls && dtls_.fingerprint != nullptr)
             decisions[i].security = dtls_attributes(lines_[i], ours);
+        decisions[i].is_message = lines_[i].messages != nullptr;
+        if (lines_[i].messages)
+            decisions[i].security = write_message_attributes(*lines_[i].messages);
     }
     return decisions;
 }

@@ -53,22 +53,25 @@ public:
         bool rtcp_mux = false;                      // agreed
         std::unique_ptr<SdesKeys> sdes;             // null: not keyed by a=crypto
         std::unique_ptr<DtlsFacts> dtls;            // null: nor by DTLS
+        std::unique_ptr<MessageLine> messages;      // null: RTP
     };
 
     // The lines of an offer that could be recorded, for the policy.
-    static std::vector<OfferedStream> offered_streams(const sdp::SessionDescription& offer);
+    std::vector<OfferedStream> offered_streams(const sdp::SessionDescription& offer) const;
     // Before the first apply(): lines that it declines get port 0; withheld ones are inactive until
     // release().
     void set_policy(Declines declines, bool withhold);
     // Null: SRTP is refused.
     void set_key_source(SrtpKeySource source) { new_key_ = source; }
     void set_dtls_source(const DtlsSource& source) { dtls_ = source; }
+    // What of MSRP can be received; nothing at first.
+    void set_message_terms(const MessageTerms& terms) { message_terms_ = terms; }
     bool uses_ice() const;  // one line at least: our SDP says a=ice-lite
     bool is_withheld() const { return withheld_; }
     void release() { withheld_ = false; }
 
     // Whether the offer holds a line to record, or disables all on purpose.
-    static bool is_acceptable(const sdp::SessionDescription& offer);
+    bool is_acceptable(const sdp::SessionDescription& offer) const;
 
     // A whole new offer of the peer, or its answer to an offer of ours (which opens nothing). An
     // answer to inactive is inactive whatever the peer wants (RFC 3264 section 6.1), so it says
@@ -82,6 +85,8 @@ public:
 
     void on_opened(std::uint16_t stream, std::uint16_t rtp_port, std::uint16_t rtcp_port,
                    Actions& out);
+    // Of a stream whose facts have `messages`.
+    void on_messages_opened(std::uint16_t stream, MessageEndpoint ours, Actions& out);
     void on_failed(std::uint16_t stream, std::string_view reason, Actions& out);
     void close_all(Actions& out);
     // A pause of our own, kept apart from that of the peer: a stream runs when neither pauses it.
@@ -140,6 +145,10 @@ private:
                                    bool& has_mismatch) const;
     sdp::Refusal check(const sdp::SessionDescription& description, std::size_t index,
                        std::size_t carrier, Role role) const;
+    sdp::Refusal check_offered(const sdp::SessionDescription& description,
+                               const sdp::MediaDescription& medium,
+                               const sdp::MediaDescription& carrier) const;
+    std::vector<sdp::Refusal> refusals_of(const sdp::SessionDescription& offer) const;
     std::optional<std::size_t> tagged_line_of(const Line& line) const;
     std::string dtls_attributes(const Line& line, const MediaAddresses& ours) const;
     static const base::NetAddress& address_of(const Line& line, const MediaAddresses& ours);
@@ -161,6 +170,7 @@ private:
     std::unique_ptr<Declines> declines_;  // null: none, as nearly always
     SrtpKeySource new_key_ = nullptr;
     DtlsSource dtls_;
+    MessageTerms message_terms_;
     bool withheld_ = false;      // by a rule
     bool paused_by_us_ = false;  // by an operator
 };

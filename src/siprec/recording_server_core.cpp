@@ -114,7 +114,7 @@ std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_refusal(
         return refuse_with("bad_sdp", "The SDP cannot be read: " + std::string{offer->error().what},
                            not_acceptable("SDP unreadable"));
     }
-    if (!MediaLines::is_acceptable(***offer)) {
+    if (!lines_.is_acceptable(***offer)) {
         return refuse_with("no_common_media", "No media line of the offer can be recorded.",
                            not_acceptable("no media line can be recorded"));
     }
@@ -162,7 +162,7 @@ void RecordingServerSession::Core::on_invite(base::Now now, sip::TransactionId t
 void RecordingServerSession::Core::ask_policy(RowFacts facts) {
     held_ = std::make_unique<std::vector<Action>>(std::exchange(actions_, {}));
     Decide question{.facts = std::move(facts), .streams = {}};
-    if (pending_->offer) question.streams = MediaLines::offered_streams(**pending_->offer);
+    if (pending_->offer) question.streams = lines_.offered_streams(**pending_->offer);
     actions_.emplace_back(std::move(question));
 }
 
@@ -259,6 +259,13 @@ void RecordingServerSession::Core::on_stream_opened(base::Now now, std::uint16_t
                                                     std::uint16_t rtcp_port) {
     if (state_ == State::Ended) return;
     lines_.on_opened(stream, rtp_port, rtcp_port, actions_);
+    answer_when_ready(now);
+}
+
+void RecordingServerSession::Core::on_messages_opened(base::Now now, std::uint16_t stream,
+                                                      MessageEndpoint ours) {
+    if (state_ == State::Ended) return;
+    lines_.on_messages_opened(stream, std::move(ours), actions_);
     answer_when_ready(now);
 }
 
@@ -460,8 +467,7 @@ std::optional<sip::ResponseSpec> RecordingServerSession::Core::find_fault(
     }
     if (!offer) return std::nullopt;
     if (!*offer) return not_acceptable("SDP unreadable");
-    if (!MediaLines::is_acceptable(***offer))
-        return not_acceptable("no media line can be recorded");
+    if (!lines_.is_acceptable(***offer)) return not_acceptable("no media line can be recorded");
     return std::nullopt;
 }
 

@@ -36,6 +36,7 @@ public:
         lines_.set_second_video(config.second_video);
         lines_.set_key_source(config.srtp_keys);
         lines_.set_dtls_source(config.dtls);
+        lines_.set_message_terms(config.messages);
     }
 
     void on_invite(base::Now now, sip::TransactionId transaction, const base::NetAddress& peer,
@@ -47,6 +48,7 @@ public:
     void on_row_failed(base::Now now, base::Reason reason);
     void on_stream_opened(base::Now now, std::uint16_t stream, std::uint16_t rtp_port,
                           std::uint16_t rtcp_port);
+    void on_messages_opened(base::Now now, std::uint16_t stream, MessageEndpoint ours);
     void on_stream_failed(base::Now now, std::uint16_t stream, const base::Reason& reason);
     void on_request(base::Now now, sip::TransactionId transaction, const sip::Message& request);
     void on_cancel(base::Now now);

@@ -32,6 +32,10 @@ void RecordingServerSession::on_stream_opened(base::Now now, std::uint16_t strea
                                               std::uint16_t rtp_port, std::uint16_t rtcp_port) {
     core_->on_stream_opened(now, stream, rtp_port, rtcp_port);
 }
+void RecordingServerSession::on_messages_opened(base::Now now, std::uint16_t stream,
+                                                MessageEndpoint ours) {
+    core_->on_messages_opened(now, stream, std::move(ours));
+}
 void RecordingServerSession::on_stream_failed(base::Now now, std::uint16_t stream,
                                               const base::Reason& reason) {
     core_->on_stream_failed(now, stream, reason);

@@ -108,6 +108,7 @@ struct UpdateRow {
 // Open a port pair and answer by on_stream_opened() or on_stream_failed(). With facts.paused the
 // stream starts paused. facts.peer_* is unspecified when the peer's address is not known yet. No
 // pair is opened, and that one's told, where a stream of the session has facts.transport already.
+// With facts.messages it is an MSRP session, answered by on_messages_opened().
 struct OpenStream {
     StreamFacts facts;
 };
@@ -209,6 +210,7 @@ struct RecordingServerConfig {
     SecondVideo second_video = SecondVideo::Camera;  // what an unmarked one is
     SrtpKeySource srtp_keys = nullptr;               // null: SRTP by a=crypto is refused
     DtlsSource dtls{};                               // without a fingerprint: by DTLS, too
+    MessageTerms messages{};                         // MSRP lines are refused where it says so
 };
 
 class RecordingServerSession {
@@ -234,6 +236,7 @@ public:
     void on_row_failed(base::Now now, base::Reason reason);
     void on_stream_opened(base::Now now, std::uint16_t stream, std::uint16_t rtp_port,
                           std::uint16_t rtcp_port);
+    void on_messages_opened(base::Now now, std::uint16_t stream, MessageEndpoint ours);
     // That line is answered with port 0; when it was the last one, the INVITE by 503 or 488.
     void on_stream_failed(base::Now now, std::uint16_t stream, const base::Reason& reason);
 

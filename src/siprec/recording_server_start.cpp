@@ -72,7 +72,7 @@ void RecordingServerSession::Core::on_start_response(base::Now now, const sip::M
     if (!offer) return give_up_start(nullptr, {"no_offer", "The client's 2xx carried no SDP."});
     if (!*offer || is_empty(***offer))
         return give_up_start(nullptr, {"bad_sdp", "The SDP of the client's 2xx cannot be read."});
-    if (!MediaLines::is_acceptable(***offer)) {
+    if (!lines_.is_acceptable(***offer)) {
         return give_up_start(
             &***offer, {"no_common_media", "No media line of the client's offer can be recorded."});
     }

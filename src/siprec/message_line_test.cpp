@@ -1,0 +1,149 @@
+// m=message lines of a recording session: what is taken, what is answered, what is refused.
+#include "siprec/message_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "siprec/session_fixture.h"
+
+namespace earshot::siprec {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class MessageLineTest : public SessionTest {
+protected:
+    MessageLineTest() {
+        config_.messages.takes_plain = true;
+        opens_ports_ = false;
+    }
+    static std::string line(const std::string& more, const std::string& proto = "TCP/MSRP") {
+        return "m=message 7777 " + proto + " *\na=path:msrp://192.0.2.10:7777/src;tcp\n" + more +
+               "a=accept-types:message/cpim *\n";
+    }
+    void offer(const std::string& lines) {
+        actions_.clear();
+        start(message_of(to_wire(
+            "INVITE sip:srs@192.0.2.80 SIP/2.0\nVia: SIP/2.0/UDP "
+            "src.example;branch=z9hG4bKi\nFrom: <sip:src@src.example>;tag=a\nTo: "
+            "<sip:srs@srs.example>\nCall-ID: c1@src.example\nCSeq: 1 INVITE\nContact: "
+            "<sip:src@192.0.2.10>;+sip.src\nRequire: siprec\nMax-Forwards: 70\nContent-Type: "
+            "application/sdp\n\nv=0\no=- 1 1 IN IP4 192.0.2.10\ns=-\nc=IN IP4 192.0.2.10\nt=0 0\n" +
+            lines)));
+        open_all();
+    }
+    // Does what the server does with OpenStream.
+    void open_all() {
+        for (const OpenStream& open : all<OpenStream>()) {
+            const std::uint16_t stream = open.facts.stream;
+            if (open.facts.messages)
+                session_->on_messages_opened(
+                    now_, stream,
+                    {.path = "msrp://192.0.2.80:2855/ours" + std::to_string(stream) + ";tcp",
+                     .port = 2855,
+                     .max_bytes = 1000});
+            else
+                session_->on_stream_opened(now_, stream, 10000, 10001);
+        }
+        drain();
+    }
+};
+
+TEST_F(MessageLineTest, IsAnsweredWithOurPathAsPassive) {
+    offer(line("a=setup:actpass\na=sendonly\na=label:12\n"));
+    EXPECT_THAT(answer_lines("m="), ElementsAre("m=message 2855 TCP/MSRP *"));
+    EXPECT_THAT(answer_lines("a=path"), ElementsAre("a=path:msrp://192.0.2.80:2855/ours0;tcp"));
+    EXPECT_THAT(answer_lines("a=setup"), ElementsAre("a=setup:passive"));
+    EXPECT_THAT(answer_lines("a=recvonly"), ElementsAre("a=recvonly"));
+    EXPECT_THAT(answer_lines("a=label"), ElementsAre("a=label:12"));
+    EXPECT_THAT(answer_lines("a=max-size"), ElementsAre("a=max-size:1000"));
+    EXPECT_THAT(answer_lines("a=accept-types").at(0), HasSubstr("application/msrp-recording"));
+    EXPECT_THAT(answer_lines("a=rtcp"), IsEmpty());
+}
+
+TEST_F(MessageLineTest, StandsBesideAudioInItsPlace) {
+    offer("m=audio 40000 RTP/AVP 0\na=sendonly\na=label:1\n" + line("a=label:2\n"));
+    EXPECT_THAT(answer_lines("m="),
+                ElementsAre("m=audio 10000 RTP/AVP 0", "m=message 2855 TCP/MSRP *"));
+}
+
+TEST_F(MessageLineTest, ToPassiveWeAreActive) {
+    offer(line("a=setup:passive\n"));
+    EXPECT_TRUE(all<OpenStream>().at(0).facts.messages->are_we_active);
+    EXPECT_THAT(answer_lines("a=setup"), ElementsAre("a=setup:active"));
+}
+
+TEST_F(MessageLineTest, CemaIsAnsweredWhereItIsOffered) {
+    offer(line("a=msrp-cema\n"));
+    EXPECT_THAT(answer_lines("a=msrp-cema"), ElementsAre("a=msrp-cema"));
+    offer(line(""));
+    EXPECT_THAT(answer_lines("a=msrp-cema"), IsEmpty());
+}
+
+TEST_F(MessageLineTest, AFileIsAnsweredWithoutItsHashAndWithItsTransferId) {
+    offer(
+        line("a=file-selector:name:\"floor plan.pdf\" type:application/pdf size:4821 "
+             "hash:sha-1:72:24:5F\na=file-transfer-id:bX2c\na=file-disposition:attachment\n"
+             "a=sendonly\n"));
+    EXPECT_THAT(
+        answer_lines("a=file"),
+        ElementsAre("a=file-selector:name:\"floor plan.pdf\" type:application/pdf size:4821",
+                    "a=file-transfer-id:bX2c"));
+    EXPECT_THAT(answer_lines("a=max-size"), IsEmpty());
+    const std::string event = events("stream_added").at(0);
+    EXPECT_THAT(event, HasSubstr("hash:sha-1:72:24:5F"));
+    EXPECT_THAT(event, Not(HasSubstr("/src;tcp")));  // URIs are secrets
+}
+
+TEST_F(MessageLineTest, WithoutAPathItIsRefusedAndTheRestIsRecorded) {
+    offer("m=audio 40000 RTP/AVP 0\na=label:1\nm=message 7777 TCP/MSRP *\na=label:2\n");
+    EXPECT_THAT(answer_lines("m="),
+                ElementsAre("m=audio 10000 RTP/AVP 0", "m=message 0 TCP/MSRP *"));
+    EXPECT_THAT(events("stream_refused").at(0), HasSubstr("\"no_path\""));
+}
+
+TEST_F(MessageLineTest, OverTlsNeedsACertificate) {
+    offer("m=audio 40000 RTP/AVP 0\na=label:1\n" + line("", "TCP/TLS/MSRP"));
+    EXPECT_THAT(events("stream_refused").at(0), HasSubstr("\"no_tls\""));
+    config_.messages.takes_tls = true;
+    offer(line("", "TCP/TLS/MSRP"));
+    EXPECT_TRUE(all<OpenStream>().back().facts.messages->is_secure);
+}
+
+TEST_F(MessageLineTest, WhereMessagesAreNotTakenItIsRefusedAsBefore) {
+    config_.messages = {};
+    offer(line(""));
+    EXPECT_EQ(response().status, 488);
+}
+
+TEST_F(MessageLineTest, ANewPathIsANewStream) {
+    offer(line("a=sendonly\na=label:12\n"));
+    ack();
+    std::string again = "v=0\no=- 1 2 IN IP4 192.0.2.10\ns=-\nc=IN IP4 192.0.2.10\nt=0 0\n" +
+                        line("a=sendonly\na=label:12\n");
+    request("UPDATE", "Content-Type: application/sdp\n", again);
+    EXPECT_THAT(all<OpenStream>(), IsEmpty());
+    again.replace(again.find("/src;"), 5, "/new;");
+    request("UPDATE", "Content-Type: application/sdp\n", again);
+    open_all();
+    ASSERT_EQ(all<CloseStream>().size(), 1U);
+    ASSERT_EQ(all<OpenStream>().size(), 1U);
+    EXPECT_EQ(all<OpenStream>().at(0).facts.stream, 1);
+    EXPECT_THAT(answer_lines("a=path"), ElementsAre("a=path:msrp://192.0.2.80:2855/ours1;tcp"));
+}
+
+TEST_F(MessageLineTest, InactiveIsAPause) {
+    offer(line("a=sendonly\n"));
+    ack();
+    request(
+        "UPDATE", "Content-Type: application/sdp\n",
+        "v=0\no=- 1 2 IN IP4 192.0.2.10\ns=-\nc=IN IP4 192.0.2.10\nt=0 0\n" + line("a=inactive\n"));
+    EXPECT_EQ(all<PauseStream>().size(), 1U);
+    EXPECT_THAT(answer_lines("a=inactive"), ElementsAre("a=inactive"));
+}
+
+}  // namespace
+}  // namespace earshot::siprec
