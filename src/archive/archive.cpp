@@ -10,6 +10,7 @@
 #include "archive/block_file.h"
 #include "archive/data_key.h"
 #include "archive/manifest.h"
+#include "archive/message_contents.h"
 #include "archive/part_writer.h"
 #include "archive/summary_builder.h"
 #include "archive/track_writer.h"
@@ -99,6 +100,7 @@ public:
         finish_summary();
         if (auto failure = store_tracks()) return *failure;
         if (auto failure = store_timeline()) return *failure;
+        if (auto failure = store_chat()) return *failure;
         const std::string text = to_stored_json(summary_) + "\n";
         if (auto failure = store_text("summary.json", text)) return *failure;
         return finish();
@@ -132,7 +134,8 @@ private:
         auto done = packets_->finish();
         if (done) done = signalling_->finish();
         if (done) done = event_lines.flush();
-        if (!done) return storage_reason(done.error(), "packets, signalling or events");
+        if (done && messages_) done = messages_->finish();
+        if (!done) return storage_reason(done.error(), "packets, signalling, events or messages");
         if (auto failed = close("signalling")) return failed;
         return close("events");
     }
@@ -156,6 +159,18 @@ private:
                 std::string name = std::to_string(++documents_);
                 name = "metadata/" + std::string(4 - name.size(), '0') + name + ".xml";
                 if (auto failure = store_text(name, base::as_text(record.payload))) return failure;
+                break;
+            }
+            case journal::RecordType::MessageHead:
+            case journal::RecordType::MessageContent:
+            case journal::RecordType::MessageEnd:
+            case journal::RecordType::MessageRequest: {
+                if (!messages_) {
+                    message_file_ = &parts_->create(std::string(kMessagesName));
+                    messages_.emplace(*message_file_, BlockFileKind::Messages, input_.recording);
+                }
+                const auto place = messages_->append(record.header, record.payload);
+                if (!place) return storage_reason(place.error(), std::string(kMessagesName));
                 break;
             }
             case journal::RecordType::Event:
@@ -230,6 +245,21 @@ private:
         return store_text(std::string(kTimelineName), to_json(timeline) + "\n");
     }
 
+    // Files are read once more, for their hashes.
+    Failure store_chat() {
+        if (!messages_) return std::nullopt;
+        Chat chat = summary_builder_.chat();
+        if (const auto large = summary_builder_.messages().large(); !large.empty()) {
+            MessageContents contents(*message_file_);
+            auto done = contents.scan(large);
+            if (done) done = MessageCollector::finish_files(chat, contents);
+            if (!done) return storage_reason(done.error(), std::string(kMessagesName));
+        }
+        if (auto failed = close(std::string(kMessagesName))) return failed;
+        if (chat.empty()) return std::nullopt;
+        return store_text(std::string(kChatName), to_json(chat) + "\n");
+    }
+
     base::Result<BuildOutput, base::Reason> finish() {
         const auto written = parts_->finish();
         if (!written) return storage_reason(written.error(), kContentName);
@@ -279,6 +309,8 @@ private:
     io::File* packet_file_ = nullptr;  // among them
     std::optional<BlockWriter> packets_;
     std::optional<BlockWriter> signalling_;
+    io::File* message_file_ = nullptr;     // the same
+    std::optional<BlockWriter> messages_;  // from the first message on
     std::size_t documents_ = 0;
     Summary summary_;
 };

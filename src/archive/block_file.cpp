@@ -139,7 +139,7 @@ base::Result<FileHeader> parse_file_header(base::ByteView bytes) {
         return base::Error{base::Errc::Unsupported, "version of the file is not known", 8};
     }
     const auto kind = base::load_le<std::uint16_t>(bytes, 10);
-    if (kind != 1 && kind != 2) return malformed("kind of the file is not known", 10);
+    if (kind < 1 || kind > 3) return malformed("kind of the file is not known", 10);
     if (base::load_le<std::uint32_t>(bytes, 12) != 0)
         return malformed("reserved bytes are set", 12);
     FileHeader header{.kind = static_cast<BlockFileKind>(kind),

@@ -1,5 +1,5 @@
-// The parts `packets` and `signalling`: records in blocks, each with its checksum, so that damage
-// is found and bounded. All numbers little-endian (docs/recording-format.md).
+// The parts `packets`, `signalling` and `messages`: records in blocks, each with its checksum, so
+// that damage is found and bounded. All numbers little-endian (docs/recording-format.md).
 //
 //   file header, 32 bytes        block header, 84 bytes, then `stored size` bytes
 //   | "EARSHOT\0"        8 |     | "EBLK"                    4 |
@@ -39,9 +39,10 @@ struct ZSTD_CCtx_s;
 namespace earshot::archive {
 
 // Stored on disk: do not renumber.
-enum class BlockFileKind : std::uint16_t { Packets = 1, Signalling = 2 };
+enum class BlockFileKind : std::uint16_t { Packets = 1, Signalling = 2, Messages = 3 };
 static_assert(static_cast<int>(BlockFileKind::Packets) == 1);
 static_assert(static_cast<int>(BlockFileKind::Signalling) == 2);
+static_assert(static_cast<int>(BlockFileKind::Messages) == 3);
 
 inline constexpr std::size_t kFileHeaderBytes = 32;
 inline constexpr std::size_t kBlockHeaderBytes = 84;

@@ -42,6 +42,11 @@ inline constexpr std::chrono::seconds kMaxTimelineError{2};  // beyond: the send
 // Media from before the first INVITE, which a recording client had kept.
 inline constexpr std::chrono::seconds kMaxEarlyMedia{10};
 inline constexpr std::chrono::milliseconds kMaxOverlap{100};  // jitter between two segments
+// Of chats: a recording's messages, what of each is kept in memory, and of all together.
+inline constexpr std::size_t kMaxMessages = 200'000;
+inline constexpr std::size_t kKeptMessageBytes = 64ULL * 1024;
+inline constexpr std::size_t kMaxKeptMessageBytes = 128ULL * 1024 * 1024;
+inline constexpr std::size_t kMaxChatBytes = 256ULL * 1024 * 1024;
 // Of 16-bit samples: -50 dBFS. G.711's quantised silence and idle noise lie below, speech does not.
 inline constexpr int kSilenceLevel = 100;
 inline constexpr std::chrono::seconds kLateMedia{1};  // packets past the call's end count

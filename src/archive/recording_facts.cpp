@@ -141,6 +141,8 @@ void note_negotiation(const json& event, std::int64_t at_ns, StreamFacts& stream
     if (suite || !is_dtls) stream.suite = suite ? base::to_string(*suite) : std::string_view{};
     stream.content = text_field(event, "content");
     stream.level_ids = parse_level_ids(event);
+    stream.file_selector = text_field(event, "file_selector");
+    if (event.contains("chatroom")) stream.chatroom = text_field(event, "chatroom");
     stream.local_port = bounded_field(event, "local_port", 1, 65535, stream.local_port);
     auto formats = parse_formats(event);
     if (!formats.empty() && stream.formats.size() < kMaxFormats) {
@@ -230,6 +232,10 @@ void RecordingFacts::add(const journal::Record& record) {
                 last_media_ns_ = std::max(last_media_ns_, at_ns);
             }
             break;
+        case journal::RecordType::MessageHead:
+        case journal::RecordType::MessageContent:
+        case journal::RecordType::MessageEnd:
+        case journal::RecordType::MessageRequest:
         case journal::RecordType::Rtcp:
         case journal::RecordType::Attempt:
         case journal::RecordType::Close:

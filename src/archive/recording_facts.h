@@ -76,6 +76,8 @@ struct StreamFacts {
     std::string suite;                    // of SRTP, by the latest offer; empty: in the clear
     std::string dtls_role;                // ours, by the latest offer; empty: not keyed by DTLS
     std::uint64_t forged_packets = 0;     // that were not authentic: not stored
+    std::optional<std::string> chatroom;  // of m=message: RFC 7701's tokens
+    std::string file_selector;            // a file is sent (RFC 5547); empty: none
 
     struct Formats {
         std::int64_t from_ns = 0;

@@ -6,6 +6,7 @@
 #include <nlohmann/json.hpp>
 
 #include "archive/audio_export.h"
+#include "archive/chat_export.h"
 #include "archive/limits.h"
 #include "archive/manifest.h"
 #include "archive/pcap_export.h"
@@ -31,7 +32,7 @@ struct FormatRow {
     std::string_view content_type;
     std::string_view extension;
 };
-constexpr std::array<FormatRow, 9> kFormats{
+constexpr std::array<FormatRow, 10> kFormats{
     {{Format::Wav, "wav", "audio/wav", "wav"},
      {Format::Stereo, "stereo", "audio/wav", "wav"},
      {Format::Pcap, "pcap", "application/vnd.tcpdump.pcap", "pcap"},
@@ -40,7 +41,8 @@ constexpr std::array<FormatRow, 9> kFormats{
      {Format::Vtt, "vtt", "text/vtt", "vtt"},
      {Format::Srt, "srt", "application/x-subrip", "srt"},
      {Format::Text, "txt", "text/plain; charset=utf-8", "txt"},
-     {Format::Timeline, "timeline", "application/json", "timeline.json"}}};
+     {Format::Timeline, "timeline", "application/json", "timeline.json"},
+     {Format::Chat, "chat", "application/json", "chat.json"}}};
 
 const FormatRow& row_of(Format format) { return kFormats.at(static_cast<std::size_t>(format)); }
 
@@ -231,6 +233,8 @@ RenderResult render(io::FileSystem& files, const std::string& directory, Format 
         case Format::Text:
         case Format::Timeline:
             return render_text({&recording, 1}, format);
+        case Format::Chat:
+            return render_chat({&recording, 1});
         case Format::Json:
             break;
     }
@@ -246,6 +250,7 @@ RenderResult render_whole(io::FileSystem& files, const std::vector<std::string>&
     std::vector<StoredRecording> pieces;
     pieces.reserve(directories.size());
     for (const std::string& directory : directories) pieces.emplace_back(files, directory, keys);
+    if (format == Format::Chat) return render_chat(pieces);
     if (format != Format::Wav && format != Format::Stereo) return render_text(pieces, format);
     return render_audio(pieces, format == Format::Stereo);
 }

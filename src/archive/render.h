@@ -25,8 +25,9 @@ enum class Format {
     Json,      // {"summary", "events", "manifest"}
     Vtt,       // what was typed (T.140) as subtitles: WebVTT
     Srt,       // the same as SubRip
-    Text,      // the same as plain text with times
+    Text,      // the same, and what was written in chats, as plain text with times
     Timeline,  // archive/call_timeline.h as JSON
+    Chat,      // what was written in chats (MSRP) as JSON: archive/chat.h
 };
 std::optional<Format> parse_format(std::string_view name);  // "wav", "stereo", ...
 std::string_view content_type(Format format);               // "audio/wav", ...
@@ -34,7 +35,7 @@ std::string_view file_extension(Format format);             // "wav", "pcap", ..
 
 // Reason codes of all that follows: "not_found" (no such part), "damaged" (with part and offset),
 // "io", "erased", "key_missing", "no_audio" (nothing of this recording can be decoded), "too_large"
-// (a WAV past 4 GiB), "no_metadata", "no_text" (nobody typed).
+// (a WAV past 4 GiB), "no_metadata", "no_text" (nobody typed or wrote), "no_chat".
 class Rendering {
 public:
     Rendering() = default;

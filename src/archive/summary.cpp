@@ -77,6 +77,8 @@ void write_stream(base::JsonWriter& out, const StreamSummary& stream, bool is_st
     }
     out.end_array();
     if (stream.video) write_video(out, *stream.video);
+    if (stream.media == "message")
+        out.field("messages", static_cast<std::int64_t>(stream.messages));
     if (is_stored) {
         out.field("stream", std::int64_t{stream.stream}).field("track", stream.track);
         write_texts(out, "senders", stream.senders);
@@ -264,6 +266,7 @@ bool parse_stream(const json& item, StreamSummary& stream) {
     if (const json* const video = fields.find("video"); video != nullptr) {
         if (!parse_video(*video, stream.video.emplace())) return false;
     }
+    if (fields.find("messages") != nullptr) stream.messages = fields.count("messages");
     if (fields.find("stream") != nullptr) {
         const std::uint64_t number = fields.count("stream");
         if (number > 0xffff) return false;

@@ -53,6 +53,7 @@ void summarise_video(const VideoFacts& facts, std::int64_t start_ns, StreamSumma
 
 void SummaryBuilder::add(const journal::Record& record, const RecordPlace& place) {
     facts_.add(record);
+    messages_.add(record);
     if (record.header.type != journal::RecordType::Rtp) return;
     add_rtp(record, place);
     read_units(record);
@@ -212,6 +213,7 @@ StreamSummary SummaryBuilder::summarise_stream(const StreamFacts& facts) {
         summary.recovered = video.recovered;
         if (facts.media == "video") summarise_video(video, facts_.start_ns(), summary);
     }
+    summary.messages = messages_.count_of(facts.stream);
     summary.gaps =
         collect_gaps(timelines_[facts.stream], facts, facts_.start_ns(), facts_.end_ns());
     return summary;
@@ -282,10 +284,16 @@ void SummaryBuilder::decide_state(const EndFacts& end, Summary& summary) const {
         summary.reason = std::move(reason);
     };
     const auto& end_reason = facts_.end_reason();
-    if (packets_.empty()) {
+    // A chat without voice is a recording all the same.
+    if (packets_.empty() && !messages_.has_messages()) {
         // Why there is none is said better by how the call ended, where that was no plain BYE.
         if (end_reason) return decide(State::Failed, *end_reason);
         if (end.failure) return decide(State::Failed, *end.failure);
+        const bool is_chat =
+            !streams_.empty() && std::all_of(streams_.begin(), streams_.end(), [](const auto& one) {
+                return one.second.media == "message";
+            });
+        if (is_chat) return decide(State::Failed, {"no_messages", "Nothing was written."});
         return decide(State::Failed, {"no_media", "The call brought no media packet."});
     }
     if (end.failure) return decide(State::Partial, *end.failure);
@@ -313,7 +321,8 @@ void SummaryBuilder::add_warnings(const EndFacts& end, Summary& summary) const {
     const auto warn = [&](std::string code, const std::string& label, std::string text) {
         summary.warnings.push_back({std::move(code), label, std::move(text)});
     };
-    if (packets_.empty()) warn("no_media", {}, "No RTP packet was recorded.");
+    if (packets_.empty() && !messages_.has_messages())
+        warn("no_media", {}, "No RTP packet was recorded.");
     for (const auto& [number, facts] : streams_) {
         if (packets_.contains(number)) continue;
         if (facts.strangers_packets > 0)
@@ -330,6 +339,12 @@ void SummaryBuilder::add_warnings(const EndFacts& end, Summary& summary) const {
             warn("one_sided", facts.label,
                  fmt::format("Stream {} brought no packet, while others did.", facts.label));
     }
+    for (const auto& [number, facts] : streams_)
+        if (const std::uint64_t count = messages_.incomplete_of(number); count > 0)
+            warn("messages_incomplete", facts.label,
+                 fmt::format("{} messages of stream {} broke off: their connection, the call or "
+                             "the server ended within them.",
+                             count, facts.label));
     if (facts_.has_ended() && duration_ms() < end.too_short.count())
         warn("too_short", {},
              fmt::format("The call lasted {} ms, less than {} ms.", duration_ms(),

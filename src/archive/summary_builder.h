@@ -9,6 +9,8 @@
 #include <vector>
 
 #include "archive/call_timeline.h"
+#include "archive/chat.h"
+#include "archive/message_collector.h"
 #include "archive/recording_facts.h"
 #include "archive/speaker_log.h"
 #include "archive/summary.h"
@@ -50,6 +52,10 @@ public:
     // Who typed, spoke and shared when; after finish().
     CallTimeline call_timeline() const;
 
+    // What was written; after finish(). The hashes of large files are still to be told.
+    Chat chat() const { return messages_.finish(facts_); }
+    const MessageCollector& messages() const { return messages_; }
+
     const RecordingFacts& facts() const { return facts_; }
     std::int64_t start_ns() const { return facts_.start_ns(); }
     std::int64_t duration_ms() const { return (facts_.end_ns() - facts_.start_ns()) / 1'000'000; }
@@ -82,6 +88,7 @@ private:
     std::map<std::uint16_t, VideoCount> video_;  // of those with pictures, or with FEC
     TextCollector texts_;
     SpeakerLog speakers_;
+    MessageCollector messages_;
     std::map<std::uint16_t, Timeline> timelines_;
     std::map<std::uint16_t, StreamFacts> streams_;  // those of the events, and those met in packets
 };

@@ -33,8 +33,11 @@ std::string name_of(const TextTrack& track, const TimedLine& line) {
     return line.csrc ? fmt::format("{:08x}", *line.csrc) : fmt::format("Text {}", track.label);
 }
 
-std::vector<Cue> cues_of(const CallTimeline& timeline) {
+std::vector<Cue> cues_of(const CallTimeline& timeline, std::span<const ChatLine> written) {
     std::vector<Cue> cues;
+    for (const ChatLine& line : written)
+        cues.push_back(
+            {.start_ms = line.at_ms, .end_ms = line.at_ms, .by = line.by, .text = line.text});
     for (const TextTrack& track : timeline.texts)
         for (const TimedLine& line : track.lines) {
             const std::int64_t start_ms = std::max<std::int64_t>(line.start_ms, 0);
@@ -103,10 +106,11 @@ base::Result<CallTimeline, base::Reason> read_all(std::span<const StoredRecordin
 
 }  // namespace
 
-std::string write_subtitles(const CallTimeline& timeline, Format format) {
+std::string write_subtitles(const CallTimeline& timeline, Format format,
+                            std::span<const ChatLine> written) {
     std::string out = format == Format::Vtt ? "WEBVTT\n\n" : "";
     std::size_t number = 0;
-    for (const Cue& cue : cues_of(timeline)) {
+    for (const Cue& cue : cues_of(timeline, written)) {
         switch (format) {
             case Format::Vtt:
                 out +=
@@ -132,11 +136,15 @@ RenderResult render_text(std::span<const StoredRecording> pieces, Format format)
         return std::unique_ptr<Rendering>(std::make_unique<TextRendering>(std::move(text)));
     };
     if (format == Format::Timeline) return make(to_json(*timeline) + "\n");
-    const bool has_text = std::any_of(timeline->texts.begin(), timeline->texts.end(),
+    auto chat = format == Format::Text ? read_chat(pieces) : Chat{};
+    if (!chat) return chat.error();
+    const std::vector<ChatLine> written = lines_of(*chat);
+    const bool has_text = !written.empty() ||
+                          std::any_of(timeline->texts.begin(), timeline->texts.end(),
                                       [](const TextTrack& track) { return !track.lines.empty(); });
     if (!has_text)
-        return base::Reason{"no_text", "Nobody typed in this recording: it has no real-time text."};
-    return make(write_subtitles(*timeline, format));
+        return base::Reason{"no_text", "Nobody typed or wrote in this recording: it has no text."};
+    return make(write_subtitles(*timeline, format, written));
 }
 
 }  // namespace earshot::archive

@@ -6,6 +6,7 @@
 #include <span>
 
 #include "archive/call_timeline.h"
+#include "archive/chat_export.h"
 #include "archive/render.h"
 #include "archive/stored_recording.h"
 
@@ -17,6 +18,8 @@ base::Result<std::unique_ptr<Rendering>, base::Reason> render_text(
     std::span<const StoredRecording> pieces, Format format);
 
 // The lines of all streams in the order of their beginning; a line that came later stays below.
-std::string write_subtitles(const CallTimeline& timeline, Format format);
+// `written`: in chats, for Text.
+std::string write_subtitles(const CallTimeline& timeline, Format format,
+                            std::span<const ChatLine> written = {});
 
 }  // namespace earshot::archive

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "archive/block_file.h"
+#include "archive/chat.h"
 #include "archive/data_key.h"
 #include "archive/manifest.h"
 #include "archive/part_writer.h"
@@ -146,6 +147,9 @@ private:
                      chains ? &chains->packets : nullptr);
         check_blocks(recording, "signalling", BlockFileKind::Signalling,
                      chains ? &chains->signalling : nullptr);
+        if (const auto names = recording.parts();
+            std::find(names.begin(), names.end(), kMessagesName) != names.end())
+            check_blocks(recording, std::string(kMessagesName), BlockFileKind::Messages, nullptr);
         // What is known by now is that something is wrong; these seals tell where.
         if (is_damaged && !manifest.chains && manifest.key_hash) check_seals(recording);
     }
@@ -160,7 +164,7 @@ private:
 
     void check_seals(const StoredRecording& recording) {
         for (const std::string& part : recording.parts()) {
-            if (part == "packets" || part == "signalling") continue;
+            if (part == "packets" || part == "signalling" || part == kMessagesName) continue;
             const auto file = recording.open(part);
             if (!file) continue;
             base::Bytes piece(kReadBytes);

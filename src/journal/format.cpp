@@ -210,7 +210,7 @@ std::optional<FoundRecord> find_record(ByteView run, std::size_t at, const base:
         const ByteView rest = run.subspan(at);
         const std::size_t length = record_length(rest);
         const bool plausible = rest[0] >= static_cast<std::uint8_t>(RecordType::SipMessage) &&
-                               rest[0] <= static_cast<std::uint8_t>(RecordType::Close) &&
+                               rest[0] <= static_cast<std::uint8_t>(kLastRecordType) &&
                                load_le<std::uint16_t>(rest, 6) == 0 &&
                                length <= kMaxRecordPayloadBytes &&
                                record_size(length) <= rest.size();

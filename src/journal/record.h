@@ -19,6 +19,10 @@ enum class RecordType : std::uint8_t {
     Event = 5,     // UTF-8 JSON: {"type": ..., "stream": n?, ...}
     Attempt = 6,   // UTF-8 JSON: the catalogue's row of an INVITE, written with every recording
     Close = 7,     // no payload: nothing follows for this recording; written by Writer::close()
+    MessageHead = 8,      // an MSRP message begins: journal/message_record.h, as those below
+    MessageContent = 9,   // octets of it, in the order of their arrival
+    MessageEnd = 10,      // no more of it will come
+    MessageRequest = 11,  // an MSRP request that is no SEND
 };  // source, peer: 16 octets IP (IPv4 mapped), u16 port big-endian: base::NetAddress
 static_assert(static_cast<int>(RecordType::SipMessage) == 1);
 static_assert(static_cast<int>(RecordType::Metadata) == 2);
@@ -27,6 +31,11 @@ static_assert(static_cast<int>(RecordType::Rtcp) == 4);
 static_assert(static_cast<int>(RecordType::Event) == 5);
 static_assert(static_cast<int>(RecordType::Attempt) == 6);
 static_assert(static_cast<int>(RecordType::Close) == 7);
+static_assert(static_cast<int>(RecordType::MessageHead) == 8);
+static_assert(static_cast<int>(RecordType::MessageContent) == 9);
+static_assert(static_cast<int>(RecordType::MessageEnd) == 10);
+static_assert(static_cast<int>(RecordType::MessageRequest) == 11);
+inline constexpr RecordType kLastRecordType = RecordType::MessageRequest;
 
 inline constexpr std::uint16_t kNoStream = 0xffff;  // the record belongs to no stream
 inline constexpr std::size_t kSourceSize = 18;      // octets before an RTP or RTCP datagram

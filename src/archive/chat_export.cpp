@@ -1,0 +1,163 @@
+#include "archive/chat_export.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "archive/limits.h"
+#include "archive/message_contents.h"
+#include "archive/text_rendering.h"
+
+namespace earshot::archive {
+namespace {
+
+base::Result<Chat, base::Reason> read_piece(const StoredRecording& piece) {
+    const auto text = piece.read(std::string(kChatName), kMaxChatBytes);
+    if (!text && text.error().code == "not_found") return Chat{};
+    if (!text) return text.error();
+    auto chat = parse_chat(*text);
+    if (!chat) return part_reason(chat.error(), std::string(kChatName));
+    return *std::move(chat);
+}
+
+std::string name_of(const ChatPerson& person) {
+    if (!person.name.empty() && !person.uri.empty()) return person.name + " <" + person.uri + ">";
+    return person.name.empty() ? person.uri : person.name;
+}
+
+std::string sender_of(const ChatMessage& message) {
+    std::string sender = name_of(message.from);
+    if (sender.empty()) sender = message.nickname;
+    if (sender.empty()) sender = "Chat " + message.label;
+    if (!message.is_private) return sender;
+    const std::string to = message.to.empty() ? std::string{} : name_of(message.to.front());
+    return sender + (to.empty() ? " (private)" : " to " + to + " (private)");
+}
+
+std::string fate_of(const ChatMessage& message) {
+    if (message.state == "complete") return {};
+    if (message.state == "aborted") return " [given up by its sender]";
+    if (message.state == "too_large") return " [too large: refused]";
+    if (message.state == "cut") return " [cut: the recording was paused]";
+    return " [incomplete]";
+}
+
+std::string file_line(const ChatMessage& message) {
+    std::string line = fmt::format("[file \"{}\", {}, {} octets", message.file_name,
+                                   message.content_type.empty() ? "no type" : message.content_type,
+                                   message.octets - std::min(message.octets, message.content_at));
+    for (const AnnouncedHash& hash : message.hashes)
+        if (hash.matches && !*hash.matches) line += ", its hash is not the one announced";
+    return line + "]";
+}
+
+// The content of a message: reads only.
+class ContentFile : public io::File {
+public:
+    ContentFile(std::unique_ptr<io::File> part, std::uint64_t message, std::uint64_t begin)
+        : part_(std::move(part)), contents_(*part_), message_(message), begin_(begin) {}
+
+    base::Result<base::Done> scan() { return contents_.scan({message_}); }
+
+    base::Result<std::size_t> read_at(std::uint64_t offset, std::span<std::uint8_t> out) override {
+        return contents_.read(message_, begin_ + offset, out);
+    }
+    base::Result<std::uint64_t> size() override {
+        const std::uint64_t end = contents_.size(message_);
+        return end - std::min(end, begin_);
+    }
+
+    base::Result<base::Done> write_at(std::uint64_t /*offset*/, base::ByteView /*bytes*/) override {
+        return kReadOnly;
+    }
+    base::Result<base::Done> sync_data() override { return kReadOnly; }
+    base::Result<base::Done> reserve(std::uint64_t /*size*/) override { return kReadOnly; }
+    base::Result<base::Done> truncate(std::uint64_t /*size*/) override { return kReadOnly; }
+
+private:
+    static constexpr base::Error kReadOnly{base::Errc::Unsupported,
+                                           "a stored message is only read"};
+
+    std::unique_ptr<io::File> part_;
+    MessageContents contents_;
+    std::uint64_t message_;
+    std::uint64_t begin_;
+};
+
+}  // namespace
+
+base::Result<Chat, base::Reason> read_chat(std::span<const StoredRecording> pieces) {
+    std::vector<base::WallTime> starts;
+    for (const StoredRecording& piece : pieces) {
+        const auto summary = piece.summary();
+        if (!summary) return summary.error();
+        starts.push_back(summary->start);
+    }
+    const base::WallTime first = *std::min_element(starts.begin(), starts.end());
+    Chat all;
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+        auto chat = read_piece(pieces[i]);
+        if (!chat) return chat.error();
+        chat->shift(
+            std::chrono::duration_cast<std::chrono::milliseconds>(starts[i] - first).count());
+        all.append(*std::move(chat));
+    }
+    std::stable_sort(all.messages.begin(), all.messages.end(),
+                     [](const auto& a, const auto& b) { return a.at_ms < b.at_ms; });
+    return all;
+}
+
+base::Result<std::unique_ptr<Rendering>, base::Reason> render_chat(
+    std::span<const StoredRecording> pieces) {
+    const auto chat = read_chat(pieces);
+    if (!chat) return chat.error();
+    if (chat->empty())
+        return base::Reason{"no_chat", "Nothing was written in this recording's chats."};
+    return std::unique_ptr<Rendering>(std::make_unique<TextRendering>(to_json(*chat) + "\n"));
+}
+
+std::vector<ChatLine> lines_of(const Chat& chat) {
+    std::vector<ChatLine> lines;
+    for (const ChatMessage& message : chat.messages) {
+        std::string text;
+        if (message.kind == "text")
+            text = message.text ? *message.text : file_line(message);
+        else if (message.kind == "file" || message.kind == "other")
+            text = file_line(message);
+        else if (message.kind == "notice")
+            text = "[a message that the client did not send here]";
+        else
+            continue;
+        if (message.is_repeated) continue;  // it stands there already
+        lines.push_back({.at_ms = message.at_ms,
+                         .by = sender_of(message),
+                         .text = std::move(text) + fate_of(message)});
+    }
+    return lines;
+}
+
+base::Result<MessageFile, base::Reason> open_message(io::FileSystem& files,
+                                                     const std::string& directory,
+                                                     std::uint64_t number,
+                                                     const crypto::KeyWrapper* keys) {
+    const StoredRecording recording(files, directory, keys);
+    const auto chat = read_piece(recording);
+    if (!chat) return chat.error();
+    const auto found = std::find_if(chat->messages.begin(), chat->messages.end(),
+                                    [&](const auto& one) { return one.message == number; });
+    if (number == 0 || found == chat->messages.end())
+        return base::Reason{"not_found", "The recording has no such message."};
+    auto part = recording.open(std::string(kMessagesName));
+    if (!part) return part.error();
+    auto file = std::make_unique<ContentFile>(std::move(*part), number, found->content_at);
+    if (const auto done = file->scan(); !done)
+        return part_reason(done.error(), std::string(kMessagesName));
+    const std::uint64_t size = *file->size();
+    return MessageFile{.file = std::move(file),
+                       .size = size,
+                       .name = found->file_name,
+                       .content_type = found->content_type};
+}
+
+}  // namespace earshot::archive

@@ -1,0 +1,45 @@
+// Chats of stored recordings: as JSON, as lines for people, and the files that were sent.
+#pragma once
+
+#include <cstdint>
+#include <memory>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "archive/chat.h"
+#include "archive/render.h"
+#include "archive/stored_recording.h"
+#include "io/file.h"
+
+namespace earshot::archive {
+
+// Of all pieces on one time; empty where nothing was written. Reasons as archive/render.h has them.
+base::Result<Chat, base::Reason> read_chat(std::span<const StoredRecording> pieces);
+
+// The object of docs/msrp-recording.md. Reasons: "no_chat" where nothing was written.
+base::Result<std::unique_ptr<Rendering>, base::Reason> render_chat(
+    std::span<const StoredRecording> pieces);
+
+// What people read: text, files, what was dropped or cut; not who is composing.
+struct ChatLine {
+    std::int64_t at_ms = 0;
+    std::string by;
+    std::string text;  // of one line or several
+};
+std::vector<ChatLine> lines_of(const Chat& chat);
+
+// The content of one message, behind its layers, as a file that is read at any place.
+struct MessageFile {
+    std::unique_ptr<io::File> file;
+    std::uint64_t size = 0;
+    std::string name;          // as announced: never a path; empty: none
+    std::string content_type;  // as its sender said; empty: not told
+};
+// `number`: ChatMessage::message. "not_found": there is no such message.
+base::Result<MessageFile, base::Reason> open_message(io::FileSystem& files,
+                                                     const std::string& directory,
+                                                     std::uint64_t number,
+                                                     const crypto::KeyWrapper* keys);
+
+}  // namespace earshot::archive

@@ -1,0 +1,336 @@
+// The parts of a recording that are made of MSRP messages, without a disk: layers, pieces, JSON.
+#include "archive/chat.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "archive/archive_test_rig.h"
+#include "archive/chat_export.h"
+#include "archive/file_hash.h"
+#include "archive/message_body.h"
+#include "archive/message_collector.h"
+#include "archive/message_contents.h"
+#include "journal/message_record.h"
+
+namespace earshot::archive {
+namespace {
+
+constexpr std::string_view kInner =
+    "From: <sip:ana@desk.example>\r\nTo: <sip:ben@desk.example>\r\n\r\nContent-Type: "
+    "text/plain\r\n\r\npsst";
+
+TEST(MessageBody, TakesOffTheWrapperAndTheCpimInIt) {
+    const std::string text =
+        "From: <sip:ana@desk.example>\r\nTo: <sip:room@conf.example>\r\nNS: rs "
+        "<urn:uuid:b8a7e1d4-93c2-4f6e-8d15-7e2a4c90f6b3>\r\nrs.Content: send\r\nrs.Stream-ID: "
+        "z5Pi\r\nrs.Message-ID: 8cT9\r\nrs.Nickname: ana_r\r\n\r\nContent-Type: "
+        "message/cpim\r\n\r\n" +
+        std::string(kInner);
+    const MessageBody body = read_message_body("application/msrp-recording", text);
+    EXPECT_TRUE(body.is_wrapped);
+    EXPECT_EQ(body.content, "send");
+    EXPECT_EQ(body.stream_id, "z5Pi");
+    EXPECT_EQ(body.cs_message_id, "8cT9");
+    EXPECT_EQ(body.nickname, "ana_r");
+    EXPECT_TRUE(body.is_private);
+    ASSERT_EQ(body.to.size(), 1U);
+    EXPECT_EQ(body.to[0].uri, "sip:ben@desk.example");
+    EXPECT_EQ(body.content_type, "text/plain");
+    EXPECT_EQ(text.substr(body.content_at), "psst");
+}
+
+TEST(MessageBody, KnowsTheWrapperByAnyNamespaceOfItsHeaders) {
+    const std::string text =
+        "NS: xy <urn:example:other>\r\nxy.Content: drop\r\nxy.Message-ID: m1\r\nxy.Size: "
+        "77\r\nxy.Unsupported-Type: image/png\r\n\r\n\r\n";
+    const MessageBody body = read_message_body("application/msrp-recording", text);
+    EXPECT_EQ(body.content, "drop");
+    EXPECT_EQ(body.cs_message_id, "m1");
+    EXPECT_EQ(body.dropped_size, 77U);
+    EXPECT_THAT(body.unsupported_types, testing::ElementsAre("image/png"));
+}
+
+TEST(MessageBody, WithoutFromNobodyIsInvented) {
+    const MessageBody body = read_message_body(
+        "message/cpim", "To: <sip:ben@desk.example>\r\n\r\nContent-Type: text/plain\r\n\r\nx");
+    EXPECT_FALSE(body.from);
+    EXPECT_TRUE(body.fault.empty());
+}
+
+TEST(MessageBody, EachTruncationIsSurvivedAndSaid) {
+    for (std::size_t size = 0; size < kInner.size(); ++size) {
+        const MessageBody body = read_message_body("message/cpim", kInner.substr(0, size));
+        EXPECT_LE(body.content_at, size);
+    }
+    EXPECT_FALSE(read_message_body("message/cpim", kInner.substr(0, 40)).fault.empty());
+}
+
+TEST(MessageBody, LayersAreTakenOffOnlySoDeep) {
+    std::string text = "x";
+    for (int i = 0; i < 6; ++i)
+        text = "From: <sip:a@x>\r\n\r\nContent-Type: message/cpim\r\n\r\n" + text;
+    EXPECT_EQ(read_message_body("message/cpim", text).content_type, "message/cpim");
+}
+
+// ---- pieces -------------------------------------------------------------------------------------
+
+class Pieces : public testing::Test {
+protected:
+    void add(std::uint64_t message, std::uint64_t offset, std::string_view octets) {
+        ASSERT_TRUE(writer_.append(
+            {.type = journal::RecordType::MessageContent},
+            journal::write(journal::MessageContent{
+                .message = message, .offset = offset, .octets = base::as_bytes(octets)})));
+    }
+    std::string read(std::uint64_t message, std::size_t at = 0, std::size_t count = 1000) {
+        EXPECT_TRUE(writer_.finish());
+        MessageContents contents(*file_);
+        EXPECT_TRUE(contents.scan({message}));
+        base::Bytes bytes(count);
+        const auto size = contents.read(message, at, bytes);
+        EXPECT_TRUE(size);
+        return std::string(base::as_text(base::ByteView(bytes).first(*size)));
+    }
+
+    io::FaultyFileSystem files_;
+    std::unique_ptr<io::File> file_ = *files_.create("messages");
+    BlockWriter writer_{*file_, BlockFileKind::Messages, base::Uuid{}};
+};
+
+TEST_F(Pieces, LieWhereTheyBelongTheLastOnesOnTop) {
+    add(1, 6, "world");
+    add(2, 0, "other");
+    add(1, 0, "hell ");
+    add(1, 4, "o ");
+    add(1, 1, "EL");
+    EXPECT_EQ(read(1), "hELlo world");
+}
+
+TEST_F(Pieces, APieceWithinAnotherSplitsIt) {
+    add(1, 0, "abcdefgh");
+    add(1, 2, "XY");
+    EXPECT_EQ(read(1), "abXYefgh");
+}
+
+TEST_F(Pieces, WhereNothingCameThereAreZeros) {
+    add(1, 2, "ab");
+    EXPECT_EQ(read(1), std::string("\0\0ab", 4));
+}
+
+TEST_F(Pieces, AreReadFromAnyPlaceAcrossBlocks) {
+    std::string all;
+    for (int i = 0; i < 40; ++i) {
+        const std::string piece(20'000, static_cast<char>('a' + i % 26));
+        add(1, all.size(), piece);
+        all += piece;
+    }
+    EXPECT_EQ(read(1, 0, 900'000), all);
+}
+
+// ---- the chat -----------------------------------------------------------------------------------
+
+journal::Record record_of(journal::RecordType type, const base::Bytes& payload,
+                          std::int64_t at_ns = 1'000) {
+    return {.header = {.type = type, .stream = 0, .arrival_ns = at_ns}, .payload = payload};
+}
+
+constexpr std::string_view kHead =
+    "MSRP abcd1234 SEND\r\nTo-Path: msrp://a:1/b;tcp\r\nFrom-Path: msrp://c:2/d;tcp\r\n"
+    "Message-ID: msg00001\r\nContent-Type: text/plain\r\n";
+
+TEST(MessageCollector, AMessageWithoutItsEndIsInterrupted) {
+    MessageCollector collector;
+    const auto head = journal::write(journal::MessageHead{.message = 1, .head = kHead});
+    collector.add(record_of(journal::RecordType::MessageHead, head));
+    const auto content =
+        journal::write(journal::MessageContent{.message = 1, .octets = base::as_bytes("hal")});
+    collector.add(record_of(journal::RecordType::MessageContent, content));
+    const Chat chat = collector.finish(RecordingFacts{});
+    ASSERT_EQ(chat.messages.size(), 1U);
+    EXPECT_EQ(chat.messages[0].state, "interrupted");
+    EXPECT_EQ(chat.messages[0].text, "hal");
+    EXPECT_EQ(chat.messages[0].message_id, "msg00001");
+    EXPECT_EQ(collector.incomplete_of(0), 1U);
+}
+
+TEST(MessageCollector, TextEndsAtTheFirstHole) {
+    MessageCollector collector;
+    const auto head = journal::write(journal::MessageHead{.message = 1, .head = kHead});
+    collector.add(record_of(journal::RecordType::MessageHead, head));
+    for (const std::uint64_t at : {std::uint64_t{0}, std::uint64_t{100}}) {
+        const auto content = journal::write(
+            journal::MessageContent{.message = 1, .offset = at, .octets = base::as_bytes("abc")});
+        collector.add(record_of(journal::RecordType::MessageContent, content));
+    }
+    EXPECT_EQ(collector.finish(RecordingFacts{}).messages[0].text, "abc");
+}
+
+TEST(Chat, IsReadAsItWasWritten) {
+    Chat chat;
+    chat.is_cut = true;
+    ChatMessage& message = chat.messages.emplace_back();
+    message = {.message = 7,
+               .label = "12",
+               .at_ms = 5,
+               .end_ms = 9,
+               .kind = "file",
+               .state = "complete",
+               .is_private = true,
+               .is_repeated = true,
+               .has_conflict = true,
+               .is_wrapped = true,
+               .content = "send",
+               .from = {.uri = "sip:a@x", .name = "A", .participant = "sip:a@x"},
+               .to = {{.uri = "sip:b@x", .name = {}, .participant = {}}},
+               .nickname = "a_r",
+               .date_time = "2026-03-02T14:06:11.250Z",
+               .message_id = "m1",
+               .cs_message_id = "c1",
+               .stream_id = "s1",
+               .imdn_id = "i1",
+               .subject = "Hi",
+               .content_type = "image/png",
+               .fault = "bad",
+               .octets = 10,
+               .total = 20,
+               .text = "T",
+               .file_name = "../../etc/passwd",
+               .content_at = 3,
+               .sha256 = "ab",
+               .hashes = {{.algorithm = "sha-1", .digest = "72:24", .matches = false}},
+               .unsupported_types = {"a/b"},
+               .dropped_size = 4};
+    const auto read = parse_chat(to_json(chat));
+    ASSERT_TRUE(read);
+    EXPECT_EQ(*read, chat);
+}
+
+TEST(Chat, WhatIsNotOursIsRefused) {
+    for (const char* text :
+         {"", "[]", "{}", R"({"cut":1,"messages":[]})",
+          R"({"cut":false,"messages":[{"message":"x"}]})", R"({"cut":false,"messages":[7]})"})
+        EXPECT_FALSE(parse_chat(text)) << text;
+}
+
+// ---- a recording --------------------------------------------------------------------------------
+
+class ChatRecording : public ArchiveTest {
+protected:
+    ChatRecording() { encryption_.emplace(Encryption{.keys = keys_, .random = random_}); }
+
+    void begin(std::string_view more = {}) {
+        records_.started();
+        records_.event(0,
+                       fmt::format(R"({{"type":"stream_added","stream":0,"label":"12",)"
+                                   R"("media":"message","direction":"sendonly"{}}})",
+                                   more),
+                       0);
+    }
+    void message(std::uint64_t number, std::string_view type,
+                 const std::vector<std::pair<std::uint64_t, std::string>>& pieces) {
+        const std::string head = fmt::format(
+            "MSRP abcd1234 SEND\r\nTo-Path: msrp://a:1/b;tcp\r\nFrom-Path: "
+            "msrp://c:2/d;tcp\r\nMessage-ID: msg{:05}\r\nContent-Type: {}\r\n",
+            number, type);
+        const auto at = static_cast<std::int64_t>(number) * 100;
+        records_.add(journal::RecordType::MessageHead, at, 0,
+                     journal::write(journal::MessageHead{.message = number, .head = head}));
+        std::uint64_t octets = 0;
+        for (const auto& [offset, text] : pieces) {
+            records_.add(journal::RecordType::MessageContent, at + 1, 0,
+                         journal::write(journal::MessageContent{
+                             .message = number, .offset = offset, .octets = base::as_bytes(text)}));
+            octets += text.size();
+        }
+        records_.add(journal::RecordType::MessageEnd, at + 2, 0,
+                     journal::write(journal::MessageEnd{.message = number, .octets = octets}));
+    }
+    Chat chat() { return *parse_chat(part(std::string(kChatName))); }
+};
+
+TEST_F(ChatRecording, AChatWithoutVoiceIsACompleteRecording) {
+    begin();
+    message(1, "text/html", {{0, "<script>alert(1)</script>"}});
+    records_.ended(5'000);
+    const Summary summary = build();
+    EXPECT_EQ(summary.state, State::Complete) << (summary.reason ? summary.reason->text : "");
+    EXPECT_TRUE(summary.warnings.empty());
+    EXPECT_EQ(summary.streams.at(0).messages, 1U);
+    EXPECT_EQ(chat().messages.at(0).text, "<script>alert(1)</script>");
+    EXPECT_EQ(chat().messages.at(0).at_ms, 100);
+    EXPECT_THAT(render_all(Format::Text),
+                testing::HasSubstr("[00:00:00.100] Chat 12: <script>alert(1)</script>\n"));
+    EXPECT_EQ(*parse_chat(render_all(Format::Chat)), chat());
+    EXPECT_TRUE(verify_recording(files_, directory_, {}, &keys_).faults.empty());
+}
+
+TEST_F(ChatRecording, AChatInWhichNothingWasWrittenSaysSo) {
+    begin();
+    records_.ended(5'000);
+    const Summary summary = build();
+    EXPECT_EQ(summary.state, State::Failed);
+    EXPECT_EQ(summary.reason->code, "no_messages");
+    EXPECT_TRUE(part(std::string(kChatName)).empty());
+}
+
+TEST_F(ChatRecording, AFileIsHashedAndReadWithoutBeingInMemory) {
+    std::string file;
+    for (int i = 0; i < 50; ++i) file += std::string(10'000, static_cast<char>('A' + i % 50));
+    FileHash hash;
+    hash.add(base::as_bytes(file));
+    const FileHashes hashes = hash.finish();
+    begin(fmt::format(
+        R"(,"file_selector":"name:\"..%2F..%2Fetc%2Fpasswd\" type:application/pdf size:{} hash:sha-1:{}")",
+        file.size(), hashes.sha1));
+    message(1, "application/pdf",
+            {{300'000, file.substr(300'000)},
+             {0, file.substr(0, 200'000)},
+             {150'000, file.substr(150'000, 150'000)}});
+    records_.ended(5'000);
+    EXPECT_EQ(build().state, State::Complete);
+    const ChatMessage message = chat().messages.at(0);
+    EXPECT_EQ(message.kind, "file");
+    EXPECT_EQ(message.file_name, "../../etc/passwd");  // data, never a path
+    EXPECT_EQ(message.sha256, hashes.sha256);
+    ASSERT_EQ(message.hashes.size(), 1U);
+    EXPECT_EQ(message.hashes[0].matches, true);
+    auto opened = open_message(files_, directory_, 1, &keys_);
+    ASSERT_TRUE(opened) << opened.error().text;
+    base::Bytes bytes(file.size() + 1);
+    const auto count = opened->file->read_at(0, bytes);
+    ASSERT_TRUE(count);
+    EXPECT_EQ(base::as_text(base::ByteView(bytes).first(*count)), file);
+    EXPECT_EQ(open_message(files_, directory_, 2, &keys_).error().code, "not_found");
+}
+
+TEST_F(ChatRecording, AFileThatIsNotTheAnnouncedOneIsFoundOut) {
+    begin(R"(,"file_selector":"name:\"a.bin\" hash:sha-1:00:11:22")");
+    message(1, "application/octet-stream", {{0, "other octets"}});
+    records_.ended(5'000);
+    build();
+    EXPECT_EQ(chat().messages.at(0).hashes.at(0).matches, false);
+    EXPECT_THAT(render_all(Format::Text), testing::HasSubstr("not the one announced"));
+}
+
+TEST_F(ChatRecording, WhoWritesIsFoundAmongTheParticipants) {
+    begin();
+    records_.metadata(
+        10,
+        R"(<?xml version="1.0"?><recording xmlns="urn:ietf:params:xml:ns:recording:1">)"
+        R"(<datamode>complete</datamode><session session_id="hVpd7YQgRW2nD22h7q60JQ=="/>)"
+        R"(<participant participant_id="srfBElmCRp2QB23b7Mpk0w=="><nameID aor="sip:ana@desk.example">)"
+        R"(<name>Ana Reis</name></nameID></participant></recording>)");
+    message(1, "message/cpim",
+            {{0,
+              "From: <sip:ana@desk.example;transport=tcp>\r\nTo: "
+              "<sip:ben@desk.example>\r\n\r\nContent-Type: text/plain\r\n\r\nhi"}});
+    records_.ended(5'000);
+    build();
+    const ChatMessage message = chat().messages.at(0);
+    EXPECT_EQ(message.from.participant, "sip:ana@desk.example");
+    EXPECT_EQ(message.to.at(0).participant, "");
+    EXPECT_EQ(message.text, "hi");
+}
+
+}  // namespace
+}  // namespace earshot::archive

@@ -1,0 +1,354 @@
+#include "archive/message_collector.h"
+
+#include <algorithm>
+
+#include "archive/file_hash.h"
+#include "archive/limits.h"
+#include "archive/message_body.h"
+#include "base/text.h"
+#include "mime/media_type.h"
+#include "sdp/message_media.h"
+#include "sip/uri.h"
+
+namespace earshot::archive {
+namespace {
+
+constexpr std::int64_t kMsNs = 1'000'000;
+
+std::string_view state_of(journal::MessageOutcome outcome) {
+    switch (outcome) {
+        case journal::MessageOutcome::Complete:
+            return "complete";
+        case journal::MessageOutcome::Aborted:
+            return "aborted";
+        case journal::MessageOutcome::TooLarge:
+            return "too_large";
+        case journal::MessageOutcome::Lost:
+            return "lost";
+        case journal::MessageOutcome::Cut:
+            return "cut";
+    }
+    return "lost";
+}
+
+std::string_view kind_of(std::string_view content_type, const StreamFacts* stream) {
+    const std::string type = base::to_lower(mime::split_parameters(content_type).value);
+    if (stream != nullptr && !stream->file_selector.empty()) return "file";
+    if (type == "application/im-iscomposing+xml") return "composing";
+    if (type == "message/imdn+xml") return "notification";
+    if (type.starts_with("text/")) return "text";
+    if (type.empty()) return "other";
+    return type.starts_with("image/") || type.starts_with("audio/") || type.starts_with("video/") ||
+                   type.starts_with("application/")
+               ? "file"
+               : "other";
+}
+
+// Who a URI is by the metadata; participants are known by URI equality (RFC 3261 section 19.1.4),
+// where they have no comparable URI as text.
+std::string find_participant(const std::string& uri, const RecordingFacts& facts) {
+    if (uri.empty()) return {};
+    const auto& known = facts.participants();
+    const auto wanted = sip::parse_uri(uri);
+    const auto found = std::find_if(known.begin(), known.end(), [&](const auto& participant) {
+        if (base::iequals(participant.aor, uri)) return true;
+        const auto aor = sip::parse_uri(participant.aor);
+        return wanted && aor && wanted->user == aor->user && base::iequals(wanted->host, aor->host);
+    });
+    return found == known.end() ? std::string{} : found->aor;
+}
+
+std::string find_by_nickname(const std::string& nickname, const RecordingFacts& facts) {
+    if (nickname.empty()) return {};
+    for (const ParticipantSummary& participant : facts.participants())
+        if (participant.name == nickname) return participant.aor;
+    return {};
+}
+
+ChatPerson person_of(const mime::CpimAddress& address, const RecordingFacts& facts) {
+    return {.uri = base::to_valid_utf8(address.uri),
+            .name = base::to_valid_utf8(address.name),
+            .participant = find_participant(address.uri, facts)};
+}
+
+// "72:24:5F" and "72245f" are the same.
+bool is_same_digest(std::string_view announced, std::string_view hex) {
+    std::string plain;
+    for (const char c : announced)
+        if (c != ':') plain += base::to_lower(c);
+    return plain == hex;
+}
+
+void compare_hashes(const FileHashes& hashes, ChatMessage& message) {
+    message.sha256 = hashes.sha256;
+    for (AnnouncedHash& announced : message.hashes) {
+        if (announced.algorithm == "sha-1")
+            announced.matches = is_same_digest(announced.digest, hashes.sha1);
+        else if (announced.algorithm == "sha-256")
+            announced.matches = is_same_digest(announced.digest, hashes.sha256);
+    }
+}
+
+}  // namespace
+
+std::size_t MessageCollector::Message::whole_prefix() const {
+    const auto& ranges = received.ranges();
+    if (ranges.empty() || ranges.front().begin != 0) return 0;
+    return static_cast<std::size_t>(std::min<std::uint64_t>(ranges.front().end, begin.size()));
+}
+
+bool MessageCollector::Message::is_in_memory() const { return whole_prefix() == received.end(); }
+
+// ---- records ------------------------------------------------------------------------------------
+
+void MessageCollector::add(const journal::Record& record) {
+    switch (record.header.type) {
+        case journal::RecordType::MessageHead:
+            return add_head(record);
+        case journal::RecordType::MessageContent:
+            return add_content(record);
+        case journal::RecordType::MessageEnd:
+            return add_end(record);
+        case journal::RecordType::MessageRequest:
+            return add_request(record);
+        default:
+            return;
+    }
+}
+
+void MessageCollector::add_head(const journal::Record& record) {
+    const auto told = journal::parse_message_head(record.payload);
+    if (!told) return;
+    if (messages_.size() >= kMaxMessages) {
+        is_cut_ = true;
+        return;
+    }
+    Message& message = messages_[told->message];
+    message.number = told->message;
+    message.stream = record.header.stream;
+    message.first_ns = record.header.arrival_ns;
+    message.is_repeated = told->is_repeated;
+    const auto head = parse_head_text(told->head);
+    if (!head) return;
+    message.message_id = base::to_valid_utf8(head->message_id);
+    message.content_type = base::to_valid_utf8(head->content_type);
+    message.disposition = base::to_valid_utf8(head->find_other("Content-Disposition"));
+    if (head->byte_range) message.total = head->byte_range->total;
+}
+
+void MessageCollector::add_content(const journal::Record& record) {
+    const auto content = journal::parse_message_content(record.payload);
+    if (!content) return;
+    const auto found = messages_.find(content->message);
+    if (found == messages_.end()) return;
+    Message& message = found->second;
+    const std::uint64_t end = content->offset + content->octets.size();
+    const std::uint64_t kept = std::min<std::uint64_t>(end, kKeptMessageBytes);
+    if (content->offset < kept) {
+        const auto at = static_cast<std::size_t>(content->offset);
+        const std::string_view octets =
+            base::as_text(content->octets).substr(0, static_cast<std::size_t>(kept) - at);
+        const std::size_t grows = at + octets.size() > message.begin.size()
+                                      ? at + octets.size() - message.begin.size()
+                                      : 0;
+        if (kept_bytes_ + grows > kMaxKeptMessageBytes) {
+            is_cut_ = true;
+        } else {
+            kept_bytes_ += grows;
+            message.begin.resize(message.begin.size() + grows);
+            for (const auto& range : message.received.ranges()) {
+                const std::uint64_t from = std::max<std::uint64_t>(range.begin, at);
+                const std::uint64_t to = std::min<std::uint64_t>(range.end, at + octets.size());
+                if (from >= to) continue;
+                const auto old = std::string_view(message.begin)
+                                     .substr(static_cast<std::size_t>(from),
+                                             static_cast<std::size_t>(to - from));
+                if (old != octets.substr(static_cast<std::size_t>(from) - at, old.size()))
+                    message.has_conflict = true;
+            }
+            message.begin.replace(at, octets.size(), octets);
+        }
+    }
+    static_cast<void>(message.received.add(content->offset, end));
+}
+
+void MessageCollector::add_end(const journal::Record& record) {
+    const auto end = journal::parse_message_end(record.payload);
+    if (!end) return;
+    const auto found = messages_.find(end->message);
+    if (found == messages_.end()) return;
+    Message& message = found->second;
+    message.has_ended = true;
+    message.end_ns = record.header.arrival_ns;
+    message.outcome = end->outcome;
+    message.octets = end->octets;
+    if (end->total) message.total = end->total;
+}
+
+void MessageCollector::add_request(const journal::Record& record) {
+    if (requests_.size() >= kMaxMessages) {
+        is_cut_ = true;
+        return;
+    }
+    const auto request = journal::parse_message_request(record.payload);
+    if (!request) return;
+    requests_.push_back({.stream = record.header.stream,
+                         .at_ns = record.header.arrival_ns,
+                         .text = std::string(request->head)});
+}
+
+// ---- the chat -----------------------------------------------------------------------------------
+
+std::uint64_t MessageCollector::count_of(std::uint16_t stream) const {
+    return static_cast<std::uint64_t>(
+        std::count_if(messages_.begin(), messages_.end(),
+                      [&](const auto& entry) { return entry.second.stream == stream; }));
+}
+
+std::uint64_t MessageCollector::incomplete_of(std::uint16_t stream) const {
+    return static_cast<std::uint64_t>(
+        std::count_if(messages_.begin(), messages_.end(), [&](const auto& entry) {
+            const Message& message = entry.second;
+            return message.stream == stream &&
+                   (!message.has_ended || message.outcome == journal::MessageOutcome::Lost);
+        }));
+}
+
+std::set<std::uint64_t> MessageCollector::large() const {
+    std::set<std::uint64_t> numbers;
+    for (const auto& [number, message] : messages_)
+        if (!message.is_in_memory() && message.has_ended &&
+            message.outcome == journal::MessageOutcome::Complete)
+            numbers.insert(number);
+    return numbers;
+}
+
+void MessageCollector::tell_file(const Message& message, const StreamFacts* stream,
+                                 ChatMessage& told) {
+    sdp::FileSelector file;
+    if (stream != nullptr) file = sdp::parse_file_selector(stream->file_selector);
+    told.file_name = base::to_valid_utf8(file.name);
+    if (told.file_name.empty()) {
+        const auto parameters = mime::split_parameters(message.disposition).parameters;
+        if (const auto name = mime::find_parameter(parameters, "filename"))
+            told.file_name = base::to_valid_utf8(*name);
+    }
+    for (const sdp::FileSelector::Hash& hash : file.hashes)
+        told.hashes.push_back({.algorithm = base::to_valid_utf8(hash.algorithm),
+                               .digest = base::to_valid_utf8(hash.digest)});
+}
+
+void MessageCollector::tell_content(const Message& message, const StreamFacts* stream,
+                                    ChatMessage& told) {
+    const std::size_t prefix = message.whole_prefix();
+    const bool is_text = told.kind == "text" || told.kind == "composing" ||
+                         told.kind == "notification" || told.kind == "request";
+    if (is_text && message.received.end() <= kKeptMessageBytes && told.content_at <= prefix) {
+        told.text = base::to_valid_utf8(
+            std::string_view(message.begin).substr(told.content_at, prefix - told.content_at));
+        return;
+    }
+    tell_file(message, stream, told);
+    if (told.state != "complete" || !message.is_in_memory() || told.content_at > prefix) return;
+    FileHash hash;
+    hash.add(base::as_bytes(
+        std::string_view(message.begin).substr(static_cast<std::size_t>(told.content_at))));
+    compare_hashes(hash.finish(), told);
+}
+
+ChatMessage MessageCollector::describe(const Message& message, const RecordingFacts& facts) const {
+    const auto known = facts.streams().find(message.stream);
+    const StreamFacts* stream = known == facts.streams().end() ? nullptr : &known->second;
+    MessageBody body = read_message_body(
+        message.content_type, std::string_view(message.begin).substr(0, message.whole_prefix()));
+    ChatMessage told;
+    told.message = message.number;
+    told.label = stream != nullptr ? stream->label : std::to_string(message.stream);
+    told.at_ms = std::max<std::int64_t>((message.first_ns - facts.start_ns()) / kMsNs, 0);
+    if (message.has_ended)
+        told.end_ms = std::max((message.end_ns - facts.start_ns()) / kMsNs, told.at_ms);
+    told.state = message.has_ended ? state_of(message.outcome) : "interrupted";
+    told.is_repeated = message.is_repeated;
+    told.has_conflict = message.has_conflict;
+    told.is_wrapped = body.is_wrapped;
+    told.content = base::to_valid_utf8(body.content);
+    told.is_private = body.is_private;
+    if (body.from) told.from = person_of(*body.from, facts);
+    for (const mime::CpimAddress& to : body.to) told.to.push_back(person_of(to, facts));
+    // RFC 7701 section 6: To is the room, or, in private, a participant of it.
+    if (stream != nullptr && stream->chatroom && told.to.size() == 1 &&
+        !told.to.front().participant.empty())
+        told.is_private = true;
+    told.nickname = base::to_valid_utf8(body.nickname);
+    if (told.from.participant.empty())
+        told.from.participant = find_by_nickname(told.nickname, facts);
+    // A stream of one sender tells who it is where the message does not.
+    if (!body.from && stream != nullptr) {
+        const auto senders = facts.senders_of(stream->label);
+        if (senders.size() == 1)
+            told.from = {.uri = senders.front(), .name = {}, .participant = senders.front()};
+    }
+    told.date_time = base::to_valid_utf8(body.date_time);
+    told.message_id = message.message_id;
+    told.cs_message_id = base::to_valid_utf8(body.cs_message_id);
+    told.stream_id = base::to_valid_utf8(body.stream_id);
+    told.imdn_id = base::to_valid_utf8(body.imdn_id);
+    told.subject = base::to_valid_utf8(body.subject);
+    told.content_type = base::to_valid_utf8(body.content_type);
+    told.fault = body.fault;
+    told.octets = message.has_ended ? message.octets : message.received.count();
+    told.total = message.total;
+    for (const std::string& type : body.unsupported_types)
+        told.unsupported_types.push_back(base::to_valid_utf8(type));
+    told.dropped_size = body.dropped_size;
+    told.content_at = body.content_at;
+    told.kind = kind_of(body.content_type, stream);
+    if (body.content == "drop") told.kind = "notice";
+    if (body.content == "msrp") told.kind = "request";
+    if (told.octets == 0 && message.received.count() == 0) told.kind = "empty";
+    tell_content(message, stream, told);
+    if (told.text) told.content_at = 0;
+    return told;
+}
+
+Chat MessageCollector::finish(const RecordingFacts& facts) const {
+    Chat chat;
+    chat.is_cut = is_cut_;
+    chat.messages.reserve(messages_.size() + requests_.size());
+    for (const auto& [number, message] : messages_)
+        chat.messages.push_back(describe(message, facts));
+    for (const Request& request : requests_) {
+        const auto known = facts.streams().find(request.stream);
+        ChatMessage told;
+        told.label =
+            known == facts.streams().end() ? std::to_string(request.stream) : known->second.label;
+        told.at_ms = std::max<std::int64_t>((request.at_ns - facts.start_ns()) / kMsNs, 0);
+        told.kind = "request";
+        told.state = "complete";
+        told.text = base::to_valid_utf8(request.text);
+        chat.messages.push_back(std::move(told));
+    }
+    std::stable_sort(chat.messages.begin(), chat.messages.end(),
+                     [](const auto& a, const auto& b) { return a.at_ms < b.at_ms; });
+    return chat;
+}
+
+base::Result<base::Done> MessageCollector::finish_files(Chat& chat, MessageContents& contents) {
+    base::Bytes piece(kBlockTargetBytes);
+    for (ChatMessage& message : chat.messages) {
+        if (message.state != "complete" || message.text || !message.sha256.empty()) continue;
+        if (contents.size(message.message) == 0) continue;
+        FileHash hash;
+        for (std::uint64_t at = message.content_at;;) {
+            const auto count = contents.read(message.message, at, piece);
+            if (!count) return count.error();
+            if (*count == 0) break;
+            hash.add(base::ByteView(piece).first(*count));
+            at += *count;
+        }
+        compare_hashes(hash.finish(), message);
+    }
+    return base::Done{};
+}
+
+}  // namespace earshot::archive

@@ -1,0 +1,312 @@
+#include "messages/desk.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <vector>
+
+#include "base/bytes.h"
+#include "journal/message_record.h"
+#include "messages/limits.h"
+
+namespace earshot::messages {
+namespace {
+
+using testing::HasSubstr;
+using testing::IsEmpty;
+
+class Wires : public Network {
+public:
+    void send(ConnectionId connection, std::string bytes) override { sent[connection] += bytes; }
+    void close(ConnectionId connection) override { closed.push_back(connection); }
+    void set_reading(ConnectionId connection, bool reading) override {
+        is_read[connection] = reading;
+    }
+    ConnectionId connect(const base::NetAddress& to, const std::string&) override {
+        connected_to = to;
+        return 99;
+    }
+    std::string take(ConnectionId connection) { return std::exchange(sent[connection], {}); }
+
+    std::map<ConnectionId, std::string> sent;
+    std::map<ConnectionId, bool> is_read;
+    std::vector<ConnectionId> closed;
+    std::optional<base::NetAddress> connected_to;
+};
+
+class Records : public Journal {
+public:
+    struct Entry {
+        SessionKey key;
+        journal::RecordType type;
+        base::Bytes payload;
+    };
+    bool append(const SessionKey& key, journal::RecordType type, std::int64_t,
+                base::Bytes& payload) override {
+        if (is_full) return false;
+        all.push_back({key, type, std::move(payload)});
+        return true;
+    }
+    bool request_durable(const base::Uuid&, std::uint64_t token) override {
+        if (is_full) return false;
+        asked.push_back(token);
+        return true;
+    }
+    std::string content() const {
+        std::string text;
+        for (const Entry& entry : all)
+            if (entry.type == journal::RecordType::MessageContent)
+                text += base::as_text(journal::parse_message_content(entry.payload)->octets);
+        return text;
+    }
+    std::vector<journal::MessageOutcome> outcomes() const {
+        std::vector<journal::MessageOutcome> found;
+        for (const Entry& entry : all)
+            if (entry.type == journal::RecordType::MessageEnd)
+                found.push_back(journal::parse_message_end(entry.payload)->outcome);
+        return found;
+    }
+    std::size_t count(journal::RecordType type) const {
+        std::size_t number = 0;
+        for (const Entry& entry : all) number += entry.type == type ? 1 : 0;
+        return number;
+    }
+
+    bool is_full = false;
+    std::vector<Entry> all;
+    std::vector<std::uint64_t> asked;
+};
+
+class DeskTest : public testing::Test {
+protected:
+    void open(std::uint16_t stream, const std::string& id, bool secure = false) {
+        SessionSetup setup;
+        setup.key = {.recording = {}, .stream = stream};
+        setup.own = {.is_secure = secure,
+                     .host = "192.0.2.20",
+                     .port = 2855,
+                     .session_id = id,
+                     .transport = "tcp"};
+        setup.peer = *msrp::parse_path("msrp://192.0.2.10:7777/src;tcp");
+        setup.max_bytes = 100U << 20;
+        setup.gate = gates_[stream] = std::make_shared<Gate>();
+        desk_.open_session(now_, setup);
+    }
+    void connect(ConnectionId id, bool tls = false) {
+        desk_.on_open(now_, id, *base::parse_net_address("192.0.2.10:40000"), tls);
+    }
+    static std::string chunk(const std::string& session, const std::string& content,
+                             char flag = '$', const std::string& headers = {},
+                             const std::string& id = "msg00001",
+                             const std::string& scheme = "msrp") {
+        std::string text =
+            "MSRP abcd1234 SEND\r\nTo-Path: " + scheme + "://192.0.2.20:2855/" + session +
+            ";tcp\r\nFrom-Path: msrp://192.0.2.10:7777/src;tcp\r\nMessage-ID: " + id + "\r\n" +
+            headers;
+        if (!content.empty()) text += "Content-Type: text/plain\r\n\r\n" + content + "\r\n";
+        return text + "-------abcd1234" + flag + "\r\n";
+    }
+    void bytes(ConnectionId id, const std::string& text) {
+        desk_.on_bytes(now_, id, base::as_bytes(text));
+    }
+    void pass(std::chrono::milliseconds time) {
+        now_.steady += time;
+        now_.wall += time;
+        desk_.on_time(now_);
+    }
+
+    base::Now now_{.steady = base::TimePoint{std::chrono::hours{1}},
+                   .wall = base::wall_from_ns(1'770'000'000'000'000'000)};
+    Wires wires_;
+    Records records_;
+    base::SeededRandom random_{1};
+    base::NullLog log_;
+    std::map<std::uint16_t, std::shared_ptr<Gate>> gates_;
+    Desk desk_{wires_, records_, random_, log_};
+};
+
+TEST_F(DeskTest, AMessageIsStoredAnsweredAndReceiptedOnceItIsDurable) {
+    open(0, "secret00");
+    connect(1);
+    bytes(1, chunk("secret00", "hello", '$', "Success-Report: yes\r\n"));
+    EXPECT_THAT(wires_.take(1), HasSubstr("MSRP abcd1234 200 OK"));
+    EXPECT_EQ(records_.content(), "hello");
+    EXPECT_THAT(records_.outcomes(), testing::ElementsAre(journal::MessageOutcome::Complete));
+    ASSERT_EQ(records_.asked.size(), 1U);
+    desk_.on_durable(now_, records_.asked[0]);
+    EXPECT_THAT(wires_.take(1), HasSubstr("Status: 000 200"));
+}
+
+TEST_F(DeskTest, NoReceiptLeavesBeforeTheDiskHasTheMessage) {
+    open(0, "secret00");
+    connect(1);
+    bytes(1, chunk("secret00", "one", '$', "Success-Report: yes\r\n"));
+    bytes(1, chunk("secret00", "two", '$', "Success-Report: yes\r\n", "msg00002"));
+    EXPECT_THAT(wires_.take(1), testing::Not(HasSubstr("REPORT")));
+    // The first question was asked before the second message was there.
+    ASSERT_EQ(records_.asked.size(), 1U);
+    desk_.on_durable(now_, records_.asked[0]);
+    const std::string first = wires_.take(1);
+    EXPECT_THAT(first, HasSubstr("msg00001"));
+    EXPECT_THAT(first, testing::Not(HasSubstr("msg00002")));
+    ASSERT_EQ(records_.asked.size(), 2U);
+    desk_.on_durable(now_, records_.asked[1]);
+    EXPECT_THAT(wires_.take(1), HasSubstr("msg00002"));
+}
+
+TEST_F(DeskTest, WhoseUriWasNotGivenOutIsRefused) {
+    open(0, "secret00");
+    connect(1);
+    bytes(1, chunk("secret01", "hello"));
+    EXPECT_THAT(wires_.take(1), HasSubstr(" 481 "));
+    bytes(1, chunk("SECRET00", "hello"));  // session-ids are compared with case
+    EXPECT_THAT(wires_.take(1), HasSubstr(" 481 "));
+    EXPECT_THAT(records_.all, IsEmpty());
+}
+
+TEST_F(DeskTest, ASessionBelongsToOneConnectionWhileThatLives) {
+    open(0, "secret00");
+    connect(1);
+    connect(2);
+    bytes(1, chunk("secret00", "mine"));
+    wires_.take(1);
+    bytes(2, chunk("secret00", "stolen"));
+    EXPECT_THAT(wires_.take(2), HasSubstr(" 506 "));
+    desk_.on_closed(now_, 1);
+    bytes(2, chunk("secret00", " again", '$', {}, "msg00002"));
+    EXPECT_THAT(wires_.take(2), HasSubstr(" 200 "));
+    EXPECT_EQ(records_.content(), "mine again");
+}
+
+TEST_F(DeskTest, ASessionThatWasAgreedOverTlsIsTakenOverNothingElse) {
+    open(0, "secret00", true);
+    connect(1);
+    bytes(1, chunk("secret00", "clear", '$', {}, "msg00001", "msrps"));
+    EXPECT_THAT(wires_.take(1), HasSubstr(" 481 "));
+    connect(2, true);
+    bytes(2, chunk("secret00", "sealed", '$', {}, "msg00001", "msrps"));
+    EXPECT_THAT(wires_.take(2), HasSubstr(" 200 "));
+}
+
+TEST_F(DeskTest, SeveralSessionsShareAConnection) {
+    open(0, "secret00");
+    open(1, "secret01");
+    connect(1);
+    bytes(1, chunk("secret00", "a"));
+    bytes(1, chunk("secret01", "b"));
+    EXPECT_EQ(records_.content(), "ab");
+    desk_.close_session(now_, {.recording = {}, .stream = 0}, [] {});
+    bytes(1, chunk("secret01", "c", '$', {}, "msg00002"));
+    EXPECT_EQ(records_.content(), "abc");
+    pass(kUnboundTime * 2);
+    EXPECT_THAT(wires_.closed, IsEmpty());
+    desk_.close_session(now_, {.recording = {}, .stream = 1}, [] {});
+    pass(kUnboundTime);
+    EXPECT_THAT(wires_.closed, testing::ElementsAre(1U));
+}
+
+TEST_F(DeskTest, AConnectionOfNobodyIsClosedInTime) {
+    connect(1);
+    pass(kUnboundTime - std::chrono::milliseconds{1});
+    EXPECT_THAT(wires_.closed, IsEmpty());
+    pass(std::chrono::milliseconds{1});
+    EXPECT_THAT(wires_.closed, testing::ElementsAre(1U));
+}
+
+TEST_F(DeskTest, NothingIsStoredBehindAClosedGate) {
+    open(0, "secret00");
+    connect(1);
+    bytes(1, chunk("secret00", "before", '+', "Byte-Range: 1-*/*\r\n"));
+    gates_[0]->is_open = false;  // by signalling; the desk has not been told yet
+    bytes(1, chunk("secret00", "after", '+', "Byte-Range: 7-*/*\r\n"));
+    desk_.on_paused(now_, {.recording = {}, .stream = 0});
+    bytes(1, chunk("secret00", "late", '$', "Byte-Range: 12-*/*\r\n"));
+    EXPECT_EQ(records_.content(), "before");
+    EXPECT_THAT(records_.outcomes(), testing::ElementsAre(journal::MessageOutcome::Cut));
+    EXPECT_EQ(records_.count(journal::RecordType::MessageHead), 1U);
+}
+
+TEST_F(DeskTest, AnOpenMessageOfALostConnectionIsLost) {
+    open(0, "secret00");
+    connect(1);
+    bytes(1, chunk("secret00", "half", '+', "Byte-Range: 1-*/*\r\n"));
+    desk_.on_closed(now_, 1);
+    EXPECT_THAT(records_.outcomes(), testing::ElementsAre(journal::MessageOutcome::Lost));
+}
+
+TEST_F(DeskTest, AFileWaitsForTheDiskAndNeverFillsTheMemory) {
+    open(0, "secret00");
+    connect(1);
+    std::string head = chunk("secret00", "x", '+', "Byte-Range: 1-*/*\r\n");
+    head.resize(head.find("x\r\n"));
+    bytes(1, head);
+    const std::string piece(64U << 10, 'f');
+    std::size_t given = 0;
+    while (wires_.is_read.empty() || wires_.is_read[1]) {
+        bytes(1, piece);
+        given += piece.size();
+        ASSERT_LE(given, kMaxUndurableBytes + piece.size());
+    }
+    ASSERT_FALSE(records_.asked.empty());
+    // What came between the questions is asked for next.
+    for (std::size_t i = 0; i < records_.asked.size(); ++i)
+        desk_.on_durable(now_, records_.asked[i]);
+    EXPECT_TRUE(wires_.is_read[1]);
+    EXPECT_LT(desk_.undurable_bytes(), kMaxUndurableBytes);
+}
+
+TEST_F(DeskTest, AFullQueueStopsReadingAndLosesNothing) {
+    open(0, "secret00");
+    connect(1);
+    records_.is_full = true;
+    bytes(1, chunk("secret00", "hello", '$', "Success-Report: yes\r\n"));
+    EXPECT_FALSE(wires_.is_read[1]);
+    bool is_closed = false;
+    desk_.close_session(now_, {.recording = {}, .stream = 0}, [&] { is_closed = true; });
+    EXPECT_FALSE(is_closed);
+    records_.is_full = false;
+    pass(std::chrono::milliseconds{250});
+    EXPECT_TRUE(is_closed);
+    EXPECT_EQ(records_.content(), "hello");
+    ASSERT_EQ(records_.asked.size(), 1U);
+    desk_.on_durable(now_, records_.asked[0]);
+    EXPECT_THAT(wires_.take(1), HasSubstr("REPORT"));
+    EXPECT_EQ(desk_.undurable_bytes(), 0U);
+}
+
+TEST_F(DeskTest, WhereWeConnectAnEmptySendBindsTheSession) {
+    SessionSetup setup;
+    setup.key = {.recording = {}, .stream = 3};
+    setup.own = {.is_secure = false,
+                 .host = "192.0.2.20",
+                 .port = 2855,
+                 .session_id = "ours0000",
+                 .transport = "tcp"};
+    setup.peer = *msrp::parse_path("msrp://192.0.2.10:7777/src;tcp");
+    setup.max_bytes = 1000;
+    setup.connect_to = base::parse_net_address("192.0.2.10:7777");
+    setup.gate = std::make_shared<Gate>();
+    desk_.open_session(now_, setup);
+    EXPECT_EQ(wires_.connected_to, base::parse_net_address("192.0.2.10:7777"));
+    desk_.on_open(now_, 99, *setup.connect_to, false);
+    const std::string sent = wires_.take(99);
+    EXPECT_THAT(sent, HasSubstr("To-Path: msrp://192.0.2.10:7777/src;tcp\r\n"));
+    EXPECT_THAT(sent, HasSubstr("Byte-Range: 1-0/0\r\n"));
+    bytes(99, chunk("ours0000", "hi"));
+    EXPECT_EQ(records_.content(), "hi");
+}
+
+TEST_F(DeskTest, OctetsThatAreNoMsrpEndTheConnectionAndFreeItsSessions) {
+    open(0, "secret00");
+    connect(1);
+    bytes(1, chunk("secret00", "ok"));
+    bytes(1, "GET / HTTP/1.1\r\n\r\n");
+    EXPECT_THAT(wires_.closed, testing::ElementsAre(1U));
+    connect(2);
+    bytes(2, chunk("secret00", "!", '$', {}, "msg00002"));
+    EXPECT_EQ(records_.content(), "ok!");
+}
+
+}  // namespace
+}  // namespace earshot::messages
