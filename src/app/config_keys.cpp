@@ -178,6 +178,27 @@ constexpr std::array kKeys{
     Key{"media", "store_digits", Kind::Flag, "true",
         "keys that are pressed (DTMF) are kept: as events, and in telephone-event packets and INFO",
         [](ServerConfig& c, std::string_view t) { return set_flag(c.store_digits, t); }},
+    Key{"msrp", "enabled", Kind::Flag, "true", "messages are recorded, too; false: they get port 0",
+        [](ServerConfig& c, std::string_view t) { return set_flag(c.messages.is_on, t); }},
+    Key{"msrp", "listen", Kind::Text, "",
+        "addresses for MSRP, TCP and TLS at each; empty: port 2855 of the hosts of sip.listen",
+        [](ServerConfig& c, std::string_view t) {
+            c.messages.listen.clear();
+            return t.empty() ? std::string{} : set_listens(c.messages.listen, t);
+        }},
+    Key{"msrp", "max_message_mib", Kind::Number, "100",
+        "a larger message is refused; a file that is sent by itself may be larger",
+        [](ServerConfig& c, std::string_view t) {
+            std::uint64_t mib = 0;
+            std::string wrong = set_number(mib, t, 1, 1ULL << 20);
+            if (wrong.empty()) c.messages.max_message_bytes = mib << 20;
+            return wrong;
+        }},
+    Key{"msrp", "match_session_id_only", Kind::Flag, "false",
+        "a session border controller rewrites the addresses of paths without a=msrp-cema",
+        [](ServerConfig& c, std::string_view t) {
+            return set_flag(c.messages.match_session_id_only, t);
+        }},
     Key{"storage", "data", Kind::Text, "./earshot-data", "directory of all data",
         [](ServerConfig& c, std::string_view t) {
             c.data = std::filesystem::path(std::string(t));

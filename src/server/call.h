@@ -14,6 +14,7 @@
 #include "capture/capture_worker.h"
 #include "catalog/catalog.h"
 #include "io/tls_peer.h"
+#include "messages/desk.h"
 #include "server/our_invite.h"
 #include "server/timer_list.h"
 #include "sip/agent.h"
@@ -30,6 +31,7 @@ struct CallStream {
     bool is_dropped = false;                      // by an operator
     capture::StreamCounters counters;             // as of the last second
     std::optional<base::SrtpSuite> dtls_suite{};  // as agreed on the media path last
+    std::shared_ptr<messages::Gate> gate{};       // of an MSRP session; null: RTP
 };
 
 struct Call {
@@ -54,6 +56,7 @@ struct Call {
     std::vector<siprec::JoinKey> join_keys;  // found so far
     bool has_new_metadata = false;           // not yet looked into for keys
     std::map<std::uint16_t, CallStream> streams;
+    std::vector<messages::SessionSetup> to_connect;  // by us, once the answer has gone
 
     // Records wait here until it is known that the INVITE is taken: a refused one leaves a row, no
     // recording.

@@ -31,6 +31,7 @@ const char* state_of(const CallStream& stream) {
     if (stream.is_dropped) return "dropped";
     if (stream.is_closed) return "removed";
     if (stream.facts.paused) return "paused";
+    if (stream.gate != nullptr) return "active";  // messages: no packets are counted
     return stream.counters.packets == 0 ? "waiting" : "active";
 }
 

@@ -25,6 +25,10 @@ std::string keep_until_restart(ServerConfig& next, const ServerConfig& running) 
     keep("storage.key_command", next.key_command, running.key_command);
     keep("storage.commit_interval_ms", next.commit_interval, running.commit_interval);
     keep("storage.too_short_ms", next.too_short, running.too_short);
+    keep("msrp.listen", next.messages.listen, running.messages.listen);
+    keep("msrp.enabled", next.messages.is_on, running.messages.is_on);
+    keep("msrp.match_session_id_only", next.messages.match_session_id_only,
+         running.messages.match_session_id_only);
     keep("join.window_s", next.join.window, running.join.window);
     return changed;
 }

@@ -31,6 +31,7 @@
 #include "objects/directory_store.h"
 #include "server/archiver.h"
 #include "server/key_keeper.h"
+#include "server/message_service.h"
 #include "server/own_addresses.h"
 #include "server/recovery.h"
 #include "server/signalling.h"
@@ -137,6 +138,7 @@ public:
         if (auto reason = open_sockets()) return reason;
         if (auto reason = open_catalogue()) return reason;
         if (auto reason = start_storage()) return reason;
+        if (auto reason = open_messages()) return reason;
         start_signalling();
         return start_http();
     }
@@ -146,6 +148,7 @@ public:
         log_.info("ready", {{"sip", listeners(sip::Transport::Udp)},
                             {"tls", listeners(sip::Transport::Tls)},
                             {"advertised", advertised()},
+                            {"msrp", messages_ ? message_listeners() : "none"},
                             {"http", url_},
                             {"media_ports", fmt::format("{}-{}", config_.media_ports.low,
                                                         config_.media_ports.high)},
@@ -163,6 +166,12 @@ private:
         for (std::uint16_t i = 0; i < loop_->listener_count(); ++i)
             if (loop_->transport(i) == transport)
                 all += (all.empty() ? "" : ", ") + base::to_string(loop_->local_address(i));
+        return all;
+    }
+    std::string message_listeners() const {
+        std::string all;
+        for (const base::NetAddress& address : messages_->local_addresses())
+            all += (all.empty() ? "" : ", ") + base::to_string(address);
         return all;
     }
     // What clients are told instead; empty: where we listen.
@@ -319,6 +328,38 @@ private:
         return std::nullopt;
     }
 
+    // The default port may be taken: calls are recorded without messages rather than not at all.
+    std::optional<Reason> open_messages() {
+        const MessageConfig& config = config_.messages;
+        if (!config.is_on) return std::nullopt;
+        std::vector<base::NetAddress> listens = config.listen;
+        if (listens.empty())
+            for (base::NetAddress address : config_.sip_listen) {
+                address.port = kMsrpPort;
+                if (std::find(listens.begin(), listens.end(), address) == listens.end())
+                    listens.push_back(address);
+            }
+        std::shared_ptr<const io::TlsContext> tls = tls_;
+        if (tls == nullptr && !config_.tls.identities.empty()) {  // SIP has no listener for it
+            auto loaded = io::TlsContext::load(config_.tls);
+            if (!loaded) return loaded.error();
+            tls = *std::move(loaded);
+        }
+        auto service =
+            MessageService::create({.listens = listens,
+                                    .match_session_id_only = config.match_session_id_only,
+                                    .tls = std::move(tls)},
+                                   *capture_, clock_, log_);
+        if (service) {
+            messages_ = std::move(*service);
+            return std::nullopt;
+        }
+        if (!config.listen.empty()) return service.error();
+        log_.warning("messages (MSRP) are refused",
+                     {{"reason", service.error().text}, {"key", "msrp.listen"}});
+        return std::nullopt;
+    }
+
     void start_signalling() {
         hook_.emplace();
         signalling_ = std::make_unique<Signalling>(
@@ -334,8 +375,10 @@ private:
                                               .data = *lock_,
                                               .tls = tls_,
                                               .dtls = dtls_ ? &*dtls_ : nullptr,
+                                              .messages = messages_.get(),
                                               .on_live_changed = [this] { publish("live", {}); }});
         capture_->start([this] { signalling_->wake(); });
+        if (messages_) messages_->start();
         archiver_->start();
     }
 
@@ -411,6 +454,7 @@ private:
         publisher_ = nullptr;
         if (http_) http_->stop(std::chrono::milliseconds{500});
         if (renditions_) renditions_->stop();
+        if (messages_) messages_->stop();
         if (capture_) capture_->stop();
         hook_.reset();  // its thread posts to the loop
         // Recordings that were sealed by the stop itself.
@@ -441,6 +485,7 @@ private:
     std::unique_ptr<catalog::Catalog> catalogue_;
     std::optional<srtp::DtlsIdentity> dtls_;  // of this start
     std::unique_ptr<capture::CaptureEngine> capture_;
+    std::unique_ptr<MessageService> messages_;  // null: MSRP is refused
     std::unique_ptr<Archiver> archiver_;
     std::shared_ptr<const io::TlsContext> tls_;  // as at the start; null: none
     std::unique_ptr<transport::SipLoop> loop_;

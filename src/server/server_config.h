@@ -15,6 +15,7 @@
 #include "catalog/catalog.h"
 #include "io/port_range.h"
 #include "io/tls_settings.h"
+#include "messages/limits.h"
 #include "policy/rule.h"
 #include "sip/digest.h"
 #include "sip/session_timer.h"
@@ -65,6 +66,16 @@ struct JoinConfig {
     std::chrono::seconds window = catalog::kDefaultJoinWindow;
 };
 
+// Messages (MSRP).
+struct MessageConfig {
+    bool is_on = true;
+    std::vector<base::NetAddress> listen{};  // empty: kMsrpPort of the hosts of sip.listen
+    std::uint64_t max_message_bytes = messages::kMaxMessageBytes;  // a=max-size
+    bool match_session_id_only = false;  // a middlebox rewrites the addresses of paths
+    friend bool operator==(const MessageConfig&, const MessageConfig&) = default;
+};
+inline constexpr std::uint16_t kMsrpPort = 2855;  // RFC 4975 section 15.3
+
 struct ServerConfig {
     std::vector<base::NetAddress> sip_listen;  // UDP and TCP at each
     std::vector<base::NetAddress> tls_listen;  // TLS at each
@@ -91,6 +102,7 @@ struct ServerConfig {
     std::vector<policy::Rule> rules;  // the first that holds decides about an INVITE
     DecisionHookConfig decision;
     JoinConfig join;
+    MessageConfig messages;
     std::vector<siprec::DroppedElement> dropped_metadata;  // M-31: is not kept
 
     bool encrypt = true;                     // what is stored, under keys of DATA/keys/kek

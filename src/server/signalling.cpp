@@ -74,6 +74,7 @@ void Signalling::reload(base::Result<ServerConfig, base::Reason> config) {
         auto tls = io::TlsContext::load(config->tls);
         if (!tls) return refuse_reload(tls.error().text);
         certificates_.set(*tls);
+        if (d_.messages != nullptr && d_.messages->has_tls()) d_.messages->set_tls(*tls);
         d_.loop.set_tls(*std::move(tls));
     }
     config_ = *std::move(config);
@@ -319,6 +320,8 @@ siprec::RecordingServerConfig Signalling::configure(Call& call) const {
                                           .dtls = {}};
     if (d_.dtls != nullptr)
         session.dtls = {.fingerprint = &d_.dtls->fingerprint(), .new_ice = &draw_ice_credentials};
+    if (d_.messages != nullptr)
+        session.messages = {.takes_plain = true, .takes_tls = d_.messages->has_tls()};
     const Peer* peer = find_peer_of(call);
     call.join_group = base::host_to_string(call.flow.remote);
     call.media_from.clear();

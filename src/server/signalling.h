@@ -32,6 +32,7 @@
 #include "server/client_ledger.h"
 #include "server/decision_hook.h"
 #include "server/host_load.h"
+#include "server/message_service.h"
 #include "server/own_addresses.h"
 #include "server/server_config.h"
 #include "server/start_target.h"
@@ -71,6 +72,7 @@ public:
         const io::DataDirectoryLock& data;
         std::shared_ptr<const io::TlsContext> tls{};  // of the loop; null: none
         const srtp::DtlsIdentity* dtls = nullptr;     // null: DTLS-SRTP is refused
+        MessageService* messages = nullptr;           // null: MSRP is refused
         std::function<void()> on_live_changed;        // calls came, went or changed
     };
 
@@ -175,6 +177,8 @@ private:
     void confirm_row(std::uint64_t serial);
     void finish(Call& call);
     void close_recording(const base::Uuid& recording);
+    void open_messages(Call& call, siprec::StreamFacts& facts);
+    void close_messages(const messages::SessionKey& key);
     void pause_in_capture(const capture::StreamKey& key, base::WallTime at);
     void log_health(const Load& load);
     void look_at_drops();
@@ -253,7 +257,9 @@ private:
     std::unordered_map<std::uint64_t, std::uint64_t> by_dialog_;      // DialogId -> serial
     std::unordered_map<std::uint64_t, std::uint64_t> by_invite_;      // TransactionId -> serial
     std::unordered_map<base::Uuid, std::uint64_t, base::UuidHash> by_recording_;  // while it runs
-    std::unordered_set<base::Uuid, base::UuidHash> sealing_;          // ended, not yet sealed
+    std::unordered_set<base::Uuid, base::UuidHash> sealing_;  // ended, not yet sealed
+    std::unordered_map<base::Uuid, std::size_t, base::UuidHash>
+        closing_messages_;  // sessions whose last records are still to come
     std::unordered_map<std::uint64_t, std::uint64_t> durable_waits_;  // token -> serial
     std::uint64_t last_serial_ = 0;
     std::uint64_t last_token_ = 0;

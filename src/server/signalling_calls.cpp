@@ -267,6 +267,7 @@ capture::StreamFormat to_format(const siprec::StreamFacts& facts,
 
 void Signalling::carry_out(Call& call, siprec::OpenStream& action) {
     const std::uint16_t number = action.facts.stream;
+    if (action.facts.messages) return open_messages(call, action.facts);
     const bool is_video = action.facts.media == "video";
     const capture::StreamSetup setup{
         .key = {.recording = call.recording, .stream = number},
@@ -313,6 +314,11 @@ void Signalling::finish_opening(Call& call, siprec::StreamFacts facts,
 
 void Signalling::carry_out(Call& call, siprec::UpdateStream& action) {
     const std::uint16_t number = action.facts.stream;
+    if (call.streams[number].gate != nullptr) {
+        call.streams[number].facts = std::move(action.facts);
+        live_is_dirty_ = true;
+        return;
+    }
     const bool queued = d_.capture.update_stream({.recording = call.recording, .stream = number},
                                                  to_format(action.facts, d_.dtls));
     if (!queued) ++journal_refusals_;
@@ -321,9 +327,14 @@ void Signalling::carry_out(Call& call, siprec::UpdateStream& action) {
 }
 
 void Signalling::carry_out(Call& call, siprec::PauseStream& action) {
-    pause_in_capture({.recording = call.recording, .stream = action.stream}, d_.clock.now().wall);
-    call.streams[action.stream].facts.paused = true;
+    CallStream& stream = call.streams[action.stream];
+    stream.facts.paused = true;
     live_is_dirty_ = true;
+    if (stream.gate == nullptr)
+        return pause_in_capture({.recording = call.recording, .stream = action.stream},
+                                d_.clock.now().wall);
+    stream.gate->is_open = false;
+    d_.messages->pause({.recording = call.recording, .stream = action.stream});
 }
 
 // A full queue must not record what is not to be recorded: again until it is taken. `at` stays the
@@ -338,15 +349,19 @@ void Signalling::pause_in_capture(const capture::StreamKey& key, base::WallTime 
 }
 
 void Signalling::carry_out(Call& call, siprec::ResumeStream& action) {
-    if (!d_.capture.resume_stream({.recording = call.recording, .stream = action.stream},
-                                  d_.clock.now().wall))
+    if (const auto& gate = call.streams[action.stream].gate; gate != nullptr)
+        gate->is_open = true;
+    else if (!d_.capture.resume_stream({.recording = call.recording, .stream = action.stream},
+                                       d_.clock.now().wall))
         ++journal_refusals_;
     call.streams[action.stream].facts.paused = false;
     live_is_dirty_ = true;
 }
 
 void Signalling::carry_out(Call& call, siprec::CloseStream& action) {
-    if (!d_.capture.close_stream({.recording = call.recording, .stream = action.stream}))
+    if (call.streams[action.stream].gate != nullptr)
+        close_messages({.recording = call.recording, .stream = action.stream});
+    else if (!d_.capture.close_stream({.recording = call.recording, .stream = action.stream}))
         ++journal_refusals_;
     call.streams[action.stream].is_closed = true;
     live_is_dirty_ = true;
@@ -356,6 +371,9 @@ void Signalling::carry_out(Call& call, siprec::Respond& action) {
     if (action.transaction == call.invite && action.response.status >= 200)
         call.attempt.sip_status = static_cast<std::uint16_t>(action.response.status);
     const auto dialog = agent_->respond(d_.clock.now().steady, action.transaction, action.response);
+    if (action.response.status >= 200 && action.response.status < 300)
+        for (messages::SessionSetup& setup : std::exchange(call.to_connect, {}))
+            d_.messages->open(std::move(setup));
     if (!dialog || !*dialog || call.dialog) return;
     call.dialog = *dialog;
     authenticate(call);
@@ -421,7 +439,9 @@ void Signalling::finish(Call& call) {
 
     timers_.cancel(call.row_timer);
     for (const auto& [number, stream] : call.streams)
-        if (!stream.is_closed)
+        if (!stream.is_closed && stream.gate != nullptr)
+            close_messages({.recording = recording, .stream = number});
+        else if (!stream.is_closed)
             static_cast<void>(d_.capture.close_stream({.recording = recording, .stream = number}));
     // Its dialog lives a moment longer, to answer the BYE; what belongs to it is still journalled
     // while it lingers.
@@ -442,9 +462,10 @@ void Signalling::finish(Call& call) {
 }
 
 void Signalling::close_recording(const base::Uuid& recording) {
-    if (d_.capture.close_recording(recording)) return;
-    // The queue is full for a moment: again shortly.
-    timers_.add(d_.clock.now().steady + std::chrono::milliseconds{200},
+    const bool has_more = closing_messages_.contains(recording);
+    if (!has_more && d_.capture.close_recording(recording)) return;
+    // Its last messages are on their way, or the queue is full for a moment: again shortly.
+    timers_.add(d_.clock.now().steady + std::chrono::milliseconds{has_more ? 20 : 200},
                 [this, recording] { close_recording(recording); });
 }
 

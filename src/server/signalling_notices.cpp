@@ -65,6 +65,10 @@ void Signalling::handle(capture::StreamClosed& closed) {
 }
 
 void Signalling::handle(capture::Durable& durable) {
+    if (MessageService::is_token(durable.token)) {
+        if (d_.messages != nullptr) d_.messages->on_durable(durable.token);
+        return;
+    }
     const auto waiting = durable_waits_.find(durable.token);
     if (waiting == durable_waits_.end()) return;
     const std::uint64_t serial = waiting->second;
