@@ -122,6 +122,13 @@ private:
                  [](const Resources& r, const Request& q, const Texts& t) {
                      return r.render(q, t[0], "timeline", false);
                  });
+        add_slow("GET", one + "/chat", [](const Resources& r, const Request& q, const Texts& t) {
+            return r.render(q, t[0], "chat", false);
+        });
+        add_slow("GET", one + "/messages/{number}",
+                 [](const Resources& r, const Request& q, const Texts& t) {
+                     return r.message(q, t[0], t[1]);
+                 });
         add_slow("POST", one + "/verify", [](const Resources& r, const Request& q, const Texts& t) {
             return r.verify(q, t[0]);
         });

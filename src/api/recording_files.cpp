@@ -7,6 +7,7 @@
 #include <optional>
 
 #include "api/whole_view.h"
+#include "archive/chat_export.h"
 #include "archive/data_key.h"
 #include "archive/sealed_part.h"
 #include "archive/signing_key.h"
@@ -27,7 +28,7 @@ public:
     base::Result<std::size_t, base::Reason> read(std::uint64_t offset,
                                                  std::span<std::uint8_t> out) override {
         const auto count = file_->read_at(offset, out);
-        if (!count) return archive::part_reason(count.error(), "of the track");
+        if (!count) return archive::part_reason(count.error(), "of the track or message");
         return *count;
     }
 
@@ -88,6 +89,18 @@ public:
         if (!size) return archive::part_reason(size.error(), "of the track");
         return std::unique_ptr<http::ByteSource>(
             std::make_unique<FileSource>(std::move(*file), *size));
+    }
+
+    base::Result<Message, base::Reason> open_message(const catalog::Recording& piece,
+                                                     std::uint64_t number) const override {
+        auto directory = open_directory_of(piece);
+        if (!directory) return directory.error();
+        io::LinuxFileSystem disk;
+        auto message = archive::open_message(disk, *directory, number, &keys_);
+        if (!message) return message.error();
+        return Message{
+            .content = std::make_unique<FileSource>(std::move(message->file), message->size),
+            .name = std::move(message->name)};
     }
 
     base::Result<std::string, base::Reason> read_peaks(

@@ -32,6 +32,15 @@ public:
         const catalog::Recording& recording, archive::Format format) const = 0;
     virtual base::Result<std::unique_ptr<http::ByteSource>, base::Reason> open_track(
         const catalog::Recording& recording, std::string_view label) const = 0;
+    // The content of a message (MSRP) by its number in the chat: a file, or text.
+    struct Message {
+        std::unique_ptr<http::ByteSource> content;
+        std::string name;  // as it was announced: never a path; empty: none
+    };
+    virtual base::Result<Message, base::Reason> open_message(const catalog::Recording& /*piece*/,
+                                                             std::uint64_t /*number*/) const {
+        return base::Reason{"not_archived", "There are no messages here."};
+    }
     // The object of archive::read_peaks.
     virtual base::Result<std::string, base::Reason> read_peaks(
         const catalog::Recording& recording) const = 0;

@@ -31,7 +31,7 @@ constexpr std::size_t kMaxJsonBytes = 64ULL * 1024 * 1024;
 
 int status_of(std::string_view code) {
     if (code == "not_found" || code == "no_audio" || code == "no_metadata" || code == "no_text" ||
-        code == "no_video" || code == "no_media")
+        code == "no_chat" || code == "no_video" || code == "no_media")
         return 404;
     if (code == "not_archived" || code == "not_running" || code == "no_such_stream" ||
         code == "several_pieces" || code == "not_encrypted")
@@ -558,7 +558,8 @@ http::Response RecordingResources::parts(const http::Request& request, std::stri
         const json& manifest = (*whole)["manifest"];
         json body{
             {"parts", json::array()},
-            {"exports", {"wav", "stereo", "pcap", "xml", "json", "vtt", "srt", "txt", "timeline"}}};
+            {"exports",
+             {"wav", "stereo", "pcap", "xml", "json", "vtt", "srt", "txt", "timeline", "chat"}}};
         if (renditions_ != nullptr)
             for (const char* name : {"mkv", "mp4", "webm", "ogg"}) body["exports"].push_back(name);
         if (manifest.is_object() && manifest.contains("parts")) body["parts"] = manifest["parts"];
@@ -576,7 +577,7 @@ http::Response RecordingResources::render(const http::Request& request, std::str
         return http::problem(
             400, "bad_format",
             fmt::format("\"{}\" is no format; use wav, stereo, pcap, xml, json, vtt, srt, txt, "
-                        "timeline, mkv, mp4, webm or ogg.",
+                        "timeline, chat, mkv, mp4, webm or ogg.",
                         format_name));
     return with_named(catalog_, request, id, [&](const catalog::Recording& recording) {
         auto rendering = files_.render(recording, *format);
@@ -617,6 +618,46 @@ http::Response RecordingResources::audio(const http::Request& request, std::stri
         http::Response response = http::make_response(200, "audio/wav", "");
         response.headers.push_back({"ETag", fmt::format("\"{}-{}\"", piece.id, (*track)->size())});
         response.body = std::move(*track);
+        return response;
+    });
+}
+
+namespace {
+
+// A name that a peer wrote, as a header may bear it (RFC 6266, RFC 8187): what comes before the
+// last slash of either kind is none of it.
+std::string attachment_of(std::string_view name, const std::string& otherwise) {
+    if (const std::size_t slash = name.find_last_of("/\\"); slash != std::string_view::npos)
+        name.remove_prefix(slash + 1);
+    constexpr std::size_t kMaxName = 255;
+    name = name.substr(0, kMaxName);
+    if (name.empty() || name == "." || name == "..") name = otherwise;
+    std::string plain;
+    for (const char c : name) {
+        const bool is_safe = c >= ' ' && c <= '~' && c != '"' && c != '\\' && c != '%' && c != ';';
+        plain += is_safe ? c : '_';
+    }
+    return fmt::format("attachment; filename=\"{}\"; filename*=UTF-8''{}", plain,
+                       http::percent_encode(base::to_valid_utf8(name)));
+}
+
+}  // namespace
+
+http::Response RecordingResources::message(const http::Request& request, std::string_view id,
+                                           std::string_view number) const {
+    const auto wanted = base::parse_number<std::uint64_t>(number);
+    if (!wanted) return http::problem(404, "not_found", "Messages are named by their numbers.");
+    return with_piece(catalog_, request, id, [&](const catalog::Recording& piece) {
+        auto message = files_.open_message(piece, *wanted);
+        if (!message) return refuse(message.error());
+        http::Response response = http::make_response(200, "application/octet-stream", "");
+        response.headers.push_back(
+            {"Content-Disposition",
+             attachment_of(message->name, fmt::format("message-{}", *wanted))});
+        response.headers.push_back({"Content-Security-Policy", "default-src 'none'; sandbox"});
+        response.headers.push_back({"ETag", fmt::format("\"{}-message-{}-{}\"", piece.id, *wanted,
+                                                        message->content->size())});
+        response.body = std::move(message->content);
         return response;
     });
 }

@@ -47,6 +47,9 @@ public:
                           std::string_view format, bool as_download) const;
     http::Response audio(const http::Request& request, std::string_view id,
                          std::string_view file) const;
+    // What a message held: always as a download, whatever its sender called it.
+    http::Response message(const http::Request& request, std::string_view id,
+                           std::string_view number) const;
     http::Response peaks(const http::Request& request, std::string_view id) const;
     http::Response verify(const http::Request& request, std::string_view id) const;
     // Asks a client to be recorded; `body`: {"at", "call", "who", "reason"}.

@@ -57,8 +57,9 @@ public:
             add_for_id(app, "export", "Write a recording to a file",
                        "Formats: wav (a channel a stream), stereo (left: first speaker, "
                        "right: the others),\npcap (packets), xml (metadata), json (all facts "
-                       "and events), vtt, srt, txt (what was typed:\nreal-time text), timeline "
-                       "(JSON: who typed, spoke and shared when);\nof all codecs, video too: mkv "
+                       "and events), vtt, srt (what was typed:\nreal-time text), txt (the same and "
+                       "chats), chat (JSON: chats, MSRP), timeline\n(JSON: who typed, spoke and "
+                       "shared when); of all codecs, video too: mkv "
                        "(each stream a track, as it came), mp4 and webm (one picture\nof all, the "
                        "sound mixed), ogg (the sound, Opus), sheet (small pictures),\n"
                        "marks (JSON: where a shared screen changes).\n\n"
@@ -67,13 +68,19 @@ public:
                        "  earshot export 0199c0de-1234-7abc --format mp4 -o call.mp4\n"
                        "  earshot export 0199c0de-1234-7abc --format pcap -o - | tshark -r -");
         export_->add_option("--format", exported_.format, "What to write")
-            ->check(
-                CLI::IsMember({"wav", "stereo", "pcap", "xml", "json", "vtt", "srt", "txt",
-                               "timeline", "mkv", "mp4", "webm", "ogg", "opus", "sheet", "marks"}))
+            ->check(CLI::IsMember({"wav", "stereo", "pcap", "xml", "json", "vtt", "srt", "txt",
+                                   "timeline", "chat", "mkv", "mp4", "webm", "ogg", "opus", "sheet",
+                                   "marks"}))
             ->capture_default_str();
         export_
             ->add_option("--piece", exported_.piece,
                          "Only this piece of it, by the number or id that `show` prints")
+            ->type_name("N");
+        export_
+            ->add_option("--message", exported_.message,
+                         "The content of this message of a chat (a file), by the number that the "
+                         "format chat has")
+            ->check(CLI::PositiveNumber)
             ->type_name("N");
         export_
             ->add_option("-o,--output", exported_.file,

@@ -125,7 +125,8 @@ std::string extension_of(const std::string& format) {
     if (format == "stereo") return "wav";
     if (format == "opus") return "ogg";
     if (format == "sheet") return "jpg";
-    if (format == "timeline" || format == "peaks" || format == "marks") return "json";
+    if (format == "timeline" || format == "chat" || format == "peaks" || format == "marks")
+        return "json";
     return format;
 }
 
@@ -134,7 +135,9 @@ std::string extension_of(const std::string& format) {
 std::string default_file_name(const ExportOptions& options) {
     std::string name = "earshot-" + options.id;
     if (!options.piece.empty()) name += "-piece-" + options.piece;
-    if (options.format == "stereo" || options.format == "timeline") name += "-" + options.format;
+    if (!options.message.empty()) return name + "-message-" + options.message + ".bin";
+    if (options.format == "stereo" || options.format == "timeline" || options.format == "chat")
+        name += "-" + options.format;
     for (char& c : name)  // an id that is none leads nowhere else
         if (c == '/') c = '_';
     return name + "." + extension_of(options.format);
@@ -181,7 +184,12 @@ void print_next_steps(std::ostream& out, const json& recording, const std::strin
     });
     if (has_sound)
         out << fmt::format("\nearshot play {0}\nearshot export {0} --format wav -o call.wav\n", id);
-    else if (recording.value("directory", json("")) != "")
+    const bool has_chat = std::any_of(streams.begin(), streams.end(), [](const json& stream) {
+        return stream.is_object() && stream.value("messages", json(0)) != json(0);
+    });
+    if (has_chat)
+        out << fmt::format("\nearshot export {0} --format txt -o chat.txt\n", id);
+    else if (!has_sound && recording.value("directory", json("")) != "")
         out << fmt::format("\nearshot export {} --format json -o call.json\n", id);
 }
 
@@ -216,8 +224,11 @@ Exit run_export(const Access& access, const ExportOptions& options, std::ostream
     if (const auto failure = check_id(options.id)) return fail(*failure, err);
     std::string path =
         recording_path(options.id, "/export?format=" + http::percent_encode(options.format));
+    if (!options.message.empty())
+        path = recording_path(options.id,
+                              "/messages/" + http::percent_encode(options.message) + "?content");
     if (!options.piece.empty()) path += "&piece=" + http::percent_encode(options.piece);
-    if (is_rendition(options.format))
+    if (options.message.empty() && is_rendition(options.format))
         if (const auto failure =
                 wait_for_rendition(access, options.id, options.format, options.piece, err))
             return fail(*failure, err);

@@ -22,9 +22,11 @@ struct ExportOptions {
     std::string id{};
     std::string format = "wav";
     std::string piece{};  // its number or id; empty: the whole recording
-    std::string file{};   // "-": standard output; empty: default_file_name()
-    bool force = false;   // overwrite a file that is there
-    bool json = false;    // what was written where, as JSON
+    std::string
+        message{};       // of a chat, by its number: its content in place of a format; empty: none
+    std::string file{};  // "-": standard output; empty: default_file_name()
+    bool force = false;  // overwrite a file that is there
+    bool json = false;   // what was written where, as JSON
 };
 
 // In the working directory; another one for each piece and format.

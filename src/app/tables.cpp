@@ -111,6 +111,10 @@ void print_streams(std::ostream& out, const json& recording) {
         return !protection_of(stream).empty();
     });
     if (is_secure) rows.front().emplace_back("SRTP");
+    const bool has_chat = std::any_of(streams.begin(), streams.end(), [](const json& stream) {
+        return stream.contains("messages");
+    });
+    if (has_chat) rows.front().emplace_back("MESSAGES");
     for (const json& stream : streams) {
         rows.push_back({text_of(stream, "label"), media_of(stream), text_of(stream, "codec"),
                         text_of(stream, "packets"), text_of(stream, "lost"),
@@ -118,6 +122,7 @@ void print_streams(std::ostream& out, const json& recording) {
         if (has_pieces) rows.back().insert(rows.back().begin(), text_of(stream, "piece"));
         if (runs) rows.back().push_back(text_of(stream, "state"));
         if (is_secure) rows.back().push_back(protection_of(stream));
+        if (has_chat) rows.back().push_back(text_of(stream, "messages"));
     }
     if (rows.size() == 1) return;
     out << '\n';

@@ -109,6 +109,28 @@ export interface Verification {
     problems: string[];
 }
 
+export interface ChatPerson {
+    uri: string;
+    name?: string;
+}
+export interface ChatMessage {
+    message: number;
+    label: string;
+    at_ms: number;
+    kind: string;
+    state: string;
+    from: ChatPerson;
+    to: ChatPerson[];
+    octets: number;
+    private?: boolean;
+    repeated?: boolean;
+    nickname?: string;
+    content_type?: string;
+    text?: string;
+    file_name?: string;
+    announced?: { matches?: boolean }[];
+}
+
 export class ApiError extends Error {
     constructor(
         readonly status: number,
@@ -140,6 +162,11 @@ export function listRecordings(query: string, after: string): Promise<Recording[
 export const loadEvents = (id: string) =>
     request<{ events: TimelineEvent[] }>(`${recording(id)}/events`).then((body) => body.events);
 export const loadTimeline = (id: string) => request<CallTimeline>(`${recording(id)}/timeline`);
+const ofPiece = (piece: string) => (piece ? `?piece=${encodeURIComponent(piece)}` : '');
+export const loadChat = (id: string, piece: string) =>
+    request<{ messages: ChatMessage[] }>(`${recording(id)}/chat${ofPiece(piece)}`);
+export const messageUrl = (id: string, message: number, piece: string) =>
+    `/api/v1/${recording(id)}/messages/${message}${ofPiece(piece)}`;
 export const listAttempts = () =>
     request<{ attempts: Attempt[] }>(`attempts?limit=${kPageSize}`).then((page) => page.attempts);
 export const listLive = () => request<{ calls: LiveCall[] }>('live').then((page) => page.calls);

@@ -194,3 +194,32 @@ export function sheetPlace(at_ms, total_ms) {
     const cell = Math.min(99, Math.max(0, Math.floor((100 * at_ms) / Math.max(1, total_ms))));
     return `${((cell % 10) * 100) / 9}% ${(Math.floor(cell / 10) * 100) / 9}%`;
 }
+
+// What people read of a chat, in its order: not who is composing, nor what came twice.
+export const chatLines = (messages) =>
+    messages.filter((one) => ['text', 'file', 'other', 'notice'].includes(one.kind) && !one.repeated);
+
+export function chatSender(message) {
+    const named = (person) => person?.name || shortAor(person?.uri ?? '');
+    const sender = named(message.from) || message.nickname || `Chat ${message.label}`;
+    if (!message.private) return sender;
+    const to = named(message.to[0]);
+    return to ? `${sender} to ${to} (private)` : `${sender} (private)`;
+}
+
+export function chatFile(message) {
+    const name = message.file_name || message.content_type || 'file';
+    const isOther = (message.announced ?? []).some((hash) => hash.matches === false);
+    return isOther ? `${name} (not the file that was announced)` : name;
+}
+
+// What became of it; nothing where it came whole.
+export function chatFate(message) {
+    const fates = {
+        complete: '',
+        aborted: 'given up by its sender',
+        too_large: 'too large, refused',
+        cut: 'cut: the recording was paused',
+    };
+    return fates[message.state] ?? 'incomplete';
+}
