@@ -47,6 +47,9 @@ void summarise_video(const VideoFacts& facts, std::int64_t start_ns, StreamSumma
              .codec = change.codec,
              .width = change.width,
              .height = change.height});
+    // In RED (RFC 2198) all packets have its payload type; what is in them the pictures know.
+    if (base::iequals(summary.codec, "red/90000") && !video.changes.empty())
+        summary.codec = video.changes.front().codec;
 }
 
 }  // namespace

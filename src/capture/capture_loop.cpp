@@ -109,8 +109,10 @@ void CaptureLoop::on(UpdateStream& command) {
         // under the old one is read all the same.
         const bool is_rekeyed = transport.security && command.format.keys;
         if (is_rekeyed) rekey(transport, command.format);
-        // What came before is judged by the SDP of before; but a pause that waits goes first.
-        if (links_.waiting_pauses.load() == 0 && !transport.is_paused)
+        // What came before is judged by the SDP of before; but a pause that waits goes first. In a
+        // BUNDLE group it would be judged without the lines that the next commands bring, which may
+        // send already; what was agreed before holds for a while.
+        if (links_.waiting_pauses.load() == 0 && !transport.is_paused && !command.format.bundle)
             drain(transport, SocketKind::Rtp);
         stream->receiver.update(command.format, base::to_ns(now_.wall));
         keep_terms(*stream, command.format);
@@ -137,8 +139,8 @@ void CaptureLoop::rekey(Transport& transport, const StreamFormat& format) {
 
 // The readers keep the place that they gave it: io_uring goes on looking at it at each tick.
 void CaptureLoop::settle_hurry(Transport& transport) {
-    const bool is_bursty = transport.has_bursts ||
-                           (transport.security && transport.security->is_in_a_hurry());
+    const bool is_bursty =
+        transport.has_bursts || (transport.security && transport.security->is_in_a_hurry());
     if (std::exchange(transport.is_bursty, is_bursty) != is_bursty)
         seat_of(transport).is_bursty = is_bursty;
 }
@@ -377,9 +379,8 @@ bool CaptureLoop::open(Transport& transport, Stream& stream, const Arrival& arri
     }
     if (!stream.receiver.may_accept(arrival.kind, packet, arrival.source, arrival.ns)) return true;
     const MediaSecurity::Opened opened =
-        arrival.early != nullptr
-            ? *arrival.early
-            : security.open(arrival.kind, packet, arrival.source, arrival.ns);
+        arrival.early != nullptr ? *arrival.early
+                                 : security.open(arrival.kind, packet, arrival.source, arrival.ns);
     if (opened.is_kept) {
         take_early(transport);  // what had to give way
         return false;

@@ -71,7 +71,8 @@ protected:
     // The messages of a kind.
     json messages(const std::string& id, const std::string& kind) const {
         json found = json::array();
-        for (const json& message : chat(id)["messages"])
+        const json all = chat(id);
+        for (const json& message : all["messages"])
             if (message["kind"] == kind) found.push_back(message);
         return found;
     }
