@@ -29,7 +29,7 @@ Bytes packet(std::uint32_t ssrc, std::uint8_t type, std::string_view mid = {},
         const std::size_t words = (1 + mid.size() + 3) / 4;
         base::append_u16(bytes, 0xbede);
         base::append_u16(bytes, static_cast<std::uint16_t>(words));
-        bytes.push_back(static_cast<std::uint8_t>(id << 4U | (mid.size() - 1)));
+        bytes.push_back(static_cast<std::uint8_t>(std::size_t{id} << 4U | (mid.size() - 1)));
         base::append(bytes, base::as_bytes(mid));
         bytes.resize(16 + 4 * words);
     }
