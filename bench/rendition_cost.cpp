@@ -243,8 +243,9 @@ int main(int argc, char** argv) {
                                       60},
                                      id);
     const auto ask = [&](Product product, std::string label = {}) {
-        return archive::RenditionRequest{
-            .id = id, .directory = folder, .product = product, .label = std::move(label)};
+        return archive::RenditionRequest{.pieces = {{.id = id, .directory = folder}},
+                                         .product = product,
+                                         .label = std::move(label)};
     };
     bench.measure("10 min, camera 1 as it came", ask(Product::Track, "2"));
     bench.measure("10 min, camera 2 as it came", ask(Product::Track, "3"));

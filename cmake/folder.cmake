@@ -12,6 +12,8 @@ foreach(line IN LISTS EARSHOT_LAYERS)
     set(EARSHOT_EDGES_${folder} ${edges})
 endforeach()
 
+add_custom_target(fuzz_targets)  # all of them; empty without EARSHOT_FUZZ
+
 # The main() of fuzz targets in a build without libFuzzer.
 add_library(replay_corpus STATIC EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/tools/replay_corpus.cpp)
 target_link_libraries(replay_corpus PRIVATE earshot_options)
@@ -56,6 +58,7 @@ function(earshot_folder name)
             add_executable(${fuzzer} ${source})
             target_link_libraries(${fuzzer} PRIVATE earshot_${name})
             target_link_options(${fuzzer} PRIVATE -fsanitize=fuzzer)
+            add_dependencies(fuzz_targets ${fuzzer})
             set_target_properties(${fuzzer} PROPERTIES RUNTIME_OUTPUT_DIRECTORY ${CMAKE_BINARY_DIR}/fuzz)
         endforeach()
     elseif(GTest_FOUND)

@@ -82,7 +82,8 @@ TEST_F(ChangeFinderTest, TakesAnEncodersNoiseForNoChange) {
     for (int i = 0; i < 200; ++i, now_ms_ += 40) {
         ChangeFinder::Grid grid = slide(3);
         for (std::size_t at = 0; at < grid.size(); ++at)
-            grid.at(at) = static_cast<std::uint8_t>(grid.at(at) + (at * 31 + static_cast<std::size_t>(i) * 17) % 9);
+            grid.at(at) = static_cast<std::uint8_t>(
+                grid.at(at) + (at * 31 + static_cast<std::size_t>(i) * 17) % 9);
         finder_.add(now_ms_, grid, kShape);
     }
     EXPECT_THAT(finish(), ElementsAre(0));
