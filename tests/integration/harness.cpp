@@ -45,20 +45,26 @@ bool wait_until_ready(Process& process, const fs::path& out) {
 
 }  // namespace
 
+// Not from the kernel, which gives the same one to the next socket of any program that asks for
+// none; and above those that it gives away (net.ipv4.ip_local_port_range).
 std::uint16_t free_port() {
-    for (int attempt = 0; attempt < 100; ++attempt) {
+    constexpr unsigned kFirst = 61'000;
+    constexpr unsigned kCount = 4500;
+    static unsigned next = std::random_device{}() % kCount;
+    for (unsigned attempt = 0; attempt < kCount; ++attempt) {
+        const auto port = static_cast<std::uint16_t>(kFirst + next++ % kCount);
         const int tcp = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
         const int udp = ::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
         sockaddr_in address{};
         address.sin_family = AF_INET;
         address.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-        socklen_t size = sizeof address;
-        bool good = ::bind(tcp, reinterpret_cast<sockaddr*>(&address), size) == 0 &&
-                    ::getsockname(tcp, reinterpret_cast<sockaddr*>(&address), &size) == 0 &&
-                    ::bind(udp, reinterpret_cast<sockaddr*>(&address), size) == 0;
+        address.sin_port = htons(port);
+        const bool is_free =
+            ::bind(tcp, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0 &&
+            ::bind(udp, reinterpret_cast<sockaddr*>(&address), sizeof address) == 0;
         ::close(tcp);
         ::close(udp);
-        if (good) return ntohs(address.sin_port);
+        if (is_free) return port;
     }
     std::abort();
 }
