@@ -810,8 +810,7 @@ void CaptureLoop::close(Stream& stream) {
             drain(*transport, SocketKind::Rtp);
         }
         drain(*transport, SocketKind::Rtcp);
-        const bool is_alone = !transport->shared || transport->shared->streams.size() == 1;
-        if (is_alone) give_up_early(*transport);
+        if (!transport->shared) give_up_early(*transport);
     }
     stream.receiver.finish(base::to_ns(now_.wall));
     after_input(stream);
