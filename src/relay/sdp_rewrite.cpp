@@ -9,6 +9,7 @@
 
 #include "base/line_end.h"
 #include "base/text.h"
+#include "sdp/attribute_line.h"
 
 namespace earshot::relay {
 
@@ -41,8 +42,7 @@ Line take_line(std::string_view& rest) {
 }
 
 std::string_view attribute_name(const Line& line) {
-    return line.key == 'a' ? base::trim(line.value.substr(0, line.value.find(':')))
-                           : std::string_view{};
+    return line.key == 'a' ? sdp::attribute_name(line.value) : std::string_view{};
 }
 
 bool is_ice(std::string_view name) {

@@ -122,6 +122,15 @@ TEST(SdpRewrite, SpeaksIpv6) {
               "v=0\r\nc=IN IP6 2001:db8::9\r\nm=audio 20000 RTP/AVP 0\r\na=rtcp:20001\r\n");
 }
 
+TEST(SdpRewrite, ReadsAttributesAsTheParserDoes) {  // spec X-3: `a=` twice
+    EXPECT_EQ(
+        rewrite_sdp("v=0\r\nc=IN IP4 10.0.0.1\r\na=a=ice-lite\r\nm=audio 4000 RTP/AVP 0\r\n"
+                    "a=a=rtcp:4001 IN IP4 10.0.0.1\r\na=a=candidate:1 1 UDP 1 10.0.0.1 4000\r\n",
+                    edit_of({kFirst})),
+        "v=0\r\nc=IN IP4 192.0.2.9\r\nm=audio 20000 RTP/AVP 0\r\n"
+        "a=rtcp:20001 IN IP4 192.0.2.9\r\n");
+}
+
 TEST(SdpRewrite, StopsAtASecondDescription) {
     EXPECT_EQ(rewrite_sdp("v=0\r\nm=audio 0 RTP/AVP 0\r\nv=0\r\nm=audio 4 RTP/AVP 0\r\n",
                           edit_of({kPass})),

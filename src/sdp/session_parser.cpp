@@ -4,6 +4,7 @@
 #include <bitset>
 
 #include "base/text.h"
+#include "sdp/attribute_line.h"
 #include "sdp/session_description.h"
 
 namespace earshot::sdp {
@@ -202,8 +203,7 @@ NamedAttribute read_attribute(std::string_view line) {
     attribute.has_value = colon != std::string_view::npos;
     if (attribute.has_value) attribute.value = line.substr(colon + 1);
 
-    std::string_view name = attribute.name;
-    if (name.starts_with("a=")) name.remove_prefix(2);  // spec X-3
+    const std::string_view name = without_second_mark(attribute.name);
     read.name = find_name(attribute.has_value ? name : base::trim(name));
     return read;
 }

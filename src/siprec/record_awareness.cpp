@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "sdp/attribute_line.h"
 
 namespace earshot::siprec {
 namespace {
@@ -35,12 +36,9 @@ std::string_view take_line(std::string_view& text) {
     return line;
 }
 
-// As sdp/ reads it: spaces around the name, `a=a=record` (spec X-3) and any case.
 bool is_record_line(std::string_view line) {
     if (!line.starts_with("a=")) return false;
-    line.remove_prefix(2);
-    if (line.starts_with("a=")) line.remove_prefix(2);
-    return base::iequals(base::trim(line.substr(0, line.find(':'))), "record");
+    return base::iequals(sdp::attribute_name(line.substr(2)), "record");
 }
 
 }  // namespace
