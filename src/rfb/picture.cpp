@@ -24,14 +24,16 @@ void Picture::resize(std::size_t width, std::size_t height) {
 void Picture::fill(const Rect& rect, Colour colour) {
     const std::size_t columns = cut(rect.x, rect.width, width_);
     const std::size_t rows = cut(rect.y, rect.height, height_);
+    if (columns == 0) return;
     for (std::size_t y = rect.y; y < rect.y + rows; ++y)
         std::fill_n(pixels_.begin() + static_cast<std::ptrdiff_t>(y * width_ + rect.x), columns,
                     colour);
 }
 
 void Picture::set_row(std::size_t x, std::size_t y, std::span<const Colour> colours) {
-    if (y >= height_) return;
-    std::copy_n(colours.begin(), cut(x, colours.size(), width_),
+    const std::size_t columns = cut(x, colours.size(), width_);
+    if (y >= height_ || columns == 0) return;
+    std::copy_n(colours.begin(), columns,
                 pixels_.begin() + static_cast<std::ptrdiff_t>(y * width_ + x));
 }
 
