@@ -11,7 +11,9 @@ target_compile_definitions(earshot_options INTERFACE
 target_link_libraries(earshot_options INTERFACE PkgConfig::FMT Threads::Threads)
 set(CMAKE_CXX_FLAGS_RELEASE "")  # no -DNDEBUG: assertions stay on in what users run
 if(CMAKE_BUILD_TYPE STREQUAL "Release")
-    target_compile_options(earshot_options INTERFACE -O2 -g1 -D_FORTIFY_SOURCE=2 -fstack-protector-strong)
+    # A program of tests is built more often than it runs: unoptimised it takes 40 % less time to compile.
+    target_compile_options(earshot_options INTERFACE
+        "$<IF:$<BOOL:$<TARGET_PROPERTY:EARSHOT_IS_TEST>>,-O0;-g1,-O2;-g1;-D_FORTIFY_SOURCE=2;-fstack-protector-strong>")
 endif()
 if(EARSHOT_SANITIZE)
     target_compile_options(earshot_options INTERFACE -fsanitize=${EARSHOT_SANITIZE}
@@ -27,6 +29,6 @@ if(CCACHE)
     set(CMAKE_CXX_COMPILER_LAUNCHER ${CCACHE})
 endif()
 
-# One precompiled header for the libraries, one more for the tests. clang-tidy reads neither.
+# The precompiled headers of the libraries; the tests add theirs (test_headers). clang-tidy reads neither.
 set(EARSHOT_PCH <algorithm> <array> <chrono> <cstdint> <cstring> <functional> <map> <memory> <optional>
     <span> <string> <string_view> <unordered_map> <utility> <variant> <vector> <fmt/format.h>)

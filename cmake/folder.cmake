@@ -18,6 +18,30 @@ add_custom_target(fuzz_targets)  # all of them; empty without EARSHOT_FUZZ
 add_library(replay_corpus STATIC EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/tools/replay_corpus.cpp)
 target_link_libraries(replay_corpus PRIVATE earshot_options)
 
+# What all programs of tests read first, precompiled once for all of them.
+if(GTest_FOUND)
+    add_library(test_headers OBJECT EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/tools/test_headers.cpp)
+    target_link_libraries(test_headers PRIVATE earshot_options GTest::gmock GTest::gtest)
+    target_precompile_headers(test_headers PRIVATE ${EARSHOT_PCH} <gtest/gtest.h> <gmock/gmock.h> <nlohmann/json.hpp>)
+    set_target_properties(test_headers PROPERTIES EARSHOT_IS_TEST ON)
+endif()
+
+# earshot_test_program(NAME [OWN_MAIN] SOURCES files... [LIBRARIES targets...]): not yet a test of ctest's.
+function(earshot_test_program name)
+    cmake_parse_arguments(arg "OWN_MAIN" "" "SOURCES;LIBRARIES" ${ARGN})
+    add_executable(${name} ${arg_SOURCES})
+    target_link_libraries(${name} PRIVATE ${arg_LIBRARIES} GTest::gmock GTest::gtest)
+    if(NOT arg_OWN_MAIN)
+        target_link_libraries(${name} PRIVATE GTest::gtest_main)
+    endif()
+    target_precompile_headers(${name} REUSE_FROM test_headers)
+    set_target_properties(${name} PROPERTIES EARSHOT_IS_TEST ON)
+    # g++ 12 warns of std::string's and std::vector's own insides where a test builds its input from pieces; the
+    # sanitizer builds of the same tests look for the real thing.
+    target_compile_options(${name} PRIVATE
+        $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread>)
+endfunction()
+
 # earshot_folder(NAME [LIBRARIES targets...]): sources are *.cpp, tests *_test.cpp, fuzz targets *_fuzz.cpp.
 function(earshot_folder name)
     cmake_parse_arguments(arg "" "" "LIBRARIES" ${ARGN})
@@ -39,14 +63,8 @@ function(earshot_folder name)
     endif()
 
     if(tests AND GTest_FOUND)
-        add_executable(${name}_test ${tests})
-        target_link_libraries(${name}_test PRIVATE earshot_${name} GTest::gmock GTest::gtest GTest::gtest_main)
+        earshot_test_program(${name}_test SOURCES ${tests} LIBRARIES earshot_${name})
         target_compile_definitions(${name}_test PRIVATE EARSHOT_TEST_DATA="${CMAKE_SOURCE_DIR}/tests/data")
-        # g++ 12 warns of std::string's and std::vector's own insides where a test builds its input from pieces; the
-        # sanitizer builds of the same tests look for the real thing.
-        target_compile_options(${name}_test PRIVATE
-            $<$<CXX_COMPILER_ID:GNU>:-Wno-array-bounds -Wno-restrict -Wno-stringop-overflow -Wno-stringop-overread>)
-        target_precompile_headers(${name}_test PRIVATE ${EARSHOT_PCH} <gtest/gtest.h> <gmock/gmock.h>)
         # One ctest entry a folder: starting a process for each of hundreds of cases costs more than they do.
         add_test(NAME ${name} COMMAND ${name}_test --gtest_brief=1)
         set_tests_properties(${name} PROPERTIES LABELS unit TIMEOUT 300)
