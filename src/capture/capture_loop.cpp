@@ -30,8 +30,10 @@ CaptureLoop::CaptureLoop(const CaptureOptions& options, CaptureLinks& links, io:
       clock_(clock),
       random_(random),
       log_(log),
+      records_(writer, log),
       paced_ticks_(ticks(options.paced_drain, options.bursty_drain)),
-      rtcp_ticks_(ticks(options.rtcp_drain, options.bursty_drain)) {}
+      rtcp_ticks_(ticks(options.rtcp_drain, options.bursty_drain)),
+      transports_(paced_ticks_, rtcp_ticks_) {}
 
 void CaptureLoop::run(io::MediaReader& reader, const std::function<void()>& wake) {
     reader_ = &reader;
@@ -115,8 +117,8 @@ void CaptureLoop::on(UpdateStream& command) {
         if (links_.waiting_pauses.load() == 0 && !transport.is_paused && !command.format.bundle)
             drain(transport, SocketKind::Rtp);
         stream->receiver.update(command.format, base::to_ns(now_.wall));
-        keep_terms(*stream, command.format);
-        if (transport.shared) put_line(*transport.shared, *stream);
+        stream->keep_terms(command.format);
+        transport.update_line(*stream);
         if (!is_rekeyed) rekey(transport, command.format);
         after_input(*stream);
     }
@@ -132,17 +134,14 @@ void CaptureLoop::rekey(Transport& transport, const StreamFormat& format) {
         give_up_early(transport);
         transport.security = MediaSecurity::make(format);
     }
-    if (transport.is_paused && is_read_while_paused(transport)) reader_->resume(transport);
+    if (transport.is_paused && transport.is_read_while_paused()) reader_->resume(transport);
     if (transport.security) tend(transport);
     settle_hurry(transport);
 }
 
-// The readers keep the place that they gave it: io_uring goes on looking at it at each tick.
 void CaptureLoop::settle_hurry(Transport& transport) {
-    const bool is_bursty =
-        transport.has_bursts || (transport.security && transport.security->is_in_a_hurry());
-    if (std::exchange(transport.is_bursty, is_bursty) != is_bursty)
-        seat_of(transport).is_bursty = is_bursty;
+    const bool is_bursty = transport.is_in_a_hurry();
+    if (transport.is_bursty != is_bursty) transports_.set_bursty(transport, is_bursty);
 }
 
 // What arrived after a pause was asked for must not be read as if it were none.
@@ -171,10 +170,10 @@ void CaptureLoop::on(PauseStream& command) {
     drain_all(*stream, SocketKind::Rtp);
     // What is needed to stay connected goes on; its packets are discarded as they are.
     Transport& transport = *stream->transport;
-    if (!is_read_while_paused(transport)) reader_->pause(transport);
+    if (!transport.is_read_while_paused()) reader_->pause(transport);
     stream->receiver.settle_pause(now_);
     // Where others share it, what waits for its keys came before the pause, or is of the others.
-    if (!transport.shared) give_up_early(transport);
+    if (!transport.is_shared()) give_up_early(transport);
     after_input(*stream);
 }
 
@@ -194,70 +193,29 @@ void CaptureLoop::on(CloseStream& command) {
     if (Stream* stream = find(command.key)) close(*stream);
 }
 
-void CaptureLoop::on(JournalEntry& command) { postpone(std::move(command)); }
-void CaptureLoop::on(RequestDurable& command) { postpone(command); }
+void CaptureLoop::put_record(RecordRequest request) {
+    records_.put(std::move(request), base::to_ns(now_.wall));
+    if (records_.take_wish_to_commit()) commit_soon_ = true;
+}
+
+void CaptureLoop::on(JournalEntry& command) { put_record(std::move(command)); }
+void CaptureLoop::on(RequestDurable& command) { put_record(command); }
 
 void CaptureLoop::on(CloseRecording& command) {
     close_streams_of(command.recording);
-    postpone(command);
-}
-
-// Done at once when nothing waits before it, so the order of records is that of the commands.
-void CaptureLoop::postpone(Command command) {
-    if (postponed_.empty() && try_now(command)) return;
-    if (const auto* entry = std::get_if<JournalEntry>(&command)) {
-        if (postponed_bytes_ + entry->payload.size() > kMaxPostponedBytes) {
-            if (!std::exchange(told_postponed_full_, true)) {
-                log_.error("The journal has had no room for too long; signalling records are lost",
-                           {{"recording", base::to_string(entry->recording)}});
-            }
-            return;
-        }
-        postponed_bytes_ += entry->payload.size();
-    }
-    postponed_.push_back(std::move(command));
-}
-
-bool CaptureLoop::try_now(Command& command) {
-    if (const auto* entry = std::get_if<JournalEntry>(&command)) {
-        const auto stored = writer_.append(
-            open_recording(entry->recording),
-            {.type = entry->type, .stream = entry->stream, .arrival_ns = entry->arrival_ns},
-            entry->payload);
-        if (!stored && stored.error().code == base::Errc::Full) return false;
-        if (!stored) {
-            log_.error("The journal refused a record: " + std::string(stored.error().what),
-                       {{"recording", base::to_string(entry->recording)},
-                        {"bytes", std::to_string(entry->payload.size())}});
-        }
-    } else if (const auto* request = std::get_if<RequestDurable>(&command)) {
-        if (!writer_.notify_when_durable(request->token)) return false;
-        commit_soon_ = true;
-    } else if (const auto* closing = std::get_if<CloseRecording>(&command)) {
-        close_recording(closing->recording);
-    }
-    return true;
-}
-
-void CaptureLoop::retry_postponed() {
-    while (!postponed_.empty() && try_now(postponed_.front())) {
-        if (const auto* entry = std::get_if<JournalEntry>(&postponed_.front())) {
-            postponed_bytes_ -= entry->payload.size();
-        }
-        postponed_.pop_front();
-        told_postponed_full_ = false;
-    }
+    put_record(command);
 }
 
 // --- media ---------------------------------------------------------------------------------------
 
 void CaptureLoop::tick() {
     ++tick_;
-    retry_postponed();
+    records_.retry(base::to_ns(now_.wall));
+    if (records_.take_wish_to_commit()) commit_soon_ = true;
     read_media();
     const auto paced_tick = static_cast<std::uint32_t>(tick_ % paced_ticks_);
     const auto rtcp_tick = static_cast<std::uint32_t>(tick_ % rtcp_ticks_);
-    for (const Seat& seat : seats_) {
+    for (const TransportTable::Seat& seat : transports_.seats()) {
         const bool is_paced_turn = seat.paced_tick == paced_tick;
         const bool is_rtcp_turn = seat.rtcp_tick == rtcp_tick;
         if (is_paced_turn || is_rtcp_turn || seat.is_bursty)
@@ -278,12 +236,6 @@ void CaptureLoop::read_media() {
     } while (links_.waiting_pauses.load() == 0 && reader_->read(tick_, *this));
 }
 
-template <class Function>
-void CaptureLoop::for_each_line(const Transport& transport, Function&& function) {
-    if (!transport.shared) return function(*transport.first);
-    for (Stream* const stream : transport.shared->streams) function(*stream);
-}
-
 void CaptureLoop::take_turn(Transport& transport, bool is_paced_turn, bool is_rtcp_turn) {
     const bool is_due = is_paced_turn || transport.is_bursty;
     if (is_due && links_.waiting_pauses.load() == 0)  // else next time
@@ -295,7 +247,7 @@ void CaptureLoop::take_turn(Transport& transport, bool is_paced_turn, bool is_rt
         tend(transport);
         settle_hurry(transport);
     }
-    for_each_line(transport, [&](Stream& stream) {
+    transport.for_each_line([&](Stream& stream) {
         if (stream.transport == &transport) attend(stream, is_due, is_paced_turn, is_rtcp_turn);
     });
 }
@@ -320,18 +272,15 @@ void CaptureLoop::drain_all(Stream& stream, SocketKind kind) {
 
 // What a shared socket had no room for may have been anybody's: it is told of the first stream.
 void CaptureLoop::after_look(Transport& transport) {
-    const std::uint64_t drops =
-        transport.sockets.rtp.kernel_drops() + transport.sockets.rtcp.kernel_drops();
-    if (drops > transport.told_drops)
-        transport.first->receiver.add_kernel_drops(drops -
-                                                   std::exchange(transport.told_drops, drops));
-    for_each_line(transport, [&](Stream& stream) {
+    if (const std::uint64_t drops = transport.take_drops(); drops > 0)
+        transport.first().receiver.add_kernel_drops(drops);
+    transport.for_each_line([&](Stream& stream) {
         if (stream.gap.packets > 0) store_gap(stream);
     });
 }
 
 void CaptureLoop::on_discarded(io::MediaFlow& flow, std::uint64_t count) {
-    static_cast<Transport&>(flow).first->receiver.on_discarded_unread(count, now_);
+    static_cast<Transport&>(flow).first().receiver.on_discarded_unread(count, now_);
 }
 
 void CaptureLoop::on_datagram(io::MediaFlow& flow, SocketKind kind, const io::Datagram& datagram) {
@@ -342,8 +291,8 @@ void CaptureLoop::on_datagram(io::MediaFlow& flow, SocketKind kind, const io::Da
         .ns = datagram.arrival_ns != 0 ? datagram.arrival_ns : base::to_ns(now_.wall)};
     Verdict verdict = Verdict::Discard;
     if (datagram.truncated) {
-        transport.first->receiver.on_oversize(arrival.source, arrival.ns);
-        after_input(*transport.first);
+        transport.first().receiver.on_oversize(arrival.source, arrival.ns);
+        after_input(transport.first());
     } else {
         verdict = take(transport, arrival, datagram.bytes);
     }
@@ -354,8 +303,8 @@ void CaptureLoop::on_datagram(io::MediaFlow& flow, SocketKind kind, const io::Da
 
 Verdict CaptureLoop::take(Transport& transport, const Arrival& arrival,
                           std::span<std::uint8_t> packet) {
-    return transport.shared ? sort(transport, arrival, packet)
-                            : judge(transport, *transport.first, arrival, packet);
+    return transport.is_shared() ? sort(transport, arrival, packet)
+                                 : judge(transport, transport.first(), arrival, packet);
 }
 
 Verdict CaptureLoop::judge(Transport& transport, Stream& stream, const Arrival& arrival,
@@ -416,13 +365,12 @@ Verdict CaptureLoop::deliver(Stream& stream, const Arrival& arrival,
 // is seen once it is open.
 Verdict CaptureLoop::sort(Transport& transport, const Arrival& arrival,
                           std::span<std::uint8_t> packet) {
-    SharedLines& shared = *transport.shared;
     const rtp::PacketKind kind = rtp::classify(packet);
-    Stream* stream = transport.first;
+    Stream* stream = &transport.first();
     Bundle::Sorted sorted;
     if (kind == rtp::PacketKind::Rtp) {
-        sorted = shared.sorter.sort(packet);
-        stream = &line_of(shared, sorted.stream);
+        sorted = transport.sorter().sort(packet);
+        stream = &transport.line_of(sorted.stream);
     }
     const bool is_from_peer = stream->receiver.is_allowed_host(arrival.source);
     if (sorted.by == Bundle::By::Foreign && is_from_peer) {
@@ -439,7 +387,7 @@ Verdict CaptureLoop::sort(Transport& transport, const Arrival& arrival,
     if (is_expected && kind == rtp::PacketKind::Rtcp)
         return deliver_rtcp(transport, arrival, packet);
     if (is_expected && sorted.is_news) {
-        shared.sorter.learn(sorted);
+        transport.sorter().learn(sorted);
         tell_assigned(transport);
     }
     return deliver(*stream, arrival, packet);
@@ -449,23 +397,18 @@ Verdict CaptureLoop::sort(Transport& transport, const Arrival& arrival,
 Verdict CaptureLoop::deliver_rtcp(Transport& transport, const Arrival& arrival,
                                   std::span<std::uint8_t> packet) {
     told_by_rtcp_.clear();
-    transport.shared->sorter.sort_rtcp(packet, told_by_rtcp_);
+    transport.sorter().sort_rtcp(packet, told_by_rtcp_);
     tell_assigned(transport);
     Verdict verdict = Verdict::Discard;
     for (const std::uint16_t line : told_by_rtcp_)
-        verdict = deliver(line_of(*transport.shared, line), arrival, packet);
+        verdict = deliver(transport.line_of(line), arrival, packet);
     return verdict;
 }
 
 void CaptureLoop::tell_assigned(Transport& transport) {
-    while (const auto assigned = transport.shared->sorter.poll_assigned())
-        store_event(line_of(*transport.shared, assigned->stream), base::to_ns(now_.wall),
+    while (const auto assigned = transport.sorter().poll_assigned())
+        store_event(transport.line_of(assigned->stream), base::to_ns(now_.wall),
                     event_json(*assigned));
-}
-
-CaptureLoop::Stream& CaptureLoop::line_of(const SharedLines& shared, std::uint16_t stream) {
-    return **std::find_if(shared.streams.begin(), shared.streams.end(),
-                          [&](const Stream* one) { return one->key.stream == stream; });
 }
 
 // What befalls a transport befalls each of its lines.
@@ -474,7 +417,7 @@ void CaptureLoop::tend(Transport& transport) {
     while (const auto out = security.poll_outgoing())
         static_cast<void>(transport.sockets[out->socket].send(out->bytes, out->to));
     while (const auto event = security.poll_event())
-        for_each_line(transport, [&](Stream& stream) { tell_keying(stream, *event); });
+        transport.for_each_line([&](Stream& stream) { tell_keying(stream, *event); });
     take_early(transport);
 }
 
@@ -672,28 +615,18 @@ void CaptureLoop::send_keep_alive(Stream& stream) {
 
 // --- streams and recordings ----------------------------------------------------------------------
 
-CaptureLoop::Transport::Transport(const StreamFormat& format, bool is_for_bursts, io::UdpPair pair)
-    : io::MediaFlow(std::move(pair)),
-      security(MediaSecurity::make(format)),
-      has_bursts(is_for_bursts || format.bundle) {
-    // A handshake must not wait for the turn of a paced stream; and of those who share a transport
-    // one may be video.
-    is_bursty = has_bursts || (security && security->is_in_a_hurry());
-}
-
-CaptureLoop::Stream* CaptureLoop::find(const StreamKey& key) {
+Stream* CaptureLoop::find(const StreamKey& key) {
     const auto found = by_key_.find(key);
     return found == by_key_.end() ? nullptr : found->second.get();
 }
 
 // It has no transport yet.
-CaptureLoop::Stream& CaptureLoop::add(const StreamSetup& setup) {
+Stream& CaptureLoop::add(const StreamSetup& setup) {
     if (Stream* old = find(setup.key)) close(*old);  // the caller's fault; nothing leaks
     auto stream = std::make_unique<Stream>(setup, random_.u32());
-    stream->recording = open_recording(setup.key.recording);
+    stream->recording = records_.open(setup.key.recording);
     plan_report(*stream, true);
     stream->next_keep_alive = now_.steady + options_.keep_alive;
-    keep_terms(*stream, setup.format);
     Stream& added = *stream;
     by_key_[setup.key] = std::move(stream);
     links_.open_streams.store(by_key_.size());
@@ -702,10 +635,8 @@ CaptureLoop::Stream& CaptureLoop::add(const StreamSetup& setup) {
 
 void CaptureLoop::open_transport(Stream& stream, const StreamFormat& format, io::UdpPair sockets,
                                  std::int64_t opened_ns) {
-    auto transport = std::make_unique<Transport>(format, stream.has_bursts, std::move(sockets));
-    transport->first = &stream;
+    auto transport = std::make_unique<Transport>(format, stream, std::move(sockets));
     stream.transport = transport.get();
-    transport->phase = next_phase_++;
     transport->opened_ns = opened_ns;
     if (transport->has_bursts) give_room_for_bursts(*transport);
     const int granted = transport->sockets.rtp.receive_buffer_bytes();
@@ -714,46 +645,23 @@ void CaptureLoop::open_transport(Stream& stream, const StreamFormat& format, io:
                      {{"wanted_bytes", std::to_string(options_.receive_buffer_bytes)},
                       {"granted_bytes", std::to_string(granted)}});
     }
-    reader_->add(*transport);
-    if (stream.receiver.is_paused() && !is_read_while_paused(*transport))
-        reader_->pause(*transport);
-    const auto turn = [&](std::uint64_t period) {
-        return static_cast<std::uint32_t>(transport->phase % period);
-    };
-    Seat seat{.transport = nullptr,
-              .is_bursty = transport->is_bursty,
-              .paced_tick = turn(paced_ticks_),
-              .rtcp_tick = turn(rtcp_ticks_)};
-    seat.transport = std::move(transport);
-    seats_.push_back(std::move(seat));
+    Transport& opened = *transport;
+    transports_.add(std::move(transport));
+    reader_->add(opened);
+    if (stream.receiver.is_paused() && !opened.is_read_while_paused()) reader_->pause(opened);
 }
 
 void CaptureLoop::join(Transport& transport, Stream& stream) {
-    if (!transport.shared) {
-        transport.shared = std::make_unique<SharedLines>();
-        transport.shared->streams.push_back(transport.first);
-        put_line(*transport.shared, *transport.first);
-    }
-    transport.shared->streams.push_back(&stream);
+    transport.add_line(stream);
     stream.transport = &transport;
-    put_line(*transport.shared, stream);
     if (transport.is_paused) reader_->resume(transport);
     if (!transport.has_bursts) {  // it was not meant to be shared
-        transport.has_bursts = transport.is_bursty = true;
+        transport.has_bursts = true;
         give_room_for_bursts(transport);
-        seat_of(transport).is_bursty = true;
+        transports_.set_bursty(transport, true);
     }
     if (!transport.security) return;
     if (const auto connection = transport.security->connection()) tell_keying(stream, *connection);
-}
-
-void CaptureLoop::put_line(SharedLines& shared, const Stream& stream) {
-    shared.sorter.put(stream.key.stream, stream.receiver,
-                      stream.terms ? *stream.terms : BundleTerms{});
-}
-
-void CaptureLoop::keep_terms(Stream& stream, const StreamFormat& format) {
-    stream.terms = format.bundle ? std::make_unique<BundleTerms>(*format.bundle) : nullptr;
 }
 
 // What is under way to its transport is taken a little longer; its packets go out by the new one.
@@ -765,7 +673,7 @@ void CaptureLoop::leave(Stream& stream, const StreamFormat& format) {
     stream.former_until = now_.steady + kOldTransportGrace;
     leaving_.emplace_back(stream.former_until, stream.key);
     stream.receiver.update(format, base::to_ns(now_.wall));
-    keep_terms(stream, format);
+    stream.keep_terms(format);
     after_input(stream);
 }
 
@@ -780,25 +688,15 @@ void CaptureLoop::part_from_former() {
 
 // The last one closes the door.
 void CaptureLoop::part(Transport& transport, const Stream& stream) {
-    if (!transport.shared) return close(transport);
-    SharedLines& shared = *transport.shared;
-    shared.sorter.remove(stream.key.stream);
-    shared.streams.erase(std::find(shared.streams.begin(), shared.streams.end(), &stream));
-    transport.first = shared.streams.front();
-    if (shared.streams.size() == 1) transport.shared.reset();
+    if (!transport.is_shared()) return close(transport);
+    transport.remove_line(stream);
 }
 
 void CaptureLoop::close(Transport& transport) {
     reader_->remove(transport);
     const std::uint16_t port = transport.sockets.rtp.local_address().port;
-    std::swap(seat_of(transport), seats_.back());
-    seats_.pop_back();  // closes the sockets
+    transports_.remove(transport);
     ports_.release(port, now_.steady);
-}
-
-CaptureLoop::Seat& CaptureLoop::seat_of(const Transport& transport) {
-    return *std::find_if(seats_.begin(), seats_.end(),
-                         [&](const Seat& seat) { return seat.transport.get() == &transport; });
 }
 
 void CaptureLoop::close(Stream& stream) {
@@ -810,7 +708,7 @@ void CaptureLoop::close(Stream& stream) {
             drain(*transport, SocketKind::Rtp);
         }
         drain(*transport, SocketKind::Rtcp);
-        if (!transport->shared) give_up_early(*transport);
+        if (!transport->is_shared()) give_up_early(*transport);
     }
     stream.receiver.finish(base::to_ns(now_.wall));
     after_input(stream);
@@ -833,19 +731,6 @@ void CaptureLoop::close_streams_of(const base::Uuid& recording) {
     std::sort(found.begin(), found.end(),
               [](const Stream* a, const Stream* b) { return a->key.stream < b->key.stream; });
     for (Stream* stream : found) close(*stream);
-}
-
-journal::RecordingHandle CaptureLoop::open_recording(const base::Uuid& recording) {
-    const auto found = recordings_.find(recording);
-    if (found != recordings_.end()) return found->second;
-    return recordings_.emplace(recording, writer_.open(recording)).first->second;
-}
-
-void CaptureLoop::close_recording(const base::Uuid& recording) {
-    const auto found = recordings_.find(recording);
-    if (found == recordings_.end()) return;
-    writer_.close(found->second, base::to_ns(now_.wall));
-    recordings_.erase(found);
 }
 
 // --- upward --------------------------------------------------------------------------------------
@@ -928,9 +813,9 @@ void CaptureLoop::shut_down() {
     // A full or failing disk may take the last records only after a while.
     while (true) {
         now_ = clock_.now();
-        retry_postponed();
-        if (postponed_.empty() || now_.steady >= give_up) {
-            while (!recordings_.empty()) close_recording(recordings_.begin()->first);
+        records_.retry(base::to_ns(now_.wall));
+        if (!records_.is_waiting() || now_.steady >= give_up) {
+            records_.close_all(base::to_ns(now_.wall));
             if (!asked) {
                 asked = writer_.notify_when_durable(JournalNotices::kOwnTokens).has_value();
             }

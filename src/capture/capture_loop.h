@@ -18,13 +18,12 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/uuid.h"
-#include "capture/bundle.h"
 #include "capture/capture_options.h"
 #include "capture/events.h"
 #include "capture/journal_notices.h"
-#include "capture/media_security.h"
 #include "capture/notification.h"
-#include "capture/stream_receiver.h"
+#include "capture/record_desk.h"
+#include "capture/transport.h"
 #include "io/clock.h"
 #include "io/media_ports.h"
 #include "io/media_reader.h"
@@ -67,12 +66,6 @@ struct ResumeStream {
 struct CloseStream {
     StreamKey key;
 };
-struct RequestDurable {
-    std::uint64_t token = 0;
-};
-struct CloseRecording {
-    base::Uuid recording;
-};
 using Command =
     std::variant<AddStream, JoinStream, MoveStream, MoveStreamBeside, UpdateStream, PauseStream,
                  ResumeStream, CloseStream, JournalEntry, RequestDurable, CloseRecording>;
@@ -101,52 +94,6 @@ public:
     void run(io::MediaReader& reader, const std::function<void()>& wake);
 
 private:
-    struct Stream;
-    // Of a transport that several have: its lines are those of the sorter, in the same order.
-    struct SharedLines {
-        std::vector<Stream*> streams;
-        Bundle sorter;
-    };
-    // The sockets of one stream, or of those of a BUNDLE group (RFC 9143), with their keys.
-    struct Transport : io::MediaFlow {
-        Transport(const StreamFormat& format, bool is_for_bursts, io::UdpPair pair);
-
-        std::unique_ptr<MediaSecurity> security;  // null: media in the clear
-        Stream* first = nullptr;  // whose all of it is, or who stands for all; never null
-        std::unique_ptr<SharedLines> shared;  // null: it is of one stream
-        bool has_bursts = false;              // its media; `is_bursty`: how it is read now
-        std::uint64_t told_drops = 0;         // of the kernel, to a stream
-    };
-    struct Stream {
-        Stream(const StreamSetup& setup, std::uint32_t ssrc)
-            : key(setup.key),
-              receiver(setup, ssrc),
-              has_bursts(setup.media == MediaClass::Bursty) {}
-
-        StreamKey key;
-        StreamReceiver receiver;
-        Transport* transport = nullptr;
-        Transport* former = nullptr;  // it has left that, and is heard there a little longer
-        base::TimePoint former_until;
-        std::unique_ptr<BundleTerms> terms;  // null: it shares with nobody
-        bool has_bursts;
-        journal::RecordingHandle recording;
-        base::TimePoint next_report;
-        base::TimePoint next_keep_alive;
-        StorageGap gap;                // packets == 0: none
-        std::uint64_t seen_drops = 0;  // at the last look, as `seen_lost`
-        std::uint64_t seen_lost = 0;
-        bool told_probe = false;
-        std::uint32_t key_frame_events = 0;
-    };
-    // A transport, and in which ticks it has its turns: looked at for all of them at each tick, so
-    // it lies apart from the rest.
-    struct Seat {
-        std::unique_ptr<Transport> transport;
-        bool is_bursty = false;
-        std::uint32_t paced_tick = 0;  // of paced_ticks_
-        std::uint32_t rtcp_tick = 0;   // of rtcp_ticks_
-    };
     struct KeyHash {
         std::size_t operator()(const StreamKey& key) const {
             return base::UuidHash{}(key.recording) ^ key.stream;
@@ -165,9 +112,7 @@ private:
     void on(JournalEntry& command);
     void on(RequestDurable& command);
     void on(CloseRecording& command);
-    bool try_now(Command& command);  // JournalEntry, RequestDurable: false when there is no room
-    void postpone(Command command);
-    void retry_postponed();
+    void put_record(RecordRequest request);
 
     void obey_pauses();
     void obey_queued();
@@ -197,14 +142,7 @@ private:
     Verdict deliver_rtcp(Transport& transport, const Arrival& arrival,
                          std::span<std::uint8_t> packet);
     void tell_assigned(Transport& transport);
-    static Stream& line_of(const SharedLines& shared, std::uint16_t stream);
-    template <class Function>
-    static void for_each_line(const Transport& transport, Function&& function);
     void rekey(Transport& transport, const StreamFormat& format);
-    static bool is_read_while_paused(const Transport& transport) {
-        return transport.shared != nullptr || transport.first->receiver.uses_rtcp_mux() ||
-               (transport.security && transport.security->is_told_by_path());
-    }
     // After a handshake audio is read as audio again.
     void settle_hurry(Transport& transport);
     // What STUN and DTLS want sent and told.
@@ -234,17 +172,12 @@ private:
     void open_transport(Stream& stream, const StreamFormat& format, io::UdpPair sockets,
                         std::int64_t opened_ns);
     void join(Transport& transport, Stream& stream);
-    static void put_line(SharedLines& shared, const Stream& stream);
-    Seat& seat_of(const Transport& transport);
     void leave(Stream& stream, const StreamFormat& format);
-    static void keep_terms(Stream& stream, const StreamFormat& format);
     void part(Transport& transport, const Stream& stream);
     void part_from_former();
     void close(Transport& transport);
     void close(Stream& stream);
     void close_streams_of(const base::Uuid& recording);
-    journal::RecordingHandle open_recording(const base::Uuid& recording);
-    void close_recording(const base::Uuid& recording);
 
     void tell(Notification notification, bool vital);
     void push_backlog();
@@ -263,11 +196,12 @@ private:
     base::Random& random_;
     base::Log& log_;
 
+    RecordDesk records_;
     std::uint64_t paced_ticks_;  // drain periods in ticks of bursty_drain
     std::uint64_t rtcp_ticks_;
+    TransportTable transports_;
     base::Now now_;  // of the tick or command at hand
     std::uint64_t tick_ = 0;
-    std::uint32_t next_phase_ = 0;
     base::TimePoint next_commit_;
     base::TimePoint next_stats_;
     bool commit_soon_ = false;
@@ -283,12 +217,7 @@ private:
     base::Bytes report_;                                         // reused for each packet of ours
     std::vector<std::uint16_t> told_by_rtcp_;                    // reused
     std::deque<std::pair<base::TimePoint, StreamKey>> leaving_;  // Stream::former_until, in order
-    std::vector<Seat> seats_;
     std::unordered_map<StreamKey, std::unique_ptr<Stream>, KeyHash> by_key_;
-    std::unordered_map<base::Uuid, journal::RecordingHandle, base::UuidHash> recordings_;
-    std::deque<Command> postponed_;  // JournalEntry, RequestDurable, CloseRecording, in order
-    std::size_t postponed_bytes_ = 0;
-    bool told_postponed_full_ = false;
     std::deque<Notification> backlog_;  // vital ones that found the queue full
 };
 
