@@ -10,7 +10,7 @@
 #include "sip/builder.h"
 #include "sip/parser.h"
 #include "siprec/metadata.h"
-#include "siprec/xml_document.h"
+#include "xml/xml_document.h"
 
 namespace {
 
@@ -117,7 +117,7 @@ BENCHMARK(parse_whole_invite);
 
 void parse_metadata_xml(benchmark::State& state) {
     for (auto _ : state) {
-        const auto document = siprec::XmlDocument::parse(kMetadata, {});
+        const auto document = xml::XmlDocument::parse(kMetadata, {});
         require(state, document.has_value());
     }
     state.counters["bytes"] = static_cast<double>(kMetadata.size());

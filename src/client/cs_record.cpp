@@ -8,7 +8,7 @@
 #include "sdp/content.h"
 #include "sip/headers.h"
 #include "siprec/stream_role.h"
-#include "siprec/xml_document.h"
+#include "xml/xml_document.h"
 
 namespace earshot::client {
 namespace {
@@ -91,7 +91,7 @@ std::optional<siprec::CsGroup> group_of(const CsRecord& record,
 // Who listens to it later sees on what ground nothing was said in the call itself.
 std::string agreed_xml(std::string_view reason) {
     return fmt::format(R"(<indication xmlns="{}" means="agreed">{}</indication>)",
-                       siprec::kExtensionNamespace, siprec::xml_escape(reason));
+                       siprec::kExtensionNamespace, xml::xml_escape(reason));
 }
 
 siprec::OptionalTime to_optional(const std::optional<base::WallTime>& time) { return {time}; }

@@ -6,10 +6,12 @@
 #include "base/name_uuid.h"
 #include "base/text.h"
 #include "siprec/extension_block.h"
-#include "siprec/xml_document.h"
+#include "xml/xml_document.h"
 
 namespace earshot::siprec {
 namespace {
+
+using xml::xml_escape;
 
 bool is_hex(char c) {
     return base::is_digit(c) || (c >= 'a' && c <= 'f') || (c >= 'A' && c <= 'F');

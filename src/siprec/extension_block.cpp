@@ -5,10 +5,14 @@
 #include <utility>
 
 #include "siprec/limits.h"
-#include "siprec/xml_document.h"
+#include "xml/xml_document.h"
 
 namespace earshot::siprec {
 namespace {
+
+using xml::xml_escape;
+using xml::XmlDocument;
+using xml::XmlElement;
 
 bool is_in_recording_namespace(std::string_view name_space) {
     return name_space.starts_with("urn:ietf:params:xml:ns:recording");

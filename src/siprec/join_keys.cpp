@@ -7,11 +7,13 @@
 #include "base/text.h"
 #include "sip/headers.h"
 #include "siprec/limits.h"
-#include "siprec/xml_document.h"
+#include "xml/xml_document.h"
 
 namespace earshot::siprec {
 namespace {
 
+using xml::XmlDocument;
+using xml::XmlElement;
 using Kind = JoinKeySource::Kind;
 
 constexpr std::size_t kHalfDigits = 32;   // RFC 7989 section 5

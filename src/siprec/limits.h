@@ -6,24 +6,21 @@
 #include <cstddef>
 #include <cstdint>
 
+#include "xml/limits.h"
+
 namespace earshot::siprec {
 
-inline constexpr std::size_t kMaxMetadataBytes = 256ULL * 1024;  // one document
-inline constexpr std::size_t kMaxMergedBytes = 1024ULL * 1024;   // the model of one session
-inline constexpr std::size_t kMaxMetadataObjects = 10'000;       // in a document, and in the model
-inline constexpr int kMaxXmlDepth = 32;                          // elements inside elements
-inline constexpr std::size_t kMaxXmlNameBytes = 256;             // of an element or attribute
-inline constexpr std::size_t kMaxXmlAttributes = 64;             // of one element
-inline constexpr std::size_t kMaxXmlTagValues = 512;             // `="` from one '<' to the next
-inline constexpr std::size_t kMaxXmlNamespaces = 64;      // declared at once; more are ignored
-inline constexpr std::size_t kMaxMetadataIssues = 64;     // reported; the rest is one line
-inline constexpr std::size_t kMaxMediaLines = 64;         // further m-lines get port 0
-inline constexpr std::size_t kMaxStreams = 1024;          // of one recording, ended ones too
-inline constexpr std::size_t kMaxSharingTextBytes = 512;  // kind or title of a sharing element
-inline constexpr std::size_t kMaxDtmfBodyBytes = 1024;    // of an INFO that carries digits
-inline constexpr std::size_t kMaxJoinKeys = 32;           // found in one look; more are passed over
-inline constexpr std::size_t kMaxJoinKeyBytes = 256;      // of a value; a longer one is no key
-inline constexpr std::size_t kMaxJoinElements = 64;       // foreign elements looked into for keys
+inline constexpr std::size_t kMaxMetadataBytes = xml::kMaxXmlBytes;  // one document
+inline constexpr std::size_t kMaxMergedBytes = 1024ULL * 1024;       // the model of one session
+inline constexpr std::size_t kMaxMetadataObjects = 10'000;  // in a document, and in the model
+inline constexpr std::size_t kMaxMetadataIssues = 64;       // reported; the rest is one line
+inline constexpr std::size_t kMaxMediaLines = 64;           // further m-lines get port 0
+inline constexpr std::size_t kMaxStreams = 1024;            // of one recording, ended ones too
+inline constexpr std::size_t kMaxSharingTextBytes = 512;    // kind or title of a sharing element
+inline constexpr std::size_t kMaxDtmfBodyBytes = 1024;      // of an INFO that carries digits
+inline constexpr std::size_t kMaxJoinKeys = 32;       // found in one look; more are passed over
+inline constexpr std::size_t kMaxJoinKeyBytes = 256;  // of a value; a longer one is no key
+inline constexpr std::size_t kMaxJoinElements = 64;   // foreign elements looked into for keys
 
 // A recording session without metadata asks for a snapshot once, this long after its 200 (E-5).
 inline constexpr std::chrono::seconds kSnapshotDelay{5};

@@ -6,10 +6,13 @@
 #include "mime/media_type.h"
 #include "mime/multipart.h"
 #include "siprec/metadata_tags.h"
-#include "siprec/xml_document.h"
+#include "xml/xml_document.h"
 
 namespace earshot::siprec {
 namespace {
+
+using xml::XmlDocument;
+using xml::XmlElement;
 
 // Line ends stay, so that the lines of what is left keep their numbers.
 void blank(std::span<std::uint8_t> bytes) {

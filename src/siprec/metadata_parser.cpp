@@ -9,11 +9,13 @@
 #include "siprec/limits.h"
 #include "siprec/metadata.h"
 #include "siprec/metadata_tags.h"
-#include "siprec/xml_document.h"
+#include "xml/xml_document.h"
 
 namespace earshot::siprec {
 namespace {
 
+using xml::XmlDocument;
+using xml::XmlElement;
 using Tag = MetadataTag;
 
 // A clock that was never set says 1970 (Ribbon, Q21).

@@ -257,8 +257,8 @@ TEST(ParseMetadata, HoldsItsLimitsAtAndPastTheEdge) {
                "<session session_id='S'>" +
                text + "</session></recording>";
     };
-    EXPECT_TRUE(parse_metadata(nested(kMaxXmlDepth)));
-    EXPECT_FALSE(parse_metadata(nested(kMaxXmlDepth + 1)));
+    EXPECT_TRUE(parse_metadata(nested(xml::kMaxXmlDepth)));
+    EXPECT_FALSE(parse_metadata(nested(xml::kMaxXmlDepth + 1)));
 
     const auto groups = [](std::size_t count) {
         std::string text;
@@ -273,14 +273,14 @@ TEST(ParseMetadata, HoldsItsLimitsAtAndPastTheEdge) {
         for (std::size_t i = 0; i < count; ++i) text += " a" + std::to_string(i) + "='1'";
         return recording("<v:x xmlns:v='urn:v'" + text + "/>");
     };
-    EXPECT_TRUE(parse_metadata(attributes(kMaxXmlAttributes)));
-    EXPECT_FALSE(parse_metadata(attributes(kMaxXmlAttributes + 1)));
+    EXPECT_TRUE(parse_metadata(attributes(xml::kMaxXmlAttributes)));
+    EXPECT_FALSE(parse_metadata(attributes(xml::kMaxXmlAttributes + 1)));
 
     const auto name = [](std::size_t size) {
         return recording("<v:" + std::string(size, 'x') + " xmlns:v='urn:v'/>");
     };
-    EXPECT_TRUE(parse_metadata(name(kMaxXmlNameBytes)));
-    EXPECT_FALSE(parse_metadata(name(kMaxXmlNameBytes + 1)));
+    EXPECT_TRUE(parse_metadata(name(xml::kMaxXmlNameBytes)));
+    EXPECT_FALSE(parse_metadata(name(xml::kMaxXmlNameBytes + 1)));
 }
 
 // With 15,000 attributes libxml2 alone would keep the signalling thread for ten seconds and more.

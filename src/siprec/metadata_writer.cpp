@@ -1,9 +1,11 @@
 // MetadataDocument -> XML in the RFC's form and the schema's order, whatever form it came in.
 #include "siprec/metadata.h"
-#include "siprec/xml_document.h"
+#include "xml/xml_document.h"
 
 namespace earshot::siprec {
 namespace {
+
+using xml::xml_escape;
 
 constexpr std::string_view kStart =
     "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\r\n"

@@ -6,12 +6,14 @@
 #include "base/text.h"
 #include "siprec/cs_description.h"
 #include "siprec/limits.h"
-#include "siprec/xml_document.h"
+#include "xml/xml_document.h"
 
 namespace earshot::siprec {
 namespace {
 
 using sdp::Content;
+using xml::xml_escape;
+using xml::XmlDocument;
 
 std::string presenter_of(const MetadataModel& model, std::string_view label) {
     for (const Participant* sender : model.senders_of(label))

@@ -11,10 +11,10 @@
 #include <cstring>
 
 #include "base/text.h"
-#include "siprec/limits.h"
-#include "siprec/xml_tree.h"
+#include "xml/limits.h"
+#include "xml/xml_tree.h"
 
-namespace earshot::siprec {
+namespace earshot::xml {
 namespace {
 
 // What "&amp;" is in the value of an attribute as long as libxml2 is not told to replace entities,
@@ -341,4 +341,4 @@ void XmlTree::FreeDictionary::operator()(_xmlDict* owned) const { xmlDictFree(ow
 
 XmlReading read_xml(XmlTree& tree) { return XmlReader{tree}.run(); }
 
-}  // namespace earshot::siprec
+}  // namespace earshot::xml

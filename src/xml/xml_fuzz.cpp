@@ -4,13 +4,13 @@
 #include <cstdlib>
 
 #include "base/bytes.h"
-#include "siprec/xml_document.h"
+#include "xml/xml_document.h"
 
 namespace {
 
 using namespace earshot;  // NOLINT(google-build-using-namespace): a fuzz target is a leaf
-using siprec::XmlDocument;
-using siprec::XmlElement;
+using xml::XmlDocument;
+using xml::XmlElement;
 
 void require(bool condition) {
     if (!condition) std::abort();

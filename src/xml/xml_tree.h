@@ -11,12 +11,12 @@
 #include <string_view>
 #include <vector>
 
-#include "siprec/xml_document.h"
+#include "xml/xml_document.h"
 
 // libxml2's own name; its header stays out of ours.
 struct _xmlDict;  // NOLINT(bugprone-reserved-identifier)
 
-namespace earshot::siprec {
+namespace earshot::xml {
 
 struct XmlTree {
     static constexpr std::uint32_t kNoElement = 0xffffffff;
@@ -68,4 +68,4 @@ struct XmlReading {
 };
 XmlReading read_xml(XmlTree& tree);
 
-}  // namespace earshot::siprec
+}  // namespace earshot::xml

@@ -1,11 +1,11 @@
-#include "siprec/xml_document.h"
+#include "xml/xml_document.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
-#include "siprec/limits.h"
+#include "xml/limits.h"
 
-namespace earshot::siprec {
+namespace earshot::xml {
 namespace {
 
 using namespace std::string_view_literals;
@@ -233,4 +233,4 @@ TEST(XmlDocument, IgnoresACharsetThatCannotBe) {
 }
 
 }  // namespace
-}  // namespace earshot::siprec
+}  // namespace earshot::xml

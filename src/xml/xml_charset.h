@@ -6,7 +6,7 @@
 
 #include "base/result.h"
 
-namespace earshot::siprec {
+namespace earshot::xml {
 
 struct XmlText {
     std::string utf8;  // not checked when the document says that it is UTF-8
@@ -17,4 +17,4 @@ struct XmlText {
 // `charset` that we do not know is ignored; a declared one is an error.
 base::Result<XmlText> decode_xml_text(std::string_view bytes, std::string_view charset);
 
-}  // namespace earshot::siprec
+}  // namespace earshot::xml

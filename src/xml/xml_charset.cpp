@@ -1,4 +1,4 @@
-#include "siprec/xml_charset.h"
+#include "xml/xml_charset.h"
 
 #include <iconv.h>
 
@@ -8,7 +8,7 @@
 
 #include "base/text.h"
 
-namespace earshot::siprec {
+namespace earshot::xml {
 namespace {
 
 using namespace std::string_view_literals;
@@ -131,4 +131,4 @@ base::Result<XmlText> decode_xml_text(std::string_view bytes, std::string_view c
     return text;
 }
 
-}  // namespace earshot::siprec
+}  // namespace earshot::xml

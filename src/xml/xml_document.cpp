@@ -1,13 +1,13 @@
-#include "siprec/xml_document.h"
+#include "xml/xml_document.h"
 
 #include <algorithm>
 
 #include "base/text.h"
-#include "siprec/limits.h"
-#include "siprec/xml_charset.h"
-#include "siprec/xml_tree.h"
+#include "xml/limits.h"
+#include "xml/xml_charset.h"
+#include "xml/xml_tree.h"
 
-namespace earshot::siprec {
+namespace earshot::xml {
 XmlDocument::XmlDocument() : tree_(std::make_unique<XmlTree>()) {}
 XmlDocument::XmlDocument(XmlDocument&&) noexcept = default;
 XmlDocument& XmlDocument::operator=(XmlDocument&&) noexcept = default;
@@ -15,7 +15,7 @@ XmlDocument::~XmlDocument() = default;
 
 base::Result<XmlDocument, XmlDocument::Fault> XmlDocument::parse(std::string_view bytes,
                                                                  std::string_view charset) {
-    if (bytes.size() > kMaxMetadataBytes) return Fault{"the document is too large", 0};
+    if (bytes.size() > kMaxXmlBytes) return Fault{"the document is too large", 0};
     auto text = decode_xml_text(bytes, charset);
     if (!text) return Fault{std::string{text.error().what}, 0};
     XmlDocument document;
@@ -139,4 +139,4 @@ std::string xml_escape(std::string_view text) {
     return out;
 }
 
-}  // namespace earshot::siprec
+}  // namespace earshot::xml

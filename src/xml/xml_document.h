@@ -12,7 +12,7 @@
 
 #include "base/result.h"
 
-namespace earshot::siprec {
+namespace earshot::xml {
 
 struct XmlTree;
 
@@ -78,4 +78,4 @@ private:
 // characters, invalid UTF-8) become U+FFFD.
 std::string xml_escape(std::string_view text);
 
-}  // namespace earshot::siprec
+}  // namespace earshot::xml
