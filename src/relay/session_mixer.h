@@ -25,6 +25,7 @@ enum class MixCodec : std::uint8_t { Pcmu, Pcma, G722 };
 struct MixFormat {
     std::uint8_t payload_type = 0;
     MixCodec codec = MixCodec::Pcmu;
+    friend bool operator==(const MixFormat&, const MixFormat&) = default;
 };
 
 // One voice that goes into a mix.

@@ -1,0 +1,181 @@
+#include "focus/session.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <array>
+
+#include "rtp/header_extension.h"
+#include "sdp/extmap.h"
+
+namespace earshot::focus {
+
+using base::Reason;
+using base::Result;
+using sdp::Direction;
+using sdp::MediaDescription;
+using sdp::SessionDescription;
+
+namespace {
+
+constexpr std::uint16_t kMaxOneByteId = 14;  // RFC 8285 section 4.2
+
+std::optional<MixCodec> codec_of(const sdp::PayloadType& type) {
+    if (type.clock_rate != 8000 || type.channels != 1) return std::nullopt;
+    if (type.is("PCMU")) return MixCodec::Pcmu;
+    if (type.is("PCMA")) return MixCodec::Pcma;
+    if (type.is("G722")) return MixCodec::G722;
+    return std::nullopt;
+}
+
+std::string_view name_of(MixCodec codec) {
+    constexpr std::array<std::string_view, 3> kNames{"PCMU", "PCMA", "G722"};
+    return kNames[static_cast<std::size_t>(codec)];
+}
+
+struct Speech {
+    std::size_t index = 0;
+    sdp::PayloadType type{};
+    MixCodec codec{};
+    std::optional<std::uint8_t> keys{};  // payload type of telephone-event
+};
+
+const sdp::PayloadType* find_speech(const MediaDescription& medium) {
+    const auto found = std::find_if(medium.payload_types.begin(), medium.payload_types.end(),
+                                    [](const auto& type) { return codec_of(type).has_value(); });
+    return found == medium.payload_types.end() ? nullptr : &*found;
+}
+
+Result<Speech, Reason> choose(const SessionDescription& theirs, std::optional<std::size_t> only) {
+    Reason fault{"no_audio", "There is no line of audio that could be mixed."};
+    for (std::size_t i = 0; i < theirs.media.size(); ++i) {
+        const MediaDescription& medium = theirs.media[i];
+        if ((only && *only != i) || medium.media != "audio" || medium.port == 0) continue;
+        if (!medium.is_rtp() || medium.is_secure_rtp()) {
+            fault = {"secure_media", "The conference mixes media in the clear alone (RTP/AVP)."};
+            continue;
+        }
+        const sdp::PayloadType* type = find_speech(medium);
+        if (type == nullptr) {
+            fault = {"no_codec", "The conference speaks PCMU, PCMA and G722 alone."};
+            continue;
+        }
+        Speech speech{.index = i, .type = *type, .codec = *codec_of(*type)};
+        for (const sdp::PayloadType& other : medium.payload_types)
+            if (other.is("telephone-event") && other.clock_rate == 8000 && !speech.keys)
+                speech.keys = other.number;
+        return speech;
+    }
+    return fault;
+}
+
+std::optional<std::uint8_t> extension_id(const SessionDescription& theirs,
+                                         const MediaDescription& medium, std::string_view uri) {
+    for (const sdp::ExtMap& map : sdp::extmaps_of(theirs, medium))
+        if (map.uri == uri && map.id >= 1 && map.id <= kMaxOneByteId)
+            return static_cast<std::uint8_t>(map.id);
+    return std::nullopt;
+}
+
+Agreed agree(const SessionDescription& theirs, const Speech& speech) {
+    const MediaDescription& medium = theirs.media[speech.index];
+    const MixFormat format{.payload_type = speech.type.number, .codec = speech.codec};
+    Agreed agreed{.index = speech.index, .codec = std::string(name_of(speech.codec))};
+    agreed.rtp = sdp::rtp_address(theirs, medium).value_or(base::NetAddress{});
+    agreed.rtcp = sdp::rtcp_address(theirs, medium, false).value_or(base::NetAddress{});
+    const bool is_held = theirs.is_held_by_address(medium);
+    const Direction direction = medium.direction;
+    agreed.wants_to_hear =
+        !is_held && (direction == Direction::SendRecv || direction == Direction::RecvOnly);
+    agreed.may_speak = direction == Direction::SendRecv || direction == Direction::SendOnly;
+    if (agreed.may_speak) agreed.line.formats = {format};
+    if (agreed.wants_to_hear) agreed.line.hears = format;
+    agreed.line.level_id = extension_id(theirs, medium, rtp::kClientAudioLevel);
+    agreed.line.levels_id = extension_id(theirs, medium, rtp::kMixerAudioLevel);
+    return agreed;
+}
+
+std::string head(const OwnMedia& own) {
+    const char* const family = own.rtp.is_v4() ? "IP4" : "IP6";
+    const std::string host = base::host_to_string(own.rtp);
+    return fmt::format("v=0\r\no=- {} {} IN {} {}\r\ns=conference\r\nc=IN {} {}\r\nt=0 0\r\n",
+                       own.session_id, own.version, family, host, family, host);
+}
+
+void append_refused(const MediaDescription& medium, std::string& out) {
+    out += fmt::format("m={} 0 {} {}\r\n", medium.media, medium.proto,
+                       medium.formats.empty() ? "0" : medium.formats);
+}
+
+std::string_view direction_of(const Agreed& agreed) {
+    if (agreed.may_speak) return agreed.wants_to_hear ? "sendrecv" : "recvonly";
+    return agreed.wants_to_hear ? "sendonly" : "inactive";
+}
+
+std::string write_answer(const SessionDescription& theirs, const Speech& speech,
+                         const Agreed& agreed, const OwnMedia& own) {
+    std::string out = head(own);
+    for (std::size_t i = 0; i < theirs.media.size(); ++i) {
+        const MediaDescription& medium = theirs.media[i];
+        if (i != speech.index) {
+            append_refused(medium, out);
+            continue;
+        }
+        out += fmt::format("m=audio {} {} {}", own.rtp.port, medium.proto, speech.type.number);
+        if (speech.keys) out += fmt::format(" {}", *speech.keys);
+        out += fmt::format("\r\na=rtpmap:{} {}/8000\r\n", speech.type.number, agreed.codec);
+        if (speech.keys)
+            out += fmt::format("a=rtpmap:{0} telephone-event/8000\r\na=fmtp:{0} 0-15\r\n",
+                               *speech.keys);
+        // RFC 8285 section 6: a direction is seen from who writes it.
+        if (agreed.line.level_id)
+            out += fmt::format("a=extmap:{}/recvonly {}\r\n", *agreed.line.level_id,
+                               rtp::kClientAudioLevel);
+        if (agreed.line.levels_id)
+            out += fmt::format("a=extmap:{}/sendonly {}\r\n", *agreed.line.levels_id,
+                               rtp::kMixerAudioLevel);
+        if (!medium.mid.empty()) out += fmt::format("a=mid:{}\r\n", medium.mid);
+        out += fmt::format("a=ptime:20\r\na={}\r\n", direction_of(agreed));
+    }
+    return out;
+}
+
+}  // namespace
+
+Result<Agreed, Reason> answer_offer(std::string_view offer, const OwnMedia& own) {
+    const auto theirs = sdp::parse(offer);
+    if (!theirs) return Reason{"sdp_malformed", "The session description cannot be read."};
+    const auto speech = choose(*theirs, std::nullopt);
+    if (!speech) return speech.error();
+    Agreed agreed = agree(*theirs, *speech);
+    agreed.sdp = write_answer(*theirs, *speech, agreed, own);
+    return agreed;
+}
+
+std::string make_offer(const OwnMedia& own, std::string_view known, std::size_t index) {
+    std::string out = head(own);
+    const auto theirs = sdp::parse(known);
+    const std::size_t count = theirs ? std::max(theirs->media.size(), index + 1) : 1;
+    for (std::size_t i = 0; i < count; ++i) {
+        if (theirs && i != index && i < theirs->media.size()) {
+            append_refused(theirs->media[i], out);
+            continue;
+        }
+        out += fmt::format(
+            "m=audio {} RTP/AVP 9 8 0 101\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\n"
+            "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"
+            "a=extmap:1/recvonly {}\r\na=extmap:2/sendonly {}\r\na=ptime:20\r\na=sendrecv\r\n",
+            own.rtp.port, rtp::kClientAudioLevel, rtp::kMixerAudioLevel);
+    }
+    return out;
+}
+
+Result<Agreed, Reason> take_answer(std::string_view answer, std::size_t index) {
+    const auto theirs = sdp::parse(answer);
+    if (!theirs) return Reason{"sdp_malformed", "The session description cannot be read."};
+    const auto speech = choose(*theirs, index);
+    if (!speech) return speech.error();
+    return agree(*theirs, *speech);
+}
+
+}  // namespace earshot::focus
