@@ -134,6 +134,11 @@ public:
         read_next(connection);
     }
 
+    std::size_t queued_bytes(ConnectionId id) const {
+        const ConnectionPtr connection = find(id);
+        return connection == nullptr ? 0 : connection->waiting.size() + connection->writing_bytes;
+    }
+
     ConnectionId connect(const NetAddress& to, const std::string& tls_name) {
         if (connections_.size() >= options_.max_connections) return 0;
         if (!tls_name.empty() && tls_ == nullptr) return 0;
@@ -350,6 +355,8 @@ private:
                               if (connection->closed) return;
                               if (error) return lose(connection);
                               write_next(connection);
+                              if (!connection->is_writing && connection->is_told)
+                                  handler_->on_writable(connection->id);
                           });
     }
 
@@ -441,6 +448,9 @@ void StreamLoop::send(ConnectionId connection, std::string bytes) {
 void StreamLoop::close(ConnectionId connection) { impl_->close(connection); }
 void StreamLoop::set_reading(ConnectionId connection, bool reading) {
     impl_->set_reading(connection, reading);
+}
+std::size_t StreamLoop::queued_bytes(ConnectionId connection) const {
+    return impl_->queued_bytes(connection);
 }
 StreamLoop::ConnectionId StreamLoop::connect(const NetAddress& to, const std::string& tls_name) {
     return impl_->connect(to, tls_name);

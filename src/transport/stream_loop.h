@@ -53,6 +53,8 @@ public:
         virtual void on_bytes(ConnectionId connection, base::ByteView bytes) = 0;
         // Also of a connect() that failed; not of a close() of ours.
         virtual void on_closed(ConnectionId connection) = 0;
+        // All that was sent has been taken by its socket.
+        virtual void on_writable(ConnectionId /*connection*/) {}
         virtual void on_tick() = 0;
     };
 
@@ -86,6 +88,8 @@ public:
     void close(ConnectionId connection);
     // Off: nothing is read from it, so that its peer waits.
     void set_reading(ConnectionId connection, bool reading);
+    // Octets that its socket has not taken yet.
+    std::size_t queued_bytes(ConnectionId connection) const;
     // 0: too many connections, or TLS that we do not have. `tls_name`: who must be there; empty:
     // TCP.
     ConnectionId connect(const base::NetAddress& to, const std::string& tls_name);

@@ -51,6 +51,7 @@ public:
         if (answers) loop_->send(connection, std::string(base::as_text(bytes)));
     }
     void on_closed(StreamLoop::ConnectionId /*connection*/) override { ++closed; }
+    void on_writable(StreamLoop::ConnectionId /*connection*/) override { ++writable; }
     void on_tick() override { ++ticks; }
 
     void on_loop(const std::function<void(StreamLoop&)>& work) {
@@ -69,6 +70,7 @@ public:
     std::atomic<bool> answers{true};
     std::atomic<int> opened{0};
     std::atomic<int> closed{0};
+    std::atomic<int> writable{0};
     std::atomic<int> ticks{0};
     std::atomic<std::size_t> octets{0};
 
@@ -108,6 +110,32 @@ TEST_F(StreamLoopTest, CarriesPlainOctetsBothWays) {
     client.send("MSRP hello");
     EXPECT_EQ(client.receive_bytes(), "MSRP hello");
     EXPECT_FALSE(echo.is_tls);
+}
+
+// Who sends more than the peer takes can wait instead of being closed.
+TEST_F(StreamLoopTest, TellsWhatWaitsForAPeerAndWhenItHasAllOfIt) {
+    Echo echo({.max_queued_bytes = 64U << 20});
+    TcpClient client(echo.port());
+    client.send("MSRP hello");
+    EXPECT_EQ(client.receive_bytes(), "MSRP hello");
+    ASSERT_TRUE(eventually([&] { return echo.writable > 0; }));
+    const int before = echo.writable;
+    constexpr std::size_t kMany = 32U << 20;  // more than the sockets of both ends hold
+    std::size_t queued = 0;
+    echo.on_loop([&](StreamLoop& loop) {
+        loop.send(echo.last, std::string(kMany, 'x'));
+        queued = loop.queued_bytes(echo.last);
+    });
+    EXPECT_GT(queued, 0U);
+    std::size_t read = 0;
+    while (read < kMany) {
+        const std::size_t more = client.receive_bytes().size();
+        ASSERT_GT(more, 0U);
+        read += more;
+    }
+    EXPECT_TRUE(eventually([&] { return echo.writable > before; }));
+    echo.on_loop([&](StreamLoop& loop) { queued = loop.queued_bytes(echo.last); });
+    EXPECT_EQ(queued, 0U);
 }
 
 TEST_F(StreamLoopTest, TellsTlsFromPlainOctetsAtTheSamePort) {

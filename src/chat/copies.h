@@ -1,0 +1,150 @@
+// The copies of chats for recording servers: follows the messages that pass (Tap), puts chunks
+// together to messages, and owns the connections to the servers. Whatever a server does, the
+// parties wait for nothing of this. Belongs to the thread of the connections.
+#pragma once
+
+#include <array>
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <utility>
+
+#include "base/net_address.h"
+#include "chat/copy.h"
+#include "chat/ports.h"
+#include "chat/tap.h"
+#include "msrp/received_ranges.h"
+#include "msrp/stream_parser.h"
+
+namespace earshot::chat {
+
+struct CopyKey {
+    SessionId session = 0;
+    std::uint32_t subscription = 0;  // the user's, of one recording
+    friend auto operator<=>(const CopyKey&, const CopyKey&) = default;
+};
+
+// Read by others.
+struct CopyCounters {
+    std::atomic<std::size_t> waiting{0};  // messages that the server has not receipted
+};
+
+struct CopySetup {
+    std::array<std::string, 2> parties{};  // name-addr of each side
+    std::optional<Side> only{};            // what one side says; else both
+    std::shared_ptr<CopyCounters> counters{};
+};
+
+// What a server answered: where it takes the copy.
+struct CopyAnswer {
+    CopyServer server{};
+    base::NetAddress connect_to{};
+};
+
+struct CopyEvent {
+    enum class Kind : std::uint8_t {
+        NotCopied,  // something was not: `reason`
+        ServerLost  // the server has no session for it, or does not take the connection
+    };
+    CopyKey key{};
+    Kind kind = Kind::NotCopied;
+    base::Reason reason{};
+};
+
+class Copies : public Tap {
+public:
+    using Told = std::function<void(const CopyEvent&)>;
+    Copies(Network& network, base::Random& random, Told told);
+    ~Copies() override;
+
+    // What begins from now on is kept for it, until a server answers.
+    void open(const CopyKey& key, CopySetup setup);
+    // Nothing: the server takes nothing now.
+    void answer(base::Now now, const CopyKey& key, std::optional<CopyAnswer> answer);
+    void pause(base::Now now, const CopyKey& key);
+    void lose_server(base::Now now, const CopyKey& key);  // until another one answers
+    void close(const CopyKey& key);
+    // The chat has ended: what is left of its copies goes out, for kLastWords at most.
+    void finish(base::Now now, SessionId session);
+
+    bool owns(ConnectionId connection) const { return by_connection_.contains(connection); }
+    void on_open(base::Now now, ConnectionId connection);
+    void on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes);
+    void on_closed(base::Now now, ConnectionId connection);
+    void on_writable(base::Now now, ConnectionId connection);
+    void on_time(base::Now now);
+    // Sends what has come in since the last time; after each input of others.
+    void work(base::Now now);
+
+    std::size_t size() const { return lines_.size(); }
+
+    // ---- Tap
+    void on_chunk(base::Now now, SessionId session, Side from, const msrp::Head& head) override;
+    void on_content(base::Now now, SessionId session, Side from, std::uint64_t at,
+                    base::ByteView bytes) override;
+    void on_chunk_end(base::Now now, SessionId session, Side from, std::uint64_t end,
+                      msrp::Continuation continuation) override;
+    void on_other(base::Now now, SessionId session, Side from, const msrp::Head& head,
+                  std::string_view body) override;
+    void on_lost(base::Now now, SessionId session, Side from) override;
+
+private:
+    struct Line {
+        Line(base::Random& random, CopyBudget& budget) : copy(random, budget) {}
+        CopySetup setup{};
+        Copy copy;
+        std::optional<CopyAnswer> answer{};
+        ConnectionId connection = 0;
+        bool is_open = false;
+        msrp::StreamParser parser{};
+        std::optional<base::TimePoint> retry_at{};
+        int attempts = 0;
+        bool is_told_lost = false;
+        std::optional<base::TimePoint> finish_by{};
+        base::TimePoint faults_since{};  // of those that were told, and were not
+        std::size_t faults = 0;
+    };
+    // A message that is under way.
+    struct Open {
+        Copy::MessageNumber number = 0;
+        msrp::ReceivedRanges received{};
+        std::optional<std::uint64_t> total{};
+    };
+    using OpenKey = std::pair<Side, std::string>;
+    struct Followed {
+        std::map<OpenKey, Open> open{};
+        std::array<std::string, 2> current{};  // Message-ID of the chunk of each side; empty: none
+        std::array<std::string, 2> nicknames{};
+        std::map<std::string, std::string> asked{};  // NICKNAMEs by transaction
+    };
+
+    Line* find(const CopyKey& key);
+    template <class Work>
+    void each(SessionId session, Side from, Work work);
+    void end(Followed& followed, SessionId session, const OpenKey& key, bool is_whole);
+    void connect(base::Now now, const CopyKey& key, Line& line);
+    void disconnect(Line& line);
+    void flush(base::Now now, const CopyKey& key, Line& line);
+    void on_lost_connection(base::Now now, const CopyKey& key, Line& line);
+    void tell_faults(base::Now now, const CopyKey& key, Line& line);
+    void tell(const CopyKey& key, CopyEvent::Kind kind, base::Reason reason);
+    void erase(std::map<CopyKey, std::unique_ptr<Line>>::iterator at);
+
+    Network& network_;
+    base::Random& random_;
+    Told told_;
+    CopyBudget budget_;
+    std::map<CopyKey, std::unique_ptr<Line>> lines_;
+    std::unordered_map<ConnectionId, CopyKey> by_connection_;
+    std::unordered_map<SessionId, Followed> followed_;
+    std::set<CopyKey> dirty_;
+    Copy::MessageNumber last_message_ = 0;
+};
+
+}  // namespace earshot::chat

@@ -1,0 +1,416 @@
+#include "chat/copies.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include "chat/desk.h"
+#include "chat/limits.h"
+#include "mime/cpim.h"
+
+namespace earshot::chat {
+namespace {
+
+using testing::ElementsAre;
+using testing::EndsWith;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::StartsWith;
+
+class Wires : public Network {
+public:
+    void send(ConnectionId connection, std::string bytes) override {
+        sent[connection] += bytes;
+        if (is_stuck.contains(connection)) queued[connection] += bytes.size();
+    }
+    void close(ConnectionId connection) override { closed.insert(connection); }
+    void set_reading(ConnectionId connection, bool reading) override {
+        reading ? void(unread.erase(connection)) : void(unread.insert(connection));
+    }
+    ConnectionId connect(const base::NetAddress& /*to*/) override { return ++last; }
+    std::size_t queued_bytes(ConnectionId connection) const override {
+        const auto found = queued.find(connection);
+        return found == queued.end() ? 0 : found->second;
+    }
+    std::string take(ConnectionId connection) { return std::exchange(sent[connection], {}); }
+
+    std::map<ConnectionId, std::string> sent;
+    std::map<ConnectionId, std::size_t> queued;
+    std::set<ConnectionId> is_stuck;
+    std::set<ConnectionId> closed;
+    std::set<ConnectionId> unread;
+    ConnectionId last = 100;
+};
+
+const std::string kOursA = "msrp://192.0.2.1:2855/facing-a;tcp";
+const std::string kOursB = "msrp://192.0.2.1:2855/facing-b;tcp";
+const std::string kA = "msrp://192.0.2.10:7000/ana;tcp";
+const std::string kB = "msrp://192.0.2.20:7000/ben;tcp";
+const std::string kServer = "msrp://192.0.2.99:2855/rec;tcp";
+const std::string kOwn = "msrp://192.0.2.1:2855/copy;tcp";
+constexpr ConnectionId kConnectionA = 1;
+constexpr ConnectionId kConnectionB = 2;
+constexpr CopyKey kKey{.session = 7, .subscription = 1};
+
+msrp::Uri uri(const std::string& text) { return *msrp::parse_uri(text); }
+
+struct Sent {  // one chunk that a server got
+    msrp::Head head;
+    std::string body;
+    char flag = '?';
+};
+
+class CopiesTest : public testing::Test {
+protected:
+    CopiesTest() {
+        for (const auto& [side, own, peer] :
+             {std::tuple{Side::A, kOursA, kA}, std::tuple{Side::B, kOursB, kB}}) {
+            desk_.chats().set_own(now_, 7, side, uri(own));
+            desk_.chats().set_peer(now_, 7, side, {.path = {uri(peer)}});
+        }
+        desk_.on_open(now_, kConnectionA);
+        desk_.on_open(now_, kConnectionB);
+        come(kConnectionA, head(kOursA, kA, "empty001") + "-------d93kswow$\r\n");
+        come(kConnectionB, head(kOursB, kB, "empty002") + "-------d93kswow$\r\n");
+        wires_.sent.clear();
+        desk_.copies().open(kKey, {.parties = {"Ana Reis <sip:ana@a.example>", "<sip:ben@b.example>"},
+                                   .only = std::nullopt,
+                                   .counters = counters_});
+    }
+    static std::string head(const std::string& to, const std::string& from, const std::string& id,
+                            const std::string& more = {}, const std::string& method = "SEND") {
+        return "MSRP d93kswow " + method + "\r\nTo-Path: " + to + "\r\nFrom-Path: " + from +
+               "\r\n" + (id.empty() ? "" : "Message-ID: " + id + "\r\n") + more;
+    }
+    static std::string chunk(const std::string& id, const std::string& body, char flag = '$',
+                             const std::string& range = {}, const std::string& type = "text/plain") {
+        return head(kOursA, kA, id, range.empty() ? "" : "Byte-Range: " + range + "\r\n") +
+               "Content-Type: " + type + "\r\n\r\n" + body + "\r\n-------d93kswow" + flag + "\r\n";
+    }
+    void come(ConnectionId connection, const std::string& text) {
+        desk_.on_bytes(now_, connection, base::as_bytes(text));
+    }
+    void answer(const std::string& types = "message/cpim *", const std::string& path = kServer,
+                std::optional<std::uint64_t> max_bytes = std::nullopt) {
+        desk_.copies().answer(now_, kKey,
+                              CopyAnswer{.server = {.path = {uri(path)},
+                                                    .own = uri(kOwn),
+                                                    .types = {.accept_types = types},
+                                                    .max_bytes = max_bytes},
+                                         .connect_to = *base::parse_net_address("192.0.2.99:2855")});
+    }
+    void answer_and_connect(const std::string& types = "message/cpim *") {
+        answer(types);
+        desk_.on_open(now_, wires_.last);
+    }
+    // What the server got since the last time, but for what binds; it is answered, and receipted.
+    std::vector<Sent> serve(bool receipts = true, int status = 200) {
+        std::vector<Sent> all;
+        const ConnectionId connection = wires_.last;
+        msrp::StreamParser parser;
+        const std::string bytes = wires_.take(connection);
+        parser.feed(base::as_bytes(bytes));
+        Sent one;
+        while (auto event = parser.poll_event()) {
+            if (auto* begun = std::get_if<msrp::Head>(&*event)) one = {.head = *begun, .body = {}};
+            if (const auto* piece = std::get_if<msrp::BodyPiece>(&*event))
+                one.body += base::as_text(piece->bytes);
+            const auto* end = std::get_if<msrp::MessageEnd>(&*event);
+            if (end == nullptr) continue;
+            one.flag = static_cast<char>(end->continuation);
+            if (one.head.failure_report == msrp::FailureReport::Yes)
+                come(connection, write_response(one.head, uri(kServer), status, "X"));
+            if (one.head.content_type.empty()) continue;
+            const std::uint64_t octets = one.head.byte_range->start - 1 + one.body.size();
+            if (receipts && status == 200 && one.flag == '$')
+                come(connection, "MSRP report01 REPORT\r\nTo-Path: " + kOwn + "\r\nFrom-Path: " +
+                                     kServer + "\r\nMessage-ID: " + one.head.message_id +
+                                     "\r\nByte-Range: 1-" + std::to_string(octets) + "/" +
+                                     std::to_string(octets) +
+                                     "\r\nStatus: 000 200 OK\r\n-------report01$\r\n");
+            all.push_back(std::move(one));
+        }
+        return all;
+    }
+    void pass(std::chrono::milliseconds time) {
+        now_.steady += time;
+        desk_.on_time(now_);
+    }
+
+    base::Now now_{base::TimePoint{} + std::chrono::hours(1),
+                   base::wall_from_ns(1'772'460'371'250'000'000)};
+    Wires wires_;
+    base::SeededRandom random_{5};
+    std::vector<std::string> told_;
+    std::shared_ptr<CopyCounters> counters_ = std::make_shared<CopyCounters>();
+    Desk desk_{wires_, random_, [](const SwitchEvent&) {}, [this](const CopyEvent& event) {
+                   told_.push_back(event.reason.code);
+               }};
+};
+
+TEST_F(CopiesTest, ABareMessageIsToldWithWhoToWhomAndWhen) {
+    answer_and_connect();
+    EXPECT_THAT(wires_.sent[wires_.last], HasSubstr("Byte-Range: 1-0/0"));  // it speaks at once
+    come(kConnectionA, chunk("msg00001", "Hello"));
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(sent[0].flag, '$');
+    EXPECT_EQ(to_string(sent[0].head.to_path), kServer);
+    EXPECT_TRUE(sent[0].head.success_report);
+    EXPECT_NE(sent[0].head.message_id, "msg00001");
+    EXPECT_EQ(sent[0].head.content_type, "message/cpim");
+    EXPECT_EQ(sent[0].body,
+              "From: Ana Reis <sip:ana@a.example>\r\nTo: <sip:ben@b.example>\r\n"
+              "DateTime: 2026-03-02T14:06:11.250Z\r\n\r\nContent-Type: text/plain\r\n\r\nHello");
+    EXPECT_EQ(counters_->waiting, 0U);
+    EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(CopiesTest, CpimGoesAsItIsAndAServerOfBareTypesGetsThemBare) {
+    answer_and_connect();
+    const std::string cpim =
+        "From: <sip:x@x.example>\r\n\r\nContent-Type: text/plain\r\n\r\nHello";
+    come(kConnectionA, chunk("msg00001", cpim, '$', {}, "message/cpim"));
+    EXPECT_EQ(serve()[0].body, cpim);
+    answer("text/plain", "msrp://192.0.2.98:2855/bare;tcp");
+    desk_.on_open(now_, wires_.last);
+    come(kConnectionA, chunk("msg00002", "Hello"));
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(sent[0].head.content_type, "text/plain");
+    EXPECT_EQ(sent[0].body, "Hello");
+}
+
+TEST_F(CopiesTest, AServerThatListsTheWrapperGetsItWithWhatBelongsToTheChat) {
+    answer_and_connect("message/cpim application/msrp-recording *");
+    come(kConnectionA, head(kOursA, kA, "", "Use-Nickname: \"ana_r\"\r\n", "NICKNAME") +
+                           "-------d93kswow$\r\n");
+    come(kConnectionB, "MSRP d93kswow 200 OK\r\nTo-Path: " + kOursB + "\r\nFrom-Path: " + kB +
+                           "\r\n-------d93kswow$\r\n");
+    come(kConnectionA, chunk("8cT91kQz", "Hello"));
+    come(kConnectionB, "MSRP d93kswow 413 Stop\r\nTo-Path: " + kOursB + "\r\nFrom-Path: " + kB +
+                           "\r\n-------d93kswow$\r\n");
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 4U);
+    for (const Sent& one : sent) EXPECT_EQ(one.head.content_type, kWrapperType);
+    EXPECT_THAT(sent[0].body, HasSubstr("rs.Content: msrp\r\n"));
+    EXPECT_THAT(sent[0].body, HasSubstr("Use-Nickname: \"ana_r\"\r\n"));
+    EXPECT_THAT(sent[0].body, Not(HasSubstr(kOursA)));  // URIs are secrets
+    EXPECT_THAT(sent[1].body, HasSubstr("MSRP d93kswow 200 OK\r\n"));
+    const auto wrapper = mime::parse_cpim(sent[2].body);
+    ASSERT_TRUE(wrapper);
+    EXPECT_EQ(wrapper->from->uri, "sip:ana@a.example");
+    EXPECT_EQ(wrapper->find(kWrapperNamespace, "Content"), "send");
+    EXPECT_EQ(wrapper->find(kWrapperNamespace, "Message-ID"), "8cT91kQz");
+    EXPECT_EQ(wrapper->find(kWrapperNamespace, "Nickname"), "ana_r");
+    EXPECT_EQ(wrapper->content_type, "text/plain");
+    EXPECT_THAT(sent[2].body, EndsWith("\r\n\r\nHello"));
+    EXPECT_THAT(sent[3].body, HasSubstr("MSRP d93kswow 413 Stop\r\n"));
+}
+
+TEST_F(CopiesTest, WhatIsSaidBeforeTheServerAnswersComesFirst) {
+    come(kConnectionA, chunk("msg00001", "one"));
+    come(kConnectionA, chunk("msg00002", "two"));
+    EXPECT_EQ(counters_->waiting, 2U);
+    answer("text/plain");
+    desk_.on_open(now_, wires_.last);
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 2U);
+    EXPECT_EQ(sent[0].body, "one");
+    EXPECT_EQ(sent[1].body, "two");
+}
+
+TEST_F(CopiesTest, ChunksOfAnyOrderBecomeOneMessage) {
+    answer_and_connect("text/plain");
+    come(kConnectionA, chunk("msg00001", "world", '$', "7-11/11"));
+    come(kConnectionA, chunk("msg00001", "Hel", '+', "1-*/11"));
+    come(kConnectionA, chunk("msg00001", "llo ", '+', "3-6/11"));
+    std::string text;
+    char last = '?';
+    for (const Sent& one : serve()) {
+        EXPECT_EQ(one.head.byte_range->start, text.size() + 1);
+        text += one.body;
+        last = one.flag;
+    }
+    EXPECT_EQ(text, "Hello world");
+    EXPECT_EQ(last, '$');
+}
+
+TEST_F(CopiesTest, WhatIsGivenUpOrLosesItsConnectionEndsAsCut) {
+    answer_and_connect("text/plain");
+    come(kConnectionA, chunk("msg00001", "I take this ", '+', "1-*/*"));
+    come(kConnectionA, chunk("msg00001", "back", '#', "13-*/*"));
+    auto sent = serve();
+    ASSERT_FALSE(sent.empty());
+    EXPECT_EQ(sent.back().flag, '#');
+    come(kConnectionA, chunk("msg00002", "half", '+', "1-*/*"));
+    desk_.on_closed(now_, kConnectionA);
+    sent = serve();
+    ASSERT_EQ(sent.size(), 2U);
+    EXPECT_EQ(sent[0].body, "half");
+    EXPECT_EQ(sent[1].flag, '#');
+    EXPECT_EQ(counters_->waiting, 0U);
+}
+
+TEST_F(CopiesTest, APauseCutsWhatIsBeingSaidAndNothingOfItFollows) {
+    answer_and_connect("text/plain");
+    come(kConnectionA, chunk("msg00001", "before ", '+', "1-*/*"));
+    desk_.copies().pause(now_, kKey);
+    come(kConnectionA, chunk("msg00001", "SECRET", '$', "8-*/*"));
+    come(kConnectionA, chunk("msg00002", "SECRET"));
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 2U);
+    EXPECT_EQ(sent[0].body, "before ");
+    EXPECT_EQ(sent[1].flag, '#');
+    answer("text/plain");  // it records again
+    come(kConnectionA, chunk("msg00003", "after"));
+    const auto after = serve();
+    ASSERT_EQ(after.size(), 1U);
+    EXPECT_EQ(after[0].body, "after");
+}
+
+TEST_F(CopiesTest, WhatALostServerHasNotReceiptedGoesToTheNextUnderItsName) {
+    answer_and_connect("text/plain");
+    come(kConnectionA, chunk("msg00001", "receipted"));
+    serve();
+    come(kConnectionA, chunk("msg00002", "not receipted"));
+    const auto first = serve(false);
+    desk_.copies().lose_server(now_, kKey);
+    come(kConnectionA, chunk("msg00003", "meanwhile"));
+    answer("text/plain", "msrp://192.0.2.98:2855/next;tcp");
+    desk_.on_open(now_, wires_.last);
+    const auto next = serve();
+    ASSERT_EQ(next.size(), 2U);
+    EXPECT_EQ(next[0].body, "not receipted");
+    EXPECT_EQ(next[0].head.message_id, first[0].head.message_id);
+    EXPECT_EQ(next[1].body, "meanwhile");
+    EXPECT_EQ(counters_->waiting, 0U);
+}
+
+TEST_F(CopiesTest, ALostConnectionIsMadeAnewAndThenTheServerCountsAsLost) {
+    answer_and_connect("text/plain");
+    come(kConnectionA, chunk("msg00001", "one"));
+    wires_.take(wires_.last);
+    const ConnectionId first = wires_.last;
+    desk_.on_closed(now_, first);
+    pass(kReconnectAfter);
+    ASSERT_NE(wires_.last, first);
+    desk_.on_open(now_, wires_.last);
+    EXPECT_EQ(serve().size(), 1U);
+    for (int i = 0; i < kReconnects; ++i) {
+        EXPECT_THAT(told_, IsEmpty());
+        desk_.on_closed(now_, wires_.last);
+        pass(kReconnectAfter);
+    }
+    EXPECT_THAT(told_, ElementsAre("chat_server_lost"));
+}
+
+TEST_F(CopiesTest, AServerWithoutTheSessionCountsAsLost) {
+    answer_and_connect("text/plain");
+    come(kConnectionA, chunk("msg00001", "one"));
+    serve(false, 481);
+    EXPECT_THAT(told_, ElementsAre("chat_server_lost"));
+    EXPECT_EQ(counters_->waiting, 1U);  // for the next one
+}
+
+TEST_F(CopiesTest, WhatTheServerDoesNotTakeIsLeftOutWithItsReason) {
+    answer("message/cpim application/msrp-recording text/plain", kServer, 400);
+    desk_.on_open(now_, wires_.last);
+    come(kConnectionA, chunk("msg00001", "<p>", '$', {}, "text/html"));
+    come(kConnectionA, chunk("msg00002", std::string(500, 'x')));
+    const auto sent = serve();
+    EXPECT_THAT(told_, ElementsAre("type_not_taken", "message_too_large"));
+    ASSERT_EQ(sent.size(), 4U);  // two notices, each ends by '#'
+    EXPECT_THAT(sent[0].body, HasSubstr("rs.Content: drop\r\n"));
+    EXPECT_THAT(sent[0].body, HasSubstr("rs.Message-ID: msg00001\r\n"));
+    EXPECT_THAT(sent[0].body, HasSubstr("rs.Unsupported-Type: text/html\r\n"));
+    EXPECT_EQ(sent[3].flag, '#');
+    const std::string all = sent[0].body + sent[1].body + sent[2].body + sent[3].body;
+    EXPECT_THAT(all, HasSubstr("rs.Size: 500\r\n"));
+    EXPECT_THAT(all, Not(HasSubstr("xxx")));
+}
+
+TEST_F(CopiesTest, ARefusedMessageIsToldAndTheRestGoesOn) {
+    answer_and_connect("text/plain");
+    come(kConnectionA, chunk("msg00001", "one"));
+    serve(false, 415);
+    EXPECT_THAT(told_, ElementsAre("message_refused"));
+    come(kConnectionA, chunk("msg00002", "two"));
+    EXPECT_EQ(serve()[0].body, "two");
+}
+
+// The parties go on as if there were no server, and memory stays within its limit.
+TEST_F(CopiesTest, AServerThatDoesNotReadLosesMessagesAndDelaysNobody) {
+    answer_and_connect("message/cpim application/msrp-recording *");
+    wires_.is_stuck.insert(wires_.last);
+    const std::string big(256 << 10, 'y');
+    std::size_t arrived = 0;
+    for (int i = 0; i < 40; ++i) {  // 10 MiB
+        come(kConnectionA, chunk("msg" + std::to_string(10'000 + i), big));
+        EXPECT_FALSE(wires_.unread.contains(kConnectionA));
+        arrived += wires_.take(kConnectionB).size();
+    }
+    EXPECT_GT(arrived, 40 * big.size());
+    EXPECT_LE(wires_.queued[wires_.last], kMaxQueuedBytes + (128 << 10));
+    EXPECT_THAT(told_, Not(IsEmpty()));
+    EXPECT_THAT(told_, testing::Each("copy_too_slow"));
+    // Once it reads again it gets what was kept, and a notice of each that was not.
+    wires_.is_stuck.clear();
+    wires_.queued.clear();
+    std::size_t whole = 0;
+    std::size_t notices = 0;
+    for (int i = 0; i < 200; ++i) {
+        desk_.on_writable(now_, wires_.last);
+        for (const Sent& one : serve()) {
+            whole += one.flag == '$' ? 1 : 0;
+            notices += one.body.find("rs.Content: drop") != std::string::npos ? 1 : 0;
+        }
+    }
+    EXPECT_EQ(notices, told_.size());
+    EXPECT_EQ(whole + told_.size(), 40U);
+    EXPECT_EQ(counters_->waiting, 0U);
+}
+
+TEST_F(CopiesTest, AFileOfAnySizePassesThroughAsTheServerTakesIt) {
+    answer_and_connect("*");
+    std::string text = chunk("msg00001", "", '+', "1-*/*", "application/pdf");
+    come(kConnectionA, text.substr(0, text.find("\r\n\r\n") + 4));
+    std::size_t octets = 0;
+    for (int i = 0; i < 400; ++i) {  // 25 MiB
+        come(kConnectionA, std::string(64 << 10, static_cast<char>('a' + i % 26)));
+        for (const Sent& one : serve(false)) octets += one.body.size();
+    }
+    come(kConnectionA, "\r\n-------d93kswow$\r\n");
+    for (const Sent& one : serve(true)) octets += one.body.size();
+    EXPECT_GT(octets, std::size_t{400} * (64 << 10));
+    EXPECT_THAT(told_, IsEmpty());
+    EXPECT_EQ(counters_->waiting, 0U);
+}
+
+TEST_F(CopiesTest, WhatIsLeftWhenAChatEndsGoesOutAndWhatIsNotReceiptedIsTold) {
+    answer("text/plain");
+    come(kConnectionA, chunk("msg00001", "last words"));
+    desk_.close(now_, 7);
+    EXPECT_EQ(desk_.copies().size(), 1U);
+    desk_.on_open(now_, wires_.last);
+    EXPECT_EQ(serve(false).size(), 1U);
+    pass(kLastWords - std::chrono::milliseconds(1));
+    EXPECT_EQ(desk_.copies().size(), 1U);
+    pass(std::chrono::milliseconds(1));
+    EXPECT_EQ(desk_.copies().size(), 0U);
+    EXPECT_THAT(told_, ElementsAre("not_receipted"));
+    EXPECT_TRUE(wires_.closed.contains(wires_.last));
+}
+
+TEST_F(CopiesTest, OneSideAloneMayBeCopied) {
+    desk_.copies().open(kKey, {.parties = {}, .only = Side::B, .counters = counters_});
+    answer_and_connect("text/plain");
+    come(kConnectionA, chunk("msg00001", "of A"));
+    come(kConnectionB, head(kOursB, kB, "msg00002") + "Content-Type: text/plain\r\n\r\nof B\r\n-------d93kswow$\r\n");
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(sent[0].body, "of B");
+}
+
+}  // namespace
+}  // namespace earshot::chat

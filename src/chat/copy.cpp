@@ -1,0 +1,353 @@
+#include "chat/copy.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+
+#include "chat/limits.h"
+
+namespace earshot::chat {
+
+Copy::Copy(base::Random& random, CopyBudget& budget) : random_(random), budget_(budget) {
+    sender_.emplace(random_);
+}
+
+Copy::~Copy() { budget_.used -= kept_; }
+
+void Copy::count(std::ptrdiff_t octets) {
+    kept_ = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(kept_) + octets);
+    budget_.used = static_cast<std::size_t>(static_cast<std::ptrdiff_t>(budget_.used) + octets);
+}
+
+bool Copy::is_over_limit() const {
+    return kept_ > kMaxCopyBytes || budget_.used > kMaxCopyBytesOfAll;
+}
+
+void Copy::fault(std::string code, std::string text) {
+    faults_.push_back({std::move(code), std::move(text)});
+}
+
+std::optional<base::Reason> Copy::poll_fault() {
+    if (faults_.empty()) return std::nullopt;
+    base::Reason first = std::move(faults_.front());
+    faults_.pop_front();
+    return first;
+}
+
+// ---- what passes --------------------------------------------------------------------------------
+
+void Copy::begin(MessageNumber number, MessageFacts facts) {
+    if (!is_taking_) return;
+    last_ = number;
+    last_note_ = 0;
+    if (messages_.size() >= kMaxCopiedMessages && !make_room())
+        return fault("copy_too_slow", "A message is not recorded: too many wait for the server.");
+    Message& message = messages_[{number, 0}];
+    message.facts = std::move(facts);
+    message.id = random_.token(8);
+}
+
+// Of those that have left, and that a server does not receipt, the oldest.
+bool Copy::make_room() {
+    const auto found = std::find_if(messages_.begin(), messages_.end(),
+                                    [](const auto& entry) { return entry.second.is_all_sent; });
+    if (found == messages_.end()) return false;
+    erase(found);
+    return true;
+}
+
+void Copy::content(base::Now now, MessageNumber number, std::uint64_t at, base::ByteView bytes) {
+    const auto found = messages_.find({number, 0});
+    if (found == messages_.end() || found->second.state != Message::State::Open) return;
+    Message& message = found->second;
+    if (at > message.end()) {
+        base::Bytes& piece = message.ahead[at];
+        if (bytes.size() <= piece.size()) return;
+        count(static_cast<std::ptrdiff_t>(bytes.size() - piece.size()));
+        piece.assign(bytes.begin(), bytes.end());
+    } else if (at + bytes.size() > message.end()) {
+        // What has come before stays as it was: it may have been sent.
+        bytes = bytes.subspan(static_cast<std::size_t>(message.end() - at));
+        count(static_cast<std::ptrdiff_t>(bytes.size()));
+        base::append(message.content, bytes);
+        while (!message.ahead.empty() && message.ahead.begin()->first <= message.end()) {
+            const auto next = message.ahead.begin();
+            const std::uint64_t known = message.end() - next->first;
+            const std::size_t size = next->second.size();
+            if (known < size)
+                base::append(message.content, base::ByteView(next->second)
+                                                  .subspan(static_cast<std::size_t>(known)));
+            count(-static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(known, size)));
+            message.ahead.erase(next);
+        }
+    }
+    if (!is_over_limit()) return;
+    release_all_sent();
+    if (is_over_limit())
+        drop(now, found,
+             {"copy_too_slow",
+              "A message is not recorded: the server takes them more slowly than they come."});
+}
+
+void Copy::end(MessageNumber number, std::optional<std::uint64_t> total) {
+    const auto found = messages_.find({number, 0});
+    if (found == messages_.end() || found->second.state != Message::State::Open) return;
+    Message& message = found->second;
+    const bool is_whole = total && message.end() == *total;
+    message.state = is_whole ? Message::State::Complete : Message::State::Cut;
+    for (const auto& [at, piece] : message.ahead) count(-static_cast<std::ptrdiff_t>(piece.size()));
+    message.ahead.clear();
+}
+
+void Copy::pause() {
+    is_taking_ = false;
+    for (auto& [key, message] : messages_)
+        if (message.state == Message::State::Open) message.state = Message::State::Cut;
+}
+
+void Copy::forward(base::Now now, Side from, std::string_view text) {
+    if (!is_taking_ || !server_ || !server_->types.takes_wrapper()) return;
+    if (messages_.size() >= kMaxCopiedMessages && !make_room()) return;
+    add_note(write_forwarded(from, now.wall, parties_, text), Message::State::Complete);
+}
+
+void Copy::add_note(std::string text, Message::State state) {
+    Message& note = messages_[{last_, ++last_note_}];
+    note.is_note = true;
+    note.id = random_.token(8);
+    note.state = state;
+    note.wrapping = {.content_type = std::string(kWrapperType), .prefix = std::move(text)};
+}
+
+// ---- the server ---------------------------------------------------------------------------------
+
+void Copy::set_server(CopyServer server, bool is_other) {
+    server_ = std::move(server);
+    is_server_lost_ = false;
+    is_connected_ = is_connected_ && !is_other;
+    forget_sending(is_other);
+}
+
+// All that is not receipted is sent again, under the names that it had: a server that has one
+// knows it again (RFC 4975 section 5.4).
+void Copy::forget_sending(bool is_other) {
+    sender_.emplace(random_);
+    outgoing_.clear();
+    for (auto at = messages_.begin(); at != messages_.end();) {
+        Message& message = at->second;
+        message.outgoing = 0;
+        message.sent = 0;
+        message.is_wanted = false;
+        const bool is_all_there = message.released == 0;
+        const bool was_sent = std::exchange(message.is_all_sent, false);
+        if (is_all_there) {
+            ++at;
+            continue;
+        }
+        // What is not kept cannot be said again; where the server stays it has most likely got it.
+        if (is_other || !was_sent)
+            fault("copy_not_repeated",
+                  "A message that the lost server may have is not given to the next one: it is too "
+                  "long to be kept.");
+        erase(at++);
+    }
+}
+
+void Copy::on_connected() {
+    is_connected_ = true;
+    if (!server_) return;
+    // Who connects speaks at once (RFC 4975 section 5.4).
+    outgoing_[sender_->begin({.to = server_->path,
+                              .own = server_->own,
+                              .message_id = random_.token(8),
+                              .content_type = {},
+                              .size = std::nullopt})] = Key{0, 0};
+}
+
+void Copy::on_connection_lost() {
+    is_connected_ = false;
+    forget_sending(false);
+}
+
+void Copy::on_head(const msrp::Head& head) {
+    if (!head.is_request())
+        sender_->on_response(head);
+    else if (head.method == "REPORT")
+        sender_->on_report(head);
+}
+
+std::string Copy::run(base::Now now) {
+    std::string out;
+    if (!server_ || !is_connected_ || is_server_lost_) return out;
+    // One that is left out goes, and puts its notice behind.
+    for (auto at = messages_.begin(); at != messages_.end();) {
+        const Key key = at->first;
+        const Message& message = at->second;
+        const bool has_any = message.state != Message::State::Open || !message.content.empty();
+        if (message.outgoing == 0 && !message.is_all_sent && has_any) begin_at_server(now, at);
+        at = messages_.upper_bound(key);
+    }
+    for (auto at = messages_.begin(); at != messages_.end();) {
+        const auto next = std::next(at);
+        if (at->second.is_wanted) give(now, at, msrp::kChunkBytes);
+        at = next;
+    }
+    while (auto action = sender_->poll_action()) carry_out(now, *action, out);
+    return out;
+}
+
+void Copy::begin_at_server(base::Now now, Messages::iterator at) {
+    Message& message = at->second;
+    if (message.is_note) {
+        if (!server_->types.takes_wrapper()) return erase(at);
+    } else {
+        if (message.state == Message::State::Cut && message.content.empty())
+            return erase(at);  // nothing of it has come
+        auto wrapping = wrap(message.facts, server_->types, parties_);
+        if (!wrapping) {
+            const std::string type(bare_type(message.facts.content_type));
+            drop(now, at,
+                 {"type_not_taken",
+                  fmt::format("A message is not recorded: the server does not take {}.", type)},
+                 type);
+            return;
+        }
+        message.wrapping = *std::move(wrapping);
+        const std::uint64_t least =
+            std::max(message.facts.total.value_or(0), message.end()) + message.wrapping.prefix.size();
+        if (server_->max_bytes && least > *server_->max_bytes) {
+            drop(now, at,
+                 {"message_too_large",
+                  "A message is not recorded: it is larger than the server takes."});
+            return;
+        }
+    }
+    message.outgoing = sender_->begin({.to = server_->path,
+                                       .own = server_->own,
+                                       .message_id = message.id,
+                                       .content_type = message.wrapping.content_type,
+                                       .size = std::nullopt,
+                                       .success_report = true,
+                                       .failure_report = msrp::FailureReport::Yes,
+                                       .headers = message.wrapping.headers});
+    outgoing_[message.outgoing] = at->first;
+}
+
+// The next chunk; nothing while nothing has come.
+void Copy::give(base::Now now, Messages::iterator at, std::size_t max_bytes) {
+    Message& message = at->second;
+    const std::string& prefix = message.wrapping.prefix;
+    base::Bytes chunk;
+    if (message.sent < prefix.size()) {
+        const std::string_view rest = std::string_view(prefix).substr(message.sent, max_bytes);
+        base::append(chunk, base::as_bytes(rest));
+    }
+    const std::uint64_t done = message.sent + chunk.size();
+    if (done >= prefix.size() && chunk.size() < max_bytes) {
+        const auto from = static_cast<std::size_t>(done - prefix.size() - message.released);
+        const std::size_t size = std::min(max_bytes - chunk.size(), message.content.size() - from);
+        base::append(chunk, base::ByteView(message.content).subspan(from, size));
+    }
+    const bool is_at_end = message.sent + chunk.size() == prefix.size() + message.end();
+    const bool is_last = is_at_end && message.state == Message::State::Complete;
+    const bool is_cut = is_at_end && message.state == Message::State::Cut;
+    if (chunk.empty() && !is_last && !is_cut) return;
+    message.is_wanted = false;
+    message.sent += chunk.size();
+    message.is_all_sent = is_last;
+    const msrp::OutgoingNumber outgoing = message.outgoing;
+    if (!chunk.empty() || is_last) sender_->give(now.steady, outgoing, chunk, is_last);
+    if (!is_cut) return;
+    // It ends here, and says so: nobody receipts it.
+    sender_->abort(outgoing);
+    outgoing_.erase(outgoing);
+    erase(at);
+}
+
+void Copy::carry_out(base::Now now, msrp::SenderAction& action, std::string& out) {
+    if (auto* bytes = std::get_if<msrp::Outgoing>(&action)) {
+        out += bytes->bytes;
+        return;
+    }
+    const auto find = [&](msrp::OutgoingNumber number) {
+        const auto known = outgoing_.find(number);
+        return known == outgoing_.end() ? messages_.end() : messages_.find(known->second);
+    };
+    if (const auto* want = std::get_if<msrp::WantContent>(&action)) {
+        const auto found = find(want->message);
+        if (found == messages_.end())  // the empty one that binds
+            return sender_->give(now.steady, want->message, {}, true);
+        found->second.is_wanted = true;
+        return give(now, found, want->max_bytes);
+    }
+    if (const auto* confirmed = std::get_if<msrp::Confirmed>(&action)) {
+        const auto found = find(confirmed->message);
+        if (found != messages_.end()) erase(found);
+        outgoing_.erase(confirmed->message);
+        return;
+    }
+    const auto* failed = std::get_if<msrp::Failed>(&action);
+    if (failed == nullptr || failed->status == 0) return;
+    const auto found = find(failed->message);
+    outgoing_.erase(failed->message);
+    constexpr int kTimeout = 408;
+    constexpr int kNoSession = 481;
+    constexpr int kOtherConnection = 506;
+    if (failed->status == kTimeout || failed->status == kNoSession ||
+        failed->status == kOtherConnection) {
+        is_server_lost_ = true;
+        return;
+    }
+    if (found == messages_.end()) return;
+    if (!found->second.is_note)
+        fault("message_refused",
+              fmt::format("A message is not recorded: the server refused it ({}).", failed->status));
+    erase(found);
+}
+
+void Copy::drop(base::Now now, Messages::iterator at, base::Reason why, std::string_view type) {
+    const Message& message = at->second;
+    if (message.outgoing != 0) {
+        sender_->abort(message.outgoing);
+        outgoing_.erase(message.outgoing);
+    }
+    if (now.steady - notices_since_ >= kNoticeTime) {
+        notices_since_ = now.steady;
+        notices_ = 0;
+    }
+    const bool takes_notice = server_ && server_->types.takes_wrapper() && !message.is_note;
+    std::string notice;
+    if (takes_notice && notices_++ < kMaxNotices) {
+        std::optional<std::uint64_t> size = message.facts.total;
+        if (!size && message.state == Message::State::Complete) size = message.end();
+        notice = write_drop(message.facts, parties_, type, size);
+    }
+    erase(at);
+    faults_.push_back(std::move(why));
+    if (!notice.empty()) add_note(std::move(notice), Message::State::Cut);
+}
+
+// ---- memory -------------------------------------------------------------------------------------
+
+void Copy::erase(Messages::iterator at) {
+    std::size_t octets = at->second.content.size();
+    for (const auto& [offset, piece] : at->second.ahead) octets += piece.size();
+    count(-static_cast<std::ptrdiff_t>(octets));
+    messages_.erase(at);
+}
+
+void Copy::release_sent(Message& message) {
+    const std::size_t prefix = message.wrapping.prefix.size();
+    if (message.outgoing == 0 || message.sent <= prefix + message.released) return;
+    const auto octets = static_cast<std::size_t>(message.sent - prefix - message.released);
+    message.content.erase(message.content.begin(),
+                          message.content.begin() + static_cast<std::ptrdiff_t>(octets));
+    message.released += octets;
+    count(-static_cast<std::ptrdiff_t>(octets));
+}
+
+void Copy::release_all_sent() {
+    for (auto& [key, message] : messages_) release_sent(message);
+}
+
+}  // namespace earshot::chat

@@ -1,0 +1,139 @@
+// One copy of a chat for one recording server: messages of the communication session become
+// messages of the recording session (RFC 4975), wrapped as the server takes them (wrapping.h), each
+// once and in their order. The server's success report is the receipt: until it comes the content
+// is kept, to be sent once more to a server that takes this one's place. Pure; the connection is
+// the owner's.
+//
+// Memory is bounded: when a server is slow what has been sent is forgotten first, then messages are
+// left out, with a reason, and with a notice to a server that takes notices.
+#pragma once
+
+#include <array>
+#include <cstdint>
+#include <deque>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/random.h"
+#include "base/reason.h"
+#include "base/time.h"
+#include "chat/wrapping.h"
+#include "msrp/limits.h"
+#include "msrp/sender.h"
+#include "msrp/uri.h"
+
+namespace earshot::chat {
+
+// What a server's answer says of the line.
+struct CopyServer {
+    std::vector<msrp::Uri> path{};  // its a=path
+    msrp::Uri own{};                // ours
+    ServerTypes types{};
+    std::optional<std::uint64_t> max_bytes{};  // of a message
+};
+
+// Octets that all copies keep.
+struct CopyBudget {
+    std::size_t used = 0;
+};
+
+class Copy {
+public:
+    using MessageNumber = std::uint64_t;  // of the communication session, ascending
+
+    // Both must outlive it.
+    Copy(base::Random& random, CopyBudget& budget);
+    Copy(const Copy&) = delete;
+    Copy& operator=(const Copy&) = delete;
+    ~Copy();
+
+    void set_parties(std::array<std::string, 2> parties) { parties_ = std::move(parties); }
+
+    // ---- what passes between the parties
+    void begin(MessageNumber number, MessageFacts facts);
+    void content(base::Now now, MessageNumber number, std::uint64_t at, base::ByteView bytes);
+    void end(MessageNumber number, std::optional<std::uint64_t> total);  // whole; else cut
+    // Something else of MSRP, for a server that takes the wrapper.
+    void forward(base::Now now, Side from, std::string_view text);
+
+    // What begins from now on is not copied, what has begun ends here as cut.
+    void pause();
+    void resume() { is_taking_ = true; }
+    bool is_taking() const { return is_taking_; }
+
+    // ---- the server
+    // `is_other`: it has nothing yet of what was sent, but for what it has receipted.
+    void set_server(CopyServer server, bool is_other);
+    void on_connected();
+    void on_connection_lost();
+    void on_head(const msrp::Head& head);  // an answer, or a REPORT
+    void on_time(base::Now now) { sender_->on_time(now.steady); }
+    void set_may_send(bool may_send) { sender_->set_may_send(may_send); }
+    // What is to be sent now.
+    std::string run(base::Now now);
+
+    // Why something is not recorded, and that the server has no session for us (any more).
+    std::optional<base::Reason> poll_fault();
+    bool take_server_lost() { return std::exchange(is_server_lost_, false); }
+    std::size_t waiting() const { return messages_.size(); }  // not receipted
+    std::size_t kept_bytes() const { return kept_; }
+
+private:
+    struct Message {
+        MessageFacts facts{};
+        std::string id{};  // of the recording session
+        base::Bytes content{};
+        std::uint64_t released = 0;                 // octets of it that are not kept any more
+        std::map<std::uint64_t, base::Bytes> ahead{};  // behind a hole
+        enum class State : std::uint8_t { Open, Complete, Cut };
+        State state = State::Open;
+        bool is_note = false;  // of ours: a notice, or something forwarded
+
+        msrp::OutgoingNumber outgoing = 0;  // 0: not begun at this server
+        Wrapping wrapping{};
+        std::uint64_t sent = 0;  // of the wrapping's prefix and the content
+        bool is_wanted = false;  // the sender waits for more
+        bool is_all_sent = false;
+        std::uint64_t end() const { return released + content.size(); }
+    };
+    using Key = std::pair<MessageNumber, std::uint32_t>;  // notes come behind a message
+    using Messages = std::map<Key, Message>;
+
+    void begin_at_server(base::Now now, Messages::iterator at);
+    void give(base::Now now, Messages::iterator at, std::size_t max_bytes);
+    void carry_out(base::Now now, msrp::SenderAction& action, std::string& out);
+    void drop(base::Now now, Messages::iterator at, base::Reason why, std::string_view type = {});
+    void add_note(std::string text, Message::State state);
+    void erase(Messages::iterator at);
+    void release_sent(Message& message);
+    void release_all_sent();
+    void count(std::ptrdiff_t octets);
+    void forget_sending(bool is_other);
+    bool is_over_limit() const;
+    bool make_room();
+    void fault(std::string code, std::string text);
+
+    base::Random& random_;
+    CopyBudget& budget_;
+    std::array<std::string, 2> parties_{};
+    std::optional<CopyServer> server_;
+    std::optional<msrp::Sender> sender_;
+    Messages messages_;
+    std::map<msrp::OutgoingNumber, Key> outgoing_;
+    MessageNumber last_ = 0;
+    std::uint32_t last_note_ = 0;
+    std::deque<base::Reason> faults_;
+    std::size_t kept_ = 0;
+    bool is_taking_ = true;
+    bool is_connected_ = false;
+    bool is_server_lost_ = false;
+    base::TimePoint notices_since_{};
+    std::size_t notices_ = 0;
+};
+
+}  // namespace earshot::chat
