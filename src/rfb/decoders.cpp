@@ -1,9 +1,5 @@
 #include "rfb/decoders.h"
 
-#include <algorithm>
-
-#include "rfb/limits.h"
-
 namespace earshot::rfb {
 
 namespace {
@@ -92,45 +88,6 @@ private:
     std::uint32_t left_ = 0;
 };
 
-// Raw pixels in a zlib stream that goes on over rectangles.
-class Zlib : public RectDecoder {
-public:
-    explicit Zlib(const Rect& rect) : raw_(rect) {}
-
-    Progress run(ByteQueue& in, DecodeTarget& target) override {
-        if (!is_begun_) {
-            if (!in.has(4)) return Progress::Need;
-            left_ = in.u32();
-            in.drop(4);
-            is_begun_ = true;
-        }
-        Progress raw = raw_.run(plain_, target);
-        while (true) {
-            const base::ByteView have = in.view().first(std::min<std::size_t>(left_, in.size()));
-            base::Bytes some;
-            const std::size_t used = target.streams.zlib.inflate(have, kInflatedAtOnce, some);
-            if (target.streams.zlib.is_broken()) return Progress::Broken;
-            in.drop(used);
-            left_ -= used;
-            if (!some.empty()) {
-                if (raw == Progress::Done) return Progress::Broken;  // more than the rectangle
-                plain_.append(some);
-                raw = raw_.run(plain_, target);
-                continue;
-            }
-            if (used > 0) continue;
-            if (left_ > 0) return have.size() < left_ ? Progress::Need : Progress::Broken;
-            return raw == Progress::Done && plain_.empty() ? Progress::Done : Progress::Broken;
-        }
-    }
-
-private:
-    Raw raw_;
-    ByteQueue plain_;
-    bool is_begun_ = false;
-    std::size_t left_ = 0;
-};
-
 }  // namespace
 
 std::unique_ptr<RectDecoder> make_decoder(std::int32_t encoding, const Rect& rect) {
@@ -146,7 +103,7 @@ std::unique_ptr<RectDecoder> make_decoder(std::int32_t encoding, const Rect& rec
         case encoding::kHextile:
             return make_hextile(rect);
         case encoding::kZlib:
-            return std::make_unique<Zlib>(rect);
+            return make_zlib_block(std::make_unique<Raw>(rect), &StreamState::zlib);
         case encoding::kTight:
             return make_tight(rect);
         case encoding::kTrle:

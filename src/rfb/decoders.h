@@ -79,6 +79,9 @@ inline constexpr std::int32_t kVmwareLedState = 0x574d5668;
 std::unique_ptr<RectDecoder> make_decoder(std::int32_t encoding, const Rect& rect);
 
 // In files of their own.
+// What `inner` reads, packed: its size (4 octets), then so much of `stream`.
+std::unique_ptr<RectDecoder> make_zlib_block(std::unique_ptr<RectDecoder> inner,
+                                             Inflater StreamState::*stream);
 std::unique_ptr<RectDecoder> make_hextile(const Rect& rect);
 std::unique_ptr<RectDecoder> make_trle(const Rect& rect);
 std::unique_ptr<RectDecoder> make_zrle(const Rect& rect);

@@ -94,13 +94,25 @@ private:
     z_stream z_{};
 };
 
+// Both speak 3.8, as most do.
+inline void greet(Session& session) {
+    session.on_server(text("RFB 003.008\n"));
+    session.on_viewer(text("RFB 003.008\n"));
+}
+
+// The server lists security types, the viewer chooses.
+inline void choose_security(Session& session, const Bytes& types, std::uint8_t chosen) {
+    Bytes list{static_cast<std::uint8_t>(types.size())};
+    base::append(list, types);
+    session.on_server(list);
+    session.on_viewer(Bytes{chosen});
+}
+
 // A session that has come to its first update: version 3.8, no security.
 inline void begin(Session& session, std::size_t width, std::size_t height,
                   const Bytes& format = format_888()) {
-    session.on_server(text("RFB 003.008\n"));
-    session.on_viewer(text("RFB 003.008\n"));
-    session.on_server(Bytes{1, 1});
-    session.on_viewer(Bytes{1});
+    greet(session);
+    choose_security(session, {1}, 1);
     session.on_server(u32(0));
     session.on_viewer(Bytes{1});
     session.on_server(server_init(width, height, format));

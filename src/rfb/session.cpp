@@ -110,10 +110,9 @@ bool Session::step_handshake() {
     switch (server_at_) {
         case ServerAt::Version: {
             if (!server_.has(kVersionBytes)) return false;
-            const auto version = parse_version(server_.take(kVersionBytes));
-            if (!version)
+            // Which one both speak is the viewer's to say (section 7.1.1).
+            if (!parse_version(server_.take(kVersionBytes)))
                 return fail("rfb_malformed", "What the screen's side says does not begin as RFB.");
-            server_minor_ = *version;
             server_at_ = ServerAt::SecurityTypes;
             return true;
         }
@@ -138,40 +137,18 @@ bool Session::step_handshake() {
         }
         case ServerAt::Chosen:
             return security_ && begin_security(*security_);
-        case ServerAt::TightTunnels: {
-            if (!server_.has(4)) return false;
-            const std::size_t count = server_.u32();
-            if (count > kMaxCapabilities)
-                return fail("rfb_malformed", "The RFB server lists too many tunnels.");
-            if (!server_.has(4 + count * kCapabilityBytes)) return false;
-            // Without any there is nothing for the viewer to choose.
-            if (count == 0)
-                tight_tunnel_ = 0;
-            else if (!tight_tunnel_)
-                return false;
-            server_.drop(4 + count * kCapabilityBytes);
+        case ServerAt::TightTunnels:
+            if (!take_list(tight_tunnel_, 0)) return false;
             if (*tight_tunnel_ != 0)
                 return fail("rfb_encrypted", "The RFB session goes through a tunnel (Tight).");
             server_at_ = ServerAt::TightAuth;
             return true;
-        }
-        case ServerAt::TightAuth: {
-            if (!server_.has(4)) return false;
-            const std::size_t count = server_.u32();
-            if (count > kMaxCapabilities)
-                return fail("rfb_malformed", "The RFB server lists too many authentications.");
-            if (!server_.has(4 + count * kCapabilityBytes)) return false;
-            if (count == 0)
-                tight_auth_ = security::kNone;
-            else if (!tight_auth_)
-                return false;
-            server_.drop(4 + count * kCapabilityBytes);
-            return begin_security(*tight_auth_);
-        }
+        case ServerAt::TightAuth:
+            return take_list(tight_auth_, security::kNone) && begin_security(*tight_auth_);
         case ServerAt::Challenge:
             if (!server_.has(kChallengeBytes)) return false;
             server_.drop(kChallengeBytes);
-            is_authenticated_ = true;
+            owes_response_ = true;
             server_at_ = ServerAt::Result;
             return true;
         case ServerAt::Result:
@@ -204,6 +181,21 @@ bool Session::step_handshake() {
         default:
             return false;
     }
+}
+
+// Tight's list of tunnels, or of authentications: how many, then each as a capability. True when it
+// has passed and it is known which one holds: the viewer's choice, or `if_none` of an empty list.
+bool Session::take_list(std::optional<std::uint32_t>& chosen, std::uint32_t if_none) {
+    if (!server_.has(4)) return false;
+    const std::size_t count = server_.u32();
+    if (count > kMaxCapabilities)
+        return fail("rfb_malformed", "The RFB server lists too many tunnels or authentications.");
+    const std::size_t size = 4 + count * kCapabilityBytes;
+    if (!server_.has(size)) return false;
+    if (count == 0) chosen = if_none;
+    if (!chosen) return false;
+    server_.drop(size);
+    return true;
 }
 
 bool Session::begin_security(std::uint32_t type) {
@@ -267,7 +259,6 @@ bool Session::step_message() {
             if (!server_.has(4)) return false;
             if (!waits_for_end_) apply_pixel_format();
             rects_left_ = server_.u16(2);
-            has_last_rect_ = rects_left_ == 0xffff;
             server_.drop(4);
             if (rects_left_ > 0) server_at_ = ServerAt::RectHeader;
             return true;
@@ -407,11 +398,11 @@ bool Session::step_viewer() {
         case ViewerAt::Response:
             if (!viewer_.has(kChallengeBytes)) return false;
             viewer_.drop(kChallengeBytes);
-            is_authenticated_ = false;
+            owes_response_ = false;
             viewer_at_ = ViewerAt::Init;
             return true;
         case ViewerAt::Init:
-            if (is_authenticated_) {
+            if (owes_response_) {
                 viewer_at_ = ViewerAt::Response;
                 return true;
             }

@@ -49,12 +49,10 @@ public:
 private:
     enum class ServerAt : std::uint8_t {
         Version,
-        Security33,     // the server decides
-        SecurityTypes,  // it lists
+        SecurityTypes,  // it lists, or decides (3.3)
         Chosen,         // the viewer has chosen
         TightTunnels,
         TightAuth,
-        TightChosen,
         Challenge,  // of VNC authentication
         Result,
         Init,
@@ -84,6 +82,7 @@ private:
     bool step_viewer();
     bool step_viewer_message();
 
+    bool take_list(std::optional<std::uint32_t>& chosen, std::uint32_t if_none);
     bool begin_security(std::uint32_t type);
     bool on_server_init();
     bool begin_rect();
@@ -100,12 +99,10 @@ private:
 
     ByteQueue server_;
     ServerAt server_at_ = ServerAt::Version;
-    int server_minor_ = 0;
     std::size_t server_skip_ = 0;
     std::size_t name_left_ = 0;
     bool is_tight_ = false;
-    std::size_t rects_left_ = 0;
-    bool has_last_rect_ = false;  // there are as many as come before LastRect
+    std::size_t rects_left_ = 0;  // 65535: as many as come before LastRect
     std::unique_ptr<RectDecoder> decoder_;
     StreamState streams_;
     PixelReader pixels_;
@@ -117,7 +114,7 @@ private:
     std::optional<std::uint32_t> security_;
     std::optional<std::uint32_t> tight_tunnel_;
     std::optional<std::uint32_t> tight_auth_;
-    bool is_authenticated_ = false;  // by VNC's challenge: the viewer has a response to give
+    bool owes_response_ = false;  // the viewer, to the challenge of VNC authentication
     std::optional<PixelFormat> next_format_;
     bool has_continuous_updates_ = false;
     bool waits_for_end_ = false;  // updates of before are under way: the old format holds

@@ -12,6 +12,12 @@ constexpr Colour kRed = 0xff0000;
 constexpr Colour kGreen = 0x00ff00;
 constexpr Colour kBlue = 0x0000ff;
 
+// VNC authentication: 16 octets each way (section 7.2.2).
+void answer_challenge(Session& session) {
+    session.on_server(Bytes(16, 0x55));
+    session.on_viewer(Bytes(16, 0xaa));
+}
+
 TEST(RfbSession, FollowsVersion38WithoutSecurity) {
     Session session;
     begin(session, 4, 3);
@@ -35,8 +41,7 @@ TEST(RfbSession, FollowsVersion37WhichHasNoResultWithoutSecurity) {
     Session session;
     session.on_server(text("RFB 003.008\n"));
     session.on_viewer(text("RFB 003.007\n"));
-    session.on_server(Bytes{2, 1, 2});
-    session.on_viewer(Bytes{1});
+    choose_security(session, {1, 2}, 1);
     session.on_viewer(Bytes{1});
     session.on_server(server_init(2, 2));
     EXPECT_EQ(session.state(), Session::State::Running);
@@ -44,12 +49,9 @@ TEST(RfbSession, FollowsVersion37WhichHasNoResultWithoutSecurity) {
 
 TEST(RfbSession, FollowsVncAuthentication) {
     Session session;
-    session.on_server(text("RFB 003.008\n"));
-    session.on_viewer(text("RFB 003.008\n"));
-    session.on_server(Bytes{1, 2});
-    session.on_viewer(Bytes{2});
-    session.on_server(Bytes(16, 0x55));
-    session.on_viewer(Bytes(16, 0xaa));
+    greet(session);
+    choose_security(session, {2}, 2);
+    answer_challenge(session);
     session.on_server(u32(0));
     session.on_viewer(Bytes{1});
     session.on_server(server_init(2, 2));
@@ -58,27 +60,21 @@ TEST(RfbSession, FollowsVncAuthentication) {
 
 TEST(RfbSession, EndsWhenThePasswordIsWrong) {
     Session session;
-    session.on_server(text("RFB 003.008\n"));
-    session.on_viewer(text("RFB 003.008\n"));
-    session.on_server(Bytes{1, 2});
-    session.on_viewer(Bytes{2});
-    session.on_server(Bytes(16, 0x55));
-    session.on_viewer(Bytes(16, 0xaa));
+    greet(session);
+    choose_security(session, {2}, 2);
+    answer_challenge(session);
     session.on_server(u32(1));
     EXPECT_EQ(session.state(), Session::State::Ended);
 }
 
 TEST(RfbSession, FollowsTightsListsOfTunnelsAndAuthentications) {
     Session session;
-    session.on_server(text("RFB 003.008\n"));
-    session.on_viewer(text("RFB 003.008\n"));
-    session.on_server(Bytes{2, 16, 2});
-    session.on_viewer(Bytes{16});
+    greet(session);
+    choose_security(session, {16, 2}, 16);
     session.on_server(u32(0));
     session.on_server(join({u32(1), u32(2), text("STDVVNCAUTH_")}));
     session.on_viewer(u32(2));
-    session.on_server(Bytes(16, 1));
-    session.on_viewer(Bytes(16, 2));
+    answer_challenge(session);
     session.on_server(u32(0));
     session.on_viewer(Bytes{1});
     session.on_server(join({server_init(2, 2), u16(0), u16(0), u16(1), u16(0), Bytes(16, 0)}));
@@ -89,10 +85,8 @@ TEST(RfbSession, FollowsTightsListsOfTunnelsAndAuthentications) {
 
 TEST(RfbSession, SaysThatAnEncryptedSessionCannotBeFollowed) {
     Session session;
-    session.on_server(text("RFB 003.008\n"));
-    session.on_viewer(text("RFB 003.008\n"));
-    session.on_server(Bytes{2, 19, 1});
-    session.on_viewer(Bytes{19});
+    greet(session);
+    choose_security(session, {19, 1}, 19);
     EXPECT_EQ(session.state(), Session::State::Failed);
     EXPECT_EQ(session.failure().code, "rfb_encrypted");
     EXPECT_EQ(session.failure().text, "The parties encrypt the RFB session (security type 19).");
@@ -100,10 +94,8 @@ TEST(RfbSession, SaysThatAnEncryptedSessionCannotBeFollowed) {
 
 TEST(RfbSession, SaysWhichSecurityItDoesNotKnow) {
     Session session;
-    session.on_server(text("RFB 003.008\n"));
-    session.on_viewer(text("RFB 003.008\n"));
-    session.on_server(Bytes{1, 77});
-    session.on_viewer(Bytes{77});
+    greet(session);
+    choose_security(session, {77}, 77);
     EXPECT_EQ(session.failure().code, "rfb_unknown_security");
 }
 

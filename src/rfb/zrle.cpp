@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "rfb/decoders.h"
-#include "rfb/limits.h"
 
 namespace earshot::rfb {
 
@@ -13,15 +12,13 @@ constexpr std::uint8_t kReusedPacked = 127;
 constexpr std::uint8_t kPlainRuns = 128;
 constexpr std::uint8_t kReusedRuns = 129;
 
-class Tiles {
+class Tiles : public RectDecoder {
 public:
     Tiles(const Rect& rect, std::size_t side, bool may_reuse)
         : rect_(rect), side_(side), may_reuse_(may_reuse) {}
 
-    bool is_done() const { return y_ >= rect_.height || rect_.width == 0; }
-
-    Progress run(ByteQueue& in, DecodeTarget& target) {
-        while (!is_done()) {
+    Progress run(ByteQueue& in, DecodeTarget& target) override {
+        while (y_ < rect_.height && rect_.width > 0) {
             const Rect tile{.x = rect_.x + x_,
                             .y = rect_.y + y_,
                             .width = std::min(side_, rect_.width - x_),
@@ -140,56 +137,13 @@ private:
     std::vector<Colour> colours_;
 };
 
-class Trle : public RectDecoder {
-public:
-    explicit Trle(const Rect& rect) : tiles_(rect, 16, true) {}
-    Progress run(ByteQueue& in, DecodeTarget& target) override { return tiles_.run(in, target); }
-
-private:
-    Tiles tiles_;
-};
-
-class Zrle : public RectDecoder {
-public:
-    explicit Zrle(const Rect& rect) : tiles_(rect, 64, false) {}
-
-    Progress run(ByteQueue& in, DecodeTarget& target) override {
-        if (!is_begun_) {
-            if (!in.has(4)) return Progress::Need;
-            left_ = in.u32();
-            in.drop(4);
-            is_begun_ = true;
-        }
-        while (true) {
-            const Progress done = tiles_.run(plain_, target);
-            if (done == Progress::Broken) return done;
-            const base::ByteView have = in.view().first(std::min<std::size_t>(left_, in.size()));
-            base::Bytes some;
-            const std::size_t used = target.streams.zrle.inflate(have, kInflatedAtOnce, some);
-            if (target.streams.zrle.is_broken()) return Progress::Broken;
-            in.drop(used);
-            left_ -= used;
-            if (!some.empty()) {
-                if (done == Progress::Done) return Progress::Broken;  // more than the rectangle
-                plain_.append(some);
-                continue;
-            }
-            if (used > 0) continue;
-            if (left_ > 0) return have.size() < left_ ? Progress::Need : Progress::Broken;
-            return tiles_.is_done() && plain_.empty() ? Progress::Done : Progress::Broken;
-        }
-    }
-
-private:
-    Tiles tiles_;
-    ByteQueue plain_;
-    bool is_begun_ = false;
-    std::size_t left_ = 0;
-};
-
 }  // namespace
 
-std::unique_ptr<RectDecoder> make_trle(const Rect& rect) { return std::make_unique<Trle>(rect); }
-std::unique_ptr<RectDecoder> make_zrle(const Rect& rect) { return std::make_unique<Zrle>(rect); }
+std::unique_ptr<RectDecoder> make_trle(const Rect& rect) {
+    return std::make_unique<Tiles>(rect, 16, true);
+}
+std::unique_ptr<RectDecoder> make_zrle(const Rect& rect) {
+    return make_zlib_block(std::make_unique<Tiles>(rect, 64, false), &StreamState::zrle);
+}
 
 }  // namespace earshot::rfb
