@@ -267,6 +267,7 @@ bool Session::step_message() {
             const std::size_t first = server_.u16(2);
             const std::size_t count = server_.u16(4);
             if (!server_.has(6 + 6 * count)) return false;
+            if (!waits_for_end_) apply_pixel_format();
             for (std::size_t i = 0; i < count; ++i)
                 pixels_.set_colour(first + i,
                                    colour_of(server_.u8(6 + 6 * i), server_.u8(8 + 6 * i),

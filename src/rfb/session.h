@@ -3,10 +3,10 @@
 // is ever sent. The two directions need each other: the viewer settles version, security and pixel
 // format, and it moves the pointer.
 //
-// A pixel format holds for the updates that begin after it has passed: the server sends one only
-// when asked, and a viewer changes the format only when it has had all that it asked for (section
-// 7.5.1). With continuous updates it holds from EndOfContinuousUpdates on, as TigerVNC's viewer
-// has it.
+// A pixel format holds for the updates that begin after it has passed, and for the colour map that
+// may come before them: the server sends an update only when asked, and a viewer changes the format
+// only when it has had all that it asked for (section 7.5.1). With continuous updates it holds from
+// EndOfContinuousUpdates on, as TigerVNC's viewer has it.
 #pragma once
 
 #include <cstdint>

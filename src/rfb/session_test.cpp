@@ -188,6 +188,16 @@ TEST(RfbSession, LooksColoursUpInTheMap) {
     EXPECT_EQ(session.screen().picture.at(1, 0), 0U);
 }
 
+// Section 7.5.1: the map is empty after SetPixelFormat, and filled before the update that needs it.
+TEST(RfbSession, KeepsTheColoursThatComeBetweenTheFormatAndItsUpdate) {
+    Session session;
+    begin(session, 1, 1);
+    session.on_viewer(set_pixel_format(format_map()));
+    session.on_server(join({{1, 0}, u16(7), u16(1), {0xff, 0xff, 0, 0, 0, 0}}));
+    session.on_server(join({update(1), rect(0, 0, 1, 1, 0), {7}}));
+    EXPECT_EQ(session.screen().picture.at(0, 0), kRed);
+}
+
 TEST(RfbSession, PassesOverWhatIsNoPicture) {
     Session session;
     begin(session, 1, 1);
