@@ -25,12 +25,13 @@ const char* to_string(Bundle::By by) {
     return "nothing";
 }
 
-void Bundle::put(std::uint16_t stream, const StreamReceiver& receiver, const BundleTerms& terms) {
+void Bundle::put(std::uint16_t stream, const StreamReceiver& receiver, const BundleTerms* terms) {
     Line* line = find(stream);
     if (line == nullptr) line = &lines_.emplace_back();
     line->stream = stream;
     line->receiver = &receiver;
-    line->terms = terms;
+    line->is_grouped = terms != nullptr;
+    if (terms != nullptr) line->terms = *terms;
     sources_.erase(std::remove_if(sources_.begin(), sources_.end(),
                                   [&](const Source& source) {
                                       return source.stream == stream && source.is_signalled;
@@ -91,7 +92,8 @@ bool Bundle::read_mid(base::ByteView packet, const rtp::RtpHeader& header,
         line = named;
         return true;
     }
-    return has_mid;
+    const auto is_grouped = [](const Line& one) { return one.is_grouped; };
+    return has_mid && std::all_of(lines_.begin(), lines_.end(), is_grouped);
 }
 
 Bundle::Sorted Bundle::sort(base::ByteView packet) const {

@@ -42,8 +42,9 @@ public:
     };
 
     // A line, new or changed. `receiver` is its stream's, borrowed until remove(), and knows its
-    // payload types.
-    void put(std::uint16_t stream, const StreamReceiver& receiver, const BundleTerms& terms);
+    // payload types. Without terms it is in no group (any more), and shares the transport with
+    // those that have left it: it is known by what it had, and may say of itself what it likes.
+    void put(std::uint16_t stream, const StreamReceiver& receiver, const BundleTerms* terms);
     void remove(std::uint16_t stream);
     // The first line stands for all where a packet is of none.
     std::uint16_t first() const { return lines_.front().stream; }
@@ -62,6 +63,7 @@ private:
         std::uint16_t stream = 0;
         const StreamReceiver* receiver = nullptr;
         BundleTerms terms{};
+        bool is_grouped = false;
     };
     struct Source {
         std::uint32_t ssrc = 0;
@@ -73,7 +75,7 @@ private:
     const Line* find_by_mid(std::string_view mid) const;
     const Source* find_source(std::uint32_t ssrc) const;
     bool has_source(std::uint16_t stream) const;
-    // The MID of the packet; nothing: it has none. `line`: that of it, or null.
+    // Whether the packet says by a MID whose it is. `line`: that of it, or null.
     bool read_mid(base::ByteView packet, const rtp::RtpHeader& header, const Line*& line) const;
     Sorted sort_by_type(const rtp::RtpHeader& header, const Source* known) const;
     const Line& pick(std::uint8_t payload_type) const;

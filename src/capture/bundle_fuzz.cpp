@@ -57,7 +57,7 @@ private:
         for (const std::uint8_t type : types)
             setup.format.payload_types.push_back({.number = type, .encoding = "opus"});
         receivers_.push_back(std::make_unique<capture::StreamReceiver>(setup, 77U));
-        bundle_.put(stream, *receivers_.back(), terms);
+        bundle_.put(stream, *receivers_.back(), &terms);
     }
     void require(std::uint16_t stream) const {
         if (stream >= receivers_.size()) std::abort();

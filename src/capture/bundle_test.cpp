@@ -48,7 +48,7 @@ protected:
             setup.format.payload_types.push_back(
                 {.number = type, .encoding = "opus", .clock_rate = 48000});
         receivers_.push_back(std::make_unique<StreamReceiver>(setup, 1000U + stream));
-        bundle_.put(stream, *receivers_.back(), terms);
+        bundle_.put(stream, *receivers_.back(), &terms);
         return *receivers_.back();
     }
     // The line of it, which is then learnt.
@@ -107,6 +107,20 @@ TEST_F(BundleTest, ALineMayHaveAnotherIdForTheMid) {
     EXPECT_EQ(sort(packet(7, 96, "b", 9), By::Mid), 1);
     EXPECT_EQ(sort(packet(8, 96, "a"), By::Mid), 0);
     EXPECT_EQ(sort(packet(9, 96, "a", 9), By::Foreign), 0);  // not under that id
+}
+
+// What it has left behind is taken for a while at the same port (docs/srtp.md), and senders do not
+// stop to write the MID because there is no group any more.
+TEST_F(BundleTest, ALineThatIsLeftAloneMaySayWhatItLikesOfItself) {
+    line(0, {96}, {.mid = "a", .mid_extension = kMid, .ssrcs = {}});
+    StreamReceiver& left = line(1, {96}, {.mid = "b", .mid_extension = kMid, .ssrcs = {}});
+    bundle_.put(1, left, nullptr);
+    EXPECT_EQ(sort(packet(7, 96, "b"), By::Mid), 1);
+    EXPECT_EQ(sort(packet(8, 96, "a"), By::Mid), 0);
+    EXPECT_EQ(sort(packet(7, 96, "c"), By::Ssrc), 1);  // its new name: no group says otherwise
+    const BundleTerms again{.mid = "c", .mid_extension = kMid, .ssrcs = {}};
+    bundle_.put(1, left, &again);
+    EXPECT_EQ(sort(packet(7, 96, "b"), By::Foreign), 0);
 }
 
 TEST_F(BundleTest, ThenTheSsrcOfTheSdp) {
@@ -171,7 +185,8 @@ TEST_F(BundleTest, ALineThatComesLaterLeavesItsSourceToTheFirst) {
     StreamReceiver& first = line(0, {0});
     for (std::uint16_t i = 1; i < 4; ++i)
         first.on_datagram(SocketKind::Rtp, packet(7, 0, {}, kMid, i), kPeer, i);
-    bundle_.put(0, first, {});
+    const BundleTerms terms;
+    bundle_.put(0, first, &terms);
     line(1, {0});
     EXPECT_EQ(sort(packet(7, 0), By::Ssrc), 0);
     EXPECT_EQ(sort(packet(8, 0), By::Order), 1);

@@ -21,8 +21,7 @@ Stream& Transport::line_of(std::uint16_t stream) const {
 }
 
 void Transport::put_line(const Stream& stream) {
-    shared_->sorter.put(stream.key.stream, stream.receiver,
-                        stream.terms ? *stream.terms : BundleTerms{});
+    shared_->sorter.put(stream.key.stream, stream.receiver, stream.terms.get());
 }
 
 void Transport::add_line(Stream& stream) {
