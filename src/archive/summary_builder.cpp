@@ -243,9 +243,10 @@ void SummaryBuilder::begin_with_media() {
     make_timelines();
 }
 
-// Whether the stream should have brought packets and brought none.
+// Whether the stream should have brought packets and brought none. (Of text none come while nobody
+// writes.)
 bool SummaryBuilder::lacks_media(const StreamFacts& facts) const {
-    if (!facts.is_audio() || packets_.contains(facts.stream)) return false;
+    if (packets_.contains(facts.stream)) return false;
     if (facts.direction == "inactive" || facts.direction == "recvonly") return false;
     std::int64_t expected = 0;
     for (const Interval& open : facts.negotiated) {
@@ -273,7 +274,8 @@ std::optional<base::Reason> SummaryBuilder::find_stream_fault() const {
         }
     }
     for (const auto& [number, facts] : streams_) {
-        if (lacks_media(facts)) {
+        // A camera may be covered for the whole call, and content is not always shared.
+        if (facts.is_audio() && lacks_media(facts)) {
             return base::Reason{"stream_without_media",
                                 "Stream " + facts.label + " brought no media packet."};
         }
@@ -338,7 +340,8 @@ void SummaryBuilder::add_warnings(const EndFacts& end, Summary& summary) const {
                  fmt::format("Stream {} got only packets that are not authentic ({} of them): they "
                              "are not protected with the key that the client told.",
                              facts.label, facts.forged_packets));
-        if (!packets_.empty() && lacks_media(facts))
+        const bool is_expected = facts.is_audio() || facts.media == "video";
+        if (!packets_.empty() && is_expected && lacks_media(facts))
             warn("one_sided", facts.label,
                  fmt::format("Stream {} brought no packet, while others did.", facts.label));
     }

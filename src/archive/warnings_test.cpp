@@ -65,6 +65,19 @@ TEST_F(Warnings, OneSidedNamesTheLabelThatHadNone) {
     EXPECT_EQ(summary_.reason->code, "stream_without_media");
 }
 
+// A shared screen that could not be recorded, a camera that is broken: the call is whole without.
+TEST_F(Warnings, AVideoThatBroughtNothingIsToldAndTextIsNot) {
+    records_.stream_added(7, 2, "3", RecordList::kUsualFormats, "video");
+    records_.stream_added(8, 3, "4", RecordList::kUsualFormats, "text");
+    Sender a{.records = records_, .stream = 0};
+    Sender b{.records = records_, .stream = 1};
+    a.packets(50);
+    b.packets(50);
+    records_.ended(3000);
+    EXPECT_EQ(warnings(), "one_sided 3");
+    EXPECT_EQ(summary_.state, State::Complete);
+}
+
 TEST_F(Warnings, AStreamThatNeedNotSendIsNotMissed) {
     records_.event(7, R"({"type":"stream_paused","stream":1})");
     Sender a{.records = records_, .stream = 0};
