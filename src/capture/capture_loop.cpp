@@ -494,6 +494,8 @@ void CaptureLoop::on_event(Stream& stream, const ReceiverEvent& event) {
         store_event(stream, mix->arrival_ns, event_json(key.stream, *mix));
     } else if (const auto* described = std::get_if<SourceDescribed>(&event)) {
         store_event(stream, described->arrival_ns, event_json(key.stream, *described));
+    } else if (const auto* left = std::get_if<SourceLeft>(&event)) {
+        store_event(stream, left->arrival_ns, event_json(key.stream, *left));
     } else if (const auto* blanked = std::get_if<DigitsBlanked>(&event)) {
         store_event(stream, blanked->arrival_ns, event_json(key.stream, *blanked));
     } else if (const auto* digit = std::get_if<DigitSeen>(&event)) {

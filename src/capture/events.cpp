@@ -45,6 +45,13 @@ std::string event_json(std::uint16_t stream, const SourceDescribed& event) {
     return json + "}";
 }
 
+std::string event_json(std::uint16_t stream, const SourceLeft& event) {
+    std::string json = fmt::format(R"({{"type":"source_left","stream":{},"ssrc":{},"reason":)",
+                                   stream, event.ssrc);
+    base::append_json_text(json, event.reason);
+    return json + "}";
+}
+
 std::string probe_json(std::uint16_t stream, const base::NetAddress& destination) {
     return fmt::format(R"({{"type":"media_probed","stream":{},"destination":"{}"}})", stream,
                        base::to_string(destination));

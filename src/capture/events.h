@@ -1,11 +1,12 @@
 // The Event records that capture writes to the journal itself (UTF-8 JSON; docs/journal-format.md).
-// The fields but cname are numbers, addresses and fixed words, which need no escaping.
+// The fields but cname and reason are numbers, addresses and fixed words, which need no escaping.
 //
 //   ssrc_changed      stream, from, to, source        another sender after a silence or a new SDP
 //   source_changed    stream, ssrc, from, to          the same SSRC from another address
 //   packets_rejected  stream, cause, total, source    not stored; causes: capture::Rejection
 //   contributors      stream, csrcs                   who speaks in a mix, by its CSRC list
 //   source_described  stream, ssrc, cname, same_as    by RTCP SDES; same_as: that SSRC's CNAME too
+//   source_left       stream, ssrc, reason            by RTCP BYE, where it says why
 //   media_probed      stream, destination             a client that waits for media first
 //   key_frame_requested stream, reason, by            reason: start, loss, resume; by: fir, pli,
 //   info srtp_failing      stream, suite, packets, source  so many in a row were not authentic
@@ -41,6 +42,7 @@ std::string event_json(std::uint16_t stream, const DigitSeen& event);
 std::string event_json(std::uint16_t stream, const DigitsBlanked& event);
 std::string event_json(std::uint16_t stream, const ContributorsChanged& event);
 std::string event_json(std::uint16_t stream, const SourceDescribed& event);
+std::string event_json(std::uint16_t stream, const SourceLeft& event);
 std::string probe_json(std::uint16_t stream, const base::NetAddress& destination);
 std::string event_json(std::uint16_t stream, const KeyFrameRequest& request);
 std::string security_json(std::uint16_t stream, MediaSecurity::Turn turn, base::SrtpSuite suite,

@@ -424,6 +424,16 @@ void StreamReceiver::note_description(const rtp::SourceDescription& chunk,
         .arrival_ns = arrival_ns, .ssrc = chunk.ssrc, .cname = cname, .same_as = same_as});
 }
 
+// It may be said again and again, so that it is heard.
+void StreamReceiver::note_goodbye(const rtp::Goodbye& goodbye, std::int64_t arrival_ns) {
+    if (goodbye.reason.empty() || goodbye.ssrcs.empty()) return;
+    const std::uint32_t ssrc = goodbye.ssrcs.front();
+    const std::size_t said = std::hash<std::string>{}(goodbye.reason) ^ ssrc;
+    if (std::exchange(left_, said) == said || descriptions_told_ == kMaxDescribedEvents) return;
+    ++descriptions_told_;
+    events_.push_back(SourceLeft{.arrival_ns = arrival_ns, .ssrc = ssrc, .reason = goodbye.reason});
+}
+
 bool StreamReceiver::wants_keep_alive(std::int64_t now_ns, std::chrono::milliseconds idle) const {
     return !rtcp_mux_ && now_ns - counters_.last_arrival_ns >= in_ns(idle) &&
            keep_alive_destination().has_value();
@@ -535,6 +545,7 @@ void StreamReceiver::on_rtcp_packet(const rtp::RtcpPacket& packet, const base::N
         for (const auto& chunk : described->chunks) note_description(chunk, arrival_ns);
     } else if (const auto* goodbye = std::get_if<rtp::Goodbye>(&packet)) {
         for (const std::uint32_t ssrc : goodbye->ssrcs) filter_.on_bye(source, ssrc);
+        note_goodbye(*goodbye, arrival_ns);
     }
 }
 

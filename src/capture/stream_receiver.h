@@ -89,6 +89,12 @@ struct SourceDescribed {
     std::string cname;
     std::optional<std::uint32_t> same_as;
 };
+// RTCP BYE told why a source sends no more (RFC 3550 section 6.6).
+struct SourceLeft {
+    std::int64_t arrival_ns = 0;
+    std::uint32_t ssrc = 0;
+    std::string reason;
+};
 struct DigitSeen {
     std::int64_t arrival_ns = 0;
     char digit = 0;
@@ -98,8 +104,9 @@ struct DigitSeen {
 struct DigitsBlanked {
     std::int64_t arrival_ns = 0;
 };
-using ReceiverEvent = std::variant<FirstPacketSeen, SsrcChange, SourceMoved, RejectedSome,
-                                   DigitSeen, ContributorsChanged, SourceDescribed, DigitsBlanked>;
+using ReceiverEvent =
+    std::variant<FirstPacketSeen, SsrcChange, SourceMoved, RejectedSome, DigitSeen,
+                 ContributorsChanged, SourceDescribed, SourceLeft, DigitsBlanked>;
 
 class StreamReceiver {
 public:
@@ -233,6 +240,7 @@ private:
     void note_contributors(base::ByteView bytes, const rtp::RtpHeader& header,
                            std::int64_t arrival_ns);
     void note_description(const rtp::SourceDescription& chunk, std::int64_t arrival_ns);
+    void note_goodbye(const rtp::Goodbye& goodbye, std::int64_t arrival_ns);
     void note_source(std::uint32_t ssrc, const base::NetAddress& source, std::int64_t arrival_ns);
     void hold(base::ByteView bytes, const rtp::RtpHeader& header, const base::NetAddress& source,
               std::int64_t arrival_ns);
@@ -280,6 +288,7 @@ private:
     std::uint32_t contributors_told_ = 0;
     std::uint32_t descriptions_told_ = 0;
     std::vector<std::pair<std::uint32_t, std::string>> described_;  // SSRC, CNAME
+    std::size_t left_ = 0;  // hash of what was last told of a source that left
     int probes_left_ = 0;
     std::uint16_t probe_sequence_ = 0;
     std::unique_ptr<std::array<RejectedState, kRejections>> rejected_;  // null: nothing was

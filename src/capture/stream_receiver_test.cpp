@@ -364,6 +364,23 @@ TEST_F(StreamReceiverTest, ExpectsTheNextSourceAfterAGoodbye) {
     EXPECT_EQ(feed(packet(2, 2)), Verdict::StoreRtp);
 }
 
+TEST_F(StreamReceiverTest, TellsOnceWhyASourceHasLeft) {
+    talk(1, 1, 10);
+    const auto bye = [](std::string_view reason) {
+        Bytes bytes;
+        rtp::append_receiver_report({.ssrc = 1, .reports = {}}, bytes);
+        rtp::append_goodbye(1, reason, bytes);
+        return bytes;
+    };
+    for (const char* reason : {"", "screen_crashed: \"it\"", "screen_crashed: \"it\"", "bored"})
+        feed_from(setup.format.remote_rtcp, bye(reason), SocketKind::Rtcp);
+    const auto told = events_of<SourceLeft>();
+    ASSERT_EQ(told.size(), 2U);
+    EXPECT_EQ(event_json(3, told[0]),
+              R"({"type":"source_left","stream":3,"ssrc":1,"reason":"screen_crashed: \"it\""})");
+    EXPECT_EQ(told[1].reason, "bored");
+}
+
 TEST_F(StreamReceiverTest, PrefersTheAddressOfTheSdpToWhoCameFirst) {
     const auto forger = *base::parse_net_address("192.0.2.1:5555");
     feed_from(forger, packet(66, 1));
