@@ -135,6 +135,8 @@ inline constexpr std::chrono::seconds kMixKeepAlive{15};
 // --- shared screens (screen_desk.h) --------------------------------------------------------------
 
 inline constexpr std::size_t kMaxScreens = 64;  // at once: each is a process
+// So no call takes all of them.
+inline constexpr std::size_t kMaxScreensOfCall = 4;
 // Of one direction, that wait for a party: then the other one has to wait, as by TCP alone.
 inline constexpr std::size_t kMaxScreenWaiting = std::size_t{1} << 20;
 // Octets that wait for the child; it is faster than a viewer.

@@ -34,7 +34,8 @@ using rfb::TapKind;
 namespace {
 
 constexpr std::size_t kPiece = std::size_t{64} << 10;
-constexpr int kPiecesAtOnce = 8;  // of one direction in one turn
+constexpr int kPiecesAtOnce = 8;   // of one direction in one turn
+constexpr int kBatchesAtOnce = 4;  // of RTCP
 constexpr std::chrono::seconds kReportEvery{5};
 
 Reason socket_fault(int error) {
@@ -85,7 +86,8 @@ struct Child {
     rfb::ByteQueue from;
     bool is_asked = false;  // a Tick has no answer yet
     base::TimePoint asked{};
-    bool is_done = false;  // it has said that it cannot follow
+    base::TimePoint took{};  // something, for the last time, or there was nothing for it
+    bool is_done = false;    // it has said that it cannot follow
 
     Child() = default;
     Child(const Child&) = delete;
@@ -112,8 +114,8 @@ public:
     };
     using Told = std::function<void(ScreenEvent::Kind, Reason)>;
 
-    Screen(Start start, const std::string& program, Told told)
-        : start_(std::move(start)), program_(program), told_(std::move(told)) {}
+    Screen(Start start, const Options& options, Told told)
+        : start_(std::move(start)), options_(options), told_(std::move(told)) {}
 
     std::array<base::NetAddress, 2> listens_at{};  // by leg
     std::array<std::vector<base::NetAddress>, 2> hosts;
@@ -123,7 +125,12 @@ public:
 
     void set_recorded(bool is_recorded) {
         if (is_recorded) wants_key_ = true;
+        if (is_recorded && !is_recorded_) goodbye_ = {};
         is_recorded_ = is_recorded;
+    }
+    void set_private(std::optional<Reason> why) {
+        private_ = std::move(why);
+        if (private_ && child_) give_up(private_->code, private_->text);
     }
     void append_polls(std::vector<pollfd>& polls) const;
     int patience_ms() const;
@@ -135,7 +142,7 @@ private:
     void finish_connect();
     bool pump(Leg from, base::TimePoint now);
     void hang_up();
-    void start_child();
+    void start_child(base::TimePoint now);
     void tap(Leg from, base::ByteView bytes, base::TimePoint now);
     void tell_child(TapKind kind, base::ByteView bytes, base::TimePoint now);
     void serve_child(base::TimePoint now);
@@ -143,6 +150,9 @@ private:
     bool read_child();
     bool on_record(const rfb::TapHeader& header, base::ByteView body);
     void give_up(std::string code, std::string text);
+    void tell_why_not(Reason why);
+    void say_goodbye(base::Now now);
+    void append_report(base::Now now, base::Bytes& out) const;
     void send_pictures(base::Now now);
     void read_feedback();
     void ask(base::TimePoint now);
@@ -154,14 +164,17 @@ private:
     }
 
     Start start_;
-    const std::string program_;
+    const Options& options_;  // the desk's
     const Told told_;
     std::array<Connection, 2> parties_;
     base::TimePoint came_{};  // the one that connected to us
     bool is_told_joined_ = false;
     std::unique_ptr<Child> child_;
-    bool has_spoken_ = false;  // a party, since they were joined
+    std::optional<Leg> server_;  // of RFB: who spoke first, since they were joined
     bool is_recorded_ = false;
+    std::optional<Reason> private_;  // why nobody may follow it
+    std::optional<Reason> why_not_;  // nothing is made of the present connection
+    base::TimePoint goodbye_{};      // when the servers were last told so
     bool wants_key_ = false;
 
     std::deque<base::Bytes> packets_;
@@ -214,7 +227,7 @@ void ScreenDesk::Screen::turn(base::Now now) {
     connect_other(now.steady);
     finish_connect();
     if (is_joined()) {
-        if (!std::exchange(is_told_joined_, true)) start_child();
+        if (!std::exchange(is_told_joined_, true)) start_child(now.steady);
         // A child that serves this is one that has what came before: first its turn, then more.
         serve_child(now.steady);
         const bool goes_on = pump(Leg::A, now.steady) && pump(Leg::B, now.steady);
@@ -223,6 +236,7 @@ void ScreenDesk::Screen::turn(base::Now now) {
     serve_child(now.steady);
     read_feedback();
     send_pictures(now);
+    say_goodbye(now);
     ask(now.steady);
 }
 
@@ -316,21 +330,24 @@ bool ScreenDesk::Screen::pump(Leg from, base::TimePoint now) {
 void ScreenDesk::Screen::hang_up() {
     for (Connection& one : parties_) one = {};
     child_.reset();
-    has_spoken_ = false;
+    server_.reset();
+    // Who has said goodbye comes back as somebody else (RFC 3550 section 8.2).
+    if (std::exchange(why_not_, std::nullopt)) ++start_.ssrc;
     if (std::exchange(is_told_joined_, false)) told_(ScreenEvent::Kind::Ended, {});
 }
 
 // ---- the child ----------------------------------------------------------------------------------
 
-void ScreenDesk::Screen::start_child() {
+void ScreenDesk::Screen::start_child(base::TimePoint now) {
     const auto failed = [this](std::string text) {
-        told_(ScreenEvent::Kind::NotRecorded, {"screen_missing", std::move(text)});
+        tell_why_not({"screen_missing", std::move(text)});
     };
-    if (::access(program_.c_str(), X_OK) != 0)
+    if (private_) return tell_why_not(*private_);
+    if (::access(options_.program.c_str(), X_OK) != 0)
         return failed(
             fmt::format("{} is not there: this build was made without it "
                         "(-DEARSHOT_MEDIA=OFF), or it was not installed.",
-                        program_));
+                        options_.program));
     std::array<int, 2> ends{};
     if (::socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, ends.data()) != 0)
         return failed("No more descriptors are free.");
@@ -339,10 +356,11 @@ void ScreenDesk::Screen::start_child() {
     const FileDescriptor childs(ends[1]);
     static_cast<void>(::fcntl(ends[0], F_SETFL, O_NONBLOCK));
     const std::array<int, 2> descriptors{childs.get(), childs.get()};
-    const int error = io::spawn_program({program_}, descriptors, child->pid);
+    child->took = now;
+    const int error = io::spawn_program({options_.program}, descriptors, child->pid);
     if (error != 0) {
         child->pid = -1;
-        return failed(fmt::format("{} cannot be started: {}.", program_,
+        return failed(fmt::format("{} cannot be started: {}.", options_.program,
                                   std::generic_category().message(error)));
     }
     child_ = std::move(child);
@@ -351,13 +369,15 @@ void ScreenDesk::Screen::start_child() {
 }
 
 void ScreenDesk::Screen::tap(Leg from, base::ByteView bytes, base::TimePoint now) {
-    const bool is_first = !std::exchange(has_spoken_, true);
+    const bool is_first = !server_;
+    if (is_first) server_ = from;
     if (!child_) return;
-    // RFC 6143 section 7.1.1: the server speaks first.
+    // RFC 6143 section 7.1.1: the server speaks first, and stays it: a hold (a=sendonly of who
+    // views) changes nothing of a session that runs.
     if (is_first && from != sharer)
         return give_up("rfb_roles",
                        "Who said that it views the screen speaks first, as an RFB server does.");
-    tell_child(from == sharer ? TapKind::Server : TapKind::Viewer, bytes, now);
+    tell_child(from == *server_ ? TapKind::Server : TapKind::Viewer, bytes, now);
     if (child_->to.size() - child_->written > kMaxScreenTap)
         give_up("screen_behind", "The shared screen changes faster than it can be followed.");
 }
@@ -374,18 +394,30 @@ void ScreenDesk::Screen::tell_child(TapKind kind, base::ByteView bytes, base::Ti
 
 void ScreenDesk::Screen::give_up(std::string code, std::string text) {
     child_.reset();
-    told_(ScreenEvent::Kind::NotRecorded, {std::move(code), std::move(text)});
+    tell_why_not({std::move(code), std::move(text)});
+}
+
+void ScreenDesk::Screen::tell_why_not(Reason why) {
+    why_not_ = why;
+    goodbye_ = {};
+    told_(ScreenEvent::Kind::NotRecorded, std::move(why));
 }
 
 void ScreenDesk::Screen::serve_child(base::TimePoint now) {
     if (!child_) return;
-    if (!flush_child() || !read_child())
+    const std::size_t before = child_->written;
+    const bool is_there = flush_child();
+    if (child_->written != before || child_->written == child_->to.size()) child_->took = now;
+    if (!is_there || !read_child())
         return give_up("screen_crashed", "The program that makes video of the screen has ended.");
     if (child_ && child_->is_done) {
         child_.reset();
         return;
     }
-    if (child_ && child_->is_asked && now - child_->asked > kScreenStall)
+    if (!child_) return;
+    // Also while nobody records: one that takes nothing would be told of it too late.
+    const bool is_silent = child_->is_asked && now - child_->asked > options_.stall;
+    if (is_silent || now - child_->took > options_.stall)
         give_up("screen_stalled", "The program that makes video of the screen does not answer.");
 }
 
@@ -428,9 +460,8 @@ bool ScreenDesk::Screen::on_record(const rfb::TapHeader& header, base::ByteView 
         const std::string_view text = base::as_text(body);
         const std::size_t blank = std::min(text.find(' '), text.size());
         child_->is_done = true;
-        told_(ScreenEvent::Kind::NotRecorded,
-              {std::string(text.substr(0, blank)),
-               std::string(text.substr(std::min(blank + 1, text.size())))});
+        tell_why_not({std::string(text.substr(0, blank)),
+                      std::string(text.substr(std::min(blank + 1, text.size())))});
         return true;
     }
     if (header.kind != TapKind::Frame && header.kind != TapKind::Nothing) return false;
@@ -491,8 +522,13 @@ void ScreenDesk::Screen::send_pictures(base::Now now) {
     }
     if (now.steady - reported_ < kReportEvery || rtcp_to.is_unspecified()) return;
     reported_ = now.steady;
-    constexpr std::int64_t kNsPerMs = 1'000'000;
     base::Bytes report;
+    append_report(now, report);
+    static_cast<void>(start_.rtcp.send(report, rtcp_to));
+}
+
+void ScreenDesk::Screen::append_report(base::Now now, base::Bytes& out) const {
+    constexpr std::int64_t kNsPerMs = 1'000'000;
     rtp::append_sender_report(
         {.ssrc = start_.ssrc,
          .ntp = rtp::to_ntp(now.wall),
@@ -501,15 +537,27 @@ void ScreenDesk::Screen::send_pictures(base::Now now) {
          .packet_count = packet_count_,
          .octet_count = octet_count_,
          .reports = {}},
-        report);
-    rtp::append_cname(start_.ssrc, fmt::format("screen-{:08x}", start_.ssrc), report);
+        out);
+    rtp::append_cname(start_.ssrc, fmt::format("screen-{:08x}", start_.ssrc), out);
+}
+
+// The recording servers learn why they get nothing (RFC 3550 section 6.6): their recording is not
+// complete. Again from time to time, for one that has begun a moment ago, or lost it.
+void ScreenDesk::Screen::say_goodbye(base::Now now) {
+    if (!why_not_ || !is_recorded_ || rtcp_to.is_unspecified()) return;
+    if (now.steady - goodbye_ < kReportEvery) return;
+    goodbye_ = now.steady;
+    base::Bytes report;
+    append_report(now, report);
+    rtp::append_goodbye(start_.ssrc, fmt::format("{}: {}", why_not_->code, why_not_->text), report);
     static_cast<void>(start_.rtcp.send(report, rtcp_to));
 }
 
 // A recording server's PLI or FIR, which the relay passes on to who sends.
 void ScreenDesk::Screen::read_feedback() {
     io::DatagramBatch batch(4, 2048);
-    while (start_.rtcp.receive(batch) > 0)
+    // What else there is can wait: others have their turn on this thread.
+    for (int i = 0; i < kBatchesAtOnce && start_.rtcp.receive(batch) > 0; ++i)
         for (const io::Datagram& datagram : batch.datagrams()) {
             if (!datagram.source.same_host(rtcp_to)) continue;
             const auto packets = rtp::parse_rtcp(datagram.bytes);
@@ -638,7 +686,7 @@ Result<ScreenDesk::Opened, Reason> ScreenDesk::open(CallKey call, std::size_t li
                       .timestamp = random_.u32()});
     give([this, call, line, id = opened.screen, start] {
         screens_[id] = std::make_unique<Screen>(
-            std::move(*start), options_.program, [this, call, line](auto kind, Reason reason) {
+            std::move(*start), options_, [this, call, line](auto kind, Reason reason) {
                 tell(call, {.kind = kind, .line = line, .reason = std::move(reason)});
             });
     });
@@ -670,6 +718,10 @@ void ScreenDesk::send_to(std::uint64_t screen, const base::NetAddress& rtp,
 
 void ScreenDesk::set_recorded(std::uint64_t screen, bool is_recorded) {
     give([this, screen, is_recorded] { screens_.at(screen)->set_recorded(is_recorded); });
+}
+
+void ScreenDesk::set_private(std::uint64_t screen, std::optional<Reason> why) {
+    give([this, screen, why = std::move(why)] { screens_.at(screen)->set_private(why); });
 }
 
 void ScreenDesk::close(std::uint64_t screen) {

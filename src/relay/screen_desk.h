@@ -35,6 +35,7 @@
 #include "io/clock.h"
 #include "io/file_descriptor.h"
 #include "io/udp_socket.h"
+#include "relay/limits.h"
 #include "relay/media_plane.h"
 #include "rfb/byte_queue.h"
 
@@ -60,7 +61,8 @@ public:
         std::optional<base::NetAddress> other_bind_host;  // of the other IP family
         std::uint16_t first_port = 0;                     // of TCP listeners
         std::uint16_t last_port = 0;
-        std::string program;  // the path of earshot-screen
+        std::string program;                             // the path of earshot-screen
+        std::chrono::milliseconds stall = kScreenStall;  // in which it has to do something
         // Has work done on the signalling thread. What is not done when the desk ends must not be
         // done later.
         std::function<void(std::function<void()>)> post;
@@ -91,6 +93,9 @@ public:
     void send_to(std::uint64_t screen, const base::NetAddress& rtp, const base::NetAddress& rtcp);
     // Somebody records, from a key frame on; or nobody does.
     void set_recorded(std::uint64_t screen, bool is_recorded);
+    // It passes and nothing is made of it, from now on and for this reason; or again it may be,
+    // from the next connection on.
+    void set_private(std::uint64_t screen, std::optional<base::Reason> why);
     void close(std::uint64_t screen);
     void tell(CallKey call, ScreenEvent event);  // on the signalling thread, later
 

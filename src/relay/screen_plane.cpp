@@ -1,7 +1,11 @@
 #include "relay/screen_plane.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
+
+#include "relay/limits.h"
 
 namespace earshot::relay {
 
@@ -19,6 +23,24 @@ bool has_secure_media(const sdp::SessionDescription& sdp) {
     return std::any_of(sdp.media.begin(), sdp.media.end(), [](const auto& medium) {
         return medium.port != 0 && medium.is_secure_rtp();
     });
+}
+
+// The copy would leave in the clear what people think is encrypted with the rest.
+Reason in_clear() {
+    return {"screen_in_clear",
+            "The call's media is encrypted (SRTP), and its shared screen is not."};
+}
+
+bool is_link_local(const base::NetAddress& at) {  // RFC 3927, RFC 4291 section 2.5.6
+    if (at.is_v4()) return at.ip[12] == 169 && at.ip[13] == 254;
+    return at.ip[0] == 0xfe && (at.ip[1] & 0xc0) == 0x80;
+}
+
+// Where we connect to at the word of a party: not to what can be reached from this host alone, by
+// who signals from elsewhere.
+bool is_ours_alone(const base::NetAddress& at, const base::NetAddress& signalled_by) {
+    if (signalled_by.is_unspecified() || signalled_by.same_host(at)) return false;
+    return (at.is_loopback() && !signalled_by.is_loopback()) || is_link_local(at);
 }
 
 // RFC 4145 section 4.1: who connects says port 9.
@@ -50,10 +72,9 @@ void ScreenPlane::pass(CallKey key, const LegSdp& said, const SdpDone& done, boo
     Call& call = calls_[key.value];
     std::string shown(said.text);
     for (std::size_t line = 0; line < parsed->media.size(); ++line) {
-        const sdp::MediaDescription& medium = parsed->media[line];
         Screen* screen = screen_at(key, call, line, said, *parsed, is_offer);
         if (screen == nullptr) continue;
-        shown = with_section(shown, line, video_section(*screen, said, *parsed, medium));
+        shown = with_section(shown, line, video_section(key, line, *screen, said, *parsed));
     }
     LegSdp to_inner = said;
     to_inner.text = shown;
@@ -76,6 +97,10 @@ ScreenPlane::Screen* ScreenPlane::screen_at(CallKey key, Call& call, std::size_t
                 found->second.sharer = said.from;
             if (is_offer && medium.direction == Direction::RecvOnly)
                 found->second.sharer = other(said.from);
+            if (!is_offer) {
+                found->second.agreed_sharer = found->second.sharer;
+                keep_private(found->second, sdp);
+            }
             return &found->second;
         }
         desk_.close(found->second.opened.screen);  // another medium has its place now
@@ -93,22 +118,31 @@ ScreenPlane::Screen* ScreenPlane::screen_at(CallKey key, Call& call, std::size_t
     };
     if (kind == ScreenLine::Encrypted)
         return pass_by({"rfb_encrypted", "The parties encrypt the shared screen (TLS)."});
-    // The copy would leave in the clear what people think is encrypted with the rest.
-    if (has_secure_media(sdp))
-        return pass_by({"screen_in_clear",
-                        "The call's media is encrypted (SRTP), and its shared screen is not."});
+    if (has_secure_media(sdp)) return pass_by(in_clear());
+    if (call.screens.size() >= kMaxScreensOfCall)
+        return pass_by(
+            {"too_many_screens",
+             fmt::format("{} screens are shared in this call already.", kMaxScreensOfCall)});
     auto opened = desk_.open(key, line, speaks_ipv6(sdp, medium));
     if (!opened) return pass_by(opened.error());
     Screen screen{.opened = *opened,
                   .sharer = medium.direction == Direction::RecvOnly ? other(said.from) : said.from,
                   .kind = sharing_kind(sdp, medium)};
+    screen.agreed_sharer = screen.sharer;
     return &call.screens.emplace(line, std::move(screen)).first->second;
 }
 
+// A call whose media becomes encrypted in mid-call, or is so no more.
+void ScreenPlane::keep_private(Screen& screen, const sdp::SessionDescription& sdp) {
+    const bool is_private = has_secure_media(sdp);
+    if (std::exchange(screen.is_private, is_private) == is_private) return;
+    desk_.set_private(screen.opened.screen, is_private ? std::optional(in_clear()) : std::nullopt);
+}
+
 // The line as the plane behind sees it; what it says of the party is told to the desk.
-std::string ScreenPlane::video_section(Screen& screen, const LegSdp& said,
-                                       const sdp::SessionDescription& sdp,
-                                       const sdp::MediaDescription& medium) {
+std::string ScreenPlane::video_section(CallKey key, std::size_t line, Screen& screen,
+                                       const LegSdp& said, const sdp::SessionDescription& sdp) {
+    const sdp::MediaDescription& medium = sdp.media[line];
     const bool is_sharer = said.from == screen.sharer;
     const Setup setup = setup_of(sdp, medium);
     const bool is_held = medium.direction == Direction::Inactive || setup == Setup::HoldConnection;
@@ -116,6 +150,14 @@ std::string ScreenPlane::video_section(Screen& screen, const LegSdp& said,
     std::vector<base::NetAddress> hosts{said.signalled_by};
     if (!at.is_unspecified()) hosts.push_back(at);
     if (setup == Setup::Active || at.port == kDiscard) at = {};
+    if (!at.is_unspecified() && is_ours_alone(at, said.signalled_by)) {
+        at = {};
+        desk_.tell(key, {.kind = ScreenEvent::Kind::NotRecorded,
+                         .line = line,
+                         .reason = {"screen_address",
+                                    "Whoever signals from elsewhere cannot have us connect to an "
+                                    "address of this host (loopback) or of its link."}});
+    }
     desk_.set_leg(screen.opened.screen, said.from, at, std::move(hosts));
     desk_.set_sharer(screen.opened.screen, screen.sharer);
     ScreenVideo video{.rtp = is_sharer ? screen.opened.rtp : screen.opened.sink,
@@ -124,7 +166,7 @@ std::string ScreenPlane::video_section(Screen& screen, const LegSdp& said,
                       .content = {},
                       .title = std::string(medium.title)};
     if (is_sharer) video.content = medium.content.empty() ? "slides" : std::string(medium.content);
-    if (is_held) video.direction = Direction::Inactive;
+    if (is_held || screen.is_private) video.direction = Direction::Inactive;
     if (medium.port == 0) video.rtp.port = 0;
     return write_section(video);
 }
@@ -157,6 +199,18 @@ std::string ScreenPlane::tell(Call& call, Leg to, std::string_view original, std
         text = with_section(text, line, told_section(*section, ours, keeps_port));
     }
     return text;
+}
+
+// Who shares is as before. What else a refused offer has said of addresses does no harm: the next
+// description says it anew.
+void ScreenPlane::rollback(CallKey key, Leg offerer) {
+    inner_.rollback(key, offerer);
+    const auto call = calls_.find(key.value);
+    if (call == calls_.end()) return;
+    for (auto& [line, screen] : call->second.screens) {
+        screen.sharer = screen.agreed_sharer;
+        desk_.set_sharer(screen.opened.screen, screen.sharer);
+    }
 }
 
 void ScreenPlane::remove(CallKey key) {

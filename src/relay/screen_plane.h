@@ -23,7 +23,7 @@ public:
 
     void offer(CallKey call, const LegSdp& sdp, SdpDone done) override;
     void answer(CallKey call, const LegSdp& sdp, SdpDone done) override;
-    void rollback(CallKey call, Leg offerer) override { inner_.rollback(call, offerer); }
+    void rollback(CallKey call, Leg offerer) override;
     void remove(CallKey call) override;
     void subscribe(CallKey call, std::uint32_t subscription, const SubscribeOptions& options,
                    SubscriptionDone done) override;
@@ -43,7 +43,9 @@ private:
     struct Screen {
         ScreenDesk::Opened opened;
         Leg sharer = Leg::A;
-        std::string kind;  // of what is shared
+        std::string kind;            // of what is shared
+        Leg agreed_sharer = Leg::A;  // by the last answer
+        bool is_private = false;     // it passes, and must not be recorded
     };
     struct Call {
         std::map<std::size_t, Screen> screens;  // by line
@@ -51,12 +53,12 @@ private:
         std::set<std::uint32_t> recorded;       // subscriptions that have an answer
     };
 
+    void keep_private(Screen& screen, const sdp::SessionDescription& sdp);
     void pass(CallKey key, const LegSdp& sdp, const SdpDone& done, bool is_offer);
     Screen* screen_at(CallKey key, Call& call, std::size_t line, const LegSdp& said,
                       const sdp::SessionDescription& sdp, bool is_offer);
-    std::string video_section(Screen& screen, const LegSdp& said,
-                              const sdp::SessionDescription& sdp,
-                              const sdp::MediaDescription& medium);
+    std::string video_section(CallKey key, std::size_t line, Screen& screen, const LegSdp& said,
+                              const sdp::SessionDescription& sdp);
     std::string tell(Call& call, Leg to, std::string_view original, std::string told);
     void tell_recorded(const Call& call);
     void unrecord(CallKey key, std::uint32_t subscription);

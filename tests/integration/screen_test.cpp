@@ -4,14 +4,19 @@
 #include <netinet/in.h>
 #include <rfb/rfb.h>
 #include <rfb/rfbclient.h>
+#include <sys/stat.h>
+#include <unistd.h>
 #include <vpx/vp8dx.h>
 #include <vpx/vpx_decoder.h>
 
 #include <atomic>
 #include <condition_variable>
+#include <filesystem>
+#include <fstream>
 #include <thread>
 
 #include "payload/unit_reader.h"
+#include "relay/limits.h"
 #include "relay/relay_test_rig.h"
 #include "relay/screen_plane.h"
 #include "rtp/rtcp.h"
@@ -171,34 +176,36 @@ protected:
         return peer.sdp() + screen;
     }
     // A shares, B views; the answer is that of RFC 4145.
-    void call(const SharedScreen& shared) {
+    void call(const SharedScreen& shared) { share(plane_, shared); }
+    void share(ScreenPlane& plane, const SharedScreen& shared) {
         const auto offered = ask([&](SdpDone done) {
-            plane_.offer(kCall,
-                         {.from = Leg::A,
-                          .text = sdp(a_, "m=application " + std::to_string(shared.port()) +
-                                              " TCP RFB\r\na=setup:passive\r\na=connection:new\r\n"
-                                              "a=content:slides\r\na=sendonly\r\n")},
-                         std::move(done));
+            plane.offer(kCall,
+                        {.from = Leg::A,
+                         .text = sdp(a_, "m=application " + std::to_string(shared.port()) +
+                                             " TCP RFB\r\na=setup:passive\r\na=connection:new\r\n"
+                                             "a=content:slides\r\na=sendonly\r\n")},
+                        std::move(done));
         });
         ASSERT_TRUE(offered);
         told_b_ = *offered;
         const auto answered = ask([&](SdpDone done) {
-            plane_.answer(kCall,
-                          {.from = Leg::B,
-                           .text = sdp(b_,
-                                       "m=application 9 TCP RFB\r\na=setup:active\r\n"
-                                       "a=connection:new\r\na=recvonly\r\n"),
-                           .signalled_by = *base::parse_host("127.0.0.1", 0)},
-                          std::move(done));
+            plane.answer(kCall,
+                         {.from = Leg::B,
+                          .text = sdp(b_,
+                                      "m=application 9 TCP RFB\r\na=setup:active\r\n"
+                                      "a=connection:new\r\na=recvonly\r\n"),
+                          .signalled_by = *base::parse_host("127.0.0.1", 0)},
+                         std::move(done));
         });
         ASSERT_TRUE(answered);
         told_a_ = *answered;
     }
     base::NetAddress viewers_port() const { return rtp_of(told_b_, 1); }
 
-    void record() {
+    void record() { record(plane_); }
+    void record(ScreenPlane& plane) {
         base::Result<Subscription, base::Reason> made = base::Reason{"not_called", ""};
-        plane_.subscribe(kCall, 1, {}, [&](auto done) { made = std::move(done); });
+        plane.subscribe(kCall, 1, {}, [&](auto done) { made = std::move(done); });
         ASSERT_TRUE(made);
         std::vector<const Peer*> servers;
         bool has_screen = false;
@@ -216,8 +223,8 @@ protected:
         }
         ASSERT_TRUE(has_screen);
         bool is_taken = false;
-        plane_.answer_subscription(kCall, 1, server_answer(made->offer, servers),
-                                   [&](auto done) { is_taken = done.has_value(); });
+        plane.answer_subscription(kCall, 1, server_answer(made->offer, servers),
+                                  [&](auto done) { is_taken = done.has_value(); });
         ASSERT_TRUE(is_taken);
     }
     // Decodes pictures until one is as wanted; false: none of the next few.
@@ -273,6 +280,10 @@ protected:
         std::string event = events_.front();
         events_.erase(events_.begin());
         return event;
+    }
+    bool has_no_event() {
+        const std::lock_guard lock(events_mutex_);
+        return events_.empty();
     }
     void on_event(const ScreenEvent& event) {
         const std::lock_guard lock(events_mutex_);
@@ -447,6 +458,63 @@ TEST_F(ScreenWithoutChild, SharingGoesOnAndTheReasonIsTold) {
     ASSERT_TRUE(viewer.is_connected());
     EXPECT_EQ(told_event(), "screen_missing");
     EXPECT_TRUE(viewer.sees(9, 9, kGreen));
+    // The recording server learns it, too, also when it comes later.
+    record(without_);
+    std::string reason;
+    while (reason.empty()) {
+        const auto datagram = server_->receive(io::SocketKind::Rtcp, 4 * kPatienceMs);
+        ASSERT_TRUE(datagram);
+        const auto packets = rtp::parse_rtcp(datagram->bytes);
+        ASSERT_TRUE(packets);
+        for (const rtp::RtcpPacket& packet : *packets)
+            if (const auto* goodbye = std::get_if<rtp::Goodbye>(&packet)) reason = goodbye->reason;
+    }
+    EXPECT_EQ(reason.substr(0, 16), "screen_missing: ");
+}
+
+// Nobody records, so nobody asks it for pictures: it takes nothing, and that is seen all the same.
+TEST_F(ScreenCall, AProcessThatHangsIsGivenUpAlsoWhileNobodyRecords) {
+    const std::string stuck = testing::TempDir() + "stuck-" + std::to_string(::getpid());
+    std::ofstream(stuck) << "#!/bin/sh\nexec sleep 1000\n";
+    ASSERT_EQ(::chmod(stuck.c_str(), 0700), 0);
+    ScreenDesk desk({.bind_host = *base::parse_host("127.0.0.1", 0),
+                     .other_bind_host = std::nullopt,
+                     .first_port = 24000,
+                     .last_port = 24999,
+                     .program = stuck,
+                     .stall = std::chrono::milliseconds(300),
+                     .post = [](const std::function<void()>& work) { work(); }},
+                    clock_, random_);
+    desk.when_told([this](CallKey, const ScreenEvent& event) { on_event(event); });
+    ScreenPlane plane(rig_.relay(), desk);
+    SharedScreen shared(1024, 768);  // more than a socket holds
+    shared.fill(0, 0, 1024, 768, kGreen);
+    share(plane, shared);
+    Viewer viewer(viewers_port(), "raw");
+    ASSERT_TRUE(viewer.is_connected());
+    EXPECT_EQ(told_event(), "connected");
+    EXPECT_EQ(told_event(), "screen_stalled");
+    EXPECT_TRUE(viewer.sees(9, 9, kGreen));
+    static_cast<void>(::unlink(stuck.c_str()));
+}
+
+TEST_F(ScreenCall, ItsProcessGoesFirstWhereMemoryGivesOut) {
+    SharedScreen shared(64, 48);
+    call(shared);
+    record();
+    Viewer viewer(viewers_port(), "zrle");
+    ASSERT_TRUE(viewer.is_connected());
+    ASSERT_TRUE(wait_for([](const vpx_image_t&) { return true; }));  // it is at work
+    std::string told;
+    for (const auto& process : std::filesystem::directory_iterator("/proc")) {
+        std::string stat;  // "PID (NAME) STATE PPID ..."
+        std::getline(std::ifstream(process.path() / "stat"), stat);
+        const std::string ours = " " + std::to_string(::getpid()) + " ";
+        const auto name = stat.find("(earshot-screen) ");
+        if (name != std::string::npos && stat.substr(name + 18, ours.size()) == ours)
+            std::getline(std::ifstream(process.path() / "oom_score_adj"), told);
+    }
+    EXPECT_EQ(told, "1000");
 }
 
 TEST_F(ScreenCall, DescriptionsKeepWhatIsTheParties) {
@@ -458,6 +526,118 @@ TEST_F(ScreenCall, DescriptionsKeepWhatIsTheParties) {
     EXPECT_EQ(told_b_.find("VP8"), std::string::npos);
     EXPECT_NE(viewers_port().port, shared.port());
     EXPECT_NE(told_a_.find("m=application 9 TCP RFB\r\n"), std::string::npos);
+}
+
+// A re-INVITE that encrypts the voice: the session goes on between the two, and is recorded no
+// more.
+TEST_F(ScreenCall, AScreenIsNotCopiedOnceTheCallIsEncrypted) {
+    desk_.when_told([this](CallKey, const ScreenEvent& event) { on_event(event); });
+    SharedScreen shared(320, 240);
+    call(shared);
+    record();
+    Viewer viewer(viewers_port(), "zrle");
+    ASSERT_TRUE(viewer.is_connected());
+    ASSERT_EQ(told_event(), "connected");
+    std::string text = sdp(a_, "m=application " + std::to_string(shared.port()) +
+                                   " TCP RFB\r\na=setup:passive\r\na=sendonly\r\n");
+    text.replace(text.find("RTP/AVP"), 7, "RTP/SAVP");
+    ASSERT_TRUE(ask([&](SdpDone done) {
+        plane_.offer(kCall, {.from = Leg::A, .text = text}, std::move(done));
+    }));
+    EXPECT_TRUE(has_no_event());  // it may be refused
+    text = sdp(b_, "m=application 9 TCP RFB\r\na=setup:active\r\na=recvonly\r\n");
+    text.replace(text.find("RTP/AVP"), 7, "RTP/SAVP");
+    ASSERT_TRUE(ask([&](SdpDone done) {
+        plane_.answer(kCall, {.from = Leg::B, .text = text}, std::move(done));
+    }));
+    EXPECT_EQ(told_event(), "screen_in_clear");
+    shared.fill(0, 0, 320, 240, kGreen);
+    EXPECT_TRUE(viewer.sees(9, 9, kGreen));
+}
+
+// A phone that puts all of its lines on hold says of the line that it views what who shares says.
+TEST_F(ScreenCall, AHoldByWhoViewsDoesNotTurnTheSession) {
+    desk_.when_told([this](CallKey, const ScreenEvent& event) { on_event(event); });
+    SharedScreen shared(320, 240);
+    call(shared);
+    record();
+    Viewer viewer(viewers_port(), "zrle");
+    ASSERT_TRUE(viewer.is_connected());
+    ASSERT_EQ(told_event(), "connected");
+    ASSERT_TRUE(wait_for([](const vpx_image_t&) { return true; }));
+    for (const std::string direction : {"sendonly", "recvonly"})
+        ASSERT_TRUE(ask([&](SdpDone done) {
+            plane_.offer(kCall,
+                         {.from = Leg::B,
+                          .text = sdp(b_, "m=application 9 TCP RFB\r\na=setup:active\r\na=" +
+                                              direction + "\r\n")},
+                         std::move(done));
+        }));
+    shared.fill(0, 0, 320, 240, kGreen);
+    EXPECT_TRUE(viewer.sees(9, 9, kGreen));
+    EXPECT_TRUE(wait_for([](const vpx_image_t& image) { return has_colour(image, 9, 9, kGreen); }));
+}
+
+TEST_F(ScreenCall, ARefusedOfferChangesNothingOfWhoShares) {
+    desk_.when_told([this](CallKey, const ScreenEvent& event) { on_event(event); });
+    SharedScreen shared(320, 240);
+    shared.fill(0, 0, 320, 240, kGreen);
+    call(shared);
+    record();
+    ASSERT_TRUE(ask([&](SdpDone done) {
+        plane_.offer(
+            kCall,
+            {.from = Leg::B,
+             .text = sdp(b_, "m=application 9 TCP RFB\r\na=setup:active\r\na=sendonly\r\n"),
+             .signalled_by = *base::parse_host("127.0.0.1", 0)},
+            std::move(done));
+    }));
+    plane_.rollback(kCall, Leg::B);
+    Viewer viewer(viewers_port(), "zrle");
+    ASSERT_TRUE(viewer.is_connected());
+    EXPECT_TRUE(wait_for([](const vpx_image_t& image) { return has_colour(image, 9, 9, kGreen); }));
+    EXPECT_EQ(told_event(), "connected");
+    EXPECT_TRUE(has_no_event());
+}
+
+TEST_F(ScreenCall, OneCallHasSoManyScreensAndNotAll) {
+    desk_.when_told([this](CallKey, const ScreenEvent& event) { on_event(event); });
+    std::string lines;
+    for (std::size_t i = 0; i <= kMaxScreensOfCall; ++i)
+        lines += "m=application 5900 TCP RFB\r\na=setup:passive\r\na=sendonly\r\n";
+    const auto offered = ask([&](SdpDone done) {
+        plane_.offer(kCall, {.from = Leg::A, .text = sdp(a_, lines)}, std::move(done));
+    });
+    ASSERT_TRUE(offered);
+    EXPECT_EQ(told_event(), "too_many_screens");
+    std::size_t passed = 0;
+    for (auto at = offered->find("m=application 5900 "); at != std::string::npos;
+         at = offered->find("m=application 5900 ", at + 1))
+        ++passed;
+    EXPECT_EQ(passed, 1U);
+}
+
+// The relay must not be a way to what listens on its host for itself alone.
+TEST_F(ScreenCall, NobodyElsewhereHasUsConnectToLoopback) {
+    desk_.when_told([this](CallKey, const ScreenEvent& event) { on_event(event); });
+    const auto offer = [&](const char* signalled_by, const char* at) {
+        return ask([&](SdpDone done) {
+            plane_.offer(
+                kCall,
+                {.from = Leg::A,
+                 .text = sdp(a_, "m=application 5900 TCP RFB\r\nc=IN IP4 " + std::string(at) +
+                                     "\r\na=setup:passive\r\na=sendonly\r\n"),
+                 .signalled_by = *base::parse_host(signalled_by, 0)},
+                std::move(done));
+        });
+    };
+    ASSERT_TRUE(offer("192.0.2.9", "192.0.2.10"));
+    ASSERT_TRUE(offer("127.0.0.1", "127.0.0.2"));
+    EXPECT_TRUE(has_no_event());
+    ASSERT_TRUE(offer("192.0.2.9", "127.0.0.1"));
+    EXPECT_EQ(told_event(), "screen_address");
+    ASSERT_TRUE(offer("192.0.2.9", "169.254.169.254"));
+    EXPECT_EQ(told_event(), "screen_address");
 }
 
 TEST_F(ScreenCall, AScreenBesideEncryptedMediaPassesAsItIs) {
