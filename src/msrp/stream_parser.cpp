@@ -24,14 +24,39 @@ bool may_become_end_line(std::string_view tail, std::string_view mark) {
 
 void StreamParser::feed(base::ByteView bytes) {
     if (is_broken()) return;
-    buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(start_));
+    if (pending().empty()) {
+        input_ = bytes;
+    } else {
+        hold_back();
+        base::append(buffer_, bytes);
+        input_ = buffer_;
+    }
     start_ = 0;
-    base::append(buffer_, bytes);
+}
+
+// What was not handed out is ours from now on.
+void StreamParser::hold_back() {
+    const base::ByteView rest = input_.subspan(start_);
+    if (rest.data() >= buffer_.data() && rest.data() < buffer_.data() + buffer_.size()) {
+        buffer_.erase(buffer_.begin(), buffer_.begin() + static_cast<std::ptrdiff_t>(start_));
+    } else if (rest.empty()) {
+        buffer_ = {};  // it may have been large
+    } else {
+        buffer_.assign(rest.begin(), rest.end());
+    }
+    input_ = buffer_;
+    start_ = 0;
 }
 
 bool StreamParser::is_idle() const { return state_ == State::Start && pending().empty(); }
 
 std::optional<StreamEvent> StreamParser::poll_event() {
+    auto event = next_event();
+    if (!event) hold_back();
+    return event;
+}
+
+std::optional<StreamEvent> StreamParser::next_event() {
     if (bodiless_end_) {
         const Continuation continuation = *bodiless_end_;
         bodiless_end_.reset();
@@ -69,8 +94,7 @@ std::optional<std::string_view> StreamParser::take_line() {
 
 std::optional<StreamEvent> StreamParser::poll_start_line() {
     // Line ends between messages are no messages; some keep connections alive by them.
-    while (start_ < buffer_.size() && (buffer_[start_] == '\r' || buffer_[start_] == '\n'))
-        ++start_;
+    while (start_ < input_.size() && (input_[start_] == '\r' || input_[start_] == '\n')) ++start_;
     const auto line = take_line();
     if (!line) {
         // Something that is no MSRP is told apart at once, before it fills the buffer.
@@ -154,7 +178,7 @@ std::optional<StreamEvent> StreamParser::give_body(std::size_t size) {
         if (size == 0) return break_off("body of an MSRP request that is no SEND too large");
     }
     body_bytes_ += size;
-    const base::ByteView piece = base::ByteView(buffer_).subspan(start_, size);
+    const base::ByteView piece = input_.subspan(start_, size);
     start_ += size;
     scanned_ = 0;
     return BodyPiece{piece};
@@ -169,6 +193,7 @@ StreamEvent StreamParser::end_message(Continuation continuation, bool has_body) 
 
 StreamEvent StreamParser::break_off(std::string_view reason) {
     state_ = State::Broken;
+    input_ = {};
     buffer_ = {};
     start_ = 0;
     return StreamBroken{reason};

@@ -1,9 +1,9 @@
 // Cuts MSRP messages out of a byte stream (RFC 4975 section 5.1). There is no length: a message
 // ends at CRLF, seven hyphens, its transaction and a flag, wherever TCP cut the stream. Bodies are
-// handed out in pieces as they come, so a file of any size takes no memory here; what is held back
-// is at most what could be the beginning of an end-line.
+// handed out in pieces as they come, so a file of any size takes no memory here, nor a copy; what
+// is held back is at most what could be the beginning of an end-line, or a head.
 //
-//     parser.feed(bytes);
+//     parser.feed(bytes);                            // borrowed until poll_event() gives nothing
 //     while (auto event = parser.poll_event()) ...   // until empty, before the next feed()
 //
 // One message is: Head, any number of BodyPiece, MessageEnd. Pure; belongs to its connection's
@@ -41,11 +41,13 @@ public:
 
     bool is_idle() const;  // between messages, and no octet of the next one has come
     bool is_broken() const { return state_ == State::Broken; }
-    std::size_t buffered_bytes() const { return buffer_.size() - start_; }
+    std::size_t buffered_bytes() const { return pending().size(); }
 
 private:
     enum class State { Start, Headers, Body, Broken };
 
+    std::optional<StreamEvent> next_event();
+    void hold_back();
     std::optional<StreamEvent> poll_start_line();
     std::optional<StreamEvent> poll_headers();
     std::optional<StreamEvent> poll_body();
@@ -54,10 +56,11 @@ private:
     StreamEvent break_off(std::string_view reason);
     std::optional<std::string_view> take_line();
     std::optional<Continuation> read_end_line(std::string_view line) const;
-    std::string_view pending() const { return base::as_text(buffer_).substr(start_); }
+    std::string_view pending() const { return base::as_text(input_).substr(start_); }
 
-    base::Bytes buffer_;
-    std::size_t start_ = 0;    // first octet that has not been handed out
+    base::ByteView input_;     // what was fed, or `buffer_`
+    base::Bytes buffer_;       // what was held back, and what came to it
+    std::size_t start_ = 0;    // of input_: the first octet that has not been handed out
     std::size_t scanned_ = 0;  // of pending(): no line end, or no end-line, begins in here
     State state_ = State::Start;
     Head head_;

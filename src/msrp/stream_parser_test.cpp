@@ -115,6 +115,21 @@ TEST(MsrpStream, HoldsBackNoMoreThanAnEndLine) {
     EXPECT_EQ(reader.messages[0].flag, '+');
 }
 
+TEST(MsrpStream, HandsContentOutWhereItLiesAndHoldsNoneOfIt) {
+    const std::string head = kSend.substr(0, kSend.find("Hey"));
+    const std::string body(100'000, 'b');
+    StreamParser parser;
+    parser.feed(base::as_bytes(head));
+    EXPECT_TRUE(std::holds_alternative<Head>(*parser.poll_event()));
+    EXPECT_FALSE(parser.poll_event());
+    parser.feed(base::as_bytes(body));
+    const auto piece = std::get<BodyPiece>(*parser.poll_event());
+    EXPECT_EQ(static_cast<const void*>(piece.bytes.data()), static_cast<const void*>(body.data()));
+    EXPECT_EQ(piece.bytes.size(), body.size());
+    EXPECT_FALSE(parser.poll_event());
+    EXPECT_EQ(parser.buffered_bytes(), 0U);
+}
+
 TEST(MsrpStream, TellsAnEmptyBodyFromNone) {
     const std::string head = kSend.substr(0, kSend.find("\r\n\r\n"));
     for (const char* body : {"\r\n\r\n\r\n", "\r\n\r\n"}) {
