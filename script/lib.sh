@@ -9,7 +9,7 @@ BUILD_PACKAGES=(g++ cmake ninja-build ccache pkg-config libboost1.81-dev libssl-
 RUN_PACKAGES=(espeak-ng jq)
 TEST_PACKAGES=(libgtest-dev libgmock-dev libsrtp2-dev sip-tester baresip-core libxml2-utils openssl procps iproute2 nftables
     ffmpeg libvncserver-dev)
-CI_PACKAGES=(clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 chromium kamailio kamailio-tls-modules kamailio-utils-modules rtpengine-daemon)
+CI_PACKAGES=(clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 chromium kamailio kamailio-tls-modules kamailio-utils-modules rtpengine-daemon python3)
 BENCH_PACKAGES=(libbenchmark-dev)
 PAIRED_PACKAGES=(python3 iproute2 tcpdump rtpengine-daemon) # of script/bench paired
 
