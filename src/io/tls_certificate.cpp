@@ -75,6 +75,17 @@ std::string common_name(const X509_NAME* subject) {
 
 }  // namespace
 
+base::Bytes digest_of(const X509& certificate, base::HashFunction function) {
+    constexpr std::array<const EVP_MD* (*)(), 5> kDigests{EVP_sha1, EVP_sha224, EVP_sha256,
+                                                          EVP_sha384, EVP_sha512};
+    base::Bytes digest(EVP_MAX_MD_SIZE);
+    unsigned size = 0;
+    const EVP_MD* const algorithm = kDigests.at(static_cast<std::size_t>(function))();
+    if (X509_digest(&certificate, algorithm, digest.data(), &size) != 1) size = 0;
+    digest.resize(size);
+    return digest;
+}
+
 std::string name_text(const X509_NAME* name) {
     const BioPtr out(BIO_new(BIO_s_mem()));
     if (X509_NAME_print_ex(out.get(), name, 0, XN_FLAG_RFC2253 & ~ASN1_STRFLGS_ESC_MSB) < 0)

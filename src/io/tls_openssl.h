@@ -8,6 +8,7 @@
 #include <string>
 #include <vector>
 
+#include "base/certificate_fingerprint.h"
 #include "io/tls_context.h"
 #include "io/tls_peer.h"
 
@@ -39,5 +40,7 @@ TlsPeer read_identities(X509& certificate);
 // alike: public CAs write serverAuth alone, also into those that SBCs show as clients.
 bool is_for_sip(X509& certificate);
 std::string name_text(const X509_NAME* name);
+// Empty where OpenSSL has no such function (a build without SHA-1).
+base::Bytes digest_of(const X509& certificate, base::HashFunction function);
 
 }  // namespace earshot::io

@@ -5,6 +5,7 @@
 
 #include <array>
 
+#include "base/fingerprint_check.h"
 #include "io/tls_failure.h"
 #include "io/tls_openssl.h"
 
@@ -17,6 +18,7 @@ public:
     BIO* out = nullptr;  // of ssl
     const std::string* host = nullptr;
     std::optional<CertificateFault> fault;  // of the peer's certificate
+    bool lets_all_in = false;               // PeerCheck::Later
 };
 
 namespace {
@@ -54,11 +56,11 @@ int on_certificate(int is_good, X509_STORE_CTX* store) {
                   .wanted = *impl.host,
                   .names = joined(names),
                   .has_wildcard = peer.has_wildcard};
-    return 0;
+    return impl.lets_all_in ? 1 : 0;
 }
 
-int verify_mode(const TlsSettings& settings, bool is_server) {
-    if (!is_server) return SSL_VERIFY_PEER;
+int verify_mode(const TlsSettings& settings, bool is_server, PeerCheck check) {
+    if (!is_server || check == PeerCheck::Later) return SSL_VERIFY_PEER;
     switch (settings.client_certificate) {
         case ClientCertificate::Require:
             return SSL_VERIFY_PEER | SSL_VERIFY_FAIL_IF_NO_PEER_CERT;
@@ -72,9 +74,14 @@ int verify_mode(const TlsSettings& settings, bool is_server) {
 
 }  // namespace
 
-TlsSession::TlsSession(std::shared_ptr<const TlsContext> context, std::string host, bool is_server)
-    : context_(std::move(context)), impl_(std::make_unique<Impl>()), host_(std::move(host)) {
+TlsSession::TlsSession(std::shared_ptr<const TlsContext> context, std::string host, bool is_server,
+                       PeerCheck check)
+    : context_(std::move(context)),
+      impl_(std::make_unique<Impl>()),
+      host_(std::move(host)),
+      check_(check) {
     impl_->host = &host_;
+    impl_->lets_all_in = check == PeerCheck::Later;
     impl_->ssl.reset(SSL_new(context_->impl().contexts.front().get()));
     SSL* ssl = impl_->ssl.get();
     if (ssl == nullptr) {
@@ -86,9 +93,11 @@ TlsSession::TlsSession(std::shared_ptr<const TlsContext> context, std::string ho
     impl_->out = BIO_new(BIO_s_mem());
     SSL_set_bio(ssl, impl_->in, impl_->out);
     SSL_set_app_data(ssl, impl_.get());
-    SSL_set_verify(ssl, verify_mode(context_->settings(), is_server), on_certificate);
+    SSL_set_verify(ssl, verify_mode(context_->settings(), is_server, check), on_certificate);
     SSL_set_purpose(ssl, X509_PURPOSE_ANY);  // is_for_sip() asks instead
     if (is_server) {
+        // Whose certificate is its own and known by its fingerprint must not look for a CA of ours.
+        if (check == PeerCheck::Later) SSL_set_client_CA_list(ssl, sk_X509_NAME_new_null());
         SSL_set_accept_state(ssl);
         return;
     }
@@ -100,13 +109,15 @@ TlsSession::TlsSession(std::shared_ptr<const TlsContext> context, std::string ho
 
 TlsSession::~TlsSession() = default;
 
-std::unique_ptr<TlsSession> TlsSession::accept(std::shared_ptr<const TlsContext> context) {
-    return std::unique_ptr<TlsSession>(new TlsSession(std::move(context), {}, true));
+std::unique_ptr<TlsSession> TlsSession::accept(std::shared_ptr<const TlsContext> context,
+                                               PeerCheck check) {
+    return std::unique_ptr<TlsSession>(new TlsSession(std::move(context), {}, true, check));
 }
 
 std::unique_ptr<TlsSession> TlsSession::connect(std::shared_ptr<const TlsContext> context,
-                                                std::string host) {
-    return std::unique_ptr<TlsSession>(new TlsSession(std::move(context), std::move(host), false));
+                                                std::string host, PeerCheck check) {
+    return std::unique_ptr<TlsSession>(
+        new TlsSession(std::move(context), std::move(host), false, check));
 }
 
 void TlsSession::on_bytes(base::ByteView cipher) {
@@ -134,7 +145,7 @@ void TlsSession::advance() {
 }
 
 void TlsSession::read_plain() {
-    std::array<std::uint8_t, 4096> piece{};
+    std::array<std::uint8_t, 16384> piece{};  // a record of TLS
     while (true) {
         const int count = SSL_read(impl_->ssl.get(), piece.data(), static_cast<int>(piece.size()));
         if (count <= 0) return fail(count);
@@ -154,8 +165,8 @@ void TlsSession::fail(int result) {
         default:
             break;
     }
-    failure_ = impl_->fault ? certificate_failure(*impl_->fault)
-                            : tls_failure(ERR_peek_error(), host_.empty());
+    failure_ = impl_->fault && !impl_->lets_all_in ? certificate_failure(*impl_->fault)
+                                                   : tls_failure(ERR_peek_error(), host_.empty());
     ERR_clear_error();
 }
 
@@ -186,6 +197,35 @@ std::string TlsSession::take_output() {
 base::Bytes TlsSession::take_plain() { return std::exchange(plain_, {}); }
 
 bool TlsSession::is_open() const { return is_handshaken_ && !failure_; }
+
+std::optional<base::CertificateFingerprint> fingerprint_of(const TlsContext& context) {
+    if (context.certificates().empty()) return std::nullopt;
+    const X509* own = SSL_CTX_get0_certificate(context.impl().contexts.front().get());
+    return base::CertificateFingerprint{.function = base::HashFunction::Sha256,
+                                        .digest = digest_of(*own, base::HashFunction::Sha256)};
+}
+
+std::optional<base::Reason> TlsSession::find_fault(
+    const std::vector<base::CertificateFingerprint>& told) const {
+    const X509Ptr shown{SSL_get1_peer_certificate(impl_->ssl.get())};
+    const ClientCertificate wanted = context_->settings().client_certificate;
+    const bool is_server = host_.empty();
+    if (!shown) {
+        if (told.empty() && is_server && wanted != ClientCertificate::Require) return std::nullopt;
+        return base::Reason{"tls_no_client_certificate",
+                            "The other side has shown no certificate, and one is required."};
+    }
+    if (told.empty()) {
+        if (!impl_->fault || (is_server && wanted == ClientCertificate::No)) return std::nullopt;
+        return certificate_failure(*impl_->fault);
+    }
+    const auto hash = [&](base::HashFunction function) { return digest_of(*shown, function); };
+    if (base::is_told_by(told, hash)) return std::nullopt;
+    return base::Reason{
+        "fingerprint_mismatch",
+        fmt::format("The certificate of {} is not the one that a=fingerprint names.",
+                    peer_.subject)};
+}
 
 std::string TlsSession::describe() const {
     return fmt::format("{}, {}", SSL_get_version(impl_->ssl.get()),

@@ -5,26 +5,42 @@
 // at take_plain() and failure().
 #pragma once
 
+#include <cstdint>
 #include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "base/bytes.h"
+#include "base/certificate_fingerprint.h"
 #include "base/reason.h"
 #include "io/tls_context.h"
 #include "io/tls_peer.h"
 
 namespace earshot::io {
 
+// When the certificate of the peer is judged.
+enum class PeerCheck : std::uint8_t {
+    AtOnce,  // in the handshake, as the settings and the name say: who fails gets an alert
+    // Once it is open, by whoever knows which fingerprints were told (RFC 8122): each peer is asked
+    // for its certificate, and any is let in. Ask find_fault().
+    Later,
+};
+
+// Of the certificate that we show to who asks for no name (SNI), by sha-256; nothing: we have none.
+std::optional<base::CertificateFingerprint> fingerprint_of(const TlsContext& context);
+
 class TlsSession {
 public:
     // We were connected to: asks for a client certificate as the settings say.
-    static std::unique_ptr<TlsSession> accept(std::shared_ptr<const TlsContext> context);
+    static std::unique_ptr<TlsSession> accept(std::shared_ptr<const TlsContext> context,
+                                              PeerCheck check = PeerCheck::AtOnce);
     // We have connected: shows the first certificate if it is asked for one. The peer's must speak
     // for `host`, the host of the URI that is called (RFC 5922 section 7.3), and not where DNS led.
     static std::unique_ptr<TlsSession> connect(std::shared_ptr<const TlsContext> context,
-                                               std::string host);
+                                               std::string host,
+                                               PeerCheck check = PeerCheck::AtOnce);
     TlsSession(const TlsSession&) = delete;
     TlsSession& operator=(const TlsSession&) = delete;
     ~TlsSession();
@@ -49,12 +65,18 @@ public:
     const std::optional<base::Reason>& failure() const { return failure_; }
     // Who it is, once is_open().
     const TlsPeer& peer() const { return peer_; }
+    // PeerCheck::Later, once is_open(): why the peer is not who it has to be. `told`: it has to
+    // show one of these certificates, whoever signed it; empty: what AtOnce would have said. The
+    // codes: fingerprint_mismatch, and those of failure().
+    std::optional<base::Reason> find_fault(
+        const std::vector<base::CertificateFingerprint>& told) const;
     std::string describe() const;  // "TLSv1.3, TLS_AES_256_GCM_SHA384"
 
     class Impl;  // tls_session.cpp
 
 private:
-    TlsSession(std::shared_ptr<const TlsContext> context, std::string host, bool is_server);
+    TlsSession(std::shared_ptr<const TlsContext> context, std::string host, bool is_server,
+               PeerCheck check);
     void advance();
     void read_plain();
     void fail(int result);
@@ -65,6 +87,7 @@ private:
     TlsPeer peer_;
     base::Bytes plain_;
     std::optional<base::Reason> failure_;
+    const PeerCheck check_;
     bool is_handshaken_ = false;
     bool has_begun_ = false;
     bool is_closed_by_peer_ = false;

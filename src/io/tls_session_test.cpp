@@ -134,6 +134,55 @@ TEST_F(Tls, LetsAClientWithoutCertificateInWhereOneIsOnlyRequested) {
     EXPECT_FALSE(server_->peer().is_verified);
 }
 
+std::vector<base::CertificateFingerprint> told(const TlsSettings& settings) {
+    return {*fingerprint_of(**TlsContext::load(settings))};
+}
+
+// RFC 8122 section 6: whoever signed a certificate, the one that was told is taken.
+TEST_F(Tls, JudgesACertificateByItsFingerprintOnceItIsOpen) {
+    const TestAuthority other(directory_, "other");
+    TlsSettings client = client_settings();
+    client.identities = {other.issue("own", {})};
+    TlsSettings stranger = client_settings();
+    stranger.identities = {other.issue("stranger", {})};
+    for (const auto wanted :
+         {ClientCertificate::No, ClientCertificate::Request, ClientCertificate::Require}) {
+        server_ = TlsSession::accept(load(server_settings(wanted)), PeerCheck::Later);
+        client_ = TlsSession::connect(load(client), kServer);
+        pump();
+        ASSERT_TRUE(server_->is_open()) << text(*server_);
+        EXPECT_FALSE(server_->peer().is_verified);
+        EXPECT_FALSE(server_->find_fault(told(client)));
+        EXPECT_EQ(server_->find_fault(told(stranger))->code, "fingerprint_mismatch");
+        EXPECT_EQ(server_->find_fault({}).has_value(), wanted != ClientCertificate::No);
+    }
+    // Weak ones do not count beside strong ones.
+    std::vector<base::CertificateFingerprint> mixed = told(stranger);
+    mixed.push_back({.function = base::HashFunction::Sha1, .digest = base::Bytes(20, 1)});
+    EXPECT_EQ(server_->find_fault(mixed)->code, "fingerprint_mismatch");
+    mixed.push_back(told(client).front());
+    EXPECT_FALSE(server_->find_fault(mixed));
+}
+
+TEST_F(Tls, JudgedLaterWhoShowsNoCertificateIsNobodyThatWasTold) {
+    server_ = TlsSession::accept(load(server_settings()), PeerCheck::Later);
+    client_ = TlsSession::connect(load(client_settings()), kServer);
+    pump();
+    ASSERT_TRUE(server_->is_open());
+    EXPECT_EQ(server_->find_fault(told(server_settings()))->code, "tls_no_client_certificate");
+    EXPECT_FALSE(server_->find_fault({}));
+}
+
+TEST_F(Tls, JudgesAServerByNameOrFingerprintOnceItIsOpen) {
+    const TlsSettings server = server_settings();
+    server_ = TlsSession::accept(load(server));
+    client_ = TlsSession::connect(load(client_settings()), "other.example.com", PeerCheck::Later);
+    pump();
+    ASSERT_TRUE(client_->is_open()) << text(*client_);
+    EXPECT_EQ(client_->find_fault({})->code, "tls_name_mismatch");
+    EXPECT_FALSE(client_->find_fault(told(server)));
+}
+
 TEST_F(Tls, RefusesAClientWhoseCaIsNotTrusted) {
     const TestAuthority other(directory_, "other");
     for (const auto wanted : {ClientCertificate::Require, ClientCertificate::Request}) {

@@ -1,6 +1,7 @@
 #include "messages/desk.h"
 
 #include <algorithm>
+#include <set>
 #include <utility>
 
 #include "base/json_writer.h"
@@ -35,8 +36,11 @@ struct Desk::Connection : msrp::Sessions {
 
     std::optional<Found> find(const msrp::Uri& to) override {
         const Session* session = desk.find(to);
-        // A session that was agreed over TLS is not taken over anything else.
-        if (session == nullptr || session->setup.own.is_secure != is_tls) return std::nullopt;
+        if (session == nullptr) return std::nullopt;
+        if (auto fault = desk.find_fault(*session, *this)) {
+            refused = {session->setup.key, *std::move(fault)};
+            return std::nullopt;
+        }
         return Found{.session = session->number,
                      .own = session->setup.own,
                      .max_bytes = session->setup.max_bytes,
@@ -56,6 +60,10 @@ struct Desk::Connection : msrp::Sessions {
     base::NetAddress remote;
     bool is_tls = false;
     bool is_closing = false;
+    // Who may not have the session that it asked for just now, and why.
+    std::optional<std::pair<SessionKey, base::Reason>> refused{};
+    std::set<SessionKey> told_refused{};       // once each
+    std::set<msrp::SessionNumber> admitted{};  // of TLS: this peer is who theirs has to be
     bool is_reading = true;
     std::size_t sessions = 0;         // that are bound to it
     base::TimePoint unbound_since{};  // while there are none
@@ -100,7 +108,9 @@ void Desk::open_session(base::Now now, SessionSetup setup) {
     by_key_[key] = id;
     by_number_[session.number] = id;
     counters_.sessions.store(sessions_.size());
-    if (!session.setup.connect_to) return;
+    if (!session.setup.are_we_active) return;
+    if (!session.setup.connect_to)
+        return tell(now, key, R"("type":"messages_not_connected","reason":"host_not_found")");
     const ConnectionId connection =
         network_.connect(*session.setup.connect_to, session.setup.tls_name);
     if (connection == 0) return tell(now, key, R"("type":"messages_not_connected")");
@@ -155,6 +165,8 @@ void Desk::on_open(base::Now now, ConnectionId id, const base::NetAddress& remot
     // Of our making: its session is bound by an empty SEND (RFC 4975 section 5.4).
     for (const auto& [session_id, session] : sessions_) {
         if (session.bound != id) continue;
+        if (const auto fault = find_fault(session, *place))
+            return refuse(now, *place, session.setup.key, *fault);
         tell(now, session.setup.key,
              R"("type":"messages_connected","by":"us","peer":")" + base::to_string(remote) + '"');
         place->receiver.send_empty(session.setup.own, session.setup.peer);
@@ -192,8 +204,45 @@ void Desk::forget(base::Now now, Connection& connection) {
 }
 
 void Desk::drain(base::Now now, Connection& connection) {
-    while (auto action = connection.receiver.poll_action())
-        std::visit([&](auto& one) { carry_out(now, connection, one); }, *action);
+    while (true) {
+        auto action = connection.receiver.poll_action();
+        const auto refused = std::exchange(connection.refused, std::nullopt);
+        if (refused) refuse(now, connection, refused->first, refused->second);
+        if (action)
+            std::visit([&](auto& one) { carry_out(now, connection, one); }, *action);
+        else if (!refused)
+            return;
+    }
+}
+
+// Why this connection may not have the session (RFC 4975 section 14.4).
+std::optional<base::Reason> Desk::find_fault(const Session& session, Connection& connection) {
+    const SessionSetup& setup = session.setup;
+    if (setup.own.is_secure && !connection.is_tls)
+        return base::Reason{"tls_missing", "Plain TCP came where TLS was agreed."};
+    if (!setup.own.is_secure && connection.is_tls)
+        return base::Reason{"tls_not_agreed", "TLS came where TCP was agreed."};
+    if (!setup.own.is_secure || connection.admitted.contains(session.number)) return std::nullopt;
+    auto fault = network_.find_fault(connection.id, setup.fingerprints);
+    if (!fault) connection.admitted.insert(session.number);
+    return fault;
+}
+
+// Who it is has been proved wrong: it is dropped at once. What came without TLS, or with it, where
+// the other was agreed gets 481 from the receiver: other sessions may share the connection.
+void Desk::refuse(base::Now now, Connection& connection, const SessionKey& key,
+                  const base::Reason& why) {
+    if (connection.told_refused.insert(key).second)
+        tell(now, key,
+             R"("type":"messages_refused","reason":")" + why.code + R"(","peer":")" +
+                 base::to_string(connection.remote) + '"');
+    const Session* session = find(key);
+    if (session == nullptr || session->setup.own.is_secure != connection.is_tls) return;
+    log_.warning(
+        "an MSRP connection is closed: it is not whom its session was agreed with",
+        {{"peer", base::to_string(connection.remote)}, {"code", why.code}, {"reason", why.text}});
+    connection.receiver.on_connection_lost();
+    close(now, connection, why.code);
 }
 
 void Desk::carry_out(base::Now /*now*/, Connection& connection, msrp::SendBytes& action) {
@@ -274,12 +323,16 @@ void Desk::carry_out(base::Now now, Connection& connection, msrp::CloseConnectio
     log_.info(
         "an MSRP connection is closed: its octets cannot be followed",
         {{"peer", base::to_string(connection.remote)}, {"reason", std::string(action.reason)}});
+    close(now, connection, action.reason);
+}
+
+void Desk::close(base::Now now, Connection& connection, std::string_view reason) {
     connection.is_closing = true;
     for (auto& [id, session] : sessions_) {
         if (session.bound != connection.id) continue;
         session.bound = 0;
         tell(now, session.setup.key,
-             R"("type":"messages_disconnected","reason":")" + std::string(action.reason) + '"');
+             R"("type":"messages_disconnected","reason":")" + std::string(reason) + '"');
     }
     connection.sessions = 0;
     connection.unbound_since = now.steady;

@@ -36,9 +36,12 @@ struct SessionSetup {
     msrp::Uri own{};                // ours, as the answer tells it: its session-id is a secret
     std::vector<msrp::Uri> peer{};  // its a=path
     std::uint64_t max_bytes = 0;    // of one message
-    // We connect (a=setup:passive in the offer), to there; nothing: the client does.
+    bool are_we_active = false;     // a=setup:passive in the offer: we connect
+    // There; nothing: the host of its a=path was not found.
     std::optional<base::NetAddress> connect_to{};
     std::string tls_name{};  // who must be there; empty: TCP
+    // Of msrps: who has to be at the other end (a=fingerprint); empty: its certificate's name says.
+    std::vector<base::CertificateFingerprint> fingerprints{};
     std::shared_ptr<Gate> gate{};
 };
 
@@ -113,6 +116,10 @@ private:
     void carry_out(base::Now now, Connection& connection, msrp::OtherRequest& action);
     void carry_out(base::Now now, Connection& connection, msrp::ResponseCame& action);
     void carry_out(base::Now now, Connection& connection, msrp::CloseConnection& action);
+    std::optional<base::Reason> find_fault(const Session& session, Connection& connection);
+    void refuse(base::Now now, Connection& connection, const SessionKey& key,
+                const base::Reason& why);
+    void close(base::Now now, Connection& connection, std::string_view reason);
     void tell(base::Now now, const SessionKey& key, std::string json);
     // `connection`: that brought it.
     void append(base::Now now, Connection& connection, const SessionKey& key,

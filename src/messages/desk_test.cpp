@@ -27,12 +27,20 @@ public:
         connected_to = to;
         return 99;
     }
+    std::optional<base::Reason> find_fault(
+        ConnectionId, const std::vector<base::CertificateFingerprint>& told) override {
+        ++asked_who;
+        if (told.empty() || told.front().digest == shown) return std::nullopt;
+        return base::Reason{"fingerprint_mismatch", "another one"};
+    }
     std::string take(ConnectionId connection) { return std::exchange(sent[connection], {}); }
 
     std::map<ConnectionId, std::string> sent;
     std::map<ConnectionId, bool> is_read;
     std::vector<ConnectionId> closed;
     std::optional<base::NetAddress> connected_to;
+    base::Bytes shown{1};  // by whoever is at the other end
+    int asked_who = 0;
 };
 
 class Records : public Journal {
@@ -67,6 +75,12 @@ public:
                 found.push_back(journal::parse_message_end(entry.payload)->outcome);
         return found;
     }
+    std::string events() const {
+        std::string text;
+        for (const Entry& entry : all)
+            if (entry.type == journal::RecordType::Event) text += base::as_text(entry.payload);
+        return text;
+    }
     std::size_t count(journal::RecordType type) const {
         std::size_t number = 0;
         for (const Entry& entry : all) number += entry.type == type ? 1 : 0;
@@ -80,7 +94,8 @@ public:
 
 class DeskTest : public testing::Test {
 protected:
-    void open(std::uint16_t stream, const std::string& id, bool secure = false) {
+    void open(std::uint16_t stream, const std::string& id, bool secure = false,
+              std::vector<base::CertificateFingerprint> fingerprints = {}) {
         SessionSetup setup;
         setup.key = {.recording = {}, .stream = stream};
         setup.own = {.is_secure = secure,
@@ -90,6 +105,7 @@ protected:
                      .transport = "tcp"};
         setup.peer = *msrp::parse_path("msrp://192.0.2.10:7777/src;tcp");
         setup.max_bytes = 100U << 20;
+        setup.fingerprints = std::move(fingerprints);
         setup.gate = gates_[stream] = std::make_shared<Gate>();
         desk_.open_session(now_, setup);
     }
@@ -184,9 +200,42 @@ TEST_F(DeskTest, ASessionThatWasAgreedOverTlsIsTakenOverNothingElse) {
     connect(1);
     bytes(1, chunk("secret00", "clear", '$', {}, "msg00001", "msrps"));
     EXPECT_THAT(wires_.take(1), HasSubstr(" 481 "));
+    EXPECT_THAT(records_.events(), HasSubstr("\"reason\":\"tls_missing\""));
+    bytes(1, chunk("secret00", "clear", '$', {}, "msg00001", "msrps"));
+    EXPECT_EQ(records_.count(journal::RecordType::Event), 1U);  // said once
     connect(2, true);
     bytes(2, chunk("secret00", "sealed", '$', {}, "msg00001", "msrps"));
     EXPECT_THAT(wires_.take(2), HasSubstr(" 200 "));
+}
+
+// RFC 8122 section 6, RFC 4975 section 14.4: dropped at once, and nothing of it is stored.
+TEST_F(DeskTest, WhoseCertificateWasNotToldIsDroppedAndSaidSo) {
+    open(0, "secret00", true, {{.function = base::HashFunction::Sha256, .digest = {2}}});
+    connect(1, true);
+    bytes(1, chunk("secret00", "stolen", '$', "Failure-Report: no\r\n", "msg00001", "msrps"));
+    EXPECT_THAT(wires_.closed, testing::ElementsAre(1U));
+    EXPECT_EQ(records_.content(), "");
+    EXPECT_THAT(records_.events(), HasSubstr("\"reason\":\"fingerprint_mismatch\""));
+    bytes(1, chunk("secret00", "more", '$', {}, "msg00002", "msrps"));
+    EXPECT_EQ(records_.content(), "");
+    wires_.shown = {2};
+    connect(2, true);
+    bytes(2, chunk("secret00", "mine", '$', {}, "msg00001", "msrps"));
+    EXPECT_EQ(records_.content(), "mine");
+    wires_.asked_who = 0;
+    bytes(2, chunk("secret00", " too", '$', {}, "msg00002", "msrps"));
+    EXPECT_EQ(wires_.asked_who, 0);  // known by now
+}
+
+TEST_F(DeskTest, ItsOtherSessionsEndWithAConnectionThatIsDropped) {
+    open(0, "secret00", true, {{.function = base::HashFunction::Sha256, .digest = {1}}});
+    open(1, "secret01", true, {{.function = base::HashFunction::Sha256, .digest = {2}}});
+    connect(1, true);
+    bytes(1, chunk("secret00", "half", '+', "Byte-Range: 1-*/*\r\n", "msg00001", "msrps"));
+    bytes(1, chunk("secret01", "stolen", '$', {}, "msg00001", "msrps"));
+    EXPECT_THAT(records_.outcomes(), testing::ElementsAre(journal::MessageOutcome::Lost));
+    EXPECT_EQ(records_.content(), "half");
+    EXPECT_THAT(wires_.closed, testing::ElementsAre(1U));
 }
 
 TEST_F(DeskTest, SeveralSessionsShareAConnection) {
@@ -285,6 +334,7 @@ TEST_F(DeskTest, WhereWeConnectAnEmptySendBindsTheSession) {
                  .transport = "tcp"};
     setup.peer = *msrp::parse_path("msrp://192.0.2.10:7777/src;tcp");
     setup.max_bytes = 1000;
+    setup.are_we_active = true;
     setup.connect_to = base::parse_net_address("192.0.2.10:7777");
     setup.gate = std::make_shared<Gate>();
     desk_.open_session(now_, setup);
@@ -306,6 +356,32 @@ TEST_F(DeskTest, OctetsThatAreNoMsrpEndTheConnectionAndFreeItsSessions) {
     connect(2);
     bytes(2, chunk("secret00", "!", '$', {}, "msg00002"));
     EXPECT_EQ(records_.content(), "ok!");
+}
+
+TEST_F(DeskTest, WhereWeConnectTheOtherEndHasToBeWhoWasTold) {
+    SessionSetup setup;
+    setup.key = {.recording = {}, .stream = 3};
+    setup.own = {.is_secure = true,
+                 .host = "192.0.2.20",
+                 .port = 2855,
+                 .session_id = "ours0000",
+                 .transport = "tcp"};
+    setup.peer = *msrp::parse_path("msrps://chat.example:7777/src;tcp");
+    setup.are_we_active = true;
+    setup.tls_name = "chat.example";
+    setup.fingerprints = {{.function = base::HashFunction::Sha256, .digest = {2}}};
+    setup.gate = std::make_shared<Gate>();
+    desk_.open_session(now_, setup);  // its name was not found
+    EXPECT_FALSE(wires_.connected_to);
+    EXPECT_THAT(records_.events(), HasSubstr("\"reason\":\"host_not_found\""));
+    setup.key.stream = 4;
+    setup.own.session_id = "ours0001";
+    setup.connect_to = base::parse_net_address("192.0.2.10:7777");
+    desk_.open_session(now_, setup);
+    desk_.on_open(now_, 99, *setup.connect_to, true);
+    EXPECT_EQ(wires_.take(99), "");
+    EXPECT_THAT(wires_.closed, testing::ElementsAre(99U));
+    EXPECT_THAT(records_.events(), HasSubstr("\"reason\":\"fingerprint_mismatch\""));
 }
 
 }  // namespace

@@ -3,10 +3,14 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
+#include <vector>
 
 #include "base/bytes.h"
+#include "base/certificate_fingerprint.h"
 #include "base/net_address.h"
+#include "base/reason.h"
 #include "base/uuid.h"
 #include "journal/record.h"
 
@@ -33,6 +37,10 @@ public:
     virtual void set_reading(ConnectionId connection, bool reading) = 0;
     // 0: it cannot. Empty `tls_name`: TCP; else who must be there.
     virtual ConnectionId connect(const base::NetAddress& to, const std::string& tls_name) = 0;
+    // Why the other end of a TLS connection is not who it has to be: `told` are the fingerprints
+    // that its SDP names (RFC 8122); empty: it is known by the name in its certificate.
+    virtual std::optional<base::Reason> find_fault(
+        ConnectionId connection, const std::vector<base::CertificateFingerprint>& told) = 0;
 };
 
 class Journal {

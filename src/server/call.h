@@ -56,7 +56,7 @@ struct Call {
     std::vector<siprec::JoinKey> join_keys;  // found so far
     bool has_new_metadata = false;           // not yet looked into for keys
     std::map<std::uint16_t, CallStream> streams;
-    std::vector<messages::SessionSetup> to_connect;  // by us, once the answer has gone
+    std::vector<messages::SessionSetup> to_connect{};  // by us, once the answer has gone
 
     // Records wait here until it is known that the INVITE is taken: a refused one leaves a row, no
     // recording.

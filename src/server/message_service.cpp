@@ -52,6 +52,11 @@ public:
                                    const std::string& tls_name) override {
         return loop_->connect(to, tls_name);
     }
+    std::optional<base::Reason> find_fault(
+        messages::ConnectionId connection,
+        const std::vector<base::CertificateFingerprint>& told) override {
+        return loop_->find_fault(connection, told);
+    }
 
     // ---- messages::Journal
 
@@ -80,17 +85,21 @@ private:
 
 base::Result<std::unique_ptr<MessageService>, base::Reason> MessageService::create(
     Setup setup, capture::CaptureEngine& capture, const io::Clock& clock, base::Log& log) {
-    const bool has_tls = setup.tls != nullptr && !setup.tls->certificates().empty();
-    auto loop = transport::StreamLoop::create(setup.listens, log,
-                                              {.protocol = "MSRP", .tls = std::move(setup.tls)});
+    auto loop = transport::StreamLoop::create(
+        setup.listens, log,
+        {.protocol = "MSRP", .tls = setup.tls, .peer_check = io::PeerCheck::Later});
     if (!loop) return loop.error();
     auto core =
         std::make_unique<Core>(std::move(*loop), setup.match_session_id_only, capture, clock, log);
-    return std::unique_ptr<MessageService>(new MessageService(std::move(core), has_tls));
+    return std::unique_ptr<MessageService>(
+        new MessageService(std::move(core), std::move(setup.tls)));
 }
 
-MessageService::MessageService(std::unique_ptr<Core> core, bool has_tls)
-    : core_(std::move(core)), has_tls_(has_tls) {}
+MessageService::MessageService(std::unique_ptr<Core> core,
+                               std::shared_ptr<const io::TlsContext> tls)
+    : core_(std::move(core)),
+      tls_(std::move(tls)),
+      has_tls_(tls_ != nullptr && !tls_->certificates().empty()) {}
 
 MessageService::~MessageService() { stop(); }
 
@@ -133,7 +142,12 @@ void MessageService::close(const messages::SessionKey& key, std::function<void()
     });
 }
 
+std::optional<base::CertificateFingerprint> MessageService::fingerprint() const {
+    return tls_ == nullptr ? std::nullopt : io::fingerprint_of(*tls_);
+}
+
 void MessageService::set_tls(std::shared_ptr<const io::TlsContext> tls) {
+    tls_ = tls;
     core_->loop().post([core = core_.get(), tls = std::move(tls)] { core->loop().set_tls(tls); });
 }
 

@@ -40,6 +40,14 @@ public:
     void start();
     void stop();  // after the calls have ended, before capture does
 
+    // ---- signalling's thread
+
+    // Of the certificate that we show; nothing: no TLS. By address our URIs name us, so no name is
+    // asked for (SNI) and it is the first.
+    std::optional<base::CertificateFingerprint> fingerprint() const;
+    // What TLS connections are made with from now on.
+    void set_tls(std::shared_ptr<const io::TlsContext> tls);
+
     // ---- any thread
 
     bool has_tls() const { return has_tls_; }
@@ -50,18 +58,17 @@ public:
     void pause(const messages::SessionKey& key);  // after its gate was closed
     // `done` is called on this service's thread once nothing of it will come.
     void close(const messages::SessionKey& key, std::function<void()> done);
-    // What TLS connections are made with from now on.
-    void set_tls(std::shared_ptr<const io::TlsContext> tls);
     // Of capture::Durable whose token is_token().
     void on_durable(std::uint64_t token);
     static bool is_token(std::uint64_t token) { return (token & kTokenBit) != 0; }
 
 private:
     class Core;
-    MessageService(std::unique_ptr<Core> core, bool has_tls);
+    MessageService(std::unique_ptr<Core> core, std::shared_ptr<const io::TlsContext> tls);
 
     static constexpr std::uint64_t kTokenBit = 1ULL << 62U;
     std::unique_ptr<Core> core_;
+    std::shared_ptr<const io::TlsContext> tls_;
     bool has_tls_;
     std::jthread thread_;
 };

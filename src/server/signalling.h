@@ -178,6 +178,8 @@ private:
     void finish(Call& call);
     void close_recording(const base::Uuid& recording);
     void open_messages(Call& call, siprec::StreamFacts& facts);
+    void connect_messages(Call& call);
+    void connect_messages(const Call& call, messages::SessionSetup setup);
     void close_messages(const messages::SessionKey& key);
     void pause_in_capture(const capture::StreamKey& key, base::WallTime at);
     void log_health(const Load& load);

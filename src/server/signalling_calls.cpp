@@ -371,9 +371,7 @@ void Signalling::carry_out(Call& call, siprec::Respond& action) {
     if (action.transaction == call.invite && action.response.status >= 200)
         call.attempt.sip_status = static_cast<std::uint16_t>(action.response.status);
     const auto dialog = agent_->respond(d_.clock.now().steady, action.transaction, action.response);
-    if (action.response.status >= 200 && action.response.status < 300)
-        for (messages::SessionSetup& setup : std::exchange(call.to_connect, {}))
-            d_.messages->open(std::move(setup));
+    if (action.response.status >= 200 && action.response.status < 300) connect_messages(call);
     if (!dialog || !*dialog || call.dialog) return;
     call.dialog = *dialog;
     authenticate(call);

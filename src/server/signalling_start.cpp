@@ -211,6 +211,7 @@ void Signalling::carry_out(Call& call, siprec::CancelInvite& /*action*/) {
 void Signalling::carry_out(Call& call, siprec::Acknowledge& action) {
     call.our_invite.reset();
     static_cast<void>(agent_->ack(d_.clock.now().steady, call.dialog, action.request));
+    connect_messages(call);
 }
 
 // The client may challenge what we send it in the dialog, whoever began that.

@@ -14,6 +14,9 @@ using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
 
+const base::CertificateFingerprint kOurs{.function = base::HashFunction::Sha256,
+                                         .digest = base::Bytes(32, 7)};
+
 class MessageLineTest : public SessionTest {
 protected:
     MessageLineTest() {
@@ -33,7 +36,7 @@ protected:
             "<sip:src@192.0.2.10>;+sip.src\nRequire: siprec\nMax-Forwards: 70\nContent-Type: "
             "application/sdp\n\nv=0\no=- 1 1 IN IP4 192.0.2.10\ns=-\nc=IN IP4 192.0.2.10\nt=0 0\n" +
             lines)));
-        open_all();
+        if (!offers_only_) open_all();
     }
     // Does what the server does with OpenStream.
     void open_all() {
@@ -44,12 +47,15 @@ protected:
                     now_, stream,
                     {.path = "msrp://192.0.2.80:2855/ours" + std::to_string(stream) + ";tcp",
                      .port = 2855,
-                     .max_bytes = 1000});
+                     .max_bytes = 1000,
+                     .fingerprint =
+                         open.facts.messages->is_secure ? std::optional{kOurs} : std::nullopt});
             else
                 session_->on_stream_opened(now_, stream, 10000, 10001);
         }
         drain();
     }
+    bool offers_only_ = false;
 };
 
 TEST_F(MessageLineTest, IsAnsweredWithOurPathAsPassive) {
@@ -98,6 +104,40 @@ TEST_F(MessageLineTest, AFileIsAnsweredWithoutItsHashAndWithItsTransferId) {
     EXPECT_THAT(event, Not(HasSubstr("/src;tcp")));  // URIs are secrets
 }
 
+// A chat of two, a chat room and a file at once, keyed by fingerprints.
+TEST_F(MessageLineTest, AChatARoomAndAFileAreTakenTogether) {
+    config_.messages.takes_tls = true;
+    std::string print = "sha-256 00";
+    for (int i = 1; i < 32; ++i) print += ":0A";
+    const auto one = [&](const std::string& id, const std::string& more) {
+        return "m=message 49200 TCP/TLS/MSRP *\nc=IN IP4 192.0.2.10\na=path:msrps://192.0.2.10:"
+               "49200/" +
+               id + ";tcp\na=setup:actpass\na=fingerprint:" + print + "\n" + more + "a=sendonly\n";
+    };
+    offer(one("Kc7t2vQm9x", "a=accept-types:message/cpim text/plain\na=label:12\n") +
+          one("Zp03nnE8ab",
+              "a=accept-types:message/cpim\na=accept-wrapped-types:*\na=chatroom:nickname "
+              "private-messages\na=label:13\n") +
+          one("u7Hd5s2LqF",
+              "a=accept-types:*\na=file-selector:name:\"floor plan.pdf\" type:application/pdf "
+              "size:482113 hash:sha-1:72:24:5F:E8:65:3D:DA:F3:71:36:2F:86:D4:71:91:3E:E4:A2:CE:2E\n"
+              "a=file-transfer-id:bX2cQ8vR1nT7yU4wE9aS6dF3gH5jK0lZ\na=file-disposition:attachment\n"
+              "a=label:14\n"));
+    const std::string line = "m=message 2855 TCP/TLS/MSRP *";
+    EXPECT_THAT(answer_lines("m="), ElementsAre(line, line, line));
+    EXPECT_THAT(answer_lines("a=label"), ElementsAre("a=label:12", "a=label:13", "a=label:14"));
+    EXPECT_THAT(answer_lines("a=setup"),
+                ElementsAre("a=setup:passive", "a=setup:passive", "a=setup:passive"));
+    EXPECT_THAT(answer_lines("a=fingerprint"), testing::SizeIs(3));
+    EXPECT_THAT(answer_lines("a=file-transfer-id"),
+                ElementsAre("a=file-transfer-id:bX2cQ8vR1nT7yU4wE9aS6dF3gH5jK0lZ"));
+    const auto opened = all<OpenStream>();
+    ASSERT_EQ(opened.size(), 3U);
+    EXPECT_EQ(opened[0].facts.messages->fingerprints.size(), 1U);
+    EXPECT_EQ(opened[1].facts.messages->chatroom, "nickname private-messages");
+    EXPECT_TRUE(opened[2].facts.messages->is_file());
+}
+
 TEST_F(MessageLineTest, WithoutAPathItIsRefusedAndTheRestIsRecorded) {
     offer("m=audio 40000 RTP/AVP 0\na=label:1\nm=message 7777 TCP/MSRP *\na=label:2\n");
     EXPECT_THAT(answer_lines("m="),
@@ -117,6 +157,24 @@ TEST_F(MessageLineTest, WhereMessagesAreNotTakenItIsRefusedAsBefore) {
     config_.messages = {};
     offer(line(""));
     EXPECT_EQ(response().status, 488);
+}
+
+// Lines at fault are the client's mistake; want of ports is ours, and passes.
+TEST_F(MessageLineTest, WithNothingLeftTheAnswerSaysWhoseFaultItIs) {
+    const auto answer_to = [&](bool is_fault_of_offer) {
+        actions_.clear();
+        offers_only_ = true;
+        offer(line("a=label:1\n"));
+        const std::uint16_t stream = all<OpenStream>().at(0).facts.stream;
+        if (is_fault_of_offer)
+            session_->on_stream_refused(now_, stream, {"path_changed", "m= is another address."});
+        else
+            session_->on_stream_failed(now_, stream, {"no_ports", "none left"});
+        drain();
+        return response().status;
+    };
+    EXPECT_EQ(answer_to(true), 488);
+    EXPECT_EQ(answer_to(false), 503);
 }
 
 TEST_F(MessageLineTest, ANewPathIsANewStream) {

@@ -273,6 +273,15 @@ void RecordingServerSession::Core::on_stream_failed(base::Now now, std::uint16_t
                                                     const base::Reason& reason) {
     if (state_ == State::Ended) return;
     lines_.on_failed(stream, reason.code.empty() ? "failed" : reason.code, actions_);
+    if (pending_ != nullptr) pending_->lacks_ports = true;
+    answer_when_ready(now);
+}
+
+void RecordingServerSession::Core::on_stream_refused(base::Now now, std::uint16_t stream,
+                                                     const base::Reason& reason) {
+    if (state_ == State::Ended) return;
+    lines_.on_failed(stream, reason.code, actions_);
+    if (pending_ != nullptr) pending_->refusal = reason;
     answer_when_ready(now);
 }
 
@@ -286,8 +295,14 @@ void RecordingServerSession::Core::answer_when_ready(base::Now now) {
             pending_->offer &&
             std::all_of((*pending_->offer)->media.begin(), (*pending_->offer)->media.end(),
                         [](const auto& medium) { return medium.port == 0; });
-        // A persistent RS may start with every line disabled or none (P-110); else no port was
-        // left.
+        // A persistent RS may start with every line disabled or none (P-110); else the lines were
+        // at fault, or no port was left.
+        if (!disabled_by_peer && pending_->refusal && !pending_->lacks_ports) {
+            const base::Reason why = *pending_->refusal;
+            give_up_pending(not_acceptable(why.text));
+            end("local", why);
+            return;
+        }
         if (!disabled_by_peer) {
             give_up_pending(try_later(503, kRetryAfterSeconds));
             end("local", {"no_ports", "No media port could be opened for any line of the offer."});

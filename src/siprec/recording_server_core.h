@@ -50,6 +50,7 @@ public:
                           std::uint16_t rtcp_port);
     void on_messages_opened(base::Now now, std::uint16_t stream, MessageEndpoint ours);
     void on_stream_failed(base::Now now, std::uint16_t stream, const base::Reason& reason);
+    void on_stream_refused(base::Now now, std::uint16_t stream, const base::Reason& reason);
     void on_request(base::Now now, sip::TransactionId transaction, const sip::Message& request);
     void on_cancel(base::Now now);
     void on_ack(base::Now now, const sip::Message& ack);
@@ -87,6 +88,9 @@ private:
         std::optional<sdp::KeptDescription> offer;
         bool is_initial = false;
         bool is_in_ack = false;  // the INVITE was ours: its 2xx is answered by the ACK
+        // Why lines of it were not opened: we had no ports; or they were at fault, the last one so.
+        bool lacks_ports = false;
+        std::optional<base::Reason> refusal{};
         sip::SessionTimerFields timer;
         std::vector<HeaderParty> header_parties;                   // of the initial INVITE
         std::optional<std::chrono::milliseconds> release_after{};  // the 200: Ruling's

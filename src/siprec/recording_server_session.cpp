@@ -40,6 +40,10 @@ void RecordingServerSession::on_stream_failed(base::Now now, std::uint16_t strea
                                               const base::Reason& reason) {
     core_->on_stream_failed(now, stream, reason);
 }
+void RecordingServerSession::on_stream_refused(base::Now now, std::uint16_t stream,
+                                               const base::Reason& reason) {
+    core_->on_stream_refused(now, stream, reason);
+}
 void RecordingServerSession::on_request(base::Now now, sip::TransactionId transaction,
                                         const sip::Message& request) {
     core_->on_request(now, transaction, request);

@@ -239,6 +239,8 @@ public:
     void on_messages_opened(base::Now now, std::uint16_t stream, MessageEndpoint ours);
     // That line is answered with port 0; when it was the last one, the INVITE by 503 or 488.
     void on_stream_failed(base::Now now, std::uint16_t stream, const base::Reason& reason);
+    // The same, for a fault of the offer: where no line is left the answer is 488, not 503.
+    void on_stream_refused(base::Now now, std::uint16_t stream, const base::Reason& reason);
 
     // Any later request of the dialog: INVITE, UPDATE, INFO, OPTIONS, BYE, others.
     void on_request(base::Now now, sip::TransactionId transaction, const sip::Message& request);

@@ -9,6 +9,7 @@
 #include <array>
 #include <utility>
 
+#include "base/fingerprint_check.h"
 #include "crypto/hmac.h"
 #include "crypto/secret_key.h"
 #include "srtp/dtls_peer_check.h"
@@ -76,15 +77,8 @@ base::Bytes digest_of(const x509_st* certificate, base::HashFunction function) {
 
 bool is_told_by(const std::vector<base::CertificateFingerprint>& fingerprints,
                 const x509_st* certificate) {
-    const auto strongest =
-        std::max_element(fingerprints.begin(), fingerprints.end(),
-                         [](const auto& a, const auto& b) { return a.function < b.function; });
-    if (strongest == fingerprints.end()) return false;
-    const base::HashFunction function = strongest->function;
-    const base::Bytes digest = digest_of(certificate, function);
-    if (digest.empty()) return false;
-    return std::any_of(fingerprints.begin(), fingerprints.end(), [&](const auto& one) {
-        return one.function == function && crypto::is_same_code(one.digest, digest);
+    return base::is_told_by(fingerprints, [&](base::HashFunction function) {
+        return digest_of(certificate, function);
     });
 }
 

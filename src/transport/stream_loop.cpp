@@ -160,6 +160,13 @@ public:
         return connection->id;
     }
 
+    std::optional<Reason> find_fault(ConnectionId id,
+                                     const std::vector<base::CertificateFingerprint>& told) const {
+        const ConnectionPtr connection = find(id);
+        if (connection == nullptr || connection->tls == nullptr) return std::nullopt;
+        return connection->tls->find_fault(told);
+    }
+
 private:
     static error_code open(Door& door, const NetAddress& address) {
         const auto endpoint = to_endpoint<tcp::endpoint>(address);
@@ -248,7 +255,8 @@ private:
             handler_->on_open(connection->id, connection->remote, nullptr);
             if (connection->closed) return;
         } else {
-            connection->tls = io::TlsSession::connect(tls_, connection->tls_name);
+            connection->tls =
+                io::TlsSession::connect(tls_, connection->tls_name, options_.peer_check);
             connection->expires = std::chrono::steady_clock::now() + options_.handshake_time;
         }
         read_next(connection);
@@ -281,7 +289,7 @@ private:
             if (tls_ == nullptr || tls_->certificates().empty() ||
                 !guard_.admits(std::chrono::steady_clock::now(), connection->remote))
                 return lose(connection);
-            connection->tls = io::TlsSession::accept(tls_);
+            connection->tls = io::TlsSession::accept(tls_, options_.peer_check);
             connection->expires = std::chrono::steady_clock::now() + options_.handshake_time;
             return take_cipher(connection, bytes);
         }
@@ -454,6 +462,10 @@ std::size_t StreamLoop::queued_bytes(ConnectionId connection) const {
 }
 StreamLoop::ConnectionId StreamLoop::connect(const NetAddress& to, const std::string& tls_name) {
     return impl_->connect(to, tls_name);
+}
+std::optional<Reason> StreamLoop::find_fault(
+    ConnectionId connection, const std::vector<base::CertificateFingerprint>& told) const {
+    return impl_->find_fault(connection, told);
 }
 void StreamLoop::set_tls(std::shared_ptr<const io::TlsContext> tls) {
     impl_->set_tls(std::move(tls));

@@ -8,6 +8,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -18,6 +19,7 @@
 #include "base/result.h"
 #include "io/tls_context.h"
 #include "io/tls_peer.h"
+#include "io/tls_session.h"
 #include "transport/limits.h"
 
 namespace earshot::transport {
@@ -32,6 +34,8 @@ struct StreamLoopOptions {
     std::chrono::milliseconds handshake_time = kHandshakeTime;
     std::chrono::milliseconds tick = std::chrono::milliseconds{250};
     std::shared_ptr<const io::TlsContext> tls{};  // null: no TLS, neither way
+    // Later: whoever serves the connection asks find_fault() before it believes who that is.
+    io::PeerCheck peer_check = io::PeerCheck::AtOnce;
 };
 
 class StreamLoop {
@@ -93,6 +97,9 @@ public:
     // 0: too many connections, or TLS that we do not have. `tls_name`: who must be there; empty:
     // TCP.
     ConnectionId connect(const base::NetAddress& to, const std::string& tls_name);
+    // As TlsSession::find_fault(); of a connection without TLS none.
+    std::optional<base::Reason> find_fault(
+        ConnectionId connection, const std::vector<base::CertificateFingerprint>& told) const;
     // Of connections that begin from now on.
     void set_tls(std::shared_ptr<const io::TlsContext> tls);
 

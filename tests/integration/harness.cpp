@@ -170,8 +170,8 @@ bool TestServer::start(std::vector<std::string> extra, std::vector<std::string> 
         "--media-ports",
         std::to_string(media_port_) + "-" + std::to_string(media_port_ + media_ports_ - 1)};
     command.insert(command.end(), extra.begin(), extra.end());
-    // Servers run side by side.
-    environment.insert(environment.begin(), "EARSHOT_MSRP_LISTEN=127.0.0.1:0");
+    // Servers run side by side. Of two the first counts.
+    environment.emplace_back("EARSHOT_MSRP_LISTEN=127.0.0.1:0");
     const fs::path out = scratch() / "server.out";
     process_ = std::make_unique<Process>(std::move(command), out, scratch() / "server.log",
                                          std::move(environment));

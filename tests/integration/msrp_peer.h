@@ -1,11 +1,14 @@
-// An MSRP client by hand (RFC 4975): one TCP connection, chunks as text.
+// An MSRP client by hand (RFC 4975): one connection, TCP or TLS, chunks as text.
 #pragma once
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 
 #include "integration/tcp_client.h"
+#include "io/tls_session.h"
 
 namespace earshot::integration {
 
@@ -39,10 +42,60 @@ struct MsrpChunk {
     char flag = '$';
 };
 
-class MsrpPeer {
+// TLS from the client's side, over a TcpClient. It believes anybody: tests ask find_fault().
+class TlsClient {
 public:
-    explicit MsrpPeer(const MsrpPath& path, std::string own = "msrp://127.0.0.1:9999/own;tcp")
-        : client_(path.port), to_(path.uri), own_(std::move(own)) {}
+    TlsClient(std::uint16_t port, const io::TlsSettings& settings)
+        : wire_(port),
+          tls_(io::TlsSession::connect(*io::TlsContext::load(settings), "127.0.0.1",
+                                       io::PeerCheck::Later)) {
+        pump();
+        while (!tls_->is_open() && take(5000)) {
+        }
+        EXPECT_TRUE(tls_->is_open());
+    }
+
+    void send(const std::string& bytes) {
+        tls_->write(bytes);
+        pump();
+    }
+    std::string receive_bytes(int limit_ms = 5000) {
+        while (plain_.empty() && take(limit_ms)) {
+        }
+        return std::exchange(plain_, {});
+    }
+    bool is_closed_by_peer(int limit_ms = 5000) {
+        while (take(limit_ms)) {
+        }
+        return tls_->is_closed_by_peer() || wire_.is_closed_by_peer(limit_ms);
+    }
+    const io::TlsSession& tls() const { return *tls_; }
+
+private:
+    bool take(int limit_ms) {
+        const std::string cipher = wire_.receive_bytes(limit_ms);
+        if (cipher.empty() || tls_->is_closed_by_peer()) return false;
+        tls_->on_bytes(base::as_bytes(cipher));
+        plain_ += base::as_text(tls_->take_plain());
+        pump();
+        return true;
+    }
+    void pump() { wire_.send(tls_->take_output()); }
+
+    TcpClient wire_;
+    std::unique_ptr<io::TlsSession> tls_;
+    std::string plain_;
+};
+
+template <class Wire>
+class BasicMsrpPeer {
+public:
+    // What follows `own` is the wire's.
+    template <class... Arguments>
+    explicit BasicMsrpPeer(const MsrpPath& path, std::string own, Arguments&&... arguments)
+        : client_(std::forward<Arguments>(arguments)...), to_(path.uri), own_(std::move(own)) {}
+    explicit BasicMsrpPeer(const MsrpPath& path)
+        : BasicMsrpPeer(path, "msrp://127.0.0.1:9999/own;tcp", path.port) {}
 
     std::string text_of(const MsrpChunk& chunk) const { return text_of(chunk, to_); }
     std::string text_of(const MsrpChunk& chunk, const std::string& to) const {
@@ -55,11 +108,11 @@ public:
             text += "Content-Type: " + chunk.type + "\r\n\r\n" + chunk.content + "\r\n";
         return text + "-------" + chunk.transaction + chunk.flag + "\r\n";
     }
-    void send(const MsrpChunk& chunk) const { client_.send(text_of(chunk)); }
-    void send_to(const std::string& uri, const MsrpChunk& chunk) const {
+    void send(const MsrpChunk& chunk) { client_.send(text_of(chunk)); }
+    void send_to(const std::string& uri, const MsrpChunk& chunk) {
         client_.send(text_of(chunk, uri));
     }
-    void send_text(const std::string& text) const { client_.send(text); }
+    void send_text(const std::string& text) { client_.send(text); }
 
     // The next whole message; empty when none comes.
     std::string receive(int limit_ms = 5000) {
@@ -86,12 +139,15 @@ public:
         return at == std::string::npos ? std::string{} : answer.substr(at + 1, 3);
     }
     bool is_closed(int limit_ms = 5000) { return client_.is_closed_by_peer(limit_ms); }
+    const Wire& wire() const { return client_; }
 
 private:
-    TcpClient client_;
+    Wire client_;
     std::string to_;
     std::string own_;
     std::string read_;
 };
+using MsrpPeer = BasicMsrpPeer<TcpClient>;
+using MsrpTlsPeer = BasicMsrpPeer<TlsClient>;
 
 }  // namespace earshot::integration

@@ -22,6 +22,11 @@ public:
         to.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
         EXPECT_EQ(::connect(socket_, reinterpret_cast<sockaddr*>(&to), sizeof to), 0);
     }
+    // A connection that is there already.
+    struct Connected {
+        int socket;
+    };
+    explicit TcpClient(Connected connected) : socket_(connected.socket) {}
     TcpClient(const TcpClient&) = delete;
     TcpClient& operator=(const TcpClient&) = delete;
     ~TcpClient() { ::close(socket_); }
