@@ -11,6 +11,11 @@
 namespace earshot::messages {
 namespace {
 
+// Questions for durability without an answer, of a recording: the disk has the next part while it
+// writes the last. What is less than kAskAfterBytes, receipts of short messages above all, waits
+// for the answer before, and is asked for at once.
+constexpr std::size_t kMaxQuestions = 8;
+
 journal::MessageOutcome to_outcome(msrp::EndMessage::How how) {
     switch (how) {
         case msrp::EndMessage::How::Complete:
@@ -351,7 +356,9 @@ void Desk::tell(base::Now now, const SessionKey& key, std::string json) {
 void Desk::append(base::Now now, Connection& connection, const SessionKey& key,
                   journal::RecordType type, base::Bytes payload) {
     const std::size_t cost = payload.size() + kRecordCostBytes;
-    waiting_[key.recording].next.bytes[connection.id] += cost;
+    Waiting::Part& part = waiting_[key.recording].next;
+    part.bytes[connection.id] += cost;
+    part.size += cost;
     connection.undurable += cost;
     undurable_ += cost;
     append(now, key, type, std::move(payload));
@@ -382,13 +389,13 @@ void Desk::work_off_backlog() {
 }
 
 void Desk::ask(const base::Uuid& recording, Waiting& waiting) {
-    if (waiting.token != 0 || !backlog_.empty()) return;
+    if (!backlog_.empty() || waiting.asked.size() >= kMaxQuestions) return;
+    if (!waiting.asked.empty() && waiting.next.size < kAskAfterBytes) return;
     const std::uint64_t token = last_token_ + 1;
     if (!journal_.request_durable(recording, token)) return;  // again by the clock
     last_token_ = token;
     by_token_[token] = recording;
-    waiting.token = token;
-    waiting.asked = std::exchange(waiting.next, {});
+    waiting.asked.push_back(std::exchange(waiting.next, {}));
     waiting.wants_answer = false;
 }
 
@@ -416,10 +423,11 @@ void Desk::on_durable(base::Now now, std::uint64_t token) {
     const base::Uuid recording = found->second;
     by_token_.erase(found);
     Waiting& waiting = waiting_.at(recording);
-    waiting.token = 0;
-    const Waiting::Part part = std::exchange(waiting.asked, {});
+    // Answers come in the order of the questions.
+    const Waiting::Part part = std::move(waiting.asked.front());
+    waiting.asked.pop_front();
     if (waiting.wants_answer) ask(recording, waiting);
-    if (waiting.token == 0 && waiting.next.is_empty()) waiting_.erase(recording);
+    if (waiting.asked.empty() && waiting.next.is_empty()) waiting_.erase(recording);
     release(now, part);
 }
 

@@ -90,10 +90,10 @@ private:
         struct Part {
             std::vector<std::pair<ConnectionId, msrp::MessageNumber>> receipts{};
             std::map<ConnectionId, std::size_t> bytes{};
+            std::size_t size = 0;  // of `bytes`
             bool is_empty() const { return receipts.empty() && bytes.empty(); }
         };
-        std::uint64_t token = 0;  // 0: nothing is asked
-        Part asked{};
+        std::deque<Part> asked{};  // in the order of the questions
         Part next{};
         bool wants_answer = false;  // for `next`
     };

@@ -305,6 +305,26 @@ TEST_F(DeskTest, AFileWaitsForTheDiskAndNeverFillsTheMemory) {
     EXPECT_LT(desk_.undurable_bytes(), kMaxUndurableBytes);
 }
 
+TEST_F(DeskTest, TheDiskIsAskedForTheNextPartWhileItWritesTheLast) {
+    open(0, "secret00");
+    connect(1);
+    std::string head = chunk("secret00", "x", '+', "Byte-Range: 1-*/*\r\n");
+    head.resize(head.find("x\r\n"));
+    bytes(1, head);
+    const std::string part(kAskAfterBytes, 'f');
+    bytes(1, part);
+    bytes(1, part);
+    ASSERT_EQ(records_.asked.size(), 2U);
+    bytes(1, part.substr(0, 1000));  // too little for a question of its own
+    desk_.on_durable(now_, records_.asked[0]);
+    EXPECT_LT(desk_.undurable_bytes(), 2 * kAskAfterBytes);
+    EXPECT_GT(desk_.undurable_bytes(), kAskAfterBytes);
+    desk_.on_durable(now_, records_.asked[1]);
+    ASSERT_EQ(records_.asked.size(), 3U);
+    desk_.on_durable(now_, records_.asked[2]);
+    EXPECT_EQ(desk_.undurable_bytes(), 0U);
+}
+
 TEST_F(DeskTest, AFullQueueStopsReadingAndLosesNothing) {
     open(0, "secret00");
     connect(1);

@@ -28,6 +28,7 @@ using boost::system::error_code;
 namespace {
 
 constexpr std::uint8_t kTlsHandshake = 22;
+constexpr std::size_t kReadBytes = 256U << 10;  // at once
 
 // Kept in connections_ until close(); handlers hold a shared_ptr because Asio still calls them,
 // with an error, after the close.
@@ -38,8 +39,7 @@ struct Connection {
     NetAddress remote{};
     std::unique_ptr<io::TlsSession> tls{};
     std::string tls_name{};  // of ours: who must be there
-    std::array<std::uint8_t, 65536> buffer{};
-    std::string waiting{};  // plain octets that are not under way
+    std::string waiting{};   // plain octets that are not under way
     std::size_t writing_bytes = 0;
     base::TimePoint expires{};  // until it is open
     bool is_ours = false;
@@ -270,15 +270,24 @@ private:
             !connection->wants_reading)
             return;
         connection->is_reading = true;
-        connection->socket.async_read_some(
-            asio::buffer(connection->buffer),
-            [this, connection](const error_code& error, std::size_t size) {
-                connection->is_reading = false;
-                if (connection->closed) return;
-                if (error) return lose(connection);
-                take_bytes(connection, base::ByteView(connection->buffer).first(size));
-                read_next(connection);
-            });
+        connection->socket.async_wait(tcp::socket::wait_read,
+                                      [this, connection](const error_code& error) {
+                                          connection->is_reading = false;
+                                          if (connection->closed) return;
+                                          if (error) return lose(connection);
+                                          read(connection);
+                                          read_next(connection);
+                                      });
+    }
+
+    // All connections are read into the same buffer, so one that rests holds none.
+    void read(const ConnectionPtr& connection) {
+        if (!connection->wants_reading) return;  // any more
+        error_code error;
+        const std::size_t size = connection->socket.read_some(asio::buffer(*read_buffer_), error);
+        if (error == asio::error::would_block) return;
+        if (error) return lose(connection);
+        take_bytes(connection, base::ByteView(*read_buffer_).first(size));
     }
 
     void take_bytes(const ConnectionPtr& connection, base::ByteView bytes) {
@@ -426,6 +435,8 @@ private:
     Handler* handler_ = nullptr;
     std::vector<std::unique_ptr<Door>> doors_;
     std::vector<NetAddress> bound_;
+    using ReadBuffer = std::array<std::uint8_t, kReadBytes>;
+    const std::unique_ptr<ReadBuffer> read_buffer_ = std::make_unique<ReadBuffer>();
     std::unordered_map<ConnectionId, ConnectionPtr> connections_;
     std::map<NetAddress, std::size_t> hosts_;  // open connections a host
     HandshakeGuard guard_;
