@@ -50,11 +50,16 @@ void append_refused_line(std::string& out, const MediaDescription& medium) {
 }
 
 // Media past kMaxMedia were kept as text: each of their m= lines is answered by port 0.
+std::string_view take_line(std::string_view& text) {
+    std::string_view line = text.substr(0, text.find_first_of("\r\n"));
+    text.remove_prefix(std::min(line.size() + 1, text.size()));
+    line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+    return line;
+}
+
 void append_excess_lines(std::string& out, std::string_view excess) {
     while (!excess.empty()) {
-        std::string_view line = excess.substr(0, excess.find_first_of("\r\n"));
-        excess.remove_prefix(std::min(line.size() + 1, excess.size()));
-        line.remove_prefix(std::min(line.find_first_not_of(" \t"), line.size()));
+        std::string_view line = take_line(excess);
         if (!line.starts_with("m=")) continue;
         line.remove_prefix(2);
         MediaDescription medium;
@@ -200,6 +205,13 @@ void match_payload_types(const MediaDescription& offered, const MediaDescription
 }
 
 }  // namespace
+
+std::size_t count_excess_media(const SessionDescription& offer) {
+    std::size_t count = 0;
+    for (std::string_view rest = offer.excess_media; !rest.empty();)
+        if (take_line(rest).starts_with("m=")) ++count;
+    return count;
+}
 
 std::string_view to_string(Refusal refusal) {
     switch (refusal) {

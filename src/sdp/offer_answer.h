@@ -36,6 +36,9 @@ enum class Refusal : std::uint8_t {
 // The stable code for events: "unsupported_media", ...; "none" for None.
 std::string_view to_string(Refusal refusal);
 
+// M-lines past kMaxMedia, which answers give port 0.
+std::size_t count_excess_media(const SessionDescription& offer);
+
 // Whether a recorder can take this offered line (a medium of `offer`), before any port is spent on
 // it. `carrier`: the medium whose transport carries it, in a BUNDLE group another one (bundle.h).
 Refusal check_offered_media(const SessionDescription& offer, const MediaDescription& medium,

@@ -573,6 +573,17 @@ void MediaLines::apply(const sdp::SessionDescription& description, Role role,
     for (const auto& [i, refusal] : refused)
         refuse(lines_[i], i, label_of(description, i), base::to_lower(description.media[i].media),
                refusal, out);
+    if (role == Role::Offer) tell_excess(description, out);
+}
+
+// They get port 0 and are no streams: what lacks in the recording is told once, by their number.
+void MediaLines::tell_excess(const sdp::SessionDescription& offer, Actions& out) {
+    const std::size_t count = sdp::count_excess_media(offer);
+    if (std::exchange(excess_, count) == count || count == 0) return;
+    out.emplace_back(make_event("stream_refused", kNoStream,
+                                {{"media_line", static_cast<std::int64_t>(offer.media.size())},
+                                 {"media_lines", static_cast<std::int64_t>(count)},
+                                 {"reason", std::string{sdp::to_string(sdp::Refusal::TooMany)}}}));
 }
 
 void MediaLines::open_default(std::size_t count, const MediaAddresses& ours, Actions& out) {

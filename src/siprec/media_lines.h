@@ -158,6 +158,7 @@ private:
     void close(Line& line, Actions& out);
     void refuse(Line& line, std::size_t index, std::string label, std::string media,
                 sdp::Refusal refusal, Actions& out);
+    void tell_excess(const sdp::SessionDescription& offer, Actions& out);
     Line* find(std::uint16_t stream);
     bool is_discarded_by_us(const Line& line) const { return paused_by_us_ || line.dropped; }
     void set_effective_pause(const Line& line, bool paused, Actions& out);
@@ -165,6 +166,7 @@ private:
     std::vector<Line> lines_;
     RoleWatch roles_;
     std::vector<StreamFacts> opening_;  // until their ports are known
+    std::size_t excess_ = 0;            // lines of the offer past what is read
     std::uint16_t next_stream_ = 0;
     std::uint32_t last_transport_ = 0;
     std::unique_ptr<Declines> declines_;  // null: none, as nearly always

@@ -209,6 +209,21 @@ TEST_F(RecordingServer, P53_E7_E8_RefusesSomeLinesByPortZeroAndKeepsTheirPlaces)
     EXPECT_THAT(events("stream_refused")[1], HasSubstr("no_usable_key"));
 }
 
+TEST_F(RecordingServer, P53_LinesPastTheLimitAreToldByTheirNumber) {
+    std::string lines;
+    for (std::size_t i = 1; i < kMaxMediaLines + 2; ++i) lines += line(40000, std::to_string(i));
+    start(
+        invite("Require: siprec\nContent-Type: application/sdp\n", offer(line(40000, "0"), lines)));
+    EXPECT_EQ(response().status, 200);
+    ASSERT_EQ(media_lines().size(), kMaxMediaLines + 2);
+    EXPECT_THAT(media_lines()[kMaxMediaLines], HasSubstr("m=audio 0 "));
+    ASSERT_EQ(count("stream_refused"), 1U);
+    EXPECT_THAT(events("stream_refused")[0],
+                HasSubstr(R"("media_line":64,"media_lines":2,"reason":"too_many_media")"));
+    request("INVITE", "Content-Type: application/sdp\n", offer(line(40000, "0"), lines));
+    EXPECT_EQ(count("stream_refused"), 0U);  // told once
+}
+
 TEST_F(RecordingServer, ARefusedLineIsAStreamThatKeepsItsNumberWhenItIsTakenLater) {
     const std::string first = line(40000, "1");
     start(invite("Require: siprec\nContent-Type: application/sdp\n",
