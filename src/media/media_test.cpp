@@ -1,5 +1,9 @@
 // earshot-media as the server runs it: a child behind seccomp, made media in, its product read
 // back.
+#include <unistd.h>
+
+#include <filesystem>
+#include <fstream>
 #include <numeric>
 
 #include "audio/wav.h"
@@ -614,6 +618,20 @@ TEST_F(Media, IsEndedWhenItNeedsMoreThanItMay) {
     EXPECT_THAT(code(make(Product::Webm, 2000)), HasSubstr("media_limit"));
     job_.allowance = {.memory_bytes = rendition::kDefaultMemoryBytes, .cpu_seconds = 1};
     EXPECT_THAT(code(make(Product::Webm, 24LL * 3600 * 1000)), HasSubstr("media_limit"));
+}
+
+// The kernel kills so, too, where memory gives out: nothing that a limit of ours has to do with.
+TEST_F(Media, SaysThatItWasKilled) {
+    const std::string program = testing::TempDir() + "killed-" + std::to_string(::getpid());
+    std::ofstream(program) << "#!/bin/sh\nkill -9 $$\n";
+    std::filesystem::permissions(program, std::filesystem::perms::owner_all);
+    job_.streams = {audio_stream(0)};
+    MadeSource source(job_, packets_);
+    const auto result =
+        rendition::run_worker({.program = program}, job_, source, sink_, is_cancelled_);
+    std::filesystem::remove(program);
+    EXPECT_THAT(code(result), HasSubstr("media_crashed"));
+    EXPECT_THAT(code(result), HasSubstr("killed"));
 }
 
 TEST_F(Media, WritesNothingWholeWhenThePacketsAreCut) {

@@ -246,7 +246,11 @@ private:
         std::replace_if(
             why.begin(), why.end(), [](char c) { return c >= 0 && c < ' '; }, ' ');
         if (!why.empty()) why = ": " + why;
-        if (WIFSIGNALED(status) && (WTERMSIG(status) == SIGXCPU || WTERMSIG(status) == SIGKILL))
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGKILL)
+            return failed("media_crashed",
+                          "It was killed (signal 9): by somebody, or by the kernel, which does so "
+                          "where the memory of the host or of the service gives out.");
+        if (WIFSIGNALED(status) && WTERMSIG(status) == SIGXCPU)
             return failed("media_limit",
                           "It needed more processor time than a job may have, and was ended.");
         if (WIFSIGNALED(status))
