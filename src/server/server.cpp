@@ -188,8 +188,12 @@ private:
         if (!lock) return lock.error();
         lock_.emplace(std::move(*lock));
         std::error_code ignored;
-        if (std::filesystem::exists(path("catalogue.sqlite"), ignored) &&
-            !std::filesystem::exists(path("recordings"), ignored))
+        const bool has_catalogue = std::filesystem::exists(path("catalogue.sqlite"), ignored);
+        const bool has_folder = std::filesystem::exists(path("recordings"), ignored);
+        // There from the first start on, so that its absence means something.
+        if (!has_catalogue && !has_folder)
+            static_cast<void>(files_.make_directories(path("recordings")));
+        if (has_catalogue && !has_folder)
             log_.warning(
                 "there is a catalogue but no folder recordings: what it lists cannot be "
                 "read; was the folder moved, or is its disk not mounted?",

@@ -35,6 +35,19 @@ bool is_in_mid_call(const TestServer& server) {
     });
 }
 
+TEST(Server, MissesTheFolderOfRecordingsOnlyWhereThereWasOne) {
+    TestServer server;
+    const auto starts_again = [&] {
+        EXPECT_EQ(server.stop(), 0);
+        EXPECT_TRUE(server.start()) << server.log();
+        return server.log().find("no folder recordings") != std::string::npos;
+    };
+    ASSERT_TRUE(server.start()) << server.log();
+    EXPECT_FALSE(starts_again()) << server.log();  // nothing has been recorded yet
+    std::filesystem::remove_all(server.data() / "recordings");
+    EXPECT_TRUE(starts_again()) << server.log();
+}
+
 TEST(Server, RecordsACallOfOurOwnClientOverBothTransports) {
     TestServer server;
     ASSERT_TRUE(server.start()) << server.log();
