@@ -171,7 +171,7 @@ public:
             call_
                 ->add_option("--video-rate", options_.video_rate,
                              "Of each camera, in bit/s: 2M, 500k (default 1M)")
-                ->type_name("RATE")
+                ->option_text("RATE")
                 ->transform(CLI::AsNumberWithUnit(
                     std::map<std::string, std::uint32_t>{{"k", 1000}, {"M", 1'000'000}}))
                 ->check(CLI::Range(10'000U, 7'000'000U)));
@@ -181,8 +181,8 @@ public:
                              "Send one video packet of so many only when it is asked for again")
                 ->type_name("N")
                 ->check(CLI::Range(2U, 1'000'000U)));
-        of_video_.push_back(call_->add_flag(
-            "!--video-without-feedback", options_.video_feedback,
+        of_video_.push_back(call_->add_flag_callback(
+            "--video-without-feedback", [this] { options_.video_feedback = false; },
             "Offer neither NACK nor PLI nor FIR: who wants a key picture asks by INFO"));
         of_client_.insert(of_client_.end(), of_video_.begin(), of_video_.end());
         call_->add_flag("--json", json_,

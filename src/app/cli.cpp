@@ -50,7 +50,8 @@ public:
         add_json(ls_);
 
         show_ = add_for_id(app, "show", "Tell all about one recording",
-                           "Example:\n  earshot show 0199c0de-1234-7abc");
+                           "Example:\n  earshot show 0199c0de-1234-7abc\n\n"
+                           "Events are in `earshot export ID --format json`, not in --json.");
         add_json(show_);
 
         export_ =
