@@ -668,8 +668,10 @@ void CaptureLoop::join(Transport& transport, Stream& stream) {
 
 // What is under way to its transport is taken a little longer; its packets go out by the new one.
 void CaptureLoop::leave(Stream& stream, const StreamFormat& format) {
-    if (links_.waiting_pauses.load() == 0 && !stream.transport->is_paused)
-        drain(*stream.transport, SocketKind::Rtp);
+    // Of the one before that, which is given up now, what waits unread would go with its socket.
+    for (Transport* const transport : {stream.former, stream.transport})
+        if (transport != nullptr && !transport->is_paused && links_.waiting_pauses.load() == 0)
+            drain(*transport, SocketKind::Rtp);
     if (stream.former != nullptr) part(*stream.former, stream);
     stream.former = stream.transport;
     stream.former_until = now_.steady + kOldTransportGrace;

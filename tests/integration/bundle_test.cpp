@@ -290,6 +290,23 @@ TEST_F(BundleByHand, ALineJoinsAGroupThatRunsAndLinesThatRanApartShareAPort) {
     EXPECT_TRUE(events("packets_rejected").empty()) << all_["events"];
 }
 
+TEST_F(BundleByHand, TwoMovesInARowLoseNothingOfWhatWaitsAtThePortBefore) {
+    begin("", line("a", &first_, 0) + line("b", &second_, 96));
+    const auto apart = ports();
+    first_.connect(apart.at(0));
+    second_.connect(apart.at(1));
+    speak(first_, 7, 0, 0, 10);
+    speak(second_, 8, 96, 0, 10);
+    offer_again("a b", line("a", &first_, 0) + line("b", nullptr, 96));
+    speak(second_, 8, 96, 10, 20);  // under way to the port of before
+    offer_again("", line("a", &first_, 0) + line("b", &second_, 96));
+    second_.connect(ports().at(1));
+    speak(second_, 8, 96, 20, 30);
+    end();
+    EXPECT_EQ(stream("a")["packets"], 10) << recording_ << all_["events"];
+    EXPECT_EQ(stream("b")["packets"], 30) << recording_ << all_["events"];
+}
+
 TEST_F(BundleByHand, WhereNothingTellsThePacketsApartNoneIsLostAndItIsTold) {
     const auto without = [](std::string text) {
         text.erase(text.find("a=extmap"),
