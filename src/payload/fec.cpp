@@ -171,15 +171,19 @@ base::Result<FecPacket> parse_fec(FecScheme scheme, base::ByteView payload,
 const base::Bytes* FecRecovery::find(const FecCovered& wanted) const {
     const auto source = media_.find(wanted.ssrc);
     if (source == media_.end()) return nullptr;
-    const Slot& slot = source->second[wanted.sequence % kMaxFecMedia];
+    const Slot& slot = source->second.slots[wanted.sequence % kMaxFecMedia];
     return slot.is_used && slot.sequence == wanted.sequence ? &slot.bytes : nullptr;
 }
 
 void FecRecovery::keep(const FecCovered& which, base::ByteView packet) {
-    if (!media_.contains(which.ssrc) && media_.size() >= kMaxFecSources) return;
-    std::vector<Slot>& slots = media_[which.ssrc];
-    slots.resize(kMaxFecMedia);
-    Slot& slot = slots[which.sequence % kMaxFecMedia];
+    if (!media_.contains(which.ssrc) && media_.size() >= kMaxFecSources)
+        media_.erase(std::min_element(
+            media_.begin(), media_.end(),
+            [](const auto& a, const auto& b) { return a.second.heard < b.second.heard; }));
+    Source& source = media_[which.ssrc];
+    source.heard = ++heard_;
+    source.slots.resize(kMaxFecMedia);
+    Slot& slot = source.slots[which.sequence % kMaxFecMedia];
     slot.is_used = true;
     slot.sequence = which.sequence;
     slot.bytes.assign(packet.begin(), packet.end());

@@ -56,7 +56,7 @@ base::Result<FecPacket> parse_fec(FecScheme scheme, base::ByteView payload,
 class FecRecovery {
 public:
     // An RTP packet (12 octets at least) as the sender made its parity of it. Kept: the newest
-    // kMaxFecMedia of each SSRC.
+    // kMaxFecMedia of each of the kMaxFecSources SSRCs that were heard last.
     void on_media(base::ByteView packet);
     // False: it cannot be read, or covers more than kMaxFecCovered packets.
     bool on_fec(FecScheme scheme, base::ByteView payload, std::span<const std::uint32_t> protects);
@@ -75,14 +75,19 @@ private:
         std::uint16_t sequence = 0;
         base::Bytes bytes;
     };
+    struct Source {
+        std::vector<Slot> slots;  // by sequence
+        std::uint64_t heard = 0;  // the larger the later
+    };
     const base::Bytes* find(const FecCovered& wanted) const;
     void keep(const FecCovered& which, base::ByteView packet);
     std::optional<FecCovered> take_back(Waiting& waiting);
     void settle(const FecCovered& newest);
     std::optional<base::Bytes> recover(const FecPacket& fec, const FecCovered& lost) const;
 
-    std::map<std::uint32_t, std::vector<Slot>> media_;  // by SSRC; slots by sequence
-    std::deque<Waiting> waiting_;                       // oldest first
+    std::map<std::uint32_t, Source> media_;  // by SSRC
+    std::uint64_t heard_ = 0;
+    std::deque<Waiting> waiting_;  // oldest first
     std::deque<base::Bytes> ready_;
 };
 

@@ -337,5 +337,19 @@ TEST(Fec, ForgetsMediaOnceAsManyNewerOnesCame) {
     }
 }
 
+TEST(Fec, ProtectsASourceThatFollowsManyOthers) {
+    constexpr std::uint32_t kLast = kMaxFecSources + 1;
+    FecRecovery recovery;
+    for (std::uint32_t ssrc = 1; ssrc <= kLast; ++ssrc)
+        recovery.on_media(make_media(8, 3, 11, 200, ssrc));
+    const Bytes lost = make_media(9, 5, 11, 140, kLast);
+    const Bytes fec = make_ulp(
+        8, {{.packets = {make_media(8, 3, 11, 200, kLast), lost}, .size = 200, .mask = 0xc000}});
+    EXPECT_TRUE(recovery.on_fec(FecScheme::Ulp, fec, std::vector{kLast}));
+    const auto back = poll_all(recovery);
+    ASSERT_EQ(back.size(), 1U);
+    EXPECT_EQ(back[0], lost);
+}
+
 }  // namespace
 }  // namespace earshot::payload

@@ -24,10 +24,11 @@ inline constexpr std::size_t kMaxSequenceHeaderBytes = 1024;  // AV1
 // PacketOrder: what comes later than so many packets, or so long, after a newer one is late.
 inline constexpr std::size_t kMaxHeldPackets = 1024;
 inline constexpr std::int64_t kMaxHoldNs = 2'000'000'000;
-// Payload types of one stream: all there are. SSRCs at once: more are passed over.
+// Payload types of one stream: all there are. SSRCs remembered: a new one takes the place of the
+// one that has been silent longest.
 inline constexpr std::size_t kMaxFormats = 128;
 inline constexpr std::size_t kMaxSources = 16;
-// Forward error correction: media packets kept of each SSRC, SSRCs of one FEC packet or at once,
+// Forward error correction: media packets kept of each SSRC, SSRCs of one FEC packet or remembered,
 // packets that one may be the parity of (a mask has 110 bits), levels of ULP (two are usual), FEC
 // packets that wait for media.
 inline constexpr std::size_t kMaxFecMedia = 512;

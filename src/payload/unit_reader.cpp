@@ -18,6 +18,7 @@ struct UnitReader::Source {
     std::uint8_t payload_type = 0;               // of the depacketiser
     std::unique_ptr<Depacketiser> depacketiser;  // null: none yet
     bool begins_anew = true;
+    std::uint64_t heard = 0;  // the larger the later
 };
 
 namespace {
@@ -62,11 +63,23 @@ const Format* UnitReader::find_format(std::uint8_t payload_type) const {
     return nullptr;
 }
 
-UnitReader::Source* UnitReader::source_of(std::uint32_t ssrc) {
-    const auto found = sources_.find(ssrc);
-    if (found != sources_.end()) return found->second.get();
-    if (sources_.size() >= kMaxSources) return nullptr;
-    return sources_.emplace(ssrc, std::make_unique<Source>(ssrc)).first->second.get();
+// A long call has many, one after the other (holds, transfers): who has been silent longest makes
+// room.
+UnitReader::Source& UnitReader::source_of(std::uint32_t ssrc) {
+    auto found = sources_.find(ssrc);
+    if (found == sources_.end()) {
+        if (sources_.size() >= kMaxSources) {
+            const auto silent = std::min_element(
+                sources_.begin(), sources_.end(),
+                [](const auto& a, const auto& b) { return a.second->heard < b.second->heard; });
+            end(*silent->second);
+            counters_.duplicates += silent->second->order.duplicates();
+            sources_.erase(silent);
+        }
+        found = sources_.emplace(ssrc, std::make_unique<Source>(ssrc)).first;
+    }
+    found->second->heard = ++heard_;
+    return *found->second;
 }
 
 void UnitReader::on_rtp(base::ByteView packet, std::int64_t arrival_ns) {
@@ -85,20 +98,16 @@ void UnitReader::on_rtp(base::ByteView packet, std::int64_t arrival_ns) {
         // Under the SSRC of the media it has one of the media's numbers; else it is no source.
         if (!sources_.contains(header->ssrc)) return take_all_recovered(arrival_ns);
     }
-    Source* const source = source_of(header->ssrc);
-    if (source == nullptr) {
-        ++counters_.other_types;
-        return;
-    }
-    newest_ = source;
+    Source& source = source_of(header->ssrc);
+    newest_ = &source;
     if (format != nullptr && base::iequals(format->encoding, "red")) {
-        on_redundant(*source, *header, packet, arrival_ns);
+        on_redundant(source, *header, packet, arrival_ns);
     } else {
         if (!scheme) note_media(packet, packet);
-        source->order.on_packet(*header, payload, arrival_ns);
+        source.order.on_packet(*header, payload, arrival_ns);
     }
     take_all_recovered(arrival_ns);
-    read_ordered(*source);
+    read_ordered(source);
 }
 
 void UnitReader::note_media(base::ByteView on_wire, base::ByteView inside) {
@@ -260,12 +269,14 @@ void UnitReader::take_units(Source& source) {
     }
 }
 
+void UnitReader::end(Source& source) {
+    source.order.finish();
+    read_ordered(source);
+    retire(source);
+}
+
 void UnitReader::finish() {
-    for (const auto& [ssrc, source] : sources_) {
-        source->order.finish();
-        read_ordered(*source);
-        retire(*source);
-    }
+    for (const auto& [ssrc, source] : sources_) end(*source);
 }
 
 std::optional<StreamUnit> UnitReader::poll() {

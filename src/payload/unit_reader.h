@@ -71,7 +71,7 @@ public:
 
 private:
     struct Source;
-    Source* source_of(std::uint32_t ssrc);
+    Source& source_of(std::uint32_t ssrc);
     void on_retransmission(const rtp::RtpHeader& header, base::ByteView payload,
                            const Format& format, std::int64_t arrival_ns);
     void on_redundant(Source& source, const rtp::RtpHeader& header, base::ByteView packet,
@@ -87,6 +87,7 @@ private:
     void change_type(Source& source, std::uint8_t payload_type);
     void retire(Source& source);
     void take_units(Source& source);
+    void end(Source& source);
 
     const Framing framing_;
     std::vector<Format> formats_;
@@ -95,6 +96,7 @@ private:
     std::optional<FecRecovery> flex_;
     std::map<std::uint32_t, std::unique_ptr<Source>> sources_;
     Source* newest_ = nullptr;  // of those that carry media
+    std::uint64_t heard_ = 0;
     std::optional<std::uint32_t> last_ssrc_;
     std::deque<StreamUnit> ready_;
     UnitReaderCounters counters_;

@@ -1,5 +1,6 @@
 #include "payload/unit_reader.h"
 
+#include "payload/limits.h"
 #include "payload/payload_test_rig.h"
 
 namespace earshot::payload {
@@ -41,6 +42,16 @@ protected:
                        {.payload_type = 100, .encoding = "ulpfec", .fmtp = ""}}};
     std::int64_t arrival_ns = 0;
 };
+
+TEST_F(UnitReaderTest, FollowsMoreSourcesThanItRemembers) {
+    constexpr std::uint32_t kCount = kMaxSources + 1;
+    for (std::uint32_t ssrc = 1; ssrc <= kCount; ++ssrc) send({.ssrc = ssrc}, kKey);
+    const auto units = finish();
+    ASSERT_EQ(units.size(), kCount);
+    EXPECT_EQ(units.front().ssrc, 1U);  // it made room
+    for (const StreamUnit& unit : units) EXPECT_TRUE(unit.begins_anew);
+    EXPECT_EQ(reader.counters().other_types, 0U);
+}
 
 TEST_F(UnitReaderTest, BringsPacketsIntoOrderAcrossTheWrapOfTheirNumbers) {
     send({.sequence = 65'534, .timestamp = 0xfffffff0}, kKey);
