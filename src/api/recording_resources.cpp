@@ -3,22 +3,21 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <iterator>
 #include <memory>
 #include <nlohmann/json.hpp>
 #include <optional>
-#include <span>
 #include <utility>
 #include <vector>
 
-#include "api/no_room.h"
+#include "api/erasure.h"
+#include "api/refusal.h"
 #include "api/rendered_source.h"
+#include "api/request_body.h"
 #include "api/views.h"
 #include "api/whole_view.h"
 #include "archive/summary.h"
 #include "base/text.h"
 #include "base/uuid.h"
-#include "siprec/limits.h"
 #include "siprec/metadata.h"
 
 namespace earshot::api {
@@ -28,24 +27,6 @@ using nlohmann::json;
 
 // A JSON rendering is held in memory to take it apart; the events of a long call fit many times.
 constexpr std::size_t kMaxJsonBytes = 64ULL * 1024 * 1024;
-
-int status_of(std::string_view code) {
-    if (code == "not_found" || code == "no_audio" || code == "no_metadata" || code == "no_text" ||
-        code == "no_chat" || code == "no_video" || code == "no_media")
-        return 404;
-    if (code == "not_archived" || code == "not_running" || code == "no_such_stream" ||
-        code == "several_pieces" || code == "not_encrypted")
-        return 409;
-    if (code == "erased") return 410;
-    if (code == "not_ready" || code == "key_missing" || code == "busy" || code == "media_missing" ||
-        no_room::covers(code))
-        return 503;
-    if (code == "bad_request") return 400;
-    if (code == "unknown_peer" || code == "no_certificate" || code == "tls_required") return 403;
-    if (code == "too_large" || code == "cannot_render") return 422;
-    if (code.starts_with("catalogue_")) return 503;
-    return 500;
-}
 
 // Finds the recording and gives it to `then`, or answers why not.
 template <class Then>
@@ -212,27 +193,6 @@ http::Producer produce(std::unique_ptr<archive::Rendering> rendering) {
 
 }  // namespace
 
-http::Response refuse(const base::Reason& reason) {
-    return http::problem(status_of(reason.code), reason.code, reason.text);
-}
-
-http::Response refuse(const catalog::FindError& error) {
-    using Kind = catalog::FindError::Kind;
-    switch (error.kind) {
-        case Kind::TooShort:
-            return http::problem(400, error.reason.code, error.reason.text);
-        case Kind::NotFound:
-            return http::problem(404, error.reason.code, error.reason.text);
-        case Kind::Unavailable:
-            return http::problem(503, error.reason.code, error.reason.text);
-        case Kind::Ambiguous:
-            break;
-    }
-    json body = json::parse(http::problem(409, error.reason.code, error.reason.text).text());
-    body["matches"] = error.matches;
-    return http::make_response(409, "application/problem+json", body.dump());
-}
-
 std::variant<catalog::Recording, http::Response> RecordingResources::find_named(
     const http::Request& request, std::string_view id) const {
     std::optional<catalog::Recording> found;
@@ -350,40 +310,17 @@ http::Response no_control() {
     return http::problem(503, "not_ready", "This server controls no calls.");
 }
 
-// The members of a request's body that are texts; nullopt when it is no object. Empty: none.
-std::optional<json> fields_of(const std::string& body) {
-    if (body.empty()) return json::object();
-    json fields = json::parse(body, nullptr, false);
-    if (!fields.is_object()) return std::nullopt;
-    return fields;
-}
-
-http::Response bad_body() {
-    return http::problem(400, "bad_request",
-                         R"(The body is no JSON object such as {"reason": "..."}.)");
-}
-
-std::string text_of(const json& fields, const char* name) {
-    return fields.contains(name) && fields[name].is_string() ? fields[name].get<std::string>()
-                                                             : std::string{};
-}
-
-// `who` and `reason`: they go into log lines, rows and events, so they are cut at the door.
-std::string short_text_of(const json& fields, const char* name) {
-    return base::to_valid_utf8(text_of(fields, name).substr(0, siprec::kMaxControlTextBytes));
-}
-
 }  // namespace
 
 http::Response RecordingResources::start(StartRequest wish, const std::string& body,
                                          Control* control) {
     if (control == nullptr) return no_control();
-    const auto fields = fields_of(body);
-    if (!fields) return bad_body();
-    wish.at = text_of(*fields, "at");
-    wish.call = text_of(*fields, "call");
-    wish.who = short_text_of(*fields, "who");
-    wish.reason = short_text_of(*fields, "reason");
+    const auto fields = RequestBody::parse(body);
+    if (!fields) return RequestBody::refusal();
+    wish.at = fields->text("at");
+    wish.call = fields->text("call");
+    wish.who = fields->short_text("who");
+    wish.reason = fields->short_text("reason");
     const auto started = control->start(wish);
     if (!started) return refuse(started.error());
     return json_response(202, {{"id", started->recording}, {"attempt_id", started->attempt}});
@@ -392,10 +329,10 @@ http::Response RecordingResources::start(StartRequest wish, const std::string& b
 http::Response RecordingResources::control(std::string_view id, ControlRequest wish,
                                            const std::string& body, Control* control) const {
     if (control == nullptr) return no_control();
-    const auto fields = fields_of(body);
-    if (!fields) return bad_body();
-    wish.who = short_text_of(*fields, "who");
-    wish.reason = short_text_of(*fields, "reason");
+    const auto fields = RequestBody::parse(body);
+    if (!fields) return RequestBody::refusal();
+    wish.who = fields->short_text("who");
+    wish.reason = fields->short_text("reason");
     // By its full id also without its row: while the catalogue is late, calls run.
     const auto whole = base::parse_uuid(id);
     const auto row = catalog_.find(id);
@@ -425,121 +362,21 @@ http::Response RecordingResources::control(std::string_view id, ControlRequest w
     return json_response(202, {{"id", row ? row->id : base::to_string(*whole)}});
 }
 
-namespace {
-
-// What remains: when, how long, of which streams; nothing that came from a person's call.
-void forget_persons(catalog::Recording& row, const base::Reason& reason) {
-    const bool was_erased = row.reason && row.reason->code == reason.code;
-    if (!was_erased) row.reason = reason;  // the first time is when it was
-    archive::Summary kept;
-    if (auto known = archive::parse_summary(row.summary)) {
-        kept.start = known->start;
-        kept.duration_ms = known->duration_ms;
-        kept.streams = std::move(known->streams);
-    }
-    kept.id = row.id;
-    kept.state = row.state;
-    kept.reason = row.reason;
-    for (archive::StreamSummary& stream : kept.streams) stream.senders.clear();
-    row.summary = archive::to_json(kept);
-    row.search.clear();
-    row.call_ids.clear();
-    row.session_ids.clear();
-    row.group.clear();
-}
-
-void forget_persons(catalog::Attempt& attempt) {
-    attempt.call_id.clear();
-    attempt.from.clear();
-    attempt.to.clear();
-    attempt.headers.clear();
-}
-
-// Adds to `change` what the rows become when the piece is erased; or why it cannot be.
-std::optional<http::Response> plan_erasure(catalog::Catalog& catalog, const RecordingFiles& files,
-                                           const catalog::Recording& piece,
-                                           const base::Reason& reason, catalog::Change& change) {
-    if (piece.state == catalog::State::Recording)
-        return refuse(
-            {"not_archived", fmt::format("The recording {} still runs: stop it first.", piece.id)});
-    if (!piece.directory.empty())
-        if (const auto obstacle = files.find_obstacle(piece)) return refuse(*obstacle);
-    const auto row = catalog.find_piece(piece.id);
-    if (!row) return refuse(row.error());
-    const auto attempts = catalog.list_attempts({.recording_id = piece.id});
-    if (!attempts) return refuse(attempts.error());
-    change.recordings.push_back(*row);
-    forget_persons(change.recordings.back(), reason);
-    for (const catalog::Attempt& attempt : *attempts) {
-        change.attempts.push_back(attempt);
-        forget_persons(change.attempts.back());
-    }
-    return std::nullopt;
-}
-
-// The keys of the pieces, one after the other; what is planned for those whose key is gone is added
-// to `change`.
-std::optional<base::Reason> erase_keys(const RecordingFiles& files,
-                                       std::span<const catalog::Recording> pieces,
-                                       std::vector<catalog::Change> plans,
-                                       catalog::Change& change) {
-    for (std::size_t i = 0; i < pieces.size(); ++i) {
-        if (!pieces[i].directory.empty())
-            if (auto failure = files.erase(pieces[i])) return failure;
-        const auto move_all = [](auto& from, auto& to) {
-            std::move(from.begin(), from.end(), std::back_inserter(to));
-        };
-        move_all(plans[i].recordings, change.recordings);
-        move_all(plans[i].attempts, change.attempts);
-    }
-    return std::nullopt;
-}
-
-}  // namespace
-
 http::Response RecordingResources::erase(std::string_view id, ErasureRequest wish,
                                          const std::string& body) const {
-    const auto fields = fields_of(body);
-    if (!fields) return bad_body();
-    wish.who = short_text_of(*fields, "who");
-    wish.reason = short_text_of(*fields, "reason");
+    const auto fields = RequestBody::parse(body);
+    if (!fields) return RequestBody::refusal();
+    wish.who = fields->short_text("who");
+    wish.reason = fields->short_text("reason");
     const base::Reason reason{
         "erased", fmt::format("Erased on {} by {} ({}, {}){}", base::to_rfc3339(wish.at),
                               wish.who.empty() ? "somebody" : wish.who, wish.access, wish.from,
                               wish.reason.empty() ? "." : ": " + wish.reason)};
     return with_recording(catalog_, id, [&](const catalog::Recording& recording) {
-        // Nothing is deleted before it is known that everything can be.
-        const auto pieces = pieces_of(recording);
-        std::vector<catalog::Change> plans(pieces.size());
-        for (std::size_t i = 0; i < pieces.size(); ++i)
-            if (auto refused = plan_erasure(catalog_, files_, pieces[i], reason, plans[i]))
-                return std::move(*refused);
-        if (const auto failure = erase_planned(recording, reason, std::move(plans)))
-            return refuse(*failure);
+        if (auto refused = Erasure(catalog_, files_, log_, renditions_).run(recording, reason))
+            return std::move(*refused);
         return json_response(200, {{"id", recording.id}, {"reason", reason.text}});
     });
-}
-
-// The keys first: a row must not say of what can still be read that it cannot.
-std::optional<base::Reason> RecordingResources::erase_planned(
-    const catalog::Recording& recording, const base::Reason& reason,
-    std::vector<catalog::Change> plans) const {
-    const auto pieces = pieces_of(recording);
-    catalog::Change change;
-    auto failure = erase_keys(files_, pieces, std::move(plans), change);
-    if (renditions_ != nullptr)
-        for (const catalog::Recording& piece : pieces) renditions_->forget(piece.id);
-    log_.warning(failure ? "a recording could not be erased wholly" : "a recording was erased",
-                 {{"recording", recording.id},
-                  {"pieces", fmt::format("{} of {}", change.recordings.size(), pieces.size())},
-                  {"text", reason.text},
-                  {"failure", failure ? failure->text : ""}});
-    if (change.recordings.empty()) return failure;
-    auto unwritten = catalog::submit_and_wait(catalog_, std::move(change));
-    if (unwritten)
-        log_.error("its rows could not be written: erase it again",
-                   {{"recording", recording.id}, {"text", unwritten->text}});
-    return failure ? failure : unwritten;
 }
 
 http::Response RecordingResources::manifest(const http::Request& request,

@@ -58,23 +58,15 @@ public:
     http::Response control(std::string_view id, ControlRequest wish, const std::string& body,
                            Control* control) const;
 
-    // Deletes the keys of all pieces, then what the rows tell of persons; nothing where one of them
-    // cannot be erased. Logged. `wish` names who asks; `body`: {"who", "reason"}, or empty.
+    // All pieces, or nothing where one of them cannot be erased (api/erasure.h). `wish` names who
+    // asks; `body`: {"who", "reason"}, or empty.
     http::Response erase(std::string_view id, ErasureRequest wish, const std::string& body) const;
 
 private:
-    std::optional<base::Reason> erase_planned(const catalog::Recording& recording,
-                                              const base::Reason& reason,
-                                              std::vector<catalog::Change> plans) const;
-
     catalog::Catalog& catalog_;
     const RecordingFiles& files_;
     base::Log& log_;
     const RenditionResources* renditions_;  // null: earshot-media makes nothing here
 };
-
-// Problems with the status of their codes.
-http::Response refuse(const base::Reason& reason);
-http::Response refuse(const catalog::FindError& error);
 
 }  // namespace earshot::api

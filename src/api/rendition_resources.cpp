@@ -9,6 +9,7 @@
 
 #include "api/recording_files.h"
 #include "api/recording_resources.h"
+#include "api/refusal.h"
 #include "api/views.h"
 #include "api/whole_view.h"
 #include "archive/media_job.h"
