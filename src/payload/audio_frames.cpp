@@ -3,6 +3,7 @@
 #include <array>
 
 #include "base/text.h"
+#include "payload/bit_reader.h"
 
 namespace earshot::payload {
 namespace {
@@ -42,26 +43,11 @@ bool is_amr(std::string_view encoding) {
     return base::iequals(encoding, "AMR") || base::iequals(encoding, "AMR-WB");
 }
 
-class BitReader {
-public:
-    explicit BitReader(ByteView bytes) : bytes_(bytes) {}
-    bool has(std::size_t bits) const { return at_ + bits <= 8 * bytes_.size(); }
-    unsigned read(std::size_t bits) {
-        unsigned value = 0;
-        for (; bits > 0; --bits, ++at_)
-            value = value << 1U | ((bytes_[at_ / 8] >> (7 - at_ % 8)) & 1U);
-        return value;
-    }
-    // Bits as bytes, the last one filled up with zeros.
-    void copy(std::size_t bits, base::Bytes& out) {
-        for (; bits >= 8; bits -= 8) out.push_back(static_cast<std::uint8_t>(read(8)));
-        if (bits > 0) out.push_back(static_cast<std::uint8_t>(read(bits) << (8 - bits)));
-    }
-
-private:
-    ByteView bytes_;
-    std::size_t at_ = 0;
-};
+// Bits as bytes, the last one filled up with zeros.
+void copy_bits(BitReader& bits, std::size_t count, base::Bytes& out) {
+    for (; count >= 8; count -= 8) out.push_back(static_cast<std::uint8_t>(bits.bits(8)));
+    if (count > 0) out.push_back(static_cast<std::uint8_t>(bits.bits(count) << (8 - count)));
+}
 
 struct TocEntry {
     unsigned type = 0;
@@ -214,20 +200,19 @@ bool AudioFramer::split_amr_packed(ByteView payload, std::vector<AudioFrame>& ou
     const Amr amr{is_wide()};
     BitReader bits(payload);
     std::vector<TocEntry> entries;
-    if (!bits.has(4)) return false;
-    static_cast<void>(bits.read(4));
+    bits.skip(4);
     for (bool more = true; more;) {
-        if (!bits.has(6) || entries.size() >= kMaxAmrFrames) return false;
-        more = bits.read(1) != 0;
-        const unsigned type = bits.read(4);
-        const bool is_good = bits.read(1) != 0;
+        more = bits.flag();
+        const unsigned type = bits.bits(4);
+        const bool is_good = bits.flag();
+        if (!bits.ok() || entries.size() >= kMaxAmrFrames) return false;
         if (amr.bits_of(type) == kInvalid) return false;
         entries.push_back({type, is_good, static_cast<std::size_t>(amr.bits_of(type))});
     }
     for (std::size_t i = 0; i < entries.size(); ++i) {
-        if (!bits.has(entries[i].bits)) return false;
         AudioFrame frame = amr.frame(entries[i], i);
-        bits.copy(entries[i].bits, frame.bytes);
+        copy_bits(bits, entries[i].bits, frame.bytes);
+        if (!bits.ok()) return false;
         out.push_back(std::move(frame));
     }
     return true;
