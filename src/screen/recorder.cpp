@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <utility>
+
 #include "screen/jpeg.h"
 
 namespace earshot::screen {
@@ -29,16 +31,19 @@ void Recorder::on_record(const rfb::TapHeader& header, base::ByteView bytes, bas
         default:
             break;
     }
-    if (has_failed_ || session_.state() != rfb::Session::State::Failed) return;
-    has_failed_ = true;
-    const base::Reason& why = session_.failure();
-    rfb::append_tap_record(TapKind::Failed, header.time_ns,
+    if (session_.state() == rfb::Session::State::Failed)
+        fail(session_.failure(), header.time_ns, out);
+}
+
+void Recorder::fail(const base::Reason& why, std::int64_t now_ns, base::Bytes& out) {
+    if (std::exchange(has_failed_, true)) return;
+    rfb::append_tap_record(TapKind::Failed, now_ns,
                            base::as_bytes(fmt::format("{} {}", why.code, why.text)), out);
 }
 
 bool Recorder::is_due(std::int64_t now_ns) const {
     const rfb::Screen& screen = session_.screen();
-    if (session_.state() != rfb::Session::State::Running) return false;
+    if (has_failed_ || session_.state() != rfb::Session::State::Running) return false;
     if (screen.picture.width() == 0 || screen.picture.height() == 0) return false;
     if (!has_shown_) return true;
     if (now_ns - shown_ns_ < kPictureNs) return false;
@@ -53,8 +58,10 @@ void Recorder::on_tick(std::int64_t now_ns, base::Bytes& out) {
     const bool has_changed = session_.screen().changes != shown_changes_;
     const bool is_first = !has_shown_;
     // What is sent again, or for a decoder that asks, is of now.
-    if (!encode(has_changed && !is_first ? heard_ns_ : now_ns, out))
+    if (!encode(has_changed && !is_first ? heard_ns_ : now_ns, out)) {
+        fail({"screen_failed", "The encoder makes no picture of the shared screen."}, now_ns, out);
         return rfb::append_tap_record(TapKind::Nothing, now_ns, {}, out);
+    }
     shown_changes_ = session_.screen().changes;
     shown_ns_ = now_ns;
     refresh_ns_ = has_changed || is_first ? kRefreshNs : kRefreshAgainNs;

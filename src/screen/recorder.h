@@ -23,6 +23,7 @@ private:
     void on_tick(std::int64_t now_ns, base::Bytes& out);
     bool is_due(std::int64_t now_ns) const;
     bool encode(std::int64_t time_ns, base::Bytes& out);
+    void fail(const base::Reason& why, std::int64_t now_ns, base::Bytes& out);
 
     rfb::Session session_;
     Vp8Encoder encoder_;

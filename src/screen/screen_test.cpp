@@ -1,6 +1,10 @@
 #include <gtest/gtest.h>
+#include <sys/resource.h>
+#include <unistd.h>
 #include <vpx/vp8dx.h>
 #include <vpx/vpx_decoder.h>
+
+#include <fstream>
 
 #include "payload/vp8.h"
 #include "rfb/rfb_test_rig.h"
@@ -37,9 +41,12 @@ public:
     void give(TapKind kind, const Bytes& bytes = {}) {
         recorder_.on_record({.kind = kind, .size = bytes.size(), .time_ns = now_ns}, bytes, out_);
     }
-    void begin(std::size_t width, std::size_t height) {
+    void greet() {
         server(rfb::text("RFB 003.008\n"));
         viewer(rfb::text("RFB 003.008\n"));
+    }
+    void begin(std::size_t width, std::size_t height) {
+        greet();
         server({1, 1});
         viewer({1});
         server(rfb::u32(0));
@@ -190,8 +197,7 @@ TEST(ScreenRecorder, FollowsANewSizeWithAKeyFrame) {
 
 TEST(ScreenRecorder, SaysWhyItCannotFollow) {
     Rig rig;
-    rig.server(rfb::text("RFB 003.008\n"));
-    rig.viewer(rfb::text("RFB 003.008\n"));
+    rig.greet();
     rig.server({1, 19});
     rig.viewer({19});
     const auto header = rfb::parse_tap_header(rig.out());
@@ -201,6 +207,30 @@ TEST(ScreenRecorder, SaysWhyItCannotFollow) {
               "rfb_encrypted The parties encrypt the RFB session (security type 19).");
     EXPECT_FALSE(rig.tick());
 }
+
+#ifndef EARSHOT_SANITIZED
+std::uint64_t address_space_bytes() {
+    std::uint64_t pages = 0;
+    std::ifstream("/proc/self/statm") >> pages;
+    return pages * static_cast<std::uint64_t>(::sysconf(_SC_PAGESIZE));
+}
+
+// There is memory for the pictures themselves, and not for libvpx.
+TEST(ScreenRecorder, SaysThatItsEncoderFails) {
+    Rig rig;
+    rig.begin(4096, 2048);
+    const auto is_told = [&] {
+        const rlim_t limit = address_space_bytes() + (std::uint64_t{64} << 20U);
+        const rlimit both{limit, limit};
+        if (::setrlimit(RLIMIT_AS, &both) != 0 || rig.tick()) return false;
+        const auto header = rfb::parse_tap_header(rig.out());
+        return header && header->kind == TapKind::Failed &&
+               base::as_text(base::ByteView(rig.out()).subspan(rfb::kTapHeaderBytes))
+                   .starts_with("screen_failed ");
+    };
+    EXPECT_EXIT(::_exit(is_told() ? 0 : 1), testing::ExitedWithCode(0), "");
+}
+#endif
 
 }  // namespace
 }  // namespace earshot::screen
