@@ -10,8 +10,8 @@
 #include <new>
 
 #include "media/limits.h"
-#include "media/sandbox.h"
 #include "media/stage.h"
+#include "sandbox/sandbox.h"
 
 namespace {
 
@@ -23,6 +23,7 @@ using earshot::rendition::Product;
 constexpr int kIn = 0;
 constexpr int kOut = 1;
 constexpr int kTell = 3;
+constexpr int kNiceness = 15;  // a job waits for whoever serves calls
 
 void tell(const std::string& line) {
     static_cast<void>(earshot::media::write_all(kTell, earshot::base::as_bytes(line)));
@@ -51,7 +52,11 @@ Outcome run() {
     if (!line) return line.error();
     auto job = earshot::rendition::parse_job(*line);
     if (!job) return Reason{"media_malformed", std::string(job.error().what) + "."};
-    if (auto locked = earshot::media::enter_sandbox(job->allowance); !locked) return locked;
+    const earshot::sandbox::Limits limits{.memory_bytes = job->allowance.memory_bytes,
+                                          .cpu_seconds = job->allowance.cpu_seconds,
+                                          .descriptors = kTell + 1,
+                                          .niceness = kNiceness};
+    if (auto locked = earshot::sandbox::enter(limits, "media_failed"); !locked) return locked;
 
     earshot::media::Output output(kOut);
     std::int64_t told_ms = 0;

@@ -9,8 +9,9 @@
 #include <exception>
 #include <iostream>
 
+#include "sandbox/sandbox.h"
+#include "screen/limits.h"
 #include "screen/recorder.h"
-#include "screen/sandbox.h"
 
 namespace {
 
@@ -18,6 +19,7 @@ using earshot::base::Bytes;
 using earshot::base::ByteView;
 namespace rfb = earshot::rfb;
 
+constexpr int kNiceness = 10;  // behind those who serve calls, before renditions
 constexpr std::size_t kPieceBytes = std::size_t{64} << 10;
 
 bool write_all(ByteView bytes) {
@@ -64,7 +66,11 @@ int main() {
     }
     ::signal(SIGPIPE, SIG_IGN);
     try {
-        if (const auto locked = earshot::screen::enter_sandbox(); !locked) {
+        const earshot::sandbox::Limits limits{.memory_bytes = earshot::screen::kMemoryBytes,
+                                              .cpu_seconds = earshot::screen::kCpuSeconds,
+                                              .descriptors = STDERR_FILENO + 1,
+                                              .niceness = kNiceness};
+        if (const auto locked = earshot::sandbox::enter(limits, "screen_failed"); !locked) {
             Bytes out;
             rfb::append_tap_record(
                 rfb::TapKind::Failed, 0,

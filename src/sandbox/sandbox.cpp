@@ -1,7 +1,6 @@
-#include "media/sandbox.h"
+#include "sandbox/sandbox.h"
 
 #include <fcntl.h>
-#include <fmt/format.h>
 #include <seccomp.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -10,41 +9,18 @@
 #include <array>
 #include <cerrno>
 #include <memory>
+#include <string>
 #include <system_error>
 
-namespace earshot::media {
+namespace earshot::sandbox {
 namespace {
 
-using base::Reason;
-
-Reason failed(std::string_view what, int error) {
-    return {"media_failed", fmt::format("It could not lock itself in: {}: {}.", what,
-                                        std::generic_category().message(error))};
-}
-
-// A job waits for whoever serves calls.
-constexpr int kNiceness = 15;
-
-base::Result<base::Done, Reason> set_limits(const rendition::Allowance& allowance) {
-    struct Limit {
-        __rlimit_resource resource;
-        rlim_t value;
-    };
-    const std::array<Limit, 5> limits{{{RLIMIT_AS, allowance.memory_bytes},
-                                       {RLIMIT_CPU, allowance.cpu_seconds},
-                                       {RLIMIT_CORE, 0},
-                                       {RLIMIT_FSIZE, 0},
-                                       {RLIMIT_NOFILE, 4}}};
-    for (const Limit& limit : limits) {
-        // At the soft limit of RLIMIT_CPU comes SIGXCPU, which says what it was; at the hard one
-        // SIGKILL, as from anybody.
-        const rlim_t more = limit.resource == RLIMIT_CPU ? 5 : 0;
-        const rlimit both{limit.value, limit.value + more};
-        if (::setrlimit(limit.resource, &both) != 0) return failed("setrlimit", errno);
-    }
-    if (::setpriority(PRIO_PROCESS, 0, kNiceness) != 0) return failed("setpriority", errno);
-    return base::Done{};
-}
+// The step that failed, and why.
+struct Failure {
+    std::string_view step;
+    int error = 0;  // errno
+};
+using Outcome = base::Result<base::Done, Failure>;
 
 // Where the host's memory gives out the kernel ends this process, and not the one that serves
 // calls. (Anybody may raise his own number.) Without /proc there is nobody to be told.
@@ -55,13 +31,34 @@ void go_first() {
     ::close(file);
 }
 
+Outcome set_limits(const Limits& limits) {
+    struct Limit {
+        __rlimit_resource resource;
+        rlim_t value;
+    };
+    const std::array<Limit, 5> all{{{RLIMIT_AS, limits.memory_bytes},
+                                    {RLIMIT_CPU, limits.cpu_seconds},
+                                    {RLIMIT_CORE, 0},
+                                    {RLIMIT_FSIZE, 0},
+                                    {RLIMIT_NOFILE, limits.descriptors}}};
+    for (const Limit& limit : all) {
+        // At the soft limit of RLIMIT_CPU comes SIGXCPU, which says what it was; at the hard one
+        // SIGKILL, as from anybody.
+        const rlim_t more = limit.resource == RLIMIT_CPU ? 5 : 0;
+        const rlimit both{limit.value, limit.value + more};
+        if (::setrlimit(limit.resource, &both) != 0) return Failure{"setrlimit", errno};
+    }
+    if (::setpriority(PRIO_PROCESS, 0, limits.niceness) != 0) return Failure{"setpriority", errno};
+    return base::Done{};
+}
+
 struct Release {
     void operator()(void* filter) const { seccomp_release(filter); }
 };
 
-base::Result<base::Done, Reason> set_filter() {
+Outcome set_filter() {
     const std::unique_ptr<void, Release> filter(seccomp_init(SCMP_ACT_KILL_PROCESS));
-    if (!filter) return failed("seccomp_init", ENOMEM);
+    if (!filter) return Failure{"seccomp_init", ENOMEM};
     const auto add = [&](std::uint32_t action, int call) {
         return seccomp_rule_add(filter.get(), action, call, 0) == 0;
     };
@@ -76,7 +73,7 @@ base::Result<base::Done, Reason> set_filter() {
           SCMP_SYS(sched_yield),   SCMP_SYS(gettid),          SCMP_SYS(getpid),
           SCMP_SYS(tgkill),        SCMP_SYS(restart_syscall), SCMP_SYS(exit),
           SCMP_SYS(exit_group)})
-        if (!add(SCMP_ACT_ALLOW, call)) return failed("seccomp_rule_add", EINVAL);
+        if (!add(SCMP_ACT_ALLOW, call)) return Failure{"seccomp_rule_add", EINVAL};
     // Libraries look how many processors there are, for a terminal, for random numbers: there is
     // nothing to be seen.
     for (const int call :
@@ -85,20 +82,24 @@ base::Result<base::Done, Reason> set_filter() {
           SCMP_SYS(readlinkat), SCMP_SYS(ioctl), SCMP_SYS(fcntl), SCMP_SYS(uname),
           SCMP_SYS(sysinfo), SCMP_SYS(getcwd), SCMP_SYS(prlimit64), SCMP_SYS(getrusage),
           SCMP_SYS(sched_getaffinity), SCMP_SYS(rt_sigaction)})
-        if (!add(SCMP_ACT_ERRNO(EACCES), call)) return failed("seccomp_rule_add", EINVAL);
-    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed("prctl", errno);
+        if (!add(SCMP_ACT_ERRNO(EACCES), call)) return Failure{"seccomp_rule_add", EINVAL};
+    if (::prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return Failure{"prctl", errno};
     const int error = seccomp_load(filter.get());
-    if (error != 0) return failed("seccomp_load", -error);
+    if (error != 0) return Failure{"seccomp_load", -error};
     return base::Done{};
 }
 
 }  // namespace
 
-base::Result<base::Done, Reason> enter_sandbox(const rendition::Allowance& allowance) {
+base::Result<base::Done, base::Reason> enter(const Limits& limits, std::string_view failure_code) {
     go_first();
-    auto limited = set_limits(allowance);
-    if (!limited) return limited;
-    return set_filter();
+    Outcome done = set_limits(limits);
+    if (done) done = set_filter();
+    if (done) return base::Done{};
+    const Failure& failure = done.error();
+    return base::Reason{std::string(failure_code),
+                        "It could not lock itself in: " + std::string(failure.step) + ": " +
+                            std::generic_category().message(failure.error) + "."};
 }
 
-}  // namespace earshot::media
+}  // namespace earshot::sandbox
