@@ -38,7 +38,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
 
     std::string whole;
     msrp::StreamParser at_once;
-    at_once.feed(bytes);
+    at_once.lend(bytes);
     drain(at_once, whole);
 
     std::string cut;

@@ -26,7 +26,7 @@ Receiver::Receiver(Sessions& sessions, base::Random& random)
     : sessions_(sessions), random_(random) {}
 
 void Receiver::on_bytes(base::ByteView bytes) {
-    if (!is_closed_) parser_.feed(bytes);
+    if (!is_closed_) parser_.lend(bytes);
 }
 
 std::optional<ReceiverAction> Receiver::poll_action() {

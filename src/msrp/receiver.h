@@ -2,7 +2,7 @@
 // SIPREC's use of it). Octets and what became durable go in; answers, reports and the content of
 // messages come out. No I/O, no clock. Belongs to the loop of its connection.
 //
-//     receiver.on_bytes(bytes);
+//     receiver.on_bytes(bytes);                          // borrowed until all was polled
 //     while (auto action = receiver.poll_action()) ...   // until empty, before the next input
 //
 // A session is bound to the connection by its first request (section 5.4). A message's content is

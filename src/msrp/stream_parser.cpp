@@ -24,13 +24,15 @@ bool may_become_end_line(std::string_view tail, std::string_view mark) {
 
 void StreamParser::feed(base::ByteView bytes) {
     if (is_broken()) return;
-    if (pending().empty()) {
-        input_ = bytes;
-    } else {
-        hold_back();
-        base::append(buffer_, bytes);
-        input_ = buffer_;
-    }
+    hold_back();
+    base::append(buffer_, bytes);
+    input_ = buffer_;
+}
+
+void StreamParser::lend(base::ByteView bytes) {
+    if (is_broken()) return;
+    if (!pending().empty()) return feed(bytes);
+    input_ = bytes;
     start_ = 0;
 }
 

@@ -1,9 +1,9 @@
 // Cuts MSRP messages out of a byte stream (RFC 4975 section 5.1). There is no length: a message
 // ends at CRLF, seven hyphens, its transaction and a flag, wherever TCP cut the stream. Bodies are
-// handed out in pieces as they come, so a file of any size takes no memory here, nor a copy; what
-// is held back is at most what could be the beginning of an end-line, or a head.
+// handed out in pieces as they come, so a file of any size takes no memory here; what is held back
+// is at most what could be the beginning of an end-line, or a head.
 //
-//     parser.feed(bytes);                            // borrowed until poll_event() gives nothing
+//     parser.feed(bytes);
 //     while (auto event = parser.poll_event()) ...   // until empty, before the next feed()
 //
 // One message is: Head, any number of BodyPiece, MessageEnd. Pure; belongs to its connection's
@@ -37,6 +37,8 @@ using StreamEvent = std::variant<Head, BodyPiece, MessageEnd, StreamBroken>;
 class StreamParser {
 public:
     void feed(base::ByteView bytes);  // ignored once broken
+    // The same without a copy, for who polls until it is empty before `bytes` go.
+    void lend(base::ByteView bytes);
     std::optional<StreamEvent> poll_event();
 
     bool is_idle() const;  // between messages, and no octet of the next one has come
@@ -58,8 +60,8 @@ private:
     std::optional<Continuation> read_end_line(std::string_view line) const;
     std::string_view pending() const { return base::as_text(input_).substr(start_); }
 
-    base::ByteView input_;     // what was fed, or `buffer_`
-    base::Bytes buffer_;       // what was held back, and what came to it
+    base::ByteView input_;     // `buffer_`, or what was lent
+    base::Bytes buffer_;       // what was fed or held back
     std::size_t start_ = 0;    // of input_: the first octet that has not been handed out
     std::size_t scanned_ = 0;  // of pending(): no line end, or no end-line, begins in here
     State state_ = State::Start;

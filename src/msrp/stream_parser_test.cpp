@@ -18,12 +18,13 @@ struct Told {
 };
 
 struct Reader {
-    StreamParser parser;
-    std::vector<Told> messages;
-    std::string broken;
+    bool is_lent = false;
+    StreamParser parser{};
+    std::vector<Told> messages{};
+    std::string broken{};
 
     void feed(std::string_view text) {
-        parser.feed(base::as_bytes(text));
+        is_lent ? parser.lend(base::as_bytes(text)) : parser.feed(base::as_bytes(text));
         while (auto event = parser.poll_event()) {
             if (auto* head = std::get_if<Head>(&*event)) {
                 messages.push_back({.head = std::move(*head), .body = {}});
@@ -93,8 +94,8 @@ TEST(MsrpStream, GivesTheSameHoweverItIsCut) {
     std::string text = kSend;
     text.replace(text.find("Hey Bob, are you there?"), 23, tricky);
     text += kOk;
-    for (std::size_t cut = 1; cut < text.size(); ++cut) {
-        Reader reader;
+    for (std::size_t cut = 1; cut < 2 * text.size(); ++cut) {
+        Reader reader{.is_lent = cut % 2 == 0};
         for (std::size_t at = 0; at < text.size(); at += cut) reader.feed(text.substr(at, cut));
         ASSERT_EQ(reader.messages.size(), 2U) << cut;
         EXPECT_EQ(reader.messages[0].body, tricky) << cut;
@@ -115,19 +116,31 @@ TEST(MsrpStream, HoldsBackNoMoreThanAnEndLine) {
     EXPECT_EQ(reader.messages[0].flag, '+');
 }
 
-TEST(MsrpStream, HandsContentOutWhereItLiesAndHoldsNoneOfIt) {
+TEST(MsrpStream, HandsLentContentOutWhereItLiesAndHoldsNoneOfIt) {
     const std::string head = kSend.substr(0, kSend.find("Hey"));
     const std::string body(100'000, 'b');
     StreamParser parser;
-    parser.feed(base::as_bytes(head));
+    parser.lend(base::as_bytes(head));
     EXPECT_TRUE(std::holds_alternative<Head>(*parser.poll_event()));
     EXPECT_FALSE(parser.poll_event());
-    parser.feed(base::as_bytes(body));
+    parser.lend(base::as_bytes(body));
     const auto piece = std::get<BodyPiece>(*parser.poll_event());
     EXPECT_EQ(static_cast<const void*>(piece.bytes.data()), static_cast<const void*>(body.data()));
     EXPECT_EQ(piece.bytes.size(), body.size());
     EXPECT_FALSE(parser.poll_event());
     EXPECT_EQ(parser.buffered_bytes(), 0U);
+}
+
+TEST(MsrpStream, KeepsWhatItWasFedForWhoTakesItLater) {
+    StreamParser parser;
+    {
+        const std::string text = kSend;
+        parser.feed(base::as_bytes(text.substr(0, 150)));
+        parser.feed(base::as_bytes(text.substr(150)));
+    }
+    EXPECT_EQ(std::get<Head>(*parser.poll_event()).message_id, "87652491");
+    EXPECT_EQ(base::as_text(std::get<BodyPiece>(*parser.poll_event()).bytes),
+              "Hey Bob, are you there?");
 }
 
 TEST(MsrpStream, TellsAnEmptyBodyFromNone) {
