@@ -99,8 +99,10 @@ public:
         if (auto failure = store_records(*record)) return *failure;
         finish_summary();
         if (auto failure = store_tracks()) return *failure;
-        if (auto failure = store_timeline()) return *failure;
-        if (auto failure = store_chat()) return *failure;
+        Chat chat;
+        if (messages_) chat = summary_builder_.chat();
+        if (auto failure = store_timeline(chat)) return *failure;
+        if (auto failure = store_chat(std::move(chat))) return *failure;
         const std::string text = to_stored_json(summary_) + "\n";
         if (auto failure = store_text("summary.json", text)) return *failure;
         return finish();
@@ -239,16 +241,18 @@ private:
         return store_text("peaks.json", levels.dump() + "\n");
     }
 
-    Failure store_timeline() {
-        const CallTimeline timeline = summary_builder_.call_timeline();
+    Failure store_timeline(const Chat& chat) {
+        CallTimeline timeline = summary_builder_.call_timeline();
+        for (Sharing& picture : pictures_of(chat))
+            if (timeline.sharing.size() < kMaxSharings)
+                timeline.sharing.push_back(std::move(picture));
         if (timeline.empty()) return std::nullopt;
         return store_text(std::string(kTimelineName), to_json(timeline) + "\n");
     }
 
     // Files are read once more, for their hashes.
-    Failure store_chat() {
+    Failure store_chat(Chat chat) {
         if (!messages_) return std::nullopt;
-        Chat chat = summary_builder_.chat();
         if (const auto large = summary_builder_.messages().large(); !large.empty()) {
             MessageContents contents(*message_file_);
             auto done = contents.scan(large);

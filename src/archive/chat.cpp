@@ -4,6 +4,7 @@
 #include <nlohmann/json.hpp>
 
 #include "base/json_writer.h"
+#include "base/text.h"
 
 namespace earshot::archive {
 namespace {
@@ -66,6 +67,8 @@ void write(base::JsonWriter& out, const ChatMessage& message) {
     text_if_told(out, "cs_message_id", message.cs_message_id);
     text_if_told(out, "stream_id", message.stream_id);
     text_if_told(out, "imdn_id", message.imdn_id);
+    text_if_told(out, "about", message.about);
+    text_if_told(out, "status", message.status);
     text_if_told(out, "subject", message.subject);
     text_if_told(out, "content_type", message.content_type);
     text_if_told(out, "fault", message.fault);
@@ -132,6 +135,8 @@ ChatMessage read_message(const json& object) {
     message.cs_message_id = text("cs_message_id");
     message.stream_id = text("stream_id");
     message.imdn_id = text("imdn_id");
+    message.about = text("about");
+    message.status = text("status");
     message.subject = text("subject");
     message.content_type = text("content_type");
     message.fault = text("fault");
@@ -155,6 +160,23 @@ void Chat::append(Chat&& other) {
     messages.insert(messages.end(), std::make_move_iterator(other.messages.begin()),
                     std::make_move_iterator(other.messages.end()));
     is_cut = is_cut || other.is_cut;
+}
+
+std::vector<Sharing> pictures_of(const Chat& chat) {
+    std::vector<Sharing> pictures;
+    for (const ChatMessage& message : chat.messages) {
+        if (message.kind != "file" || message.state != "complete" || message.is_private ||
+            message.is_repeated || !base::istarts_with(message.content_type, "image/"))
+            continue;
+        const ChatPerson& from = message.from;
+        pictures.push_back({.label = message.label,
+                            .start_ms = message.at_ms,
+                            .duration_ms = 0,
+                            .kind = "picture",
+                            .title = message.file_name,
+                            .presenter = from.participant.empty() ? from.uri : from.participant});
+    }
+    return pictures;
 }
 
 std::string to_json(const Chat& chat) {

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "archive/call_timeline.h"
 #include "base/result.h"
 
 namespace earshot::archive {
@@ -50,6 +51,8 @@ struct ChatMessage {
     std::string cs_message_id{};  // of the communication session
     std::string stream_id{};
     std::string imdn_id{};
+    std::string about{};   // of a notification: the imdn_id of the message that it is about
+    std::string status{};  // the same: delivered, displayed, failed, ... (RFC 5438 section 9)
     std::string subject{};
     std::string content_type{};
     std::string fault{};       // why its layers could not be read
@@ -78,6 +81,9 @@ struct Chat {
     void append(Chat&& other);
     friend bool operator==(const Chat&, const Chat&) = default;
 };
+
+// Still pictures that came whole, as what was shared at that moment; private ones are left out.
+std::vector<Sharing> pictures_of(const Chat& chat);
 
 std::string to_json(const Chat& chat);
 // Malformed: not of our making.

@@ -40,6 +40,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     const base::ByteView bytes(data, size);
     const std::string_view text = base::as_text(bytes);
     read_layers(text);
+    static_cast<void>(archive::read_imdn(text));
     read_records(bytes);
     static_cast<void>(archive::parse_head_text(text));
     if (const auto chat = archive::parse_chat(text)) {

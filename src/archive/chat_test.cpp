@@ -11,6 +11,7 @@
 #include "archive/message_collector.h"
 #include "archive/message_contents.h"
 #include "journal/message_record.h"
+#include "msrp/stream_parser.h"
 
 namespace earshot::archive {
 namespace {
@@ -37,6 +38,40 @@ TEST(MessageBody, TakesOffTheWrapperAndTheCpimInIt) {
     EXPECT_EQ(body.to[0].uri, "sip:ben@desk.example");
     EXPECT_EQ(body.content_type, "text/plain");
     EXPECT_EQ(text.substr(body.content_at), "psst");
+}
+
+// The example of docs/msrp-recording.md, from the wire to the text.
+TEST(MessageBody, ReadsTheExampleOfTheWrapper) {
+    const std::string content =
+        "From: Ana Reis <sip:ana@desk.example>\r\nTo: <sip:review-42@conf.example>\r\nDateTime: "
+        "2026-03-02T14:06:11.250Z\r\nNS: rs "
+        "<urn:uuid:b8a7e1d4-93c2-4f6e-8d15-7e2a4c90f6b3>\r\nrs.Content: send\r\nrs.Message-ID: "
+        "8cT91kQz\r\nrs.Nickname: ana_r\r\n\r\nContent-Type: text/plain; charset=utf-8\r\n\r\n"
+        "Slide 4 has the old figures.";
+    const std::string wire =
+        "MSRP d8K2m0x7 SEND\r\nTo-Path: msrps://192.0.2.20:2855/9dQe4wTz0k;tcp\r\nFrom-Path: "
+        "msrps://192.0.2.10:49200/Zp03nnE8ab;tcp\r\nMessage-ID: rs4f.000017\r\nByte-Range: "
+        "1-301/301\r\nContent-Type: application/msrp-recording\r\n\r\n" +
+        content + "\r\n-------d8K2m0x7$\r\n";
+    msrp::StreamParser parser;
+    parser.feed(base::as_bytes(wire));
+    const auto head = std::get<msrp::Head>(*parser.poll_event());
+    EXPECT_EQ(head.fault, "");
+    EXPECT_EQ(head.byte_range->total, content.size());
+    const std::string received(
+        base::as_text(std::get<msrp::BodyPiece>(*parser.poll_event()).bytes));
+    EXPECT_EQ(received, content);
+    const MessageBody body = read_message_body(head.content_type, received);
+    EXPECT_EQ(body.fault, "");
+    EXPECT_EQ(body.from->name, "Ana Reis");
+    EXPECT_EQ(body.from->uri, "sip:ana@desk.example");
+    EXPECT_EQ(body.to.at(0).uri, "sip:review-42@conf.example");
+    EXPECT_EQ(body.date_time, "2026-03-02T14:06:11.250Z");
+    EXPECT_EQ(body.cs_message_id, "8cT91kQz");
+    EXPECT_EQ(body.nickname, "ana_r");
+    EXPECT_FALSE(body.is_private);
+    EXPECT_EQ(body.content_type, "text/plain; charset=utf-8");
+    EXPECT_EQ(received.substr(body.content_at), "Slide 4 has the old figures.");
 }
 
 TEST(MessageBody, KnowsTheWrapperByAnyNamespaceOfItsHeaders) {
@@ -188,6 +223,8 @@ TEST(Chat, IsReadAsItWasWritten) {
                .cs_message_id = "c1",
                .stream_id = "s1",
                .imdn_id = "i1",
+               .about = "34jk",
+               .status = "displayed",
                .subject = "Hi",
                .content_type = "image/png",
                .fault = "bad",
@@ -301,6 +338,57 @@ TEST_F(ChatRecording, AFileIsHashedAndReadWithoutBeingInMemory) {
     ASSERT_TRUE(count);
     EXPECT_EQ(base::as_text(base::ByteView(bytes).first(*count)), file);
     EXPECT_EQ(open_message(files_, directory_, 2, &keys_).error().code, "not_found");
+}
+
+TEST_F(ChatRecording, APictureStandsAmongWhatWasShared) {
+    begin(R"(,"file_selector":"name:\"floor%20plan.png\" type:image/png")");
+    message(3, "image/png", {{0, "\x89PNG"}});
+    records_.ended(5'000);
+    build();
+    const auto timeline = parse_call_timeline(part(std::string(kTimelineName)));
+    ASSERT_TRUE(timeline);
+    EXPECT_EQ(timeline->sharing,
+              (std::vector<Sharing>{{"12", 300, 0, "picture", "floor plan.png", ""}}));
+}
+
+TEST(Chat, OnlyWholePicturesThatAllMaySeeAreShared) {
+    const ChatMessage good{.label = "1",
+                           .at_ms = 5,
+                           .kind = "file",
+                           .state = "complete",
+                           .from = {.uri = "sip:ana@x", .name = {}},
+                           .content_type = "Image/JPEG",
+                           .file_name = "a.jpg"};
+    Chat chat{.messages = {good, good, good, good, good}};
+    chat.messages[1].is_private = true;
+    chat.messages[2].state = "lost";
+    chat.messages[3].is_repeated = true;
+    chat.messages[4].content_type = "application/pdf";
+    EXPECT_EQ(pictures_of(chat),
+              (std::vector<Sharing>{{"1", 5, 0, "picture", "a.jpg", "sip:ana@x"}}));
+}
+
+// RFC 5438 section 7.2.1.2, its example; the message that it is about is known by its id.
+TEST_F(ChatRecording, ANotificationSaysWhatBecameOfWhichMessage) {
+    begin();
+    message(1, "message/cpim",
+            {{0,
+              "From: Bob <im:bob@example.com>\r\nTo: Alice <im:alice@example.com>\r\nNS: imdn "
+              "<urn:ietf:params:imdn>\r\nimdn.Message-ID: d834jied93rf\r\n\r\nContent-type: "
+              "message/imdn+xml\r\nContent-Disposition: notification\r\n\r\n"
+              "<?xml version=\"1.0\" encoding=\"UTF-8\"?>\n<imdn "
+              "xmlns=\"urn:ietf:params:xml:ns:imdn\">\n<message-id>34jk324j</message-id>\n"
+              "<datetime>2008-04-04T12:16:49-05:00</datetime>\n<display-notification>\n<status>\n"
+              "<displayed/>\n</status>\n</display-notification>\n</imdn>"}});
+    message(2, "message/imdn+xml", {{0, "<imdn><status>"}});
+    records_.ended(5'000);
+    build();
+    const Chat chat = this->chat();
+    EXPECT_EQ(chat.messages.at(0).kind, "notification");
+    EXPECT_EQ(chat.messages.at(0).imdn_id, "d834jied93rf");
+    EXPECT_EQ(chat.messages.at(0).about, "34jk324j");
+    EXPECT_EQ(chat.messages.at(0).status, "displayed");
+    EXPECT_EQ(chat.messages.at(1).about, "");
 }
 
 TEST_F(ChatRecording, AFileThatIsNotTheAnnouncedOneIsFoundOut) {

@@ -2,6 +2,7 @@
 
 #include "base/text.h"
 #include "mime/media_type.h"
+#include "xml/xml_document.h"
 
 namespace earshot::archive {
 namespace {
@@ -79,6 +80,22 @@ MessageBody read_message_body(std::string_view content_type, std::string_view be
         if (is_wrapper && body.content == "drop") break;
     }
     return body;
+}
+
+std::optional<ImdnNotice> read_imdn(std::string_view text) {
+    const auto document = xml::XmlDocument::parse(text, {});
+    if (!document || document->root().name() != "imdn") return std::nullopt;
+    ImdnNotice notice;
+    for (auto part = document->root().first_child(); part; part = part->next_sibling()) {
+        if (part->name() == "message-id") notice.message_id = part->text();
+        // <delivery-notification><status><delivered/></status></delivery-notification>
+        for (auto status = part->first_child(); status; status = status->next_sibling()) {
+            if (status->name() != "status") continue;
+            if (const auto what = status->first_child()) notice.status = what->name();
+        }
+    }
+    if (notice.message_id.empty()) return std::nullopt;
+    return notice;
 }
 
 base::Result<msrp::Head> parse_head_text(std::string_view text) {

@@ -50,6 +50,14 @@ MessageBody read_message_body(std::string_view content_type, std::string_view be
 inline constexpr std::size_t kMaxLayers = 3;  // the wrapper, the CPIM in it, and one more
 inline constexpr std::size_t kMaxLayerBytes = kMaxLayers * mime::kMaxCpimHeadBytes;
 
+// What a notification says (RFC 5438 section 7.2, message/imdn+xml).
+struct ImdnNotice {
+    std::string message_id;  // imdn.Message-ID of the message that it is about
+    std::string status;      // delivered, failed, displayed, processed, stored, forbidden, error
+};
+// Nothing for what is none. Safe on any text.
+std::optional<ImdnNotice> read_imdn(std::string_view text);
+
 // A head as the journal holds it (msrp::write_head). Errors: Malformed.
 base::Result<msrp::Head> parse_head_text(std::string_view text);
 

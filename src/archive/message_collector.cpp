@@ -246,6 +246,11 @@ void MessageCollector::tell_content(const Message& message, const StreamFacts* s
     if (is_text && message.received.end() <= kKeptMessageBytes && told.content_at <= prefix) {
         told.text = base::to_valid_utf8(
             std::string_view(message.begin).substr(told.content_at, prefix - told.content_at));
+        if (told.kind != "notification") return;
+        if (auto notice = read_imdn(*told.text)) {
+            told.about = std::move(notice->message_id);
+            told.status = std::move(notice->status);
+        }
         return;
     }
     tell_file(message, stream, told);

@@ -201,7 +201,6 @@ TEST_F(MsrpTls, WhereWeConnectTheFingerprintIsLookedAtBeforeAnythingIsSaid) {
 }
 
 // ---- where a path leads
-// ---------------------------------------------------------------------------
 
 TEST_F(MsrpCall, WhereWeConnectTheHostOfThePathMayBeAName) {
     ASSERT_TRUE(server_.start()) << server_.log();
