@@ -457,7 +457,12 @@ bool ScreenDesk::Screen::read_child() {
 
 bool ScreenDesk::Screen::on_record(const rfb::TapHeader& header, base::ByteView body) {
     if (header.kind == TapKind::Failed) {
+        // People read it, and it comes from who is not trusted: one line of text, or it is broken.
+        constexpr std::size_t kMaxReasonBytes = 512;
         const std::string_view text = base::as_text(body);
+        const auto is_plain = [](char c) { return c >= ' ' && c <= '~'; };
+        if (text.size() > kMaxReasonBytes || !std::all_of(text.begin(), text.end(), is_plain))
+            return false;
         const std::size_t blank = std::min(text.find(' '), text.size());
         child_->is_done = true;
         tell_why_not({std::string(text.substr(0, blank)),
