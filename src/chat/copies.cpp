@@ -73,6 +73,8 @@ void Copies::answer(base::Now now, const CopyKey& key, std::optional<CopyAnswer>
     Line* line = find(key);
     if (line == nullptr) return;
     if (!answer) {
+        // What was said before the first answer is no server's that takes nothing then.
+        if (!line->answer && line->copy.is_taking()) line->copy.forget_all();
         line->copy.pause();
         dirty_.insert(key);
         return work(now);
@@ -110,9 +112,14 @@ void Copies::lose_server(base::Now /*now*/, const CopyKey& key) {
     line->retry_at.reset();
 }
 
-void Copies::close(const CopyKey& key) {
+void Copies::close(base::Now now, const CopyKey& key) {
     const auto found = lines_.find(key);
-    if (found != lines_.end()) erase(found);
+    if (found == lines_.end()) return;
+    Line& line = *found->second;
+    line.copy.pause();
+    flush(now, key, line);
+    if (line.copy.waiting() == 0) return erase(found);
+    if (!line.finish_by) line.finish_by = now.steady + kLastWords;
 }
 
 void Copies::finish(base::Now now, SessionId session) {
@@ -202,8 +209,8 @@ void Copies::on_closed(base::Now now, ConnectionId connection) {
 // the next one; else the answer is 481, and the recorder looks for another server.
 void Copies::on_lost_connection(base::Now now, const CopyKey& key, Line& line) {
     const bool is_late = ++line.attempts >= kReconnects;
-    line.retry_at = now.steady + (is_late ? std::chrono::milliseconds(kReconnectLater)
-                                          : kReconnectAfter);
+    line.retry_at =
+        now.steady + (is_late ? std::chrono::milliseconds(kReconnectLater) : kReconnectAfter);
     if (!is_late || line.is_told_lost || line.finish_by) return;
     line.is_told_lost = true;
     tell(key, CopyEvent::Kind::ServerLost,
@@ -226,7 +233,7 @@ void Copies::on_time(base::Now now) {
             line->finish_by && (line->copy.waiting() == 0 || *line->finish_by <= now.steady);
         if (has_finished) over.push_back(key);
     }
-    for (const CopyKey& key : over) close(key);
+    for (const CopyKey& key : over) erase(lines_.find(key));
 }
 
 void Copies::work(base::Now now) {
@@ -258,14 +265,13 @@ void Copies::tell_faults(base::Now now, const CopyKey& key, Line& line) {
     if (now.steady - line.faults_since >= kNoticeTime) {
         if (line.faults > kMaxNotices)
             tell(key, CopyEvent::Kind::NotCopied,
-                 {"more_not_recorded", fmt::format("{} further messages are not recorded.",
-                                                   line.faults - kMaxNotices)});
+                 {"more_not_recorded",
+                  fmt::format("{} further messages are not recorded.", line.faults - kMaxNotices)});
         line.faults_since = now.steady;
         line.faults = 0;
     }
     while (auto reason = line.copy.poll_fault())
-        if (++line.faults <= kMaxNotices)
-            tell(key, CopyEvent::Kind::NotCopied, *std::move(reason));
+        if (++line.faults <= kMaxNotices) tell(key, CopyEvent::Kind::NotCopied, *std::move(reason));
 }
 
 // ---- what passes --------------------------------------------------------------------------------
@@ -308,8 +314,7 @@ void Copies::on_content(base::Now now, SessionId session, Side from, std::uint64
     if (open == followed->second.open.end()) return;
     if (!open->second.received.add(at, at + bytes.size()))
         return end(followed->second, session, open->first, false);
-    each(session, from,
-         [&](Copy& copy) { copy.content(now, open->second.number, at, bytes); });
+    each(session, from, [&](Copy& copy) { copy.content(now, open->second.number, at, bytes); });
 }
 
 void Copies::on_chunk_end(base::Now /*now*/, SessionId session, Side from, std::uint64_t end_at,
@@ -354,8 +359,7 @@ void Copies::on_other(base::Now now, SessionId session, Side from, const msrp::H
     const auto asked = followed.asked.find(head.transaction);
     constexpr int kFirstError = 300;
     if (asked != followed.asked.end()) {
-        if (head.status < kFirstError)
-            followed.nicknames[index_of(other(from))] = asked->second;
+        if (head.status < kFirstError) followed.nicknames[index_of(other(from))] = asked->second;
         followed.asked.erase(asked);
         return forward();
     }

@@ -69,7 +69,8 @@ public:
     void answer(base::Now now, const CopyKey& key, std::optional<CopyAnswer> answer);
     void pause(base::Now now, const CopyKey& key);
     void lose_server(base::Now now, const CopyKey& key);  // until another one answers
-    void close(const CopyKey& key);
+    // What is left goes out as below.
+    void close(base::Now now, const CopyKey& key);
     // The chat has ended: what is left of its copies goes out, for kLastWords at most.
     void finish(base::Now now, SessionId session);
 

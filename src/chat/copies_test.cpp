@@ -73,9 +73,10 @@ protected:
         come(kConnectionA, head(kOursA, kA, "empty001") + "-------d93kswow$\r\n");
         come(kConnectionB, head(kOursB, kB, "empty002") + "-------d93kswow$\r\n");
         wires_.sent.clear();
-        desk_.copies().open(kKey, {.parties = {"Ana Reis <sip:ana@a.example>", "<sip:ben@b.example>"},
-                                   .only = std::nullopt,
-                                   .counters = counters_});
+        desk_.copies().open(kKey,
+                            {.parties = {"Ana Reis <sip:ana@a.example>", "<sip:ben@b.example>"},
+                             .only = std::nullopt,
+                             .counters = counters_});
     }
     static std::string head(const std::string& to, const std::string& from, const std::string& id,
                             const std::string& more = {}, const std::string& method = "SEND") {
@@ -83,7 +84,8 @@ protected:
                "\r\n" + (id.empty() ? "" : "Message-ID: " + id + "\r\n") + more;
     }
     static std::string chunk(const std::string& id, const std::string& body, char flag = '$',
-                             const std::string& range = {}, const std::string& type = "text/plain") {
+                             const std::string& range = {},
+                             const std::string& type = "text/plain") {
         return head(kOursA, kA, id, range.empty() ? "" : "Byte-Range: " + range + "\r\n") +
                "Content-Type: " + type + "\r\n\r\n" + body + "\r\n-------d93kswow" + flag + "\r\n";
     }
@@ -92,12 +94,13 @@ protected:
     }
     void answer(const std::string& types = "message/cpim *", const std::string& path = kServer,
                 std::optional<std::uint64_t> max_bytes = std::nullopt) {
-        desk_.copies().answer(now_, kKey,
-                              CopyAnswer{.server = {.path = {uri(path)},
-                                                    .own = uri(kOwn),
-                                                    .types = {.accept_types = types},
-                                                    .max_bytes = max_bytes},
-                                         .connect_to = *base::parse_net_address("192.0.2.99:2855")});
+        desk_.copies().answer(
+            now_, kKey,
+            CopyAnswer{.server = {.path = {uri(path)},
+                                  .own = uri(kOwn),
+                                  .types = {.accept_types = types},
+                                  .max_bytes = max_bytes},
+                       .connect_to = *base::parse_net_address("192.0.2.99:2855")});
     }
     void answer_and_connect(const std::string& types = "message/cpim *") {
         answer(types);
@@ -123,11 +126,11 @@ protected:
             if (one.head.content_type.empty()) continue;
             const std::uint64_t octets = one.head.byte_range->start - 1 + one.body.size();
             if (receipts && status == 200 && one.flag == '$')
-                come(connection, "MSRP report01 REPORT\r\nTo-Path: " + kOwn + "\r\nFrom-Path: " +
-                                     kServer + "\r\nMessage-ID: " + one.head.message_id +
-                                     "\r\nByte-Range: 1-" + std::to_string(octets) + "/" +
-                                     std::to_string(octets) +
-                                     "\r\nStatus: 000 200 OK\r\n-------report01$\r\n");
+                come(connection,
+                     "MSRP report01 REPORT\r\nTo-Path: " + kOwn + "\r\nFrom-Path: " + kServer +
+                         "\r\nMessage-ID: " + one.head.message_id + "\r\nByte-Range: 1-" +
+                         std::to_string(octets) + "/" + std::to_string(octets) +
+                         "\r\nStatus: 000 200 OK\r\n-------report01$\r\n");
             all.push_back(std::move(one));
         }
         return all;
@@ -143,9 +146,8 @@ protected:
     base::SeededRandom random_{5};
     std::vector<std::string> told_;
     std::shared_ptr<CopyCounters> counters_ = std::make_shared<CopyCounters>();
-    Desk desk_{wires_, random_, [](const SwitchEvent&) {}, [this](const CopyEvent& event) {
-                   told_.push_back(event.reason.code);
-               }};
+    Desk desk_{wires_, random_, [](const SwitchEvent&) {},
+               [this](const CopyEvent& event) { told_.push_back(event.reason.code); }};
 };
 
 TEST_F(CopiesTest, ABareMessageIsToldWithWhoToWhomAndWhen) {
@@ -168,8 +170,7 @@ TEST_F(CopiesTest, ABareMessageIsToldWithWhoToWhomAndWhen) {
 
 TEST_F(CopiesTest, CpimGoesAsItIsAndAServerOfBareTypesGetsThemBare) {
     answer_and_connect();
-    const std::string cpim =
-        "From: <sip:x@x.example>\r\n\r\nContent-Type: text/plain\r\n\r\nHello";
+    const std::string cpim = "From: <sip:x@x.example>\r\n\r\nContent-Type: text/plain\r\n\r\nHello";
     come(kConnectionA, chunk("msg00001", cpim, '$', {}, "message/cpim"));
     EXPECT_EQ(serve()[0].body, cpim);
     answer("text/plain", "msrp://192.0.2.98:2855/bare;tcp");
@@ -183,8 +184,8 @@ TEST_F(CopiesTest, CpimGoesAsItIsAndAServerOfBareTypesGetsThemBare) {
 
 TEST_F(CopiesTest, AServerThatListsTheWrapperGetsItWithWhatBelongsToTheChat) {
     answer_and_connect("message/cpim application/msrp-recording *");
-    come(kConnectionA, head(kOursA, kA, "", "Use-Nickname: \"ana_r\"\r\n", "NICKNAME") +
-                           "-------d93kswow$\r\n");
+    come(kConnectionA,
+         head(kOursA, kA, "", "Use-Nickname: \"ana_r\"\r\n", "NICKNAME") + "-------d93kswow$\r\n");
     come(kConnectionB, "MSRP d93kswow 200 OK\r\nTo-Path: " + kOursB + "\r\nFrom-Path: " + kB +
                            "\r\n-------d93kswow$\r\n");
     come(kConnectionA, chunk("8cT91kQz", "Hello"));
@@ -406,10 +407,35 @@ TEST_F(CopiesTest, OneSideAloneMayBeCopied) {
     desk_.copies().open(kKey, {.parties = {}, .only = Side::B, .counters = counters_});
     answer_and_connect("text/plain");
     come(kConnectionA, chunk("msg00001", "of A"));
-    come(kConnectionB, head(kOursB, kB, "msg00002") + "Content-Type: text/plain\r\n\r\nof B\r\n-------d93kswow$\r\n");
+    come(kConnectionB, head(kOursB, kB, "msg00002") +
+                           "Content-Type: text/plain\r\n\r\nof B\r\n-------d93kswow$\r\n");
     const auto sent = serve();
     ASSERT_EQ(sent.size(), 1U);
     EXPECT_EQ(sent[0].body, "of B");
+}
+
+TEST_F(CopiesTest, WhatIsSaidBeforeAnAnswerThatTakesNothingIsNeverSent) {
+    come(kConnectionA, chunk("msg00001", "SECRET"));
+    desk_.copies().answer(now_, kKey, std::nullopt);
+    EXPECT_EQ(counters_->waiting, 0U);
+    come(kConnectionA, chunk("msg00002", "SECRET"));
+    answer_and_connect("text/plain");
+    come(kConnectionA, chunk("msg00003", "after"));
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(sent[0].body, "after");
+}
+
+TEST_F(CopiesTest, ARecordingThatEndsWaitsForItsReceipts) {
+    answer_and_connect("text/plain");
+    come(kConnectionA, chunk("msg00001", "one"));
+    desk_.copies().close(now_, kKey);
+    EXPECT_EQ(desk_.copies().size(), 1U);
+    come(kConnectionA, chunk("msg00002", "SECRET"));
+    EXPECT_EQ(serve().size(), 1U);
+    pass(std::chrono::milliseconds(250));
+    EXPECT_EQ(desk_.copies().size(), 0U);
+    EXPECT_THAT(told_, IsEmpty());
 }
 
 }  // namespace

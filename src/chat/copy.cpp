@@ -75,8 +75,8 @@ void Copy::content(base::Now now, MessageNumber number, std::uint64_t at, base::
             const std::uint64_t known = message.end() - next->first;
             const std::size_t size = next->second.size();
             if (known < size)
-                base::append(message.content, base::ByteView(next->second)
-                                                  .subspan(static_cast<std::size_t>(known)));
+                base::append(message.content,
+                             base::ByteView(next->second).subspan(static_cast<std::size_t>(known)));
             count(-static_cast<std::ptrdiff_t>(std::min<std::uint64_t>(known, size)));
             message.ahead.erase(next);
         }
@@ -103,6 +103,12 @@ void Copy::pause() {
     is_taking_ = false;
     for (auto& [key, message] : messages_)
         if (message.state == Message::State::Open) message.state = Message::State::Cut;
+}
+
+void Copy::forget_all() {
+    while (!messages_.empty()) erase(messages_.begin());
+    sender_.emplace(random_);
+    outgoing_.clear();
 }
 
 void Copy::forward(base::Now now, Side from, std::string_view text) {
@@ -213,8 +219,8 @@ void Copy::begin_at_server(base::Now now, Messages::iterator at) {
             return;
         }
         message.wrapping = *std::move(wrapping);
-        const std::uint64_t least =
-            std::max(message.facts.total.value_or(0), message.end()) + message.wrapping.prefix.size();
+        const std::uint64_t least = std::max(message.facts.total.value_or(0), message.end()) +
+                                    message.wrapping.prefix.size();
         if (server_->max_bytes && least > *server_->max_bytes) {
             drop(now, at,
                  {"message_too_large",
@@ -300,8 +306,9 @@ void Copy::carry_out(base::Now now, msrp::SenderAction& action, std::string& out
     }
     if (found == messages_.end()) return;
     if (!found->second.is_note)
-        fault("message_refused",
-              fmt::format("A message is not recorded: the server refused it ({}).", failed->status));
+        fault(
+            "message_refused",
+            fmt::format("A message is not recorded: the server refused it ({}).", failed->status));
     erase(found);
 }
 

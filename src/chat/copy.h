@@ -65,6 +65,7 @@ public:
     void pause();
     void resume() { is_taking_ = true; }
     bool is_taking() const { return is_taking_; }
+    void forget_all();
 
     // ---- the server
     // `is_other`: it has nothing yet of what was sent, but for what it has receipted.
@@ -88,7 +89,7 @@ private:
         MessageFacts facts{};
         std::string id{};  // of the recording session
         base::Bytes content{};
-        std::uint64_t released = 0;                 // octets of it that are not kept any more
+        std::uint64_t released = 0;                    // octets of it that are not kept any more
         std::map<std::uint64_t, base::Bytes> ahead{};  // behind a hole
         enum class State : std::uint8_t { Open, Complete, Cut };
         State state = State::Open;

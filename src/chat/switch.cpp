@@ -113,9 +113,8 @@ void Switch::let_go(base::Now now, const Place& place) {
         if (Connection* writer = find_connection(connection->writer);
             writer != nullptr && writer->incoming && writer->incoming->from &&
             writer->incoming->from->session == place.session) {
-            network_.send(connection->id,
-                          "\r\n" + end_line(writer->incoming->head.transaction,
-                                            msrp::Continuation::Aborted));
+            network_.send(connection->id, "\r\n" + end_line(writer->incoming->head.transaction,
+                                                            msrp::Continuation::Aborted));
             writer->incoming->to = 0;
             free(*connection);
         }
@@ -130,8 +129,7 @@ void Switch::let_go(base::Now now, const Place& place) {
 void Switch::end_session(base::Now now, Session& session, base::Reason reason) {
     if (session.has_ended) return;
     session.has_ended = true;
-    for (const Side side : {Side::A, Side::B})
-        let_go(now, {.session = session.id, .side = side});
+    for (const Side side : {Side::A, Side::B}) let_go(now, {.session = session.id, .side = side});
     told_({.session = session.id, .kind = SwitchEvent::Kind::Ended, .reason = std::move(reason)});
 }
 
@@ -199,14 +197,14 @@ void Switch::drop(base::Now now, Connection& connection) {
         Session* session = find(place.session);
         if (session == nullptr) continue;
         session->end(place.side).bound = 0;
-        end_session(now, *session,
-                    {"chat_connection_lost",
-                     "A party's connection for the chat was closed or broke."});
+        end_session(
+            now, *session,
+            {"chat_connection_lost", "A party's connection for the chat was closed or broke."});
     }
     if (const auto place = take_connecting(connection.id))
-        end_session(now, *find(place->session),
-                    {"chat_no_connection",
-                     "A party takes no connection where it said that it would."});
+        end_session(
+            now, *find(place->session),
+            {"chat_no_connection", "A party takes no connection where it said that it would."});
 }
 
 // Whoever waits for it or writes to it goes on without it. It is forgotten at the end of the work.
@@ -232,8 +230,8 @@ void Switch::break_chunk(base::Now now, Connection& connection) {
                            msrp::Continuation::Aborted);
     Connection* to = find_connection(incoming.to);
     if (to == nullptr || to->is_lost || to->writer != connection.id) return;
-    network_.send(to->id, "\r\n" + end_line(incoming.head.transaction,
-                                            msrp::Continuation::Aborted));
+    network_.send(to->id,
+                  "\r\n" + end_line(incoming.head.transaction, msrp::Continuation::Aborted));
     free(*to);
 }
 
@@ -499,8 +497,8 @@ void Switch::say_line(base::Now now, Session& session, Side side) {
     head.from_path = {*end.own};
     head.message_id = random_.token(8);
     head.failure_report = msrp::FailureReport::No;
-    const bool takes_text = end.peer.accept_types.empty() ||
-                            accepts_type(end.peer.accept_types, "text/plain");
+    const bool takes_text =
+        end.peer.accept_types.empty() || accepts_type(end.peer.accept_types, "text/plain");
     head.content_type = takes_text ? "text/plain;charset=utf-8" : "message/cpim";
     const std::string body =
         takes_text ? text

@@ -39,9 +39,9 @@ namespace earshot::chat {
 
 // What a party has said of its end.
 struct Peer {
-    std::vector<msrp::Uri> path{};                   // its a=path: relays first, it last
-    std::optional<base::NetAddress> connect_to{};    // we connect, to there; nothing: it does
-    std::string accept_types{};                      // a=accept-types
+    std::vector<msrp::Uri> path{};                 // its a=path: relays first, it last
+    std::optional<base::NetAddress> connect_to{};  // we connect, to there; nothing: it does
+    std::string accept_types{};                    // a=accept-types
     std::string address{};  // who it is, for lines of ours in CPIM: sip:ana@desk.example
 };
 
@@ -108,7 +108,7 @@ private:
     struct Incoming {
         msrp::Head head{};
         std::optional<Place> from{};
-        ConnectionId to = 0;      // 0: nowhere
+        ConnectionId to = 0;       // 0: nowhere
         bool is_streamed = false;  // a SEND with content: it leaves as it comes
         std::string body{};        // of others
         std::uint64_t at = 0;      // of its message, from 0
@@ -124,8 +124,8 @@ private:
         ConnectionId blocked_on = 0;  // that has no room
         bool is_reading = true;
         // As a target:
-        ConnectionId writer = 0;           // whose chunk is going out
-        std::deque<std::string> after{};   // whole requests and answers, behind that chunk
+        ConnectionId writer = 0;          // whose chunk is going out
+        std::deque<std::string> after{};  // whole requests and answers, behind that chunk
         std::size_t after_bytes = 0;
         std::set<ConnectionId> waiters{};  // held or blocked because of this one
         bool is_lost = false;
@@ -169,7 +169,7 @@ private:
     std::unordered_map<std::string, Place> by_uri_;  // by our session-id
     std::unordered_map<ConnectionId, Connection> connections_;
     std::unordered_map<ConnectionId, Place> connecting_;  // that are on their way
-    std::set<ConnectionId> ready_;  // to be looked at again
+    std::set<ConnectionId> ready_;                        // to be looked at again
 };
 
 }  // namespace earshot::chat

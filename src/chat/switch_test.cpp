@@ -71,8 +71,8 @@ std::string request(const std::string& to, const std::string& from, const std::s
 
 std::string ok(const std::string& to, const std::string& from,
                const std::string& tid = "d93kswow") {
-    return "MSRP " + tid + " 200 OK\r\nTo-Path: " + to + "\r\nFrom-Path: " + from +
-           "\r\n-------" + tid + "$\r\n";
+    return "MSRP " + tid + " 200 OK\r\nTo-Path: " + to + "\r\nFrom-Path: " + from + "\r\n-------" +
+           tid + "$\r\n";
 }
 
 class SwitchTest : public testing::Test {
@@ -117,7 +117,8 @@ protected:
 TEST_F(SwitchTest, AMessageAndItsAnswerPassWithThePathsOfTheOtherSide) {
     connect_both();
     come(kConnectionA,
-         request(kOursA, kA, "Message-ID: msg00001\r\nByte-Range: 1-5/5\r\nX-Own: kept\r\n", "Hello"));
+         request(kOursA, kA, "Message-ID: msg00001\r\nByte-Range: 1-5/5\r\nX-Own: kept\r\n",
+                 "Hello"));
     EXPECT_EQ(wires_.take(kConnectionB),
               "MSRP d93kswow SEND\r\nTo-Path: " + kB + "\r\nFrom-Path: " + kOursB +
                   "\r\nMessage-ID: msg00001\r\nByte-Range: 1-5/5\r\nX-Own: kept\r\n"
@@ -134,9 +135,9 @@ TEST_F(SwitchTest, ErrorsReportsAndOtherMethodsPassAsTheyAre) {
     come(kConnectionB, "MSRP d93kswow 425 Taken\r\nTo-Path: " + kOursB + "\r\nFrom-Path: " + kB +
                            "\r\n-------d93kswow$\r\n");
     EXPECT_THAT(wires_.take(kConnectionA), StartsWith("MSRP d93kswow 425 Taken\r\nTo-Path: " + kA));
-    come(kConnectionB, request(kOursB, kB,
-                               "Message-ID: msg00001\r\nByte-Range: 1-5/5\r\nStatus: 000 200 OK\r\n",
-                               "", "REPORT"));
+    come(kConnectionB,
+         request(kOursB, kB, "Message-ID: msg00001\r\nByte-Range: 1-5/5\r\nStatus: 000 200 OK\r\n",
+                 "", "REPORT"));
     const std::string report = wires_.take(kConnectionA);
     EXPECT_THAT(report, HasSubstr("REPORT\r\nTo-Path: " + kA + "\r\nFrom-Path: " + kOursA));
     EXPECT_THAT(report, HasSubstr("Status: 000 200 OK\r\n"));
@@ -293,7 +294,8 @@ TEST_F(SwitchTest, ALineOfOursIsTextOrCpimAsThePartyTakesItAndWantsNoAnswer) {
     switch_.say(now_, 7, Side::A, "This chat is recorded.");
     const std::string to_a = wires_.take(kConnectionA);
     EXPECT_THAT(to_a, HasSubstr("Failure-Report: no\r\n"));
-    EXPECT_THAT(to_a, HasSubstr("Content-Type: text/plain;charset=utf-8\r\n\r\nThis chat is recorded.\r\n-------earshot."));
+    EXPECT_THAT(to_a, HasSubstr("Content-Type: text/plain;charset=utf-8\r\n\r\nThis chat is "
+                                "recorded.\r\n-------earshot."));
     switch_.say(now_, 7, Side::B, "This chat is recorded.");
     const std::string to_b = wires_.take(kConnectionB);
     EXPECT_THAT(to_b, HasSubstr("Content-Type: message/cpim\r\n\r\nFrom: Recorder <"));

@@ -21,7 +21,8 @@ std::optional<mime::CpimAddress> address_of(std::string_view text) {
     text = base::trim(text);
     if (text.empty()) return std::nullopt;
     const std::size_t open = text.find('<');
-    if (open == std::string_view::npos) return mime::CpimAddress{.name = {}, .uri = std::string(text)};
+    if (open == std::string_view::npos)
+        return mime::CpimAddress{.name = {}, .uri = std::string(text)};
     const std::size_t close = std::min(text.find('>', open), text.size());
     std::string_view name = base::trim(text.substr(0, open));
     if (name.size() >= 2 && name.front() == '"' && name.back() == '"')
@@ -82,9 +83,8 @@ std::optional<Wrapping> wrap(const MessageFacts& facts, const ServerTypes& serve
     const auto accepts_wrapped = [&](std::string_view type) {
         return accepts(type) || accepts_type(server.accept_wrapped_types, type);
     };
-    const Wrapping bare{.content_type = facts.content_type,
-                        .prefix = {},
-                        .headers = facts.mime_headers};
+    const Wrapping bare{
+        .content_type = facts.content_type, .prefix = {}, .headers = facts.mime_headers};
     if (server.takes_wrapper()) {
         if (!accepts_wrapped(facts.content_type)) return std::nullopt;
         mime::CpimHead head = envelope(facts.from, facts.at, parties);

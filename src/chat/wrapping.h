@@ -35,8 +35,8 @@ struct MessageFacts {
     std::string message_id{};    // of the communication session
     std::string content_type{};  // with its parameters
     std::vector<std::pair<std::string, std::string>> mime_headers{};  // Content-Disposition, ...
-    base::WallTime at{};         // when it began
-    std::string nickname{};      // of who wrote it (RFC 7701); empty: none
+    base::WallTime at{};                                              // when it began
+    std::string nickname{};                // of who wrote it (RFC 7701); empty: none
     std::optional<std::uint64_t> total{};  // as its first chunk says
 };
 

@@ -85,6 +85,10 @@ public:
     const base::NetAddress& told_host() const {
         return address(!options_.bind_host.is_v4(), false);
     }
+    // What who is told of an address in that family is told.
+    const base::NetAddress& told_host(bool is_ipv6, bool is_inside) const {
+        return address(is_ipv6, is_inside);
+    }
     io::MediaPorts::Counters ports() const { return ports_.counters(clock_.now().steady); }
     std::string_view engine() const { return workers_.front()->engine(); }  // "sockets", "io_uring"
 

@@ -61,6 +61,8 @@ struct SubscribeOptions {
     // another one's place (Stop::ServerLost), and to the first one what came before its answer.
     // Zero: nothing is kept.
     std::chrono::milliseconds keep{};
+    // Who is at each leg, by index_of(): name-addr, for copies of messages; empty: not known.
+    std::array<std::string, 2> parties{};
 };
 // What every plane refuses in them: bad_address.
 std::optional<base::Reason> find_fault(const SubscribeOptions& options);
@@ -72,13 +74,14 @@ enum class Stop : std::uint8_t { Wanted, ServerLost };
 struct SubscribedStream {
     std::string label;  // a=label, unique in the subscription for good
     Leg from = Leg::A;
-    std::size_t line = 0;    // number of the m-line in the call's own descriptions
-    std::size_t place = 0;   // number of the m-line in the subscription's offer
-    std::string media;       // "audio"
-    bool is_active = false;  // the leg may send: not held
-    std::string content{};   // a=content of who sends it (RFC 4796)
-    std::string title{};     // and what it calls it: i= of its line
-    std::string sharing{};   // screen, application or document, where that is known
+    std::size_t line = 0;     // number of the m-line in the call's own descriptions
+    std::size_t place = 0;    // number of the m-line in the subscription's offer
+    std::string media;        // "audio"
+    bool is_active = false;   // the leg may send: not held
+    std::string content{};    // a=content of who sends it (RFC 4796)
+    std::string title{};      // and what it calls it: i= of its line
+    std::string sharing{};    // screen, application or document, where that is known
+    bool is_of_both = false;  // a chat: both legs send in it, and `from` means nothing
 };
 
 struct Subscription {
@@ -191,6 +194,11 @@ public:
         if (sound == nullptr) return base::Done{};
         return base::Reason{"not_supported", "This media plane cannot play anything to a party."};
     }
+
+    // Whether that line of the call's descriptions is a chat that passes here.
+    virtual bool takes_chat(CallKey /*call*/, std::size_t /*line*/) const { return false; }
+    // A line that `to` reads in all its chats, those to come among them, and nobody else.
+    virtual void say(CallKey /*call*/, Leg /*to*/, std::string_view /*text*/) {}
 
     // Reasons: unknown_call. Cheap, but not for each packet.
     virtual base::Result<CallMedia, base::Reason> query(CallKey call) const = 0;

@@ -1,0 +1,171 @@
+// The built-in relay with chats: a line `m=message TCP/MSRP` of a call goes through chat::Desk, as
+// two sessions of ours, one with each party; recording servers are offered it as a line of its own,
+// beside those of the plane behind. Other lines are the plane's behind. What cannot be
+// taken (encrypted, no listener) passes as it came, from party to party, and the reason is told.
+#pragma once
+
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "base/random.h"
+#include "chat/desk.h"
+#include "relay/chat_sdp.h"
+#include "relay/media_plane.h"
+#include "relay/sdp_told.h"
+
+namespace earshot::relay {
+
+// The thread of the chats, as signalling sees it.
+class ChatLink {
+public:
+    ChatLink() = default;
+    ChatLink(const ChatLink&) = delete;
+    ChatLink& operator=(const ChatLink&) = delete;
+    virtual ~ChatLink() = default;
+
+    // Where parties connect to, in that family, as they are told it; the thread runs from then on.
+    // Reasons: chat_no_listener.
+    virtual base::Result<base::NetAddress, base::Reason> listener(bool ipv6, bool is_inside) = 0;
+    // Has it done on that thread, in the order of the calls.
+    virtual void post(std::function<void(base::Now, chat::Desk&)> work) = 0;
+};
+
+// What becomes of a chat.
+struct ChatEvent {
+    enum class Kind : std::uint8_t {
+        Connected,    // both parties are
+        NotRecorded,  // it goes on between the parties, and is not recorded: `reason`
+        Ended         // by its connections: `reason`
+    };
+    Kind kind = Kind::Connected;
+    std::size_t line = 0;  // of the call's descriptions
+    base::Reason reason{};
+};
+using ChatTold = std::function<void(CallKey call, const ChatEvent& event)>;
+
+class ChatPlane : public MediaPlane {
+public:
+    // All must outlive it. `inner` must call back before the verb returns, as BuiltInRelay does.
+    ChatPlane(MediaPlane& inner, ChatLink& link, base::Random& random)
+        : inner_(inner), link_(link), random_(random) {}
+
+    // Called on the signalling thread, out of verbs, too.
+    void when_told(ChatTold told) { told_ = std::move(told); }
+    // Of the desk, on the signalling thread.
+    void on_event(const chat::SwitchEvent& event);
+    void on_event(const chat::CopyEvent& event);
+
+    void offer(CallKey call, const LegSdp& sdp, SdpDone done) override;
+    void answer(CallKey call, const LegSdp& sdp, SdpDone done) override;
+    void rollback(CallKey call, Leg offerer) override;
+    void remove(CallKey call) override;
+    void subscribe(CallKey call, std::uint32_t subscription, const SubscribeOptions& options,
+                   SubscriptionDone done) override;
+    void answer_subscription(CallKey call, std::uint32_t subscription, std::string_view sdp,
+                             PlaneDone done) override;
+    void stop_subscription(CallKey call, std::uint32_t subscription, Stop why) override;
+    void unsubscribe(CallKey call, std::uint32_t subscription) override;
+    void on_server_silent(ServerSilent told) override {
+        server_silent_ = told;
+        inner_.on_server_silent(std::move(told));
+    }
+    base::Result<base::Done, base::Reason> play(CallKey call, Leg to, SoundPtr sound) override {
+        return inner_.play(call, to, std::move(sound));
+    }
+    bool takes_chat(CallKey call, std::size_t line) const override;
+    void say(CallKey call, Leg to, std::string_view text) override;
+    base::Result<CallMedia, base::Reason> query(CallKey call) const override;
+
+private:
+    // One chat: the sessions of ours with both parties.
+    struct Chat {
+        chat::SessionId session = 0;
+        std::array<std::string, 2> paths{};         // a=path of each leg, as it said it
+        std::array<std::string, 2> own{};           // ours, as each is told it
+        std::array<base::NetAddress, 2> address{};  // where each connects to
+        std::optional<sdp::Setup> offered_setup{};  // of the newest offer
+        bool has_setup = false;                     // it had one
+        // For recording servers: what of the newest offer is about content, as whole lines.
+        std::string attributes{};
+        bool is_file = false;
+        bool is_active = true;  // nobody says inactive
+        std::string title{};    // i=
+    };
+    struct Line {
+        std::optional<Chat> agreed;
+        std::optional<Chat> offered;  // takes its place when it is answered
+        Chat* newest() { return offered ? &*offered : agreed ? &*agreed : nullptr; }
+    };
+    // One m-line of a subscription's offers, which keep their places: the plane's behind, in its
+    // order, or a chat's.
+    struct Place {
+        bool is_inner = false;
+        chat::SessionId session = 0;  // 0: the plane's, or ended
+        std::size_t line = 0;
+        std::string label{};
+        msrp::Uri own{};
+        std::string file_id{};  // of a file: a=file-transfer-id
+        bool is_told_refused = false;
+        std::shared_ptr<chat::CopyCounters> counters{};
+    };
+    struct Recorded {
+        explicit Recorded(std::uint64_t session_id) : told(session_id) {}
+        SdpTold told;
+        std::vector<Place> places;
+        std::size_t inner_places = 0;
+        std::uint64_t last_label = 0;
+    };
+    struct Call {
+        std::map<std::size_t, Line> lines;
+        std::set<std::size_t> passed;  // lines that are not ours: told once
+        Leg offerer = Leg::A;
+        std::array<std::string, 2> said{};  // the last line to each leg
+        std::map<std::uint32_t, Recorded> subscriptions;
+    };
+
+    void pass(CallKey key, const LegSdp& said, const SdpDone& done, bool is_offer);
+    void take_offer(CallKey key, Call& call, std::size_t line, const LegSdp& said,
+                    const sdp::SessionDescription& sdp);
+    void take_answer(Call& call, std::size_t line, const LegSdp& said,
+                     const sdp::SessionDescription& sdp);
+    std::optional<base::Reason> tell_own(Chat& chat, Leg facing, bool ipv6, bool is_inside);
+    void open(CallKey key, std::size_t line, Chat& chat, Leg from, chat::Peer peer);
+    std::string tell(Call& call, Leg to, std::string_view original, std::string told,
+                     bool is_offer);
+    void note_content(Chat& chat, const sdp::SessionDescription& sdp,
+                      const sdp::MediaDescription& medium);
+    base::Result<Subscription, base::Reason> compose(Call& call, std::uint32_t id,
+                                                     const SubscribeOptions& options,
+                                                     base::Result<Subscription, base::Reason> made);
+    void find_places(Call& call, std::uint32_t id, Recorded& recorded,
+                     const SubscribeOptions& options, const base::NetAddress& address);
+    std::string section_of(const Call& call, const Place& place, bool is_paused) const;
+    void take_server_answer(CallKey key, std::uint32_t id, Place& place,
+                            const sdp::SessionDescription& answer,
+                            const sdp::MediaDescription& medium);
+    static const Chat* chat_of(const Call& call, const Place& place);
+    void pass_by(CallKey key, Call& call, std::size_t line, base::Reason reason);
+    void close(std::optional<Chat>& chat);
+
+    MediaPlane& inner_;
+    ChatLink& link_;
+    base::Random& random_;
+    ChatTold told_;
+    ServerSilent server_silent_;
+    std::unordered_map<std::uint64_t, Call> calls_;  // that have, or had, a chat
+    struct Owner {
+        CallKey call{};
+        std::size_t line = 0;
+    };
+    std::unordered_map<chat::SessionId, Owner> owners_;
+    std::map<chat::SessionId, Owner> ended_;  // the last ones: something may come of their copies
+    chat::SessionId last_session_ = 0;
+};
+
+}  // namespace earshot::relay

@@ -1,0 +1,327 @@
+#include "relay/chat_plane.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace earshot::relay {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+using testing::SizeIs;
+
+constexpr CallKey kCall{7};
+
+// Passes descriptions on as they are.
+class Inner : public MediaPlane {
+public:
+    void offer(CallKey /*call*/, const LegSdp& sdp, SdpDone done) override {
+        done(std::string(sdp.text));
+    }
+    void answer(CallKey /*call*/, const LegSdp& sdp, SdpDone done) override {
+        done(std::string(sdp.text));
+    }
+    void rollback(CallKey /*call*/, Leg /*offerer*/) override { ++rollbacks; }
+    void remove(CallKey /*call*/) override {}
+    void subscribe(CallKey /*call*/, std::uint32_t /*subscription*/,
+                   const SubscribeOptions& /*options*/, SubscriptionDone done) override {
+        if (!subscription) return done(base::Reason{"no_media", ""});
+        done(*subscription);
+    }
+    void answer_subscription(CallKey /*call*/, std::uint32_t /*subscription*/, std::string_view sdp,
+                             PlaneDone done) override {
+        answered = sdp;
+        done(base::Done{});
+    }
+    void stop_subscription(CallKey /*call*/, std::uint32_t /*subscription*/,
+                           Stop /*why*/) override {}
+    void unsubscribe(CallKey /*call*/, std::uint32_t /*subscription*/) override {}
+    base::Result<CallMedia, base::Reason> query(CallKey /*call*/) const override {
+        return CallMedia{};
+    }
+    int rollbacks = 0;
+    std::optional<Subscription> subscription;
+    std::string answered;
+};
+
+class Link : public ChatLink, public chat::Network {
+public:
+    base::Result<base::NetAddress, base::Reason> listener(bool /*ipv6*/, bool inside) override {
+        if (!can_listen) return base::Reason{"chat_no_listener", ""};
+        return *base::parse_net_address(inside ? "10.0.0.1:2855" : "198.51.100.7:2855");
+    }
+    void post(std::function<void(base::Now, chat::Desk&)> work) override {
+        work(base::Now{base::TimePoint{}, base::wall_from_ns(0)}, desk);
+    }
+    void send(chat::ConnectionId /*connection*/, std::string /*bytes*/) override {}
+    void close(chat::ConnectionId /*connection*/) override {}
+    void set_reading(chat::ConnectionId /*connection*/, bool /*reading*/) override {}
+    chat::ConnectionId connect(const base::NetAddress& to) override {
+        connected_to.push_back(base::to_string(to));
+        return connected_to.size();
+    }
+    std::size_t queued_bytes(chat::ConnectionId /*connection*/) const override { return 0; }
+
+    bool can_listen = true;
+    std::vector<std::string> connected_to;
+    base::SeededRandom random{3};
+    chat::Desk desk{*this, random, [](const chat::SwitchEvent&) {}, [](const chat::CopyEvent&) {}};
+};
+
+std::string sdp(const std::string& host, const std::string& lines) {
+    return "v=0\r\no=- 1 1 IN IP4 " + host + "\r\ns=-\r\nc=IN IP4 " + host + "\r\nt=0 0\r\n" +
+           lines;
+}
+std::string chat_line(const std::string& name, const std::string& more = {}) {
+    return "m=message 7000 TCP/MSRP *\r\na=accept-types:text/plain\r\na=path:msrp://192.0.2." +
+           name + ":7000/" + name + ";tcp\r\n" + more;
+}
+const std::string kAudio = "m=audio 4000 RTP/AVP 0\r\n";
+
+class ChatPlaneTest : public testing::Test {
+protected:
+    std::string offer(const std::string& lines, Leg from = Leg::A) {
+        return say(lines, from, true);
+    }
+    std::string answer(const std::string& lines, Leg from = Leg::B) {
+        return say(lines, from, false);
+    }
+    std::string say(const std::string& lines, Leg from, bool is_offer) {
+        const std::string text = sdp(from == Leg::A ? "192.0.2.10" : "192.0.2.20", lines);
+        base::Result<std::string, base::Reason> told = base::Reason{"not_called", ""};
+        const LegSdp said{.from = from, .text = text};
+        const auto done = [&](base::Result<std::string, base::Reason> result) {
+            told = std::move(result);
+        };
+        is_offer ? plane_.offer(kCall, said, done) : plane_.answer(kCall, said, done);
+        EXPECT_TRUE(told);
+        return told ? *told : std::string{};
+    }
+    static std::string path_of(const std::string& text) {
+        const std::size_t at = text.find("a=path:");
+        return at == std::string::npos ? std::string{} : text.substr(at, text.find('\r', at) - at);
+    }
+
+    ChatPlaneTest() {
+        plane_.when_told(
+            [this](CallKey, const ChatEvent& event) { told_.push_back(event.reason.code); });
+    }
+
+    Inner inner_;
+    Link link_;
+    base::SeededRandom random_{4};
+    std::vector<std::string> told_;
+    ChatPlane plane_{inner_, link_, random_};
+};
+
+TEST_F(ChatPlaneTest, EachPartyIsToldAPathOfOursAndTheRestAsItWas) {
+    const std::string to_b = offer(kAudio + chat_line("10", "a=setup:actpass\r\na=x-own:1\r\n"));
+    EXPECT_THAT(to_b, HasSubstr("m=message 2855 TCP/MSRP *\r\nc=IN IP4 198.51.100.7\r\n"));
+    EXPECT_THAT(to_b, HasSubstr("a=path:msrp://198.51.100.7:2855/"));
+    EXPECT_THAT(to_b, HasSubstr("a=setup:actpass\r\n"));
+    EXPECT_THAT(to_b, HasSubstr("a=x-own:1\r\n"));
+    EXPECT_THAT(to_b, HasSubstr(kAudio));
+    const std::string to_a = answer(kAudio + chat_line("20", "a=setup:active\r\n"));
+    EXPECT_THAT(to_a, HasSubstr("a=setup:passive\r\n"));
+    EXPECT_NE(path_of(to_a), path_of(to_b));
+    EXPECT_THAT(link_.connected_to, IsEmpty());
+    EXPECT_EQ(link_.desk.chats().sessions(), 1U);
+    plane_.remove(kCall);
+    EXPECT_EQ(link_.desk.chats().sessions(), 0U);
+}
+
+TEST_F(ChatPlaneTest, WhoOffersPassivelyIsConnectedToOnceItHasBeenAnswered) {
+    offer(chat_line("10", "a=setup:passive\r\n"));
+    EXPECT_THAT(link_.connected_to, IsEmpty());
+    EXPECT_THAT(answer(chat_line("20", "a=setup:passive\r\n")), HasSubstr("a=setup:active\r\n"));
+    EXPECT_THAT(link_.connected_to,
+                testing::UnorderedElementsAre("192.0.2.10:7000", "192.0.2.20:7000"));
+}
+
+TEST_F(ChatPlaneTest, WhoDoesNotKnowSetupIsAnsweredWithout) {
+    offer(chat_line("10"));
+    EXPECT_THAT(answer(chat_line("20")), Not(HasSubstr("a=setup")));
+    EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.20:7000"));
+}
+
+TEST_F(ChatPlaneTest, ARefreshKeepsTheSessionAndAnotherPathMakesAnother) {
+    const std::string first = offer(chat_line("10"));
+    answer(chat_line("20", "a=setup:active\r\n"));
+    EXPECT_EQ(path_of(offer(chat_line("10"))), path_of(first));
+    answer(chat_line("20", "a=setup:active\r\n"));
+    EXPECT_EQ(path_of(offer(chat_line("20"), Leg::B)).substr(0, 20), path_of(first).substr(0, 20));
+    answer(chat_line("10", "a=setup:active\r\n"), Leg::A);
+    EXPECT_EQ(link_.desk.chats().sessions(), 1U);
+
+    const std::string next = offer(chat_line("11"));
+    EXPECT_NE(path_of(next), path_of(first));
+    EXPECT_EQ(link_.desk.chats().sessions(), 2U);  // until it is answered
+    plane_.rollback(kCall, Leg::A);
+    EXPECT_EQ(link_.desk.chats().sessions(), 1U);
+    offer(chat_line("11"));
+    answer(chat_line("20", "a=setup:active\r\n"));
+    EXPECT_EQ(link_.desk.chats().sessions(), 1U);
+}
+
+TEST_F(ChatPlaneTest, ARefusedChatIsClosedAndANewOneMayTakeItsPlace) {
+    offer(kAudio + chat_line("10"));
+    EXPECT_THAT(answer(kAudio + "m=message 0 TCP/MSRP *\r\n"), HasSubstr("m=message 0 "));
+    EXPECT_EQ(link_.desk.chats().sessions(), 0U);
+    offer(kAudio + chat_line("12"));
+    answer(kAudio + chat_line("20"));
+    EXPECT_EQ(link_.desk.chats().sessions(), 1U);
+    offer(kAudio + "m=message 0 TCP/MSRP *\r\n");
+    EXPECT_EQ(link_.desk.chats().sessions(), 1U);  // it may be refused yet
+    answer(kAudio + "m=message 0 TCP/MSRP *\r\n");
+    EXPECT_EQ(link_.desk.chats().sessions(), 0U);
+}
+
+TEST_F(ChatPlaneTest, WhatCannotBeTakenPassesAsItCameAndTheReasonIsToldOnce) {
+    const std::string secure =
+        "m=message 7000 TCP/TLS/MSRP *\r\na=path:msrps://192.0.2.10:7000/x;tcp\r\n";
+    EXPECT_EQ(offer(secure), sdp("192.0.2.10", secure));
+    EXPECT_EQ(answer(secure), sdp("192.0.2.20", secure));
+    EXPECT_THAT(told_, ElementsAre("chat_encrypted"));
+    offer(secure);
+    EXPECT_THAT(told_, SizeIs(1));
+    plane_.remove(kCall);
+    link_.can_listen = false;
+    EXPECT_EQ(offer(chat_line("10")), sdp("192.0.2.10", chat_line("10")));
+    EXPECT_EQ(answer(chat_line("20")), sdp("192.0.2.20", chat_line("20")));
+    EXPECT_THAT(told_, ElementsAre("chat_encrypted", "chat_no_listener"));
+    EXPECT_EQ(link_.desk.chats().sessions(), 0U);
+}
+
+// ---- recording ----------------------------------------------------------------------------------
+
+class RecordedChatPlane : public ChatPlaneTest {
+protected:
+    base::Result<Subscription, base::Reason> subscribe(const SubscribeOptions& options = {}) {
+        base::Result<Subscription, base::Reason> made = base::Reason{"not_called", ""};
+        plane_.subscribe(kCall, 1, options, [&](auto result) { made = std::move(result); });
+        return made;
+    }
+    void chat(const std::string& more = {}) {
+        offer(kAudio + chat_line("10", more));
+        answer(kAudio + chat_line("20", "a=setup:active\r\n"));
+    }
+    void answer_server(const std::string& lines) {
+        base::Result<base::Done, base::Reason> done = base::Reason{"not_called", ""};
+        plane_.answer_subscription(kCall, 1, sdp("192.0.2.99", lines),
+                                   [&](auto result) { done = std::move(result); });
+        EXPECT_TRUE(done);
+    }
+    static std::string server_line(const std::string& more = "a=recvonly\r\n") {
+        return "m=message 2855 TCP/MSRP *\r\na=path:msrp://192.0.2.99:2855/rec;tcp\r\n"
+               "a=setup:passive\r\na=accept-types:*\r\n" +
+               more;
+    }
+};
+
+TEST_F(RecordedChatPlane, ACallThatIsAChatAloneIsOfferedAsOneLine) {
+    chat("a=chatroom:nickname\r\n");
+    const auto made = subscribe();
+    ASSERT_TRUE(made);
+    EXPECT_THAT(made->offer, HasSubstr("c=IN IP4 198.51.100.7\r\n"));
+    EXPECT_THAT(made->offer,
+                HasSubstr("m=message 2855 TCP/MSRP *\r\na=path:msrp://198.51.100.7:2855/"));
+    EXPECT_THAT(made->offer, HasSubstr(";tcp\r\na=setup:active\r\na=accept-types:text/plain\r\n"
+                                       "a=chatroom:nickname\r\na=sendonly\r\na=label:chat-1\r\n"));
+    ASSERT_THAT(made->streams, SizeIs(1));
+    EXPECT_TRUE(made->streams[0].is_of_both);
+    EXPECT_EQ(made->streams[0].media, "message");
+    EXPECT_EQ(made->streams[0].label, "chat-1");
+    EXPECT_EQ(subscribe()->offer, made->offer);  // nothing has changed
+    answer_server(server_line());
+    EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.99:2855"));
+    answer_server(server_line("a=inactive\r\n"));
+    EXPECT_THAT(link_.connected_to, SizeIs(1));
+    plane_.unsubscribe(kCall, 1);
+    EXPECT_EQ(link_.desk.copies().size(), 0U);
+}
+
+TEST_F(RecordedChatPlane, LinesOfThePlaneBehindKeepTheirPlaces) {
+    chat();
+    inner_.subscription =
+        Subscription{.offer = sdp("203.0.113.5", "m=audio 6000 RTP/AVP 0\r\na=label:1\r\n"),
+                     .streams = {{.label = "1", .place = 0, .media = "audio"}},
+                     .left_out = {}};
+    auto made = subscribe();
+    ASSERT_TRUE(made);
+    EXPECT_EQ(made->offer.find("m=audio 6000"), made->offer.find("m="));
+    EXPECT_THAT(made->offer, HasSubstr("c=IN IP4 203.0.113.5\r\n"));
+    answer_server("m=audio 7000 RTP/AVP 0\r\n" + server_line());
+    EXPECT_THAT(inner_.answered, HasSubstr("m=audio 7000"));
+    EXPECT_THAT(inner_.answered, Not(HasSubstr("m=message")));
+    // A line that is added behind comes after the chat.
+    inner_.subscription->offer +=
+        "m=video 6002 RTP/AVP 96\r\na=rtpmap:96 VP8/90000\r\na=label:2\r\n";
+    inner_.subscription->streams.push_back({.label = "2", .place = 1, .media = "video"});
+    const std::string before = made->offer;
+    made = subscribe();
+    ASSERT_TRUE(made);
+    EXPECT_LT(made->offer.find("m=message"), made->offer.find("m=video"));
+    ASSERT_THAT(made->streams, SizeIs(3));
+    EXPECT_EQ(made->streams[1].label, "chat-1");
+    EXPECT_EQ(made->streams[2].label, "2");
+    EXPECT_EQ(made->streams[2].place, 2U);
+    EXPECT_THAT(made->offer, HasSubstr("o=- 1 2 IN IP4 203.0.113.5\r\n"));  // the same session
+    // The answer to the offer before has one line of each.
+    answer_server("m=audio 7002 RTP/AVP 0\r\n" + server_line());
+    EXPECT_THAT(inner_.answered, HasSubstr("m=audio 7002"));
+    EXPECT_THAT(inner_.answered, Not(HasSubstr("m=video")));
+    // A chat that ends leaves port 0 in its place.
+    offer(kAudio + "m=message 0 TCP/MSRP *\r\n");
+    answer(kAudio + "m=message 0 TCP/MSRP *\r\n");
+    made = subscribe();
+    EXPECT_THAT(made->offer, HasSubstr("m=message 0 TCP/MSRP *\r\na=label:chat-1\r\n"));
+    ASSERT_THAT(made->streams, SizeIs(2));
+    EXPECT_EQ(made->streams[1].place, 2U);
+}
+
+TEST_F(RecordedChatPlane, OnlyWhatIsAskedForIsOffered) {
+    chat();
+    SubscribeOptions options;
+    options.media = {"audio"};
+    EXPECT_FALSE(subscribe(options));
+    options.media = {"message"};
+    EXPECT_TRUE(subscribe(options));
+    options.is_paused = true;
+    EXPECT_THAT(subscribe(options)->offer, HasSubstr("a=inactive\r\n"));
+}
+
+TEST_F(RecordedChatPlane, AFileGoesToNobodyWhoDoesNotSayThatItTakesIt) {  // RFC 5547 section 8.2
+    chat("a=file-selector:name:\"plan.pdf\" size:5\r\na=file-transfer-id:of-the-call\r\n");
+    const auto made = subscribe();
+    ASSERT_TRUE(made);
+    EXPECT_THAT(made->offer, HasSubstr("a=file-selector:name:\"plan.pdf\" size:5\r\n"));
+    EXPECT_THAT(made->offer, Not(HasSubstr("of-the-call")));
+    const std::size_t at = made->offer.find("a=file-transfer-id:");
+    ASSERT_NE(at, std::string::npos);
+    const std::string id = made->offer.substr(at, made->offer.find('\r', at) - at);
+    answer_server(server_line());
+    EXPECT_THAT(link_.connected_to, IsEmpty());
+    EXPECT_THAT(told_, ElementsAre("file_refused"));
+    answer_server(server_line(id + "\r\na=recvonly\r\n"));
+    EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.99:2855"));
+}
+
+TEST_F(RecordedChatPlane, ARefusedLineIsToldOnce) {
+    chat();
+    ASSERT_TRUE(subscribe());
+    answer_server("m=message 0 TCP/MSRP *\r\n");
+    answer_server("m=message 0 TCP/MSRP *\r\n");
+    EXPECT_THAT(told_, ElementsAre("chat_refused"));
+}
+
+TEST_F(RecordedChatPlane, KnowsWhichLinesAreChats) {
+    EXPECT_FALSE(plane_.takes_chat(kCall, 1));
+    chat();
+    EXPECT_TRUE(plane_.takes_chat(kCall, 1));
+    EXPECT_FALSE(plane_.takes_chat(kCall, 0));
+}
+
+}  // namespace
+}  // namespace earshot::relay

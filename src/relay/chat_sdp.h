@@ -1,0 +1,36 @@
+// A chat in a session description: `m=message PORT TCP/MSRP *` (RFC 4975 section 8) as the other
+// party is told it by who relays it. Text in, text out; all that is not about the connection stays
+// byte for byte.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "base/net_address.h"
+#include "chat/switch.h"
+#include "sdp/message_media.h"
+#include "sdp/session_description.h"
+
+namespace earshot::relay {
+
+// Plain: TCP/MSRP, which is relayed. Encrypted: TCP/TLS/MSRP, which passes from party to party.
+// None also of a refused line.
+enum class ChatLine : std::uint8_t { None, Plain, Encrypted };
+ChatLine chat_line(const sdp::MediaDescription& medium);
+
+// What a party says of its end. `answers`: it is an answer, in which who does not say (RFC 6135)
+// is who connects to nobody; an offer's default is to connect (RFC 4975 section 8.4). Nothing: its
+// path cannot be read, or leads nowhere that we could connect to.
+std::optional<chat::Peer> peer_of(const sdp::SessionDescription& description,
+                                  const sdp::MediaDescription& medium, bool answers);
+
+struct ToldChat {
+    base::NetAddress address;  // ours, with the port
+    std::string path;          // ours, one URI
+    // a=setup; nothing: there is none, as in the offer that is answered.
+    std::optional<sdp::Setup> setup;
+};
+std::string told_chat_section(std::string_view section, const ToldChat& told);
+
+}  // namespace earshot::relay
