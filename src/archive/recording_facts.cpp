@@ -11,6 +11,7 @@
 #include "sip/parser.h"
 #include "sip/uri.h"
 #include "siprec/invite_marks.h"
+#include "siprec/participant_watch.h"
 
 namespace earshot::archive {
 namespace {
@@ -449,7 +450,7 @@ std::vector<std::string> RecordingFacts::senders_of(const std::string& label) co
 
 std::string RecordingFacts::speaker_of(std::uint32_t csrc) const {
     const auto found = cnames_.find(csrc);
-    if (found == cnames_.end()) return {};
+    if (found == cnames_.end()) return source_of(csrc);
     const siprec::MetadataId id(found->second);
     for (const siprec::Participant& participant : metadata_.objects().participants) {
         if (participant.id.is_empty() || !(participant.id == id)) continue;
@@ -458,6 +459,18 @@ std::string RecordingFacts::speaker_of(std::uint32_t csrc) const {
         if (!participant.names.empty()) return participant.names.front().aor;
     }
     return found->second;
+}
+
+// Whose stream has that SSRC by the roster of a conference, whose mix names it.
+std::string RecordingFacts::source_of(std::uint32_t ssrc) const {
+    for (const siprec::Participant& participant : metadata_.objects().participants) {
+        if (participant.extensions.empty() || participant.names.empty()) continue;
+        const auto sources = siprec::find_conference_role(participant).sources;
+        if (std::find(sources.begin(), sources.end(), ssrc) == sources.end()) continue;
+        const siprec::NameId& first = participant.names.front();
+        return first.name.empty() ? first.aor : first.name;
+    }
+    return {};
 }
 
 std::string RecordingFacts::name_of(const std::string& aor) const {

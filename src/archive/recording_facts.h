@@ -139,6 +139,7 @@ private:
     void add_stream_event(std::string_view type, const nlohmann::json& event, std::int64_t at_ns,
                           std::uint16_t number);
     void add_metadata(const journal::Record& record);
+    std::string source_of(std::uint32_t ssrc) const;
     void add_sip(const journal::Record& record);
     void add_invite_headers(base::ByteView message, bool is_ours);
 

@@ -12,12 +12,15 @@ namespace earshot::siprec {
 
 inline constexpr std::size_t kMaxMetadataBytes = xml::kMaxXmlBytes;  // one document
 inline constexpr std::size_t kMaxMergedBytes = 1024ULL * 1024;       // the model of one session
-inline constexpr std::size_t kMaxMetadataObjects = 10'000;  // in a document, and in the model
-inline constexpr std::size_t kMaxMetadataIssues = 64;       // reported; the rest is one line
-inline constexpr std::size_t kMaxMediaLines = 64;           // further m-lines get port 0
-inline constexpr std::size_t kMaxStreams = 1024;            // of one recording, ended ones too
-inline constexpr std::size_t kMaxSharingTextBytes = 512;    // kind or title of a sharing element
-inline constexpr std::size_t kMaxDtmfBodyBytes = 1024;      // of an INFO that carries digits
+inline constexpr std::size_t kMaxMetadataObjects = 10'000;   // in a document, and in the model
+inline constexpr std::size_t kMaxMetadataIssues = 64;        // reported; the rest is one line
+inline constexpr std::size_t kMaxMediaLines = 64;            // further m-lines get port 0
+inline constexpr std::size_t kMaxStreams = 1024;             // of one recording, ended ones too
+inline constexpr std::size_t kMaxSharingTextBytes = 512;     // kind or title of a sharing element
+inline constexpr std::size_t kMaxConferenceTextBytes = 512;  // nickname, role, why somebody left
+inline constexpr std::size_t kMaxConferenceRoles = 16;       // of a participant
+inline constexpr std::size_t kMaxConferenceSources = 16;     // the same
+inline constexpr std::size_t kMaxDtmfBodyBytes = 1024;       // of an INFO that carries digits
 inline constexpr std::size_t kMaxJoinKeys = 32;       // found in one look; more are passed over
 inline constexpr std::size_t kMaxJoinKeyBytes = 256;  // of a value; a longer one is no key
 inline constexpr std::size_t kMaxJoinElements = 64;   // foreign elements looked into for keys

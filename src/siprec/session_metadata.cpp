@@ -85,6 +85,9 @@ void SessionMetadata::take(base::Now now, std::string_view document, std::string
     out.emplace_back(make_event("metadata_received", kNoStream,
                                 {{"mode", std::string{is_partial ? "partial" : "complete"}},
                                  {"older_form", parsed->is_older_form}}));
+    std::vector<Event> events;
+    participants_.update(model_, events);
+    for (Event& event : events) out.emplace_back(std::move(event));
     if (parsed->is_older_form) report(older, out);
     for (const MetadataIssue& issue : found) report(issue, out);
     for (const MetadataIssue& issue : issues) report(issue, out);

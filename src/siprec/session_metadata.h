@@ -10,6 +10,7 @@
 #include "base/net_address.h"
 #include "base/time.h"
 #include "siprec/metadata.h"
+#include "siprec/participant_watch.h"
 #include "siprec/recording_server_session.h"
 
 namespace earshot::siprec {
@@ -44,6 +45,7 @@ private:
     void ask(base::TimePoint at, const char* reason, bool& asked);
 
     MetadataModel model_;
+    ParticipantWatch participants_;
     std::vector<std::uint64_t> told_;   // hashes of the faults told already
     const char* ask_reason_ = nullptr;  // null: nothing to ask
     base::TimePoint ask_at_;
