@@ -3,6 +3,7 @@
 #include <array>
 #include <iostream>
 
+#include "app/attend_command.h"
 #include "app/call_command.h"
 #include "app/cli.h"
 #include "app/client_command.h"
@@ -33,7 +34,8 @@ int main(int argc, char** argv) {
                               earshot::app::make_call_command(app),
                               earshot::app::make_rest_verbs(app),
                               earshot::app::make_keys_command(app),
-                              earshot::app::make_companion_command(app)};
+                              earshot::app::make_companion_command(app),
+                              earshot::app::make_attend_command(app)};
     const std::string first = argc > 1 ? argv[1] : "";
     const bool is_verb =
         !app.get_subcommands([&](const CLI::App* verb) { return verb->get_name() == first; })

@@ -33,6 +33,9 @@ struct LegFacts {
     // Option tags of Supported and whether Allow lists UPDATE, as last said.
     std::vector<std::string> supported{};
     bool allows_update = false;
+    // Its Contact as last said: the URI, and whether it is a conference's (`isfocus`, RFC 4579).
+    std::string contact{};
+    bool is_focus = false;
     sip::Flow flow{};  // of A: where its INVITE came from; of B: where its answers come from
     // The session descriptions in force: what the leg said of itself, and what it was told of the
     // other side (the media plane's). Empty before the first offer has been answered.

@@ -43,8 +43,13 @@ void Switchboard::Core::note(Call& call, Leg from, const sip::Message& message) 
         leg.supported.assign(options.begin(), options.end());
     }
     if (message.find(HeaderId::Allow)) leg.allows_update = message.lists(HeaderId::Allow, "UPDATE");
-    if (message.find(HeaderId::Contact))
+    if (const auto value = message.first_value(HeaderId::Contact)) {
         call.contact_parameters[static_cast<std::size_t>(from)] = contact_parameters_of(message);
+        if (const auto contact = sip::parse_name_addr(*value)) {
+            leg.contact = contact->uri;
+            leg.is_focus = contact->has_feature("isfocus");
+        }
+    }
     std::vector<Party> asserted = asserted_by(message);
     if (asserted.empty() || asserted == leg.asserted) return;
     leg.asserted = std::move(asserted);

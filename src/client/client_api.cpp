@@ -9,6 +9,7 @@
 #include "api/views.h"
 #include "base/text.h"
 #include "client/companion_api.h"
+#include "client/conference_api.h"
 #include "policy/limits.h"
 
 namespace earshot::client {
@@ -199,16 +200,18 @@ ClientApi::ClientApi(api::FrontDoor::Options options, ClientApiParts parts)
                         parts_.signalling.drain(is_draining);
                         return api::json_response(200, {{"draining", is_draining}});
                     });
-    add_companion_resources(router_, {.signalling = parts_.signalling,
-                                      .view = parts_.view,
-                                      .may_wait =
-                                          [this] {
-                                              if (waiting_starts_.fetch_add(1) < kMaxWaitingStarts)
-                                                  return true;
-                                              --waiting_starts_;
-                                              return false;
-                                          },
-                                      .waited = [this] { --waiting_starts_; }});
+    const CompanionApiParts waiting{.signalling = parts_.signalling,
+                                    .view = parts_.view,
+                                    .may_wait =
+                                        [this] {
+                                            if (waiting_starts_.fetch_add(1) < kMaxWaitingStarts)
+                                                return true;
+                                            --waiting_starts_;
+                                            return false;
+                                        },
+                                    .waited = [this] { --waiting_starts_; }};
+    add_companion_resources(router_, waiting);
+    add_conference_resources(router_, waiting);
     door_.add_login_link(router_);
 }
 

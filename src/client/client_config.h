@@ -82,6 +82,8 @@ struct ClientConfig {
     std::uint32_t max_calls_per_host = 0;    // of them by one host; 0: as many as there are
     std::chrono::seconds silent_call{7200};  // without media: it is ended; 0: never
 
+    bool follows_conferences = true;  // asks a focus who takes part in its conference (RFC 4575)
+
     policy::RecordingSettings recording;  // where nothing else is said
     sip::Credentials credentials;         // for recording servers that ask for them
     std::chrono::milliseconds server_silence{5'000};

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <set>
 
 #include "base/text.h"
 #include "sdp/content.h"
@@ -84,6 +85,9 @@ std::optional<siprec::CsGroup> group_of(const CsRecord& record,
                                .name = settings.group,
                                .is_raw = settings.raw_group,
                                .formed = {}};
+    if (!record.transfer_group && record.conference)
+        return siprec::CsGroup{
+            .id = record.conference->group, .name = {}, .is_raw = false, .formed = {}};
     if (!record.transfer_group) return std::nullopt;
     return siprec::CsGroup{.id = *record.transfer_group, .name = {}, .is_raw = false, .formed = {}};
 }
@@ -95,6 +99,147 @@ std::string agreed_xml(std::string_view reason) {
 }
 
 siprec::OptionalTime to_optional(const std::optional<base::WallTime>& time) { return {time}; }
+
+// ---- conferences: who is at a leg is a focus, behind it are the members of its roster
+
+// The party of a leg, as its index among the participants; those that left do not count.
+using Present = std::array<std::optional<std::size_t>, 2>;
+
+bool is_party(const CsParty& party, const conference::Member& member) {
+    return std::any_of(party.names.begin(), party.names.end(), [&](const siprec::NameId& name) {
+        return is_same_user(name.aor, member.key.user) ||
+               std::any_of(member.aors.begin(), member.aors.end(),
+                           [&](const auto& aor) { return is_same_user(name.aor, aor); });
+    });
+}
+
+// The same member has the same id in all calls with this conference, which are one group (M-15).
+siprec::CsParticipant describe(const CsMember& one, const base::Uuid& group) {
+    const conference::Member& member = one.member;
+    siprec::CsParticipant participant{
+        .id =
+            siprec::group_id(group, fmt::format("participant {} {}", member.key.user, one.number)),
+        .names = {{.aor = member.key.user, .name = member.name, .language = {}}},
+        .xml = member_xml(member),
+        .joined = member.joined,
+        .left = to_optional(member.left)};
+    for (const std::string& aor : member.aors)
+        participant.names.push_back({.aor = aor, .name = {}, .language = {}});
+    if (!member.cascaded_focus.empty()) participant.params.push_back({"isfocus", "true"});
+    return participant;
+}
+
+// Adds the members; says of which ones the streams are.
+class ConferenceDescriber {
+public:
+    ConferenceDescriber(const CsRecord& record, siprec::CsDescription& cs)
+        : record_(record), conference_(*record.conference), cs_(cs) {
+        cs_.session_xml += conference_xml(conference_);
+        at_.resize(conference_.members.size());
+        for (std::size_t i = 0; i < conference_.members.size(); ++i) add(i);
+        for (std::size_t i = 0; i < record_.parties.size(); ++i) {
+            const CsParty& party = record_.parties[i];
+            if (party.leg != conference_.focus) continue;
+            cs_.participants[i].params.push_back({"isfocus", "true"});
+            // The URI of the conference, which may be another one than was called.
+            if (party.names.empty() || !is_same_user(party.names.front().aor, conference_.uri))
+                cs_.participants[i].names.push_back(
+                    {.aor = conference_.uri, .name = {}, .language = {}});
+        }
+    }
+
+    // Of a stream that comes from the focus: a mix of all others, or what one of them shows.
+    std::vector<std::size_t> senders(const relay::SubscribedStream& stream) const {
+        const bool is_content =
+            sdp::parse_content(stream.content).has(sdp::Content::Slides) || !stream.sharing.empty();
+        std::vector<std::size_t> found;
+        if (is_content) found = choose(is_presenter);
+        if (!found.empty()) return found;
+        return choose([&](const auto& member) { return sends(member, stream.media); });
+    }
+    std::vector<std::size_t> receivers(const relay::SubscribedStream& stream) const {
+        return choose([&](const auto& member) { return receives(member, stream.media); });
+    }
+    // The focus may have muted who is at our own leg.
+    bool is_silent(std::size_t party, std::string_view media) const {
+        const auto found = std::find(at_.begin(), at_.end(), party);
+        if (found == at_.end()) return false;
+        const auto index = static_cast<std::size_t>(found - at_.begin());
+        const conference::Member& member = conference_.members[index].member;
+        return member.is_present && !sends(member, media);
+    }
+
+    // The first endpoint of a user.
+    const siprec::CsParticipant* find(const std::string& user) const {
+        for (std::size_t i = 0; i < conference_.members.size(); ++i)
+            if (conference_.members[i].member.key.user == user) return &cs_.participants[*at_[i]];
+        return nullptr;
+    }
+
+private:
+    // Who calls through here is a party already, and the roster says more of it.
+    void add(std::size_t index) {
+        const CsMember& one = conference_.members[index];
+        for (std::size_t i = 0; i < record_.parties.size(); ++i) {
+            const CsParty& party = record_.parties[i];
+            const bool is_taken = std::find(at_.begin(), at_.end(), i) != at_.end();
+            if (is_taken || party.leg == conference_.focus || party.left ||
+                !is_party(party, one.member))
+                continue;
+            at_[index] = i;
+            is_local_.insert(i);
+            siprec::CsParticipant& described = cs_.participants[i];
+            described.xml += member_xml(one.member);
+            if (!described.names.empty() && described.names.front().name.empty())
+                described.names.front().name = one.member.name;
+            return;
+        }
+        at_[index] = cs_.participants.size();
+        cs_.participants.push_back(describe(one, conference_.group));
+    }
+    template <class Is>
+    std::vector<std::size_t> choose(Is is) const {
+        std::vector<std::size_t> found;
+        for (std::size_t i = 0; i < conference_.members.size(); ++i)
+            if (is_local_.count(*at_[i]) == 0 && is(conference_.members[i].member))
+                found.push_back(*at_[i]);
+        return found;
+    }
+
+    const CsRecord& record_;
+    const CsConference& conference_;
+    siprec::CsDescription& cs_;
+    std::vector<std::optional<std::size_t>> at_;  // of each member: the participant that it is
+    std::set<std::size_t> is_local_;              // of them, parties of our own
+};
+
+// Sidebars by value: sessions of their own in the same group, without streams, since their media do
+// not come here.
+void add_sidebars(const CsConference& conference, const ConferenceDescriber& members,
+                  siprec::MetadataObjects& objects) {
+    for (const CsSidebar& sidebar : conference.sidebars) {
+        siprec::CsDescription cs{
+            .session_id = siprec::group_id(
+                conference.space,
+                fmt::format("sidebar {} {}", sidebar.uri, base::to_rfc3339(sidebar.opened))),
+            .start = sidebar.opened,
+            .stop = to_optional(sidebar.closed),
+            .session_xml = conference_xml({.uri = sidebar.uri, .subject = sidebar.subject})};
+        siprec::CommunicationSession session =
+            std::move(siprec::describe(cs).objects.sessions.front());
+        if (!objects.groups.empty()) session.group = objects.groups.front().id;
+        for (const std::string& user : sidebar.users) {
+            const siprec::CsParticipant* member = members.find(user);
+            if (member == nullptr) continue;
+            siprec::ParticipantSessionAssoc assoc;
+            assoc.participant = siprec::MetadataId{member->id};
+            assoc.session = session.id;
+            assoc.periods.push_back({sidebar.opened, to_optional(sidebar.closed)});
+            objects.participant_sessions.push_back(std::move(assoc));
+        }
+        objects.sessions.push_back(std::move(session));
+    }
+}
 
 }  // namespace
 
@@ -174,6 +319,8 @@ CsText describe(const CsRecord& record, const policy::RecordingSettings& setting
         if (!party.left) at[relay::index_of(party.leg)] = i;
         cs.participants.push_back(std::move(participant));
     }
+    std::optional<ConferenceDescriber> conference;
+    if (record.conference) conference.emplace(record, cs);
     for (const relay::SubscribedStream& stream : subscription.streams) {
         siprec::CsStream described{
             .id = siprec::group_id(record.session_id, "stream " + stream.label),
@@ -182,15 +329,24 @@ CsText describe(const CsRecord& record, const policy::RecordingSettings& setting
         if (!stream.sharing.empty() || sdp::parse_content(stream.content).has(sdp::Content::Slides))
             described.xml = siprec::write_sharing(
                 {.kind = stream.sharing, .title = base::to_valid_utf8(stream.title)});
-        if (const auto sender = at[relay::index_of(stream.from)])
+        const auto sender = at[relay::index_of(stream.from)];
+        const auto receiver = at[relay::index_of(relay::other(stream.from))];
+        const bool is_mix = conference && stream.from == record.conference->focus;
+        if (is_mix)
+            described.senders = conference->senders(stream);
+        else if (sender && !(conference && conference->is_silent(*sender, stream.media)))
             described.senders.push_back(*sender);
-        if (const auto receiver = at[relay::index_of(relay::other(stream.from))])
+        if (conference && !is_mix)
+            described.receivers = conference->receivers(stream);
+        else if (receiver)
             described.receivers.push_back(*receiver);
         cs.streams.push_back(std::move(described));
     }
     siprec::CsMetadata metadata = siprec::describe(cs);
-    return {.state = {.objects = std::move(metadata.objects), .offer = subscription.offer},
-            .faults = std::move(metadata.faults)};
+    CsText text{.state = {.objects = std::move(metadata.objects), .offer = subscription.offer},
+                .faults = std::move(metadata.faults)};
+    if (conference) add_sidebars(*record.conference, *conference, text.state.objects);
+    return text;
 }
 
 }  // namespace earshot::client

@@ -11,6 +11,7 @@
 #include "base/reason.h"
 #include "base/time.h"
 #include "base/uuid.h"
+#include "client/cs_conference.h"
 #include "policy/call_rule.h"
 #include "relay/media_plane.h"
 #include "siprec/cs_description.h"
@@ -39,6 +40,7 @@ struct CsRecord {
         participant_space{};  // name space of the participants' ids, where no rule has a group
     // Of calls that were transferred, when no rule names a group.
     std::optional<base::Uuid> transfer_group{};
+    std::optional<CsConference> conference{};  // where a party is a focus that tells who takes part
 };
 
 // The parties of a call by its INVITE: P-Asserted-Identity before From or To.

@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include "client/limits.h"
+#include "siprec/limits.h"
 #include "siprec/stream_role.h"
 
 namespace earshot::client {
@@ -183,6 +185,139 @@ TEST(CsRecord, CallsOfATransferShareAGroupAndNobodysIdChanges) {
     ASSERT_EQ(objects(record).groups.size(), 1U);
     EXPECT_EQ(objects(record).participants[0].id, ada);
     EXPECT_EQ(objects(record).sessions.at(0).group, objects(record).groups[0].id);
+}
+
+// ---- conferences
+
+conference::Member member(const std::string& user, bool is_muted = false) {
+    conference::Member made;
+    made.key = {"sip:" + user + "@desk.example", "sip:" + user + "@192.0.2.1"};
+    made.name = user;
+    made.is_present = true;
+    made.is_muted = is_muted;
+    made.joined = kStart;
+    made.media = {{.id = "1", .type = "audio", .label = {}, .ssrc = 4711, .sends = !is_muted}};
+    return made;
+}
+CsRecord conference_of(std::vector<conference::Member> members) {
+    CsRecord record = record_of(facts());
+    record.conference.emplace();
+    record.conference->uri = "sip:bo@desk.example";
+    record.conference->subject = "Review";
+    for (conference::Member& one : members)
+        record.conference->members.push_back({.member = std::move(one), .number = 0});
+    return record;
+}
+siprec::MetadataModel model_of(const CsRecord& record,
+                               const relay::Subscription& subscription = two_streams()) {
+    const auto read = siprec::parse_metadata(document(record, {}, subscription));
+    EXPECT_TRUE(read && read->issues.empty());
+    siprec::MetadataModel model;
+    if (read) model.apply(*read, kStart);
+    return model;
+}
+std::vector<std::string> senders(const siprec::MetadataModel& model, std::string_view label) {
+    std::vector<std::string> aors;
+    for (const siprec::Participant* sender : model.senders_of(label))
+        aors.push_back(sender->names.front().aor);
+    return aors;
+}
+
+TEST(CsConference, AMixIsSentByAllButWhoHearsIt) {
+    conference::Member ada = member("ada");
+    const siprec::MetadataModel model =
+        model_of(conference_of({member("ben"), ada, member("chloe", true)}));
+    EXPECT_THAT(senders(model, "1"), testing::ElementsAre("sip:ada@desk.example"));
+    EXPECT_THAT(senders(model, "2"), testing::ElementsAre("sip:ben@desk.example"));
+    EXPECT_EQ(model.objects().participants.size(), 4U);  // Ada, the focus, Ben, Chloe
+    ASSERT_EQ(model.objects().participant_sessions[1].params.size(), 1U);
+    EXPECT_EQ(model.objects().participant_sessions[1].params[0].name, "isfocus");
+    EXPECT_FALSE(model.objects().groups.empty());
+    // All but the focus and who says it hear Ada.
+    std::size_t hearers = 0;
+    for (const auto& assoc : model.objects().participant_streams)
+        for (const auto& id : assoc.recv) hearers += id == model.objects().streams[0].id ? 1 : 0;
+    EXPECT_EQ(hearers, 2U);
+}
+
+TEST(CsConference, WhomTheFocusHasMutedSendsNothing) {
+    const siprec::MetadataModel model = model_of(conference_of({member("ada", true)}));
+    EXPECT_THAT(senders(model, "1"), testing::IsEmpty());
+}
+
+TEST(CsConference, WhoLeftStaysWithItsTimesAndSaysNothing) {
+    conference::Member ben = member("ben");
+    ben.is_present = false;
+    ben.left = kLater;
+    ben.left_reason = "booted: too loud";
+    const siprec::MetadataModel model = model_of(conference_of({ben}));
+    EXPECT_THAT(senders(model, "2"), testing::IsEmpty());
+    const auto& assoc = model.objects().participant_sessions.at(2);
+    EXPECT_EQ(*assoc.periods.back().associate, kStart);
+    EXPECT_EQ(*assoc.periods.back().disassociate, kLater);
+    EXPECT_THAT(document(conference_of({ben})), HasSubstr("booted: too loud</left>"));
+}
+
+TEST(CsConference, SharedContentIsSentByThePresenter) {
+    relay::Subscription subscription = two_streams();
+    subscription.streams[1].media = "video";
+    subscription.streams[1].content = "slides";
+    conference::Member ben = member("ben");
+    ben.roles = {"Presenter"};
+    const siprec::MetadataModel model =
+        model_of(conference_of({ben, member("chloe")}), subscription);
+    EXPECT_THAT(senders(model, "2"), testing::ElementsAre("sip:ben@desk.example"));
+}
+
+TEST(CsConference, AMemberHasTheSameIdInAllCallsOfTheConference) {
+    CsRecord one = conference_of({member("ben")});
+    CsRecord other = conference_of({member("chloe"), member("ben")});
+    other.session_id.bytes[3] = 9;
+    other.participant_space = other.session_id;
+    EXPECT_EQ(objects(one).participants[2].id, objects(other).participants[3].id);
+}
+
+TEST(CsConference, ASidebarIsASessionOfTheSameGroup) {
+    CsRecord record = conference_of({member("ben"), member("chloe")});
+    record.conference->sidebars.push_back({.uri = "sip:side@x",
+                                           .subject = "apart",
+                                           .users = {"sip:ben@desk.example", "sip:unknown@x"},
+                                           .opened = kLater,
+                                           .closed = std::nullopt});
+    const siprec::MetadataObjects told = objects(record);
+    ASSERT_EQ(told.sessions.size(), 2U);
+    EXPECT_EQ(told.sessions[1].group, told.sessions[0].group);
+    EXPECT_EQ(*told.sessions[1].start, kLater);
+    EXPECT_EQ(told.participant_sessions.back().session, told.sessions[1].id);
+    EXPECT_EQ(told.participant_sessions.back().participant, told.participants[2].id);
+}
+
+TEST(CsConference, KeepsSoManyMembersAndCountsTheRest) {
+    for (const std::size_t more : {0U, 1U}) {
+        conference::ConferenceInfo info;
+        info.entity = "sip:c@d";
+        info.version = 1;
+        info.users.emplace();
+        for (std::size_t i = 0; i < kMaxConferenceMembers + more; ++i)
+            info.users->users.emplace_back().entity = "sip:u" + std::to_string(i) + "@d";
+        conference::Roster roster;
+        roster.apply(info, kStart);
+        CsConference state;
+        update(state, roster, kStart);
+        EXPECT_EQ(state.members.size(), kMaxConferenceMembers);
+        EXPECT_EQ(state.left_out, more);
+        // And all of them fit into a document.
+        CsRecord record = record_of(facts());
+        record.conference = state;
+        EXPECT_LT(document(record).size(), siprec::kMaxMetadataBytes);
+    }
+}
+
+TEST(CsConference, KnowsAUserByUserAndHost) {
+    EXPECT_TRUE(is_same_user("sip:ada@desk.example;transport=tcp", "sips:ada@DESK.example"));
+    EXPECT_FALSE(is_same_user("sip:ada@desk.example", "sip:ben@desk.example"));
+    EXPECT_FALSE(is_same_user("sip:desk.example", "sip:desk.example:5062"));
+    EXPECT_FALSE(is_same_user("", ""));
 }
 
 }  // namespace

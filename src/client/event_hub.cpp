@@ -57,8 +57,9 @@ void EventHub::tell(const RecordingEvent& event) {
     http::Server* server = server_;
     const bool is_heard = server != nullptr && server->listener_count() > 0;
     // That a party was told is the usual case, twice a call: those who are posted to hear of the
-    // cases in which it could not be.
-    const bool is_posted = !webhook_.url.empty() && event.kind != "indication";
+    // cases in which it could not be. A focus may tell much, and the recording's timeline has it.
+    const bool is_posted =
+        !webhook_.url.empty() && event.kind != "indication" && event.kind != "conference";
     if (!is_heard && !is_posted) return;
     const std::string body = to_json(event);
     if (is_heard) server->publish("recording", body);
@@ -82,7 +83,10 @@ void EventHub::count(std::string_view kind) {
 void EventHub::write_log(const RecordingEvent& event) {
     const bool is_asked_for = event.kind == "pause" || event.kind == "resume" ||
                               event.kind == "snapshot_requested" || event.kind == "indication" ||
-                              event.kind == "preference" ||
+                              event.kind == "preference" || event.kind == "conference" ||
+                              event.kind == "attendance" ||
+                              (event.kind == "attendance_ended" &&
+                               (event.reason.code == "bye" || event.reason.code == "stopped")) ||
                               (event.kind == "stop" && event.reason.code == "stopped") ||
                               (event.kind == "call_ended" && event.reason.code == "ended");
     const bool is_usual = event.reason.code.empty() || is_asked_for;

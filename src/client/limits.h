@@ -35,4 +35,27 @@ inline constexpr std::chrono::milliseconds kMaxRetryDelay{60'000};
 // One that was accepted and ended sooner is taken for one that failed.
 inline constexpr std::chrono::seconds kShortSession{10};
 
+// ---- what a focus tells of its conference (RFC 4575)
+inline constexpr std::chrono::seconds kRosterExpiry{3600};  // the package's own
+inline constexpr std::chrono::seconds kMaxRosterExpiry{86'400};
+inline constexpr std::chrono::seconds kRosterAhead{32};      // before its end it is refreshed
+inline constexpr std::chrono::seconds kFirstRosterRetry{5};  // doubled each time, up to
+inline constexpr std::chrono::seconds kMaxRosterRetry{300};
+inline constexpr std::chrono::seconds kRosterStopTime{2};      // for the last NOTIFY
+inline constexpr std::chrono::seconds kFullRosterInterval{5};  // between refreshes for want of it
+inline constexpr std::size_t kMaxRosterIntervals = 2;          // 423 in a row
+inline constexpr std::size_t kMaxRosterRoutes = 16;
+inline constexpr std::size_t kMaxNotifiesPerSecond = 10;  // of one focus: the RFC has one in 5 s
+inline constexpr std::size_t kMaxRosterFaults = 16;       // told of one subscription
+inline constexpr std::size_t kMaxRosterEvents = 32;       // told of one NOTIFY
+// In the metadata of one recording, those that left too: a document of 256 KiB holds them.
+inline constexpr std::size_t kMaxConferenceMembers = 150;
+inline constexpr std::size_t kMaxSidebarSessions = 16;
+// Changes of a roster that come faster go to the recording servers together.
+inline constexpr std::chrono::milliseconds kRosterInterval{250};
+
+// ---- conferences that the client calls itself
+inline constexpr std::size_t kMaxAttendances = 200;
+inline constexpr std::chrono::seconds kLongestAttendance{43'200};
+
 }  // namespace earshot::client

@@ -170,6 +170,20 @@ void Recorder::on_key(base::Now now, b2bua::CallKey key, b2bua::Leg by, char dig
     if (call != nullptr && !call->has_ended) on_digit(now, *call, by, KeyWay::Rtp, digit);
 }
 
+void Recorder::on_conference(base::Now now, b2bua::CallKey key, const CsConference& conference) {
+    RecordedCall* call = find(key);
+    if (call == nullptr || call->has_ended) return;
+    call->cs.conference = conference;
+    refresh(now, *call);
+}
+
+bool Recorder::records(b2bua::CallKey key) const {
+    const auto found = calls_.find(key.value);
+    return found != calls_.end() && !found->second->has_ended &&
+           (!found->second->is_planned || !found->second->plans.empty() ||
+            !found->second->recordings.empty());
+}
+
 void Recorder::on_digit(base::Now now, RecordedCall& call, b2bua::Leg by, KeyWay way, char digit) {
     const bool by_caller = by == b2bua::Leg::A;
     KeyMemory& keys = call.keys[by_caller ? 0 : 1];

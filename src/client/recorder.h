@@ -87,6 +87,11 @@ public:
     // A key that a party pressed, told by RTP (RFC 4733).
     void on_key(base::Now now, b2bua::CallKey key, b2bua::Leg by, char digit);
 
+    // What the focus at an end of the call tells of its conference.
+    void on_conference(base::Now now, b2bua::CallKey key, const CsConference& conference);
+    // Whether the call is recorded, or may come to be.
+    bool records(b2bua::CallKey key) const;
+
     // A description of a leg on its way: the wish in it is obeyed, as policy says.
     void on_description(base::Now now, b2bua::CallKey key, b2bua::Leg from, std::string_view sdp);
     // The description that `to` is told, with what it is to know of the recordings.

@@ -168,7 +168,7 @@ std::chrono::milliseconds Recording::time_to_replay() const {
 void Recording::subscribe() {
     d_.plane.subscribe(call_, number_,
                        {.is_paused = false,
-                        .only = std::nullopt,
+                        .only = only_,
                         .media = plan_.settings.streams,
                         .address = plan_.settings.media,
                         .keep = common_.media_ring},

@@ -66,6 +66,8 @@ public:
               policy::RecordingPlan plan, Common common);
     ~Recording() override;
 
+    // Before it begins: what the other leg sends is no part of it.
+    void record_only(relay::Leg leg) { only_ = leg; }
     // Begins; once. What comes of it is told by when_settled().
     void start(base::Now now);
     // Instead of start(): the INVITE by which a server begins it; it is answered in any case.
@@ -144,6 +146,7 @@ private:
     std::unique_ptr<siprec::ClientSession> session_;         // its own, or its part of a shared one
     siprec::RecordingClientSession* own_session_ = nullptr;  // it, in the first case
     relay::Subscription last_;
+    std::optional<relay::Leg> only_;         // the leg that is recorded; none: both
     std::vector<siprec::ClientEvent> told_;  // by the session, which must not be called meanwhile
     std::vector<Outcome> waiting_;
     std::function<void(const base::Reason&)> lost_;

@@ -122,6 +122,29 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
                                                                 .events = d_.events,
                                                                 .servers = recorder_->servers(),
                                                                 .find_socket = find_socket});
+    conferences_ = std::make_unique<ConferenceDesk>(
+        ConferenceDesk::Dependencies{.agent = *agent_,
+                                     .random = d_.random,
+                                     .events = d_.events,
+                                     .installation = installation},
+        [this](base::Now now, std::uint64_t call, const CsConference& conference) {
+            if (!attendances_->on_conference(now, call, conference))
+                recorder_->on_conference(now, {call}, conference);
+            calls_have_changed_ = true;
+        });
+    const auto media_host = base::parse_host(d_.media_host, 0);
+    attendances_ = std::make_unique<AttendanceDesk>(
+        config_, AttendanceDesk::Dependencies{.agent = *agent_,
+                                              .plane = d_.plane,
+                                              .clock = d_.clock,
+                                              .random = d_.random,
+                                              .index = recorder_->index(),
+                                              .events = d_.events,
+                                              .servers = recorder_->servers(),
+                                              .conferences = *conferences_,
+                                              .installation = installation,
+                                              .host = sent_by_.front(),
+                                              .is_ipv6 = media_host && !media_host->is_v4()});
     d_.plane.on_server_silent(
         [this](relay::CallKey call, std::uint32_t subscription, const Reason& reason) {
             recorder_->on_server_silent(d_.clock.now(), call, subscription, reason);
@@ -184,6 +207,8 @@ void Signalling::on_deadline() {
     agent_->on_time(now.steady);
     switchboard_->on_time(now);
     recorder_->on_time(now);
+    conferences_->on_time(now);
+    attendances_->on_time(now);
     if (companion_) {
         d_.tap->on_time(now.steady);
         companion_->on_time(now);
@@ -199,6 +224,7 @@ void Signalling::settle() {
         while (auto action = next_action()) handle(*action);
     } while (recorder_->indicate(d_.clock.now()));
     recorder_->tidy();
+    attendances_->tidy();
     if (companion_) companion_->tidy();
     const base::TimePoint now = d_.clock.now().steady;
     if (calls_have_changed_ && now >= next_publish_) publish();
@@ -235,6 +261,11 @@ void Signalling::handle(sip::Action& action) {
         calls_have_changed_ = true;
         return;
     }
+    if (conferences_->take(now, action)) return;
+    if (attendances_->take(now, action)) {
+        calls_have_changed_ = true;
+        return;
+    }
     if (take_server_start(now, action)) return;
     switchboard_->on_action(now, std::move(action));
 }
@@ -265,6 +296,8 @@ void Signalling::arm() {
     consider(agent_->deadline());
     consider(switchboard_->deadline());
     consider(recorder_->deadline());
+    consider(conferences_->deadline());
+    consider(attendances_->deadline());
     if (companion_) {
         consider(d_.tap->deadline());
         consider(companion_->deadline());
@@ -409,6 +442,34 @@ void Signalling::on_call_event(base::Now now, b2bua::CallKey call, const b2bua::
     tell_call(call, event);
     recorder_->on_call_event(now, call, event);
     calls_have_changed_ = true;
+    if (std::holds_alternative<b2bua::Ended>(event))
+        conferences_->leave(now, call.value);
+    else if (std::holds_alternative<b2bua::Answered>(event) ||
+             std::holds_alternative<b2bua::MediaChanged>(event))
+        follow_conference(now, call);
+}
+
+// Who is at an end of an answered call says by its Contact that it is a focus (RFC 4579 section
+// 5.1), at the beginning or when the call becomes a conference. We ask it what its participant at
+// the other leg could ask, in that one's name.
+void Signalling::follow_conference(base::Now now, b2bua::CallKey call) {
+    const b2bua::CallFacts* facts = switchboard_->find_call(call);
+    if (facts == nullptr || !facts->answered_at || stop_by_ || !config_.follows_conferences ||
+        !recorder_->records(call))
+        return;
+    for (const b2bua::Leg leg : {b2bua::Leg::B, b2bua::Leg::A}) {
+        const b2bua::LegFacts& focus = facts->leg(leg);
+        if (!focus.is_focus || focus.contact.empty()) continue;
+        const std::string& from = facts->leg(b2bua::other(leg)).address.uri;
+        return conferences_->follow(
+            now, {.call = call.value,
+                  .call_id = facts->leg(b2bua::Leg::A).call_id,
+                  .focus = media_leg(leg),
+                  .where = {.uri = focus.contact,
+                            .from = from.empty() ? "sip:anonymous@anonymous.invalid" : from,
+                            .flow = focus.flow,
+                            .next_hop = {}}});
+    }
 }
 
 void Signalling::on_registered(base::Now now, const b2bua::Registered& phone) {
@@ -541,6 +602,29 @@ void Signalling::control_companion(CompanionVerb verb, std::string which, std::s
         });
 }
 
+void Signalling::attend(AttendWish wish, AttendanceDesk::StartDone done) {
+    d_.loop.post([this, wish = std::move(wish), done = std::move(done)]() mutable {
+        if (is_draining_ || stop_by_)
+            return done(Reason{"not_ready", "No new recordings are taken now (drain)."});
+        const auto shown = [this, done = std::move(done)](Result<std::string, Reason> begun) {
+            publish();
+            done(std::move(begun));
+        };
+        attendances_->start(d_.clock.now(), std::move(wish), shown);
+        calls_have_changed_ = true;
+        settle();
+    });
+}
+
+void Signalling::stop_attending(std::string id, std::string why, Recorder::ControlDone done) {
+    d_.loop.post([this, id = std::move(id), why = std::move(why), done = std::move(done)] {
+        auto fault = attendances_->stop(d_.clock.now(), id, why);
+        calls_have_changed_ = true;
+        settle();
+        done(std::move(fault));
+    });
+}
+
 void Signalling::on_outside() {
     calls_have_changed_ = true;
     settle();
@@ -602,6 +686,7 @@ void Signalling::reload(ClientConfig config) {
     recorder_->configure(d_.clock.now(), config_);
     keep_alive_.set_interval(config_.keep_alive);
     if (companion_) companion_->configure(config_);
+    attendances_->configure(config_);
     d_.view.has_servers = names_servers(config_);
     d_.view.waiting_keys.set(waiting);
     d_.view.reload_fault.set({});
@@ -697,6 +782,8 @@ void Signalling::stop(std::function<void()> done) {
     agent_->stop_locating(now.steady);
     switchboard_->end_all(now, kUnavailable, {"stopped", "The recording client was stopped."});
     recorder_->stop(now, {"stopped", "The recording client was stopped."});
+    attendances_->end_all(now, {"stopped", "The recording client was stopped."});
+    conferences_->leave_all(now);
     if (companion_) companion_->end_all(now, {"stopped", "The recording client was stopped."});
     agent_->send_held_byes(now.steady);
     settle();
@@ -705,6 +792,7 @@ void Signalling::stop(std::function<void()> done) {
 void Signalling::maybe_stopped() {
     if (!stop_by_ || !on_stopped_) return;
     const bool is_over = switchboard_->call_count() == 0 && recorder_->is_idle() &&
+                         attendances_->is_idle() &&
                          (companion_ == nullptr || companion_->is_idle());
     if (is_over || d_.clock.now().steady >= *stop_by_) std::exchange(on_stopped_, nullptr)();
 }
@@ -712,6 +800,8 @@ void Signalling::maybe_stopped() {
 void Signalling::publish() {
     d_.view.calls.set(recorder_->views());
     d_.view.sessions.set(recorder_->shared_views());
+    d_.view.conferences.set(conferences_->views());
+    d_.view.attendances.set(attendances_->views());
     if (companion_) d_.view.companions.set(companion_->views());
     d_.view.servers.set(recorder_->server_views(d_.clock.now()));
     d_.view.counters.set(counters_);

@@ -18,9 +18,11 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "base/snapshot.h"
+#include "client/attendance.h"
 #include "client/call_decision.h"
 #include "client/client_config.h"
 #include "client/companion.h"
+#include "client/conference_desk.h"
 #include "client/dialog_journal.h"
 #include "client/keep_alive.h"
 #include "client/media_planes.h"
@@ -58,6 +60,8 @@ struct ClientView {
     base::Snapshot<ClientCounters> counters;
     base::Snapshot<std::vector<CompanionView>> companions;
     base::Snapshot<std::vector<SharedView>> sessions;
+    base::Snapshot<std::vector<ConferenceView>> conferences;
+    base::Snapshot<std::vector<AttendanceView>> attendances;
     std::atomic<bool> is_ready{false};
     std::atomic<bool> is_draining{false};
     std::atomic<bool> has_servers{false};  // something can be recorded at all
@@ -97,6 +101,9 @@ public:
     void start_companion(CompanionWish wish, Companion::StartDone done);
     void control_companion(CompanionVerb verb, std::string which, std::string why,
                            Recorder::ControlDone done);
+    // The client calls a conference itself, and leaves it.
+    void attend(AttendWish wish, AttendanceDesk::StartDone done);
+    void stop_attending(std::string id, std::string why, Recorder::ControlDone done);
     // The loop's thread: what becomes of a screen that is shared in a call.
     void on_screen(relay::CallKey call, const relay::ScreenEvent& event);
     // The loop's thread: something has happened outside of what SipLoop tells.
@@ -151,6 +158,7 @@ private:
     void end_silent_calls(base::Now now);
     void keep_phones_alive(base::Now now);
     void watch_certificates(base::Now now);
+    void follow_conference(base::Now now, b2bua::CallKey call);
     void listen_to_planes();
     void on_media_lost(relay::CallKey call, const base::Reason& reason);
     void maybe_stopped();
@@ -164,6 +172,8 @@ private:
     CallDecision decision_;
     std::unique_ptr<Recorder> recorder_;
     std::unique_ptr<Companion> companion_;  // null: no companion mode
+    std::unique_ptr<ConferenceDesk> conferences_;
+    std::unique_ptr<AttendanceDesk> attendances_;
     ClientCounters counters_;
     std::deque<sip::Action> unhandled_;  // taken from the agent already
     base::TimePoint next_publish_{};

@@ -1,0 +1,569 @@
+#include "client/attendance.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <variant>
+
+#include "base/text.h"
+#include "client/instance_plan.h"
+#include "client/limits.h"
+#include "mime/media_type.h"
+#include "sdp/offer_answer.h"
+#include "sip/digest.h"
+#include "siprec/record_awareness.h"
+
+namespace earshot::client {
+
+using base::Reason;
+using base::Result;
+using sip::HeaderId;
+
+namespace {
+
+// Numbers that no call of the Switchboard has, and no companion.
+constexpr std::uint64_t kFirstKey = 2'000'000'000'000;
+constexpr std::size_t kTokenBytes = 12;
+constexpr std::uint16_t kNobody = 9;  // the discard port: what comes for us is recorded, not heard
+constexpr std::string_view kAllow = "INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, INFO, NOTIFY";
+
+bool is_challenge(int status) { return status == 401 || status == 407; }
+
+// What we are to the media plane: a caller at an address where nobody listens. We send nothing but
+// what tells that we record, so audio is sendrecv, and video is only taken.
+std::string own_offer(const AttendWish& wish, bool is_ipv6, std::uint64_t session_id) {
+    std::string sdp = fmt::format(
+        "v=0\r\no=- {} 1 IN {} {}\r\ns=-\r\nc=IN {} {}\r\nt=0 0\r\n"
+        "m=audio {} RTP/AVP 96 9 8 0 101\r\n"
+        "a=rtpmap:96 opus/48000/2\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\n"
+        "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"
+        "a=sendrecv\r\n",
+        session_id, is_ipv6 ? "IP6" : "IP4", is_ipv6 ? "::1" : "127.0.0.1", is_ipv6 ? "IP6" : "IP4",
+        is_ipv6 ? "::1" : "127.0.0.1", kNobody);
+    if (!wish.takes_video) return sdp;
+    for (int i = 0; i < 2; ++i)  // a camera, and what is shared
+        sdp += fmt::format(
+            "m=video {} RTP/AVP 97 98\r\na=rtpmap:97 VP8/90000\r\na=rtpmap:98 H264/90000\r\n"
+            "a=fmtp:98 profile-level-id=42e01f;packetization-mode=1\r\na=recvonly\r\n",
+            kNobody);
+    return sdp;
+}
+
+// Our side's answer to what the focus offers later.
+std::string own_answer(const sdp::SessionDescription& offer, bool is_ipv6, std::uint64_t session_id,
+                       std::uint64_t version) {
+    std::vector<sdp::MediaDecision> decisions;
+    for (const sdp::MediaDescription& medium : offer.media) {
+        const bool is_taken = sdp::check_offered_media(offer, medium) == sdp::Refusal::None &&
+                              std::string_view(medium.proto).starts_with("RTP/AVP");
+        decisions.push_back({.accept = is_taken, .rtp_port = kNobody, .rtcp_port = kNobody + 1});
+    }
+    const sdp::LocalOrigin origin{.session_id = session_id,
+                                  .session_version = version,
+                                  .address = *base::parse_host(is_ipv6 ? "::1" : "127.0.0.1", 0)};
+    const std::string answer = sdp::make_recording_answer(offer, origin, decisions);
+    // A recorder's answer only receives; we may have to be heard.
+    std::string ours;
+    std::string_view rest = answer;
+    std::size_t line_number = 0;
+    bool may_send = false;
+    while (!rest.empty()) {
+        const std::string_view line = base::take_until(rest, '\n');
+        if (line.starts_with("m=") && line_number < offer.media.size()) {
+            const sdp::MediaDescription& medium = offer.media[line_number++];
+            may_send = medium.media == "audio" && medium.direction == sdp::Direction::SendRecv;
+        }
+        const bool is_direction = base::trim(line) == "a=recvonly";
+        ours += is_direction && may_send ? "a=sendrecv\r" : std::string(line);
+        ours += '\n';
+    }
+    return ours;
+}
+
+// We record all of it, and say so (RFC 7866 section 6.1.2).
+std::string with_record_on(std::string_view sdp) {
+    const auto description = sdp::parse(sdp);
+    if (!description) return std::string(sdp);
+    const std::vector<sdp::RecordState> states(description->media.size(), sdp::RecordState::On);
+    return siprec::with_record_states(sdp, states);
+}
+
+std::string sdp_of(const sip::Message& message) {
+    const std::string_view type = message.find(HeaderId::ContentType).value_or("");
+    return base::istarts_with(base::trim(type), "application/sdp")
+               ? std::string(base::as_text(message.body()))
+               : std::string{};
+}
+
+}  // namespace
+
+struct AttendanceDesk::Attended {
+    std::uint64_t key = 0;
+    AttendWish wish;
+    policy::RecordingPlan plan;
+    CsRecord cs;
+    base::WallTime begun{};
+    base::TimePoint ends{};
+    std::string from;  // name-addr
+    std::string call_id;
+    std::string from_tag;
+    std::uint64_t sdp_session = 0;
+    std::uint64_t sdp_version = 1;
+    std::string told_sdp;  // that the focus was told last, with a=record
+    std::uint32_t cseq = 0;
+    bool has_authenticated = false;
+    sip::TransactionId invite{};  // while it has no final answer
+    sip::DialogId dialog{};
+    bool is_answered = false;
+    bool is_focus = false;
+    bool knows_record = false;      // the focus claims to understand a=record
+    bool waits_for_answer = false;  // of our offer in a 2xx
+    bool is_over = false;
+    StartDone done;  // until it is known what became of it
+    std::unique_ptr<Recording> recording;
+};
+
+AttendanceDesk::AttendanceDesk(const ClientConfig& config, Dependencies dependencies)
+    : config_(config), d_(std::move(dependencies)), last_key_(kFirstKey) {}
+
+AttendanceDesk::~AttendanceDesk() = default;
+
+AttendanceDesk::Attended* AttendanceDesk::find(std::uint64_t key) const {
+    const auto found = attended_.find(key);
+    return found == attended_.end() ? nullptr : found->second.get();
+}
+
+void AttendanceDesk::tell(base::Now now, const Attended& one, std::string kind, Reason reason,
+                          int status) {
+    d_.events.tell({.kind = std::move(kind),
+                    .at = now.wall,
+                    .call = one.key,
+                    .call_id = one.call_id,
+                    .session_id = base::to_base64(one.cs.session_id),
+                    .server = one.wish.uri,
+                    .instance = one.plan.instance,
+                    .status = status,
+                    .reason = std::move(reason)});
+}
+
+void AttendanceDesk::settle(Attended& one, std::optional<Reason> failure) {
+    const StartDone done = std::exchange(one.done, nullptr);
+    if (!done) return;
+    if (failure) return done(*std::move(failure));
+    done(std::to_string(one.key));
+}
+
+// ---- the call -----------------------------------------------------------------------------------
+
+void AttendanceDesk::start(base::Now now, AttendWish wish, StartDone done) {
+    const auto uri = sip::parse_uri(wish.uri);
+    if (!uri || !uri->is_sip())
+        return done(Reason{"bad_request", "uri must be a SIP URI of a conference."});
+    if (attended_.size() >= kMaxAttendances)
+        return done(Reason{"too_many_recordings",
+                           fmt::format("{} conferences are attended already.", attended_.size())});
+    auto made = std::make_unique<Attended>();
+    Attended& one = *made;
+    one.call_id = d_.random.token(kTokenBytes);
+    one.from_tag = d_.random.token(kTokenBytes);
+    const std::string own = wish.identity.empty() ? "sip:recorder@" + d_.host : wish.identity;
+    const std::string name = wish.name.empty() ? "Recorder" : wish.name;
+    auto plan = plan_instance(config_, wish.instance, wish.servers,
+                              {.call_id = one.call_id,
+                               .from = {.uri = own, .name = name},
+                               .to = {.uri = wish.uri, .name = {}},
+                               .request_uri = wish.uri,
+                               .time = now.wall});
+    if (!plan) return done(plan.error());
+    one.key = ++last_key_;
+    one.plan = *std::move(plan);
+    one.begun = now.wall;
+    one.ends = now.steady + (wish.longest.count() > 0 ? wish.longest : kLongestAttendance);
+    one.from = fmt::format("\"{}\" <{}>", name, own);
+    one.sdp_session = d_.random.u64() >> 1U;
+    const CsParty us{.leg = relay::Leg::A,
+                     .names = {{.aor = own, .name = name, .language = {}}},
+                     .joined = now.wall};
+    const CsParty focus{.leg = relay::Leg::B,
+                        .names = {{.aor = wish.uri, .name = {}, .language = {}}},
+                        .joined = now.wall};
+    one.cs = CsRecord{.session_id = base::make_uuid_v4(d_.random),
+                      .installation = d_.installation,
+                      .call_id = one.call_id,
+                      .session_ids = one.call_id,
+                      .parties = {us, focus},
+                      .start = now.wall};
+    one.cs.participant_space = one.cs.session_id;
+    one.wish = std::move(wish);
+    one.done = std::move(done);
+    const std::uint64_t key = one.key;
+    attended_.emplace(key, std::move(made));
+    const std::string offer = own_offer(one.wish, d_.is_ipv6, one.sdp_session);
+    d_.plane.offer({key}, {.from = relay::Leg::A, .text = offer},
+                   [this, key](const Result<std::string, Reason>& mapped) {
+                       Attended* asked = find(key);
+                       if (asked == nullptr || asked->is_over) return;
+                       const base::Now then = d_.clock.now();
+                       if (!mapped)
+                           return end(then, *asked, {"not_ready", mapped.error().text}, false);
+                       asked->told_sdp = with_record_on(*mapped);
+                       invite(then, *asked, asked->told_sdp, {});
+                   });
+}
+
+void AttendanceDesk::invite(base::Now now, Attended& one, std::string sdp,
+                            std::vector<sip::ExtraHeader> credentials) {
+    sip::OutOfDialogSpec spec;
+    spec.request_uri = one.wish.uri;
+    spec.from = one.from;
+    spec.to = "<" + one.wish.uri + ">";
+    spec.call_id = one.call_id;
+    spec.from_tag = one.from_tag;
+    spec.cseq = ++one.cseq;
+    spec.headers = std::move(credentials);
+    spec.headers.push_back({"Allow", std::string(kAllow)});
+    spec.headers.push_back({"Supported", std::string(siprec::kRecordAware)});
+    spec.headers.push_back({"Allow-Events", "conference"});
+    spec.content_type = "application/sdp";
+    spec.body = std::move(sdp);
+    spec.next_hop = config_.next_hop;
+    const auto started = d_.agent.start_request(now.steady, spec);
+    if (!started) return end(now, one, {"not_ready", std::string(started.error().what)}, false);
+    one.invite = *started;
+    of_transaction_[started->value] = one.key;
+}
+
+bool AttendanceDesk::take(base::Now now, sip::Action& action) {
+    const auto [transaction, dialog] = std::visit(
+        [](const auto& it) {
+            std::pair<sip::TransactionId, sip::DialogId> ids;
+            if constexpr (requires { it.transaction; }) ids.first = it.transaction;
+            if constexpr (requires { it.dialog; }) ids.second = it.dialog;
+            return ids;
+        },
+        action);
+    auto owner = of_transaction_.find(transaction.value);
+    if (!transaction || owner == of_transaction_.end()) {
+        owner = of_dialog_.find(dialog.value);
+        if (!dialog || owner == of_dialog_.end()) return false;
+    }
+    Attended* one = find(owner->second);
+    if (one == nullptr) return true;
+    if (auto* response = std::get_if<sip::ResponseArrived>(&action)) {
+        on_response(now, *one, *response);
+    } else if (auto* request = std::get_if<sip::RequestArrived>(&action)) {
+        on_request(now, *one, *request);
+    } else if (auto* ack = std::get_if<sip::AckArrived>(&action)) {
+        if (std::exchange(one->waits_for_answer, false))
+            d_.plane.answer({one->key},
+                            {.from = relay::Leg::B, .text = base::as_text(ack->message.body())},
+                            [](const auto&) {});
+    } else if (std::holds_alternative<sip::TransactionTimedOut>(action) ||
+               std::holds_alternative<sip::TransportFailed>(action)) {
+        of_transaction_.erase(transaction.value);
+        if (transaction == one->invite) {
+            one->invite = {};
+            end(now, *one, {"refused", "The conference does not answer."}, false);
+        }
+    } else if (std::holds_alternative<sip::NoAck>(action)) {
+        end(now, *one, {"no_ack", "The focus did not acknowledge our answer."}, true);
+    } else if (std::holds_alternative<sip::DialogEnded>(action)) {
+        of_dialog_.erase(dialog.value);
+        if (one->dialog == dialog) one->dialog = {};
+        end(now, *one, {"ended", "The call to the conference is over."}, false);
+    }
+    return true;
+}
+
+void AttendanceDesk::on_response(base::Now now, Attended& one, sip::ResponseArrived& response) {
+    const bool is_of_invite = response.transaction == one.invite && !one.is_answered;
+    const int status = response.message.status();
+    if (response.dialog && !of_dialog_.contains(response.dialog.value))
+        of_dialog_[response.dialog.value] = one.key;
+    if (status < 200) return;
+    const bool is_success = status < 300;
+    if (is_success && response.message.cseq_method() == sip::Method::Invite) {
+        (void)d_.agent.ack(now.steady, response.dialog, {});
+        if (one.is_over || one.is_answered) {  // it crossed our CANCEL, or the INVITE was forked
+            one.invite = {};
+            if (response.dialog != one.dialog || one.is_over)
+                (void)d_.agent.send_request(now.steady, response.dialog, {.method = "BYE"});
+            return;
+        }
+        return on_accepted(now, one, response);
+    }
+    of_transaction_.erase(response.transaction.value);
+    if (is_of_invite) on_refused(now, one, response);
+}
+
+void AttendanceDesk::on_refused(base::Now now, Attended& one,
+                                const sip::ResponseArrived& response) {
+    one.invite = {};
+    if (one.is_over) return;
+    const int status = response.message.status();
+    if (is_challenge(status) && !config_.credentials.username.empty() &&
+        !std::exchange(one.has_authenticated, true)) {
+        if (auto answer = sip::answer_challenge(response.message, config_.credentials, "INVITE",
+                                                one.wish.uri, d_.random.token(kTokenBytes)))
+            return invite(now, one, one.told_sdp, {*std::move(answer)});
+    }
+    tell(now, one, "attendance_refused",
+         {"refused", fmt::format("The conference does not let us in: {}.", status)}, status);
+    end(now, one,
+        {"refused", fmt::format("The conference does not let us in: it answered {}.", status)},
+        false);
+}
+
+void AttendanceDesk::on_accepted(base::Now now, Attended& one,
+                                 const sip::ResponseArrived& response) {
+    one.invite = {};
+    one.is_answered = true;
+    one.dialog = response.dialog;
+    one.knows_record = siprec::is_record_aware(response.message);
+    one.cs.start = now.wall;
+    for (CsParty& party : one.cs.parties) party.joined = now.wall;
+    const std::string sdp = sdp_of(response.message);
+    std::optional<Reason> fault;
+    d_.plane.answer(
+        {one.key}, {.from = relay::Leg::B, .text = sdp, .signalled_by = response.flow.remote},
+        [this, key = one.key](const Result<std::string, Reason>& mapped) {
+            Attended* answered = find(key);
+            if (answered == nullptr || answered->is_over) return;
+            const base::Now then = d_.clock.now();
+            if (!mapped) return end(then, *answered, {"media_refused", mapped.error().text}, true);
+            begin_recording(then, *answered);
+        });
+    if (one.is_over) return;
+    const auto value = response.message.first_value(HeaderId::Contact);
+    const auto contact =
+        value ? sip::parse_name_addr(*value) : Result<sip::NameAddr>(base::Error{});
+    one.is_focus = contact && contact->has_feature("isfocus");
+    tell(now, one, "attendance",
+         {"attending", one.is_focus
+                           ? "We are in the conference."
+                           : "We are in the call; it does not say that it is a conference."});
+    if (!one.is_focus || !config_.follows_conferences) return;
+    d_.conferences.follow(now, {.call = one.key,
+                                .call_id = one.call_id,
+                                .focus = relay::Leg::B,
+                                .where = {.uri = std::string(contact->uri),
+                                          .from = one.cs.parties.front().names.front().aor,
+                                          .flow = response.flow,
+                                          .next_hop = {}}});
+}
+
+// ---- what is recorded ---------------------------------------------------------------------------
+
+void AttendanceDesk::begin_recording(base::Now now, Attended& one) {
+    if (one.recording != nullptr) return one.recording->refresh(now);
+    if (auto fault = indicate(one)) {
+        tell(now, one, "indication_failed", *fault);
+        return end(now, one, {"not_indicated", fault->text}, true);
+    }
+    one.recording =
+        std::make_unique<Recording>(Recording::Dependencies{.agent = d_.agent,
+                                                            .plane = d_.plane,
+                                                            .clock = d_.clock,
+                                                            .random = d_.random,
+                                                            .index = d_.index,
+                                                            .events = d_.events,
+                                                            .servers = d_.servers},
+                                    one.cs, relay::CallKey{one.key}, 1, one.plan,
+                                    Recording::Common{.credentials = config_.credentials,
+                                                      .server_silence = config_.server_silence,
+                                                      .media_ring = config_.media_ring,
+                                                      .flow = {},
+                                                      .fails_over = config_.fails_over,
+                                                      .failover_time = config_.failover_time});
+    one.recording->record_only(relay::Leg::B);  // we say nothing
+    // Who records nothing has no business in a conference.
+    one.recording->when_lost([this, key = one.key](const Reason& failure) {
+        if (Attended* lost = find(key))
+            end(d_.clock.now(), *lost, {"recording_failed", failure.text}, true);
+    });
+    if (one.wish.waits)
+        one.recording->when_settled([this, key = one.key](const std::optional<Reason>& failure) {
+            Attended* asked = find(key);
+            if (asked == nullptr) return;
+            if (!failure) return settle(*asked, std::nullopt);
+            settle(*asked,
+                   Reason{"recording_failed",
+                          failure->text.empty() ? "The recording ended at once." : failure->text});
+        });
+    else
+        settle(one, std::nullopt);
+    one.recording->start(now);
+}
+
+// The others are told by what we say in the conference, where the focus does not tell them.
+std::optional<Reason> AttendanceDesk::indicate(const Attended& one) {
+    const policy::IndicationSettings& how = one.plan.settings.indication;
+    if (one.knows_record || how.by == policy::IndicateBy::Agreed) return std::nullopt;
+    relay::SoundPtr sound;
+    if (how.by == policy::IndicateBy::Announcement) {
+        const auto found = config_.announcements.find({how.announcement, how.announce_first});
+        if (found != config_.announcements.end()) sound = found->second;
+    }
+    if (sound == nullptr) sound = relay::make_tone(how.tone_level_db, how.tone_interval);
+    const auto played = d_.plane.play({one.key}, relay::Leg::B, sound);
+    if (played) return std::nullopt;
+    return played.error();
+}
+
+bool AttendanceDesk::on_conference(base::Now now, std::uint64_t call,
+                                   const CsConference& conference) {
+    Attended* one = find(call);
+    if (one == nullptr) return false;
+    one->cs.conference = conference;
+    if (one->recording != nullptr) one->recording->refresh(now);
+    return true;
+}
+
+// ---- what the focus wants -----------------------------------------------------------------------
+
+void AttendanceDesk::on_request(base::Now now, Attended& one, sip::RequestArrived& request) {
+    const sip::TransactionId in = request.transaction;
+    const auto answer = [&](sip::ResponseSpec spec) {
+        (void)d_.agent.respond(now.steady, in, spec);
+    };
+    switch (request.message.method()) {
+        case sip::Method::Bye:
+            answer({.status = 200});
+            return end(now, one, {"bye", "The conference has ended our call."}, false);
+        case sip::Method::Info:
+        case sip::Method::Options:
+            return answer({.status = 200});
+        case sip::Method::Invite:
+        case sip::Method::Update: {
+            std::string offer = sdp_of(request.message);
+            if (!offer.empty()) return take_offer(now, one, in, std::move(offer));
+            if (request.message.method() == sip::Method::Update) return answer({.status = 200});
+            // A re-INVITE without an offer: ours is what holds, and the ACK has the answer.
+            one.waits_for_answer = true;
+            return answer({.status = 200,
+                           .headers = {{"Allow", std::string(kAllow)}},
+                           .content_type = "application/sdp",
+                           .body = one.told_sdp});
+        }
+        default:
+            return answer({.status = 405, .headers = {{"Allow", std::string(kAllow)}}});
+    }
+}
+
+void AttendanceDesk::take_offer(base::Now now, Attended& one, sip::TransactionId in,
+                                std::string offer) {
+    const auto refuse = [this, in](base::Now then, const Reason& why) {
+        (void)d_.agent.respond(
+            then.steady, in,
+            {.status = 488, .headers = {{"Warning", fmt::format("399 earshot \"{}\"", why.text)}}});
+    };
+    const std::uint64_t key = one.key;
+    const auto answered = [this, key, in, refuse](const Result<std::string, Reason>& mapped) {
+        const base::Now then = d_.clock.now();
+        Attended* asked = find(key);
+        if (asked == nullptr || asked->is_over) return;
+        if (!mapped) return refuse(then, mapped.error());
+        asked->told_sdp = with_record_on(*mapped);
+        (void)d_.agent.respond(then.steady, in,
+                               {.status = 200,
+                                .headers = {{"Allow", std::string(kAllow)}},
+                                .content_type = "application/sdp",
+                                .body = asked->told_sdp});
+        if (asked->recording != nullptr) asked->recording->refresh(then);
+    };
+    d_.plane.offer({key}, {.from = relay::Leg::B, .text = offer},
+                   [this, key, refuse, answered](const Result<std::string, Reason>& mapped) {
+                       Attended* asked = find(key);
+                       if (asked == nullptr || asked->is_over) return;
+                       const base::Now then = d_.clock.now();
+                       if (!mapped) return refuse(then, mapped.error());
+                       const auto description = sdp::parse(*mapped);
+                       if (!description)
+                           return refuse(then, {"sdp_malformed", "The offer cannot be read."});
+                       const std::string ours = own_answer(
+                           *description, d_.is_ipv6, asked->sdp_session, ++asked->sdp_version);
+                       d_.plane.answer({key}, {.from = relay::Leg::A, .text = ours}, answered);
+                   });
+    (void)now;
+}
+
+// ---- the end ------------------------------------------------------------------------------------
+
+void AttendanceDesk::end(base::Now now, Attended& one, Reason why, bool says_bye) {
+    if (std::exchange(one.is_over, true)) return;
+    one.cs.stop = now.wall;
+    tell(now, one, "attendance_ended", why);
+    if (one.recording != nullptr && one.recording->is_engaged()) one.recording->end(now);
+    settle(one, why);
+    d_.conferences.leave(now, one.key);
+    if (one.invite) (void)d_.agent.cancel(now.steady, one.invite);
+    if (one.dialog && says_bye) {
+        const auto bye = d_.agent.send_request(now.steady, one.dialog, {.method = "BYE"});
+        if (bye && *bye) of_transaction_[bye->value] = one.key;
+        if (!bye) d_.agent.end_dialog(now.steady, one.dialog);
+    }
+    d_.plane.remove({one.key});
+}
+
+std::optional<Reason> AttendanceDesk::stop(base::Now now, std::string_view id,
+                                           const std::string& why) {
+    const auto number = base::parse_number<std::uint64_t>(id);
+    Attended* one = number ? find(*number) : nullptr;
+    if (one == nullptr || one->is_over)
+        return Reason{"unknown_attendance",
+                      fmt::format("No running attendance has the id \"{}\".", id)};
+    end(now, *one, {"stopped", why.empty() ? "An operator ended it." : why}, true);
+    return std::nullopt;
+}
+
+void AttendanceDesk::end_all(base::Now now, const Reason& why) {
+    for (const auto& [key, one] : attended_) end(now, *one, why, true);
+}
+
+void AttendanceDesk::on_time(base::Now now) {
+    for (const auto& [key, one] : attended_)
+        if (!one->is_over && now.steady >= one->ends)
+            end(now, *one, {"too_long", "It has lasted as long as it may."}, true);
+}
+
+std::optional<base::TimePoint> AttendanceDesk::deadline() const {
+    std::optional<base::TimePoint> next;
+    for (const auto& [key, one] : attended_)
+        if (!one->is_over && (!next || one->ends < *next)) next = one->ends;
+    return next;
+}
+
+void AttendanceDesk::tidy() {
+    std::erase_if(attended_, [](const auto& item) {
+        const Attended& one = *item.second;
+        return one.is_over && !one.invite && !one.dialog &&
+               (one.recording == nullptr || one.recording->is_done());
+    });
+    if (!attended_.empty()) return;
+    of_transaction_.clear();
+    of_dialog_.clear();
+}
+
+std::vector<AttendanceView> AttendanceDesk::views() const {
+    std::vector<AttendanceView> views;
+    for (const auto& [key, one] : attended_) {
+        AttendanceView view{.id = std::to_string(key),
+                            .uri = one->wish.uri,
+                            .call_id = one->call_id,
+                            .state = one->is_over       ? "ended"
+                                     : one->is_answered ? "attending"
+                                                        : "calling",
+                            .is_focus = one->is_focus,
+                            .begun = one->begun};
+        if (one->recording != nullptr)
+            view.recording = one->recording->view();
+        else
+            view.recording = {
+                .instance = one->plan.instance, .rule = one->plan.rule, .state = "waiting"};
+        views.push_back(std::move(view));
+    }
+    return views;
+}
+
+}  // namespace earshot::client

@@ -1,0 +1,118 @@
+// The client as a participant: it calls a conference itself, takes what everyone there hears and
+// sees, and records that (docs/conference-recording.md). It says in the call that it records: by
+// a=record, and by tone or announcement where the focus does not claim to understand that. Belongs
+// to the signalling thread.
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/random.h"
+#include "base/reason.h"
+#include "base/result.h"
+#include "client/client_config.h"
+#include "client/conference_desk.h"
+#include "client/recording.h"
+#include "client/server_pool.h"
+#include "relay/media_plane.h"
+#include "sip/agent.h"
+
+namespace earshot::client {
+
+struct AttendWish {
+    std::string uri{};       // of the conference
+    std::string identity{};  // URI by which we call; empty: our own address
+    std::string name{};      // display name
+    std::string instance{};  // whose settings; empty: the default ones
+    std::vector<std::string> servers{};
+    bool takes_video = true;
+    std::chrono::seconds longest{0};  // 0: kLongestAttendance
+    bool waits = false;               // until a recording server has accepted, or it is in vain
+};
+
+struct AttendanceView {
+    std::string id{};
+    std::string uri{};
+    std::string call_id{};
+    std::string state{};  // "calling", "attending", "ended"
+    bool is_focus = false;
+    base::WallTime begun{};
+    RecordingView recording{};
+};
+
+class AttendanceDesk {
+public:
+    struct Dependencies {  // borrowed
+        sip::Agent& agent;
+        relay::MediaPlane& plane;
+        const io::Clock& clock;
+        base::Random& random;
+        RecordingIndex& index;
+        EventOutlet& events;
+        ServerPool& servers;
+        ConferenceDesk& conferences;
+        base::Uuid installation{};
+        std::string host{};    // host:port of our own SIP address
+        bool is_ipv6 = false;  // the family of our media
+    };
+
+    AttendanceDesk(const ClientConfig& config, Dependencies dependencies);
+    AttendanceDesk(const AttendanceDesk&) = delete;
+    AttendanceDesk& operator=(const AttendanceDesk&) = delete;
+    ~AttendanceDesk();
+
+    // The attendance's id. Reasons: "bad_request", "too_many_recordings", "not_ready" (no media),
+    // with `waits` "refused" (by the conference) and "recording_failed".
+    using StartDone = std::function<void(base::Result<std::string, base::Reason>)>;
+    void start(base::Now now, AttendWish wish, StartDone done);
+    // Leaves the conference. Reasons: "unknown_attendance".
+    std::optional<base::Reason> stop(base::Now now, std::string_view id, const std::string& why);
+    void end_all(base::Now now, const base::Reason& why);
+
+    // An action of the agent that is an attendance's call's; false: somebody else's.
+    bool take(base::Now now, sip::Action& action);
+    // True: the call is one of these.
+    bool on_conference(base::Now now, std::uint64_t call, const CsConference& conference);
+    void on_time(base::Now now);
+    std::optional<base::TimePoint> deadline() const;
+    // Forgets what is over; while nothing of it is running.
+    void tidy();
+
+    std::vector<AttendanceView> views() const;
+    bool is_idle() const { return attended_.empty(); }
+    void configure(const ClientConfig& config) { config_ = config; }
+
+private:
+    struct Attended;
+    Attended* find(std::uint64_t key) const;
+    void invite(base::Now now, Attended& one, std::string sdp,
+                std::vector<sip::ExtraHeader> credentials);
+    void on_response(base::Now now, Attended& one, sip::ResponseArrived& response);
+    void on_accepted(base::Now now, Attended& one, const sip::ResponseArrived& response);
+    void on_refused(base::Now now, Attended& one, const sip::ResponseArrived& response);
+    void on_request(base::Now now, Attended& one, sip::RequestArrived& request);
+    void take_offer(base::Now now, Attended& one, sip::TransactionId in, std::string offer);
+    void begin_recording(base::Now now, Attended& one);
+    std::optional<base::Reason> indicate(const Attended& one);
+    void end(base::Now now, Attended& one, base::Reason why, bool says_bye);
+    void settle(Attended& one, std::optional<base::Reason> failure);
+    void tell(base::Now now, const Attended& one, std::string kind, base::Reason reason,
+              int status = 0);
+
+    ClientConfig config_;
+    Dependencies d_;
+    std::map<std::uint64_t, std::unique_ptr<Attended>> attended_;  // by key
+    std::unordered_map<std::uint64_t, std::uint64_t> of_transaction_;
+    std::unordered_map<std::uint64_t, std::uint64_t> of_dialog_;
+    std::uint64_t last_key_;
+};
+
+}  // namespace earshot::client

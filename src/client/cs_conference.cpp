@@ -1,0 +1,150 @@
+#include "client/cs_conference.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <set>
+
+#include "base/text.h"
+#include "client/limits.h"
+#include "sip/uri.h"
+#include "siprec/participant_watch.h"
+#include "xml/xml_document.h"
+
+namespace earshot::client {
+namespace {
+
+using conference::Member;
+using conference::MemberKey;
+
+void update_members(CsConference& conference, const conference::Roster& roster) {
+    std::size_t left_out = roster.left_out();
+    for (const auto& [key, member] : roster.members()) {
+        const auto known = std::find_if(conference.members.begin(), conference.members.end(),
+                                        [&](const CsMember& one) { return one.member.key == key; });
+        if (known != conference.members.end()) {
+            known->member = member;
+            continue;
+        }
+        if (!member.is_present) continue;
+        if (conference.members.size() >= kMaxConferenceMembers) {
+            ++left_out;
+            continue;
+        }
+        const auto same = std::count_if(
+            conference.members.begin(), conference.members.end(),
+            [&](const CsMember& one) { return one.member.key.user == member.key.user; });
+        conference.members.push_back({.member = member, .number = static_cast<std::size_t>(same)});
+    }
+    conference.left_out = left_out;
+}
+
+void update_sidebars(CsConference& conference, const conference::ConferenceInfo& info,
+                     base::WallTime now) {
+    for (CsSidebar& sidebar : conference.sidebars) {
+        const bool is_open =
+            std::any_of(info.sidebars.begin(), info.sidebars.end(),
+                        [&](const auto& one) { return one.entity == sidebar.uri; });
+        if (!is_open && !sidebar.closed) sidebar.closed = now;
+    }
+    for (const conference::ConferenceInfo& told : info.sidebars) {
+        auto known = std::find_if(
+            conference.sidebars.begin(), conference.sidebars.end(),
+            [&](const CsSidebar& one) { return one.uri == told.entity && !one.closed; });
+        if (known == conference.sidebars.end()) {
+            if (conference.sidebars.size() >= kMaxSidebarSessions) continue;
+            known = conference.sidebars.insert(known, CsSidebar{.uri = told.entity, .opened = now});
+        }
+        known->subject = told.description ? told.description->subject.value_or("") : "";
+        known->users.clear();
+        if (told.users)
+            for (const conference::User& user : told.users->users)
+                if (known->users.size() < kMaxConferenceMembers)
+                    known->users.push_back(user.entity);
+    }
+}
+
+}  // namespace
+
+const CsMember* CsConference::find(const MemberKey& key) const {
+    const auto found = std::find_if(members.begin(), members.end(),
+                                    [&](const CsMember& one) { return one.member.key == key; });
+    return found == members.end() ? nullptr : &*found;
+}
+
+void update(CsConference& conference, const conference::Roster& roster, base::WallTime now) {
+    const conference::ConferenceInfo& info = roster.info();
+    if (info.description) conference.subject = info.description->subject.value_or("");
+    update_members(conference, roster);
+    update_sidebars(conference, info, now);
+}
+
+bool is_same_user(std::string_view a, std::string_view b) {
+    if (a == b) return !a.empty();
+    const auto first = sip::parse_uri(a);
+    const auto second = sip::parse_uri(b);
+    return first && second && first->is_sip() && second->is_sip() && !first->user.empty() &&
+           first->user == second->user && base::iequals(first->host, second->host);
+}
+
+std::string member_xml(const Member& member) {
+    siprec::ConferenceRole role{.nickname = member.nickname,
+                                .roles = member.roles,
+                                .left = member.is_present ? std::string{} : member.left_reason,
+                                .sources = {}};
+    for (const conference::MemberMedia& media : member.media)
+        if (media.ssrc) role.sources.push_back(*media.ssrc);
+    std::string xml = siprec::write_conference_role(role);
+    // What a partial document does not name keeps its value (spec/metadata-model section 4 rule 2):
+    // that there is none any more has to be said.
+    const auto none = [&xml](std::string_view name) {
+        xml += fmt::format(R"(<{} xmlns="{}"/>)", name, siprec::kExtensionNamespace);
+    };
+    if (role.nickname.empty()) none("nickname");
+    if (role.roles.empty()) none("role");
+    if (role.left.empty()) none("left");
+    return xml;
+}
+
+std::string conference_xml(const CsConference& conference) {
+    std::string xml = fmt::format(R"(<conference xmlns="{}"><uri>{}</uri>)",
+                                  siprec::kExtensionNamespace, xml::xml_escape(conference.uri));
+    if (!conference.subject.empty())
+        xml += fmt::format("<subject>{}</subject>", xml::xml_escape(conference.subject));
+    if (conference.left_out > 0) xml += fmt::format("<left-out>{}</left-out>", conference.left_out);
+    return xml + "</conference>";
+}
+
+namespace {
+
+template <class Does>
+bool any_media(const Member& member, std::string_view media, Does does) {
+    if (!member.is_present || member.is_held) return false;
+    bool is_told = false;
+    for (const conference::MemberMedia& one : member.media) {
+        if (!one.type.empty() && one.type != media) continue;
+        is_told = true;
+        if (does(one)) return true;
+    }
+    // Of a member without any media nothing is known; one that has others has not this one.
+    return !is_told && member.media.empty();
+}
+
+}  // namespace
+
+bool sends(const Member& member, std::string_view media) {
+    if (member.is_muted && media == "audio") return false;
+    return any_media(member, media, [](const auto& one) { return one.sends; });
+}
+
+bool receives(const Member& member, std::string_view media) {
+    return any_media(member, media, [](const auto& one) { return one.receives; });
+}
+
+bool is_presenter(const Member& member) {
+    return member.is_present &&
+           std::any_of(member.roles.begin(), member.roles.end(),
+                       [](const auto& role) { return base::iequals(role, "presenter"); });
+}
+
+}  // namespace earshot::client

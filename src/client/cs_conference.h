@@ -1,0 +1,60 @@
+// What a focus tells of its conference, as the metadata of a recording has it (RFC 7865): the users
+// of the roster as participants, beside those of our own signalling. Plain state, pure functions.
+#pragma once
+
+#include <cstddef>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/time.h"
+#include "base/uuid.h"
+#include "conference/roster.h"
+#include "relay/media_plane.h"
+#include "siprec/cs_description.h"
+
+namespace earshot::client {
+
+struct CsMember {
+    conference::Member member{};
+    std::size_t number = 0;  // of the endpoints of this user, in the order in which they came
+};
+
+// A sidebar or breakout that the document itself describes.
+struct CsSidebar {
+    std::string uri{};
+    std::string subject{};
+    std::vector<std::string> users{};  // entities
+    base::WallTime opened{};
+    std::optional<base::WallTime> closed{};
+};
+
+struct CsConference {
+    relay::Leg focus = relay::Leg::B;  // at whose end of the call it is
+    std::string uri{};
+    std::string subject{};
+    std::vector<CsMember> members{};  // those that left, too
+    std::vector<CsSidebar> sidebars{};
+    std::size_t left_out = 0;  // of those that are there, for want of room in the metadata
+    base::Uuid group{};        // of all calls with this conference, and of its sidebars
+    base::Uuid space{};        // name space of its sidebars' ids
+
+    const CsMember* find(const conference::MemberKey& key) const;
+};
+
+// Brings it up to date.
+void update(CsConference& conference, const conference::Roster& roster, base::WallTime now);
+
+// Whether two URIs name the same user: user and host, whatever the scheme and parameters.
+bool is_same_user(std::string_view a, std::string_view b);
+
+// What the metadata says of a member beside its names.
+std::string member_xml(const conference::Member& member);
+std::string conference_xml(const CsConference& conference);
+// Whether it sends, or receives, a medium of that type ("audio"); what is not told it does.
+bool sends(const conference::Member& member, std::string_view media);
+bool receives(const conference::Member& member, std::string_view media);
+bool is_presenter(const conference::Member& member);
+
+}  // namespace earshot::client
