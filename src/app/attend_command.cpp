@@ -48,7 +48,7 @@ void print_attendances(std::ostream& out, const json& attendances) {
     print_table(out, rows);
 }
 
-void print_conferences(std::ostream& out, const json& conferences) {
+void print_rosters(std::ostream& out, const json& conferences) {
     if (conferences.empty()) {
         out << "No recorded call is in a conference.\n";
         return;
@@ -70,8 +70,8 @@ public:
         group_ = app.add_subcommand("attend", "Call a conference and record it as a participant")
                      ->require_subcommand(1);
         ls_ = add("ls", "List those that are attended", "Example:\n  earshot attend ls --json");
-        conferences_ = add("conferences", "List the conferences that recorded calls are in",
-                           "Example:\n  earshot attend conferences");
+        rosters_ = add("rosters", "List the conferences that recorded calls are in",
+                       "Example:\n  earshot attend rosters");
         start_ = add("start", "Call a conference and record what everyone there hears and sees",
                      "Everybody there is told: by a=record, else by a tone.\n\n"
                      "Example:\n  earshot attend start sip:review-42@conf.example");
@@ -102,7 +102,7 @@ public:
         const auto access = find_access(access_, process_environment);
         if (!access) return fail(access.error(), err);
         if (ls_->parsed()) return list(*access, out, err);
-        if (conferences_->parsed()) return list_conferences(*access, out, err);
+        if (rosters_->parsed()) return list_rosters(*access, out, err);
         if (start_->parsed()) return start(*access, out, err);
         return end(*access, out, err);
     }
@@ -128,14 +128,14 @@ private:
         return Exit::Ok;
     }
 
-    Exit list_conferences(const Access& access, std::ostream& out, std::ostream& err) const {
-        const auto answer = request_json(access, "GET", "/conferences");
+    Exit list_rosters(const Access& access, std::ostream& out, std::ostream& err) const {
+        const auto answer = request_json(access, "GET", "/rosters");
         if (!answer) return fail(answer.error(), err);
-        const json conferences = answer->value("conferences", json::array());
+        const json conferences = answer->value("rosters", json::array());
         if (json_)
             out << conferences.dump(2) << '\n';
         else
-            print_conferences(out, conferences);
+            print_rosters(out, conferences);
         return Exit::Ok;
     }
 
@@ -183,7 +183,7 @@ private:
     bool json_ = false;
     CLI::App* group_ = nullptr;
     CLI::App* ls_ = nullptr;
-    CLI::App* conferences_ = nullptr;
+    CLI::App* rosters_ = nullptr;
     CLI::App* start_ = nullptr;
     CLI::App* end_ = nullptr;
 };

@@ -344,13 +344,13 @@ void AttendanceDesk::on_accepted(base::Now now, Attended& one,
                            ? "We are in the conference."
                            : "We are in the call; it does not say that it is a conference."});
     if (!one.is_focus || !config_.follows_conferences) return;
-    d_.conferences.follow(now, {.call = one.key,
-                                .call_id = one.call_id,
-                                .focus = relay::Leg::B,
-                                .where = {.uri = std::string(contact->uri),
-                                          .from = one.cs.parties.front().names.front().aor,
-                                          .flow = response.flow,
-                                          .next_hop = {}}});
+    d_.rosters.follow(now, {.call = one.key,
+                            .call_id = one.call_id,
+                            .focus = relay::Leg::B,
+                            .where = {.uri = std::string(contact->uri),
+                                      .from = one.cs.parties.front().names.front().aor,
+                                      .flow = response.flow,
+                                      .next_hop = {}}});
 }
 
 // ---- what is recorded ---------------------------------------------------------------------------
@@ -496,7 +496,7 @@ void AttendanceDesk::end(base::Now now, Attended& one, Reason why, bool says_bye
     tell(now, one, "attendance_ended", why);
     if (one.recording != nullptr && one.recording->is_engaged()) one.recording->end(now);
     settle(one, why);
-    d_.conferences.leave(now, one.key);
+    d_.rosters.leave(now, one.key);
     if (one.invite) (void)d_.agent.cancel(now.steady, one.invite);
     if (one.dialog && says_bye) {
         const auto bye = d_.agent.send_request(now.steady, one.dialog, {.method = "BYE"});

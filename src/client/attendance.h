@@ -19,8 +19,8 @@
 #include "base/reason.h"
 #include "base/result.h"
 #include "client/client_config.h"
-#include "client/conference_desk.h"
 #include "client/recording.h"
+#include "client/roster_desk.h"
 #include "client/server_pool.h"
 #include "relay/media_plane.h"
 #include "sip/agent.h"
@@ -58,7 +58,7 @@ public:
         RecordingIndex& index;
         EventOutlet& events;
         ServerPool& servers;
-        ConferenceDesk& conferences;
+        RosterDesk& rosters;
         base::Uuid installation{};
         std::string host{};    // host:port of our own SIP address
         bool is_ipv6 = false;  // the family of our media

@@ -35,7 +35,7 @@ int status_of(std::string_view code) {
 
 Reason bad(std::string text) { return {"bad_request", std::move(text)}; }
 
-json view_of(const ConferenceView& conference) {
+json view_of(const RosterView& conference) {
     json view{{"call", std::to_string(conference.call)},
               {"uri", base::to_valid_utf8(conference.uri)},
               {"state", conference.state},
@@ -167,10 +167,10 @@ Result<AttendWish, Reason> read_attend_wish(std::string_view body) {
 }
 
 void add_conference_resources(http::Router& router, const CompanionApiParts& parts) {
-    router.add("GET", "/api/v1/conferences", [parts](const Request&, const Parameters&) {
+    router.add("GET", "/api/v1/rosters", [parts](const Request&, const Parameters&) {
         json all = json::array();
-        for (const ConferenceView& one : *parts.view.conferences.get()) all.push_back(view_of(one));
-        return api::json_response(200, {{"conferences", std::move(all)}});
+        for (const RosterView& one : *parts.view.rosters.get()) all.push_back(view_of(one));
+        return api::json_response(200, {{"rosters", std::move(all)}});
     });
     router.add("POST", kPath, [parts](const Request& request, const Parameters&) {
         return attend(parts, request);

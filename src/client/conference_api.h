@@ -15,7 +15,7 @@ namespace earshot::client {
 // A wish as the body of a POST says it; "bad_request" names what is wrong.
 base::Result<AttendWish, base::Reason> read_attend_wish(std::string_view body);
 
-// Adds /api/v1/conferences and those below /api/v1/attendances.
+// Adds /api/v1/rosters and those below /api/v1/attendances.
 void add_conference_resources(http::Router& router, const CompanionApiParts& parts);
 
 }  // namespace earshot::client

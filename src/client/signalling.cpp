@@ -122,11 +122,11 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
                                                                 .events = d_.events,
                                                                 .servers = recorder_->servers(),
                                                                 .find_socket = find_socket});
-    conferences_ = std::make_unique<ConferenceDesk>(
-        ConferenceDesk::Dependencies{.agent = *agent_,
-                                     .random = d_.random,
-                                     .events = d_.events,
-                                     .installation = installation},
+    rosters_ = std::make_unique<RosterDesk>(
+        RosterDesk::Dependencies{.agent = *agent_,
+                                 .random = d_.random,
+                                 .events = d_.events,
+                                 .installation = installation},
         [this](base::Now now, std::uint64_t call, const CsConference& conference) {
             if (!attendances_->on_conference(now, call, conference))
                 recorder_->on_conference(now, {call}, conference);
@@ -141,7 +141,7 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
                                               .index = recorder_->index(),
                                               .events = d_.events,
                                               .servers = recorder_->servers(),
-                                              .conferences = *conferences_,
+                                              .rosters = *rosters_,
                                               .installation = installation,
                                               .host = sent_by_.front(),
                                               .is_ipv6 = media_host && !media_host->is_v4()});
@@ -207,7 +207,7 @@ void Signalling::on_deadline() {
     agent_->on_time(now.steady);
     switchboard_->on_time(now);
     recorder_->on_time(now);
-    conferences_->on_time(now);
+    rosters_->on_time(now);
     attendances_->on_time(now);
     if (companion_) {
         d_.tap->on_time(now.steady);
@@ -261,7 +261,7 @@ void Signalling::handle(sip::Action& action) {
         calls_have_changed_ = true;
         return;
     }
-    if (conferences_->take(now, action)) return;
+    if (rosters_->take(now, action)) return;
     if (attendances_->take(now, action)) {
         calls_have_changed_ = true;
         return;
@@ -296,7 +296,7 @@ void Signalling::arm() {
     consider(agent_->deadline());
     consider(switchboard_->deadline());
     consider(recorder_->deadline());
-    consider(conferences_->deadline());
+    consider(rosters_->deadline());
     consider(attendances_->deadline());
     if (companion_) {
         consider(d_.tap->deadline());
@@ -443,7 +443,7 @@ void Signalling::on_call_event(base::Now now, b2bua::CallKey call, const b2bua::
     recorder_->on_call_event(now, call, event);
     calls_have_changed_ = true;
     if (std::holds_alternative<b2bua::Ended>(event))
-        conferences_->leave(now, call.value);
+        rosters_->leave(now, call.value);
     else if (std::holds_alternative<b2bua::Answered>(event) ||
              std::holds_alternative<b2bua::MediaChanged>(event))
         follow_conference(now, call);
@@ -461,7 +461,7 @@ void Signalling::follow_conference(base::Now now, b2bua::CallKey call) {
         const b2bua::LegFacts& focus = facts->leg(leg);
         if (!focus.is_focus || focus.contact.empty()) continue;
         const std::string& from = facts->leg(b2bua::other(leg)).address.uri;
-        return conferences_->follow(
+        return rosters_->follow(
             now, {.call = call.value,
                   .call_id = facts->leg(b2bua::Leg::A).call_id,
                   .focus = media_leg(leg),
@@ -783,7 +783,7 @@ void Signalling::stop(std::function<void()> done) {
     switchboard_->end_all(now, kUnavailable, {"stopped", "The recording client was stopped."});
     recorder_->stop(now, {"stopped", "The recording client was stopped."});
     attendances_->end_all(now, {"stopped", "The recording client was stopped."});
-    conferences_->leave_all(now);
+    rosters_->leave_all(now);
     if (companion_) companion_->end_all(now, {"stopped", "The recording client was stopped."});
     agent_->send_held_byes(now.steady);
     settle();
@@ -800,7 +800,7 @@ void Signalling::maybe_stopped() {
 void Signalling::publish() {
     d_.view.calls.set(recorder_->views());
     d_.view.sessions.set(recorder_->shared_views());
-    d_.view.conferences.set(conferences_->views());
+    d_.view.rosters.set(rosters_->views());
     d_.view.attendances.set(attendances_->views());
     if (companion_) d_.view.companions.set(companion_->views());
     d_.view.servers.set(recorder_->server_views(d_.clock.now()));

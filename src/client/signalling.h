@@ -22,11 +22,11 @@
 #include "client/call_decision.h"
 #include "client/client_config.h"
 #include "client/companion.h"
-#include "client/conference_desk.h"
 #include "client/dialog_journal.h"
 #include "client/keep_alive.h"
 #include "client/media_planes.h"
 #include "client/recorder.h"
+#include "client/roster_desk.h"
 #include "io/clock.h"
 #include "io/log_allowance.h"
 #include "io/tls_watch.h"
@@ -60,7 +60,7 @@ struct ClientView {
     base::Snapshot<ClientCounters> counters;
     base::Snapshot<std::vector<CompanionView>> companions;
     base::Snapshot<std::vector<SharedView>> sessions;
-    base::Snapshot<std::vector<ConferenceView>> conferences;
+    base::Snapshot<std::vector<RosterView>> rosters;
     base::Snapshot<std::vector<AttendanceView>> attendances;
     std::atomic<bool> is_ready{false};
     std::atomic<bool> is_draining{false};
@@ -172,7 +172,7 @@ private:
     CallDecision decision_;
     std::unique_ptr<Recorder> recorder_;
     std::unique_ptr<Companion> companion_;  // null: no companion mode
-    std::unique_ptr<ConferenceDesk> conferences_;
+    std::unique_ptr<RosterDesk> rosters_;
     std::unique_ptr<AttendanceDesk> attendances_;
     ClientCounters counters_;
     std::deque<sip::Action> unhandled_;  // taken from the agent already

@@ -191,8 +191,7 @@ protected:
         json shown;
         EXPECT_TRUE(phones_->serve_until([&] {
             voice_.say();
-            shown =
-                json::parse(client_.run({"attend", "conferences", "--json"}).out, nullptr, false);
+            shown = json::parse(client_.run({"attend", "rosters", "--json"}).out, nullptr, false);
             return shown.is_array() && shown.size() == 1 && shown[0]["present"] == present &&
                    shown[0]["left_out"] > 0;
         })) << shown;

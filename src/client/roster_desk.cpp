@@ -1,4 +1,4 @@
-#include "client/conference_desk.h"
+#include "client/roster_desk.h"
 
 #include <fmt/format.h>
 
@@ -12,7 +12,7 @@ namespace earshot::client {
 using base::Reason;
 using Told = RosterSubscription::Told;
 
-struct ConferenceDesk::Followed {
+struct RosterDesk::Followed {
     std::uint64_t id = 0;
     Wish wish;
     RosterSubscription subscription;
@@ -25,13 +25,13 @@ struct ConferenceDesk::Followed {
     std::optional<base::TimePoint> told_at{};  // when it was, last
 };
 
-ConferenceDesk::ConferenceDesk(Dependencies dependencies, Changed changed)
+RosterDesk::RosterDesk(Dependencies dependencies, Changed changed)
     : d_(dependencies), changed_(std::move(changed)) {}
 
-ConferenceDesk::~ConferenceDesk() = default;
+RosterDesk::~RosterDesk() = default;
 
 // The conference that a sidebar belongs to, where one of our calls tells of it.
-std::string ConferenceDesk::root_of(const std::string& uri) const {
+std::string RosterDesk::root_of(const std::string& uri) const {
     for (const auto& [id, followed] : followed_) {
         const conference::ConferenceInfo& info = followed->subscription.roster().info();
         if (!info.sidebars_by_ref) continue;
@@ -41,7 +41,7 @@ std::string ConferenceDesk::root_of(const std::string& uri) const {
     return uri;
 }
 
-void ConferenceDesk::follow(base::Now now, Wish wish) {
+void RosterDesk::follow(base::Now now, Wish wish) {
     if (const auto known = of_call_.find(wish.call); known != of_call_.end()) {
         const Wish& before = followed_.at(known->second)->wish;
         if (before.where.uri == wish.where.uri && before.focus == wish.focus) return;
@@ -66,7 +66,7 @@ void ConferenceDesk::follow(base::Now now, Wish wish) {
     drain(now, begun);
 }
 
-void ConferenceDesk::leave(base::Now now, std::uint64_t call) {
+void RosterDesk::leave(base::Now now, std::uint64_t call) {
     const auto known = of_call_.find(call);
     if (known == of_call_.end()) return;
     Followed& followed = *followed_.at(known->second);
@@ -76,11 +76,11 @@ void ConferenceDesk::leave(base::Now now, std::uint64_t call) {
     drain(now, followed);
 }
 
-void ConferenceDesk::leave_all(base::Now now) {
+void RosterDesk::leave_all(base::Now now) {
     while (!of_call_.empty()) leave(now, of_call_.begin()->first);
 }
 
-bool ConferenceDesk::take(base::Now now, sip::Action& action) {
+bool RosterDesk::take(base::Now now, sip::Action& action) {
     if (auto* request = std::get_if<sip::RequestArrived>(&action)) {
         if (request->message.method() != sip::Method::Notify) return false;
         for (const auto& [id, followed] : followed_) {
@@ -123,7 +123,7 @@ bool ConferenceDesk::take(base::Now now, sip::Action& action) {
 
 // Sends what it wants to send, tells what it has to tell. Followed ones that are over are erased
 // by on_time(): this may be called from within one.
-void ConferenceDesk::drain(base::Now now, Followed& followed) {
+void RosterDesk::drain(base::Now now, Followed& followed) {
     while (const auto request = followed.subscription.poll_request()) {
         const auto started = d_.agent.start_request(now.steady, *request);
         if (started)
@@ -140,8 +140,8 @@ void ConferenceDesk::drain(base::Now now, Followed& followed) {
     changed_(now, followed.wish.call, followed.state);
 }
 
-RecordingEvent ConferenceDesk::event(base::Now now, const Followed& followed, std::string kind,
-                                     Reason reason) const {
+RecordingEvent RosterDesk::event(base::Now now, const Followed& followed, std::string kind,
+                                 Reason reason) const {
     return {.kind = std::move(kind),
             .at = now.wall,
             .call = followed.wish.call,
@@ -150,7 +150,7 @@ RecordingEvent ConferenceDesk::event(base::Now now, const Followed& followed, st
             .reason = std::move(reason)};
 }
 
-void ConferenceDesk::tell(base::Now now, Followed& followed, const Told& told) {
+void RosterDesk::tell(base::Now now, Followed& followed, const Told& told) {
     if (told.kind != Told::Kind::Fault) {
         followed.last = told.kind;
         followed.reason = told.reason;
@@ -169,8 +169,8 @@ void ConferenceDesk::tell(base::Now now, Followed& followed, const Told& told) {
     d_.events.tell(event);
 }
 
-void ConferenceDesk::tell_changes(base::Now now, Followed& followed,
-                                  const std::vector<conference::Change>& changes) {
+void RosterDesk::tell_changes(base::Now now, Followed& followed,
+                              const std::vector<conference::Change>& changes) {
     std::size_t count = 0;
     for (const conference::Change& change : changes) {
         if (++count > kMaxRosterEvents) break;
@@ -185,7 +185,7 @@ void ConferenceDesk::tell_changes(base::Now now, Followed& followed,
                   {"more", fmt::format("{} more changes.", changes.size() - kMaxRosterEvents)}));
 }
 
-void ConferenceDesk::on_time(base::Now now) {
+void RosterDesk::on_time(base::Now now) {
     for (const auto& [id, followed] : followed_) {
         followed->subscription.on_time(now);
         drain(now, *followed);
@@ -195,7 +195,7 @@ void ConferenceDesk::on_time(base::Now now) {
     });
 }
 
-std::optional<base::TimePoint> ConferenceDesk::deadline() const {
+std::optional<base::TimePoint> RosterDesk::deadline() const {
     std::optional<base::TimePoint> next;
     for (const auto& [id, followed] : followed_) {
         const auto consider = [&next](std::optional<base::TimePoint> when) {
@@ -210,16 +210,16 @@ std::optional<base::TimePoint> ConferenceDesk::deadline() const {
     return next;
 }
 
-std::vector<ConferenceView> ConferenceDesk::views() const {
-    std::vector<ConferenceView> views;
+std::vector<RosterView> RosterDesk::views() const {
+    std::vector<RosterView> views;
     for (const auto& [call, id] : of_call_) {
         const Followed& followed = *followed_.at(id);
-        ConferenceView view{.call = call,
-                            .uri = followed.wish.where.uri,
-                            .state = "asking",
-                            .present = followed.subscription.roster().present_count(),
-                            .left_out = followed.state.left_out,
-                            .reason = followed.reason};
+        RosterView view{.call = call,
+                        .uri = followed.wish.where.uri,
+                        .state = "asking",
+                        .present = followed.subscription.roster().present_count(),
+                        .left_out = followed.state.left_out,
+                        .reason = followed.reason};
         if (followed.subscription.is_active()) view.state = "following";
         if (followed.last == Told::Kind::Waiting) view.state = "waiting";
         if (followed.last == Told::Kind::Refused) view.state = "refused";

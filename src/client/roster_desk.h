@@ -20,7 +20,7 @@
 
 namespace earshot::client {
 
-struct ConferenceView {
+struct RosterView {
     std::uint64_t call = 0;
     std::string uri{};
     std::string state{};  // "asking", "following", "waiting", "refused", "ended"
@@ -29,7 +29,7 @@ struct ConferenceView {
     base::Reason reason{};  // why it is not followed
 };
 
-class ConferenceDesk {
+class RosterDesk {
 public:
     struct Dependencies {  // borrowed
         sip::Agent& agent;
@@ -40,10 +40,10 @@ public:
     // The conference of that call has changed; not more often than kRosterInterval.
     using Changed = std::function<void(base::Now, std::uint64_t call, const CsConference&)>;
 
-    ConferenceDesk(Dependencies dependencies, Changed changed);
-    ConferenceDesk(const ConferenceDesk&) = delete;
-    ConferenceDesk& operator=(const ConferenceDesk&) = delete;
-    ~ConferenceDesk();
+    RosterDesk(Dependencies dependencies, Changed changed);
+    RosterDesk(const RosterDesk&) = delete;
+    RosterDesk& operator=(const RosterDesk&) = delete;
+    ~RosterDesk();
 
     struct Wish {
         std::uint64_t call = 0;
@@ -63,7 +63,7 @@ public:
     void on_time(base::Now now);
     std::optional<base::TimePoint> deadline() const;
     bool is_idle() const { return followed_.empty(); }
-    std::vector<ConferenceView> views() const;
+    std::vector<RosterView> views() const;
 
 private:
     struct Followed;
