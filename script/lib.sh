@@ -6,8 +6,8 @@ BUILD_PACKAGES=(g++ cmake ninja-build ccache pkg-config libboost1.81-dev libssl-
     libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev libsqlite3-dev libzstd-dev zlib1g-dev libhowardhinnant-date-dev libc-ares-dev
     liburing-dev libavformat-dev libavcodec-dev libswresample-dev libswscale-dev libseccomp-dev
     libvpx-dev libturbojpeg0-dev)
-RUN_PACKAGES=(espeak-ng jq)
-TEST_PACKAGES=(libgtest-dev libgmock-dev libsrtp2-dev sip-tester baresip-core libxml2-utils openssl procps iproute2 nftables
+RUN_PACKAGES=(espeak-ng jq curl)
+TEST_PACKAGES=(curl libgtest-dev libgmock-dev libsrtp2-dev sip-tester baresip-core libxml2-utils openssl procps iproute2 nftables
     ffmpeg libvncserver-dev)
 CI_PACKAGES=(clang-14 libclang-rt-14-dev clang-format-14 clang-tidy-14 chromium kamailio kamailio-tls-modules kamailio-utils-modules rtpengine-daemon python3)
 BENCH_PACKAGES=(libbenchmark-dev)

@@ -329,8 +329,10 @@ private:
         const bool is_open = options->is_answering_only && call_->count("--duration") == 0;
         options->duration = is_open ? std::chrono::milliseconds{0} : options_.duration;
         options->hold_at = options_.hold_at;
-        options->count = options_.count;
-        options->rate = options_.rate;
+        constexpr double kSpeakersPerSecond = 5;
+        if (!options->is_conference) options->count = options_.count;
+        options->rate = options->is_conference && call_->count("--rate") == 0 ? kSpeakersPerSecond
+                                                                              : options_.rate;
         options->keyed_payload = options_.keyed_payload;
         options->credentials = options_.credentials;
         options->tls = options_.tls;

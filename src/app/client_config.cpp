@@ -148,6 +148,28 @@ std::string set_rtpengines(std::vector<base::NetAddress>& addresses, std::string
                : std::string{};
 }
 
+std::string set_record(client::FocusConfig::Record& record, std::string_view text) {
+    using Record = client::FocusConfig::Record;
+    if (text == "auto")
+        record = Record::Auto;
+    else if (text == "separate")
+        record = Record::Separate;
+    else if (text == "mixed")
+        record = Record::Mixed;
+    else if (text == "both")
+        record = Record::Both;
+    else
+        return "is none of auto, separate, mixed, both";
+    return {};
+}
+
+std::string set_keys(std::string& keys, std::string_view text) {
+    if (text.find_first_not_of("0123456789*#ABCD") != std::string_view::npos || text.size() > 16)
+        return "is no sequence of up to 16 keys of a telephone, like *6";
+    keys = text;
+    return {};
+}
+
 std::string set_told(ClientConfig& config, std::string_view key, std::string_view text) {
     return policy::set_indication(config.recording.indication, key, text);
 }
@@ -362,6 +384,32 @@ constexpr std::array kKeys{
         [](ClientConfig& c, std::string_view t) {
             return set_number(c.companion.longest, t, 0, 604'800);
         }},
+    Key{"focus", "rooms", Kind::List, "",
+        "user parts (globs) of the SIP URIs that are conference rooms here; empty: none are",
+        [](ClientConfig& c, std::string_view t) { return set_globs(c.focus.rooms, t); }},
+    Key{"focus", "domains", Kind::List, "", "hosts (globs) of those URIs, beside our own addresses",
+        [](ClientConfig& c, std::string_view t) { return set_globs(c.focus.domains, t); }},
+    Key{"focus", "max_rooms", Kind::Number, "100", "conferences at once; beyond it 503",
+        [](ClientConfig& c, std::string_view t) {
+            return set_number(c.focus.max_rooms, t, 1, 10'000);
+        }},
+    Key{"focus", "max_participants", Kind::Number, "60",
+        "participants of one conference; beyond it 486",
+        [](ClientConfig& c,
+           std::string_view t) { return set_number(c.focus.max_participants, t, 1, 63); }},
+    Key{"focus", "record", Kind::Text, "auto",
+        "a stream for each participant (separate), one mix with CSRC list (mixed), both, or auto",
+        [](ClientConfig& c, std::string_view t) { return set_record(c.focus.record, t); }},
+    Key{"focus", "separate_up_to", Kind::Number, "16",
+        "auto: with more participants than this the mix is recorded instead",
+        [](ClientConfig& c, std::string_view t) {
+            return set_number(c.focus.separate_up_to, t, 0, 63);
+        }},
+    Key{"focus", "chimes", Kind::Flag, "true", "all hear when somebody joins or leaves",
+        [](ClientConfig& c, std::string_view t) { return set_flag(c.focus.chimes, t); }},
+    Key{"focus", "mute_keys", Kind::Text, "*6",
+        "keys by which a participant mutes itself, and unmutes; empty: none",
+        [](ClientConfig& c, std::string_view t) { return set_keys(c.focus.mute_keys, t); }},
     Key{"log", "level", Kind::Text, "info", "debug, info, warning or error",
         [](ClientConfig& c, std::string_view t) { return set_level(c.log_level, t); }},
 };

@@ -34,6 +34,11 @@ PhoneFlags::PhoneFlags(CLI::App& call) {
                          "The same, but straight from A to B, or to the phone that --to names"));
     keep(group->add_flag("--answer", values_.is_answering_only,
                          "B alone: answers calls of somebody else, --count of them"));
+    keep(group->add_option("--conference", speakers_,
+                           "So many phones dial into the room that --to names, five a second, and "
+                           "speak one after another"))
+        ->type_name("N")
+        ->check(CLI::Range(1, 64));
     keep(group->add_option("--transport", values_.transport, "udp (default), tcp or tls"))
         ->type_name("T")
         ->check(CLI::IsMember({"udp", "tcp", "tls"}));
@@ -86,7 +91,7 @@ PhoneFlags::PhoneFlags(CLI::App& call) {
 }
 
 bool PhoneFlags::was_chosen() const {
-    return has_phones_ || values_.is_answering_only || !values_.through.empty();
+    return has_phones_ || speakers_ > 0 || values_.is_answering_only || !values_.through.empty();
 }
 
 std::string PhoneFlags::stray() const {
@@ -101,6 +106,8 @@ base::Result<loadgen::PhoneOptions, base::Reason> PhoneFlags::read() const {
     options.ring = to_ms(ring_);
     if (give_up_) options.give_up = to_ms(*give_up_);
     options.is_aware = !is_not_aware_;
+    options.is_conference = speakers_ > 0;
+    options.count = speakers_;
     if (!preference_.empty()) options.preference = *siprec::find_record_preference(preference_);
     if (preference_at_) options.preference_at = to_ms(*preference_at_);
     if (preference_at_ && preference_.empty())

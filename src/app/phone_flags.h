@@ -34,6 +34,7 @@ private:
     loadgen::PhoneOptions values_;
     bool has_phones_ = false;
     bool is_not_aware_ = false;
+    std::uint32_t speakers_ = 0;  // of a conference; 0: it is none
     double ring_ = 0;
     std::optional<double> give_up_;
     std::string preference_;

@@ -16,6 +16,7 @@
 #include "client/event_hub.h"
 #include "client/installation.h"
 #include "client/signalling.h"
+#include "focus/desk.h"
 #include "http/server.h"
 #include "io/data_directory_lock.h"
 #include "io/descriptor_limit.h"
@@ -84,6 +85,7 @@ public:
                                      .tls = tls_,
                                      .tap = tap_.get(),
                                      .desk = desk_.get(),
+                                     .focus = focus_.get(),
                                      .media_host = base::host_to_string(media_->told_host())});
         if (tap_) start_tap();
         signalling_->end_left(left.byes);
@@ -210,6 +212,10 @@ private:
         desk_ = std::make_unique<relay::MixDesk>(
             relay::MixDesk::Options{.ipv6 = !host.is_v4(), .host = host}, media_->media_ports(),
             clock_, random_);
+        if (config_.focus.rooms.empty()) return;
+        focus_ =
+            std::make_unique<focus::Desk>(focus::Desk::Options{.ipv6 = !host.is_v4(), .host = host},
+                                          media_->media_ports(), clock_, random_);
     }
 
     void take_keys() {
@@ -425,6 +431,7 @@ private:
     std::unique_ptr<relay::RtpengineTap> tap_;  // null: no companion mode
     std::unique_ptr<MediaPlanes> planes_;
     std::unique_ptr<relay::MixDesk> desk_;  // uses the relay's ports
+    std::unique_ptr<focus::Desk> focus_;    // as well; null: no conferences
     std::unique_ptr<Signalling> signalling_;
     std::string url_;
     std::string login_link_;

@@ -10,6 +10,7 @@
 #include "base/text.h"
 #include "client/companion_api.h"
 #include "client/conference_api.h"
+#include "client/focus_api.h"
 #include "policy/limits.h"
 
 namespace earshot::client {
@@ -212,6 +213,7 @@ ClientApi::ClientApi(api::FrontDoor::Options options, ClientApiParts parts)
                                     .waited = [this] { --waiting_starts_; }};
     add_companion_resources(router_, waiting);
     add_conference_resources(router_, waiting);
+    add_focus_resources(router_, parts_.signalling, parts_.view);
     door_.add_login_link(router_);
 }
 

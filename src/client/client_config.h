@@ -46,6 +46,25 @@ struct CompanionConfig {
     friend bool operator==(const CompanionConfig&, const CompanionConfig&) = default;
 };
 
+// Conferences that we are the focus of (client/conferences.h): rooms that phones dial into.
+struct FocusConfig {
+    enum class Record : std::uint8_t {
+        Auto,      // a stream of each participant, of more than separate_up_to one mix of them all
+        Separate,  // a stream of each participant
+        Mixed,     // one stream with CSRC list and levels
+        Both,
+    };
+    std::vector<std::string> rooms;    // globs of user parts of Request-URIs; none: no focus
+    std::vector<std::string> domains;  // globs of their hosts, beside our own names
+    std::uint32_t max_rooms = 100;
+    std::uint32_t max_participants = 60;  // of one room
+    Record record = Record::Auto;
+    std::uint32_t separate_up_to = 16;
+    bool chimes = true;            // all hear that somebody comes or leaves
+    std::string mute_keys = "*6";  // pressed by a participant: muted, and again: not; empty: none
+    friend bool operator==(const FocusConfig&, const FocusConfig&) = default;
+};
+
 // Who relays the media of calls.
 struct MediaPlaneConfig {
     enum class Kind : std::uint8_t { BuiltIn, Rtpengine, Rtpproxy };
@@ -98,6 +117,7 @@ struct ClientConfig {
     CallHookConfig decision;
     WebhookConfig webhook;
     CompanionConfig companion;
+    FocusConfig focus;
     base::LogLevel log_level = base::LogLevel::Info;
 };
 

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "client/joint_state.h"
 #include "sdp/content.h"
 #include "sip/headers.h"
 #include "siprec/stream_role.h"
@@ -96,6 +97,13 @@ std::optional<siprec::CsGroup> group_of(const CsRecord& record,
 std::string agreed_xml(std::string_view reason) {
     return fmt::format(R"(<indication xmlns="{}" means="agreed">{}</indication>)",
                        siprec::kExtensionNamespace, xml::xml_escape(reason));
+}
+
+// The names of participants' ids: a group that a transfer forms in mid-session changes nobody's.
+base::Uuid participant_ids(const CsRecord& record, const policy::RecordingSettings& settings) {
+    const bool is_named = !settings.group.empty() && !settings.raw_group;
+    return is_named ? siprec::group_id(record.installation, settings.group)
+                    : record.participant_space;
 }
 
 siprec::OptionalTime to_optional(const std::optional<base::WallTime>& time) { return {time}; }
@@ -283,25 +291,29 @@ bool update(CsRecord& record, const CallFacts& facts, base::WallTime now) {
     return has_changed;
 }
 
-CsText describe(const CsRecord& record, const policy::RecordingSettings& settings,
-                const relay::Subscription& subscription) {
-    siprec::CsDescription cs{.session_id = record.session_id,
-                             .sip_session_ids = {record.session_ids},
-                             .start = record.start,
-                             .stop = to_optional(record.stop),
-                             .group = group_of(record, settings),
-                             .session_xml = settings.session_extension,
-                             .group_xml = settings.group_extension,
-                             .leaves_extensions_raw = settings.raw_extensions};
-    if (settings.indication.by == policy::IndicateBy::Agreed)
-        cs.session_xml += agreed_xml(settings.indication.agreed_reason);
-    if (!settings.extension_namespace.empty())
-        cs.extension_namespace = settings.extension_namespace;
-    if (record.end) cs.reasons.push_back(*record.end);
-    // A group that a transfer forms in mid-session changes nobody's id.
-    const bool is_named = !settings.group.empty() && !settings.raw_group;
-    const base::Uuid ids = is_named ? cs.group->id : record.participant_space;
+std::string participant_text(const CsRecord& record, const policy::RecordingSettings& settings,
+                             std::size_t index) {
+    const base::Uuid ids = participant_ids(record, settings);
+    return siprec::MetadataId{participant_id(ids, record, index)}.text();
+}
 
+namespace {
+
+siprec::CsStream describe_stream(const CsRecord& record, const relay::SubscribedStream& stream) {
+    siprec::CsStream described{.id = siprec::group_id(record.session_id, "stream " + stream.label),
+                               .label = stream.label,
+                               .is_held = !stream.is_active};
+    if (!stream.sharing.empty() || sdp::parse_content(stream.content).has(sdp::Content::Slides))
+        described.xml = siprec::write_sharing(
+            {.kind = stream.sharing, .title = base::to_valid_utf8(stream.title)});
+    return described;
+}
+
+// `conference`: of a focus at one of the legs, if there is one.
+void describe_legs(const CsRecord& record, const policy::RecordingSettings& settings,
+                   const relay::Subscription& subscription, siprec::CsDescription& cs,
+                   std::optional<ConferenceDescriber>& conference) {
+    const base::Uuid ids = participant_ids(record, settings);
     std::array<std::optional<std::size_t>, 2> at{};  // who is at each leg now
     for (std::size_t i = 0; i < record.parties.size(); ++i) {
         const CsParty& party = record.parties[i];
@@ -319,16 +331,9 @@ CsText describe(const CsRecord& record, const policy::RecordingSettings& setting
         if (!party.left) at[relay::index_of(party.leg)] = i;
         cs.participants.push_back(std::move(participant));
     }
-    std::optional<ConferenceDescriber> conference;
     if (record.conference) conference.emplace(record, cs);
     for (const relay::SubscribedStream& stream : subscription.streams) {
-        siprec::CsStream described{
-            .id = siprec::group_id(record.session_id, "stream " + stream.label),
-            .label = stream.label,
-            .is_held = !stream.is_active};
-        if (!stream.sharing.empty() || sdp::parse_content(stream.content).has(sdp::Content::Slides))
-            described.xml = siprec::write_sharing(
-                {.kind = stream.sharing, .title = base::to_valid_utf8(stream.title)});
+        siprec::CsStream described = describe_stream(record, stream);
         const auto sender = at[relay::index_of(stream.from)];
         const auto receiver = at[relay::index_of(relay::other(stream.from))];
         const bool is_mix = conference && stream.from == record.conference->focus;
@@ -342,6 +347,61 @@ CsText describe(const CsRecord& record, const policy::RecordingSettings& setting
             described.receivers.push_back(*receiver);
         cs.streams.push_back(std::move(described));
     }
+}
+
+// Each member's stream is heard by all others; a mix is everybody's (spec of RFC 7865 M-19: who is
+// muted sends nothing).
+void describe_members(const CsRecord& record, const policy::RecordingSettings& settings,
+                      const relay::Subscription& subscription, siprec::CsDescription& cs) {
+    const base::Uuid ids = participant_ids(record, settings);
+    const OwnConference& conference = *record.own_conference;
+    cs.sip_session_ids = conference.session_ids;
+    cs.session_xml += conference_xml({.uri = conference.uri, .subject = conference.subject});
+    for (std::size_t i = 0; i < record.parties.size(); ++i) {
+        const CsParty& party = record.parties[i];
+        cs.participants.push_back({.id = participant_id(ids, record, i),
+                                   .names = party.names,
+                                   .joined = party.joined,
+                                   .left = to_optional(party.left)});
+        if (party.member == 0) cs.participants.back().params = {{"isfocus", "true"}};
+    }
+    for (const relay::SubscribedStream& stream : subscription.streams) {
+        siprec::CsStream described = describe_stream(record, stream);
+        const std::uint32_t sender = joint_member(stream.label);
+        for (std::size_t i = 0; i < record.parties.size(); ++i) {
+            const CsParty& party = record.parties[i];
+            if (party.member == 0 || party.left) continue;
+            const bool is_its_own = sender == party.member;
+            if (party.is_speaking && (is_its_own || sender == 0)) described.senders.push_back(i);
+            if (party.is_hearing && !is_its_own) described.receivers.push_back(i);
+        }
+        described.is_held = described.is_held || described.senders.empty();
+        cs.streams.push_back(std::move(described));
+    }
+}
+
+}  // namespace
+
+CsText describe(const CsRecord& record, const policy::RecordingSettings& settings,
+                const relay::Subscription& subscription) {
+    siprec::CsDescription cs{.session_id = record.session_id,
+                             .sip_session_ids = {record.session_ids},
+                             .start = record.start,
+                             .stop = to_optional(record.stop),
+                             .group = group_of(record, settings),
+                             .session_xml = settings.session_extension,
+                             .group_xml = settings.group_extension,
+                             .leaves_extensions_raw = settings.raw_extensions};
+    if (settings.indication.by == policy::IndicateBy::Agreed)
+        cs.session_xml += agreed_xml(settings.indication.agreed_reason);
+    if (!settings.extension_namespace.empty())
+        cs.extension_namespace = settings.extension_namespace;
+    if (record.end) cs.reasons.push_back(*record.end);
+    std::optional<ConferenceDescriber> conference;
+    if (record.own_conference)
+        describe_members(record, settings, subscription, cs);
+    else
+        describe_legs(record, settings, subscription, cs, conference);
     siprec::CsMetadata metadata = siprec::describe(cs);
     CsText text{.state = {.objects = std::move(metadata.objects), .offer = subscription.offer},
                 .faults = std::move(metadata.faults)};

@@ -25,6 +25,17 @@ struct CsParty {
     std::vector<siprec::NameId> names{};
     base::WallTime joined{};
     std::optional<base::WallTime> left{};
+    // ---- of a conference
+    std::uint32_t member = 0;  // whose streams are its own (joint_state.h); 0: the focus
+    bool is_speaking = true;   // neither muted nor on hold by its own wish
+    bool is_hearing = true;
+};
+
+// The conference that the CS is, where the focus is ours: then the parties are its members.
+struct OwnConference {
+    std::string uri{};
+    std::string subject{};
+    std::vector<std::string> session_ids{};  // of the dialogs that there are now (RFC 7989)
 };
 
 struct CsRecord {
@@ -41,6 +52,7 @@ struct CsRecord {
     // Of calls that were transferred, when no rule names a group.
     std::optional<base::Uuid> transfer_group{};
     std::optional<CsConference> conference{};  // where a party is a focus that tells who takes part
+    std::optional<OwnConference> own_conference{};  // where the focus is ours
 };
 
 // The parties of a call by its INVITE: P-Asserted-Identity before From or To.
@@ -49,6 +61,10 @@ CsRecord make_cs_record(const b2bua::CallFacts& facts, const base::Uuid& session
 // Brings parties and Session-ID up to date; who is no longer at an end has left now. True when
 // something changed.
 bool update(CsRecord& record, const b2bua::CallFacts& facts, base::WallTime now);
+
+// The id of that party in the metadata, as text.
+std::string participant_text(const CsRecord& record, const policy::RecordingSettings& settings,
+                             std::size_t index);
 
 struct CsText {
     siprec::CsState state;

@@ -80,11 +80,22 @@ void EventHub::count(std::string_view kind) {
     if (kind == "start_refused") ++counters_.starts_refused;
 }
 
+namespace {
+
+// Who comes and goes in a conference, as they like.
+bool is_of_conference(std::string_view kind) {
+    return kind == "participant_joined" || kind == "participant_left" ||
+           kind == "participant_muted" || kind == "participant_unmuted" ||
+           kind == "conference_ended";
+}
+
+}  // namespace
+
 void EventHub::write_log(const RecordingEvent& event) {
     const bool is_asked_for = event.kind == "pause" || event.kind == "resume" ||
                               event.kind == "snapshot_requested" || event.kind == "indication" ||
-                              event.kind == "preference" || event.kind == "conference" ||
-                              event.kind == "attendance" ||
+                              event.kind == "preference" || is_of_conference(event.kind) ||
+                              event.kind == "conference" || event.kind == "attendance" ||
                               (event.kind == "attendance_ended" &&
                                (event.reason.code == "bye" || event.reason.code == "stopped")) ||
                               (event.kind == "stop" && event.reason.code == "stopped") ||

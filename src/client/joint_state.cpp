@@ -81,6 +81,12 @@ std::string joint_label(std::uint32_t member, std::string_view label) {
     return member == 0 ? std::string(label) : fmt::format("{}-{}", member, label);
 }
 
+std::uint32_t joint_member(std::string_view label) {
+    const std::size_t dash = label.find('-');
+    if (dash == std::string_view::npos) return 0;
+    return base::parse_number<std::uint32_t>(label.substr(0, dash)).value_or(0);
+}
+
 // ---- the m-lines --------------------------------------------------------------------------------
 
 std::size_t JointLines::find_place(std::uint32_t member, std::string_view label) const {

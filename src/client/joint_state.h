@@ -24,6 +24,8 @@ struct JointPart {
 
 // The label that a line of a member has in the RS: unique there, since each member counts anew.
 std::string joint_label(std::uint32_t member, std::string_view label);
+// Whose line a label of the RS is; 0: of none of them.
+std::uint32_t joint_member(std::string_view label);
 
 // Which m-line belongs to whom. A line whose stream has ended is offered with port 0, and is
 // another stream's only when an accepted offer has said so (RFC 3264 section 8.1: a new one may

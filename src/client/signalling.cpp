@@ -74,6 +74,7 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
         // The advertised port is that of UDP and TCP.
         if (transport == sip::Transport::Tls) named.port = bound.port;
         sent_by_.push_back(base::to_string(named));
+        contacts_.push_back(contact_of(named, transport));
         agent.listeners.push_back({.transport = transport,
                                    .sent_by = base::to_string(named),
                                    .contact = contact_of(named, transport),
@@ -145,9 +146,12 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
                                               .installation = installation,
                                               .host = sent_by_.front(),
                                               .is_ipv6 = media_host && !media_host->is_v4()});
+    if (d_.focus != nullptr) open_conferences(installation);
     d_.plane.on_server_silent(
         [this](relay::CallKey call, std::uint32_t subscription, const Reason& reason) {
-            recorder_->on_server_silent(d_.clock.now(), call, subscription, reason);
+            const bool is_taken = conferences_ && conferences_->on_server_silent(
+                                                      d_.clock.now(), call, subscription, reason);
+            if (!is_taken) recorder_->on_server_silent(d_.clock.now(), call, subscription, reason);
             calls_have_changed_ = true;
             settle();
         });
@@ -160,6 +164,42 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
 }
 
 Signalling::~Signalling() = default;
+
+void Signalling::open_conferences(const base::Uuid& installation) {
+    const auto find_socket = [&loop =
+                                  d_.loop](std::string_view socket) -> std::optional<sip::Flow> {
+        if (socket.empty()) return sip::Flow{};
+        const auto wanted = base::parse_net_address(socket);
+        for (std::uint16_t i = 0; wanted && i < loop.listener_count(); ++i)
+            if (loop.local_address(i) == *wanted) return sip::Flow{loop.transport(i), i, 0, {}};
+        return std::nullopt;
+    };
+    conferences_ = std::make_unique<Conferences>(
+        config_, installation,
+        Conferences::Dependencies{
+            .agent = *agent_,
+            .plane = d_.plane,
+            .desk = *d_.focus,
+            .clock = d_.clock,
+            .random = d_.random,
+            .log = d_.log,
+            .events = d_.events,
+            .decision = decision_,
+            .index = recorder_->index(),
+            .servers = recorder_->servers(),
+            .own_names = *own_names_,
+            .media_host = d_.media_host,
+            .find_socket = find_socket,
+            .find_refusal =
+                [this](const sip::RequestArrived& request) -> std::optional<sip::ResponseSpec> {
+                constexpr b2bua::CallKey kNewCall{1};
+                auto refusal = find_refusal(
+                    {.call = kNewCall, .request = &request.message, .from = request.flow});
+                if (refusal) ++counters_.refused;
+                return refusal;
+            },
+            .contact = [this](const sip::Flow& flow) { return contacts_.at(flow.listener); }});
+}
 
 // ---- from the network ---------------------------------------------------------------------------
 
@@ -209,6 +249,7 @@ void Signalling::on_deadline() {
     recorder_->on_time(now);
     rosters_->on_time(now);
     attendances_->on_time(now);
+    if (conferences_) conferences_->on_time(now);
     if (companion_) {
         d_.tap->on_time(now.steady);
         companion_->on_time(now);
@@ -222,9 +263,11 @@ void Signalling::on_deadline() {
 void Signalling::settle() {
     do {
         while (auto action = next_action()) handle(*action);
-    } while (recorder_->indicate(d_.clock.now()));
+    } while (recorder_->indicate(d_.clock.now()) ||
+             (conferences_ && conferences_->indicate(d_.clock.now())));
     recorder_->tidy();
     attendances_->tidy();
+    if (conferences_) conferences_->tidy();
     if (companion_) companion_->tidy();
     const base::TimePoint now = d_.clock.now().steady;
     if (calls_have_changed_ && now >= next_publish_) publish();
@@ -257,6 +300,10 @@ void Signalling::handle(sip::Action& action) {
         return d_.loop.send(send->flow, std::move(send->bytes), send->transaction, send->tls_name);
     if (const auto* target = std::get_if<sip::LocateTarget>(&action)) return locate(*target);
     if (dialogs_->on_action(action)) return;
+    if (conferences_ && conferences_->take(now, action)) {
+        calls_have_changed_ = true;
+        return;
+    }
     if (recorder_->take(now, action)) {
         calls_have_changed_ = true;
         return;
@@ -298,6 +345,7 @@ void Signalling::arm() {
     consider(recorder_->deadline());
     consider(rosters_->deadline());
     consider(attendances_->deadline());
+    if (conferences_) consider(conferences_->deadline());
     if (companion_) {
         consider(d_.tap->deadline());
         consider(companion_->deadline());
@@ -333,9 +381,10 @@ std::optional<sip::ResponseSpec> Signalling::find_refusal(
     // A recording session of ours that a server or a name has led back to us.
     if (recorder_->is_ours(question.request->call_id()))
         return refuse(kLoopDetected, "this is a recording session of this client");
-    const auto running = calls_of_host_.find(host);
-    if (config_.max_calls_per_host != 0 && running != calls_of_host_.end() &&
-        running->second >= config_.max_calls_per_host)
+    const auto found = calls_of_host_.find(host);
+    const std::size_t running = (found == calls_of_host_.end() ? 0 : found->second) +
+                                (conferences_ ? conferences_->legs_of(host) : 0);
+    if (config_.max_calls_per_host != 0 && running >= config_.max_calls_per_host)
         return later("this address has as many calls as it may have");
     return std::nullopt;
 }
@@ -496,8 +545,10 @@ void Signalling::tell_call(b2bua::CallKey call, const b2bua::CallEvent& event) {
 }
 
 void Signalling::on_key(relay::CallKey call, relay::Leg by, char digit) {
-    recorder_->on_key(d_.clock.now(), {call.value},
-                      by == relay::Leg::A ? b2bua::Leg::A : b2bua::Leg::B, digit);
+    const bool is_taken = conferences_ && conferences_->on_key(d_.clock.now(), call, digit);
+    if (!is_taken)
+        recorder_->on_key(d_.clock.now(), {call.value},
+                          by == relay::Leg::A ? b2bua::Leg::A : b2bua::Leg::B, digit);
     calls_have_changed_ = true;
     settle();
 }
@@ -625,6 +676,19 @@ void Signalling::stop_attending(std::string id, std::string why, Recorder::Contr
     });
 }
 
+void Signalling::mute(std::string room, std::uint32_t number, bool is_muted,
+                      Recorder::ControlDone done) {
+    d_.loop.post([this, room = std::move(room), number, is_muted, done = std::move(done)] {
+        auto fault =
+            conferences_ == nullptr
+                ? std::optional(Reason{"no_focus", "No rooms are configured (focus.rooms)."})
+                : conferences_->mute(d_.clock.now(), room, number, is_muted);
+        settle();
+        publish();
+        done(std::move(fault));
+    });
+}
+
 void Signalling::on_outside() {
     calls_have_changed_ = true;
     settle();
@@ -681,12 +745,17 @@ void Signalling::reload(ClientConfig config) {
          "media.plane, instances, on_failure, flags, subscribe_flags");
     keep(config.data, config_.data, "storage.data");
     keep(config.webhook, config_.webhook, "client.webhook_*");
+    // Rooms are taken at once; the first and the last of them decide whether there is a focus.
+    const bool has_focus = !config.focus.rooms.empty();
+    if (has_focus != !config_.focus.rooms.empty())
+        keep(config.focus.rooms, config_.focus.rooms, "focus.rooms");
     keep(config.companion.rtpengine, config_.companion.rtpengine, "companion.rtpengine");
     config_ = std::move(config);
     recorder_->configure(d_.clock.now(), config_);
     keep_alive_.set_interval(config_.keep_alive);
     if (companion_) companion_->configure(config_);
     attendances_->configure(config_);
+    if (conferences_) conferences_->configure(config_);
     d_.view.has_servers = names_servers(config_);
     d_.view.waiting_keys.set(waiting);
     d_.view.reload_fault.set({});
@@ -698,6 +767,7 @@ void Signalling::reload(ClientConfig config) {
 void Signalling::every_second(base::Now now) {
     next_second_ = now.steady + kSecond;
     recorder_->every_second();
+    if (conferences_) conferences_->every_second();
     d_.view.servers.set(recorder_->server_views(now));
     if (const std::uint64_t omitted = refusal_log_.next_second(); omitted > 0)
         d_.log.warning("more was refused than the log tells", {{"lines", std::to_string(omitted)}});
@@ -781,6 +851,7 @@ void Signalling::stop(std::function<void()> done) {
     d_.view.is_ready = false;
     agent_->stop_locating(now.steady);
     switchboard_->end_all(now, kUnavailable, {"stopped", "The recording client was stopped."});
+    if (conferences_) conferences_->end_all(now, {"stopped", "The recording client was stopped."});
     recorder_->stop(now, {"stopped", "The recording client was stopped."});
     attendances_->end_all(now, {"stopped", "The recording client was stopped."});
     rosters_->leave_all(now);
@@ -793,7 +864,8 @@ void Signalling::maybe_stopped() {
     if (!stop_by_ || !on_stopped_) return;
     const bool is_over = switchboard_->call_count() == 0 && recorder_->is_idle() &&
                          attendances_->is_idle() &&
-                         (companion_ == nullptr || companion_->is_idle());
+                         (companion_ == nullptr || companion_->is_idle()) &&
+                         (conferences_ == nullptr || conferences_->is_idle());
     if (is_over || d_.clock.now().steady >= *stop_by_) std::exchange(on_stopped_, nullptr)();
 }
 
@@ -803,6 +875,7 @@ void Signalling::publish() {
     d_.view.rosters.set(rosters_->views());
     d_.view.attendances.set(attendances_->views());
     if (companion_) d_.view.companions.set(companion_->views());
+    if (conferences_) d_.view.conferences.set(conferences_->views());
     d_.view.servers.set(recorder_->server_views(d_.clock.now()));
     d_.view.counters.set(counters_);
     d_.view.is_ready = !is_draining_ && !stop_by_ && switchboard_->call_count() < config_.max_calls;

@@ -22,6 +22,7 @@
 #include "client/call_decision.h"
 #include "client/client_config.h"
 #include "client/companion.h"
+#include "client/conferences.h"
 #include "client/dialog_journal.h"
 #include "client/keep_alive.h"
 #include "client/media_planes.h"
@@ -62,6 +63,7 @@ struct ClientView {
     base::Snapshot<std::vector<SharedView>> sessions;
     base::Snapshot<std::vector<RosterView>> rosters;
     base::Snapshot<std::vector<AttendanceView>> attendances;
+    base::Snapshot<std::vector<ConferenceView>> conferences;
     std::atomic<bool> is_ready{false};
     std::atomic<bool> is_draining{false};
     std::atomic<bool> has_servers{false};  // something can be recorded at all
@@ -87,6 +89,7 @@ public:
         std::shared_ptr<const io::TlsContext> tls{};  // of the loop
         relay::RtpengineTap* tap = nullptr;           // null: no companion mode
         relay::MixDesk* desk = nullptr;               // null: sessions are not mixed
+        focus::Desk* focus = nullptr;                 // null: no conferences
         std::string media_host{};  // that servers are told for media of this process
     };
 
@@ -104,6 +107,9 @@ public:
     // The client calls a conference itself, and leaves it.
     void attend(AttendWish wish, AttendanceDesk::StartDone done);
     void stop_attending(std::string id, std::string why, Recorder::ControlDone done);
+    // Any thread; `done` is called on the loop's. Codes: "no_focus", "unknown_conference",
+    // "unknown_participant".
+    void mute(std::string room, std::uint32_t number, bool is_muted, Recorder::ControlDone done);
     // The loop's thread: what becomes of a screen that is shared in a call.
     void on_screen(relay::CallKey call, const relay::ScreenEvent& event);
     // The loop's thread: something has happened outside of what SipLoop tells.
@@ -145,6 +151,7 @@ private:
     void handle(sip::Action& action);
     bool take_server_start(base::Now now, sip::Action& action);
     void locate(const sip::LocateTarget& action);
+    void open_conferences(const base::Uuid& installation);
     std::optional<sip::ResponseSpec> find_refusal(const b2bua::RouteQuestion& question) const;
     void admit(base::Now now, b2bua::CallKey call);
     bool tells_inside(b2bua::CallKey call, b2bua::Leg to) const;
@@ -174,6 +181,8 @@ private:
     std::unique_ptr<Companion> companion_;  // null: no companion mode
     std::unique_ptr<RosterDesk> rosters_;
     std::unique_ptr<AttendanceDesk> attendances_;
+    std::unique_ptr<Conferences> conferences_;  // null: no focus
+    std::vector<std::string> contacts_;         // by listener
     ClientCounters counters_;
     std::deque<sip::Action> unhandled_;  // taken from the agent already
     base::TimePoint next_publish_{};

@@ -152,22 +152,13 @@ Result<Agreed, Reason> answer_offer(std::string_view offer, const OwnMedia& own)
     return agreed;
 }
 
-std::string make_offer(const OwnMedia& own, std::string_view known, std::size_t index) {
-    std::string out = head(own);
-    const auto theirs = sdp::parse(known);
-    const std::size_t count = theirs ? std::max(theirs->media.size(), index + 1) : 1;
-    for (std::size_t i = 0; i < count; ++i) {
-        if (theirs && i != index && i < theirs->media.size()) {
-            append_refused(theirs->media[i], out);
-            continue;
-        }
-        out += fmt::format(
-            "m=audio {} RTP/AVP 9 8 0 101\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\n"
-            "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"
-            "a=extmap:1/recvonly {}\r\na=extmap:2/sendonly {}\r\na=ptime:20\r\na=sendrecv\r\n",
-            own.rtp.port, rtp::kClientAudioLevel, rtp::kMixerAudioLevel);
-    }
-    return out;
+std::string make_offer(const OwnMedia& own) {
+    return head(own) + fmt::format(
+                           "m=audio {} RTP/AVP 9 8 0 101\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 "
+                           "PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 "
+                           "telephone-event/8000\r\na=fmtp:101 0-15\r\na=extmap:1/recvonly "
+                           "{}\r\na=extmap:2/sendonly {}\r\na=ptime:20\r\na=sendrecv\r\n",
+                           own.rtp.port, rtp::kClientAudioLevel, rtp::kMixerAudioLevel);
 }
 
 Result<Agreed, Reason> take_answer(std::string_view answer, std::size_t index) {

@@ -39,9 +39,9 @@ struct Agreed {
 // Reasons: sdp_malformed, no_audio (no line of speech that is not refused), secure_media (SRTP, of
 // which we have no key), no_codec.
 base::Result<Agreed, base::Reason> answer_offer(std::string_view offer, const OwnMedia& own);
-// As many lines as they know already: the others stay refused. `known` is empty in the beginning.
-std::string make_offer(const OwnMedia& own, std::string_view known, std::size_t index);
-// Their answer to it.
+// One line, with all that we speak: for an INVITE that offers nothing.
+std::string make_offer(const OwnMedia& own);
+// Their answer to what we offered; our line is that of `index`.
 base::Result<Agreed, base::Reason> take_answer(std::string_view answer, std::size_t index);
 
 }  // namespace earshot::focus

@@ -13,6 +13,7 @@ inline constexpr std::size_t kMaxHeardSamples = std::size_t{kSampleRate} * 4 * 3
 inline constexpr std::size_t kMaxMediaCommands = 1'000'000;  // waiting for the media thread
 inline constexpr std::size_t kMaxKeptVideoPackets = 512;     // of a stream, for who asks again
 inline constexpr std::size_t kMaxDigits = 64;                // of --dtmf, and heard by INFO
+inline constexpr std::uint32_t kMaxSpeakers = 64;            // of a conference
 inline constexpr std::size_t kMaxRecordChanges = 1'000;      // kept of one phone in a call
 
 }  // namespace earshot::loadgen

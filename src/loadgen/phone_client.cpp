@@ -36,6 +36,10 @@ std::optional<Reason> check(const PhoneOptions& options) {
     if (!(options.rate > 0)) return Reason{"bad_rate", "The rate must be above 0."};
     if (options.duration < kPacketTime && !options.is_answering_only)
         return Reason{"bad_duration", "The duration must be 20 ms or more."};
+    if (options.is_conference && options.to.empty())
+        return Reason{"bad_conference", "A conference needs its room: give --to SIP-URI."};
+    if (options.is_conference && options.count > kMaxSpeakers)
+        return Reason{"bad_conference", "A conference has 1 to 64 participants."};
     if (options.hold_at && *options.hold_at >= options.duration)
         return Reason{"bad_hold", "The hold must begin within the duration of the call."};
     if (options.is_early && options.is_late_offer)
@@ -87,6 +91,18 @@ std::string contact_of(const std::string& party, const base::NetAddress& address
 base::Result<Voice, Reason> make_voice(const std::string& wav_path, unsigned party) {
     if (!wav_path.empty()) return load_voice(wav_path);
     return Voice{make_tone_speech(party), Voice::AtEnd::Repeat};
+}
+
+// Of a conference: who dials in later begins to speak later.
+std::vector<Voice> make_speakers(const PhoneOptions& options) {
+    std::vector<Voice> speakers;
+    if (!options.is_conference) return speakers;
+    speakers.reserve(options.count);
+    for (std::uint32_t i = 0; i < options.count; ++i) {
+        const std::chrono::milliseconds late{static_cast<std::int64_t>(1000.0 * i / options.rate)};
+        speakers.emplace_back(make_turn_speech(i, options.count, late), Voice::AtEnd::Repeat);
+    }
+    return speakers;
 }
 
 // Four descriptors a call: the usual soft limit of 1024 would end a run at 250 calls.
@@ -148,6 +164,8 @@ base::Result<PhoneRunResult, Reason> run_phones(const PhoneOptions& options, bas
     auto voice_b = make_voice(options.audio_b, 1);
     if (!voice_b) return voice_b.error();
     plan.voices = {&*voice_a, &*voice_b};
+    const std::vector<Voice> speakers = make_speakers(options);
+    for (const Voice& speaker : speakers) plan.speakers.push_back(&speaker);
 
     const auto next_hop = find_next_hop(options);
     if (!next_hop) return next_hop.error();

@@ -31,6 +31,8 @@ inline constexpr std::size_t kPhones = 2;
 struct PhoneOptions {
     std::string through;  // HOST:PORT that all calls are sent to; empty: straight to the callee
     std::string to;       // URI of somebody else's phone; empty: our callee
+    // All calls are of participants of one conference (`to`), who speak one after another.
+    bool is_conference = false;
     bool is_answering_only = false;  // no caller: the callee waits for calls of somebody else
     std::string transport = "udp";   // or "tcp", "tls"
     std::string sip_a;               // HOST[:PORT] of the caller; empty: by the route, any port

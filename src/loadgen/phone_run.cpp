@@ -1,5 +1,7 @@
 #include "loadgen/phone_run.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <utility>
 #include <variant>
@@ -295,7 +297,10 @@ void PhoneRun::start_call(base::Now now) {
     const LegId leg = leg_of(calls_.size(), kCaller);
     CallerSetup setup;
     setup.request_uri = plan_.request_uri;
-    setup.from = plan_.parties[kCaller];
+    setup.from =
+        options_.is_conference
+            ? fmt::format("\"Speaker {0}\" <sip:speaker{0}@example.test>", calls_.size() + 1)
+            : plan_.parties[kCaller];
     setup.to = plan_.parties[kCallee];
     setup.call_id = random_.token(16) + "@" + base::host_to_string(plan_.sip[kCaller]);
     setup.flow = {plan_.transport, static_cast<std::uint16_t>(kCaller), 0, plan_.target};
@@ -335,7 +340,8 @@ std::optional<base::NetAddress> PhoneRun::open_media(LegId leg, base::WallTime n
     hears.stream = static_cast<std::uint32_t>(1 - phone);
     hears.has_keyed_payload = options_.keyed_payload;
     hears.keeps_sound = !(phone == kCaller ? options_.heard_a : options_.heard_b).empty();
-    check(media_->open(leg, {*std::move(pair), std::move(start), plan_.voices[phone], hears}));
+    const Voice* voice = plan_.speakers.empty() ? plan_.voices[phone] : plan_.speakers[start.call];
+    check(media_->open(leg, {*std::move(pair), std::move(start), voice, hears}));
     return rtp;
 }
 

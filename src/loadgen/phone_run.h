@@ -29,6 +29,7 @@ struct PhoneRunPlan {
     std::array<std::string, kPhones> parties;  // name-addr
     std::array<std::string, kPhones> contacts;
     std::array<const Voice*, kPhones> voices{};
+    std::vector<const Voice*> speakers{};  // of a conference, by call; else empty
 };
 
 class PhoneRun : public transport::SipLoop::Handler, public PhoneHost {

@@ -32,10 +32,12 @@ base::Reason file_reason(const std::string& path, std::string_view what) {
 
 }  // namespace
 
-std::vector<std::int16_t> make_tone_speech(unsigned party, unsigned words) {
-    constexpr auto kWordSamples = static_cast<std::size_t>(kWordSeconds * kSampleRate);
+namespace {
+
+constexpr auto kWordSamples = static_cast<std::size_t>(kWordSeconds * kSampleRate);
+
+std::vector<std::int16_t> make_words(double frequency, unsigned words) {
     constexpr double kPeak = 12000;
-    const double frequency = party == 0 ? 440 : 880;
     std::vector<std::int16_t> samples(words * kWordSamples);
     for (std::size_t i = 0; i < samples.size(); ++i) {
         const double seconds = static_cast<double>(i) / kSampleRate;
@@ -44,6 +46,26 @@ std::vector<std::int16_t> make_tone_speech(unsigned party, unsigned words) {
         const double envelope = syllable_envelope(std::fmod(seconds, kWordSeconds));
         samples[i] = static_cast<std::int16_t>(std::lround(kPeak * envelope * wave));
     }
+    return samples;
+}
+
+}  // namespace
+
+std::vector<std::int16_t> make_tone_speech(unsigned party, unsigned words) {
+    return make_words(party == 0 ? 440 : 880, words);
+}
+
+std::vector<std::int16_t> make_turn_speech(unsigned index, unsigned count,
+                                           std::chrono::milliseconds late) {
+    constexpr double kLowest = 300;
+    constexpr double kStep = 40;
+    const std::vector<std::int16_t> word = make_words(kLowest + kStep * index, 1);
+    std::vector<std::int16_t> samples(count * kWordSamples);
+    const auto packets = static_cast<std::size_t>(late / kPacketTime);
+    const std::size_t turn = index * kWordSamples + count * kWordSamples;
+    const std::size_t begin =
+        (turn - packets * kSamplesPerPacket % samples.size()) % samples.size();
+    for (std::size_t i = 0; i < word.size(); ++i) samples[(begin + i) % samples.size()] = word[i];
     return samples;
 }
 

@@ -25,6 +25,12 @@ inline constexpr std::size_t kMaxVoiceFileBytes = std::size_t{512} * 1024 * 1024
 // (1320, 2640 Hz), so their spectra have no line in common. Whole words: it can be repeated.
 std::vector<std::int16_t> make_tone_speech(unsigned party, unsigned words = 8);
 
+// The voice of speaker `index` of `count` who speak one after another, a word each, and again; at
+// 300 Hz and 40 Hz more for each next one. It begins `late` after the first one's, and yet they
+// take turns.
+std::vector<std::int16_t> make_turn_speech(unsigned index, unsigned count,
+                                           std::chrono::milliseconds late);
+
 class Voice {
 public:
     // A tone repeats for ever; a file is said once and silence follows.
