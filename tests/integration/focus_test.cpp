@@ -1,0 +1,205 @@
+// Conferences whose focus is the recording client: phones dial into a room, hear each other, and
+// what they say is recorded with who said it; client, server and phones by the real binary.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <cmath>
+#include <csignal>
+#include <numbers>
+#include <set>
+
+#include "audio/wav.h"
+#include "base/bytes.h"
+#include "integration/harness.h"
+
+namespace earshot::integration {
+namespace {
+
+using nlohmann::json;
+using testing::HasSubstr;
+
+// Of a phone's voice in one word of a WAV file.
+std::size_t windows_with(const std::filesystem::path& file, double hz) {
+    const std::string octets = read_file(file);
+    const auto wav = audio::parse_wav(base::as_bytes(octets));
+    if (!wav) return 0;
+    const std::vector<std::int16_t> samples = audio::to_mono(*wav);
+    const auto window = static_cast<std::size_t>(wav->format.rate / 50);
+    std::size_t found = 0;
+    for (std::size_t at = 0; at + window <= samples.size(); at += window) {
+        double real = 0;
+        double imaginary = 0;
+        for (std::size_t i = 0; i < window; ++i) {
+            const double phase =
+                2 * std::numbers::pi * hz * static_cast<double>(i) / wav->format.rate;
+            real += samples[at + i] * std::cos(phase);
+            imaginary += samples[at + i] * std::sin(phase);
+        }
+        if (2 * std::hypot(real, imaginary) / static_cast<double>(window) > 2000) ++found;
+    }
+    return found;
+}
+
+class Focus : public testing::Test {
+protected:
+    void start(const std::string& focus) {
+        ASSERT_TRUE(server_.start()) << server_.log();
+        ASSERT_TRUE(client_.start("[client]\nservers = [\"" + server_.sip_uri() +
+                                  "\"]\n[focus]\nrooms = [\"conf-*\"]\n" + focus))
+            << client_.log();
+    }
+    std::string room() const { return "sip:conf-1@" + client_.sip(); }
+    std::vector<std::string> phones(std::vector<std::string> more) const {
+        std::vector<std::string> command{earshot_binary(), "call", "--json", "--to", room()};
+        command.insert(command.end(), more.begin(), more.end());
+        return command;
+    }
+    std::unique_ptr<Process> dial_in(std::vector<std::string> more) {
+        const std::string name = "phone" + std::to_string(++dialled_);
+        more.insert(more.begin(), {"--phones", "--duration", "60"});
+        return std::make_unique<Process>(phones(std::move(more)), client_.scratch() / name,
+                                         client_.scratch() / (name + ".err"));
+    }
+    static void hang_up(Process& phone) {
+        phone.signal(SIGINT);
+        phone.wait();
+    }
+    // Those who are in it, by the client's own word.
+    json participants() const {
+        const Output got = run_command(
+            {"curl", "-s", "-H", "Authorization: Bearer " + token(),
+             "http://127.0.0.1:" + std::to_string(client_.http_port()) + "/api/v1/conferences"});
+        const json all = json::parse(got.out, nullptr, false);
+        if (!all.is_object() || all["conferences"].empty()) return json::array();
+        return all["conferences"][0]["participants"];
+    }
+    std::string token() const {
+        const json access = json::parse(read_file(client_.data() / "cli.json"), nullptr, false);
+        return access.value("token", "");
+    }
+    bool are_in(std::size_t count) const {
+        return eventually([&] { return participants().size() == count; });
+    }
+    // The server's recording once it fulfils that; null when it never does.
+    json recording(const std::function<bool(const json&)>& condition) const {
+        json found;
+        eventually([&] {
+            const json all = server_.list();
+            if (all.is_array() && !all.empty() && condition(all[0])) found = all[0];
+            return !found.is_null();
+        });
+        return found;
+    }
+    static std::size_t count(std::string_view text, std::string_view what) {
+        std::size_t found = 0;
+        for (std::size_t at = text.find(what); at != std::string_view::npos;
+             at = text.find(what, at + 1))
+            ++found;
+        return found;
+    }
+    static std::size_t streams_with_media(const json& recording) {
+        std::size_t count = 0;
+        for (const json& stream : recording["streams"]) count += stream["packets"] > 0 ? 1 : 0;
+        return count;
+    }
+
+    TestServer server_;
+    TestClient client_;
+    int dialled_ = 0;
+};
+
+// REST: who is muted is heard by nobody, and recorded by nobody.
+TEST_F(Focus, WhoIsMutedIsNotRecorded) {
+    start("chimes = false\n");
+    const auto ada = dial_in({"--party-a", "sip:ada@desk.example"});
+    ASSERT_TRUE(are_in(1)) << client_.log();
+    const auto bo = dial_in({"--party-a", "sip:bo@desk.example", "--not-aware", "--dtmf", "*6"});
+    ASSERT_TRUE(are_in(2)) << client_.log();
+    ASSERT_TRUE(eventually([&] {
+        const json all = participants();
+        return all.size() == 2 && all[1]["muted"] == true && all[1]["told"] == "tone";
+    })) << participants().dump(1)
+        << client_.log();
+    EXPECT_FALSE(recording([](const json& it) {
+                     return it["streams"].size() == 2 && it["streams"][1]["state"] == "paused";
+                 }).is_null())
+        << server_.list().dump(1);
+    hang_up(*ada);
+    hang_up(*bo);
+}
+
+TEST_F(Focus, EachParticipantIsRecordedByItselfAndWhoIsTooManyIsRefused) {
+    start("max_participants = 3\nchimes = false\n");
+    const std::string heard = (client_.scratch() / "heard.wav").string();
+    const auto ada = dial_in({"--party-a", "sip:ada@desk.example", "--heard-a", heard});
+    ASSERT_TRUE(are_in(1)) << client_.log();
+    const auto bo = dial_in({"--party-a", "sip:bo@desk.example"});
+    ASSERT_TRUE(are_in(2)) << client_.log();
+    const auto cleo = dial_in({"--party-a", "sip:cleo@desk.example"});
+    ASSERT_TRUE(are_in(3)) << client_.log();
+    for (const json& one : participants()) EXPECT_EQ(one["told"], "a=record") << one.dump(1);
+
+    const Output refused = run_command(phones({"--phones", "--duration", "1"}));
+    EXPECT_NE(refused.exit_code, 0);
+    const json fourth = json::parse(refused.out, nullptr, false);
+    EXPECT_EQ(fourth["calls"][0]["a"]["sip_status"], 486) << refused.out;
+    EXPECT_THAT(client_.log(), HasSubstr("as many participants as it may have (3)"));
+
+    const json three = recording([](const json& it) { return streams_with_media(it) == 3; });
+    ASSERT_FALSE(three.is_null()) << server_.list().dump(1) << client_.log();
+    EXPECT_EQ(server_.list().size(), 1U);
+    hang_up(*bo);
+    ASSERT_TRUE(are_in(2)) << client_.log();
+    // It is told at once: its stream has ended, and those of the others have not.
+    EXPECT_FALSE(recording([](const json& it) {
+                     std::size_t active = 0;
+                     for (const json& stream : it["streams"])
+                         active += stream.value("state", "") == "active" ? 1 : 0;
+                     return it["state"] == "recording" && active == 2;
+                 }).is_null())
+        << server_.list().dump(1);
+    hang_up(*ada);
+    hang_up(*cleo);
+
+    const json all = server_.wait_for_recordings(1);
+    ASSERT_EQ(all.size(), 1U) << client_.log();
+    EXPECT_EQ(all[0]["state"], "complete") << all[0].dump(1);
+    std::set<std::string> parties;
+    for (const json& one : all[0]["participants"]) parties.insert(one["aor"].get<std::string>());
+    for (const char* const aor : {"sip:ada@desk.example", "sip:bo@desk.example",
+                                  "sip:cleo@desk.example", "sip:conf-1@127.0.0.1"})
+        EXPECT_TRUE(parties.contains(aor)) << aor << all[0].dump(1);
+    ASSERT_EQ(all[0]["streams"].size(), 3U) << all[0].dump(1);
+    for (const json& stream : all[0]["streams"]) EXPECT_EQ(stream["lost"], 0) << stream.dump(1);
+    const std::string id = all[0]["id"];
+    const Output xml = server_.run({"export", id, "--format", "xml", "-o", "-"});
+    ASSERT_EQ(xml.exit_code, 0) << xml.err;
+    EXPECT_THAT(xml.out, HasSubstr("isfocus"));
+    EXPECT_THAT(xml.out, HasSubstr("sip:conf-1@"));
+    EXPECT_EQ(count(xml.out, "<label"), 3U) << xml.out;
+    // Of the focus and the three, in the session; and of the three as to media.
+    EXPECT_GE(count(xml.out, "<disassociate-time>"), 7U) << xml.out;
+    // All of them say the same tone, and each hears it by the others' mouths.
+    EXPECT_GT(windows_with(heard, 440), 20U);
+}
+
+TEST_F(Focus, AMixTellsWhoSpokeWhen) {
+    start("record = \"mixed\"\nchimes = false\n");
+    const Output run = run_command(phones({"--conference", "3", "--duration", "6"}));
+    EXPECT_EQ(run.exit_code, 0) << run.out << client_.log();
+    const json all = server_.wait_for_recordings(1);
+    ASSERT_EQ(all.size(), 1U) << client_.log() << server_.log();
+    EXPECT_EQ(all[0]["state"], "complete") << all[0].dump(1);
+    ASSERT_EQ(all[0]["streams"].size(), 1U) << all[0].dump(1);
+    const std::string id = all[0]["id"];
+    const Output timeline = server_.run({"export", id, "--format", "timeline", "-o", "-"});
+    ASSERT_EQ(timeline.exit_code, 0) << timeline.err;
+    for (const char* const speaker : {"Speaker 1", "Speaker 2", "Speaker 3"})
+        EXPECT_THAT(timeline.out, HasSubstr(speaker));
+    const std::string wav = (server_.scratch() / "mix.wav").string();
+    ASSERT_EQ(server_.run({"export", id, "--format", "wav", "-o", wav}).exit_code, 0);
+    for (const double hz : {300, 340, 380}) EXPECT_GT(windows_with(wav, hz), 5U) << hz;
+}
+
+}  // namespace
+}  // namespace earshot::integration
