@@ -45,7 +45,9 @@ Conference::Conference(base::Now now, Surroundings surroundings, std::string roo
       room_(std::move(room)),
       uri_(std::move(uri)),
       begun_(now.wall),
-      counters_(s_.leg.desk.open(key_.value)) {
+      counters_(s_.leg.desk.open(key_.value)),
+      subscribers_(s_.leg.agent, info(),
+                   [this](const sip::Flow& flow) { return s_.contact(room_, flow); }) {
     cs_ = CsRecord{.session_id = base::make_uuid_v4(s_.leg.random),
                    .installation = s_.installation,
                    .start = now.wall,
@@ -125,6 +127,57 @@ void Conference::on_joined(ConferenceLeg& leg) {
     if (is_planned_) begin_recordings(now);
     refresh(now);
     indicate(now);
+    notify(now);
+}
+
+// Who is in it, as RFC 4575 says it: a person is a user, each of its phones an endpoint.
+conference::ConferenceInfo Conference::info() const {
+    using conference::EndpointStatus;
+    using conference::MediaStatus;
+    conference::ConferenceInfo info;
+    info.entity = uri_;
+    info.description.emplace();
+    info.description->display_text = room_;
+    info.description->maximum_user_count = s_.config.focus.max_participants;
+    conference::UserList& users = info.users.emplace();
+    std::uint32_t count = 0;
+    for (const auto& [number, seat] : seats_) {
+        const ConferenceLeg& leg = *seat.leg;
+        if (!leg.is_in() || leg.names().empty()) continue;
+        ++count;
+        const siprec::NameId& name = leg.names().front();
+        const bool speaks = leg.may_speak() && !leg.is_muted();
+        const bool hears = !leg.is_on_hold();
+        conference::Endpoint endpoint;
+        endpoint.entity = fmt::format("{};member={}", name.aor, number);
+        endpoint.status = !hears           ? EndpointStatus::OnHold
+                          : leg.is_muted() ? EndpointStatus::MutedViaFocus
+                                           : EndpointStatus::Connected;
+        endpoint.joining_method = conference::JoiningMethod::DialedIn;
+        endpoint.joining_info.emplace().when = leg.joined_at();
+        endpoint.call_id = leg.call_id();
+        conference::Media& audio = endpoint.media.emplace_back();
+        audio.id = "1";
+        audio.type = "audio";
+        audio.status = speaks ? (hears ? MediaStatus::SendRecv : MediaStatus::SendOnly)
+                              : (hears ? MediaStatus::RecvOnly : MediaStatus::Inactive);
+        auto user = std::find_if(users.users.begin(), users.users.end(),
+                                 [&](const auto& one) { return one.entity == name.aor; });
+        if (user == users.users.end()) {
+            users.users.emplace_back().entity = name.aor;
+            user = users.users.end() - 1;
+            if (!name.name.empty()) user->display_text = name.name;
+        }
+        user->endpoints.push_back(std::move(endpoint));
+    }
+    info.conference_state.emplace();
+    info.conference_state->user_count = count;
+    info.conference_state->active = count > 0;
+    return info;
+}
+
+void Conference::notify(base::Now now) {
+    if (!is_ending_) subscribers_.change(now.steady, info());
 }
 
 void Conference::set_party(const Seat& seat) {
@@ -139,6 +192,7 @@ void Conference::on_changed(ConferenceLeg& leg) {
     set_party(*find(leg));
     refresh(now);
     indicate(now);
+    notify(now);
 }
 
 void Conference::on_gone(ConferenceLeg& leg, bool was_in, const Reason& why) {
@@ -157,7 +211,9 @@ void Conference::on_gone(ConferenceLeg& leg, bool was_in, const Reason& why) {
     // last words.
     if (is_last) finish(now, why);
     s_.leg.plane.remove(leg.key());
-    if (!is_last && was_in) refresh(now);
+    if (is_last || !was_in) return;
+    refresh(now);
+    notify(now);
 }
 
 void Conference::finish(base::Now now, const Reason& why) {
@@ -167,6 +223,7 @@ void Conference::finish(base::Now now, const Reason& why) {
         if (!party.left) party.left = now.wall;
     for (const auto& recording : recordings_) recording->end(now);
     close_mix();
+    subscribers_.end(now.steady);
     if (cs_.parties.size() > 1) tell(now, "conference_ended", nullptr, why);
 }
 
@@ -466,6 +523,7 @@ void Conference::set_muted(base::Now now, Seat& seat, bool is_muted) {
          {is_muted ? "muted" : "unmuted",
           is_muted ? "Nobody hears it, and nothing of it is recorded." : "It is heard again."});
     refresh(now);
+    notify(now);
 }
 
 std::optional<Reason> Conference::mute(base::Now now, std::uint32_t number, bool is_muted) {
@@ -480,6 +538,7 @@ std::optional<Reason> Conference::mute(base::Now now, std::uint32_t number, bool
 // ---- time, views --------------------------------------------------------------------------------
 
 void Conference::on_time(base::Now now) {
+    subscribers_.on_time(now.steady);
     is_within_ = true;
     bool is_heard = false;
     for (auto& [number, seat] : seats_) {
@@ -497,7 +556,7 @@ void Conference::on_time(base::Now now) {
 }
 
 std::optional<base::TimePoint> Conference::deadline() const {
-    std::optional<base::TimePoint> next;
+    std::optional<base::TimePoint> next = subscribers_.deadline();
     for (const auto& [number, seat] : seats_)
         for (const auto& when : {seat.leg->deadline(), seat.heard_from})
             if (when && seat.leg->is_in() && (!next || *when < *next)) next = when;

@@ -19,6 +19,7 @@
 #include "client/client_config.h"
 #include "client/conference_leg.h"
 #include "client/conference_plane.h"
+#include "client/conference_subscribers.h"
 #include "client/key_memory.h"
 #include "client/recording.h"
 
@@ -76,6 +77,8 @@ public:
     // Why no more come in; none: they do.
     std::optional<base::Reason> find_limit() const;
     void end(base::Now now, int status, const base::Reason& why);
+    // Who wants to know who is in it (RFC 4575).
+    ConferenceSubscribers& subscribers() { return subscribers_; }
     // A key that a participant pressed, told by RTP.
     void on_key(base::Now now, relay::CallKey leg, char digit);
     void on_server_silent(base::Now now, std::uint32_t subscription, base::Reason reason);
@@ -105,7 +108,7 @@ public:
     std::vector<sdp::RecordState> record_states(const ConferenceLeg& leg,
                                                 const std::vector<ToldLine>& lines) const override;
     std::string contact(const sip::Flow& flow) const override { return s_.contact(room_, flow); }
-    std::string allow_events() const override { return {}; }
+    std::string allow_events() const override { return std::string(conference::kEventPackage); }
     void own(ConferenceLeg& leg, sip::TransactionId transaction) override {
         s_.own_transaction(leg, transaction);
     }
@@ -134,6 +137,8 @@ private:
     void set_party(const Seat& seat);
     void set_muted(base::Now now, Seat& seat, bool is_muted);
     void press(base::Now now, Seat& seat, KeyWay way, char digit);
+    conference::ConferenceInfo info() const;  // of now, for subscribers
+    void notify(base::Now now);
     Recording* find(const policy::RecordingPlan& plan) const;
     bool has_sibling(const Recording& one,
                      const std::function<bool(const Recording&)>& condition) const;
@@ -160,7 +165,8 @@ private:
     bool is_mixed_ = false;              // more came than are recorded one by one
     std::map<std::pair<int, std::int64_t>, relay::SoundPtr> tones_;  // by level and interval
     bool is_ending_ = false;
-    bool is_within_ = false;  // its legs are being gone through
+    bool is_within_ = false;             // its legs are being gone through
+    ConferenceSubscribers subscribers_;  // last: it is told who is there
 };
 
 }  // namespace earshot::client

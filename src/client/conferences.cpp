@@ -20,7 +20,7 @@ namespace {
 constexpr std::uint64_t kFirstKey = 2'000'000'000'000;
 constexpr int kBusyHere = 486;
 constexpr int kUnavailable = 503;
-constexpr std::string_view kAllow = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO";
+constexpr std::string_view kAllow = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, SUBSCRIBE";
 
 bool matches_any(const std::vector<std::string>& globs, std::string_view text) {
     return std::any_of(globs.begin(), globs.end(),
@@ -69,13 +69,17 @@ bool Conferences::take(base::Now now, sip::Action& action) {
         leg->on_action(now, action);
         return true;
     }
+    for (const auto& [key, conference] : conferences_)
+        if (conference->subscribers().on_action(action)) return true;
     auto* request = std::get_if<sip::RequestArrived>(&action);
     return request != nullptr && !request->dialog && take_new(now, *request);
 }
 
 bool Conferences::take_new(base::Now now, sip::RequestArrived& request) {
     const sip::Method method = request.message.method();
-    if (method != sip::Method::Invite && method != sip::Method::Options) return false;
+    if (method != sip::Method::Invite && method != sip::Method::Options &&
+        method != sip::Method::Subscribe)
+        return false;
     const auto room = room_of(request.message);
     if (!room) return false;
     if (auto refusal = d_.find_refusal(request)) {
@@ -86,13 +90,30 @@ bool Conferences::take_new(base::Now now, sip::RequestArrived& request) {
         dial_in(now, request, *room);
         return true;
     }
+    if (method == sip::Method::Subscribe) {
+        subscribe(now, request, *room);
+        return true;
+    }
     // RFC 4579 section 5.13: who asks learns that a focus is here.
-    static_cast<void>(d_.agent.respond(now.steady, request.transaction,
-                                       {.status = 200,
-                                        .headers = {{"Contact", contact(*room, request.flow)},
-                                                    {"Allow", std::string(kAllow)},
-                                                    {"Accept", "application/sdp"}}}));
+    static_cast<void>(
+        d_.agent.respond(now.steady, request.transaction,
+                         {.status = 200,
+                          .headers = {{"Contact", contact(*room, request.flow)},
+                                      {"Allow", std::string(kAllow)},
+                                      {"Allow-Events", std::string(conference::kEventPackage)},
+                                      {"Accept", "application/sdp"}}}));
     return true;
+}
+
+// A room in which nobody is has no state that could be told.
+void Conferences::subscribe(base::Now now, sip::RequestArrived& request, const std::string& room) {
+    Conference* conference = find(room);
+    if (conference != nullptr) return conference->subscribers().on_subscribe(now.steady, request);
+    constexpr int kNotFound = 404;
+    d_.agent.respond_and_forget(
+        now.steady, request.transaction,
+        {.status = kNotFound,
+         .headers = {{"Warning", "399 earshot \"nobody is in this conference\""}}});
 }
 
 void Conferences::dial_in(base::Now now, sip::RequestArrived& request, const std::string& room) {

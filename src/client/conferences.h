@@ -87,6 +87,7 @@ private:
 
     std::optional<std::string> room_of(const sip::Message& request) const;
     bool take_new(base::Now now, sip::RequestArrived& request);
+    void subscribe(base::Now now, sip::RequestArrived& request, const std::string& room);
     void dial_in(base::Now now, sip::RequestArrived& request, const std::string& room);
     void refuse(base::Now now, const sip::RequestArrived& request, int status,
                 const base::Reason& why);
