@@ -170,6 +170,15 @@ std::string set_keys(std::string& keys, std::string_view text) {
     return {};
 }
 
+std::string set_chat_listen(client::ChatConfig& chats, std::string_view text) {
+    chats.listen.reset();
+    if (text.empty()) return {};
+    base::NetAddress address;
+    if (std::string fault = set_address(address, text); !fault.empty()) return fault;
+    chats.listen = address;
+    return {};
+}
+
 std::string set_told(ClientConfig& config, std::string_view key, std::string_view text) {
     return policy::set_indication(config.recording.indication, key, text);
 }
@@ -264,6 +273,12 @@ constexpr std::array kKeys{
         [](ClientConfig& c, std::string_view t) {
             return set_ng_flags(c.media_plane.subscribe_flags, t);
         }},
+    Key{"msrp", "relay", Kind::Flag, "true",
+        "chats (MSRP) go through the client; false: from party to party, and are not recorded",
+        [](ClientConfig& c, std::string_view t) { return set_flag(c.chats.relays, t); }},
+    Key{"msrp", "listen", Kind::Text, "",
+        "address (TCP) where parties connect for chats; empty: a free port of media.ports",
+        [](ClientConfig& c, std::string_view t) { return set_chat_listen(c.chats, t); }},
     Key{"storage", "data", Kind::Text, "./earshot-client-data", "directory of all data",
         [](ClientConfig& c, std::string_view t) {
             c.data = std::filesystem::path(std::string(t));

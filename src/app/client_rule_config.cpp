@@ -260,10 +260,10 @@ Error read_media(const Place& at, CallRule& rule) {
     return at.wrong(fmt::format("\"{}\" is no IP address", media), R"(like "192.0.2.9")");
 }
 
-// Of the media types of RFC 8866 section 8.2.2 those that come as RTP.
+// Of the media types of RFC 8866 section 8.2.2 those that come as RTP, and chats.
 Error read_streams(const Place& at, CallRule& rule) {
     if (auto error = read_texts(at, rule.settings.streams)) return error;
-    static const std::vector<std::string_view> kTypes{"audio", "video", "text"};
+    static const std::vector<std::string_view> kTypes{"audio", "video", "text", "message"};
     for (const std::string& type : rule.settings.streams)
         if (std::find(kTypes.begin(), kTypes.end(), type) == kTypes.end())
             return at.wrong(fmt::format("\"{}\" is no medium that is recorded", type),

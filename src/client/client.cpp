@@ -10,6 +10,7 @@
 #include <memory>
 
 #include "api/access_file.h"
+#include "client/chat_service.h"
 #include "client/client_api.h"
 #include "client/control_sockets.h"
 #include "client/dialog_journal.h"
@@ -24,6 +25,7 @@
 #include "io/media_hosts.h"
 #include "io/worker_count.h"
 #include "relay/built_in_relay.h"
+#include "relay/chat_plane.h"
 #include "relay/screen_plane.h"
 #include "transport/sip_loop.h"
 
@@ -179,7 +181,9 @@ private:
         if (!relay) return relay.error();
         media_ = std::move(*relay);
         open_screens();
-        auto planes = MediaPlanes::make(config_, *screens_, *loop_, clock_, random_);
+        open_chats();
+        relay::MediaPlane& own = chats_ ? static_cast<relay::MediaPlane&>(*chats_) : *screens_;
+        auto planes = MediaPlanes::make(config_, own, *loop_, clock_, random_);
         if (!planes) return planes.error();
         planes_ = *std::move(planes);
         open_desk();
@@ -203,6 +207,35 @@ private:
             if (signalling_) signalling_->on_screen(call, event);
         });
         screens_ = std::make_unique<relay::ScreenPlane>(*media_, *screen_desk_);
+    }
+
+    // Chats (MSRP), in the calls that this process relays.
+    void open_chats() {
+        if (!config_.chats.relays) return;
+        const relay::RelayOptions options = relay_options();
+        std::vector<base::NetAddress> hosts{options.bind_host};
+        if (options.other_bind_host) hosts.push_back(*options.other_bind_host);
+        chat_service_ = std::make_unique<ChatService>(
+            ChatService::Options{
+                .hosts = std::move(hosts),
+                .ports = config_.media_ports,
+                .listen = config_.chats.listen,
+                .told_host = [this](bool ipv6,
+                                    bool is_inside) { return media_->told_host(ipv6, is_inside); },
+                .post = options.post,
+                .told =
+                    [this](const chat::SwitchEvent& event) {
+                        if (chats_) chats_->on_event(event);
+                    },
+                .copies_told =
+                    [this](const chat::CopyEvent& event) {
+                        if (chats_) chats_->on_event(event);
+                    }},
+            clock_, random_, log_);
+        chats_ = std::make_unique<relay::ChatPlane>(*screens_, *chat_service_, random_);
+        chats_->when_told([this](relay::CallKey call, const relay::ChatEvent& event) {
+            if (signalling_) signalling_->on_chat(call, event);
+        });
     }
 
     // Its sockets hear the relay of this process, and others, where we are bound.
@@ -427,6 +460,8 @@ private:
     std::unique_ptr<relay::BuiltInRelay> media_;
     std::unique_ptr<relay::ScreenDesk> screen_desk_;
     std::unique_ptr<relay::ScreenPlane> screens_;  // before the relay
+    std::unique_ptr<ChatService> chat_service_;
+    std::unique_ptr<relay::ChatPlane> chats_;  // before the screens; null: chats pass as they are
     std::unique_ptr<ControlSockets> tap_link_;
     std::unique_ptr<relay::RtpengineTap> tap_;  // null: no companion mode
     std::unique_ptr<MediaPlanes> planes_;

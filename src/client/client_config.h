@@ -6,6 +6,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <utility>
@@ -65,6 +66,13 @@ struct FocusConfig {
     friend bool operator==(const FocusConfig&, const FocusConfig&) = default;
 };
 
+// Chats of calls (MSRP).
+struct ChatConfig {
+    bool relays = true;  // through us; else they pass from party to party, unrecorded
+    std::optional<base::NetAddress> listen;  // nothing: a port of media.ports
+    friend bool operator==(const ChatConfig&, const ChatConfig&) = default;
+};
+
 // Who relays the media of calls.
 struct MediaPlaneConfig {
     enum class Kind : std::uint8_t { BuiltIn, Rtpengine, Rtpproxy };
@@ -87,6 +95,7 @@ struct ClientConfig {
     std::size_t media_workers = 0;                // relay threads; 0: one for each core
     std::chrono::milliseconds media_ring{3'000};  // kept of each stream for recording servers
     MediaPlaneConfig media_plane;
+    ChatConfig chats;
     std::filesystem::path data = "./earshot-client-data";
     std::string dns_servers;  // HOST[:PORT] separated by commas; empty: the system's
 

@@ -297,6 +297,17 @@ std::string participant_text(const CsRecord& record, const policy::RecordingSett
     return siprec::MetadataId{participant_id(ids, record, index)}.text();
 }
 
+std::array<std::string, 2> present_parties(const CsRecord& record) {
+    std::array<std::string, 2> parties;
+    for (const CsParty& party : record.parties) {
+        if (party.left || party.names.empty()) continue;
+        const siprec::NameId& name = party.names.front();
+        parties[relay::index_of(party.leg)] =
+            name.name.empty() ? "<" + name.aor + ">" : name.name + " <" + name.aor + ">";
+    }
+    return parties;
+}
+
 namespace {
 
 siprec::CsStream describe_stream(const CsRecord& record, const relay::SubscribedStream& stream) {
@@ -336,15 +347,23 @@ void describe_legs(const CsRecord& record, const policy::RecordingSettings& sett
         siprec::CsStream described = describe_stream(record, stream);
         const auto sender = at[relay::index_of(stream.from)];
         const auto receiver = at[relay::index_of(relay::other(stream.from))];
-        const bool is_mix = conference && stream.from == record.conference->focus;
-        if (is_mix)
-            described.senders = conference->senders(stream);
-        else if (sender && !(conference && conference->is_silent(*sender, stream.media)))
-            described.senders.push_back(*sender);
-        if (conference && !is_mix)
-            described.receivers = conference->receivers(stream);
-        else if (receiver)
-            described.receivers.push_back(*receiver);
+        if (stream.is_of_both) {  // a chat
+            for (const auto& party : {sender, receiver}) {
+                if (!party) continue;
+                described.senders.push_back(*party);
+                described.receivers.push_back(*party);
+            }
+        } else {
+            const bool is_mix = conference && stream.from == record.conference->focus;
+            if (is_mix)
+                described.senders = conference->senders(stream);
+            else if (sender && !(conference && conference->is_silent(*sender, stream.media)))
+                described.senders.push_back(*sender);
+            if (conference && !is_mix)
+                described.receivers = conference->receivers(stream);
+            else if (receiver)
+                described.receivers.push_back(*receiver);
+        }
         cs.streams.push_back(std::move(described));
     }
 }

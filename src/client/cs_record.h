@@ -66,6 +66,9 @@ bool update(CsRecord& record, const b2bua::CallFacts& facts, base::WallTime now)
 std::string participant_text(const CsRecord& record, const policy::RecordingSettings& settings,
                              std::size_t index);
 
+// Who is at each end now, as name-addr; empty: not known.
+std::array<std::string, 2> present_parties(const CsRecord& record);
+
 struct CsText {
     siprec::CsState state;
     std::vector<base::Reason> faults;  // what of the settings was left out

@@ -187,6 +187,22 @@ TEST(CsRecord, CallsOfATransferShareAGroupAndNobodysIdChanges) {
     EXPECT_EQ(objects(record).sessions.at(0).group, objects(record).groups[0].id);
 }
 
+TEST(CsRecord, AChatIsSentAndReceivedByBoth) {
+    const CsRecord record = record_of(facts());
+    relay::Subscription subscription = two_streams();
+    subscription.streams.resize(1);
+    subscription.streams[0].media = "message";
+    subscription.streams[0].is_of_both = true;
+    const auto told = objects(record, {}, subscription);
+    ASSERT_EQ(told.participant_streams.size(), 2U);
+    for (const auto& association : told.participant_streams) {
+        EXPECT_EQ(association.send.size(), 1U);
+        EXPECT_EQ(association.recv.size(), 1U);
+    }
+    EXPECT_EQ(present_parties(record),
+              (std::array<std::string, 2>{"Ada <sip:ada@desk.example>", "<sip:bo@desk.example>"}));
+}
+
 // ---- conferences
 
 conference::Member member(const std::string& user, bool is_muted = false) {

@@ -22,8 +22,8 @@ Awareness awareness_of(const b2bua::CallFacts& facts, b2bua::Leg leg) {
 }
 
 std::string_view to_string(Means means) {
-    constexpr std::array<std::string_view, 5> kNames{"none", "a=record", "tone", "announcement",
-                                                     "agreed"};
+    constexpr std::array<std::string_view, 6> kNames{"none",         "a=record", "tone",
+                                                     "announcement", "agreed",   "chat line"};
     return kNames[static_cast<std::size_t>(means)];
 }
 

@@ -21,7 +21,8 @@ namespace earshot::client {
 enum class Awareness : std::uint8_t { Unknown, Aware, Unaware };
 Awareness awareness_of(const b2bua::CallFacts& facts, b2bua::Leg leg);
 
-enum class Means : std::uint8_t { None, Attribute, Tone, Announcement, Agreed };
+// Line: in a chat, of a call in which there is nothing to hear.
+enum class Means : std::uint8_t { None, Attribute, Tone, Announcement, Agreed, Line };
 std::string_view to_string(Means means);  // "none", "a=record", "tone", ...
 
 // A recording of the call, as its parties are to know of it.

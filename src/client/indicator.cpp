@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace earshot::client {
@@ -15,6 +16,16 @@ namespace {
 relay::CallKey media_key(b2bua::CallKey call) { return {call.value}; }
 relay::Leg media_leg(Leg leg) { return leg == Leg::A ? relay::Leg::A : relay::Leg::B; }
 std::size_t index_of(Leg leg) { return static_cast<std::size_t>(leg); }
+// Where there is nothing to hear the party reads it (tell_readers()).
+bool is_chat_alone(const std::vector<ToldLine>& lines) {
+    const auto has = [&](std::string_view media) {
+        return std::any_of(lines.begin(), lines.end(), [&](const ToldLine& line) {
+            return line.is_used && line.media == media;
+        });
+    };
+    return has("message") && !has("audio");
+}
+
 std::string_view name_of(Leg leg) { return leg == Leg::A ? "caller" : "callee"; }
 
 }  // namespace
@@ -34,6 +45,9 @@ std::string Indicator::describe(b2bua::CallKey call, Leg to, std::string sdp) {
     if (is_over || !description) return sdp;
     LegState& leg = state(call, to);
     leg.lines = lines_of(*description);
+    for (std::size_t i = 0; i < leg.lines.size(); ++i)
+        if (d_.plane.takes_chat(media_key(call), i))
+            leg.lines[i].is_used = description->media[i].port != 0;
     const bool is_for_us = awareness_of(*facts, to) != Awareness::Unaware;
     const std::vector<RecordingShare> shares =
         is_for_us ? d_.shares(call) : std::vector<RecordingShare>{};
@@ -102,6 +116,7 @@ void Indicator::on_party_changed(b2bua::CallKey call, Leg leg) {
     if (found == calls_.end()) return;
     LegState& state = found->second[index_of(leg)];
     state.is_announced = false;
+    state.read = sdp::RecordState::Absent;
     if (std::exchange(state.sound, nullptr) != nullptr)
         static_cast<void>(d_.plane.play(media_key(call), media_leg(leg), nullptr));
 }
@@ -117,6 +132,33 @@ void Indicator::tell_states(base::Now now, b2bua::CallKey call, Leg leg, Awarene
     if (states == told.states || is_vain) return;
     told.asked = std::move(states);
     d_.switchboard.tell_anew(now, call, leg);
+}
+
+// Who does not understand a=record reads it in the chat (P-22: what a tone is to a voice).
+void Indicator::tell_readers(b2bua::CallKey call, Leg leg, Awareness awareness,
+                             const std::vector<RecordingShare>& shares) {
+    LegState& told = state(call, leg);
+    using sdp::RecordState;
+    const bool is_reached = awareness == Awareness::Aware && told.takes_attribute;
+    if (awareness == Awareness::Unknown || is_reached) return;
+    RecordState wanted = RecordState::Absent;
+    for (const RecordingShare& share : shares) {
+        const bool has_chats =
+            share.media.empty() ||
+            std::find(share.media.begin(), share.media.end(), "message") != share.media.end();
+        const bool is_agreed = share.how->by == policy::IndicateBy::Agreed;
+        if (has_chats && !is_agreed && share.is_running)
+            wanted = siprec::combine(wanted, share.state);
+    }
+    if (wanted == told.read) return;
+    const RecordState before = std::exchange(told.read, wanted);
+    std::string_view text = "This chat is recorded.";
+    if (wanted == RecordState::On && before == RecordState::Paused)
+        text = "The recording of this chat goes on.";
+    if (wanted == RecordState::Paused) text = "The recording of this chat is paused.";
+    if (wanted == RecordState::Off || wanted == RecordState::Absent)
+        text = "This chat is not recorded any more.";
+    d_.plane.say(media_key(call), media_leg(leg), text);
 }
 
 // ---- what is heard ------------------------------------------------------------------------------
@@ -145,10 +187,13 @@ std::optional<Reason> Indicator::update(base::Now now, b2bua::CallKey call,
         const Awareness awareness = awareness_of(*facts, leg);
         LegState& told = state(call, leg);
         tell_states(now, call, leg, awareness, shares);
+        tell_readers(call, leg, awareness, shares);
         // Before it has been answered a caller listens to nobody.
         const bool can_hear = !facts->leg(leg).local_sdp.empty();
-        const Indication wanted =
+        Indication wanted =
             indication_of(can_hear ? awareness : Awareness::Unknown, told.takes_attribute, shares);
+        const bool is_sound = wanted.means == Means::Tone || wanted.means == Means::Announcement;
+        if (is_sound && is_chat_alone(told.lines)) wanted.means = Means::Line;
         const auto failed = play(call, leg, wanted, config);
         if (failed) tell_event(now, call, leg, "indication_failed", wanted, failed->text);
         if (failed) fault = failed;

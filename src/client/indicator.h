@@ -74,12 +74,15 @@ private:
         bool is_announced = false;
         Means means = Means::None;
         relay::SoundPtr sound{};
+        sdp::RecordState read = sdp::RecordState::Absent;  // what its chats have told it
     };
     using CallState = std::array<LegState, 2>;
 
     LegState& state(b2bua::CallKey call, b2bua::Leg leg);
     void tell_states(base::Now now, b2bua::CallKey call, b2bua::Leg leg, Awareness awareness,
                      const std::vector<RecordingShare>& shares);
+    void tell_readers(b2bua::CallKey call, b2bua::Leg leg, Awareness awareness,
+                      const std::vector<RecordingShare>& shares);
     std::optional<base::Reason> play(b2bua::CallKey call, b2bua::Leg leg, const Indication& wanted,
                                      const ClientConfig& config);
     relay::SoundPtr sound_for(const policy::IndicationSettings& how, Means means,

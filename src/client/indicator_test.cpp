@@ -37,6 +37,11 @@ public:
     base::Result<relay::CallMedia, base::Reason> query(relay::CallKey) const override {
         return relay::CallMedia{};
     }
+    bool takes_chat(relay::CallKey, std::size_t line) const override { return line == 0; }
+    void say(relay::CallKey, relay::Leg to, std::string_view text) override {
+        if (to == relay::Leg::B) said.emplace_back(text);
+    }
+    std::vector<std::string> said;  // to B
     std::vector<std::string> played;
 };
 
@@ -51,21 +56,23 @@ public:
 // Two aware parties; bob is to be told of a recording that begins in mid-call.
 class IndicatorTest : public b2bua::SwitchboardFixture {
 protected:
-    void SetUp() override {
+    void SetUp() override { call("record-aware", b2bua::sdp_of("192.0.2.1", 7000)); }
+    // `to_bob`: the description that he is told.
+    void call(const std::string& supported, const std::string& to_bob) {
         host.on_event = [this](b2bua::CallKey key, const b2bua::CallEvent& event) {
             if (const auto* told = std::get_if<b2bua::ToldAnew>(&event))
                 indicator_.on_told_anew(now, key, *told);
         };
         sip::OutOfDialogSpec spec = invite_spec();
-        spec.headers = {{"Supported", "record-aware"}};
+        spec.headers = {{"Supported", supported}};
         start(alice, spec);
         const auto invite = request_at(bob).transaction;
         sip::ResponseSpec answer = ok_with(b2bua::sdp_of("192.0.2.20", 6000));
-        answer.headers = {{"Supported", "record-aware"}};
+        answer.headers = {{"Supported", supported}};
         respond(bob, invite, answer);
         acknowledge(alice, response_at(alice).dialog);
         call_ = host.last_call;
-        indicator_.describe(call_, Leg::B, b2bua::sdp_of("192.0.2.1", 7000));
+        indicator_.describe(call_, Leg::B, to_bob);
         host.more = "a=record:on\r\n";  // as describe() would write it
         host.take_log();
         bob.heard.clear();
@@ -120,6 +127,34 @@ TEST_F(IndicatorTest, OneThatHasNoneForLongLetsHerHearItUntilOneArrives) {
     plane_.played.clear();
     update(RecordState::On);
     EXPECT_EQ(means(), Means::Attribute);
+}
+
+class ReaderTest : public IndicatorTest {
+protected:
+    void SetUp() override {
+        call("timer",
+             "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+             "m=message 7000 TCP/MSRP *\r\n");
+    }
+};
+
+TEST_F(ReaderTest, WhoDoesNotUnderstandTheAttributeReadsItInTheChat) {
+    update(RecordState::On);
+    EXPECT_EQ(means(), Means::Line);
+    update(RecordState::On);
+    update(RecordState::Paused);
+    update(RecordState::On);
+    update(RecordState::Off);
+    EXPECT_THAT(
+        plane_.said,
+        ElementsAre("This chat is recorded.", "The recording of this chat is paused.",
+                    "The recording of this chat goes on.", "This chat is not recorded any more."));
+    EXPECT_THAT(plane_.played, IsEmpty());  // there is nothing to hear
+}
+
+TEST_F(IndicatorTest, WhoUnderstandsTheAttributeReadsNothing) {
+    update(RecordState::On);
+    EXPECT_THAT(plane_.said, IsEmpty());
 }
 
 }  // namespace

@@ -171,7 +171,8 @@ void Recording::subscribe() {
                         .only = only_,
                         .media = plan_.settings.streams,
                         .address = plan_.settings.media,
-                        .keep = common_.media_ring},
+                        .keep = common_.media_ring,
+                        .parties = present_parties(cs_)},
                        [this](Result<relay::Subscription, Reason> subscription) {
                            on_subscribed(std::move(subscription));
                        });

@@ -591,6 +591,19 @@ void Signalling::on_screen(relay::CallKey call, const relay::ScreenEvent& event)
                     .reason = event.reason});
 }
 
+void Signalling::on_chat(relay::CallKey call, const relay::ChatEvent& event) {
+    using Kind = relay::ChatEvent::Kind;
+    const b2bua::CallFacts* facts = switchboard_->find_call({call.value});
+    const char* const kind = event.kind == Kind::Connected     ? "chat_connected"
+                             : event.kind == Kind::NotRecorded ? "chat_not_recorded"
+                                                               : "chat_ended";
+    d_.events.tell({.kind = kind,
+                    .at = d_.clock.now().wall,
+                    .call = call.value,
+                    .call_id = facts == nullptr ? std::string{} : facts->leg(b2bua::Leg::A).call_id,
+                    .reason = event.reason});
+}
+
 void Signalling::on_media_lost(relay::CallKey call, const Reason& reason) {
     const b2bua::CallFacts* facts = switchboard_->find_call({call.value});
     d_.events.tell({.kind = "media_fault",

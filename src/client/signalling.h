@@ -31,6 +31,7 @@
 #include "io/clock.h"
 #include "io/log_allowance.h"
 #include "io/tls_watch.h"
+#include "relay/chat_plane.h"
 #include "relay/media_plane.h"
 #include "relay/screen_desk.h"
 #include "sip/agent.h"
@@ -112,6 +113,7 @@ public:
     void mute(std::string room, std::uint32_t number, bool is_muted, Recorder::ControlDone done);
     // The loop's thread: what becomes of a screen that is shared in a call.
     void on_screen(relay::CallKey call, const relay::ScreenEvent& event);
+    void on_chat(relay::CallKey call, const relay::ChatEvent& event);
     // The loop's thread: something has happened outside of what SipLoop tells.
     void on_outside();
     // Before the loop runs: sends the BYEs that the process before still owes.
