@@ -11,12 +11,14 @@
 #include "audio/wav.h"
 #include "base/bytes.h"
 #include "integration/harness.h"
+#include "integration/udp_client.h"
 
 namespace earshot::integration {
 namespace {
 
 using nlohmann::json;
 using testing::HasSubstr;
+using testing::Not;
 
 // Of a phone's voice in one word of a WAV file.
 std::size_t windows_with(const std::filesystem::path& file, double hz) {
@@ -181,6 +183,54 @@ TEST_F(Focus, EachParticipantIsRecordedByItselfAndWhoIsTooManyIsRefused) {
     EXPECT_GE(count(xml.out, "<disassociate-time>"), 7U) << xml.out;
     // All of them say the same tone, and each hears it by the others' mouths.
     EXPECT_GT(windows_with(heard, 440), 20U);
+}
+
+// RFC 4575 by hand: the whole state at once, then what changed, the end at the end.
+TEST_F(Focus, WhoSubscribesIsToldWhoIsThere) {
+    start("chimes = false\n");
+    const auto ada = dial_in({"--party-a", "sip:ada@desk.example"});
+    ASSERT_TRUE(are_in(1)) << client_.log();
+    const UdpClient watcher(
+        static_cast<std::uint16_t>(std::stoul(client_.sip().substr(client_.sip().find(':') + 1))));
+    const std::string here = "127.0.0.1:" + std::to_string(watcher.port());
+    watcher.send("SUBSCRIBE " + room() + " SIP/2.0\r\nVia: SIP/2.0/UDP " + here +
+                 ";branch=z9hG4bKw1\r\nMax-Forwards: 70\r\nFrom: <sip:w@" + here +
+                 ">;tag=w\r\nTo: <" + room() +
+                 ">\r\nCall-ID: watch\r\nCSeq: 1 SUBSCRIBE\r\n"
+                 "Contact: <sip:w@" +
+                 here +
+                 ">\r\nEvent: conference\r\nExpires: 600\r\n"
+                 "Content-Length: 0\r\n\r\n");
+    // Answers each NOTIFY until one holds that.
+    const auto notified = [&](std::string_view what) {
+        for (int i = 0; i < 20; ++i) {
+            const std::string got = watcher.receive(20'000);
+            if (got.empty()) break;
+            if (got.rfind("NOTIFY", 0) != 0) continue;
+            std::string answer = "SIP/2.0 200 OK\r\n";
+            for (std::size_t at = 0; at < got.find("\r\n\r\n");) {
+                const std::size_t end = got.find("\r\n", at);
+                const std::string line = got.substr(at, end - at);
+                for (const char* const name : {"Via:", "From:", "To:", "Call-ID:", "CSeq:"})
+                    if (line.rfind(name, 0) == 0) answer += line + "\r\n";
+                at = end + 2;
+            }
+            watcher.send(answer + "Content-Length: 0\r\n\r\n");
+            if (got.find(what) != std::string::npos) return got;
+        }
+        return std::string{};
+    };
+    const std::string first = notified("state=\"full\"");
+    EXPECT_THAT(first, HasSubstr("Subscription-State: active"));
+    EXPECT_THAT(first, HasSubstr("sip:ada@desk.example"));
+    const auto bo = dial_in({"--party-a", "sip:bo@desk.example"});
+    const std::string second = notified("sip:bo@desk.example");
+    EXPECT_THAT(second, HasSubstr("state=\"partial\""));
+    EXPECT_THAT(second, Not(HasSubstr("sip:ada@desk.example")));
+    hang_up(*bo);
+    EXPECT_THAT(notified("state=\"deleted\""), HasSubstr("sip:bo@desk.example"));
+    hang_up(*ada);
+    EXPECT_THAT(notified("terminated"), HasSubstr("noresource"));
 }
 
 TEST_F(Focus, AMixTellsWhoSpokeWhen) {
