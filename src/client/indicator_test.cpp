@@ -132,9 +132,11 @@ TEST_F(IndicatorTest, OneThatHasNoneForLongLetsHerHearItUntilOneArrives) {
 class ReaderTest : public IndicatorTest {
 protected:
     void SetUp() override {
-        call("timer",
-             "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
-             "m=message 7000 TCP/MSRP *\r\n");
+        const std::string chat =
+            "v=0\r\no=- 1 1 IN IP4 192.0.2.1\r\ns=-\r\nc=IN IP4 192.0.2.1\r\nt=0 0\r\n"
+            "m=message 7000 TCP/MSRP *\r\n";
+        call("timer", chat);
+        indicator_.describe(call_, Leg::A, chat);
     }
 };
 

@@ -94,8 +94,10 @@ public:
     template <class... Arguments>
     explicit BasicMsrpPeer(const MsrpPath& path, std::string own, Arguments&&... arguments)
         : client_(std::forward<Arguments>(arguments)...), to_(path.uri), own_(std::move(own)) {}
+    BasicMsrpPeer(const MsrpPath& path, std::string own)
+        : BasicMsrpPeer(path, std::move(own), path.port) {}
     explicit BasicMsrpPeer(const MsrpPath& path)
-        : BasicMsrpPeer(path, "msrp://127.0.0.1:9999/own;tcp", path.port) {}
+        : BasicMsrpPeer(path, "msrp://127.0.0.1:9999/own;tcp") {}
 
     std::string text_of(const MsrpChunk& chunk) const { return text_of(chunk, to_); }
     std::string text_of(const MsrpChunk& chunk, const std::string& to) const {
