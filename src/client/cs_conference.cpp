@@ -19,7 +19,9 @@ using conference::MemberKey;
 
 void update_members(CsConference& conference, const conference::Roster& roster) {
     std::size_t left_out = roster.left_out();
-    for (const auto& [key, member] : roster.members()) {
+    for (const auto& entry : roster.members()) {
+        const MemberKey& key = entry.first;
+        const Member& member = entry.second;
         const auto known = std::find_if(conference.members.begin(), conference.members.end(),
                                         [&](const CsMember& one) { return one.member.key == key; });
         if (known != conference.members.end()) {

@@ -248,7 +248,8 @@ void Mixer::append_header(const Member& member, base::Bytes& out) {
     const std::size_t words = (1 + count + 3) / 4;
     base::append_u16(out, kOneByteHeaders);
     base::append_u16(out, static_cast<std::uint16_t>(words));
-    out.push_back(static_cast<std::uint8_t>((*member.line.levels_id << 4U) | (count - 1)));
+    out.push_back(
+        static_cast<std::uint8_t>(std::size_t{*member.line.levels_id} << 4U | (count - 1)));
     out.insert(out.end(), levels.begin(), levels.begin() + static_cast<std::ptrdiff_t>(count));
     out.resize(out.size() + 4 * words - 1 - count);
 }

@@ -76,10 +76,7 @@ int verify_mode(const TlsSettings& settings, bool is_server, PeerCheck check) {
 
 TlsSession::TlsSession(std::shared_ptr<const TlsContext> context, std::string host, bool is_server,
                        PeerCheck check)
-    : context_(std::move(context)),
-      impl_(std::make_unique<Impl>()),
-      host_(std::move(host)),
-      check_(check) {
+    : context_(std::move(context)), impl_(std::make_unique<Impl>()), host_(std::move(host)) {
     impl_->host = &host_;
     impl_->lets_all_in = check == PeerCheck::Later;
     impl_->ssl.reset(SSL_new(context_->impl().contexts.front().get()));

@@ -87,7 +87,6 @@ private:
     TlsPeer peer_;
     base::Bytes plain_;
     std::optional<base::Reason> failure_;
-    const PeerCheck check_;
     bool is_handshaken_ = false;
     bool has_begun_ = false;
     bool is_closed_by_peer_ = false;
