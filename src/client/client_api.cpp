@@ -179,14 +179,14 @@ ClientApi::ClientApi(api::FrontDoor::Options options, ClientApiParts parts)
                 [this](const Request&, const Parameters&) { return health(); });
     router_.add("GET", "/api/v1/servers", [this](const Request&, const Parameters&) {
         json servers = json::array();
-        for (const ServerView& server : *parts_.view.servers.get())
-            servers.push_back(view_of(server));
+        const auto shown = parts_.view.servers.get();
+        for (const ServerView& server : *shown) servers.push_back(view_of(server));
         return api::json_response(200, {{"servers", std::move(servers)}});
     });
     router_.add("GET", "/api/v1/sessions", [this](const Request&, const Parameters&) {
         json sessions = json::array();
-        for (const SharedView& session : *parts_.view.sessions.get())
-            sessions.push_back(view_of(session));
+        const auto shown = parts_.view.sessions.get();
+        for (const SharedView& session : *shown) sessions.push_back(view_of(session));
         return api::json_response(200, {{"sessions", std::move(sessions)}});
     });
     router_.add("GET", "/metrics", [this](const Request&, const Parameters&) { return metrics(); });
@@ -230,7 +230,8 @@ void ClientApi::add_calls() {
 
 Response ClientApi::list_calls() const {
     json calls = json::array();
-    for (const CallView& call : *parts_.view.calls.get()) calls.push_back(view_of(call));
+    const auto shown = parts_.view.calls.get();
+    for (const CallView& call : *shown) calls.push_back(view_of(call));
     return api::json_response(200, {{"calls", std::move(calls)}});
 }
 

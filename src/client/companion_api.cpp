@@ -238,7 +238,8 @@ Response control(const CompanionApiParts& parts, CompanionVerb verb, const Reque
 
 Response list(const ClientView& view) {
     json all = json::array();
-    for (const CompanionView& one : *view.companions.get()) all.push_back(view_of(one));
+    const auto shown = view.companions.get();
+    for (const CompanionView& one : *shown) all.push_back(view_of(one));
     return api::json_response(200, {{"recordings", std::move(all)}});
 }
 

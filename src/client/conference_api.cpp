@@ -169,7 +169,8 @@ Result<AttendWish, Reason> read_attend_wish(std::string_view body) {
 void add_conference_resources(http::Router& router, const CompanionApiParts& parts) {
     router.add("GET", "/api/v1/rosters", [parts](const Request&, const Parameters&) {
         json all = json::array();
-        for (const RosterView& one : *parts.view.rosters.get()) all.push_back(view_of(one));
+        const auto rosters = parts.view.rosters.get();
+        for (const RosterView& one : *rosters) all.push_back(view_of(one));
         return api::json_response(200, {{"rosters", std::move(all)}});
     });
     router.add("POST", kPath, [parts](const Request& request, const Parameters&) {
@@ -177,12 +178,14 @@ void add_conference_resources(http::Router& router, const CompanionApiParts& par
     });
     router.add("GET", kPath, [parts](const Request&, const Parameters&) {
         json all = json::array();
-        for (const AttendanceView& one : *parts.view.attendances.get()) all.push_back(view_of(one));
+        const auto attendances = parts.view.attendances.get();
+        for (const AttendanceView& one : *attendances) all.push_back(view_of(one));
         return api::json_response(200, {{"attendances", std::move(all)}});
     });
     const std::string one = std::string(kPath) + "/{attendance}";
     router.add("GET", one, [parts](const Request&, const Parameters& given) {
-        for (const AttendanceView& view : *parts.view.attendances.get())
+        const auto attendances = parts.view.attendances.get();
+        for (const AttendanceView& view : *attendances)
             if (view.id == given[0]) return api::json_response(200, view_of(view));
         return http::problem(404, "unknown_attendance",
                              "No attendance has this id; GET /api/v1/attendances lists them.");

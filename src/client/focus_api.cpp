@@ -74,8 +74,8 @@ Response mute(Signalling& signalling, std::string room, std::string_view text, b
 void add_focus_resources(http::Router& router, Signalling& signalling, const ClientView& view) {
     router.add("GET", "/api/v1/conferences", [&view](const Request&, const Parameters&) {
         json conferences = json::array();
-        for (const ConferenceView& conference : *view.conferences.get())
-            conferences.push_back(view_of(conference));
+        const auto shown = view.conferences.get();
+        for (const ConferenceView& conference : *shown) conferences.push_back(view_of(conference));
         return api::json_response(200, {{"conferences", std::move(conferences)}});
     });
     for (const bool is_muted : {true, false})

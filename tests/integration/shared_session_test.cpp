@@ -153,6 +153,7 @@ TEST_F(SharedSession, APersistentSessionLivesThroughCallsAndARestartOfItsServer)
     EXPECT_EQ(count_events("start"), 2U) << client_.log();
     EXPECT_EQ(count_events("session_start"), 1U) << client_.log();
 
+    ASSERT_TRUE(are_recorded(0)) << client_.log();  // what is shown is up to a second old
     const auto phones = begin_call();
     ASSERT_TRUE(are_recorded(1)) << client_.log();
     const std::string session_id = in_state("recording")[0]["session_id"];
