@@ -37,8 +37,7 @@ public:
                 done = inner_->run(plain_, target);
             } else if (used == 0) {
                 if (left_ > 0) return have.size() < left_ ? Progress::Need : Progress::Broken;
-                return done == Progress::Done && plain_.empty() ? Progress::Done
-                                                                : Progress::Broken;
+                return done == Progress::Done && plain_.empty() ? Progress::Done : Progress::Broken;
             }
         }
         return done;

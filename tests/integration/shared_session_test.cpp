@@ -82,8 +82,7 @@ TEST_F(SharedSession, TwoCallsAreInOneRecordingSessionEachWithItsOwnStreams) {
     const auto first = begin_call({"--party-a", "sip:ada@desk.example"});
     ASSERT_TRUE(are_recorded(1)) << client_.log() << server_.log();
     const auto second = begin_call({"--party-a", "sip:carla@desk.example"});
-    ASSERT_TRUE(are_recorded(2))
-        << client_.calls().dump(1) << client_.log() << server_.log();
+    ASSERT_TRUE(are_recorded(2)) << client_.calls().dump(1) << client_.log() << server_.log();
     const std::vector<json> recordings = in_state("recording");
     EXPECT_EQ(recordings[0]["rs_call_id"], recordings[1]["rs_call_id"]);
     EXPECT_NE(recordings[0]["session_id"], recordings[1]["session_id"]);
