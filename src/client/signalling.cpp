@@ -578,30 +578,29 @@ void Signalling::listen_to_planes() {
     });
 }
 
-void Signalling::on_screen(relay::CallKey call, const relay::ScreenEvent& event) {
-    using Kind = relay::ScreenEvent::Kind;
+void Signalling::tell_of_call(relay::CallKey call, std::string kind, const Reason& reason) {
     const b2bua::CallFacts* facts = switchboard_->find_call({call.value});
-    const char* const kind = event.kind == Kind::Connected     ? "screen_connected"
-                             : event.kind == Kind::NotRecorded ? "screen_not_recorded"
-                                                               : "screen_ended";
-    d_.events.tell({.kind = kind,
+    d_.events.tell({.kind = std::move(kind),
                     .at = d_.clock.now().wall,
                     .call = call.value,
                     .call_id = facts == nullptr ? std::string{} : facts->leg(b2bua::Leg::A).call_id,
-                    .reason = event.reason});
+                    .reason = reason});
+}
+
+void Signalling::on_screen(relay::CallKey call, const relay::ScreenEvent& event) {
+    using Kind = relay::ScreenEvent::Kind;
+    const char* const kind = event.kind == Kind::Connected     ? "screen_connected"
+                             : event.kind == Kind::NotRecorded ? "screen_not_recorded"
+                                                               : "screen_ended";
+    tell_of_call(call, kind, event.reason);
 }
 
 void Signalling::on_chat(relay::CallKey call, const relay::ChatEvent& event) {
     using Kind = relay::ChatEvent::Kind;
-    const b2bua::CallFacts* facts = switchboard_->find_call({call.value});
     const char* const kind = event.kind == Kind::Connected     ? "chat_connected"
                              : event.kind == Kind::NotRecorded ? "chat_not_recorded"
                                                                : "chat_ended";
-    d_.events.tell({.kind = kind,
-                    .at = d_.clock.now().wall,
-                    .call = call.value,
-                    .call_id = facts == nullptr ? std::string{} : facts->leg(b2bua::Leg::A).call_id,
-                    .reason = event.reason});
+    tell_of_call(call, kind, event.reason);
 }
 
 void Signalling::on_media_lost(relay::CallKey call, const Reason& reason) {

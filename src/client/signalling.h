@@ -146,6 +146,8 @@ public:
     void on_registered(base::Now now, const b2bua::Registered& phone) override;
 
 private:
+    // What is not a recording's, but of a medium that the call shares: a screen, a chat.
+    void tell_of_call(relay::CallKey call, std::string kind, const base::Reason& reason);
     void settle();
     void arm();
     std::optional<sip::Action> next_action();
