@@ -37,6 +37,7 @@ constexpr std::size_t kPiece = std::size_t{64} << 10;
 constexpr int kPiecesAtOnce = 8;   // of one direction in one turn
 constexpr int kBatchesAtOnce = 4;  // of RTCP
 constexpr std::chrono::seconds kReportEvery{5};
+constexpr std::chrono::milliseconds kDeaf{200};  // no descriptor was left for who came
 
 Reason socket_fault(int error) {
     return {"media_socket", fmt::format("A socket for the shared screen cannot be opened: {}.",
@@ -132,12 +133,15 @@ public:
         private_ = std::move(why);
         if (private_ && child_) give_up(private_->code, private_->text);
     }
-    void append_polls(std::vector<pollfd>& polls) const;
+    void append_polls(std::vector<pollfd>& polls, base::TimePoint now) const;
     int patience_ms() const;
+    // Takes the connections that have come, to be judged by turn() after the verbs that the desk
+    // was given before they came.
+    void take_callers(base::TimePoint now);
     void turn(base::Now now);
 
 private:
-    void accept_new(base::TimePoint now);
+    void admit_callers(base::TimePoint now);
     void connect_other(base::TimePoint now);
     void finish_connect();
     bool pump(Leg from, base::TimePoint now);
@@ -167,6 +171,13 @@ private:
     const Options& options_;  // the desk's
     const Told told_;
     std::array<Connection, 2> parties_;
+    struct Caller {
+        Leg leg = Leg::A;
+        FileDescriptor socket;
+        base::NetAddress source;
+    };
+    std::vector<Caller> callers_;  // not yet judged
+    base::TimePoint deaf_until_{};
     base::TimePoint came_{};  // the one that connected to us
     bool is_told_joined_ = false;
     std::unique_ptr<Child> child_;
@@ -188,10 +199,11 @@ private:
 
 // ---- the parties --------------------------------------------------------------------------------
 
-void ScreenDesk::Screen::append_polls(std::vector<pollfd>& polls) const {
-    for (const auto& of_leg : start_.listeners)
-        for (const FileDescriptor& listener : of_leg)
-            polls.push_back({.fd = listener.get(), .events = POLLIN, .revents = 0});
+void ScreenDesk::Screen::append_polls(std::vector<pollfd>& polls, base::TimePoint now) const {
+    if (now >= deaf_until_)
+        for (const auto& of_leg : start_.listeners)
+            for (const FileDescriptor& listener : of_leg)
+                polls.push_back({.fd = listener.get(), .events = POLLIN, .revents = 0});
     for (std::size_t i = 0; i < 2; ++i) {
         const Connection& one = parties_[i];
         const Connection& peer = parties_[1 - i];
@@ -223,7 +235,7 @@ int ScreenDesk::Screen::patience_ms() const {
 }
 
 void ScreenDesk::Screen::turn(base::Now now) {
-    accept_new(now.steady);
+    admit_callers(now.steady);
     connect_other(now.steady);
     finish_connect();
     if (is_joined()) {
@@ -241,26 +253,42 @@ void ScreenDesk::Screen::turn(base::Now now) {
 }
 
 // Both legs' listeners are open; whoever is active (RFC 4145) comes to the one that faces it.
-void ScreenDesk::Screen::accept_new(base::TimePoint now) {
+void ScreenDesk::Screen::take_callers(base::TimePoint now) {
+    if (now < deaf_until_) return;
     for (const Leg leg : {Leg::A, Leg::B}) {
         for (const FileDescriptor& listener : start_.listeners[index_of(leg)]) {
             io::SocketAddress from;
             from.size = sizeof from.storage;
             FileDescriptor socket(
                 ::accept4(listener.get(), from.get(), &from.size, SOCK_NONBLOCK | SOCK_CLOEXEC));
-            if (!socket.is_open()) continue;
-            const base::NetAddress source = io::from_socket_address(from.storage);
-            const auto is_it = [&](const base::NetAddress& host) { return host.same_host(source); };
-            const auto& allowed = hosts[index_of(leg)];
-            const bool is_allowed = std::any_of(allowed.begin(), allowed.end(), is_it);
-            // One connection at a time: what runs is not given up for somebody who knocks.
-            const bool is_taken = party(leg).socket.is_open() || party(other(leg)).socket.is_open();
-            if (!is_allowed || is_taken) continue;
-            set_option(socket.get(), IPPROTO_TCP, TCP_NODELAY);
-            party(leg) = {};
-            party(leg).socket = std::move(socket);
-            came_ = now;
+            if (socket.is_open()) {
+                callers_.push_back({.leg = leg,
+                                    .socket = std::move(socket),
+                                    .source = io::from_socket_address(from.storage)});
+                continue;
+            }
+            // Without a descriptor it stays in the queue, and poll() would tell of it for ever.
+            if (errno == EMFILE || errno == ENFILE || errno == ENOBUFS || errno == ENOMEM)
+                deaf_until_ = now + kDeaf;
         }
+    }
+}
+
+void ScreenDesk::Screen::admit_callers(base::TimePoint now) {
+    for (Caller& caller : std::exchange(callers_, {})) {
+        const auto is_it = [&](const base::NetAddress& host) {
+            return host.same_host(caller.source);
+        };
+        const auto& allowed = hosts[index_of(caller.leg)];
+        const bool is_allowed = std::any_of(allowed.begin(), allowed.end(), is_it);
+        // One connection at a time: what runs is not given up for somebody who knocks.
+        const bool is_taken =
+            party(caller.leg).socket.is_open() || party(other(caller.leg)).socket.is_open();
+        if (!is_allowed || is_taken) continue;
+        set_option(caller.socket.get(), IPPROTO_TCP, TCP_NODELAY);
+        party(caller.leg) = {};
+        party(caller.leg).socket = std::move(caller.socket);
+        came_ = now;
     }
 }
 
@@ -602,12 +630,15 @@ void ScreenDesk::run() {
         polls.assign(1, {.fd = wake_.get(), .events = POLLIN, .revents = 0});
         int patience_ms = 1'000;
         for (const auto& [id, screen] : screens_) {
-            screen->append_polls(polls);
+            screen->append_polls(polls, clock_.now().steady);
             patience_ms = std::min(patience_ms, screen->patience_ms());
         }
         static_cast<void>(::poll(polls.data(), polls.size(), patience_ms));
         std::uint64_t woken = 0;
         static_cast<void>(!::read(wake_.get(), &woken, sizeof woken));
+        // First who has come, then the verbs: where a party connects upon an answer, what the desk
+        // was told before that answer went is known when the connection is judged.
+        for (const auto& [id, screen] : screens_) screen->take_callers(clock_.now().steady);
         std::vector<Command> commands;
         {
             const std::lock_guard lock(mutex_);

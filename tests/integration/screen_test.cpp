@@ -1,5 +1,6 @@
 // A screen that is shared by RFB in a call, through the client's relay: LibVNCServer shares it,
 // LibVNCClient views it, both as others use them, and what a recording server gets is decoded.
+#include <gmock/gmock.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <rfb/rfb.h>
@@ -13,8 +14,10 @@
 #include <condition_variable>
 #include <filesystem>
 #include <fstream>
+#include <future>
 #include <thread>
 
+#include "integration/tcp_client.h"
 #include "payload/unit_reader.h"
 #include "relay/limits.h"
 #include "relay/relay_test_rig.h"
@@ -322,6 +325,24 @@ protected:
     bool is_key_ = false;
 };
 
+// Runs what it is given once, on the thread that asks for the time next.
+class InterruptingClock : public io::Clock {
+public:
+    base::Now now() const override {
+        if (is_armed_.exchange(false)) work_();
+        return system_.now();
+    }
+    void interrupt_by(std::packaged_task<void()> work) {
+        work_ = std::move(work);
+        is_armed_ = true;
+    }
+
+private:
+    io::SystemClock system_;
+    mutable std::packaged_task<void()> work_;
+    mutable std::atomic<bool> is_armed_{false};
+};
+
 class ScreenEncoding : public ScreenCall, public ::testing::WithParamInterface<const char*> {};
 
 TEST_P(ScreenEncoding, WhatIsDrawnIsSeenAndRecorded) {
@@ -526,6 +547,36 @@ TEST_F(ScreenCall, DescriptionsKeepWhatIsTheParties) {
     EXPECT_EQ(told_b_.find("VP8"), std::string::npos);
     EXPECT_NE(viewers_port().port, shared.port());
     EXPECT_NE(told_a_.find("m=application 9 TCP RFB\r\n"), std::string::npos);
+}
+
+// It connects as soon as the answer is there, which may be while the thread of the screens has
+// looked for verbs and not yet for connections.
+TEST_F(ScreenCall, WhoConnectsUponTheAnswerIsKnown) {
+    InterruptingClock clock;
+    ScreenDesk desk({.bind_host = *base::parse_host("127.0.0.1", 0),
+                     .other_bind_host = std::nullopt,
+                     .first_port = 24000,
+                     .last_port = 24999,
+                     .program = program_,
+                     .post = [](const std::function<void()>& work) { work(); }},
+                    clock, random_);
+    const auto opened = desk.open(kCall, 1, false);
+    ASSERT_TRUE(opened);
+    SharedScreen shared(64, 48);
+    const base::NetAddress host = *base::parse_host("127.0.0.1", 0);
+    base::NetAddress sharers = host;
+    sharers.port = static_cast<std::uint16_t>(shared.port());
+    std::optional<integration::TcpClient> viewer;
+    std::packaged_task<void()> work([&] {
+        desk.set_leg(opened->screen, Leg::A, sharers, {host});
+        desk.set_leg(opened->screen, Leg::B, {}, {host});
+        viewer.emplace(opened->tcp_ports[index_of(Leg::B)]);
+    });
+    auto is_done = work.get_future();
+    clock.interrupt_by(std::move(work));
+    desk.set_sharer(opened->screen, Leg::A);  // its thread wakes
+    is_done.get();
+    EXPECT_THAT(viewer->receive_bytes(), testing::StartsWith("RFB 003."));
 }
 
 // A re-INVITE that encrypts the voice: the session goes on between the two, and is recorded no
