@@ -56,24 +56,38 @@ AccessControl::Who AccessControl::who_asks(const http::Request& request, base::T
         const bool is_good = !token_.empty() && is_equal_in_constant_time(given, token_);
         return is_good ? Who::Token : Who::Nobody;
     }
-    Secret* session = find(sessions_, request.cookie(cookie_name_), now);
-    if (session == nullptr || !is_from_own_page(request)) return Who::Nobody;
+    Secret* session = find_session(request, now);
+    if (session == nullptr) return Who::Nobody;
     session->expires = now + kSessionLife;
     return Who::Session;
 }
 
-std::string AccessControl::make_code(base::TimePoint now) {
+bool AccessControl::may_read_private(const http::Request& request, base::TimePoint now) {
+    const Who who = who_asks(request, now);
+    if (who != Who::Session) return who == Who::Token;
+    const Secret* session = find_session(request, now);
+    return session != nullptr && session->reads_private;
+}
+
+AccessControl::Secret* AccessControl::find_session(const http::Request& request,
+                                                   base::TimePoint now) {
+    if (!is_from_own_page(request)) return nullptr;
+    return find(sessions_, request.cookie(cookie_name_), now);
+}
+
+std::string AccessControl::make_code(base::TimePoint now, bool reads_private) {
     if (codes_.size() == kMaxCodes) codes_.erase(codes_.begin());
-    codes_.push_back({random_.token(kSecretBytes), now + kCodeLife});
+    codes_.push_back({random_.token(kSecretBytes), now + kCodeLife, reads_private});
     return codes_.back().text;
 }
 
 std::string AccessControl::trade_code(std::string_view code, base::TimePoint now) {
     Secret* found = find(codes_, code, now);
     if (found == nullptr) return {};
+    const bool reads_private = found->reads_private;
     codes_.erase(codes_.begin() + (found - codes_.data()));
     if (sessions_.size() == kMaxSessions) sessions_.erase(sessions_.begin());
-    sessions_.push_back({random_.token(kSecretBytes), now + kSessionLife});
+    sessions_.push_back({random_.token(kSecretBytes), now + kSessionLife, reads_private});
     return fmt::format("{}={}; HttpOnly; SameSite=Strict; Path=/; Max-Age={}", cookie_name_,
                        sessions_.back().text,
                        std::chrono::duration_cast<std::chrono::seconds>(kSessionLife).count());

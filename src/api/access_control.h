@@ -33,7 +33,12 @@ public:
     // "site" to a browser and would bring the cookie along.
     Who who_asks(const http::Request& request, base::TimePoint now);
 
-    std::string make_code(base::TimePoint now);
+    // Of who asks: private messages are read with the token, and in a session that it opened for
+    // that.
+    bool may_read_private(const http::Request& request, base::TimePoint now);
+
+    // `reads_private`: so does the session that it is traded for.
+    std::string make_code(base::TimePoint now, bool reads_private);
     // The value for Set-Cookie when the code is good; empty otherwise. A code is good once.
     std::string trade_code(std::string_view code, base::TimePoint now);
 
@@ -41,7 +46,9 @@ private:
     struct Secret {
         std::string text;
         base::TimePoint expires;
+        bool reads_private = false;
     };
+    Secret* find_session(const http::Request& request, base::TimePoint now);
     static Secret* find(std::vector<Secret>& secrets, std::string_view text, base::TimePoint now);
 
     const std::string token_;

@@ -81,6 +81,21 @@ private:
         });
     }
 
+    // The same with how much of it who asks may read, which is known here on the http thread.
+    template <class Work>
+    void add_slow_reading(std::string_view pattern, Work work) {
+        router_.add("GET", pattern, [this, work](const Request& request, const Parameters& given) {
+            std::vector<std::string> parameters(given.begin(), given.end());
+            Response response;
+            const auto reading = door_.may_read_private(request) ? archive::Reading::Everything
+                                                                 : archive::Reading::WithoutPrivate;
+            response.body = http::Deferred([this, work, request, parameters, reading] {
+                return work(recordings_, request, parameters, reading);
+            });
+            return response;
+        });
+    }
+
     void add_recordings() {
         using Resources = RecordingResources;
         using Texts = std::vector<std::string>;
@@ -108,8 +123,9 @@ private:
         add_slow("GET", one + "/parts", [](const Resources& r, const Request& q, const Texts& t) {
             return r.parts(q, t[0]);
         });
-        add_slow("GET", one + "/export", [](const Resources& r, const Request& q, const Texts& t) {
-            return r.render(q, t[0], q.query_value("format").value_or("wav"), true);
+        add_slow_reading(one + "/export", [](const Resources& r, const Request& q, const Texts& t,
+                                             archive::Reading reading) {
+            return r.render(q, t[0], q.query_value("format").value_or("wav"), true, reading);
         });
         add_slow("GET", one + "/audio/{file}",
                  [](const Resources& r, const Request& q, const Texts& t) {
@@ -120,15 +136,16 @@ private:
         });
         add_slow("GET", one + "/timeline",
                  [](const Resources& r, const Request& q, const Texts& t) {
-                     return r.render(q, t[0], "timeline", false);
+                     return r.render(q, t[0], "timeline", false, archive::Reading::Everything);
                  });
-        add_slow("GET", one + "/chat", [](const Resources& r, const Request& q, const Texts& t) {
-            return r.render(q, t[0], "chat", false);
+        add_slow_reading(one + "/chat", [](const Resources& r, const Request& q, const Texts& t,
+                                           archive::Reading reading) {
+            return r.render(q, t[0], "chat", false, reading);
         });
-        add_slow("GET", one + "/messages/{number}",
-                 [](const Resources& r, const Request& q, const Texts& t) {
-                     return r.message(q, t[0], t[1]);
-                 });
+        add_slow_reading(one + "/messages/{number}", [](const Resources& r, const Request& q,
+                                                        const Texts& t, archive::Reading reading) {
+            return r.message(q, t[0], t[1], reading);
+        });
         add_slow("POST", one + "/verify", [](const Resources& r, const Request& q, const Texts& t) {
             return r.verify(q, t[0]);
         });

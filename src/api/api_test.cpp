@@ -102,7 +102,10 @@ private:
 class FakeFiles : public RecordingFiles {
 public:
     base::Result<std::unique_ptr<archive::Rendering>, base::Reason> render(
-        const catalog::Recording&, archive::Format format) const override {
+        const catalog::Recording&, archive::Format format,
+        archive::Reading reading) const override {
+        if (format == archive::Format::Chat)
+            return make(reading == archive::Reading::Everything ? "all" : "not all", false);
         if (format == archive::Format::Xml) return base::Reason{"no_metadata", "None."};
         if (format == archive::Format::Json)
             return make(R"({"summary":{},"events":[{"type":"dtmf"}],"manifest":{"parts":[1]}})",
@@ -113,6 +116,12 @@ public:
     base::Result<std::unique_ptr<http::ByteSource>, base::Reason> open_track(
         const catalog::Recording&, std::string_view) const override {
         return base::Reason{"not_found", "No such track."};
+    }
+    base::Result<Message, base::Reason> open_message(const catalog::Recording&, std::uint64_t,
+                                                     archive::Reading reading) const override {
+        if (reading == archive::Reading::WithoutPrivate)
+            return base::Reason{"private_message", "Not for you."};
+        return base::Reason{"not_found", "No such message."};
     }
     base::Result<std::string, base::Reason> read_peaks(const catalog::Recording&) const override {
         return std::string(
@@ -271,6 +280,14 @@ protected:
         http::Request request = make_request(method, target);
         request.headers.push_back({"Authorization", "Bearer the-token"});
         return send(request);
+    }
+    // A body that is made piece by piece.
+    static std::string drain(http::Response response) {
+        const auto* producer = std::get_if<http::Producer>(&response.body);
+        if (producer == nullptr) return {};
+        std::string all;
+        for (std::string chunk; *(*producer)(chunk); chunk.clear()) all += chunk;
+        return all;
     }
     json ask_json(std::string_view target, std::string_view method = "GET") {
         return json::parse(ask(target, method).text());
@@ -550,6 +567,34 @@ TEST_F(ApiTest, MakesALoginLinkForTheToken) {
     const json body = ask_json("/api/v1/login-link", "POST");
     EXPECT_THAT(body["url"], HasSubstr("/login?code="));
     EXPECT_EQ(body["expires_in_s"], 600);
+}
+
+// RFC 7701 section 6.3: what is said to one person of a room is for the two.
+TEST_F(ApiTest, PrivateMessagesAreReadWithTheTokenOrBySessionsThatItOpenedForThat) {
+    const std::string chat = fmt::format("/api/v1/recordings/{}/chat", kId);
+    const std::string message = fmt::format("/api/v1/recordings/{}/messages/4", kId);
+    EXPECT_EQ(drain(ask(chat)), "all");
+    EXPECT_EQ(ask(message).status, 404);
+    for (const bool is_opened : {false, true}) {
+        http::Request link = make_request("POST", "/api/v1/login-link");
+        link.headers.push_back({"Authorization", "Bearer the-token"});
+        if (is_opened) link.body = R"({"private_messages": true})";
+        const json made = json::parse(send(link).text());
+        const std::string url = made["url"];
+        const std::string cookie(send(make_request("GET", url.substr(21))).header("set-cookie"));
+        http::Request request = make_request("GET", chat);
+        request.headers.push_back({"Cookie", cookie.substr(0, cookie.find(';'))});
+        EXPECT_EQ(drain(send(request)), is_opened ? "all" : "not all");
+        http::Request one = make_request("GET", message);
+        one.headers = request.headers;
+        EXPECT_EQ(send(one).status, is_opened ? 404 : 403);
+    }
+    http::Request link = make_request("POST", "/api/v1/login-link");
+    link.headers.push_back({"Authorization", "Bearer the-token"});
+    for (const std::string body : {"[]", R"({"private_messages": 1})", "{"}) {
+        link.body = body;
+        EXPECT_EQ(send(link).status, 400) << body;
+    }
 }
 
 TEST_F(ApiTest, ListsWithWhatTheRowKnowsBetter) {

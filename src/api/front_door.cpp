@@ -68,8 +68,13 @@ FrontDoor::Who FrontDoor::who_asks(const Request& request) {
     return access_.who_asks(request, clock_.now().steady);
 }
 
-std::string FrontDoor::make_login_link() {
-    return fmt::format("{}/login?code={}", options_.url, access_.make_code(clock_.now().steady));
+bool FrontDoor::may_read_private(const Request& request) {
+    return access_.may_read_private(request, clock_.now().steady);
+}
+
+std::string FrontDoor::make_login_link(bool reads_private) {
+    return fmt::format("{}/login?code={}", options_.url,
+                       access_.make_code(clock_.now().steady, reads_private));
 }
 
 void FrontDoor::add_login_link(http::Router& router) {
@@ -78,9 +83,19 @@ void FrontDoor::add_login_link(http::Router& router) {
             // A session may not make more sessions: that is for who holds the token.
             if (who_asks(request) != Who::Token)
                 return http::problem(403, "token_needed", "Only the token makes a login link.");
+            bool reads_private = false;
+            if (!request.body.empty()) {
+                const auto body = nlohmann::json::parse(request.body, nullptr, false);
+                const auto asked = body.is_object() ? body.find("private_messages") : body.end();
+                if (!body.is_object() || (asked != body.end() && !asked->is_boolean()))
+                    return http::problem(400, "bad_request",
+                                         "The body is nothing, or {\"private_messages\": true}.");
+                reads_private = asked != body.end() && asked->get<bool>();
+            }
             const auto life =
                 std::chrono::duration_cast<std::chrono::seconds>(AccessControl::kCodeLife);
-            const nlohmann::json link{{"url", make_login_link()}, {"expires_in_s", life.count()}};
+            const nlohmann::json link{{"url", make_login_link(reads_private)},
+                                      {"expires_in_s", life.count()}};
             return http::make_response(201, "application/json", link.dump());
         });
 }

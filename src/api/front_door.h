@@ -31,8 +31,10 @@ public:
     http::Response handle(const http::Request& request, const http::Router& resources,
                           bool is_ready);
     Who who_asks(const http::Request& request);
-    // A link that opens the page once, within 10 minutes.
-    std::string make_login_link();
+    bool may_read_private(const http::Request& request);
+    // A link that opens the page once, within 10 minutes. `reads_private`:
+    // AccessControl::make_code.
+    std::string make_login_link(bool reads_private = false);
     // The resource by which the command line asks for one.
     void add_login_link(http::Router& router);
 

@@ -58,7 +58,8 @@ public:
         : data_dir_(std::move(data_dir)), objects_(objects), keys_(keys) {}
 
     base::Result<std::unique_ptr<archive::Rendering>, base::Reason> render(
-        const catalog::Recording& recording, archive::Format format) const override {
+        const catalog::Recording& recording, archive::Format format,
+        archive::Reading reading) const override {
         std::vector<std::string> directories;
         for (const catalog::Recording& piece : pieces_of(recording)) {
             // One that never brought anything to store does not hide the others.
@@ -72,7 +73,7 @@ public:
                                 fmt::format("No piece of recording {} was ever written to its "
                                             "folder.",
                                             recording.id)};
-        return archive::render_whole(directories, format, &keys_);
+        return archive::render_whole(directories, format, &keys_, reading);
     }
 
     base::Result<std::unique_ptr<http::ByteSource>, base::Reason> open_track(
@@ -92,11 +93,12 @@ public:
     }
 
     base::Result<Message, base::Reason> open_message(const catalog::Recording& piece,
-                                                     std::uint64_t number) const override {
+                                                     std::uint64_t number,
+                                                     archive::Reading reading) const override {
         auto directory = open_directory_of(piece);
         if (!directory) return directory.error();
         io::LinuxFileSystem disk;
-        auto message = archive::open_message(disk, *directory, number, &keys_);
+        auto message = archive::open_message(disk, *directory, number, &keys_, reading);
         if (!message) return message.error();
         return Message{
             .content = std::make_unique<FileSource>(std::move(message->file), message->size),

@@ -29,7 +29,8 @@ public:
 
     // Of a recording with several pieces: archive::render_whole.
     virtual base::Result<std::unique_ptr<archive::Rendering>, base::Reason> render(
-        const catalog::Recording& recording, archive::Format format) const = 0;
+        const catalog::Recording& recording, archive::Format format,
+        archive::Reading reading) const = 0;
     virtual base::Result<std::unique_ptr<http::ByteSource>, base::Reason> open_track(
         const catalog::Recording& recording, std::string_view label) const = 0;
     // The content of a message (MSRP) by its number in the chat: a file, or text.
@@ -38,7 +39,8 @@ public:
         std::string name;  // as it was announced: never a path; empty: none
     };
     virtual base::Result<Message, base::Reason> open_message(const catalog::Recording& /*piece*/,
-                                                             std::uint64_t /*number*/) const {
+                                                             std::uint64_t /*number*/,
+                                                             archive::Reading /*reading*/) const {
         return base::Reason{"not_archived", "There are no messages here."};
     }
     // The object of archive::read_peaks.

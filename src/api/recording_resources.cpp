@@ -123,7 +123,7 @@ std::string group_value(const http::Request& request) {
 
 base::Result<json, base::Reason> read_json(const RecordingFiles& files,
                                            const catalog::Recording& recording) {
-    auto rendering = files.render(recording, archive::Format::Json);
+    auto rendering = files.render(recording, archive::Format::Json, archive::Reading::Everything);
     if (!rendering) return rendering.error();
     std::string text;
     for (std::string chunk;;) {
@@ -405,7 +405,8 @@ http::Response RecordingResources::parts(const http::Request& request, std::stri
 }
 
 http::Response RecordingResources::render(const http::Request& request, std::string_view id,
-                                          std::string_view format_name, bool as_download) const {
+                                          std::string_view format_name, bool as_download,
+                                          archive::Reading reading) const {
     const auto format = archive::parse_format(format_name);
     if (renditions_ != nullptr)
         if (auto rendered = renditions_->export_of(*this, request, id, format_name, as_download))
@@ -417,7 +418,7 @@ http::Response RecordingResources::render(const http::Request& request, std::str
                         "timeline, chat, mkv, mp4, webm or ogg.",
                         format_name));
     return with_named(catalog_, request, id, [&](const catalog::Recording& recording) {
-        auto rendering = files_.render(recording, *format);
+        auto rendering = files_.render(recording, *format, reading);
         if (!rendering && rendering.error().code == "several_pieces")
             return ask_for_piece(recording);
         if (!rendering) return refuse(rendering.error());
@@ -436,8 +437,9 @@ http::Response RecordingResources::render(const http::Request& request, std::str
             {"ETag", fmt::format("\"{}-{}-{}-{}\"", recording.id, recording.pieces.size(),
                                  format_name, *size)});
         response.body = std::make_unique<RenderedSource>(
-            std::move(*rendering), *size,
-            [&files = files_, recording, format] { return files.render(recording, *format); });
+            std::move(*rendering), *size, [&files = files_, recording, format, reading] {
+                return files.render(recording, *format, reading);
+            });
         return response;
     });
 }
@@ -448,7 +450,7 @@ http::Response RecordingResources::audio(const http::Request& request, std::stri
     if (!file.ends_with(kSuffix))
         return http::problem(404, "not_found", "Audio is named LABEL.wav or stereo.wav.");
     const std::string_view label = file.substr(0, file.size() - kSuffix.size());
-    if (label == "stereo") return render(request, id, label, false);
+    if (label == "stereo") return render(request, id, label, false, archive::Reading::Everything);
     return with_piece(catalog_, request, id, [&](const catalog::Recording& piece) {
         auto track = files_.open_track(piece, label);
         if (!track) return refuse(track.error());
@@ -481,11 +483,12 @@ std::string attachment_of(std::string_view name, const std::string& otherwise) {
 }  // namespace
 
 http::Response RecordingResources::message(const http::Request& request, std::string_view id,
-                                           std::string_view number) const {
+                                           std::string_view number,
+                                           archive::Reading reading) const {
     const auto wanted = base::parse_number<std::uint64_t>(number);
     if (!wanted) return http::problem(404, "not_found", "Messages are named by their numbers.");
     return with_piece(catalog_, request, id, [&](const catalog::Recording& piece) {
-        auto message = files_.open_message(piece, *wanted);
+        auto message = files_.open_message(piece, *wanted, reading);
         if (!message) return refuse(message.error());
         http::Response response = http::make_response(200, "application/octet-stream", "");
         response.headers.push_back(

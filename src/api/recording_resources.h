@@ -44,12 +44,13 @@ public:
     http::Response manifest(const http::Request& request, std::string_view id) const;
     http::Response parts(const http::Request& request, std::string_view id) const;
     http::Response render(const http::Request& request, std::string_view id,
-                          std::string_view format, bool as_download) const;
+                          std::string_view format, bool as_download,
+                          archive::Reading reading) const;
     http::Response audio(const http::Request& request, std::string_view id,
                          std::string_view file) const;
     // What a message held: always as a download, whatever its sender called it.
     http::Response message(const http::Request& request, std::string_view id,
-                           std::string_view number) const;
+                           std::string_view number, archive::Reading reading) const;
     http::Response peaks(const http::Request& request, std::string_view id) const;
     http::Response verify(const http::Request& request, std::string_view id) const;
     // Asks a client to be recorded; `body`: {"at", "call", "who", "reason"}.

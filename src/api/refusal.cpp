@@ -20,7 +20,9 @@ int status_of(std::string_view code) {
         no_room::covers(code))
         return 503;
     if (code == "bad_request") return 400;
-    if (code == "unknown_peer" || code == "no_certificate" || code == "tls_required") return 403;
+    if (code == "unknown_peer" || code == "no_certificate" || code == "tls_required" ||
+        code == "private_message")
+        return 403;
     if (code == "too_large" || code == "cannot_render") return 422;
     if (code.starts_with("catalogue_")) return 503;
     return 500;

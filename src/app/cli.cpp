@@ -117,8 +117,11 @@ public:
         add_client_flag(doctor_);
         add_json(doctor_);
         page_ = add(app, "page", "Print a link that opens the page once",
-                    "Example:\n  xdg-open \"$(earshot page)\"");
+                    "Examples:\n  xdg-open \"$(earshot page)\"\n"
+                    "  earshot page --private-messages");
         add_client_flag(page_);
+        page_->add_flag("--private-messages", reads_private_,
+                        "Who opens it may read the private messages of recorded chat rooms, too");
         add_json(page_);
         add_client_verbs(app);
     }
@@ -175,7 +178,7 @@ public:
         if (doctor_->parsed())
             return for_client_ ? run_client_doctor(*access, json_, out, err)
                                : run_doctor(*access, json_, out, err);
-        return run_page(*access, json_, out, err);
+        return run_page(*access, reads_private_, json_, out, err);
     }
 
 private:
@@ -295,6 +298,7 @@ private:
     std::string reason_;
     bool json_ = false;
     bool is_sure_ = false;
+    bool reads_private_ = false;
     bool for_client_ = false;
     std::string instance_;
     SendOptions sent_;

@@ -414,8 +414,10 @@ Exit run_doctor(const Access& access, bool as_json, std::ostream& out, std::ostr
     return state == "failed" ? Exit::FoundBad : Exit::Ok;
 }
 
-Exit run_page(const Access& access, bool as_json, std::ostream& out, std::ostream& err) {
-    const auto link = request_json(access, "POST", "/login-link");
+Exit run_page(const Access& access, bool reads_private, bool as_json, std::ostream& out,
+              std::ostream& err) {
+    const auto link = request_json(access, "POST", "/login-link",
+                                   reads_private ? R"({"private_messages":true})" : "");
     if (!link) return fail(link.error(), err);
     const json url = link->value("url", json(nullptr));
     if (!url.is_string()) return fail({Exit::Unreachable, "The server gave no link."}, err);

@@ -68,7 +68,8 @@ struct StartOptions {
 Exit run_start(const Access& access, const StartOptions& options, std::ostream& out,
                std::ostream& err);
 Exit run_doctor(const Access& access, bool json, std::ostream& out, std::ostream& err);
-Exit run_page(const Access& access, bool json, std::ostream& out, std::ostream& err);
+Exit run_page(const Access& access, bool reads_private, bool json, std::ostream& out,
+              std::ostream& err);
 
 Exit fail(const Failure& failure, std::ostream& err);  // prints it; its code
 void print_json(std::ostream& out, const nlohmann::json& value);

@@ -52,6 +52,7 @@ void write(base::JsonWriter& out, const ChatMessage& message) {
     if (message.end_ms) out.field("end_ms", *message.end_ms);
     out.field("kind", message.kind).field("state", message.state);
     flag_if_set(out, "private", message.is_private);
+    flag_if_set(out, "withheld", message.is_withheld);
     flag_if_set(out, "repeated", message.is_repeated);
     flag_if_set(out, "conflict", message.has_conflict);
     flag_if_set(out, "wrapped", message.is_wrapped);
@@ -153,6 +154,19 @@ void Chat::shift(std::int64_t by_ms) {
     for (ChatMessage& message : messages) {
         message.at_ms += by_ms;
         if (message.end_ms) *message.end_ms += by_ms;
+    }
+}
+
+void Chat::withhold_private() {
+    for (ChatMessage& message : messages) {
+        if (!message.is_private) continue;
+        message.is_withheld = true;
+        message.subject.clear();
+        message.text.reset();
+        message.fault.clear();
+        message.file_name.clear();
+        message.sha256.clear();
+        message.hashes.clear();
     }
 }
 

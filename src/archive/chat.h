@@ -39,6 +39,7 @@ struct ChatMessage {
     // complete, aborted, too_large, lost, cut, interrupted (no end of it was recorded)
     std::string state;
     bool is_private = false;
+    bool is_withheld = false;   // private, and its reader may not see what it says
     bool is_repeated = false;   // its Message-ID had come before
     bool has_conflict = false;  // octets came twice and differed
     bool is_wrapped = false;    // application/msrp-recording
@@ -79,6 +80,8 @@ struct Chat {
     bool empty() const { return messages.empty(); }
     void shift(std::int64_t by_ms);  // a piece on the timeline of the whole
     void append(Chat&& other);
+    // Of private messages only that they were sent is left: when, by whom, to whom.
+    void withhold_private();
     friend bool operator==(const Chat&, const Chat&) = default;
 };
 

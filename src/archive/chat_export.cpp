@@ -87,7 +87,8 @@ private:
 
 }  // namespace
 
-base::Result<Chat, base::Reason> read_chat(std::span<const StoredRecording> pieces) {
+base::Result<Chat, base::Reason> read_chat(std::span<const StoredRecording> pieces,
+                                           Reading reading) {
     std::vector<base::WallTime> starts;
     for (const StoredRecording& piece : pieces) {
         const auto summary = piece.summary();
@@ -105,12 +106,13 @@ base::Result<Chat, base::Reason> read_chat(std::span<const StoredRecording> piec
     }
     std::stable_sort(all.messages.begin(), all.messages.end(),
                      [](const auto& a, const auto& b) { return a.at_ms < b.at_ms; });
+    if (reading == Reading::WithoutPrivate) all.withhold_private();
     return all;
 }
 
 base::Result<std::unique_ptr<Rendering>, base::Reason> render_chat(
-    std::span<const StoredRecording> pieces) {
-    const auto chat = read_chat(pieces);
+    std::span<const StoredRecording> pieces, Reading reading) {
+    const auto chat = read_chat(pieces, reading);
     if (!chat) return chat.error();
     if (chat->empty())
         return base::Reason{"no_chat", "Nothing was written in this recording's chats."};
@@ -121,7 +123,11 @@ std::vector<ChatLine> lines_of(const Chat& chat) {
     std::vector<ChatLine> lines;
     for (const ChatMessage& message : chat.messages) {
         std::string text;
-        if (message.kind == "text")
+        const bool is_content =
+            message.kind == "text" || message.kind == "file" || message.kind == "other";
+        if (message.is_withheld && is_content)
+            text = "[a private message, not shown]";
+        else if (message.kind == "text")
             text = message.text ? *message.text : file_line(message);
         else if (message.kind == "file" || message.kind == "other")
             text = file_line(message);
@@ -140,7 +146,8 @@ std::vector<ChatLine> lines_of(const Chat& chat) {
 base::Result<MessageFile, base::Reason> open_message(io::FileSystem& files,
                                                      const std::string& directory,
                                                      std::uint64_t number,
-                                                     const crypto::KeyWrapper* keys) {
+                                                     const crypto::KeyWrapper* keys,
+                                                     Reading reading) {
     const StoredRecording recording(files, directory, keys);
     const auto chat = read_piece(recording);
     if (!chat) return chat.error();
@@ -148,6 +155,9 @@ base::Result<MessageFile, base::Reason> open_message(io::FileSystem& files,
                                     [&](const auto& one) { return one.message == number; });
     if (number == 0 || found == chat->messages.end())
         return base::Reason{"not_found", "The recording has no such message."};
+    if (found->is_private && reading == Reading::WithoutPrivate)
+        return base::Reason{"private_message",
+                            "This is a private message; only who may read those gets it."};
     auto part = recording.open(std::string(kMessagesName));
     if (!part) return part.error();
     auto file = std::make_unique<ContentFile>(std::move(*part), number, found->content_at);

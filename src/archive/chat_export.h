@@ -15,11 +15,12 @@
 namespace earshot::archive {
 
 // Of all pieces on one time; empty where nothing was written. Reasons as archive/render.h has them.
-base::Result<Chat, base::Reason> read_chat(std::span<const StoredRecording> pieces);
+base::Result<Chat, base::Reason> read_chat(std::span<const StoredRecording> pieces,
+                                           Reading reading);
 
 // The object of docs/msrp-recording.md. Reasons: "no_chat" where nothing was written.
 base::Result<std::unique_ptr<Rendering>, base::Reason> render_chat(
-    std::span<const StoredRecording> pieces);
+    std::span<const StoredRecording> pieces, Reading reading);
 
 // What people read: text, files, what was dropped or cut; not who is composing.
 struct ChatLine {
@@ -36,10 +37,12 @@ struct MessageFile {
     std::string name;          // as announced: never a path; empty: none
     std::string content_type;  // as its sender said; empty: not told
 };
-// `number`: ChatMessage::message. "not_found": there is no such message.
+// `number`: ChatMessage::message. "not_found": there is no such message; "private_message": it is
+// not for this reader.
 base::Result<MessageFile, base::Reason> open_message(io::FileSystem& files,
                                                      const std::string& directory,
                                                      std::uint64_t number,
-                                                     const crypto::KeyWrapper* keys);
+                                                     const crypto::KeyWrapper* keys,
+                                                     Reading reading);
 
 }  // namespace earshot::archive

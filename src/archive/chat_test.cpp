@@ -331,13 +331,14 @@ TEST_F(ChatRecording, AFileIsHashedAndReadWithoutBeingInMemory) {
     EXPECT_EQ(message.sha256, hashes.sha256);
     ASSERT_EQ(message.hashes.size(), 1U);
     EXPECT_EQ(message.hashes[0].matches, true);
-    auto opened = open_message(files_, directory_, 1, &keys_);
+    auto opened = open_message(files_, directory_, 1, &keys_, Reading::Everything);
     ASSERT_TRUE(opened) << opened.error().text;
     base::Bytes bytes(file.size() + 1);
     const auto count = opened->file->read_at(0, bytes);
     ASSERT_TRUE(count);
     EXPECT_EQ(base::as_text(base::ByteView(bytes).first(*count)), file);
-    EXPECT_EQ(open_message(files_, directory_, 2, &keys_).error().code, "not_found");
+    EXPECT_EQ(open_message(files_, directory_, 2, &keys_, Reading::Everything).error().code,
+              "not_found");
 }
 
 TEST_F(ChatRecording, APictureStandsAmongWhatWasShared) {
@@ -366,6 +367,33 @@ TEST(Chat, OnlyWholePicturesThatAllMaySeeAreShared) {
     chat.messages[4].content_type = "application/pdf";
     EXPECT_EQ(pictures_of(chat),
               (std::vector<Sharing>{{"1", 5, 0, "picture", "a.jpg", "sip:ana@x"}}));
+}
+
+TEST(Chat, OfAPrivateMessageItIsToldThatItWasSent) {
+    ChatMessage whole{.message = 1,
+                      .label = "1",
+                      .kind = "text",
+                      .state = "complete",
+                      .from = {.uri = "sip:ana@x", .name = "Ana"},
+                      .to = {{.uri = "sip:ben@x", .name = {}}},
+                      .subject = "lunch",
+                      .text = "at noon",
+                      .file_name = "menu.pdf",
+                      .sha256 = "00",
+                      .hashes = {{.algorithm = "sha-1", .digest = "AB"}}};
+    Chat chat{.messages = {whole, whole}};
+    chat.messages[1].is_private = true;
+    chat.withhold_private();
+    EXPECT_EQ(chat.messages[0], whole);
+    const std::string json = to_json({.messages = {chat.messages[1]}});
+    for (const char* secret : {"lunch", "at noon", "menu.pdf", "sha256", "AB"})
+        EXPECT_EQ(json.find(secret), std::string::npos) << secret;
+    EXPECT_THAT(json, testing::HasSubstr(R"("withheld":true)"));
+    const std::vector<ChatLine> lines = lines_of(chat);
+    ASSERT_EQ(lines.size(), 2U);
+    EXPECT_EQ(lines[0].text, "at noon");
+    EXPECT_EQ(lines[1].by, "Ana <sip:ana@x> to sip:ben@x (private)");
+    EXPECT_EQ(lines[1].text, "[a private message, not shown]");
 }
 
 // RFC 5438 section 7.2.1.2, its example; the message that it is about is known by its id.

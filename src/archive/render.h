@@ -29,6 +29,11 @@ enum class Format {
     Timeline,  // archive/call_timeline.h as JSON
     Chat,      // what was written in chats (MSRP) as JSON: archive/chat.h
 };
+// How much of a recording its reader may see.
+enum class Reading {
+    Everything,
+    WithoutPrivate,  // of private messages (RFC 7701) only that they were sent
+};
 std::optional<Format> parse_format(std::string_view name);  // "wav", "stereo", ...
 std::string_view content_type(Format format);               // "audio/wav", ...
 std::string_view file_extension(Format format);             // "wav", "pcap", ...
@@ -53,17 +58,17 @@ public:
 // outlive the rendering. `keys` are borrowed while it is made.
 base::Result<std::unique_ptr<Rendering>, base::Reason> render(
     io::FileSystem& files, const std::string& directory, Format format,
-    const crypto::KeyWrapper* keys = nullptr);
+    const crypto::KeyWrapper* keys = nullptr, Reading reading = Reading::Everything);
 
 // A recording of several pieces, each with its folder, in order. Wav, Stereo, Vtt, Srt, Text and
 // Timeline: all on one timeline, Wav with the channels of one piece after another; Json:
 // {"pieces": [as above]}. The other formats tell of one dialog: "several_pieces".
 base::Result<std::unique_ptr<Rendering>, base::Reason> render_whole(
     const std::vector<std::string>& directories, Format format,
-    const crypto::KeyWrapper* keys = nullptr);
+    const crypto::KeyWrapper* keys = nullptr, Reading reading = Reading::Everything);
 base::Result<std::unique_ptr<Rendering>, base::Reason> render_whole(
     io::FileSystem& files, const std::vector<std::string>& directories, Format format,
-    const crypto::KeyWrapper* keys = nullptr);
+    const crypto::KeyWrapper* keys = nullptr, Reading reading = Reading::Everything);
 
 // The levels of all tracks for the page, made when the recording was built:
 // {"interval_ms": 100, "tracks": [{"label", "track", "min": [...], "max": [...], "comfort_noise":

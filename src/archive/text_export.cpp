@@ -129,14 +129,14 @@ std::string write_subtitles(const CallTimeline& timeline, Format format,
     return out;
 }
 
-RenderResult render_text(std::span<const StoredRecording> pieces, Format format) {
+RenderResult render_text(std::span<const StoredRecording> pieces, Format format, Reading reading) {
     auto timeline = read_all(pieces);
     if (!timeline) return timeline.error();
     const auto make = [](std::string text) {
         return std::unique_ptr<Rendering>(std::make_unique<TextRendering>(std::move(text)));
     };
     if (format == Format::Timeline) return make(to_json(*timeline) + "\n");
-    auto chat = format == Format::Text ? read_chat(pieces) : Chat{};
+    auto chat = format == Format::Text ? read_chat(pieces, reading) : Chat{};
     if (!chat) return chat.error();
     const std::vector<ChatLine> written = lines_of(*chat);
     const bool has_text = !written.empty() ||

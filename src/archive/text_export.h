@@ -15,7 +15,7 @@ namespace earshot::archive {
 // `format`: Vtt, Srt, Text or Timeline. Reasons: "no_text" where nobody typed, but for Timeline,
 // which then is empty.
 base::Result<std::unique_ptr<Rendering>, base::Reason> render_text(
-    std::span<const StoredRecording> pieces, Format format);
+    std::span<const StoredRecording> pieces, Format format, Reading reading);
 
 // The lines of all streams in the order of their beginning; a line that came later stays below.
 // `written`: in chats, for Text.

@@ -123,6 +123,7 @@ export interface ChatMessage {
     to: ChatPerson[];
     octets: number;
     private?: boolean;
+    withheld?: boolean;
     repeated?: boolean;
     nickname?: string;
     content_type?: string;
