@@ -350,7 +350,8 @@ void AttendanceDesk::on_accepted(base::Now now, Attended& one,
                             .where = {.uri = std::string(contact->uri),
                                       .from = one.cs.parties.front().names.front().aor,
                                       .flow = response.flow,
-                                      .next_hop = {}}});
+                                      .next_hop = {},
+                                      .credentials = config_.credentials}});
 }
 
 // ---- what is recorded ---------------------------------------------------------------------------

@@ -112,6 +112,9 @@ std::optional<sip::OutOfDialogSpec> RosterSubscription::poll_request() {
     spec.headers = {{"Event", std::string(conference::kEventPackage)},
                     {"Expires", is_stopping_ ? "0" : std::to_string(expires_.count())},
                     {"Accept", std::string(conference::kContentType)}};
+    if (auto authorization = std::exchange(authorization_, std::nullopt))
+        spec.headers.push_back(*std::move(authorization));
+    asked_uri_ = spec.request_uri;
     return spec;
 }
 
@@ -119,7 +122,9 @@ void RosterSubscription::on_response(base::Now now, const sip::Message& response
     const int status = response.status();
     if (status < 200 || is_over_) return;
     is_asking_ = false;
+    if (answers_challenge(response)) return ask(now);
     if (status < 300) {
+        has_authenticated_ = false;
         adopt_peer(response.to_tag(), response, true);
         if (is_stopping_) {  // of the end, or of a request that the end came upon
             if (!has_asked_end_) ask(now);
@@ -150,6 +155,16 @@ void RosterSubscription::on_response(base::Now now, const sip::Message& response
     begin_dialog();
     retry(now, seconds_in(response.find("Retry-After")).value_or(next_retry_),
           {"roster_later", text}, status);
+}
+
+// RFC 3261 section 22.2: once; who asks again does not know us.
+bool RosterSubscription::answers_challenge(const sip::Message& response) {
+    if (response.status() != 401 && response.status() != 407) return false;
+    if (settings_.credentials.username.empty() || std::exchange(has_authenticated_, true))
+        return false;
+    authorization_ = sip::answer_challenge(response, settings_.credentials, "SUBSCRIBE", asked_uri_,
+                                           random_.token(kTokenBytes));
+    return authorization_.has_value();
 }
 
 void RosterSubscription::on_no_answer(base::Now now, std::string_view why) {

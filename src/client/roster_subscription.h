@@ -16,6 +16,7 @@
 #include "base/time.h"
 #include "conference/roster.h"
 #include "sip/agent.h"
+#include "sip/digest.h"
 
 namespace earshot::client {
 
@@ -26,6 +27,7 @@ public:
         std::string from{};  // who subscribes: a URI
         sip::Flow flow{};    // where it goes; unspecified: it is looked for
         std::string next_hop{};
+        sip::Credentials credentials{};  // for a focus that asks who we are; no name: none
     };
     struct Told {
         enum class Kind {
@@ -70,6 +72,7 @@ private:
     void begin_dialog();
     void ask(base::Now now);
     void retry(base::Now now, std::chrono::seconds after, base::Reason why, int status);
+    bool answers_challenge(const sip::Message& response);
     void refuse(std::string text, int status);
     void finish(base::Now now, base::Reason why);
     void want_full(base::Now now);
@@ -93,6 +96,9 @@ private:
     std::string remote_target_;
     std::vector<std::string> routes_;
     std::uint32_t cseq_ = 0;
+    std::string asked_uri_;                          // by the last request
+    std::optional<sip::ExtraHeader> authorization_;  // for the next request
+    bool has_authenticated_ = false;                 // since the last good answer
     std::optional<std::uint32_t> remote_cseq_;
 
     std::chrono::seconds expires_;

@@ -18,7 +18,12 @@ using Kind = RosterSubscription::Told::Kind;
 
 class RosterSubscriptionTest : public testing::Test {
 protected:
-    RosterSubscriptionTest() { subscription_.start(now_); }
+    explicit RosterSubscriptionTest(sip::Credentials credentials = {})
+        : subscription_(
+              {.uri = "sip:c@d", .from = "sip:a@b", .credentials = std::move(credentials)},
+              random_) {
+        subscription_.start(now_);
+    }
 
     void wait(std::chrono::milliseconds time) {
         now_.steady += time;
@@ -88,7 +93,7 @@ protected:
     base::Now now_{base::TimePoint{} + std::chrono::hours{1},
                    base::WallTime{std::chrono::hours{24 * 20'000}}};
     base::SeededRandom random_{7};
-    RosterSubscription subscription_{{.uri = "sip:c@d", .from = "sip:a@b"}, random_};
+    RosterSubscription subscription_;
     std::uint32_t cseq_ = 0;
 };
 
@@ -144,6 +149,36 @@ TEST_F(RosterSubscriptionTest, RefusalsThatStayAreTheEnd) {
         EXPECT_EQ(told[0].kind, Kind::Refused);
         EXPECT_THAT(told[0].reason.text, HasSubstr(status));
     }
+}
+
+class RosterSubscriptionByName : public RosterSubscriptionTest {
+protected:
+    RosterSubscriptionByName() : RosterSubscriptionTest({.username = "us", .password = "secret"}) {}
+};
+
+TEST_F(RosterSubscriptionByName, AChallengeIsAnsweredOnce) {
+    const std::string challenge =
+        "WWW-Authenticate: Digest realm=\"conf\", nonce=\"n1\", algorithm=MD5, qop=\"auth\"\r\n";
+    const sip::OutOfDialogSpec first = asked();
+    respond("401 Unauthorized", challenge);
+    const sip::OutOfDialogSpec second = asked();
+    EXPECT_EQ(second.call_id, first.call_id);
+    EXPECT_EQ(second.cseq, first.cseq + 1);
+    EXPECT_EQ(second.to, "<sip:c@d>");
+    EXPECT_EQ(second.headers.back().name, "Authorization");
+    EXPECT_THAT(second.headers.back().value,
+                testing::AllOf(HasSubstr("username=\"us\""), HasSubstr("uri=\"sip:c@d\"")));
+    respond("200 OK", "Expires: 3600\r\n");
+    EXPECT_TRUE(subscription_.is_active());
+
+    subscription_.stop(now_);  // challenged again: by the remote target, and still the end
+    EXPECT_NE(asked().headers.back().name, "Authorization");
+    respond("401 Unauthorized", challenge);
+    const sip::OutOfDialogSpec end = asked();
+    EXPECT_EQ(end.headers[1].value, "0");
+    EXPECT_THAT(end.headers.back().value, HasSubstr("uri=\"sip:c@192.0.2.9\""));
+    respond("401 Unauthorized", challenge);  // who asks twice does not know us
+    EXPECT_TRUE(subscription_.is_over());
 }
 
 TEST_F(RosterSubscriptionTest, TriesAgainLaterAndEachTimeLater) {
