@@ -366,6 +366,30 @@ void Copies::on_other(base::Now now, SessionId session, Side from, const msrp::H
     if (head.status >= kFirstError) forward();
 }
 
+void Copies::on_message(base::Now now, SessionId session, const MessageFacts& facts,
+                        base::ByteView content, bool is_whole) {
+    const Copy::MessageNumber number = ++last_message_;
+    const auto total = is_whole ? std::optional<std::uint64_t>(content.size()) : std::nullopt;
+    each(session, Side::A, [&](Copy& copy) {
+        copy.begin(number, facts);
+        copy.content(now, number, 0, content);
+        copy.end(number, total);
+    });
+}
+
+void Copies::on_left_out(base::Now now, SessionId session, const MessageFacts& facts,
+                         std::uint64_t size) {
+    const Copy::MessageNumber number = ++last_message_;
+    each(session, Side::A, [&](Copy& copy) { copy.leave_out(now, number, facts, size); });
+}
+
+void Copies::on_exchange(base::Now now, SessionId session,
+                         const std::array<std::string, 2>& between, const msrp::Head& head) {
+    const std::string text = text_of(head, {});
+    const Side from = head.is_request() ? Side::A : Side::B;
+    each(session, Side::A, [&](Copy& copy) { copy.forward(now, from, text, between); });
+}
+
 void Copies::on_lost(base::Now /*now*/, SessionId session, Side from) {
     const auto found = followed_.find(session);
     if (found == followed_.end()) return;

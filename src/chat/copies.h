@@ -85,6 +85,17 @@ public:
 
     std::size_t size() const { return lines_.size(); }
 
+    // ---- a room, whose switch has whole messages, each of a sender of its own
+    // `is_whole`: all of it is here; else it was cut.
+    void on_message(base::Now now, SessionId session, const MessageFacts& facts,
+                    base::ByteView content, bool is_whole);
+    // One that a rule leaves out: only that there was one is told.
+    void on_left_out(base::Now now, SessionId session, const MessageFacts& facts,
+                     std::uint64_t size);
+    // A request that is no message, or its answer. `between`: name-addr of who asks, and the room.
+    void on_exchange(base::Now now, SessionId session, const std::array<std::string, 2>& between,
+                     const msrp::Head& head);
+
     // ---- Tap
     void on_chunk(base::Now now, SessionId session, Side from, const msrp::Head& head) override;
     void on_content(base::Now now, SessionId session, Side from, std::uint64_t at,

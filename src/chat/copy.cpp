@@ -111,10 +111,30 @@ void Copy::forget_all() {
     outgoing_.clear();
 }
 
-void Copy::forward(base::Now now, Side from, std::string_view text) {
+void Copy::forward(base::Now now, Side from, std::string_view text,
+                   const std::optional<std::array<std::string, 2>>& between) {
     if (!is_taking_ || !server_ || !server_->types.takes_wrapper()) return;
     if (messages_.size() >= kMaxCopiedMessages && !make_room()) return;
-    add_note(write_forwarded(from, now.wall, parties_, text), Message::State::Complete);
+    add_note(write_forwarded(from, now.wall, between ? *between : parties_, text),
+             Message::State::Complete);
+}
+
+void Copy::leave_out(base::Now now, MessageNumber number, const MessageFacts& facts,
+                     std::uint64_t size) {
+    if (!is_taking_ || !server_ || !server_->types.takes_wrapper()) return;
+    if (messages_.size() >= kMaxCopiedMessages && !make_room()) return;
+    if (!may_notice(now)) return;
+    last_ = number;
+    last_note_ = 0;
+    add_note(write_drop(facts, parties_, {}, size), Message::State::Cut);
+}
+
+bool Copy::may_notice(base::Now now) {
+    if (now.steady - notices_since_ >= kNoticeTime) {
+        notices_since_ = now.steady;
+        notices_ = 0;
+    }
+    return notices_++ < kMaxNotices;
 }
 
 void Copy::add_note(std::string text, Message::State state) {
@@ -318,13 +338,9 @@ void Copy::drop(base::Now now, Messages::iterator at, base::Reason why, std::str
         sender_->abort(message.outgoing);
         outgoing_.erase(message.outgoing);
     }
-    if (now.steady - notices_since_ >= kNoticeTime) {
-        notices_since_ = now.steady;
-        notices_ = 0;
-    }
     const bool takes_notice = server_ && server_->types.takes_wrapper() && !message.is_note;
     std::string notice;
-    if (takes_notice && notices_++ < kMaxNotices) {
+    if (takes_notice && may_notice(now)) {
         std::optional<std::uint64_t> size = message.facts.total;
         if (!size && message.state == Message::State::Complete) size = message.end();
         notice = write_drop(message.facts, parties_, type, size);

@@ -58,8 +58,13 @@ public:
     void begin(MessageNumber number, MessageFacts facts);
     void content(base::Now now, MessageNumber number, std::uint64_t at, base::ByteView bytes);
     void end(MessageNumber number, std::optional<std::uint64_t> total);  // whole; else cut
-    // Something else of MSRP, for a server that takes the wrapper.
-    void forward(base::Now now, Side from, std::string_view text);
+    // Something else of MSRP, for a server that takes the wrapper. `between`: sender and room, in
+    // place of the parties, where it is a room's.
+    void forward(base::Now now, Side from, std::string_view text,
+                 const std::optional<std::array<std::string, 2>>& between = {});
+    // A message of which a rule says that it is not copied: a server that takes notices gets one.
+    void leave_out(base::Now now, MessageNumber number, const MessageFacts& facts,
+                   std::uint64_t size);
 
     // What begins from now on is not copied, what has begun ends here as cut.
     void pause();
@@ -110,6 +115,7 @@ private:
     void carry_out(base::Now now, msrp::SenderAction& action, std::string& out);
     void drop(base::Now now, Messages::iterator at, base::Reason why, std::string_view type = {});
     void add_note(std::string text, Message::State state);
+    bool may_notice(base::Now now);
     void erase(Messages::iterator at);
     void release_sent(Message& message);
     void release_all_sent();

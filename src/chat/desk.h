@@ -1,61 +1,48 @@
-// All that happens on the thread of the chats: the connections of the parties, and those to
-// recording servers.
+// All that happens on the thread of the chats: the connections of the parties of calls, of the
+// members of rooms, and those to recording servers. Whose a connection is, the first request on it
+// says: rooms and calls share none.
 #pragma once
 
+#include <string>
+#include <unordered_map>
 #include <utility>
 
 #include "base/random.h"
 #include "base/time.h"
 #include "chat/copies.h"
 #include "chat/ports.h"
+#include "chat/rooms.h"
 #include "chat/switch.h"
 
 namespace earshot::chat {
 
 class Desk {
 public:
-    // Both are told on the desk's thread, and must not call back.
-    Desk(Network& network, base::Random& random, Switch::Told told, Copies::Told copies_told)
-        : copies_(network, random, std::move(copies_told)),
-          switch_(network, random, &copies_, std::move(told)) {}
+    // All are told on the desk's thread, and must not call back.
+    Desk(
+        Network& network, base::Random& random, Switch::Told told, Copies::Told copies_told,
+        Rooms::Told rooms_told = [](const RoomEvent&) {});
 
     Switch& chats() { return switch_; }
     Copies& copies() { return copies_; }
+    Rooms& rooms() { return rooms_; }
     // What is left of its copies goes out yet.
-    void close(base::Now now, SessionId session) {
-        switch_.close(now, session);
-        copies_.finish(now, session);
-    }
+    void close(base::Now now, SessionId session);
 
-    void on_open(base::Now now, ConnectionId connection) {
-        if (copies_.owns(connection)) return copies_.on_open(now, connection);
-        switch_.on_open(now, connection);
-        copies_.work(now);
-    }
-    void on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes) {
-        if (copies_.owns(connection)) return copies_.on_bytes(now, connection, bytes);
-        switch_.on_bytes(now, connection, bytes);
-        copies_.work(now);
-    }
-    void on_closed(base::Now now, ConnectionId connection) {
-        if (copies_.owns(connection)) return copies_.on_closed(now, connection);
-        switch_.on_closed(now, connection);
-        copies_.work(now);
-    }
-    void on_writable(base::Now now, ConnectionId connection) {
-        if (copies_.owns(connection)) return copies_.on_writable(now, connection);
-        switch_.on_writable(now, connection);
-        copies_.work(now);
-    }
-    void on_time(base::Now now) {
-        switch_.on_time(now);
-        copies_.on_time(now);
-        copies_.work(now);
-    }
+    void on_open(base::Now now, ConnectionId connection);
+    void on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes);
+    void on_closed(base::Now now, ConnectionId connection);
+    void on_writable(base::Now now, ConnectionId connection);
+    void on_time(base::Now now);
 
 private:
+    bool is_held_back(base::Now now, ConnectionId connection, base::ByteView bytes);
+
     Copies copies_;
     Switch switch_;
+    Rooms rooms_;
+    // What has come of connections of which nothing is known yet.
+    std::unordered_map<ConnectionId, std::string> first_;
 };
 
 }  // namespace earshot::chat

@@ -16,6 +16,21 @@ inline constexpr std::chrono::seconds kPatience{25};
 inline constexpr std::chrono::seconds kUnboundTime{30};  // of a connection without a session
 inline constexpr std::size_t kMaxLineBytes = 2048;       // of a line that we say in a chat
 
+// ---- rooms
+inline constexpr std::size_t kMaxRoomMessageBytes = std::size_t{1} << 20;  // told as a=max-size
+inline constexpr std::size_t kMaxRoomOpenMessages = 8;                     // of one member
+inline constexpr std::size_t kMaxRoomOpenBytes = std::size_t{64} << 20;    // of all that come in
+inline constexpr std::size_t kMaxEndedInRoom = 64;  // Message-IDs of a member that are known again
+// What waits for a member. Who has more is passed over, and told so later; others wait for nothing.
+inline constexpr std::size_t kMaxMemberBytes = std::size_t{4} << 20;
+inline constexpr std::size_t kMaxMemberMessages = 2048;
+// Where all rooms together keep more than this, a member is passed over much sooner.
+inline constexpr std::size_t kMaxRoomBytesOfAll = std::size_t{64} << 20;
+inline constexpr std::size_t kMaxMemberBytesThen = std::size_t{256} << 10;
+inline constexpr std::size_t kMaxNicknameBytes = 1023;  // RFC 7701 section 7.1
+// Answers that a member does not read: no more of it is read then.
+inline constexpr std::size_t kMaxUnreadAnswerBytes = std::size_t{512} << 10;
+
 // ---- copies for recording servers
 // Content that is not receipted yet, or waits for a server: what has been sent is forgotten first,
 // then messages are left out.

@@ -81,6 +81,10 @@ public:
     void on_writable(base::Now now, ConnectionId connection);  // all that was sent has gone
     void on_time(base::Now now);                               // several times a second
 
+    bool owns(ConnectionId connection) const { return connections_.contains(connection); }
+    // Somebody else's, as its first request says: it is forgotten, and not closed.
+    void release(ConnectionId connection) { connections_.erase(connection); }
+
     std::size_t sessions() const { return sessions_.size(); }
     std::size_t connections() const { return connections_.size(); }
 

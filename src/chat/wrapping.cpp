@@ -39,6 +39,12 @@ mime::CpimHead envelope(Side from, base::WallTime at, const std::array<std::stri
     return head;
 }
 
+// In a room each message has a sender of its own.
+mime::CpimHead envelope(const MessageFacts& facts, const std::array<std::string, 2>& parties) {
+    if (facts.sender.empty()) return envelope(facts.from, facts.at, parties);
+    return envelope(Side::A, facts.at, {facts.sender, facts.room});
+}
+
 void add(mime::CpimHead& head, std::string_view name, std::string_view value) {
     head.others.push_back({.name_space = std::string(kWrapperNamespace),
                            .name = std::string(name),
@@ -87,7 +93,7 @@ std::optional<Wrapping> wrap(const MessageFacts& facts, const ServerTypes& serve
         .content_type = facts.content_type, .prefix = {}, .headers = facts.mime_headers};
     if (server.takes_wrapper()) {
         if (!accepts_wrapped(facts.content_type)) return std::nullopt;
-        mime::CpimHead head = envelope(facts.from, facts.at, parties);
+        mime::CpimHead head = envelope(facts, parties);
         add(head, "Content", "send");
         if (!facts.message_id.empty()) add(head, "Message-ID", facts.message_id);
         if (!facts.nickname.empty()) add(head, "Nickname", facts.nickname);
@@ -100,7 +106,7 @@ std::optional<Wrapping> wrap(const MessageFacts& facts, const ServerTypes& serve
         return accepts(facts.content_type) ? std::optional(bare) : std::nullopt;
     // Bare content says nothing of who and when.
     if (accepts("message/cpim") && accepts_wrapped(facts.content_type)) {
-        mime::CpimHead head = envelope(facts.from, facts.at, parties);
+        mime::CpimHead head = envelope(facts, parties);
         head.mime_headers = mime_text(facts);
         return Wrapping{.content_type = "message/cpim", .prefix = write_cpim(head), .headers = {}};
     }
@@ -109,7 +115,7 @@ std::optional<Wrapping> wrap(const MessageFacts& facts, const ServerTypes& serve
 
 std::string write_drop(const MessageFacts& facts, const std::array<std::string, 2>& parties,
                        std::string_view unsupported_type, std::optional<std::uint64_t> size) {
-    mime::CpimHead head = envelope(facts.from, facts.at, parties);
+    mime::CpimHead head = envelope(facts, parties);
     add(head, "Content", "drop");
     if (!facts.message_id.empty()) add(head, "Message-ID", facts.message_id);
     if (!facts.nickname.empty()) add(head, "Nickname", facts.nickname);

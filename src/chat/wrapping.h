@@ -38,6 +38,9 @@ struct MessageFacts {
     base::WallTime at{};                                              // when it began
     std::string nickname{};                // of who wrote it (RFC 7701); empty: none
     std::optional<std::uint64_t> total{};  // as its first chunk says
+    // Of a room: name-addr of who wrote it and of the room, in place of the two sides.
+    std::string sender{};
+    std::string room{};
 };
 
 // Of a=accept-types and the like of a server's answer.

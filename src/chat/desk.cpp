@@ -1,0 +1,108 @@
+#include "chat/desk.h"
+
+#include <optional>
+
+#include "base/text.h"
+#include "msrp/limits.h"
+
+namespace earshot::chat {
+
+namespace {
+
+// To-Path is the first header field (RFC 4975 section 7.1); no text: the line has not come whole.
+std::optional<std::string_view> second_line(std::string_view text) {
+    const std::size_t first = text.find('\n');
+    if (first == std::string_view::npos) return std::nullopt;
+    const std::size_t second = text.find('\n', first + 1);
+    if (second == std::string_view::npos) return std::nullopt;
+    return base::trim(text.substr(first + 1, second - first - 1));
+}
+
+}  // namespace
+
+Desk::Desk(Network& network, base::Random& random, Switch::Told told, Copies::Told copies_told,
+           Rooms::Told rooms_told)
+    : copies_(network, random, std::move(copies_told)),
+      switch_(network, random, &copies_, std::move(told)),
+      rooms_(network, random, &copies_, std::move(rooms_told)) {}
+
+void Desk::close(base::Now now, SessionId session) {
+    switch_.close(now, session);
+    rooms_.close(now, session);
+    copies_.finish(now, session);
+}
+
+void Desk::on_open(base::Now now, ConnectionId connection) {
+    if (copies_.owns(connection)) return copies_.on_open(now, connection);
+    if (rooms_.owns(connection)) {
+        rooms_.on_open(now, connection);
+    } else {
+        first_[connection];
+        switch_.on_open(now, connection);
+    }
+    copies_.work(now);
+}
+
+// True: nobody is to see them yet, or a room has.
+bool Desk::is_held_back(base::Now now, ConnectionId connection, base::ByteView bytes) {
+    const auto found = first_.find(connection);
+    if (found == first_.end()) return false;
+    std::string& text = found->second;
+    text += base::as_text(bytes);
+    if (!second_line(text) && text.size() <= msrp::kMaxHeadBytes) return true;
+    const std::string all = std::move(text);
+    first_.erase(found);
+    constexpr std::string_view kToPath = "To-Path:";
+    const auto line = second_line(all);
+    const bool is_path = line && base::istarts_with(*line, kToPath);
+    const auto to = is_path ? msrp::parse_path(base::trim(line->substr(kToPath.size())))
+                            : base::Result<std::vector<msrp::Uri>>(
+                                  base::Error{base::Errc::Malformed, "no path"});
+    if (to && to->size() == 1 && rooms_.knows(to->front())) {
+        switch_.release(connection);
+        rooms_.on_open(now, connection);
+        rooms_.on_bytes(now, connection, base::as_bytes(all));
+    } else {
+        switch_.on_bytes(now, connection, base::as_bytes(all));
+    }
+    return true;
+}
+
+void Desk::on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes) {
+    if (copies_.owns(connection)) return copies_.on_bytes(now, connection, bytes);
+    if (rooms_.owns(connection))
+        rooms_.on_bytes(now, connection, bytes);
+    else if (!is_held_back(now, connection, bytes))
+        switch_.on_bytes(now, connection, bytes);
+    copies_.work(now);
+}
+
+void Desk::on_closed(base::Now now, ConnectionId connection) {
+    first_.erase(connection);
+    if (copies_.owns(connection)) return copies_.on_closed(now, connection);
+    if (rooms_.owns(connection))
+        rooms_.on_closed(now, connection);
+    else
+        switch_.on_closed(now, connection);
+    copies_.work(now);
+}
+
+void Desk::on_writable(base::Now now, ConnectionId connection) {
+    if (copies_.owns(connection)) return copies_.on_writable(now, connection);
+    if (rooms_.owns(connection))
+        rooms_.on_writable(now, connection);
+    else
+        switch_.on_writable(now, connection);
+    copies_.work(now);
+}
+
+void Desk::on_time(base::Now now) {
+    switch_.on_time(now);
+    rooms_.on_time(now);
+    // Those that the switch has closed: nothing comes of them any more.
+    std::erase_if(first_, [&](const auto& entry) { return !switch_.owns(entry.first); });
+    copies_.on_time(now);
+    copies_.work(now);
+}
+
+}  // namespace earshot::chat

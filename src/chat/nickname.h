@@ -1,0 +1,24 @@
+// Nicknames of chat rooms (RFC 7701 section 7). Text in, text out.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+namespace earshot::chat {
+
+// The value of Use-Nickname: a quoted string; empty: the nickname is to go. Nothing: malformed
+// (424): no quotes, longer than kMaxNicknameBytes, not UTF-8, control characters in it.
+std::optional<std::string> parse_nickname(std::string_view value);
+
+// Two nicknames with the same key are the same to a reader (RFC 7700): spaces at the ends do not
+// count, several in a row are one, ASCII letters have no case.
+std::string nickname_key(std::string_view nickname);
+
+// Two URIs of one person, or of one room: scheme, port and parameters do not count, hosts have no
+// case.
+bool is_same_address(std::string_view a, std::string_view b);
+// Of many people at once (RFC 3323): nobody can be reached by it.
+bool is_anonymous(std::string_view uri);
+
+}  // namespace earshot::chat

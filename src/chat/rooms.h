@@ -1,0 +1,241 @@
+// The switch of chat rooms (RFC 7701): members have a session of MSRP (RFC 4975) with us, and what
+// one says to the room goes to all others, what it says to one member to that one alone. All
+// messages are CPIM, which says who speaks to whom; it passes unaltered. No sockets, no clock;
+// belongs to the thread of its connections.
+//
+//   Ana -- SEND, To: <sip:room@...> -->  [rooms] -- SEND, the same CPIM --> Ben, Cleo
+//                                           '--> Copies, for recording servers
+//
+// A message is put together before it goes on, so that what breaks off reaches nobody in pieces,
+// and its chunks are ours. Nobody waits for a slow member: what waits for each is bounded, beyond
+// that it is passed over and told how much it missed.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/random.h"
+#include "base/reason.h"
+#include "base/time.h"
+#include "chat/copies.h"
+#include "chat/limits.h"
+#include "chat/ports.h"
+#include "chat/switch.h"
+#include "mime/cpim.h"
+#include "msrp/head.h"
+#include "msrp/received_ranges.h"
+#include "msrp/sender.h"
+#include "msrp/stream_parser.h"
+#include "msrp/uri.h"
+
+namespace earshot::chat {
+
+using MemberId = std::uint32_t;  // the user's, of one room; never used again
+
+struct RoomSetup {
+    std::string uri{};                   // To of what all are to read
+    std::vector<std::string> aliases{};  // what else it is called, as its Contacts tell
+    std::string name{};
+    std::size_t max_bytes = kMaxRoomMessageBytes;  // of a message
+    bool takes_nicknames = true;
+    bool takes_private = true;
+    bool records_private = true;  // else only that there was a private message
+};
+
+struct RoomMember {
+    std::vector<std::string> uris{};  // who it is; the first one is shown
+    std::string name{};
+    msrp::Uri own{};  // our URI that it is told
+    Peer peer{};
+    bool takes_private = false;  // RFC 7701 section 8: a=chatroom:private-messages
+};
+
+struct RoomEvent {
+    enum class Kind : std::uint8_t {
+        Connected,
+        Disconnected,
+        Nickname,     // `nickname`; empty: none any more
+        NotDelivered  // it is too slow: `reason`
+    };
+    SessionId room = 0;
+    MemberId member = 0;
+    Kind kind = Kind::Connected;
+    std::string nickname{};
+    base::Reason reason{};
+};
+
+class Rooms {
+public:
+    using Told = std::function<void(const RoomEvent&)>;
+    // Borrowed, but `told`. `copies`: null: nothing is recorded.
+    Rooms(Network& network, base::Random& random, Copies* copies, Told told);
+    Rooms(const Rooms&) = delete;
+    Rooms& operator=(const Rooms&) = delete;
+    ~Rooms();
+
+    void open(SessionId room, RoomSetup setup);
+    void add_alias(SessionId room, std::string uri);
+    void close(base::Now now, SessionId room);
+    // One more, or the same one with another path or other wishes: its nickname stays.
+    void set_member(base::Now now, SessionId room, MemberId member, RoomMember setup);
+    void remove_member(base::Now now, SessionId room, MemberId member);
+    // A line of ours to one member; it waits until it has connected.
+    void say(base::Now now, SessionId room, MemberId member, std::string_view text);
+
+    bool knows(const msrp::Uri& to) const { return place_of(to).has_value(); }
+    bool owns(ConnectionId connection) const { return connections_.contains(connection); }
+    void on_open(base::Now now, ConnectionId connection);
+    void on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes);
+    void on_closed(base::Now now, ConnectionId connection);
+    void on_writable(base::Now now, ConnectionId connection);  // all that was sent has gone
+    void on_time(base::Now now);                               // several times a second
+
+    std::size_t rooms() const { return rooms_.size(); }
+    std::size_t connections() const { return connections_.size(); }
+    std::size_t kept_bytes() const { return kept_; }
+    std::size_t open_bytes() const { return open_; }
+
+private:
+    struct Place {
+        SessionId room = 0;
+        MemberId member = 0;
+        friend auto operator<=>(const Place&, const Place&) = default;
+    };
+    // Of a message that waits for members. Shared: they all read the same octets, and the last one
+    // lets go of them.
+    struct Content {
+        Content(base::Bytes its_bytes, std::size_t& counted)
+            : bytes(std::move(its_bytes)), count(counted) {
+            count += bytes.size();
+        }
+        Content(const Content&) = delete;
+        Content& operator=(const Content&) = delete;
+        ~Content() { count -= bytes.size(); }
+        base::Bytes bytes;
+        std::size_t& count;
+    };
+    using ContentPtr = std::shared_ptr<const Content>;
+    struct Delivery {
+        std::string id{};
+        ContentPtr content;
+    };
+    // Why a message is not taken; 0: it is.
+    struct Refusal {
+        int status = 0;
+        std::string_view phrase{};
+    };
+    // A message that a member is sending.
+    struct Open {
+        base::Bytes content{};
+        msrp::ReceivedRanges received{};
+        std::optional<std::uint64_t> total{};
+        base::WallTime at{};
+        Refusal refusal{};
+        bool is_judged = false;  // its CPIM headers have been read
+        bool is_private = false;
+        std::vector<MemberId> to{};  // of a private one
+        std::string content_type{};
+        bool is_repeated = false;
+    };
+    struct Member {
+        explicit Member(base::Random& random) { sender.emplace(random); }
+        RoomMember setup{};
+        std::string nickname{};
+        ConnectionId bound = 0;
+        ConnectionId connecting = 0;
+        std::map<std::string, Open> open{};  // by Message-ID
+        std::deque<std::string> ended{};     // Message-IDs
+        std::deque<std::pair<std::string, Refusal>> refused{};  // whose chunks may still come
+        std::optional<msrp::Sender> sender{};  // there, always
+        std::map<msrp::OutgoingNumber, Delivery> outgoing{};
+        std::size_t waiting = 0;  // octets of `outgoing`
+        std::size_t missed = 0;   // messages, since it was told
+    };
+    struct Room {
+        RoomSetup setup{};
+        std::map<MemberId, std::unique_ptr<Member>> members{};
+    };
+    // The request or answer that is coming in.
+    struct Incoming {
+        msrp::Head head{};
+        std::optional<Place> from{};
+        Refusal refusal{};
+        bool is_content = false;  // of a SEND whose content counts
+        bool is_answered = false;
+        std::uint64_t at = 0;     // of its message, from 0
+    };
+    struct Connection {
+        ConnectionId id = 0;
+        msrp::StreamParser parser{};
+        base::TimePoint since{};  // without a session
+        std::set<Place> bound{};
+        std::optional<Incoming> incoming{};
+        bool is_reading = true;
+    };
+
+    Room* find(SessionId room);
+    Member* find(const Place& place);
+    Connection* find_connection(ConnectionId connection);
+    std::optional<Place> place_of(const msrp::Uri& own) const;
+
+    // What comes in: rooms_input.cpp.
+    void take(base::Now now, Connection& connection, msrp::StreamEvent event);
+    void begin(base::Now now, Connection& connection, msrp::Head head);
+    void begin_content(base::Now now, Incoming& incoming);
+    void add_content(Connection& connection, Incoming& incoming, base::ByteView bytes);
+    void finish(base::Now now, Connection& connection, msrp::Continuation continuation);
+    void finish_chunk(base::Now now, Connection& connection, Incoming& incoming,
+                      msrp::Continuation continuation);
+    void judge(Room& room, const Place& from, Open& open, bool is_whole);
+    Refusal find_recipients(const Room& room, const Place& from, const mime::CpimHead& head,
+                            Open& open) const;
+    void keep(const Incoming& incoming, Open& open, const Member& member, base::ByteView bytes);
+    void refuse(Open& open, Refusal refusal);
+    void forget(Member& member, std::map<std::string, Open>::iterator open);
+    void forget_open(base::Now now, const Place& place);
+    void take_nickname(base::Now now, Connection& connection, const Incoming& incoming);
+    void answer(Connection& connection, const msrp::Head& head, int status,
+                std::string_view phrase);
+    void report(Connection& connection, const msrp::Head& head, std::uint64_t octets);
+    bool bind(base::Now now, Connection& connection, const Place& place);
+
+    // What goes out.
+    void pass_on(base::Now now, const Place& from, Open& open);
+    void record(base::Now now, const Place& from, const std::string& message_id, const Open& open,
+                bool is_whole);
+    bool deliver(base::Now now, const Place& to, const ContentPtr& content);
+    void pump(base::Now now, const Place& place);
+    void tell_missed(base::Now now, const Place& place);
+    void start_again(Member& member);
+    void connect(base::Now now, const Place& place, Member& member);
+    void unbind(base::Now now, const Place& place, Member& member);
+    void drop(base::Now now, ConnectionId connection);
+    void work(base::Now now);
+    void tell(const Place& place, RoomEvent::Kind kind, std::string nickname = {},
+              base::Reason reason = {});
+
+    Network& network_;
+    base::Random& random_;
+    Copies* copies_;
+    Told told_;
+    std::size_t kept_ = 0;  // octets of messages that wait for members; outlives rooms_
+    std::size_t open_ = 0;  // octets of messages that are coming in
+    std::map<SessionId, Room> rooms_;
+    std::unordered_map<std::string, Place> by_uri_;  // by our session-id
+    std::unordered_map<ConnectionId, Connection> connections_;
+    std::unordered_map<ConnectionId, Place> connecting_;
+    std::set<Place> dirty_;  // members for whom something waits
+};
+
+}  // namespace earshot::chat

@@ -1,0 +1,346 @@
+// What members say: requests of MSRP (RFC 4975 section 7.3), judged by RFC 7701 sections 6 and 7.
+#include <algorithm>
+
+#include "base/text.h"
+#include "chat/nickname.h"
+#include "chat/rooms.h"
+
+namespace earshot::chat {
+
+namespace {
+
+constexpr int kOk = 200;
+constexpr int kBad = 400;
+constexpr int kForbidden = 403;
+constexpr int kNoRecipient = 404;
+constexpr int kTooLarge = 413;
+constexpr int kBadType = 415;
+constexpr int kBadNickname = 424;
+constexpr int kNicknameTaken = 425;
+constexpr int kNoPrivate = 428;
+constexpr int kNoSession = 481;
+constexpr int kBadMethod = 501;
+constexpr int kOtherConnection = 506;
+
+constexpr std::string_view kCpim = "message/cpim";
+// By which lines of ours are signed: nobody else's.
+constexpr std::string_view kReservedNickname = "recorder";
+
+}  // namespace
+
+void Rooms::take(base::Now now, Connection& connection, msrp::StreamEvent event) {
+    if (auto* head = std::get_if<msrp::Head>(&event))
+        return begin(now, connection, std::move(*head));
+    if (const auto* piece = std::get_if<msrp::BodyPiece>(&event)) {
+        if (connection.incoming && connection.incoming->is_content)
+            add_content(connection, *connection.incoming, piece->bytes);
+        return;
+    }
+    if (const auto* end = std::get_if<msrp::MessageEnd>(&event))
+        return finish(now, connection, end->continuation);
+    // No MSRP: nobody can tell where the next request begins.
+    const ConnectionId id = connection.id;
+    network_.close(id);
+    drop(now, id);
+}
+
+void Rooms::begin(base::Now now, Connection& connection, msrp::Head head) {
+    // We are no relay: our URI is the only one of To-Path.
+    const auto place = head.to_path.size() == 1 ? place_of(head.to_path.front()) : std::nullopt;
+    if (!head.is_request()) {
+        connection.incoming.emplace();
+        if (!place || !connection.bound.contains(*place)) return;
+        find(*place)->sender->on_response(head);
+        dirty_.insert(*place);
+        return;
+    }
+    Incoming& incoming = connection.incoming.emplace();
+    incoming.head = std::move(head);
+    const msrp::Head& known = incoming.head;
+    if (!known.fault.empty()) {
+        incoming.refusal = {kBad, known.fault};
+        return;
+    }
+    if (!place) {
+        incoming.refusal = {kNoSession, "No such session"};
+        return;
+    }
+    if (!bind(now, connection, *place)) {
+        incoming.refusal = {kOtherConnection, "The session is bound to another connection"};
+        return;
+    }
+    incoming.from = place;
+    if (known.method == "SEND") {
+        if (!known.content_type.empty()) begin_content(now, incoming);
+    } else if (known.method != "REPORT" && known.method != "NICKNAME") {
+        incoming.refusal = {kBadMethod, "Unknown method"};
+    }
+}
+
+// A chunk of a message: the first one, or one more.
+void Rooms::begin_content(base::Now now, Incoming& incoming) {
+    Member& member = *find(*incoming.from);
+    const RoomSetup& setup = find(incoming.from->room)->setup;
+    const msrp::Head& head = incoming.head;
+    auto known = member.open.find(head.message_id);
+    const auto refused = std::find_if(member.refused.begin(), member.refused.end(),
+                                      [&](const auto& it) { return it.first == head.message_id; });
+    if (refused != member.refused.end()) {
+        incoming.refusal = refused->second;
+        return;
+    }
+    if (known == member.open.end()) {
+        if (member.open.size() >= kMaxRoomOpenMessages) {
+            incoming.refusal = {kTooLarge, "Too many messages are under way"};
+            return;
+        }
+        known = member.open.try_emplace(head.message_id).first;
+        Open& open = known->second;
+        open.at = now.wall;
+        open.content_type = head.content_type;
+        open.is_repeated = std::find(member.ended.begin(), member.ended.end(), head.message_id) !=
+                           member.ended.end();
+        if (!base::iequals(bare_type(head.content_type), kCpim))
+            open.refusal = {kBadType, "A room takes message/cpim alone"};
+    }
+    Open& open = known->second;
+    incoming.at = head.byte_range ? head.byte_range->start - 1 : 0;
+    const auto total = head.byte_range ? head.byte_range->total : std::nullopt;
+    if (open.refusal.status == 0 && std::max(total.value_or(0), incoming.at) > setup.max_bytes)
+        refuse(open, {kTooLarge, "It is larger than a=max-size"});
+    incoming.is_content = true;
+}
+
+void Rooms::refuse(Open& open, Refusal refusal) {
+    open.refusal = refusal;
+    open_ -= open.content.size();
+    open.content = {};
+}
+
+void Rooms::add_content(Connection& connection, Incoming& incoming, base::ByteView bytes) {
+    Member* member = find(*incoming.from);
+    const auto found = member->open.find(incoming.head.message_id);
+    if (found == member->open.end()) return;
+    Open& open = found->second;
+    if (open.refusal.status == 0) keep(incoming, open, *member, bytes);
+    incoming.at += bytes.size();
+    // Who is to stop is told at once (RFC 4975 section 7.3.1): it has '#' for that.
+    if (open.refusal.status != kTooLarge || std::exchange(incoming.is_answered, true)) return;
+    answer(connection, incoming.head, kTooLarge, open.refusal.phrase);
+}
+
+void Rooms::keep(const Incoming& incoming, Open& open, const Member& member,
+                 base::ByteView bytes) {
+    const std::uint64_t end = incoming.at + bytes.size();
+    const std::size_t most = find(incoming.from->room)->setup.max_bytes;
+    if (end > most) return refuse(open, {kTooLarge, "It is larger than a=max-size"});
+    const std::size_t before = open.content.size();
+    const std::size_t more = end > before ? static_cast<std::size_t>(end) - before : 0;
+    std::size_t of_member = more;
+    for (const auto& [id, one] : member.open) of_member += one.content.size();
+    if (open_ + more > kMaxRoomOpenBytes || of_member > 2 * most)
+        return refuse(open, {kTooLarge, "There is no room for it now"});
+    if (!open.received.add(incoming.at, end)) return refuse(open, {kTooLarge, "Too many holes"});
+    if (open.is_repeated) return;  // counted, so that it is known to be whole
+    open_ += more;
+    if (more > 0) open.content.resize(static_cast<std::size_t>(end));
+    std::copy(bytes.begin(), bytes.end(),
+              open.content.begin() + static_cast<std::ptrdiff_t>(incoming.at));
+}
+
+void Rooms::finish(base::Now now, Connection& connection, msrp::Continuation continuation) {
+    if (!connection.incoming) return;
+    Incoming incoming = *std::exchange(connection.incoming, std::nullopt);
+    if (!incoming.head.is_request()) return;
+    if (incoming.refusal.status != 0)
+        return answer(connection, incoming.head, incoming.refusal.status, incoming.refusal.phrase);
+    // Its session has ended meanwhile.
+    if (!incoming.from || find(*incoming.from) == nullptr) return;
+    if (incoming.is_content) return finish_chunk(now, connection, incoming, continuation);
+    if (incoming.head.method == "NICKNAME") return take_nickname(now, connection, incoming);
+    if (incoming.head.method == "SEND") answer(connection, incoming.head, kOk, "OK");
+}
+
+void Rooms::finish_chunk(base::Now now, Connection& connection, Incoming& incoming,
+                         msrp::Continuation continuation) {
+    const Place from = *incoming.from;
+    Room& room = *find(from.room);
+    Member& member = *find(from);
+    const msrp::Head& head = incoming.head;
+    const auto found = member.open.find(head.message_id);
+    if (found == member.open.end()) return answer(connection, head, kOk, "OK");
+    Open& open = found->second;
+    // The last chunk fixes the size; it may come before others.
+    if (continuation == msrp::Continuation::Complete) open.total = incoming.at;
+    const bool is_whole = open.total && open.received.is_whole(*open.total);
+    if (open.refusal.status == 0 && !open.is_repeated) judge(room, from, open, is_whole);
+    const bool is_cut = continuation == msrp::Continuation::Aborted;
+    if (open.refusal.status == 0 && is_cut) {
+        if (open.is_judged && !open.is_repeated) record(now, from, head.message_id, open, false);
+        forget(member, found);
+        return answer(connection, head, kOk, "OK");
+    }
+    std::uint64_t octets = 0;
+    if (open.refusal.status == 0 && is_whole) {
+        octets = *open.total;
+        if (!open.is_repeated) {
+            // Recorded as it is, before anybody reads it.
+            open_ -= open.content.size();
+            record(now, from, head.message_id, open, true);
+            pass_on(now, from, open);
+        }
+    }
+    const Refusal refusal = open.refusal;
+    const bool is_over = is_whole || is_cut || refusal.status != 0;
+    if (refusal.status != 0 && continuation == msrp::Continuation::More) {
+        member.refused.emplace_back(head.message_id, refusal);
+        if (member.refused.size() > kMaxEndedInRoom) member.refused.pop_front();
+    }
+    if (is_whole && refusal.status == 0 && !open.is_repeated) {
+        member.ended.push_back(head.message_id);
+        if (member.ended.size() > kMaxEndedInRoom) member.ended.pop_front();
+    }
+    if (is_over) forget(member, found);
+    if (refusal.status != 0) {
+        if (!incoming.is_answered) answer(connection, head, refusal.status, refusal.phrase);
+        return;
+    }
+    answer(connection, head, kOk, "OK");
+    // All members have it now, or have it before them: we are where it was sent to.
+    if (is_whole && head.success_report) report(connection, head, octets);
+}
+
+void Rooms::forget(Member& member, std::map<std::string, Open>::iterator open) {
+    open_ -= open->second.content.size();
+    member.open.erase(open);
+}
+
+// Of what it was saying nobody gets a part; a recording keeps what there was.
+void Rooms::forget_open(base::Now now, const Place& place) {
+    Member& member = *find(place);
+    for (auto& [id, open] : member.open)
+        if (open.refusal.status == 0 && open.is_judged && !open.is_repeated)
+            record(now, place, id, open, false);
+    while (!member.open.empty()) forget(member, member.open.begin());
+}
+
+// RFC 7701 section 6: as soon as the headers of the CPIM are here.
+void Rooms::judge(Room& room, const Place& from, Open& open, bool is_whole) {
+    if (open.is_judged) return;
+    const auto& ranges = open.received.ranges();
+    const bool has_begin = !ranges.empty() && ranges[0].begin == 0;
+    const std::size_t size = has_begin ? static_cast<std::size_t>(ranges[0].end) : 0;
+    const std::string_view text = base::as_text(base::ByteView(open.content).first(size));
+    const auto head = mime::parse_cpim(text);
+    if (!head) {
+        // More of it may come.
+        const bool may_come = !is_whole && size < mime::kMaxCpimHeadBytes &&
+                              head.error().code == base::Errc::Malformed;
+        if (!may_come) refuse(open, {kBad, "The CPIM headers cannot be read"});
+        return;
+    }
+    const Refusal refusal = find_recipients(room, from, *head, open);
+    if (refusal.status != 0) return refuse(open, refusal);
+    open.is_judged = true;
+}
+
+Rooms::Refusal Rooms::find_recipients(const Room& room, const Place& from,
+                                      const mime::CpimHead& head, Open& open) const {
+    const Member& member = *room.members.at(from.member);
+    const std::vector<std::string>& own = member.setup.uris;
+    if (!head.from || head.to.empty()) return {kBad, "The CPIM has no From or no To"};
+    if (std::none_of(own.begin(), own.end(), [&](const std::string& uri) {
+            return is_same_address(uri, head.from->uri);
+        }))
+        return {kForbidden, "From is somebody else"};
+    if (head.to.size() + head.cc.size() != 1) return {kForbidden, "There has to be one To"};
+    const std::string& to = head.to.front().uri;
+    const auto is_to = [&](const std::string& uri) { return is_same_address(uri, to); };
+    const std::vector<std::string>& aliases = room.setup.aliases;
+    if (is_to(room.setup.uri) || std::any_of(aliases.begin(), aliases.end(), is_to)) return {};
+    open.is_private = true;
+    std::size_t known = 0;
+    for (const auto& [number, other] : room.members) {
+        const std::vector<std::string>& uris = other->setup.uris;
+        if (std::none_of(uris.begin(), uris.end(), is_to)) continue;
+        ++known;
+        if (other->setup.takes_private) open.to.push_back(number);
+    }
+    // An address that many may have is nobody's.
+    if (known == 0 || (is_anonymous(to) && known > 1))
+        return {kNoRecipient, "Nobody of that address is in the room"};
+    if (open.to.empty() || !room.setup.takes_private)
+        return {kNoPrivate, "No private messages are taken there"};
+    // To oneself: to one's other phones, and only else back.
+    if (open.to.size() > 1) std::erase(open.to, from.member);
+    return {};
+}
+
+// RFC 7701 section 7.
+void Rooms::take_nickname(base::Now now, Connection& connection, const Incoming& incoming) {
+    const Place from = *incoming.from;
+    Room& room = *find(from.room);
+    Member& member = *find(from);
+    const auto reply = [&](int status, std::string_view phrase) {
+        if (copies_ != nullptr) {
+            const auto addr = [](const std::string& name, const std::string& uri) {
+                return name.empty() ? "<" + uri + ">" : name + " <" + uri + ">";
+            };
+            const std::array<std::string, 2> between{
+                addr(member.setup.name, member.setup.uris.front()),
+                addr(room.setup.name, room.setup.uri)};
+            copies_->on_exchange(now, from.room, between, incoming.head);
+            msrp::Head told;
+            told.transaction = incoming.head.transaction;
+            told.status = status;
+            told.comment = phrase;
+            told.to_path = incoming.head.from_path;
+            told.from_path = incoming.head.to_path;
+            copies_->on_exchange(now, from.room, between, told);
+        }
+        answer(connection, incoming.head, status, phrase);
+    };
+    if (!room.setup.takes_nicknames) return reply(kForbidden, "The room has no nicknames");
+    const auto& others = incoming.head.others;
+    const auto asked = std::find_if(others.begin(), others.end(), [](const auto& header) {
+        return base::iequals(header.first, "Use-Nickname");
+    });
+    const auto nickname =
+        asked == others.end() ? std::nullopt : parse_nickname(asked->second);
+    if (!nickname) return reply(kBadNickname, "Malformed nickname");
+    const std::string key = nickname_key(*nickname);
+    const bool is_taken = std::any_of(room.members.begin(), room.members.end(), [&](auto& entry) {
+        return entry.first != from.member && nickname_key(entry.second->nickname) == key;
+    });
+    if (!key.empty() && (is_taken || key == kReservedNickname))
+        return reply(kNicknameTaken, "Nickname reserved or already in use");
+    if (std::exchange(member.nickname, *nickname) != *nickname)
+        tell(from, RoomEvent::Kind::Nickname, *nickname);
+    reply(kOk, "OK");
+}
+
+// RFC 4975 section 7.2: a REPORT gets no answer, a SEND as it wishes.
+void Rooms::answer(Connection& connection, const msrp::Head& head, int status,
+                   std::string_view phrase) {
+    if (head.method == "REPORT" || head.from_path.empty() || head.to_path.empty()) return;
+    if (head.method == "SEND") {
+        if (head.failure_report == msrp::FailureReport::No) return;
+        if (head.failure_report == msrp::FailureReport::Partial && status == kOk) return;
+    }
+    network_.send(connection.id, write_response(head, head.to_path.front(), status, phrase));
+}
+
+void Rooms::report(Connection& connection, const msrp::Head& head, std::uint64_t octets) {
+    msrp::Head told;
+    told.transaction = random_.token(8);
+    told.method = "REPORT";
+    told.to_path = head.from_path;
+    told.from_path = head.to_path;
+    told.message_id = head.message_id;
+    told.byte_range = msrp::ByteRange{.start = 1, .end = octets, .total = octets};
+    told.report_status = msrp::ReportStatus{.code = kOk, .comment = "OK"};
+    network_.send(connection.id,
+                  write_head(told) + end_line(told.transaction, msrp::Continuation::Complete));
+}
+
+}  // namespace earshot::chat

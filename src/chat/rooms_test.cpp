@@ -1,0 +1,592 @@
+#include "chat/rooms.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "chat/desk.h"
+#include "chat/nickname.h"
+
+namespace earshot::chat {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class Wires : public Network {
+public:
+    void send(ConnectionId connection, std::string bytes) override {
+        sent[connection] += bytes;
+        if (is_stuck.contains(connection)) queued[connection] += bytes.size();
+    }
+    void close(ConnectionId connection) override { closed.insert(connection); }
+    void set_reading(ConnectionId connection, bool reading) override {
+        if (reading)
+            unread.erase(connection);
+        else
+            unread.insert(connection);
+    }
+    ConnectionId connect(const base::NetAddress& /*to*/) override { return ++last; }
+    std::size_t queued_bytes(ConnectionId connection) const override {
+        const auto found = queued.find(connection);
+        return found == queued.end() ? 0 : found->second;
+    }
+    std::string take(ConnectionId connection) { return std::exchange(sent[connection], {}); }
+
+    std::map<ConnectionId, std::string> sent;
+    std::map<ConnectionId, std::size_t> queued;
+    std::set<ConnectionId> is_stuck;
+    std::set<ConnectionId> closed;
+    std::set<ConnectionId> unread;
+    ConnectionId last = 100;
+};
+
+msrp::Uri uri(const std::string& text) { return *msrp::parse_uri(text); }
+
+constexpr SessionId kRoom = 9;
+constexpr MemberId kAna = 1;
+constexpr MemberId kBen = 2;
+constexpr MemberId kCleo = 3;
+const std::string kRoomUri = "sip:conf-1@conf.example";
+
+std::string own(MemberId member) {
+    return "msrp://192.0.2.1:2855/room-" + std::to_string(member) + ";tcp";
+}
+std::string theirs(MemberId member) {
+    return "msrp://192.0.2.9:7000/phone-" + std::to_string(member) + ";tcp";
+}
+std::string address(MemberId member) {
+    return "sip:m" + std::to_string(member) + "@desk.example";
+}
+
+std::string cpim(const std::string& from, const std::string& to, const std::string& text) {
+    return "From: <" + from + ">\r\nTo: <" + to +
+           ">\r\n\r\nContent-Type: text/plain;charset=utf-8\r\n\r\n" + text;
+}
+
+struct Chunk {
+    std::string body{};
+    std::string type{"message/cpim"};
+    std::string id{"msg00001"};
+    std::string more{};
+    std::string range{};
+    char flag = '$';
+    std::string method{"SEND"};
+};
+
+// What came at a member: bodies put together by Message-ID.
+std::vector<std::string> messages(const std::string& octets) {
+    msrp::StreamParser parser;
+    parser.feed(base::as_bytes(octets));
+    std::vector<std::string> found;
+    std::map<std::string, std::string> open;
+    std::string id;
+    bool is_send = false;
+    while (auto event = parser.poll_event()) {
+        if (const auto* head = std::get_if<msrp::Head>(&*event)) {
+            is_send = head->method == "SEND";
+            id = head->message_id;
+        }
+        if (const auto* piece = std::get_if<msrp::BodyPiece>(&*event))
+            open[id] += base::as_text(piece->bytes);
+        const auto* end = std::get_if<msrp::MessageEnd>(&*event);
+        if (end != nullptr && is_send && end->continuation == msrp::Continuation::Complete)
+            found.push_back(open[id]);
+    }
+    return found;
+}
+
+class RoomsTest : public testing::Test {
+protected:
+    RoomsTest() {
+        rooms_.open(kRoom, {.uri = kRoomUri});
+        for (const MemberId member : {kAna, kBen, kCleo}) {
+            set(member, member != kCleo);
+            connect(member);
+        }
+        told_.clear();
+    }
+    void set(MemberId member, bool takes_private, std::vector<std::string> uris = {}) {
+        if (uris.empty()) uris = {address(member)};
+        rooms_.set_member(now_, kRoom, member,
+                          {.uris = std::move(uris),
+                           .name = {},
+                           .own = uri(own(member)),
+                           .peer = {.path = {uri(theirs(member))}},
+                           .takes_private = takes_private});
+    }
+    void connect(MemberId member) {
+        rooms_.on_open(now_, member);
+        come(member, request(member, {.body = {}, .type = {}, .id = "empty001"}));
+        wires_.take(member);
+    }
+    static std::string request(MemberId member, const Chunk& chunk) {
+        std::string text = "MSRP tid" + std::to_string(member) + "abcd " + chunk.method +
+                           "\r\nTo-Path: " + own(member) + "\r\nFrom-Path: " + theirs(member) +
+                           "\r\n";
+        if (chunk.method == "SEND") text += "Message-ID: " + chunk.id + "\r\n";
+        if (!chunk.range.empty()) text += "Byte-Range: " + chunk.range + "\r\n";
+        text += chunk.more;
+        if (!chunk.type.empty() && chunk.method == "SEND")
+            text += "Content-Type: " + chunk.type + "\r\n\r\n" + chunk.body + "\r\n";
+        return text + "-------tid" + std::to_string(member) + "abcd" + chunk.flag + "\r\n";
+    }
+    void come(ConnectionId connection, std::string text) {
+        rooms_.on_bytes(now_, connection, base::as_bytes(text));
+        std::fill(text.begin(), text.end(), '!');
+    }
+    // The status of what that is answered by; 0: nothing.
+    int status_of(MemberId member, const Chunk& chunk) {
+        wires_.take(member);
+        come(member, request(member, chunk));
+        return first_status(wires_.sent[member]);
+    }
+    static int first_status(const std::string& octets) {
+        msrp::StreamParser parser;
+        parser.feed(base::as_bytes(octets));
+        while (auto event = parser.poll_event())
+            if (const auto* head = std::get_if<msrp::Head>(&*event))
+                if (!head->is_request()) return head->status;
+        return 0;
+    }
+    int nickname(MemberId member, const std::string& value) {
+        return status_of(member, {.more = "Use-Nickname: " + value + "\r\n", .method = "NICKNAME"});
+    }
+    std::vector<std::string> got(MemberId member) { return messages(wires_.take(member)); }
+
+    base::Now now_{base::TimePoint{} + std::chrono::hours(1), base::wall_from_ns(0)};
+    Wires wires_;
+    base::SeededRandom random_{5};
+    std::vector<std::string> told_;
+    Rooms rooms_{wires_, random_, nullptr, [this](const RoomEvent& event) {
+                     using Kind = RoomEvent::Kind;
+                     const std::string who = std::to_string(event.member) + " ";
+                     told_.push_back(who + (event.kind == Kind::Connected      ? "connected"
+                                            : event.kind == Kind::Disconnected ? "disconnected"
+                                            : event.kind == Kind::Nickname ? "is " + event.nickname
+                                                                           : event.reason.code));
+                 }};
+};
+
+TEST_F(RoomsTest, WhatIsSaidToTheRoomGoesUnalteredToAllOthers) {
+    const std::string text = cpim(address(kAna), kRoomUri, "hello");
+    EXPECT_EQ(status_of(kAna, {.body = text}), 200);
+    EXPECT_THAT(got(kBen), ElementsAre(text));
+    EXPECT_THAT(got(kCleo), ElementsAre(text));
+    EXPECT_THAT(got(kAna), IsEmpty());
+    EXPECT_EQ(rooms_.kept_bytes(), 0U);
+    EXPECT_EQ(rooms_.open_bytes(), 0U);
+}
+
+TEST_F(RoomsTest, APrivateMessageGoesToItsRecipientAlone) {
+    const std::string text = cpim(address(kAna), address(kBen), "psst");
+    EXPECT_EQ(status_of(kAna, {.body = text}), 200);
+    EXPECT_THAT(got(kBen), ElementsAre(text));
+    EXPECT_THAT(got(kCleo), IsEmpty());
+}
+
+TEST_F(RoomsTest, WhoTakesNoPrivateMessagesIsNotSentOne) {
+    EXPECT_EQ(status_of(kAna, {.body = cpim(address(kAna), address(kCleo), "psst")}), 428);
+    EXPECT_THAT(got(kCleo), IsEmpty());
+}
+
+TEST_F(RoomsTest, ARoomMayTakeNoPrivateMessagesAtAll) {
+    rooms_.open(kRoom, {.uri = kRoomUri, .takes_private = false});
+    EXPECT_EQ(status_of(kAna, {.body = cpim(address(kAna), address(kBen), "psst")}), 428);
+}
+
+TEST_F(RoomsTest, AnythingButCpimIsRefused) {
+    EXPECT_EQ(status_of(kAna, {.body = "hello", .type = "text/plain"}), 415);
+    EXPECT_THAT(got(kBen), IsEmpty());
+}
+
+TEST_F(RoomsTest, CpimThatCannotBeReadIsRefused) {
+    EXPECT_EQ(status_of(kAna, {.body = "no headers"}), 400);
+    EXPECT_EQ(status_of(kAna, {.body = "From: <sip:m1@desk.example>\r\n\r\nContent-Type: "
+                                       "text/plain\r\n\r\nx",
+                               .id = "msg00002"}),
+              400);
+}
+
+TEST_F(RoomsTest, NobodySpeaksAsSomebodyElse) {
+    EXPECT_EQ(status_of(kAna, {.body = cpim(address(kBen), kRoomUri, "hello")}), 403);
+    EXPECT_THAT(got(kCleo), IsEmpty());
+}
+
+TEST_F(RoomsTest, SeveralRecipientsAreRefused) {
+    const std::string two = "From: <" + address(kAna) + ">\r\nTo: <" + address(kBen) +
+                            ">\r\nTo: <" + kRoomUri + ">\r\n\r\nContent-Type: text/plain\r\n\r\nx";
+    EXPECT_EQ(status_of(kAna, {.body = two}), 403);
+    const std::string copied = "From: <" + address(kAna) + ">\r\nTo: <" + kRoomUri + ">\r\ncc: <" +
+                               address(kBen) + ">\r\n\r\nContent-Type: text/plain\r\n\r\nx";
+    EXPECT_EQ(status_of(kAna, {.body = copied, .id = "msg00002"}), 403);
+}
+
+TEST_F(RoomsTest, WhoIsNotThereCannotBeWrittenTo) {
+    EXPECT_EQ(status_of(kAna, {.body = cpim(address(kAna), "sip:x@y.example", "x")}), 404);
+}
+
+TEST_F(RoomsTest, AnAddressOfManyIsNobodys) {
+    set(kBen, true, {"sip:anonymous@anonymous.invalid"});
+    const auto hello = cpim(address(kAna), "sip:anonymous@anonymous.invalid", "x");
+    EXPECT_EQ(status_of(kAna, {.body = hello}), 200);
+    set(kCleo, true, {"sip:anonymous@anonymous.invalid"});
+    EXPECT_EQ(status_of(kAna, {.body = hello, .id = "msg00002"}), 404);
+}
+
+TEST_F(RoomsTest, TheRoomIsKnownByItsAliasesToo) {
+    rooms_.add_alias(kRoom, "sip:conf-1@192.0.2.1:5062;transport=tcp");
+    EXPECT_EQ(status_of(kAna, {.body = cpim(address(kAna), "sip:conf-1@192.0.2.1:5062", "x")}),
+              200);
+    EXPECT_EQ(got(kBen).size(), 1U);
+}
+
+TEST_F(RoomsTest, AMessageOfTheLimitPassesAndALongerOneDoesNot) {
+    rooms_.open(kRoom, {.uri = kRoomUri, .max_bytes = 200});
+    std::string text = cpim(address(kAna), kRoomUri, "");
+    text += std::string(200 - text.size(), 'x');
+    EXPECT_EQ(status_of(kAna, {.body = text}), 200);
+    EXPECT_EQ(got(kBen).size(), 1U);
+    EXPECT_EQ(status_of(kAna, {.body = text + "x", .id = "msg00002"}), 413);
+    // What says beforehand that it is longer is told so before it has come.
+    EXPECT_EQ(status_of(kAna, {.body = text.substr(0, 100),
+                               .id = "msg00003",
+                               .range = "1-100/201",
+                               .flag = '+'}),
+              413);
+    EXPECT_THAT(got(kBen), IsEmpty());
+    EXPECT_EQ(rooms_.open_bytes(), 0U);
+}
+
+TEST_F(RoomsTest, ChunksArePutTogetherAndAreCheckedWithTheFirstHeaders) {
+    const std::string text = cpim(address(kAna), kRoomUri, std::string(5000, 'y'));
+    EXPECT_EQ(status_of(kAna, {.body = text.substr(0, 10), .range = "1-10/*", .flag = '+'}), 200);
+    EXPECT_EQ(status_of(kAna, {.body = text.substr(3000), .range = "3001-*/*"}), 200);
+    EXPECT_THAT(got(kBen), IsEmpty());
+    EXPECT_EQ(status_of(kAna,
+                        {.body = text.substr(10, 2990), .range = "11-3000/*", .flag = '+'}),
+              200);
+    EXPECT_THAT(got(kBen), ElementsAre(text));
+
+    const std::string wrong = cpim(address(kBen), kRoomUri, std::string(5000, 'y'));
+    EXPECT_EQ(status_of(kAna, {.body = wrong.substr(0, 300),
+                               .id = "msg00002",
+                               .range = "1-300/*",
+                               .flag = '+'}),
+              403);
+    EXPECT_EQ(status_of(kAna, {.body = wrong.substr(300), .id = "msg00002", .range = "301-*/*"}),
+              403);
+    EXPECT_EQ(rooms_.open_bytes(), 0U);
+}
+
+TEST_F(RoomsTest, WhatBreaksOffReachesNobody) {
+    const std::string text = cpim(address(kAna), kRoomUri, "hello, and more");
+    EXPECT_EQ(status_of(kAna, {.body = text, .range = "1-*/*", .flag = '#'}), 200);
+    EXPECT_EQ(status_of(kAna, {.body = text, .id = "msg00002", .range = "1-*/*", .flag = '+'}),
+              200);
+    rooms_.on_closed(now_, kAna);
+    EXPECT_THAT(got(kBen), IsEmpty());
+    EXPECT_EQ(rooms_.open_bytes(), 0U);
+}
+
+TEST_F(RoomsTest, AnswersAndReportsComeAsTheSenderWishes) {
+    const std::string text = cpim(address(kAna), kRoomUri, "hello");
+    status_of(kAna, {.body = text, .more = "Success-Report: yes\r\n"});
+    const std::string told = wires_.take(kAna);
+    EXPECT_THAT(told, HasSubstr(" REPORT\r\nTo-Path: " + theirs(kAna)));
+    EXPECT_THAT(told, HasSubstr("Message-ID: msg00001\r\n"));
+    EXPECT_THAT(told, HasSubstr("Byte-Range: 1-" + std::to_string(text.size()) + "/" +
+                                std::to_string(text.size())));
+    EXPECT_THAT(told, HasSubstr("Status: 000 200 OK"));
+    // Of what is refused there is none.
+    status_of(kAna, {.body = text, .type = "text/plain", .id = "m002", .more = "Success-Report: yes\r\n"});
+    EXPECT_THAT(wires_.take(kAna), Not(HasSubstr("REPORT")));
+    EXPECT_EQ(status_of(kAna, {.body = text, .id = "m003", .more = "Failure-Report: no\r\n"}), 0);
+    EXPECT_EQ(status_of(kAna, {.body = text, .id = "m004", .more = "Failure-Report: partial\r\n"}),
+              0);
+    EXPECT_EQ(status_of(kAna, {.body = text,
+                               .type = "text/plain",
+                               .id = "m005",
+                               .more = "Failure-Report: partial\r\n"}),
+              415);
+    EXPECT_EQ(status_of(kAna, {.body = text,
+                               .type = "text/plain",
+                               .id = "m006",
+                               .more = "Failure-Report: no\r\n"}),
+              0);
+}
+
+TEST_F(RoomsTest, AMessageThatIsRepeatedIsReportedAgainAndNotDelivered) {
+    const std::string text = cpim(address(kAna), kRoomUri, "hello");
+    EXPECT_EQ(status_of(kAna, {.body = text}), 200);
+    EXPECT_EQ(got(kBen).size(), 1U);
+    EXPECT_EQ(status_of(kAna, {.body = text, .more = "Success-Report: yes\r\n"}), 200);
+    EXPECT_THAT(wires_.take(kAna), HasSubstr("REPORT"));
+    EXPECT_THAT(got(kBen), IsEmpty());
+}
+
+TEST_F(RoomsTest, StrangersAndOtherMethodsAreRefused) {
+    rooms_.on_open(now_, 50);
+    std::string stranger = request(kAna, {.body = "x"});
+    stranger.replace(stranger.find("room-1"), 6, "room-7");
+    come(50, stranger);
+    EXPECT_EQ(first_status(wires_.take(50)), 481);
+    come(50, request(kAna, {.body = "x"}));
+    EXPECT_EQ(first_status(wires_.take(50)), 506);
+    EXPECT_EQ(status_of(kAna, {.method = "AUTH"}), 501);
+    come(50, "GET / HTTP/1.1\r\n\r\n");
+    EXPECT_TRUE(wires_.closed.contains(50));
+}
+
+TEST_F(RoomsTest, NicknamesAreTakenGivenBackAndAnybodysOnce) {
+    EXPECT_EQ(nickname(kAna, "\"Ana the Great\""), 200);
+    EXPECT_EQ(nickname(kBen, "\"ana  the great \""), 425);
+    EXPECT_EQ(nickname(kBen, "\"Recorder\""), 425);
+    EXPECT_EQ(nickname(kAna, "\"Ana the Great\""), 200);
+    EXPECT_EQ(nickname(kAna, "\"\""), 200);
+    EXPECT_EQ(nickname(kBen, "\"Ana the Great\""), 200);
+    EXPECT_THAT(told_, ElementsAre("1 is Ana the Great", "1 is ", "2 is Ana the Great"));
+    rooms_.remove_member(now_, kRoom, kBen);
+    EXPECT_EQ(nickname(kAna, "\"Ana the Great\""), 200);
+}
+
+TEST_F(RoomsTest, NicknamesThatAreNoneAreRefused) {
+    EXPECT_EQ(nickname(kAna, "Ana"), 424);
+    EXPECT_EQ(status_of(kAna, {.method = "NICKNAME"}), 424);
+    EXPECT_EQ(nickname(kAna, "\"" + std::string(kMaxNicknameBytes, 'n') + "\""), 200);
+    EXPECT_EQ(nickname(kAna, "\"" + std::string(kMaxNicknameBytes + 1, 'n') + "\""), 424);
+    EXPECT_EQ(nickname(kAna, "\"\xff\""), 424);
+    EXPECT_EQ(nickname(kAna, "\"   \""), 424);
+    rooms_.open(kRoom, {.uri = kRoomUri, .takes_nicknames = false});
+    EXPECT_EQ(nickname(kAna, "\"Ana\""), 403);
+}
+
+TEST_F(RoomsTest, WhoIsSlowHoldsUpNobodyAndIsToldWhatItMissed) {
+    wires_.is_stuck.insert(kBen);
+    const std::string text = cpim(address(kAna), kRoomUri, std::string(100'000, 'z'));
+    constexpr int kMessages = 60;  // 6 MB: more than is kept for one
+    for (int i = 0; i < kMessages; ++i)
+        EXPECT_EQ(status_of(kAna, {.body = text, .id = "big" + std::to_string(i)}), 200);
+    EXPECT_EQ(got(kCleo).size(), static_cast<std::size_t>(kMessages));
+    EXPECT_THAT(told_, ElementsAre("2 member_too_slow"));
+    EXPECT_LE(rooms_.kept_bytes(), kMaxMemberBytes);
+    // It reads again: what was kept comes, then how much was not.
+    wires_.is_stuck.clear();
+    wires_.queued.clear();
+    rooms_.on_writable(now_, kBen);
+    const std::vector<std::string> all = got(kBen);
+    ASSERT_GT(all.size(), 30U);
+    const std::size_t whole = all.size() - 1;
+    EXPECT_EQ(all[0], text);
+    EXPECT_THAT(all.back(), HasSubstr(std::to_string(kMessages - whole) +
+                                      " messages were not delivered to you"));
+    EXPECT_EQ(rooms_.kept_bytes(), 0U);
+}
+
+TEST_F(RoomsTest, APrivateMessageThatItsRecipientCannotTakeFails) {
+    wires_.is_stuck.insert(kBen);
+    const std::string text = cpim(address(kAna), address(kBen), std::string(1'000'000, 'z'));
+    int status = 200;
+    for (int i = 0; i < 10 && status == 200; ++i)
+        status = status_of(kAna, {.body = text, .id = "big" + std::to_string(i)});
+    EXPECT_EQ(status, 408);
+}
+
+TEST_F(RoomsTest, WhoDoesNotReadItsAnswersIsNotRead) {
+    wires_.is_stuck.insert(kAna);
+    for (int i = 0; i < 10'000 && !wires_.unread.contains(kAna); ++i)
+        come(kAna, request(kAna, {.body = "x", .type = "text/plain"}));
+    EXPECT_TRUE(wires_.unread.contains(kAna));
+    wires_.queued.clear();
+    rooms_.on_writable(now_, kAna);
+    EXPECT_FALSE(wires_.unread.contains(kAna));
+}
+
+TEST_F(RoomsTest, WhoHasNotConnectedYetGetsWhatWasSaidMeanwhile) {
+    constexpr MemberId kDan = 4;
+    set(kDan, true);
+    rooms_.say(now_, kRoom, kDan, "This chat is recorded.");
+    const std::string text = cpim(address(kAna), kRoomUri, "hello");
+    EXPECT_EQ(status_of(kAna, {.body = text}), 200);
+    rooms_.on_open(now_, kDan);
+    come(kDan, request(kDan, {.body = {}, .type = {}, .id = "empty001"}));
+    const std::vector<std::string> all = got(kDan);
+    ASSERT_EQ(all.size(), 2U);
+    EXPECT_THAT(all[0], HasSubstr("From: Recorder <" + kRoomUri + ">"));
+    EXPECT_THAT(all[0], HasSubstr("This chat is recorded."));
+    EXPECT_EQ(all[1], text);
+}
+
+TEST_F(RoomsTest, WhatAMemberDidNotGetWholeComesAgainOnItsNextConnection) {
+    wires_.is_stuck.insert(kBen);
+    wires_.queued[kBen] = kMaxQueuedBytes;
+    const std::string text = cpim(address(kAna), kRoomUri, std::string(300'000, 'z'));
+    EXPECT_EQ(status_of(kAna, {.body = text}), 200);
+    rooms_.on_closed(now_, kBen);
+    EXPECT_THAT(told_, ElementsAre("2 disconnected"));
+    rooms_.on_open(now_, 60);
+    come(60, request(kBen, {.body = {}, .type = {}, .id = "empty002"}));
+    EXPECT_THAT(messages(wires_.take(60)), ElementsAre(text));
+}
+
+TEST_F(RoomsTest, WhereAMemberListensWeConnectAndSpeakAtOnce) {
+    constexpr MemberId kDan = 4;
+    rooms_.set_member(now_, kRoom, kDan,
+                      {.uris = {address(kDan)},
+                       .own = uri(own(kDan)),
+                       .peer = {.path = {uri(theirs(kDan))},
+                                .connect_to = base::parse_net_address("192.0.2.9:7000")}});
+    const ConnectionId made = wires_.last;
+    rooms_.on_open(now_, made);
+    const std::string told = wires_.take(made);
+    EXPECT_THAT(told, HasSubstr("To-Path: " + theirs(kDan) + "\r\nFrom-Path: " + own(kDan)));
+    EXPECT_THAT(told, HasSubstr("Byte-Range: 1-0/0"));
+    rooms_.remove_member(now_, kRoom, kDan);
+    EXPECT_TRUE(wires_.closed.contains(made));
+}
+
+TEST_F(RoomsTest, ConnectionsOfNobodyAreClosed) {
+    rooms_.on_open(now_, 50);
+    now_.steady += kUnboundTime;
+    rooms_.on_time(now_);
+    EXPECT_TRUE(wires_.closed.contains(50));
+    EXPECT_FALSE(wires_.closed.contains(kAna));
+}
+
+// ---- what is recorded
+
+class RecordedRoomTest : public testing::Test {
+protected:
+    RecordedRoomTest() {
+        open_room(true);
+        desk_.copies().open(kKey, {.parties = {"Ana <sip:x@y>", "<sip:z@y>"}});
+        desk_.copies().answer(
+            now_, kKey,
+            CopyAnswer{.server = {.path = {uri("msrp://192.0.2.30:2855/server;tcp")},
+                                  .own = uri("msrp://192.0.2.1:2855/copy;tcp"),
+                                  .types = {.accept_types =
+                                                "message/cpim application/msrp-recording *"}},
+                       .connect_to = *base::parse_net_address("192.0.2.30:2855")});
+        server_ = wires_.last;
+        desk_.on_open(now_, server_);
+        for (const MemberId member : {kAna, kBen}) {
+            desk_.rooms().set_member(now_, kRoom, member,
+                                     {.uris = {address(member)},
+                                      .name = member == kAna ? "Ana" : "",
+                                      .own = uri(own(member)),
+                                      .peer = {.path = {uri(theirs(member))}},
+                                      .takes_private = true});
+            desk_.on_open(now_, member);
+            come(member, "SEND", "Message-ID: empty001\r\n", {});
+        }
+    }
+    void open_room(bool records_private) {
+        desk_.rooms().open(kRoom, {.uri = kRoomUri, .records_private = records_private});
+    }
+    void come(MemberId member, const std::string& method, const std::string& more,
+              const std::string& body) {
+        std::string text = "MSRP abcd1234 " + method + "\r\nTo-Path: " + own(member) +
+                           "\r\nFrom-Path: " + theirs(member) + "\r\n" + more;
+        if (!body.empty()) text += "Content-Type: message/cpim\r\n\r\n" + body + "\r\n";
+        text += "-------abcd1234$\r\n";
+        // By and by: whose connection it is is not known at first.
+        for (std::size_t at = 0; at < text.size(); at += 7)
+            desk_.on_bytes(now_, member, base::as_bytes(std::string_view(text).substr(at, 7)));
+    }
+    static constexpr CopyKey kKey{.session = kRoom, .subscription = 1};
+    base::Now now_{base::TimePoint{} + std::chrono::hours(1), base::wall_from_ns(0)};
+    Wires wires_;
+    base::SeededRandom random_{5};
+    std::vector<std::string> told_;
+    Desk desk_{wires_, random_, [](const SwitchEvent&) {},
+               [this](const CopyEvent& event) { told_.push_back(event.reason.code); },
+               [](const RoomEvent&) {}};
+    ConnectionId server_ = 0;
+};
+
+TEST_F(RecordedRoomTest, EachMessageSaysWhoWroteItByWhichName) {
+    come(kAna, "NICKNAME", "Use-Nickname: \"ana_r\"\r\n", {});
+    come(kBen, "SEND", "Message-ID: msg00001\r\n", cpim(address(kBen), kRoomUri, "one"));
+    come(kAna, "SEND", "Message-ID: msg00001\r\n", cpim(address(kAna), kRoomUri, "two"));
+    const std::vector<std::string> all = messages(wires_.take(server_));
+    ASSERT_EQ(all.size(), 5U);  // the first one binds
+    EXPECT_THAT(all[1], HasSubstr("From: Ana <sip:m1@desk.example>\r\nTo: <" + kRoomUri + ">"));
+    EXPECT_THAT(all[1], HasSubstr("rs.Content: msrp"));
+    EXPECT_THAT(all[1], HasSubstr("MSRP abcd1234 NICKNAME\r\nUse-Nickname: \"ana_r\""));
+    EXPECT_THAT(all[2], HasSubstr("MSRP abcd1234 200 OK"));
+    EXPECT_THAT(all[3], HasSubstr("From: <sip:m2@desk.example>\r\nTo: <" + kRoomUri + ">"));
+    EXPECT_THAT(all[3], Not(HasSubstr("rs.Nickname")));
+    EXPECT_THAT(all[3], HasSubstr("rs.Message-ID: msg00001"));
+    EXPECT_THAT(all[4], HasSubstr("From: Ana <sip:m1@desk.example>"));
+    EXPECT_THAT(all[4], HasSubstr("rs.Nickname: ana_r"));
+    EXPECT_THAT(all[4], HasSubstr(cpim(address(kAna), kRoomUri, "two")));
+    EXPECT_THAT(all[1], Not(HasSubstr("msrp://")));
+}
+
+TEST_F(RecordedRoomTest, APrivateMessageIsBetweenTheRoomAndItsRecipient) {
+    come(kAna, "SEND", "Message-ID: msg00001\r\n", cpim(address(kAna), address(kBen), "psst"));
+    const std::vector<std::string> all = messages(wires_.take(server_));
+    ASSERT_EQ(all.size(), 2U);
+    EXPECT_THAT(all[1], HasSubstr("To: <" + kRoomUri + ">\r\n"));
+    EXPECT_THAT(all[1], HasSubstr("To: <" + address(kBen) + ">\r\n"));
+}
+
+TEST_F(RecordedRoomTest, WherePrivateMessagesAreLeftOutThereIsANotice) {
+    open_room(false);
+    come(kAna, "SEND", "Message-ID: msg00001\r\n", cpim(address(kAna), address(kBen), "psst"));
+    const std::string sent = wires_.take(server_);
+    EXPECT_THAT(sent, HasSubstr("rs.Content: drop"));
+    EXPECT_THAT(sent, HasSubstr("rs.Size: "));
+    EXPECT_THAT(sent, Not(HasSubstr("psst")));
+    EXPECT_THAT(sent, Not(HasSubstr(address(kBen))));
+    EXPECT_THAT(messages(wires_.take(kBen)), testing::SizeIs(1));
+    come(kAna, "SEND", "Message-ID: msg00002\r\n", cpim(address(kAna), kRoomUri, "all"));
+    EXPECT_THAT(wires_.take(server_), HasSubstr("all"));
+}
+
+TEST_F(RecordedRoomTest, WhileRecordingIsPausedNothingIsCopied) {
+    desk_.copies().pause(now_, kKey);
+    come(kAna, "SEND", "Message-ID: msg00001\r\n", cpim(address(kAna), kRoomUri, "one"));
+    EXPECT_THAT(wires_.take(server_), Not(HasSubstr("one")));
+    EXPECT_THAT(messages(wires_.take(kBen)), testing::SizeIs(1));
+}
+
+TEST_F(RecordedRoomTest, ACallsConnectionIsStillTheCalls) {
+    desk_.chats().set_own(now_, 70, Side::A, uri("msrp://192.0.2.1:2855/facing-a;tcp"));
+    desk_.chats().set_peer(now_, 70, Side::A, {.path = {uri("msrp://192.0.2.10:7000/a;tcp")}});
+    desk_.on_open(now_, 40);
+    const std::string text =
+        "MSRP abcd1234 SEND\r\nTo-Path: msrp://192.0.2.1:2855/facing-a;tcp\r\n"
+        "From-Path: msrp://192.0.2.10:7000/a;tcp\r\nMessage-ID: m001\r\n-------abcd1234$\r\n";
+    desk_.on_bytes(now_, 40, base::as_bytes(std::string_view(text).substr(0, 50)));
+    desk_.on_bytes(now_, 40, base::as_bytes(std::string_view(text).substr(50)));
+    now_.steady += kPatience;
+    desk_.on_time(now_);
+    EXPECT_THAT(wires_.take(40), HasSubstr("408"));
+    EXPECT_FALSE(desk_.rooms().owns(40));
+}
+
+TEST(Nickname, QuotesAndEscapesAreUndone) {
+    EXPECT_EQ(parse_nickname(" \"Ana\" "), "Ana");
+    EXPECT_EQ(parse_nickname(R"("a\"b\\c")"), "a\"b\\c");
+    EXPECT_EQ(parse_nickname("\"\""), "");
+    EXPECT_EQ(parse_nickname(R"("a\")"), std::nullopt);
+    EXPECT_EQ(parse_nickname("\"a\tb\""), std::nullopt);
+    EXPECT_EQ(parse_nickname("\""), std::nullopt);
+}
+
+TEST(Nickname, AddressesAreComparedByUserAndHost) {
+    EXPECT_TRUE(is_same_address("sip:ana@Desk.example", "sips:ana@desk.example:5061;transport=tcp"));
+    EXPECT_TRUE(is_same_address("ana@desk.example", "im:ana@desk.example"));
+    EXPECT_FALSE(is_same_address("sip:ana@desk.example", "sip:Ana@desk.example"));
+    EXPECT_FALSE(is_same_address("", ""));
+    EXPECT_TRUE(is_same_address("sip:a@[2001:db8::1]:5060", "sip:a@[2001:db8::1]"));
+    EXPECT_TRUE(is_anonymous("sip:anonymous@anonymous.invalid"));
+}
+
+}  // namespace
+}  // namespace earshot::chat
