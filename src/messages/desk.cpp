@@ -58,6 +58,7 @@ struct Desk::Connection : msrp::Sessions {
         std::shared_ptr<Gate> gate;
         std::uint64_t number = 0;  // in the journal
         bool wants_receipt = false;
+        bool is_cut = false;  // some of it came behind the closed gate
     };
 
     Desk& desk;
@@ -282,8 +283,12 @@ void Desk::carry_out(base::Now now, Connection& connection, msrp::BeginMessage& 
 void Desk::carry_out(base::Now now, Connection& connection, msrp::MessageContent& action) {
     const auto found = connection.messages.find(action.message);
     // A pause counts from the moment that it was asked for, not from when it got here.
-    if (found == connection.messages.end() || !found->second.gate->is_open.load()) return;
-    const Connection::Message& message = found->second;
+    if (found == connection.messages.end()) return;
+    Connection::Message& message = found->second;
+    if (!message.gate->is_open.load()) {
+        message.is_cut = true;
+        return;
+    }
     for (std::size_t at = 0; at < action.bytes.size(); at += kMaxContentBytes) {
         const base::ByteView octets =
             action.bytes.subspan(at, std::min(kMaxContentBytes, action.bytes.size() - at));
@@ -298,6 +303,9 @@ void Desk::carry_out(base::Now now, Connection& connection, msrp::EndMessage& ac
     if (found == connection.messages.end()) return;
     const Connection::Message message = std::move(found->second);
     connection.messages.erase(found);
+    // It came whole, and not all of it was kept: that gets no receipt.
+    if (message.is_cut && action.how == msrp::EndMessage::How::Complete)
+        action.how = msrp::EndMessage::How::Cut;
     append(now, connection, message.key, journal::RecordType::MessageEnd,
            journal::write(journal::MessageEnd{.message = message.number,
                                               .outcome = to_outcome(action.how),

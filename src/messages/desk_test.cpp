@@ -276,6 +276,18 @@ TEST_F(DeskTest, NothingIsStoredBehindAClosedGate) {
     EXPECT_EQ(records_.count(journal::RecordType::MessageHead), 1U);
 }
 
+TEST_F(DeskTest, WhatEndsBehindAClosedGateGetsNoReceipt) {
+    open(0, "secret00");
+    connect(1);
+    bytes(1, chunk("secret00", "before", '+', "Byte-Range: 1-*/11\r\nSuccess-Report: yes\r\n"));
+    gates_[0]->is_open = false;
+    bytes(1, chunk("secret00", "after", '$', "Byte-Range: 7-11/11\r\nSuccess-Report: yes\r\n"));
+    desk_.on_paused(now_, {.recording = {}, .stream = 0});
+    EXPECT_EQ(records_.content(), "before");
+    EXPECT_THAT(records_.outcomes(), testing::ElementsAre(journal::MessageOutcome::Cut));
+    EXPECT_TRUE(records_.asked.empty());
+}
+
 TEST_F(DeskTest, AnOpenMessageOfALostConnectionIsLost) {
     open(0, "secret00");
     connect(1);
