@@ -119,6 +119,7 @@ void Switch::let_go(base::Now now, const Place& place) {
             free(*connection);
         }
         wake(connection->id);
+        connecting_.erase(connection->id);
         if (!connection->bound.empty() || connection->is_lost) continue;
         network_.close(connection->id);
         lose(now, *connection);
@@ -181,6 +182,9 @@ void Switch::on_writable(base::Now now, ConnectionId id) {
     Connection* connection = find_connection(id);
     if (connection == nullptr) return;
     for (const ConnectionId waiter : std::exchange(connection->waiters, {})) wake(waiter);
+    // What was to be said while there was no room for it.
+    for (const Place& place : connection->bound)
+        if (Session* session = find(place.session)) say_line(now, *session, place.side);
     work(now);
 }
 
@@ -337,6 +341,11 @@ bool Switch::begin(base::Now now, Connection& connection) {
         return true;
     };
     const auto refuse = [&](int status, std::string_view phrase) {
+        // Who reads no answers is not read either.
+        if (!has_room(connection)) {
+            connection.waiters.insert(connection.id);
+            return false;
+        }
         answer(connection, head, status, phrase);
         return discard();
     };
@@ -445,6 +454,7 @@ bool Switch::bind(base::Now now, Connection& connection, const Place& place) {
     // Ours that is still on its way is not needed.
     if (const ConnectionId late = std::exchange(end.connecting, 0); late != 0 && late != end.bound)
         if (Connection* made = find_connection(late); made != nullptr) {
+            connecting_.erase(late);
             network_.close(late);
             lose(now, *made);
         }
@@ -464,7 +474,7 @@ void Switch::on_time(base::Now now) {
         if (connection.bound.empty() && now.steady - connection.since >= kUnboundTime &&
             !connection.is_lost) {
             network_.close(id);
-            lose(now, connection);
+            drop(now, connection);
         }
     }
     work(now);

@@ -322,6 +322,38 @@ TEST_F(SwitchTest, ALineWaitsForTheConnectionAndForTheEndOfAChunk) {
     EXPECT_THAT(wires_.take(kConnectionB), HasSubstr("a line"));
 }
 
+TEST_F(SwitchTest, ALineWaitsUntilThereIsRoomForIt) {
+    connect_both();
+    wires_.queued[kConnectionB] = kMaxQueuedBytes;
+    switch_.say(now_, 7, Side::B, "This chat is recorded.");
+    EXPECT_THAT(wires_.take(kConnectionB), IsEmpty());
+    wires_.queued[kConnectionB] = 0;
+    switch_.on_writable(now_, kConnectionB);
+    EXPECT_THAT(wires_.take(kConnectionB), HasSubstr("This chat is recorded."));
+}
+
+TEST_F(SwitchTest, WhoReadsNoAnswersIsNotReadEither) {
+    connect_both();
+    const std::string stray =
+        request("msrp://192.0.2.1:2855/nobody;tcp", kA, "Message-ID: msg00001\r\n", "where to?");
+    wires_.queued[kConnectionA] = kMaxQueuedBytes;
+    come(kConnectionA, stray + stray);
+    EXPECT_THAT(wires_.take(kConnectionA), IsEmpty());
+    EXPECT_TRUE(wires_.unread.contains(kConnectionA));
+    wires_.queued[kConnectionA] = 0;
+    switch_.on_writable(now_, kConnectionA);
+    EXPECT_THAT(wires_.take(kConnectionA), HasSubstr(" 481 "));
+    EXPECT_FALSE(wires_.unread.contains(kConnectionA));
+    EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(SwitchTest, AConnectionThatIsNeverMadeEndsTheChatInTime) {
+    open(true);
+    pass(kUnboundTime);
+    EXPECT_TRUE(wires_.closed.contains(101));
+    EXPECT_THAT(told_, ElementsAre("chat_no_connection"));
+}
+
 TEST_F(SwitchTest, WhatIsNoMsrpEndsItsConnectionAlone) {
     connect_both();
     switch_.on_open(now_, 3);
