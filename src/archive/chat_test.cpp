@@ -33,7 +33,7 @@ TEST(MessageBody, TakesOffTheWrapperAndTheCpimInIt) {
     EXPECT_EQ(body.stream_id, "z5Pi");
     EXPECT_EQ(body.cs_message_id, "8cT9");
     EXPECT_EQ(body.nickname, "ana_r");
-    EXPECT_TRUE(body.is_private);
+    EXPECT_EQ(body.wrapper_to.at(0).uri, "sip:room@conf.example");
     ASSERT_EQ(body.to.size(), 1U);
     EXPECT_EQ(body.to[0].uri, "sip:ben@desk.example");
     EXPECT_EQ(body.content_type, "text/plain");
@@ -69,7 +69,6 @@ TEST(MessageBody, ReadsTheExampleOfTheWrapper) {
     EXPECT_EQ(body.date_time, "2026-03-02T14:06:11.250Z");
     EXPECT_EQ(body.cs_message_id, "8cT91kQz");
     EXPECT_EQ(body.nickname, "ana_r");
-    EXPECT_FALSE(body.is_private);
     EXPECT_EQ(body.content_type, "text/plain; charset=utf-8");
     EXPECT_EQ(received.substr(body.content_at), "Slide 4 has the old figures.");
 }
@@ -198,6 +197,30 @@ TEST(MessageCollector, TextEndsAtTheFirstHole) {
         collector.add(record_of(journal::RecordType::MessageContent, content));
     }
     EXPECT_EQ(collector.finish(RecordingFacts{}).messages[0].text, "abc");
+}
+
+// Sent again since its connection was lost before our REPORT; and by who uses an id twice.
+TEST(MessageCollector, TheSameMessageStandsThereOnce) {
+    MessageCollector collector;
+    const std::vector<std::string> contents{"hal", "hallo", "hallo", "another"};
+    for (std::uint64_t number = 1; number <= contents.size(); ++number) {
+        const std::string& text = contents[static_cast<std::size_t>(number - 1)];
+        const auto head = journal::write(journal::MessageHead{.message = number, .head = kHead});
+        collector.add(record_of(journal::RecordType::MessageHead, head));
+        const auto content = journal::write(
+            journal::MessageContent{.message = number, .octets = base::as_bytes(text)});
+        collector.add(record_of(journal::RecordType::MessageContent, content));
+        const auto end = journal::write(
+            journal::MessageEnd{.message = number,
+                                .outcome = number == 1 ? journal::MessageOutcome::Lost
+                                                       : journal::MessageOutcome::Complete,
+                                .octets = text.size()});
+        collector.add(record_of(journal::RecordType::MessageEnd, end));
+    }
+    std::vector<bool> repeated;
+    for (const ChatMessage& message : collector.finish(RecordingFacts{}).messages)
+        repeated.push_back(message.is_repeated);
+    EXPECT_EQ(repeated, (std::vector<bool>{false, false, true, false}));
 }
 
 TEST(Chat, IsReadAsItWasWritten) {
@@ -350,6 +373,68 @@ TEST_F(ChatRecording, APictureStandsAmongWhatWasShared) {
     ASSERT_TRUE(timeline);
     EXPECT_EQ(timeline->sharing,
               (std::vector<Sharing>{{"12", 300, 0, "picture", "floor plan.png", ""}}));
+}
+
+// RFC 7701: the room is a participant of the metadata itself, as the focus.
+TEST_F(ChatRecording, PrivateIsWhatGoesToOnePersonOfARoom) {
+    begin(R"(,"chatroom":"nickname private-messages")");
+    records_.metadata(
+        0,
+        "<recording xmlns='urn:ietf:params:xml:ns:recording:1'><datamode>complete</datamode>"
+        "<session session_id='AAAAAAAAAAAAAAAAAAAAAQ=='/>"
+        "<participant participant_id='AAAAAAAAAAAAAAAAAAAAEQ=='>"
+        "<nameID aor='sip:room@conf.example'/></participant>"
+        "<participant participant_id='AAAAAAAAAAAAAAAAAAAAEg=='>"
+        "<nameID aor='sip:ben@desk.example'/></participant>"
+        "<participantsessionassoc participant_id='AAAAAAAAAAAAAAAAAAAAEQ==' "
+        "session_id='AAAAAAAAAAAAAAAAAAAAAQ=='><param pname='isfocus' pval='true'/>"
+        "</participantsessionassoc></recording>");
+    const auto cpim = [](std::string_view from, std::string_view to, std::string_view type,
+                         std::string_view text) {
+        return fmt::format("From: <{}>\r\nTo: <{}>\r\n\r\nContent-Type: {}\r\n\r\n{}", from, to,
+                           type, text);
+    };
+    const auto wrapped = [&](std::string_view from, std::string_view to, std::string_view message) {
+        return cpim(from, to, "message/cpim", message);
+    };
+    const std::string to_room =
+        cpim("sip:ana@desk.example", "sip:room@conf.example;transport=tcp", "text/plain", "1");
+    const std::string to_ben =
+        cpim("sip:ana@desk.example", "im:ben@desk.example", "text/plain", "2");
+    const std::string to_cleo =
+        cpim("sip:ana@desk.example", "sip:cleo@x.example", "text/plain", "3");
+    const std::vector<std::pair<std::string, bool>> cases{
+        {to_room, false},
+        {to_ben, true},
+        {wrapped("sip:ana@desk.example", "sip:room@conf.example", to_room), false},
+        {wrapped("sip:ana@desk.example", "sip:room@conf.example", to_cleo), true},
+        // From a room of others, on the leg of one of its people.
+        {wrapped("sip:room@conf.example", "sip:ben@desk.example", to_room), false},
+        {wrapped("sip:room@conf.example", "sip:ben@desk.example", to_ben), true},
+        {wrapped("sip:ana@desk.example", "sip:room@conf.example",
+                 cpim("sip:ana@desk.example", "sip:cleo@x.example", "message/cpim", to_cleo)),
+         true}};
+    for (std::size_t i = 0; i < cases.size(); ++i)
+        message(i + 1, i < 2 ? "message/cpim" : "application/msrp-recording",
+                {{0, cases[i].first}});
+    records_.ended(5'000);
+    build();
+    ASSERT_EQ(chat().messages.size(), cases.size());
+    for (std::size_t i = 0; i < cases.size(); ++i)
+        EXPECT_EQ(chat().messages[i].is_private, cases[i].second) << cases[i].first;
+}
+
+TEST_F(ChatRecording, OfTwoWhoChatNothingIsPrivate) {
+    begin();
+    message(1, "application/msrp-recording",
+            {{0,
+              "From: <sip:a@x>\r\nTo: <sip:b@x>\r\n\r\nContent-Type: message/cpim\r\n\r\nFrom: "
+              "<sip:anonymous@anonymous.invalid>\r\nTo: <sip:anonymous@anonymous.invalid>\r\n\r\n"
+              "Content-Type: text/plain\r\n\r\nhi"}});
+    records_.ended(5'000);
+    build();
+    EXPECT_EQ(chat().messages.at(0).text, "hi");
+    EXPECT_FALSE(chat().messages.at(0).is_private);
 }
 
 TEST(Chat, OnlyWholePicturesThatAllMaySeeAreShared) {

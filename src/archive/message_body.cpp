@@ -44,17 +44,15 @@ void read_wrapper(const mime::CpimHead& head, MessageBody& body) {
 }
 
 void read_layer(mime::CpimHead&& head, bool is_wrapper, MessageBody& body) {
-    if (is_wrapper)
+    if (is_wrapper) {
         read_wrapper(head, body);
-    else if (const std::string_view id = head.find(kImdn, "Message-ID"); !id.empty())
+        body.wrapper_from = head.from;
+        body.wrapper_to = head.to;
+    } else if (const std::string_view id = head.find(kImdn, "Message-ID"); !id.empty()) {
         body.imdn_id = id;
-    if (!body.from) body.from = std::move(head.from);
-    if (!head.to.empty()) {
-        // RFC 7701: the wrapper's To is the room, that of the message in it the one recipient.
-        body.is_private = body.is_wrapped && !is_wrapper && !body.to.empty() &&
-                          !base::iequals(body.to.front().uri, head.to.front().uri);
-        body.to = std::move(head.to);
     }
+    if (!body.from) body.from = std::move(head.from);
+    if (!head.to.empty()) body.to = std::move(head.to);
     if (body.date_time.empty()) body.date_time = std::move(head.date_time);
     if (!head.subject.empty()) body.subject = std::move(head.subject);
     body.content_type = std::move(head.content_type);

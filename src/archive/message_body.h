@@ -24,8 +24,9 @@ inline constexpr std::string_view kWrapperNamespace =
 struct MessageBody {
     std::optional<mime::CpimAddress> from{};  // of the outermost layer that says it
     std::vector<mime::CpimAddress> to{};      // of the innermost
-    bool is_private = false;                  // the wrapper names the room, its content one person
-    std::string date_time{};                  // as written; empty: not told, as all below
+    std::optional<mime::CpimAddress> wrapper_from{};
+    std::vector<mime::CpimAddress> wrapper_to{};
+    std::string date_time{};  // as written; empty: not told, as all below
     std::string subject{};
     std::string imdn_id{};  // RFC 5438
 

@@ -7,8 +7,9 @@
 #include "archive/message_body.h"
 #include "base/text.h"
 #include "mime/media_type.h"
+#include "mime/same_user.h"
 #include "sdp/message_media.h"
-#include "sip/uri.h"
+#include "siprec/participant_watch.h"
 
 namespace earshot::archive {
 namespace {
@@ -44,16 +45,12 @@ std::string_view kind_of(std::string_view content_type, const StreamFacts* strea
                : "other";
 }
 
-// Who a URI is by the metadata; participants are known by URI equality (RFC 3261 section 19.1.4),
-// where they have no comparable URI as text.
+// Who a URI is by the metadata.
 std::string find_participant(const std::string& uri, const RecordingFacts& facts) {
     if (uri.empty()) return {};
     const auto& known = facts.participants();
-    const auto wanted = sip::parse_uri(uri);
     const auto found = std::find_if(known.begin(), known.end(), [&](const auto& participant) {
-        if (base::iequals(participant.aor, uri)) return true;
-        const auto aor = sip::parse_uri(participant.aor);
-        return wanted && aor && wanted->user == aor->user && base::iequals(wanted->host, aor->host);
+        return mime::is_same_user(participant.aor, uri);
     });
     return found == known.end() ? std::string{} : found->aor;
 }
@@ -69,6 +66,29 @@ ChatPerson person_of(const mime::CpimAddress& address, const RecordingFacts& fac
     return {.uri = base::to_valid_utf8(address.uri),
             .name = base::to_valid_utf8(address.name),
             .participant = find_participant(address.uri, facts)};
+}
+
+// RFC 7701 sections 5 and 6: To is the room, or, in private, one person of it. A wrapper's To is
+// the room in either case; between a party and a room of others it is the other end of that leg.
+bool is_private(const MessageBody& body, const StreamFacts* stream, const RecordingFacts& facts) {
+    if (body.to.size() != 1) return false;
+    const auto is_conference =
+        [rooms = siprec::conference_uris(facts.metadata())](const mime::CpimAddress& address) {
+            return std::any_of(rooms.begin(), rooms.end(), [&](const std::string& room) {
+                return mime::is_same_user(room, address.uri);
+            });
+        };
+    const mime::CpimAddress& to = body.to.front();
+    const auto is_it = [&](const mime::CpimAddress& one) {
+        return mime::is_same_user(one.uri, to.uri);
+    };
+    const auto& wrapped_to = body.wrapper_to;
+    const bool is_room = (stream != nullptr && stream->chatroom) ||
+                         std::any_of(wrapped_to.begin(), wrapped_to.end(), is_conference);
+    if (!is_room || is_conference(to) || (body.wrapper_from && is_it(*body.wrapper_from)))
+        return false;
+    const bool is_other = !wrapped_to.empty() && !is_it(wrapped_to.front());
+    return is_other || !find_participant(to.uri, facts).empty();
 }
 
 // "72:24:5F" and "72245f" are the same.
@@ -127,7 +147,6 @@ void MessageCollector::add_head(const journal::Record& record) {
     message.number = told->message;
     message.stream = record.header.stream;
     message.first_ns = record.header.arrival_ns;
-    message.is_repeated = told->is_repeated;
     const auto head = parse_head_text(told->head);
     if (!head) return;
     message.message_id = base::to_valid_utf8(head->message_id);
@@ -273,17 +292,12 @@ ChatMessage MessageCollector::describe(const Message& message, const RecordingFa
     if (message.has_ended)
         told.end_ms = std::max((message.end_ns - facts.start_ns()) / kMsNs, told.at_ms);
     told.state = message.has_ended ? state_of(message.outcome) : "interrupted";
-    told.is_repeated = message.is_repeated;
     told.has_conflict = message.has_conflict;
     told.is_wrapped = body.is_wrapped;
     told.content = base::to_valid_utf8(body.content);
-    told.is_private = body.is_private;
+    told.is_private = is_private(body, stream, facts);
     if (body.from) told.from = person_of(*body.from, facts);
     for (const mime::CpimAddress& to : body.to) told.to.push_back(person_of(to, facts));
-    // RFC 7701 section 6: To is the room, or, in private, a participant of it.
-    if (stream != nullptr && stream->chatroom && told.to.size() == 1 &&
-        !told.to.front().participant.empty())
-        told.is_private = true;
     told.nickname = base::to_valid_utf8(body.nickname);
     if (told.from.participant.empty())
         told.from.participant = find_by_nickname(told.nickname, facts);
@@ -320,8 +334,18 @@ Chat MessageCollector::finish(const RecordingFacts& facts) const {
     Chat chat;
     chat.is_cut = is_cut_;
     chat.messages.reserve(messages_.size() + requests_.size());
-    for (const auto& [number, message] : messages_)
-        chat.messages.push_back(describe(message, facts));
+    // What a client sends again, since its connection was lost before our REPORT, has the same
+    // Message-ID (RFC 4975 section 5.4). Of who uses one twice for two messages both are shown.
+    std::map<std::pair<std::uint16_t, std::string_view>, const Message*> whole;
+    for (const auto& [number, message] : messages_) {
+        ChatMessage& told = chat.messages.emplace_back(describe(message, facts));
+        if (told.state != "complete" || message.message_id.empty()) continue;
+        const auto known =
+            whole.try_emplace({message.stream, message.message_id}, &message).first->second;
+        told.is_repeated = known != &message && known->octets == message.octets &&
+                           known->content_type == message.content_type &&
+                           known->begin == message.begin;
+    }
     for (const Request& request : requests_) {
         const auto known = facts.streams().find(request.stream);
         ChatMessage told;

@@ -41,7 +41,6 @@ private:
         std::uint16_t stream = 0;
         std::int64_t first_ns = 0;
         std::int64_t end_ns = 0;
-        bool is_repeated = false;
         bool has_conflict = false;
         bool has_ended = false;
         journal::MessageOutcome outcome{};

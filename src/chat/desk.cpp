@@ -55,9 +55,10 @@ bool Desk::is_held_back(base::Now now, ConnectionId connection, base::ByteView b
     constexpr std::string_view kToPath = "To-Path:";
     const auto line = second_line(all);
     const bool is_path = line && base::istarts_with(*line, kToPath);
-    const auto to = is_path ? msrp::parse_path(base::trim(line->substr(kToPath.size())))
-                            : base::Result<std::vector<msrp::Uri>>(
-                                  base::Error{base::Errc::Malformed, "no path"});
+    const auto to =
+        is_path
+            ? msrp::parse_path(base::trim(line->substr(kToPath.size())))
+            : base::Result<std::vector<msrp::Uri>>(base::Error{base::Errc::Malformed, "no path"});
     if (to && to->size() == 1 && rooms_.knows(to->front())) {
         switch_.release(connection);
         rooms_.on_open(now, connection);

@@ -15,10 +15,4 @@ std::optional<std::string> parse_nickname(std::string_view value);
 // count, several in a row are one, ASCII letters have no case.
 std::string nickname_key(std::string_view nickname);
 
-// Two URIs of one person, or of one room: scheme, port and parameters do not count, hosts have no
-// case.
-bool is_same_address(std::string_view a, std::string_view b);
-// Of many people at once (RFC 3323): nobody can be reached by it.
-bool is_anonymous(std::string_view uri);
-
 }  // namespace earshot::chat

@@ -305,10 +305,11 @@ bool Rooms::deliver(base::Now now, const Place& to, const ContentPtr& content) {
                                                       member.outgoing.size() >= kMaxMemberMessages);
     if (is_slow) {
         if (member.missed++ == 0)
-            tell(to, RoomEvent::Kind::NotDelivered, {},
-                 {"member_too_slow",
-                  "Messages are not delivered to a participant: it takes them more slowly than they "
-                  "come."});
+            tell(
+                to, RoomEvent::Kind::NotDelivered, {},
+                {"member_too_slow",
+                 "Messages are not delivered to a participant: it takes them more slowly than they "
+                 "come."});
         return false;
     }
     // Before the first one that it gets again.
@@ -316,12 +317,12 @@ bool Rooms::deliver(base::Now now, const Place& to, const ContentPtr& content) {
     Delivery delivery{.id = random_.token(8), .content = content};
     const msrp::OutgoingNumber number =
         member.sender->begin({.to = member.setup.peer.path,
-                             .own = member.setup.own,
-                             .message_id = delivery.id,
-                             .content_type = "message/cpim",
-                             .size = size,
-                             .success_report = false,
-                             .failure_report = msrp::FailureReport::Partial});
+                              .own = member.setup.own,
+                              .message_id = delivery.id,
+                              .content_type = "message/cpim",
+                              .size = size,
+                              .success_report = false,
+                              .failure_report = msrp::FailureReport::Partial});
     member.outgoing.emplace(number, std::move(delivery));
     member.waiting += size;
     dirty_.insert(to);
@@ -356,12 +357,12 @@ void Rooms::start_again(Member& member) {
     for (auto& [number, delivery] : before) {
         const msrp::OutgoingNumber again =
             member.sender->begin({.to = member.setup.peer.path,
-                                 .own = member.setup.own,
-                                 .message_id = delivery.id,
-                                 .content_type = "message/cpim",
-                                 .size = delivery.content->bytes.size(),
-                                 .success_report = false,
-                                 .failure_report = msrp::FailureReport::Partial});
+                                  .own = member.setup.own,
+                                  .message_id = delivery.id,
+                                  .content_type = "message/cpim",
+                                  .size = delivery.content->bytes.size(),
+                                  .success_report = false,
+                                  .failure_report = msrp::FailureReport::Partial});
         member.outgoing.emplace(again, std::move(delivery));
     }
 }
@@ -397,7 +398,7 @@ void Rooms::pump(base::Now now, const Place& place) {
             const auto from = static_cast<std::size_t>(want->offset);
             const std::size_t size = std::min(want->max_bytes, all.size() - from);
             member->sender->give(now.steady, want->message, all.subspan(from, size),
-                                from + size == all.size());
+                                 from + size == all.size());
         } else if (const auto* sent = std::get_if<msrp::Sent>(&*action)) {
             forget(sent->message);
         } else if (const auto* failed = std::get_if<msrp::Failed>(&*action)) {

@@ -154,10 +154,10 @@ private:
         std::string nickname{};
         ConnectionId bound = 0;
         ConnectionId connecting = 0;
-        std::map<std::string, Open> open{};  // by Message-ID
-        std::deque<std::string> ended{};     // Message-IDs
+        std::map<std::string, Open> open{};                     // by Message-ID
+        std::deque<std::string> ended{};                        // Message-IDs
         std::deque<std::pair<std::string, Refusal>> refused{};  // whose chunks may still come
-        std::optional<msrp::Sender> sender{};  // there, always
+        std::optional<msrp::Sender> sender{};                   // there, always
         std::map<msrp::OutgoingNumber, Delivery> outgoing{};
         std::size_t waiting = 0;  // octets of `outgoing`
         std::size_t missed = 0;   // messages, since it was told
@@ -173,7 +173,7 @@ private:
         Refusal refusal{};
         bool is_content = false;  // of a SEND whose content counts
         bool is_answered = false;
-        std::uint64_t at = 0;     // of its message, from 0
+        std::uint64_t at = 0;  // of its message, from 0
     };
     struct Connection {
         ConnectionId id = 0;

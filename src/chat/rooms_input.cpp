@@ -4,6 +4,7 @@
 #include "base/text.h"
 #include "chat/nickname.h"
 #include "chat/rooms.h"
+#include "mime/same_user.h"
 
 namespace earshot::chat {
 
@@ -129,8 +130,7 @@ void Rooms::add_content(Connection& connection, Incoming& incoming, base::ByteVi
     answer(connection, incoming.head, kTooLarge, open.refusal.phrase);
 }
 
-void Rooms::keep(const Incoming& incoming, Open& open, const Member& member,
-                 base::ByteView bytes) {
+void Rooms::keep(const Incoming& incoming, Open& open, const Member& member, base::ByteView bytes) {
     const std::uint64_t end = incoming.at + bytes.size();
     const std::size_t most = find(incoming.from->room)->setup.max_bytes;
     if (end > most) return refuse(open, {kTooLarge, "It is larger than a=max-size"});
@@ -250,12 +250,12 @@ Rooms::Refusal Rooms::find_recipients(const Room& room, const Place& from,
     const std::vector<std::string>& own = member.setup.uris;
     if (!head.from || head.to.empty()) return {kBad, "The CPIM has no From or no To"};
     if (std::none_of(own.begin(), own.end(), [&](const std::string& uri) {
-            return is_same_address(uri, head.from->uri);
+            return mime::is_same_user(uri, head.from->uri);
         }))
         return {kForbidden, "From is somebody else"};
     if (head.to.size() + head.cc.size() != 1) return {kForbidden, "There has to be one To"};
     const std::string& to = head.to.front().uri;
-    const auto is_to = [&](const std::string& uri) { return is_same_address(uri, to); };
+    const auto is_to = [&](const std::string& uri) { return mime::is_same_user(uri, to); };
     const std::vector<std::string>& aliases = room.setup.aliases;
     if (is_to(room.setup.uri) || std::any_of(aliases.begin(), aliases.end(), is_to)) return {};
     open.is_private = true;
@@ -267,7 +267,7 @@ Rooms::Refusal Rooms::find_recipients(const Room& room, const Place& from,
         if (other->setup.takes_private) open.to.push_back(number);
     }
     // An address that many may have is nobody's.
-    if (known == 0 || (is_anonymous(to) && known > 1))
+    if (known == 0 || (mime::is_anonymous(to) && known > 1))
         return {kNoRecipient, "Nobody of that address is in the room"};
     if (open.to.empty() || !room.setup.takes_private)
         return {kNoPrivate, "No private messages are taken there"};
@@ -305,8 +305,7 @@ void Rooms::take_nickname(base::Now now, Connection& connection, const Incoming&
     const auto asked = std::find_if(others.begin(), others.end(), [](const auto& header) {
         return base::iequals(header.first, "Use-Nickname");
     });
-    const auto nickname =
-        asked == others.end() ? std::nullopt : parse_nickname(asked->second);
+    const auto nickname = asked == others.end() ? std::nullopt : parse_nickname(asked->second);
     if (!nickname) return reply(kBadNickname, "Malformed nickname");
     const std::string key = nickname_key(*nickname);
     const bool is_taken = std::any_of(room.members.begin(), room.members.end(), [&](auto& entry) {

@@ -59,9 +59,7 @@ std::string own(MemberId member) {
 std::string theirs(MemberId member) {
     return "msrp://192.0.2.9:7000/phone-" + std::to_string(member) + ";tcp";
 }
-std::string address(MemberId member) {
-    return "sip:m" + std::to_string(member) + "@desk.example";
-}
+std::string address(MemberId member) { return "sip:m" + std::to_string(member) + "@desk.example"; }
 
 std::string cpim(const std::string& from, const std::string& to, const std::string& text) {
     return "From: <" + from + ">\r\nTo: <" + to +
@@ -253,11 +251,11 @@ TEST_F(RoomsTest, AMessageOfTheLimitPassesAndALongerOneDoesNot) {
     EXPECT_EQ(got(kBen).size(), 1U);
     EXPECT_EQ(status_of(kAna, {.body = text + "x", .id = "msg00002"}), 413);
     // What says beforehand that it is longer is told so before it has come.
-    EXPECT_EQ(status_of(kAna, {.body = text.substr(0, 100),
-                               .id = "msg00003",
-                               .range = "1-100/201",
-                               .flag = '+'}),
-              413);
+    EXPECT_EQ(
+        status_of(
+            kAna,
+            {.body = text.substr(0, 100), .id = "msg00003", .range = "1-100/201", .flag = '+'}),
+        413);
     EXPECT_THAT(got(kBen), IsEmpty());
     EXPECT_EQ(rooms_.open_bytes(), 0U);
 }
@@ -267,17 +265,16 @@ TEST_F(RoomsTest, ChunksArePutTogetherAndAreCheckedWithTheFirstHeaders) {
     EXPECT_EQ(status_of(kAna, {.body = text.substr(0, 10), .range = "1-10/*", .flag = '+'}), 200);
     EXPECT_EQ(status_of(kAna, {.body = text.substr(3000), .range = "3001-*/*"}), 200);
     EXPECT_THAT(got(kBen), IsEmpty());
-    EXPECT_EQ(status_of(kAna,
-                        {.body = text.substr(10, 2990), .range = "11-3000/*", .flag = '+'}),
+    EXPECT_EQ(status_of(kAna, {.body = text.substr(10, 2990), .range = "11-3000/*", .flag = '+'}),
               200);
     EXPECT_THAT(got(kBen), ElementsAre(text));
 
     const std::string wrong = cpim(address(kBen), kRoomUri, std::string(5000, 'y'));
-    EXPECT_EQ(status_of(kAna, {.body = wrong.substr(0, 300),
-                               .id = "msg00002",
-                               .range = "1-300/*",
-                               .flag = '+'}),
-              403);
+    EXPECT_EQ(
+        status_of(
+            kAna,
+            {.body = wrong.substr(0, 300), .id = "msg00002", .range = "1-300/*", .flag = '+'}),
+        403);
     EXPECT_EQ(status_of(kAna, {.body = wrong.substr(300), .id = "msg00002", .range = "301-*/*"}),
               403);
     EXPECT_EQ(rooms_.open_bytes(), 0U);
@@ -303,7 +300,9 @@ TEST_F(RoomsTest, AnswersAndReportsComeAsTheSenderWishes) {
                                 std::to_string(text.size())));
     EXPECT_THAT(told, HasSubstr("Status: 000 200 OK"));
     // Of what is refused there is none.
-    status_of(kAna, {.body = text, .type = "text/plain", .id = "m002", .more = "Success-Report: yes\r\n"});
+    status_of(
+        kAna,
+        {.body = text, .type = "text/plain", .id = "m002", .more = "Success-Report: yes\r\n"});
     EXPECT_THAT(wires_.take(kAna), Not(HasSubstr("REPORT")));
     EXPECT_EQ(status_of(kAna, {.body = text, .id = "m003", .more = "Failure-Report: no\r\n"}), 0);
     EXPECT_EQ(status_of(kAna, {.body = text, .id = "m004", .more = "Failure-Report: partial\r\n"}),
@@ -313,11 +312,11 @@ TEST_F(RoomsTest, AnswersAndReportsComeAsTheSenderWishes) {
                                .id = "m005",
                                .more = "Failure-Report: partial\r\n"}),
               415);
-    EXPECT_EQ(status_of(kAna, {.body = text,
-                               .type = "text/plain",
-                               .id = "m006",
-                               .more = "Failure-Report: no\r\n"}),
-              0);
+    EXPECT_EQ(
+        status_of(
+            kAna,
+            {.body = text, .type = "text/plain", .id = "m006", .more = "Failure-Report: no\r\n"}),
+        0);
 }
 
 TEST_F(RoomsTest, AMessageThatIsRepeatedIsReportedAgainAndNotDelivered) {
@@ -466,11 +465,11 @@ protected:
         desk_.copies().open(kKey, {.parties = {"Ana <sip:x@y>", "<sip:z@y>"}});
         desk_.copies().answer(
             now_, kKey,
-            CopyAnswer{.server = {.path = {uri("msrp://192.0.2.30:2855/server;tcp")},
-                                  .own = uri("msrp://192.0.2.1:2855/copy;tcp"),
-                                  .types = {.accept_types =
-                                                "message/cpim application/msrp-recording *"}},
-                       .connect_to = *base::parse_net_address("192.0.2.30:2855")});
+            CopyAnswer{
+                .server = {.path = {uri("msrp://192.0.2.30:2855/server;tcp")},
+                           .own = uri("msrp://192.0.2.1:2855/copy;tcp"),
+                           .types = {.accept_types = "message/cpim application/msrp-recording *"}},
+                .connect_to = *base::parse_net_address("192.0.2.30:2855")});
         server_ = wires_.last;
         desk_.on_open(now_, server_);
         for (const MemberId member : {kAna, kBen}) {
@@ -577,15 +576,6 @@ TEST(Nickname, QuotesAndEscapesAreUndone) {
     EXPECT_EQ(parse_nickname(R"("a\")"), std::nullopt);
     EXPECT_EQ(parse_nickname("\"a\tb\""), std::nullopt);
     EXPECT_EQ(parse_nickname("\""), std::nullopt);
-}
-
-TEST(Nickname, AddressesAreComparedByUserAndHost) {
-    EXPECT_TRUE(is_same_address("sip:ana@Desk.example", "sips:ana@desk.example:5061;transport=tcp"));
-    EXPECT_TRUE(is_same_address("ana@desk.example", "im:ana@desk.example"));
-    EXPECT_FALSE(is_same_address("sip:ana@desk.example", "sip:Ana@desk.example"));
-    EXPECT_FALSE(is_same_address("", ""));
-    EXPECT_TRUE(is_same_address("sip:a@[2001:db8::1]:5060", "sip:a@[2001:db8::1]"));
-    EXPECT_TRUE(is_anonymous("sip:anonymous@anonymous.invalid"));
 }
 
 }  // namespace

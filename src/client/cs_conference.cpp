@@ -7,7 +7,6 @@
 
 #include "base/text.h"
 #include "client/limits.h"
-#include "sip/uri.h"
 #include "siprec/participant_watch.h"
 #include "xml/xml_document.h"
 
@@ -79,14 +78,6 @@ void update(CsConference& conference, const conference::Roster& roster, base::Wa
     if (info.description) conference.subject = info.description->subject.value_or("");
     update_members(conference, roster);
     update_sidebars(conference, info, now);
-}
-
-bool is_same_user(std::string_view a, std::string_view b) {
-    if (a == b) return !a.empty();
-    const auto first = sip::parse_uri(a);
-    const auto second = sip::parse_uri(b);
-    return first && second && first->is_sip() && second->is_sip() && !first->user.empty() &&
-           first->user == second->user && base::iequals(first->host, second->host);
 }
 
 std::string member_xml(const Member& member) {

@@ -46,9 +46,6 @@ struct CsConference {
 // Brings it up to date.
 void update(CsConference& conference, const conference::Roster& roster, base::WallTime now);
 
-// Whether two URIs name the same user: user and host, whatever the scheme and parameters.
-bool is_same_user(std::string_view a, std::string_view b);
-
 // What the metadata says of a member beside its names.
 std::string member_xml(const conference::Member& member);
 std::string conference_xml(const CsConference& conference);

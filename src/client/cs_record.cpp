@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "client/joint_state.h"
+#include "mime/same_user.h"
 #include "sdp/content.h"
 #include "sip/headers.h"
 #include "siprec/stream_role.h"
@@ -115,9 +116,9 @@ using Present = std::array<std::optional<std::size_t>, 2>;
 
 bool is_party(const CsParty& party, const conference::Member& member) {
     return std::any_of(party.names.begin(), party.names.end(), [&](const siprec::NameId& name) {
-        return is_same_user(name.aor, member.key.user) ||
+        return mime::is_same_user(name.aor, member.key.user) ||
                std::any_of(member.aors.begin(), member.aors.end(),
-                           [&](const auto& aor) { return is_same_user(name.aor, aor); });
+                           [&](const auto& aor) { return mime::is_same_user(name.aor, aor); });
     });
 }
 
@@ -150,7 +151,8 @@ public:
             if (party.leg != conference_.focus) continue;
             cs_.participants[i].params.push_back({"isfocus", "true"});
             // The URI of the conference, which may be another one than was called.
-            if (party.names.empty() || !is_same_user(party.names.front().aor, conference_.uri))
+            if (party.names.empty() ||
+                !mime::is_same_user(party.names.front().aor, conference_.uri))
                 cs_.participants[i].names.push_back(
                     {.aor = conference_.uri, .name = {}, .language = {}});
         }

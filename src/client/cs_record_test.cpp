@@ -329,12 +329,5 @@ TEST(CsConference, KeepsSoManyMembersAndCountsTheRest) {
     }
 }
 
-TEST(CsConference, KnowsAUserByUserAndHost) {
-    EXPECT_TRUE(is_same_user("sip:ada@desk.example;transport=tcp", "sips:ada@DESK.example"));
-    EXPECT_FALSE(is_same_user("sip:ada@desk.example", "sip:ben@desk.example"));
-    EXPECT_FALSE(is_same_user("sip:desk.example", "sip:desk.example:5062"));
-    EXPECT_FALSE(is_same_user("", ""));
-}
-
 }  // namespace
 }  // namespace earshot::client

@@ -78,6 +78,26 @@ std::string write_conference_role(const ConferenceRole& role) {
     return xml;
 }
 
+std::vector<std::string> conference_uris(const MetadataModel& model) {
+    std::vector<std::string> uris;
+    for (const ParticipantSessionAssoc& assoc : model.objects().participant_sessions) {
+        const Participant* focus =
+            is_focus(assoc) ? model.find_participant(assoc.participant) : nullptr;
+        if (focus == nullptr) continue;
+        for (const NameId& name : focus->names) uris.push_back(name.aor);
+    }
+    for (const CommunicationSession& session : model.objects().sessions)
+        for (const Extension& extension : session.extensions) {
+            if (!is_ours(extension) || extension.name != "conference") continue;
+            const auto document = XmlDocument::parse(extension.xml, "utf-8");
+            if (!document) continue;
+            for (auto part = document->root().first_child(); part; part = part->next_sibling())
+                if (part->name() == "uri")
+                    uris.emplace_back(part->text().substr(0, kMaxConferenceTextBytes));
+        }
+    return uris;
+}
+
 bool ParticipantWatch::is_conference(const MetadataModel& model, const MetadataId& session) {
     const CommunicationSession* found = model.find_session(session);
     const bool is_named =
