@@ -7,6 +7,7 @@
 #include <variant>
 
 #include "base/text.h"
+#include "client/call_keys.h"
 #include "client/instance_plan.h"
 #include "client/limits.h"
 #include "mime/media_type.h"
@@ -22,8 +23,6 @@ using sip::HeaderId;
 
 namespace {
 
-// Numbers that no call of the Switchboard has, and no companion.
-constexpr std::uint64_t kFirstKey = 2'000'000'000'000;
 constexpr std::size_t kTokenBytes = 12;
 constexpr std::uint16_t kNobody = 9;  // the discard port: what comes for us is recorded, not heard
 constexpr std::string_view kAllow = "INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, INFO, NOTIFY";
@@ -125,7 +124,7 @@ struct AttendanceDesk::Attended {
 };
 
 AttendanceDesk::AttendanceDesk(const ClientConfig& config, Dependencies dependencies)
-    : config_(config), d_(std::move(dependencies)), last_key_(kFirstKey) {}
+    : config_(config), d_(std::move(dependencies)), last_key_(kAttendanceKeys) {}
 
 AttendanceDesk::~AttendanceDesk() = default;
 
@@ -410,6 +409,18 @@ std::optional<Reason> AttendanceDesk::indicate(const Attended& one) {
     const auto played = d_.plane.play({one.key}, relay::Leg::B, sound);
     if (played) return std::nullopt;
     return played.error();
+}
+
+bool AttendanceDesk::on_server_silent(base::Now now, relay::CallKey call, const Reason& reason) {
+    Attended* one = find(call.value);
+    if (one != nullptr && one->recording != nullptr) one->recording->on_server_silent(now, reason);
+    return one != nullptr;
+}
+
+void AttendanceDesk::probe(base::Now now, const std::string& server) {
+    for (const auto& [key, one] : attended_)
+        if (one->recording != nullptr && one->recording->server() == server)
+            one->recording->probe(now);
 }
 
 bool AttendanceDesk::on_conference(base::Now now, std::uint64_t call,

@@ -81,6 +81,9 @@ public:
     bool take(base::Now now, sip::Action& action);
     // True: the call is one of these.
     bool on_conference(base::Now now, std::uint64_t call, const CsConference& conference);
+    // The same.
+    bool on_server_silent(base::Now now, relay::CallKey call, const base::Reason& reason);
+    void probe(base::Now now, const std::string& server);  // Recording::probe
     void on_time(base::Now now);
     std::optional<base::TimePoint> deadline() const;
     // Forgets what is over; while nothing of it is running.

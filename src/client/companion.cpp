@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <utility>
+#include "client/call_keys.h"
 
 #include "base/text.h"
 #include "policy/limits.h"
@@ -14,9 +15,6 @@ using base::Reason;
 using base::Result;
 
 namespace {
-
-// Numbers that no call of the Switchboard has: both kinds stand in one list of events.
-constexpr std::uint64_t kFirstKey = 1'000'000'000'000;
 
 CsParty party_of(relay::Leg leg, const policy::CallFacts::Party& who, base::WallTime now) {
     CsParty party{.leg = leg, .names = {}, .joined = now, .left = {}};
@@ -43,7 +41,7 @@ Companion::Companion(const ClientConfig& config, const base::Uuid& installation,
     : config_(config),
       installation_(installation),
       d_(std::move(dependencies)),
-      last_key_(kFirstKey) {
+      last_key_(kCompanionKeys) {
     d_.tap.when_gone([this](relay::CallKey call, const Reason& why) { on_gone(call, why); });
     d_.tap.when_changed([this](relay::CallKey key) {
         const TappedCall* call = find(key.value);

@@ -407,10 +407,12 @@ void Conference::close_mix() {
 
 void Conference::on_server_silent(base::Now now, std::uint32_t subscription, Reason reason) {
     if (subscription == 0 || subscription > recordings_.size()) return;
-    Recording& recording = *recordings_[subscription - 1];
-    // A host that refuses media is sure; what else raises doubt is asked for.
-    if (reason.code == "media_refused") return recording.on_media_lost(now, std::move(reason));
-    recording.probe(now);
+    recordings_[subscription - 1]->on_server_silent(now, std::move(reason));
+}
+
+void Conference::probe(base::Now now, const std::string& server) {
+    for (const auto& recording : recordings_)
+        if (recording->server() == server) recording->probe(now);
 }
 
 // ---- how they are told --------------------------------------------------------------------------

@@ -82,6 +82,7 @@ public:
     // A key that a participant pressed, told by RTP.
     void on_key(base::Now now, relay::CallKey leg, char digit);
     void on_server_silent(base::Now now, std::uint32_t subscription, base::Reason reason);
+    void probe(base::Now now, const std::string& server);  // Recording::probe
     // Brings what the participants are told up to date with the recordings.
     void indicate(base::Now now);
     // Codes: "unknown_participant".

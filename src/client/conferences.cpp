@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <utility>
 #include <variant>
+#include "client/call_keys.h"
 
 #include "policy/glob.h"
 #include "sip/uri.h"
@@ -15,9 +16,6 @@ using base::Reason;
 
 namespace {
 
-// Numbers that neither a call of the Switchboard nor one of companion mode has: all stand in one
-// list of events, and in one media plane.
-constexpr std::uint64_t kFirstKey = 2'000'000'000'000;
 constexpr int kBusyHere = 486;
 constexpr int kUnavailable = 503;
 constexpr std::string_view kAllow = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, INFO, SUBSCRIBE";
@@ -35,7 +33,7 @@ Conferences::Conferences(const ClientConfig& config, const base::Uuid& installat
       installation_(installation),
       d_(std::move(dependencies)),
       plane_(d_.plane, d_.media_host),
-      last_key_(kFirstKey) {}
+      last_key_(kConferenceKeys) {}
 
 Conferences::~Conferences() = default;
 
@@ -194,7 +192,7 @@ Conference* Conferences::find(std::string_view room) const {
 }
 
 Conference* Conferences::conference_of(relay::CallKey leg) const {
-    if (leg.value <= kFirstKey) return nullptr;
+    if (leg.value <= kConferenceKeys) return nullptr;
     for (const auto& [key, conference] : conferences_)
         if (conference->has_leg(leg)) return conference.get();
     return nullptr;
@@ -203,16 +201,20 @@ Conference* Conferences::conference_of(relay::CallKey leg) const {
 bool Conferences::on_key(base::Now now, relay::CallKey leg, char digit) {
     Conference* conference = conference_of(leg);
     if (conference != nullptr) conference->on_key(now, leg, digit);
-    return conference != nullptr || leg.value > kFirstKey;
+    return conference != nullptr || leg.value > kConferenceKeys;
 }
 
 bool Conferences::on_server_silent(base::Now now, relay::CallKey leg, std::uint32_t subscription,
                                    const Reason& reason) {
-    if (leg.value <= kFirstKey) return false;
+    if (leg.value <= kConferenceKeys) return false;
     const auto key = plane_.conference_of(leg);
     const auto found = key ? conferences_.find(key->value) : conferences_.end();
     if (found != conferences_.end()) found->second->on_server_silent(now, subscription, reason);
     return true;
+}
+
+void Conferences::probe(base::Now now, const std::string& server) {
+    for (const auto& [key, conference] : conferences_) conference->probe(now, server);
 }
 
 std::optional<Reason> Conferences::mute(base::Now now, std::string_view room, std::uint32_t number,

@@ -53,6 +53,7 @@ public:
     bool on_key(base::Now now, relay::CallKey leg, char digit);
     bool on_server_silent(base::Now now, relay::CallKey leg, std::uint32_t subscription,
                           const base::Reason& reason);
+    void probe(base::Now now, const std::string& server);  // Recording::probe
     void end_all(base::Now now, const base::Reason& why);
     // Codes: "unknown_conference", "unknown_participant".
     std::optional<base::Reason> mute(base::Now now, std::string_view room, std::uint32_t number,

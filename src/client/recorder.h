@@ -108,6 +108,10 @@ public:
     // The INVITE of a server that wants to record (is_server_start()): begins a recording, or is
     // refused. Without `is_open` nothing new is taken.
     void on_server_start(base::Now now, sip::RequestArrived request, bool is_open);
+    // A server has not answered: others who are recorded there want to know.
+    void when_server_silent(std::function<void(base::Now, const std::string& server)> told) {
+        on_silent_ = std::move(told);
+    }
     // The server of that subscription seems to be dead to the media plane.
     void on_server_silent(base::Now now, relay::CallKey call, std::uint32_t subscription,
                           base::Reason reason);
@@ -159,6 +163,7 @@ private:
         int status = 0;
         base::Reason reason{};
     };
+    std::function<void(base::Now, const std::string&)> on_silent_;
     ServerPool::Outlets pool_outlets();
     void probe_recordings(base::Now now, const std::string& server);
     // The recordings whose media goes there now.

@@ -94,6 +94,7 @@ void Recorder::probe_recordings(base::Now now, const std::string& server) {
         for (const auto& recording : call->recordings)
             if (!recording->is_shared() && recording->server() == server) recording->probe(now);
     shared_.probe(now, server);
+    if (on_silent_) on_silent_(now, server);
 }
 
 void Recorder::on_server_silent(base::Now now, relay::CallKey key, std::uint32_t subscription,
@@ -102,9 +103,7 @@ void Recorder::on_server_silent(base::Now now, relay::CallKey key, std::uint32_t
     if (call == nullptr || subscription == 0 || subscription > call->recordings.size()) return;
     Recording& recording = *call->recordings[subscription - 1];
     if (reason.code == "media_refusal") return on_refusal(now, *call, subscription);
-    // A host that refuses media is sure; who only reports no more may live, and is asked.
-    if (reason.code == "media_refused") return recording.on_media_lost(now, std::move(reason));
-    recording.probe(now);
+    recording.on_server_silent(now, std::move(reason));
 }
 
 std::optional<MediaPlace> Recorder::media_place(const RecordedCall& call,

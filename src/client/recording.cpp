@@ -134,6 +134,12 @@ void Recording::on_media_lost(base::Now now, Reason reason) {
     deliver();
 }
 
+// A host that refuses media is sure; who only reports no more may live, and is asked.
+void Recording::on_server_silent(base::Now now, Reason reason) {
+    if (reason.code == "media_refused") return on_media_lost(now, std::move(reason));
+    probe(now);
+}
+
 void Recording::probe(base::Now now) {
     if (!is_running()) return;
     session_->probe(now);

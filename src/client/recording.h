@@ -83,6 +83,8 @@ public:
     void refresh(base::Now now);
     // Who carries its media has seen that the server takes it no more.
     void on_media_lost(base::Now now, base::Reason reason);
+    // The media plane has doubts about the server (MediaPlane::on_server_silent).
+    void on_server_silent(base::Now now, base::Reason reason);
     // The server did not answer somebody else: does it answer here?
     void probe(base::Now now);
     // The call has ended; what is left is between us and the server.

@@ -149,12 +149,18 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
     if (d_.focus != nullptr) open_conferences(installation);
     d_.plane.on_server_silent(
         [this](relay::CallKey call, std::uint32_t subscription, const Reason& reason) {
-            const bool is_taken = conferences_ && conferences_->on_server_silent(
-                                                      d_.clock.now(), call, subscription, reason);
-            if (!is_taken) recorder_->on_server_silent(d_.clock.now(), call, subscription, reason);
+            const base::Now now = d_.clock.now();
+            const bool is_taken =
+                attendances_->on_server_silent(now, call, reason) ||
+                (conferences_ && conferences_->on_server_silent(now, call, subscription, reason));
+            if (!is_taken) recorder_->on_server_silent(now, call, subscription, reason);
             calls_have_changed_ = true;
             settle();
         });
+    recorder_->when_server_silent([this](base::Now now, const std::string& server) {
+        attendances_->probe(now, server);
+        if (conferences_) conferences_->probe(now, server);
+    });
     certificates_.set(d_.tls);
     d_.view.is_ready = true;
     d_.view.has_servers = names_servers(config_);
