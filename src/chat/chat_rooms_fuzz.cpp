@@ -24,7 +24,15 @@ public:
     }
     void close(chat::ConnectionId /*connection*/) override {}
     void set_reading(chat::ConnectionId /*connection*/, bool /*reading*/) override {}
-    chat::ConnectionId connect(const base::NetAddress& /*to*/) override { return ++last; }
+    chat::ConnectionId connect(const base::NetAddress& /*to*/,
+                               const std::string& /*tls_name*/) override {
+        return ++last;
+    }
+    std::optional<base::Reason> find_fault(
+        chat::ConnectionId /*connection*/,
+        const std::vector<base::CertificateFingerprint>& /*told*/) override {
+        return std::nullopt;
+    }
     std::size_t queued_bytes(chat::ConnectionId connection) const override {
         const auto found = queued.find(connection);
         return found == queued.end() ? 0 : found->second;

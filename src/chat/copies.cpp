@@ -80,7 +80,8 @@ void Copies::answer(base::Now now, const CopyKey& key, std::optional<CopyAnswer>
         return work(now);
     }
     const bool is_same = line->answer && line->connection != 0 &&
-                         to_string(line->answer->server.path) == to_string(answer->server.path);
+                         to_string(line->answer->server.path) == to_string(answer->server.path) &&
+                         line->answer->fingerprints == answer->fingerprints;
     const bool was_taking = line->copy.is_taking();
     line->copy.resume();
     if (is_same && was_taking) return;
@@ -152,7 +153,10 @@ void Copies::erase(std::map<CopyKey, std::unique_ptr<Line>>::iterator at) {
 void Copies::connect(base::Now now, const CopyKey& key, Line& line) {
     line.retry_at.reset();
     line.parser = {};
-    line.connection = network_.connect(line.answer->connect_to);
+    const CopyServer& server = line.answer->server;
+    const bool is_secure = server.own.is_secure && !server.path.empty();
+    line.connection = network_.connect(line.answer->connect_to,
+                                       is_secure ? server.path.front().host : std::string{});
     if (line.connection == 0) return on_lost_connection(now, key, line);
     by_connection_[line.connection] = key;
 }
@@ -169,6 +173,15 @@ void Copies::on_open(base::Now now, ConnectionId connection) {
     const CopyKey key = by_connection_.at(connection);
     Line* line = find(key);
     if (line == nullptr) return;
+    // Nothing is said to who is not the server that answered (RFC 4975 section 14.4).
+    if (line->answer && line->answer->server.own.is_secure)
+        if (auto fault = network_.find_fault(connection, line->answer->fingerprints)) {
+            disconnect(*line);
+            line->retry_at = now.steady + kReconnectLater;
+            if (!std::exchange(line->is_told_lost, true))
+                tell(key, CopyEvent::Kind::ServerLost, *std::move(fault));
+            return;
+        }
     line->is_open = true;
     line->copy.on_connected();
     flush(now, key, *line);

@@ -45,6 +45,9 @@ struct CopySetup {
 struct CopyAnswer {
     CopyServer server{};
     base::NetAddress connect_to{};
+    // Of msrps: the certificate that it has to show (RFC 8122); empty: one that speaks for the host
+    // of its path.
+    std::vector<base::CertificateFingerprint> fingerprints{};
 };
 
 struct CopyEvent {

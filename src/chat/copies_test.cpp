@@ -29,7 +29,16 @@ public:
     void set_reading(ConnectionId connection, bool reading) override {
         reading ? void(unread.erase(connection)) : void(unread.insert(connection));
     }
-    ConnectionId connect(const base::NetAddress& /*to*/) override { return ++last; }
+    ConnectionId connect(const base::NetAddress& /*to*/, const std::string& name) override {
+        tls_name = name;
+        return ++last;
+    }
+    std::optional<base::Reason> find_fault(
+        ConnectionId /*connection*/,
+        const std::vector<base::CertificateFingerprint>& told) override {
+        if (shows == told) return std::nullopt;
+        return base::Reason{"fingerprint_mismatch", ""};
+    }
     std::size_t queued_bytes(ConnectionId connection) const override {
         const auto found = queued.find(connection);
         return found == queued.end() ? 0 : found->second;
@@ -42,6 +51,8 @@ public:
     std::set<ConnectionId> closed;
     std::set<ConnectionId> unread;
     ConnectionId last = 100;
+    std::string tls_name;
+    std::vector<base::CertificateFingerprint> shows;  // who is at the other end
 };
 
 const std::string kOursA = "msrp://192.0.2.1:2855/facing-a;tcp";
@@ -308,6 +319,27 @@ TEST_F(CopiesTest, ALostConnectionIsMadeAnewAndThenTheServerCountsAsLost) {
         pass(kReconnectAfter);
     }
     EXPECT_THAT(told_, ElementsAre("chat_server_lost"));
+}
+
+TEST_F(CopiesTest, NothingIsSaidToAServerThatShowsAnotherCertificate) {
+    const base::CertificateFingerprint right{.digest = base::Bytes(32, 1)};
+    come(kConnectionA, chunk("msg00001", "Hello"));
+    const CopyAnswer answered{.server = {.path = {uri("msrps://rec.example:2855/rec;tcp")},
+                                         .own = uri("msrps://192.0.2.1:2855/copy;tcp"),
+                                         .types = {.accept_types = "message/cpim *"},
+                                         .max_bytes = std::nullopt},
+                              .connect_to = *base::parse_net_address("192.0.2.99:2855"),
+                              .fingerprints = {right}};
+    desk_.copies().answer(now_, kKey, answered);
+    EXPECT_EQ(wires_.tls_name, "rec.example");
+    desk_.on_open(now_, wires_.last, true);  // it shows none
+    EXPECT_THAT(wires_.take(wires_.last), IsEmpty());
+    EXPECT_TRUE(wires_.closed.contains(wires_.last));
+    EXPECT_THAT(told_, ElementsAre("fingerprint_mismatch"));
+    wires_.shows = {right};
+    pass(kReconnectLater);
+    desk_.on_open(now_, wires_.last, true);
+    EXPECT_THAT(wires_.take(wires_.last), HasSubstr("Hello"));
 }
 
 TEST_F(CopiesTest, AServerWithoutTheSessionCountsAsLost) {

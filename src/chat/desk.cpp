@@ -32,13 +32,13 @@ void Desk::close(base::Now now, SessionId session) {
     copies_.finish(now, session);
 }
 
-void Desk::on_open(base::Now now, ConnectionId connection) {
+void Desk::on_open(base::Now now, ConnectionId connection, bool is_tls) {
     if (copies_.owns(connection)) return copies_.on_open(now, connection);
     if (rooms_.owns(connection)) {
         rooms_.on_open(now, connection);
     } else {
         first_[connection];
-        switch_.on_open(now, connection);
+        switch_.on_open(now, connection, is_tls);
     }
     copies_.work(now);
 }

@@ -29,7 +29,7 @@ public:
     // What is left of its copies goes out yet.
     void close(base::Now now, SessionId session);
 
-    void on_open(base::Now now, ConnectionId connection);
+    void on_open(base::Now now, ConnectionId connection, bool is_tls = false);
     void on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes);
     void on_closed(base::Now now, ConnectionId connection);
     void on_writable(base::Now now, ConnectionId connection);

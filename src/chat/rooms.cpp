@@ -112,7 +112,7 @@ void Rooms::remove_member(base::Now now, SessionId id, MemberId number) {
 // Where the member listens.
 void Rooms::connect(base::Now now, const Place& place, Member& member) {
     if (!member.setup.peer.connect_to || member.bound != 0 || member.connecting != 0) return;
-    member.connecting = network_.connect(*member.setup.peer.connect_to);
+    member.connecting = network_.connect(*member.setup.peer.connect_to, {});
     if (member.connecting == 0) return;
     connecting_[member.connecting] = place;
     Connection& made = connections_[member.connecting];

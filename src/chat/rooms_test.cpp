@@ -30,7 +30,15 @@ public:
         else
             unread.insert(connection);
     }
-    ConnectionId connect(const base::NetAddress& /*to*/) override { return ++last; }
+    ConnectionId connect(const base::NetAddress& /*to*/,
+                               const std::string& /*tls_name*/) override {
+        return ++last;
+    }
+    std::optional<base::Reason> find_fault(
+        ConnectionId /*connection*/,
+        const std::vector<base::CertificateFingerprint>& /*told*/) override {
+        return std::nullopt;
+    }
     std::size_t queued_bytes(ConnectionId connection) const override {
         const auto found = queued.find(connection);
         return found == queued.end() ? 0 : found->second;

@@ -60,13 +60,16 @@ void Switch::set_peer(base::Now now, SessionId id, Side side, Peer peer) {
     if (session == nullptr || session->has_ended) return;
     End& end = session->end(side);
     const bool is_other =
-        !end.peer.path.empty() && to_string(end.peer.path) != to_string(peer.path);
+        !end.peer.path.empty() && (to_string(end.peer.path) != to_string(peer.path) ||
+                                   end.peer.fingerprints != peer.fingerprints);
     if (is_other) let_go(now, {.session = id, .side = side});
     if (peer.address.empty()) peer.address = std::move(end.peer.address);
     end.peer = std::move(peer);
     connect(now, *session, side);
-    // What has come for it can go on, and what is to be said.
+    // What has come for it, or from it, can go on, and what is to be said.
     if (const ConnectionId waiting = session->end(other(side)).bound; waiting != 0) wake(waiting);
+    for (const auto& [connection, state] : connections_)
+        if (state.held && state.bound.empty()) wake(connection);
     say_line(now, *session, side);
     work(now);
 }
@@ -76,7 +79,8 @@ void Switch::connect(base::Now now, Session& session, Side side) {
     End& end = session.end(side);
     if (!end.own || end.peer.path.empty() || !end.peer.connect_to) return;
     if (end.bound != 0 || end.connecting != 0 || session.has_ended) return;
-    end.connecting = network_.connect(*end.peer.connect_to);
+    const std::string tls_name = end.own->is_secure ? end.peer.path.front().host : std::string{};
+    end.connecting = network_.connect(*end.peer.connect_to, tls_name);
     if (end.connecting == 0)
         return end_session(now, session,
                            {"chat_no_connection", "No more connections can be made for chats."});
@@ -136,13 +140,21 @@ void Switch::end_session(base::Now now, Session& session, base::Reason reason) {
 
 // ---- connections --------------------------------------------------------------------------------
 
-void Switch::on_open(base::Now now, ConnectionId id) {
+void Switch::on_open(base::Now now, ConnectionId id, bool is_tls) {
     Connection& connection = connections_[id];
     connection.id = id;
+    connection.is_tls = is_tls;
     connection.since = now.steady;
     if (const auto place = take_connecting(id)) {
         Session& session = *find(place->session);
         End& end = session.end(place->side);
+        if (is_tls)
+            if (auto fault = network_.find_fault(id, end.peer.fingerprints)) {
+                network_.close(id);
+                lose(now, connection);
+                end_session(now, session, *std::move(fault));
+                return work(now);
+            }
         // RFC 4975 section 5.4: who connects speaks at once, so that the other end knows whose
         // connection it is.
         msrp::Head head;
@@ -357,8 +369,16 @@ bool Switch::begin(base::Now now, Connection& connection) {
             return discard();
     } else if (!head.fault.empty()) {
         return refuse(400, head.fault);
-    } else if (!place || find(place->session)->has_ended) {
+    } else if (!place || find(place->session)->has_ended ||
+               find(place->session)->end(place->side).own->is_secure != connection.is_tls) {
         return refuse(481, "No such session");
+    } else if (const Peer& theirs = find(place->session)->end(place->side).peer;
+               connection.is_tls && theirs.path.empty()) {
+        // Who it has to be comes with its answer.
+        if (now.steady - connection.held_since < kPatience) return false;
+        return refuse(481, "No such session");
+    } else if (!admits(now, connection, *place)) {
+        return discard();
     } else if (!bind(now, connection, *place)) {
         return refuse(506, "The session is bound to another connection");
     }
@@ -441,6 +461,20 @@ void Switch::answer(Connection& connection, const msrp::Head& head, int status,
     if (head.method == "SEND" && head.failure_report == msrp::FailureReport::No) return;
     if (head.to_path.empty()) return;
     write(connection, write_response(head, head.to_path.front(), status, phrase));
+}
+
+// RFC 4975 section 14.4: who shows another certificate than its SDP names is dropped at once.
+bool Switch::admits(base::Now now, Connection& connection, const Place& place) {
+    if (!connection.is_tls || connection.bound.contains(place)) return true;
+    auto fault =
+        network_.find_fault(connection.id, find(place.session)->end(place.side).peer.fingerprints);
+    if (!fault) return true;
+    told_({.session = place.session,
+           .kind = SwitchEvent::Kind::Refused,
+           .reason = *std::move(fault)});
+    network_.close(connection.id);
+    drop(now, connection);
+    return false;
 }
 
 // False: another connection has it.

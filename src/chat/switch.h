@@ -41,13 +41,17 @@ namespace earshot::chat {
 struct Peer {
     std::vector<msrp::Uri> path{};                 // its a=path: relays first, it last
     std::optional<base::NetAddress> connect_to{};  // we connect, to there; nothing: it does
-    std::string accept_types{};                    // a=accept-types
-    std::string address{};  // who it is, for lines of ours in CPIM: sip:ana@desk.example
+    // Of msrps: the certificate that it shows (a=fingerprint, RFC 8122); empty: one that speaks for
+    // the host of its path.
+    std::vector<base::CertificateFingerprint> fingerprints{};
+    std::string accept_types{};  // a=accept-types
+    std::string address{};       // who it is, for lines of ours in CPIM: sip:ana@desk.example
 };
 
 struct SwitchEvent {
     enum class Kind : std::uint8_t {
         Connected,  // both ends are
+        Refused,    // somebody came who is not the party that was told: `reason`; it goes on
         Ended       // a connection was lost, or never came: `reason`
     };
     SessionId session = 0;
@@ -66,7 +70,7 @@ public:
 
     // Our URI that this party is told; the session is there from the first on.
     void set_own(base::Now now, SessionId session, Side facing, msrp::Uri own);
-    // Another path than before is another end: what was connected there is let go.
+    // Another path or certificate than before is another end: what was connected there is let go.
     void set_peer(base::Now now, SessionId session, Side side, Peer peer);
     void close(base::Now now, SessionId session);
     // Who is there, for lines of ours in CPIM.
@@ -75,7 +79,7 @@ public:
     // connected it waits; only the last one does.
     void say(base::Now now, SessionId session, Side to, std::string_view text);
 
-    void on_open(base::Now now, ConnectionId connection);
+    void on_open(base::Now now, ConnectionId connection, bool is_tls = false);
     void on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes);
     void on_closed(base::Now now, ConnectionId connection);
     void on_writable(base::Now now, ConnectionId connection);  // all that was sent has gone
@@ -119,6 +123,7 @@ private:
     };
     struct Connection {
         ConnectionId id = 0;
+        bool is_tls = false;
         msrp::StreamParser parser{};
         base::TimePoint since{};  // without a session
         std::set<Place> bound{};
@@ -151,6 +156,7 @@ private:
     void answer(Connection& connection, const msrp::Head& head, int status,
                 std::string_view phrase);
     bool bind(base::Now now, Connection& connection, const Place& place);
+    bool admits(base::Now now, Connection& connection, const Place& place);
     void connect(base::Now now, Session& session, Side side);
     void write(Connection& to, std::string bytes);
     void free(Connection& target);

@@ -30,13 +30,19 @@ public:
         else
             unread.insert(connection);
     }
-    ConnectionId connect(const base::NetAddress& to) override {
+    ConnectionId connect(const base::NetAddress& to, const std::string& name) override {
         connected_to.push_back(to);
+        tls_name = name;
         return can_connect ? ++last : 0;
     }
     std::size_t queued_bytes(ConnectionId connection) const override {
         const auto found = queued.find(connection);
         return found == queued.end() ? 0 : found->second;
+    }
+    std::optional<base::Reason> find_fault(
+        ConnectionId connection, const std::vector<base::CertificateFingerprint>& told) override {
+        if (shows[connection] == told) return std::nullopt;
+        return base::Reason{"fingerprint_mismatch", ""};
     }
     std::string take(ConnectionId connection) { return std::exchange(sent[connection], {}); }
 
@@ -48,6 +54,8 @@ public:
     std::vector<base::NetAddress> connected_to;
     ConnectionId last = 100;
     bool can_connect = true;
+    std::string tls_name;
+    std::map<ConnectionId, std::vector<base::CertificateFingerprint>> shows;
 };
 
 msrp::Uri uri(const std::string& text) { return *msrp::parse_uri(text); }
@@ -290,6 +298,83 @@ TEST_F(SwitchTest, AnotherPathIsAnotherEnd) {
     come(5, request(kOursB, "msrp://192.0.2.21:7000/next;tcp", "Message-ID: empty003\r\n", ""));
     come(kConnectionA, request(kOursA, kA, "Message-ID: msg00001\r\n", "still here"));
     EXPECT_THAT(wires_.take(5), HasSubstr("To-Path: msrp://192.0.2.21:7000/next;tcp\r\n"));
+}
+
+// ---- TLS
+
+const base::CertificateFingerprint kOfA{.digest = base::Bytes(32, 0x0a)};
+const base::CertificateFingerprint kOfB{.digest = base::Bytes(32, 0x0b)};
+
+class TlsSwitch : public SwitchTest {
+protected:
+    TlsSwitch() {
+        switch_.set_own(now_, 7, Side::A, uri(kSecureA));
+        switch_.set_own(now_, 7, Side::B, uri(kSecureB));
+        switch_.set_peer(now_, 7, Side::A,
+                         {.path = path("msrps://192.0.2.10:7000/ana;tcp"), .fingerprints = {kOfA}});
+    }
+    void answer_of_b(std::optional<base::NetAddress> connect_to = std::nullopt) {
+        switch_.set_peer(now_, 7, Side::B,
+                         {.path = path("msrps://b.example:7000/ben;tcp"),
+                          .connect_to = std::move(connect_to),
+                          .fingerprints = {kOfB}});
+    }
+    void bind_a() {
+        wires_.shows[kConnectionA] = {kOfA};
+        switch_.on_open(now_, kConnectionA, true);
+        come(kConnectionA, request(kSecureA, kA, "Message-ID: empty001\r\n", ""));
+    }
+    const std::string kSecureA = "msrps://192.0.2.1:2855/facing-a;tcp";
+    const std::string kSecureB = "msrps://192.0.2.1:2855/facing-b;tcp";
+};
+
+TEST_F(TlsSwitch, WhoShowsAnotherCertificateThanWasToldIsDroppedAndTheChatGoesOn) {
+    answer_of_b();
+    wires_.shows[3] = {kOfB};
+    switch_.on_open(now_, 3, true);
+    come(3, request(kSecureA, kA, "Message-ID: msg00001\r\n", "stolen"));
+    EXPECT_TRUE(wires_.closed.contains(3));
+    EXPECT_THAT(told_, ElementsAre("fingerprint_mismatch"));
+    bind_a();
+    wires_.shows[kConnectionB] = {kOfB};
+    switch_.on_open(now_, kConnectionB, true);
+    come(kConnectionB, request(kSecureB, kB, "Message-ID: empty002\r\n", ""));
+    EXPECT_THAT(told_, ElementsAre("fingerprint_mismatch", "connected"));
+    EXPECT_THAT(wires_.sent[kConnectionB], Not(HasSubstr("stolen")));
+}
+
+TEST_F(TlsSwitch, PlainTcpAndTlsDoNotTakeEachOthersSessions) {
+    answer_of_b();
+    switch_.on_open(now_, 3);
+    come(3, request(kSecureA, kA, "Message-ID: msg00001\r\n", "clear"));
+    EXPECT_THAT(wires_.take(3), StartsWith("MSRP d93kswow 481 "));
+    switch_.set_own(now_, 8, Side::A, uri("msrp://192.0.2.1:2855/plain-a;tcp"));
+    switch_.set_peer(now_, 8, Side::A, {.path = path(kA)});
+    switch_.on_open(now_, 4, true);
+    come(4, request("msrp://192.0.2.1:2855/plain-a;tcp", kA, "Message-ID: msg00001\r\n", "x"));
+    EXPECT_THAT(wires_.take(4), StartsWith("MSRP d93kswow 481 "));
+}
+
+TEST_F(TlsSwitch, WhoComesBeforeItsAnswerWaitsUntilItIsKnownWhoItHasToBe) {
+    bind_a();
+    wires_.shows[kConnectionB] = {kOfB};
+    switch_.on_open(now_, kConnectionB, true);
+    come(kConnectionB, request(kSecureB, kB, "Message-ID: msg00001\r\n", "early"));
+    EXPECT_TRUE(wires_.unread.contains(kConnectionB));
+    EXPECT_THAT(wires_.sent[kConnectionA], IsEmpty());
+    answer_of_b();
+    EXPECT_THAT(wires_.take(kConnectionA), HasSubstr("early"));
+    EXPECT_THAT(told_, ElementsAre("connected"));
+}
+
+TEST_F(TlsSwitch, WhereWeConnectNothingIsSaidToWhoIsNotTheParty) {
+    answer_of_b(base::parse_net_address("192.0.2.20:7000"));
+    EXPECT_EQ(wires_.tls_name, "b.example");
+    wires_.shows[101] = {kOfA};
+    switch_.on_open(now_, 101, true);
+    EXPECT_THAT(wires_.take(101), IsEmpty());
+    EXPECT_TRUE(wires_.closed.contains(101));
+    EXPECT_THAT(told_, ElementsAre("fingerprint_mismatch"));
 }
 
 TEST_F(SwitchTest, ALineOfOursIsTextOrCpimAsThePartyTakesItAndWantsNoAnswer) {

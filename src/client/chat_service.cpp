@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "io/thread_name.h"
+#include "io/tls_session.h"
 #include "transport/stream_loop.h"
 
 namespace earshot::client {
@@ -36,8 +37,8 @@ public:
     // ---- StreamLoop::Handler
 
     void on_open(StreamLoop::ConnectionId connection, const base::NetAddress& /*remote*/,
-                 const io::TlsPeer* /*peer*/) override {
-        desk_.on_open(clock_.now(), connection);
+                 const io::TlsPeer* peer) override {
+        desk_.on_open(clock_.now(), connection, peer != nullptr);
     }
     void on_bytes(StreamLoop::ConnectionId connection, base::ByteView bytes) override {
         desk_.on_bytes(clock_.now(), connection, bytes);
@@ -59,8 +60,13 @@ public:
     void set_reading(chat::ConnectionId connection, bool reading) override {
         loop_->set_reading(connection, reading);
     }
-    chat::ConnectionId connect(const base::NetAddress& to) override {
-        return loop_->connect(to, {});
+    chat::ConnectionId connect(const base::NetAddress& to, const std::string& tls_name) override {
+        return loop_->connect(to, tls_name);
+    }
+    std::optional<Reason> find_fault(
+        chat::ConnectionId connection,
+        const std::vector<base::CertificateFingerprint>& told) override {
+        return loop_->find_fault(connection, told);
     }
     std::size_t queued_bytes(chat::ConnectionId connection) const override {
         return loop_->queued_bytes(connection);
@@ -75,7 +81,11 @@ private:
 
 ChatService::ChatService(Options options, const io::Clock& clock, base::Random& random,
                          base::Log& log)
-    : options_(std::move(options)), clock_(clock), random_(random), log_(log) {}
+    : options_(std::move(options)), clock_(clock), random_(random), log_(log) {
+    if (options_.tls == nullptr) return;
+    if (auto own = io::fingerprint_of(*options_.tls))
+        certificate_ = {.fingerprint = *std::move(own), .is_self_signed = options_.is_self_signed};
+}
 
 ChatService::~ChatService() {
     if (core_ == nullptr) return;
@@ -97,7 +107,9 @@ std::optional<Reason> ChatService::start() {
         auto loop = StreamLoop::create(listens, log_,
                                        {.protocol = "MSRP",
                                         .max_connections_per_host = kMaxConnectionsPerHost,
-                                        .max_queued_bytes = 4U << 20});
+                                        .max_queued_bytes = 4U << 20,
+                                        .tls = options_.tls,
+                                        .peer_check = io::PeerCheck::Later});
         if (!loop) {
             why.text = loop.error().text;
             if (options_.listen) break;

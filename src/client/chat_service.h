@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "io/clock.h"
 #include "io/port_range.h"
+#include "io/tls_context.h"
 #include "relay/chat_plane.h"
 
 namespace earshot::client {
@@ -22,6 +23,9 @@ public:
         std::vector<base::NetAddress> hosts;       // bound, one of each IP family; ports ignored
         io::PortRange ports;                       // of which one is taken
         std::optional<base::NetAddress> listen{};  // instead of them
+        // With the certificate that is shown; null: no TLS.
+        std::shared_ptr<const io::TlsContext> tls{};
+        bool is_self_signed = false;  // it is one of our own making
         // What is told of a host of that family instead.
         std::function<base::NetAddress(bool ipv6, bool is_inside)> told_host;
         // Has work done on the signalling thread; what is not done when this ends must not be done
@@ -38,6 +42,7 @@ public:
     ~ChatService() override;
 
     base::Result<base::NetAddress, base::Reason> listener(bool ipv6, bool is_inside) override;
+    std::optional<relay::ChatCertificate> certificate() const override { return certificate_; }
     void post(std::function<void(base::Now, chat::Desk&)> work) override;
 
 private:
@@ -48,6 +53,7 @@ private:
     const io::Clock& clock_;
     base::Random& random_;
     base::Log& log_;
+    std::optional<relay::ChatCertificate> certificate_;
     std::unique_ptr<Core> core_;  // null: no chat yet
     std::jthread thread_;
 };

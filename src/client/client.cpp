@@ -215,11 +215,19 @@ private:
         const relay::RelayOptions options = relay_options();
         std::vector<base::NetAddress> hosts{options.bind_host};
         if (options.other_bind_host) hosts.push_back(*options.other_bind_host);
+        std::shared_ptr<const io::TlsContext> tls = tls_;
+        const bool is_self_signed = tls_ == nullptr || tls_->certificates().empty();
+        if (is_self_signed) {
+            auto made = io::TlsContext::make_self_signed(config_.tls, clock_.now().wall);
+            tls = made ? *std::move(made) : nullptr;
+        }
         chat_service_ = std::make_unique<ChatService>(
             ChatService::Options{
                 .hosts = std::move(hosts),
                 .ports = config_.media_ports,
                 .listen = config_.chats.listen,
+                .tls = std::move(tls),
+                .is_self_signed = is_self_signed,
                 .told_host = [this](bool ipv6,
                                     bool is_inside) { return media_->told_host(ipv6, is_inside); },
                 .post = options.post,

@@ -605,6 +605,7 @@ void Signalling::on_chat(relay::CallKey call, const relay::ChatEvent& event) {
     using Kind = relay::ChatEvent::Kind;
     const char* const kind = event.kind == Kind::Connected     ? "chat_connected"
                              : event.kind == Kind::NotRecorded ? "chat_not_recorded"
+                             : event.kind == Kind::Refused     ? "chat_peer_refused"
                                                                : "chat_ended";
     tell_of_call(call, kind, event.reason);
 }

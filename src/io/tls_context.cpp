@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "crypto/self_signed.h"
 #include "io/file_mode.h"
 #include "io/linux_file.h"
 #include "io/tls_openssl.h"
@@ -56,6 +57,15 @@ base::WallTime to_wall(const ASN1_TIME* time) {
     return base::WallTime{} + std::chrono::seconds{std::min(kLatest, ::timegm(&parts))};
 }
 
+TlsCertificate facts_of(X509& own, const std::string& file) {
+    const TlsPeer names = read_identities(own);
+    return {.file = file,
+            .subject = names.subject,
+            .names = names.domains,
+            .not_before = to_wall(X509_get0_notBefore(&own)),
+            .not_after = to_wall(X509_get0_notAfter(&own))};
+}
+
 std::optional<Reason> use_certificate(SSL_CTX& context, const std::string& file,
                                       TlsCertificate& facts) {
     const auto text = read_file(file, "tls_certificate");
@@ -75,12 +85,7 @@ std::optional<Reason> use_certificate(SSL_CTX& context, const std::string& file,
                           fmt::format("the chain in {} cannot be used: {}", file, openssl_text())};
         }
     ERR_clear_error();  // that there was no more
-    const TlsPeer names = read_identities(*own);
-    facts = {.file = file,
-             .subject = names.subject,
-             .names = names.domains,
-             .not_before = to_wall(X509_get0_notBefore(own.get())),
-             .not_after = to_wall(X509_get0_notAfter(own.get()))};
+    facts = facts_of(*own, file);
     return std::nullopt;
 }
 
@@ -207,6 +212,22 @@ Result<std::shared_ptr<const TlsContext>, Reason> TlsContext::load(const TlsSett
     SSL_CTX* first = impl->contexts.front().get();
     SSL_CTX_set_tlsext_servername_callback(first, choose_certificate);
     SSL_CTX_set_tlsext_servername_arg(first, impl.get());
+    return std::shared_ptr<const TlsContext>(new TlsContext(std::move(impl)));
+}
+
+Result<std::shared_ptr<const TlsContext>, Reason> TlsContext::make_self_signed(
+    const TlsSettings& settings, base::WallTime now) {
+    auto impl = std::make_unique<Impl>();
+    impl->settings = settings;
+    auto context = make_context(settings);
+    if (!context) return context.error();
+    const auto own = crypto::make_self_signed(now, "tls");
+    if (!own) return Reason{"tls_context", std::string(own.error().what)};
+    if (SSL_CTX_use_certificate(context->get(), own->certificate.get()) != 1 ||
+        SSL_CTX_use_PrivateKey(context->get(), own->key.get()) != 1)
+        return Reason{"tls_context", "TLS cannot be set up: " + openssl_text()};
+    impl->certificates.push_back(facts_of(*own->certificate, {}));
+    impl->contexts.push_back(*std::move(context));
     return std::shared_ptr<const TlsContext>(new TlsContext(std::move(impl)));
 }
 

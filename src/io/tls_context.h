@@ -43,6 +43,10 @@ public:
     // "tls_ca". A key that others than its owner and group may read is refused.
     static base::Result<std::shared_ptr<const TlsContext>, base::Reason> load(
         const TlsSettings& settings);
+    // The same where `settings` name no certificate: with one of our own making, for peers that go
+    // by its fingerprint (RFC 8122). certificates() has it, without a file.
+    static base::Result<std::shared_ptr<const TlsContext>, base::Reason> make_self_signed(
+        const TlsSettings& settings, base::WallTime now);
     TlsContext(const TlsContext&) = delete;
     TlsContext& operator=(const TlsContext&) = delete;
     ~TlsContext();

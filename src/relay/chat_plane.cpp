@@ -27,12 +27,24 @@ bool speaks_ipv6(const sdp::SessionDescription& sdp, const sdp::MediaDescription
 // Unguessable: 128 bits (RFC 4975 section 14.1).
 constexpr std::size_t kSessionIdBytes = 16;
 
-msrp::Uri uri_at(const base::NetAddress& address, std::string session_id) {
-    return {.is_secure = false,
+msrp::Uri uri_at(const base::NetAddress& address, std::string session_id, bool is_secure) {
+    return {.is_secure = is_secure,
             .host = base::host_to_string(address),
             .port = address.port,
             .session_id = std::move(session_id),
             .transport = "tcp"};
+}
+
+// What makes an end of a chat another one when it changes.
+std::string end_of(const sdp::SessionDescription& sdp, const sdp::MediaDescription& medium) {
+    std::string text(sdp::message_media_of(sdp, medium).path);
+    if (chat_line(medium) == ChatLine::Encrypted)
+        for (const auto& one : sdp::fingerprints_of(sdp, medium)) text += " " + sdp::to_string(one);
+    return text;
+}
+
+constexpr std::string_view proto_of(bool is_secure) {
+    return is_secure ? "TCP/TLS/MSRP" : "TCP/MSRP";
 }
 
 }  // namespace
@@ -80,25 +92,26 @@ void ChatPlane::take_offer(CallKey key, Call& call, std::size_t line, const LegS
     const auto found = call.lines.find(line);
     if (found != call.lines.end()) close(found->second.offered);  // nobody has answered it
     if (kind == ChatLine::None) return;
-    if (kind == ChatLine::Encrypted)
-        return pass_by(key, call, line,
-                       {"chat_encrypted", "The parties encrypt their chat (TLS)."});
+    if (auto fault = find_fault(sdp, medium)) return pass_by(key, call, line, *std::move(fault));
     auto peer = peer_of(sdp, medium, false);
     if (!peer)
         return pass_by(key, call, line,
                        {"chat_bad_path", "The chat's a=path cannot be read or reached."});
     const sdp::MessageMedia media = sdp::message_media_of(sdp, medium);
+    std::string end = end_of(sdp, medium);
     Line& known = call.lines[line];
-    const bool goes_on = known.agreed && known.agreed->paths[index_of(said.from)] == media.path;
+    const bool goes_on = known.agreed && known.agreed->said[index_of(said.from)] == end &&
+                         known.agreed->is_secure == media.is_secure;
     if (!goes_on) {
         if (owners_.size() >= chat::kMaxSessions)
             return pass_by(key, call, line, {"too_many_chats", "As many chats run as may."});
         Chat chat;
         chat.session = ++last_session_;
+        chat.is_secure = media.is_secure;
         if (auto fault =
                 tell_own(chat, other(said.from), speaks_ipv6(sdp, medium), said.is_told_inside))
             return pass_by(key, call, line, *std::move(fault));
-        chat.paths[index_of(said.from)] = media.path;
+        chat.said[index_of(said.from)] = std::move(end);
         known.offered = std::move(chat);
         open(key, line, *known.offered, said.from, *std::move(peer));
         for (const Leg leg : {Leg::A, Leg::B})
@@ -111,7 +124,24 @@ void ChatPlane::take_offer(CallKey key, Call& call, std::size_t line, const LegS
     Chat& chat = *known.newest();
     chat.has_setup = media.setup.has_value();
     chat.offered_setup = media.setup;
+    chat.has_cema = media.has_cema;
     note_content(chat, sdp, medium);
+}
+
+// Why a line cannot pass here.
+std::optional<Reason> ChatPlane::find_fault(const sdp::SessionDescription& sdp,
+                                            const sdp::MediaDescription& medium) const {
+    if (chat_line(medium) != ChatLine::Encrypted) return std::nullopt;
+    const auto own = link_.certificate();
+    if (!own) return Reason{"chat_encrypted", "The parties encrypt their chat (TLS)."};
+    // Parties without fingerprints know each other by the names in their certificates: one of our
+    // own making would end their chat.
+    if (own->is_self_signed && sdp::fingerprints_of(sdp, medium).empty())
+        return Reason{
+            "chat_encrypted",
+            "The parties encrypt their chat (TLS) by certificates that have names, and no "
+            "sip.certificate_file is set."};
+    return std::nullopt;
 }
 
 // What a recording server has to know of it (RFC 7701 section 8, RFC 5547).
@@ -142,7 +172,7 @@ std::optional<Reason> ChatPlane::tell_own(Chat& chat, Leg facing, bool ipv6, boo
     if (!own.empty()) return std::nullopt;
     const auto at = link_.listener(ipv6, is_inside);
     if (!at) return at.error();
-    const msrp::Uri uri = uri_at(*at, random_.token(kSessionIdBytes));
+    const msrp::Uri uri = uri_at(*at, random_.token(kSessionIdBytes), chat.is_secure);
     own = to_string(uri);
     chat.address[index_of(facing)] = *at;
     link_.post([id = chat.session, facing, uri](base::Now now, chat::Desk& desk) {
@@ -166,7 +196,11 @@ void ChatPlane::take_answer(Call& call, std::size_t line, const LegSdp& said,
     if (found == call.lines.end()) return;
     Line& known = found->second;
     const sdp::MediaDescription& medium = sdp.media[line];
-    auto peer = chat_line(medium) == ChatLine::Plain ? peer_of(sdp, medium, true) : std::nullopt;
+    auto peer = chat_line(medium) == ChatLine::None ? std::nullopt : peer_of(sdp, medium, true);
+    // Another protocol than was offered is no answer.
+    const Chat* offered = known.newest();
+    if (offered != nullptr && offered->is_secure != (chat_line(medium) == ChatLine::Encrypted))
+        peer.reset();
     if (!peer) {  // refused, or another medium has its place
         close(known.offered);
         close(known.agreed);
@@ -181,7 +215,7 @@ void ChatPlane::take_answer(Call& call, std::size_t line, const LegSdp& said,
     Chat& chat = *known.agreed;
     // The offerer connects to us unless it said that it does not (RFC 6135).
     if (tell_own(chat, other(said.from), speaks_ipv6(sdp, medium), said.is_told_inside)) return;
-    chat.paths[index_of(said.from)] = sdp::message_media_of(sdp, medium).path;
+    chat.said[index_of(said.from)] = end_of(sdp, medium);
     link_.post([id = chat.session, from = said.from, peer = *std::move(peer)](base::Now now,
                                                                               chat::Desk& desk) {
         desk.chats().set_peer(now, id, side_of(from), peer);
@@ -196,13 +230,18 @@ std::string ChatPlane::tell(Call& call, Leg to, std::string_view original, std::
     for (auto& [line, known] : call.lines) {
         Chat* chat = known.newest();
         if (chat == nullptr || line >= parsed->media.size()) continue;
-        if (chat_line(parsed->media[line]) != ChatLine::Plain) continue;
+        if (chat_line(parsed->media[line]) == ChatLine::None) continue;
         const std::size_t index = index_of(to);
         const auto section = find_section(original, line);
         if (chat->own[index].empty() || !section) continue;
         ToldChat ours{.address = chat->address[index],
                       .path = chat->own[index],
-                      .setup = sdp::Setup::ActPass};
+                      .setup = sdp::Setup::ActPass,
+                      .fingerprint = std::nullopt,
+                      .has_cema = is_offer || chat->has_cema};
+        if (chat->is_secure)
+            if (const auto certificate = link_.certificate())
+                ours.fingerprint = certificate->fingerprint;
         // Who offers without a=setup connects (RFC 4975 section 8.4), and is answered without.
         if (!is_offer) {
             const bool is_theirs_passive = chat->offered_setup == sdp::Setup::Passive;
@@ -249,11 +288,11 @@ void ChatPlane::remove(CallKey key) {
 void ChatPlane::on_event(const chat::SwitchEvent& event) {
     const auto owner = owners_.find(event.session);
     if (owner == owners_.end() || !told_) return;
-    const bool has_ended = event.kind == chat::SwitchEvent::Kind::Ended;
-    told_(owner->second.call,
-          {.kind = has_ended ? ChatEvent::Kind::Ended : ChatEvent::Kind::Connected,
-           .line = owner->second.line,
-           .reason = event.reason});
+    using Kind = chat::SwitchEvent::Kind;
+    const auto kind = event.kind == Kind::Ended     ? ChatEvent::Kind::Ended
+                      : event.kind == Kind::Refused ? ChatEvent::Kind::Refused
+                                                    : ChatEvent::Kind::Connected;
+    told_(owner->second.call, {.kind = kind, .line = owner->second.line, .reason = event.reason});
 }
 
 void ChatPlane::on_event(const chat::CopyEvent& event) {
@@ -420,7 +459,7 @@ void ChatPlane::find_places(Call& call, std::uint32_t id, Recorded& recorded,
                  .session = session,
                  .line = line,
                  .label = fmt::format("chat-{}", ++recorded.last_label),
-                 .own = uri_at(at, random_.token(kSessionIdBytes)),
+                 .own = uri_at(at, random_.token(kSessionIdBytes), known.agreed->is_secure),
                  .file_id = known.agreed->is_file ? random_.token(kSessionIdBytes) : std::string{},
                  .is_told_refused = false,
                  .counters = counters});
@@ -443,10 +482,14 @@ void ChatPlane::find_places(Call& call, std::uint32_t id, Recorded& recorded,
 std::string ChatPlane::section_of(const Call& call, const Place& place, bool is_paused) const {
     const Chat* chat = chat_of(call, place);
     if (chat == nullptr)
-        return fmt::format("m=message 0 TCP/MSRP *\r\na=label:{}\r\n", place.label);
-    std::string text = fmt::format("m=message {} TCP/MSRP *\r\n", place.own.port);
+        return fmt::format("m=message 0 {} *\r\na=label:{}\r\n", proto_of(place.own.is_secure),
+                           place.label);
+    std::string text =
+        fmt::format("m=message {} {} *\r\n", place.own.port, proto_of(place.own.is_secure));
     if (!chat->title.empty()) text += fmt::format("i={}\r\n", chat->title);
-    text += fmt::format("a=path:{}\r\na=setup:active\r\n", to_string(place.own));
+    text += fmt::format("a=path:{}\r\na=setup:active\r\na=msrp-cema\r\n", to_string(place.own));
+    if (const auto own = link_.certificate(); own && place.own.is_secure)
+        text += fmt::format("a=fingerprint:{}\r\n", sdp::to_string(own->fingerprint));
     text += chat->attributes;
     // The recording's own: the same transfer is no other one (RFC 5547 section 6).
     if (!place.file_id.empty()) text += fmt::format("a=file-transfer-id:{}\r\n", place.file_id);
@@ -497,8 +540,12 @@ void ChatPlane::take_server_answer(CallKey key, std::uint32_t id, Place& place,
                         .line = place.line,
                         .reason = {std::move(code), std::move(text)}});
     };
-    if (chat_line(medium) != ChatLine::Plain)
+    if (chat_line(medium) == ChatLine::None)
         return refuse("chat_refused", "The server does not take the chat.");
+    // P-123: what was encrypted between the parties leaves no other way.
+    if (sdp::message_media_of(answer, medium).is_secure != place.own.is_secure)
+        return refuse("chat_bad_answer",
+                      "The server answers with another protocol than was offered.");
     if (medium.direction == sdp::Direction::Inactive ||
         medium.direction == sdp::Direction::SendOnly)
         return refuse({}, {});
@@ -517,7 +564,8 @@ void ChatPlane::take_server_answer(CallKey key, std::uint32_t id, Place& place,
                              .accept_wrapped_types = std::string(media.accept_wrapped_types),
                              .is_file = !place.file_id.empty()},
                    .max_bytes = media.max_size},
-        .connect_to = *peer->connect_to};
+        .connect_to = *peer->connect_to,
+        .fingerprints = peer->fingerprints};
     link_.post([copy, taken = std::move(taken)](base::Now now, chat::Desk& desk) {
         desk.copies().answer(now, copy, taken);
     });

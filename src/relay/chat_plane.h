@@ -1,7 +1,9 @@
 // The built-in relay with chats: a line `m=message TCP/MSRP` of a call goes through chat::Desk, as
 // two sessions of ours, one with each party; recording servers are offered it as a line of its own,
-// beside those of the plane behind. Other lines are the plane's behind. What cannot be
-// taken (encrypted, no listener) passes as it came, from party to party, and the reason is told.
+// beside those of the plane behind. Other lines are the plane's behind. TLS ends here on both sides
+// (RFC 8122), and what came by it goes to servers by TLS alone (P-123). What cannot be
+// taken (no listener, no certificate) passes as it came, from party to party, and the reason is
+// told.
 #pragma once
 
 #include <functional>
@@ -21,6 +23,12 @@
 
 namespace earshot::relay {
 
+// The certificate that parties and servers are shown.
+struct ChatCertificate {
+    base::CertificateFingerprint fingerprint{};
+    bool is_self_signed = false;  // nobody can know it but by the fingerprint
+};
+
 // The thread of the chats, as signalling sees it.
 class ChatLink {
 public:
@@ -32,6 +40,8 @@ public:
     // Where parties connect to, in that family, as they are told it; the thread runs from then on.
     // Reasons: chat_no_listener.
     virtual base::Result<base::NetAddress, base::Reason> listener(bool ipv6, bool is_inside) = 0;
+    // Nothing: there is no TLS.
+    virtual std::optional<ChatCertificate> certificate() const = 0;
     // Has it done on that thread, in the order of the calls.
     virtual void post(std::function<void(base::Now, chat::Desk&)> work) = 0;
 };
@@ -41,6 +51,7 @@ struct ChatEvent {
     enum class Kind : std::uint8_t {
         Connected,    // both parties are
         NotRecorded,  // it goes on between the parties, and is not recorded: `reason`
+        Refused,      // somebody came who is not the party that was told: `reason`
         Ended         // by its connections: `reason`
     };
     Kind kind = Kind::Connected;
@@ -86,13 +97,15 @@ private:
     // One chat: the sessions of ours with both parties.
     struct Chat {
         chat::SessionId session = 0;
-        std::array<std::string, 2> paths{};         // a=path of each leg, as it said it
+        std::array<std::string, 2> said{};          // a=path and certificate of each leg
         std::array<std::string, 2> own{};           // ours, as each is told it
         std::array<base::NetAddress, 2> address{};  // where each connects to
         std::optional<sdp::Setup> offered_setup{};  // of the newest offer
         bool has_setup = false;                     // it had one
+        bool has_cema = false;                      // and a=msrp-cema
         // For recording servers: what of the newest offer is about content, as whole lines.
         std::string attributes{};
+        bool is_secure = false;  // TLS
         bool is_file = false;
         bool is_active = true;  // nobody says inactive
         std::string title{};    // i=
@@ -146,6 +159,8 @@ private:
     void find_places(Call& call, std::uint32_t id, Recorded& recorded,
                      const SubscribeOptions& options, const base::NetAddress& address);
     std::string section_of(const Call& call, const Place& place, bool is_paused) const;
+    std::optional<base::Reason> find_fault(const sdp::SessionDescription& sdp,
+                                           const sdp::MediaDescription& medium) const;
     void take_server_answer(CallKey key, std::uint32_t id, Place& place,
                             const sdp::SessionDescription& answer,
                             const sdp::MediaDescription& medium);

@@ -52,19 +52,28 @@ public:
         if (!can_listen) return base::Reason{"chat_no_listener", ""};
         return *base::parse_net_address(inside ? "10.0.0.1:2855" : "198.51.100.7:2855");
     }
+    std::optional<ChatCertificate> certificate() const override { return own; }
     void post(std::function<void(base::Now, chat::Desk&)> work) override {
         work(base::Now{base::TimePoint{}, base::wall_from_ns(0)}, desk);
     }
     void send(chat::ConnectionId /*connection*/, std::string /*bytes*/) override {}
     void close(chat::ConnectionId /*connection*/) override {}
     void set_reading(chat::ConnectionId /*connection*/, bool /*reading*/) override {}
-    chat::ConnectionId connect(const base::NetAddress& to) override {
-        connected_to.push_back(base::to_string(to));
+    chat::ConnectionId connect(const base::NetAddress& to, const std::string& tls_name) override {
+        connected_to.push_back(base::to_string(to) + (tls_name.empty() ? "" : " " + tls_name));
         return connected_to.size();
+    }
+    std::optional<base::Reason> find_fault(
+        chat::ConnectionId /*connection*/,
+        const std::vector<base::CertificateFingerprint>& told) override {
+        fingerprints = told;
+        return std::nullopt;
     }
     std::size_t queued_bytes(chat::ConnectionId /*connection*/) const override { return 0; }
 
     bool can_listen = true;
+    std::optional<ChatCertificate> own;
+    std::vector<base::CertificateFingerprint> fingerprints;  // asked for last
     std::vector<std::string> connected_to;
     base::SeededRandom random{3};
     chat::Desk desk{*this, random, [](const chat::SwitchEvent&) {}, [](const chat::CopyEvent&) {}};
@@ -178,6 +187,67 @@ TEST_F(ChatPlaneTest, ARefusedChatIsClosedAndANewOneMayTakeItsPlace) {
     EXPECT_EQ(link_.desk.chats().sessions(), 0U);
 }
 
+// RFC 6714: each leg is a hop of its own, and we know it.
+TEST_F(ChatPlaneTest, CemaIsOfferedAlwaysAndAnsweredToWhoOfferedIt) {
+    EXPECT_THAT(offer(chat_line("10")), HasSubstr("a=msrp-cema\r\n"));
+    EXPECT_THAT(
+        answer(chat_line("20", "a=msrp-cema\r\na=setup:passive\r\nc=IN IP4 192.0.2.77\r\n")),
+        Not(HasSubstr("a=msrp-cema")));
+    EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.77:7000"));  // a middlebox is there
+    plane_.remove(kCall);
+    offer(chat_line("10", "a=setup:passive\r\na=msrp-cema\r\nc=IN IP4 192.0.2.78\r\n"));
+    EXPECT_THAT(answer(chat_line("20", "a=setup:active\r\n")), HasSubstr("a=msrp-cema\r\n"));
+    EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.77:7000", "192.0.2.78:7000"));
+}
+
+// ---- TLS
+
+std::string fingerprint(char digit) {
+    std::string text = "a=fingerprint:sha-256 ";
+    for (int i = 0; i < 32; ++i) text += (i == 0 ? "" : ":") + std::string(2, digit);
+    return text + "\r\n";
+}
+std::string tls_line(const std::string& name, const std::string& more) {
+    return "m=message 7000 TCP/TLS/MSRP *\r\na=accept-types:text/plain\r\na=path:msrps://192.0.2." +
+           name + ":7000/" + name + ";tcp\r\n" + more;
+}
+ChatCertificate certificate(bool is_self_signed = true) {
+    return {.fingerprint = {.digest = base::Bytes(32, 0x5a)}, .is_self_signed = is_self_signed};
+}
+constexpr std::string_view kOurs = "a=fingerprint:sha-256 5A:5A:";
+
+TEST_F(ChatPlaneTest, TlsEndsHereAndEachPartyIsToldOurCertificate) {
+    link_.own = certificate();
+    const std::string to_b = offer(tls_line("10", fingerprint('1') + "a=setup:actpass\r\n"));
+    EXPECT_THAT(to_b, HasSubstr("m=message 2855 TCP/TLS/MSRP *\r\n"));
+    EXPECT_THAT(to_b, HasSubstr("a=path:msrps://198.51.100.7:2855/"));
+    EXPECT_THAT(to_b, HasSubstr(kOurs));
+    EXPECT_THAT(to_b, Not(HasSubstr("11:11")));
+    const std::string to_a = answer(tls_line("20", fingerprint('2') + "a=setup:passive\r\n"));
+    EXPECT_THAT(to_a, HasSubstr("a=path:msrps://198.51.100.7:2855/"));
+    EXPECT_THAT(to_a, HasSubstr(kOurs));
+    EXPECT_THAT(to_a, Not(HasSubstr("22:22")));
+    // Where we connect, B has to show what its answer named.
+    ASSERT_THAT(link_.connected_to, ElementsAre("192.0.2.20:7000 192.0.2.20"));
+    link_.desk.on_open({}, 1, true);
+    ASSERT_THAT(link_.fingerprints, SizeIs(1));
+    EXPECT_EQ(link_.fingerprints[0].digest, base::Bytes(32, 0x22));
+    // The same again goes on; another certificate is another end.
+    EXPECT_EQ(path_of(offer(tls_line("10", fingerprint('1')))), path_of(to_b));
+    EXPECT_NE(path_of(offer(tls_line("10", fingerprint('3')))), path_of(to_b));
+    EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(ChatPlaneTest, WhoKnowsEachOtherByNamesInCertificatesIsNotBrokenByOneOfOurMaking) {
+    link_.own = certificate();
+    EXPECT_EQ(offer(tls_line("10", "")), sdp("192.0.2.10", tls_line("10", "")));
+    EXPECT_THAT(told_, ElementsAre("chat_encrypted"));
+    plane_.remove(kCall);
+    link_.own = certificate(false);
+    EXPECT_THAT(offer(tls_line("10", "")), HasSubstr(kOurs));
+    EXPECT_THAT(told_, SizeIs(1));
+}
+
 TEST_F(ChatPlaneTest, WhatCannotBeTakenPassesAsItCameAndTheReasonIsToldOnce) {
     const std::string secure =
         "m=message 7000 TCP/TLS/MSRP *\r\na=path:msrps://192.0.2.10:7000/x;tcp\r\n";
@@ -227,8 +297,9 @@ TEST_F(RecordedChatPlane, ACallThatIsAChatAloneIsOfferedAsOneLine) {
     EXPECT_THAT(made->offer, HasSubstr("c=IN IP4 198.51.100.7\r\n"));
     EXPECT_THAT(made->offer,
                 HasSubstr("m=message 2855 TCP/MSRP *\r\na=path:msrp://198.51.100.7:2855/"));
-    EXPECT_THAT(made->offer, HasSubstr(";tcp\r\na=setup:active\r\na=accept-types:text/plain\r\n"
-                                       "a=chatroom:nickname\r\na=sendonly\r\na=label:chat-1\r\n"));
+    EXPECT_THAT(made->offer,
+                HasSubstr(";tcp\r\na=setup:active\r\na=msrp-cema\r\na=accept-types:text/plain\r\n"
+                          "a=chatroom:nickname\r\na=sendonly\r\na=label:chat-1\r\n"));
     ASSERT_THAT(made->streams, SizeIs(1));
     EXPECT_TRUE(made->streams[0].is_of_both);
     EXPECT_EQ(made->streams[0].media, "message");
@@ -306,6 +377,27 @@ TEST_F(RecordedChatPlane, AFileGoesToNobodyWhoDoesNotSayThatItTakesIt) {  // RFC
     EXPECT_THAT(told_, ElementsAre("file_refused"));
     answer_server(server_line(id + "\r\na=recvonly\r\n"));
     EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.99:2855"));
+}
+
+// P-123: never in the clear what came by TLS.
+TEST_F(RecordedChatPlane, AChatInTlsIsOfferedInTlsAndGoesToNobodyWhoAnswersOtherwise) {
+    link_.own = certificate();
+    offer(tls_line("10", fingerprint('1')));
+    answer(tls_line("20", fingerprint('2') + "a=setup:active\r\n"));
+    const auto made = subscribe();
+    ASSERT_TRUE(made);
+    EXPECT_THAT(made->offer,
+                HasSubstr("m=message 2855 TCP/TLS/MSRP *\r\na=path:msrps://198.51.100.7:2855/"));
+    EXPECT_THAT(made->offer, HasSubstr(kOurs));
+    answer_server(server_line());
+    EXPECT_THAT(told_, ElementsAre("chat_bad_answer"));
+    EXPECT_THAT(link_.connected_to, IsEmpty());
+    answer_server("m=message 2855 TCP/TLS/MSRP *\r\na=path:msrps://192.0.2.99:2855/rec;tcp\r\n" +
+                  fingerprint('9') + "a=setup:passive\r\na=accept-types:*\r\na=recvonly\r\n");
+    ASSERT_THAT(link_.connected_to, ElementsAre("192.0.2.99:2855 192.0.2.99"));
+    link_.desk.on_open({}, 1, true);
+    ASSERT_THAT(link_.fingerprints, SizeIs(1));
+    EXPECT_EQ(link_.fingerprints[0].digest, base::Bytes(32, 0x99));
 }
 
 TEST_F(RecordedChatPlane, ARefusedLineIsToldOnce) {

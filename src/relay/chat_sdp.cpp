@@ -21,7 +21,8 @@ std::string_view take_line(std::string_view& rest) {
 
 bool is_attribute(std::string_view line, std::string_view name) {
     return base::istarts_with(line, "a=") && base::istarts_with(line.substr(2), name) &&
-           line.substr(2 + name.size()).starts_with(':');
+           (line.size() == 2 + name.size() ||
+            std::string_view(":\r\n").find(line[2 + name.size()]) != std::string_view::npos);
 }
 
 std::string_view family(const base::NetAddress& address) { return address.is_v4() ? "IP4" : "IP6"; }
@@ -41,8 +42,10 @@ std::optional<chat::Peer> peer_of(const sdp::SessionDescription& description,
     if (!path) return std::nullopt;
     chat::Peer peer{.path = *std::move(path),
                     .connect_to = std::nullopt,
+                    .fingerprints = {},
                     .accept_types = std::string(media.accept_types),
                     .address = {}};
+    if (media.is_secure) peer.fingerprints = sdp::fingerprints_of(description, medium);
     const bool is_passive = media.setup ? *media.setup == sdp::Setup::Passive : answers;
     if (!is_passive) return peer;
     // RFC 6714: with CEMA it is at c= and m=, else where its path begins.
@@ -78,12 +81,17 @@ std::string told_chat_section(std::string_view section, const ToldChat& told) {
             is_connected = true;
         }
         if (is_attribute(line, "path") || is_attribute(line, "setup")) continue;
+        if (is_attribute(line, "msrp-cema")) continue;
+        if (told.fingerprint && is_attribute(line, "fingerprint")) continue;
         text += line;
     }
     if (!text.ends_with('\n') && !text.ends_with('\r')) text += "\r\n";
     if (!is_connected) text += connection;
     text += "a=path:" + told.path + "\r\n";
     if (told.setup) text += fmt::format("a=setup:{}\r\n", sdp::to_string(*told.setup));
+    if (told.has_cema) text += "a=msrp-cema\r\n";
+    if (told.fingerprint)
+        text += fmt::format("a=fingerprint:{}\r\n", sdp::to_string(*told.fingerprint));
     return text;
 }
 

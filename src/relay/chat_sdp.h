@@ -14,8 +14,7 @@
 
 namespace earshot::relay {
 
-// Plain: TCP/MSRP, which is relayed. Encrypted: TCP/TLS/MSRP, which passes from party to party.
-// None also of a refused line.
+// Plain: TCP/MSRP. Encrypted: TCP/TLS/MSRP. None also of a refused line.
 enum class ChatLine : std::uint8_t { None, Plain, Encrypted };
 ChatLine chat_line(const sdp::MediaDescription& medium);
 
@@ -30,6 +29,9 @@ struct ToldChat {
     std::string path;          // ours, one URI
     // a=setup; nothing: there is none, as in the offer that is answered.
     std::optional<sdp::Setup> setup;
+    // Of TLS: of our certificate (RFC 8122).
+    std::optional<base::CertificateFingerprint> fingerprint{};
+    bool has_cema = false;  // a=msrp-cema (RFC 6714), which is about this hop alone
 };
 std::string told_chat_section(std::string_view section, const ToldChat& told);
 

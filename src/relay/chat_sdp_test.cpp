@@ -62,18 +62,42 @@ TEST(ChatSdp, ThePathLeadsToThePartyAndWithCemaTheConnectionLine) {
 TEST(ChatSdp, TellsThePartysLineAtOurAddress) {
     const ToldChat told{.address = *base::parse_net_address("198.51.100.7:20000"),
                         .path = "msrp://198.51.100.7:20000/x;tcp",
-                        .setup = sdp::Setup::ActPass};
+                        .setup = sdp::Setup::ActPass,
+                        .has_cema = true};
     EXPECT_EQ(told_chat_section("m=message 7000 TCP/MSRP *\r\ni=Chat\r\nc=IN IP4 192.0.2.10\r\n"
                                 "a=setup:active\r\na=path:msrp://192.0.2.10:7000/ana;tcp\r\n"
                                 "a=accept-types:text/plain\r\na=msrp-cema\r\n",
                                 told),
               "m=message 20000 TCP/MSRP *\r\ni=Chat\r\nc=IN IP4 198.51.100.7\r\n"
-              "a=accept-types:text/plain\r\na=msrp-cema\r\n"
-              "a=path:msrp://198.51.100.7:20000/x;tcp\r\na=setup:actpass\r\n");
+              "a=accept-types:text/plain\r\n"
+              "a=path:msrp://198.51.100.7:20000/x;tcp\r\na=setup:actpass\r\na=msrp-cema\r\n");
+    // CEMA is about one hop: who is not to be told it is not.
+    EXPECT_EQ(told_chat_section("m=message 7000 TCP/MSRP *\r\na=msrp-cema\r\na=msrp-cemax\r\n",
+                                {.address = told.address, .path = told.path, .setup = {}}),
+              "m=message 20000 TCP/MSRP *\r\nc=IN IP4 198.51.100.7\r\na=msrp-cemax\r\n"
+              "a=path:msrp://198.51.100.7:20000/x;tcp\r\n");
     EXPECT_EQ(told_chat_section("m=message 7000 TCP/MSRP *",
                                 {.address = told.address, .path = told.path, .setup = {}}),
               "m=message 20000 TCP/MSRP *\r\nc=IN IP4 198.51.100.7\r\n"
               "a=path:msrp://198.51.100.7:20000/x;tcp\r\n");
+}
+
+TEST(ChatSdp, OurCertificateTakesThePlaceOfThePartys) {  // RFC 8122
+    const std::string theirs =
+        "a=fingerprint:sha-1 4A:AD:B9:B1:3F:82:18:3B:54:02:12:DF:3E:5D:49:6B:19:E5:7C:AB\r\n";
+    const std::string line =
+        "m=message 7000 TCP/TLS/MSRP *\r\n" + theirs + "a=path:msrps://192.0.2.10:7000/ana;tcp\r\n";
+    ASSERT_EQ(read(line)->fingerprints.size(), 1U);
+    EXPECT_EQ(read(line)->fingerprints[0].function, base::HashFunction::Sha1);
+    EXPECT_TRUE(read(kLine + theirs)->fingerprints.empty());  // without TLS it means nothing
+    const std::string told = told_chat_section(
+        line, {.address = *base::parse_net_address("198.51.100.7:20000"),
+               .path = "msrps://198.51.100.7:20000/x;tcp",
+               .setup = sdp::Setup::Passive,
+               .fingerprint = base::CertificateFingerprint{.digest = base::Bytes(32, 0x5a)}});
+    EXPECT_EQ(told.find("sha-1"), std::string::npos);
+    EXPECT_NE(told.find("m=message 20000 TCP/TLS/MSRP *\r\n"), std::string::npos);
+    EXPECT_NE(told.find("a=fingerprint:sha-256 5A:5A:"), std::string::npos);
 }
 
 }  // namespace

@@ -1,6 +1,5 @@
-// Who we are in DTLS-SRTP (RFC 5763): a certificate of our own making, which the fingerprint in our
-// SDP vouches for and nobody else. Made at the start of the process and never written anywhere, so
-// that there is no key on the disk that could be stolen; the fingerprint changes with each start.
+// Who we are in DTLS-SRTP (RFC 5763): a certificate of our own making (crypto/self_signed.h), which
+// the fingerprint in our SDP vouches for and nobody else; it changes with each start.
 //
 // Any thread may use it once it is made; it outlives the endpoints that are made of it.
 #pragma once
@@ -18,9 +17,7 @@ namespace earshot::srtp {
 
 class DtlsIdentity {
 public:
-    // ECDSA on P-256 (RFC 8827 section 6.5), valid from the day before `now` for ten years: peers
-    // go by the fingerprint, and a clock that is wrong must not end a recording. Io: OpenSSL
-    // cannot.
+    // Io: OpenSSL cannot.
     static base::Result<DtlsIdentity> make(base::WallTime now);
 
     DtlsIdentity(DtlsIdentity&& other) noexcept;

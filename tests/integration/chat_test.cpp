@@ -8,6 +8,8 @@
 #include "integration/agent_phone.h"
 #include "integration/harness.h"
 #include "integration/msrp_peer.h"
+#include "io/tls_test_authority.h"
+#include "sdp/fingerprint.h"
 
 namespace earshot::integration {
 namespace {
@@ -228,14 +230,16 @@ protected:
         answer(*ada_chat_, "bobinds1 SEND");
     }
     // The next one of which this is part is answered; those before it are lines of the client.
-    void answer(MsrpPeer& peer, const std::string& part) {
+    template <class Peer>
+    void answer(Peer& peer, const std::string& part) {
         for (std::string one = peer.receive(); !one.empty(); one = peer.receive()) {
             if (one.find(part) != std::string::npos) return peer.send_text(answer_to(one));
             if (one.find(" SEND\r\n") != std::string::npos) lines_ += one;
         }
         ADD_FAILURE() << part << " has not come\n" << client_.log();
     }
-    void say(MsrpPeer& from, MsrpPeer& to, const std::string& text, const std::string& id) {
+    template <class Peer>
+    void say(Peer& from, Peer& to, const std::string& text, const std::string& id) {
         from.send({.transaction = "t" + id, .message_id = id, .content = text});
         answer(to, text);
         for (std::string one = from.receive(); !one.empty(); one = from.receive())
@@ -250,6 +254,20 @@ protected:
                    calls[0]["recordings"][0]["state"] == state;
         })) << client_.calls().dump(1)
             << client_.log();
+    }
+    // Ada says again what she offers, with a wish.
+    void wish(const std::string& preference) {
+        const sip::TransactionId invite = ada_->send(
+            dialog_, {.method = "INVITE",
+                      .content_type = "application/sdp",
+                      .body = chat_sdp(chat_line(
+                          kAda, "a=setup:active\r\na=recordpref:" + preference + "\r\n"))});
+        const auto arrived = phones_->request_at(*bo_, Method::Invite);
+        bo_->respond(
+            arrived.transaction,
+            {.status = 200, .content_type = "application/sdp", .body = chat_sdp(chat_line(kBo))});
+        EXPECT_EQ(phones_->final_at(*ada_, invite).status(), 200);
+        ada_->acknowledge(dialog_);
     }
     json hang_up(std::size_t recordings = 1) {
         phones_->hang_up(*ada_, dialog_, *bo_);
@@ -368,6 +386,109 @@ TEST_F(RecordedChat, AServerThatIsKilledAndComesAgainHasWhatWasSaidMeanwhile) {
             said += message["text"].get<std::string>() + "\n";
     for (const char* text : {"to the first\n", "to nobody\n", "to the second\n"})
         EXPECT_THAT(said, HasSubstr(text)) << all.dump(1) << client_.log();
+}
+
+// a=recordpref (RFC 7866 section 7.1.3) on the line of a chat counts as on that of a voice.
+TEST_F(RecordedChat, APartysWishIsObeyedOnTheLineOfTheChat) {
+    ASSERT_TRUE(server_.start()) << server_.log();
+    begin("[client]\nservers = [\"" + server_.sip_uri() + "\"]\nrecordpref = \"honour\"\n");
+    call(chat_line(kAda, "a=setup:active\r\na=recordpref:pause\r\n"), chat_line(kBo));
+    connect();
+    wait_for("paused");
+    say(*ada_chat_, *bo_chat_, "PLANTED-MARKER", "msg00001");
+    wish("on");
+    wait_for("recording");
+    say(*ada_chat_, *bo_chat_, "now recorded", "msg00002");
+    wish("off");
+    wait_for("ended");
+    say(*ada_chat_, *bo_chat_, "PLANTED-MARKER", "msg00003");
+    const json recording = hang_up();
+    const json all = texts(recording);
+    ASSERT_EQ(all.size(), 1U) << chat(recording).dump(1) << client_.log();
+    EXPECT_EQ(all[0]["text"], "now recorded");
+    EXPECT_THAT(chat(recording).dump(), Not(HasSubstr("PLANTED")));
+}
+
+// ---- TLS (RFC 4975 section 14.4, RFC 8122) ------------------------------------------------------
+
+const std::string kSecureAda = "msrps://127.0.0.1:9991/ada;tcp";
+const std::string kSecureBo = "msrps://127.0.0.1:9992/bo;tcp";
+
+class ChatInTls : public RecordedChat {
+protected:
+    static io::TlsSettings settings(const io::TlsIdentity& identity) {
+        return {.identities = {identity}};
+    }
+    static std::string tls_line(const std::string& uri, const io::TlsIdentity& identity) {
+        const auto context = io::TlsContext::load(settings(identity));
+        const std::string fingerprint = sdp::to_string(*io::fingerprint_of(**context));
+        std::string line = chat_line(uri) + "a=fingerprint:" + fingerprint + "\r\n";
+        return line.replace(line.find("TCP/MSRP"), 8, "TCP/TLS/MSRP");
+    }
+    void begin_secure() {
+        begin("[client]\nservers = [\"" + server_.sip_uri() + "\"]\n");
+        call(tls_line(kSecureAda, ada_identity_), tls_line(kSecureBo, bo_identity_));
+        EXPECT_THAT(told_bo_, HasSubstr(" TCP/TLS/MSRP *\r\n"));
+        ada_tls_.emplace(path(told_ada_), kSecureAda, path(told_ada_).port,
+                         settings(ada_identity_));
+        bo_tls_.emplace(path(told_bo_), kSecureBo, path(told_bo_).port, settings(bo_identity_));
+        EXPECT_FALSE(fault_of(*ada_tls_, told_ada_));
+        EXPECT_FALSE(fault_of(*bo_tls_, told_bo_));
+        ada_tls_->send({.transaction = "adabinds", .message_id = "empty001", .type = {}});
+        bo_tls_->send({.transaction = "bobinds1", .message_id = "empty002", .type = {}});
+        answer(*bo_tls_, "adabinds SEND");
+        answer(*ada_tls_, "bobinds1 SEND");
+    }
+    // Whether the client is who its description says.
+    static std::optional<base::Reason> fault_of(const MsrpTlsPeer& peer, const std::string& told) {
+        const auto parsed = sdp::parse(told);
+        const auto named = sdp::fingerprints_of(*parsed, parsed->media.at(0));
+        EXPECT_EQ(named.size(), 1U) << told;
+        return peer.wire().tls().find_fault(named);
+    }
+
+    TemporaryDirectory directory_;
+    io::TestAuthority authority_{directory_.path()};
+    io::TlsIdentity ada_identity_ = authority_.issue("ada", {});
+    io::TlsIdentity bo_identity_ = authority_.issue("bo", {});
+    io::TlsIdentity stranger_ = authority_.issue("stranger", {});
+    std::optional<MsrpTlsPeer> ada_tls_;
+    std::optional<MsrpTlsPeer> bo_tls_;
+};
+
+TEST_F(ChatInTls, PassesThroughTheClientAndIsRecordedOverTlsAlone) {
+    const io::TlsIdentity ours = authority_.issue("server", {.alternative_names = "IP:127.0.0.1"});
+    write_file(server_.scratch() / "tls.toml",
+               "[sip]\ncertificate_file = \"" + ours.certificate_file +
+                   "\"\nprivate_key_file = \"" + ours.private_key_file + "\"\n");
+    ASSERT_TRUE(server_.start({"--config", (server_.scratch() / "tls.toml").string()}))
+        << server_.log();
+    begin_secure();
+    wait_for("recording");
+    // Who is not Ada is dropped, and the chat goes on.
+    MsrpTlsPeer thief(path(told_ada_), kSecureAda, path(told_ada_).port, settings(stranger_));
+    thief.send({.content = "stolen"});
+    EXPECT_TRUE(thief.is_closed());
+    MsrpPeer plain(path(told_ada_), kSecureAda);
+    plain.send({.content = "clear"});
+    EXPECT_EQ(plain.status(), "481");
+    say(*ada_tls_, *bo_tls_, "Hello Bo", "msg00001");
+    say(*bo_tls_, *ada_tls_, "Hello Ada", "msg00001");
+    const json recording = hang_up();
+    const json all = texts(recording);
+    ASSERT_EQ(all.size(), 2U) << chat(recording).dump(1) << client_.log() << server_.log();
+    EXPECT_EQ(all[0]["text"], "Hello Bo");
+    EXPECT_EQ(all[1]["text"], "Hello Ada");
+    EXPECT_THAT(client_.log(), HasSubstr("chat_peer_refused"));
+}
+
+TEST_F(ChatInTls, AServerWithoutTlsGetsNothingOfItAndTheChatGoesOn) {
+    ASSERT_TRUE(server_.start()) << server_.log();
+    begin_secure();
+    wait_for("failed");
+    say(*ada_tls_, *bo_tls_, "Hello Bo", "msg00001");
+    phones_->hang_up(*ada_, dialog_, *bo_);
+    EXPECT_TRUE(server_.wait_for_recordings(0).empty());
 }
 
 }  // namespace
