@@ -30,8 +30,7 @@ public:
         else
             unread.insert(connection);
     }
-    ConnectionId connect(const base::NetAddress& /*to*/,
-                               const std::string& /*tls_name*/) override {
+    ConnectionId connect(const base::NetAddress& /*to*/, const std::string& /*tls_name*/) override {
         return ++last;
     }
     std::optional<base::Reason> find_fault(

@@ -65,6 +65,9 @@ void Switch::set_peer(base::Now now, SessionId id, Side side, Peer peer) {
     if (is_other) let_go(now, {.session = id, .side = side});
     if (peer.address.empty()) peer.address = std::move(end.peer.address);
     end.peer = std::move(peer);
+    if (is_loop({.session = id, .side = side}))
+        return end_session(now, *session,
+                           {"chat_loop", "The paths of these parties lead back to this chat."});
     connect(now, *session, side);
     // What has come for it, or from it, can go on, and what is to be said.
     if (const ConnectionId waiting = session->end(other(side)).bound; waiting != 0) wake(waiting);
@@ -72,6 +75,20 @@ void Switch::set_peer(base::Now now, SessionId id, Side side, Peer peer) {
         if (state.held && state.bound.empty()) wake(connection);
     say_line(now, *session, side);
     work(now);
+}
+
+// A party's path may be a URI of ours: a call that passes twice. It must not come back.
+bool Switch::is_loop(const Place& start) const {
+    Place at = start;
+    for (std::size_t i = 0; i <= sessions_.size(); ++i) {
+        const Session& session = sessions_.at(at.session);
+        const auto& path = session.ends[at.side == Side::A ? 0 : 1].peer.path;
+        const auto next = path.empty() ? std::nullopt : place_of(path.front());
+        if (!next) return false;
+        if (next->session == start.session) return true;
+        at = {.session = next->session, .side = other(next->side)};
+    }
+    return true;
 }
 
 // Where the party listens: as soon as both URIs are known.
@@ -186,6 +203,7 @@ void Switch::on_bytes(base::Now now, ConnectionId id, base::ByteView bytes) {
     Connection* connection = find_connection(id);
     if (connection == nullptr || connection->is_lost) return;
     connection->parser.feed(bytes);
+    connection->heard = now.steady;
     wake(id);
     work(now);
 }
@@ -249,6 +267,16 @@ void Switch::break_chunk(base::Now now, Connection& connection) {
     network_.send(to->id,
                   "\r\n" + end_line(incoming.head.transaction, msrp::Continuation::Aborted));
     free(*to);
+}
+
+// Others wait until its chunk has ended, and it does not go on: for them it ends here.
+void Switch::give_up_chunk(base::Now now, Connection& connection) {
+    const Connection* to = find_connection(connection.incoming->to);
+    if (!connection.incoming->is_streamed || to == nullptr || to->writer != connection.id) return;
+    if (to->waiters.empty() && to->after.empty()) return;
+    Incoming rest{.head = connection.incoming->head};  // what still comes goes nowhere
+    break_chunk(now, connection);
+    connection.incoming = std::move(rest);
 }
 
 bool Switch::has_room(const Connection& to) const {
@@ -369,6 +397,9 @@ bool Switch::begin(base::Now now, Connection& connection) {
             return discard();
     } else if (!head.fault.empty()) {
         return refuse(400, head.fault);
+    } else if (head.method != "SEND" && head.method != "REPORT" && head.method != "NICKNAME") {
+        // RFC 4975 section 7.1. What it holds could not be recorded.
+        return refuse(501, "Unknown method");
     } else if (!place || find(place->session)->has_ended ||
                find(place->session)->end(place->side).own->is_secure != connection.is_tls) {
         return refuse(481, "No such session");
@@ -437,9 +468,17 @@ void Switch::finish(base::Now now, Connection& connection, msrp::Continuation co
     if (to == nullptr || to->is_lost) return;
     forward(*to, incoming, continuation, has_body);
     connection.blocked_on = to->id;
-    if (!incoming.is_streamed && tap_ != nullptr)
-        tap_->on_other(now, incoming.from->session, incoming.from->side, incoming.head,
-                       incoming.body);
+    if (incoming.is_streamed || tap_ == nullptr) return;
+    if (incoming.head.method != "SEND" || !has_body)
+        return tap_->on_other(now, incoming.from->session, incoming.from->side, incoming.head,
+                              incoming.body);
+    // Content without Content-Type breaks the RFC; who gets it reads it all the same.
+    tap_->on_chunk(now, incoming.from->session, incoming.from->side, incoming.head);
+    const std::uint64_t at = incoming.head.byte_range ? incoming.head.byte_range->start - 1 : 0;
+    tap_->on_content(now, incoming.from->session, incoming.from->side, at,
+                     base::as_bytes(incoming.body));
+    tap_->on_chunk_end(now, incoming.from->session, incoming.from->side, at + incoming.body.size(),
+                       continuation);
 }
 
 void Switch::forward(Connection& to, Incoming& incoming, msrp::Continuation continuation,
@@ -505,6 +544,8 @@ bool Switch::bind(base::Now now, Connection& connection, const Place& place) {
 void Switch::on_time(base::Now now) {
     for (auto& [id, connection] : connections_) {
         if (connection.held && now.steady - connection.held_since >= kPatience) wake(id);
+        if (connection.incoming && now.steady - connection.heard >= kStallTime)
+            give_up_chunk(now, connection);
         if (connection.bound.empty() && now.steady - connection.since >= kUnboundTime &&
             !connection.is_lost) {
             network_.close(id);

@@ -126,6 +126,7 @@ private:
         bool is_tls = false;
         msrp::StreamParser parser{};
         base::TimePoint since{};  // without a session
+        base::TimePoint heard{};
         std::set<Place> bound{};
         std::optional<Incoming> incoming{};
         std::optional<msrp::Head> held{};  // its other end is not ready
@@ -143,6 +144,7 @@ private:
     Session* find(SessionId session);
     Connection* find_connection(ConnectionId connection);
     std::optional<Place> place_of(const msrp::Uri& own) const;
+    bool is_loop(const Place& start) const;
     void work(base::Now now);
     void pump(base::Now now, Connection& connection);
     void take(base::Now now, Connection& connection, msrp::StreamEvent event);
@@ -161,6 +163,7 @@ private:
     void write(Connection& to, std::string bytes);
     void free(Connection& target);
     void break_chunk(base::Now now, Connection& connection);
+    void give_up_chunk(base::Now now, Connection& connection);
     void wake(ConnectionId connection) { ready_.insert(connection); }
     bool has_room(const Connection& to) const;
     void set_reading(Connection& connection, bool reading);

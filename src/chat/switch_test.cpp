@@ -439,6 +439,48 @@ TEST_F(SwitchTest, AConnectionThatIsNeverMadeEndsTheChatInTime) {
     EXPECT_THAT(told_, ElementsAre("chat_no_connection"));
 }
 
+// RFC 4975 section 7.1: its content could not be recorded.
+TEST_F(SwitchTest, AMethodThatNobodyKnowsGoesNoFurther) {
+    connect_both();
+    come(kConnectionA, request(kOursA, kA, "Message-ID: msg00001\r\n", "secret", "WHISPER"));
+    EXPECT_THAT(wires_.take(kConnectionA), HasSubstr(" 501 "));
+    EXPECT_THAT(wires_.take(kConnectionB), IsEmpty());
+    come(kConnectionA, request(kOursA, kA, "Message-ID: msg00002\r\n", "goes on"));
+    EXPECT_THAT(wires_.take(kConnectionB), HasSubstr("goes on"));
+}
+
+// Of a connection that several chats share one must not stop the others.
+TEST_F(SwitchTest, AChunkThatStandsStillEndsForThoseWhoWait) {
+    connect_both();
+    const std::string first = request(kOursA, kA, "Message-ID: msg00001\r\n", "long message");
+    come(kConnectionA, first.substr(0, first.size() - 30));
+    pass(kStallTime);
+    EXPECT_THAT(wires_.take(kConnectionB), Not(HasSubstr("-------d93kswow#")));  // nobody waits
+    switch_.say(now_, 7, Side::B, "a line");
+    pass(std::chrono::seconds{1});
+    const std::string told = wires_.take(kConnectionB);
+    EXPECT_THAT(told, HasSubstr("\r\n-------d93kswow#\r\n"));
+    EXPECT_THAT(told, HasSubstr("a line"));
+    come(kConnectionA, first.substr(first.size() - 30));  // goes nowhere
+    EXPECT_THAT(wires_.take(kConnectionB), IsEmpty());
+    come(kConnectionA, request(kOursA, kA, "Message-ID: msg00002\r\n", "goes on"));
+    EXPECT_THAT(wires_.take(kConnectionB), HasSubstr("goes on"));
+    EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(SwitchTest, PathsThatLeadBackEndTheChat) {
+    open();
+    const std::string other_a = "msrp://192.0.2.1:2855/other-a;tcp";
+    const std::string other_b = "msrp://192.0.2.1:2855/other-b;tcp";
+    switch_.set_own(now_, 8, Side::A, uri(other_a));
+    switch_.set_own(now_, 8, Side::B, uri(other_b));
+    switch_.set_peer(now_, 8, Side::A, {.path = path(kOursB)});  // a call that passes twice
+    switch_.set_peer(now_, 7, Side::B, {.path = path(other_a)});
+    EXPECT_THAT(told_, IsEmpty());
+    switch_.set_peer(now_, 8, Side::B, {.path = path(kOursA)});
+    EXPECT_THAT(told_, ElementsAre("chat_loop"));
+}
+
 TEST_F(SwitchTest, WhatIsNoMsrpEndsItsConnectionAlone) {
     connect_both();
     switch_.on_open(now_, 3);
