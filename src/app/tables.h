@@ -7,11 +7,11 @@
 #include <string_view>
 #include <vector>
 
+#include "base/printable.h"
+
 namespace earshot::app {
 
-// Control characters become '?', marks of direction and without width their number, "<U+202E>": a
-// caller's name must neither move the cursor nor show as another.
-std::string printable(std::string_view text);
+using base::printable;
 
 // Columns as wide as their widest cell, two spaces between; a column with numbers alone is aligned
 // to the right. The first row is the heading.

@@ -324,6 +324,21 @@ TEST_F(ChatRecording, AChatWithoutVoiceIsACompleteRecording) {
     EXPECT_TRUE(verify_recording(files_, directory_, {}, &keys_).faults.empty());
 }
 
+TEST_F(ChatRecording, TheTextExportMovesNoCursor) {
+    begin();
+    message(
+        1, "message/cpim",
+        {{0,
+          "From: Mal\x1b[2J <sip:mal@x>\r\nTo: <sip:b@x>\r\n\r\nContent-Type: text/plain\r\n\r\n"
+          "a\x07\xe2\x80\xae"
+          "b\r\n[00:00:09.000] Ana: forged"}});
+    records_.ended(5'000);
+    build();
+    EXPECT_THAT(
+        render_all(Format::Text),
+        testing::HasSubstr("Mal?[2J <sip:mal@x>: a?<U+202E>b  [00:00:09.000] Ana: forged\n"));
+}
+
 TEST_F(ChatRecording, AChatInWhichNothingWasWrittenSaysSo) {
     begin();
     records_.ended(5'000);

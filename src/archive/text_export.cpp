@@ -7,6 +7,7 @@
 
 #include "archive/limits.h"
 #include "archive/text_rendering.h"
+#include "base/printable.h"
 
 namespace earshot::archive {
 namespace {
@@ -68,12 +69,11 @@ std::string vtt_escape(std::string_view text) {
     return out;
 }
 
-// One line, whatever a name or a text of a peer holds.
-std::string one_line(std::string_view text) {
-    std::string out(text);
+// One line for a terminal, whatever a name or a text of a peer holds.
+std::string one_line(std::string text) {
     std::replace_if(
-        out.begin(), out.end(), [](char c) { return c == '\n' || c == '\r'; }, ' ');
-    return out;
+        text.begin(), text.end(), [](char c) { return c == '\n' || c == '\r' || c == '\t'; }, ' ');
+    return base::printable(text);
 }
 
 base::Result<CallTimeline, base::Reason> read_timeline(const StoredRecording& piece) {

@@ -1,0 +1,13 @@
+// Texts of strangers for a terminal or a text file.
+#pragma once
+
+#include <string>
+#include <string_view>
+
+namespace earshot::base {
+
+// Control characters become '?', marks of direction and without width their number, "<U+202E>": a
+// caller's name must neither move the cursor nor show as another.
+std::string printable(std::string_view text);
+
+}  // namespace earshot::base
