@@ -269,7 +269,8 @@ bool AttendanceDesk::take(base::Now now, sip::Action& action) {
         end(now, *one, {"no_ack", "The focus did not acknowledge our answer."}, true);
     } else if (std::holds_alternative<sip::DialogEnded>(action)) {
         of_dialog_.erase(dialog.value);
-        if (one->dialog == dialog) one->dialog = {};
+        if (one->dialog != dialog) return true;  // of another branch of a forked INVITE
+        one->dialog = {};
         end(now, *one, {"ended", "The call to the conference is over."}, false);
     }
     return true;

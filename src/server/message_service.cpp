@@ -7,6 +7,9 @@
 
 namespace earshot::server {
 
+// A client makes one for each chat, and all of a company's may stand behind one address.
+constexpr std::size_t kMaxConnectionsPerHost = 2048;
+
 // All of it belongs to the thread, but post().
 class MessageService::Core final : public transport::StreamLoop::Handler,
                                    public messages::Network,
@@ -85,9 +88,11 @@ private:
 
 base::Result<std::unique_ptr<MessageService>, base::Reason> MessageService::create(
     Setup setup, capture::CaptureEngine& capture, const io::Clock& clock, base::Log& log) {
-    auto loop = transport::StreamLoop::create(
-        setup.listens, log,
-        {.protocol = "MSRP", .tls = setup.tls, .peer_check = io::PeerCheck::Later});
+    auto loop = transport::StreamLoop::create(setup.listens, log,
+                                              {.protocol = "MSRP",
+                                               .max_connections_per_host = kMaxConnectionsPerHost,
+                                               .tls = setup.tls,
+                                               .peer_check = io::PeerCheck::Later});
     if (!loop) return loop.error();
     auto core =
         std::make_unique<Core>(std::move(*loop), setup.match_session_id_only, capture, clock, log);

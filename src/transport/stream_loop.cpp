@@ -230,6 +230,7 @@ private:
         if (connections_.size() >= options_.max_connections ||
             (known != hosts_.end() && known->second >= options_.max_connections_per_host)) {
             counters_.connections_refused.fetch_add(1, std::memory_order_relaxed);
+            tell_refused(peer);
             return;  // the socket closes itself
         }
         const ConnectionPtr connection = add(peer, std::move(socket));
@@ -237,6 +238,18 @@ private:
         connection->expires = std::chrono::steady_clock::now() + options_.first_bytes_time;
         set_up(*connection);
         read_next(connection);
+    }
+
+    // Once a minute, with how many there have been.
+    void tell_refused(const NetAddress& peer) {
+        const auto now = std::chrono::steady_clock::now();
+        if (now < tell_refused_at_) return;
+        tell_refused_at_ = now + std::chrono::minutes(1);
+        log_.warning("a connection was refused: too many are open, of its host or of all",
+                     {{"protocol", options_.protocol},
+                      {"peer", base::to_string(peer)},
+                      {"open", std::to_string(connections_.size())},
+                      {"refused_so_far", std::to_string(counters_.connections_refused.load())}});
     }
 
     static void set_up(Connection& connection) {
@@ -439,6 +452,7 @@ private:
     const std::unique_ptr<ReadBuffer> read_buffer_ = std::make_unique<ReadBuffer>();
     std::unordered_map<ConnectionId, ConnectionPtr> connections_;
     std::map<NetAddress, std::size_t> hosts_;  // open connections a host
+    std::chrono::steady_clock::time_point tell_refused_at_{};
     HandshakeGuard guard_;
     io::LogAllowance failure_log_;
     base::TimePoint second_{};
