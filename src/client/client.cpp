@@ -254,9 +254,15 @@ private:
             relay::MixDesk::Options{.ipv6 = !host.is_v4(), .host = host}, media_->media_ports(),
             clock_, random_);
         if (config_.focus.rooms.empty()) return;
-        focus_ =
-            std::make_unique<focus::Desk>(focus::Desk::Options{.ipv6 = !host.is_v4(), .host = host},
-                                          media_->media_ports(), clock_, random_);
+        const auto on_shown = [this](focus::RoomId room, focus::Picture picture,
+                                     focus::MemberId shown) {
+            loop_->post([this, room, picture, shown] {
+                if (signalling_) signalling_->on_shown(room, picture, shown);
+            });
+        };
+        focus_ = std::make_unique<focus::Desk>(
+            focus::Desk::Options{.ipv6 = !host.is_v4(), .host = host, .on_shown = on_shown},
+            media_->media_ports(), clock_, random_);
     }
 
     void take_keys() {

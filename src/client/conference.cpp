@@ -18,9 +18,6 @@ using sdp::RecordState;
 namespace {
 
 constexpr int kUnavailable = 503;
-// Of the mixer's members; participants' numbers stay below it.
-constexpr focus::MemberId kMixMember = focus::MemberId{1} << 40U;
-constexpr focus::MixFormat kMixFormat{.payload_type = 0, .codec = focus::MixCodec::Pcmu};
 // After the last word of an announcement has left, so that it is heard before the voice is.
 constexpr std::chrono::milliseconds kAfterAnnouncement{100};
 
@@ -28,13 +25,24 @@ bool runs(const Recording* recording) {
     return recording != nullptr && recording->is_engaged() && !recording->is_stopping();
 }
 
-std::string mix_sdp(const base::NetAddress& at, std::string_view direction) {
-    const char* const family = at.is_v4() ? "IP4" : "IP6";
-    const std::string host = base::host_to_string(at);
-    return fmt::format(
-        "v=0\r\no=- 1 1 IN {} {}\r\ns=mix\r\nc=IN {} {}\r\nt=0 0\r\nm=audio {} RTP/AVP 0\r\n"
-        "a=rtpmap:0 PCMU/8000\r\na=ptime:20\r\na={}\r\n",
-        family, host, family, host, at.port, direction);
+conference::MediaStatus media_status(bool sends, bool receives) {
+    using conference::MediaStatus;
+    if (sends) return receives ? MediaStatus::SendRecv : MediaStatus::SendOnly;
+    return receives ? MediaStatus::RecvOnly : MediaStatus::Inactive;
+}
+
+// A medium of each of its lines of video; what is shared is named so.
+void append_pictures(const ConferenceLeg& leg, conference::Endpoint& endpoint) {
+    for (const focus::Picture picture : focus::kAllPictures) {
+        if (leg.picture(picture) == nullptr) continue;
+        const bool is_camera = picture == focus::Picture::Camera;
+        conference::Media& video = endpoint.media.emplace_back();
+        video.id = is_camera ? "2" : "3";
+        video.type = "video";
+        video.display_text = is_camera ? "camera" : "slides";
+        video.status =
+            media_status(leg.shows(picture) && !(is_camera && leg.is_muted()), leg.sees(picture));
+    }
 }
 
 }  // namespace
@@ -46,6 +54,14 @@ Conference::Conference(base::Now now, Surroundings surroundings, std::string roo
       uri_(std::move(uri)),
       begun_(now.wall),
       counters_(s_.leg.desk.open(key_.value)),
+      mix_({.plane = s_.leg.plane,
+            .desk = s_.leg.desk,
+            .next_key = s_.next_key,
+            .on_fault =
+                [this](const Reason& fault) {
+                    tell(s_.leg.clock.now(), "media_fault", nullptr, fault);
+                }},
+           key_.value, "mix of " + uri_),
       subscribers_(s_.leg.agent, info(),
                    [this](const sip::Flow& flow) { return s_.contact(room_, flow); }) {
     cs_ = CsRecord{.session_id = base::make_uuid_v4(s_.leg.random),
@@ -133,7 +149,6 @@ void Conference::on_joined(ConferenceLeg& leg) {
 // Who is in it, as RFC 4575 says it: a person is a user, each of its phones an endpoint.
 conference::ConferenceInfo Conference::info() const {
     using conference::EndpointStatus;
-    using conference::MediaStatus;
     conference::ConferenceInfo info;
     info.entity = uri_;
     info.description.emplace();
@@ -159,8 +174,8 @@ conference::ConferenceInfo Conference::info() const {
         conference::Media& audio = endpoint.media.emplace_back();
         audio.id = "1";
         audio.type = "audio";
-        audio.status = speaks ? (hears ? MediaStatus::SendRecv : MediaStatus::SendOnly)
-                              : (hears ? MediaStatus::RecvOnly : MediaStatus::Inactive);
+        audio.status = media_status(speaks, hears);
+        append_pictures(leg, endpoint);
         auto user = std::find_if(users.users.begin(), users.users.end(),
                                  [&](const auto& one) { return one.entity == name.aor; });
         if (user == users.users.end()) {
@@ -168,6 +183,7 @@ conference::ConferenceInfo Conference::info() const {
             user = users.users.end() - 1;
             if (!name.name.empty()) user->display_text = name.name;
         }
+        if (number == presenter_) user->roles = std::vector<std::string>{"presenter"};
         user->endpoints.push_back(std::move(endpoint));
     }
     info.conference_state.emplace();
@@ -185,6 +201,44 @@ void Conference::set_party(const Seat& seat) {
     CsParty& party = cs_.parties[*seat.party];
     party.is_speaking = seat.leg->may_speak() && !seat.leg->is_muted();
     party.is_hearing = !seat.leg->is_on_hold();
+    using focus::Picture;
+    party.shows_camera = seat.leg->shows(Picture::Camera) && !seat.leg->is_muted();
+    party.sees_cameras = seat.leg->sees(Picture::Camera);
+    party.sees_content = seat.leg->sees(Picture::Content);
+    const bool presents = presenter_ == seat.leg->number();
+    if (presents || party.presents) party.presents = presents;
+}
+
+void Conference::on_picture_refused(ConferenceLeg& leg, const Reason& why) {
+    tell(s_.leg.clock.now(), "picture_refused", &leg, why);
+}
+
+std::optional<focus::PictureFormat> Conference::picture_format(const ConferenceLeg& leg,
+                                                               focus::Picture picture) const {
+    for (const auto& [number, seat] : seats_)
+        if (seat.leg.get() != &leg && !seat.leg->is_over() && seat.leg->picture(picture) != nullptr)
+            return seat.leg->picture(picture)->format;
+    return std::nullopt;
+}
+
+void Conference::on_shown(base::Now now, focus::Picture picture, focus::MemberId shown) {
+    if (is_ending_) return;
+    const bool is_first = shown != 0 && !std::exchange(were_shown_[focus::index_of(picture)], true);
+    if (picture == focus::Picture::Camera) {
+        if (is_first) refresh(now);
+        return;
+    }
+    const auto number = static_cast<std::uint32_t>(shown);
+    const auto seat = seats_.find(number);
+    if (std::exchange(presenter_, number) == number) return;
+    for (const auto& [other, one] : seats_) set_party(one);
+    if (seat != seats_.end())
+        tell(now, "presenter_changed", seat->second.leg.get(),
+             {"presents", fmt::format("Participant {} presents.", number)});
+    else
+        tell(now, "presenter_changed", nullptr, {"nobody", "Nobody presents any more."});
+    refresh(now);
+    notify(now);
 }
 
 void Conference::on_changed(ConferenceLeg& leg) {
@@ -201,6 +255,10 @@ void Conference::on_gone(ConferenceLeg& leg, bool was_in, const Reason& why) {
     Seat& seat = *find(leg);
     if (was_in) {
         if (seat.party) cs_.parties[*seat.party].left = now.wall;
+        if (presenter_ == leg.number()) {
+            presenter_ = 0;
+            set_party(seat);
+        }
         std::erase(cs_.own_conference->session_ids, leg.session_id());
         tell(now, "participant_left", &leg, why);
         if (s_.config.focus.chimes) s_.leg.desk.chime(key_.value, focus::make_chime(false));
@@ -222,7 +280,7 @@ void Conference::finish(base::Now now, const Reason& why) {
     for (CsParty& party : cs_.parties)
         if (!party.left) party.left = now.wall;
     for (const auto& recording : recordings_) recording->end(now);
-    close_mix();
+    mix_.close();
     subscribers_.end(now.steady);
     if (cs_.parties.size() > 1) tell(now, "conference_ended", nullptr, why);
 }
@@ -350,59 +408,46 @@ bool Conference::records_mix() {
 void Conference::refresh(base::Now now) {
     if (is_ending_) return;
     std::vector<ConferencePlane::Member> members;
-    const bool has_mix = records_mix() && open_mix();
-    const bool has_each = !has_mix || s_.config.focus.record == FocusConfig::Record::Both;
-    if (has_mix) members.push_back({.number = 0, .key = *mix_});
+    const ConferenceMix::Wanted wanted = wanted_of_mix();
+    mix_.want(wanted);
+    if (mix_.key()) members.push_back({.number = 0, .key = *mix_.key()});
+    const bool has_each = !mix_.has_voices() || s_.config.focus.record == FocusConfig::Record::Both;
     for (const auto& [number, seat] : seats_)
         if (has_each && seat.leg->is_in() && !seat.heard_from)
-            members.push_back(
-                {.number = number, .key = seat.leg->key(), .is_paused = seat.leg->is_muted()});
+            members.push_back(recorded_of(number, *seat.leg));
     s_.plane.set_members(key_, std::move(members));
     for (std::size_t i = 0; i < recordings_.size(); ++i) recordings_[i]->refresh(now);
 }
 
-// The mix is to the media plane a call whose caller is the mixer; nobody hears it but recordings.
-bool Conference::open_mix() {
-    if (mix_) return true;
-    const auto seat = s_.leg.desk.add_recorder(key_.value, kMixMember,
-                                               base::to_base64(cs_.session_id), kMixFormat);
-    if (!seat) {
-        tell(s_.leg.clock.now(), "media_fault", nullptr, seat.error());
-        return false;
-    }
-    mix_ = s_.next_key();
-    const std::string from = mix_sdp(*seat, "sendonly");
-    const std::string to = mix_sdp(*seat, "recvonly");
-    const auto take = [this, lives = lives_](const Result<std::string, Reason>& told) {
-        if (!*lives || !mix_) return;
-        const auto sdp =
-            told ? sdp::parse(*told)
-                 : base::Result<sdp::SessionDescription>(base::Error{base::Errc::Malformed, ""});
-        if (!sdp || sdp->media.empty()) {
-            tell(s_.leg.clock.now(), "media_fault", nullptr,
-                 told ? Reason{"sdp_malformed", "The media plane's answer cannot be read."}
-                      : told.error());
-            return;
+// What is shared is one stream, whoever presents; so are the cameras, where not each is recorded.
+// From the first picture on: a line on which nothing came would count as a fault of the recording.
+ConferenceMix::Wanted Conference::wanted_of_mix() {
+    using Record = FocusConfig::Record;
+    ConferenceMix::Wanted wanted{.voices = records_mix()};
+    for (const focus::Picture picture : focus::kAllPictures) {
+        const bool is_each =
+            picture == focus::Picture::Camera && s_.config.focus.record == Record::Separate;
+        auto& shown = wanted.pictures[focus::index_of(picture)];
+        for (const auto& [number, seat] : seats_) {
+            const ConferenceLeg& leg = *seat.leg;
+            if (is_each || !leg.is_in() || !leg.shows(picture)) continue;
+            if (!were_shown_[focus::index_of(picture)]) continue;
+            wanted.are_shown[focus::index_of(picture)] = true;
+            if (!shown || number == presenter_) shown = *leg.picture(picture);
         }
-        const sdp::MediaDescription& line = sdp->media.front();
-        s_.leg.desk.set(key_.value, kMixMember,
-                        {.rtp = sdp::rtp_address(*sdp, line).value_or(base::NetAddress{}),
-                         .rtcp = sdp::rtcp_address(*sdp, line, false).value_or(base::NetAddress{}),
-                         .line = {.hears = kMixFormat}});
-    };
-    const auto answer = [this, to, take, lives = lives_](const Result<std::string, Reason>& told) {
-        if (!*lives || !mix_) return;
-        if (!told) return take(told);
-        s_.leg.plane.answer(*mix_, {.from = relay::Leg::B, .text = to}, take);
-    };
-    s_.leg.plane.offer(*mix_, {.from = relay::Leg::A, .text = from}, answer);
-    return true;
+        if (shown && picture == focus::Picture::Camera) shown->title.clear();
+    }
+    return wanted;
 }
 
-void Conference::close_mix() {
-    if (!mix_) return;
-    s_.leg.desk.remove(key_.value, kMixMember);
-    s_.leg.plane.remove(*std::exchange(mix_, std::nullopt));
+ConferencePlane::Member Conference::recorded_of(std::uint32_t number,
+                                                const ConferenceLeg& leg) const {
+    using Record = FocusConfig::Record;
+    ConferencePlane::Member member{
+        .number = number, .key = leg.key(), .is_paused = leg.is_muted(), .leaves_content = true};
+    const Record record = s_.config.focus.record;
+    if (record != Record::Separate && record != Record::Both) member.media = {"audio"};
+    return member;
 }
 
 void Conference::on_server_silent(base::Now now, std::uint32_t subscription, Reason reason) {
@@ -578,11 +623,19 @@ ConferenceView Conference::view() const {
     ConferenceView view{.conference = key_.value,
                         .room = room_,
                         .uri = uri_,
-                        .recorded_as = !mix_ ? "separate" : "mixed",
+                        .recorded_as = mix_.has_voices() ? "mixed" : "separate",
                         .begun = begun_,
                         .late = counters_->late.load(std::memory_order_relaxed)};
-    if (mix_ && s_.config.focus.record == FocusConfig::Record::Both) view.recorded_as = "both";
+    if (mix_.has_voices() && s_.config.focus.record == FocusConfig::Record::Both)
+        view.recorded_as = "both";
     const focus::MemberId speaker = counters_->speaker.load(std::memory_order_relaxed);
+    const auto shown_as = [](const ConferenceLeg& leg, focus::Picture picture) {
+        const auto* const agreed = leg.picture(picture);
+        return agreed == nullptr ? std::string{} : to_string(agreed->format);
+    };
+    const focus::MemberId seen =
+        counters_->stages[focus::index_of(focus::Picture::Camera)].shown.load(
+            std::memory_order_relaxed);
     for (const auto& [number, seat] : seats_) {
         const ConferenceLeg& leg = *seat.leg;
         if (!leg.is_in()) continue;
@@ -596,7 +649,11 @@ ConferenceView Conference::view() const {
              .joined = leg.joined_at(),
              .is_muted = leg.is_muted(),
              .is_on_hold = leg.is_on_hold(),
-             .is_speaker = number == speaker});
+             .is_speaker = number == speaker,
+             .camera = shown_as(leg, focus::Picture::Camera),
+             .content = shown_as(leg, focus::Picture::Content),
+             .is_seen = number == seen,
+             .is_presenter = number == presenter_});
     }
     for (const policy::RecordingPlan& plan : plans_)
         if (const Recording* recording = find(plan)) view.recordings.push_back(recording->view());

@@ -18,6 +18,7 @@
 #include "client/call_decision.h"
 #include "client/client_config.h"
 #include "client/conference_leg.h"
+#include "client/conference_mix.h"
 #include "client/conference_plane.h"
 #include "client/conference_subscribers.h"
 #include "client/key_memory.h"
@@ -36,6 +37,10 @@ struct ParticipantView {
     bool is_muted = false;
     bool is_on_hold = false;
     bool is_speaker = false;
+    std::string camera{};   // the codec that it shows and is shown; empty: it has no such line
+    std::string content{};  // likewise
+    bool is_seen = false;   // by all others
+    bool is_presenter = false;
 };
 
 struct ConferenceView {
@@ -81,6 +86,8 @@ public:
     ConferenceSubscribers& subscribers() { return subscribers_; }
     // A key that a participant pressed, told by RTP.
     void on_key(base::Now now, relay::CallKey leg, char digit);
+    // Another one's pictures are shown; 0: nobody's.
+    void on_shown(base::Now now, focus::Picture picture, focus::MemberId shown);
     void on_server_silent(base::Now now, std::uint32_t subscription, base::Reason reason);
     void probe(base::Now now, const std::string& server);  // Recording::probe
     // Brings what the participants are told up to date with the recordings.
@@ -105,6 +112,9 @@ public:
     void on_joined(ConferenceLeg& leg) override;
     void on_changed(ConferenceLeg& leg) override;
     void on_key(ConferenceLeg& leg, char digit) override;
+    void on_picture_refused(ConferenceLeg& leg, const base::Reason& why) override;
+    std::optional<focus::PictureFormat> picture_format(const ConferenceLeg& leg,
+                                                       focus::Picture picture) const override;
     void on_gone(ConferenceLeg& leg, bool was_in, const base::Reason& why) override;
     std::vector<sdp::RecordState> record_states(const ConferenceLeg& leg,
                                                 const std::vector<ToldLine>& lines) const override;
@@ -132,8 +142,8 @@ private:
     void begin(base::Now now, const policy::RecordingPlan& plan);
     void refresh(base::Now now);
     bool records_mix();
-    bool open_mix();
-    void close_mix();
+    ConferenceMix::Wanted wanted_of_mix();
+    ConferencePlane::Member recorded_of(std::uint32_t number, const ConferenceLeg& leg) const;
     void announce(base::Now now, Seat& seat);
     void set_party(const Seat& seat);
     void set_muted(base::Now now, Seat& seat, bool is_muted);
@@ -162,8 +172,10 @@ private:
     std::vector<std::unique_ptr<Recording>> recordings_;
     std::map<std::uint32_t, Seat> seats_;  // by number
     std::uint32_t last_number_ = 0;
-    std::optional<relay::CallKey> mix_;  // at the media plane
-    bool is_mixed_ = false;              // more came than are recorded one by one
+    ConferenceMix mix_;
+    bool is_mixed_ = false;                            // more came than are recorded one by one
+    std::uint32_t presenter_ = 0;                      // who shares; 0: nobody
+    std::array<bool, focus::kPictures> were_shown_{};  // any pictures, so far
     std::map<std::pair<int, std::int64_t>, relay::SoundPtr> tones_;  // by level and interval
     bool is_ending_ = false;
     bool is_within_ = false;             // its legs are being gone through

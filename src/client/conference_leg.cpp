@@ -144,6 +144,7 @@ void ConferenceLeg::take_offer(base::Now now, sip::TransactionId transaction, st
                        const base::Now at = s_.clock.now();
                        if (!mapped) return refuse(at, status_of(mapped.error()), mapped.error());
                        ++own_.version;
+                       open_pictures(*mapped);
                        auto agreed = focus::answer_offer(*mapped, own_);
                        if (!agreed) {
                            s_.plane.rollback(key_, relay::Leg::A);
@@ -221,9 +222,40 @@ void ConferenceLeg::answer(base::Now now, sip::TransactionId transaction, const 
 }
 
 void ConferenceLeg::use(focus::Agreed agreed) {
-    agreed_ = std::move(agreed);
+    const focus::Agreed before = std::exchange(agreed_, std::move(agreed));
     s_.desk.set(room_, number_, {.rtp = agreed_.rtp, .rtcp = agreed_.rtcp, .line = agreed_.line});
+    use_pictures(before);
     if (is_in_) host_.on_changed(*this);
+}
+
+// A place for each kind of video that is offered; without one the line is refused.
+void ConferenceLeg::open_pictures(std::string_view offer) {
+    const auto wanted = focus::find_pictures(offer);
+    for (const focus::Picture picture : focus::kAllPictures) {
+        focus::OwnPicture& own = own_.pictures[focus::index_of(picture)];
+        if (!wanted[focus::index_of(picture)]) continue;
+        own.only = host_.picture_format(*this, picture);
+        if (!own.rtp.is_unspecified()) continue;
+        const auto seat = s_.desk.add_picture(room_, number_, picture);
+        if (seat)
+            own.rtp = *seat;
+        else
+            host_.on_picture_refused(*this, seat.error());
+    }
+}
+
+void ConferenceLeg::use_pictures(const focus::Agreed& before) {
+    for (const focus::Picture picture : focus::kAllPictures) {
+        base::NetAddress& seat = own_.pictures[focus::index_of(picture)].rtp;
+        if (agreed_.pictures[focus::index_of(picture)]) {
+            set_picture(picture);
+        } else if (!seat.is_unspecified()) {
+            s_.desk.remove_picture(room_, number_, picture);
+            seat = {};
+        }
+    }
+    if (agreed_.refused == before.refused) return;
+    for (const Reason& why : agreed_.refused) host_.on_picture_refused(*this, why);
 }
 
 void ConferenceLeg::join(base::Now now) {
@@ -348,7 +380,7 @@ void ConferenceLeg::take_their_answer(base::Now now, const std::string& sdp) {
         const base::Now at = s_.clock.now();
         Reason fault;
         if (mapped) {
-            auto agreed = focus::take_answer(*mapped, agreed_.index);
+            auto agreed = focus::take_answer(*mapped, agreed_);
             if (agreed) return use(*std::move(agreed));
             fault = agreed.error();
         } else {
@@ -364,6 +396,15 @@ void ConferenceLeg::take_their_answer(base::Now now, const std::string& sdp) {
 void ConferenceLeg::mute(bool is_muted) {
     is_muted_ = is_muted;
     s_.desk.mute(room_, number_, is_muted);
+    set_picture(focus::Picture::Camera);
+}
+
+// Who is muted is not seen either; what it shares is another matter.
+void ConferenceLeg::set_picture(focus::Picture which) {
+    if (picture(which) == nullptr) return;
+    focus::Stage::Place place = picture(which)->place;
+    if (which == focus::Picture::Camera) place.line.shows = place.line.shows && !is_muted_;
+    s_.desk.set_picture(room_, number_, which, std::move(place));
 }
 
 void ConferenceLeg::play(relay::SoundPtr sound) { s_.desk.play(room_, number_, std::move(sound)); }

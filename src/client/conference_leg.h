@@ -44,6 +44,11 @@ public:
         virtual void on_joined(ConferenceLeg& leg) = 0;           // its 200 has gone
         virtual void on_changed(ConferenceLeg& leg) = 0;          // held, unheld, another codec
         virtual void on_key(ConferenceLeg& leg, char digit) = 0;  // by INFO
+        // A line of video that it offered is not taken.
+        virtual void on_picture_refused(ConferenceLeg& leg, const base::Reason& why) = 0;
+        // That the others are shown; none: nobody is shown anything yet.
+        virtual std::optional<focus::PictureFormat> picture_format(
+            const ConferenceLeg& leg, focus::Picture picture) const = 0;
         // It is over; `was_in`: it had joined. The media plane is to forget it.
         virtual void on_gone(ConferenceLeg& leg, bool was_in, const base::Reason& why) = 0;
         // a=record of its lines, as of now.
@@ -93,6 +98,17 @@ public:
     bool is_on_hold() const { return !agreed_.wants_to_hear; }
     bool may_speak() const { return agreed_.may_speak; }
     base::WallTime joined_at() const { return joined_at_; }
+    // What is agreed on; null: it has no such line.
+    const focus::AgreedPicture* picture(focus::Picture picture) const {
+        const auto& agreed = agreed_.pictures[focus::index_of(picture)];
+        return agreed ? &*agreed : nullptr;
+    }
+    bool shows(focus::Picture what) const {
+        return picture(what) != nullptr && picture(what)->place.line.shows;
+    }
+    bool sees(focus::Picture what) const {
+        return picture(what) != nullptr && picture(what)->place.line.sees;
+    }
 
 private:
     void refuse(base::Now now, int status, const base::Reason& why);
@@ -100,6 +116,9 @@ private:
     void offer_ours(base::Now now);
     void answer(base::Now now, sip::TransactionId transaction, const std::string& sdp);
     void use(focus::Agreed agreed);
+    void open_pictures(std::string_view offer);
+    void set_picture(focus::Picture which);
+    void use_pictures(const focus::Agreed& before);
     void join(base::Now now);
     void leave(base::Now now, const base::Reason& why);
     void hang_up(base::Now now);

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "base/text.h"
 #include "sdp/session_description.h"
 
 namespace earshot::client {
@@ -24,6 +25,19 @@ std::vector<JointPart> joint_parts(const auto& parts) {
             joint.push_back(
                 {.member = part.member.number, .state = &part.state, .is_paused = false});
     return joint;
+}
+
+// What both want; of nothing in common what no line is.
+std::vector<std::string> narrowed(const std::vector<std::string>& all,
+                                  const std::vector<std::string>& some) {
+    if (all.empty() || some.empty()) return all.empty() ? some : all;
+    std::vector<std::string> both;
+    for (const std::string& media : some)
+        if (std::any_of(all.begin(), all.end(),
+                        [&](const auto& one) { return base::iequals(one, media); }))
+            both.push_back(media);
+    if (both.empty()) both.emplace_back("none");
+    return both;
 }
 
 // Of several answers one: that all have come, and the first fault where none was good.
@@ -105,14 +119,19 @@ void ConferencePlane::subscribe(CallKey call, std::uint32_t subscription,
     relay::SubscribeOptions each = options;
     each.only = relay::Leg::A;
     for (std::size_t i = 0; i < asked->parts.size(); ++i) {
-        each.is_paused = options.is_paused || asked->parts[i].member.is_paused;
+        const Member& member = asked->parts[i].member;
+        each.is_paused = options.is_paused || member.is_paused;
+        each.media = narrowed(options.media, member.media);
+        each.leaves_content = member.leaves_content;
         plane_.subscribe(asked->parts[i].member.key, subscription, each,
                          [asked, serial, i, done](Result<relay::Subscription, Reason> offered) {
                              if (serial != asked->serial) return;
                              Part& part = asked->parts[i];
                              part.is_offered = offered.has_value();
                              if (!offered) {
-                                 asked->fault = offered.error();
+                                 // Of that kind of media it has none: that is no fault.
+                                 if (offered.error().code != "no_media")
+                                     asked->fault = offered.error();
                              } else {
                                  part.state.offer = std::move(offered->offer);
                                  part.streams = std::move(offered->streams);

@@ -35,6 +35,9 @@ public:
     void subscribe(CallKey call, std::uint32_t, const relay::SubscribeOptions& options,
                    relay::SubscriptionDone done) override {
         EXPECT_EQ(options.only, relay::Leg::A);
+        asked[call.value] = options;
+        if (options.media == std::vector<std::string>{"none"})
+            return done(Reason{"no_media", "none of it"});
         if (!calls.contains(call.value)) return done(Reason{"unknown_call", "gone"});
         relay::Subscription subscription{
             .offer = offer_of(call, options.is_paused ? "inactive" : "sendonly"), .streams = {}};
@@ -63,6 +66,7 @@ public:
 
     std::set<std::uint64_t> calls{11, 12, 13};
     std::map<std::uint64_t, std::string> answers;
+    std::map<std::uint64_t, relay::SubscribeOptions> asked;
     std::vector<std::uint64_t> stopped;
     std::vector<std::uint64_t> ended;
     std::vector<std::function<void()>> late;
@@ -234,6 +238,25 @@ TEST_F(ConferencePlaneTest, TheMixIsALineOfItsOwn) {
     EXPECT_EQ(joint_member("1"), 0U);
     EXPECT_EQ(joint_member("12-1"), 12U);
     EXPECT_EQ(joint_member("x-1"), 0U);
+}
+
+// What a rule wants recorded, and what of it is a member's own stream.
+TEST_F(ConferencePlaneTest, OfAMemberThatMediaIsTakenWhichBothWant) {
+    plane_.set_members(kConference,
+                       {{.number = 1, .key = {11}, .media = {"audio"}, .leaves_content = true},
+                        {.number = 2, .key = {12}},
+                        {.number = 3, .key = {13}, .media = {"video"}}});
+    Result<relay::Subscription, Reason> got = Reason{"silent", ""};
+    relay::SubscribeOptions options;
+    options.media = {"Audio"};
+    plane_.subscribe(kConference, 1, options, [&](auto given) { got = std::move(given); });
+    ASSERT_TRUE(got);
+    EXPECT_THAT(below_.asked[11].media, ElementsAre("audio"));
+    EXPECT_TRUE(below_.asked[11].leaves_content);
+    EXPECT_THAT(below_.asked[12].media, ElementsAre("Audio"));
+    EXPECT_FALSE(below_.asked[12].leaves_content);
+    EXPECT_THAT(labels(*got), ElementsAre("1-1", "2-1"));
+    EXPECT_TRUE(got->left_out.code.empty());
 }
 
 TEST_F(ConferencePlaneTest, TheCopiesOfAllAreLookedAtTogether) {

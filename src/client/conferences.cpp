@@ -198,6 +198,12 @@ Conference* Conferences::conference_of(relay::CallKey leg) const {
     return nullptr;
 }
 
+void Conferences::on_shown(base::Now now, focus::RoomId room, focus::Picture picture,
+                           focus::MemberId shown) {
+    const auto found = conferences_.find(room);
+    if (found != conferences_.end()) found->second->on_shown(now, picture, shown);
+}
+
 bool Conferences::on_key(base::Now now, relay::CallKey leg, char digit) {
     Conference* conference = conference_of(leg);
     if (conference != nullptr) conference->on_key(now, leg, digit);

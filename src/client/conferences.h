@@ -49,6 +49,8 @@ public:
 
     // An action of the agent that is a conference's; false: it is somebody else's.
     bool take(base::Now now, sip::Action& action);
+    // Another one's pictures are shown in that room.
+    void on_shown(base::Now now, focus::RoomId room, focus::Picture picture, focus::MemberId shown);
     // A key of a call of the media plane; false: the call is no participant's.
     bool on_key(base::Now now, relay::CallKey leg, char digit);
     bool on_server_silent(base::Now now, relay::CallKey leg, std::uint32_t subscription,

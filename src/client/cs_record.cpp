@@ -10,6 +10,7 @@
 #include "mime/same_user.h"
 #include "sdp/content.h"
 #include "sip/headers.h"
+#include "siprec/participant_watch.h"
 #include "siprec/stream_role.h"
 #include "xml/xml_document.h"
 
@@ -312,11 +313,15 @@ std::array<std::string, 2> present_parties(const CsRecord& record) {
 
 namespace {
 
+bool is_content(const relay::SubscribedStream& stream) {
+    return !stream.sharing.empty() || sdp::parse_content(stream.content).has(sdp::Content::Slides);
+}
+
 siprec::CsStream describe_stream(const CsRecord& record, const relay::SubscribedStream& stream) {
     siprec::CsStream described{.id = siprec::group_id(record.session_id, "stream " + stream.label),
                                .label = stream.label,
                                .is_held = !stream.is_active};
-    if (!stream.sharing.empty() || sdp::parse_content(stream.content).has(sdp::Content::Slides))
+    if (is_content(stream))
         described.xml = siprec::write_sharing(
             {.kind = stream.sharing, .title = base::to_valid_utf8(stream.title)});
     return described;
@@ -370,8 +375,28 @@ void describe_legs(const CsRecord& record, const policy::RecordingSettings& sett
     }
 }
 
+// Whether a member of our own conference takes part in a stream; `is_common`: of the room as a
+// whole.
+bool sends_in(const CsParty& party, const relay::SubscribedStream& stream, bool is_common) {
+    if (stream.media != "video") return party.is_speaking;
+    if (!is_content(stream)) return party.shows_camera;
+    return !is_common || party.presents.value_or(false);
+}
+bool receives_in(const CsParty& party, const relay::SubscribedStream& stream) {
+    if (stream.media != "video") return party.is_hearing;
+    return is_content(stream) ? party.sees_content && !party.presents.value_or(false)
+                              : party.sees_cameras;
+}
+
+std::string presenter_xml(bool presents) {
+    if (presents)
+        return siprec::write_conference_role(
+            {.nickname = {}, .roles = {"presenter"}, .left = {}, .sources = {}});
+    return fmt::format(R"(<role xmlns="{}"/>)", siprec::kExtensionNamespace);
+}
+
 // Each member's stream is heard by all others; a mix is everybody's (spec of RFC 7865 M-19: who is
-// muted sends nothing).
+// muted sends nothing), as is the camera of who speaks; what is shared is its presenter's.
 void describe_members(const CsRecord& record, const policy::RecordingSettings& settings,
                       const relay::Subscription& subscription, siprec::CsDescription& cs) {
     const base::Uuid ids = participant_ids(record, settings);
@@ -385,6 +410,7 @@ void describe_members(const CsRecord& record, const policy::RecordingSettings& s
                                    .joined = party.joined,
                                    .left = to_optional(party.left)});
         if (party.member == 0) cs.participants.back().params = {{"isfocus", "true"}};
+        if (party.presents) cs.participants.back().xml = presenter_xml(*party.presents);
     }
     for (const relay::SubscribedStream& stream : subscription.streams) {
         siprec::CsStream described = describe_stream(record, stream);
@@ -393,8 +419,9 @@ void describe_members(const CsRecord& record, const policy::RecordingSettings& s
             const CsParty& party = record.parties[i];
             if (party.member == 0 || party.left) continue;
             const bool is_its_own = sender == party.member;
-            if (party.is_speaking && (is_its_own || sender == 0)) described.senders.push_back(i);
-            if (party.is_hearing && !is_its_own) described.receivers.push_back(i);
+            if ((is_its_own || sender == 0) && sends_in(party, stream, sender == 0))
+                described.senders.push_back(i);
+            if (!is_its_own && receives_in(party, stream)) described.receivers.push_back(i);
         }
         described.is_held = described.is_held || described.senders.empty();
         cs.streams.push_back(std::move(described));

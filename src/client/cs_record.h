@@ -29,6 +29,10 @@ struct CsParty {
     std::uint32_t member = 0;  // whose streams are its own (joint_state.h); 0: the focus
     bool is_speaking = true;   // neither muted nor on hold by its own wish
     bool is_hearing = true;
+    bool shows_camera = false;
+    bool sees_cameras = false;
+    bool sees_content = false;
+    std::optional<bool> presents{};  // whether it does now; none: it never has
 };
 
 // The conference that the CS is, where the focus is ours: then the parties are its members.

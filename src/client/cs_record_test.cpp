@@ -239,6 +239,71 @@ std::vector<std::string> senders(const siprec::MetadataModel& model, std::string
     return aors;
 }
 
+// A room of ours: the streams of the whole room have no member's number.
+CsRecord room_record() {
+    CsRecord record = record_of(facts());
+    record.parties.clear();
+    record.own_conference = OwnConference{.uri = "sip:conf-1@pbx.example"};
+    record.parties.push_back(
+        {.names = {{.aor = "sip:conf-1@pbx.example", .name = {}, .language = {}}},
+         .joined = kStart});
+    for (std::uint32_t member = 1; member <= 3; ++member)
+        record.parties.push_back(
+            {.names = {{.aor = "sip:p" + std::to_string(member) + "@desk.example",
+                        .name = {},
+                        .language = {}}},
+             .joined = kStart,
+             .member = member,
+             .shows_camera = member != 3,
+             .sees_cameras = true,
+             .sees_content = member != 3});
+    return record;
+}
+// Who sends a stream of the room, and who receives it, by the index among the parties.
+std::array<std::vector<std::size_t>, 2> ends_of(const CsRecord& record, const std::string& label,
+                                                const std::string& media,
+                                                const std::string& content) {
+    const CsText text = describe(
+        record, {},
+        {.offer = "v=0\r\n",
+         .streams = {{.label = label, .media = media, .is_active = true, .content = content}}});
+    std::array<std::vector<std::size_t>, 2> ends;
+    const siprec::MetadataObjects& objects = text.state.objects;
+    for (const siprec::ParticipantStreamAssoc& assoc : objects.participant_streams)
+        for (std::size_t i = 0; i < objects.participants.size(); ++i) {
+            if (!(objects.participants[i].id == assoc.participant)) continue;
+            if (!assoc.send.empty()) ends[0].push_back(i);
+            if (!assoc.recv.empty()) ends[1].push_back(i);
+        }
+    return ends;
+}
+
+TEST(OwnConference, TheCameraOfWhoSpeaksIsSentByAllWhoHaveOne) {
+    const auto ends = ends_of(room_record(), "2", "video", "");
+    EXPECT_THAT(ends[0], testing::ElementsAre(1, 2));
+    EXPECT_THAT(ends[1], testing::ElementsAre(1, 2, 3));
+    const auto own = ends_of(room_record(), "2-2", "video", "");
+    EXPECT_THAT(own[0], testing::ElementsAre(2));
+    EXPECT_THAT(own[1], testing::ElementsAre(1, 3));
+}
+
+TEST(OwnConference, WhatIsSharedIsSentByItsPresenterWhoHasThatRole) {
+    CsRecord record = room_record();
+    EXPECT_THAT(ends_of(record, "3", "video", "slides")[0], testing::IsEmpty());
+    EXPECT_THAT(document(record), Not(HasSubstr("presenter")));
+    record.parties[2].presents = true;
+    const auto ends = ends_of(record, "3", "video", "slides");
+    EXPECT_THAT(ends[0], testing::ElementsAre(2));
+    EXPECT_THAT(ends[1], testing::ElementsAre(1));
+    EXPECT_THAT(document(record), HasSubstr(">presenter</role>"));
+    record.parties[2].presents = false;
+    record.parties[1].presents = true;
+    EXPECT_THAT(ends_of(record, "3", "video", "slides")[0], testing::ElementsAre(1));
+    // Of whom it is no more that is said, too.
+    EXPECT_THAT(document(record), HasSubstr("<role xmlns=\"urn:uuid:6f1d2c9e-4b7a-4e0b-9a53-"
+                                            "0c5f3f1e7a10\"/>"));
+}
+
 TEST(CsConference, AMixIsSentByAllButWhoHearsIt) {
     conference::Member ada = member("ada");
     const siprec::MetadataModel model =

@@ -32,7 +32,11 @@ json view_of(const ConferenceView& conference) {
                                 {"told", one.told},
                                 {"muted", one.is_muted},
                                 {"held", one.is_on_hold},
-                                {"speaker", one.is_speaker}});
+                                {"speaker", one.is_speaker},
+                                {"camera", one.camera},
+                                {"content", one.content},
+                                {"seen", one.is_seen},
+                                {"presenter", one.is_presenter}});
     json recordings = json::array();
     for (const RecordingView& recording : conference.recordings)
         recordings.push_back(view_of_recording(recording));

@@ -559,6 +559,12 @@ void Signalling::on_key(relay::CallKey call, relay::Leg by, char digit) {
     settle();
 }
 
+void Signalling::on_shown(focus::RoomId room, focus::Picture picture, focus::MemberId shown) {
+    if (conferences_) conferences_->on_shown(d_.clock.now(), room, picture, shown);
+    calls_have_changed_ = true;
+    settle();
+}
+
 // ---- media planes in other processes ------------------------------------------------------------
 
 void Signalling::listen_to_planes() {

@@ -124,6 +124,8 @@ public:
     void stop(std::function<void()> done);
     // The loop's thread: a key that a party pressed, told by RTP.
     void on_key(relay::CallKey call, relay::Leg by, char digit);
+    // The same: in a conference of ours another one is shown.
+    void on_shown(focus::RoomId room, focus::Picture picture, focus::MemberId shown);
     // New configuration for calls from now on; listeners and paths stay.
     void reload(ClientConfig config);
 

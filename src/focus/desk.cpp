@@ -14,12 +14,15 @@ using base::Result;
 namespace {
 
 constexpr std::chrono::milliseconds kTick{20};
+constexpr std::chrono::milliseconds kPictureTick{5};
 constexpr std::chrono::milliseconds kIdle{200};
 constexpr std::chrono::seconds kReportEvery{5};      // RFC 3550 section 6.2
 constexpr std::chrono::milliseconds kMaxStall{200};  // what is behind by more is not made up for
 constexpr std::size_t kNamesOfReport = 12;
 constexpr std::size_t kBatch = 64;
 constexpr std::size_t kMaxBytes = 2048;
+// A key frame of a slide comes as a burst.
+constexpr int kPictureBufferBytes = 1'048'576;
 
 }  // namespace
 
@@ -72,19 +75,56 @@ Result<base::NetAddress, Reason> Desk::add_recorder(RoomId room, MemberId member
     return seat({.room = room, .member = member, .cname = std::move(cname), .recorder = format});
 }
 
+Result<io::UdpPair, Reason> Desk::take_ports() {
+    return ports_.take(clock_.now().steady, options_.ipv6);
+}
+
+StreamIdentity Desk::make_identity() {
+    return {.ssrc = random_.u32(),
+            .sequence = static_cast<std::uint16_t>(random_.u32()),
+            .timestamp = random_.u32()};
+}
+
+base::NetAddress Desk::place_of(const io::UdpPair& pair) const {
+    base::NetAddress place = options_.host;
+    place.port = pair.rtp.local_address().port;
+    return place;
+}
+
+Result<base::NetAddress, Reason> Desk::add_picture(RoomId room, MemberId member, Picture picture) {
+    if (!known_.contains(room)) return Reason{"unknown_room", "There is no such room."};
+    auto pair = take_ports();
+    if (!pair) return pair.error();
+    pair->rtp.grow_receive_buffer(kPictureBufferBytes);
+    const base::NetAddress place = place_of(*pair);
+    AddPicture add{.room = room, .member = member, .picture = picture, .own = make_identity()};
+    add.pair.emplace(*std::move(pair));
+    Command command = std::move(add);
+    if (give(command)) return place;
+    // NOLINTNEXTLINE(bugprone-use-after-move): a full queue leaves it as it was
+    release(*std::get<AddPicture>(command).pair);
+    return Reason{"overloaded", "The thread that mixes conferences has more to do than it can."};
+}
+
+void Desk::set_picture(RoomId room, MemberId member, Picture picture, Stage::Place place) {
+    give_sometime(
+        SetPicture{.room = room, .member = member, .picture = picture, .place = std::move(place)});
+}
+
+void Desk::remove_picture(RoomId room, MemberId member, Picture picture) {
+    give_sometime(RemovePicture{.room = room, .member = member, .picture = picture});
+}
+
 Result<base::NetAddress, Reason> Desk::seat(Add add) {
     const auto known = known_.find(add.room);
     if (known == known_.end()) return Reason{"unknown_room", "There is no such room."};
     if (known->second >= kMaxMembers)
         return Reason{"too_many_members", "As many are mixed in this room already as may be."};
-    auto pair = ports_.take(clock_.now().steady, options_.ipv6);
+    auto pair = take_ports();
     if (!pair) return pair.error();
+    const base::NetAddress place = place_of(*pair);
     add.pair.emplace(*std::move(pair));
-    add.own = {.ssrc = random_.u32(),
-               .sequence = static_cast<std::uint16_t>(random_.u32()),
-               .timestamp = random_.u32()};
-    base::NetAddress place = options_.host;
-    place.port = add.pair->rtp.local_address().port;
+    add.own = make_identity();
     Command command = std::move(add);
     if (!give(command)) {
         // NOLINTNEXTLINE(bugprone-use-after-move): a full queue leaves it as it was
@@ -123,8 +163,9 @@ void Desk::run() {
         const base::TimePoint before = clock_.now().steady;
         if (rooms_.empty()) next_tick = before + kTick;
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_tick - before);
+        const auto longest = has_pictures() ? kPictureTick : kTick;
         auto command = commands_.pop_for(
-            rooms_.empty() ? kIdle : std::clamp(left, std::chrono::milliseconds{0}, kTick));
+            rooms_.empty() ? kIdle : std::clamp(left, std::chrono::milliseconds{0}, longest));
         while (command) {
             std::visit([this](auto& it) { on(it); }, *command);
             command = commands_.try_pop();
@@ -133,10 +174,21 @@ void Desk::run() {
         if (now.steady - next_tick > kMaxStall) next_tick = now.steady;
         for (; next_tick <= now.steady; next_tick += kTick)
             for (auto& [id, room] : rooms_) turn(id, room, now, batch);
+        for (auto& [id, room] : rooms_) show(id, room, now, batch);
     }
     const base::Now now = clock_.now();
-    for (auto& [id, room] : rooms_)
+    for (auto& [id, room] : rooms_) {
         for (auto& [member, seat] : room.seats) report(room, member, seat, now, true);
+        for (Stage& stage : room.stages) stage.end(now);
+    }
+}
+
+bool Desk::has_pictures() const {
+    return std::any_of(rooms_.begin(), rooms_.end(), [](const auto& room) {
+        const auto& stages = room.second.stages;
+        return std::any_of(stages.begin(), stages.end(),
+                           [](const Stage& stage) { return !stage.is_empty(); });
+    });
 }
 
 Desk::Room* Desk::find(RoomId room) {
@@ -156,6 +208,9 @@ void Desk::on(Close& command) {
         report(*room, id, seat, now, true);
         release(seat.pair);
     }
+    for (Stage& stage : room->stages)
+        while (const auto member = stage.any_member())
+            if (auto pair = stage.remove(now, *member)) release(*pair);
     rooms_.erase(command.room);
 }
 
@@ -186,6 +241,8 @@ void Desk::on(Set& command) {
 void Desk::on(Remove& command) {
     Room* room = find(command.room);
     if (room == nullptr) return;
+    for (Stage& stage : room->stages)
+        if (auto pair = stage.remove(clock_.now(), command.member)) release(*pair);
     const auto seat = room->seats.find(command.member);
     if (seat == room->seats.end()) return;
     report(*room, command.member, seat->second, clock_.now(), true);
@@ -203,6 +260,48 @@ void Desk::on(Play& command) {
     if (room == nullptr) return;
     if (command.member == 0) return room->mixer.chime(command.sound);
     room->mixer.play(command.member, std::move(command.sound));
+}
+
+// Its name is that of its voice; a recording's has none.
+void Desk::on(AddPicture& command) {
+    Room* room = find(command.room);
+    if (room == nullptr) return release(*command.pair);
+    const auto voice = room->seats.find(command.member);
+    Stage::Newcomer newcomer{.pair = *std::move(command.pair), .own = command.own};
+    if (voice != room->seats.end()) {
+        newcomer.cname = voice->second.cname;
+        newcomer.csrc = voice->second.csrc;
+    }
+    auto refused = room->stages[index_of(command.picture)].add(command.member, std::move(newcomer));
+    if (refused) release(*refused);
+}
+
+void Desk::on(SetPicture& command) {
+    if (Room* room = find(command.room))
+        room->stages[index_of(command.picture)].set(command.member, command.place);
+}
+
+void Desk::on(RemovePicture& command) {
+    Room* room = find(command.room);
+    if (room == nullptr) return;
+    auto pair = room->stages[index_of(command.picture)].remove(clock_.now(), command.member);
+    if (pair) release(*pair);
+}
+
+void Desk::show(RoomId id, Room& room, base::Now now, io::DatagramBatch& batch) {
+    for (const Picture picture : kAllPictures) {
+        Stage& stage = room.stages[index_of(picture)];
+        RoomCounters::Stage& told = room.counters->stages[index_of(picture)];
+        if (stage.is_empty() && told.shown.load(std::memory_order_relaxed) == 0) continue;
+        stage.turn(now, room.mixer.speaker(), batch);
+        const Forwarder::Counters counters = stage.counters();
+        told.packets.store(counters.sent, std::memory_order_relaxed);
+        told.requests.store(counters.requests, std::memory_order_relaxed);
+        told.vain.store(counters.vain, std::memory_order_relaxed);
+        const MemberId shown = stage.shown();
+        if (told.shown.exchange(shown, std::memory_order_relaxed) == shown) continue;
+        if (options_.on_shown) options_.on_shown(id, picture, shown);
+    }
 }
 
 void Desk::turn(RoomId id, Room& room, base::Now now, io::DatagramBatch& batch) {

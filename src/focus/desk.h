@@ -1,6 +1,7 @@
-// Runs the mixers of all conferences on one thread of its own: a pair of sockets for each
-// participant, which is to the media plane what the callee of a call is, and a clock of 20 ms. The
-// verbs are the signalling thread's.
+// Runs the mixers and stages of all conferences on one thread of its own: a pair of sockets for
+// each line of a participant, which is to the media plane what the callee of a call is, and a clock
+// of 20 ms; of 5 ms where there are pictures, which are sent on as they come. The verbs are the
+// signalling thread's.
 #pragma once
 
 #include <atomic>
@@ -22,6 +23,7 @@
 #include "base/result.h"
 #include "focus/limits.h"
 #include "focus/mixer.h"
+#include "focus/stage.h"
 #include "io/clock.h"
 #include "io/media_ports.h"
 
@@ -36,6 +38,13 @@ struct RoomCounters {
     std::atomic<std::uint64_t> late{0};
     std::atomic<std::uint64_t> passed_over{0};
     std::atomic<MemberId> speaker{0};
+    struct Stage {
+        std::atomic<MemberId> shown{0};
+        std::atomic<std::uint64_t> packets{0};   // sent
+        std::atomic<std::uint64_t> requests{0};  // for key frames
+        std::atomic<std::uint64_t> vain{0};      // of these in a row, without one
+    };
+    std::array<Stage, kPictures> stages{};  // by index_of()
 };
 
 class Desk {
@@ -45,6 +54,8 @@ public:
         base::NetAddress host;  // where they are reached; the port is not read
         // Called on the desk's thread when another one speaks.
         std::function<void(RoomId room, MemberId speaker)> on_speaker{};
+        // The same when another one's pictures are shown; 0: nobody's.
+        std::function<void(RoomId room, Picture picture, MemberId shown)> on_shown{};
     };
     // `ports`, `clock` and `random` must outlive it; `random` is used by the verbs alone.
     Desk(Options options, io::MediaPorts& ports, const io::Clock& clock, base::Random& random);
@@ -70,8 +81,13 @@ public:
     // One that hears all voices, for a recording. Its stream is of this format.
     base::Result<base::NetAddress, base::Reason> add_recorder(RoomId room, MemberId member,
                                                               std::string cname, MixFormat format);
+    // A line of video of one who is in it, or of a recording; reasons as of add().
+    base::Result<base::NetAddress, base::Reason> add_picture(RoomId room, MemberId member,
+                                                             Picture picture);
     void set(RoomId room, MemberId member, Place place);
-    void remove(RoomId room, MemberId member);
+    void set_picture(RoomId room, MemberId member, Picture picture, Stage::Place place);
+    void remove(RoomId room, MemberId member);  // with its pictures
+    void remove_picture(RoomId room, MemberId member, Picture picture);
     void mute(RoomId room, MemberId member, bool is_muted);
     void play(RoomId room, MemberId member, relay::SoundPtr sound);
     void chime(RoomId room, relay::SoundPtr sound);
@@ -99,6 +115,24 @@ private:
         StreamIdentity own{};
         std::optional<MixFormat> recorder{};
     };
+    struct AddPicture {
+        RoomId room = 0;
+        MemberId member = 0;
+        Picture picture{};
+        std::optional<io::UdpPair> pair{};
+        StreamIdentity own{};
+    };
+    struct SetPicture {
+        RoomId room = 0;
+        MemberId member = 0;
+        Picture picture{};
+        Stage::Place place;
+    };
+    struct RemovePicture {
+        RoomId room = 0;
+        MemberId member = 0;
+        Picture picture{};
+    };
     struct Set {
         RoomId room = 0;
         MemberId member = 0;
@@ -118,7 +152,8 @@ private:
         MemberId member = 0;  // 0: all of them, once
         relay::SoundPtr sound;
     };
-    using Command = std::variant<Open, Close, Add, Set, Remove, Mute, Play>;
+    using Command = std::variant<Open, Close, Add, Set, Remove, Mute, Play, AddPicture, SetPicture,
+                                 RemovePicture>;
 
     // On the thread.
     struct Seat {
@@ -132,11 +167,15 @@ private:
     };
     struct Room {
         Mixer mixer;
+        std::array<Stage, kPictures> stages{Stage(Picture::Camera), Stage(Picture::Content)};
         std::shared_ptr<RoomCounters> counters;
         std::map<MemberId, Seat> seats;
     };
 
     base::Result<base::NetAddress, base::Reason> seat(Add add);
+    base::Result<io::UdpPair, base::Reason> take_ports();
+    StreamIdentity make_identity();
+    base::NetAddress place_of(const io::UdpPair& pair) const;
     bool give(Command& command);  // false: it is as it was
     void give_sometime(Command command);
     void run();
@@ -147,8 +186,13 @@ private:
     void on(Remove& command);
     void on(Mute& command);
     void on(Play& command);
+    void on(AddPicture& command);
+    void on(SetPicture& command);
+    void on(RemovePicture& command);
+    bool has_pictures() const;
     Room* find(RoomId room);
     void turn(RoomId id, Room& room, base::Now now, io::DatagramBatch& batch);
+    void show(RoomId id, Room& room, base::Now now, io::DatagramBatch& batch);
     void report(Room& room, MemberId member, Seat& seat, base::Now now, bool is_last);
     void release(io::UdpPair& pair);
 

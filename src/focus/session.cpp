@@ -77,6 +77,25 @@ std::optional<std::uint8_t> extension_id(const SessionDescription& theirs,
     return std::nullopt;
 }
 
+// The first line of each kind of picture that we have a place for.
+void agree_pictures(const SessionDescription& theirs, const OwnPictures& own, Agreed& agreed) {
+    for (std::size_t i = 0; i < theirs.media.size(); ++i) {
+        const auto picture = picture_of(theirs.media[i]);
+        if (!picture || own[index_of(*picture)].rtp.is_unspecified()) continue;
+        auto& taken = agreed.pictures[index_of(*picture)];
+        if (taken) {
+            agreed.refused.push_back(
+                {"one_line_of_each", "The conference takes one line of each kind of video."});
+            continue;
+        }
+        auto one = agree_picture(theirs, i, own[index_of(*picture)]);
+        if (one)
+            taken = *std::move(one);
+        else
+            agreed.refused.push_back(one.error());
+    }
+}
+
 Agreed agree(const SessionDescription& theirs, const Speech& speech) {
     const MediaDescription& medium = theirs.media[speech.index];
     const MixFormat format{.payload_type = speech.type.number, .codec = speech.codec};
@@ -117,6 +136,16 @@ std::string write_answer(const SessionDescription& theirs, const Speech& speech,
     std::string out = head(own);
     for (std::size_t i = 0; i < theirs.media.size(); ++i) {
         const MediaDescription& medium = theirs.media[i];
+        const auto picture = picture_of(medium);
+        const auto* const shown = picture ? &agreed.pictures[index_of(*picture)] : nullptr;
+        if (shown != nullptr && *shown && (*shown)->index == i) {
+            AgreedPicture ours = **shown;
+            ours.title.clear();
+            append_picture(ours, *picture, own.pictures[index_of(*picture)].rtp.port, medium.proto,
+                           out);
+            if (!medium.mid.empty()) out += fmt::format("a=mid:{}\r\n", medium.mid);
+            continue;
+        }
         if (i != speech.index) {
             append_refused(medium, out);
             continue;
@@ -148,6 +177,7 @@ Result<Agreed, Reason> answer_offer(std::string_view offer, const OwnMedia& own)
     const auto speech = choose(*theirs, std::nullopt);
     if (!speech) return speech.error();
     Agreed agreed = agree(*theirs, *speech);
+    agree_pictures(*theirs, own.pictures, agreed);
     agreed.sdp = write_answer(*theirs, *speech, agreed, own);
     return agreed;
 }
@@ -161,12 +191,34 @@ std::string make_offer(const OwnMedia& own) {
                            own.rtp.port, rtp::kClientAudioLevel, rtp::kMixerAudioLevel);
 }
 
-Result<Agreed, Reason> take_answer(std::string_view answer, std::size_t index) {
+Result<Agreed, Reason> take_answer(std::string_view answer, const Agreed& before) {
     const auto theirs = sdp::parse(answer);
     if (!theirs) return Reason{"sdp_malformed", "The session description cannot be read."};
-    const auto speech = choose(*theirs, index);
+    const auto speech = choose(*theirs, before.index);
     if (!speech) return speech.error();
-    return agree(*theirs, *speech);
+    Agreed agreed = agree(*theirs, *speech);
+    for (const Picture picture : kAllPictures) {
+        const auto& known = before.pictures[index_of(picture)];
+        if (!known || known->index >= theirs->media.size() || theirs->media[known->index].port == 0)
+            continue;
+        auto one = agree_picture(*theirs, known->index, {.rtp = {}, .only = known->format});
+        if (!one) {
+            agreed.refused.push_back(one.error());
+            continue;
+        }
+        // An answer need not repeat them; what it does not name is not used (RFC 4585 section 4.2).
+        one->title = known->title;
+        agreed.pictures[index_of(picture)] = *std::move(one);
+    }
+    return agreed;
+}
+
+std::array<bool, kPictures> find_pictures(std::string_view offer) {
+    std::array<bool, kPictures> found{};
+    if (const auto theirs = sdp::parse(offer))
+        for (const MediaDescription& medium : theirs->media)
+            if (const auto picture = picture_of(medium)) found[index_of(*picture)] = true;
+    return found;
 }
 
 }  // namespace earshot::focus

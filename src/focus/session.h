@@ -1,6 +1,7 @@
 // What a conference says of its media, as SDP (RFC 3264): the answer to what a participant offers,
 // and an offer of its own. One line of speech is taken, with the first codec that both speak, and
-// the keys that are pressed (RFC 4733); all other lines get port 0. Pure.
+// the keys that are pressed (RFC 4733), and where it is to be so a line of cameras and one of what
+// is shared (picture_session.h); all other lines get port 0. Pure.
 #pragma once
 
 #include <cstdint>
@@ -13,6 +14,7 @@
 #include "base/reason.h"
 #include "base/result.h"
 #include "focus/mixer.h"
+#include "focus/picture_session.h"
 #include "sdp/session_description.h"
 
 namespace earshot::focus {
@@ -22,6 +24,7 @@ struct OwnMedia {
     base::NetAddress rtp;  // where we hear it
     std::uint64_t session_id = 0;
     std::uint64_t version = 0;
+    OwnPictures pictures{};
 };
 
 // What has been agreed on.
@@ -34,6 +37,8 @@ struct Agreed {
     std::string codec{};        // "PCMU", "PCMA", "G722"
     bool wants_to_hear = true;  // not on hold
     bool may_speak = true;
+    AgreedPictures pictures{};
+    std::vector<base::Reason> refused{};  // why lines of video are not taken
 };
 
 // Reasons: sdp_malformed, no_audio (no line of speech that is not refused), secure_media (SRTP, of
@@ -41,7 +46,9 @@ struct Agreed {
 base::Result<Agreed, base::Reason> answer_offer(std::string_view offer, const OwnMedia& own);
 // One line, with all that we speak: for an INVITE that offers nothing.
 std::string make_offer(const OwnMedia& own);
-// Their answer to what we offered; our line is that of `index`.
-base::Result<Agreed, base::Reason> take_answer(std::string_view answer, std::size_t index);
+// Their answer to what we offered, which was the lines of `before`.
+base::Result<Agreed, base::Reason> take_answer(std::string_view answer, const Agreed& before);
+// Which pictures they offer.
+std::array<bool, kPictures> find_pictures(std::string_view offer);
 
 }  // namespace earshot::focus

@@ -104,12 +104,12 @@ TEST(FocusSession, WhatCannotBeMixedIsRefusedWithItsReason) {
 TEST(FocusSession, OurOfferIsAnsweredByOneCodec) {
     const std::string ours = make_offer(kOwn);
     EXPECT_THAT(ours, HasSubstr("m=audio 30000 RTP/AVP 9 8 0 101\r\n"));
-    const auto agreed = take_answer(offer("m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n"), 0);
+    const auto agreed = take_answer(offer("m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n"), {});
     ASSERT_TRUE(agreed);
     EXPECT_EQ(agreed->codec, "PCMA");
     EXPECT_FALSE(agreed->wants_to_hear);
-    EXPECT_FALSE(take_answer(offer("m=audio 0 RTP/AVP 8\r\n"), 0));
-    EXPECT_FALSE(take_answer(offer("m=audio 4000 RTP/AVP 8\r\n"), 1));
+    EXPECT_FALSE(take_answer(offer("m=audio 0 RTP/AVP 8\r\n"), {}));
+    EXPECT_FALSE(take_answer(offer("m=audio 4000 RTP/AVP 8\r\n"), Agreed{.index = 1}));
 }
 
 }  // namespace

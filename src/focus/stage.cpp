@@ -45,6 +45,10 @@ std::optional<io::UdpPair> Stage::remove(base::Now now, MemberId member) {
     return pair;
 }
 
+void Stage::end(base::Now now) {
+    for (auto& [member, seat] : seats_) report(now, member, seat, true);
+}
+
 std::optional<MemberId> Stage::any_member() const {
     if (seats_.empty()) return std::nullopt;
     return seats_.begin()->first;

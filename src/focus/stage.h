@@ -43,6 +43,8 @@ public:
     std::optional<io::UdpPair> add(MemberId member, Newcomer newcomer);
     void set(MemberId member, const Place& place);
     std::optional<io::UdpPair> remove(base::Now now, MemberId member);
+    // Says goodbye to all.
+    void end(base::Now now);
     std::optional<MemberId> any_member() const;
     bool is_empty() const { return seats_.empty(); }
 

@@ -56,6 +56,7 @@ struct SubscribeOptions {
     bool is_paused = false;          // all streams inactive; nothing leaves, from now on
     std::optional<Leg> only;         // what one leg sends; else both
     std::vector<std::string> media;  // "audio", "video"; empty: all
+    bool leaves_content = false;     // no lines of what is shared (a=content:slides)
     std::string address;  // literal, told as c= instead of the relay's own; empty: its own
     // How long the streams' last packets are kept in memory, to be given to a server that takes
     // another one's place (Stop::ServerLost), and to the first one what came before its answer.

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "relay/limits.h"
+#include "sdp/content.h"
 #include "sdp/crypto_attribute.h"
 #include "sdp/fingerprint.h"
 #include "sdp/session_description.h"
@@ -93,6 +94,8 @@ bool SubscriptionState::is_asked_for(const Negotiation& call, Leg from, std::siz
     if (!call.is_relayed(line) || (options_.only && *options_.only != from)) return false;
     const sdp::MediaDescription* medium = call.medium(from, line);
     if (medium == nullptr) medium = call.medium(other(from), line);
+    if (options_.leaves_content && sdp::parse_content(medium->content).has(sdp::Content::Slides))
+        return false;
     const auto is_same = [&](const std::string& media) {
         return base::iequals(media, medium->media);
     };

@@ -3,6 +3,7 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <csignal>
 #include <numbers>
@@ -44,15 +45,20 @@ std::size_t windows_with(const std::filesystem::path& file, double hz) {
 
 class Focus : public testing::Test {
 protected:
-    void start(const std::string& focus) {
+    // `client`: of its other settings; `others`: servers after the first.
+    void start(const std::string& focus, const std::string& client = {},
+               const std::string& others = {}) {
         ASSERT_TRUE(server_.start()) << server_.log();
-        ASSERT_TRUE(client_.start("[client]\nservers = [\"" + server_.sip_uri() +
-                                  "\"]\n[focus]\nrooms = [\"conf-*\"]\n" + focus))
+        ASSERT_TRUE(client_.start("[client]\nservers = [\"" + server_.sip_uri() + "\"" + others +
+                                  "]\n" + client + "[focus]\nrooms = [\"conf-*\"]\n" + focus))
             << client_.log();
     }
-    std::string room() const { return "sip:conf-1@" + client_.sip(); }
-    std::vector<std::string> phones(std::vector<std::string> more) const {
-        std::vector<std::string> command{earshot_binary(), "call", "--json", "--to", room()};
+    std::string room(const std::string& name = "conf-1") const {
+        return "sip:" + name + "@" + client_.sip();
+    }
+    std::vector<std::string> phones(std::vector<std::string> more,
+                                    const std::string& name = "conf-1") const {
+        std::vector<std::string> command{earshot_binary(), "call", "--json", "--to", room(name)};
         command.insert(command.end(), more.begin(), more.end());
         return command;
     }
@@ -65,6 +71,12 @@ protected:
     static void hang_up(Process& phone) {
         phone.signal(SIGINT);
         phone.wait();
+    }
+    // What the phone that dialled in as that one says of its call, once it has hung up.
+    json said_by(int number) const {
+        const std::string text = read_file(client_.scratch() / ("phone" + std::to_string(number)));
+        const json all = json::parse(text, nullptr, false);
+        return all.is_object() ? all["calls"][0]["a"] : json{};
     }
     // Those who are in it, by the client's own word.
     json participants() const {
@@ -231,6 +243,93 @@ TEST_F(Focus, WhoSubscribesIsToldWhoIsThere) {
     EXPECT_THAT(notified("state=\"deleted\""), HasSubstr("sip:bo@desk.example"));
     hang_up(*ada);
     EXPECT_THAT(notified("terminated"), HasSubstr("noresource"));
+}
+
+TEST_F(Focus, OneRoomMoreThanMayBeIsRefused) {
+    start("max_rooms = 1\nchimes = false\n");
+    const auto ada = dial_in({"--party-a", "sip:ada@desk.example"});
+    ASSERT_TRUE(are_in(1)) << client_.log();
+    const json refused = json::parse(
+        run_command(phones({"--phones", "--duration", "1"}, "conf-2")).out, nullptr, false);
+    EXPECT_EQ(refused["calls"][0]["a"]["sip_status"], 503) << refused.dump(1);
+    EXPECT_THAT(client_.log(), HasSubstr("As many conferences run as may (1)."));
+    // The one that runs has room, and a place is free again when it ends.
+    const auto bo = dial_in({"--party-a", "sip:bo@desk.example"});
+    EXPECT_TRUE(are_in(2)) << client_.log();
+    hang_up(*ada);
+    hang_up(*bo);
+    ASSERT_TRUE(are_in(0));
+    const Output other = run_command(phones({"--phones", "--duration", "1"}, "conf-2"));
+    EXPECT_EQ(other.exit_code, 0) << other.out;
+}
+
+// Nothing of who does not know yet is heard or recorded.
+TEST_F(Focus, AnAnnouncementGoesBeforeTheFirstWord) {
+    constexpr double kWordsHz = 2000;
+    constexpr double kVoiceHz = 440;
+    const std::filesystem::path words = client_.scratch() / "told.wav";
+    std::vector<std::int16_t> samples(8000);
+    for (std::size_t i = 0; i < samples.size(); ++i)
+        samples[i] = static_cast<std::int16_t>(
+            9000 * std::sin(2 * std::numbers::pi * kWordsHz * static_cast<double>(i) / 8000));
+    base::Bytes wav = audio::make_wav_header({}, samples.size());
+    audio::append_samples(samples, wav);
+    write_file(words, base::as_text(wav));
+    start("chimes = false\n", "indication = \"announcement\"\nannouncement = \"" + words.string() +
+                                  "\"\nannounce_first = true\n");
+    const std::string heard = (client_.scratch() / "heard.wav").string();
+    const auto ada = dial_in({"--party-a", "sip:ada@desk.example"});
+    ASSERT_TRUE(are_in(1)) << client_.log();
+    const json run =
+        json::parse(run_command(phones({"--phones", "--duration", "4", "--party-a",
+                                        "sip:bo@desk.example", "--not-aware", "--heard-a", heard}))
+                        .out,
+                    nullptr, false);
+    ASSERT_TRUE(run.is_object());
+    hang_up(*ada);
+    EXPECT_GE(windows_with(heard, kWordsHz), 40U);
+    EXPECT_GT(windows_with(heard, kVoiceHz), 10U);
+    const json all = server_.wait_for_recordings(1);
+    ASSERT_EQ(all.size(), 1U) << client_.log();
+    // A second of what it said is missing: it did not know yet.
+    ASSERT_EQ(all[0]["streams"].size(), 2U) << all[0].dump(1);
+    const auto recorded = all[0]["streams"][1]["packets"].get<std::uint64_t>();
+    EXPECT_GT(recorded, 50U) << all[0].dump(1);
+    EXPECT_LE(recorded + 50, run["calls"][0]["a"]["sent"].get<std::uint64_t>()) << run.dump(1);
+}
+
+// Who is recorded knows it at each moment: not any more when the last server is gone.
+TEST_F(Focus, ThatTheServerFailedIsToldOnceNoOtherOneGoesOn) {
+    TestServer other;
+    ASSERT_TRUE(other.start()) << other.log();
+    start("chimes = false\n", "probe_interval_ms = 500\nserver_silence_ms = 2000\n",
+          ", \"" + other.sip_uri() + "\"");
+    const auto ada = dial_in({"--party-a", "sip:ada@desk.example"});
+    const auto bo = dial_in({"--party-a", "sip:bo@desk.example", "--not-aware"});
+    ASSERT_TRUE(are_in(2)) << client_.log();
+    ASSERT_FALSE(recording([](const json& it) { return streams_with_media(it) == 2; }).is_null())
+        << client_.log();
+    server_.kill();
+    ASSERT_TRUE(eventually([&] {
+        const json all = other.list();
+        return all.is_array() && !all.empty() && streams_with_media(all[0]) == 2;
+    })) << client_.log();
+    EXPECT_THAT(other.list()[0].dump(), HasSubstr("conf-1"));
+    for (const json& one : participants()) EXPECT_NE(one["told"], "") << one.dump(1);
+    other.kill();
+    ASSERT_TRUE(eventually([&] {
+        const json all = participants();
+        return all.size() == 2 && std::all_of(all.begin(), all.end(), [](const json& one) {
+                   return one["told"] != "tone" && one["told"] != "a=record";
+               });
+    })) << participants().dump(1)
+        << client_.log();
+    hang_up(*ada);
+    hang_up(*bo);
+    const json changes = said_by(1)["record_changes"];
+    ASSERT_GE(changes.size(), 2U) << said_by(1).dump(1);
+    EXPECT_EQ(changes.front()["state"], "on");
+    EXPECT_EQ(changes.back()["state"], "off") << changes.dump(1);
 }
 
 TEST_F(Focus, AMixTellsWhoSpokeWhen) {
