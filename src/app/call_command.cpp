@@ -25,6 +25,10 @@ namespace earshot::app {
 
 namespace {
 
+// Those of phone_report.h beside those of here.
+using app::print;
+using app::to_json;
+
 // Set by SIGINT and SIGTERM: running calls end with BYE. A signal handler can reach nothing but a
 // global. NOLINTNEXTLINE(cppcoreguidelines-avoid-non-const-global-variables)
 std::atomic<bool> interrupted{false};
@@ -45,13 +49,15 @@ nlohmann::json to_json(const loadgen::CallResult& result) {
                          {"nacks", one.nacks},
                          {"retransmitted", one.retransmitted},
                          {"withheld", one.withheld}});
+    nlohmann::json chats = nlohmann::json::array();
+    for (const loadgen::ChatFigures& one : result.chats) chats.push_back(to_json(one));
     nlohmann::json reason;
     if (!result.reason.code.empty())
         reason = {{"code", result.reason.code}, {"text", result.reason.text}};
     return {{"call_id", result.call_id},   {"session_id", result.session_id},
             {"result", result.result},     {"sip_status", result.sip_status},
             {"reason", std::move(reason)}, {"sent", std::move(sent)},
-            {"video", std::move(video)}};
+            {"video", std::move(video)},   {"chats", std::move(chats)}};
 }
 
 // A UDP socket does not tell that nobody listens at the other end: the INVITE is repeated for 32 s
@@ -81,13 +87,11 @@ void print(std::ostream& out, const loadgen::CallResult& result) {
             "           video: {} pictures, {} of them key pictures, {} asked for; {} packets "
             "sent again\n",
             one.pictures, one.key_pictures, one.key_requests, one.retransmitted);
+    for (const loadgen::ChatFigures& one : result.chats)
+        out << fmt::format("           {}\n", describe(one));
     if (!result.reason.text.empty())
         out << fmt::format("           {}\n", printable(result.reason.text));
 }
-
-// Those of phone_report.h beside those of here.
-using app::print;
-using app::to_json;
 
 class CallCommand : public Command {
 public:
@@ -165,9 +169,11 @@ public:
         call_->add_flag(
             "--keyed-payload", options_.keyed_payload,
             "Number every packet inside its payload, for load runs that check each one");
-        of_client_.push_back(call_->add_flag(
-            "--video", options_.video, "A camera of each party, too: H.264, 176x144, 25 a second"));
-        of_video_.push_back(
+        call_->add_flag("--video", options_.video,
+                        "A camera of each party, too: H.264, 176x144, 25 a second");
+        add_sharing();
+        add_chat();
+        of_cameras_.push_back(
             call_
                 ->add_option("--video-rate", options_.video_rate,
                              "Of each camera, in bit/s: 2M, 500k (default 1M)")
@@ -185,6 +191,7 @@ public:
             "--video-without-feedback", [this] { options_.video_feedback = false; },
             "Offer neither NACK nor PLI nor FIR: who wants a key picture asks by INFO"));
         of_client_.insert(of_client_.end(), of_video_.begin(), of_video_.end());
+        of_cameras_.insert(of_cameras_.end(), of_video_.begin(), of_video_.end());
         call_->add_flag("--json", json_,
                         "Print one JSON object a call, in an array; of phones an object with "
                         "calls and summary");
@@ -202,6 +209,10 @@ public:
             "      two pieces of one recording\n"
             "  earshot call --to sip:rec@127.0.0.1:5060 --video --video-rate 2M\n"
             "  earshot call --to sip:rec@127.0.0.1:5060 --video --dtls\n"
+            "  earshot call --to sip:rec@127.0.0.1:5060 --chat --no-audio --chat-file offer.pdf\n"
+            "      a chat of two, and a file\n"
+            "  earshot call --to sip:rec@127.0.0.1:5060 --share document --share-at 2\n"
+            "      a document that is shared, from the third second on\n"
             "  earshot call --through 127.0.0.1:5062 --recordpref pause --dtmf 42#\n"
             "      two phones, through the recording client that listens there\n"
             "  earshot call --through 127.0.0.1:5062 --count 500 --rate 50 --keyed-payload --json\n"
@@ -209,7 +220,12 @@ public:
             "  earshot call --phones --to sip:1000@192.0.2.9 --heard-a heard.wav\n"
             "      a call to somebody else's phone\n"
             "  earshot call --phones --record-to sip:rec@127.0.0.1:5060\n"
-            "      a call that its caller records by itself");
+            "      a call that its caller records by itself\n"
+            "  earshot call --through 127.0.0.1:5062 --chat --no-audio\n"
+            "  earshot call --through 127.0.0.1:5062 --share screen\n"
+            "  earshot call --to sip:conf-1@127.0.0.1:5062 --conference 3 --video --share document "
+            "--chat\n"
+            "      three in a room of the recording client's: voices, cameras, slides, chat");
     }
 
     bool was_chosen() const override { return call_->parsed(); }
@@ -223,11 +239,13 @@ public:
                                           : " needs --through, --phones or --answer\n");
             return Exit::Usage;
         }
-        for (const CLI::Option* option : of_video_) {
-            if (option->count() == 0 || options_.video) continue;
-            err << "error: " << option->get_name() << " needs --video\n";
+        if (const std::string lonely = lonely_option(); !lonely.empty()) {
+            err << "error: " << lonely << '\n';
             return Exit::Usage;
         }
+        options_.has_audio = !has_no_audio_;
+        if (!sharing_.empty()) options_.share = *loadgen::find_sharing(sharing_);
+        if (share_at_) options_.share_at = to_ms(*share_at_);
         if (options_.to.empty() && !phones_->was_chosen()) {
             err << "error: --to, --through, --phones or --answer is required\n";
             return Exit::Usage;
@@ -313,6 +331,54 @@ private:
         return "";
     }
 
+    void add_sharing() {
+        call_
+            ->add_option("--share", sharing_,
+                         "A shares this: a video line more (a=content:slides), a page each 4 s")
+            ->type_name("KIND")
+            ->check(CLI::IsMember({"screen", "application", "document"}));
+        of_sharing_.push_back(
+            call_
+                ->add_option("--share-at", share_at_,
+                             "Begin it only after so many seconds, by a re-INVITE")
+                ->type_name("S")
+                ->check(CLI::Range(0.0, 86400.0)));
+        of_client_.push_back(of_sharing_.back());
+    }
+
+    void add_chat() {
+        call_->add_flag("--chat", options_.chat.has_chat,
+                        "The parties write to each other, too: an MSRP session (m=message)");
+        of_chat_.push_back(
+            call_
+                ->add_option("--chat-lines", options_.chat.lines_path,
+                             "What they write: lines of 'A: text' and 'B: text' (default: a short "
+                             "dialogue)")
+                ->type_name("FILE"));
+        call_
+            ->add_option("--chat-file", options_.chat.file_path,
+                         "A hands this to B, by an MSRP session of its own (RFC 5547)")
+            ->type_name("FILE");
+        call_->add_flag("--no-audio", has_no_audio_,
+                        "No voice: for calls of --chat, --share or --video alone");
+    }
+
+    // An option without the one that it belongs to, as a sentence; empty: none.
+    std::string lonely_option() const {
+        const auto find = [](const std::vector<CLI::Option*>& options, bool is_there,
+                             const std::string& needed) -> std::string {
+            for (const CLI::Option* option : options)
+                if (option->count() > 0 && !is_there)
+                    return option->get_name() + " needs " + needed;
+            return "";
+        };
+        for (const std::string& found : {find(of_cameras_, options_.video, "--video"),
+                                         find(of_sharing_, !sharing_.empty(), "--share"),
+                                         find(of_chat_, options_.chat.has_chat, "--chat")})
+            if (!found.empty()) return found;
+        return "";
+    }
+
     Exit run_phones(base::Log& log, const loadgen::ProgressCallback& on_progress, std::ostream& out,
                     std::ostream& err) {
         auto options = phones_->read();
@@ -334,6 +400,11 @@ private:
         options->rate = options->is_conference && call_->count("--rate") == 0 ? kSpeakersPerSecond
                                                                               : options_.rate;
         options->keyed_payload = options_.keyed_payload;
+        options->has_audio = options_.has_audio;
+        options->video = options_.video;
+        options->video_rate = options_.video_rate;
+        options->share = options_.share;
+        options->chat = options_.chat;
         options->credentials = options_.credentials;
         options->tls = options_.tls;
         if (options_.is_tls) options->transport = "tls";
@@ -381,12 +452,18 @@ private:
     }
 
     CLI::App* call_ = nullptr;
-    std::vector<CLI::Option*> of_client_;  // that phones do not have
-    std::vector<CLI::Option*> of_video_;   // of these, those that want --video
+    std::vector<CLI::Option*> of_client_;   // that phones do not have
+    std::vector<CLI::Option*> of_video_;    // of these, those that want --video
+    std::vector<CLI::Option*> of_cameras_;  // all that want --video
+    std::vector<CLI::Option*> of_sharing_;  // those that want --share
+    std::vector<CLI::Option*> of_chat_;     // and --chat
     std::unique_ptr<PhoneFlags> phones_;
     loadgen::CallOptions options_;
     double duration_ = 10;
     std::optional<double> hold_at_;
+    bool has_no_audio_ = false;
+    std::string sharing_;
+    std::optional<double> share_at_;
     std::string suite_;
     std::optional<double> rekey_at_;
     std::string password_file_;

@@ -7,6 +7,7 @@
 #include <map>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <set>
 
 #include "app/tables.h"
 #include "siprec/record_awareness.h"
@@ -56,6 +57,15 @@ json leg_json(const loadgen::PhoneLegResult& leg) {
                            {"state", state_text(change.state)}});
     json record = json::array();
     for (const auto state : leg.record) record.push_back(state_text(state));
+    json video = json::array();
+    for (const loadgen::VideoFigures& one : leg.video)
+        video.push_back({{"packets", one.packets},
+                         {"pictures", one.pictures},
+                         {"key_pictures", one.key_pictures},
+                         {"key_requests", one.key_requests},
+                         {"heard", one.heard}});
+    json chats = json::array();
+    for (const loadgen::ChatFigures& one : leg.chats) chats.push_back(to_json(one));
     return {{"call_id", leg.call_id},
             {"result", leg.result},
             {"sip_status", leg.sip_status},
@@ -74,6 +84,8 @@ json leg_json(const loadgen::PhoneLegResult& leg) {
             {"digits", leg.heard.digits},
             {"info_digits", leg.info_digits},
             {"transfer_status", leg.transfer_status},
+            {"video", std::move(video)},
+            {"chats", std::move(chats)},
             {"recording", recording_json(leg.recording)},
             {"record", std::move(record)},
             {"record_changes", std::move(changes)}};
@@ -153,9 +165,17 @@ void print_leg(std::ostream& out, char name, const loadgen::PhoneLegResult& leg)
     if (leg.heard.strays != 0) out << fmt::format(", {} of others", leg.heard.strays);
     const std::string digits = leg.heard.digits + leg.info_digits;
     if (!digits.empty()) out << fmt::format("; heard the digits {}", digits);
+    std::set<std::string> told;  // of several lines usually the same
     for (const auto state : leg.record)
-        if (state != sdp::RecordState::Absent) out << "; recording " << state_text(state);
+        if (state != sdp::RecordState::Absent && told.insert(state_text(state)).second)
+            out << "; recording " << state_text(state);
     out << '\n';
+    for (const loadgen::VideoFigures& one : leg.video)
+        if (one.packets != 0 || one.heard != 0)
+            out << fmt::format("           {}: video: {} pictures sent, {} packets heard\n", name,
+                               one.pictures, one.heard);
+    for (const loadgen::ChatFigures& one : leg.chats)
+        if (one.was_connected) out << fmt::format("           {}: {}\n", name, describe(one));
     if (leg.recording.was_started)
         out << fmt::format("           {}: {} packets to {}, session {}\n", name,
                            leg.recording.sent, printable(leg.recording.server),
@@ -174,6 +194,38 @@ void print_call(std::ostream& out, const loadgen::PhoneCallResult& call) {
 }
 
 }  // namespace
+
+json to_json(const loadgen::ChatFigures& chat) {
+    json heard = json::array();
+    for (const loadgen::HeardMessage& one : chat.heard)
+        heard.push_back({{"from", one.from},
+                         {"to", one.to},
+                         {"content_type", one.content_type},
+                         {"text", one.text},
+                         {"octets", one.octets}});
+    json fault;
+    if (chat.fault) fault = {{"code", chat.fault->code}, {"text", chat.fault->text}};
+    return {{"label", chat.label},
+            {"was_connected", chat.was_connected},
+            {"sent", chat.sent},
+            {"acknowledged", chat.acknowledged},
+            {"receipted", chat.receipted},
+            {"failed", chat.failed},
+            {"unsent", chat.unsent},
+            {"received", chat.received},
+            {"nickname_status", chat.nickname_status ? json(*chat.nickname_status) : json()},
+            {"heard", std::move(heard)},
+            {"fault", std::move(fault)}};
+}
+
+std::string describe(const loadgen::ChatFigures& chat) {
+    std::string text = fmt::format("chat: {} sent, {} acknowledged, {} receipted, {} received",
+                                   chat.sent, chat.acknowledged, chat.receipted, chat.received);
+    if (chat.unsent != 0) text += fmt::format(", {} not sent", chat.unsent);
+    if (chat.nickname_status)
+        text += fmt::format("; nickname answered by {}", *chat.nickname_status);
+    return text;
+}
 
 json to_json(const loadgen::PhoneRunResult& run) {
     json calls = json::array();

@@ -17,4 +17,9 @@ void print(std::ostream& out, const loadgen::PhoneRunResult& run);
 void print(std::ostream& out, std::uint32_t call, loadgen::Phone phone,
            const loadgen::RecordNotice& notice);
 
+// Of one end of a chat, in calls of either kind: how many messages were sent, acknowledged, ...
+nlohmann::json to_json(const loadgen::ChatFigures& chat);
+// "chat: 6 sent, 6 acknowledged, 6 receipted, 0 received".
+std::string describe(const loadgen::ChatFigures& chat);
+
 }  // namespace earshot::app

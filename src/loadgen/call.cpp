@@ -6,6 +6,7 @@
 #include "base/text.h"
 #include "sdp/crypto_attribute.h"
 #include "sdp/fingerprint.h"
+#include "sdp/message_media.h"
 #include "sdp/offer_answer.h"
 
 namespace earshot::loadgen {
@@ -33,6 +34,13 @@ siprec::CsDescription describe_call(const siprec::ClientCall& call) {
         participant.id = party.participant_id;
         participant.names = {{party.aor, party.name, {}}};
         description.participants.push_back(std::move(participant));
+    }
+    return description;
+}
+
+void describe_voice(const siprec::ClientCall& call, siprec::CsDescription& description) {
+    for (std::size_t i = 0; i < call.parties.size(); ++i) {
+        const siprec::ClientParty& party = call.parties[i];
         siprec::CsStream stream;
         stream.id = party.stream_id;
         stream.label = party.label;
@@ -41,19 +49,29 @@ siprec::CsDescription describe_call(const siprec::ClientCall& call) {
             if (other != i) stream.receivers.push_back(other);
         description.streams.push_back(std::move(stream));
     }
-    return description;
 }
 
-void describe_video(const std::vector<VideoLine>& lines, siprec::CsDescription& description) {
-    for (const VideoLine& line : lines) {
-        siprec::CsStream stream;
-        stream.id = line.stream_id;
-        stream.label = line.label;
-        stream.senders = {line.party};
-        for (std::size_t other = 0; other < description.participants.size(); ++other)
-            if (other != line.party) stream.receivers.push_back(other);
-        description.streams.push_back(std::move(stream));
+void describe_video(const VideoLine& line, siprec::CsDescription& description) {
+    siprec::CsStream stream;
+    stream.id = line.stream_id;
+    stream.label = line.label;
+    stream.senders = {line.party};
+    for (std::size_t other = 0; other < description.participants.size(); ++other)
+        if (other != line.party) stream.receivers.push_back(other);
+    if (line.sharing) stream.xml = sharing_element(*line.sharing);
+    description.streams.push_back(std::move(stream));
+}
+
+// Everybody writes into a chat and reads it; a file goes from the first to the others.
+void describe_chat(const ChatLine& line, const base::Uuid& id, siprec::CsDescription& description) {
+    siprec::CsStream stream;
+    stream.id = id;
+    stream.label = line.label;
+    for (std::size_t i = 0; i < description.participants.size(); ++i) {
+        if (!line.file || i == 0) stream.senders.push_back(i);
+        if (!line.file || i != 0) stream.receivers.push_back(i);
     }
+    description.streams.push_back(std::move(stream));
 }
 
 bool is_lost(int status) { return status == 408 || status == 481; }
@@ -78,9 +96,14 @@ Call::Call(CallSetup setup, CallHost& host, base::Random& random, base::Log& log
 void Call::start(base::Now now) {
     setup_.documents.started = now.wall;
     description_ = describe_call(setup_.documents);
-    describe_video(setup_.video, description_);
+    if (setup_.has_audio) describe_voice(setup_.documents, description_);
+    first_videos_ = setup_.video.size() - (setup_.share_at ? 1 : 0);
+    for (std::size_t i = 0; i < first_videos_; ++i) describe_video(setup_.video[i], description_);
+    for (std::size_t i = 0; i < setup_.chats.size(); ++i)
+        describe_chat(setup_.chats[i], setup_.chat_streams[i], description_);
     offer_ = make_offer();
     video_plans_.resize(setup_.video.size());
+    chat_plans_.resize(setup_.chats.size());
     session_->start(now, state());
     if (was_answered_) plan_steps(now);
     settle(now);
@@ -125,14 +148,14 @@ void Call::on_dialog_ended(base::Now now, sip::DialogId dialog) {
 }
 
 void Call::on_media_finished(base::Now now) {
-    ending_videos_ = video_plans_.size();
-    if (ending_videos_ == 0) hang_up(now);
-    end_video();
+    ending_lines_ = video_plans_.size() + chat_plans_.size();
+    if (ending_lines_ == 0) hang_up(now);
+    end_lines();
     settle(now);
 }
 
-void Call::on_video_ended(base::Now now) {
-    if (ending_videos_ > 0 && --ending_videos_ == 0) hang_up(now);
+void Call::on_line_ended(base::Now now) {
+    if (ending_lines_ > 0 && --ending_lines_ == 0) hang_up(now);
     settle(now);
 }
 
@@ -146,6 +169,7 @@ void Call::on_no_keys(base::Now now, std::string_view fault) {
 void Call::on_time(base::Now now) {
     if (hold_due_ && now.steady >= *hold_due_) take_hold_step(now);
     if (rekey_due_ && now.steady >= *rekey_due_) take_new_keys(now);
+    if (share_due_ && now.steady >= *share_due_) begin_sharing(now);
     const auto due = session_->deadline();
     if (due && now.steady >= *due) session_->on_time(now);
     settle(now);
@@ -154,7 +178,7 @@ void Call::on_time(base::Now now) {
 std::optional<base::TimePoint> Call::deadline() const {
     if (is_done_) return std::nullopt;
     std::optional<base::TimePoint> first = session_->deadline();
-    for (const auto& due : {hold_due_, rekey_due_})
+    for (const auto& due : {hold_due_, rekey_due_, share_due_})
         if (due && (!first || *due < *first)) first = due;
     return first;
 }
@@ -171,6 +195,18 @@ void Call::abort(base::Now now) {
 void Call::plan_steps(base::Now now) {
     if (setup_.hold_at) hold_due_ = now.steady + *setup_.hold_at;
     if (setup_.rekey_at) rekey_due_ = now.steady + *setup_.rekey_at;
+    if (setup_.share_at) share_due_ = now.steady + *setup_.share_at;
+}
+
+// One line more, and a stream that has it.
+void Call::begin_sharing(base::Now now) {
+    share_due_.reset();
+    if (!session_->is_running()) return;
+    is_sharing_late_ = true;
+    describe_video(setup_.video.back(), description_);
+    ++setup_.documents.sdp_version;
+    offer_ = make_offer();
+    session_->set_state(now, state());
 }
 
 // A re-INVITE whose lines have new keys (RFC 4568 section 7.1.4). They are used from its answer on.
@@ -206,6 +242,7 @@ void Call::take_hold_step(base::Now now) {
 void Call::hang_up(base::Now now) {
     hold_due_.reset();
     rekey_due_.reset();
+    share_due_.reset();
     description_.stop = now.wall;
     session_->set_state(now, state());
     session_->stop(now);
@@ -213,8 +250,20 @@ void Call::hang_up(base::Now now) {
 
 std::string Call::make_offer() const {
     std::string offer = siprec::client_offer(setup_.documents);
-    for (const VideoLine& line : setup_.video) offer += video_section(line);
+    if (!setup_.has_audio) offer.resize(offer.find("m="));
+    for (std::size_t i = 0; i < first_videos_; ++i) offer += video_section(setup_.video[i]);
+    for (const ChatLine& line : setup_.chats) offer += chat_section(line, sdp::Setup::Active);
+    if (is_sharing_late_) offer += video_section(setup_.video.back());
     return offer;
+}
+
+std::size_t Call::place_of_chat(std::size_t line) const {
+    return (setup_.has_audio ? kParties : 0) + first_videos_ + line;
+}
+
+std::size_t Call::place_of_video(std::size_t line) const {
+    if (line >= first_videos_) return place_of_chat(setup_.chats.size());
+    return (setup_.has_audio ? kParties : 0) + line;
 }
 
 siprec::CsState Call::state() const { return {siprec::describe(description_).objects, offer_}; }
@@ -264,6 +313,8 @@ void Call::on_event(const ClientEvent& event) {
             if (hold_ == Hold::Held) is_hold_refused_ = true;
             if (hold_ == Hold::Resuming)
                 fail("resume_refused", "The server refused to resume the recording.");
+            if (is_sharing_late_ && !video_plans_.back().sends)
+                fail("line_refused", "The server refused what is shared in mid-call.");
             break;
         case ClientEvent::Kind::AnswerFault:
             log_.warning("The answer does not repeat what was offered.",
@@ -319,7 +370,8 @@ void Call::apply_answer(std::string sdp) {
     const auto answer = sdp::parse(sdp);
     if (!offer || !answer) return;
     const auto media = sdp::check_answer(*offer, *answer);
-    for (std::size_t party = 0; media && party < std::min(kParties, media->size()); ++party) {
+    const std::size_t voices = setup_.has_audio && media ? std::min(kParties, media->size()) : 0;
+    for (std::size_t party = 0; party < voices; ++party) {
         const sdp::AnsweredMedia& line = (*media)[party];
         StreamPlan& plan = plan_[party];
         plan.sends = line.may_send();
@@ -338,14 +390,40 @@ void Call::apply_answer(std::string sdp) {
         if (offered.dtls && !plan.rtcp_mux) plan.rtcp.reset();
     }
     host_.set_media(setup_.index, plan_);
-    if (media) apply_video_answer(*answer, *media);
+    if (!media) return;
+    apply_video_answer(*answer, *media);
+    apply_chat_answer(*answer);
+}
+
+void Call::apply_chat_answer(const sdp::SessionDescription& answer) {
+    for (std::size_t line = 0; line < chat_plans_.size(); ++line) {
+        const std::size_t place = place_of_chat(line);
+        if (place >= answer.media.size()) return;
+        const ChatLine& offered = setup_.chats[line];
+        const sdp::MediaDescription& medium = answer.media[place];
+        auto plan = chat_plan_of(answer, medium, true);
+        if (!plan || !plan->connect_to) {
+            fail("line_refused",
+                 offered.file ? "The server refused the file." : "The server refused the chat.");
+            continue;
+        }
+        // draft-yan-siprec-msrp-recording-04: without the same id no content may be sent.
+        if (offered.file &&
+            sdp::message_media_of(answer, medium).file_transfer_id != offered.file_transfer_id) {
+            fail("line_refused", "The server does not take the file as one.");
+            continue;
+        }
+        chat_plans_[line] = *std::move(plan);
+        host_.set_chat(setup_.index, line, chat_plans_[line]);
+    }
 }
 
 void Call::apply_video_answer(const sdp::SessionDescription& answer,
                               const std::vector<sdp::AnsweredMedia>& media) {
     for (std::size_t line = 0; line < video_plans_.size(); ++line) {
-        if (kParties + line >= media.size()) return;
-        const sdp::AnsweredMedia& answered = media[kParties + line];
+        const std::size_t place = place_of_video(line);
+        if (place >= media.size()) continue;
+        const sdp::AnsweredMedia& answered = media[place];
         VideoPlan& plan = video_plans_[line];
         plan.sends = answered.may_send();
         if (answered.rtp) plan.rtp = *answered.rtp;
@@ -353,9 +431,11 @@ void Call::apply_video_answer(const sdp::SessionDescription& answer,
         plan.payload_type = answered.payload_type.value_or(plan.payload_type);
         plan.rtcp_mux = answered.uses_rtcp_mux;
         const VideoLine& offered = setup_.video[line];
+        if (!answered.is_accepted && offered.sharing)
+            fail("line_refused", "The server refused what is shared.");
         if (answered.is_accepted) {
             const auto security =
-                answered_security(answer, kParties + line, offered.key, offered.dtls.has_value());
+                answered_security(answer, place, offered.key, offered.dtls.has_value());
             if (!security) plan.sends = false;
             plan.security = security.value_or(LineSecurity{});
             if (offered.dtls && !plan.rtcp_mux) plan.rtcp.reset();
@@ -393,6 +473,11 @@ std::optional<LineSecurity> Call::answered_security(const sdp::SessionDescriptio
 }
 
 void Call::pause_fork() {
+    for (std::size_t line = 0; line < chat_plans_.size(); ++line) {
+        if (chat_plans_[line].path.empty()) continue;
+        chat_plans_[line].sends = false;
+        host_.set_chat(setup_.index, line, chat_plans_[line]);
+    }
     for (std::size_t line = 0; line < video_plans_.size(); ++line) {
         VideoPlan paused = video_plans_[line];
         paused.sends = false;
@@ -405,10 +490,12 @@ void Call::pause_fork() {
 
 void Call::stop_fork() {
     host_.stop_media(setup_.index);
-    end_video();
+    end_lines();
 }
 
-void Call::end_video() {
+void Call::end_lines() {
+    for (std::size_t line = 0; line < chat_plans_.size(); ++line)
+        host_.finish_chat(setup_.index, line);
     for (std::size_t line = 0; line < video_plans_.size(); ++line) {
         video_plans_[line].has_ended = true;
         host_.set_video(setup_.index, line, video_plans_[line]);

@@ -15,6 +15,7 @@
 #include "base/reason.h"
 #include "base/time.h"
 #include "loadgen/call_client.h"
+#include "loadgen/chat_lines.h"
 #include "loadgen/media_plan.h"
 #include "loadgen/video_lines.h"
 #include "loadgen/video_sender.h"
@@ -54,6 +55,9 @@ public:
     virtual void set_video(std::uint32_t /*call*/, std::size_t /*line*/,
                            const VideoPlan& /*plan*/) {}
     virtual void want_key_picture(std::uint32_t /*call*/) {}
+    // Of its n-th chat line.
+    virtual void set_chat(std::uint32_t /*call*/, std::size_t /*line*/, const ChatPlan& /*plan*/) {}
+    virtual void finish_chat(std::uint32_t /*call*/, std::size_t /*line*/) {}
 };
 
 struct CallSetup {
@@ -65,7 +69,12 @@ struct CallSetup {
     std::optional<std::chrono::milliseconds> hold_at;
     std::optional<std::chrono::milliseconds> rekey_at{};
     sip::Credentials credentials{};  // empty username: a challenge is a refusal
+    bool has_audio = true;
     std::vector<VideoLine> video{};
+    std::vector<ChatLine> chats{};
+    std::vector<base::Uuid> chat_streams{};  // ids of their streams
+    // What is shared, the last of `video`, begins only then, by a re-INVITE; nothing: at once.
+    std::optional<std::chrono::milliseconds> share_at{};
 };
 
 class Call : private siprec::ClientSessionHost {
@@ -84,7 +93,8 @@ public:
     void on_ack(base::Now now, const sip::AckArrived& ack);
     void on_dialog_ended(base::Now now, sip::DialogId dialog);
     void on_media_finished(base::Now now);  // every packet of the voices has gone out
-    void on_video_ended(base::Now now);     // the same of a camera, which is told to end then
+    // The same of a camera or a chat, which are told to end then.
+    void on_line_ended(base::Now now);
     // A DTLS handshake has failed (DtlsFault's word): the call is of no use.
     void on_no_keys(base::Now now, std::string_view fault);
     void on_time(base::Now now);
@@ -115,9 +125,14 @@ private:
     void on_event(const siprec::ClientEvent& event) override;
 
     void on_refused(const siprec::ClientEvent& event);
-    void end_video();
+    void end_lines();
     void apply_video_answer(const sdp::SessionDescription& answer,
                             const std::vector<sdp::AnsweredMedia>& media);
+    void apply_chat_answer(const sdp::SessionDescription& answer);
+    // Which m-line it is.
+    std::size_t place_of_video(std::size_t line) const;
+    std::size_t place_of_chat(std::size_t line) const;
+    void begin_sharing(base::Now now);
     void take_hold_step(base::Now now);
     void plan_steps(base::Now now);
     void take_new_keys(base::Now now);
@@ -143,10 +158,14 @@ private:
     std::unique_ptr<siprec::RecordingClientSession> session_;  // null: not begun, or over
     MediaPlan plan_{};                                         // by the last answer
     std::vector<VideoPlan> video_plans_;                       // the same of each video line
-    std::size_t ending_videos_ = 0;
+    std::vector<ChatPlan> chat_plans_;                         // the same of each chat line
+    std::size_t ending_lines_ = 0;
+    std::size_t first_videos_ = 0;  // those of the first offer
+    bool is_sharing_late_ = false;  // it has begun in mid-call
     sip::TransactionId bye_{};
     std::optional<base::TimePoint> hold_due_;
     std::optional<base::TimePoint> rekey_due_;
+    std::optional<base::TimePoint> share_due_;
     Hold hold_ = Hold::None;
     bool was_answered_ = false;
     bool is_hold_refused_ = false;

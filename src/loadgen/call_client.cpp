@@ -12,6 +12,7 @@
 #include "io/route.h"
 #include "io/tls_context.h"
 #include "loadgen/call.h"
+#include "loadgen/chat_thread.h"
 #include "loadgen/media_sender.h"
 #include "loadgen/target.h"
 #include "loadgen/video_sender.h"
@@ -32,6 +33,11 @@ struct Party {
     std::string aor;
     std::string name;
 };
+
+std::string name_addr(const Party& party) {
+    if (party.name.empty()) return "<" + party.aor + ">";
+    return "\"" + party.name + "\" <" + party.aor + ">";
+}
 
 base::Result<Party, Reason> read_party(const std::string& text) {
     const std::string_view uri = typed_uri(text);
@@ -63,6 +69,13 @@ public:
         base::NetAddress local;  // of the SIP socket
         std::array<Party, kParties> parties;
         const srtp::DtlsIdentity* dtls = nullptr;  // null: no keys by DTLS
+        ChatScript chat{};
+
+        // What one call has beside its voices.
+        std::size_t cameras() const { return options.video ? kParties : 0; }
+        std::size_t videos() const { return cameras() + (options.share ? 1 : 0); }
+        std::size_t chats() const { return (chat.lines.empty() ? 0U : 1U) + (chat.file ? 1U : 0U); }
+        std::size_t first_label() const { return options.has_audio ? kParties + 1 : 1; }
     };
 
     Run(Plan plan, transport::SipLoop& loop, base::Random& random, base::Log& log,
@@ -76,9 +89,10 @@ public:
           agent_(agent_config(plan_.local, plan_.target.transport), random) {}
 
     // The sender is made after this object, since it calls back.
-    void run(MediaSender& sender, VideoSender* video) {
+    void run(MediaSender& sender, VideoSender* video, ChatThread* chats) {
         sender_ = &sender;
         video_ = video;
+        chats_ = chats;
         started_at_ = clock_.now().steady;
         arm();
         loop_.run(*this);
@@ -98,7 +112,7 @@ public:
         all.reserve(plan_.options.count);
         for (std::uint32_t i = 0; i < calls_.size(); ++i) {
             all.push_back(calls_[i].call->result());
-            for (std::size_t party = 0; party < kParties; ++party) {
+            for (std::size_t party = 0; plan_.options.has_audio && party < kParties; ++party) {
                 all.back().sent.push_back(
                     {std::to_string(party + 1), sender_->packets_sent(i, party)});
             }
@@ -115,12 +129,12 @@ public:
     }
 
     void on_video_ended(std::uint32_t stream) {
-        loop_.post([this, stream] {
-            const auto call = static_cast<std::uint32_t>(stream / kParties);
-            with_call(call, [](Call& it, base::Now now) { it.on_video_ended(now); });
-            settle();
-        });
+        on_line_ended(static_cast<std::uint32_t>(stream / plan_.videos()));
     }
+    void on_chat_ended(ChatId chat) {
+        on_line_ended(static_cast<std::uint32_t>(chat / plan_.chats()));
+    }
+    const Plan& plan() const { return plan_; }
 
     // ---- SipLoop::Handler
     void on_bytes(const sip::Flow& flow, base::Bytes&& bytes) override {
@@ -191,13 +205,19 @@ public:
         if (!sender_->stop_call(call)) log_.error("The media sender does not keep up.");
     }
     void set_video(std::uint32_t call, std::size_t line, const VideoPlan& plan) override {
-        const auto stream = static_cast<std::uint32_t>(call * kParties + line);
+        const auto stream = static_cast<std::uint32_t>(call * plan_.videos() + line);
         if (!video_->set_plan(stream, plan)) log_.error("The video sender does not keep up.");
     }
     void want_key_picture(std::uint32_t call) override {
-        for (std::uint32_t party = 0; video_ != nullptr && party < kParties; ++party)
+        for (std::size_t line = 0; video_ != nullptr && line < plan_.videos(); ++line)
             static_cast<void>(
-                video_->want_key_picture(static_cast<std::uint32_t>(call * kParties + party)));
+                video_->want_key_picture(static_cast<std::uint32_t>(call * plan_.videos() + line)));
+    }
+    void set_chat(std::uint32_t call, std::size_t line, const ChatPlan& plan) override {
+        chats_->set_plan(chat_id(call, line), plan);
+    }
+    void finish_chat(std::uint32_t call, std::size_t line) override {
+        chats_->finish(chat_id(call, line));
     }
 
 private:
@@ -270,23 +290,61 @@ private:
                 described.key = base::SrtpMasterKey::generate(*suite, random_);
             described.dtls = own_dtls();
         }
-        for (std::size_t party = 0; video_ != nullptr && party < kParties; ++party) {
-            const auto stream = static_cast<std::uint32_t>(index * kParties + party);
-            const auto suite = plan_.options.srtp;
-            setup.video.push_back(
-                {.party = party,
-                 .label = std::to_string(kParties + party + 1),
-                 .stream_id = base::make_uuid_v4(random_),
-                 .rtp = video_->rtp_address(stream),
-                 .has_feedback = plan_.options.video_feedback,
-                 .key = suite ? std::optional{base::SrtpMasterKey::generate(*suite, random_)}
-                              : std::nullopt,
-                 .dtls = own_dtls()});
-        }
+        setup.has_audio = plan_.options.has_audio;
+        setup.share_at = plan_.options.share_at;
+        for (std::size_t line = 0; line < plan_.videos(); ++line)
+            setup.video.push_back(new_video_line(index, line));
+        if (plan_.chats() > 0) add_chats(setup);
         calls_.push_back(
             {std::make_unique<Call>(std::move(setup), *this, random_, log_), {}, false});
         ++counts_.started;
         with_call(index, [](Call& call, base::Now at) { call.start(at); });
+    }
+
+    ChatId chat_id(std::uint32_t call, std::size_t line) const {
+        return static_cast<ChatId>(call * plan_.chats() + line);
+    }
+
+    void on_line_ended(std::uint32_t call) {
+        loop_.post([this, call] {
+            with_call(call, [](Call& it, base::Now now) { it.on_line_ended(now); });
+            settle();
+        });
+    }
+
+    VideoLine new_video_line(std::uint32_t index, std::size_t number) {
+        VideoLine line;
+        const bool is_shared = number >= plan_.cameras();
+        line.party = is_shared ? 0 : number;
+        line.label = std::to_string(plan_.first_label() + number);
+        line.stream_id = base::make_uuid_v4(random_);
+        line.rtp = video_->rtp_address(static_cast<std::uint32_t>(index * plan_.videos() + number));
+        line.has_feedback = plan_.options.video_feedback;
+        if (const auto suite = plan_.options.srtp)
+            line.key = base::SrtpMasterKey::generate(*suite, random_);
+        line.dtls = own_dtls();
+        if (is_shared) line.sharing = plan_.options.share;
+        return line;
+    }
+
+    void add_chats(CallSetup& setup) {
+        const ChatParties parties{name_addr(plan_.parties[0]), name_addr(plan_.parties[1])};
+        const auto add = [&](std::vector<ChatAct> acts, std::optional<ChatFile> file) {
+            ChatLine line;
+            line.at = chats_->address();
+            line.own =
+                new_chat_uri(line.at, plan_.target.transport == sip::Transport::Tls, random_);
+            line.label = std::to_string(plan_.first_label() + plan_.videos() + setup.chats.size());
+            if (file) line.file_transfer_id = random_.token(32);
+            line.file = std::move(file);
+            chats_->open(chat_id(setup.index, setup.chats.size()),
+                         {.own = line.own, .label = line.label, .acts = std::move(acts)});
+            setup.chats.push_back(std::move(line));
+            setup.chat_streams.push_back(base::make_uuid_v4(random_));
+        };
+        if (!plan_.chat.lines.empty())
+            add(dialogue_acts(plan_.chat.lines, parties, plan_.options.duration), std::nullopt);
+        if (plan_.chat.file) add({file_act(*plan_.chat.file, parties)}, plan_.chat.file);
     }
 
     // RFC 8842 section 4: 20 to 255 characters.
@@ -419,6 +477,7 @@ private:
     sip::Agent agent_;
     MediaSender* sender_ = nullptr;
     VideoSender* video_ = nullptr;  // null: no video
+    ChatThread* chats_ = nullptr;   // null: no chats
     std::vector<Entry> calls_;
     std::priority_queue<Timer, std::vector<Timer>, std::greater<>> timers_;
     std::unordered_map<std::uint64_t, std::uint32_t> by_transaction_;
@@ -476,6 +535,12 @@ std::optional<Reason> check_options(const CallOptions& options) {
     }
     if (options.srtp && options.dtls)
         return Reason{"bad_keying", "Keys come by SDP or by DTLS: leave out --srtp or --dtls."};
+    if (!options.has_audio && !options.video && !options.share && !options.chat.is_wanted())
+        return Reason{"no_media",
+                      "Without voice a call needs a camera, something shared or a chat."};
+    if (options.share_at &&
+        (!options.share || options.share_at->count() < 0 || *options.share_at >= options.duration))
+        return Reason{"bad_share", "Sharing must begin within the duration of the call."};
     if (options.rekey_at && !options.srtp)
         return Reason{"bad_rekey", "New keys need a call with keys by SDP (--srtp)."};
     if (options.rekey_at &&
@@ -494,28 +559,47 @@ std::unique_ptr<base::Random> make_random(std::uint64_t seed) {
 
 namespace {
 
-base::Result<std::unique_ptr<VideoSender>, Reason> make_video(const CallOptions& options,
+base::Result<std::unique_ptr<VideoSender>, Reason> make_video(const Run::Plan& plan,
                                                               const base::NetAddress& local,
                                                               base::Random& random,
-                                                              const srtp::DtlsIdentity* dtls,
                                                               VideoSender::Callbacks callbacks) {
-    if (!options.video) return std::unique_ptr<VideoSender>{};
+    if (plan.videos() == 0) return std::unique_ptr<VideoSender>{};
     VideoSender::Settings settings;
-    settings.streams = static_cast<std::uint32_t>(options.count * kParties);
-    settings.bits_per_second = options.video_rate;
-    settings.lose_every = options.video_lose_every;
-    settings.local = local;
-    settings.dtls = dtls;
+    for (std::uint32_t call = 0; call < plan.options.count; ++call) {
+        for (unsigned party = 0; party < plan.cameras(); ++party)
+            settings.streams.push_back({.party = party, .local = local});
+        if (plan.options.share)
+            settings.streams.push_back({.sharing = plan.options.share, .local = local});
+    }
+    settings.bits_per_second = plan.options.video_rate;
+    settings.lose_every = plan.options.video_lose_every;
+    settings.dtls = plan.dtls;
     return VideoSender::create(settings, random, std::move(callbacks));
 }
 
-void add_video_figures(const std::vector<VideoFigures>& figures, std::vector<CallResult>& results) {
+void add_video_figures(const Run::Plan& plan, const std::vector<VideoFigures>& figures,
+                       std::vector<CallResult>& results) {
     for (std::size_t i = 0; i < figures.size(); ++i) {
-        const std::size_t call = i / kParties;
+        const std::size_t call = i / plan.videos();
         if (call >= results.size()) return;
         results[call].video.push_back(figures[i]);
         results[call].sent.push_back(
-            {std::to_string(kParties + i % kParties + 1), figures[i].packets});
+            {std::to_string(plan.first_label() + i % plan.videos()), figures[i].packets});
+    }
+}
+
+// A message that nobody has acknowledged is not recorded: that is no good call.
+void add_chat_figures(const Run::Plan& plan, ChatThread& chats, std::vector<CallResult>& results) {
+    chats.stop();
+    for (std::size_t call = 0; call < results.size(); ++call) {
+        for (std::size_t line = 0; line < plan.chats(); ++line) {
+            ChatFigures figures = chats.figures(static_cast<ChatId>(call * plan.chats() + line));
+            if (const auto reason = fault_of(figures); reason && results[call].result == "ok") {
+                results[call].result = "failed";
+                results[call].reason = *reason;
+            }
+            results[call].chats.push_back(std::move(figures));
+        }
     }
 }
 
@@ -545,11 +629,15 @@ base::Result<std::vector<CallResult>, Reason> run_calls(const CallOptions& optio
     if (!sockets) return sockets.error();
     // A TCP client listens, too: Contact must name a port where a lost connection can be made anew.
     transport::SipLoopOptions loop_options;
+    std::shared_ptr<const io::TlsContext> tls_context;
     if (target->transport == sip::Transport::Tls) {
         auto tls = io::TlsContext::load(options.tls);
         if (!tls) return tls.error();
-        loop_options.tls = *std::move(tls);
+        tls_context = *std::move(tls);
+        loop_options.tls = tls_context;
     }
+    auto chat = load_chat(options.chat);
+    if (!chat) return chat.error();
     auto loop = transport::SipLoop::create({{target->transport, *local, true}}, log, loop_options);
     if (!loop) return loop.error();
 
@@ -571,7 +659,12 @@ base::Result<std::vector<CallResult>, Reason> run_calls(const CallOptions& optio
 
     base::NetAddress sip_address = *local;
     sip_address.port = (*loop)->local_address(0).port;
-    Run run{{options, *target, sip_address, {*std::move(party_a), *std::move(party_b)}, dtls},
+    Run run{{options,
+             *target,
+             sip_address,
+             {*std::move(party_a), *std::move(party_b)},
+             dtls,
+             *std::move(chat)},
             **loop,
             *random,
             log,
@@ -585,18 +678,27 @@ base::Result<std::vector<CallResult>, Reason> run_calls(const CallOptions& optio
         {.on_finished = [&run](std::uint32_t call) { run.on_media_finished(call); },
          .on_no_keys = [&run](std::uint32_t call,
                               std::string_view fault) { run.on_no_keys(call, fault); }}};
-    auto made =
-        make_video(options, *local, *random, dtls,
-                   {.on_ended = [&run](std::uint32_t stream) { run.on_video_ended(stream); },
-                    .on_no_keys =
-                        [&run](std::uint32_t stream, std::string_view fault) {
-                            run.on_no_keys(static_cast<std::uint32_t>(stream / kParties), fault);
-                        }});
+    const Run::Plan& plan = run.plan();
+    auto made = make_video(
+        plan, *local, *random,
+        {.on_ended = [&run](std::uint32_t stream) { run.on_video_ended(stream); },
+         .on_no_keys =
+             [&run, &plan](std::uint32_t stream, std::string_view fault) {
+                 run.on_no_keys(static_cast<std::uint32_t>(stream / plan.videos()), fault);
+             }});
     if (!made) return made.error();
     const std::unique_ptr<VideoSender> video = *std::move(made);
-    run.run(sender, video.get());
+    std::unique_ptr<ChatThread> chats;
+    if (plan.chats() > 0) {
+        auto thread = ChatThread::create({.locals = {*local}, .tls = tls_context}, log,
+                                         [&run](ChatId ended) { run.on_chat_ended(ended); });
+        if (!thread) return thread.error();
+        chats = *std::move(thread);
+    }
+    run.run(sender, video.get(), chats.get());
     auto results = run.results();
-    if (video) add_video_figures(video->stop(), results);
+    if (video) add_video_figures(plan, video->stop(), results);
+    if (chats) add_chat_figures(plan, *chats, results);
     return results;
 }
 

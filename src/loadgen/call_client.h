@@ -19,6 +19,7 @@
 #include "base/srtp_key.h"
 #include "base/uuid.h"
 #include "io/tls_settings.h"
+#include "loadgen/chat_desk.h"
 #include "loadgen/video_stream.h"
 #include "sip/digest.h"
 
@@ -49,7 +50,11 @@ struct CallOptions {
     std::uint32_t video_rate = 1'000'000;  // bit/s of each, beside key pictures of 38 kB
     bool video_feedback = true;            // offers NACK, PLI and FIR
     std::uint32_t video_lose_every = 0;  // one packet of so many is sent only when asked for again
-    std::uint64_t seed = 0;              // 0: from the system; else ids repeat
+    bool has_audio = true;
+    std::optional<Sharing> share{};  // what A shares, beside cameras or without
+    std::optional<std::chrono::milliseconds> share_at{};  // from then on; else at once
+    ChatOptions chat{};                                   // over TLS where SIP is
+    std::uint64_t seed = 0;                               // 0: from the system; else ids repeat
 };
 
 inline constexpr std::uint32_t kMaxCalls = 100'000;  // of one run
@@ -66,7 +71,8 @@ struct CallResult {
     int sip_status = 0;      // final status of the INVITE; 408 for our own timeout, 0: none
     base::Reason reason;     // empty code for "ok"
     std::vector<SentStream> sent;
-    std::vector<VideoFigures> video{};  // of labels 3 and 4
+    std::vector<VideoFigures> video{};  // cameras first, then what is shared
+    std::vector<ChatFigures> chats{};   // the dialogue, the file
 };
 
 // Called from the signalling thread.

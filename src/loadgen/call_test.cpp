@@ -558,5 +558,138 @@ TEST_F(HeldCallTest, GivesUpALostSession) {
     EXPECT_EQ(call_.result().reason.code, "session_lost");
 }
 
+// ---- what is shared, and a chat
+
+class ChattingHost : public FakeHost {
+public:
+    void set_video(std::uint32_t, std::size_t line, const VideoPlan& plan) override {
+        videos.emplace_back(line, plan);
+    }
+    void set_chat(std::uint32_t, std::size_t line, const ChatPlan& plan) override {
+        chats.emplace_back(line, plan);
+    }
+    void finish_chat(std::uint32_t, std::size_t) override { ++finished_chats; }
+
+    std::vector<std::pair<std::size_t, VideoPlan>> videos;
+    std::vector<std::pair<std::size_t, ChatPlan>> chats;
+    int finished_chats = 0;
+};
+
+class ChattingCall : public CallTest {
+protected:
+    CallSetup chatting(bool has_audio, std::optional<std::chrono::milliseconds> share_at) {
+        CallSetup made = setup(std::nullopt);
+        made.has_audio = has_audio;
+        made.share_at = share_at;
+        VideoLine shared;
+        shared.label = "3";
+        shared.stream_id = base::make_uuid_v4(random_);
+        shared.rtp = *base::parse_host("192.0.2.1", 21000);
+        shared.sharing = Sharing::Application;
+        made.video = {shared};
+        ChatLine chat;
+        chat.at = *base::parse_host("192.0.2.1", 22000);
+        chat.own = new_chat_uri(chat.at, false, random_);
+        chat.label = "4";
+        made.chats = {chat};
+        made.chat_streams = {base::make_uuid_v4(random_)};
+        return made;
+    }
+    sdp::SessionDescription offered() const {
+        const sip::RequestSpec& request = chat_host_.request();
+        const auto body = mime::parse_body(request.content_type, {}, request.body);
+        return *sdp::parse(body->find("application/sdp")->body);
+    }
+    // Takes all that is offered; a chat at the server's listener, if there is one.
+    std::string answer_all(bool takes_chat = true) const {
+        std::string text =
+            "v=0\r\no=- 1 1 IN IP4 192.0.2.7\r\ns=-\r\nc=IN IP4 192.0.2.7\r\nt=0 0\r\n";
+        int port = 10000;
+        for (const sdp::MediaDescription& medium : offered().media) {
+            const bool is_chat = medium.media == "message";
+            const int told = is_chat ? (takes_chat ? 2855 : 0) : port += 2;
+            text += "m=" + std::string{medium.media} + " " + std::to_string(told) + " " +
+                    std::string{medium.proto} + " " + std::string{medium.formats} + "\r\n";
+            if (is_chat && takes_chat)
+                text +=
+                    "a=path:msrp://192.0.2.7:2855/abcdef;tcp\r\na=setup:passive\r\n"
+                    "a=accept-types:*\r\n";
+            text += "a=label:" + std::string{medium.label} + "\r\na=recvonly\r\n";
+        }
+        return text;
+    }
+    void answer_to(Call& call, int status, const std::string& sdp) {
+        auto builder = sip::MessageBuilder::response(status);
+        fill(builder, chat_host_.request().method);
+        if (!sdp.empty()) builder.body("application/sdp", sdp);
+        call.on_response(now_, {chat_host_.last(), kDialog, {}, message(builder), status >= 200});
+    }
+
+    ChattingHost chat_host_;
+};
+
+TEST_F(ChattingCall, OffersBothAndSendsWhereTheAnswerSays) {
+    Call call{chatting(true, std::nullopt), chat_host_, random_, log_};
+    call.start(now_);
+    const auto offer = offered();
+    ASSERT_EQ(offer.media.size(), 4U);
+    EXPECT_EQ(offer.media[2].content, "slides");
+    EXPECT_EQ(offer.media[3].media, "message");
+    EXPECT_NE(chat_host_.request().body.find(R"(kind="application")"), std::string::npos)
+        << chat_host_.request().body;
+    answer_to(call, 200, answer_all());
+    ASSERT_FALSE(chat_host_.chats.empty());
+    EXPECT_EQ(chat_host_.chats.back().second.connect_to->port, 2855);
+    EXPECT_TRUE(chat_host_.chats.back().second.sends);
+    ASSERT_FALSE(chat_host_.videos.empty());
+    EXPECT_TRUE(chat_host_.videos.back().second.sends);
+    // It ends when all that was written has been acknowledged, too.
+    call.on_media_finished(now_);
+    EXPECT_EQ(chat_host_.finished_chats, 1);
+    call.on_line_ended(now_);
+    EXPECT_NE(chat_host_.request().method, "BYE");
+    call.on_line_ended(now_);
+    EXPECT_EQ(chat_host_.request().method, "BYE");
+}
+
+TEST_F(ChattingCall, WithoutVoiceTheChatIsTheFirstLine) {
+    Call call{chatting(false, std::chrono::milliseconds{1000}), chat_host_, random_, log_};
+    call.start(now_);
+    ASSERT_EQ(offered().media.size(), 1U);
+    EXPECT_EQ(offered().media[0].media, "message");
+    answer_to(call, 200, answer_all());
+    EXPECT_EQ(chat_host_.chats.size(), 1U);
+    EXPECT_FALSE(chat_host_.plans.empty());  // the clock of the call runs
+}
+
+TEST_F(ChattingCall, BeginsToShareInMidCallByALineMore) {
+    Call call{chatting(true, std::chrono::milliseconds{1000}), chat_host_, random_, log_};
+    call.start(now_);
+    EXPECT_EQ(offered().media.size(), 3U);
+    answer_to(call, 200, answer_all());
+    EXPECT_TRUE(chat_host_.videos.empty());
+    advance(std::chrono::milliseconds{1000});
+    call.on_time(now_);
+    ASSERT_EQ(chat_host_.request().method, "INVITE");
+    const auto offer = offered();
+    ASSERT_EQ(offer.media.size(), 4U);
+    EXPECT_EQ(offer.media[2].media, "message");  // lines keep their places
+    EXPECT_EQ(offer.media[3].content, "slides");
+    answer_to(call, 200, answer_all());
+    ASSERT_FALSE(chat_host_.videos.empty());
+    EXPECT_TRUE(chat_host_.videos.back().second.sends);
+}
+
+TEST_F(ChattingCall, GoesOnWithoutTheChatThatTheServerRefusesAndSaysSo) {
+    Call call{chatting(true, std::nullopt), chat_host_, random_, log_};
+    call.start(now_);
+    answer_to(call, 200, answer_all(false));
+    EXPECT_TRUE(chat_host_.chats.empty());
+    EXPECT_FALSE(call.is_done());
+    EXPECT_TRUE(chat_host_.plans.back()[0].sends);
+    EXPECT_EQ(call.result().result, "failed");
+    EXPECT_EQ(call.result().reason.code, "line_refused");
+}
+
 }  // namespace
 }  // namespace earshot::loadgen

@@ -8,15 +8,16 @@
 #include <vector>
 
 #include "base/bytes.h"
+#include "loadgen/h264_writer.h"
 
 namespace earshot::loadgen {
 
 inline constexpr std::uint32_t kVideoWidth = 176;
 inline constexpr std::uint32_t kVideoHeight = 144;
 
-// NAL units without start codes. All pictures refer to the one before.
+// NAL units without start codes; h264_picture_set() belongs to it. All pictures refer to the one
+// before.
 base::Bytes h264_sequence_set();
-base::Bytes h264_picture_set();
 // An IDR picture: all macroblocks, 38 kB. `party` chooses the field's brightness.
 base::Bytes h264_key_picture(std::uint32_t number, unsigned party);
 // The next one: what moved, and as many macroblocks more as fill `bytes`. `since_key`: 1 for the

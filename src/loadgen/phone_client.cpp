@@ -40,6 +40,11 @@ std::optional<Reason> check(const PhoneOptions& options) {
         return Reason{"bad_conference", "A conference needs its room: give --to SIP-URI."};
     if (options.is_conference && options.count > kMaxSpeakers)
         return Reason{"bad_conference", "A conference has 1 to 64 participants."};
+    if (!options.has_audio && !options.video && !options.share && !options.chat.is_wanted())
+        return Reason{"no_media",
+                      "Without voice a call needs a camera, something shared or a chat."};
+    if (options.is_conference && !options.chat.file_path.empty())
+        return Reason{"bad_chat_file", "Files are handed over in calls of two."};
     if (options.hold_at && *options.hold_at >= options.duration)
         return Reason{"bad_hold", "The hold must begin within the duration of the call."};
     if (options.is_early && options.is_late_offer)
@@ -137,6 +142,24 @@ std::unique_ptr<base::Random> make_random(std::uint64_t seed) {
     return std::make_unique<base::SystemRandom>();
 }
 
+base::Result<std::unique_ptr<VideoSender>, Reason> make_video(const PhoneOptions& options,
+                                                              const PhoneRunPlan& plan,
+                                                              base::Random& random) {
+    if (!options.video && !options.share) return std::unique_ptr<VideoSender>{};
+    VideoSender::Settings settings;
+    for (std::uint32_t call = 0; call < options.count; ++call) {
+        for (unsigned phone = 0; phone < kPhones; ++phone) {
+            const base::NetAddress& local = plan.sip.at(phone);
+            const unsigned party = options.is_conference ? call : phone;
+            settings.streams.push_back({.party = party, .local = local});
+            settings.streams.push_back(
+                {.sharing = options.share.value_or(Sharing::Document), .local = local});
+        }
+    }
+    settings.bits_per_second = options.video_rate;
+    return VideoSender::create(settings, random, {[](std::uint32_t) {}, {}});
+}
+
 // Where all calls go when it is not straight to our callee.
 base::Result<std::optional<Target>, Reason> find_next_hop(const PhoneOptions& options) {
     const std::string uri = options.through.empty() ? options.to : "sip:" + options.through;
@@ -209,6 +232,20 @@ base::Result<PhoneRunResult, Reason> run_phones(const PhoneOptions& options, bas
 
     raise_descriptor_limit();
     const auto random = make_random(options.seed);
+    const auto made_video = make_video(options, plan, *random);
+    if (!made_video) return made_video.error();
+    auto chat = load_chat(options.chat);
+    if (!chat) return chat.error();
+    std::unique_ptr<ChatThread> chats;
+    if (options.chat.is_wanted()) {
+        auto made = ChatThread::create({.locals = {plan.sip[kCaller], plan.sip[kCallee]}}, log,
+                                       [](ChatId) {});
+        if (!made) return made.error();
+        chats = *std::move(made);
+    }
+    plan.chat = *std::move(chat);
+    plan.video = made_video->get();
+    plan.chats = chats.get();
     PhoneRun run{options, std::move(plan), **loop, *random, log, observer, stop};
     PhoneRunResult result;
     {
@@ -219,6 +256,7 @@ base::Result<PhoneRunResult, Reason> run_phones(const PhoneOptions& options, bas
         result.delays = media.delays();
     }
     result.calls = run.results();
+    run.add_lines(result.calls);
     if (result.calls.size() == 1)
         if (auto reason = write_heard(options, result.calls.front())) return *reason;
     return result;

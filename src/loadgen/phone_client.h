@@ -17,6 +17,7 @@
 #include "base/reason.h"
 #include "base/result.h"
 #include "loadgen/call_client.h"
+#include "loadgen/chat_script.h"
 #include "loadgen/delay_histogram.h"
 #include "loadgen/phone_receiver.h"
 #include "sdp/session_description.h"
@@ -60,6 +61,11 @@ struct PhoneOptions {
     std::string transfer_to{};  // URI: half-way the caller refers the callee there (RFC 3515)
     std::string record_to{};    // URI of a recording server: the caller records itself
     std::vector<sip::ExtraHeader> headers{};  // of the caller's INVITE
+    bool has_audio = true;
+    bool video = false;                    // a camera of each phone
+    std::uint32_t video_rate = 1'000'000;  // bit/s of each, beside key pictures of 38 kB
+    std::optional<Sharing> share{};        // the caller shares this; of a conference the first one
+    ChatOptions chat{};                    // the phones write to each other; the room, in one
     std::uint32_t count = 1;
     double rate = 1.0;           // calls started per second
     bool keyed_payload = false;  // see keyed_payload.h
@@ -103,6 +109,8 @@ struct PhoneLegResult {
     RecordingResult recording;
     std::uint64_t sent = 0;  // RTP packets
     HeardMedia heard;
+    std::vector<VideoFigures> video{};  // the camera and what is shared, where there is video
+    std::vector<ChatFigures> chats{};   // the dialogue and the file, where there are chats
 };
 
 struct PhoneCallResult {

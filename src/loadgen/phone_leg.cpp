@@ -215,6 +215,8 @@ bool PhoneLeg::take_answer(base::Now now, std::string_view sdp) {
         fail(plan.error().code, plan.error().text);
         return false;
     }
+    for (const std::string& line : plan->refused)  // the call goes on with the others
+        fail("line_refused", "The other side refused the " + line + ".");
     note_indications(now, sdp);
     apply(*plan);
     return true;

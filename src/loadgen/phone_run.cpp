@@ -25,6 +25,12 @@ constexpr std::size_t kCallee = static_cast<std::size_t>(Phone::Callee);
 LegId leg_of(std::size_t call, std::size_t phone) {
     return static_cast<LegId>(call * kPhones + phone);
 }
+std::uint32_t video_of(LegId leg, std::size_t number) {
+    return static_cast<std::uint32_t>(leg * kPhoneVideos + number);
+}
+ChatId chat_of(LegId leg, std::size_t number) {
+    return static_cast<ChatId>(leg * kPhoneChats + number);
+}
 
 sip::AgentConfig agent_config(const PhoneRunPlan& plan, bool is_recording) {
     sip::AgentConfig config;
@@ -120,6 +126,28 @@ std::vector<PhoneCallResult> PhoneRun::results() const {
     return all;
 }
 
+void PhoneRun::add_lines(std::vector<PhoneCallResult>& results) {
+    const std::vector<VideoFigures> video =
+        plan_.video != nullptr ? plan_.video->stop() : std::vector<VideoFigures>{};
+    if (plan_.chats != nullptr) plan_.chats->stop();
+    for (std::size_t call = 0; call < results.size(); ++call) {
+        for (std::size_t phone = 0; phone < kPhones; ++phone) {
+            PhoneLegResult& one = results[call].phones[phone];
+            if (one.result.empty()) continue;
+            const LegId leg = leg_of(call, phone);
+            for (std::size_t i = 0; i < kPhoneVideos && !video.empty(); ++i)
+                one.video.push_back(video[video_of(leg, i)]);
+            for (std::size_t i = 0; i < kPhoneChats && plan_.chats != nullptr; ++i) {
+                one.chats.push_back(plan_.chats->figures(chat_of(leg, i)));
+                const auto reason = fault_of(one.chats.back());
+                if (!reason || results[call].result != "ok") continue;
+                results[call].result = "failed";
+                results[call].reason = *reason;
+            }
+        }
+    }
+}
+
 // ---- SipLoop::Handler
 
 void PhoneRun::on_bytes(const sip::Flow& flow, base::Bytes&& bytes) {
@@ -186,7 +214,23 @@ void PhoneRun::cancel(sip::TransactionId invite) {
     static_cast<void>(agent_.cancel(clock_.now().steady, invite));
 }
 
-void PhoneRun::set_media(LegId leg, const PhonePlan& plan) { check(media_->set_plan(leg, plan)); }
+void PhoneRun::set_media(LegId leg, const PhonePlan& plan) {
+    check(media_->set_plan(leg, plan));
+    for (std::size_t i = 0; i < kPhoneVideos; ++i)
+        if (const auto& video = plan.video.at(i))
+            check(plan_.video->set_plan(video_of(leg, i), *video));
+    for (std::size_t i = 0; i < kPhoneChats; ++i)
+        if (const auto& chat = plan.chats.at(i)) plan_.chats->set_plan(chat_of(leg, i), *chat);
+}
+
+void PhoneRun::close_lines(LegId leg) {
+    VideoPlan ended;
+    ended.has_ended = true;
+    for (std::size_t i = 0; i < kPhoneVideos && plan_.video != nullptr; ++i)
+        check(plan_.video->set_plan(video_of(leg, i), ended));
+    for (std::size_t i = 0; i < kPhoneChats && plan_.chats != nullptr; ++i)
+        plan_.chats->finish(chat_of(leg, i));
+}
 
 void PhoneRun::play_digits(LegId leg, const std::string& digits) {
     check(media_->play_digits(leg, digits));
@@ -259,6 +303,7 @@ void PhoneRun::touch(LegId leg) {
     const PhoneLeg& it = *call.leg(phone);
     if (it.is_done() && !std::exchange(call.is_closing[phone], true)) {
         check(media_->close(leg));
+        close_lines(leg);
         const LegId other = leg_of(leg / kPhones, kCallee);
         if (phone == kCaller)
             with_leg(other, [](PhoneLeg& callee, base::Now now) {
@@ -297,10 +342,7 @@ void PhoneRun::start_call(base::Now now) {
     const LegId leg = leg_of(calls_.size(), kCaller);
     CallerSetup setup;
     setup.request_uri = plan_.request_uri;
-    setup.from =
-        options_.is_conference
-            ? fmt::format("\"Speaker {0}\" <sip:speaker{0}@example.test>", calls_.size() + 1)
-            : plan_.parties[kCaller];
+    setup.from = options_.is_conference ? participant(calls_.size()) : plan_.parties[kCaller];
     setup.to = plan_.parties[kCallee];
     setup.call_id = random_.token(16) + "@" + base::host_to_string(plan_.sip[kCaller]);
     setup.flow = {plan_.transport, static_cast<std::uint16_t>(kCaller), 0, plan_.target};
@@ -310,8 +352,8 @@ void PhoneRun::start_call(base::Now now) {
     Call& call = calls_.emplace_back();
     ++counts_.started;
     const auto rtp = open_media(leg, now.wall);
-    call.caller = std::make_unique<CallerLeg>(leg, options_, new_sdp(rtp.value_or(plan_.target)),
-                                              *this, std::move(setup));
+    call.caller = std::make_unique<CallerLeg>(
+        leg, options_, new_sdp(leg, rtp.value_or(plan_.target)), *this, std::move(setup));
     with_leg(leg, [&rtp](PhoneLeg& it, base::Now at) {
         if (rtp) {
             static_cast<CallerLeg&>(it).start(at);
@@ -345,8 +387,60 @@ std::optional<base::NetAddress> PhoneRun::open_media(LegId leg, base::WallTime n
     return rtp;
 }
 
-PhoneSdp PhoneRun::new_sdp(const base::NetAddress& rtp) {
-    return PhoneSdp{rtp, random_.u64() >> 2U};  // some parsers take o= for a signed number
+PhoneSdp PhoneRun::new_sdp(LegId leg, const base::NetAddress& rtp) {
+    // Some parsers take o= for a signed number.
+    return PhoneSdp{rtp, random_.u64() >> 2U, new_lines(leg)};
+}
+
+std::string PhoneRun::participant(std::size_t call) const {
+    return fmt::format("\"Speaker {0}\" <sip:speaker{0}@example.test>", call + 1);
+}
+
+PhoneLines PhoneRun::new_lines(LegId leg) {
+    const std::size_t phone = leg % kPhones;
+    // Of a conference the first one presents.
+    const bool presents =
+        options_.share && phone == kCaller && (!options_.is_conference || leg / kPhones == 0);
+    PhoneLines lines;
+    lines.has_audio = options_.has_audio;
+    if (plan_.video != nullptr) {
+        lines.video.at(kCamera) = {.rtp = plan_.video->rtp_address(video_of(leg, kCamera)),
+                                   .has_source = options_.video};
+        lines.video.at(kShared) = {.rtp = plan_.video->rtp_address(video_of(leg, kShared)),
+                                   .has_source = presents};
+        if (presents) lines.video.at(kShared)->sharing = options_.share;
+    }
+    if (plan_.chats == nullptr) return lines;
+    lines.chats.at(kDialogue) = new_chat(leg, kDialogue, acts_of(leg));
+    lines.chats.at(kDialogue)->is_offered = options_.chat.has_chat;
+    const bool hands_over = plan_.chat.file && phone == kCaller;
+    std::vector<ChatAct> acts;
+    if (hands_over) acts.push_back(file_act(*plan_.chat.file, plan_.parties));
+    lines.chats.at(kFile) = new_chat(leg, kFile, std::move(acts));
+    if (hands_over) {
+        lines.chats.at(kFile)->is_offered = true;
+        lines.chats.at(kFile)->line.file = plan_.chat.file;
+        lines.chats.at(kFile)->line.file_transfer_id = random_.token(16);
+    }
+    return lines;
+}
+
+std::vector<ChatAct> PhoneRun::acts_of(LegId leg) const {
+    if (!options_.is_conference)
+        return dialogue_acts_of(leg % kPhones, plan_.chat.lines, plan_.parties, options_.duration);
+    if (!options_.chat.has_chat) return {};
+    std::vector<std::string> participants;
+    for (std::size_t i = 0; i < options_.count; ++i) participants.push_back(participant(i));
+    return room_acts(leg / kPhones, participants, plan_.parties[kCallee], options_.duration);
+}
+
+PhoneLines::Chat PhoneRun::new_chat(LegId leg, std::size_t number, std::vector<ChatAct> acts) {
+    PhoneLines::Chat chat;
+    chat.line.at = plan_.chats->address(leg % kPhones);
+    chat.line.own = new_chat_uri(chat.line.at, false, random_);
+    chat.line.is_room = options_.is_conference;
+    plan_.chats->open(chat_of(leg, number), {.own = chat.line.own, .acts = std::move(acts)});
+    return chat;
 }
 
 // By the header of our caller. What is between the phones may have dropped it: then it is the
@@ -382,7 +476,7 @@ void PhoneRun::on_new_invite(sip::RequestArrived& invite) {
     const LegId leg = leg_of(*index, kCallee);
     const auto rtp = open_media(leg, clock_.now().wall);
     calls_[*index].callee = std::make_unique<CalleeLeg>(
-        leg, options_, new_sdp(rtp.value_or(plan_.sip[kCallee])), *this);
+        leg, options_, new_sdp(leg, rtp.value_or(plan_.sip[kCallee])), *this);
     by_transaction_[invite.transaction.value] = leg;
     with_leg(leg, [this, &rtp, &invite](PhoneLeg& it, base::Now now) {
         if (rtp) {

@@ -12,6 +12,7 @@
 #include "base/log.h"
 #include "base/random.h"
 #include "io/clock.h"
+#include "loadgen/chat_thread.h"
 #include "loadgen/phone_callee.h"
 #include "loadgen/phone_caller.h"
 #include "loadgen/phone_client.h"
@@ -30,6 +31,9 @@ struct PhoneRunPlan {
     std::array<std::string, kPhones> contacts;
     std::array<const Voice*, kPhones> voices{};
     std::vector<const Voice*> speakers{};  // of a conference, by call; else empty
+    VideoSender* video = nullptr;          // null: no video
+    ChatThread* chats = nullptr;           // null: no chats
+    ChatScript chat{};
 };
 
 class PhoneRun : public transport::SipLoop::Handler, public PhoneHost {
@@ -44,6 +48,8 @@ public:
     // On the media thread.
     void on_media_closed(LegId leg, LegMedia media);
     std::vector<PhoneCallResult> results() const;
+    // What became of video and chats, whose threads it ends.
+    void add_lines(std::vector<PhoneCallResult>& results);
 
     // ---- SipLoop::Handler
     void on_bytes(const sip::Flow& flow, base::Bytes&& bytes) override;
@@ -108,7 +114,12 @@ private:
 
     // A leg's own sockets, and where they are; nothing when no ports are left.
     std::optional<base::NetAddress> open_media(LegId leg, base::WallTime now);
-    PhoneSdp new_sdp(const base::NetAddress& rtp);
+    PhoneSdp new_sdp(LegId leg, const base::NetAddress& rtp);
+    PhoneLines new_lines(LegId leg);
+    std::string participant(std::size_t call) const;  // of a conference: name-addr
+    std::vector<ChatAct> acts_of(LegId leg) const;
+    PhoneLines::Chat new_chat(LegId leg, std::size_t number, std::vector<ChatAct> acts);
+    void close_lines(LegId leg);
     std::optional<std::size_t> call_of(const sip::Message& invite);
     void on_new_invite(sip::RequestArrived& invite);
     void refuse(sip::TransactionId transaction, int status);

@@ -112,5 +112,118 @@ TEST(PhoneSdp, EachDescriptionHasAHigherVersion) {
     EXPECT_NE(caller.make_offer().find("o=phone 7 2 "), std::string::npos);
 }
 
+// ---- more than voice
+
+PhoneLines lines_of_everything(bool is_caller) {
+    base::SeededRandom random{1};
+    const auto port = static_cast<std::uint16_t>(is_caller ? 21000 : 22000);
+    const auto at = [port](int offset) {
+        return *base::parse_host("192.0.2.1", static_cast<std::uint16_t>(port + offset));
+    };
+    PhoneLines lines;
+    lines.video.at(kCamera) = {.rtp = at(0), .has_source = true};
+    lines.video.at(kShared) = {.rtp = at(2), .has_source = is_caller};
+    if (is_caller) lines.video.at(kShared)->sharing = Sharing::Document;
+    for (std::size_t i = 0; i < kPhoneChats; ++i) {
+        PhoneLines::Chat chat;
+        chat.line.at = at(10);
+        chat.line.own = new_chat_uri(chat.line.at, false, random);
+        chat.is_offered = is_caller;
+        lines.chats.at(i) = chat;
+    }
+    ChatFile file{"note.txt", "text/plain", std::make_shared<const std::string>("12345")};
+    if (is_caller) {
+        lines.chats.at(kFile)->line.file = file;
+        lines.chats.at(kFile)->line.file_transfer_id = "transfer1";
+    }
+    return lines;
+}
+
+PhoneSdp phone_with_everything(bool is_caller) {
+    return PhoneSdp{*base::parse_host("192.0.2.1", is_caller ? 20000 : 20002), 7,
+                    lines_of_everything(is_caller)};
+}
+
+TEST(PhoneSdp, CamerasSlidesChatAndFileAreAgreedOnEachAsWhatItIs) {
+    PhoneSdp caller = phone_with_everything(true);
+    PhoneSdp callee = phone_with_everything(false);
+    const std::string offer = caller.make_offer();
+    const auto offered = sdp::parse(offer);
+    ASSERT_EQ(offered->media.size(), 5U) << offer;
+    EXPECT_EQ(offered->media[1].direction, sdp::Direction::SendRecv);
+    EXPECT_EQ(offered->media[2].direction, sdp::Direction::SendOnly);
+    EXPECT_EQ(offered->media[2].content, "slides");
+    const auto answer = callee.make_answer(*offered);
+    ASSERT_TRUE(answer);
+    const auto plan = caller.read_answer(answer->sdp);
+    ASSERT_TRUE(plan) << plan.error().text << answer->sdp;
+    EXPECT_TRUE(plan->refused.empty());
+    EXPECT_TRUE(plan->video.at(kCamera)->sends);
+    EXPECT_EQ(plan->video.at(kCamera)->rtp.port, 22000);
+    EXPECT_TRUE(plan->video.at(kShared)->sends);
+    EXPECT_EQ(plan->video.at(kShared)->rtp.port, 22002);
+    EXPECT_TRUE(answer->plan.video.at(kCamera)->sends);
+    EXPECT_EQ(answer->plan.video.at(kCamera)->rtp.port, 21000);
+    EXPECT_FALSE(answer->plan.video.at(kShared)->sends);
+    // Actpass is answered by active (RFC 6135): the callee connects.
+    EXPECT_FALSE(plan->chats.at(kDialogue)->connect_to.has_value());
+    EXPECT_EQ(answer->plan.chats.at(kDialogue)->connect_to->port, 21010);
+    EXPECT_TRUE(plan->chats.at(kDialogue)->sends);
+    EXPECT_TRUE(answer->plan.chats.at(kDialogue)->sends);
+    EXPECT_TRUE(plan->chats.at(kFile)->sends);
+    EXPECT_FALSE(answer->plan.chats.at(kFile)->sends);
+    EXPECT_NE(answer->sdp.find("a=file-transfer-id:transfer1\r\n"), std::string::npos);
+}
+
+TEST(PhoneSdp, WhatTheOtherRefusesIsToldByNameAndTheRestGoesOn) {
+    PhoneSdp caller = phone_with_everything(true);
+    PhoneSdp callee = phone(20002);
+    const auto answer = callee.make_answer(*sdp::parse(caller.make_offer()));
+    ASSERT_TRUE(answer);
+    const auto plan = caller.read_answer(answer->sdp);
+    ASSERT_TRUE(plan) << plan.error().text;
+    EXPECT_TRUE(plan->stream.sends);
+    EXPECT_EQ(plan->refused,
+              (std::vector<std::string>{"camera", "shared content", "chat", "file"}));
+}
+
+TEST(PhoneSdp, WithoutVoiceAChatIsEnoughAndNothingAtAllIsNot) {
+    PhoneLines lines = lines_of_everything(true);
+    lines.has_audio = false;
+    lines.video = {};
+    lines.chats.at(kFile).reset();
+    PhoneSdp caller{*base::parse_host("192.0.2.1", 20000), 7, lines};
+    const std::string offer = caller.make_offer();
+    EXPECT_EQ(sdp::parse(offer)->media.size(), 1U) << offer;
+    PhoneSdp chatty = phone_with_everything(false);
+    const auto answer = chatty.make_answer(*sdp::parse(offer));
+    ASSERT_TRUE(answer);
+    EXPECT_TRUE(caller.read_answer(answer->sdp));
+    PhoneSdp plain = phone(20002);
+    EXPECT_FALSE(plain.make_answer(*sdp::parse(offer)));
+    const auto refused = caller.read_answer(kSession + "m=message 0 TCP/MSRP *\r\n");
+    ASSERT_FALSE(refused);
+    EXPECT_EQ(refused.error().code, "no_media");
+}
+
+TEST(PhoneSdp, WhoOnlyLooksTakesWhatIsSharedAndSendsNothing) {
+    PhoneSdp viewer = phone_with_everything(false);
+    const auto answer = answer_to(
+        viewer,
+        "m=audio 4000 RTP/AVP 0\r\n"
+        "m=video 4002 RTP/AVPF 98 97\r\na=rtpmap:98 VP8/90000\r\na=rtpmap:97 H264/90000\r\n"
+        "a=rtcp-mux\r\na=content:slides\r\na=sendonly\r\n"
+        "m=video 4004 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\na=content:slides\r\n");
+    ASSERT_TRUE(answer);
+    const auto read = sdp::parse(answer->sdp);
+    ASSERT_EQ(read->media.size(), 3U) << answer->sdp;
+    EXPECT_EQ(read->media[1].direction, sdp::Direction::RecvOnly);
+    EXPECT_EQ(read->media[1].formats, "97");
+    EXPECT_TRUE(read->media[1].has_rtcp_mux);
+    EXPECT_EQ(read->media[2].port, 0);  // one of each kind
+    EXPECT_FALSE(answer->plan.video.at(kShared)->sends);
+    EXPECT_TRUE(answer->plan.video.at(kShared)->rtcp_mux);
+}
+
 }  // namespace
 }  // namespace earshot::loadgen

@@ -32,6 +32,13 @@ base::Result<io::UdpPair, Reason> bind_pair(const base::NetAddress& local, base:
                   "No UDP ports for video could be bound on " + base::host_to_string(local)};
 }
 
+// RFC 7983 section 7, RFC 5761 section 4: what comes at one port is told by its first two octets.
+bool is_rtp(base::ByteView datagram) {
+    if (datagram.size() < 12 || datagram[0] < 128 || datagram[0] > 191) return false;
+    const int type = datagram[1] & 0x7f;
+    return type < 64 || type > 95;
+}
+
 }  // namespace
 
 base::Result<std::unique_ptr<VideoSender>, Reason> VideoSender::create(const Settings& settings,
@@ -39,25 +46,37 @@ base::Result<std::unique_ptr<VideoSender>, Reason> VideoSender::create(const Set
                                                                        Callbacks callbacks) {
     // make_unique does not reach a private constructor.
     std::unique_ptr<VideoSender> sender{new VideoSender(std::move(callbacks), settings.dtls)};
-    for (unsigned party = 0; party < 2; ++party)
-        sender->pictures_.push_back(
-            std::make_unique<VideoPictures>(settings.bits_per_second, party));
-    sender->streams_.reserve(settings.streams);
-    for (std::uint32_t i = 0; i < settings.streams; ++i) {
-        auto pair = bind_pair(settings.local, random);
+    sender->streams_.reserve(settings.streams.size());
+    for (std::uint32_t i = 0; i < settings.streams.size(); ++i) {
+        const base::NetAddress& local = settings.streams[i].local;
+        auto pair = bind_pair(local, random);
         if (!pair) return pair.error();
         VideoStream::Start start;
         start.ssrc = random.u32();
         start.sequence = static_cast<std::uint16_t>(random.u32());
         start.timestamp = random.u32();
-        start.cname = "video-" + std::to_string(i) + "@" + base::host_to_string(settings.local);
+        start.cname = "video-" + std::to_string(i) + "@" + base::host_to_string(local);
         start.lose_every = settings.lose_every;
-        sender->streams_.emplace_back(i, *std::move(pair),
-                                      VideoStream{std::move(start), *sender->pictures_[i % 2]});
+        const VideoPictures& pictures =
+            sender->pictures_of(settings.streams[i], settings.bits_per_second);
+        sender->streams_.emplace_back(i, *std::move(pair), VideoStream{std::move(start), pictures});
     }
     VideoSender* const self = sender.get();
     sender->thread_ = std::thread([self] { self->run(); });
     return sender;
+}
+
+// Drawn when the first stream shows them.
+const VideoPictures& VideoSender::pictures_of(const Source& source, std::uint32_t bits_per_second) {
+    constexpr unsigned kCameras = 4;  // that look different
+    const unsigned camera = source.party % kCameras;
+    const unsigned number =
+        source.sharing ? kCameras + static_cast<unsigned>(*source.sharing) : camera;
+    auto& made = pictures_[number];
+    if (made == nullptr)
+        made = source.sharing ? std::make_unique<VideoPictures>(*source.sharing)
+                              : std::make_unique<VideoPictures>(bits_per_second, camera);
+    return *made;
 }
 
 VideoSender::~VideoSender() { static_cast<void>(stop()); }
@@ -146,8 +165,7 @@ void VideoSender::serve(Stream& stream) {
 
 void VideoSender::listen(Stream& stream) {
     listen_to(stream, stream.sockets.rtcp);
-    const bool is_by_dtls = stream.plan.security.dtls.has_value();
-    if (is_by_dtls || stream.plan.rtcp_mux) listen_to(stream, stream.sockets.rtp);
+    listen_to(stream, stream.sockets.rtp);
 }
 
 void VideoSender::listen_to(Stream& stream, io::UdpSocket& socket) {
@@ -155,6 +173,10 @@ void VideoSender::listen_to(Stream& stream, io::UdpSocket& socket) {
     while (true) {
         const std::size_t count = socket.receive(batch_);
         for (const io::Datagram& datagram : batch_.datagrams()) {
+            if (is_rtp(datagram.bytes)) {
+                stream.video.on_heard();
+                continue;
+            }
             if (datagram.source == stream.plan.rtp)
                 stream.video.protection().on_datagram(now, datagram.bytes);
             send(stream, stream.video.on_rtcp(datagram.bytes));

@@ -1,8 +1,9 @@
-// The thread that sends the video of all calls: each stream has sockets of its own, whose RTCP it
-// reads, and a picture every 40 ms, the streams spread evenly over that time.
+// The thread that sends the video of all calls: each stream has sockets of its own, which it reads,
+// and a turn every 40 ms, the streams spread evenly over that time.
 #pragma once
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <optional>
 #include <string>
@@ -34,11 +35,15 @@ struct VideoPlan {
 
 class VideoSender {
 public:
+    struct Source {
+        unsigned party = 0;                   // whose camera it is
+        std::optional<Sharing> sharing = {};  // what is shared; nothing: the camera
+        base::NetAddress local = {};          // the host of its sockets
+    };
     struct Settings {
-        std::uint32_t streams = 0;  // those of party a and of party b in turn
+        std::vector<Source> streams{};
         std::uint32_t bits_per_second = 0;
-        std::uint32_t lose_every = 0;  // VideoStream::Start
-        base::NetAddress local{};
+        std::uint32_t lose_every = 0;              // VideoStream::Start
         const srtp::DtlsIdentity* dtls = nullptr;  // for plans that want it; borrowed
     };
     struct Callbacks {
@@ -89,7 +94,9 @@ private:
 
     const Callbacks callbacks_;
     const srtp::DtlsIdentity* const dtls_;
-    std::vector<std::unique_ptr<VideoPictures>> pictures_;  // of each party
+    const VideoPictures& pictures_of(const Source& source, std::uint32_t bits_per_second);
+
+    std::map<unsigned, std::unique_ptr<VideoPictures>> pictures_;  // as pictures_of() numbers them
     std::vector<Stream> streams_;
     io::DatagramBatch batch_{32, 2048};
     base::BoundedQueue<Command> commands_{65'536};

@@ -28,16 +28,21 @@ void add_fragments(const base::Bytes& nal, std::vector<base::Bytes>& out) {
     }
 }
 
-}  // namespace
-
-VideoPictures::VideoPictures(std::uint32_t bits_per_second, unsigned party) {
+std::vector<base::Bytes> key_payloads(const base::Bytes& sequence_set, const base::Bytes& key) {
     base::Bytes sets{0x78};  // STAP-A
-    for (const base::Bytes& nal : {h264_sequence_set(), h264_picture_set()}) {
+    for (const base::Bytes& nal : {sequence_set, h264_picture_set()}) {
         base::append_u16(sets, static_cast<std::uint16_t>(nal.size()));
         base::append(sets, nal);
     }
-    key_.push_back(std::move(sets));
-    add_fragments(h264_key_picture(0, party), key_);
+    std::vector<base::Bytes> payloads{std::move(sets)};
+    add_fragments(key, payloads);
+    return payloads;
+}
+
+}  // namespace
+
+VideoPictures::VideoPictures(std::uint32_t bits_per_second, unsigned party)
+    : keys_{key_payloads(h264_sequence_set(), h264_key_picture(0, party))} {
     const auto bytes =
         static_cast<std::size_t>(std::uint64_t{bits_per_second} / 8 *
                                  static_cast<std::uint64_t>(kPictureTime.count()) / 1000);
@@ -48,16 +53,26 @@ VideoPictures::VideoPictures(std::uint32_t bits_per_second, unsigned party) {
     }
 }
 
+VideoPictures::VideoPictures(Sharing sharing) : pace_(kSlideTurns) {
+    for (std::uint32_t page = 0; page < kSlidePages; ++page)
+        keys_.push_back(key_payloads(slide_sequence_set(), slide_key_picture(sharing, page)));
+    for (std::uint32_t i = 1; i <= kCycle; ++i) next_.push_back({slide_next_picture(i)});
+}
+
 std::uint32_t VideoStream::timestamp() const {
     constexpr std::uint64_t kTicks = kClockRate / 1000 * kPictureTime.count();
     return static_cast<std::uint32_t>(start_.timestamp + position_ * kTicks);
 }
 
 const std::vector<base::Bytes>& VideoStream::next_picture() {
-    const bool is_key = std::exchange(wants_key_, false);
-    since_key_ = is_key ? 0 : since_key_ + 1;
-    const auto& payloads = is_key ? pictures_->key() : pictures_->next(since_key_);
     sending_.clear();
+    if (!wants_key_ && !pictures_->has_picture(position_)) {
+        ++position_;
+        return sending_;
+    }
+    const bool is_key = std::exchange(wants_key_, false) || pictures_->has_new_page(position_);
+    since_key_ = is_key ? 0 : since_key_ + 1;
+    const auto& payloads = is_key ? pictures_->key(position_) : pictures_->next(since_key_);
     for (const base::Bytes& payload : payloads) add_packet(payload, &payload == &payloads.back());
     ++position_;
     ++figures_.pictures;

@@ -1,7 +1,7 @@
-// The sending half of one RTP stream of made H.264 (h264_picture.h; RFC 6184, packetization mode
-// 1): a picture every 40 ms, key pictures at the start and when one is asked for (PLI, FIR), lost
-// packets once more (NACK, RFC 4585), sender reports. No I/O, no clock; belongs to the video
-// sender's thread.
+// The sending half of one RTP stream of made H.264 (h264_picture.h, slide_picture.h; RFC 6184,
+// packetization mode 1): of a camera a picture every 40 ms, of what is shared one every 400 ms, key
+// pictures at the start, for a new page and when one is asked for (PLI, FIR), lost packets once
+// more (NACK, RFC 4585), sender reports. No I/O, no clock; belongs to the video sender's thread.
 #pragma once
 
 #include <array>
@@ -13,6 +13,7 @@
 
 #include "base/bytes.h"
 #include "base/time.h"
+#include "loadgen/slide_picture.h"
 #include "loadgen/stream_protection.h"
 
 namespace earshot::loadgen {
@@ -27,24 +28,37 @@ struct VideoFigures {
     std::uint64_t withheld = 0;      // packets that were "lost" on purpose
     std::uint32_t key_requests = 0;  // PLI, FIR and INFO that came
     std::uint32_t nacks = 0;         // NACK packets that came
+    std::uint64_t heard = 0;         // RTP packets that came
 };
 
-// All streams of one rate and party show the same pictures, which are drawn once. The sequence of
+// All streams that show the same have the same pictures, which are drawn once. The sequence of
 // frame numbers closes after kCycle pictures.
 class VideoPictures {
 public:
     static constexpr std::uint32_t kCycle = 176;  // of 16 (frame_num has 4 bits) and 11 (the bar)
-    VideoPictures(std::uint32_t bits_per_second, unsigned party);
+    static constexpr std::uint64_t kSlideTurns = 10;  // of 40 ms, from picture to picture
+    static constexpr std::uint64_t kPageTurns = 100;  // and from page to page
 
-    // Payloads of one picture: parameter sets in one STAP-A, then fragments (FU-A).
-    const std::vector<base::Bytes>& key() const { return key_; }
+    VideoPictures(std::uint32_t bits_per_second, unsigned party);  // a camera's
+    explicit VideoPictures(Sharing sharing);
+
+    // Payloads of one picture: parameter sets in one STAP-A, then fragments (FU-A). `turn`: of
+    // 40 ms, since the stream began.
+    const std::vector<base::Bytes>& key(std::uint64_t turn) const {
+        return keys_.at(turn / kPageTurns % keys_.size());
+    }
     const std::vector<base::Bytes>& next(std::uint32_t since_key) const {
         return next_.at((since_key - 1) % kCycle);
     }
+    bool has_picture(std::uint64_t turn) const { return turn % pace_ == 0; }
+    bool has_new_page(std::uint64_t turn) const {
+        return keys_.size() > 1 && turn % kPageTurns == 0;
+    }
 
 private:
-    std::vector<base::Bytes> key_;
+    std::vector<std::vector<base::Bytes>> keys_;  // of each page
     std::vector<std::vector<base::Bytes>> next_;
+    std::uint64_t pace_ = 1;
 };
 
 class VideoStream {
@@ -63,13 +77,15 @@ public:
     StreamProtection& protection() { return protection_; }
     const StreamProtection& protection() const { return protection_; }
 
-    // The packets of the next picture as they go onto the wire; valid until the next call.
+    // What goes onto the wire at the next turn of 40 ms, the packets of a picture or none; valid
+    // until the next call.
     const std::vector<base::Bytes>& next_picture();
     void skip_picture();  // paused: time runs on, and what comes then begins with a key picture
     // What came on the RTCP port, opened in place; the packets to send again, valid until the next
     // call.
     const std::vector<base::Bytes>& on_rtcp(std::span<std::uint8_t> datagram);
     void want_key_picture();  // INFO (RFC 5168)
+    void on_heard() { ++figures_.heard; }
     base::ByteView sender_report(base::WallTime now, bool is_last);
 
     const VideoFigures& figures() const { return figures_; }
@@ -82,7 +98,7 @@ private:
     const VideoPictures* pictures_;
     std::uint8_t payload_type_ = 96;
     std::uint16_t sequence_;
-    std::uint64_t position_ = 0;   // in pictures since the start, sent or not
+    std::uint64_t position_ = 0;   // in turns since the start, sent or not
     std::uint32_t since_key_ = 0;  // pictures after the last key picture
     bool wants_key_ = true;
     std::uint64_t octets_ = 0;

@@ -354,7 +354,9 @@ base::Result<std::vector<AnsweredMedia>> check_answer(const SessionDescription& 
         result.is_accepted = theirs.port != 0 && ours.port != 0;
         if (result.is_accepted) {
             match_payload_types(ours, theirs, result);
-            if (result.missing_payload_types == ours.payload_types.size()) {
+            // The formats of m=message are no payload types (RFC 4975 section 8.1).
+            if (result.missing_payload_types == ours.payload_types.size() &&
+                !is_message_media(ours)) {
                 return Error{Errc::Malformed, "answer: no payload type of the offer", i};
             }
             result.direction = put_right(ours.direction, theirs.direction);
