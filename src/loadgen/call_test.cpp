@@ -614,7 +614,7 @@ protected:
                 text +=
                     "a=path:msrp://192.0.2.7:2855/abcdef;tcp\r\na=setup:passive\r\n"
                     "a=accept-types:*\r\n";
-            text += "a=label:" + std::string{medium.label} + "\r\na=recvonly\r\n";
+            text += "a=label:" + std::string{medium.label.value_or("")} + "\r\na=recvonly\r\n";
         }
         return text;
     }
@@ -647,9 +647,9 @@ TEST_F(ChattingCall, OffersBothAndSendsWhereTheAnswerSays) {
     call.on_media_finished(now_);
     EXPECT_EQ(chat_host_.finished_chats, 1);
     call.on_line_ended(now_);
-    EXPECT_NE(chat_host_.request().method, "BYE");
+    EXPECT_EQ(chat_host_.request().method, "INVITE");
     call.on_line_ended(now_);
-    EXPECT_EQ(chat_host_.request().method, "BYE");
+    EXPECT_EQ(chat_host_.request().method, "UPDATE");  // the last metadata, then the BYE
 }
 
 TEST_F(ChattingCall, WithoutVoiceTheChatIsTheFirstLine) {

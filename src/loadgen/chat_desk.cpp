@@ -56,13 +56,13 @@ void ChatDesk::set_plan(base::Now now, ChatId id, ChatPlan plan) {
         if (end.connection != 0) network_.close(end.connection);
         end.connection = 0;
         end.connects = 0;
-        if (end.plan.connect_to) connect(now, id, end);
+        if (end.plan.connect_to) connect(end);
     }
     act(now, end);
     settle(now, id, end);
 }
 
-void ChatDesk::connect(base::Now /*now*/, ChatId /*id*/, End& end) {
+void ChatDesk::connect(End& end) {
     ++end.connects;
     end.connection = network_.connect(*end.plan.connect_to, end.plan.tls_name);
     if (end.connection == 0) fault(end, {"chat_not_connected", "No connection could be made."});
@@ -152,7 +152,7 @@ void ChatDesk::on_closed(base::Now now, ChatNetwork::Connection connection) {
         end.connection = 0;
         // Once the far end hung up (or is about to) there is nobody to connect to.
         if (end.plan.connect_to && !end.finish_by && end.connects < kMaxConnects) {
-            connect(now, id, end);
+            connect(end);
         } else if (!end.figures.was_connected) {
             fault(end, {"chat_not_connected", "The other end could not be reached."});
         }

@@ -140,7 +140,7 @@ private:
     };
 
     std::optional<Found> find(const msrp::Uri& to) override;
-    void connect(base::Now now, ChatId id, End& end);
+    void connect(End& end);
     Wire& wire_of(ChatNetwork::Connection connection);
     void bind(base::Now now, ChatId id, ChatNetwork::Connection connection);
     void act(base::Now now, End& end);

@@ -43,6 +43,8 @@ bool CallerLeg::send_invite(std::string from_tag, std::optional<sip::ExtraHeader
     spec.from_tag = std::move(from_tag);
     spec.cseq = authorization ? 2 : 1;
     spec.flow = setup_.flow;
+    // Where the flow leads: by TLS its certificate counts, not that of who is behind it.
+    if (!options_.through.empty()) spec.next_hop = "sip:" + options_.through;
     // Without an offer of ours a reliable response would hold one, to be answered in the PRACK.
     spec.headers = headers(!options_.is_late_offer);
     spec.headers.push_back({std::string{kCallNumberHeader}, std::to_string(id_ / kPhones)});

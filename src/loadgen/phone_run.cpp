@@ -408,7 +408,9 @@ PhoneLines PhoneRun::new_lines(LegId leg) {
                                    .has_source = options_.video};
         lines.video.at(kShared) = {.rtp = plan_.video->rtp_address(video_of(leg, kShared)),
                                    .has_source = presents};
-        if (presents) lines.video.at(kShared)->sharing = options_.share;
+        // In a conference who has no line for it sees nothing of it.
+        lines.video.at(kShared)->is_offered = options_.share && options_.is_conference;
+        if (presents || options_.is_conference) lines.video.at(kShared)->sharing = options_.share;
     }
     if (plan_.chats == nullptr) return lines;
     lines.chats.at(kDialogue) = new_chat(leg, kDialogue, acts_of(leg));

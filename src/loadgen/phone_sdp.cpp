@@ -131,7 +131,7 @@ std::vector<PhoneSdp::Place> PhoneSdp::own_places() const {
     std::vector<Place> places;
     if (has_.has_audio) places.push_back({.what = Place::What::Audio});
     for (std::size_t i = 0; i < kPhoneVideos; ++i)
-        if (has_.video.at(i) && has_.video.at(i)->has_source)
+        if (has_.video.at(i) && (has_.video.at(i)->has_source || has_.video.at(i)->is_offered))
             places.push_back({.what = Place::What::Video, .number = i});
     for (std::size_t i = 0; i < kPhoneChats; ++i)
         if (has_.chats.at(i) && has_.chats.at(i)->is_offered)
@@ -183,7 +183,8 @@ std::string PhoneSdp::offered_section(const Place& place) const {
                record_attributes();
     const PhoneLines::Video& video = *has_.video.at(place.number);
     // Who presents looks at nothing in that line.
-    const bool receives_it = !video.sharing && !is_holding_;
+    const bool presents = place.number == kShared && video.has_source;
+    const bool receives_it = !presents && !is_holding_;
     return video_section(video.rtp, video.sharing, direction_of(video.has_source, receives_it)) +
            record_attributes();
 }

@@ -36,8 +36,9 @@ struct PhoneLines {
     bool has_audio = true;
     struct Video {
         base::NetAddress rtp{};
-        bool has_source = false;  // it has something to show; else it only looks
-        std::optional<Sharing> sharing{};
+        bool has_source = false;           // it has something to show; else it only looks
+        bool is_offered = false;           // also by who only looks
+        std::optional<Sharing> sharing{};  // what is shown or looked at; nothing: a camera
     };
     std::array<std::optional<Video>, kPhoneVideos> video{};
     struct Chat {

@@ -206,6 +206,19 @@ TEST(PhoneSdp, WithoutVoiceAChatIsEnoughAndNothingAtAllIsNot) {
     EXPECT_EQ(refused.error().code, "no_media");
 }
 
+TEST(PhoneSdp, WhoLooksAtWhatAConferenceSharesOffersALineForIt) {
+    PhoneLines lines = lines_of_everything(false);
+    lines.video.at(kShared)->is_offered = true;
+    lines.video.at(kShared)->sharing = Sharing::Document;
+    PhoneSdp viewer{*base::parse_host("192.0.2.1", 20000), 7, lines};
+    const std::string offer = viewer.make_offer();
+    const auto read = sdp::parse(offer);
+    ASSERT_EQ(read->media.size(), 3U) << offer;
+    EXPECT_EQ(read->media[1].direction, sdp::Direction::SendRecv);
+    EXPECT_EQ(read->media[2].direction, sdp::Direction::RecvOnly);
+    EXPECT_EQ(read->media[2].content, "slides");
+}
+
 TEST(PhoneSdp, WhoOnlyLooksTakesWhatIsSharedAndSendsNothing) {
     PhoneSdp viewer = phone_with_everything(false);
     const auto answer = answer_to(
