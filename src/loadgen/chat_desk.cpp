@@ -256,9 +256,11 @@ void ChatDesk::pump(base::Now now, End& end) {
             const auto found = end.writing.find(failed->message);
             if (found == end.writing.end()) continue;
             if (found->second.is_of_script && !found->second.is_sent) ++end.figures.failed;
-            fault(end, {"message_refused", "A message was answered by " +
-                                               std::to_string(failed->status) + " " +
-                                               base::to_valid_utf8(failed->comment) + "."});
+            // A binding that fails later is one of a session that the far end has just ended.
+            if (found->second.is_of_script || end.figures.acknowledged == 0)
+                fault(end, {"message_refused", "A message was answered by " +
+                                                   std::to_string(failed->status) + " " +
+                                                   base::to_valid_utf8(failed->comment) + "."});
             end.writing.erase(found);
         }
     }
