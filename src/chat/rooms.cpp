@@ -277,15 +277,17 @@ void Rooms::record(base::Now now, const Place& from, const std::string& message_
     if (copies_ == nullptr) return;
     const Room& room = *find(from.room);
     const Member& member = *find(from);
-    MessageFacts facts{.from = Side::A,
-                       .message_id = message_id,
-                       .content_type = open.content_type,
-                       .mime_headers = {},
-                       .at = open.at,
-                       .nickname = member.nickname,
-                       .total = open.total,
-                       .sender = name_addr(member.setup.name, member.setup.uris.front()),
-                       .room = name_addr(room.setup.name, room.setup.uri)};
+    MessageFacts facts{
+        .from = Side::A,
+        .message_id = message_id,
+        .content_type = open.content_type,
+        .mime_headers = {},
+        .at = open.at,
+        .nickname = member.nickname,
+        .total = open.total,
+        .sender = name_addr(member.setup.name, member.setup.uris.front()),
+        // As in the CPIM: where the two differ the message is private.
+        .room = name_addr(room.setup.name, open.is_private ? room.setup.uri : open.room_uri)};
     if (open.is_private && !room.setup.records_private)
         return copies_->on_left_out(now, from.room, facts, open.content.size());
     const std::size_t octets = open.received.ranges().empty() || open.received.ranges()[0].begin > 0

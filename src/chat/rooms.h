@@ -145,6 +145,7 @@ private:
         bool is_judged = false;  // its CPIM headers have been read
         bool is_private = false;
         std::vector<MemberId> to{};  // of a private one
+        std::string room_uri{};      // of a public one: by which name it calls the room
         std::string content_type{};
         bool is_repeated = false;
     };

@@ -257,7 +257,10 @@ Rooms::Refusal Rooms::find_recipients(const Room& room, const Place& from,
     const std::string& to = head.to.front().uri;
     const auto is_to = [&](const std::string& uri) { return mime::is_same_user(uri, to); };
     const std::vector<std::string>& aliases = room.setup.aliases;
-    if (is_to(room.setup.uri) || std::any_of(aliases.begin(), aliases.end(), is_to)) return {};
+    if (is_to(room.setup.uri) || std::any_of(aliases.begin(), aliases.end(), is_to)) {
+        open.room_uri = to;
+        return {};
+    }
     open.is_private = true;
     std::size_t known = 0;
     for (const auto& [number, other] : room.members) {

@@ -533,6 +533,17 @@ TEST_F(RecordedRoomTest, EachMessageSaysWhoWroteItByWhichName) {
     EXPECT_THAT(all[1], Not(HasSubstr("msrp://")));
 }
 
+// Where wrapper and CPIM name two recipients the message is taken for a private one.
+TEST_F(RecordedRoomTest, TheRoomIsCalledAsTheMessageCallsIt) {
+    desk_.rooms().add_alias(kRoom, "sip:conf-1@192.0.2.1:5062");
+    const std::string text = cpim(address(kAna), "sip:conf-1@192.0.2.1:5062", "hello");
+    come(kAna, "SEND", "Message-ID: msg00001\r\n", text);
+    const std::vector<std::string> all = messages(wires_.take(server_));
+    ASSERT_EQ(all.size(), 2U);
+    EXPECT_THAT(all[1], HasSubstr("To: <sip:conf-1@192.0.2.1:5062>\r\nDateTime: "));
+    EXPECT_THAT(all[1], Not(HasSubstr(kRoomUri)));
+}
+
 TEST_F(RecordedRoomTest, APrivateMessageIsBetweenTheRoomAndItsRecipient) {
     come(kAna, "SEND", "Message-ID: msg00001\r\n", cpim(address(kAna), address(kBen), "psst"));
     const std::vector<std::string> all = messages(wires_.take(server_));

@@ -34,6 +34,7 @@ public:
         // On the signalling thread.
         std::function<void(const chat::SwitchEvent&)> told{};
         std::function<void(const chat::CopyEvent&)> copies_told{};
+        std::function<void(const chat::RoomEvent&)> rooms_told{};
     };
     // All are borrowed; `random` is used on the signalling thread alone.
     ChatService(Options options, const io::Clock& clock, base::Random& random, base::Log& log);

@@ -88,6 +88,8 @@ public:
                                      .tap = tap_.get(),
                                      .desk = desk_.get(),
                                      .focus = focus_.get(),
+                                     .chats = chats_.get(),
+                                     .chat_link = chat_service_.get(),
                                      .media_host = base::host_to_string(media_->told_host())});
         if (tap_) start_tap();
         signalling_->end_left(left.byes);
@@ -238,6 +240,10 @@ private:
                 .copies_told =
                     [this](const chat::CopyEvent& event) {
                         if (chats_) chats_->on_event(event);
+                    },
+                .rooms_told =
+                    [this](const chat::RoomEvent& event) {
+                        if (signalling_) signalling_->on_room(event);
                     }},
             clock_, random_, log_);
         chats_ = std::make_unique<relay::ChatPlane>(*screens_, *chat_service_, random_);

@@ -54,6 +54,10 @@ Conference::Conference(base::Now now, Surroundings surroundings, std::string roo
       uri_(std::move(uri)),
       begun_(now.wall),
       counters_(s_.leg.desk.open(key_.value)),
+      chat_(s_.chat, s_.next_key(), uri_,
+            {.is_offered = s_.config.focus.chat,
+             .takes_private = s_.config.focus.private_messages,
+             .records_private = s_.config.focus.record_private}),
       mix_({.plane = s_.leg.plane,
             .desk = s_.leg.desk,
             .next_key = s_.next_key,
@@ -162,7 +166,7 @@ conference::ConferenceInfo Conference::info() const {
         ++count;
         const siprec::NameId& name = leg.names().front();
         const bool speaks = leg.may_speak() && !leg.is_muted();
-        const bool hears = !leg.is_on_hold();
+        const bool hears = !leg.is_on_hold() || !leg.has_audio();
         conference::Endpoint endpoint;
         endpoint.entity = fmt::format("{};member={}", name.aor, number);
         endpoint.status = !hears           ? EndpointStatus::OnHold
@@ -171,11 +175,19 @@ conference::ConferenceInfo Conference::info() const {
         endpoint.joining_method = conference::JoiningMethod::DialedIn;
         endpoint.joining_info.emplace().when = leg.joined_at();
         endpoint.call_id = leg.call_id();
-        conference::Media& audio = endpoint.media.emplace_back();
-        audio.id = "1";
-        audio.type = "audio";
-        audio.status = media_status(speaks, hears);
+        if (leg.has_audio()) {
+            conference::Media& audio = endpoint.media.emplace_back();
+            audio.id = "1";
+            audio.type = "audio";
+            audio.status = media_status(speaks, hears);
+        }
         append_pictures(leg, endpoint);
+        if (chat_.line_of(number)) {
+            conference::Media& messages = endpoint.media.emplace_back();
+            messages.id = "message";
+            messages.type = "message";
+            messages.status = MediaStatus::SendRecv;
+        }
         auto user = std::find_if(users.users.begin(), users.users.end(),
                                  [&](const auto& one) { return one.entity == name.aor; });
         if (user == users.users.end()) {
@@ -184,6 +196,8 @@ conference::ConferenceInfo Conference::info() const {
             if (!name.name.empty()) user->display_text = name.name;
         }
         if (number == presenter_) user->roles = std::vector<std::string>{"presenter"};
+        if (const std::string nickname = chat_.nickname(number); !nickname.empty())
+            user->nickname = nickname;
         user->endpoints.push_back(std::move(endpoint));
     }
     info.conference_state.emplace();
@@ -207,6 +221,9 @@ void Conference::set_party(const Seat& seat) {
     party.sees_content = seat.leg->sees(Picture::Content);
     const bool presents = presenter_ == seat.leg->number();
     if (presents || party.presents) party.presents = presents;
+    party.is_chatting = chat_.line_of(seat.leg->number()).has_value();
+    std::string nickname = chat_.nickname(seat.leg->number());
+    if (party.nickname || !nickname.empty()) party.nickname = std::move(nickname);
 }
 
 void Conference::on_picture_refused(ConferenceLeg& leg, const Reason& why) {
@@ -241,6 +258,48 @@ void Conference::on_shown(base::Now now, focus::Picture picture, focus::MemberId
     notify(now);
 }
 
+// ---- the chat -----------------------------------------------------------------------------------
+
+std::string Conference::take_chat(ConferenceLeg& leg, std::string_view sdp, bool is_answer) {
+    chat_.add_alias(contact(leg.flow()));
+    return chat_.take(s_.leg.clock.now(), leg.number(), sdp, is_answer, leg.names());
+}
+
+bool Conference::on_room(base::Now now, const chat::RoomEvent& event) {
+    using Kind = chat::RoomEvent::Kind;
+    if (!chat_.on_event(event)) return false;
+    const auto found = seats_.find(event.member);
+    if (found == seats_.end() || !found->second.leg->is_in() || is_ending_) return true;
+    Seat& seat = found->second;
+    const ConferenceLeg* leg = seat.leg.get();
+    switch (event.kind) {
+        case Kind::Connected:
+            tell(now, "chat_connected", leg, {"connected", "The participant is in the chat."});
+            break;
+        case Kind::Disconnected:
+            tell(now, "chat_ended", leg,
+                 {"chat_connection_lost", "The participant's connection for the chat was closed."});
+            break;
+        case Kind::NotDelivered:
+            tell(now, "chat_not_delivered", leg, event.reason);
+            break;
+        case Kind::Nickname:
+            tell(now, "participant_nickname", leg, {"nickname", event.nickname});
+            set_party(seat);
+            refresh(now);
+            notify(now);
+            break;
+    }
+    return true;
+}
+
+bool Conference::on_chat(base::Now now, relay::CallKey call, const relay::ChatEvent& event) {
+    if (call != chat_.key()) return false;
+    if (event.kind == relay::ChatEvent::Kind::NotRecorded)
+        tell(now, "chat_not_recorded", nullptr, event.reason);
+    return true;
+}
+
 void Conference::on_changed(ConferenceLeg& leg) {
     const base::Now now = s_.leg.clock.now();
     set_party(*find(leg));
@@ -267,6 +326,7 @@ void Conference::on_gone(ConferenceLeg& leg, bool was_in, const Reason& why) {
     }
     // Its streams end with all that came before, and those of the whole conference with its own
     // last words.
+    chat_.remove(leg.number());
     if (is_last) finish(now, why);
     s_.leg.plane.remove(leg.key());
     if (is_last || !was_in) return;
@@ -413,8 +473,11 @@ void Conference::refresh(base::Now now) {
     if (mix_.key()) members.push_back({.number = 0, .key = *mix_.key()});
     const bool has_each = !mix_.has_voices() || s_.config.focus.record == FocusConfig::Record::Both;
     for (const auto& [number, seat] : seats_)
-        if (has_each && seat.leg->is_in() && !seat.heard_from)
+        if (has_each && seat.leg->is_in() && !seat.heard_from && seat.leg->has_audio())
             members.push_back(recorded_of(number, *seat.leg));
+    // The room's line is nobody's own, as that of the mix.
+    if (chat_.is_open())
+        members.push_back({.number = 0, .key = chat_.key(), .plane = chat_.plane()});
     s_.plane.set_members(key_, std::move(members));
     for (std::size_t i = 0; i < recordings_.size(); ++i) recordings_[i]->refresh(now);
 }
@@ -508,7 +571,10 @@ void Conference::indicate(base::Now now) {
         ConferenceLeg& leg = *seat.leg;
         if (!leg.is_in()) continue;
         leg.tell_anew(now);
-        const Indication wanted = indication_of(leg.awareness(), leg.takes_attribute(), all);
+        chat_.indicate(number, leg.awareness(), leg.takes_attribute(), all);
+        Indication wanted = indication_of(leg.awareness(), leg.takes_attribute(), all);
+        const bool is_sound = wanted.means == Means::Tone || wanted.means == Means::Announcement;
+        if (is_sound && !leg.has_audio()) wanted.means = Means::Line;
         relay::SoundPtr sound;
         if (wanted.because_of != nullptr) sound = sound_for(*wanted.because_of->how, wanted.means);
         const bool is_once = seat.sound != nullptr && seat.sound->interval.count() == 0;
@@ -534,7 +600,8 @@ void Conference::announce(base::Now now, Seat& seat) {
     });
     const bool is_reached =
         seat.leg->awareness() == Awareness::Aware && seat.leg->takes_attribute();
-    if (plan == plans_.end() || is_reached || seat.sound != nullptr) return;
+    if (plan == plans_.end() || is_reached || seat.sound != nullptr || !seat.leg->has_audio())
+        return;
     seat.sound = sound_for(plan->settings.indication, Means::Announcement);
     if (seat.sound == nullptr) return;
     seat.leg->play(seat.sound);
@@ -646,9 +713,11 @@ ConferenceView Conference::view() const {
              .call_id = leg.call_id(),
              .codec = leg.codec(),
              .told = std::string(to_string(seat.means)),
+             .nickname = chat_.nickname(number),
+             .is_chatting = chat_.line_of(number).has_value(),
              .joined = leg.joined_at(),
              .is_muted = leg.is_muted(),
-             .is_on_hold = leg.is_on_hold(),
+             .is_on_hold = leg.is_on_hold() && leg.has_audio(),
              .is_speaker = number == speaker,
              .camera = shown_as(leg, focus::Picture::Camera),
              .content = shown_as(leg, focus::Picture::Content),

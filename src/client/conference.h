@@ -17,6 +17,7 @@
 #include "base/random.h"
 #include "client/call_decision.h"
 #include "client/client_config.h"
+#include "client/conference_chat.h"
 #include "client/conference_leg.h"
 #include "client/conference_mix.h"
 #include "client/conference_plane.h"
@@ -32,7 +33,9 @@ struct ParticipantView {
     std::string name{};
     std::string call_id{};
     std::string codec{};
-    std::string told{};  // of the recording: "a=record", "tone", ...
+    std::string told{};      // of the recording: "a=record", "tone", ...
+    std::string nickname{};  // in the chat; empty: none
+    bool is_chatting = false;
     base::WallTime joined{};
     bool is_muted = false;
     bool is_on_hold = false;
@@ -59,6 +62,7 @@ public:
     struct Surroundings {  // borrowed
         ConferenceLeg::Surroundings leg;
         ConferencePlane& plane;
+        ConferenceChat::Surroundings chat;
         RecordingIndex& index;
         EventOutlet& events;
         ServerPool& servers;
@@ -84,6 +88,9 @@ public:
     void end(base::Now now, int status, const base::Reason& why);
     // Who wants to know who is in it (RFC 4575).
     ConferenceSubscribers& subscribers() { return subscribers_; }
+    // Of the chat's room, and of its copies; false: it is another conference's.
+    bool on_room(base::Now now, const chat::RoomEvent& event);
+    bool on_chat(base::Now now, relay::CallKey call, const relay::ChatEvent& event);
     // A key that a participant pressed, told by RTP.
     void on_key(base::Now now, relay::CallKey leg, char digit);
     // Another one's pictures are shown; 0: nobody's.
@@ -120,6 +127,14 @@ public:
                                                 const std::vector<ToldLine>& lines) const override;
     std::string contact(const sip::Flow& flow) const override { return s_.contact(room_, flow); }
     std::string allow_events() const override { return std::string(conference::kEventPackage); }
+    std::string take_chat(ConferenceLeg& leg, std::string_view sdp, bool is_answer) override;
+    std::string tell_chat(const ConferenceLeg& leg, std::string_view sdp,
+                          bool is_offer) const override {
+        return chat_.tell(leg.number(), sdp, is_offer);
+    }
+    std::optional<std::size_t> chat_line(const ConferenceLeg& leg) const override {
+        return chat_.line_of(leg.number());
+    }
     void own(ConferenceLeg& leg, sip::TransactionId transaction) override {
         s_.own_transaction(leg, transaction);
     }
@@ -170,6 +185,7 @@ private:
     bool is_planned_ = false;
     std::vector<policy::RecordingPlan> plans_;
     std::vector<std::unique_ptr<Recording>> recordings_;
+    ConferenceChat chat_;
     std::map<std::uint32_t, Seat> seats_;  // by number
     std::uint32_t last_number_ = 0;
     ConferenceMix mix_;

@@ -137,6 +137,7 @@ void ConferenceLeg::refuse(base::Now now, int status, const Reason& why) {
 // Their offer, in the INVITE or later: the mixer answers it as leg B.
 void ConferenceLeg::take_offer(base::Now now, sip::TransactionId transaction, std::string offer) {
     static_cast<void>(now);
+    offer = host_.take_chat(*this, offer, false);
     const relay::LegSdp theirs{.from = relay::Leg::A, .text = offer, .signalled_by = flow_.remote};
     s_.plane.offer(key_, theirs,
                    [this, lives = lives_, transaction](Result<std::string, Reason> mapped) {
@@ -146,6 +147,8 @@ void ConferenceLeg::take_offer(base::Now now, sip::TransactionId transaction, st
                        ++own_.version;
                        open_pictures(*mapped);
                        auto agreed = focus::answer_offer(*mapped, own_);
+                       if (!agreed && agreed.error().code == "no_audio" && host_.chat_line(*this))
+                           agreed = focus::refuse_media(*mapped, own_);
                        if (!agreed) {
                            s_.plane.rollback(key_, relay::Leg::A);
                            return refuse(at, status_of(agreed.error()), agreed.error());
@@ -181,12 +184,15 @@ void ConferenceLeg::offer_ours(base::Now /*now*/) {
     });
 }
 
-std::string ConferenceLeg::indicated(std::string_view sdp) {
-    const auto description = sdp::parse(sdp);
-    if (!description) return std::string(sdp);
+std::string ConferenceLeg::indicated(std::string_view sdp, bool is_offer) {
+    const std::string with_chat = host_.tell_chat(*this, sdp, is_offer);
+    const auto description = sdp::parse(with_chat);
+    if (!description) return with_chat;
     lines_ = lines_of(*description);
+    if (const auto chat = host_.chat_line(*this); chat && *chat < lines_.size())
+        lines_[*chat].is_used = true;
     states_ = host_.record_states(*this, lines_);
-    return told_.tell(sdp, states_);
+    return told_.tell(with_chat, states_);
 }
 
 std::vector<sip::ExtraHeader> ConferenceLeg::headers_of_ok(base::Now now,
@@ -209,7 +215,7 @@ void ConferenceLeg::answer(base::Now now, sip::TransactionId transaction, const 
     const sip::ResponseSpec ok{.status = 200,
                                .headers = headers_of_ok(now, request.message),
                                .content_type = "application/sdp",
-                               .body = indicated(sdp)};
+                               .body = indicated(sdp, awaits_answer_)};
     pending_ = {};
     awaits_ack_ = request.message.method() == sip::Method::Invite;
     const auto dialog = s_.agent.respond(now.steady, transaction, ok);
@@ -373,7 +379,8 @@ void ConferenceLeg::on_ack(base::Now now, const sip::AckArrived& ack) {
 
 // To an offer of ours, in the ACK or in a 2xx.
 void ConferenceLeg::take_their_answer(base::Now now, const std::string& sdp) {
-    const relay::LegSdp theirs{.from = relay::Leg::A, .text = sdp, .signalled_by = flow_.remote};
+    const std::string media = host_.take_chat(*this, sdp, true);
+    const relay::LegSdp theirs{.from = relay::Leg::A, .text = media, .signalled_by = flow_.remote};
     static_cast<void>(now);
     s_.plane.answer(key_, theirs, [this, lives = lives_](Result<std::string, Reason> mapped) {
         if (!*lives || is_over_) return;
@@ -381,6 +388,7 @@ void ConferenceLeg::take_their_answer(base::Now now, const std::string& sdp) {
         Reason fault;
         if (mapped) {
             auto agreed = focus::take_answer(*mapped, agreed_);
+            if (!agreed && !has_audio() && host_.chat_line(*this)) return use({});
             if (agreed) return use(*std::move(agreed));
             fault = agreed.error();
         } else {
@@ -447,7 +455,7 @@ void ConferenceLeg::send_change(base::Now now, bool has_offer) {
     const relay::LegSdp ours{.from = relay::Leg::B, .text = own_sdp_};
     s_.plane.offer(key_, ours, [this, send, lives = lives_](Result<std::string, Reason> told) {
         if (!*lives || is_over_) return;
-        if (told) return send(indicated(*told));
+        if (told) return send(indicated(*told, true));
         change_has_offer_ = false;
     });
 }

@@ -57,6 +57,12 @@ public:
         // The URI of the conference, as its Contact tells it to who is on that listener.
         virtual std::string contact(const sip::Flow& flow) const = 0;
         virtual std::string allow_events() const = 0;  // "conference"; empty: none
+        // The chat of the conference has a line in its descriptions, which is not the mixer's: what
+        // it says without that line, what it is told with it, and the line's number.
+        virtual std::string take_chat(ConferenceLeg& leg, std::string_view sdp, bool is_answer) = 0;
+        virtual std::string tell_chat(const ConferenceLeg& leg, std::string_view sdp,
+                                      bool is_offer) const = 0;
+        virtual std::optional<std::size_t> chat_line(const ConferenceLeg& leg) const = 0;
         // Whose transactions and dialogs are whose.
         virtual void own(ConferenceLeg& leg, sip::TransactionId transaction) = 0;
         virtual void own(ConferenceLeg& leg, sip::DialogId dialog) = 0;
@@ -87,7 +93,9 @@ public:
     const std::string& call_id() const { return call_id_; }
     const std::string& session_id() const { return session_id_; }  // RFC 7989, with ours
     const std::string& host_name() const { return source_; }       // where it came from
+    const sip::Flow& flow() const { return flow_; }
     const std::string& codec() const { return agreed_.codec; }
+    bool has_audio() const { return !agreed_.codec.empty(); }  // else it is here to chat
     Awareness awareness() const { return awareness_; }
     bool takes_attribute() const { return takes_attribute_; }
     bool is_in() const { return is_in_; }
@@ -122,7 +130,7 @@ private:
     void join(base::Now now);
     void leave(base::Now now, const base::Reason& why);
     void hang_up(base::Now now);
-    std::string indicated(std::string_view sdp);
+    std::string indicated(std::string_view sdp, bool is_offer);
     std::vector<sip::ExtraHeader> headers_of_ok(base::Now now, const sip::Message& request);
     void on_request(base::Now now, sip::RequestArrived& request);
     void on_ack(base::Now now, const sip::AckArrived& ack);

@@ -112,7 +112,8 @@ void ConferencePlane::subscribe(CallKey call, std::uint32_t subscription,
         if (known != before.end()) before.erase(known);
     }
     // Members that are recorded by themselves no more; of those that have left nothing is there.
-    for (const Part& gone : before) plane_.unsubscribe(gone.member.key, subscription);
+    for (const Part& gone : before)
+        plane_of(gone.member).unsubscribe(gone.member.key, subscription);
     const std::uint64_t serial = ++asked->serial;
     asked->fault = {};
     asked->asked = asked->parts.size() + 1;
@@ -123,23 +124,22 @@ void ConferencePlane::subscribe(CallKey call, std::uint32_t subscription,
         each.is_paused = options.is_paused || member.is_paused;
         each.media = narrowed(options.media, member.media);
         each.leaves_content = member.leaves_content;
-        plane_.subscribe(asked->parts[i].member.key, subscription, each,
-                         [asked, serial, i, done](Result<relay::Subscription, Reason> offered) {
-                             if (serial != asked->serial) return;
-                             Part& part = asked->parts[i];
-                             part.is_offered = offered.has_value();
-                             if (!offered) {
-                                 // Of that kind of media it has none: that is no fault.
-                                 if (offered.error().code != "no_media")
-                                     asked->fault = offered.error();
-                             } else {
-                                 part.state.offer = std::move(offered->offer);
-                                 part.streams = std::move(offered->streams);
-                                 if (!offered->left_out.code.empty())
-                                     asked->fault = offered->left_out;
-                             }
-                             finish(*asked, done);
-                         });
+        plane_of(member).subscribe(
+            member.key, subscription, each,
+            [asked, serial, i, done](Result<relay::Subscription, Reason> offered) {
+                if (serial != asked->serial) return;
+                Part& part = asked->parts[i];
+                part.is_offered = offered.has_value();
+                if (!offered) {
+                    // Of that kind of media it has none: that is no fault.
+                    if (offered.error().code != "no_media") asked->fault = offered.error();
+                } else {
+                    part.state.offer = std::move(offered->offer);
+                    part.streams = std::move(offered->streams);
+                    if (!offered->left_out.code.empty()) asked->fault = offered->left_out;
+                }
+                finish(*asked, done);
+            });
     }
     finish(*asked, done);
 }
@@ -191,12 +191,13 @@ void ConferencePlane::answer_subscription(CallKey call, std::uint32_t subscripti
     for (const JointPart& part : joint_parts(asked->parts)) {
         const JointLines::Share share = asked->lines.share_of(part);
         if (share.known == 0) continue;  // joined after the offer that was answered
-        const auto member =
+        const auto part_of =
             std::find_if(asked->parts.begin(), asked->parts.end(),
-                         [&](const Part& one) { return one.member.number == part.member; });
+                         [&](const Part& one) { return &one.state == part.state; });
         ++all->open;
-        plane_.answer_subscription(member->member.key, subscription, share.sdp,
-                                   [all](const Result<Done, Reason>& one) { all->take(one); });
+        plane_of(part_of->member)
+            .answer_subscription(part_of->member.key, subscription, share.sdp,
+                                 [all](const Result<Done, Reason>& one) { all->take(one); });
     }
     all->settle();
 }
@@ -208,7 +209,7 @@ void ConferencePlane::stop_subscription(CallKey call, std::uint32_t subscription
     if (found == conference->subscriptions.end()) return;
     if (why == relay::Stop::ServerLost) found->second->lines.on_new_dialog();
     for (const Part& part : found->second->parts)
-        plane_.stop_subscription(part.member.key, subscription, why);
+        plane_of(part.member).stop_subscription(part.member.key, subscription, why);
 }
 
 void ConferencePlane::unsubscribe(CallKey call, std::uint32_t subscription) {
@@ -216,7 +217,8 @@ void ConferencePlane::unsubscribe(CallKey call, std::uint32_t subscription) {
     if (conference == nullptr) return;
     const auto found = conference->subscriptions.find(subscription);
     if (found == conference->subscriptions.end()) return;
-    for (const Part& part : found->second->parts) plane_.unsubscribe(part.member.key, subscription);
+    for (const Part& part : found->second->parts)
+        plane_of(part.member).unsubscribe(part.member.key, subscription);
     ++found->second->serial;
     conference->subscriptions.erase(found);
 }
@@ -226,7 +228,7 @@ Result<relay::CallMedia, Reason> ConferencePlane::query(CallKey call) const {
     if (conference == nullptr) return unknown();
     relay::CallMedia all;
     for (const Member& member : conference->members) {
-        auto media = plane_.query(member.key);
+        auto media = plane_of(member).query(member.key);
         if (!media) continue;
         for (relay::LineMedia& line : media->lines) all.lines.push_back(std::move(line));
         for (relay::ForkMedia& fork : media->forks) {

@@ -26,6 +26,7 @@ public:
         bool is_paused = false;            // nothing of it is recorded now: it is muted
         std::vector<std::string> media{};  // of it that are recorded; empty: all
         bool leaves_content = false;       // as of relay::SubscribeOptions
+        relay::MediaPlane* plane = nullptr;  // that has it, where it is not the plane below
     };
 
     // `plane` must outlive it. `host`: as servers are told it, in o= alone.
@@ -73,6 +74,9 @@ private:
         std::map<std::uint32_t, std::shared_ptr<Subscription>> subscriptions{};
     };
 
+    relay::MediaPlane& plane_of(const Member& member) const {
+        return member.plane != nullptr ? *member.plane : plane_;
+    }
     Conference* find(relay::CallKey call);
     const Conference* find(relay::CallKey call) const;
     static void finish(Subscription& asked, const relay::SubscriptionDone& done);

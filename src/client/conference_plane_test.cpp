@@ -165,6 +165,23 @@ TEST_F(ConferencePlaneTest, AnAnswerToAnOlderOfferConcernsThoseWhoWereInIt) {
     EXPECT_EQ(below_.answers.count(12), 0U);
 }
 
+// The mix and the room have no number of their own.
+TEST_F(ConferencePlaneTest, AMemberOfAnotherPlaneIsAskedThere) {
+    Below room;
+    room.calls = {50};
+    plane_.set_members(kConference,
+                       {{.number = 1, .key = {11}},
+                        {.number = 0, .key = {50}, .is_paused = false, .plane = &room}});
+    const auto offered = subscribe();
+    ASSERT_TRUE(offered);
+    EXPECT_THAT(labels(*offered), ElementsAre("1-1", "1"));
+    EXPECT_EQ(answer(answer_to(offered->offer)), std::nullopt);
+    EXPECT_THAT(room.answers[50], HasSubstr("m=audio 9002 "));
+    EXPECT_EQ(below_.answers.count(50), 0U);
+    plane_.unsubscribe(kConference, 1);
+    EXPECT_THAT(room.ended, ElementsAre(50));
+}
+
 TEST_F(ConferencePlaneTest, WhoIsMutedKeepsItsLineAndNothingIsSentThere) {
     plane_.set_members(kConference,
                        {{.number = 1, .key = {11}, .is_paused = true}, {.number = 2, .key = {12}}});

@@ -157,6 +157,7 @@ Conference::Surroundings Conferences::surroundings() {
                     .clock = d_.clock,
                     .random = d_.random},
             .plane = plane_,
+            .chat = {.plane = d_.chats, .link = d_.chat_link, .random = &d_.random},
             .index = d_.index,
             .events = outlet_,
             .servers = d_.servers,
@@ -221,6 +222,17 @@ bool Conferences::on_server_silent(base::Now now, relay::CallKey leg, std::uint3
 
 void Conferences::probe(base::Now now, const std::string& server) {
     for (const auto& [key, conference] : conferences_) conference->probe(now, server);
+}
+
+void Conferences::on_room(base::Now now, const chat::RoomEvent& event) {
+    for (const auto& [key, conference] : conferences_)
+        if (conference->on_room(now, event)) return;
+}
+
+bool Conferences::on_chat(base::Now now, relay::CallKey call, const relay::ChatEvent& event) {
+    for (const auto& [key, conference] : conferences_)
+        if (conference->on_chat(now, call, event)) return true;
+    return false;
 }
 
 std::optional<Reason> Conferences::mute(base::Now now, std::string_view room, std::uint32_t number,

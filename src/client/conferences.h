@@ -25,6 +25,8 @@ public:
         sip::Agent& agent;
         relay::MediaPlane& plane;
         focus::Desk& desk;
+        relay::ChatPlane* chats = nullptr;  // null: rooms have no chat
+        relay::ChatLink* chat_link = nullptr;
         const io::Clock& clock;
         base::Random& random;
         base::Log& log;
@@ -56,6 +58,9 @@ public:
     bool on_server_silent(base::Now now, relay::CallKey leg, std::uint32_t subscription,
                           const base::Reason& reason);
     void probe(base::Now now, const std::string& server);  // Recording::probe
+    void on_room(base::Now now, const chat::RoomEvent& event);
+    // False: the call is no room.
+    bool on_chat(base::Now now, relay::CallKey call, const relay::ChatEvent& event);
     void end_all(base::Now now, const base::Reason& why);
     // Codes: "unknown_conference", "unknown_participant".
     std::optional<base::Reason> mute(base::Now now, std::string_view room, std::uint32_t number,

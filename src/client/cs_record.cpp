@@ -410,7 +410,14 @@ void describe_members(const CsRecord& record, const policy::RecordingSettings& s
                                    .joined = party.joined,
                                    .left = to_optional(party.left)});
         if (party.member == 0) cs.participants.back().params = {{"isfocus", "true"}};
-        if (party.presents) cs.participants.back().xml = presenter_xml(*party.presents);
+        if (party.presents) cs.participants.back().xml += presenter_xml(*party.presents);
+        // That there is none any more has to be said: what is not named keeps its value.
+        if (party.nickname)
+            cs.participants.back().xml +=
+                party.nickname->empty()
+                    ? fmt::format(R"(<nickname xmlns="{}"/>)", siprec::kExtensionNamespace)
+                    : siprec::write_conference_role(
+                          {.nickname = *party.nickname, .roles = {}, .left = {}, .sources = {}});
     }
     for (const relay::SubscribedStream& stream : subscription.streams) {
         siprec::CsStream described = describe_stream(record, stream);
@@ -418,6 +425,12 @@ void describe_members(const CsRecord& record, const policy::RecordingSettings& s
         for (std::size_t i = 0; i < record.parties.size(); ++i) {
             const CsParty& party = record.parties[i];
             if (party.member == 0 || party.left) continue;
+            if (stream.is_of_both) {  // the chat room
+                if (!party.is_chatting) continue;
+                described.senders.push_back(i);
+                described.receivers.push_back(i);
+                continue;
+            }
             const bool is_its_own = sender == party.member;
             if ((is_its_own || sender == 0) && sends_in(party, stream, sender == 0))
                 described.senders.push_back(i);

@@ -33,6 +33,8 @@ struct CsParty {
     bool sees_cameras = false;
     bool sees_content = false;
     std::optional<bool> presents{};  // whether it does now; none: it never has
+    bool is_chatting = false;               // in the conference's chat room
+    std::optional<std::string> nickname{};  // there; empty: none any more
 };
 
 // The conference that the CS is, where the focus is ours: then the parties are its members.

@@ -203,6 +203,36 @@ TEST(CsRecord, AChatIsSentAndReceivedByBoth) {
               (std::array<std::string, 2>{"Ada <sip:ada@desk.example>", "<sip:bo@desk.example>"}));
 }
 
+TEST(CsRecord, ARoomsChatIsEverybodysWhoIsInItAndNicknamesAreTold) {
+    CsRecord record = record_of(facts());
+    record.own_conference = OwnConference{.uri = "sip:room@conf.example"};
+    record.parties.clear();
+    for (std::uint32_t member = 0; member < 4; ++member) {
+        record.parties.push_back(
+            {.names = {{.aor = "sip:" + std::to_string(member) + "@x", .name = {}, .language = {}}},
+             .joined = kStart,
+             .member = member,
+             .is_chatting = member == 1 || member == 2});
+    }
+    record.parties[1].nickname = "ana_r";
+    record.parties[2].nickname = "";  // has given it back
+    relay::Subscription subscription = two_streams();
+    subscription.streams.resize(1);
+    subscription.streams[0].label = "chat-1";
+    subscription.streams[0].media = "message";
+    subscription.streams[0].is_of_both = true;
+    const auto told = objects(record, {}, subscription);
+    std::size_t writers = 0;
+    for (const auto& association : told.participant_streams) {
+        EXPECT_EQ(association.send, association.recv);
+        writers += association.send.size();
+    }
+    EXPECT_EQ(writers, 2U);
+    const std::string text = document(record, {}, subscription);
+    EXPECT_NE(text.find(">ana_r</nickname>"), std::string::npos) << text;
+    EXPECT_NE(text.find("<nickname xmlns=\""), std::string::npos);
+}
+
 // ---- conferences
 
 conference::Member member(const std::string& user, bool is_muted = false) {

@@ -36,7 +36,9 @@ json view_of(const ConferenceView& conference) {
                                 {"camera", one.camera},
                                 {"content", one.content},
                                 {"seen", one.is_seen},
-                                {"presenter", one.is_presenter}});
+                                {"presenter", one.is_presenter},
+                                {"chat", one.is_chatting},
+                                {"nickname", base::to_valid_utf8(one.nickname)}});
     json recordings = json::array();
     for (const RecordingView& recording : conference.recordings)
         recordings.push_back(view_of_recording(recording));

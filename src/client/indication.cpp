@@ -76,6 +76,28 @@ std::vector<RecordState> states_for(std::span<const ToldLine> lines,
     return states;
 }
 
+RecordState state_to_read(std::span<const RecordingShare> shares) {
+    RecordState state = RecordState::Absent;
+    for (const RecordingShare& share : shares) {
+        const bool has_chats =
+            share.media.empty() ||
+            std::find(share.media.begin(), share.media.end(), "message") != share.media.end();
+        const bool is_agreed = share.how->by == policy::IndicateBy::Agreed;
+        if (has_chats && !is_agreed && share.is_running)
+            state = siprec::combine(state, share.state);
+    }
+    return state;
+}
+
+std::string_view line_to_read(RecordState before, RecordState now) {
+    if (now == RecordState::On && before == RecordState::Paused)
+        return "The recording of this chat goes on.";
+    if (now == RecordState::Paused) return "The recording of this chat is paused.";
+    if (now == RecordState::Off || now == RecordState::Absent)
+        return "This chat is not recorded any more.";
+    return "This chat is recorded.";
+}
+
 namespace {
 
 // Where the version stands in a description: "o=- 4711 2 IN IP4 192.0.2.1".

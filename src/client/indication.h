@@ -69,6 +69,11 @@ private:
     std::uint64_t version_ = 0;
 };
 
+// What the readers of a chat are to know of its recordings (P-22: what a tone is to a voice), and
+// the line that says so to who has read of `before`.
+sdp::RecordState state_to_read(std::span<const RecordingShare> shares);
+std::string_view line_to_read(sdp::RecordState before, sdp::RecordState now);
+
 // A wish (a=recordpref) that counts: of the first audio line, else of the first line that has one.
 sdp::RecordPreference preference_of(const sdp::SessionDescription& description);
 

@@ -141,24 +141,10 @@ void Indicator::tell_readers(b2bua::CallKey call, Leg leg, Awareness awareness,
     using sdp::RecordState;
     const bool is_reached = awareness == Awareness::Aware && told.takes_attribute;
     if (awareness == Awareness::Unknown || is_reached) return;
-    RecordState wanted = RecordState::Absent;
-    for (const RecordingShare& share : shares) {
-        const bool has_chats =
-            share.media.empty() ||
-            std::find(share.media.begin(), share.media.end(), "message") != share.media.end();
-        const bool is_agreed = share.how->by == policy::IndicateBy::Agreed;
-        if (has_chats && !is_agreed && share.is_running)
-            wanted = siprec::combine(wanted, share.state);
-    }
+    const RecordState wanted = state_to_read(shares);
     if (wanted == told.read) return;
     const RecordState before = std::exchange(told.read, wanted);
-    std::string_view text = "This chat is recorded.";
-    if (wanted == RecordState::On && before == RecordState::Paused)
-        text = "The recording of this chat goes on.";
-    if (wanted == RecordState::Paused) text = "The recording of this chat is paused.";
-    if (wanted == RecordState::Off || wanted == RecordState::Absent)
-        text = "This chat is not recorded any more.";
-    d_.plane.say(media_key(call), media_leg(leg), text);
+    d_.plane.say(media_key(call), media_leg(leg), line_to_read(before, wanted));
 }
 
 // ---- what is heard ------------------------------------------------------------------------------

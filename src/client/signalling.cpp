@@ -186,6 +186,8 @@ void Signalling::open_conferences(const base::Uuid& installation) {
             .agent = *agent_,
             .plane = d_.plane,
             .desk = *d_.focus,
+            .chats = d_.chats,
+            .chat_link = d_.chat_link,
             .clock = d_.clock,
             .random = d_.random,
             .log = d_.log,
@@ -609,11 +611,18 @@ void Signalling::on_screen(relay::CallKey call, const relay::ScreenEvent& event)
 
 void Signalling::on_chat(relay::CallKey call, const relay::ChatEvent& event) {
     using Kind = relay::ChatEvent::Kind;
+    if (conferences_ && conferences_->on_chat(d_.clock.now(), call, event)) return;
     const char* const kind = event.kind == Kind::Connected     ? "chat_connected"
                              : event.kind == Kind::NotRecorded ? "chat_not_recorded"
                              : event.kind == Kind::Refused     ? "chat_peer_refused"
                                                                : "chat_ended";
     tell_of_call(call, kind, event.reason);
+}
+
+void Signalling::on_room(const chat::RoomEvent& event) {
+    if (!conferences_) return;
+    conferences_->on_room(d_.clock.now(), event);
+    settle();
 }
 
 void Signalling::on_media_lost(relay::CallKey call, const Reason& reason) {

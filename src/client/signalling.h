@@ -91,6 +91,8 @@ public:
         relay::RtpengineTap* tap = nullptr;           // null: no companion mode
         relay::MixDesk* desk = nullptr;               // null: sessions are not mixed
         focus::Desk* focus = nullptr;                 // null: no conferences
+        relay::ChatPlane* chats = nullptr;            // of their rooms; null: none
+        relay::ChatLink* chat_link = nullptr;
         std::string media_host{};  // that servers are told for media of this process
     };
 
@@ -114,6 +116,7 @@ public:
     // The loop's thread: what becomes of a screen that is shared in a call.
     void on_screen(relay::CallKey call, const relay::ScreenEvent& event);
     void on_chat(relay::CallKey call, const relay::ChatEvent& event);
+    void on_room(const chat::RoomEvent& event);  // in the chat of a conference
     // The loop's thread: something has happened outside of what SipLoop tells.
     void on_outside();
     // Before the loop runs: sends the BYEs that the process before still owes.

@@ -182,6 +182,14 @@ Result<Agreed, Reason> answer_offer(std::string_view offer, const OwnMedia& own)
     return agreed;
 }
 
+Result<Agreed, Reason> refuse_media(std::string_view offer, const OwnMedia& own) {
+    const auto theirs = sdp::parse(offer);
+    if (!theirs) return Reason{"sdp_malformed", "The session description cannot be read."};
+    Agreed agreed{.sdp = head(own), .may_speak = false};
+    for (const MediaDescription& medium : theirs->media) append_refused(medium, agreed.sdp);
+    return agreed;
+}
+
 std::string make_offer(const OwnMedia& own) {
     return head(own) + fmt::format(
                            "m=audio {} RTP/AVP 9 8 0 101\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 "

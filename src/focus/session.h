@@ -44,6 +44,8 @@ struct Agreed {
 // Reasons: sdp_malformed, no_audio (no line of speech that is not refused), secure_media (SRTP, of
 // which we have no key), no_codec.
 base::Result<Agreed, base::Reason> answer_offer(std::string_view offer, const OwnMedia& own);
+// Who is here for something else than media, such as the chat: all its lines are refused.
+base::Result<Agreed, base::Reason> refuse_media(std::string_view offer, const OwnMedia& own);
 // One line, with all that we speak: for an INVITE that offers nothing.
 std::string make_offer(const OwnMedia& own);
 // Their answer to what we offered, which was the lines of `before`.

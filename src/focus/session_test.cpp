@@ -112,5 +112,16 @@ TEST(FocusSession, OurOfferIsAnsweredByOneCodec) {
     EXPECT_FALSE(take_answer(offer("m=audio 4000 RTP/AVP 8\r\n"), Agreed{.index = 1}));
 }
 
+TEST(FocusSession, WhoIsHereForNoMediaGetsAllLinesRefused) {
+    const auto agreed =
+        refuse_media(offer("m=message 0 TCP/MSRP *\r\nm=video 0 RTP/AVP 96\r\n"), kOwn);
+    ASSERT_TRUE(agreed);
+    EXPECT_THAT(agreed->sdp, HasSubstr("m=message 0 TCP/MSRP *\r\nm=video 0 RTP/AVP 96\r\n"));
+    EXPECT_FALSE(agreed->may_speak);
+    EXPECT_TRUE(agreed->codec.empty());
+    EXPECT_FALSE(agreed->line.hears);
+    EXPECT_FALSE(refuse_media("hello", kOwn));
+}
+
 }  // namespace
 }  // namespace earshot::focus

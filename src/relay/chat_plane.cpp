@@ -49,6 +49,16 @@ constexpr std::string_view proto_of(bool is_secure) {
 
 }  // namespace
 
+chat::SessionId ChatPlane::open_room(CallKey key, std::string attributes) {
+    Call& room = calls_[key.value];
+    room.is_room = true;
+    Chat& chat = room.lines[0].agreed.emplace();
+    chat.session = ++last_session_;
+    chat.attributes = std::move(attributes);
+    owners_[chat.session] = {.call = key, .line = 0};
+    return chat.session;
+}
+
 void ChatPlane::offer(CallKey call, const LegSdp& sdp, SdpDone done) {
     pass(call, sdp, done, true);
 }
@@ -275,8 +285,8 @@ void ChatPlane::rollback(CallKey key, Leg offerer) {
 }
 
 void ChatPlane::remove(CallKey key) {
-    inner_.remove(key);
     const auto found = calls_.find(key.value);
+    if (found == calls_.end() || !found->second.is_room) inner_.remove(key);
     if (found == calls_.end()) return;
     for (auto& [line, known] : found->second.lines) {
         close(known.offered);
@@ -346,6 +356,9 @@ void ChatPlane::subscribe(CallKey key, std::uint32_t id, const SubscribeOptions&
                           SubscriptionDone done) {
     const auto found = calls_.find(key.value);
     if (found == calls_.end()) return inner_.subscribe(key, id, options, std::move(done));
+    if (found->second.is_room)
+        return done(compose(found->second, id, options,
+                            Reason{"no_media", "Nobody has written in the room."}));
     inner_.subscribe(key, id, options, [&](base::Result<Subscription, Reason> made) {
         done(compose(found->second, id, options, std::move(made)));
     });
@@ -572,8 +585,8 @@ void ChatPlane::take_server_answer(CallKey key, std::uint32_t id, Place& place,
 }
 
 void ChatPlane::stop_subscription(CallKey key, std::uint32_t id, Stop why) {
-    inner_.stop_subscription(key, id, why);
     const auto call = calls_.find(key.value);
+    if (call == calls_.end() || !call->second.is_room) inner_.stop_subscription(key, id, why);
     if (call == calls_.end()) return;
     const auto found = call->second.subscriptions.find(id);
     if (found == call->second.subscriptions.end()) return;
@@ -588,8 +601,8 @@ void ChatPlane::stop_subscription(CallKey key, std::uint32_t id, Stop why) {
 }
 
 void ChatPlane::unsubscribe(CallKey key, std::uint32_t id) {
-    inner_.unsubscribe(key, id);
     const auto call = calls_.find(key.value);
+    if (call == calls_.end() || !call->second.is_room) inner_.unsubscribe(key, id);
     if (call == calls_.end()) return;
     const auto found = call->second.subscriptions.find(id);
     if (found == call->second.subscriptions.end()) return;
@@ -602,8 +615,9 @@ void ChatPlane::unsubscribe(CallKey key, std::uint32_t id) {
 }
 
 base::Result<CallMedia, Reason> ChatPlane::query(CallKey key) const {
-    auto media = inner_.query(key);
     const auto call = calls_.find(key.value);
+    const bool is_room = call != calls_.end() && call->second.is_room;
+    auto media = is_room ? base::Result<CallMedia, Reason>(CallMedia{}) : inner_.query(key);
     if (!media || call == calls_.end()) return media;
     CallMedia told = *std::move(media);
     for (const auto& [id, recorded] : call->second.subscriptions)

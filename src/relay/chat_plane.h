@@ -72,6 +72,10 @@ public:
     void on_event(const chat::SwitchEvent& event);
     void on_event(const chat::CopyEvent& event);
 
+    // A room (chat/rooms.h) is to recording servers a call with one chat in it, until remove().
+    // `attributes`: what they are told of it, as whole lines.
+    chat::SessionId open_room(CallKey room, std::string attributes);
+
     void offer(CallKey call, const LegSdp& sdp, SdpDone done) override;
     void answer(CallKey call, const LegSdp& sdp, SdpDone done) override;
     void rollback(CallKey call, Leg offerer) override;
@@ -135,6 +139,7 @@ private:
         std::uint64_t last_label = 0;
     };
     struct Call {
+        bool is_room = false;  // the plane behind knows nothing of it
         std::map<std::size_t, Line> lines;
         std::set<std::size_t> passed;  // lines that are not ours: told once
         Leg offerer = Leg::A;

@@ -408,6 +408,26 @@ TEST_F(RecordedChatPlane, ARefusedLineIsToldOnce) {
     EXPECT_THAT(told_, ElementsAre("chat_refused"));
 }
 
+TEST_F(RecordedChatPlane, ARoomIsOneChatOfWhichThePlaneBehindKnowsNothing) {
+    inner_.subscription = Subscription{};  // which it would give
+    EXPECT_NE(plane_.open_room(kCall, "a=accept-types:message/cpim\r\na=chatroom:nickname\r\n"),
+              0U);
+    const auto made = subscribe();
+    ASSERT_TRUE(made);
+    EXPECT_THAT(made->offer, HasSubstr(";tcp\r\na=setup:active\r\na=accept-types:message/cpim\r\n"
+                                       "a=chatroom:nickname\r\na=sendonly\r\na=label:chat-1\r\n"));
+    ASSERT_THAT(made->streams, SizeIs(1));
+    EXPECT_TRUE(made->streams[0].is_of_both);
+    answer_server(server_line());
+    EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.99:2855"));
+    EXPECT_THAT(inner_.answered, IsEmpty());
+    const auto media = plane_.query(kCall);
+    ASSERT_TRUE(media);
+    EXPECT_THAT(media->forks, SizeIs(1));
+    plane_.remove(kCall);
+    EXPECT_FALSE(plane_.query(kCall)->forks.size());
+}
+
 TEST_F(RecordedChatPlane, KnowsWhichLinesAreChats) {
     EXPECT_FALSE(plane_.takes_chat(kCall, 1));
     chat();

@@ -1,0 +1,94 @@
+// The chat room of a conference (RFC 7701), as signalling sees it: the m=message lines of the
+// participants' descriptions are ours and not the mixer's, and their sessions those of
+// chat::Rooms. To recording servers the room is one chat with many who write in it. Belongs to the
+// signalling thread.
+#pragma once
+
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "base/net_address.h"
+#include "base/random.h"
+#include "base/reason.h"
+#include "chat/rooms.h"
+#include "client/indication.h"
+#include "relay/chat_plane.h"
+#include "siprec/metadata.h"
+
+namespace earshot::client {
+
+class ConferenceChat {
+public:
+    struct Surroundings {  // borrowed; without plane and link there is no chat
+        relay::ChatPlane* plane = nullptr;
+        relay::ChatLink* link = nullptr;
+        base::Random* random = nullptr;
+    };
+    struct Wishes {
+        bool is_offered = true;
+        bool takes_private = true;
+        bool records_private = true;
+    };
+
+    // `key`: of the media plane's calls, for the room alone.
+    ConferenceChat(Surroundings surroundings, relay::CallKey key, std::string uri, Wishes wishes);
+    ConferenceChat(const ConferenceChat&) = delete;
+    ConferenceChat& operator=(const ConferenceChat&) = delete;
+    ~ConferenceChat();
+
+    // What a participant says, without its lines of messages: they get port 0. Of the first one
+    // that we take the session is there from now on; without any it ends. `is_answer`: to an offer
+    // of ours.
+    std::string take(base::Now now, std::uint32_t member, std::string_view sdp, bool is_answer,
+                     const std::vector<siprec::NameId>& names);
+    // What it is told, with our line in its place.
+    std::string tell(std::uint32_t member, std::string_view sdp, bool is_offer) const;
+    // The number of that line; nothing: it has no chat.
+    std::optional<std::size_t> line_of(std::uint32_t member) const;
+    void remove(std::uint32_t member);
+    // A Contact by which the room is known, too.
+    void add_alias(std::string_view contact);
+
+    // Brings what it reads of recordings up to date.
+    void indicate(std::uint32_t member, Awareness awareness, bool takes_attribute,
+                  const std::vector<RecordingShare>& shares);
+    // Of its member; false: it is another room's.
+    bool on_event(const chat::RoomEvent& event);
+
+    bool is_open() const { return room_ != 0; }  // somebody has had it
+    relay::CallKey key() const { return key_; }
+    relay::ChatPlane* plane() const { return s_.plane; }
+    std::string nickname(std::uint32_t member) const;
+
+private:
+    struct Member {
+        std::size_t line = 0;
+        std::string path{};  // theirs
+        std::string own{};   // ours
+        base::NetAddress address{};
+        std::string mid{};
+        std::optional<sdp::Setup> setup{};  // as it said it
+        bool has_setup = false;
+        sdp::RecordState read = sdp::RecordState::Absent;
+        std::string nickname{};
+    };
+
+    void open();
+    std::optional<base::Reason> set(std::uint32_t number, std::size_t line,
+                                    const sdp::SessionDescription& sdp, bool is_answer,
+                                    const std::vector<siprec::NameId>& names);
+
+    Surroundings s_;
+    const relay::CallKey key_;
+    const std::string uri_;
+    const Wishes wishes_;
+    chat::SessionId room_ = 0;
+    std::vector<std::string> aliases_;
+    std::map<std::uint32_t, Member> members_;
+};
+
+}  // namespace earshot::client

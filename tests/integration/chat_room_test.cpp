@@ -1,0 +1,327 @@
+// The chat room of a conference whose focus is the recording client (RFC 7701), by the real
+// binaries: phones that chat alone, what they get, and what a recording server keeps of it.
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <map>
+#include <thread>
+
+#include "integration/agent_phone.h"
+#include "integration/harness.h"
+#include "integration/msrp_peer.h"
+
+namespace earshot::integration {
+namespace {
+
+using nlohmann::json;
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+// A phone in the room: its dialog and its session.
+struct Guest {
+    AgentPhone* phone = nullptr;
+    std::string own{};
+    std::string told{};  // the answer to its INVITE
+    sip::DialogId dialog{};
+    std::optional<MsrpPeer> chat{};
+    std::string lines{};  // of the client
+    int sent = 0;
+};
+
+class ChatRoom : public testing::Test {
+protected:
+    void begin(const std::string& focus = {}) {
+        ASSERT_TRUE(server_.start()) << server_.log();
+        ASSERT_TRUE(client_.start("[client]\nfailover_ms = 60000\nservers = [\"" +
+                                  server_.sip_uri() + "\"]\n[focus]\nrooms = [\"conf-*\"]\n" +
+                                  focus))
+            << client_.log();
+        phones_ = std::make_unique<AgentPhones>(client_.sip());
+    }
+    std::string room() const { return "sip:conf-1@" + client_.sip(); }
+
+    // Comes with nothing but a chat, and connects.
+    Guest& join(const std::string& name, const std::string& chatroom = "nickname private-messages",
+                const std::vector<sip::ExtraHeader>& headers = {}) {
+        Guest& guest = guests_[name];
+        guest.phone = &phones_->add(name);
+        const int port = 9900 + static_cast<int>(guests_.size());
+        guest.own = "msrp://127.0.0.1:" + std::to_string(port) + "/" + name + ";tcp";
+        sip::OutOfDialogSpec spec = guest.phone->request_to(room());
+        spec.headers = headers;
+        spec.body = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+                    "m=message " +
+                    std::to_string(port) + " TCP/MSRP *\r\na=path:" + guest.own +
+                    "\r\na=setup:actpass\r\na=accept-types:message/cpim\r\n"
+                    "a=accept-wrapped-types:*\r\na=chatroom:" +
+                    chatroom + "\r\n";
+        const sip::TransactionId invite = guest.phone->start(spec);
+        std::optional<sip::ResponseArrived> response;
+        EXPECT_TRUE(phones_->serve_until([&] {
+            response = guest.phone->take<sip::ResponseArrived>([&](const auto& one) {
+                return one.transaction == invite && one.message.status() >= 200;
+            });
+            return response.has_value();
+        })) << client_.log();
+        if (!response) return guest;
+        EXPECT_EQ(response->message.status(), 200) << client_.log();
+        guest.told = base::as_text(response->message.body());
+        guest.dialog = response->dialog;
+        guest.phone->acknowledge(guest.dialog);
+        const auto path = msrp_path_of(guest.told);
+        EXPECT_TRUE(path.has_value()) << guest.told;
+        if (!path) return guest;
+        guest.chat.emplace(*path, guest.own);
+        guest.chat->send({.transaction = "binds001", .message_id = "empty001", .type = {}});
+        EXPECT_EQ(guest.chat->status(), "200");
+        return guest;
+    }
+    std::string cpim(const Guest& from, const std::string& to, const std::string& text) const {
+        return "From: <" + from.phone->uri() + ">\r\nTo: <" + to +
+               ">\r\n\r\nContent-Type: text/plain\r\n\r\n" + text;
+    }
+    // What it gets next that is a request and no line of the client; the status where it is an
+    // answer.
+    std::string next(Guest& guest, int limit_ms = 5000) {
+        for (;;) {
+            std::string one = guest.chat->receive(limit_ms);
+            if (one.find("From: Recorder <") == std::string::npos) return one;
+            guest.lines += one;
+        }
+    }
+    std::string write(Guest& from, const std::string& to, const std::string& text,
+                      const std::string& headers = {}) {
+        const std::string id = "msg0000" + std::to_string(++from.sent);
+        from.chat->send({.transaction = "t" + id,
+                         .message_id = id,
+                         .headers = headers,
+                         .type = "message/cpim",
+                         .content = cpim(from, to, text)});
+        const std::string answer = next(from);
+        const std::size_t at = answer.find(' ', 5);
+        return at == std::string::npos ? answer : answer.substr(at + 1, 3);
+    }
+    std::string nickname(Guest& guest, const std::string& name) {
+        guest.chat->send({.transaction = "nick" + std::to_string(++guest.sent),
+                          .method = "NICKNAME",
+                          .message_id = {},
+                          .headers = "Use-Nickname: \"" + name + "\"\r\n",
+                          .type = {}});
+        const std::string answer = next(guest);
+        const std::size_t at = answer.find(' ', 5);
+        return at == std::string::npos ? answer : answer.substr(at + 1, 3);
+    }
+    void expect(Guest& guest, const std::string& text) {
+        EXPECT_THAT(next(guest), HasSubstr(text)) << client_.log();
+    }
+    json conference() const {
+        const json access = json::parse(read_file(client_.data() / "cli.json"), nullptr, false);
+        const Output got = run_command(
+            {"curl", "-s", "-H", "Authorization: Bearer " + access.value("token", ""),
+             "http://127.0.0.1:" + std::to_string(client_.http_port()) + "/api/v1/conferences"});
+        const json all = json::parse(got.out, nullptr, false);
+        return all.is_object() && !all["conferences"].empty() ? all["conferences"][0] : json();
+    }
+    void wait_for(const std::string& state) {
+        EXPECT_TRUE(eventually([&] {
+            phones_->serve_until([] { return true; });
+            const json now = conference();
+            return now.is_object() && now["recordings"].size() == 1 &&
+                   now["recordings"][0]["state"] == state;
+        })) << conference().dump(1)
+            << client_.log();
+    }
+    json hang_up() {
+        for (auto& [name, guest] : guests_) {
+            const sip::TransactionId bye =
+                guest.phone->send(guest.dialog, {.method = "BYE"});
+            phones_->final_at(*guest.phone, bye);
+        }
+        const json all = server_.wait_for_recordings(1);
+        EXPECT_EQ(all.size(), 1U) << server_.log() << client_.log();
+        return all.empty() ? json() : all[0];
+    }
+    json messages(const json& recording, const std::string& kind) const {
+        const Output out = server_.run(
+            {"export", recording["id"].get<std::string>(), "--format", "chat", "-o", "-"});
+        EXPECT_EQ(out.exit_code, 0) << out.err << server_.log();
+        json found = json::array();
+        const json all = json::parse(out.out, nullptr, false);
+        for (const json& message : all["messages"])
+            if (message["kind"] == kind) found.push_back(message);
+        return found;
+    }
+
+    TestServer server_;
+    TestClient client_;
+    std::unique_ptr<AgentPhones> phones_;
+    std::map<std::string, Guest> guests_;
+};
+
+TEST_F(ChatRoom, IsRecordedWithNicknamesAndPrivateMessagesMarked) {
+    begin();
+    Guest& ada = join("ada");
+    for (const char* line : {"a=setup:passive\r\n", "a=accept-types:message/cpim\r\n",
+                             "a=accept-wrapped-types:*\r\n",
+                             "a=chatroom:nickname private-messages\r\n", "a=max-size:"})
+        EXPECT_THAT(ada.told, HasSubstr(line));
+    EXPECT_THAT(ada.told, Not(HasSubstr("a=record")));
+    Guest& bo = join("bo", "nicknames", {{"Supported", "record-aware"}});
+    EXPECT_THAT(bo.told, HasSubstr("a=record:on\r\n"));
+    Guest& cleo = join("cleo");
+    wait_for("recording");
+
+    EXPECT_EQ(nickname(ada, "ana_r"), "200");
+    EXPECT_EQ(nickname(cleo, "ANA_R"), "425");
+    EXPECT_EQ(write(ada, room(), "to all"), "200");
+    expect(bo, "to all");
+    expect(cleo, "to all");
+    EXPECT_EQ(write(cleo, room(), "me too", "Success-Report: yes\r\n"), "200");
+    expect(cleo, " REPORT\r\n");
+    expect(ada, "me too");
+    expect(bo, "me too");
+    EXPECT_EQ(write(ada, cleo.phone->uri(), "psst"), "200");
+    expect(cleo, "psst");
+    EXPECT_EQ(write(ada, bo.phone->uri(), "psst, Bo"), "428");
+    EXPECT_EQ(write(ada, "sip:nobody@desk.example", "hello?"), "404");
+    EXPECT_EQ(write(bo, room(), "end"), "200");
+    expect(ada, "end");
+    expect(cleo, "end");
+    EXPECT_THAT(ada.lines, HasSubstr("This chat is recorded."));
+    EXPECT_THAT(cleo.lines, HasSubstr("This chat is recorded."));
+    EXPECT_THAT(bo.lines, IsEmpty());
+    // Bo reads nothing that was Cleo's alone.
+    EXPECT_THAT(bo.chat->receive(100), IsEmpty());
+    const json people = conference()["participants"];
+    ASSERT_EQ(people.size(), 3U);
+    EXPECT_EQ(people[0]["nickname"], "ana_r");
+    EXPECT_EQ(people[0]["chat"], true);
+    EXPECT_EQ(people[0]["told"], "chat line");
+    EXPECT_EQ(people[1]["told"], "a=record");
+
+    const json recording = hang_up();
+    EXPECT_EQ(recording["state"], "complete") << recording.dump(1) << client_.log();
+    const json all = messages(recording, "text");
+    ASSERT_EQ(all.size(), 4U) << all.dump(1) << client_.log();
+    std::vector<std::string> texts;
+    for (const json& one : all) {
+        texts.push_back(one["text"]);
+        EXPECT_EQ(one["state"], "complete");
+        EXPECT_EQ(one.value("private", false), one["text"] == "psst") << one.dump(1);
+    }
+    EXPECT_THAT(texts, ElementsAre("to all", "me too", "psst", "end"));
+    EXPECT_EQ(all[0]["from"]["participant"], ada.phone->uri()) << all[0].dump(1);
+    EXPECT_EQ(all[0]["nickname"], "ana_r");
+    EXPECT_EQ(all[1]["from"]["participant"], cleo.phone->uri());
+    EXPECT_EQ(all[2]["to"][0]["uri"], cleo.phone->uri()) << all[2].dump(1);
+    EXPECT_EQ(all[3]["from"]["participant"], bo.phone->uri());
+    // NICKNAME requests and their answers.
+    EXPECT_GE(messages(recording, "request").size(), 2U);
+    const Output xml = server_.run(
+        {"export", recording["id"].get<std::string>(), "--format", "xml", "-o", "-"});
+    EXPECT_THAT(xml.out, HasSubstr(">ana_r</"));
+}
+
+TEST_F(ChatRoom, PrivateMessagesCanBeLeftOutWithANotice) {
+    begin("record_private = false\n");
+    Guest& ada = join("ada");
+    Guest& cleo = join("cleo");
+    wait_for("recording");
+    EXPECT_EQ(write(ada, cleo.phone->uri(), "PLANTED-MARKER"), "200");
+    expect(cleo, "PLANTED-MARKER");
+    EXPECT_EQ(write(ada, room(), "to all"), "200");
+    expect(cleo, "to all");
+    const json recording = hang_up();
+    EXPECT_EQ(messages(recording, "text").size(), 1U) << messages(recording, "text").dump(1);
+    EXPECT_EQ(messages(recording, "notice").size(), 1U) << client_.log();
+    const Output out = server_.run(
+        {"export", recording["id"].get<std::string>(), "--format", "chat", "-o", "-"});
+    EXPECT_THAT(out.out, Not(HasSubstr("PLANTED")));
+}
+
+TEST_F(ChatRoom, WithoutItTheLineIsRefusedAndWhoWantsNothingElseToo) {
+    begin("chat = false\n");
+    AgentPhone& ada = phones_->add("ada");
+    sip::OutOfDialogSpec spec = ada.request_to(room());
+    const std::string chat =
+        "m=message 9901 TCP/MSRP *\r\na=path:msrp://127.0.0.1:9901/ada;tcp\r\n"
+        "a=accept-types:message/cpim\r\n";
+    spec.body = ada.sdp() + chat;
+    const sip::Message both = phones_->final_at(ada, ada.start(spec));
+    EXPECT_EQ(both.status(), 200);
+    EXPECT_THAT(std::string(base::as_text(both.body())), HasSubstr("m=message 0 "));
+    spec.body = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n" + chat;
+    EXPECT_EQ(phones_->final_at(ada, ada.start(spec)).status(), 488);
+}
+
+// Whoever has been answered finds it in the recording: the client keeps what no receipt has come
+// for, and the next server gets it.
+TEST_F(ChatRoom, NothingIsLostWhenTheServerIsKilled) {
+    begin();
+    Guest& ada = join("ada");
+    Guest& bo = join("bo");
+    wait_for("recording");
+    std::vector<std::string> said;
+    const auto say = [&](int count) {
+        for (int i = 0; i < count; ++i) {
+            said.push_back("line " + std::to_string(said.size()));
+            EXPECT_EQ(write(ada, room(), said.back()), "200");
+            expect(bo, said.back());
+        }
+    };
+    say(20);
+    // Who has recorded for less than siprec::kShortRecording is not asked again.
+    std::this_thread::sleep_for(std::chrono::seconds(11));
+    say(20);
+    server_.kill();
+    say(20);
+    ASSERT_TRUE(server_.start()) << server_.log();
+    EXPECT_TRUE(eventually([&] {
+        phones_->serve_until([] { return true; });
+        return client_.log().find("recording: failover") != std::string::npos;
+    })) << client_.log();
+    wait_for("recording");
+    say(20);
+    hang_up();
+    std::string kept;
+    for (const json& recording : server_.wait_for_recordings(1))
+        for (const json& message : messages(recording, "text"))
+            kept += message["text"].get<std::string>() + "\n";
+    for (const std::string& line : said)
+        EXPECT_THAT(kept, HasSubstr(line + "\n")) << client_.log();
+}
+
+TEST_F(ChatRoom, APauseKeepsOutWhatIsSaidInIt) {
+    begin();
+    Guest& ada = join("ada");
+    Guest& bo = join("bo");
+    wait_for("recording");
+    EXPECT_EQ(write(ada, room(), "before"), "200");
+    expect(bo, "before");
+    const std::string id = server_.list()[0]["id"];
+    const auto has_state = [&](const std::string& state) {
+        return eventually([&] {
+            phones_->serve_until([] { return true; });
+            const json all = server_.list();
+            return !all.empty() && all[0]["streams"][0]["state"] == state;
+        });
+    };
+    ASSERT_EQ(server_.run({"pause", id}).exit_code, 0) << server_.log();
+    EXPECT_TRUE(has_state("paused")) << server_.list().dump(1);
+    EXPECT_EQ(write(ada, room(), "PLANTED-MARKER"), "200");
+    expect(bo, "PLANTED-MARKER");
+    ASSERT_EQ(server_.run({"resume", id}).exit_code, 0) << server_.log();
+    EXPECT_TRUE(has_state("active")) << server_.list().dump(1);
+    EXPECT_EQ(write(ada, room(), "after"), "200");
+    expect(bo, "after");
+    const json recording = hang_up();
+    const json all = messages(recording, "text");
+    ASSERT_EQ(all.size(), 2U) << all.dump(1) << client_.log();
+    EXPECT_EQ(all[0]["text"], "before");
+    EXPECT_EQ(all[1]["text"], "after");
+}
+
+}  // namespace
+}  // namespace earshot::integration
