@@ -59,12 +59,12 @@ ConferenceChat::~ConferenceChat() {
 void ConferenceChat::open() {
     if (is_open()) return;
     room_ = s_.plane->open_room(key_, room_attributes(wishes_.takes_private));
-    s_.link->post([room = room_, setup = chat::RoomSetup{.uri = uri_,
-                                                         .aliases = aliases_,
-                                                         .takes_private = wishes_.takes_private,
-                                                         .records_private =
-                                                             wishes_.records_private}](
-                      base::Now /*now*/, chat::Desk& desk) { desk.rooms().open(room, setup); });
+    s_.link->post(
+        [room = room_, setup = chat::RoomSetup{.uri = uri_,
+                                               .aliases = aliases_,
+                                               .takes_private = wishes_.takes_private,
+                                               .records_private = wishes_.records_private}](
+            base::Now /*now*/, chat::Desk& desk) { desk.rooms().open(room, setup); });
 }
 
 void ConferenceChat::add_alias(std::string_view contact) {
@@ -133,12 +133,12 @@ std::optional<base::Reason> ConferenceChat::set(std::uint32_t number, std::size_
     member.mid = medium.mid;
     member.setup = media.setup;
     member.has_setup = media.setup.has_value();
-    chat::RoomMember told{.uris = {},
-                          .name = names.front().name,
-                          .own = *msrp::parse_uri(member.own),
-                          .peer = *peer,
-                          .takes_private = media.chatroom &&
-                                           has_token(*media.chatroom, "private-messages")};
+    chat::RoomMember told{
+        .uris = {},
+        .name = names.front().name,
+        .own = *msrp::parse_uri(member.own),
+        .peer = *peer,
+        .takes_private = media.chatroom && has_token(*media.chatroom, "private-messages")};
     for (const siprec::NameId& name : names) told.uris.push_back(name.aor);
     s_.link->post([room = room_, number, told = std::move(told)](base::Now now, chat::Desk& desk) {
         desk.rooms().set_member(now, room, number, told);
@@ -189,10 +189,9 @@ void ConferenceChat::indicate(std::uint32_t number, Awareness awareness, bool ta
     const sdp::RecordState wanted = state_to_read(shares);
     if (wanted == found->second.read) return;
     const sdp::RecordState before = std::exchange(found->second.read, wanted);
-    s_.link->post([room = room_, number, line = std::string(line_to_read(before, wanted))](
-                      base::Now now, chat::Desk& desk) {
-        desk.rooms().say(now, room, number, line);
-    });
+    s_.link->post(
+        [room = room_, number, line = std::string(line_to_read(before, wanted))](
+            base::Now now, chat::Desk& desk) { desk.rooms().say(now, room, number, line); });
 }
 
 bool ConferenceChat::on_event(const chat::RoomEvent& event) {

@@ -90,7 +90,7 @@ ConferenceLeg::ConferenceLeg(Surroundings surroundings, Host& host, focus::RoomI
       session_uuid_(b2bua::make_session_uuid(s_.random)),
       source_(base::host_to_string(invite_->flow.remote)),
       flow_(invite_->flow),
-      timer_(sip::SessionTimerConfig{}) {
+      timer_({.refresh_always = true}) {
     const sip::Message& message = invite_->message;
     if (siprec::is_record_aware(message)) awareness_ = Awareness::Aware;
     allows_update_ = message.lists(sip::HeaderId::Allow, "UPDATE");
@@ -172,8 +172,11 @@ void ConferenceLeg::take_offer(base::Now now, sip::TransactionId transaction, st
 // An INVITE without an offer: ours goes in the 200, and the ACK answers it (RFC 3261 section
 // 13.2.1).
 void ConferenceLeg::offer_ours(base::Now /*now*/) {
-    ++own_.version;
-    own_sdp_ = focus::make_offer(own_);
+    // Within the dialog all lines stay where they are (RFC 3264 section 8).
+    if (!is_in_) {
+        ++own_.version;
+        own_sdp_ = focus::make_offer(own_);
+    }
     const relay::LegSdp ours{.from = relay::Leg::B, .text = own_sdp_};
     s_.plane.offer(key_, ours, [this, lives = lives_](Result<std::string, Reason> told) {
         if (!*lives || is_over_ || !pending_) return;
@@ -307,7 +310,12 @@ void ConferenceLeg::on_action(base::Now now, sip::Action& action) {
     if (const auto* failed = std::get_if<sip::TransportFailed>(&action))
         return on_failure(now, failed->transaction);
     if (std::holds_alternative<sip::CancelArrived>(action)) {
+        const bool had_theirs = !std::exchange(awaits_answer_, false);
         pending_ = {};
+        if (is_in_) {  // of a re-INVITE: what was agreed on goes on (RFC 3261 section 14)
+            invite_.reset();
+            return s_.plane.rollback(key_, had_theirs ? relay::Leg::A : relay::Leg::B);
+        }
         return leave(now, {"cancelled", "It was taken back before it was answered."});
     }
     if (std::holds_alternative<sip::NoAck>(action)) {
@@ -331,13 +339,13 @@ void ConferenceLeg::on_request(base::Now now, sip::RequestArrived& request) {
             if (is_over_) return respond(now, request.transaction, {.status = 481});
             // An offer of ours is under way, or theirs (RFC 3264 section 4, RFC 3311 section 5.2).
             auto offer = sdp_of(message);
-            if (offer && (change_has_offer_ || awaits_answer_ || pending_))
+            const bool is_invite = message.method() == sip::Method::Invite;
+            if ((offer || is_invite) && (change_has_offer_ || awaits_answer_ || pending_))
                 return respond(now, request.transaction, {.status = 491});
             if (auto refusal = timer_.find_refusal(sip::read_session_timer(message)))
                 return respond(now, request.transaction,
                                {.status = 422, .headers = *std::move(refusal)});
             allows_update_ = allows_update_ || message.lists(sip::HeaderId::Allow, "UPDATE");
-            const bool is_invite = message.method() == sip::Method::Invite;
             if (!offer && !is_invite)
                 return respond(now, request.transaction,
                                {.status = 200, .headers = headers_of_ok(now, message)});
@@ -421,7 +429,7 @@ void ConferenceLeg::tell_anew(base::Now now) {
     wants_change_ = false;
     if (!is_in_ || is_over_ || awareness_ != Awareness::Aware || !takes_attribute_) return;
     if (host_.record_states(*this, lines_) == states_) return;
-    if (change_ || pending_ || awaits_ack_ || awaits_answer_ || retry_at_) {
+    if (is_busy() || retry_at_) {
         wants_change_ = true;
         return;
     }
@@ -457,6 +465,7 @@ void ConferenceLeg::send_change(base::Now now, bool has_offer) {
         if (!*lives || is_over_) return;
         if (told) return send(indicated(*told, true));
         change_has_offer_ = false;
+        timer_.on_not_sent(s_.clock.now().steady);
     });
 }
 
@@ -515,17 +524,20 @@ void ConferenceLeg::on_time(base::Now now) {
         hang_up(now);
         return leave(now, {"no_refresh", "It did not refresh its session (RFC 4028)."});
     }
-    const bool is_busy = change_ || pending_ || awaits_ack_ || awaits_answer_;
-    if (due == Due::Refresh && !is_busy) return send_change(now, false);
+    if (due == Due::Refresh && !is_busy()) return send_change(now, false);
     if (!retry_at_ || *retry_at_ > now.steady) return;
     retry_at_.reset();
     if (wants_change_) tell_anew(now);
 }
 
+// A change is under way, or waits for the media plane.
+bool ConferenceLeg::is_busy() const {
+    return change_ || change_has_offer_ || pending_ || awaits_ack_ || awaits_answer_;
+}
+
 std::optional<base::TimePoint> ConferenceLeg::deadline() const {
     if (is_over_ || !is_in_) return std::nullopt;
-    const bool is_busy = change_ || pending_ || awaits_ack_ || awaits_answer_;
-    auto next = timer_.deadline(!is_busy);
+    auto next = timer_.deadline(!is_busy());
     if (retry_at_ && (!next || *retry_at_ < *next)) next = retry_at_;
     return next;
 }

@@ -137,6 +137,7 @@ private:
     void on_response(base::Now now, const sip::ResponseArrived& response);
     void on_failure(base::Now now, sip::TransactionId transaction);
     void take_their_answer(base::Now now, const std::string& sdp);
+    bool is_busy() const;
     void send_change(base::Now now, bool has_offer);
     void respond(base::Now now, sip::TransactionId transaction, const sip::ResponseSpec& response);
 

@@ -117,7 +117,13 @@ void ConferenceMix::negotiate() {
 }
 
 void ConferenceMix::use(const Result<std::string, Reason>& told) {
-    if (!told) return s_.on_fault(told.error());
+    if (!told) {
+        // Without it the voices are recorded each for itself; it is tried again.
+        if (!std::exchange(has_failed_, true)) s_.on_fault(told.error());
+        offered_.clear();
+        return close();
+    }
+    has_failed_ = false;
     const auto sdp = sdp::parse(*told);
     if (!sdp) return s_.on_fault({"sdp_malformed", "The media plane's answer cannot be read."});
     for (std::size_t i = 0; i < std::min(lines_.size(), sdp->media.size()); ++i) {

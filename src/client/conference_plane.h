@@ -21,11 +21,11 @@ namespace earshot::client {
 class ConferencePlane : public relay::MediaPlane {
 public:
     struct Member {
-        std::uint32_t number = 0;          // of its streams' labels; 0: the mix
-        relay::CallKey key;                // at the plane below
-        bool is_paused = false;            // nothing of it is recorded now: it is muted
-        std::vector<std::string> media{};  // of it that are recorded; empty: all
-        bool leaves_content = false;       // as of relay::SubscribeOptions
+        std::uint32_t number = 0;            // of its streams' labels; 0: the mix
+        relay::CallKey key;                  // at the plane below
+        bool is_paused = false;              // nothing of it is recorded now: it is muted
+        std::vector<std::string> media{};    // of it that are recorded; empty: all
+        bool leaves_content = false;         // as of relay::SubscribeOptions
         relay::MediaPlane* plane = nullptr;  // that has it, where it is not the plane below
     };
 

@@ -32,7 +32,7 @@ struct CsParty {
     bool shows_camera = false;
     bool sees_cameras = false;
     bool sees_content = false;
-    std::optional<bool> presents{};  // whether it does now; none: it never has
+    std::optional<bool> presents{};         // whether it does now; none: it never has
     bool is_chatting = false;               // in the conference's chat room
     std::optional<std::string> nickname{};  // there; empty: none any more
 };

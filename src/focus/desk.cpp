@@ -308,7 +308,8 @@ void Desk::turn(RoomId id, Room& room, base::Now now, io::DatagramBatch& batch) 
     for (auto& [member, seat] : room.seats) {
         while (seat.pair.rtp.receive(batch) > 0) {
             for (const io::Datagram& datagram : batch.datagrams())
-                if (!datagram.truncated) room.mixer.on_packet(member, datagram.bytes);
+                if (!datagram.truncated && seat.host.admits(datagram.source, seat.rtp))
+                    room.mixer.on_packet(member, datagram.bytes);
             if (batch.datagrams().size() < batch.capacity()) break;
         }
     }

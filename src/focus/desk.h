@@ -23,6 +23,7 @@
 #include "base/result.h"
 #include "focus/limits.h"
 #include "focus/mixer.h"
+#include "focus/source_host.h"
 #include "focus/stage.h"
 #include "io/clock.h"
 #include "io/media_ports.h"
@@ -164,6 +165,7 @@ private:
         base::NetAddress rtcp{};
         base::TimePoint next_report{};
         std::uint64_t last_named = 0;  // of the others, by RTCP
+        SourceHost host{};
     };
     struct Room {
         Mixer mixer;

@@ -68,7 +68,8 @@ void Stage::turn(base::Now now, MemberId speaker, io::DatagramBatch& batch) {
 void Stage::receive(base::Now now, MemberId member, Seat& seat, io::DatagramBatch& batch) {
     while (seat.pair.rtp.receive(batch) > 0) {
         for (const io::Datagram& datagram : batch.datagrams()) {
-            if (datagram.truncated || rtp::classify(datagram.bytes) != rtp::PacketKind::Rtp)
+            if (datagram.truncated || !seat.host.admits(datagram.source, seat.rtp) ||
+                rtp::classify(datagram.bytes) != rtp::PacketKind::Rtp)
                 continue;
             for (const Forwarder::Packet& packet :
                  forwarder_.on_packet(now.steady, member, datagram.bytes)) {
@@ -81,7 +82,8 @@ void Stage::receive(base::Now now, MemberId member, Seat& seat, io::DatagramBatc
     }
     while (seat.pair.rtcp.receive(batch) > 0) {
         for (const io::Datagram& datagram : batch.datagrams())
-            if (!datagram.truncated) forwarder_.on_rtcp(member, datagram.bytes);
+            if (!datagram.truncated && seat.host.admits(datagram.source, seat.rtcp))
+                forwarder_.on_rtcp(member, datagram.bytes);
         if (batch.datagrams().size() < batch.capacity()) break;
     }
 }

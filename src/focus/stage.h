@@ -13,6 +13,7 @@
 #include "base/time.h"
 #include "focus/choice.h"
 #include "focus/forwarder.h"
+#include "focus/source_host.h"
 #include "io/udp_socket.h"
 
 namespace earshot::focus {
@@ -61,6 +62,7 @@ private:
         base::NetAddress rtp{};
         base::NetAddress rtcp{};
         base::TimePoint next_report{};
+        SourceHost host{};
     };
     void receive(base::Now now, MemberId member, Seat& seat, io::DatagramBatch& batch);
     void choose(base::Now now, MemberId speaker);

@@ -51,12 +51,13 @@ protected:
         guest.own = "msrp://127.0.0.1:" + std::to_string(port) + "/" + name + ";tcp";
         sip::OutOfDialogSpec spec = guest.phone->request_to(room());
         spec.headers = headers;
-        spec.body = "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-                    "m=message " +
-                    std::to_string(port) + " TCP/MSRP *\r\na=path:" + guest.own +
-                    "\r\na=setup:actpass\r\na=accept-types:message/cpim\r\n"
-                    "a=accept-wrapped-types:*\r\na=chatroom:" +
-                    chatroom + "\r\n";
+        spec.body =
+            "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+            "m=message " +
+            std::to_string(port) + " TCP/MSRP *\r\na=path:" + guest.own +
+            "\r\na=setup:actpass\r\na=accept-types:message/cpim\r\n"
+            "a=accept-wrapped-types:*\r\na=chatroom:" +
+            chatroom + "\r\n";
         const sip::TransactionId invite = guest.phone->start(spec);
         std::optional<sip::ResponseArrived> response;
         EXPECT_TRUE(phones_->serve_until([&] {
@@ -135,8 +136,7 @@ protected:
     }
     json hang_up() {
         for (auto& [name, guest] : guests_) {
-            const sip::TransactionId bye =
-                guest.phone->send(guest.dialog, {.method = "BYE"});
+            const sip::TransactionId bye = guest.phone->send(guest.dialog, {.method = "BYE"});
             phones_->final_at(*guest.phone, bye);
         }
         const json all = server_.wait_for_recordings(1);
@@ -163,9 +163,9 @@ protected:
 TEST_F(ChatRoom, IsRecordedWithNicknamesAndPrivateMessagesMarked) {
     begin();
     Guest& ada = join("ada");
-    for (const char* line : {"a=setup:passive\r\n", "a=accept-types:message/cpim\r\n",
-                             "a=accept-wrapped-types:*\r\n",
-                             "a=chatroom:nickname private-messages\r\n", "a=max-size:"})
+    for (const char* line :
+         {"a=setup:passive\r\n", "a=accept-types:message/cpim\r\n", "a=accept-wrapped-types:*\r\n",
+          "a=chatroom:nickname private-messages\r\n", "a=max-size:"})
         EXPECT_THAT(ada.told, HasSubstr(line));
     EXPECT_THAT(ada.told, Not(HasSubstr("a=record")));
     Guest& bo = join("bo", "nicknames", {{"Supported", "record-aware"}});
@@ -219,8 +219,8 @@ TEST_F(ChatRoom, IsRecordedWithNicknamesAndPrivateMessagesMarked) {
     EXPECT_EQ(all[3]["from"]["participant"], bo.phone->uri());
     // NICKNAME requests and their answers.
     EXPECT_GE(messages(recording, "request").size(), 2U);
-    const Output xml = server_.run(
-        {"export", recording["id"].get<std::string>(), "--format", "xml", "-o", "-"});
+    const Output xml =
+        server_.run({"export", recording["id"].get<std::string>(), "--format", "xml", "-o", "-"});
     EXPECT_THAT(xml.out, HasSubstr(">ana_r</"));
 }
 
@@ -236,8 +236,8 @@ TEST_F(ChatRoom, PrivateMessagesCanBeLeftOutWithANotice) {
     const json recording = hang_up();
     EXPECT_EQ(messages(recording, "text").size(), 1U) << messages(recording, "text").dump(1);
     EXPECT_EQ(messages(recording, "notice").size(), 1U) << client_.log();
-    const Output out = server_.run(
-        {"export", recording["id"].get<std::string>(), "--format", "chat", "-o", "-"});
+    const Output out =
+        server_.run({"export", recording["id"].get<std::string>(), "--format", "chat", "-o", "-"});
     EXPECT_THAT(out.out, Not(HasSubstr("PLANTED")));
 }
 
@@ -289,8 +289,7 @@ TEST_F(ChatRoom, NothingIsLostWhenTheServerIsKilled) {
     for (const json& recording : server_.wait_for_recordings(1))
         for (const json& message : messages(recording, "text"))
             kept += message["text"].get<std::string>() + "\n";
-    for (const std::string& line : said)
-        EXPECT_THAT(kept, HasSubstr(line + "\n")) << client_.log();
+    for (const std::string& line : said) EXPECT_THAT(kept, HasSubstr(line + "\n")) << client_.log();
 }
 
 TEST_F(ChatRoom, APauseKeepsOutWhatIsSaidInIt) {
