@@ -535,7 +535,8 @@ std::optional<Reason> check_options(const CallOptions& options) {
     }
     if (options.srtp && options.dtls)
         return Reason{"bad_keying", "Keys come by SDP or by DTLS: leave out --srtp or --dtls."};
-    if (!options.has_audio && !options.video && !options.share && !options.chat.is_wanted())
+    const bool shares_at_once = options.share && !options.share_at;
+    if (!options.has_audio && !options.video && !shares_at_once && !options.chat.is_wanted())
         return Reason{"no_media",
                       "Without voice a call needs a camera, something shared or a chat."};
     if (options.share_at &&

@@ -43,6 +43,11 @@ std::optional<Reason> check(const PhoneOptions& options) {
     if (!options.has_audio && !options.video && !options.share && !options.chat.is_wanted())
         return Reason{"no_media",
                       "Without voice a call needs a camera, something shared or a chat."};
+    const bool is_voice_alone =
+        options.has_audio && !options.video && !options.share && !options.chat.is_wanted();
+    if (!options.record_to.empty() && !is_voice_alone)
+        return Reason{"bad_recording",
+                      "A phone that records itself records voices alone: leave out --record-to."};
     if (options.is_conference && !options.chat.file_path.empty())
         return Reason{"bad_chat_file", "Files are handed over in calls of two."};
     if (options.hold_at && *options.hold_at >= options.duration)

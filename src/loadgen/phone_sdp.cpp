@@ -250,8 +250,7 @@ void PhoneSdp::read_line(const sdp::SessionDescription& ours, const sdp::Session
 
 // ---- our answers ------------------------------------------------------------------------------
 
-bool PhoneSdp::is_taken(const std::vector<Place>& places, Place::What what,
-                        std::size_t number) const {
+bool PhoneSdp::is_taken(const std::vector<Place>& places, Place::What what, std::size_t number) {
     return std::any_of(places.begin(), places.end(),
                        [&](const Place& one) { return one.what == what && one.number == number; });
 }

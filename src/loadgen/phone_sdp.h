@@ -92,7 +92,7 @@ private:
     };
 
     std::vector<Place> own_places() const;
-    bool is_taken(const std::vector<Place>& places, Place::What what, std::size_t number) const;
+    static bool is_taken(const std::vector<Place>& places, Place::What what, std::size_t number);
     Place choose(const sdp::SessionDescription& offer, const sdp::MediaDescription& medium,
                  const std::vector<Place>& taken) const;
     std::string head();

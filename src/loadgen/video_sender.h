@@ -36,9 +36,9 @@ struct VideoPlan {
 class VideoSender {
 public:
     struct Source {
-        unsigned party = 0;                   // whose camera it is
-        std::optional<Sharing> sharing = {};  // what is shared; nothing: the camera
-        base::NetAddress local = {};          // the host of its sockets
+        unsigned party = 0;                // whose camera it is
+        std::optional<Sharing> sharing{};  // what is shared; nothing: the camera
+        base::NetAddress local{};          // the host of its sockets
     };
     struct Settings {
         std::vector<Source> streams{};
