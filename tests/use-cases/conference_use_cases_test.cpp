@@ -166,5 +166,91 @@ TEST_F(ConferenceUseCase, ALineThatIsRefusedMakesNoCallFailButIsTold) {
     EXPECT_EQ(streams(recording, "audio")[0]["packets"], 50);
 }
 
+// ---- conferences, whose focus is our recording client
+
+class RoomUseCase : public ConferenceUseCase {
+protected:
+    // Three in a room; all of them must have had what they wanted.
+    json meet(std::vector<std::string> flags, const std::string& seconds) {
+        start("[focus]\nrooms = [\"conf-*\"]\n");
+        flags.insert(flags.begin(),
+                     {integration::earshot_binary(), "call", "--to", "sip:conf-1@" + client_.sip(),
+                      "--conference", "3", "--json", "--duration", seconds});
+        const auto ran = integration::run_command(flags);
+        EXPECT_EQ(ran.exit_code, 0) << ran.out << ran.err << client_.log();
+        return json::parse(ran.out, nullptr, false);
+    }
+    static std::set<std::string> roster(const json& recording) {
+        std::set<std::string> all;
+        for (const json& participant : recording["participants"])
+            all.insert(participant["aor"].get<std::string>());
+        return all;
+    }
+    static void expect_roster(const json& recording) {
+        EXPECT_EQ(recording["state"], "complete") << recording.dump(1);
+        const std::set<std::string> all = roster(recording);
+        EXPECT_EQ(all.size(), 4U) << recording.dump(1);  // and the focus
+        for (const char* number : {"1", "2", "3"})
+            EXPECT_EQ(all.count("sip:speaker" + std::string{number} + "@example.test"), 1U);
+        EXPECT_EQ(streams(recording, "audio").size(), 3U);
+        for (const json& voice : streams(recording, "audio")) EXPECT_EQ(voice["lost"], 0);
+    }
+    void expect_chat(const json& recording) const {
+        std::set<std::string> authors;
+        std::size_t hidden = 0;
+        std::set<std::string> nicknames;
+        const json all = messages(recording, "text");
+        for (const json& message : all) {
+            authors.insert(message["from"]["uri"].get<std::string>());
+            if (message.value("private", false)) ++hidden;
+            nicknames.insert(message.value("nickname", ""));
+        }
+        EXPECT_EQ(all.size(), 4U) << all.dump(1);
+        EXPECT_EQ(authors.size(), 3U) << all.dump(1);
+        EXPECT_EQ(hidden, 1U) << all.dump(1);
+        EXPECT_EQ(nicknames.count("chair"), 1U) << all.dump(1);
+    }
+};
+
+// 5
+TEST_F(RoomUseCase, AudioAndVideoOfAConferenceAreRecordedWithItsRoster) {
+    const json run = meet({"--video"}, "8");
+    const json recording = recordings(1)[0];
+    expect_roster(recording);
+    const auto cameras = streams(recording, "video");
+    ASSERT_GE(cameras.size(), 1U) << recording.dump(1);
+    EXPECT_GT(cameras[0]["packets"], 200) << recording.dump(1);
+    EXPECT_GE(cameras[0]["video"]["key_pictures"].get<int>(), 1);
+    for (const json& one : run["calls"])  // everybody has seen somebody
+        EXPECT_GT(one["a"]["video"][0]["heard"], 100) << run.dump(1);
+}
+
+// 6
+TEST_F(RoomUseCase, AChatConferenceIsReadWithItsNicknamesAndPrivateMessages) {
+    const json run = meet({"--chat"}, "8");
+    EXPECT_EQ(run["calls"][0]["a"]["chats"][0]["nickname_status"], 200) << run.dump(1);
+    const json recording = recordings(1)[0];
+    expect_roster(recording);
+    expect_chat(recording);
+}
+
+// 7
+TEST_F(RoomUseCase, AMultimediaConferenceIsOneRecordingOfEverything) {
+    const json run = meet({"--video", "--share", "document", "--chat"}, "10");
+    const json recording = recordings(1)[0];
+    expect_roster(recording);
+    expect_chat(recording);
+    const auto shared = streams(recording, "video", "content");
+    ASSERT_EQ(shared.size(), 1U) << recording.dump(1);
+    EXPECT_GT(shared[0]["video"]["pictures"].get<int>(), 15) << shared[0].dump(1);
+    EXPECT_EQ(shared[0]["video"]["damaged"], 0);
+    EXPECT_GE(streams(recording, "video", "camera").size(), 1U) << recording.dump(1);
+    const json sharing = exported(recording, "timeline")["sharing"];
+    ASSERT_GE(sharing.size(), 1U);
+    EXPECT_EQ(sharing[0]["presenter"], "sip:speaker1@example.test");
+    for (std::size_t viewer : {1U, 2U})
+        EXPECT_GT(run["calls"][viewer]["a"]["video"][1]["heard"], 10) << run.dump(1);
+}
+
 }  // namespace
 }  // namespace earshot::use_cases
