@@ -186,7 +186,7 @@ conference::ConferenceInfo Conference::info() const {
             conference::Media& messages = endpoint.media.emplace_back();
             messages.id = "message";
             messages.type = "message";
-            messages.status = MediaStatus::SendRecv;
+            messages.status = conference::MediaStatus::SendRecv;
         }
         auto user = std::find_if(users.users.begin(), users.users.end(),
                                  [&](const auto& one) { return one.entity == name.aor; });
