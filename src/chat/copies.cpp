@@ -65,6 +65,7 @@ void Copies::tell(const CopyKey& key, CopyEvent::Kind kind, base::Reason reason)
 void Copies::open(const CopyKey& key, CopySetup setup) {
     std::unique_ptr<Line>& line = lines_[key];
     if (line == nullptr) line = std::make_unique<Line>(random_, budget_);
+    line->finish_by.reset();  // it goes on
     line->copy.set_parties(setup.parties);
     line->setup = std::move(setup);
 }
@@ -138,7 +139,8 @@ void Copies::finish(base::Now now, SessionId session) {
 }
 
 void Copies::erase(std::map<CopyKey, std::unique_ptr<Line>>::iterator at) {
-    if (const std::size_t left = at->second->copy.waiting(); left > 0)
+    const Copy& copy = at->second->copy;
+    if (const std::size_t left = copy.waiting() + copy.forgotten(); left > 0)
         tell(at->first, CopyEvent::Kind::NotCopied,
              {"not_receipted",
               fmt::format("The server has not receipted {} messages: they may be missing.", left)});
@@ -264,11 +266,12 @@ void Copies::flush(base::Now now, const CopyKey& key, Line& line) {
         if (!bytes.empty()) network_.send(line.connection, std::move(bytes));
     }
     tell_faults(now, key, line);
-    if (line.copy.take_server_lost() && !std::exchange(line.is_told_lost, true)) {
+    if (line.copy.take_server_lost()) {
         disconnect(line);
         line.retry_at = now.steady + kReconnectLater;
-        tell(key, CopyEvent::Kind::ServerLost,
-             {"chat_server_lost", "The server has no session for the chat any more."});
+        if (!std::exchange(line.is_told_lost, true))
+            tell(key, CopyEvent::Kind::ServerLost,
+                 {"chat_server_lost", "The server has no session for the chat any more."});
     }
     if (line.setup.counters) line.setup.counters->waiting = line.copy.waiting();
 }
@@ -296,13 +299,7 @@ void Copies::on_chunk(base::Now now, SessionId session, Side from, const msrp::H
     const OpenKey key{from, head.message_id};
     const auto known = followed.open.find(key);
     if (known == followed.open.end()) {
-        if (followed.open.size() >= kMaxOpenMessages) {
-            for (auto& [copy, line] : lines_)
-                if (copy.session == session)
-                    tell(copy, CopyEvent::Kind::NotCopied,
-                         {"too_many_open", "A message is not recorded: too many are under way."});
-            return;
-        }
+        limit_open(followed, session, from);
         Open& open = followed.open[key];
         open.number = ++last_message_;
         MessageFacts facts{.from = from,
@@ -317,6 +314,21 @@ void Copies::on_chunk(base::Now now, SessionId session, Side from, const msrp::H
         each(session, from, [&](Copy& copy) { copy.begin(open.number, facts); });
     }
     current = head.message_id;
+}
+
+// Messages that never end must not keep others from being copied: the oldest makes way.
+void Copies::limit_open(Followed& followed, SessionId session, Side from) {
+    std::size_t count = 0;
+    auto oldest = followed.open.end();
+    for (auto at = followed.open.begin(); at != followed.open.end(); ++at) {
+        if (at->first.first != from) continue;
+        ++count;
+        if (oldest == followed.open.end() || at->second.number < oldest->second.number) oldest = at;
+    }
+    if (count < kMaxOpenMessages) return;
+    const Copy::MessageNumber number = oldest->second.number;
+    followed.open.erase(oldest);
+    each(session, from, [&](Copy& copy) { copy.give_up(number); });
 }
 
 void Copies::on_content(base::Now now, SessionId session, Side from, std::uint64_t at,

@@ -142,6 +142,7 @@ private:
     Line* find(const CopyKey& key);
     template <class Work>
     void each(SessionId session, Side from, Work work);
+    void limit_open(Followed& followed, SessionId session, Side from);
     void end(Followed& followed, SessionId session, const OpenKey& key, bool is_whole);
     void connect(base::Now now, const CopyKey& key, Line& line);
     void disconnect(Line& line);

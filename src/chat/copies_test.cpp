@@ -160,9 +160,13 @@ protected:
     Wires wires_;
     base::SeededRandom random_{5};
     std::vector<std::string> told_;
+    std::vector<std::string> texts_;
     std::shared_ptr<CopyCounters> counters_ = std::make_shared<CopyCounters>();
     Desk desk_{wires_, random_, [](const SwitchEvent&) {},
-               [this](const CopyEvent& event) { told_.push_back(event.reason.code); }};
+               [this](const CopyEvent& event) {
+                   told_.push_back(event.reason.code);
+                   texts_.push_back(event.reason.text);
+               }};
 };
 
 TEST_F(CopiesTest, ABareMessageIsToldWithWhoToWhomAndWhen) {
@@ -348,6 +352,64 @@ TEST_F(CopiesTest, AServerWithoutTheSessionCountsAsLost) {
     serve(false, 481);
     EXPECT_THAT(told_, ElementsAre("chat_server_lost"));
     EXPECT_EQ(counters_->waiting, 1U);  // for the next one
+}
+
+TEST_F(CopiesTest, EachRefusalOfTheSessionIsFollowedByAnotherTryAndToldOnce) {
+    answer_and_connect("text/plain");
+    come(kConnectionA, chunk("msg00001", "one"));
+    for (int i = 0; i < 3; ++i) {
+        const ConnectionId last = wires_.last;
+        serve(false, 481);
+        EXPECT_TRUE(wires_.closed.contains(last));
+        pass(kReconnectLater);
+        ASSERT_NE(wires_.last, last);
+        desk_.on_open(now_, wires_.last);
+    }
+    EXPECT_THAT(told_, ElementsAre("chat_server_lost"));
+    EXPECT_EQ(serve().back().body, "one");
+    EXPECT_EQ(counters_->waiting, 0U);
+}
+
+TEST_F(CopiesTest, MessagesThatNeverEndKeepNoOtherFromBeingCopied) {
+    answer_and_connect("text/plain");
+    for (std::size_t i = 0; i < kMaxOpenMessages; ++i)
+        come(kConnectionA, chunk("open" + std::to_string(1000 + i), "half", '+', "1-*/*"));
+    serve();
+    EXPECT_THAT(told_, IsEmpty());
+    come(kConnectionA, chunk("msg00001", "whole"));
+    const auto sent = serve();
+    EXPECT_TRUE(std::any_of(sent.begin(), sent.end(), [](const Sent& one) {
+        return one.body == "whole" && one.flag == '$';
+    }));
+    EXPECT_EQ(std::count_if(sent.begin(), sent.end(), [](auto& one) { return one.flag == '#'; }),
+              1);
+    EXPECT_THAT(told_, ElementsAre("too_many_open"));
+    for (std::size_t i = 0; i < 3 * kMaxNotices; ++i)
+        come(kConnectionA, chunk("more" + std::to_string(1000 + i), "half", '+', "1-*/*"));
+    EXPECT_EQ(told_.size(), kMaxNotices);
+}
+
+TEST_F(CopiesTest, WhatIsForgottenToMakeRoomCountsAsNotReceipted) {
+    answer_and_connect("text/plain");
+    for (std::size_t i = 0; i <= kMaxCopiedMessages; ++i) {
+        come(kConnectionA, chunk("msg" + std::to_string(10000 + i), "x"));
+        for (const Sent& one : serve(false)) ASSERT_EQ(one.flag, '$');
+    }
+    EXPECT_EQ(counters_->waiting, kMaxCopiedMessages);
+    desk_.close(now_, 7);
+    pass(kLastWords);
+    EXPECT_THAT(texts_, ElementsAre(HasSubstr(std::to_string(kMaxCopiedMessages + 1))));
+}
+
+TEST_F(CopiesTest, ACopyThatIsOpenedAgainDoesNotEndWithTheOldOne) {
+    answer_and_connect("text/plain");
+    come(kConnectionA, chunk("msg00001", "one"));
+    serve(false);
+    desk_.copies().close(now_, kKey);
+    desk_.copies().open(kKey, {.parties = {}, .only = std::nullopt, .counters = counters_});
+    pass(kLastWords);
+    EXPECT_EQ(desk_.copies().size(), 1U);
+    EXPECT_THAT(told_, IsEmpty());
 }
 
 TEST_F(CopiesTest, WhatTheServerDoesNotTakeIsLeftOutWithItsReason) {

@@ -52,6 +52,9 @@ bool Copy::make_room() {
     const auto found = std::find_if(messages_.begin(), messages_.end(),
                                     [](const auto& entry) { return entry.second.is_all_sent; });
     if (found == messages_.end()) return false;
+    outgoing_.erase(found->second.outgoing);
+    sender_->abort(found->second.outgoing);
+    ++forgotten_;
     erase(found);
     return true;
 }
@@ -97,6 +100,12 @@ void Copy::end(MessageNumber number, std::optional<std::uint64_t> total) {
     message.state = is_whole ? Message::State::Complete : Message::State::Cut;
     for (const auto& [at, piece] : message.ahead) count(-static_cast<std::ptrdiff_t>(piece.size()));
     message.ahead.clear();
+}
+
+void Copy::give_up(MessageNumber number) {
+    if (!messages_.contains({number, 0})) return;
+    end(number, std::nullopt);
+    fault("too_many_open", "A message is recorded as cut: too many are under way.");
 }
 
 void Copy::pause() {

@@ -58,6 +58,7 @@ public:
     void begin(MessageNumber number, MessageFacts facts);
     void content(base::Now now, MessageNumber number, std::uint64_t at, base::ByteView bytes);
     void end(MessageNumber number, std::optional<std::uint64_t> total);  // whole; else cut
+    void give_up(MessageNumber number);  // ends as cut: too many are under way
     // Something else of MSRP, for a server that takes the wrapper. `between`: sender and room, in
     // place of the parties, where it is a room's.
     void forward(base::Now now, Side from, std::string_view text,
@@ -87,6 +88,7 @@ public:
     std::optional<base::Reason> poll_fault();
     bool take_server_lost() { return std::exchange(is_server_lost_, false); }
     std::size_t waiting() const { return messages_.size(); }  // not receipted
+    std::size_t forgotten() const { return forgotten_; }      // left, and was never receipted
     std::size_t kept_bytes() const { return kept_; }
 
 private:
@@ -136,6 +138,7 @@ private:
     std::uint32_t last_note_ = 0;
     std::deque<base::Reason> faults_;
     std::size_t kept_ = 0;
+    std::size_t forgotten_ = 0;
     bool is_taking_ = true;
     bool is_connected_ = false;
     bool is_server_lost_ = false;

@@ -38,7 +38,7 @@ inline constexpr std::size_t kMaxUnreadAnswerBytes = std::size_t{512} << 10;
 inline constexpr std::size_t kMaxCopyBytes = std::size_t{4} << 20;         // of one copy
 inline constexpr std::size_t kMaxCopyBytesOfAll = std::size_t{128} << 20;  // of all together
 inline constexpr std::size_t kMaxCopiedMessages = 4096;                    // of one copy
-inline constexpr std::size_t kMaxOpenMessages = 64;                        // of one chat
+inline constexpr std::size_t kMaxOpenMessages = 64;                        // of one side
 inline constexpr std::size_t kMaxNotices = 100;                            // of a copy, a minute
 inline constexpr std::chrono::minutes kNoticeTime{1};
 inline constexpr std::chrono::milliseconds kReconnectAfter{500};  // a server's connection is lost
