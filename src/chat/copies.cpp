@@ -309,8 +309,12 @@ void Copies::on_chunk(base::Now now, SessionId session, Side from, const msrp::H
                            .at = now.wall,
                            .nickname = followed.nicknames[index_of(from)],
                            .total = head.byte_range ? head.byte_range->total : std::nullopt};
-        for (const auto& [name, value] : head.others)
-            if (is_of_content(name)) facts.mime_headers.emplace_back(name, value);
+        std::size_t octets = 0;
+        for (const auto& [name, value] : head.others) {
+            if (!is_of_content(name)) continue;
+            octets += name.size() + value.size();
+            if (octets <= kMaxMimeHeaderBytes) facts.mime_headers.emplace_back(name, value);
+        }
         each(session, from, [&](Copy& copy) { copy.begin(open.number, facts); });
     }
     current = head.message_id;

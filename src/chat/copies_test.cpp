@@ -256,6 +256,24 @@ TEST_F(CopiesTest, ChunksOfAnyOrderBecomeOneMessage) {
     EXPECT_EQ(last, '$');
 }
 
+// Who reads it sees the last ones; the server may have the first ones by then.
+TEST_F(CopiesTest, WhatIsSaidTwiceAndDifferentlyIsNotToldAsWhole) {
+    answer_and_connect("text/plain");
+    come(kConnectionA, chunk("msg00001", "I refuse it", '+', "1-*/11"));
+    come(kConnectionA, chunk("msg00001", "Buy 100 MSF", '$', "1-11/11"));
+    auto sent = serve();
+    ASSERT_FALSE(sent.empty());
+    EXPECT_EQ(sent.back().flag, '#');
+    EXPECT_THAT(told_, ElementsAre("message_rewritten"));
+    come(kConnectionA, chunk("msg00002", "tail", '+', "7-*/10"));  // the same behind a hole
+    come(kConnectionA, chunk("msg00002", "TAIL", '+', "7-*/10"));
+    come(kConnectionA, chunk("msg00002", "a head", '$', "1-6/10"));
+    for (const Sent& one : serve()) EXPECT_NE(one.flag, '$');
+    EXPECT_THAT(told_, ElementsAre("message_rewritten", "message_rewritten"));
+    come(kConnectionA, chunk("msg00003", "whole", '$', "1-5/5"));
+    EXPECT_EQ(serve().back().flag, '$');
+}
+
 TEST_F(CopiesTest, WhatIsGivenUpOrLosesItsConnectionEndsAsCut) {
     answer_and_connect("text/plain");
     come(kConnectionA, chunk("msg00001", "I take this ", '+', "1-*/*"));

@@ -59,10 +59,34 @@ bool Copy::make_room() {
     return true;
 }
 
+// Of octets that come twice the last ones count for who reads them (RFC 4975 section 7.3.1), while
+// the first ones may have been sent to the server already.
+bool Copy::rewrites(const Message& message, std::uint64_t at, base::ByteView bytes) {
+    const auto differs = [&](std::uint64_t begin, base::ByteView known) {
+        const std::uint64_t from = std::max(at, begin);
+        const std::uint64_t to = std::min(at + bytes.size(), begin + known.size());
+        if (from >= to) return false;
+        const auto size = static_cast<std::size_t>(to - from);
+        const auto ours = known.subspan(static_cast<std::size_t>(from - begin), size);
+        const auto theirs = bytes.subspan(static_cast<std::size_t>(from - at), size);
+        return !std::equal(ours.begin(), ours.end(), theirs.begin());
+    };
+    // What is not kept any more cannot be compared.
+    return differs(message.released, message.content) ||
+           std::any_of(message.ahead.begin(), message.ahead.end(),
+                       [&](const auto& piece) { return differs(piece.first, piece.second); });
+}
+
 void Copy::content(base::Now now, MessageNumber number, std::uint64_t at, base::ByteView bytes) {
     const auto found = messages_.find({number, 0});
     if (found == messages_.end() || found->second.state != Message::State::Open) return;
     Message& message = found->second;
+    if (rewrites(message, at, bytes)) {
+        message.state = Message::State::Cut;
+        return fault("message_rewritten",
+                     "A message is recorded as cut: its sender said a part of it twice, and "
+                     "differently.");
+    }
     if (at > message.end()) {
         base::Bytes& piece = message.ahead[at];
         if (bytes.size() <= piece.size()) return;

@@ -117,6 +117,7 @@ private:
     void carry_out(base::Now now, msrp::SenderAction& action, std::string& out);
     void drop(base::Now now, Messages::iterator at, base::Reason why, std::string_view type = {});
     void add_note(std::string text, Message::State state);
+    static bool rewrites(const Message& message, std::uint64_t at, base::ByteView bytes);
     bool may_notice(base::Now now);
     void erase(Messages::iterator at);
     void release_sent(Message& message);

@@ -14,6 +14,7 @@ inline constexpr std::size_t kMaxQueuedBytes = std::size_t{256} << 10;
 // lets its sender wait 30 s.
 inline constexpr std::chrono::seconds kPatience{25};
 inline constexpr std::chrono::seconds kUnboundTime{30};  // of a connection without a session
+inline constexpr std::size_t kMaxMimeHeaderBytes = 2048;  // of a message, that its copies keep
 inline constexpr std::chrono::seconds kStallTime{10};    // of a chunk for whose end others wait
 inline constexpr std::size_t kMaxLineBytes = 2048;       // of a line that we say in a chat
 

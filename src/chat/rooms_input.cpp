@@ -49,13 +49,14 @@ void Rooms::begin(base::Now now, Connection& connection, msrp::Head head) {
     // We are no relay: our URI is the only one of To-Path.
     const auto place = head.to_path.size() == 1 ? place_of(head.to_path.front()) : std::nullopt;
     if (!head.is_request()) {
-        connection.incoming.emplace();
+        connection.incoming = Incoming{};
         if (!place || !connection.bound.contains(*place)) return;
         find(*place)->sender->on_response(head);
         dirty_.insert(*place);
         return;
     }
-    Incoming& incoming = connection.incoming.emplace();
+    connection.incoming = Incoming{};
+    Incoming& incoming = *connection.incoming;
     incoming.head = std::move(head);
     const msrp::Head& known = incoming.head;
     if (!known.fault.empty()) {

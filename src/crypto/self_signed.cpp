@@ -33,8 +33,8 @@ bool fill(X509* certificate, EVP_PKEY* key, base::WallTime now, std::string_view
 
 }  // namespace
 
-void SelfSigned::Free::operator()(evp_pkey_st* key) const { EVP_PKEY_free(key); }
-void SelfSigned::Free::operator()(x509_st* certificate) const { X509_free(certificate); }
+void SelfSigned::Free::operator()(evp_pkey_st* held) const { EVP_PKEY_free(held); }
+void SelfSigned::Free::operator()(x509_st* held) const { X509_free(held); }
 
 base::Result<SelfSigned> make_self_signed(base::WallTime now, std::string_view name) {
     SelfSigned made;

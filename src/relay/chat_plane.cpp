@@ -52,7 +52,8 @@ constexpr std::string_view proto_of(bool is_secure) {
 chat::SessionId ChatPlane::open_room(CallKey key, std::string attributes) {
     Call& room = calls_[key.value];
     room.is_room = true;
-    Chat& chat = room.lines[0].agreed.emplace();
+    room.lines[0].agreed = Chat{};
+    Chat& chat = *room.lines[0].agreed;
     chat.session = ++last_session_;
     chat.attributes = std::move(attributes);
     owners_[chat.session] = {.call = key, .line = 0};
