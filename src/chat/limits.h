@@ -13,10 +13,10 @@ inline constexpr std::size_t kMaxQueuedBytes = std::size_t{256} << 10;
 // A request that comes before its other end has connected waits so long; RFC 4975 section 7.1.2
 // lets its sender wait 30 s.
 inline constexpr std::chrono::seconds kPatience{25};
-inline constexpr std::chrono::seconds kUnboundTime{30};  // of a connection without a session
+inline constexpr std::chrono::seconds kUnboundTime{30};   // of a connection without a session
 inline constexpr std::size_t kMaxMimeHeaderBytes = 2048;  // of a message, that its copies keep
-inline constexpr std::chrono::seconds kStallTime{10};    // of a chunk for whose end others wait
-inline constexpr std::size_t kMaxLineBytes = 2048;       // of a line that we say in a chat
+inline constexpr std::chrono::seconds kStallTime{10};     // of a chunk for whose end others wait
+inline constexpr std::size_t kMaxLineBytes = 2048;        // of a line that we say in a chat
 
 // ---- rooms
 inline constexpr std::size_t kMaxRoomMessageBytes = std::size_t{1} << 20;  // told as a=max-size

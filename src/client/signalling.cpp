@@ -622,6 +622,7 @@ void Signalling::on_chat(relay::CallKey call, const relay::ChatEvent& event) {
 void Signalling::on_room(const chat::RoomEvent& event) {
     if (!conferences_) return;
     conferences_->on_room(d_.clock.now(), event);
+    calls_have_changed_ = true;
     settle();
 }
 

@@ -414,8 +414,9 @@ TEST_F(RecordedChatPlane, ARoomIsOneChatOfWhichThePlaneBehindKnowsNothing) {
               0U);
     const auto made = subscribe();
     ASSERT_TRUE(made);
-    EXPECT_THAT(made->offer, HasSubstr(";tcp\r\na=setup:active\r\na=accept-types:message/cpim\r\n"
-                                       "a=chatroom:nickname\r\na=sendonly\r\na=label:chat-1\r\n"));
+    EXPECT_THAT(made->offer,
+                HasSubstr(";tcp\r\na=setup:active\r\na=msrp-cema\r\na=accept-types:message/cpim\r\n"
+                          "a=chatroom:nickname\r\na=sendonly\r\na=label:chat-1\r\n"));
     ASSERT_THAT(made->streams, SizeIs(1));
     EXPECT_TRUE(made->streams[0].is_of_both);
     answer_server(server_line());
