@@ -181,18 +181,17 @@ void AttendanceDesk::start(base::Now now, AttendWish wish, StartDone done) {
     one.ends = now.steady + (wish.longest.count() > 0 ? wish.longest : kLongestAttendance);
     one.from = fmt::format("\"{}\" <{}>", name, own);
     one.sdp_session = d_.random.u64() >> 1U;
-    const CsParty us{.leg = relay::Leg::A,
-                     .names = {{.aor = own, .name = name, .language = {}}},
-                     .joined = now.wall};
-    const CsParty focus{.leg = relay::Leg::B,
-                        .names = {{.aor = wish.uri, .name = {}, .language = {}}},
-                        .joined = now.wall};
     one.cs = CsRecord{.session_id = base::make_uuid_v4(d_.random),
                       .installation = d_.installation,
                       .call_id = one.call_id,
                       .session_ids = one.call_id,
-                      .parties = {us, focus},
                       .start = now.wall};
+    add_party(one.cs, {.leg = relay::Leg::A,
+                       .names = {{.aor = own, .name = name, .language = {}}},
+                       .joined = now.wall});
+    add_party(one.cs, {.leg = relay::Leg::B,
+                       .names = {{.aor = wish.uri, .name = {}, .language = {}}},
+                       .joined = now.wall});
     one.cs.participant_space = one.cs.session_id;
     one.wish = std::move(wish);
     one.done = std::move(done);

@@ -113,9 +113,9 @@ void Companion::start(base::Now now, CompanionWish wish, StartDone done) {
                         .installation = installation_,
                         .call_id = wish.call_id,
                         .session_ids = wish.session_ids.empty() ? wish.call_id : wish.session_ids,
-                        .parties = {party_of(relay::Leg::A, wish.from, now.wall),
-                                    party_of(relay::Leg::B, wish.to, now.wall)},
                         .start = now.wall};
+    add_party(call->cs, party_of(relay::Leg::A, wish.from, now.wall));
+    add_party(call->cs, party_of(relay::Leg::B, wish.to, now.wall));
     call->cs.participant_space = call->cs.session_id;
     call->wish = std::move(wish);
     call->when_begun = std::move(done);

@@ -123,20 +123,24 @@ void Conference::add(base::Now now, sip::RequestArrived invite) {
     seat.leg = std::make_unique<ConferenceLeg>(s_.leg, *this, key_.value, number, s_.next_key(),
                                                std::move(invite));
     ConferenceLeg& leg = *seat.leg;
-    seats_.emplace(number, std::move(seat));
+    seat.number = next_number(cs_, leg.names());
+    for (const auto& [other, one] : seats_)  // those that have not joined, too
+        if (one.leg->names() == leg.names()) seat.number = std::max(seat.number, one.number + 1);
     // Its id in the metadata names its voice also in a mix (RFC 3550 section 6.5.1).
-    CsRecord with = cs_;
-    with.parties.push_back({.names = leg.names(), .joined = now.wall, .member = number});
     const policy::RecordingSettings settings =
         plans_.empty() ? policy::RecordingSettings{} : plans_.front().settings;
-    leg.begin(now, participant_text(with, settings, with.parties.size() - 1));
+    const std::string id =
+        participant_text(cs_, settings, {.names = leg.names(), .number = seat.number});
+    seats_.emplace(number, std::move(seat));
+    leg.begin(now, id);
 }
 
 void Conference::on_joined(ConferenceLeg& leg) {
     const base::Now now = s_.leg.clock.now();
     Seat& seat = *find(leg);
-    seat.party = cs_.parties.size();
-    cs_.parties.push_back({.names = leg.names(), .joined = now.wall, .member = leg.number()});
+    forget_gone(cs_, now.wall);
+    cs_.parties.push_back(
+        {.names = leg.names(), .joined = now.wall, .number = seat.number, .member = leg.number()});
     if (cs_.call_id.empty()) cs_.call_id = leg.call_id();
     cs_.own_conference->session_ids.push_back(leg.session_id());
     set_party(seat);
@@ -210,9 +214,17 @@ void Conference::notify(base::Now now) {
     if (!is_ending_) subscribers_.change(now.steady, info());
 }
 
+CsParty* Conference::find_party(const ConferenceLeg& leg) {
+    const auto found =
+        std::find_if(cs_.parties.begin(), cs_.parties.end(),
+                     [&](const CsParty& party) { return party.member == leg.number(); });
+    return found == cs_.parties.end() ? nullptr : &*found;
+}
+
 void Conference::set_party(const Seat& seat) {
-    if (!seat.party) return;
-    CsParty& party = cs_.parties[*seat.party];
+    CsParty* const known = find_party(*seat.leg);
+    if (known == nullptr) return;
+    CsParty& party = *known;
     party.is_speaking = seat.leg->may_speak() && !seat.leg->is_muted();
     party.is_hearing = !seat.leg->is_on_hold();
     using focus::Picture;
@@ -313,7 +325,7 @@ void Conference::on_gone(ConferenceLeg& leg, bool was_in, const Reason& why) {
     const bool is_last = participants() == 0;
     Seat& seat = *find(leg);
     if (was_in) {
-        if (seat.party) cs_.parties[*seat.party].left = now.wall;
+        if (CsParty* const party = find_party(leg)) party->left = now.wall;
         if (presenter_ == leg.number()) {
             presenter_ = 0;
             set_party(seat);

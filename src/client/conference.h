@@ -143,7 +143,7 @@ public:
 private:
     struct Seat {
         std::unique_ptr<ConferenceLeg> leg;
-        std::optional<std::size_t> party{};           // of the CS, once it has joined
+        std::size_t number = 0;                       // of the phones of this name (cs_record.h)
         std::optional<base::TimePoint> heard_from{};  // it hears an announcement until then
         KeyMemory keys{};
         Means means = Means::None;
@@ -160,6 +160,7 @@ private:
     ConferenceMix::Wanted wanted_of_mix();
     ConferencePlane::Member recorded_of(std::uint32_t number, const ConferenceLeg& leg) const;
     void announce(base::Now now, Seat& seat);
+    CsParty* find_party(const ConferenceLeg& leg);  // of the CS, once it has joined
     void set_party(const Seat& seat);
     void set_muted(base::Now now, Seat& seat, bool is_muted);
     void press(base::Now now, Seat& seat, KeyWay way, char digit);

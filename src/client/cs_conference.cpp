@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "client/limits.h"
+#include "siprec/limits.h"
 #include "siprec/participant_watch.h"
 #include "xml/xml_document.h"
 
@@ -16,7 +17,22 @@ namespace {
 using conference::Member;
 using conference::MemberKey;
 
-void update_members(CsConference& conference, const conference::Roster& roster) {
+// Who left first makes room, once all servers know that they left; whether one did.
+bool forget_one(CsConference& conference, base::WallTime now) {
+    const auto first = std::min_element(
+        conference.members.begin(), conference.members.end(),
+        [](const CsMember& a, const CsMember& b) {
+            return a.member.left && (!b.member.left || *a.member.left < *b.member.left);
+        });
+    if (first == conference.members.end() || !first->member.left ||
+        *first->member.left + siprec::kGoneTime >= now)
+        return false;
+    conference.members.erase(first);
+    return true;
+}
+
+void update_members(CsConference& conference, const conference::Roster& roster,
+                    base::WallTime now) {
     std::size_t left_out = roster.left_out();
     for (const auto& entry : roster.members()) {
         const MemberKey& key = entry.first;
@@ -28,14 +44,14 @@ void update_members(CsConference& conference, const conference::Roster& roster) 
             continue;
         }
         if (!member.is_present) continue;
-        if (conference.members.size() >= kMaxConferenceMembers) {
+        if (conference.members.size() >= kMaxConferenceMembers && !forget_one(conference, now)) {
             ++left_out;
             continue;
         }
-        const auto same = std::count_if(
-            conference.members.begin(), conference.members.end(),
-            [&](const CsMember& one) { return one.member.key.user == member.key.user; });
-        conference.members.push_back({.member = member, .number = static_cast<std::size_t>(same)});
+        std::size_t number = 0;
+        for (const CsMember& one : conference.members)
+            if (one.member.key.user == member.key.user) number = std::max(number, one.number + 1);
+        conference.members.push_back({.member = member, .number = number});
     }
     conference.left_out = left_out;
 }
@@ -76,7 +92,7 @@ const CsMember* CsConference::find(const MemberKey& key) const {
 void update(CsConference& conference, const conference::Roster& roster, base::WallTime now) {
     const conference::ConferenceInfo& info = roster.info();
     if (info.description) conference.subject = info.description->subject.value_or("");
-    update_members(conference, roster);
+    update_members(conference, roster, now);
     update_sidebars(conference, info, now);
 }
 

@@ -7,9 +7,11 @@
 
 #include "base/text.h"
 #include "client/joint_state.h"
+#include "client/limits.h"
 #include "mime/same_user.h"
 #include "sdp/content.h"
 #include "sip/headers.h"
+#include "siprec/limits.h"
 #include "siprec/participant_watch.h"
 #include "siprec/stream_role.h"
 #include "xml/xml_document.h"
@@ -52,15 +54,14 @@ CsParty* find_present(CsRecord& record, Leg leg) {
     return found == record.parties.rend() ? nullptr : &*found;
 }
 
+std::string_view first_name(const std::vector<siprec::NameId>& names) {
+    return names.empty() ? std::string_view{} : std::string_view(names.front().aor);
+}
+
 // The same party has the same id in all sessions of its group (M-15).
-base::Uuid participant_id(const base::Uuid& name_space, const CsRecord& record, std::size_t index) {
-    const CsParty& party = record.parties[index];
-    const std::string name = party.names.empty() ? std::string{} : party.names.front().aor;
-    // Of one that comes again, or calls itself, there are two.
-    const auto same = std::count_if(
-        record.parties.begin(), record.parties.begin() + static_cast<std::ptrdiff_t>(index),
-        [&](auto& other) { return !other.names.empty() && other.names.front().aor == name; });
-    return siprec::group_id(name_space, fmt::format("participant {} {}", name, same));
+base::Uuid participant_id(const base::Uuid& name_space, const CsParty& party) {
+    return siprec::group_id(
+        name_space, fmt::format("participant {} {}", first_name(party.names), party.number));
 }
 
 // "Name" <uri> or a URI; a nameID element is XML.
@@ -285,8 +286,7 @@ bool update(CsRecord& record, const CallFacts& facts, base::WallTime now) {
             continue;
         }
         if (present != nullptr) present->left = now;
-        record.parties.push_back(
-            {.leg = leg, .names = std::move(names), .joined = now, .left = {}});
+        add_party(record, {.leg = leg, .names = std::move(names), .joined = now, .left = {}});
     }
     std::string session_ids = session_ids_of(facts);
     has_changed = has_changed || session_ids != record.session_ids;
@@ -294,10 +294,35 @@ bool update(CsRecord& record, const CallFacts& facts, base::WallTime now) {
     return has_changed;
 }
 
+std::size_t next_number(const CsRecord& record, const std::vector<siprec::NameId>& names) {
+    std::size_t next = 0;
+    for (const CsParty& party : record.parties)
+        if (first_name(party.names) == first_name(names)) next = std::max(next, party.number + 1);
+    return next;
+}
+
+void add_party(CsRecord& record, CsParty party) {
+    party.number = next_number(record, party.names);
+    record.parties.push_back(std::move(party));
+}
+
+void forget_gone(CsRecord& record, base::WallTime now) {
+    const auto gone = std::count_if(record.parties.begin(), record.parties.end(),
+                                    [](const CsParty& party) { return party.left.has_value(); });
+    for (auto more = gone - static_cast<std::ptrdiff_t>(kMaxGoneMembers); more > 0; --more) {
+        const auto first = std::min_element(record.parties.begin(), record.parties.end(),
+                                            [](const CsParty& a, const CsParty& b) {
+                                                return a.left && (!b.left || *a.left < *b.left);
+                                            });
+        if (*first->left + siprec::kGoneTime >= now) return;
+        record.parties.erase(first);
+        ++record.own_conference->left_out;
+    }
+}
+
 std::string participant_text(const CsRecord& record, const policy::RecordingSettings& settings,
-                             std::size_t index) {
-    const base::Uuid ids = participant_ids(record, settings);
-    return siprec::MetadataId{participant_id(ids, record, index)}.text();
+                             const CsParty& party) {
+    return siprec::MetadataId{participant_id(participant_ids(record, settings), party)}.text();
 }
 
 std::array<std::string, 2> present_parties(const CsRecord& record) {
@@ -335,7 +360,7 @@ void describe_legs(const CsRecord& record, const policy::RecordingSettings& sett
     std::array<std::optional<std::size_t>, 2> at{};  // who is at each leg now
     for (std::size_t i = 0; i < record.parties.size(); ++i) {
         const CsParty& party = record.parties[i];
-        siprec::CsParticipant participant{.id = participant_id(ids, record, i),
+        siprec::CsParticipant participant{.id = participant_id(ids, party),
                                           .names = party.names,
                                           .joined = party.joined,
                                           .left = to_optional(party.left)};
@@ -402,10 +427,11 @@ void describe_members(const CsRecord& record, const policy::RecordingSettings& s
     const base::Uuid ids = participant_ids(record, settings);
     const OwnConference& conference = *record.own_conference;
     cs.sip_session_ids = conference.session_ids;
-    cs.session_xml += conference_xml({.uri = conference.uri, .subject = conference.subject});
+    cs.session_xml += conference_xml(
+        {.uri = conference.uri, .subject = conference.subject, .left_out = conference.left_out});
     for (std::size_t i = 0; i < record.parties.size(); ++i) {
         const CsParty& party = record.parties[i];
-        cs.participants.push_back({.id = participant_id(ids, record, i),
+        cs.participants.push_back({.id = participant_id(ids, party),
                                    .names = party.names,
                                    .joined = party.joined,
                                    .left = to_optional(party.left)});

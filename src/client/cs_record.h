@@ -25,6 +25,7 @@ struct CsParty {
     std::vector<siprec::NameId> names{};
     base::WallTime joined{};
     std::optional<base::WallTime> left{};
+    std::size_t number = 0;  // of those with this name: who comes again, or calls itself
     // ---- of a conference
     std::uint32_t member = 0;  // whose streams are its own (joint_state.h); 0: the focus
     bool is_speaking = true;   // neither muted nor on hold by its own wish
@@ -42,6 +43,7 @@ struct OwnConference {
     std::string uri{};
     std::string subject{};
     std::vector<std::string> session_ids{};  // of the dialogs that there are now (RFC 7989)
+    std::size_t left_out = 0;                // of those that left
 };
 
 struct CsRecord {
@@ -68,9 +70,17 @@ CsRecord make_cs_record(const b2bua::CallFacts& facts, const base::Uuid& session
 // something changed.
 bool update(CsRecord& record, const b2bua::CallFacts& facts, base::WallTime now);
 
+// A number that no party of that name has.
+std::size_t next_number(const CsRecord& record, const std::vector<siprec::NameId>& names);
+// Adds one with such a number.
+void add_party(CsRecord& record, CsParty party);
+// The members of our own conference that left are forgotten but the last kMaxGoneMembers, and those
+// of whose leaving the servers may not know yet.
+void forget_gone(CsRecord& record, base::WallTime now);
+
 // The id of that party in the metadata, as text.
 std::string participant_text(const CsRecord& record, const policy::RecordingSettings& settings,
-                             std::size_t index);
+                             const CsParty& party);
 
 // Who is at each end now, as name-addr; empty: not known.
 std::array<std::string, 2> present_parties(const CsRecord& record);

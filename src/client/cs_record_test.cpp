@@ -233,6 +233,34 @@ TEST(CsRecord, ARoomsChatIsEverybodysWhoIsInItAndNicknamesAreTold) {
     EXPECT_NE(text.find("<nickname xmlns=\""), std::string::npos);
 }
 
+TEST(CsRecord, ARoomForgetsWhoLeftLongAgo) {
+    CsRecord record = record_of(facts());
+    record.own_conference = OwnConference{.uri = "sip:room@conf.example"};
+    record.parties.clear();
+    const auto come = [&](const std::string& aor) {
+        CsParty party;
+        party.names = {{.aor = aor, .name = {}, .language = {}}};
+        party.member = static_cast<std::uint32_t>(record.parties.size());
+        party.joined = kStart;
+        add_party(record, std::move(party));
+    };
+    come("sip:room@conf.example");
+    for (std::size_t i = 0; i <= kMaxGoneMembers; ++i) {
+        come("sip:ana@x");
+        EXPECT_EQ(record.parties.back().number, i);
+        record.parties.back().left = kStart + std::chrono::milliseconds{i};
+    }
+    come("sip:ben@x");
+    forget_gone(record, kStart + siprec::kGoneTime);
+    EXPECT_EQ(record.parties.size(), kMaxGoneMembers + 3);  // somebody may not know yet
+    forget_gone(record, kStart + siprec::kGoneTime + std::chrono::milliseconds{1});
+    ASSERT_EQ(record.parties.size(), kMaxGoneMembers + 2);
+    EXPECT_EQ(record.parties[1].number, 1U);
+    EXPECT_NE(document(record).find("<left-out>1</left-out>"), std::string::npos);
+    come("sip:ana@x");  // and is nobody of those that are left
+    EXPECT_EQ(record.parties.back().number, kMaxGoneMembers + 1);
+}
+
 // ---- conferences
 
 conference::Member member(const std::string& user, bool is_muted = false) {
@@ -422,6 +450,28 @@ TEST(CsConference, KeepsSoManyMembersAndCountsTheRest) {
         record.conference = state;
         EXPECT_LT(document(record).size(), siprec::kMaxMetadataBytes);
     }
+}
+
+TEST(CsConference, WhoLeftLongAgoMakesRoomForWhoComes) {
+    conference::ConferenceInfo info;
+    info.entity = "sip:c@d";
+    info.version = 1;
+    info.users.emplace();
+    for (std::size_t i = 0; i < kMaxConferenceMembers; ++i)
+        info.users->users.emplace_back().entity = "sip:u" + std::to_string(i) + "@d";
+    conference::Roster roster;
+    roster.apply(info, kStart);
+    CsConference state;
+    update(state, roster, kStart);
+    info.version = 2;
+    info.users->users.front().entity = "sip:new@d";  // and sip:u0@d has left
+    roster.apply(info, kLater);
+    update(state, roster, kLater + siprec::kGoneTime);
+    EXPECT_EQ(state.left_out, 1U);
+    update(state, roster, kLater + siprec::kGoneTime + std::chrono::milliseconds{1});
+    EXPECT_EQ(state.left_out, 0U);
+    EXPECT_EQ(state.members.size(), kMaxConferenceMembers);
+    EXPECT_EQ(state.members.back().member.key.user, "sip:new@d");
 }
 
 }  // namespace

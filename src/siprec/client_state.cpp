@@ -44,14 +44,23 @@ bool is_ended(const Assoc& assoc) {
     return !assoc.periods.empty() && assoc.periods.back().disassociate.has_value();
 }
 
+// Whether it ended so long ago that the server has been told of it.
+template <class Object>
+bool is_old(const Object& /*has no time*/, base::WallTime /*now*/) {
+    return false;
+}
+bool is_old(const ParticipantSessionAssoc& assoc, base::WallTime now) {
+    return is_ended(assoc) && *assoc.periods.back().disassociate + kGoneTime < now;
+}
+
 // Those of `before` whose key `next` lacks, ended by `end`; without the history those only that
 // have just ended.
 template <class Object, class End>
-void keep_ended(const std::vector<Object>& before, std::vector<Object>& next, bool has_history,
-                End end) {
+void keep_ended(const std::vector<Object>& before, std::vector<Object>& next, base::WallTime now,
+                bool has_history, End end) {
     std::vector<Object> ended;
     for (std::size_t i = 0; i < before.size(); ++i) {
-        if (!has_history && is_ended(before[i])) continue;
+        if ((!has_history && is_ended(before[i])) || is_old(before[i], now)) continue;
         if (find_same(next, before[i], i) != nullptr) continue;
         ended.push_back(before[i]);
         end(ended.back());
@@ -87,6 +96,19 @@ void date(ParticipantStreamAssoc& next, const ParticipantStreamAssoc& before, ba
 
 bool has(const std::vector<MetadataId>& ids, const MetadataId& id) {
     return std::find(ids.begin(), ids.end(), id) != ids.end();
+}
+
+// Who was in sessions of `before` that all ended long ago, and is in none of `next`: a conference
+// that is never empty would else outgrow its document.
+void forget_gone(const MetadataObjects& before, MetadataObjects& next, base::WallTime now) {
+    std::vector<MetadataId> gone;
+    for (const ParticipantSessionAssoc& assoc : before.participant_sessions)
+        if (is_old(assoc, now)) gone.push_back(assoc.participant);
+    for (const ParticipantSessionAssoc& assoc : next.participant_sessions)
+        std::erase(gone, assoc.participant);
+    if (gone.empty()) return;
+    std::erase_if(next.participants, [&](auto& one) { return has(gone, one.id); });
+    std::erase_if(next.participant_streams, [&](auto& one) { return has(gone, one.participant); });
 }
 
 // Sessions whose recording here is over, though they themselves may go on.
@@ -136,23 +158,25 @@ MetadataObjects follow_state(const MetadataObjects& before, MetadataObjects next
     }
     // A persistent session must not end for its history: the server has been told of it.
     const bool has_history = next.count() + before.count() <= kMaxMetadataObjects;
-    keep_ended(before.groups, next.groups, has_history,
+    keep_ended(before.groups, next.groups, now, has_history,
                [now](Group& group) { close(group.period, now); });
-    keep_ended(before.sessions, next.sessions, has_history, [&](CommunicationSession& session) {
-        if (!session.stop && !has(going_on, session.id)) session.stop = now;
-    });
-    keep_ended(before.participants, next.participants, has_history,
+    keep_ended(before.sessions, next.sessions, now, has_history,
+               [&](CommunicationSession& session) {
+                   if (!session.stop && !has(going_on, session.id)) session.stop = now;
+               });
+    keep_ended(before.participants, next.participants, now, has_history,
                [](Participant& /*stays as it is*/) {});
-    keep_ended(before.participant_sessions, next.participant_sessions, has_history,
+    keep_ended(before.participant_sessions, next.participant_sessions, now, has_history,
                [&](ParticipantSessionAssoc& assoc) {
                    if (!has(going_on, assoc.session)) close(assoc.periods, now);
                });
-    keep_ended(before.participant_streams, next.participant_streams, has_history,
+    keep_ended(before.participant_streams, next.participant_streams, now, has_history,
                [now](ParticipantStreamAssoc& assoc) {
                    assoc.send.clear();
                    assoc.recv.clear();
                    close(assoc.periods, now);
                });
+    forget_gone(before, next, now);
     add_session_recordings(before, next, now, left);
     return next;
 }

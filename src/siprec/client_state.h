@@ -15,6 +15,7 @@ namespace earshot::siprec {
 // whose send and recv are as before keeps its time, another one gets `now` unless it brings a later
 // one. Each session gets its sessionrecordingassoc, from `now` on when it is new.
 // Of the sessions that `next` lacks those in `left` go on, and are recorded here no longer.
+// A participant that `next` lacks and that left kGoneTime ago is forgotten.
 MetadataObjects follow_state(const MetadataObjects& before, MetadataObjects next,
                              base::WallTime now, const std::vector<MetadataId>& left = {});
 

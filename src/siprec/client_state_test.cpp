@@ -69,6 +69,23 @@ TEST_F(ClientStateTest, F3_WhoIsGoneIsToldAsGone) {
     EXPECT_EQ(next(before).participants.size(), 3U);
 }
 
+TEST_F(ClientStateTest, WhoIsGoneForLongIsForgotten) {
+    MetadataObjects before = first();
+    call_.participants[1].id = uuid_of(99);
+    before = next(before);
+    ASSERT_EQ(before.participants.size(), 3U);
+    EXPECT_EQ(follow_state(before, describe(call_).objects, later_ + kGoneTime), before);
+    const base::WallTime then = later_ + kGoneTime + std::chrono::milliseconds{1};
+    const MetadataObjects after = follow_state(before, describe(call_).objects, then);
+    EXPECT_EQ(after.participants.size(), 2U);
+    EXPECT_EQ(after.participant_sessions.size(), 2U);
+    EXPECT_EQ(after.participant_streams.size(), 2U);
+    EXPECT_EQ(changed_objects(before, after).count(), 0U);
+    // Whom the caller still names stays, however long ago that was.
+    call_.participants[1].left = start_;
+    EXPECT_EQ(follow_state(after, describe(call_).objects, then).participants.size(), 2U);
+}
+
 TEST_F(ClientStateTest, F4_ASessionThatIsGoneHasEnded) {
     const MetadataObjects before = first();
     call_.session_id = uuid_of(2);

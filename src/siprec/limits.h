@@ -37,6 +37,8 @@ inline constexpr std::size_t kMaxExtensionBytes = 64ULL * 1024;  // of one block
 inline constexpr std::size_t kMaxUserRequests = 16;              // of the user's own, unanswered
 inline constexpr std::uint32_t kMaxFaultEvents = 32;             // of one session; then silence
 inline constexpr int kMaxChallenges = 3;                         // of one server, to one INVITE
+// Who left so long ago has been told of, and is left out of all that is told later.
+inline constexpr std::chrono::seconds kGoneTime{60};
 // Changes of metadata alone that come within this time go together (P-92).
 inline constexpr std::chrono::milliseconds kMetadataDelay{100};
 // A server that asks for snapshots all the time gets one in this time.
