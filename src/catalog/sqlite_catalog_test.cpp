@@ -184,6 +184,29 @@ TEST_F(SqliteCatalogTest, AJoinSurvivesARestartAndTheFinalRow) {
     EXPECT_EQ(found->duration_ms, 12'000);
 }
 
+TEST_F(SqliteCatalogTest, APieceInWhichNothingWasWrittenIsNoFault) {
+    auto catalog = open();
+    for (const unsigned first : {0x10U, 0x30U}) {  // it is the second piece, and the first
+        const bool comes_first = first == 0x30;
+        const std::vector<JoinKey> keys{{"k", std::to_string(first)}};
+        Recording silent = make_piece(comes_first ? first : first + 1, comes_first ? 0 : 5, keys);
+        Recording spoken = make_piece(comes_first ? first + 1 : first, comes_first ? 5 : 0, keys);
+        silent.state = State::Failed;
+        silent.reason = base::Reason{"no_messages", "Nothing was written."};
+        put(*catalog, comes_first ? silent : spoken);
+        EXPECT_EQ(catalog->find(id_of(first))->state,
+                  comes_first ? State::Failed : State::Complete);
+        put(*catalog, comes_first ? spoken : silent);
+        const auto whole = catalog->find(id_of(first));
+        ASSERT_EQ(whole->pieces.size(), 2U);
+        EXPECT_EQ(whole->state, State::Complete);
+        EXPECT_FALSE(whole->reason);
+        silent.reason = base::Reason{"no_media", "The call brought no media packet."};
+        put(*catalog, silent);
+        EXPECT_EQ(catalog->find(id_of(first))->state, State::Failed);
+    }
+}
+
 TEST_F(SqliteCatalogTest, AKeyThatComesBackAfterTheWindowMakesANewRecording) {
     auto catalog = open();
     put(*catalog, make_piece(0x10, 0, {{"k", "v"}}));      // ends at 10 s

@@ -69,22 +69,23 @@ std::vector<std::string> words_of(std::string_view text) {
     return words;
 }
 
-// What of a recording is that of all its pieces. Running while any runs; else the worst.
+// What of a recording is that of all its pieces. Running while any runs; else the worst. A chat in
+// which nothing was written lacks nothing, beside pieces in which something was.
 void sum_up(Recording& whole) {
     const auto add_all = [](std::vector<std::string>& ids, const std::vector<std::string>& more) {
         for (const std::string& id : more)
             if (std::find(ids.begin(), ids.end(), id) == ids.end()) ids.push_back(id);
     };
-    const auto badness = [](State state) {
-        return state == State::Recording ? static_cast<int>(State::Failed) + 1
-                                         : static_cast<int>(state);
+    const auto badness = [](State state, const std::optional<base::Reason>& reason) {
+        if (state == State::Recording) return static_cast<int>(State::Failed) + 1;
+        return reason && reason->code == "no_messages" ? -1 : static_cast<int>(state);
     };
     static_assert(State::Complete < State::Partial && State::Partial < State::Failed);
     base::WallTime end = whole.start;
     for (const Recording& piece : whole.pieces) {
         whole.start = std::min(whole.start, piece.start);
         end = std::max(end, piece.start + std::chrono::milliseconds(piece.duration_ms.value_or(0)));
-        if (badness(piece.state) > badness(whole.state)) {
+        if (badness(piece.state, piece.reason) > badness(whole.state, whole.reason)) {
             whole.state = piece.state;
             whole.reason = piece.reason;
         }
