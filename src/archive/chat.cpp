@@ -34,6 +34,7 @@ void write_file(base::JsonWriter& out, const ChatMessage& message) {
     if (message.content_at != 0)
         out.field("content_at", static_cast<std::int64_t>(message.content_at));
     text_if_told(out, "sha256", message.sha256);
+    number_if_told(out, "announced_octets", message.announced_octets);
     if (message.hashes.empty()) return;
     out.key("announced").begin_array();
     for (const AnnouncedHash& hash : message.hashes) {
@@ -103,6 +104,7 @@ void read_file(const json& object, ChatMessage& message) {
     message.file_name = object.value("file_name", std::string{});
     message.content_at = read_number(object, "content_at").value_or(0);
     message.sha256 = object.value("sha256", std::string{});
+    message.announced_octets = read_number(object, "announced_octets");
     for (const json& hash : object.value("announced", json::array())) {
         AnnouncedHash& one = message.hashes.emplace_back();
         one.algorithm = hash.at("algorithm").get<std::string>();
@@ -166,6 +168,7 @@ void Chat::withhold_private() {
         message.fault.clear();
         message.file_name.clear();
         message.sha256.clear();
+        message.announced_octets.reset();
         message.hashes.clear();
     }
 }

@@ -64,10 +64,13 @@ struct ChatMessage {
     std::string file_name{};       // as announced; never a path
     std::uint64_t content_at = 0;  // behind the layers
     std::string sha256{};          // of the content; of what is complete
+    std::optional<std::uint64_t> announced_octets{};
     std::vector<AnnouncedHash> hashes{};
     std::vector<std::string> unsupported_types{};  // of a notice
     std::optional<std::uint64_t> dropped_size{};   // the same
     friend bool operator==(const ChatMessage&, const ChatMessage&) = default;
+
+    std::uint64_t content_octets() const { return octets > content_at ? octets - content_at : 0; }
 };
 
 inline constexpr std::string_view kChatName = "chat.json";     // not there when empty

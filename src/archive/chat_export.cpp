@@ -46,7 +46,9 @@ std::string fate_of(const ChatMessage& message) {
 std::string file_line(const ChatMessage& message) {
     std::string line = fmt::format("[file \"{}\", {}, {} octets", message.file_name,
                                    message.content_type.empty() ? "no type" : message.content_type,
-                                   message.octets - std::min(message.octets, message.content_at));
+                                   message.content_octets());
+    if (message.announced_octets && *message.announced_octets != message.content_octets())
+        line += fmt::format(" of {} announced", *message.announced_octets);
     for (const AnnouncedHash& hash : message.hashes)
         if (hash.matches && !*hash.matches) line += ", its hash is not the one announced";
     return line + "]";

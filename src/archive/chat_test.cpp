@@ -257,6 +257,7 @@ TEST(Chat, IsReadAsItWasWritten) {
                .file_name = "../../etc/passwd",
                .content_at = 3,
                .sha256 = "ab",
+               .announced_octets = 77,
                .hashes = {{.algorithm = "sha-1", .digest = "72:24", .matches = false}},
                .unsupported_types = {"a/b"},
                .dropped_size = 4};
@@ -526,6 +527,15 @@ TEST_F(ChatRecording, AFileThatIsNotTheAnnouncedOneIsFoundOut) {
     build();
     EXPECT_EQ(chat().messages.at(0).hashes.at(0).matches, false);
     EXPECT_THAT(render_all(Format::Text), testing::HasSubstr("not the one announced"));
+}
+
+TEST_F(ChatRecording, AFileOfAnotherSizeThanWasAnnouncedIsTold) {
+    begin(R"(,"file_selector":"name:\"a.bin\" size:500000")");
+    message(1, "application/octet-stream", {{0, "twelve bytes"}});
+    records_.ended(5'000);
+    build();
+    EXPECT_EQ(chat().messages.at(0).announced_octets, 500'000U);
+    EXPECT_THAT(render_all(Format::Text), testing::HasSubstr(", 12 octets of 500000 announced]"));
 }
 
 TEST_F(ChatRecording, WhoWritesIsFoundAmongTheParticipants) {

@@ -252,6 +252,7 @@ void MessageCollector::tell_file(const Message& message, const StreamFacts* stre
         if (const auto name = mime::find_parameter(parameters, "filename"))
             told.file_name = base::to_valid_utf8(*name);
     }
+    told.announced_octets = file.size;
     for (const sdp::FileSelector::Hash& hash : file.hashes)
         told.hashes.push_back({.algorithm = base::to_valid_utf8(hash.algorithm),
                                .digest = base::to_valid_utf8(hash.digest)});

@@ -130,6 +130,8 @@ export interface ChatMessage {
     text?: string;
     file_name?: string;
     announced?: { matches?: boolean }[];
+    announced_octets?: number;
+    content_at?: number;
 }
 
 export class ApiError extends Error {

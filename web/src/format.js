@@ -210,7 +210,11 @@ export function chatSender(message) {
 export function chatFile(message) {
     const name = message.file_name || message.content_type || 'file';
     const isOther = (message.announced ?? []).some((hash) => hash.matches === false);
-    return isOther ? `${name} (not the file that was announced)` : name;
+    if (isOther) return `${name} (not the file that was announced)`;
+    const announced = message.announced_octets;
+    if (announced === undefined) return name;
+    const octets = Math.max(message.octets - (message.content_at ?? 0), 0);
+    return announced === octets ? name : `${name} (${octets} octets of ${announced} announced)`;
 }
 
 // What became of it; nothing where it came whole.

@@ -191,6 +191,12 @@ test('a file is told by its name, and when it is another one than was announced'
         chatFile({ file_name: 'a', announced: [{ matches: false }] }),
         'a (not the file that was announced)',
     );
+    const sized = { file_name: 'a', octets: 120, content_at: 20 };
+    assert.equal(chatFile({ ...sized, announced_octets: 100 }), 'a');
+    assert.equal(
+        chatFile({ ...sized, announced_octets: 500 }),
+        'a (100 octets of 500 announced)',
+    );
 });
 
 test('what became of a message is told when it did not come whole', () => {
