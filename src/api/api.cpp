@@ -67,43 +67,35 @@ private:
         });
     }
 
-    // The same with what the server tells of running calls, taken here on the http thread.
-    template <class Work>
-    void add_slow_with_live(std::string_view pattern, Work work) {
-        router_.add("GET", pattern, [this, work](const Request& request, const Parameters& given) {
-            std::vector<std::string> parameters(given.begin(), given.end());
-            Response response;
-            response.body = http::Deferred(
-                [this, work, request, parameters, live = parts_.status.live_calls()] {
-                    return work(recordings_, request, parameters, live);
-                });
-            return response;
-        });
-    }
-
-    // The same with how much of it who asks may read, which is known here on the http thread.
-    template <class Work>
-    void add_slow_reading(std::string_view pattern, Work work) {
-        router_.add("GET", pattern, [this, work](const Request& request, const Parameters& given) {
-            std::vector<std::string> parameters(given.begin(), given.end());
-            Response response;
-            const auto reading = door_.may_read_private(request) ? archive::Reading::Everything
-                                                                 : archive::Reading::WithoutPrivate;
-            response.body = http::Deferred([this, work, request, parameters, reading] {
-                return work(recordings_, request, parameters, reading);
+    // The same with what `know` tells of the request; that is asked here, on the http thread.
+    template <class Know, class Work>
+    void add_slow_knowing(std::string_view pattern, Know know, Work work) {
+        router_.add(
+            "GET", pattern, [this, know, work](const Request& request, const Parameters& given) {
+                std::vector<std::string> parameters(given.begin(), given.end());
+                Response response;
+                response.body =
+                    http::Deferred([this, work, request, parameters, known = know(request)] {
+                        return work(recordings_, request, parameters, known);
+                    });
+                return response;
             });
-            return response;
-        });
     }
 
     void add_recordings() {
         using Resources = RecordingResources;
         using Texts = std::vector<std::string>;
         const std::string one = "/api/v1/recordings/{id}";
+        const auto live_calls = [this](const Request&) { return parts_.status.live_calls(); };
+        const auto reading_of = [this](const Request& request) {
+            return door_.may_read_private(request) ? archive::Reading::Everything
+                                                   : archive::Reading::WithoutPrivate;
+        };
         using Live = std::vector<LiveCall>;
-        add_slow_with_live("/api/v1/recordings",
-                           [](const Resources& r, const Request& q, const Texts&,
-                              const Live& live) { return r.list(q, live); });
+        add_slow_knowing("/api/v1/recordings", live_calls,
+                         [](const Resources& r, const Request& q, const Texts&, const Live& live) {
+                             return r.list(q, live);
+                         });
         add_slow("GET", "/api/v1/attempts", [](const Resources& r, const Request& q, const Texts&) {
             return r.list_attempts(q);
         });
@@ -111,8 +103,10 @@ private:
                  [this](const Resources& r, const Request& q, const Texts&) {
                      return r.count_by_peer(q, parts_.clock.now().wall);
                  });
-        add_slow_with_live(one, [](const Resources& r, const Request&, const Texts& t,
-                                   const Live& live) { return r.show(t[0], live); });
+        add_slow_knowing(one, live_calls,
+                         [](const Resources& r, const Request&, const Texts& t, const Live& live) {
+                             return r.show(t[0], live);
+                         });
         add_slow("GET", one + "/events", [](const Resources& r, const Request& q, const Texts& t) {
             return r.events(q, t[0]);
         });
@@ -123,10 +117,11 @@ private:
         add_slow("GET", one + "/parts", [](const Resources& r, const Request& q, const Texts& t) {
             return r.parts(q, t[0]);
         });
-        add_slow_reading(one + "/export", [](const Resources& r, const Request& q, const Texts& t,
-                                             archive::Reading reading) {
-            return r.render(q, t[0], q.query_value("format").value_or("wav"), true, reading);
-        });
+        add_slow_knowing(
+            one + "/export", reading_of,
+            [](const Resources& r, const Request& q, const Texts& t, archive::Reading reading) {
+                return r.render(q, t[0], q.query_value("format").value_or("wav"), true, reading);
+            });
         add_slow("GET", one + "/audio/{file}",
                  [](const Resources& r, const Request& q, const Texts& t) {
                      return r.audio(q, t[0], t[1]);
@@ -138,14 +133,16 @@ private:
                  [](const Resources& r, const Request& q, const Texts& t) {
                      return r.render(q, t[0], "timeline", false, archive::Reading::Everything);
                  });
-        add_slow_reading(one + "/chat", [](const Resources& r, const Request& q, const Texts& t,
-                                           archive::Reading reading) {
-            return r.render(q, t[0], "chat", false, reading);
-        });
-        add_slow_reading(one + "/messages/{number}", [](const Resources& r, const Request& q,
-                                                        const Texts& t, archive::Reading reading) {
-            return r.message(q, t[0], t[1], reading);
-        });
+        add_slow_knowing(
+            one + "/chat", reading_of,
+            [](const Resources& r, const Request& q, const Texts& t, archive::Reading reading) {
+                return r.render(q, t[0], "chat", false, reading);
+            });
+        add_slow_knowing(
+            one + "/messages/{number}", reading_of,
+            [](const Resources& r, const Request& q, const Texts& t, archive::Reading reading) {
+                return r.message(q, t[0], t[1], reading);
+            });
         add_slow("POST", one + "/verify", [](const Resources& r, const Request& q, const Texts& t) {
             return r.verify(q, t[0]);
         });

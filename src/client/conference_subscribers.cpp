@@ -33,12 +33,6 @@ bool takes_documents(const sip::Message& request) {
 
 }  // namespace
 
-bool ConferenceSubscribers::has(std::string_view call_id, std::string_view our_tag) const {
-    return std::any_of(dialogs_.begin(), dialogs_.end(), [&](const auto& entry) {
-        return entry.second.call_id == call_id && entry.second.local_tag == our_tag;
-    });
-}
-
 void ConferenceSubscribers::on_subscribe(base::TimePoint now, const sip::RequestArrived& request) {
     const sip::Message& message = request.message;
     const auto refuse = [&](int status, std::vector<sip::ExtraHeader> headers) {

@@ -37,9 +37,6 @@ public:
     void end(base::TimePoint now);
     void on_time(base::TimePoint now);
     std::optional<base::TimePoint> deadline() const { return notifier_.deadline(); }
-    std::size_t count() const { return notifier_.subscribers(); }
-    // Whether a request within a dialog, by its Call-ID and tag of ours, is of one of them.
-    bool has(std::string_view call_id, std::string_view our_tag) const;
 
 private:
     struct Dialog {

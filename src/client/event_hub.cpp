@@ -2,6 +2,9 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
+
 #include "base/json_writer.h"
 #include "base/text.h"
 #include "crypto/hmac.h"
@@ -82,26 +85,36 @@ void EventHub::count(std::string_view kind) {
 
 namespace {
 
-// Who comes and goes in a conference, as they like.
-bool is_of_conference(std::string_view kind) {
-    return kind == "participant_joined" || kind == "participant_left" ||
-           kind == "participant_muted" || kind == "participant_unmuted" ||
-           kind == "conference_ended";
+// What people do as they like, and what they asked for: nobody has to look after it.
+bool is_usual(const RecordingEvent& event) {
+    static constexpr std::array<std::string_view, 17> kKinds{"attendance",
+                                                             "chat_connected",
+                                                             "conference",
+                                                             "conference_ended",
+                                                             "indication",
+                                                             "participant_joined",
+                                                             "participant_left",
+                                                             "participant_muted",
+                                                             "participant_nickname",
+                                                             "participant_unmuted",
+                                                             "pause",
+                                                             "preference",
+                                                             "presenter_changed",
+                                                             "resume",
+                                                             "screen_connected",
+                                                             "screen_ended",
+                                                             "snapshot_requested"};
+    const std::string_view code = event.reason.code;
+    return code.empty() || std::find(kKinds.begin(), kKinds.end(), event.kind) != kKinds.end() ||
+           (event.kind == "attendance_ended" && (code == "bye" || code == "stopped")) ||
+           (event.kind == "stop" && code == "stopped") ||
+           (event.kind == "call_ended" && code == "ended");
 }
 
 }  // namespace
 
 void EventHub::write_log(const RecordingEvent& event) {
-    const bool is_asked_for = event.kind == "pause" || event.kind == "resume" ||
-                              event.kind == "snapshot_requested" || event.kind == "indication" ||
-                              event.kind == "preference" || is_of_conference(event.kind) ||
-                              event.kind == "conference" || event.kind == "attendance" ||
-                              (event.kind == "attendance_ended" &&
-                               (event.reason.code == "bye" || event.reason.code == "stopped")) ||
-                              (event.kind == "stop" && event.reason.code == "stopped") ||
-                              (event.kind == "call_ended" && event.reason.code == "ended");
-    const bool is_usual = event.reason.code.empty() || is_asked_for;
-    log_.write(is_usual ? base::LogLevel::Info : base::LogLevel::Warning,
+    log_.write(is_usual(event) ? base::LogLevel::Info : base::LogLevel::Warning,
                fmt::format("recording: {}", event.kind),
                {{"call", std::to_string(event.call)},
                 {"call_id", event.call_id},

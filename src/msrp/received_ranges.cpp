@@ -46,14 +46,4 @@ std::uint64_t ReceivedRanges::count() const {
 
 std::uint64_t ReceivedRanges::end() const { return ranges_.empty() ? 0 : ranges_.back().end; }
 
-std::uint64_t ReceivedRanges::overlap(std::uint64_t begin, std::uint64_t end) const {
-    std::uint64_t count = 0;
-    for (const Range& range : ranges_) {
-        const std::uint64_t from = std::max(begin, range.begin);
-        const std::uint64_t to = std::min(end, range.end);
-        if (from < to) count += to - from;
-    }
-    return count;
-}
-
 }  // namespace earshot::msrp

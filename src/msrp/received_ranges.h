@@ -17,8 +17,6 @@ public:
     bool is_whole(std::uint64_t total) const;  // [0, total) is here
     std::uint64_t count() const;               // octets that are here
     std::uint64_t end() const;                 // behind the last one
-    // Octets of [begin, end) that are here already.
-    std::uint64_t overlap(std::uint64_t begin, std::uint64_t end) const;
     struct Range {
         std::uint64_t begin = 0;
         std::uint64_t end = 0;

@@ -125,7 +125,6 @@ private:
         ReceivedRanges received{};
         std::optional<std::uint64_t> total{};
         std::uint64_t max_bytes = 0;
-        bool is_refused = false;  // what still comes of it is not told
         bool wants_success_report = false;
         std::vector<Uri> report_to{};
         Uri own{};
