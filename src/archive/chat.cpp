@@ -164,6 +164,9 @@ void Chat::withhold_private() {
         if (!message.is_private) continue;
         message.is_withheld = true;
         message.subject.clear();
+        message.imdn_id.clear();
+        message.about.clear();
+        message.status.clear();
         message.text.reset();
         message.fault.clear();
         message.file_name.clear();

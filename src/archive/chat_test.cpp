@@ -429,13 +429,21 @@ TEST_F(ChatRecording, PrivateIsWhatGoesToOnePersonOfARoom) {
         {wrapped("sip:room@conf.example", "sip:ben@desk.example", to_ben), true},
         {wrapped("sip:ana@desk.example", "sip:room@conf.example",
                  cpim("sip:ana@desk.example", "sip:cleo@x.example", "message/cpim", to_cleo)),
+         true},
+        // What cannot be read as far as To, or names more than the room, is no way around it.
+        {wrapped("sip:ana@desk.example", "sip:room@conf.example", "To: <sip:cleo@x"), true},
+        {wrapped("sip:ana@desk.example", "sip:room@conf.example",
+                 "From: <sip:ana@desk.example>\r\nTo: <sip:room@conf.example>\r\nTo: "
+                 "<sip:ben@desk.example>\r\n\r\nContent-Type: text/plain\r\n\r\n4"),
          true}};
     for (std::size_t i = 0; i < cases.size(); ++i)
         message(i + 1, i < 2 ? "message/cpim" : "application/msrp-recording",
                 {{0, cases[i].first}});
+    message(cases.size() + 1, "message/cpim", {{20, to_ben.substr(20)}});  // its beginning is lost
     records_.ended(5'000);
     build();
-    ASSERT_EQ(chat().messages.size(), cases.size());
+    ASSERT_EQ(chat().messages.size(), cases.size() + 1);
+    EXPECT_TRUE(chat().messages.back().is_private);
     for (std::size_t i = 0; i < cases.size(); ++i)
         EXPECT_EQ(chat().messages[i].is_private, cases[i].second) << cases[i].first;
 }

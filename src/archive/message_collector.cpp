@@ -70,25 +70,28 @@ ChatPerson person_of(const mime::CpimAddress& address, const RecordingFacts& fac
 
 // RFC 7701 sections 5 and 6: To is the room, or, in private, one person of it. A wrapper's To is
 // the room in either case; between a party and a room of others it is the other end of that leg.
+// Where a room's message does not let itself be read as far as To, it counts as private: who may
+// not read those must not find a way around that.
 bool is_private(const MessageBody& body, const StreamFacts* stream, const RecordingFacts& facts) {
-    if (body.to.size() != 1) return false;
-    const auto is_conference =
-        [rooms = siprec::conference_uris(facts.metadata())](const mime::CpimAddress& address) {
-            return std::any_of(rooms.begin(), rooms.end(), [&](const std::string& room) {
-                return mime::is_same_user(room, address.uri);
-            });
-        };
-    const mime::CpimAddress& to = body.to.front();
-    const auto is_it = [&](const mime::CpimAddress& one) {
-        return mime::is_same_user(one.uri, to.uri);
+    const auto rooms = siprec::conference_uris(facts.metadata());
+    const auto is_conference = [&](const mime::CpimAddress& address) {
+        return std::any_of(rooms.begin(), rooms.end(), [&](const std::string& room) {
+            return mime::is_same_user(room, address.uri);
+        });
     };
+    const bool is_chatroom = stream != nullptr && stream->chatroom;
+    if (!body.fault.empty()) return is_chatroom || !rooms.empty();
     const auto& wrapped_to = body.wrapper_to;
-    const bool is_room = (stream != nullptr && stream->chatroom) ||
-                         std::any_of(wrapped_to.begin(), wrapped_to.end(), is_conference);
-    if (!is_room || is_conference(to) || (body.wrapper_from && is_it(*body.wrapper_from)))
+    if (!is_chatroom && std::none_of(wrapped_to.begin(), wrapped_to.end(), is_conference))
         return false;
-    const bool is_other = !wrapped_to.empty() && !is_it(wrapped_to.front());
-    return is_other || !find_participant(to.uri, facts).empty();
+    return std::any_of(body.to.begin(), body.to.end(), [&](const mime::CpimAddress& to) {
+        const auto is_it = [&](const mime::CpimAddress& one) {
+            return mime::is_same_user(one.uri, to.uri);
+        };
+        if (is_conference(to) || (body.wrapper_from && is_it(*body.wrapper_from))) return false;
+        const bool is_other = !wrapped_to.empty() && !is_it(wrapped_to.front());
+        return is_other || !find_participant(to.uri, facts).empty();
+    });
 }
 
 // "72:24:5F" and "72245f" are the same.

@@ -418,6 +418,23 @@ std::vector<Interval> without(const std::vector<Interval>& intervals,
     return rest;
 }
 
+// A client that puts somebody on hold, or mutes a member of a conference, makes the stream inactive
+// as well: no pause of the recording, for what is paused is what somebody would have sent. A pause
+// that begins within a hold is one.
+std::vector<Interval> pauses_of(const StreamFacts& facts) {
+    constexpr std::int64_t kTogetherNs = kSecondNs / 2;
+    std::vector<Interval> pauses;
+    for (const Interval& paused : facts.paused) {
+        std::vector<Interval> holds;
+        for (const Interval& held : facts.held)
+            if (held.from_ns <= paused.to_ns &&
+                std::abs(held.from_ns - paused.from_ns) <= kTogetherNs)
+                holds.push_back({std::min(held.from_ns, paused.from_ns), held.to_ns});
+        for (const Interval& rest : without({paused}, holds)) pauses.push_back(rest);
+    }
+    return pauses;
+}
+
 // Where the stream has packets; pauses as between words are no gaps.
 std::vector<Interval> heard(const Timeline& timeline, std::int64_t start_ns) {
     constexpr std::int64_t kPacketNs = kSecondNs / 50;
@@ -471,15 +488,16 @@ std::vector<Gap> collect_gaps(const Timeline& timeline, const StreamFacts& facts
         gap.duration_ms = std::min(gap.duration_ms, total_ms - gap.start_ms);
         if (gap.duration_ms > 0) gaps.push_back(gap);
     }
-    add_intervals(gaps, facts.paused, GapReason::Paused, start_ns, end_ns);
-    const auto held = without(without(facts.held, facts.paused), facts.dropped);
+    const bool is_never_taken = facts.is_refused && facts.negotiated.empty();
+    const auto absent = is_never_taken ? std::vector<Interval>{{start_ns, end_ns}}
+                                       : invert(facts.negotiated, start_ns, end_ns);
+    const auto paused = without(pauses_of(facts), absent);
+    add_intervals(gaps, paused, GapReason::Paused, start_ns, end_ns);
+    const auto held = without(without(without(facts.held, absent), paused), facts.dropped);
     add_intervals(gaps, without(held, heard(timeline, start_ns)), GapReason::Held, start_ns,
                   end_ns);
     add_intervals(gaps, facts.dropped, GapReason::Dropped, start_ns, end_ns);
     add_intervals(gaps, facts.storage, GapReason::Storage, start_ns, end_ns);
-    const bool is_never_taken = facts.is_refused && facts.negotiated.empty();
-    const auto absent = is_never_taken ? std::vector<Interval>{{start_ns, end_ns}}
-                                       : invert(facts.negotiated, start_ns, end_ns);
     // A client may have kept what came before it offered the stream.
     const auto missed = timeline.packets.empty() || timeline.packets.front().position_ns > 0
                             ? absent

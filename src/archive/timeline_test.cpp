@@ -49,5 +49,25 @@ TEST(CollectGaps, PauseDuringAHoldHasOneReasonAMoment) {
                           {.start_ms = 6000, .duration_ms = 1000, .reason = GapReason::Held}}));
 }
 
+TEST(CollectGaps, AStreamThatIsInactiveForAHoldIsHeld) {
+    StreamFacts facts = facts_of_ten_seconds();
+    facts.held = {{4 * kSecond, 6 * kSecond}};
+    facts.paused = {{4 * kSecond + kSecond / 5, 7 * kSecond}};  // and was paused by then
+    EXPECT_EQ(
+        collect_gaps(Timeline{}, facts, 0, 10 * kSecond),
+        (std::vector<Gap>{{.start_ms = 4000, .duration_ms = 2000, .reason = GapReason::Held},
+                          {.start_ms = 6000, .duration_ms = 1000, .reason = GapReason::Paused}}));
+}
+
+TEST(CollectGaps, AStreamThatIsRemovedIsPausedNoLonger) {
+    StreamFacts facts = facts_of_ten_seconds();
+    facts.negotiated = {{0, 6 * kSecond}};
+    facts.paused = {{5 * kSecond, 10 * kSecond}};
+    EXPECT_EQ(collect_gaps(Timeline{}, facts, 0, 10 * kSecond),
+              (std::vector<Gap>{
+                  {.start_ms = 5000, .duration_ms = 1000, .reason = GapReason::Paused},
+                  {.start_ms = 6000, .duration_ms = 4000, .reason = GapReason::NotNegotiated}}));
+}
+
 }  // namespace
 }  // namespace earshot::archive

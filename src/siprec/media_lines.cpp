@@ -322,6 +322,7 @@ void MediaLines::on_opened(std::uint16_t stream, std::uint16_t rtp_port, std::ui
         out.emplace_back(
             make_stream_event(is_new ? "stream_added" : "stream_changed", *facts, rtp_port));
         if (facts->paused && is_new) out.emplace_back(make_event("stream_paused", stream));
+        if (line->held && is_new) out.emplace_back(make_event("stream_held", stream));
         opening_.erase(facts);
     }
     if (opening_.empty()) opening_.shrink_to_fit();
@@ -367,13 +368,22 @@ void MediaLines::update_holds(const MetadataModel& model, Actions& out) {
         if (line.state == Line::State::Off || stream == nullptr) continue;
         const bool silent = model.is_held(line.label);
         line.had_sender = line.had_sender || !model.senders_of(line.label).empty();
-        // Some clients never fill the associations: only who has sent can be put on hold.
-        const bool held = silent && line.had_sender && !has_stopped(model, *stream);
-        if (held != line.held && !has_stopped(model, *stream)) {
+        // Some clients never fill the associations: only who has sent can be put on hold, or who
+        // is inactive where others are told to send.
+        const bool is_nobodys = line.paused && model.names_senders();
+        const bool held = silent && (line.had_sender || is_nobodys) && !has_stopped(model, *stream);
+        if (held == line.held || has_stopped(model, *stream)) continue;
+        line.held = held;
+        if (line.state != Line::State::Opening)  // else it is told when the stream is
             out.emplace_back(make_event(held ? "stream_held" : "stream_unheld", line.stream));
-            line.held = held;
-        }
     }
+}
+
+bool MediaLines::may_be_voice(std::string_view label) const {
+    return std::none_of(lines_.begin(), lines_.end(), [&](const Line& line) {
+        return line.state != Line::State::Off && line.label == label &&
+               line.media != MediaKind::Audio;
+    });
 }
 
 void MediaLines::update_roles(const MetadataModel& model, Actions& out) {

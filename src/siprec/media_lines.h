@@ -101,6 +101,7 @@ public:
     std::uint16_t drop(std::string_view label, Actions& out);
     // Tells who is on hold by the metadata (RFC 7865 section 6.8.1); call after each merge.
     void update_holds(const MetadataModel& model, Actions& out);
+    bool may_be_voice(std::string_view label) const;  // not known as anything else
     // Tells what the streams show, and what is shared; call after each offer that is answered and
     // after each merge.
     void update_roles(const MetadataModel& model, Actions& out);

@@ -232,6 +232,7 @@ public:
     // True when the metadata says that nobody sends this label although it names the stream and
     // has an association of somebody (M-19, M-20). False where metadata does not tell.
     bool is_held(std::string_view label) const;
+    bool names_senders() const;  // of any stream: the client fills the associations
     // Ids that are referred to and that no object of this model has.
     std::vector<MetadataId> unresolved() const;
 

@@ -499,6 +499,11 @@ bool MetadataModel::is_held(std::string_view label) const {
     return tells && senders_of(label).empty();
 }
 
+bool MetadataModel::names_senders() const {
+    return std::any_of(objects_.participant_streams.begin(), objects_.participant_streams.end(),
+                       [](const auto& assoc) { return !assoc.vanished && !assoc.send.empty(); });
+}
+
 std::vector<MetadataId> MetadataModel::unresolved() const {
     using Ids = KeyTable<MetadataId, base::Done>;
     const auto ids_of = [](const auto& objects) {

@@ -111,29 +111,44 @@ bool ParticipantWatch::is_conference(const MetadataModel& model, const MetadataI
     });
 }
 
-ParticipantWatch::Media ParticipantWatch::media_of(const MetadataModel& model,
-                                                   const MetadataId& participant) {
-    for (const ParticipantStreamAssoc& assoc : model.objects().participant_streams) {
-        if (!(assoc.participant == participant)) continue;
-        if (!assoc.send.empty()) return Media::Sends;
-        return assoc.recv.empty() ? Media::None : Media::Receives;
+void ParticipantWatch::judge_media(const MetadataModel& model, const MetadataId& participant,
+                                   const IsVoice& is_voice, Known& known) {
+    const auto& assocs = model.objects().participant_streams;
+    const auto assoc = std::find_if(assocs.begin(), assocs.end(), [&](const auto& one) {
+        return one.participant == participant;
+    });
+    if (assoc == assocs.end()) return;
+    const auto is_voice_stream = [&](const MetadataId& id) {
+        const MediaStream* stream = model.find_stream(id);
+        return stream == nullptr || is_voice(stream->label);
+    };
+    const auto has_voice = [&](const std::vector<MetadataId>& streams) {
+        return std::any_of(streams.begin(), streams.end(), is_voice_stream);
+    };
+    bool sends = has_voice(assoc->send);
+    bool receives = has_voice(assoc->recv);
+    known.had_voice = known.had_voice || sends || receives;
+    if (!known.had_voice) {
+        sends = !assoc->send.empty();
+        receives = !assoc->recv.empty();
     }
-    return Media::None;
+    known.media = sends ? Media::Sends : receives ? Media::Receives : Media::None;
 }
 
-void ParticipantWatch::update(const MetadataModel& model, std::vector<Event>& out) {
+void ParticipantWatch::update(const MetadataModel& model, const IsVoice& is_voice,
+                              std::vector<Event>& out) {
     std::vector<std::pair<MetadataId, bool>> sessions;  // few: whether each is a conference
     for (const ParticipantSessionAssoc& assoc : model.objects().participant_sessions) {
         auto found = std::find_if(sessions.begin(), sessions.end(),
                                   [&](const auto& one) { return one.first == assoc.session; });
         if (found == sessions.end())
             found = sessions.insert(found, {assoc.session, is_conference(model, assoc.session)});
-        if (found->second) compare(model, assoc, out);
+        if (found->second) compare(model, assoc, is_voice, out);
     }
 }
 
 void ParticipantWatch::compare(const MetadataModel& model, const ParticipantSessionAssoc& assoc,
-                               std::vector<Event>& out) {
+                               const IsVoice& is_voice, std::vector<Event>& out) {
     const Participant* participant = model.find_participant(assoc.participant);
     Known now;
     now.is_present = !assoc.vanished;
@@ -141,7 +156,6 @@ void ParticipantWatch::compare(const MetadataModel& model, const ParticipantSess
         now.joined = assoc.periods.back().associate;
         now.is_present = now.is_present && !assoc.periods.back().disassociate;
     }
-    now.media = media_of(model, assoc.participant);
     ConferenceRole role;
     if (participant != nullptr) role = find_conference_role(*participant);
     now.nickname = role.nickname;
@@ -161,6 +175,8 @@ void ParticipantWatch::compare(const MetadataModel& model, const ParticipantSess
         tell("participant_left", std::move(fields));
     };
     Known& before = known_[{assoc.session, assoc.participant}];
+    now.had_voice = before.had_voice;
+    judge_media(model, assoc.participant, is_voice, now);
     // Left and back again between two documents.
     const bool is_again = before.is_present && now.is_present && before.joined && now.joined &&
                           *now.joined > *before.joined;

@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <functional>
 #include <map>
 #include <string>
 #include <string_view>
@@ -39,21 +40,26 @@ public:
     //   participant_muted, participant_unmuted, participant_held, participant_resumed,
     //   participant_nickname (nickname), participant_roles (roles)
     // `at` is what the client says, the time of the event when that was heard.
-    void update(const MetadataModel& model, std::vector<Event>& out);
+    // `is_voice`: whether a stream of that label is audio, as far as is known; a mute is about
+    // those, whatever else the participant sends.
+    using IsVoice = std::function<bool(std::string_view label)>;
+    void update(const MetadataModel& model, const IsVoice& is_voice, std::vector<Event>& out);
 
 private:
     enum class Media : std::uint8_t { Sends, Receives, None };
     struct Known {
         bool is_present = false;
         OptionalTime joined;
-        Media media = Media::None;
+        Media media = Media::None;  // of its voice; of all, where it has none
+        bool had_voice = false;
         std::string nickname;
         std::vector<std::string> roles;
     };
-    static Media media_of(const MetadataModel& model, const MetadataId& participant);
+    static void judge_media(const MetadataModel& model, const MetadataId& participant,
+                            const IsVoice& is_voice, Known& known);
     static bool is_conference(const MetadataModel& model, const MetadataId& session);
     void compare(const MetadataModel& model, const ParticipantSessionAssoc& assoc,
-                 std::vector<Event>& out);
+                 const IsVoice& is_voice, std::vector<Event>& out);
 
     std::map<std::pair<MetadataId, MetadataId>, Known> known_;  // by session and participant
 };

@@ -37,7 +37,8 @@ protected:
         EXPECT_TRUE(document.has_value());
         model_.apply(*document, base::WallTime{std::chrono::seconds{1'772'460'000}});
         std::vector<Event> events;
-        watch_.update(model_, events);
+        watch_.update(
+            model_, [](std::string_view label) { return label != "chat-1"; }, events);
         std::vector<std::string> told;
         for (Event& event : events) told.push_back(std::move(event.json));
         return told;
@@ -103,6 +104,27 @@ TEST_F(ParticipantWatchTest, TellsALeaveWithItsReasonAndARejoin) {
     EXPECT_THAT(gone[0], HasSubstr("booted: too loud"));
     EXPECT_THAT(apply(document(member(joined(3), "<send>T</send>"))),
                 ElementsAre(HasSubstr("2026-03-02T14:03:00.000Z")));
+}
+
+TEST_F(ParticipantWatchTest, WhoIsMutedMayWriteOn) {
+    const std::string chat =
+        "<stream stream_id='C' session_id='S'><label>chat-1</label></stream>"
+        "<stream stream_id='T' session_id='S'><label>1</label></stream>";
+    const std::string heard = "<recv>U</recv><recv>C</recv>";
+    apply(document(chat + member(joined(1), "<send>T</send><send>C</send>" + heard), "complete"));
+    EXPECT_THAT(apply(document(member(joined(1), "<send>C</send>" + heard))),
+                ElementsAre(HasSubstr("\"type\":\"participant_muted\"")));
+    EXPECT_THAT(apply(document(member(joined(1), "<send>C</send><recv>C</recv>"))),
+                ElementsAre(HasSubstr("\"type\":\"participant_held\"")));
+    EXPECT_THAT(apply(document(member(joined(1), "<send>T</send><send>C</send>" + heard))),
+                ElementsAre(HasSubstr("\"type\":\"participant_resumed\"")));
+}
+
+TEST_F(ParticipantWatchTest, WhoHasNoVoiceIsJudgedByWhatThereIs) {
+    const std::string chat = "<stream stream_id='C' session_id='S'><label>chat-1</label></stream>";
+    apply(document(chat + member(joined(1), "<send>C</send><recv>C</recv>"), "complete"));
+    EXPECT_THAT(apply(document(member(joined(1), "<recv>C</recv>"))),
+                ElementsAre(HasSubstr("\"type\":\"participant_muted\"")));
 }
 
 TEST_F(ParticipantWatchTest, TellsRolesAndNicknames) {

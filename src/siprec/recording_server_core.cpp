@@ -430,7 +430,8 @@ void RecordingServerSession::Core::refuse(sip::TransactionId transaction,
 
 void RecordingServerSession::Core::take_metadata(base::Now now, const RequestBody& body) {
     if (!body.metadata) return;
-    metadata_.take(now, *body.metadata, body.metadata_charset, actions_);
+    const auto is_voice = [this](std::string_view label) { return lines_.may_be_voice(label); };
+    metadata_.take(now, *body.metadata, body.metadata_charset, is_voice, actions_);
     lines_.update_holds(metadata_.model(), actions_);
     lines_.update_roles(metadata_.model(), actions_);
 }

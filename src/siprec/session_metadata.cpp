@@ -54,7 +54,7 @@ void SessionMetadata::expect_snapshot(base::TimePoint now) {
 }
 
 void SessionMetadata::take(base::Now now, std::string_view document, std::string_view charset,
-                           Actions& out) {
+                           const ParticipantWatch::IsVoice& is_voice, Actions& out) {
     out.emplace_back(StoreMetadata{std::string{document}});
     const auto parsed = parse_metadata(document, charset);
     if (!parsed) {
@@ -86,7 +86,7 @@ void SessionMetadata::take(base::Now now, std::string_view document, std::string
                                 {{"mode", std::string{is_partial ? "partial" : "complete"}},
                                  {"older_form", parsed->is_older_form}}));
     std::vector<Event> events;
-    participants_.update(model_, events);
+    participants_.update(model_, is_voice, events);
     for (Event& event : events) out.emplace_back(std::move(event));
     if (parsed->is_older_form) report(older, out);
     for (const MetadataIssue& issue : found) report(issue, out);

@@ -24,8 +24,9 @@ public:
         peer_ = peer;
         strict_ = strict;
     }
-    // A document arrived. Stores it raw, whatever it is.
-    void take(base::Now now, std::string_view document, std::string_view charset, Actions& out);
+    // A document arrived. Stores it raw, whatever it is. `is_voice`: of ParticipantWatch.
+    void take(base::Now now, std::string_view document, std::string_view charset,
+              const ParticipantWatch::IsVoice& is_voice, Actions& out);
     // From now on a session without metadata is asked for it (E-5).
     void expect_snapshot(base::TimePoint now);
 
