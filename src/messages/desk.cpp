@@ -409,16 +409,19 @@ void Desk::ask(const base::Uuid& recording, Waiting& waiting) {
 
 bool Desk::is_full(const Connection& connection) const {
     return connection.undurable >= kMaxUndurableBytes ||
+           network_.queued_bytes(connection.id) >= kMaxUnreadAnswerBytes ||
            (undurable_ >= kMaxUndurableBytesOfAll && connection.undurable > 0);
 }
 
-// After what a connection brought: the disk is asked in time, and waited for.
+// After what a connection brought: the disk is asked in time, and waited for, and so is who does
+// not read what it is answered.
 void Desk::look_at_flow(Connection& connection) {
-    if (connection.undurable < kAskAfterBytes && undurable_ < kMaxUndurableBytesOfAll) return;
-    for (auto& [recording, waiting] : waiting_) {
-        if (!waiting.next.bytes.contains(connection.id)) continue;
-        waiting.wants_answer = true;
-        ask(recording, waiting);
+    if (connection.undurable >= kAskAfterBytes || undurable_ >= kMaxUndurableBytesOfAll) {
+        for (auto& [recording, waiting] : waiting_) {
+            if (!waiting.next.bytes.contains(connection.id)) continue;
+            waiting.wants_answer = true;
+            ask(recording, waiting);
+        }
     }
     if (!connection.is_reading || !is_full(connection)) return;
     connection.is_reading = false;
@@ -452,6 +455,10 @@ void Desk::release(base::Now now, const Waiting::Part& part) {
         at->second->receiver.on_durable(message);
         drain(now, *at->second);
     }
+    read_again();
+}
+
+void Desk::read_again() {
     if (!backlog_.empty()) return;
     for (const auto& [id, connection] : connections_) {
         if (connection->is_reading || is_full(*connection)) continue;
@@ -462,6 +469,7 @@ void Desk::release(base::Now now, const Waiting::Part& part) {
 
 void Desk::on_time(base::Now now) {
     work_off_backlog();
+    read_again();
     const bool is_filling = undurable_ >= kMaxUndurableBytesOfAll / 2;
     for (auto& [recording, waiting] : waiting_)
         if (waiting.wants_answer || (is_filling && !waiting.next.is_empty()))

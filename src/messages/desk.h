@@ -131,6 +131,7 @@ private:
     void look_at_flow(Connection& connection);
     void release(base::Now now, const Waiting::Part& part);
     bool is_full(const Connection& connection) const;
+    void read_again();  // from those that are not full any more
     void forget(base::Now now, Connection& connection);
 
     Network& network_;

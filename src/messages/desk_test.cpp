@@ -23,6 +23,10 @@ public:
     void set_reading(ConnectionId connection, bool reading) override {
         is_read[connection] = reading;
     }
+    std::size_t queued_bytes(ConnectionId connection) const override {
+        const auto found = sent.find(connection);
+        return found == sent.end() ? 0 : found->second.size();
+    }
     ConnectionId connect(const base::NetAddress& to, const std::string&) override {
         connected_to = to;
         return 99;
@@ -354,6 +358,27 @@ TEST_F(DeskTest, AFullQueueStopsReadingAndLosesNothing) {
     desk_.on_durable(now_, records_.asked[0]);
     EXPECT_THAT(wires_.take(1), HasSubstr("REPORT"));
     EXPECT_EQ(desk_.undurable_bytes(), 0U);
+}
+
+TEST_F(DeskTest, WhoDoesNotTakeItsAnswersIsNotReadUntilItDoes) {
+    open(0, "secret00");
+    connect(1);
+    std::size_t messages = 0;
+    while (!wires_.is_read.contains(1) && messages < 10'000) {
+        bytes(1, chunk("secret00", "", '$', {}, "msg" + std::to_string(++messages)));
+        for (const std::uint64_t token : std::exchange(records_.asked, {}))
+            desk_.on_durable(now_, token);
+    }
+    ASSERT_TRUE(wires_.is_read.contains(1));
+    EXPECT_FALSE(wires_.is_read[1]);
+    EXPECT_GE(wires_.sent[1].size(), kMaxUnreadAnswerBytes);
+    EXPECT_LT(wires_.sent[1].size(), kMaxUnreadAnswerBytes + 1024);
+    pass(std::chrono::milliseconds{250});
+    EXPECT_FALSE(wires_.is_read[1]);
+    wires_.take(1);
+    pass(std::chrono::milliseconds{250});
+    EXPECT_TRUE(wires_.is_read[1]);
+    EXPECT_THAT(wires_.closed, IsEmpty());
 }
 
 TEST_F(DeskTest, WhereWeConnectAnEmptySendBindsTheSession) {

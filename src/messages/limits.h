@@ -22,6 +22,11 @@ inline constexpr std::size_t kMaxUndurableBytes = std::size_t{2} << 20;  // of a
 inline constexpr std::size_t kMaxUndurableBytesOfAll = std::size_t{8} << 20;
 inline constexpr std::size_t kAskAfterBytes = std::size_t{512} << 10;  // then the disk is asked
 
+// Answers and receipts that a connection has not taken: then no more of it is read. The receipts of
+// all that becomes durable at once come on top, of kMaxUndurableBytes at most.
+inline constexpr std::size_t kMaxUnreadAnswerBytes = std::size_t{512} << 10;
+inline constexpr std::size_t kMaxQueuedBytes = std::size_t{4} << 20;  // else it is closed
+
 // What a record counts beside its octets: many small ones fill the queue to capture's threads, of
 // which these leave the half to who cannot wait.
 inline constexpr std::size_t kRecordCostBytes = 256;

@@ -35,6 +35,7 @@ public:
     virtual void send(ConnectionId connection, std::string bytes) = 0;
     virtual void close(ConnectionId connection) = 0;  // after what was sent has gone out
     virtual void set_reading(ConnectionId connection, bool reading) = 0;
+    virtual std::size_t queued_bytes(ConnectionId connection) const = 0;  // not taken by it yet
     // 0: it cannot. Empty `tls_name`: TCP; else who must be there.
     virtual ConnectionId connect(const base::NetAddress& to, const std::string& tls_name) = 0;
     // Why the other end of a TLS connection is not who it has to be: `told` are the fingerprints

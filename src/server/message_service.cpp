@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "io/thread_name.h"
+#include "messages/limits.h"
 
 namespace earshot::server {
 
@@ -51,6 +52,9 @@ public:
     void set_reading(messages::ConnectionId connection, bool reading) override {
         loop_->set_reading(connection, reading);
     }
+    std::size_t queued_bytes(messages::ConnectionId connection) const override {
+        return loop_->queued_bytes(connection);
+    }
     messages::ConnectionId connect(const base::NetAddress& to,
                                    const std::string& tls_name) override {
         return loop_->connect(to, tls_name);
@@ -91,6 +95,7 @@ base::Result<std::unique_ptr<MessageService>, base::Reason> MessageService::crea
     auto loop = transport::StreamLoop::create(setup.listens, log,
                                               {.protocol = "MSRP",
                                                .max_connections_per_host = kMaxConnectionsPerHost,
+                                               .max_queued_bytes = messages::kMaxQueuedBytes,
                                                .tls = setup.tls,
                                                .peer_check = io::PeerCheck::Later});
     if (!loop) return loop.error();
