@@ -1,5 +1,7 @@
 #include "archive/media_job.h"
 
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <array>
 #include <chrono>
@@ -281,12 +283,19 @@ void add_formats(Lane& lane, rendition::Stream& stream) {
     mark_inside_red(stream);
 }
 
+// Of a mix, or of the camera of who speaks, it is the names of all who were in it.
 std::string name_of(const Summary& summary, const StreamSummary& stream) {
-    if (stream.senders.empty()) return {};
-    const std::string& aor = stream.senders.front();
-    for (const ParticipantSummary& participant : summary.participants)
-        if (participant.aor == aor && !participant.name.empty()) return participant.name;
-    return aor;
+    constexpr std::size_t kMaxNames = 3;
+    const auto name = [&](const std::string& aor) {
+        for (const ParticipantSummary& participant : summary.participants)
+            if (participant.aor == aor && !participant.name.empty()) return participant.name;
+        return aor;
+    };
+    std::string names;
+    const std::size_t count = stream.senders.size();
+    for (std::size_t i = 0; i < std::min(count, kMaxNames); ++i)
+        names += (i == 0 ? "" : ", ") + name(stream.senders[i]);
+    return count > kMaxNames ? fmt::format("{} and {} more", names, count - kMaxNames) : names;
 }
 
 std::string title_of(const Summary& summary) {
