@@ -36,14 +36,15 @@ void print_attendances(std::ostream& out, const json& attendances) {
         return;
     }
     std::vector<std::vector<std::string>> rows{
-        {"ID", "SINCE (UTC)", "STATE", "CONFERENCE", "RECORDING", "SERVER"}};
+        {"ID", "SINCE (UTC)", "STATE", "CONFERENCE", "CHAT", "RECORDING", "SERVER"}};
     for (const json& one : attendances) {
         if (!one.is_object()) continue;
         const json recording = one.value("recording", json::object());
-        rows.push_back(
-            {printable(text_in(one, "id")), printable(text_in(one, "begun").substr(0, 19)),
-             printable(text_in(one, "state")), printable(text_in(one, "uri")),
-             printable(text_in(recording, "state")), printable(text_in(recording, "server"))});
+        rows.push_back({printable(text_in(one, "id")),
+                        printable(text_in(one, "begun").substr(0, 19)),
+                        printable(text_in(one, "state")), printable(text_in(one, "uri")),
+                        printable(text_in(one, "chat")), printable(text_in(recording, "state")),
+                        printable(text_in(recording, "server"))});
     }
     print_table(out, rows);
 }
@@ -72,9 +73,11 @@ public:
         ls_ = add("ls", "List those that are attended", "Example:\n  earshot attend ls --json");
         rosters_ = add("rosters", "List the conferences that recorded calls are in",
                        "Example:\n  earshot attend rosters");
-        start_ = add("start", "Call a conference and record what everyone there hears and sees",
-                     "Everybody there is told: by a=record, else by a tone.\n\n"
-                     "Example:\n  earshot attend start sip:review-42@conf.example");
+        start_ =
+            add("start", "Call a conference and record what everyone there hears, sees and writes",
+                "Everybody there is told: by a=record, else by a tone and a line in the "
+                "chat.\n\n"
+                "Example:\n  earshot attend start sip:review-42@conf.example");
         start_->add_option("URI", uri_, "Of the conference")->required();
         start_->add_option("--identity", identity_, "By which we call; else our own address")
             ->type_name("URI");
@@ -88,7 +91,9 @@ public:
             ->type_name("NAME");
         start_->add_option("--longest", longest_s_, "Leave after so many seconds; else 12 hours")
             ->type_name("SECONDS");
+        start_->add_flag("!--no-audio", takes_audio_, "Take no audio: a conference that chats");
         start_->add_flag("!--no-video", takes_video_, "Take no video");
+        start_->add_flag("!--no-chat", takes_chat_, "Take no chat (MSRP)");
         start_->add_flag("!--no-wait", waits_, "Do not wait until a server records");
         end_ = add("end", "Leave a conference", "Example:\n  earshot attend end 2000000000001");
         end_->add_option("ID", id_, "As attend ls shows it")->required();
@@ -140,7 +145,11 @@ private:
     }
 
     Exit start(const Access& access, std::ostream& out, std::ostream& err) const {
-        json wish{{"uri", uri_}, {"video", takes_video_}, {"wait", waits_}};
+        json wish{{"uri", uri_},
+                  {"audio", takes_audio_},
+                  {"video", takes_video_},
+                  {"chat", takes_chat_},
+                  {"wait", waits_}};
         if (!identity_.empty()) wish["identity"] = identity_;
         if (!name_.empty()) wish["name"] = name_;
         if (!instance_.empty()) wish["instance"] = instance_;
@@ -178,7 +187,9 @@ private:
     std::int64_t longest_s_ = 0;
     std::string id_;
     std::string reason_;
+    bool takes_audio_ = true;
     bool takes_video_ = true;
+    bool takes_chat_ = true;
     bool waits_ = true;
     bool json_ = false;
     CLI::App* group_ = nullptr;

@@ -21,14 +21,16 @@ std::optional<std::string_view> second_line(std::string_view text) {
 }  // namespace
 
 Desk::Desk(Network& network, base::Random& random, Switch::Told told, Copies::Told copies_told,
-           Rooms::Told rooms_told)
+           Rooms::Told rooms_told, Guests::Told guests_told)
     : copies_(network, random, std::move(copies_told)),
       switch_(network, random, &copies_, std::move(told)),
-      rooms_(network, random, &copies_, std::move(rooms_told)) {}
+      rooms_(network, random, &copies_, std::move(rooms_told)),
+      guests_(network, random, &copies_, std::move(guests_told)) {}
 
 void Desk::close(base::Now now, SessionId session) {
     switch_.close(now, session);
     rooms_.close(now, session);
+    guests_.close(now, session);
     copies_.finish(now, session);
 }
 
@@ -36,21 +38,24 @@ void Desk::on_open(base::Now now, ConnectionId connection, bool is_tls) {
     if (copies_.owns(connection)) return copies_.on_open(now, connection);
     if (rooms_.owns(connection)) {
         rooms_.on_open(now, connection);
+    } else if (guests_.owns(connection)) {
+        guests_.on_open(now, connection, is_tls);
     } else {
-        first_[connection];
+        first_[connection].is_tls = is_tls;
         switch_.on_open(now, connection, is_tls);
     }
     copies_.work(now);
 }
 
-// True: nobody is to see them yet, or a room has.
+// True: nobody is to see them yet, or a room or a guest has.
 bool Desk::is_held_back(base::Now now, ConnectionId connection, base::ByteView bytes) {
     const auto found = first_.find(connection);
     if (found == first_.end()) return false;
-    std::string& text = found->second;
+    std::string& text = found->second.text;
     text += base::as_text(bytes);
     if (!second_line(text) && text.size() <= msrp::kMaxHeadBytes) return true;
     const std::string all = std::move(text);
+    const bool is_tls = found->second.is_tls;
     first_.erase(found);
     constexpr std::string_view kToPath = "To-Path:";
     const auto line = second_line(all);
@@ -63,6 +68,10 @@ bool Desk::is_held_back(base::Now now, ConnectionId connection, base::ByteView b
         switch_.release(connection);
         rooms_.on_open(now, connection);
         rooms_.on_bytes(now, connection, base::as_bytes(all));
+    } else if (to && to->size() == 1 && guests_.knows(to->front())) {
+        switch_.release(connection);
+        guests_.on_open(now, connection, is_tls);
+        guests_.on_bytes(now, connection, base::as_bytes(all));
     } else {
         switch_.on_bytes(now, connection, base::as_bytes(all));
     }
@@ -73,6 +82,8 @@ void Desk::on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes
     if (copies_.owns(connection)) return copies_.on_bytes(now, connection, bytes);
     if (rooms_.owns(connection))
         rooms_.on_bytes(now, connection, bytes);
+    else if (guests_.owns(connection))
+        guests_.on_bytes(now, connection, bytes);
     else if (!is_held_back(now, connection, bytes))
         switch_.on_bytes(now, connection, bytes);
     copies_.work(now);
@@ -83,6 +94,8 @@ void Desk::on_closed(base::Now now, ConnectionId connection) {
     if (copies_.owns(connection)) return copies_.on_closed(now, connection);
     if (rooms_.owns(connection))
         rooms_.on_closed(now, connection);
+    else if (guests_.owns(connection))
+        guests_.on_closed(now, connection);
     else
         switch_.on_closed(now, connection);
     copies_.work(now);
@@ -92,6 +105,8 @@ void Desk::on_writable(base::Now now, ConnectionId connection) {
     if (copies_.owns(connection)) return copies_.on_writable(now, connection);
     if (rooms_.owns(connection))
         rooms_.on_writable(now, connection);
+    else if (guests_.owns(connection))
+        guests_.on_writable(now, connection);
     else
         switch_.on_writable(now, connection);
     copies_.work(now);
@@ -100,6 +115,7 @@ void Desk::on_writable(base::Now now, ConnectionId connection) {
 void Desk::on_time(base::Now now) {
     switch_.on_time(now);
     rooms_.on_time(now);
+    guests_.on_time(now);
     // Those that the switch has closed: nothing comes of them any more.
     std::erase_if(first_, [&](const auto& entry) { return !switch_.owns(entry.first); });
     copies_.on_time(now);

@@ -1,6 +1,6 @@
 // All that happens on the thread of the chats: the connections of the parties of calls, of the
-// members of rooms, and those to recording servers. Whose a connection is, the first request on it
-// says: rooms and calls share none.
+// members of rooms, of the chats of others that we are in, and those to recording servers. Whose a
+// connection is, the first request on it says: rooms, calls and guests share none.
 #pragma once
 
 #include <string>
@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "chat/copies.h"
+#include "chat/guests.h"
 #include "chat/ports.h"
 #include "chat/rooms.h"
 #include "chat/switch.h"
@@ -21,11 +22,13 @@ public:
     // All are told on the desk's thread, and must not call back.
     Desk(
         Network& network, base::Random& random, Switch::Told told, Copies::Told copies_told,
-        Rooms::Told rooms_told = [](const RoomEvent&) {});
+        Rooms::Told rooms_told = [](const RoomEvent&) {},
+        Guests::Told guests_told = [](const GuestEvent&) {});
 
     Switch& chats() { return switch_; }
     Copies& copies() { return copies_; }
     Rooms& rooms() { return rooms_; }
+    Guests& guests() { return guests_; }
     // What is left of its copies goes out yet.
     void close(base::Now now, SessionId session);
 
@@ -41,8 +44,13 @@ private:
     Copies copies_;
     Switch switch_;
     Rooms rooms_;
+    Guests guests_;
     // What has come of connections of which nothing is known yet.
-    std::unordered_map<ConnectionId, std::string> first_;
+    struct First {
+        std::string text{};
+        bool is_tls = false;
+    };
+    std::unordered_map<ConnectionId, First> first_;
 };
 
 }  // namespace earshot::chat

@@ -33,6 +33,10 @@ inline constexpr std::size_t kMaxNicknameBytes = 1023;  // RFC 7701 section 7.1
 // Answers that a member does not read: no more of it is read then.
 inline constexpr std::size_t kMaxUnreadAnswerBytes = std::size_t{512} << 10;
 
+// ---- sessions of ours at a relay (RFC 4976)
+inline constexpr std::chrono::seconds kRelayPatience{10};  // for a connection, and for each answer
+inline constexpr std::chrono::seconds kRelayAhead{30};     // a login is renewed before its end
+
 // ---- copies for recording servers
 // Content that is not receipted yet, or waits for a server: what has been sent is forgotten first,
 // then messages are left out.

@@ -7,7 +7,9 @@
 #include <variant>
 
 #include "base/text.h"
+#include "client/attendance_chat.h"
 #include "client/call_keys.h"
+#include "client/indication.h"
 #include "client/instance_plan.h"
 #include "client/limits.h"
 #include "mime/media_type.h"
@@ -29,23 +31,44 @@ constexpr std::string_view kAllow = "INVITE, ACK, BYE, CANCEL, UPDATE, OPTIONS, 
 
 bool is_challenge(int status) { return status == 401 || status == 407; }
 
+// A camera, and what is shared.
+std::size_t video_lines(const AttendWish& wish) { return wish.takes_video ? 2 : 0; }
+
+bool goes_by_tls(std::string_view uri) {
+    const auto parsed = sip::parse_uri(uri);
+    return parsed && (parsed->scheme == sip::UriScheme::Sips ||
+                      base::iequals(parsed->param("transport").value_or(""), "tls"));
+}
+
+bool has_audio(std::string_view sdp) {
+    const auto parsed = sdp::parse(sdp);
+    return parsed && std::any_of(parsed->media.begin(), parsed->media.end(), [](const auto& one) {
+               return one.media == "audio" && one.port != 0;
+           });
+}
+
 // What we are to the media plane: a caller at an address where nobody listens. We send nothing but
-// what tells that we record, so audio is sendrecv, and video is only taken.
-std::string own_offer(const AttendWish& wish, bool is_ipv6, std::uint64_t session_id) {
-    std::string sdp = fmt::format(
-        "v=0\r\no=- {} 1 IN {} {}\r\ns=-\r\nc=IN {} {}\r\nt=0 0\r\n"
-        "m=audio {} RTP/AVP 96 9 8 0 101\r\n"
-        "a=rtpmap:96 opus/48000/2\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\n"
-        "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"
-        "a=sendrecv\r\n",
-        session_id, is_ipv6 ? "IP6" : "IP4", is_ipv6 ? "::1" : "127.0.0.1", is_ipv6 ? "IP6" : "IP4",
-        is_ipv6 ? "::1" : "127.0.0.1", kNobody);
-    if (!wish.takes_video) return sdp;
-    for (int i = 0; i < 2; ++i)  // a camera, and what is shared
+// what tells that we record, so audio is sendrecv, and video is only taken. The chat's line is not
+// the plane's: to it that is refused.
+std::string own_offer(const AttendWish& wish, bool has_chat, bool is_ipv6,
+                      std::uint64_t session_id) {
+    std::string sdp =
+        fmt::format("v=0\r\no=- {} 1 IN {} {}\r\ns=-\r\nc=IN {} {}\r\nt=0 0\r\n", session_id,
+                    is_ipv6 ? "IP6" : "IP4", is_ipv6 ? "::1" : "127.0.0.1", is_ipv6 ? "IP6" : "IP4",
+                    is_ipv6 ? "::1" : "127.0.0.1");
+    if (wish.takes_audio)
+        sdp += fmt::format(
+            "m=audio {} RTP/AVP 96 9 8 0 101\r\n"
+            "a=rtpmap:96 opus/48000/2\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\n"
+            "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"
+            "a=sendrecv\r\n",
+            kNobody);
+    for (std::size_t i = 0; i < video_lines(wish); ++i)
         sdp += fmt::format(
             "m=video {} RTP/AVP 97 98\r\na=rtpmap:97 VP8/90000\r\na=rtpmap:98 H264/90000\r\n"
             "a=fmtp:98 profile-level-id=42e01f;packetization-mode=1\r\na=recvonly\r\n",
             kNobody);
+    if (has_chat) sdp += "m=message 0 TCP/MSRP *\r\n";
     return sdp;
 }
 
@@ -119,7 +142,10 @@ struct AttendanceDesk::Attended {
     bool knows_record = false;      // the focus claims to understand a=record
     bool waits_for_answer = false;  // of our offer in a 2xx
     bool is_over = false;
-    StartDone done;  // until it is known what became of it
+    bool has_audio = false;                // agreed now
+    bool is_told_in_chat = false;          // that it is recorded
+    std::unique_ptr<AttendanceChat> chat;  // null: none is wished, or can be had
+    StartDone done;                        // until it is known what became of it
     std::unique_ptr<Recording> recording;
 };
 
@@ -197,7 +223,11 @@ void AttendanceDesk::start(base::Now now, AttendWish wish, StartDone done) {
     one.done = std::move(done);
     const std::uint64_t key = one.key;
     attended_.emplace(key, std::move(made));
-    const std::string offer = own_offer(one.wish, d_.is_ipv6, one.sdp_session);
+    const std::size_t media_lines = (one.wish.takes_audio ? 1 : 0) + video_lines(one.wish);
+    const std::size_t lines = media_lines + begin_chat(now, one, media_lines);
+    if (lines == 0)
+        return end(now, one, {"not_ready", "There is nothing that could be recorded."}, false);
+    const std::string offer = own_offer(one.wish, lines > media_lines, d_.is_ipv6, one.sdp_session);
     d_.plane.offer({key}, {.from = relay::Leg::A, .text = offer},
                    [this, key](const Result<std::string, Reason>& mapped) {
                        Attended* asked = find(key);
@@ -205,7 +235,7 @@ void AttendanceDesk::start(base::Now now, AttendWish wish, StartDone done) {
                        const base::Now then = d_.clock.now();
                        if (!mapped)
                            return end(then, *asked, {"not_ready", mapped.error().text}, false);
-                       asked->told_sdp = with_record_on(*mapped);
+                       asked->told_sdp = told(*asked, *mapped, true);
                        invite(then, *asked, asked->told_sdp, {});
                    });
 }
@@ -254,9 +284,11 @@ bool AttendanceDesk::take(base::Now now, sip::Action& action) {
         on_request(now, *one, *request);
     } else if (auto* ack = std::get_if<sip::AckArrived>(&action)) {
         if (std::exchange(one->waits_for_answer, false))
-            d_.plane.answer({one->key},
-                            {.from = relay::Leg::B, .text = base::as_text(ack->message.body())},
-                            [](const auto&) {});
+            d_.plane.answer(
+                {one->key},
+                {.from = relay::Leg::B,
+                 .text = take_chat(now, *one, base::as_text(ack->message.body()), true)},
+                [](const auto&) {});
     } else if (std::holds_alternative<sip::TransactionTimedOut>(action) ||
                std::holds_alternative<sip::TransportFailed>(action)) {
         of_transaction_.erase(transaction.value);
@@ -322,8 +354,9 @@ void AttendanceDesk::on_accepted(base::Now now, Attended& one,
     one.knows_record = siprec::is_record_aware(response.message);
     one.cs.start = now.wall;
     for (CsParty& party : one.cs.parties) party.joined = now.wall;
-    const std::string sdp = sdp_of(response.message);
-    std::optional<Reason> fault;
+    const std::string answer = sdp_of(response.message);
+    one.has_audio = has_audio(answer);
+    const std::string sdp = take_chat(now, one, answer, true);
     d_.plane.answer(
         {one.key}, {.from = relay::Leg::B, .text = sdp, .signalled_by = response.flow.remote},
         [this, key = one.key](const Result<std::string, Reason>& mapped) {
@@ -397,9 +430,11 @@ void AttendanceDesk::begin_recording(base::Now now, Attended& one) {
 }
 
 // The others are told by what we say in the conference, where the focus does not tell them.
-std::optional<Reason> AttendanceDesk::indicate(const Attended& one) {
+std::optional<Reason> AttendanceDesk::indicate(Attended& one) {
     const policy::IndicationSettings& how = one.plan.settings.indication;
     if (one.knows_record || how.by == policy::IndicateBy::Agreed) return std::nullopt;
+    tell_in_chat(one);
+    if (!one.has_audio && one.is_told_in_chat) return std::nullopt;
     relay::SoundPtr sound;
     if (how.by == policy::IndicateBy::Announcement) {
         const auto found = config_.announcements.find({how.announcement, how.announce_first});
@@ -409,6 +444,91 @@ std::optional<Reason> AttendanceDesk::indicate(const Attended& one) {
     const auto played = d_.plane.play({one.key}, relay::Leg::B, sound);
     if (played) return std::nullopt;
     return played.error();
+}
+
+// ---- the chat -----------------------------------------------------------------------------------
+
+// The number of its lines: none where it is not wished or not possible.
+std::size_t AttendanceDesk::begin_chat(base::Now now, Attended& one, std::size_t line) {
+    if (!one.wish.takes_chat) return 0;
+    if (d_.chats == nullptr || d_.chat_link == nullptr) {
+        tell(now, one, "chat_not_recorded",
+             {"no_chat", "Chats are recorded where the client relays calls and chats itself."});
+        return 0;
+    }
+    one.chat = std::make_unique<AttendanceChat>(
+        AttendanceChat::Surroundings{.plane = d_.chats, .link = d_.chat_link, .random = &d_.random},
+        AttendanceChat::Call{
+            .key = {one.key},
+            .address = one.cs.parties.front().names.front().aor,
+            .room = one.wish.uri,
+            .is_secure = goes_by_tls(config_.next_hop.empty() ? one.wish.uri : config_.next_hop),
+            .is_ipv6 = d_.is_ipv6});
+    const auto fault = one.chat->begin(line);
+    if (!fault) return 1;
+    tell(now, one, "chat_not_recorded", *fault);
+    return 0;
+}
+
+// What is left for the media plane.
+std::string AttendanceDesk::take_chat(base::Now now, Attended& one, std::string_view sdp,
+                                      bool is_answer) {
+    if (one.chat == nullptr) return std::string(sdp);
+    std::string media = one.chat->take(sdp, is_answer);
+    if (one.chat->is_open() && one.cs.conference) one.chat->set_members(*one.cs.conference);
+    if (auto fault = one.chat->poll_fault()) tell(now, one, "chat_not_recorded", *std::move(fault));
+    return media;
+}
+
+std::string AttendanceDesk::told(const Attended& one, std::string_view sdp, bool is_offer) const {
+    return with_record_on(one.chat == nullptr ? std::string(sdp) : one.chat->tell(sdp, is_offer));
+}
+
+// As a tone is heard by all who listen, the line is read by all who chat.
+void AttendanceDesk::tell_in_chat(Attended& one) {
+    const policy::IndicationSettings& how = one.plan.settings.indication;
+    if (one.knows_record || how.by == policy::IndicateBy::Agreed) return;
+    if (one.chat == nullptr || !one.chat->is_open()) return;
+    if (std::exchange(one.is_told_in_chat, true)) return;
+    one.chat->say(line_to_read(sdp::RecordState::Absent, sdp::RecordState::On));
+}
+
+bool AttendanceDesk::on_chat(base::Now now, relay::CallKey call, const relay::ChatEvent& event) {
+    const Attended* one = find(call.value);
+    if (one == nullptr) return false;
+    // All else of it is told by on_guest().
+    if (event.kind == relay::ChatEvent::Kind::NotRecorded)
+        tell(now, *one, "chat_not_recorded", event.reason);
+    return true;
+}
+
+void AttendanceDesk::on_guest(base::Now now, const chat::GuestEvent& event) {
+    const auto found = std::find_if(attended_.begin(), attended_.end(), [&](const auto& item) {
+        return item.second->chat != nullptr && item.second->chat->on_event(event);
+    });
+    if (found == attended_.end() || found->second->is_over) return;
+    Attended& one = *found->second;
+    using Kind = chat::GuestEvent::Kind;
+    switch (event.kind) {
+        case Kind::Connected:
+            return tell(now, one, "chat_connected", {"connected", "We are in the chat."});
+        case Kind::NotTaken:
+            return tell(now, one, "chat_not_recorded", event.reason);
+        case Kind::NotTold:
+            // There is no covert mode: what cannot be told is not recorded (RFC 2804).
+            tell(now, one, "indication_failed", event.reason);
+            one.chat->close();
+            break;
+        case Kind::LoggedIn:
+        case Kind::NotLoggedIn:
+            return;
+        case Kind::Ended:
+            tell(now, one, "chat_ended", event.reason);
+            break;
+    }
+    if (!one.wish.takes_audio && !one.wish.takes_video)
+        return end(now, one, {"chat_ended", event.reason.text}, true);
+    if (one.recording != nullptr) one.recording->refresh(now);
 }
 
 bool AttendanceDesk::on_server_silent(base::Now now, relay::CallKey call, const Reason& reason) {
@@ -428,6 +548,7 @@ bool AttendanceDesk::on_conference(base::Now now, std::uint64_t call,
     Attended* one = find(call);
     if (one == nullptr) return false;
     one->cs.conference = conference;
+    if (one->chat != nullptr) one->chat->set_members(conference);
     if (one->recording != nullptr) one->recording->refresh(now);
     return true;
 }
@@ -456,7 +577,7 @@ void AttendanceDesk::on_request(base::Now now, Attended& one, sip::RequestArrive
             return answer({.status = 200,
                            .headers = {{"Allow", std::string(kAllow)}},
                            .content_type = "application/sdp",
-                           .body = one.told_sdp});
+                           .body = told(one, one.told_sdp, true)});
         }
         default:
             return answer({.status = 405, .headers = {{"Allow", std::string(kAllow)}}});
@@ -476,15 +597,19 @@ void AttendanceDesk::take_offer(base::Now now, Attended& one, sip::TransactionId
         Attended* asked = find(key);
         if (asked == nullptr || asked->is_over) return;
         if (!mapped) return refuse(then, mapped.error());
-        asked->told_sdp = with_record_on(*mapped);
+        asked->told_sdp = told(*asked, *mapped, false);
         (void)d_.agent.respond(then.steady, in,
                                {.status = 200,
                                 .headers = {{"Allow", std::string(kAllow)}},
                                 .content_type = "application/sdp",
                                 .body = asked->told_sdp});
-        if (asked->recording != nullptr) asked->recording->refresh(then);
+        if (asked->recording == nullptr) return;
+        tell_in_chat(*asked);
+        asked->recording->refresh(then);
     };
-    d_.plane.offer({key}, {.from = relay::Leg::B, .text = offer},
+    one.has_audio = has_audio(offer);
+    const std::string media = take_chat(now, one, offer, false);
+    d_.plane.offer({key}, {.from = relay::Leg::B, .text = media},
                    [this, key, refuse, answered](const Result<std::string, Reason>& mapped) {
                        Attended* asked = find(key);
                        if (asked == nullptr || asked->is_over) return;
@@ -497,7 +622,6 @@ void AttendanceDesk::take_offer(base::Now now, Attended& one, sip::TransactionId
                            *description, d_.is_ipv6, asked->sdp_session, ++asked->sdp_version);
                        d_.plane.answer({key}, {.from = relay::Leg::A, .text = ours}, answered);
                    });
-    (void)now;
 }
 
 // ---- the end ------------------------------------------------------------------------------------
@@ -560,14 +684,16 @@ void AttendanceDesk::tidy() {
 std::vector<AttendanceView> AttendanceDesk::views() const {
     std::vector<AttendanceView> views;
     for (const auto& [key, one] : attended_) {
-        AttendanceView view{.id = std::to_string(key),
-                            .uri = one->wish.uri,
-                            .call_id = one->call_id,
-                            .state = one->is_over       ? "ended"
-                                     : one->is_answered ? "attending"
-                                                        : "calling",
-                            .is_focus = one->is_focus,
-                            .begun = one->begun};
+        AttendanceView view{
+            .id = std::to_string(key),
+            .uri = one->wish.uri,
+            .call_id = one->call_id,
+            .state = one->is_over       ? "ended"
+                     : one->is_answered ? "attending"
+                                        : "calling",
+            .is_focus = one->is_focus,
+            .chat = one->chat == nullptr ? std::string("none") : std::string(one->chat->state()),
+            .begun = one->begun};
         if (one->recording != nullptr)
             view.recording = one->recording->view();
         else

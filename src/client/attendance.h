@@ -1,7 +1,7 @@
 // The client as a participant: it calls a conference itself, takes what everyone there hears and
-// sees, and records that (docs/conference-recording.md). It says in the call that it records: by
-// a=record, and by tone or announcement where the focus does not claim to understand that. Belongs
-// to the signalling thread.
+// sees and writes, and records that (docs/conference-recording.md). It says in the call that it
+// records: by a=record, and by tone or announcement and a line in the chat where the focus does not
+// claim to understand that. Belongs to the signalling thread.
 #pragma once
 
 #include <chrono>
@@ -22,6 +22,7 @@
 #include "client/recording.h"
 #include "client/roster_desk.h"
 #include "client/server_pool.h"
+#include "relay/chat_plane.h"
 #include "relay/media_plane.h"
 #include "sip/agent.h"
 
@@ -33,7 +34,9 @@ struct AttendWish {
     std::string name{};      // display name
     std::string instance{};  // whose settings; empty: the default ones
     std::vector<std::string> servers{};
+    bool takes_audio = true;
     bool takes_video = true;
+    bool takes_chat = true;
     std::chrono::seconds longest{0};  // 0: kLongestAttendance
     bool waits = false;               // until a recording server has accepted, or it is in vain
 };
@@ -44,6 +47,7 @@ struct AttendanceView {
     std::string call_id{};
     std::string state{};  // "calling", "attending", "ended"
     bool is_focus = false;
+    std::string chat{};  // "none", "offered", "agreed", "connected", "ended"
     base::WallTime begun{};
     RecordingView recording{};
 };
@@ -59,6 +63,8 @@ public:
         EventOutlet& events;
         ServerPool& servers;
         RosterDesk& rosters;
+        relay::ChatPlane* chats = nullptr;  // null: no chats are recorded
+        relay::ChatLink* chat_link = nullptr;
         base::Uuid installation{};
         std::string host{};    // host:port of our own SIP address
         bool is_ipv6 = false;  // the family of our media
@@ -83,6 +89,9 @@ public:
     bool on_conference(base::Now now, std::uint64_t call, const CsConference& conference);
     // The same.
     bool on_server_silent(base::Now now, relay::CallKey call, const base::Reason& reason);
+    // The same.
+    bool on_chat(base::Now now, relay::CallKey call, const relay::ChatEvent& event);
+    void on_guest(base::Now now, const chat::GuestEvent& event);
     void probe(base::Now now, const std::string& server);  // Recording::probe
     void on_time(base::Now now);
     std::optional<base::TimePoint> deadline() const;
@@ -103,8 +112,12 @@ private:
     void on_refused(base::Now now, Attended& one, const sip::ResponseArrived& response);
     void on_request(base::Now now, Attended& one, sip::RequestArrived& request);
     void take_offer(base::Now now, Attended& one, sip::TransactionId in, std::string offer);
+    std::size_t begin_chat(base::Now now, Attended& one, std::size_t line);
+    std::string take_chat(base::Now now, Attended& one, std::string_view sdp, bool is_answer);
+    std::string told(const Attended& one, std::string_view sdp, bool is_offer) const;
+    void tell_in_chat(Attended& one);
     void begin_recording(base::Now now, Attended& one);
-    std::optional<base::Reason> indicate(const Attended& one);
+    std::optional<base::Reason> indicate(Attended& one);
     void end(base::Now now, Attended& one, base::Reason why, bool says_bye);
     void settle(Attended& one, std::optional<base::Reason> failure);
     void tell(base::Now now, const Attended& one, std::string kind, base::Reason reason,

@@ -23,10 +23,12 @@ constexpr std::size_t kMaxConnectionsPerHost = 2048;
 class ChatService::Core final : public StreamLoop::Handler, public chat::Network {
 public:
     Core(std::unique_ptr<StreamLoop> loop, const io::Clock& clock, chat::Switch::Told told,
-         chat::Copies::Told copies_told, chat::Rooms::Told rooms_told)
+         chat::Copies::Told copies_told, chat::Rooms::Told rooms_told,
+         chat::Guests::Told guests_told)
         : loop_(std::move(loop)),
           clock_(clock),
-          desk_(*this, random_, std::move(told), std::move(copies_told), std::move(rooms_told)) {}
+          desk_(*this, random_, std::move(told), std::move(copies_told), std::move(rooms_told),
+                std::move(guests_told)) {}
 
     StreamLoop& loop() { return *loop_; }
     void run() { loop_->run(*this); }
@@ -124,6 +126,9 @@ std::optional<Reason> ChatService::start() {
                 post([told, event] { told(event); });
             },
             [post = options_.post, told = options_.rooms_told](const chat::RoomEvent& event) {
+                if (told) post([told, event] { told(event); });
+            },
+            [post = options_.post, told = options_.guests_told](const chat::GuestEvent& event) {
                 if (told) post([told, event] { told(event); });
             });
     }

@@ -35,6 +35,7 @@ public:
         std::function<void(const chat::SwitchEvent&)> told{};
         std::function<void(const chat::CopyEvent&)> copies_told{};
         std::function<void(const chat::RoomEvent&)> rooms_told{};
+        std::function<void(const chat::GuestEvent&)> guests_told{};
     };
     // All are borrowed; `random` is used on the signalling thread alone.
     ChatService(Options options, const io::Clock& clock, base::Random& random, base::Log& log);

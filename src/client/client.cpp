@@ -244,6 +244,10 @@ private:
                 .rooms_told =
                     [this](const chat::RoomEvent& event) {
                         if (signalling_) signalling_->on_room(event);
+                    },
+                .guests_told =
+                    [this](const chat::GuestEvent& event) {
+                        if (signalling_) signalling_->on_guest(event);
                     }},
             clock_, random_, log_);
         chats_ = std::make_unique<relay::ChatPlane>(*screens_, *chat_service_, random_);

@@ -54,6 +54,7 @@ json view_of(const AttendanceView& attendance) {
             {"call_id", attendance.call_id},
             {"state", attendance.state},
             {"is_focus", attendance.is_focus},
+            {"chat", attendance.chat},
             {"begun", base::to_rfc3339(attendance.begun)},
             {"recording", view_of_recording(attendance.recording)}};
 }
@@ -135,9 +136,13 @@ Result<AttendWish, Reason> read_attend_wish(std::string_view body) {
                 return static_cast<unsigned char>(c) < ' ' || c == 0x7f || c == '"' || c == '\\';
             });
             if (is_odd) return bad(name + " holds control characters, quotes or backslashes.");
-        } else if (name == "video" || name == "wait") {
+        } else if (name == "audio" || name == "video" || name == "chat" || name == "wait") {
             if (!value.is_boolean()) return bad(name + " is neither true nor false.");
-            (name == "video" ? wish.takes_video : wish.waits) = value.get<bool>();
+            bool& wished = name == "audio"   ? wish.takes_audio
+                           : name == "video" ? wish.takes_video
+                           : name == "chat"  ? wish.takes_chat
+                                             : wish.waits;
+            wished = value.get<bool>();
         } else if (name == "longest_s") {
             if (!value.is_number_integer() || value.get<std::int64_t>() < 0 ||
                 value.get<std::int64_t>() > kMaxLongestSeconds)
@@ -163,6 +168,8 @@ Result<AttendWish, Reason> read_attend_wish(std::string_view body) {
             return bad(uri == &wish.uri ? "uri must be the SIP URI of a conference."
                                         : "identity is no SIP URI.");
     }
+    if (!wish.takes_audio && !wish.takes_video && !wish.takes_chat)
+        return bad("Neither audio nor video nor chat is wished: there is nothing to record.");
     return wish;
 }
 

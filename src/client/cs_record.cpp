@@ -385,6 +385,12 @@ void describe_legs(const CsRecord& record, const policy::RecordingSettings& sett
                 described.senders.push_back(*party);
                 described.receivers.push_back(*party);
             }
+            if (conference) {  // behind the focus is a room
+                for (const std::size_t member : conference->senders(stream))
+                    described.senders.push_back(member);
+                for (const std::size_t member : conference->receivers(stream))
+                    described.receivers.push_back(member);
+            }
         } else {
             const bool is_mix = conference && stream.from == record.conference->focus;
             if (is_mix)

@@ -379,6 +379,20 @@ TEST(CsConference, AMixIsSentByAllButWhoHearsIt) {
     EXPECT_EQ(hearers, 2U);
 }
 
+TEST(CsConference, AChatIsOfAllWhoHaveOne) {
+    relay::Subscription subscription = two_streams();
+    subscription.streams.resize(1);
+    subscription.streams[0].media = "message";
+    subscription.streams[0].is_of_both = true;
+    conference::Member ben = member("ben");
+    ben.media.push_back({.id = "2", .type = "message", .label = {}, .ssrc = {}, .sends = true});
+    const siprec::MetadataModel model =
+        model_of(conference_of({ben, member("chloe")}), subscription);
+    EXPECT_THAT(senders(model, "1"),
+                testing::UnorderedElementsAre("sip:ada@desk.example", "sip:bo@desk.example",
+                                              "sip:ben@desk.example"));
+}
+
 TEST(CsConference, WhomTheFocusHasMutedSendsNothing) {
     const siprec::MetadataModel model = model_of(conference_of({member("ada", true)}));
     EXPECT_THAT(senders(model, "1"), testing::IsEmpty());

@@ -134,6 +134,7 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
             calls_have_changed_ = true;
         });
     const auto media_host = base::parse_host(d_.media_host, 0);
+    const bool is_built_in = config_.media_plane.kind == MediaPlaneConfig::Kind::BuiltIn;
     attendances_ = std::make_unique<AttendanceDesk>(
         config_, AttendanceDesk::Dependencies{.agent = *agent_,
                                               .plane = d_.plane,
@@ -143,6 +144,8 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
                                               .events = d_.events,
                                               .servers = recorder_->servers(),
                                               .rosters = *rosters_,
+                                              .chats = is_built_in ? d_.chats : nullptr,
+                                              .chat_link = d_.chat_link,
                                               .installation = installation,
                                               .host = sent_by_.front(),
                                               .is_ipv6 = media_host && !media_host->is_v4()});
@@ -612,6 +615,7 @@ void Signalling::on_screen(relay::CallKey call, const relay::ScreenEvent& event)
 void Signalling::on_chat(relay::CallKey call, const relay::ChatEvent& event) {
     using Kind = relay::ChatEvent::Kind;
     if (conferences_ && conferences_->on_chat(d_.clock.now(), call, event)) return;
+    if (attendances_->on_chat(d_.clock.now(), call, event)) return;
     const char* const kind = event.kind == Kind::Connected     ? "chat_connected"
                              : event.kind == Kind::NotRecorded ? "chat_not_recorded"
                              : event.kind == Kind::Refused     ? "chat_peer_refused"
@@ -622,6 +626,12 @@ void Signalling::on_chat(relay::CallKey call, const relay::ChatEvent& event) {
 void Signalling::on_room(const chat::RoomEvent& event) {
     if (!conferences_) return;
     conferences_->on_room(d_.clock.now(), event);
+    calls_have_changed_ = true;
+    settle();
+}
+
+void Signalling::on_guest(const chat::GuestEvent& event) {
+    attendances_->on_guest(d_.clock.now(), event);
     calls_have_changed_ = true;
     settle();
 }

@@ -116,7 +116,8 @@ public:
     // The loop's thread: what becomes of a screen that is shared in a call.
     void on_screen(relay::CallKey call, const relay::ScreenEvent& event);
     void on_chat(relay::CallKey call, const relay::ChatEvent& event);
-    void on_room(const chat::RoomEvent& event);  // in the chat of a conference
+    void on_room(const chat::RoomEvent& event);    // in the chat of a conference
+    void on_guest(const chat::GuestEvent& event);  // in a chat that we take part in
     // The loop's thread: something has happened outside of what SipLoop tells.
     void on_outside();
     // Before the loop runs: sends the BYEs that the process before still owes.

@@ -60,6 +60,30 @@ chat::SessionId ChatPlane::open_room(CallKey key, std::string attributes) {
     return chat.session;
 }
 
+std::optional<chat::SessionId> ChatPlane::open_guest(CallKey key, std::size_t line,
+                                                     std::string attributes, bool is_secure) {
+    if (owners_.size() >= chat::kMaxSessions) return std::nullopt;
+    close_guest(key, line);
+    Line& guest = calls_[key.value].lines[line];
+    guest.is_guest = true;
+    guest.agreed = Chat{};
+    Chat& chat = *guest.agreed;
+    chat.session = ++last_session_;
+    chat.attributes = std::move(attributes);
+    chat.is_secure = is_secure;
+    owners_[chat.session] = {.call = key, .line = line};
+    return chat.session;
+}
+
+void ChatPlane::close_guest(CallKey key, std::size_t line) {
+    const auto call = calls_.find(key.value);
+    if (call == calls_.end()) return;
+    const auto found = call->second.lines.find(line);
+    if (found == call->second.lines.end() || !found->second.is_guest) return;
+    close(found->second.agreed);
+    call->second.lines.erase(found);
+}
+
 void ChatPlane::offer(CallKey call, const LegSdp& sdp, SdpDone done) {
     pass(call, sdp, done, true);
 }
@@ -101,6 +125,7 @@ void ChatPlane::take_offer(CallKey key, Call& call, std::size_t line, const LegS
     const sdp::MediaDescription& medium = sdp.media[line];
     const ChatLine kind = chat_line(medium);
     const auto found = call.lines.find(line);
+    if (found != call.lines.end() && found->second.is_guest) return;
     if (found != call.lines.end()) close(found->second.offered);  // nobody has answered it
     if (kind == ChatLine::None) return;
     if (auto fault = find_fault(sdp, medium)) return pass_by(key, call, line, *std::move(fault));
@@ -204,7 +229,7 @@ void ChatPlane::open(CallKey key, std::size_t line, Chat& chat, Leg from, chat::
 void ChatPlane::take_answer(Call& call, std::size_t line, const LegSdp& said,
                             const sdp::SessionDescription& sdp) {
     const auto found = call.lines.find(line);
-    if (found == call.lines.end()) return;
+    if (found == call.lines.end() || found->second.is_guest) return;
     Line& known = found->second;
     const sdp::MediaDescription& medium = sdp.media[line];
     auto peer = chat_line(medium) == ChatLine::None ? std::nullopt : peer_of(sdp, medium, true);
@@ -480,7 +505,8 @@ void ChatPlane::find_places(Call& call, std::uint32_t id, Recorded& recorded,
         }
         chat::CopySetup setup{
             .parties = options.parties, .only = std::nullopt, .counters = std::move(counters)};
-        if (options.only) setup.only = side_of(*options.only);
+        // Where we take part ourselves all that comes is of others.
+        if (options.only && !known.is_guest) setup.only = side_of(*options.only);
         const chat::CopyKey copy{.session = session, .subscription = id};
         link_.post([copy, setup = std::move(setup), is_paused = options.is_paused](
                        base::Now now, chat::Desk& desk) {

@@ -75,6 +75,12 @@ public:
     // A room (chat/rooms.h) is to recording servers a call with one chat in it, until remove().
     // `attributes`: what they are told of it, as whole lines.
     chat::SessionId open_room(CallKey room, std::string attributes);
+    // A chat of a call in which we take part ourselves (chat/guests.h), until close_guest() or
+    // remove(): the plane is shown port 0 in its line, which signalling negotiates. Messages come
+    // from many, as those of a room. Nothing: there are too many chats.
+    std::optional<chat::SessionId> open_guest(CallKey call, std::size_t line,
+                                              std::string attributes, bool is_secure);
+    void close_guest(CallKey call, std::size_t line);
 
     void offer(CallKey call, const LegSdp& sdp, SdpDone done) override;
     void answer(CallKey call, const LegSdp& sdp, SdpDone done) override;
@@ -117,6 +123,7 @@ private:
     struct Line {
         std::optional<Chat> agreed;
         std::optional<Chat> offered;  // takes its place when it is answered
+        bool is_guest = false;
         Chat* newest() { return offered ? &*offered : agreed ? &*agreed : nullptr; }
     };
     // One m-line of a subscription's offers, which keep their places: the plane's behind, in its

@@ -328,5 +328,143 @@ TEST_F(ChatRoom, APauseKeepsOutWhatIsSaidInIt) {
     EXPECT_EQ(all[1]["text"], "after");
 }
 
+// ---- a second client attends the conference: it is a guest in the chat of the first
+
+class AttendedRoom : public ChatRoom {
+protected:
+    // The one that is attended records nothing.
+    void begin_attended(const std::string& focus = {}) {
+        ASSERT_TRUE(server_.start()) << server_.log();
+        ASSERT_TRUE(client_.start("[focus]\nrooms = [\"conf-*\"]\n" + focus)) << client_.log();
+        ASSERT_TRUE(attendant_.start("[client]\nservers = [\"" + server_.sip_uri() + "\"]\n"))
+            << attendant_.log();
+        phones_ = std::make_unique<AgentPhones>(client_.sip());
+    }
+    // Its id.
+    std::string attend(std::vector<std::string> more = {}) {
+        std::vector<std::string> command{"attend", "start", room(), "--json"};
+        command.insert(command.end(), more.begin(), more.end());
+        const Output out = attendant_.run(command);
+        EXPECT_EQ(out.exit_code, 0) << out.err << attendant_.log() << client_.log();
+        const json begun = json::parse(out.out, nullptr, false);
+        return begun.is_object() ? begun.value("id", "") : std::string{};
+    }
+    json attended() const {
+        const json all =
+            json::parse(attendant_.run({"attend", "ls", "--json"}).out, nullptr, false);
+        return all.is_array() && !all.empty() ? all[0] : json::object();
+    }
+    void wait_for_chat(const std::string& state) {
+        EXPECT_TRUE(eventually([&] {
+            phones_->serve_until([] { return true; });
+            return attended().value("chat", "") == state;
+        })) << attended().dump(1)
+            << attendant_.log();
+    }
+    // What the roster says has come into the recording, and to the chat before that.
+    void wait_for_participants(std::size_t count) {
+        EXPECT_TRUE(eventually([&] {
+            phones_->serve_until([] { return true; });
+            json all = server_.list();
+            return !all.empty() && all[0]["participants"].size() == count;
+        })) << server_.list().dump(1);
+    }
+    bool was_logged(const std::string& text) const {
+        return attendant_.log().find(text) != std::string::npos;
+    }
+    json leave(const std::string& id) {
+        EXPECT_EQ(attendant_.run({"attend", "end", id}).exit_code, 0) << attendant_.log();
+        const json all = server_.wait_for_recordings(1);
+        EXPECT_EQ(all.size(), 1U) << server_.log() << attendant_.log();
+        return all.empty() ? json() : all[0];
+    }
+
+    TestClient attendant_;
+};
+
+TEST_F(AttendedRoom, TheChatIsRecordedByWhoAttends) {
+    begin_attended();
+    Guest& ada = join("ada");
+    Guest& bo = join("bo");
+    EXPECT_EQ(nickname(ada, "ana_r"), "200");
+    const std::string id = attend({"--no-video", "--identity", "sip:minutes@desk.example"});
+    wait_for_chat("connected");
+    wait_for_participants(4);  // with the focus and who attends
+    EXPECT_EQ(write(ada, room(), "to all"), "200");
+    expect(bo, "to all");
+    EXPECT_EQ(write(bo, room(), "me too"), "200");
+    expect(ada, "me too");
+    EXPECT_EQ(write(ada, "sip:minutes@desk.example", "psst"), "200");
+    EXPECT_EQ(write(ada, bo.phone->uri(), "PLANTED-MARKER"), "200");
+    expect(bo, "PLANTED-MARKER");
+    // All read that they are recorded, once, from who records.
+    for (const Guest* guest : {&ada, &bo}) {
+        EXPECT_THAT(guest->lines, HasSubstr("From: Recorder <sip:minutes@desk.example>"));
+        const std::size_t first = guest->lines.find("This chat is recorded.");
+        EXPECT_NE(first, std::string::npos);
+        EXPECT_EQ(guest->lines.find("This chat is recorded.", first + 1), std::string::npos);
+    }
+    const json recording = leave(id);
+    EXPECT_EQ(recording["state"], "complete") << recording.dump(1) << attendant_.log();
+    json all = messages(recording, "text");
+    ASSERT_EQ(all.size(), 3U) << all.dump(1) << attendant_.log();
+    EXPECT_EQ(all[0]["text"], "to all");
+    EXPECT_EQ(all[0]["from"]["participant"], ada.phone->uri()) << all[0].dump(1);
+    EXPECT_EQ(all[0]["nickname"], "ana_r") << all[0].dump(1);
+    EXPECT_FALSE(all[0].value("private", false)) << all[0].dump(1);
+    EXPECT_EQ(all[1]["text"], "me too");
+    EXPECT_EQ(all[1]["from"]["participant"], bo.phone->uri());
+    EXPECT_FALSE(all[1].value("private", false));
+    EXPECT_EQ(all[2]["text"], "psst");
+    EXPECT_TRUE(all[2].value("private", false)) << all[2].dump(1);
+}
+
+TEST_F(AttendedRoom, WhoTakesNothingElseAttendsTheChatAlone) {
+    begin_attended();
+    Guest& ada = join("ada");
+    const std::string id = attend({"--no-audio", "--no-video"});
+    wait_for_chat("connected");
+    EXPECT_EQ(write(ada, room(), "to all"), "200");
+    const json recording = leave(id);
+    ASSERT_EQ(recording["streams"].size(), 1U) << recording.dump(1);
+    EXPECT_EQ(recording["streams"][0]["media"], "message");
+    ASSERT_EQ(messages(recording, "text").size(), 1U);
+    EXPECT_EQ(messages(recording, "text")[0]["text"], "to all");
+}
+
+TEST_F(AttendedRoom, WithoutAChatThereTheRestIsRecorded) {
+    begin_attended("chat = false\n");
+    const std::string id = attend({"--no-video", "--no-wait"});
+    EXPECT_TRUE(eventually([&] { return was_logged("The conference has no chat"); }))
+        << attendant_.log();
+    EXPECT_EQ(attended().value("state", ""), "attending");
+    EXPECT_EQ(attended().value("chat", ""), "none");
+}
+
+TEST_F(AttendedRoom, ItCanBeLeftOut) {
+    begin_attended();
+    Guest& ada = join("ada");
+    const std::string id = attend({"--no-video", "--no-chat"});
+    EXPECT_EQ(attended().value("chat", ""), "none");
+    EXPECT_EQ(write(ada, room(), "PLANTED-MARKER"), "200");
+    EXPECT_THAT(ada.lines, IsEmpty());
+    const json recording = leave(id);
+    ASSERT_EQ(recording["streams"].size(), 1U) << recording.dump(1);
+    EXPECT_EQ(recording["streams"][0]["media"], "audio");
+}
+
+TEST_F(AttendedRoom, AFocusThatIsGoneInTheMiddleLeavesWhatItSaid) {
+    begin_attended();
+    Guest& ada = join("ada");
+    attend({"--no-audio", "--no-video"});
+    wait_for_chat("connected");
+    for (int i = 0; i < 3; ++i) EXPECT_EQ(write(ada, room(), "line " + std::to_string(i)), "200");
+    client_.process().signal(9);
+    const json all = server_.wait_for_recordings(1);
+    ASSERT_EQ(all.size(), 1U) << attendant_.log();
+    EXPECT_EQ(messages(all[0], "text").size(), 3U) << attendant_.log();
+    EXPECT_TRUE(was_logged("The connection for the chat was closed.")) << attendant_.log();
+}
+
 }  // namespace
 }  // namespace earshot::integration

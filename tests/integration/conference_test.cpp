@@ -13,6 +13,7 @@
 
 #include "integration/agent_phone.h"
 #include "integration/harness.h"
+#include "integration/msrp_peer.h"
 
 namespace earshot::integration {
 namespace {
@@ -420,6 +421,81 @@ TEST_F(Conference, TheClientAttendsAConferenceAndRecordsIt) {
     ASSERT_EQ(recording_["streams"].size(), 1U) << recording_;  // we say nothing
     EXPECT_GT(recording_["streams"][0]["packets"], 0U);
     EXPECT_THAT(told_of("chloe"), ElementsAre("joined", "left"));  // with the call
+}
+
+// A focus by hand, which offers its chat later and connects itself.
+TEST_F(Conference, AChatThatTheFocusOffersLaterIsRecorded) {
+    begin();
+    const auto file = (client_.scratch() / "attend.json").string();
+    Process attending(
+        {earshot_binary(), "attend", "start", room_->uri(), "--no-video", "--no-wait", "--identity",
+         "sip:minutes@desk.example", "--data", client_.data().string(), "--json"},
+        file, file + ".err");
+    const auto invite = phones_->request_at(*room_, Method::Invite);
+    const std::string offer{base::as_text(invite.message.body())};
+    for (const char* line :
+         {"m=message ", " TCP/MSRP *\r\n", "a=setup:active\r\n",
+          "a=accept-types:message/cpim text/plain\r\n", "a=accept-wrapped-types:*\r\n",
+          "a=chatroom:nickname private-messages\r\n"})
+        EXPECT_THAT(offer, HasSubstr(line));
+    // At each of its lines.
+    EXPECT_NE(offer.find("a=record:on", offer.find("m=message")), std::string::npos) << offer;
+    const sip::DialogId dialog = answer(invite, focus_sdp() + "m=message 0 TCP/MSRP *\r\n");
+    take_subscription();
+    EXPECT_EQ(notify_users(1, present("ben"), "full"), 200);
+    expect_at_server("ben");
+    EXPECT_EQ(attending.wait(), 0) << read_file(file + ".err");
+    expect_logged("The conference has no chat");
+
+    const std::string own = "msrp://127.0.0.1:9997/focus;tcp";
+    const sip::TransactionId again =
+        room_->send(dialog, {.method = "INVITE",
+                             .content_type = "application/sdp",
+                             .body = focus_sdp() + "m=message 9997 TCP/MSRP *\r\na=path:" + own +
+                                     "\r\na=setup:active\r\na=accept-types:message/cpim\r\n",
+                             .contact_parameters = ";isfocus"});
+    const sip::Message taken = phones_->final_at(*room_, again);
+    EXPECT_EQ(taken.status(), 200);
+    room_->acknowledge(dialog);
+    const std::string told{base::as_text(taken.body())};
+    EXPECT_THAT(told, HasSubstr("a=setup:passive\r\n"));
+    const auto path = msrp_path_of(told);
+    ASSERT_TRUE(path.has_value()) << told;
+    MsrpPeer chat(*path, own);
+    chat.send({.transaction = "binds001", .message_id = "empty001", .type = {}});
+    // The line for all goes out as soon as the session is there.
+    EXPECT_THAT(chat.receive(), HasSubstr("This chat is recorded."));
+    EXPECT_EQ(chat.status(), "200");
+    const auto cpim = [&](const std::string& to, const std::string& text) {
+        return "From: <sip:ben@desk.example>\r\nTo: <" + to +
+               ">\r\n\r\nContent-Type: text/plain\r\n\r\n" + text;
+    };
+    chat.send({.message_id = "msg00001",
+               .type = "message/cpim",
+               .content = cpim(room_->uri(), "to all")});
+    EXPECT_EQ(chat.status(), "200");
+    chat.send({.message_id = "msg00002",
+               .type = "message/cpim",
+               .content = cpim("sip:minutes@desk.example", "to us")});
+    EXPECT_EQ(chat.status(), "200");
+    chat.send({.message_id = "msg00003",
+               .range = "1-500/500",
+               .type = "message/cpim",
+               .content = cpim(room_->uri(), "and then"),
+               .flag = '+'});
+    EXPECT_EQ(chat.status(), "200");
+    // What was under way when the focus goes is in the recording, as cut.
+    const sip::TransactionId bye = room_->send(dialog, {.method = "BYE"});
+    EXPECT_EQ(phones_->final_at(*room_, bye).status(), 200);
+    read_recording();
+    const Output out =
+        server_.run({"export", recording_["id"].get<std::string>(), "--format", "chat", "-o", "-"});
+    const json all = json::parse(out.out, nullptr, false);
+    ASSERT_EQ(all["messages"].size(), 3U) << out.out << client_.log();
+    EXPECT_EQ(all["messages"][0]["from"]["uri"], "sip:ben@desk.example");
+    EXPECT_FALSE(all["messages"][0].value("private", false));
+    EXPECT_TRUE(all["messages"][1].value("private", false)) << out.out;
+    EXPECT_NE(all["messages"][2]["state"], "complete") << out.out;
 }
 
 TEST_F(Conference, AnAttendanceEndsByTheOperator) {

@@ -1,0 +1,716 @@
+#include "chat/guests.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+#include "mime/cpim.h"
+#include "mime/same_user.h"
+
+namespace earshot::chat {
+
+using base::Reason;
+
+namespace {
+
+constexpr int kOk = 200;
+constexpr int kFirstError = 300;
+constexpr int kBad = 400;
+constexpr int kTooLarge = 413;
+constexpr int kNoSession = 481;
+constexpr int kBadMethod = 501;
+constexpr int kOtherConnection = 506;
+
+constexpr std::string_view kCpim = "message/cpim";
+constexpr std::string_view kPlain = "text/plain";
+
+std::string name_addr(const std::string& name, const std::string& uri) {
+    return name.empty() ? "<" + uri + ">" : name + " <" + uri + ">";
+}
+
+// Octets from the first one on, without a hole.
+base::ByteView beginning(const base::Bytes& content, const msrp::ReceivedRanges& received) {
+    const auto& ranges = received.ranges();
+    const bool has_begin = !ranges.empty() && ranges[0].begin == 0;
+    const std::size_t size = has_begin ? static_cast<std::size_t>(ranges[0].end) : 0;
+    return base::ByteView(content).first(std::min(size, content.size()));
+}
+
+// When a login has to be renewed that ends after `lifetime`.
+std::chrono::seconds time_to_renew(std::chrono::seconds lifetime) {
+    return lifetime > 2 * kRelayAhead ? lifetime - kRelayAhead : lifetime / 2;
+}
+
+}  // namespace
+
+Guests::Guests(Network& network, base::Random& random, Copies* copies, Told told)
+    : network_(network), random_(random), copies_(copies), told_(std::move(told)) {}
+
+Guests::~Guests() = default;
+
+Guests::Guest* Guests::find(SessionId session) {
+    const auto found = guests_.find(session);
+    return found == guests_.end() ? nullptr : found->second.get();
+}
+
+Guests::Connection* Guests::find_connection(ConnectionId connection) {
+    const auto found = connections_.find(connection);
+    return found == connections_.end() ? nullptr : &found->second;
+}
+
+// RFC 4975 section 7.3: the URI has to be one that we gave out.
+std::optional<SessionId> Guests::session_of(const msrp::Uri& own) const {
+    const auto found = by_uri_.find(own.session_id);
+    if (found == by_uri_.end()) return std::nullopt;
+    const auto guest = guests_.find(found->second);
+    const bool is_it = guest != guests_.end() && is_same(guest->second->setup.own, own);
+    return is_it ? std::optional(found->second) : std::nullopt;
+}
+
+void Guests::tell(SessionId session, GuestEvent::Kind kind, Reason reason) {
+    told_({.session = session, .kind = kind, .use_path = {}, .reason = std::move(reason)});
+}
+
+void Guests::tell_not_taken(SessionId session, std::string_view why) {
+    if (++find(session)->faults > kMaxNotices) return;
+    tell(session, GuestEvent::Kind::NotTaken,
+         {"message_not_taken", fmt::format("A message is recorded in part or not at all: {}.",
+                                           why)});
+}
+
+// ---- sessions -----------------------------------------------------------------------------------
+
+Guests::Guest& Guests::make(SessionId session) {
+    auto& guest = guests_[session];
+    if (guest == nullptr) guest = std::make_unique<Guest>(random_);
+    return *guest;
+}
+
+void Guests::log_in(base::Now now, SessionId session, GuestRelay relay) {
+    Guest& guest = make(session);
+    guest.setup.own = relay.own;
+    by_uri_[relay.own.session_id] = session;
+    const base::NetAddress to = relay.connect_to;
+    const std::string tls_name = relay.uri.is_secure ? relay.uri.host : std::string{};
+    guest.login = std::make_unique<Login>(std::move(relay), random_);
+    guest.login->until = now.steady + kRelayPatience;
+    if (!start_connection(now, session, guest, to, tls_name))
+        fail_login(now, session, {"relay_unreachable", "No connection to the MSRP relay is made."});
+}
+
+void Guests::set(base::Now now, SessionId session, GuestSetup setup) {
+    Guest& guest = make(session);
+    const bool is_new_own = !is_same(guest.setup.own, setup.own);
+    const bool is_other = guest.has_ended || is_new_own ||
+                          to_string(guest.setup.peer.path) != to_string(setup.peer.path) ||
+                          guest.setup.peer.fingerprints != setup.peer.fingerprints;
+    // At a relay the connection is the relay's, whoever the peer is.
+    if (is_new_own || (is_other && guest.login == nullptr)) unbind(now, session, guest);
+    if (is_new_own) by_uri_.erase(guest.setup.own.session_id);
+    guest.setup = std::move(setup);
+    by_uri_[guest.setup.own.session_id] = session;
+    if (!is_other) return;
+    guest.has_ended = false;
+    guest.is_connected = false;
+    if (guest.login == nullptr)
+        connect(now, session, guest);
+    else if (guest.setup.peer.connect_to)
+        say_hello(now, guest);
+}
+
+void Guests::set_members(SessionId session, std::vector<GuestMember> members) {
+    if (Guest* guest = find(session); guest != nullptr) guest->members = std::move(members);
+}
+
+void Guests::close(base::Now now, SessionId session) {
+    Guest* guest = find(session);
+    if (guest == nullptr) return;
+    unbind(now, session, *guest);
+    by_uri_.erase(guest->setup.own.session_id);
+    guests_.erase(session);
+}
+
+// What can be said only once is said: the session is no more, its copies are.
+void Guests::end(base::Now now, SessionId session, Reason reason) {
+    Guest* guest = find(session);
+    if (guest == nullptr || std::exchange(guest->has_ended, true)) return;
+    unbind(now, session, *guest);
+    guest->login.reset();
+    by_uri_.erase(guest->setup.own.session_id);
+    tell(session, GuestEvent::Kind::Ended, std::move(reason));
+}
+
+void Guests::fail_login(base::Now now, SessionId session, Reason reason) {
+    close(now, session);
+    tell(session, GuestEvent::Kind::NotLoggedIn, std::move(reason));
+}
+
+// ---- connections --------------------------------------------------------------------------------
+
+bool Guests::start_connection(base::Now now, SessionId session, Guest& guest,
+                              const base::NetAddress& to, const std::string& tls_name) {
+    guest.connecting = network_.connect(to, tls_name);
+    if (guest.connecting == 0) return false;
+    connecting_[guest.connecting] = session;
+    Connection& made = connections_[guest.connecting];
+    made.id = guest.connecting;
+    made.is_tls = !tls_name.empty();
+    made.since = now.steady;
+    return true;
+}
+
+void Guests::connect(base::Now now, SessionId session, Guest& guest) {
+    const Peer& peer = guest.setup.peer;
+    if (!peer.connect_to || guest.bound != 0 || guest.connecting != 0) return;
+    const bool is_secure = guest.setup.own.is_secure;
+    if (!start_connection(now, session, guest, *peer.connect_to,
+                          is_secure ? peer.path.front().host : std::string{}))
+        end(now, session,
+            {"chat_not_connected", "No connection for the chat can be made to the conference."});
+}
+
+// RFC 4975 section 5.4: who connects speaks at once.
+void Guests::say_hello(base::Now now, Guest& guest) {
+    if (guest.bound == 0 || guest.setup.peer.path.empty()) return;
+    msrp::Head head;
+    head.transaction = random_.token(8);
+    head.method = "SEND";
+    head.to_path = guest.setup.peer.path;
+    head.from_path = {guest.setup.own};
+    head.message_id = random_.token(8);
+    head.byte_range = msrp::ByteRange{.start = 1, .end = 0, .total = 0};
+    guest.hello = head.transaction;
+    guest.hello_until = now.steady + msrp::kResponseTime;
+    network_.send(guest.bound,
+                  write_head(head) + end_line(head.transaction, msrp::Continuation::Complete));
+}
+
+void Guests::on_open(base::Now now, ConnectionId id, bool is_tls) {
+    Connection& connection = connections_[id];
+    connection.id = id;
+    connection.is_tls = connection.is_tls || is_tls;
+    connection.since = now.steady;
+    const auto found = connecting_.find(id);
+    if (found == connecting_.end()) return;
+    const SessionId session = found->second;
+    connecting_.erase(found);
+    Guest* guest = find(session);
+    if (guest == nullptr || guest->connecting != id) return;
+    guest->connecting = 0;
+    guest->bound = id;
+    connection.bound.insert(session);
+    // Nothing is said to who is not the one that was named (RFC 4975 section 14.4).
+    const bool is_at_relay = guest->login != nullptr;
+    if (connection.is_tls) {
+        static const std::vector<base::CertificateFingerprint> by_name;
+        auto fault =
+            network_.find_fault(id, is_at_relay ? by_name : guest->setup.peer.fingerprints);
+        if (fault) return is_at_relay ? fail_login(now, session, *std::move(fault))
+                                      : end(now, session, *std::move(fault));
+    }
+    if (is_at_relay)
+        network_.send(id, guest->login->login.begin().bytes);
+    else
+        say_hello(now, *guest);
+}
+
+// False: it is somebody else's, or another connection has it.
+bool Guests::bind(base::Now now, Connection& connection, SessionId session) {
+    if (connection.bound.contains(session)) return true;
+    Guest& guest = *find(session);
+    if (guest.bound != 0 || guest.login != nullptr) return false;
+    const bool is_secure = guest.setup.own.is_secure;
+    if (is_secure != connection.is_tls) return false;
+    if (is_secure && network_.find_fault(connection.id, guest.setup.peer.fingerprints))
+        return false;
+    guest.bound = connection.id;
+    connection.bound.insert(session);
+    if (const ConnectionId late = std::exchange(guest.connecting, 0);
+        late != 0 && late != connection.id) {
+        connecting_.erase(late);
+        connections_.erase(late);
+        network_.close(late);
+    }
+    become_connected(now, session, guest);
+    return true;
+}
+
+void Guests::become_connected(base::Now now, SessionId session, Guest& guest) {
+    guest.hello.clear();
+    if (std::exchange(guest.is_connected, true)) return;
+    tell(session, GuestEvent::Kind::Connected);
+    if (const std::string line = std::exchange(guest.waiting, {}); !line.empty())
+        send_line(now, guest, line);
+    pump(now, session);
+}
+
+// Its connection, if it is nobody else's, is closed.
+void Guests::unbind(base::Now now, SessionId session, Guest& guest) {
+    forget_open(now, session, guest);
+    guest.hello.clear();
+    guest.is_connected = false;
+    // What has not arrived is said to who comes next.
+    if (!guest.lines.empty()) guest.waiting = guest.said;
+    guest.lines.clear();
+    guest.sender.emplace(random_);
+    if (const ConnectionId late = std::exchange(guest.connecting, 0); late != 0) {
+        connecting_.erase(late);
+        connections_.erase(late);
+        network_.close(late);
+    }
+    Connection* connection = find_connection(std::exchange(guest.bound, 0));
+    if (connection == nullptr) return;
+    connection->bound.erase(session);
+    connection->since = now.steady;
+    if (connection->incoming && connection->incoming->session == session)
+        connection->incoming->is_content = false;
+    if (!connection->bound.empty()) return;
+    const ConnectionId id = connection->id;
+    network_.close(id);
+    connections_.erase(id);
+}
+
+void Guests::on_bytes(base::Now now, ConnectionId id, base::ByteView bytes) {
+    Connection* connection = find_connection(id);
+    if (connection == nullptr) return;
+    connection->parser.feed(bytes);
+    // What it does may end the connection itself.
+    while ((connection = find_connection(id)) != nullptr) {
+        auto event = connection->parser.poll_event();
+        if (!event) break;
+        take(now, *connection, *std::move(event));
+    }
+    connection = find_connection(id);
+    if (connection == nullptr) return;
+    const std::set<SessionId> bound = connection->bound;
+    for (const SessionId session : bound) pump(now, session);
+    connection = find_connection(id);
+    if (connection == nullptr || !connection->is_reading) return;
+    if (network_.queued_bytes(id) < kMaxUnreadAnswerBytes) return;
+    connection->is_reading = false;
+    network_.set_reading(id, false);
+}
+
+void Guests::on_writable(base::Now now, ConnectionId id) {
+    Connection* connection = find_connection(id);
+    if (connection == nullptr) return;
+    if (!connection->is_reading) {
+        connection->is_reading = true;
+        network_.set_reading(id, true);
+    }
+    const std::set<SessionId> bound = connection->bound;
+    for (const SessionId session : bound) pump(now, session);
+}
+
+void Guests::on_closed(base::Now now, ConnectionId id) {
+    drop(now, id, {"chat_connection_lost", "The connection for the chat was closed."});
+}
+
+void Guests::drop(base::Now now, ConnectionId id, const Reason& reason) {
+    Connection* connection = find_connection(id);
+    if (connection == nullptr) return;
+    std::set<SessionId> lost = std::exchange(connection->bound, {});
+    bool is_late = false;
+    if (const auto found = connecting_.find(id); found != connecting_.end()) {
+        lost.insert(found->second);
+        connecting_.erase(found);
+        is_late = true;
+    }
+    connections_.erase(id);
+    for (const SessionId session : lost) {
+        Guest* guest = find(session);
+        if (guest == nullptr) continue;
+        guest->bound = 0;
+        guest->connecting = 0;
+        if (guest->login != nullptr && !guest->login->is_in)
+            fail_login(now, session,
+                       {"relay_unreachable", "The MSRP relay does not take the connection."});
+        else if (is_late)
+            end(now, session,
+                {"chat_not_connected", "The conference does not take the connection for the chat."});
+        else
+            end(now, session, reason);
+    }
+}
+
+void Guests::on_time(base::Now now) {
+    std::vector<ConnectionId> idle;
+    for (const auto& [id, connection] : connections_)
+        if (connection.bound.empty() && now.steady - connection.since >= kUnboundTime)
+            idle.push_back(id);
+    for (const ConnectionId id : idle) {
+        network_.close(id);
+        drop(now, id,
+             {"chat_not_connected", "The conference does not take the connection for the chat."});
+    }
+    std::vector<SessionId> all;
+    for (const auto& [session, guest] : guests_) all.push_back(session);
+    for (const SessionId session : all) {
+        Guest& guest = *find(session);
+        guest.sender->on_time(now.steady);
+        pump(now, session);
+        if (find(session) == nullptr) continue;
+        if (!guest.hello.empty() && guest.hello_until <= now.steady)
+            end(now, session, {"chat_no_answer", "The conference does not answer in the chat."});
+        Login* login = guest.login.get();
+        if (login == nullptr) continue;
+        if (login->renew_at && *login->renew_at <= now.steady) {
+            login->renew_at.reset();
+            login->until = now.steady + kRelayPatience;
+            network_.send(guest.bound, login->login.begin().bytes);
+        } else if (login->until != base::TimePoint{} && login->until <= now.steady) {
+            const Reason silent{"relay_silent", "The MSRP relay does not answer."};
+            login->is_in ? end(now, session, silent) : fail_login(now, session, silent);
+        }
+    }
+}
+
+// ---- what comes in ------------------------------------------------------------------------------
+
+void Guests::take(base::Now now, Connection& connection, msrp::StreamEvent event) {
+    if (auto* head = std::get_if<msrp::Head>(&event))
+        return begin(now, connection, std::move(*head));
+    if (const auto* piece = std::get_if<msrp::BodyPiece>(&event)) {
+        if (connection.incoming && connection.incoming->is_content)
+            add_content(connection, *connection.incoming, piece->bytes);
+        return;
+    }
+    if (const auto* end = std::get_if<msrp::MessageEnd>(&event))
+        return finish(now, connection, end->continuation);
+    // No MSRP: nobody can tell where the next request begins.
+    const ConnectionId id = connection.id;
+    network_.close(id);
+    drop(now, id, {"chat_no_msrp", "What comes in the chat is no MSRP."});
+}
+
+void Guests::begin(base::Now now, Connection& connection, msrp::Head head) {
+    // We are no relay: our URI is the only one of To-Path.
+    const auto session = head.to_path.size() == 1 ? session_of(head.to_path.front()) : std::nullopt;
+    connection.incoming.reset();
+    if (!head.is_request()) {
+        if (session && connection.bound.contains(*session)) on_response(now, *session, head);
+        return;
+    }
+    Incoming& incoming = connection.incoming.emplace();
+    incoming.head = std::move(head);
+    const msrp::Head& known = incoming.head;
+    const auto refuse = [&](int status, std::string_view phrase) {
+        incoming.status = status;
+        incoming.phrase = phrase;
+    };
+    if (!known.fault.empty()) return refuse(kBad, known.fault);
+    if (!session) return refuse(kNoSession, "No such session");
+    if (!bind(now, connection, *session))
+        return refuse(kOtherConnection, "The session is bound to another connection");
+    incoming.session = *session;
+    // Through a relay of ours, and who speaks first is the focus.
+    Guest& guest = *find(*session);
+    if (guest.login != nullptr && guest.hello.empty() && !guest.setup.peer.path.empty())
+        become_connected(now, *session, guest);
+    if (known.method == "SEND") {
+        if (!known.content_type.empty()) begin_content(now, incoming);
+    } else if (known.method == "REPORT") {
+        guest.sender->on_report(known);
+    } else {
+        refuse(kBadMethod, "Unknown method");
+    }
+}
+
+void Guests::on_response(base::Now now, SessionId session, const msrp::Head& head) {
+    Guest& guest = *find(session);
+    if (guest.login != nullptr)
+        if (const auto step = guest.login->login.on_response(head))
+            return on_login_step(now, session, *step);
+    if (guest.hello.empty() || head.transaction != guest.hello)
+        return guest.sender->on_response(head);
+    // A relay of ours answers for itself; what the peer does not take comes as a REPORT.
+    if (head.status < kFirstError) return become_connected(now, session, guest);
+    end(now, session,
+        {"chat_refused", fmt::format("The conference has no session for us in its chat: {} {}.",
+                                     head.status, head.comment)});
+}
+
+void Guests::on_login_step(base::Now now, SessionId session, const msrp::RelayLogin::Step& step) {
+    Guest& guest = *find(session);
+    Login& login = *guest.login;
+    if (const auto* ask = std::get_if<msrp::RelayLogin::Ask>(&step)) {
+        login.until = now.steady + kRelayPatience;
+        network_.send(guest.bound, ask->bytes);
+        return;
+    }
+    if (const auto* refused = std::get_if<msrp::RelayLogin::Refused>(&step)) {
+        const std::string what = refused->status == 0
+                                     ? refused->comment
+                                     : fmt::format("{} {}", refused->status, refused->comment);
+        const Reason reason{"relay_refused",
+                            fmt::format("The MSRP relay does not let us in: {}.", what)};
+        return login.is_in ? end(now, session, reason) : fail_login(now, session, reason);
+    }
+    const auto& in = std::get<msrp::RelayLogin::LoggedIn>(step);
+    login.until = {};
+    if (in.lifetime) login.renew_at = now.steady + time_to_renew(*in.lifetime);
+    // Once more: the path that the conference was told stays the one that it uses.
+    if (std::exchange(login.is_in, true)) return;
+    login.use_path = in.use_path;
+    told_({.session = session,
+           .kind = GuestEvent::Kind::LoggedIn,
+           .use_path = in.use_path,
+           .reason = {}});
+}
+
+// A chunk of a message: the first one, or one more.
+void Guests::begin_content(base::Now now, Incoming& incoming) {
+    Guest& guest = *find(incoming.session);
+    const msrp::Head& head = incoming.head;
+    const auto is_in = [&](const std::deque<std::string>& ids) {
+        return std::find(ids.begin(), ids.end(), head.message_id) != ids.end();
+    };
+    if (is_in(guest.refused)) {
+        incoming.status = kTooLarge;
+        incoming.phrase = "It has been refused";
+        return;
+    }
+    auto known = guest.open.find(head.message_id);
+    if (known == guest.open.end()) {
+        if (guest.open.size() >= kMaxOpenMessages) {
+            incoming.status = kTooLarge;
+            incoming.phrase = "Too many messages are under way";
+            return tell_not_taken(incoming.session, "too many are under way");
+        }
+        known = guest.open.try_emplace(head.message_id).first;
+        Open& open = known->second;
+        open.at = now.wall;
+        open.content_type = head.content_type;
+        open.is_repeated = is_in(guest.ended);
+        std::size_t octets = 0;
+        for (const auto& [name, value] : head.others) {
+            if (!base::istarts_with(name, "Content-")) continue;
+            octets += name.size() + value.size();
+            if (octets <= kMaxMimeHeaderBytes) open.mime_headers.emplace_back(name, value);
+        }
+    }
+    incoming.at = head.byte_range ? head.byte_range->start - 1 : 0;
+    incoming.is_content = true;
+}
+
+// What has come of it is recorded, as cut.
+void Guests::refuse(Incoming& incoming, Open& open, std::string_view phrase) {
+    open.is_refused = true;
+    incoming.status = kTooLarge;
+    incoming.phrase = phrase;
+    tell_not_taken(incoming.session, phrase);
+}
+
+void Guests::add_content(Connection& connection, Incoming& incoming, base::ByteView bytes) {
+    Guest& guest = *find(incoming.session);
+    const auto found = guest.open.find(incoming.head.message_id);
+    if (found == guest.open.end()) return;
+    if (!found->second.is_refused) keep(incoming, found->second, bytes);
+    incoming.at += bytes.size();
+    // Who is to stop is told at once (RFC 4975 section 7.3.1): it has '#' for that.
+    if (!found->second.is_refused || std::exchange(incoming.is_answered, true)) return;
+    answer(connection, incoming.head, incoming.status, incoming.phrase);
+}
+
+void Guests::keep(Incoming& incoming, Open& open, base::ByteView bytes) {
+    const std::size_t most = find(incoming.session)->setup.max_bytes;
+    if (incoming.at >= most) return refuse(incoming, open, "it is larger than a=max-size");
+    // Its beginning is worth having.
+    const auto room = static_cast<std::size_t>(most - incoming.at);
+    const bool is_too_large = bytes.size() > room;
+    bytes = bytes.first(std::min(bytes.size(), room));
+    const std::uint64_t end = incoming.at + bytes.size();
+    const std::size_t before = open.content.size();
+    const std::size_t more = end > before ? static_cast<std::size_t>(end) - before : 0;
+    if (open_ + more > kMaxRoomOpenBytes)
+        return refuse(incoming, open, "there is no room for it now");
+    if (!open.received.add(incoming.at, end)) return refuse(incoming, open, "it has too many holes");
+    if (!open.is_repeated) {  // else counted, so that it is known to be whole
+        open_ += more;
+        if (more > 0) open.content.resize(static_cast<std::size_t>(end));
+        std::copy(bytes.begin(), bytes.end(),
+                  open.content.begin() + static_cast<std::ptrdiff_t>(incoming.at));
+    }
+    if (is_too_large) refuse(incoming, open, "it is larger than a=max-size");
+}
+
+void Guests::finish(base::Now now, Connection& connection, msrp::Continuation continuation) {
+    if (!connection.incoming) return;
+    Incoming incoming = *std::exchange(connection.incoming, std::nullopt);
+    // Its session has ended meanwhile.
+    if (incoming.session != 0 && find(incoming.session) == nullptr) return;
+    if (incoming.is_content) return finish_chunk(now, connection, incoming, continuation);
+    if (incoming.status != 0)
+        return answer(connection, incoming.head, incoming.status, incoming.phrase);
+    answer(connection, incoming.head, kOk, "OK");
+}
+
+void Guests::finish_chunk(base::Now now, Connection& connection, Incoming& incoming,
+                          msrp::Continuation continuation) {
+    Guest& guest = *find(incoming.session);
+    const msrp::Head& head = incoming.head;
+    const auto found = guest.open.find(head.message_id);
+    if (found == guest.open.end()) return answer(connection, head, kOk, "OK");
+    Open& open = found->second;
+    // The last chunk fixes the size; it may come before others.
+    if (continuation == msrp::Continuation::Complete) open.total = incoming.at;
+    const bool is_refused = open.is_refused;
+    const bool is_whole = !is_refused && open.total && open.received.is_whole(*open.total);
+    const bool is_cut = continuation == msrp::Continuation::Aborted;
+    const std::uint64_t octets = is_whole ? *open.total : 0;
+    if (is_whole || is_cut || is_refused) {
+        // Before it is answered: who has its answer finds it in the recording.
+        if (!open.is_repeated) record(now, incoming.session, head.message_id, open, is_whole);
+        auto& ids = is_refused ? guest.refused : guest.ended;
+        ids.push_back(head.message_id);
+        if (ids.size() > kMaxEndedInRoom) ids.pop_front();
+        forget(guest, found);
+    }
+    if (is_refused) {
+        if (!incoming.is_answered) answer(connection, head, incoming.status, incoming.phrase);
+        return;
+    }
+    answer(connection, head, kOk, "OK");
+    if (is_whole && head.success_report) report(connection, head, octets);
+}
+
+void Guests::forget(Guest& guest, std::map<std::string, Open>::iterator open) {
+    open_ -= open->second.content.size();
+    guest.open.erase(open);
+}
+
+void Guests::forget_open(base::Now now, SessionId session, Guest& guest) {
+    for (const auto& [id, open] : guest.open)
+        if (!open.is_repeated) record(now, session, id, open, false);
+    while (!guest.open.empty()) forget(guest, guest.open.begin());
+}
+
+// As a room's own switch has it recorded (Rooms::record): From is who wrote it, To the room. Where
+// the message names us instead of the room it is private.
+void Guests::record(base::Now now, SessionId session, const std::string& message_id,
+                    const Open& open, bool is_whole) {
+    if (copies_ == nullptr) return;
+    const Guest& guest = *find(session);
+    MessageFacts facts{.from = Side::B,
+                       .message_id = message_id,
+                       .content_type = open.content_type,
+                       .mime_headers = open.mime_headers,
+                       .at = open.at,
+                       .nickname = {},
+                       .total = open.total};
+    const base::ByteView content = beginning(open.content, open.received);
+    // The content of a message that was cut in its first octets is nobody's.
+    if (content.empty() && !is_whole) return;
+    const bool is_cpim = base::iequals(bare_type(open.content_type), kCpim);
+    const auto head = is_cpim ? mime::parse_cpim(base::as_text(content))
+                              : base::Result<mime::CpimHead>(base::Error{});
+    if (head && head->from) {
+        const std::string& uri = head->from->uri;
+        std::string name = head->from->name;
+        const auto is_it = [&](const std::string& one) { return mime::is_same_user(one, uri); };
+        for (const GuestMember& member : guest.members) {
+            if (std::none_of(member.uris.begin(), member.uris.end(), is_it)) continue;
+            if (!member.name.empty()) name = member.name;
+            // An address that many may have is nobody's.
+            if (!mime::is_anonymous(uri)) facts.nickname = member.nickname;
+            break;
+        }
+        facts.sender = name_addr(name, uri);
+        const bool is_private =
+            std::any_of(head->to.begin(), head->to.end(),
+                        [&](const auto& to) {
+                            return mime::is_same_user(to.uri, guest.setup.address);
+                        });
+        facts.room = "<" +
+                     (is_private || head->to.empty() ? guest.setup.room : head->to.front().uri) +
+                     ">";
+    }
+    copies_->on_message(now, session, facts, content, is_whole);
+}
+
+// RFC 4975 section 7.2: a REPORT gets no answer, a SEND as it wishes.
+void Guests::answer(Connection& connection, const msrp::Head& head, int status,
+                    std::string_view phrase) {
+    if (head.method == "REPORT" || head.from_path.empty() || head.to_path.empty()) return;
+    if (head.method == "SEND") {
+        if (head.failure_report == msrp::FailureReport::No) return;
+        if (head.failure_report == msrp::FailureReport::Partial && status == kOk) return;
+    }
+    network_.send(connection.id, write_response(head, head.to_path.front(), status, phrase));
+}
+
+void Guests::report(Connection& connection, const msrp::Head& head, std::uint64_t octets) {
+    msrp::Head told;
+    told.transaction = random_.token(8);
+    told.method = "REPORT";
+    told.to_path = head.from_path;
+    told.from_path = head.to_path;
+    told.message_id = head.message_id;
+    told.byte_range = msrp::ByteRange{.start = 1, .end = octets, .total = octets};
+    told.report_status = msrp::ReportStatus{.code = kOk, .comment = "OK"};
+    network_.send(connection.id,
+                  write_head(told) + end_line(told.transaction, msrp::Continuation::Complete));
+}
+
+// ---- what is said -------------------------------------------------------------------------------
+
+void Guests::say(base::Now now, SessionId session, std::string_view text) {
+    Guest* guest = find(session);
+    if (guest == nullptr || guest->has_ended) return;
+    if (!guest->is_connected) {
+        guest->waiting = text.substr(0, kMaxLineBytes);
+        return;
+    }
+    send_line(now, *guest, text.substr(0, kMaxLineBytes));
+    pump(now, session);
+}
+
+void Guests::send_line(base::Now now, Guest& guest, std::string_view text) {
+    guest.said = text;
+    const std::string& types = guest.setup.peer.accept_types;
+    const bool is_cpim = types.empty() || accepts_type(types, kCpim);
+    std::string line = is_cpim
+                           ? write_line(guest.setup.address, guest.setup.room, now.wall, text)
+                           : std::string(text);
+    const msrp::OutgoingNumber number =
+        guest.sender->begin({.to = guest.setup.peer.path,
+                            .own = guest.setup.own,
+                            .message_id = random_.token(8),
+                            .content_type = std::string(is_cpim ? kCpim : kPlain),
+                            .size = line.size(),
+                            .success_report = false,
+                            .failure_report = msrp::FailureReport::Yes});
+    guest.lines.emplace(number, std::move(line));
+}
+
+void Guests::pump(base::Now now, SessionId session) {
+    Guest* guest = find(session);
+    if (guest == nullptr || guest->bound == 0) return;
+    while (true) {
+        auto action = guest->sender->poll_action();
+        if (!action) return;
+        if (auto* bytes = std::get_if<msrp::Outgoing>(&*action)) {
+            network_.send(guest->bound, std::move(bytes->bytes));
+        } else if (const auto* want = std::get_if<msrp::WantContent>(&*action)) {
+            const auto found = guest->lines.find(want->message);
+            if (found == guest->lines.end()) continue;
+            const base::ByteView all = base::as_bytes(found->second);
+            const auto from = static_cast<std::size_t>(want->offset);
+            const std::size_t size = std::min(want->max_bytes, all.size() - from);
+            guest->sender->give(now.steady, want->message, all.subspan(from, size),
+                               from + size == all.size());
+        } else if (const auto* sent = std::get_if<msrp::Sent>(&*action)) {
+            guest->lines.erase(sent->message);
+        } else if (const auto* failed = std::get_if<msrp::Failed>(&*action)) {
+            guest->lines.erase(failed->message);
+            tell(session, GuestEvent::Kind::NotTold,
+                 {"line_refused", fmt::format("The conference does not take the line that tells of "
+                                              "the recording: {} {}.",
+                                              failed->status, failed->comment)});
+        }
+    }
+}
+
+}  // namespace earshot::chat

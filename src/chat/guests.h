@@ -1,0 +1,222 @@
+// Chats of others in which the client takes part itself, as a participant of their conference does:
+// one session of MSRP (RFC 4975) each, with the focus, whose switch (RFC 7701) sends what all
+// write. It is answered and copied for recording servers; but for a line that tells of the
+// recording nothing is said. A session may go through an MSRP relay at which it logs in (RFC 4976).
+// No sockets, no clock; belongs to the thread of its connections.
+//
+//   focus -- SEND, CPIM: From Ana, To the room -->  [guests] --> Copies: "Ana wrote to the room"
+//
+// A session ends with its connection (section 5.4): what was under way is recorded as cut.
+#pragma once
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <map>
+#include <memory>
+#include <optional>
+#include <set>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <vector>
+
+#include "base/bytes.h"
+#include "base/random.h"
+#include "base/reason.h"
+#include "base/time.h"
+#include "chat/copies.h"
+#include "chat/limits.h"
+#include "chat/ports.h"
+#include "chat/switch.h"
+#include "msrp/head.h"
+#include "msrp/received_ranges.h"
+#include "msrp/relay_login.h"
+#include "msrp/sender.h"
+#include "msrp/stream_parser.h"
+#include "msrp/uri.h"
+
+namespace earshot::chat {
+
+struct GuestSetup {
+    msrp::Uri own{};  // our URI that the focus is told
+    // Of the focus; through a relay of ours `connect_to` says only that we speak first.
+    Peer peer{};
+    std::string address{};  // our URI: what is written to it is private
+    std::string room{};     // URI of the conference
+    std::size_t max_bytes = kMaxRoomMessageBytes;  // of a message, as a=max-size tells it
+};
+
+// Who is there, as the roster tells it.
+struct GuestMember {
+    std::vector<std::string> uris{};
+    std::string name{};
+    std::string nickname{};
+};
+
+struct GuestRelay {
+    msrp::Uri uri{};
+    base::NetAddress connect_to{};
+    msrp::Uri own{};  // as in GuestSetup
+    msrp::RelayLogin::Authorize authorize{};
+};
+
+struct GuestEvent {
+    enum class Kind : std::uint8_t {
+        Connected,
+        LoggedIn,     // at its relay: `use_path`
+        NotLoggedIn,  // `reason`; the session is forgotten
+        NotTold,      // the focus does not take our line: `reason`
+        NotTaken,     // a message, or only its beginning: `reason`
+        Ended         // `reason`
+    };
+    SessionId session = 0;
+    Kind kind = Kind::Connected;
+    std::vector<msrp::Uri> use_path{};
+    base::Reason reason{};
+};
+
+class Guests {
+public:
+    using Told = std::function<void(const GuestEvent&)>;
+    // Borrowed, but `told`. `copies`: null: nothing is recorded.
+    Guests(Network& network, base::Random& random, Copies* copies, Told told);
+    Guests(const Guests&) = delete;
+    Guests& operator=(const Guests&) = delete;
+    ~Guests();
+
+    // Before set(): the relay through which the session is to go.
+    void log_in(base::Now now, SessionId session, GuestRelay relay);
+    // Another path than before is another session: what was under way is cut, and the connection is
+    // made anew. One that has ended begins again.
+    void set(base::Now now, SessionId session, GuestSetup setup);
+    void set_members(SessionId session, std::vector<GuestMember> members);
+    void close(base::Now now, SessionId session);
+    // A line of ours; before the session is connected the last one waits.
+    void say(base::Now now, SessionId session, std::string_view text);
+
+    bool knows(const msrp::Uri& to) const { return session_of(to).has_value(); }
+    bool owns(ConnectionId connection) const { return connections_.contains(connection); }
+    void on_open(base::Now now, ConnectionId connection, bool is_tls = false);
+    void on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes);
+    void on_closed(base::Now now, ConnectionId connection);
+    void on_writable(base::Now now, ConnectionId connection);  // all that was sent has gone
+    void on_time(base::Now now);                               // several times a second
+
+    std::size_t sessions() const { return guests_.size(); }
+    std::size_t connections() const { return connections_.size(); }
+    std::size_t open_bytes() const { return open_; }
+
+private:
+    // A message that is coming in.
+    struct Open {
+        base::Bytes content{};
+        msrp::ReceivedRanges received{};
+        std::optional<std::uint64_t> total{};
+        base::WallTime at{};
+        std::string content_type{};
+        std::vector<std::pair<std::string, std::string>> mime_headers{};
+        bool is_refused = false;
+        bool is_repeated = false;
+    };
+    struct Login {
+        Login(GuestRelay its_relay, base::Random& random)
+            : relay(std::move(its_relay)),
+              login(relay.uri, relay.own, relay.authorize, random) {}
+        GuestRelay relay;
+        msrp::RelayLogin login;
+        bool is_in = false;
+        std::vector<msrp::Uri> use_path{};
+        std::optional<base::TimePoint> renew_at{};
+        base::TimePoint until{};  // of an answer
+    };
+    struct Guest {
+        explicit Guest(base::Random& random) { sender.emplace(random); }
+        GuestSetup setup{};
+        std::vector<GuestMember> members{};
+        std::unique_ptr<Login> login{};
+        ConnectionId bound = 0;
+        ConnectionId connecting = 0;
+        bool is_connected = false;  // and told so
+        bool has_ended = false;
+        std::string hello{};  // transaction of the SEND that binds the session; empty: answered
+        base::TimePoint hello_until{};
+        std::map<std::string, Open> open{};  // by Message-ID
+        std::deque<std::string> ended{};     // Message-IDs
+        std::deque<std::string> refused{};   // whose chunks may still come
+        std::optional<msrp::Sender> sender{};  // there, always
+        std::map<msrp::OutgoingNumber, std::string> lines{};
+        std::string said{};     // the last one, as text
+        std::string waiting{};  // one, for the connection
+        std::size_t faults = 0;
+    };
+    // The request that is coming in.
+    struct Incoming {
+        msrp::Head head{};
+        SessionId session = 0;
+        int status = 0;  // by which it is refused; 0: it is not
+        std::string_view phrase{};
+        bool is_content = false;
+        bool is_answered = false;
+        std::uint64_t at = 0;  // of its message, from 0
+    };
+    struct Connection {
+        ConnectionId id = 0;
+        bool is_tls = false;
+        msrp::StreamParser parser{};
+        base::TimePoint since{};  // without a session
+        std::set<SessionId> bound{};
+        std::optional<Incoming> incoming{};
+        bool is_reading = true;
+    };
+
+    Guest* find(SessionId session);
+    Connection* find_connection(ConnectionId connection);
+    std::optional<SessionId> session_of(const msrp::Uri& own) const;
+    Guest& make(SessionId session);
+    void connect(base::Now now, SessionId session, Guest& guest);
+    bool start_connection(base::Now now, SessionId session, Guest& guest,
+                          const base::NetAddress& to, const std::string& tls_name);
+    void say_hello(base::Now now, Guest& guest);
+    bool bind(base::Now now, Connection& connection, SessionId session);
+    void unbind(base::Now now, SessionId session, Guest& guest);
+    void end(base::Now now, SessionId session, base::Reason reason);
+    void fail_login(base::Now now, SessionId session, base::Reason reason);
+    void drop(base::Now now, ConnectionId connection, const base::Reason& reason);
+    void become_connected(base::Now now, SessionId session, Guest& guest);
+
+    void take(base::Now now, Connection& connection, msrp::StreamEvent event);
+    void begin(base::Now now, Connection& connection, msrp::Head head);
+    void begin_content(base::Now now, Incoming& incoming);
+    void add_content(Connection& connection, Incoming& incoming, base::ByteView bytes);
+    void keep(Incoming& incoming, Open& open, base::ByteView bytes);
+    void refuse(Incoming& incoming, Open& open, std::string_view phrase);
+    void finish(base::Now now, Connection& connection, msrp::Continuation continuation);
+    void finish_chunk(base::Now now, Connection& connection, Incoming& incoming,
+                      msrp::Continuation continuation);
+    void on_response(base::Now now, SessionId session, const msrp::Head& head);
+    void on_login_step(base::Now now, SessionId session, const msrp::RelayLogin::Step& step);
+    void record(base::Now now, SessionId session, const std::string& message_id, const Open& open,
+                bool is_whole);
+    void forget(Guest& guest, std::map<std::string, Open>::iterator open);
+    void forget_open(base::Now now, SessionId session, Guest& guest);
+    void answer(Connection& connection, const msrp::Head& head, int status,
+                std::string_view phrase);
+    void report(Connection& connection, const msrp::Head& head, std::uint64_t octets);
+    void pump(base::Now now, SessionId session);
+    void send_line(base::Now now, Guest& guest, std::string_view text);
+    void tell(SessionId session, GuestEvent::Kind kind, base::Reason reason = {});
+    void tell_not_taken(SessionId session, std::string_view why);
+
+    Network& network_;
+    base::Random& random_;
+    Copies* copies_;
+    Told told_;
+    std::size_t open_ = 0;  // octets of messages that are coming in
+    std::map<SessionId, std::unique_ptr<Guest>> guests_;
+    std::unordered_map<std::string, SessionId> by_uri_;  // by our session-id
+    std::unordered_map<ConnectionId, Connection> connections_;
+    std::unordered_map<ConnectionId, SessionId> connecting_;
+};
+
+}  // namespace earshot::chat

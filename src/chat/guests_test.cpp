@@ -1,0 +1,482 @@
+#include "chat/guests.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <algorithm>
+#include <map>
+
+#include "chat/desk.h"
+
+namespace earshot::chat {
+namespace {
+
+using testing::ElementsAre;
+using testing::HasSubstr;
+using testing::IsEmpty;
+using testing::Not;
+
+class Wires : public Network {
+public:
+    void send(ConnectionId connection, std::string bytes) override { sent[connection] += bytes; }
+    void close(ConnectionId connection) override { closed.insert(connection); }
+    void set_reading(ConnectionId /*connection*/, bool /*reading*/) override {}
+    ConnectionId connect(const base::NetAddress& to, const std::string& tls_name) override {
+        connected_to.push_back(base::to_string(to) + (tls_name.empty() ? "" : " " + tls_name));
+        return ++last;
+    }
+    std::optional<base::Reason> find_fault(
+        ConnectionId /*connection*/,
+        const std::vector<base::CertificateFingerprint>& /*told*/) override {
+        return fault;
+    }
+    std::size_t queued_bytes(ConnectionId /*connection*/) const override { return 0; }
+    std::string take(ConnectionId connection) { return std::exchange(sent[connection], {}); }
+
+    std::map<ConnectionId, std::string> sent;
+    std::set<ConnectionId> closed;
+    std::vector<std::string> connected_to;
+    std::optional<base::Reason> fault;
+    ConnectionId last = 100;
+};
+
+msrp::Uri uri(const std::string& text) { return *msrp::parse_uri(text); }
+
+constexpr SessionId kSession = 9;
+constexpr CopyKey kCopy{.session = kSession, .subscription = 1};
+const std::string kRoom = "sip:conf-1@conf.example";
+const std::string kUs = "sip:recorder@desk.example";
+const std::string kAna = "sip:ana@desk.example";
+const std::string kOwn = "msrp://192.0.2.1:2855/guest;tcp";
+const std::string kFocus = "msrp://192.0.2.9:7000/focus;tcp";
+const std::string kRelay = "msrp://192.0.2.5:2855;tcp";
+const std::string kUsePath = "msrp://192.0.2.5:2855/u7;tcp";
+
+std::string cpim(const std::string& from, const std::string& to, const std::string& text) {
+    return "From: " + from + "\r\nTo: <" + to +
+           ">\r\n\r\nContent-Type: text/plain;charset=utf-8\r\n\r\n" + text;
+}
+
+struct Chunk {
+    std::string body{};
+    std::string type{"message/cpim"};
+    std::string id{"msg00001"};
+    std::string more{};
+    char flag = '$';
+    std::string method{"SEND"};
+    std::string to{kOwn};
+    std::string from{kFocus};
+};
+
+class GuestsTest : public testing::Test {
+protected:
+    // The copy goes to a server that takes the wrapper; what it was sent is text.
+    GuestsTest() {
+        desk_.copies().open(kCopy, {.parties = {"<" + kUs + ">", "<" + kRoom + ">"}});
+        desk_.copies().answer(
+            now_, kCopy,
+            CopyAnswer{.server = {.path = {uri("msrp://192.0.2.99:2855/rec;tcp")},
+                                  .own = uri("msrp://192.0.2.1:2855/copy;tcp"),
+                                  .types = {.accept_types = "application/msrp-recording *"},
+                                  .max_bytes = std::nullopt},
+                       .connect_to = *base::parse_net_address("192.0.2.99:2855")});
+        server_ = wires_.last;
+        desk_.on_open(now_, server_);
+        wires_.take(server_);
+        wires_.connected_to.clear();
+    }
+    GuestSetup setup(const std::string& focus = kFocus) const {
+        return {.own = uri(kOwn),
+                .peer = {.path = {uri(focus)},
+                         .connect_to = *base::parse_net_address("192.0.2.9:7000"),
+                         .fingerprints = {},
+                         .accept_types = "message/cpim",
+                         .address = {}},
+                .address = kUs,
+                .room = kRoom,
+                .max_bytes = 2000};
+    }
+    void begin() {
+        desk_.guests().set(now_, kSession, setup());
+        connection_ = wires_.last;
+        desk_.on_open(now_, connection_);
+        answer_hello();
+        told_.clear();
+    }
+    void answer_hello(int status = 200) {
+        const std::string hello = wires_.take(connection_);
+        EXPECT_THAT(hello, HasSubstr(" SEND\r\nTo-Path: "));
+        respond(hello, std::to_string(status) + " OK");
+    }
+    void respond(const std::string& request, const std::string& status,
+                 const std::string& more = {}) {
+        const std::string transaction = request.substr(5, request.find(' ', 5) - 5);
+        come(connection_, "MSRP " + transaction + " " + status + "\r\nTo-Path: " + kOwn +
+                              "\r\nFrom-Path: " + kFocus + "\r\n" + more + "-------" +
+                              transaction + "$\r\n");
+    }
+    static std::string request(const Chunk& chunk) {
+        std::string text = "MSRP tid1abcd " + chunk.method + "\r\nTo-Path: " + chunk.to +
+                           "\r\nFrom-Path: " + chunk.from + "\r\n";
+        if (chunk.method == "SEND") text += "Message-ID: " + chunk.id + "\r\n";
+        text += chunk.more;
+        if (!chunk.type.empty())
+            text += "Content-Type: " + chunk.type + "\r\n\r\n" + chunk.body + "\r\n";
+        return text + "-------tid1abcd" + chunk.flag + "\r\n";
+    }
+    // Octets are lent for the call alone.
+    void come(ConnectionId connection, std::string text) {
+        desk_.on_bytes(now_, connection, base::as_bytes(text));
+        std::fill(text.begin(), text.end(), '!');
+    }
+    // The status of what that is answered by; 0: nothing.
+    int status_of(const Chunk& chunk, ConnectionId connection = 0) {
+        if (connection == 0) connection = connection_;
+        wires_.take(connection);
+        come(connection, request(chunk));
+        return first_status(wires_.sent[connection]);
+    }
+    static int first_status(const std::string& octets) {
+        msrp::StreamParser parser;
+        parser.feed(base::as_bytes(octets));
+        while (auto event = parser.poll_event())
+            if (const auto* head = std::get_if<msrp::Head>(&*event))
+                if (!head->is_request()) return head->status;
+        return 0;
+    }
+    std::string recorded() {
+        desk_.copies().work(now_);
+        return wires_.take(server_);
+    }
+    void wait(std::chrono::seconds time) {
+        now_.steady += time;
+        desk_.on_time(now_);
+    }
+    void log_in(const std::string& relay = kRelay) {
+        desk_.guests().log_in(
+            now_, kSession,
+            {.uri = uri(relay),
+             .connect_to = *base::parse_net_address("192.0.2.5:2855"),
+             .own = uri(kOwn),
+             .authorize = [](std::string_view challenge, std::string_view method,
+                             std::string_view to) {
+                 return std::string(method) + " " + std::string(to) + " " + std::string(challenge);
+             }});
+        connection_ = wires_.last;
+    }
+
+    base::Now now_{base::TimePoint{} + std::chrono::hours(1), base::wall_from_ns(0)};
+    Wires wires_;
+    base::SeededRandom random_{5};
+    std::vector<std::string> told_;
+    std::vector<msrp::Uri> use_path_;
+    Desk desk_{wires_,
+               random_,
+               [](const SwitchEvent&) {},
+               [](const CopyEvent&) {},
+               [](const RoomEvent&) {},
+               [this](const GuestEvent& event) {
+                   using Kind = GuestEvent::Kind;
+                   if (event.kind == Kind::LoggedIn) use_path_ = event.use_path;
+                   told_.push_back(event.kind == Kind::Connected  ? "connected"
+                                   : event.kind == Kind::LoggedIn ? "logged in"
+                                                                  : event.reason.code);
+               }};
+    ConnectionId server_ = 0;
+    ConnectionId connection_ = 0;
+};
+
+TEST_F(GuestsTest, ConnectsAndSpeaksFirst) {
+    desk_.guests().set(now_, kSession, setup());
+    EXPECT_THAT(wires_.connected_to, ElementsAre("192.0.2.9:7000"));
+    connection_ = wires_.last;
+    EXPECT_THAT(told_, IsEmpty());
+    desk_.on_open(now_, connection_);
+    EXPECT_THAT(wires_.sent[connection_],
+                HasSubstr("To-Path: " + kFocus + "\r\nFrom-Path: " + kOwn + "\r\n"));
+    answer_hello();
+    EXPECT_THAT(told_, ElementsAre("connected"));
+}
+
+TEST_F(GuestsTest, WhatIsSaidToTheRoomIsRecordedAsFromWhoWroteIt) {
+    begin();
+    desk_.guests().set_members(
+        kSession, {{.uris = {"sip:ben@desk.example"}, .name = "Ben", .nickname = "b"},
+                   {.uris = {"sip:ana@desk.example:5061"}, .name = "Ana Reis", .nickname = "ana_r"}});
+    const std::string text = cpim("<" + kAna + ">", kRoom, "hello");
+    EXPECT_EQ(status_of({.body = text}), 200);
+    const std::string got = recorded();
+    EXPECT_THAT(got, HasSubstr("From: Ana Reis <" + kAna + ">\r\nTo: <" + kRoom + ">\r\n"));
+    EXPECT_THAT(got, HasSubstr("rs.Message-ID: msg00001\r\nrs.Nickname: ana_r\r\n"));
+    EXPECT_THAT(got, HasSubstr("\r\n\r\n" + text));
+    EXPECT_EQ(desk_.guests().open_bytes(), 0U);
+}
+
+// Outside the room, inside its one reader: so a server knows that it is private.
+TEST_F(GuestsTest, WhatIsWrittenToUsAloneIsRecordedAsPrivate) {
+    begin();
+    EXPECT_EQ(status_of({.body = cpim("Ana <" + kAna + ">", kUs + ":5070;transport=tcp", "psst")}),
+              200);
+    const std::string got = recorded();
+    EXPECT_THAT(got, HasSubstr("From: Ana <" + kAna + ">\r\nTo: <" + kRoom + ">\r\n"));
+    EXPECT_THAT(got, HasSubstr("To: <" + kUs + ":5070;transport=tcp>\r\n"));
+}
+
+TEST_F(GuestsTest, TextWithoutCpimIsTheConferences) {
+    begin();
+    EXPECT_EQ(status_of({.body = "hello", .type = "text/plain"}), 200);
+    EXPECT_THAT(recorded(), HasSubstr("From: <" + kRoom + ">\r\nTo: <" + kUs + ">\r\n"));
+}
+
+TEST_F(GuestsTest, EachRequestGetsTheAnswerOfRfc4975) {
+    begin();
+    EXPECT_EQ(status_of({.type = {}, .id = "empty002"}), 200);
+    EXPECT_EQ(status_of({.body = "x", .type = "text/plain", .id = "m"}), 400);
+    EXPECT_EQ(status_of({.type = {}, .more = "Use-Nickname: \"x\"\r\n", .method = "NICKNAME"}), 501);
+    EXPECT_EQ(status_of({.body = "x", .to = "msrp://192.0.2.1:2855/other;tcp"}), 481);
+    EXPECT_EQ(status_of({.body = std::string(2001, 'x'), .type = "text/plain", .id = "large001"}),
+              413);
+    EXPECT_EQ(status_of({.body = std::string(2000, 'x'), .type = "text/plain", .id = "fits0001"}),
+              200);
+    // Another connection for the same session.
+    desk_.on_open(now_, 7);
+    EXPECT_EQ(status_of({.body = "x", .id = "other001"}, 7), 506);
+    EXPECT_EQ(status_of({.body = "x", .type = "text/plain", .id = "silent01",
+                         .more = "Failure-Report: no\r\n"}),
+              0);
+}
+
+TEST_F(GuestsTest, ASuccessReportIsGivenForAWholeMessage) {
+    begin();
+    EXPECT_EQ(status_of({.body = "hello", .type = "text/plain",
+                         .more = "Byte-Range: 1-5/8\r\nSuccess-Report: yes\r\n", .flag = '+'}),
+              200);
+    EXPECT_THAT(wires_.take(connection_), Not(HasSubstr(" REPORT\r\n")));
+    come(connection_, request({.body = "abc", .type = "text/plain",
+                               .more = "Byte-Range: 6-8/8\r\nSuccess-Report: yes\r\n"}));
+    const std::string got = wires_.take(connection_);
+    EXPECT_THAT(got, HasSubstr(" REPORT\r\nTo-Path: " + kFocus));
+    EXPECT_THAT(got, HasSubstr("Byte-Range: 1-8/8\r\n"));
+    EXPECT_THAT(recorded(), HasSubstr("helloabc"));
+}
+
+TEST_F(GuestsTest, WhatIsTooLargeIsRecordedAsCut) {
+    begin();
+    EXPECT_EQ(status_of({.body = "beginning" + std::string(3000, 'x'), .type = "text/plain",
+                         .flag = '+'}),
+              413);
+    EXPECT_THAT(told_, ElementsAre("message_not_taken"));
+    const std::string got = recorded();
+    EXPECT_THAT(got, HasSubstr("beginningxxx"));
+    EXPECT_THAT(got, HasSubstr("#\r\n"));
+    // What still comes of it is refused too, and not recorded as another message.
+    EXPECT_EQ(status_of({.body = "more", .type = "text/plain", .more = "Byte-Range: 3010-3013/*\r\n"}),
+              413);
+    EXPECT_THAT(recorded(), IsEmpty());
+    EXPECT_EQ(desk_.guests().open_bytes(), 0U);
+}
+
+TEST_F(GuestsTest, AMessageThatIsSentTwiceIsRecordedOnce) {
+    begin();
+    EXPECT_EQ(status_of({.body = "hello", .type = "text/plain"}), 200);
+    EXPECT_THAT(recorded(), HasSubstr("hello"));
+    EXPECT_EQ(status_of({.body = "hello", .type = "text/plain"}), 200);
+    EXPECT_THAT(recorded(), IsEmpty());
+}
+
+TEST_F(GuestsTest, ALostConnectionEndsTheSessionAndCutsWhatWasUnderWay) {
+    begin();
+    EXPECT_EQ(status_of({.body = "half a", .type = "text/plain",
+                         .more = "Byte-Range: 1-6/20\r\n", .flag = '+'}),
+              200);
+    EXPECT_THAT(recorded(), IsEmpty());
+    desk_.on_closed(now_, connection_);
+    EXPECT_THAT(told_, ElementsAre("chat_connection_lost"));
+    const std::string got = recorded();
+    EXPECT_THAT(got, HasSubstr("half a"));
+    EXPECT_THAT(got, HasSubstr("#\r\n"));
+    // RFC 4975 section 5.4: its URI is nobody's any more.
+    desk_.on_open(now_, 7);
+    EXPECT_EQ(status_of({.type = {}, .id = "again001"}, 7), 481);
+    EXPECT_EQ(desk_.guests().open_bytes(), 0U);
+}
+
+TEST_F(GuestsTest, AnotherPathIsAnotherSession) {
+    begin();
+    const ConnectionId before = connection_;
+    desk_.guests().set(now_, kSession, setup());
+    EXPECT_EQ(wires_.last, before);
+    GuestSetup other = setup("msrp://192.0.2.9:7000/moved;tcp");
+    other.own = uri("msrp://192.0.2.1:2855/guest-2;tcp");
+    desk_.guests().set(now_, kSession, other);
+    EXPECT_TRUE(wires_.closed.contains(before));
+    EXPECT_NE(wires_.last, before);
+    connection_ = wires_.last;
+    desk_.on_open(now_, connection_);
+    EXPECT_THAT(wires_.sent[connection_], HasSubstr("/moved;tcp\r\n"));
+    EXPECT_THAT(told_, IsEmpty());
+    EXPECT_FALSE(desk_.guests().knows(uri(kOwn)));
+}
+
+TEST_F(GuestsTest, AFocusThatHasNoSessionForUsEndsIt) {
+    desk_.guests().set(now_, kSession, setup());
+    connection_ = wires_.last;
+    desk_.on_open(now_, connection_);
+    answer_hello(481);
+    EXPECT_THAT(told_, ElementsAre("chat_refused"));
+}
+
+TEST_F(GuestsTest, AFocusThatDoesNotTakeTheConnectionOrIsSilentEndsIt) {
+    desk_.guests().set(now_, kSession, setup());
+    desk_.on_closed(now_, wires_.last);
+    EXPECT_THAT(told_, ElementsAre("chat_not_connected"));
+    desk_.guests().set(now_, kSession, setup());
+    desk_.on_open(now_, wires_.last);
+    wait(std::chrono::seconds(29));
+    EXPECT_EQ(told_.size(), 1U);
+    wait(std::chrono::seconds(1));
+    EXPECT_THAT(told_, ElementsAre("chat_not_connected", "chat_no_answer"));
+}
+
+TEST_F(GuestsTest, AFocusThatConnectsIsTaken) {
+    GuestSetup passive = setup();
+    passive.peer.connect_to.reset();
+    desk_.guests().set(now_, kSession, passive);
+    EXPECT_THAT(wires_.connected_to, IsEmpty());
+    connection_ = 7;
+    desk_.on_open(now_, 7);
+    EXPECT_EQ(status_of({.type = {}, .id = "empty002"}), 200);
+    EXPECT_THAT(told_, ElementsAre("connected"));
+    EXPECT_EQ(status_of({.body = "hello", .type = "text/plain"}), 200);
+    EXPECT_THAT(recorded(), HasSubstr("hello"));
+}
+
+// A session of msrps is nobody's who comes without TLS, or shows another certificate.
+TEST_F(GuestsTest, OverTlsTheOtherEndHasToShowItsCertificate) {
+    GuestSetup secure = setup("msrps://focus.example:7000/f;tcp");
+    secure.own = uri("msrps://192.0.2.1:2855/guest;tcp");
+    desk_.guests().set(now_, kSession, secure);
+    EXPECT_THAT(wires_.connected_to, ElementsAre("192.0.2.9:7000 focus.example"));
+    wires_.fault = base::Reason{"fingerprint_mismatch", "Somebody else."};
+    desk_.on_open(now_, wires_.last, true);
+    EXPECT_THAT(told_, ElementsAre("fingerprint_mismatch"));
+    EXPECT_THAT(wires_.sent[wires_.last], IsEmpty());
+    secure.peer.connect_to.reset();
+    desk_.guests().set(now_, kSession, secure);
+    const Chunk hello{.type = {}, .id = "empty002", .to = "msrps://192.0.2.1:2855/guest;tcp"};
+    desk_.on_open(now_, 7, false);
+    EXPECT_EQ(status_of(hello, 7), 506);
+    desk_.on_open(now_, 8, true);
+    EXPECT_EQ(status_of(hello, 8), 506);
+    wires_.fault.reset();
+    EXPECT_EQ(status_of(hello, 8), 200);
+}
+
+TEST_F(GuestsTest, OurLineWaitsForTheConnectionAndIsCpimFromUsToTheRoom) {
+    desk_.guests().set(now_, kSession, setup());
+    connection_ = wires_.last;
+    desk_.guests().say(now_, kSession, "This chat is recorded.");
+    desk_.on_open(now_, connection_);
+    EXPECT_THAT(wires_.sent[connection_], Not(HasSubstr("recorded")));
+    answer_hello();
+    const std::string line = wires_.take(connection_);
+    EXPECT_THAT(line, HasSubstr("From: Recorder <" + kUs + ">\r\nTo: <" + kRoom + ">\r\n"));
+    EXPECT_THAT(line, HasSubstr("This chat is recorded."));
+    EXPECT_THAT(recorded(), IsEmpty());
+    told_.clear();
+    respond(line, "403 Forbidden");
+    EXPECT_THAT(told_, ElementsAre("line_refused"));
+}
+
+TEST_F(GuestsTest, OurLineIsBareForWhoTakesNothingElse) {
+    begin();
+    GuestSetup plain = setup();
+    plain.peer.accept_types = "text/plain";
+    desk_.guests().set(now_, kSession, plain);
+    desk_.guests().say(now_, kSession, "This chat is recorded.");
+    EXPECT_THAT(wires_.take(connection_),
+                HasSubstr("Content-Type: text/plain\r\n\r\nThis chat is recorded.\r\n"));
+}
+
+TEST_F(GuestsTest, WhatIsNoMsrpEndsIt) {
+    begin();
+    come(connection_, "GET / HTTP/1.1\r\n\r\n");
+    EXPECT_THAT(told_, ElementsAre("chat_no_msrp"));
+    EXPECT_TRUE(wires_.closed.contains(connection_));
+}
+
+TEST_F(GuestsTest, NothingIsLeftOfWhatIsClosed) {
+    begin();
+    desk_.close(now_, kSession);
+    EXPECT_EQ(desk_.guests().sessions(), 0U);
+    EXPECT_EQ(desk_.guests().connections(), 0U);
+    EXPECT_FALSE(desk_.guests().knows(uri(kOwn)));
+}
+
+// ---- RFC 4976
+
+TEST_F(GuestsTest, LogsInAtItsRelayAndSpeaksThroughIt) {
+    log_in();
+    EXPECT_THAT(wires_.connected_to, ElementsAre("192.0.2.5:2855"));
+    desk_.on_open(now_, connection_);
+    std::string ask = wires_.take(connection_);
+    EXPECT_THAT(ask, HasSubstr(" AUTH\r\nTo-Path: " + kRelay + "\r\nFrom-Path: " + kOwn));
+    respond(ask, "401 Unauthorized", "WWW-Authenticate: Digest realm=\"r\"\r\n");
+    ask = wires_.take(connection_);
+    EXPECT_THAT(ask, HasSubstr("Authorization: AUTH " + kRelay + " Digest realm=\"r\"\r\n"));
+    respond(ask, "200 OK", "Use-Path: " + kUsePath + "\r\nExpires: 600\r\n");
+    EXPECT_THAT(told_, ElementsAre("logged in"));
+    EXPECT_EQ(to_string(use_path_), kUsePath);
+
+    GuestSetup through = setup();
+    through.peer.path = msrp::path_to_peer(use_path_, through.peer.path);
+    desk_.guests().set(now_, kSession, through);
+    EXPECT_EQ(wires_.last, connection_);
+    EXPECT_THAT(wires_.sent[connection_],
+                HasSubstr("To-Path: " + kUsePath + " " + kFocus + "\r\nFrom-Path: " + kOwn));
+    answer_hello();
+    EXPECT_THAT(told_, ElementsAre("logged in", "connected"));
+    EXPECT_EQ(status_of({.body = "hello", .type = "text/plain", .from = kUsePath + " " + kFocus}),
+              200);
+    // The answer goes to the hop before alone (RFC 4975 section 7.2).
+    EXPECT_THAT(wires_.sent[connection_], HasSubstr("To-Path: " + kUsePath + "\r\n"));
+    EXPECT_THAT(recorded(), HasSubstr("hello"));
+}
+
+TEST_F(GuestsTest, ALoginIsRenewedBeforeItEnds) {
+    log_in();
+    desk_.on_open(now_, connection_);
+    respond(wires_.take(connection_), "200 OK", "Use-Path: " + kUsePath + "\r\nExpires: 600\r\n");
+    wait(std::chrono::seconds(569));
+    EXPECT_THAT(wires_.take(connection_), IsEmpty());
+    wait(std::chrono::seconds(1));
+    const std::string again = wires_.take(connection_);
+    EXPECT_THAT(again, HasSubstr(" AUTH\r\n"));
+    respond(again, "200 OK", "Use-Path: " + kUsePath + "\r\nExpires: 600\r\n");
+    EXPECT_THAT(told_, ElementsAre("logged in"));
+    wait(std::chrono::seconds(570));
+    respond(wires_.take(connection_), "403 Forbidden");
+    EXPECT_THAT(told_, ElementsAre("logged in", "relay_refused"));
+}
+
+TEST_F(GuestsTest, ARelayThatRefusesOrIsSilentOrIsNotThereIsTold) {
+    log_in();
+    desk_.on_open(now_, connection_);
+    respond(wires_.take(connection_), "403 Forbidden");
+    log_in();
+    desk_.on_open(now_, connection_);
+    wait(std::chrono::seconds(10));
+    log_in();
+    desk_.on_closed(now_, connection_);
+    log_in("msrps://relay.example:2855;tcp");
+    EXPECT_EQ(wires_.connected_to.back(), "192.0.2.5:2855 relay.example");
+    wires_.fault = base::Reason{"certificate_mismatch", "Somebody else."};
+    desk_.on_open(now_, connection_, true);
+    EXPECT_THAT(told_, ElementsAre("relay_refused", "relay_silent", "relay_unreachable",
+                                   "certificate_mismatch"));
+    EXPECT_EQ(desk_.guests().sessions(), 0U);
+    EXPECT_EQ(desk_.guests().connections(), 0U);
+}
+
+}  // namespace
+}  // namespace earshot::chat

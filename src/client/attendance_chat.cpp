@@ -1,0 +1,224 @@
+#include "client/attendance_chat.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "base/text.h"
+#include "relay/chat_sdp.h"
+#include "relay/screen_sdp.h"
+#include "sdp/message_media.h"
+
+namespace earshot::client {
+
+using base::Reason;
+
+namespace {
+
+constexpr std::size_t kSessionIdBytes = 16;  // 128 bits (RFC 4975 section 14.1)
+// RFC 7701 section 8, and bare text from who knows nothing of it.
+constexpr std::string_view kAttributes =
+    "a=accept-types:message/cpim text/plain\r\na=accept-wrapped-types:*\r\n"
+    "a=chatroom:nickname private-messages\r\n";
+
+std::string_view proto_of(bool is_secure) { return is_secure ? "TCP/TLS/MSRP" : "TCP/MSRP"; }
+
+std::string refused(const sdp::MediaDescription& medium) {
+    std::string text = fmt::format("m=message 0 {} *\r\n", medium.proto);
+    if (!medium.mid.empty()) text += fmt::format("a=mid:{}\r\n", medium.mid);
+    return text;
+}
+
+std::string end_of(const sdp::SessionDescription& sdp, const sdp::MediaDescription& medium) {
+    std::string text(sdp::message_media_of(sdp, medium).path);
+    for (const auto& one : sdp::fingerprints_of(sdp, medium)) text += " " + sdp::to_string(one);
+    return text;
+}
+
+}  // namespace
+
+AttendanceChat::AttendanceChat(Surroundings surroundings, Call call)
+    : s_(surroundings), call_(std::move(call)) {}
+
+AttendanceChat::~AttendanceChat() { close(); }
+
+std::optional<Reason> AttendanceChat::begin(std::size_t line) {
+    if (auto fault = open(line, call_.is_secure)) return fault;
+    return make_own(call_.is_ipv6);
+}
+
+// One that the recordings and the chats' thread know.
+std::optional<Reason> AttendanceChat::open(std::size_t line, bool is_secure) {
+    if (is_secure && !s_.link->certificate())
+        return Reason{"chat_encrypted", "There is no certificate for an encrypted chat."};
+    close();
+    const auto session = s_.plane->open_guest(
+        call_.key, line,
+        std::string(kAttributes) +
+            fmt::format("a=max-size:{}\r\n", chat::kMaxRoomMessageBytes),
+        is_secure);
+    if (!session) return Reason{"too_many_chats", "As many chats run as may."};
+    session_ = *session;
+    line_ = line;
+    is_secure_ = is_secure;
+    return std::nullopt;
+}
+
+std::optional<Reason> AttendanceChat::make_own(bool ipv6) {
+    const auto at = s_.link->listener(ipv6, false);
+    if (!at) {
+        close();
+        return at.error();
+    }
+    address_ = *at;
+    own_ = {.is_secure = is_secure_,
+            .host = base::host_to_string(*at),
+            .port = at->port,
+            .session_id = s_.random->token(kSessionIdBytes),
+            .transport = "tcp"};
+    return std::nullopt;
+}
+
+void AttendanceChat::close() {
+    if (session_ == 0) return;
+    s_.plane->close_guest(call_.key, line_);
+    session_ = 0;
+    path_.clear();
+    is_connected_ = false;
+    has_ended_ = false;
+}
+
+// ---- descriptions -------------------------------------------------------------------------------
+
+std::string AttendanceChat::take(std::string_view sdp, bool is_answer) {
+    std::string text(sdp);
+    const auto parsed = sdp::parse(sdp);
+    if (!parsed) return text;
+    const bool had_line = session_ != 0;
+    const std::size_t known = line_;
+    std::optional<Reason> fault;
+    bool is_taken = false;
+    for (std::size_t line = 0; line < parsed->media.size(); ++line) {
+        const sdp::MediaDescription& medium = parsed->media[line];
+        if (!sdp::is_message_media(medium)) continue;
+        // An answer of ours keeps its place among the lines.
+        const bool is_its_place = !is_answer || (had_line && known == line);
+        if (!is_taken && is_its_place && relay::chat_line(medium) != relay::ChatLine::None) {
+            fault = set(line, *parsed, is_answer);
+            is_taken = !fault;
+        }
+        text = relay::with_section(text, line, refused(medium));
+    }
+    if (is_taken) return text;
+    const bool was_wished = had_line || fault;
+    close();
+    if (was_wished)
+        fault_ = fault ? *std::move(fault)
+                       : Reason{"chat_refused", "The conference has no chat (any more)."};
+    return text;
+}
+
+std::optional<Reason> AttendanceChat::set(std::size_t line, const sdp::SessionDescription& sdp,
+                                          bool is_answer) {
+    const sdp::MediaDescription& medium = sdp.media[line];
+    const sdp::MessageMedia media = sdp::message_media_of(sdp, medium);
+    if (!media.file_selector.empty())
+        return Reason{"chat_refused", "Files that are offered in a call are not taken."};
+    const bool is_same_line = session_ != 0 && line_ == line && is_secure_ == media.is_secure;
+    // Another protocol than was offered is no answer.
+    if (is_answer && !is_same_line)
+        return Reason{"chat_bad_answer", "The conference answers with another protocol."};
+    const auto peer = relay::peer_of(sdp, medium, is_answer);
+    if (!peer)
+        return Reason{"chat_bad_path", "The chat's a=path cannot be read or reached."};
+    std::string path = end_of(sdp, medium);
+    const sdp::Connection* connection = sdp.connection_of(medium);
+    const bool ipv6 = connection != nullptr && connection->address_type == "IP6";
+    if (!is_same_line)
+        if (auto fault = open(line, media.is_secure)) return fault;
+    // Another path of the focus is another session, which gets a URI of its own. Of an answer ours
+    // is the one that was offered.
+    const bool goes_on = is_same_line && path_ == path && !has_ended_;
+    if (!goes_on && !is_answer)
+        if (auto fault = make_own(ipv6)) return fault;
+    path_ = std::move(path);
+    mid_ = medium.mid;
+    setup_ = is_answer ? std::nullopt : media.setup;
+    if (!goes_on) {
+        is_connected_ = false;
+        has_ended_ = false;
+    }
+    chat::GuestSetup setup{
+        .own = own_, .peer = *peer, .address = call_.address, .room = call_.room};
+    s_.link->post([session = session_, setup = std::move(setup)](base::Now now, chat::Desk& desk) {
+        desk.guests().set(now, session, setup);
+    });
+    return std::nullopt;
+}
+
+std::string AttendanceChat::tell(std::string_view sdp, bool is_offer) const {
+    if (session_ == 0 || !relay::find_section(sdp, line_)) return std::string(sdp);
+    std::string section = fmt::format(
+        "m=message {} {} *\r\nc=IN {} {}\r\na=path:{}\r\n", address_.port, proto_of(is_secure_),
+        address_.is_v4() ? "IP4" : "IP6", base::host_to_string(address_), to_string(own_));
+    // We connect: nobody has to reach us. Who offers without a=setup connects (RFC 4975 section
+    // 8.4), and is answered without.
+    if (is_offer)
+        section += "a=setup:active\r\na=msrp-cema\r\n";
+    else if (setup_)
+        section += fmt::format("a=setup:{}\r\n",
+                               setup_ == sdp::Setup::Passive ? "active" : "passive");
+    if (const auto own = s_.link->certificate(); own && is_secure_)
+        section += fmt::format("a=fingerprint:{}\r\n", sdp::to_string(own->fingerprint));
+    section += kAttributes;
+    section += fmt::format("a=max-size:{}\r\n", chat::kMaxRoomMessageBytes);
+    if (!mid_.empty()) section += fmt::format("a=mid:{}\r\n", mid_);
+    return relay::with_section(sdp, line_, section);
+}
+
+std::optional<Reason> AttendanceChat::poll_fault() { return std::exchange(fault_, std::nullopt); }
+
+// ---- the session --------------------------------------------------------------------------------
+
+bool AttendanceChat::on_event(const chat::GuestEvent& event) {
+    if (session_ == 0 || event.session != session_) return false;
+    using Kind = chat::GuestEvent::Kind;
+    if (event.kind == Kind::Connected) is_connected_ = true;
+    if (event.kind == Kind::Ended) has_ended_ = true;
+    return true;
+}
+
+// Nicknames are in the roster alone (RFC 7701 section 7), and names of more people.
+void AttendanceChat::set_members(const CsConference& conference) {
+    if (session_ == 0) return;
+    std::vector<chat::GuestMember> members;
+    for (const CsMember& one : conference.members) {
+        if (!one.member.is_present) continue;
+        chat::GuestMember member{.uris = {one.member.key.user},
+                                 .name = one.member.name,
+                                 .nickname = one.member.nickname};
+        member.uris.insert(member.uris.end(), one.member.aors.begin(), one.member.aors.end());
+        members.push_back(std::move(member));
+    }
+    s_.link->post([session = session_, members = std::move(members)](base::Now /*now*/,
+                                                                     chat::Desk& desk) {
+        desk.guests().set_members(session, members);
+    });
+}
+
+void AttendanceChat::say(std::string_view text) {
+    if (session_ == 0) return;
+    s_.link->post([session = session_, line = std::string(text)](base::Now now, chat::Desk& desk) {
+        desk.guests().say(now, session, line);
+    });
+}
+
+std::string_view AttendanceChat::state() const {
+    if (session_ == 0) return "none";
+    if (has_ended_) return "ended";
+    if (is_connected_) return "connected";
+    return path_.empty() ? "offered" : "agreed";
+}
+
+}  // namespace earshot::client
