@@ -27,6 +27,7 @@ earshot_package(ZLIB zlib zlib1g-dev)
 earshot_package(FMT fmt libfmt-dev)
 earshot_package(CARES libcares libc-ares-dev)
 earshot_package(URING liburing liburing-dev)
+earshot_package(OPUS opus libopus-dev)
 if(EARSHOT_MEDIA)  # of earshot-media alone: no daemon links them
     earshot_package(AVFORMAT libavformat "libavformat-dev, or build without it: -DEARSHOT_MEDIA=OFF")
     earshot_package(AVCODEC libavcodec "libavcodec-dev, or build without it: -DEARSHOT_MEDIA=OFF")

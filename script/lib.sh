@@ -5,7 +5,7 @@ cd "$(dirname "${BASH_SOURCE[0]}")/.."
 BUILD_PACKAGES=(g++ cmake ninja-build ccache pkg-config libboost1.81-dev libssl-dev nlohmann-json3-dev libxml2-dev
     libtomlplusplus-dev libcli11-dev libspdlog-dev libfmt-dev libsqlite3-dev libzstd-dev zlib1g-dev libhowardhinnant-date-dev libc-ares-dev
     liburing-dev libavformat-dev libavcodec-dev libswresample-dev libswscale-dev libseccomp-dev
-    libvpx-dev libturbojpeg0-dev)
+    libvpx-dev libturbojpeg0-dev libopus-dev)
 RUN_PACKAGES=(espeak-ng jq curl)
 TEST_PACKAGES=(curl libgtest-dev libgmock-dev libsrtp2-dev sip-tester baresip-core libxml2-utils openssl procps iproute2 nftables
     ffmpeg libvncserver-dev)

@@ -42,6 +42,7 @@ Outcome set_limits(const Limits& limits) {
                                     {RLIMIT_FSIZE, 0},
                                     {RLIMIT_NOFILE, limits.descriptors}}};
     for (const Limit& limit : all) {
+        if (limit.resource == RLIMIT_CPU && limit.value == 0) continue;
         // At the soft limit of RLIMIT_CPU comes SIGXCPU, which says what it was; at the hard one
         // SIGKILL, as from anybody.
         const rlim_t more = limit.resource == RLIMIT_CPU ? 5 : 0;

@@ -15,9 +15,9 @@ namespace earshot::sandbox {
 
 struct Limits {
     std::uint64_t memory_bytes = 0;  // of address space
-    std::uint64_t cpu_seconds = 0;
-    std::uint32_t descriptors = 3;  // no new one gets this number, or one above it
-    int niceness = 0;               // 0 to 19: behind those who serve calls
+    std::uint64_t cpu_seconds = 0;   // 0: without end, of one that is watched by who started it
+    std::uint32_t descriptors = 3;   // no new one gets this number, or one above it
+    int niceness = 0;                // 0 to 19: behind those who serve calls
 };
 
 // For good. To be called while the process has one thread. The reason, which has `failure_code`,

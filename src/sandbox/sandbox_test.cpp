@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
@@ -9,6 +10,7 @@
 #include <cerrno>
 #include <csignal>
 #include <cstdlib>
+#include <ctime>
 #include <string_view>
 
 namespace earshot::sandbox {
@@ -43,6 +45,18 @@ template <class Deed>
                std::string_view(text.data(), 4) == "1000";
     });
 }
+[[noreturn]] void ask_for_its_time() {
+    Limits limits = kLimits;
+    limits.cpu_seconds = 0;
+    rlimit before{};
+    ::getrlimit(RLIMIT_CPU, &before);
+    if (!enter(limits, "test_failed")) ::_exit(2);
+    // Two seconds of work, which a limit of 0 would not let pass.
+    timespec spent{};
+    do ::clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &spent);
+    while (before.rlim_cur == RLIM_INFINITY && spent.tv_sec < 2);
+    ::_exit(0);
+}
 [[noreturn]] void look_for_file() {
     inside([] { return ::open("/proc/cpuinfo", O_RDONLY) < 0 && errno == EACCES; });
 }
@@ -61,6 +75,9 @@ TEST(Sandbox, LeavesTheDescriptorsThatItHas) {
 }
 TEST(Sandbox, IsTheFirstToGoWhereMemoryGivesOut) {
     EXPECT_EXIT(look_who_goes_first(), ExitedWithCode(0), "");
+}
+TEST(Sandbox, NoLimitOfProcessorTimeIsNone) {
+    EXPECT_EXIT(ask_for_its_time(), ExitedWithCode(0), "");
 }
 TEST(Sandbox, TellsWhoLooksForAFileThatThereIsNone) {
     EXPECT_EXIT(look_for_file(), ExitedWithCode(0), "");
