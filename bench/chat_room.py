@@ -1,10 +1,13 @@
-"""What a conference with a chat costs the recording client: bench/chat_room.py [PARTICIPANTS] [SECONDS] [MESSAGES_A_SECOND].
+"""What a conference with a chat costs the recording client: bench/chat_room.py [PARTICIPANTS] [SECONDS] [MESSAGES_A_SECOND] [CODEC] [SPEAKERS].
 
-PARTICIPANTS (20) phones dial into a room of a fresh client with voice (PCMU, all speak) and a chat, each writes MESSAGES_A_SECOND (1) to all
+PARTICIPANTS (20) phones dial into a room of a fresh client with voice (CODEC: PCMU, or opus by libopus.so.0; SPEAKERS of them, all by
+themselves, say something, the others silence) and a chat, each writes MESSAGES_A_SECOND (1) to all
 others, for SECONDS (20); a fresh server records it. Prints as JSON: packets and messages sent, delivered and in the archive, how long a message
-took to the others, and the CPU time of the client's threads, as a share of one core.
+took to the others, and the CPU time of the client's threads and of its child that decodes Opus, as a share of one core.
 """
+import ctypes
 import json
+import math
 import os
 import pathlib
 import re
@@ -20,7 +23,30 @@ EARSHOT = pathlib.Path(os.environ.get("EARSHOT", ROOT / "build/release/earshot")
 PARTICIPANTS = int(sys.argv[1]) if len(sys.argv) > 1 else 20
 SECONDS = int(sys.argv[2]) if len(sys.argv) > 2 else 20
 RATE = float(sys.argv[3]) if len(sys.argv) > 3 else 1
-FRAME = bytes(0x55 if i % 8 < 4 else 0xd5 for i in range(160))  # a square of 1 kHz in PCMU
+CODEC = sys.argv[4] if len(sys.argv) > 4 else "PCMU"
+SPEAKERS = int(sys.argv[5]) if len(sys.argv) > 5 else PARTICIPANTS
+OPUS = CODEC == "opus"
+
+
+def opus_frames(amplitude):
+    """A second of a vowel, 20 ms each."""
+    library = ctypes.CDLL("libopus.so.0")
+    library.opus_encoder_create.restype = ctypes.c_void_p
+    encoder = ctypes.c_void_p(library.opus_encoder_create(16000, 1, 2048, ctypes.byref(ctypes.c_int())))  # VOIP
+    library.opus_encoder_ctl(encoder, 4002, ctypes.c_int(24000))  # bitrate
+    frames = []
+    for tick in range(50):
+        samples = [sum(math.sin(2 * math.pi * 140 * k * (tick * 320 + i) / 16000) / k for k in range(1, 12)) for i in range(320)]
+        pcm = (ctypes.c_int16 * 320)(*[int(amplitude * sample) for sample in samples])
+        out = (ctypes.c_ubyte * 1500)()
+        frames.append(bytes(out[:library.opus_encode(encoder, pcm, 320, out, 1500)]))
+    return frames
+
+
+# In PCMU a square of 1 kHz, or silence.
+FRAMES = opus_frames(3000) if OPUS else [bytes(0x55 if i % 8 < 4 else 0xd5 for i in range(160))]
+SILENCE = opus_frames(0) if OPUS else [bytes([0xff]) * 160]
+TYPE = 111 if OPUS else 0
 
 
 def free_port(kind=socket.SOCK_DGRAM):
@@ -53,6 +79,13 @@ class Daemon:
                 name = (task / "comm").read_text().strip()
                 spent[name] = spent.get(name, 0) + int((task / "schedstat").read_text().split()[0]) / 1e9
             except OSError:
+                continue
+        for process in pathlib.Path("/proc").iterdir():
+            try:
+                pid, name, _, parent = (process / "stat").read_text().split()[:4]
+                if name == "(earshot-opus)" and int(parent) == self.process.pid:
+                    spent["earshot-opus"] = int((process / "schedstat").read_text().split()[0]) / 1e9
+            except (OSError, ValueError):
                 continue
         return spent
 
@@ -96,7 +129,7 @@ class Phone:
         port = self.rtp.getsockname()[1]
         self.request("INVITE", f"<{self.room}>", 1,
                      "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
-                     f"m=audio {port} RTP/AVP 0\r\nm=message 9 TCP/MSRP *\r\na=path:{self.own}\r\na=setup:active\r\n"
+                     f"m=audio {port} RTP/AVP {TYPE}\r\n{'a=rtpmap:111 opus/48000/2' if OPUS else 'a=rtpmap:0 PCMU/8000'}\r\nm=message 9 TCP/MSRP *\r\na=path:{self.own}\r\na=setup:active\r\n"
                      "a=accept-types:message/cpim\r\na=accept-wrapped-types:*\r\na=chatroom:nickname private-messages\r\n")
         while True:
             answer = self.sip.recv(65536).decode()
@@ -125,8 +158,9 @@ class Phone:
 
     def speak(self):
         self.sequence += 1
-        head = b"\x80\x00" + (self.sequence & 0xffff).to_bytes(2, "big") + (self.sequence * 160).to_bytes(4, "big")
-        self.rtp.sendto(head + self.number.to_bytes(4, "big") + FRAME, self.media)
+        head = bytes([0x80, TYPE]) + (self.sequence & 0xffff).to_bytes(2, "big") + (self.sequence * (960 if OPUS else 160)).to_bytes(4, "big")
+        frames = FRAMES if self.number < SPEAKERS else SILENCE
+        self.rtp.sendto(head + self.number.to_bytes(4, "big") + frames[self.sequence % len(frames)], self.media)
 
     def hear(self):
         try:
@@ -195,7 +229,7 @@ def main():
         delays = sorted(d for phone in phones for d in phone.delays)
         sent = sum(phone.written for phone in phones)
         print(json.dumps({
-            "participants": PARTICIPANTS, "seconds": SECONDS,
+            "participants": PARTICIPANTS, "seconds": SECONDS, "codec": CODEC, "speakers": SPEAKERS,
             "packets_sent": sum(phone.sequence for phone in phones),
             "packets_in_archive": sum(stream.get("packets", 0) for stream in recording["streams"]),
             "packets_heard": sum(phone.heard for phone in phones),

@@ -192,17 +192,22 @@ private:
         return std::nullopt;
     }
 
+    // A program of ours, beside this one.
+    static std::string beside_us(std::string_view name) {
+        std::error_code error;
+        const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
+        return (self.parent_path() / name).string();
+    }
+
     // Screens that are shared by RFB, in the calls that this process relays.
     void open_screens() {
         const relay::RelayOptions options = relay_options();
-        std::error_code error;
-        const auto self = std::filesystem::read_symlink("/proc/self/exe", error);
         screen_desk_ = std::make_unique<relay::ScreenDesk>(
             relay::ScreenDesk::Options{.bind_host = options.bind_host,
                                        .other_bind_host = options.other_bind_host,
                                        .first_port = options.first_port,
                                        .last_port = options.last_port,
-                                       .program = (self.parent_path() / "earshot-screen").string(),
+                                       .program = beside_us("earshot-screen"),
                                        .post = options.post},
             clock_, random_);
         screen_desk_->when_told([this](relay::CallKey call, const relay::ScreenEvent& event) {
@@ -270,9 +275,18 @@ private:
                 if (signalling_) signalling_->on_shown(room, picture, shown);
             });
         };
-        focus_ = std::make_unique<focus::Desk>(
-            focus::Desk::Options{.ipv6 = !host.is_v4(), .host = host, .on_shown = on_shown},
-            media_->media_ports(), clock_, random_);
+        const auto on_decoder = [this](const Reason& why) {
+            loop_->post([this, why] {
+                if (signalling_) signalling_->on_decoder(why);
+            });
+        };
+        focus_ =
+            std::make_unique<focus::Desk>(focus::Desk::Options{.ipv6 = !host.is_v4(),
+                                                               .host = host,
+                                                               .on_shown = on_shown,
+                                                               .decoder = beside_us("earshot-opus"),
+                                                               .on_decoder = on_decoder},
+                                          media_->media_ports(), clock_, random_);
     }
 
     void take_keys() {

@@ -97,6 +97,7 @@ ConferenceLeg::ConferenceLeg(Surroundings surroundings, Host& host, focus::RoomI
     const auto theirs = b2bua::sender_uuid(message.find("Session-ID").value_or(""));
     session_id_ = b2bua::session_id(theirs.value_or(std::string{}), session_uuid_);
     own_.session_id = s_.random.u32();
+    own_.speaks_opus = s_.desk.speaks_opus();
     host_.own(*this, pending_);
 }
 
@@ -395,7 +396,7 @@ void ConferenceLeg::take_their_answer(base::Now now, const std::string& sdp) {
         const base::Now at = s_.clock.now();
         Reason fault;
         if (mapped) {
-            auto agreed = focus::take_answer(*mapped, agreed_);
+            auto agreed = focus::take_answer(*mapped, agreed_, own_);
             if (!agreed && !has_audio() && host_.chat_line(*this)) return use({});
             if (agreed) return use(*std::move(agreed));
             fault = agreed.error();

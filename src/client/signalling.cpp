@@ -570,6 +570,10 @@ void Signalling::on_shown(focus::RoomId room, focus::Picture picture, focus::Mem
     settle();
 }
 
+void Signalling::on_decoder(const Reason& why) {
+    d_.events.tell({.kind = "decoder_fault", .at = d_.clock.now().wall, .reason = why});
+}
+
 // ---- media planes in other processes ------------------------------------------------------------
 
 void Signalling::listen_to_planes() {

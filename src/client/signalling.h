@@ -130,6 +130,8 @@ public:
     void on_key(relay::CallKey call, relay::Leg by, char digit);
     // The same: in a conference of ours another one is shown.
     void on_shown(focus::RoomId room, focus::Picture picture, focus::MemberId shown);
+    // The same: something was wrong with the child that decodes Opus.
+    void on_decoder(const base::Reason& why);
     // New configuration for calls from now on; listeners and paths stay.
     void reload(ClientConfig config);
 

@@ -15,6 +15,8 @@ namespace {
 
 constexpr std::chrono::milliseconds kTick{20};
 constexpr std::chrono::milliseconds kPictureTick{5};
+// What is decoded is taken so often while there is any; so long a tick that is late waits for it.
+constexpr std::chrono::milliseconds kDecoding{5};
 constexpr std::chrono::milliseconds kIdle{200};
 constexpr std::chrono::seconds kReportEvery{5};      // RFC 3550 section 6.2
 constexpr std::chrono::milliseconds kMaxStall{200};  // what is behind by more is not made up for
@@ -27,7 +29,12 @@ constexpr int kPictureBufferBytes = 1'048'576;
 }  // namespace
 
 Desk::Desk(Options options, io::MediaPorts& ports, const io::Clock& clock, base::Random& random)
-    : options_(std::move(options)), ports_(ports), clock_(clock), random_(random) {}
+    : options_(std::move(options)),
+      speaks_opus_(voice::DecoderChild::is_there(options_.decoder)),
+      ports_(ports),
+      clock_(clock),
+      random_(random),
+      decoder_({.program = options_.decoder}) {}
 
 Desk::~Desk() {
     commands_.close();
@@ -163,7 +170,8 @@ void Desk::run() {
         const base::TimePoint before = clock_.now().steady;
         if (rooms_.empty()) next_tick = before + kTick;
         const auto left = std::chrono::ceil<std::chrono::milliseconds>(next_tick - before);
-        const auto longest = has_pictures() ? kPictureTick : kTick;
+        auto longest = has_pictures() ? kPictureTick : kTick;
+        if (decoder_.owes()) longest = std::min(longest, kDecoding);
         auto command = commands_.pop_for(
             rooms_.empty() ? kIdle : std::clamp(left, std::chrono::milliseconds{0}, longest));
         while (command) {
@@ -172,8 +180,15 @@ void Desk::run() {
         }
         const base::Now now = clock_.now();
         if (now.steady - next_tick > kMaxStall) next_tick = now.steady;
-        for (; next_tick <= now.steady; next_tick += kTick)
+        take_decoded(now.steady);
+        for (bool is_first = true; next_tick <= now.steady; next_tick += kTick) {
+            if (!std::exchange(is_first, false) && decoder_.owes()) {
+                decoder_.wait(kDecoding);
+                take_decoded(now.steady);
+            }
             for (auto& [id, room] : rooms_) turn(id, room, now, batch);
+            decoder_.flush(now.steady);
+        }
         for (auto& [id, room] : rooms_) show(id, room, now, batch);
     }
     const base::Now now = clock_.now();
@@ -212,6 +227,8 @@ void Desk::on(Close& command) {
         while (const auto member = stage.any_member())
             if (auto pair = stage.remove(now, *member)) release(*pair);
     rooms_.erase(command.room);
+    forget(command.room, 0);
+    if (rooms_.empty()) decoder_.stop();
 }
 
 void Desk::on(Add& command) {
@@ -235,6 +252,10 @@ void Desk::on(Set& command) {
     seat->second.rtp = command.place.rtp;
     seat->second.rtcp = command.place.rtcp;
     seat->second.next_report = {};
+    const auto& formats = command.place.line.formats;
+    if (std::any_of(formats.begin(), formats.end(),
+                    [](const MixFormat& one) { return one.codec == MixCodec::Opus; }))
+        decoder_.start(clock_.now().steady);  // so that the first word finds it there
     room->mixer.change(command.member, std::move(command.place.line));
 }
 
@@ -249,6 +270,7 @@ void Desk::on(Remove& command) {
     release(seat->second.pair);
     room->seats.erase(seat);
     room->mixer.remove(command.member);
+    forget(command.room, command.member);
 }
 
 void Desk::on(Mute& command) {
@@ -319,6 +341,7 @@ void Desk::turn(RoomId id, Room& room, base::Now now, io::DatagramBatch& batch) 
         if (seat->second.pair.rtp.send(packet.bytes, seat->second.rtp))
             room.counters->packets.fetch_add(1, std::memory_order_relaxed);
     }
+    decode(id, room, now.steady);
     for (auto& [member, seat] : room.seats)
         if (now.steady >= seat.next_report) {
             seat.next_report = now.steady + kReportEvery;
@@ -358,6 +381,37 @@ void Desk::report(Room& room, MemberId member, Seat& seat, base::Now now, bool i
     }
     if (is_last) rtp::append_goodbye(sent->ssrc, "", report_);
     static_cast<void>(seat.pair.rtcp.send(report_, seat.rtcp));
+}
+
+// ---- Opus ---------------------------------------------------------------------------------------
+
+void Desk::decode(RoomId id, const Room& room, base::TimePoint now) {
+    for (const OpusInput::Question& question : room.mixer.questions())
+        decoder_.ask({.kind = question.kind,
+                      .samples = question.samples,
+                      .stream = question.stream,
+                      .ticket = question.ticket,
+                      .room = id,
+                      .member = question.member,
+                      .body = question.packet},
+                     now);
+}
+
+void Desk::take_decoded(base::TimePoint now) {
+    decoder_.read(now, [this](const voice::Record& answer) {
+        Room* room = find(answer.room);
+        if (room == nullptr) return;
+        voice::read_samples(answer.body, decoded_);
+        room->mixer.on_decoded(answer.member, answer.stream, answer.ticket, decoded_);
+    });
+    if (const auto fault = decoder_.take_fault(); fault && options_.on_decoder)
+        options_.on_decoder(*fault);
+}
+
+void Desk::forget(RoomId room, MemberId member) {
+    if (!decoder_.is_running()) return;
+    const base::TimePoint now = clock_.now().steady;
+    decoder_.ask({.kind = voice::RecordKind::Forget, .room = room, .member = member}, now);
 }
 
 // The ports rest once their sockets are closed.

@@ -1,7 +1,8 @@
 // Runs the mixers and stages of all conferences on one thread of its own: a pair of sockets for
 // each line of a participant, which is to the media plane what the callee of a call is, and a clock
-// of 20 ms; of 5 ms where there are pictures, which are sent on as they come. The verbs are the
-// signalling thread's.
+// of 20 ms; of 5 ms where there are pictures, which are sent on as they come. What is said in Opus
+// is decoded by one child for all rooms, from one tick to the next. The verbs are the signalling
+// thread's.
 #pragma once
 
 #include <atomic>
@@ -27,6 +28,7 @@
 #include "focus/stage.h"
 #include "io/clock.h"
 #include "io/media_ports.h"
+#include "voice/decoder_child.h"
 
 namespace earshot::focus {
 
@@ -57,6 +59,9 @@ public:
         std::function<void(RoomId room, MemberId speaker)> on_speaker{};
         // The same when another one's pictures are shown; 0: nobody's.
         std::function<void(RoomId room, Picture picture, MemberId shown)> on_shown{};
+        std::string decoder{};  // the path of earshot-opus
+        // The same when something is wrong with it; it is started again.
+        std::function<void(const base::Reason& why)> on_decoder{};
     };
     // `ports`, `clock` and `random` must outlive it; `random` is used by the verbs alone.
     Desk(Options options, io::MediaPorts& ports, const io::Clock& clock, base::Random& random);
@@ -94,6 +99,7 @@ public:
     void chime(RoomId room, relay::SoundPtr sound);
 
     const base::NetAddress& host() const { return options_.host; }
+    bool speaks_opus() const { return speaks_opus_; }  // it has a decoder
     // What found no room with the thread, in order, is tried again with each verb and by who calls
     // this now and then.
     void retry();
@@ -197,8 +203,12 @@ private:
     void show(RoomId id, Room& room, base::Now now, io::DatagramBatch& batch);
     void report(Room& room, MemberId member, Seat& seat, base::Now now, bool is_last);
     void release(io::UdpPair& pair);
+    void take_decoded(base::TimePoint now);
+    void decode(RoomId id, const Room& room, base::TimePoint now);
+    void forget(RoomId room, MemberId member);
 
     const Options options_;
+    const bool speaks_opus_;
     io::MediaPorts& ports_;
     const io::Clock& clock_;
     base::Random& random_;
@@ -208,6 +218,8 @@ private:
     base::BoundedQueue<Command> commands_{kMaxCommands};
     std::map<RoomId, Room> rooms_;
     base::Bytes report_;
+    voice::DecoderChild decoder_;
+    std::vector<std::int16_t> decoded_;
     std::jthread thread_;  // last: it uses all of the above
 };
 

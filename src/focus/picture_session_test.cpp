@@ -130,14 +130,14 @@ TEST(PictureSession, HoldAndItsEndAreOfferedAndAnswered) {
     const auto held = answer_offer(offer(std::string(kVp8) + "a=sendonly\r\n"), own());
     ASSERT_TRUE(held && held->pictures[0]);
     EXPECT_FALSE(held->pictures[0]->place.line.sees);
-    const auto back = take_answer(offer(std::string(kVp8) + "a=sendrecv\r\n"), *held);
+    const auto back = take_answer(offer(std::string(kVp8) + "a=sendrecv\r\n"), *held, {});
     ASSERT_TRUE(back && back->pictures[0]);
     EXPECT_TRUE(back->pictures[0]->place.line.sees);
-    const auto ended = take_answer(offer("m=video 0 RTP/AVP 97\r\n"), *held);
+    const auto ended = take_answer(offer("m=video 0 RTP/AVP 97\r\n"), *held, {});
     ASSERT_TRUE(ended);
     EXPECT_FALSE(ended->pictures[0]);
     const auto other =
-        take_answer(offer("m=video 5000 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\n"), *held);
+        take_answer(offer("m=video 5000 RTP/AVP 97\r\na=rtpmap:97 H264/90000\r\n"), *held, {});
     ASSERT_TRUE(other);
     EXPECT_FALSE(other->pictures[0]);
     EXPECT_EQ(other->refused.size(), 1U);

@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <array>
 
+#include "payload/format_parameters.h"
 #include "rtp/header_extension.h"
 #include "sdp/extmap.h"
 
@@ -20,7 +21,14 @@ namespace {
 
 constexpr std::uint16_t kMaxOneByteId = 14;  // RFC 8285 section 4.2
 
-std::optional<MixCodec> codec_of(const sdp::PayloadType& type) {
+// RFC 7587 section 7: always said as 48 kHz and two channels, whatever is in it.
+constexpr std::uint32_t kOpusClockRate = clock_rate_of(MixCodec::Opus);
+constexpr std::string_view kOpusFormat =
+    "useinbandfec=1;stereo=0;maxplaybackrate=16000;sprop-maxcapturerate=16000";
+
+std::optional<MixCodec> codec_of(const sdp::PayloadType& type, bool speaks_opus) {
+    if (speaks_opus && type.is("opus") && type.clock_rate == kOpusClockRate && type.channels == 2)
+        return MixCodec::Opus;
     if (type.clock_rate != 8000 || type.channels != 1) return std::nullopt;
     if (type.is("PCMU")) return MixCodec::Pcmu;
     if (type.is("PCMA")) return MixCodec::Pcma;
@@ -29,7 +37,7 @@ std::optional<MixCodec> codec_of(const sdp::PayloadType& type) {
 }
 
 std::string_view name_of(MixCodec codec) {
-    constexpr std::array<std::string_view, 3> kNames{"PCMU", "PCMA", "G722"};
+    constexpr std::array<std::string_view, 4> kNames{"PCMU", "PCMA", "G722", "opus"};
     return kNames[static_cast<std::size_t>(codec)];
 }
 
@@ -37,16 +45,44 @@ struct Speech {
     std::size_t index = 0;
     sdp::PayloadType type{};
     MixCodec codec{};
-    std::optional<std::uint8_t> keys{};  // payload type of telephone-event
+    std::optional<sdp::PayloadType> keys{};  // telephone-event
 };
 
-const sdp::PayloadType* find_speech(const MediaDescription& medium) {
-    const auto found = std::find_if(medium.payload_types.begin(), medium.payload_types.end(),
-                                    [](const auto& type) { return codec_of(type).has_value(); });
+const sdp::PayloadType* find_speech(const MediaDescription& medium, bool speaks_opus) {
+    const auto found =
+        std::find_if(medium.payload_types.begin(), medium.payload_types.end(),
+                     [&](const auto& type) { return codec_of(type, speaks_opus).has_value(); });
     return found == medium.payload_types.end() ? nullptr : &*found;
 }
 
-Result<Speech, Reason> choose(const SessionDescription& theirs, std::optional<std::size_t> only) {
+// Their clock is that of the speech (RFC 4733 section 2.1); who has Opus often has the other alone.
+std::optional<sdp::PayloadType> find_keys(const MediaDescription& medium, MixCodec codec) {
+    std::optional<sdp::PayloadType> keys;
+    for (const sdp::PayloadType& type : medium.payload_types) {
+        if (!type.is("telephone-event")) continue;
+        if (type.clock_rate == clock_rate_of(codec)) return type;
+        if (type.clock_rate == clock_rate_of(MixCodec::Pcmu) && !keys) keys = type;
+    }
+    return keys;
+}
+
+// What they say of the Opus that they want to hear (RFC 7587 section 6.1); what is no number says
+// nothing.
+OpusWishes wishes_of(const sdp::PayloadType& type) {
+    OpusWishes wishes;
+    const auto at_most = [&](std::string_view name, std::uint32_t& value) {
+        value = std::min(
+            value, static_cast<std::uint32_t>(payload::format_number(type.fmtp, name, value)));
+    };
+    at_most("maxplaybackrate", wishes.bandwidth_hz);
+    at_most("maxaveragebitrate", wishes.bitrate);
+    wishes.takes_fec = payload::format_parameter(type.fmtp, "useinbandfec") == "1";
+    wishes.is_constant = payload::format_parameter(type.fmtp, "cbr") == "1";
+    return wishes;
+}
+
+Result<Speech, Reason> choose(const SessionDescription& theirs, std::optional<std::size_t> only,
+                              bool speaks_opus) {
     Reason fault{"no_audio", "There is no line of audio that could be mixed."};
     for (std::size_t i = 0; i < theirs.media.size(); ++i) {
         const MediaDescription& medium = theirs.media[i];
@@ -55,16 +91,15 @@ Result<Speech, Reason> choose(const SessionDescription& theirs, std::optional<st
             fault = {"secure_media", "The conference mixes media in the clear alone (RTP/AVP)."};
             continue;
         }
-        const sdp::PayloadType* type = find_speech(medium);
+        const sdp::PayloadType* type = find_speech(medium, speaks_opus);
         if (type == nullptr) {
-            fault = {"no_codec", "The conference speaks PCMU, PCMA and G722 alone."};
+            fault = {"no_codec", speaks_opus
+                                     ? "The conference speaks PCMU, PCMA, G722 and Opus alone."
+                                     : "The conference speaks PCMU, PCMA and G722 alone."};
             continue;
         }
-        Speech speech{.index = i, .type = *type, .codec = *codec_of(*type)};
-        for (const sdp::PayloadType& other : medium.payload_types)
-            if (other.is("telephone-event") && other.clock_rate == 8000 && !speech.keys)
-                speech.keys = other.number;
-        return speech;
+        const MixCodec codec = *codec_of(*type, speaks_opus);
+        return Speech{.index = i, .type = *type, .codec = codec, .keys = find_keys(medium, codec)};
     }
     return fault;
 }
@@ -109,6 +144,7 @@ Agreed agree(const SessionDescription& theirs, const Speech& speech) {
     agreed.may_speak = direction == Direction::SendRecv || direction == Direction::SendOnly;
     if (agreed.may_speak) agreed.line.formats = {format};
     if (agreed.wants_to_hear) agreed.line.hears = format;
+    if (speech.codec == MixCodec::Opus) agreed.line.opus = wishes_of(speech.type);
     agreed.line.level_id = extension_id(theirs, medium, rtp::kClientAudioLevel);
     agreed.line.levels_id = extension_id(theirs, medium, rtp::kMixerAudioLevel);
     return agreed;
@@ -151,11 +187,15 @@ std::string write_answer(const SessionDescription& theirs, const Speech& speech,
             continue;
         }
         out += fmt::format("m=audio {} {} {}", own.rtp.port, medium.proto, speech.type.number);
-        if (speech.keys) out += fmt::format(" {}", *speech.keys);
-        out += fmt::format("\r\na=rtpmap:{} {}/8000\r\n", speech.type.number, agreed.codec);
+        if (speech.keys) out += fmt::format(" {}", speech.keys->number);
+        if (speech.codec == MixCodec::Opus)
+            out += fmt::format("\r\na=rtpmap:{0} opus/48000/2\r\na=fmtp:{0} {1}\r\n",
+                               speech.type.number, kOpusFormat);
+        else
+            out += fmt::format("\r\na=rtpmap:{} {}/8000\r\n", speech.type.number, agreed.codec);
         if (speech.keys)
-            out += fmt::format("a=rtpmap:{0} telephone-event/8000\r\na=fmtp:{0} 0-15\r\n",
-                               *speech.keys);
+            out += fmt::format("a=rtpmap:{0} telephone-event/{1}\r\na=fmtp:{0} 0-15\r\n",
+                               speech.keys->number, speech.keys->clock_rate);
         // RFC 8285 section 6: a direction is seen from who writes it.
         if (agreed.line.level_id)
             out += fmt::format("a=extmap:{}/recvonly {}\r\n", *agreed.line.level_id,
@@ -174,7 +214,7 @@ std::string write_answer(const SessionDescription& theirs, const Speech& speech,
 Result<Agreed, Reason> answer_offer(std::string_view offer, const OwnMedia& own) {
     const auto theirs = sdp::parse(offer);
     if (!theirs) return Reason{"sdp_malformed", "The session description cannot be read."};
-    const auto speech = choose(*theirs, std::nullopt);
+    const auto speech = choose(*theirs, std::nullopt, own.speaks_opus);
     if (!speech) return speech.error();
     Agreed agreed = agree(*theirs, *speech);
     agree_pictures(*theirs, own.pictures, agreed);
@@ -191,18 +231,25 @@ Result<Agreed, Reason> refuse_media(std::string_view offer, const OwnMedia& own)
 }
 
 std::string make_offer(const OwnMedia& own) {
-    return head(own) + fmt::format(
-                           "m=audio {} RTP/AVP 9 8 0 101\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 "
-                           "PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:101 "
-                           "telephone-event/8000\r\na=fmtp:101 0-15\r\na=extmap:1/recvonly "
-                           "{}\r\na=extmap:2/sendonly {}\r\na=ptime:20\r\na=sendrecv\r\n",
-                           own.rtp.port, rtp::kClientAudioLevel, rtp::kMixerAudioLevel);
+    constexpr int kOpus = 96;
+    std::string out = head(own) + fmt::format("m=audio {} RTP/AVP 9", own.rtp.port);
+    if (own.speaks_opus) out += fmt::format(" {}", kOpus);
+    out += " 8 0 101\r\na=rtpmap:9 G722/8000\r\n";
+    if (own.speaks_opus)
+        out += fmt::format("a=rtpmap:{0} opus/48000/2\r\na=fmtp:{0} {1}\r\n", kOpus, kOpusFormat);
+    return out + fmt::format(
+                     "a=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\n"
+                     "a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"
+                     "a=extmap:1/recvonly {}\r\na=extmap:2/sendonly {}\r\n"
+                     "a=ptime:20\r\na=sendrecv\r\n",
+                     rtp::kClientAudioLevel, rtp::kMixerAudioLevel);
 }
 
-Result<Agreed, Reason> take_answer(std::string_view answer, const Agreed& before) {
+Result<Agreed, Reason> take_answer(std::string_view answer, const Agreed& before,
+                                   const OwnMedia& own) {
     const auto theirs = sdp::parse(answer);
     if (!theirs) return Reason{"sdp_malformed", "The session description cannot be read."};
-    const auto speech = choose(*theirs, before.index);
+    const auto speech = choose(*theirs, before.index, own.speaks_opus);
     if (!speech) return speech.error();
     Agreed agreed = agree(*theirs, *speech);
     for (const Picture picture : kAllPictures) {

@@ -24,6 +24,7 @@ struct OwnMedia {
     base::NetAddress rtp;  // where we hear it
     std::uint64_t session_id = 0;
     std::uint64_t version = 0;
+    bool speaks_opus = false;  // there is who decodes it
     OwnPictures pictures{};
 };
 
@@ -34,7 +35,7 @@ struct Agreed {
     base::NetAddress rtp{};   // where theirs is
     base::NetAddress rtcp{};  // port 0: nowhere
     MemberLine line{};
-    std::string codec{};        // "PCMU", "PCMA", "G722"
+    std::string codec{};        // "PCMU", "PCMA", "G722", "opus"
     bool wants_to_hear = true;  // not on hold
     bool may_speak = true;
     AgreedPictures pictures{};
@@ -49,7 +50,8 @@ base::Result<Agreed, base::Reason> refuse_media(std::string_view offer, const Ow
 // One line, with all that we speak: for an INVITE that offers nothing.
 std::string make_offer(const OwnMedia& own);
 // Their answer to what we offered, which was the lines of `before`.
-base::Result<Agreed, base::Reason> take_answer(std::string_view answer, const Agreed& before);
+base::Result<Agreed, base::Reason> take_answer(std::string_view answer, const Agreed& before,
+                                               const OwnMedia& own);
 // Which pictures they offer.
 std::array<bool, kPictures> find_pictures(std::string_view offer);
 

@@ -41,6 +41,65 @@ TEST(FocusSession, TheFirstCodecThatBothSpeakIsTakenWithTheKeys) {
     EXPECT_THAT(agreed->sdp, HasSubstr("o=- 77 3 IN IP4 192.0.2.9\r\n"));
 }
 
+OwnMedia with_opus() {
+    OwnMedia own = kOwn;
+    own.speaks_opus = true;
+    return own;
+}
+
+TEST(FocusSession, OpusIsTakenWhereItComesFirstOrAlone) {
+    const auto agreed =
+        answer_offer(offer("m=audio 4000 RTP/AVP 96 9 0 101 102\r\n"
+                           "a=rtpmap:96 opus/48000/2\r\n"
+                           "a=fmtp:96 maxplaybackrate=12000; stereo=1; useinbandfec=1;"
+                           "maxaveragebitrate=20000;cbr=1\r\n"
+                           "a=rtpmap:101 telephone-event/8000\r\n"
+                           "a=rtpmap:102 telephone-event/48000\r\n"),
+                     with_opus());
+    ASSERT_TRUE(agreed);
+    EXPECT_EQ(agreed->codec, "opus");
+    EXPECT_EQ(agreed->line.hears, (MixFormat{96, MixCodec::Opus}));
+    ASSERT_EQ(agreed->line.formats.size(), 1U);
+    EXPECT_EQ(agreed->line.formats.front(), (MixFormat{96, MixCodec::Opus}));
+    EXPECT_EQ(
+        agreed->line.opus,
+        (OpusWishes{
+            .bandwidth_hz = 12'000, .bitrate = 20'000, .takes_fec = true, .is_constant = true}));
+    EXPECT_THAT(agreed->sdp, HasSubstr("m=audio 30000 RTP/AVP 96 102\r\n"
+                                       "a=rtpmap:96 opus/48000/2\r\n"
+                                       "a=fmtp:96 useinbandfec=1;stereo=0;maxplaybackrate=16000;"
+                                       "sprop-maxcapturerate=16000\r\n"
+                                       "a=rtpmap:102 telephone-event/48000\r\n"));
+    EXPECT_THAT(agreed->sdp, HasSubstr("a=ptime:20\r\n"));
+
+    const auto alone =
+        answer_offer(offer("m=audio 4000 RTP/AVP 111 8 101\r\na=rtpmap:111 OPUS/48000/2\r\n"
+                           "a=fmtp:111 maxplaybackrate=many;maxaveragebitrate=510000\r\n"
+                           "a=rtpmap:101 telephone-event/8000\r\n"),
+                     with_opus());
+    ASSERT_TRUE(alone);
+    EXPECT_EQ(alone->line.opus, OpusWishes{});
+    EXPECT_THAT(alone->sdp, HasSubstr("RTP/AVP 111 101\r\n"));
+    EXPECT_THAT(alone->sdp, HasSubstr("a=rtpmap:101 telephone-event/8000\r\n"));
+
+    const auto later = answer_offer(
+        offer("m=audio 4000 RTP/AVP 8 111\r\na=rtpmap:111 opus/48000/2\r\n"), with_opus());
+    ASSERT_TRUE(later);
+    EXPECT_EQ(later->codec, "PCMA");
+    // RFC 7587 section 4.1: it has this clock and these channels, or it is something else.
+    for (const std::string_view wrong : {"opus/48000", "opus/16000/2", "opus/8000", "opus/48000/1"})
+        EXPECT_EQ(answer_offer(offer("m=audio 4000 RTP/AVP 111\r\na=rtpmap:111 " +
+                                     std::string(wrong) + "\r\n"),
+                               with_opus())
+                      .error()
+                      .code,
+                  "no_codec")
+            << wrong;
+    // Without who decodes it.
+    EXPECT_FALSE(
+        answer_offer(offer("m=audio 4000 RTP/AVP 111\r\na=rtpmap:111 opus/48000/2\r\n"), kOwn));
+}
+
 TEST(FocusSession, EveryOtherLineIsRefusedInItsPlace) {
     const auto agreed = answer_offer(offer("m=video 5000 RTP/AVP 97\r\na=rtpmap:97 VP8/90000\r\n"
                                            "m=audio 4000 RTP/AVP 8\r\na=mid:two\r\n"
@@ -104,12 +163,22 @@ TEST(FocusSession, WhatCannotBeMixedIsRefusedWithItsReason) {
 TEST(FocusSession, OurOfferIsAnsweredByOneCodec) {
     const std::string ours = make_offer(kOwn);
     EXPECT_THAT(ours, HasSubstr("m=audio 30000 RTP/AVP 9 8 0 101\r\n"));
-    const auto agreed = take_answer(offer("m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n"), {});
+    const auto agreed = take_answer(offer("m=audio 4000 RTP/AVP 8\r\na=sendonly\r\n"), {}, kOwn);
     ASSERT_TRUE(agreed);
     EXPECT_EQ(agreed->codec, "PCMA");
     EXPECT_FALSE(agreed->wants_to_hear);
-    EXPECT_FALSE(take_answer(offer("m=audio 0 RTP/AVP 8\r\n"), {}));
-    EXPECT_FALSE(take_answer(offer("m=audio 4000 RTP/AVP 8\r\n"), Agreed{.index = 1}));
+    EXPECT_FALSE(take_answer(offer("m=audio 0 RTP/AVP 8\r\n"), {}, kOwn));
+    EXPECT_FALSE(take_answer(offer("m=audio 4000 RTP/AVP 8\r\n"), Agreed{.index = 1}, kOwn));
+
+    EXPECT_THAT(make_offer(with_opus()),
+                HasSubstr("m=audio 30000 RTP/AVP 9 96 8 0 101\r\na=rtpmap:9 G722/8000\r\n"
+                          "a=rtpmap:96 opus/48000/2\r\na=fmtp:96 useinbandfec=1;"));
+    const std::string theirs =
+        offer("m=audio 4000 RTP/AVP 96\r\na=rtpmap:96 opus/48000/2\r\na=fmtp:96 stereo=1\r\n");
+    EXPECT_FALSE(take_answer(theirs, {}, kOwn));
+    const auto opus = take_answer(theirs, {}, with_opus());
+    ASSERT_TRUE(opus);
+    EXPECT_EQ(opus->codec, "opus");
 }
 
 TEST(FocusSession, WhoIsHereForNoMediaGetsAllLinesRefused) {
