@@ -3,11 +3,14 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <map>
+#include <set>
 #include <utility>
 
 #include "archive/limits.h"
 #include "archive/message_contents.h"
 #include "archive/text_rendering.h"
+#include "base/text.h"
 
 namespace earshot::archive {
 namespace {
@@ -21,19 +24,45 @@ base::Result<Chat, base::Reason> read_piece(const StoredRecording& piece) {
     return *std::move(chat);
 }
 
-std::string name_of(const ChatPerson& person) {
-    if (!person.name.empty() && !person.uri.empty()) return person.name + " <" + person.uri + ">";
-    return person.name.empty() ? person.uri : person.name;
+std::string short_name(const ChatPerson& person) {
+    return person.name.empty() ? short_address(person.uri) : person.name;
 }
 
-std::string sender_of(const ChatMessage& message) {
-    std::string sender = name_of(message.from);
-    if (sender.empty()) sender = message.nickname;
-    if (sender.empty()) sender = "Chat " + message.label;
-    if (!message.is_private) return sender;
-    const std::string to = message.to.empty() ? std::string{} : name_of(message.to.front());
-    return sender + (to.empty() ? " (private)" : " to " + to + " (private)");
-}
+// Short names, and those of them that would tell two people not apart.
+class Names {
+public:
+    explicit Names(const Chat& chat) {
+        for (const ChatMessage& message : chat.messages) {
+            add(message.from);
+            for (const ChatPerson& person : message.to) add(person);
+        }
+    }
+
+    std::string of(const ChatPerson& person) const {
+        std::string name = short_name(person);
+        const auto found = uris_.find(name);
+        const bool is_clear = found == uris_.end() || found->second.size() < 2;
+        if (!is_clear && name != person.uri) name += " <" + person.uri + ">";
+        return name;
+    }
+
+    std::string sender_of(const ChatMessage& message) const {
+        std::string sender = of(message.from);
+        if (!message.nickname.empty())
+            sender += (sender.empty() ? "\"" : " \"") + message.nickname + "\"";
+        if (sender.empty()) sender = "Chat " + message.label;
+        if (!message.is_private) return sender;
+        const std::string to = message.to.empty() ? std::string{} : of(message.to.front());
+        return sender + (to.empty() ? " (private)" : " to " + to + " (private)");
+    }
+
+private:
+    void add(const ChatPerson& person) {
+        if (!person.uri.empty()) uris_[short_name(person)].insert(person.uri);
+    }
+
+    std::map<std::string, std::set<std::string>> uris_;
+};
 
 std::string fate_of(const ChatMessage& message) {
     if (message.state == "complete") return {};
@@ -51,6 +80,7 @@ std::string file_line(const ChatMessage& message) {
         line += fmt::format(" of {} announced", *message.announced_octets);
     for (const AnnouncedHash& hash : message.hashes)
         if (hash.matches && !*hash.matches) line += ", its hash is not the one announced";
+    if (!message.sha256.empty()) line += ", sha256 " + message.sha256;
     return line + "]";
 }
 
@@ -121,7 +151,19 @@ base::Result<std::unique_ptr<Rendering>, base::Reason> render_chat(
     return std::unique_ptr<Rendering>(std::make_unique<TextRendering>(to_json(*chat) + "\n"));
 }
 
+std::string short_address(std::string_view uri) {
+    std::string_view user = uri;
+    for (const std::string_view scheme : {"sips:", "sip:", "tel:"})
+        if (base::istarts_with(user, scheme)) {
+            user.remove_prefix(scheme.size());
+            break;
+        }
+    user = user.substr(0, user.find_first_of("@;?"));
+    return std::string(user.empty() ? uri : user);
+}
+
 std::vector<ChatLine> lines_of(const Chat& chat) {
+    const Names names(chat);
     std::vector<ChatLine> lines;
     for (const ChatMessage& message : chat.messages) {
         std::string text;
@@ -139,7 +181,7 @@ std::vector<ChatLine> lines_of(const Chat& chat) {
             continue;
         if (message.is_repeated) continue;  // it stands there already
         lines.push_back({.at_ms = message.at_ms,
-                         .by = sender_of(message),
+                         .by = names.sender_of(message),
                          .text = std::move(text) + fate_of(message)});
     }
     return lines;

@@ -5,6 +5,7 @@
 #include <memory>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "archive/chat.h"
@@ -28,7 +29,11 @@ struct ChatLine {
     std::string by;
     std::string text;  // of one line or several
 };
+// Names are short ones, `Ana "chair"`: with the URI where several URIs have that name here.
 std::vector<ChatLine> lines_of(const Chat& chat);
+
+// The part of an address that a person reads: the user of a SIP or tel URI, else all of it.
+std::string short_address(std::string_view uri);
 
 // The content of one message, behind its layers, as a file that is read at any place.
 struct MessageFile {

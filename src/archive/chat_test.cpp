@@ -10,6 +10,7 @@
 #include "archive/message_body.h"
 #include "archive/message_collector.h"
 #include "archive/message_contents.h"
+#include "archive/transcript.h"
 #include "journal/message_record.h"
 #include "msrp/stream_parser.h"
 
@@ -335,9 +336,87 @@ TEST_F(ChatRecording, TheTextExportMovesNoCursor) {
           "b\r\n[00:00:09.000] Ana: forged"}});
     records_.ended(5'000);
     build();
-    EXPECT_THAT(
-        render_all(Format::Text),
-        testing::HasSubstr("Mal?[2J <sip:mal@x>: a?<U+202E>b  [00:00:09.000] Ana: forged\n"));
+    EXPECT_THAT(render_all(Format::Text),
+                testing::HasSubstr("] Mal?[2J: a?<U+202E>b\n    [00:00:09.000] Ana: forged\n"));
+}
+
+TEST_F(ChatRecording, TheTranscriptTellsWhenWhoAndWhatIsMissing) {
+    begin();
+    message(1, "application/msrp-recording",
+            {{0,
+              "From: Ana Reis <sip:ana@x>\r\nTo: <sip:room@x>\r\nNS: rs "
+              "<urn:uuid:b8a7e1d4-93c2-4f6e-8d15-7e2a4c90f6b3>\r\nrs.Content: send\r\n"
+              "rs.Nickname: chair\r\n\r\nContent-Type: text/plain\r\n\r\none"}});
+    records_.event(1'000, R"({"type":"stream_paused","stream":0})", 0);
+    records_.event(4'000, R"({"type":"stream_resumed","stream":0})", 0);
+    message(50, "text/plain", {{0, "two"}});
+    records_.ended(6'000);
+    build();
+    EXPECT_EQ(render_all(Format::Text),
+              "# Recording    0195a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b\n"
+              "# Start        2026-03-02 09:15:00 UTC\n"
+              "# Participant  Ana Reis <sip:ana@x>\n"
+              "# Times        of day in UTC, then since the recording's start\n\n"
+              "09:15:00 [00:00:00.100] Ana Reis \"chair\": one\n"
+              "09:15:01 [00:00:01.000] [recording paused for 3 s]\n"
+              "09:15:05 [00:00:05.000] Chat 12: two\n");
+}
+
+TEST(Chat, NamesThatTwoHaveAreTold) {
+    const auto line_by = [](std::string uri, std::string name) {
+        return ChatMessage{.label = "1",
+                           .kind = "text",
+                           .state = "complete",
+                           .from = {.uri = std::move(uri), .name = std::move(name)},
+                           .text = "x"};
+    };
+    const std::vector<ChatLine> lines =
+        lines_of({.messages = {line_by("sip:ana@x", "Ana"), line_by("sip:mal@y", "Ana"),
+                               line_by("sips:ben@x;transport=tls", ""), line_by("im:cy@x", "")}});
+    EXPECT_EQ(lines[0].by, "Ana <sip:ana@x>");
+    EXPECT_EQ(lines[1].by, "Ana <sip:mal@y>");
+    EXPECT_EQ(lines[2].by, "ben");
+    EXPECT_EQ(lines[3].by, "im:cy");
+}
+
+TEST(Transcript, TellsWhoCameAndWentWhileItWasRecorded) {
+    const auto at = [](std::int64_t ms) { return base::wall_from_ns(kStartNs + ms * kMs); };
+    siprec::MetadataObjects metadata;
+    siprec::Participant ana;
+    ana.id = siprec::MetadataId("a");
+    ana.names = {{.aor = "sip:ana@x", .name = "Ana", .language = {}}};
+    metadata.participants.push_back(ana);
+    siprec::ParticipantSessionAssoc assoc;
+    assoc.participant = siprec::MetadataId("a");
+    assoc.periods = {{.associate = at(-5), .disassociate = at(1'000)},
+                     {.associate = at(2'000), .disassociate = at(99'000)}};
+    metadata.participant_sessions.push_back(assoc);
+    EXPECT_EQ(notes_of_people(metadata, at(0), at(9'000)),
+              (std::vector<TranscriptNote>{{.at_ms = 1'000, .text = "Ana left"},
+                                           {.at_ms = 2'000, .text = "Ana joined"}}));
+}
+
+TEST(Transcript, TellsWhoShared) {
+    const CallTimeline timeline{.texts = {},
+                                .speakers = {},
+                                .sharing = {{.label = "3",
+                                             .start_ms = 1'000,
+                                             .duration_ms = 500,
+                                             .kind = "screen",
+                                             .title = "plan",
+                                             .presenter = "sip:ana@x"},
+                                            {.label = "4",
+                                             .start_ms = 1'200,
+                                             .duration_ms = 0,
+                                             .kind = "picture",
+                                             .title = "a.png",
+                                             .presenter = {}}}};
+    const TranscriptHead head{.id = "i",
+                              .start = base::wall_from_ns(kStartNs),
+                              .participants = {{.aor = "sip:ana@x", .name = "Ana"}}};
+    EXPECT_THAT(write_transcript(head, timeline, {}, {}),
+                testing::EndsWith("\n\n09:15:01 [00:00:01.000] [Ana shares screen \"plan\"]\n"
+                                  "09:15:01 [00:00:01.500] [Ana stops sharing screen]\n"));
 }
 
 TEST_F(ChatRecording, AChatInWhichNothingWasWrittenSaysSo) {
@@ -501,7 +580,7 @@ TEST(Chat, OfAPrivateMessageItIsToldThatItWasSent) {
     const std::vector<ChatLine> lines = lines_of(chat);
     ASSERT_EQ(lines.size(), 2U);
     EXPECT_EQ(lines[0].text, "at noon");
-    EXPECT_EQ(lines[1].by, "Ana <sip:ana@x> to sip:ben@x (private)");
+    EXPECT_EQ(lines[1].by, "Ana to ben (private)");
     EXPECT_EQ(lines[1].text, "[a private message, not shown]");
 }
 
@@ -543,7 +622,8 @@ TEST_F(ChatRecording, AFileOfAnotherSizeThanWasAnnouncedIsTold) {
     records_.ended(5'000);
     build();
     EXPECT_EQ(chat().messages.at(0).announced_octets, 500'000U);
-    EXPECT_THAT(render_all(Format::Text), testing::HasSubstr(", 12 octets of 500000 announced]"));
+    EXPECT_THAT(render_all(Format::Text),
+                testing::HasSubstr(", 12 octets of 500000 announced, sha256 "));
 }
 
 TEST_F(ChatRecording, WhoWritesIsFoundAmongTheParticipants) {

@@ -7,6 +7,7 @@
 
 #include "archive/limits.h"
 #include "archive/text_rendering.h"
+#include "archive/transcript.h"
 #include "base/printable.h"
 
 namespace earshot::archive {
@@ -24,27 +25,14 @@ struct Cue {
     std::string text;
 };
 
-std::string clock(std::int64_t ms, char fraction_mark) {
-    return fmt::format("{:02}:{:02}:{:02}{}{:03}", ms / 3'600'000, ms / 60'000 % 60, ms / 1000 % 60,
-                       fraction_mark, ms % 1000);
-}
-
-std::string name_of(const TextTrack& track, const TimedLine& line) {
-    if (!line.by.empty()) return line.by;
-    return line.csrc ? fmt::format("{:08x}", *line.csrc) : fmt::format("Text {}", track.label);
-}
-
-std::vector<Cue> cues_of(const CallTimeline& timeline, std::span<const ChatLine> written) {
+std::vector<Cue> cues_of(const CallTimeline& timeline) {
     std::vector<Cue> cues;
-    for (const ChatLine& line : written)
-        cues.push_back(
-            {.start_ms = line.at_ms, .end_ms = line.at_ms, .by = line.by, .text = line.text});
     for (const TextTrack& track : timeline.texts)
         for (const TimedLine& line : track.lines) {
             const std::int64_t start_ms = std::max<std::int64_t>(line.start_ms, 0);
             cues.push_back({.start_ms = start_ms,
                             .end_ms = std::max(line.end_ms, start_ms) + kLingerMs,
-                            .by = name_of(track, line),
+                            .by = typist_of(track, line),
                             .text = line.text});
         }
     std::stable_sort(cues.begin(), cues.end(),
@@ -104,27 +92,79 @@ base::Result<CallTimeline, base::Reason> read_all(std::span<const StoredRecordin
     return all;
 }
 
+base::Result<std::string, base::Reason> make_transcript(std::span<const StoredRecording> pieces,
+                                                        const CallTimeline& timeline,
+                                                        const Chat& chat) {
+    std::vector<Summary> summaries;
+    for (const StoredRecording& piece : pieces) {
+        auto summary = piece.summary();
+        if (!summary) return summary.error();
+        summaries.push_back(*std::move(summary));
+    }
+    TranscriptHead head{
+        .id = summaries.front().id, .start = summaries.front().start, .participants = {}};
+    std::size_t writable = 0;
+    for (const Summary& summary : summaries) {
+        head.start = std::min(head.start, summary.start);
+        for (const StreamSummary& stream : summary.streams)
+            if (stream.media == "message" || stream.media == "text") ++writable;
+        for (const ParticipantSummary& participant : summary.participants)
+            if (std::find(head.participants.begin(), head.participants.end(), participant) ==
+                head.participants.end())
+                head.participants.push_back(participant);
+    }
+    for (const ChatMessage& message : chat.messages) {
+        const auto is_from = [&](const auto& one) {
+            return one.aor == message.from.uri || one.aor == message.from.participant;
+        };
+        if (!message.from.uri.empty() &&
+            std::none_of(head.participants.begin(), head.participants.end(), is_from))
+            head.participants.push_back({.aor = message.from.uri, .name = message.from.name});
+    }
+    std::vector<TranscriptNote> notes;
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+        const Summary& summary = summaries[i];
+        const auto offset_ms =
+            std::chrono::duration_cast<std::chrono::milliseconds>(summary.start - head.start);
+        const auto add = [&](std::vector<TranscriptNote> more) {
+            for (TranscriptNote& note : more) {
+                note.at_ms += offset_ms.count();
+                // Pieces tell the same of the people in them.
+                if (std::find(notes.begin(), notes.end(), note) == notes.end())
+                    notes.push_back(std::move(note));
+            }
+        };
+        const auto end = summary.start + std::chrono::milliseconds(summary.duration_ms.value_or(0));
+        add(notes_of_people(pieces[i].facts().metadata().objects(), summary.start, end));
+        for (const StreamSummary& stream : summary.streams)
+            add(notes_of_gaps(stream, writable > 1));
+    }
+    return write_transcript(head, timeline, lines_of(chat), notes);
+}
+
 }  // namespace
 
-std::string write_subtitles(const CallTimeline& timeline, Format format,
-                            std::span<const ChatLine> written) {
+std::string clock_text(std::int64_t ms, char fraction_mark) {
+    return fmt::format("{:02}:{:02}:{:02}{}{:03}", ms / 3'600'000, ms / 60'000 % 60, ms / 1000 % 60,
+                       fraction_mark, ms % 1000);
+}
+
+std::string typist_of(const TextTrack& track, const TimedLine& line) {
+    if (!line.by.empty()) return line.by;
+    return line.csrc ? fmt::format("{:08x}", *line.csrc) : fmt::format("Text {}", track.label);
+}
+
+std::string write_subtitles(const CallTimeline& timeline, Format format) {
     std::string out = format == Format::Vtt ? "WEBVTT\n\n" : "";
     std::size_t number = 0;
-    for (const Cue& cue : cues_of(timeline, written)) {
-        switch (format) {
-            case Format::Vtt:
-                out +=
-                    fmt::format("{} --> {}\n<v {}>{}</v>\n\n", clock(cue.start_ms, '.'),
-                                clock(cue.end_ms, '.'), vtt_escape(cue.by), vtt_escape(cue.text));
-                break;
-            case Format::Srt:
-                out += fmt::format("{}\n{} --> {}\n{}: {}\n\n", ++number, clock(cue.start_ms, ','),
-                                   clock(cue.end_ms, ','), one_line(cue.by), one_line(cue.text));
-                break;
-            default:
-                out += fmt::format("[{}] {}: {}\n", clock(cue.start_ms, '.'), one_line(cue.by),
-                                   one_line(cue.text));
-        }
+    for (const Cue& cue : cues_of(timeline)) {
+        if (format == Format::Vtt)
+            out +=
+                fmt::format("{} --> {}\n<v {}>{}</v>\n\n", clock_text(cue.start_ms, '.'),
+                            clock_text(cue.end_ms, '.'), vtt_escape(cue.by), vtt_escape(cue.text));
+        else
+            out += fmt::format("{}\n{} --> {}\n{}: {}\n\n", ++number, clock_text(cue.start_ms, ','),
+                               clock_text(cue.end_ms, ','), one_line(cue.by), one_line(cue.text));
     }
     return out;
 }
@@ -138,13 +178,15 @@ RenderResult render_text(std::span<const StoredRecording> pieces, Format format,
     if (format == Format::Timeline) return make(to_json(*timeline) + "\n");
     auto chat = format == Format::Text ? read_chat(pieces, reading) : Chat{};
     if (!chat) return chat.error();
-    const std::vector<ChatLine> written = lines_of(*chat);
-    const bool has_text = !written.empty() ||
+    const bool has_text = !lines_of(*chat).empty() ||
                           std::any_of(timeline->texts.begin(), timeline->texts.end(),
                                       [](const TextTrack& track) { return !track.lines.empty(); });
     if (!has_text)
         return base::Reason{"no_text", "Nobody typed or wrote in this recording: it has no text."};
-    return make(write_subtitles(*timeline, format, written));
+    if (format != Format::Text) return make(write_subtitles(*timeline, format));
+    auto transcript = make_transcript(pieces, *timeline, *chat);
+    if (!transcript) return transcript.error();
+    return make(*std::move(transcript));
 }
 
 }  // namespace earshot::archive

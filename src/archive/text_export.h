@@ -4,6 +4,7 @@
 
 #include <memory>
 #include <span>
+#include <string>
 
 #include "archive/call_timeline.h"
 #include "archive/chat_export.h"
@@ -17,9 +18,12 @@ namespace earshot::archive {
 base::Result<std::unique_ptr<Rendering>, base::Reason> render_text(
     std::span<const StoredRecording> pieces, Format format, Reading reading);
 
-// The lines of all streams in the order of their beginning; a line that came later stays below.
-// `written`: in chats, for Text.
-std::string write_subtitles(const CallTimeline& timeline, Format format,
-                            std::span<const ChatLine> written = {});
+// Vtt or Srt: the lines of all streams in the order of their beginning; a line that came later
+// stays below.
+std::string write_subtitles(const CallTimeline& timeline, Format format);
+
+std::string clock_text(std::int64_t ms, char fraction_mark);  // 00:01:02.345
+// Who typed the line, by what is known of it.
+std::string typist_of(const TextTrack& track, const TimedLine& line);
 
 }  // namespace earshot::archive

@@ -1,5 +1,7 @@
 #include "archive/text_export.h"
 
+#include <gmock/gmock.h>
+
 #include <nlohmann/json.hpp>
 
 #include "archive/archive_test_rig.h"
@@ -142,8 +144,9 @@ TEST_F(TextTest, TellsTheTypistsOfAMixApartByTheirNames) {
     EXPECT_EQ(timeline.texts[0].lines[0].by, "bo@desk");
     EXPECT_EQ(timeline.texts[0].lines[1].by, "");
     EXPECT_EQ(timeline.texts[0].lines[1].csrc, 18U);
-    EXPECT_EQ(render_all(Format::Text),
-              "[00:00:01.000] bo@desk: Hi\n[00:00:01.300] 00000012: Yo\n");
+    EXPECT_THAT(render_all(Format::Text),
+                testing::EndsWith("\n\n09:15:01 [00:00:01.000] bo@desk: Hi\n"
+                                  "09:15:01 [00:00:01.300] 00000012: Yo\n"));
 }
 
 TEST_F(TextTest, ExportsSubtitles) {
