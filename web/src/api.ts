@@ -19,6 +19,8 @@ export interface Stream {
     /** Packets that did not come and that forward error correction brings back. */
     recovered?: number;
     gaps: Gap[];
+    /** Of a chat. */
+    messages?: number;
     video?: {
         pictures: number;
         key_pictures: number;
@@ -233,7 +235,7 @@ export async function loadMadePeaks(id: string): Promise<{ tracks: TrackPeaks[] 
         })),
     };
 }
-/** Where shared content becomes another picture, by time. */
+/** A moment of a recording: where shared content becomes another picture, where something was written. */
 export interface Mark {
     label: string;
     at_ms: number;

@@ -3,7 +3,7 @@
 /** @param {number | null} ms */
 export function duration(ms) {
     if (ms === null) return '';
-    const total = Math.round(ms / 1000);
+    const total = Math.floor(ms / 1000); // as players do: a time is reached, not near
     const seconds = String(total % 60).padStart(2, '0');
     const minutes = Math.floor(total / 60) % 60;
     const hours = Math.floor(total / 3600);
@@ -110,6 +110,8 @@ export function gapText(reason) {
 
 // What the page tells elsewhere: the row of the attempt, the counts of packets.
 const kNotShown = ['attempt', 'stream_counters'];
+// Whose voice is in a mix changes with each word: the JSON has them all, the list of a person only the last of a row.
+const kFlooding = ['contributors'];
 
 /**
  * The events of a recording in the order of their times.
@@ -119,7 +121,8 @@ const kNotShown = ['attempt', 'stream_counters'];
 export function timeline(events) {
     return events
         .filter((event) => !kNotShown.includes(event.type))
-        .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0));
+        .sort((a, b) => (a.time < b.time ? -1 : a.time > b.time ? 1 : 0))
+        .filter((event, index, all) => !kFlooding.includes(event.type) || all[index + 1]?.type !== event.type);
 }
 
 const kShownElsewhere = ['type', 'time', 'arrival_ns', 'stream', 'label', 'piece', 'code', 'what', 'text', 'done', 'peer', 'call_id', 'session_ids'];
@@ -132,7 +135,7 @@ export function eventText(event) {
     const sentence = [event.code, event.what ?? event.text].filter(Boolean).join(': ');
     const facts = Object.entries(event)
         .filter(([name, value]) => !kShownElsewhere.includes(name) && value !== false && value !== '')
-        .map(([name, value]) => [name, Array.isArray(value) ? value.filter((item) => typeof item === 'string').join(', ') : value])
+        .map(([name, value]) => [name, Array.isArray(value) ? value.filter((item) => typeof item === 'string' || typeof item === 'number').join(', ') : value])
         .filter(([, value]) => value !== '' && value !== null && typeof value !== 'object')
         .map(([name, value]) => `${name} ${value}`);
     return [[sentence, event.done].filter(Boolean).join('; '), ...facts].filter(Boolean).join(', ');
@@ -196,20 +199,24 @@ export function sheetPlace(at_ms, total_ms) {
 }
 
 // What people read of a chat, in its order: not who is composing, nor what came twice.
+/** @param {any[]} messages */
 export const chatLines = (messages) =>
     messages.filter((one) => ['text', 'file', 'other', 'notice'].includes(one.kind) && !one.repeated);
 
+/** @param {any} message */
 export function chatSender(message) {
-    const named = (person) => person?.name || shortAor(person?.uri ?? '');
-    const sender = named(message.from) || message.nickname || `Chat ${message.label}`;
+    const named = (/** @type {{ name?: string, uri?: string } | undefined} */ person) => person?.name || shortAor(person?.uri ?? '');
+    const nickname = message.nickname ? `"${message.nickname}"` : '';
+    const sender = [named(message.from), nickname].filter(Boolean).join(' ') || `Chat ${message.label}`;
     if (!message.private) return sender;
     const to = named(message.to[0]);
     return to ? `${sender} to ${to} (private)` : `${sender} (private)`;
 }
 
+/** @param {any} message */
 export function chatFile(message) {
     const name = message.file_name || message.content_type || 'file';
-    const isOther = (message.announced ?? []).some((hash) => hash.matches === false);
+    const isOther = (message.announced ?? []).some((/** @type {{ matches?: boolean }} */ hash) => hash.matches === false);
     if (isOther) return `${name} (not the file that was announced)`;
     const announced = message.announced_octets;
     if (announced === undefined) return name;
@@ -217,8 +224,9 @@ export function chatFile(message) {
     return announced === octets ? name : `${name} (${octets} octets of ${announced} announced)`;
 }
 
-// What became of it; nothing where it came whole.
+/** What became of it; nothing where it came whole. @param {{ state: string }} message */
 export function chatFate(message) {
+    /** @type {Record<string, string>} */
     const fates = {
         complete: '',
         aborted: 'given up by its sender',
@@ -226,4 +234,82 @@ export function chatFate(message) {
         cut: 'cut: the recording was paused',
     };
     return fates[message.state] ?? 'incomplete';
+}
+
+const kSilence = ['paused', 'held', 'storage', 'dropped'];
+
+/**
+ * What is missing of the chats, as lines among those that were written.
+ * @param {{ piece?: number, label: string, media: string, gaps: { start_ms: number, duration_ms: number, reason: string }[] }[]} streams
+ */
+export function chatGaps(streams) {
+    const chats = streams.filter((stream) => stream.media === 'message');
+    return chats.flatMap((stream) =>
+        stream.gaps
+            .filter((gap) => kSilence.includes(gap.reason))
+            .map((gap) => ({
+                at_ms: gap.start_ms,
+                note: `${chats.length > 1 ? `chat ${laneName(stream)}: ` : ''}${gapText(gap.reason)} for ${tenths(gap.duration_ms)} s`,
+            })),
+    );
+}
+
+/** @param {number} ms */
+const tenths = (ms) => String(Math.floor(ms / 100) / 10);
+
+/** Lines and notes in the order of their times. @param {any[]} lines @param {any[]} notes */
+export const withNotes = (lines, notes) => [...lines, ...notes].sort((a, b) => a.at_ms - b.at_ms);
+
+/** When it was, of day. @param {string} start RFC 3339 @param {number} at_ms */
+export const timeOf = (start, at_ms) => new Date(Date.parse(start) + at_ms);
+
+/**
+ * The files that a recording can be had as, by what is in it: what is not offered answers 404.
+ * @param {{ media: string, packets: number, messages?: number }[]} streams @returns {[string, string][]}
+ */
+export function exportsOf(streams) {
+    const has = (/** @type {string} */ media) => streams.some((s) => s.media === media && s.packets > 0);
+    const hasChat = streams.some((s) => s.media === 'message' && (s.messages ?? 0) > 0);
+    /** @type {[boolean, string, string][]} */
+    const all = [
+        [has('audio'), 'stereo', 'Stereo WAV'],
+        [has('audio'), 'wav', 'WAV, a channel a voice'],
+        [hasChat || has('text'), 'txt', hasChat ? 'Transcript' : 'Typed text'],
+        [hasChat, 'chat', 'Chat (JSON)'],
+        [has('text'), 'vtt', 'Subtitles (WebVTT)'],
+        [has('text'), 'srt', 'Subtitles (SRT)'],
+        [true, 'pcap', 'Packets (pcap)'],
+        [true, 'xml', 'Metadata (XML)'],
+        [true, 'json', 'Everything known (JSON)'],
+    ];
+    return all.filter(([is]) => is).map(([, format, text]) => [format, text]);
+}
+
+/**
+ * What is in a recording, for its row.
+ * @param {{ media: string, role?: string, packets: number, messages?: number, codec?: string }[]} streams
+ */
+export function contents(streams) {
+    const is = (/** @type {(s: any) => boolean} */ test) => streams.some(test);
+    const found = [
+        [is((s) => s.media === 'audio' && s.packets > 0), 'voice'],
+        [is((s) => s.media === 'video' && s.role !== 'content' && s.packets > 0), 'video'],
+        [is((s) => s.media === 'video' && s.role === 'content' && s.packets > 0), 'screen'],
+        [is((s) => s.media === 'text' && s.packets > 0), 'text'],
+        [is((s) => s.media === 'message' && (s.messages ?? 0) > 0), 'chat'],
+    ];
+    return found.filter(([there]) => there).map(([, name]) => String(name));
+}
+
+/** What a row and a heading say of its state: an erased one is no sound one. @param {{ state: string, reason?: { code: string } | null }} recording */
+export const stateOf = (recording) => (recording.reason?.code === 'erased' ? 'erased' : recording.state);
+
+/**
+ * Who is in a running call, by the metadata where there are participants; else by the INVITE.
+ * @param {{ id: string, from: string, to: string, direction: string }} call
+ * @param {{ id: string, participants: { aor: string, name?: string | null }[] }[]} recordings
+ */
+export function liveParties(call, recordings) {
+    const known = recordings.find((one) => one.id === call.id)?.participants ?? [];
+    return known.length > 0 ? parties(known) : shortAor(call.direction === 'outgoing' ? call.to : call.from);
 }

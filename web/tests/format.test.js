@@ -4,14 +4,18 @@ import test from 'node:test';
 import {
     chatFate,
     chatFile,
+    chatGaps,
     chatLines,
     chatSender,
+    contents,
     conversation,
     duration,
     eventText,
+    exportsOf,
     gapTotals,
     hasContent,
     laneName,
+    liveParties,
     nextMark,
     notRecorded,
     parties,
@@ -21,16 +25,19 @@ import {
     shortAor,
     speakerName,
     spokenMs,
+    stateOf,
     streamKind,
     streamName,
+    timeOf,
     timeline,
     utc,
     who,
+    withNotes,
 } from '../src/format.js';
 
 test('a duration is minutes and seconds, with hours when there are any', () => {
     assert.equal(duration(10_020), '0:10');
-    assert.equal(duration(59_999), '1:00');
+    assert.equal(duration(59_999), '0:59');
     assert.equal(duration(3_725_000), '1:02:05');
     assert.equal(duration(null), '');
 });
@@ -120,6 +127,7 @@ test('events are told in their order, by a sentence and the facts beside it', ()
         'who ada, reason card, list a, b',
     );
     assert.equal(eventText({ type: 'stream_removed', time: '', stream: 0 }), '');
+    assert.equal(eventText({ type: 'contributors', time: '', csrcs: [17, 18] }), 'csrcs 17, 18');
 });
 
 test('what became no recording is told apart', () => {
@@ -180,7 +188,8 @@ test('a message is told by who wrote it, and to whom when that is private', () =
     const to = [{ uri: 'sip:ben@desk.example' }];
     assert.equal(chatSender({ from, to, label: '1' }), 'Ana');
     assert.equal(chatSender({ from, to, label: '1', private: true }), 'Ana to ben (private)');
-    assert.equal(chatSender({ from: { uri: '' }, to: [], nickname: 'a_r', label: '1' }), 'a_r');
+    assert.equal(chatSender({ from: { uri: '' }, to: [], nickname: 'a_r', label: '1' }), '"a_r"');
+    assert.equal(chatSender({ from, to, nickname: 'chair', label: '1' }), 'Ana "chair"');
     assert.equal(chatSender({ from: { uri: '' }, to: [], label: '1' }), 'Chat 1');
 });
 
@@ -203,4 +212,57 @@ test('what became of a message is told when it did not come whole', () => {
     assert.equal(chatFate({ state: 'complete' }), '');
     assert.equal(chatFate({ state: 'aborted' }), 'given up by its sender');
     assert.equal(chatFate({ state: 'lost' }), 'incomplete');
+});
+
+test('of changes of a mix that follow one another the last one is shown', () => {
+    const event = (type, time) => ({ type, time });
+    const events = [event('contributors', '1'), event('contributors', '2'), event('held', '3'), event('contributors', '4')];
+    assert.deepEqual(
+        timeline(events).map((one) => one.time),
+        ['2', '3', '4'],
+    );
+});
+
+test('what a chat lacks is told where it is missing', () => {
+    const gaps = [
+        { start_ms: 2000, duration_ms: 3190, reason: 'paused' },
+        { start_ms: 0, duration_ms: 10, reason: 'not_negotiated' },
+    ];
+    const chat = { media: 'message', label: '5', gaps };
+    assert.deepEqual(chatGaps([chat, { media: 'audio', label: '1', gaps }]), [{ at_ms: 2000, note: 'recording paused for 3.1 s' }]);
+    assert.equal(chatGaps([chat, { ...chat, label: '6' }])[1].note, 'chat 6: recording paused for 3.1 s');
+    const lines = [{ at_ms: 1000 }, { at_ms: 9000 }];
+    assert.deepEqual(
+        withNotes(lines, chatGaps([chat])).map((line) => line.at_ms),
+        [1000, 2000, 9000],
+    );
+    assert.equal(timeOf('2026-03-02T09:15:00.120Z', 1000).toISOString(), '2026-03-02T09:15:01.120Z');
+});
+
+test('files are offered of what there is', () => {
+    const names = (streams) => exportsOf(streams).map(([format]) => format);
+    assert.deepEqual(names([{ media: 'message', packets: 0, messages: 3 }]), ['txt', 'chat', 'pcap', 'xml', 'json']);
+    assert.deepEqual(names([{ media: 'audio', packets: 5 }]), ['stereo', 'wav', 'pcap', 'xml', 'json']);
+    assert.deepEqual(names([{ media: 'audio', packets: 0 }, { media: 'text', packets: 2 }]), ['txt', 'vtt', 'srt', 'pcap', 'xml', 'json']);
+    assert.deepEqual(names([{ media: 'message', packets: 0, messages: 0 }]), ['pcap', 'xml', 'json']);
+});
+
+test('a row tells what is in a recording, and that it was erased', () => {
+    const streams = [
+        { media: 'audio', packets: 1 },
+        { media: 'video', packets: 1, role: 'content' },
+        { media: 'video', packets: 0 },
+        { media: 'message', packets: 0, messages: 2 },
+    ];
+    assert.deepEqual(contents(streams), ['voice', 'screen', 'chat']);
+    assert.equal(stateOf({ state: 'complete', reason: { code: 'erased' } }), 'erased');
+    assert.equal(stateOf({ state: 'complete', reason: null }), 'complete');
+});
+
+test('a running call is called by who is in it', () => {
+    const call = { id: 'r1', from: 'sip:rec@127.0.0.1', to: 'sip:srs@x', direction: 'incoming' };
+    const ada = { aor: 'sip:ada@x', name: 'Ada' };
+    assert.equal(liveParties(call, [{ id: 'r1', participants: [ada, { aor: 'sip:bo@x' }] }]), 'Ada, bo');
+    assert.equal(liveParties(call, []), 'rec');
+    assert.equal(liveParties({ ...call, direction: 'outgoing' }, []), 'srs');
 });
