@@ -143,6 +143,24 @@ std::string default_file_name(const ExportOptions& options) {
     return name + "." + extension_of(options.format);
 }
 
+std::string safe_file_name(std::string_view name) {
+    constexpr std::size_t kMaxBytes = 200;
+    // What comes before the last slash of either kind is none of it, as for downloads of the page.
+    if (const auto slash = name.find_last_of("/\\"); slash != std::string_view::npos)
+        name.remove_prefix(slash + 1);
+    if (name == "." || name == "..") return {};
+    std::string safe = printable(name);
+    if (safe.size() > kMaxBytes) {  // at its front: what it is called ends with its type
+        std::size_t from = safe.size() - kMaxBytes;
+        while (from < safe.size() && (static_cast<unsigned char>(safe[from]) & 0xc0) == 0x80)
+            ++from;
+        safe.erase(0, from);
+    }
+    // Neither hidden, nor an option of what it is given to.
+    if (safe.starts_with('.') || safe.starts_with('-')) safe.front() = '_';
+    return safe;
+}
+
 Exit run_ls(const Access& access, const LsOptions& options, std::ostream& out, std::ostream& err) {
     const auto rows = list_rows(access, options);
     if (!rows) return fail(rows.error(), err);
@@ -161,6 +179,19 @@ Exit run_ls(const Access& access, const LsOptions& options, std::ostream& out, s
 
 namespace {
 
+// A stream of it that something came in: `count` is what is counted, "packets" or "messages".
+bool has_media(const json& recording, const char* media, const char* count = "packets") {
+    const json streams = recording.value("streams", json::array());
+    return std::any_of(streams.begin(), streams.end(), [&](const json& stream) {
+        return stream.is_object() && stream.value("media", json()) == media &&
+               stream.value(count, json(0)) != json(0);
+    });
+}
+
+bool has_transcript(const json& recording) {
+    return has_media(recording, "message", "messages") || has_media(recording, "text");
+}
+
 bool is_erased(const json& recording) {
     const json reason = recording.value("reason", json());
     return reason.is_object() && reason.value("code", json()) == "erased";
@@ -177,20 +208,18 @@ void print_next_steps(std::ostream& out, const json& recording, const std::strin
         return;
     }
     if (is_erased(recording)) return;
-    const json streams = recording.value("streams", json::array());
-    const bool has_sound = std::any_of(streams.begin(), streams.end(), [](const json& stream) {
-        return stream.is_object() && stream.value("media", json()) == "audio" &&
-               stream.value("packets", json(0)) != json(0);
-    });
-    if (has_sound)
-        out << fmt::format("\nearshot play {0}\nearshot export {0} --format wav -o call.wav\n", id);
-    const bool has_chat = std::any_of(streams.begin(), streams.end(), [](const json& stream) {
-        return stream.is_object() && stream.value("messages", json(0)) != json(0);
-    });
-    if (has_chat)
-        out << fmt::format("\nearshot export {0} --format txt -o chat.txt\n", id);
-    else if (!has_sound && recording.value("directory", json("")) != "")
-        out << fmt::format("\nearshot export {} --format json -o call.json\n", id);
+    std::string lines;
+    const auto add = [&](bool fits, std::string_view line) {
+        if (fits) lines += fmt::format(fmt::runtime(line), id) + "\n";
+    };
+    const bool has_sound = has_media(recording, "audio");
+    const bool has_video = has_media(recording, "video");
+    add(has_sound, "earshot play {0}\nearshot export {0} --format wav -o call.wav");
+    add(has_video, "earshot export {0} --format mp4 -o call.mp4");
+    add(has_transcript(recording), "earshot export {0} --format txt -o chat.txt");
+    const bool is_stored = recording.value("directory", json("")) != "";
+    add(lines.empty() && is_stored, "earshot export {0} --format json -o call.json");
+    if (!lines.empty()) out << '\n' << lines;
 }
 
 }  // namespace
@@ -219,6 +248,35 @@ Exit run_show(const Access& access, const std::string& id, bool as_json, std::os
     return Exit::Ok;
 }
 
+namespace {
+
+// What to ask for in place of sound, where there is none of it.
+std::string hint_for(const Access& access, const ExportOptions& options) {
+    if (options.format != "wav" && options.format != "stereo") return "";
+    if (!options.message.empty()) return "";
+    const auto recording = request_json(access, "GET", recording_path(options.id));
+    if (!recording || has_media(*recording, "audio") || is_erased(*recording)) return "";
+    if (has_transcript(*recording)) return " Try --format txt.";
+    return has_media(*recording, "video") ? " Try --format mp4." : "";
+}
+
+// The name under which a message's file was sent; empty: it has none, or it is not to be known.
+std::string sent_name(const Access& access, const ExportOptions& options) {
+    std::string path = recording_path(options.id, "/chat");
+    if (!options.piece.empty()) path += "?piece=" + http::percent_encode(options.piece);
+    const auto chat = request_json(access, "GET", path);
+    if (!chat || !chat->contains("messages") || !(*chat)["messages"].is_array()) return "";
+    for (const json& message : (*chat)["messages"]) {
+        if (!message.is_object() || !message.contains("message")) continue;
+        const json name = message.value("file_name", json());
+        if (message["message"].dump() == options.message && name.is_string())
+            return safe_file_name(name.get<std::string>());
+    }
+    return "";
+}
+
+}  // namespace
+
 Exit run_export(const Access& access, const ExportOptions& options, std::ostream& out,
                 std::ostream& err) {
     if (const auto failure = check_id(options.id)) return fail(*failure, err);
@@ -232,22 +290,28 @@ Exit run_export(const Access& access, const ExportOptions& options, std::ostream
         if (const auto failure =
                 wait_for_rendition(access, options.id, options.format, options.piece, err))
             return fail(*failure, err);
+    const auto fail_export = [&](Failure failure) {
+        if (failure.code == Exit::Refused) failure.text += hint_for(access, options);
+        return fail(failure, err);
+    };
     if (options.file == "-") {
         const auto bytes = download(access, path, [&](std::string_view piece) {
             out.write(piece.data(), static_cast<std::streamsize>(piece.size()));
             return out.good();
         });
         out.flush();
-        if (!bytes) return fail(bytes.error(), err);
+        if (!bytes) return fail_export(bytes.error());
         if (options.json) print_export(err, options, options.file, *bytes);
         return Exit::Ok;
     }
-    const std::string file = options.file.empty() ? default_file_name(options) : options.file;
+    std::string file = options.file;
+    if (file.empty() && !options.message.empty()) file = sent_name(access, options);
+    if (file.empty()) file = default_file_name(options);
     auto output = OutputFile::open(
         file, options.force ? OutputFile::Existing::Replace : OutputFile::Existing::Keep);
     if (!output) return fail(output.error(), err);
     const auto bytes = download_to(access, path, *output);
-    if (!bytes) return fail(bytes.error(), err);
+    if (!bytes) return fail_export(bytes.error());
     // What is no file may be our own standard output by another name: nothing may follow there.
     print_export(output->is_regular() ? out : err, options, file, *bytes);
     return Exit::Ok;

@@ -5,6 +5,7 @@
 #include <iosfwd>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
+#include <string_view>
 
 #include "app/command.h"
 #include "app/rest_client.h"
@@ -31,6 +32,8 @@ struct ExportOptions {
 
 // In the working directory; another one for each piece and format.
 std::string default_file_name(const ExportOptions& options);
+// A stranger's name for a file as one in the working directory; empty: it has none.
+std::string safe_file_name(std::string_view name);
 
 Exit run_ls(const Access& access, const LsOptions& options, std::ostream& out, std::ostream& err);
 Exit run_show(const Access& access, const std::string& id, bool json, std::ostream& out,

@@ -69,9 +69,48 @@ bool is_outgoing(const json& object) { return text_of(object, "direction") == "o
 
 std::string joined(const json& texts) {
     std::string all;
-    for (const json& text : texts)
-        if (text.is_string()) all += (all.empty() ? "" : ", ") + printable(text.get<std::string>());
+    for (const json& text : texts) {
+        if (!text.is_string() && !text.is_number()) continue;
+        all += (all.empty() ? "" : ", ") +
+               printable(text.is_string() ? text.get<std::string>() : text.dump());
+    }
     return all;
+}
+
+// An erased one is no sound one, whatever its state was.
+std::string state_of(const json& recording) {
+    return text_of(member_of(recording, "reason"), "code") == "erased"
+               ? "erased"
+               : text_of(recording, "state");
+}
+
+// "voice, screen, chat": what is in it.
+std::string contents_of(const json& recording) {
+    bool has_voice = false;
+    bool has_video = false;
+    bool has_screen = false;
+    bool has_text = false;
+    bool has_chat = false;
+    for (const json& stream : array_of(recording, "streams")) {
+        const std::string media = text_of(stream, "media");
+        const std::string count = text_of(stream, media == "message" ? "messages" : "packets");
+        if (count.empty() || count == "0") continue;
+        has_voice |= media == "audio";
+        has_screen |= media == "video" && text_of(stream, "role") == "content";
+        has_video |= media == "video" && text_of(stream, "role") != "content";
+        has_text |= media == "text";
+        has_chat |= media == "message";
+    }
+    std::string all;
+    const auto add = [&](bool is_there, const char* name) {
+        if (is_there) all += (all.empty() ? "" : ", ") + std::string(name);
+    };
+    add(has_voice, "voice");
+    add(has_video, "video");
+    add(has_screen, "screen");
+    add(has_text, "text");
+    add(has_chat, "chat");
+    return all.empty() ? "-" : all;
 }
 
 // "one_sided, silent": each code once.
@@ -286,7 +325,7 @@ std::string duration_text(const json& duration_ms) {
     if (!duration_ms.is_number_integer()) return "-";
     const auto milliseconds = duration_ms.get<std::int64_t>();
     if (milliseconds > 0 && milliseconds < 1000) return fmt::format("{} ms", milliseconds);
-    const auto tenths = (milliseconds + 50) / 100;
+    const auto tenths = milliseconds / 100;  // reached, as players count; never rounded up
     const auto seconds = tenths / 10;
     if (seconds >= 3600)
         return fmt::format("{}:{:02}:{:02}.{}", seconds / 3600, seconds / 60 % 60, seconds % 60,
@@ -302,7 +341,8 @@ void print_recordings(std::ostream& out, const json& recordings) {
         return;
     }
     std::vector<std::vector<std::string>> rows{{"ID", "START (UTC)", "DURATION", "STATE",
-                                                "SPEAKERS", "CODECS", "LOST", "GAPS", "WARNINGS"}};
+                                                "SPEAKERS", "HAS", "CODECS", "LOST", "GAPS",
+                                                "WARNINGS"}};
     const bool any_pieces =
         std::any_of(recordings.begin(), recordings.end(),
                     [](const json& recording) { return !array_of(recording, "pieces").empty(); });
@@ -320,8 +360,8 @@ void print_recordings(std::ostream& out, const json& recordings) {
             gaps += array_of(stream, "gaps").size();
         }
         rows.push_back({short_id(text_of(recording, "id")), time_text(recording, "start"),
-                        duration_text(member_of(recording, "duration_ms")),
-                        text_of(recording, "state"), speakers_of(recording),
+                        duration_text(member_of(recording, "duration_ms")), state_of(recording),
+                        speakers_of(recording), contents_of(recording),
                         codecs.empty() ? "-" : codecs, std::to_string(lost), std::to_string(gaps),
                         warning_codes(recording)});
         if (any_pieces)
@@ -353,7 +393,7 @@ void print_attempts(std::ostream& out, const json& attempts) {
 
 void print_recording(std::ostream& out, const json& recording) {
     print_field(out, "Recording", text_of(recording, "id"));
-    print_field(out, "State", text_of(recording, "state"));
+    print_field(out, "State", state_of(recording));
     print_field(out, "Reason", reason_of(recording));
     print_field(out, "Start (UTC)", time_text(recording, "start"));
     print_field(out, "Duration", duration_text(member_of(recording, "duration_ms")));
@@ -396,6 +436,14 @@ void print_events(std::ostream& out, const json& events) {
     std::stable_sort(sorted.begin(), sorted.end(), [](const json& a, const json& b) {
         return text_of(a, "time") < text_of(b, "time");
     });
+    // Whose voice is in a mix changes with each word: of a row of them the last one is shown.
+    const auto is_flood = [](const json& event) {
+        return text_of(event, "type") == "contributors";
+    };
+    const auto first =
+        std::unique(sorted.rbegin(), sorted.rend(),
+                    [&](const json& a, const json& b) { return is_flood(a) && is_flood(b); });
+    sorted.erase(sorted.begin(), first.base());
     std::vector<std::vector<std::string>> rows{{"TIME (UTC)", "EVENT", "STREAM", "WHAT"}};
     const bool has_pieces = std::any_of(sorted.begin(), sorted.end(), [](const json& event) {
         return !member_of(event, "piece").is_null();

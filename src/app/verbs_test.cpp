@@ -287,6 +287,20 @@ TEST(PrintEvents, TellsTimeWhatAndWhyInTheirOrder) {
               "09:15:09.000  call_ended                bye, by peer\n");
 }
 
+TEST(PrintEvents, TellsOfARowOfContributorsTheLast) {
+    std::ostringstream out;
+    print_events(out, json::parse(R"({"events":[
+        {"type":"contributors","time":"2026-03-02T09:15:01.000Z","stream":0,"csrcs":[17]},
+        {"type":"contributors","time":"2026-03-02T09:15:02.000Z","stream":0,"csrcs":[17,18]},
+        {"type":"held","time":"2026-03-02T09:15:03.000Z","stream":0},
+        {"type":"contributors","time":"2026-03-02T09:15:04.000Z","stream":0,"csrcs":[18]}]})"));
+    EXPECT_EQ(out.str(),
+              "\n  TIME (UTC)  EVENT         STREAM  WHAT\n"
+              "09:15:02.000  contributors  #0      csrcs 17, 18\n"
+              "09:15:03.000  held          #0\n"
+              "09:15:04.000  contributors  #0      csrcs 18\n");
+}
+
 TEST(PrintEvents, TellsThePieceWhereThereAreSeveral) {
     std::ostringstream out;
     print_events(out, json::parse(R"({"events":[
@@ -328,8 +342,8 @@ TEST(PrintTable, AlignsColumns) {
 
 TEST(DurationText, GrowsWithTheCall) {
     EXPECT_EQ(duration_text(json(999)), "999 ms");
-    EXPECT_EQ(duration_text(json(9'999)), "0:10.0");
-    EXPECT_EQ(duration_text(json(65'250)), "1:05.3");
+    EXPECT_EQ(duration_text(json(9'999)), "0:09.9");
+    EXPECT_EQ(duration_text(json(65'290)), "1:05.2");
     EXPECT_EQ(duration_text(json(3'661'000)), "1:01:01.0");
     EXPECT_EQ(duration_text(json(nullptr)), "-");
 }
@@ -347,6 +361,32 @@ TEST(PrintRecordings, ShowsSpeakersLossAndGaps) {
     std::ostringstream none;
     print_recordings(none, json::array());
     EXPECT_EQ(none.str(), "No recordings.\n");
+}
+
+TEST(PrintRecordings, TellsWhatIsInThemAndThatOneWasErased) {
+    std::ostringstream out;
+    print_recordings(out, json::parse(R"([
+        {"id":"a","state":"complete","reason":{"code":"erased","text":"E"},"streams":[
+            {"media":"audio","packets":5},{"media":"video","role":"content","packets":5},
+            {"media":"video","packets":0},{"media":"message","packets":0,"messages":2}]},
+        {"id":"b","state":"complete","reason":null,"streams":[{"media":"message","messages":0}]}])"));
+    EXPECT_THAT(out.str(), HasSubstr("erased"));
+    EXPECT_THAT(out.str(), HasSubstr("  voice, screen, chat  "));
+    EXPECT_THAT(out.str(), HasSubstr("b                       -  complete         -  -  "));
+}
+
+TEST(SafeFileName, IsOneInTheWorkingDirectory) {
+    EXPECT_EQ(safe_file_name("plan.pdf"), "plan.pdf");
+    EXPECT_EQ(safe_file_name("../../etc/passwd"), "passwd");
+    EXPECT_EQ(safe_file_name("C:\\a\x1b.txt"), "a?.txt");
+    EXPECT_EQ(safe_file_name("-rf"), "_rf");
+    EXPECT_EQ(safe_file_name(".."), "");
+    EXPECT_EQ(safe_file_name(".profile"), "_profile");
+    EXPECT_EQ(safe_file_name(""), "");
+    const std::string longest =
+        safe_file_name(std::string(150, 'x') + std::string(100, '\xc3') + ".pdf");
+    EXPECT_LE(longest.size(), 200U);
+    EXPECT_TRUE(longest.ends_with(".pdf"));
 }
 
 TEST(PrintRecording, SurvivesAnAnswerThatLacksEverything) {
