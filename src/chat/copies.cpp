@@ -56,6 +56,30 @@ void Copies::each(SessionId session, Side from, Work work) {
     }
 }
 
+template <class Work>
+void Copies::each_that_takes(SessionId session, const RoomMessage& message, Work work) {
+    for (auto at = lines_.lower_bound({session, 0});
+         at != lines_.end() && at->first.session == session; ++at) {
+        Line& line = *at->second;
+        if (message.only && *message.only != at->first) continue;
+        if (line.setup.only && *line.setup.only != Side::A) continue;
+        if (!line.copy.is_taking() || message.begun <= line.takes_from) continue;
+        work(line.copy);
+        dirty_.insert(at->first);
+    }
+}
+
+void Copies::tell_pause(base::Now now, const CopyKey& key, const Line& line) {
+    if (line.copy.is_taking() && on_taking_) on_taking_(now, key, false);
+}
+
+bool Copies::is_paused(SessionId session) const {
+    for (auto at = lines_.lower_bound({session, 0});
+         at != lines_.end() && at->first.session == session; ++at)
+        if (!at->second->copy.is_taking() && !at->second->finish_by) return true;
+    return false;
+}
+
 void Copies::tell(const CopyKey& key, CopyEvent::Kind kind, base::Reason reason) {
     told_({.key = key, .kind = kind, .reason = std::move(reason)});
 }
@@ -64,7 +88,10 @@ void Copies::tell(const CopyKey& key, CopyEvent::Kind kind, base::Reason reason)
 
 void Copies::open(const CopyKey& key, CopySetup setup) {
     std::unique_ptr<Line>& line = lines_[key];
-    if (line == nullptr) line = std::make_unique<Line>(random_, budget_);
+    if (line == nullptr) {
+        line = std::make_unique<Line>(random_, budget_);
+        line->takes_from = last_message_;
+    }
     line->finish_by.reset();  // it goes on
     line->copy.set_parties(setup.parties);
     line->setup = std::move(setup);
@@ -74,6 +101,7 @@ void Copies::answer(base::Now now, const CopyKey& key, std::optional<CopyAnswer>
     Line* line = find(key);
     if (line == nullptr) return;
     if (!answer) {
+        tell_pause(now, key, *line);
         // What was said before the first answer is no server's that takes nothing then.
         if (!line->answer && line->copy.is_taking()) line->copy.forget_all();
         line->copy.pause();
@@ -85,6 +113,10 @@ void Copies::answer(base::Now now, const CopyKey& key, std::optional<CopyAnswer>
                          line->answer->fingerprints == answer->fingerprints;
     const bool was_taking = line->copy.is_taking();
     line->copy.resume();
+    if (!was_taking) {
+        line->takes_from = last_message_;
+        if (on_taking_) on_taking_(now, key, true);
+    }
     if (is_same && was_taking) return;
     if (!is_same) disconnect(*line);
     // What the server was sent while it took nothing it has stored nowhere.
@@ -101,6 +133,7 @@ void Copies::answer(base::Now now, const CopyKey& key, std::optional<CopyAnswer>
 void Copies::pause(base::Now now, const CopyKey& key) {
     Line* line = find(key);
     if (line == nullptr) return;
+    tell_pause(now, key, *line);
     line->copy.pause();
     dirty_.insert(key);
     work(now);
@@ -118,6 +151,7 @@ void Copies::close(base::Now now, const CopyKey& key) {
     const auto found = lines_.find(key);
     if (found == lines_.end()) return;
     Line& line = *found->second;
+    tell_pause(now, key, line);
     line.copy.pause();
     flush(now, key, line);
     if (line.copy.waiting() == 0) return erase(found);
@@ -395,21 +429,22 @@ void Copies::on_other(base::Now now, SessionId session, Side from, const msrp::H
     if (head.status >= kFirstError) forward();
 }
 
-void Copies::on_message(base::Now now, SessionId session, const MessageFacts& facts,
+void Copies::on_message(base::Now now, SessionId session, const RoomMessage& message,
                         base::ByteView content, bool is_whole) {
     const Copy::MessageNumber number = ++last_message_;
     const auto total = is_whole ? std::optional<std::uint64_t>(content.size()) : std::nullopt;
-    each(session, Side::A, [&](Copy& copy) {
-        copy.begin(number, facts);
+    each_that_takes(session, message, [&](Copy& copy) {
+        copy.begin(number, message.facts);
         copy.content(now, number, 0, content);
         copy.end(number, total);
     });
 }
 
-void Copies::on_left_out(base::Now now, SessionId session, const MessageFacts& facts,
+void Copies::on_left_out(base::Now now, SessionId session, const RoomMessage& message,
                          std::uint64_t size) {
     const Copy::MessageNumber number = ++last_message_;
-    each(session, Side::A, [&](Copy& copy) { copy.leave_out(now, number, facts, size); });
+    each_that_takes(session, message,
+                    [&](Copy& copy) { copy.leave_out(now, number, message.facts, size); });
 }
 
 void Copies::on_exchange(base::Now now, SessionId session,

@@ -63,8 +63,12 @@ struct CopyEvent {
 class Copies : public Tap {
 public:
     using Told = std::function<void(const CopyEvent&)>;
+    // A copy stops taking messages, told before it does so, or takes them again.
+    using OnTaking = std::function<void(base::Now, const CopyKey&, bool takes)>;
     Copies(Network& network, base::Random& random, Told told);
     ~Copies() override;
+
+    void on_taking(OnTaking on_taking) { on_taking_ = std::move(on_taking); }
 
     // What begins from now on is kept for it, until a server answers.
     void open(const CopyKey& key, CopySetup setup);
@@ -89,12 +93,22 @@ public:
     std::size_t size() const { return lines_.size(); }
 
     // ---- a room, whose switch has whole messages, each of a sender of its own
+    // Its first octet comes: the number tells later which copies it belongs to. Those that took
+    // nothing then, or have paused since, get nothing of it.
+    Copy::MessageNumber begin_message() { return ++last_message_; }
+    struct RoomMessage {
+        MessageFacts facts{};
+        Copy::MessageNumber begun = 0;
+        std::optional<CopyKey> only{};  // for one copy
+    };
     // `is_whole`: all of it is here; else it was cut.
-    void on_message(base::Now now, SessionId session, const MessageFacts& facts,
+    void on_message(base::Now now, SessionId session, const RoomMessage& message,
                     base::ByteView content, bool is_whole);
     // One that a rule leaves out: only that there was one is told.
-    void on_left_out(base::Now now, SessionId session, const MessageFacts& facts,
+    void on_left_out(base::Now now, SessionId session, const RoomMessage& message,
                      std::uint64_t size);
+    // A copy of it takes nothing now: what is said is not to be told by other ways either.
+    bool is_paused(SessionId session) const;
     // A request that is no message, or its answer. `between`: name-addr of who asks, and the room.
     void on_exchange(base::Now now, SessionId session, const std::array<std::string, 2>& between,
                      const msrp::Head& head);
@@ -114,6 +128,7 @@ private:
         Line(base::Random& random, CopyBudget& budget) : copy(random, budget) {}
         CopySetup setup{};
         Copy copy;
+        Copy::MessageNumber takes_from = 0;  // messages behind this one
         std::optional<CopyAnswer> answer{};
         ConnectionId connection = 0;
         bool is_open = false;
@@ -142,6 +157,9 @@ private:
     Line* find(const CopyKey& key);
     template <class Work>
     void each(SessionId session, Side from, Work work);
+    template <class Work>
+    void each_that_takes(SessionId session, const RoomMessage& message, Work work);
+    void tell_pause(base::Now now, const CopyKey& key, const Line& line);
     void limit_open(Followed& followed, SessionId session, Side from);
     void end(Followed& followed, SessionId session, const OpenKey& key, bool is_whole);
     void connect(base::Now now, const CopyKey& key, Line& line);
@@ -155,6 +173,7 @@ private:
     Network& network_;
     base::Random& random_;
     Told told_;
+    OnTaking on_taking_;
     CopyBudget budget_;
     std::map<CopyKey, std::unique_ptr<Line>> lines_;
     std::unordered_map<ConnectionId, CopyKey> by_connection_;

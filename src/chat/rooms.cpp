@@ -17,9 +17,16 @@ std::string name_addr(const std::string& name, const std::string& uri) {
 }  // namespace
 
 Rooms::Rooms(Network& network, base::Random& random, Copies* copies, Told told)
-    : network_(network), random_(random), copies_(copies), told_(std::move(told)) {}
+    : network_(network), random_(random), copies_(copies), told_(std::move(told)) {
+    if (copies_ != nullptr)
+        copies_->on_taking([this](base::Now now, const CopyKey& copy, bool takes) {
+            on_taking(now, copy, takes);
+        });
+}
 
-Rooms::~Rooms() = default;
+Rooms::~Rooms() {
+    if (copies_ != nullptr) copies_->on_taking({});
+}
 
 Rooms::Room* Rooms::find(SessionId room) {
     const auto found = rooms_.find(room);
@@ -50,13 +57,8 @@ std::optional<Rooms::Place> Rooms::place_of(const msrp::Uri& own) const {
     return found->second;
 }
 
-void Rooms::tell(const Place& place, RoomEvent::Kind kind, std::string nickname,
-                 base::Reason reason) {
-    told_({.room = place.room,
-           .member = place.member,
-           .kind = kind,
-           .nickname = std::move(nickname),
-           .reason = std::move(reason)});
+void Rooms::tell(const Place& place, RoomEvent::Kind kind, base::Reason reason) {
+    told_({.room = place.room, .member = place.member, .kind = kind, .reason = std::move(reason)});
 }
 
 // ---- who is there -------------------------------------------------------------------------------
@@ -273,11 +275,12 @@ void Rooms::pass_on(base::Now now, const Place& from, Open& open) {
 
 // As who takes part saw it: the CPIM with its one To, and the room around it.
 void Rooms::record(base::Now now, const Place& from, const std::string& message_id,
-                   const Open& open, bool is_whole) {
+                   const Open& open, bool is_whole, const std::optional<CopyKey>& only) {
     if (copies_ == nullptr) return;
     const Room& room = *find(from.room);
     const Member& member = *find(from);
-    MessageFacts facts{
+    Copies::RoomMessage message{.begun = open.begun, .only = only};
+    message.facts = {
         .from = Side::A,
         .message_id = message_id,
         .content_type = open.content_type,
@@ -289,13 +292,40 @@ void Rooms::record(base::Now now, const Place& from, const std::string& message_
         // As in the CPIM: where the two differ the message is private.
         .room = name_addr(room.setup.name, open.is_private ? room.setup.uri : open.room_uri)};
     if (open.is_private && !room.setup.records_private)
-        return copies_->on_left_out(now, from.room, facts, open.content.size());
+        return copies_->on_left_out(now, from.room, message, open.content.size());
     const std::size_t octets = open.received.ranges().empty() || open.received.ranges()[0].begin > 0
                                    ? 0
                                    : static_cast<std::size_t>(open.received.ranges()[0].end);
-    copies_->on_message(now, from.room, facts,
+    copies_->on_message(now, from.room, message,
                         base::ByteView(open.content).first(std::min(octets, open.content.size())),
                         is_whole);
+}
+
+// A pause cuts what is coming in; of what comes of it later nothing is recorded, whenever it is
+// whole.
+void Rooms::on_taking(base::Now now, const CopyKey& copy, bool takes) {
+    Room* room = find(copy.session);
+    if (room == nullptr) return;
+    for (auto& [number, member] : room->members) {
+        const Place place{.room = copy.session, .member = number};
+        if (takes) {
+            if (member->is_withheld && !copies_->is_paused(copy.session))
+                tell_nickname(place, *member);
+            continue;
+        }
+        for (const auto& [id, open] : member->open)
+            if (open.refusal.status == 0 && open.is_judged && !open.is_repeated)
+                record(now, place, id, open, false, copy);
+    }
+}
+
+void Rooms::tell_nickname(const Place& place, Member& member) {
+    member.is_withheld = copies_ != nullptr && copies_->is_paused(place.room);
+    told_({.room = place.room,
+           .member = place.member,
+           .kind = RoomEvent::Kind::Nickname,
+           .nickname = member.nickname,
+           .is_withheld = member.is_withheld});
 }
 
 // False: it is passed over.
@@ -308,7 +338,7 @@ bool Rooms::deliver(base::Now now, const Place& to, const ContentPtr& content) {
     if (is_slow) {
         if (member.missed++ == 0)
             tell(
-                to, RoomEvent::Kind::NotDelivered, {},
+                to, RoomEvent::Kind::NotDelivered,
                 {"member_too_slow",
                  "Messages are not delivered to a participant: it takes them more slowly than they "
                  "come."});

@@ -72,6 +72,9 @@ struct RoomEvent {
     MemberId member = 0;
     Kind kind = Kind::Connected;
     std::string nickname{};
+    // A recording is paused: its metadata and events name the nickname when it goes on, and this
+    // comes again then.
+    bool is_withheld = false;
     base::Reason reason{};
 };
 
@@ -141,6 +144,7 @@ private:
         msrp::ReceivedRanges received{};
         std::optional<std::uint64_t> total{};
         base::WallTime at{};
+        Copy::MessageNumber begun = 0;
         Refusal refusal{};
         bool is_judged = false;  // its CPIM headers have been read
         bool is_private = false;
@@ -153,6 +157,7 @@ private:
         explicit Member(base::Random& random) { sender.emplace(random); }
         RoomMember setup{};
         std::string nickname{};
+        bool is_withheld = false;  // the nickname, as in RoomEvent
         ConnectionId bound = 0;
         ConnectionId connecting = 0;
         std::map<std::string, Open> open{};                     // by Message-ID
@@ -214,7 +219,9 @@ private:
     // What goes out.
     void pass_on(base::Now now, const Place& from, Open& open);
     void record(base::Now now, const Place& from, const std::string& message_id, const Open& open,
-                bool is_whole);
+                bool is_whole, const std::optional<CopyKey>& only = {});
+    void on_taking(base::Now now, const CopyKey& copy, bool takes);
+    void tell_nickname(const Place& place, Member& member);
     bool deliver(base::Now now, const Place& to, const ContentPtr& content);
     void pump(base::Now now, const Place& place);
     void tell_missed(base::Now now, const Place& place);
@@ -223,8 +230,7 @@ private:
     void unbind(base::Now now, const Place& place, Member& member);
     void drop(base::Now now, ConnectionId connection);
     void work(base::Now now);
-    void tell(const Place& place, RoomEvent::Kind kind, std::string nickname = {},
-              base::Reason reason = {});
+    void tell(const Place& place, RoomEvent::Kind kind, base::Reason reason = {});
 
     Network& network_;
     base::Random& random_;

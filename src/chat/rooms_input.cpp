@@ -99,6 +99,7 @@ void Rooms::begin_content(base::Now now, Incoming& incoming) {
         known = member.open.try_emplace(head.message_id).first;
         Open& open = known->second;
         open.at = now.wall;
+        if (copies_ != nullptr) open.begun = copies_->begin_message();
         open.content_type = head.content_type;
         open.is_repeated = std::find(member.ended.begin(), member.ended.end(), head.message_id) !=
                            member.ended.end();
@@ -317,8 +318,7 @@ void Rooms::take_nickname(base::Now now, Connection& connection, const Incoming&
     });
     if (!key.empty() && (is_taken || key == kReservedNickname))
         return reply(kNicknameTaken, "Nickname reserved or already in use");
-    if (std::exchange(member.nickname, *nickname) != *nickname)
-        tell(from, RoomEvent::Kind::Nickname, *nickname);
+    if (std::exchange(member.nickname, *nickname) != *nickname) tell_nickname(from, member);
     reply(kOk, "OK");
 }
 

@@ -470,13 +470,7 @@ protected:
     RecordedRoomTest() {
         open_room(true);
         desk_.copies().open(kKey, {.parties = {"Ana <sip:x@y>", "<sip:z@y>"}});
-        desk_.copies().answer(
-            now_, kKey,
-            CopyAnswer{
-                .server = {.path = {uri("msrp://192.0.2.30:2855/server;tcp")},
-                           .own = uri("msrp://192.0.2.1:2855/copy;tcp"),
-                           .types = {.accept_types = "message/cpim application/msrp-recording *"}},
-                .connect_to = *base::parse_net_address("192.0.2.30:2855")});
+        answer();
         server_ = wires_.last;
         desk_.on_open(now_, server_);
         for (const MemberId member : {kAna, kBen}) {
@@ -494,23 +488,37 @@ protected:
         desk_.rooms().open(kRoom, {.uri = kRoomUri, .records_private = records_private});
     }
     void come(MemberId member, const std::string& method, const std::string& more,
-              const std::string& body) {
+              const std::string& body, char flag = '$') {
         std::string text = "MSRP abcd1234 " + method + "\r\nTo-Path: " + own(member) +
                            "\r\nFrom-Path: " + theirs(member) + "\r\n" + more;
         if (!body.empty()) text += "Content-Type: message/cpim\r\n\r\n" + body + "\r\n";
-        text += "-------abcd1234$\r\n";
+        text += std::string("-------abcd1234") + flag + "\r\n";
         // By and by: whose connection it is is not known at first.
         for (std::size_t at = 0; at < text.size(); at += 7)
             desk_.on_bytes(now_, member, base::as_bytes(std::string_view(text).substr(at, 7)));
+    }
+    void answer(const CopyKey& key = kKey) {
+        desk_.copies().answer(
+            now_, key,
+            CopyAnswer{
+                .server = {.path = {uri("msrp://192.0.2.30:2855/server;tcp")},
+                           .own = uri("msrp://192.0.2.1:2855/copy;tcp"),
+                           .types = {.accept_types = "message/cpim application/msrp-recording *"}},
+                .connect_to = *base::parse_net_address("192.0.2.30:2855")});
     }
     static constexpr CopyKey kKey{.session = kRoom, .subscription = 1};
     base::Now now_{base::TimePoint{} + std::chrono::hours(1), base::wall_from_ns(0)};
     Wires wires_;
     base::SeededRandom random_{5};
     std::vector<std::string> told_;
-    Desk desk_{wires_, random_, [](const SwitchEvent&) {},
-               [this](const CopyEvent& event) { told_.push_back(event.reason.code); },
-               [](const RoomEvent&) {}};
+    Desk desk_{
+        wires_, random_, [](const SwitchEvent&) {},
+        [this](const CopyEvent& event) { told_.push_back(event.reason.code); },
+        [this](const RoomEvent& event) {
+            if (event.kind == RoomEvent::Kind::Nickname)
+                nicknames_.push_back((event.is_withheld ? "withheld " : "") + event.nickname);
+        }};
+    std::vector<std::string> nicknames_;
     ConnectionId server_ = 0;
 };
 
@@ -570,6 +578,84 @@ TEST_F(RecordedRoomTest, WhileRecordingIsPausedNothingIsCopied) {
     come(kAna, "SEND", "Message-ID: msg00001\r\n", cpim(address(kAna), kRoomUri, "one"));
     EXPECT_THAT(wires_.take(server_), Not(HasSubstr("one")));
     EXPECT_THAT(messages(wires_.take(kBen)), testing::SizeIs(1));
+}
+
+// Whoever pauses: the client, or the server by its answer.
+TEST_F(RecordedRoomTest, WhatBeginsInAPauseIsNotCopiedWheneverItEnds) {
+    for (const bool is_ours : {true, false}) {
+        const std::string id = is_ours ? "ours" : "theirs";
+        is_ours ? desk_.copies().pause(now_, kKey) : desk_.copies().answer(now_, kKey, {});
+        const std::string text = cpim(address(kAna), kRoomUri, "card 4111");
+        const std::string first = std::to_string(text.size() - 3);
+        const std::string head = "Message-ID: " + id + "\r\nByte-Range: ";
+        come(kAna, "SEND", head + "1-" + first + "/*\r\n", text.substr(0, text.size() - 3), '+');
+        const std::string taken_back = cpim(address(kAna), kRoomUri, "card 5222");
+        come(kAna, "SEND", "Message-ID: back" + id + "\r\nByte-Range: 1-*/*\r\n", taken_back, '+');
+        answer();
+        come(kAna, "SEND", head + std::to_string(text.size() - 2) + "-*/*\r\n",
+             text.substr(text.size() - 3));
+        come(kAna, "SEND",
+             "Message-ID: back" + id + "\r\nByte-Range: " + std::to_string(taken_back.size()) +
+                 "-*/*\r\n",
+             taken_back.substr(taken_back.size() - 1), '#');
+        EXPECT_EQ(messages(wires_.take(kBen)).back(), text);
+        come(kAna, "SEND", "Message-ID: next" + id + "\r\n", cpim(address(kAna), kRoomUri, "next"));
+        const std::string sent = wires_.take(server_);
+        EXPECT_THAT(sent, HasSubstr("next"));
+        EXPECT_THAT(sent, Not(HasSubstr("card")));
+    }
+}
+
+TEST_F(RecordedRoomTest, APauseCutsWhatIsComingInAndCopiesNoMoreOfIt) {
+    for (const bool is_ours : {true, false}) {
+        const std::string id = is_ours ? "ours" : "theirs";
+        const std::string text = cpim(address(kAna), kRoomUri, "so far: secret");
+        const std::size_t at = text.find("secret");
+        come(kAna, "SEND", "Message-ID: " + id + "\r\nByte-Range: 1-*/*\r\n", text.substr(0, at),
+             '+');
+        EXPECT_THAT(wires_.take(server_), Not(HasSubstr("so far")));
+        is_ours ? desk_.copies().pause(now_, kKey) : desk_.copies().answer(now_, kKey, {});
+        const std::string cut = wires_.take(server_);
+        EXPECT_THAT(cut, HasSubstr("so far: "));
+        EXPECT_THAT(cut, HasSubstr("#\r\n"));
+        answer();
+        come(kAna, "SEND",
+             "Message-ID: " + id + "\r\nByte-Range: " + std::to_string(at + 1) + "-*/*\r\n",
+             text.substr(at));
+        EXPECT_THAT(wires_.take(server_), Not(HasSubstr("secret")));
+        EXPECT_THAT(messages(wires_.take(kBen)), ElementsAre(text));
+    }
+}
+
+// Its metadata is not the place either.
+TEST_F(RecordedRoomTest, ANicknameOfAPauseIsToldWhenTheRecordingGoesOn) {
+    come(kAna, "NICKNAME", "Use-Nickname: \"first\"\r\n", {});
+    desk_.copies().pause(now_, kKey);
+    wires_.take(server_);
+    come(kAna, "NICKNAME", "Use-Nickname: \"second\"\r\n", {});
+    EXPECT_THAT(nicknames_, ElementsAre("first", "withheld second"));
+    EXPECT_THAT(wires_.take(server_), Not(HasSubstr("second")));
+    answer();
+    EXPECT_THAT(nicknames_, ElementsAre("first", "withheld second", "second"));
+}
+
+TEST_F(RecordedRoomTest, ARecordingHasNothingOfWhatWasComingInWhenItBegan) {
+    const std::string text = cpim(address(kAna), kRoomUri, "hello");
+    come(kAna, "SEND", "Message-ID: msg00001\r\nByte-Range: 1-*/*\r\n",
+         text.substr(0, text.size() - 1), '+');
+    const CopyKey other{.session = kRoom, .subscription = 2};
+    desk_.copies().open(other, {});
+    answer(other);
+    const ConnectionId late = wires_.last;
+    desk_.on_open(now_, late);
+    come(kAna, "SEND",
+         "Message-ID: msg00001\r\nByte-Range: " + std::to_string(text.size()) + "-*/*\r\n",
+         text.substr(text.size() - 1));
+    EXPECT_THAT(wires_.take(server_), HasSubstr("hello"));
+    come(kAna, "SEND", "Message-ID: msg00002\r\n", cpim(address(kAna), kRoomUri, "more"));
+    const std::string sent = wires_.take(late);
+    EXPECT_THAT(sent, HasSubstr("more"));
+    EXPECT_THAT(sent, Not(HasSubstr("hello")));
 }
 
 TEST_F(RecordedRoomTest, ACallsConnectionIsStillTheCalls) {

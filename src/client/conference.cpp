@@ -234,7 +234,7 @@ void Conference::set_party(const Seat& seat) {
     const bool presents = presenter_ == seat.leg->number();
     if (presents || party.presents) party.presents = presents;
     party.is_chatting = chat_.line_of(seat.leg->number()).has_value();
-    std::string nickname = chat_.nickname(seat.leg->number());
+    std::string nickname = chat_.recorded_nickname(seat.leg->number());
     if (party.nickname || !nickname.empty()) party.nickname = std::move(nickname);
 }
 
@@ -296,7 +296,10 @@ bool Conference::on_room(base::Now now, const chat::RoomEvent& event) {
             tell(now, "chat_not_delivered", leg, event.reason);
             break;
         case Kind::Nickname:
-            tell(now, "participant_nickname", leg, {"nickname", event.nickname});
+            tell(now, "participant_nickname", leg,
+                 {"nickname", event.is_withheld
+                                  ? "Another nickname, told when the recording goes on."
+                                  : event.nickname});
             set_party(seat);
             refresh(now);
             notify(now);

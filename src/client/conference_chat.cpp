@@ -197,14 +197,21 @@ void ConferenceChat::indicate(std::uint32_t number, Awareness awareness, bool ta
 bool ConferenceChat::on_event(const chat::RoomEvent& event) {
     if (!is_open() || event.room != room_) return false;
     const auto found = members_.find(event.member);
-    if (found != members_.end() && event.kind == chat::RoomEvent::Kind::Nickname)
+    if (found != members_.end() && event.kind == chat::RoomEvent::Kind::Nickname) {
         found->second.nickname = event.nickname;
+        if (!event.is_withheld) found->second.recorded_nickname = event.nickname;
+    }
     return true;
 }
 
 std::string ConferenceChat::nickname(std::uint32_t member) const {
     const auto found = members_.find(member);
     return found == members_.end() ? std::string{} : found->second.nickname;
+}
+
+std::string ConferenceChat::recorded_nickname(std::uint32_t member) const {
+    const auto found = members_.find(member);
+    return found == members_.end() ? std::string{} : found->second.recorded_nickname;
 }
 
 }  // namespace earshot::client

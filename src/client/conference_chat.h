@@ -63,6 +63,8 @@ public:
     relay::CallKey key() const { return key_; }
     relay::ChatPlane* plane() const { return s_.plane; }
     std::string nickname(std::uint32_t member) const;
+    // As recordings may tell it: not one that was taken in a pause.
+    std::string recorded_nickname(std::uint32_t member) const;
 
 private:
     struct Member {
@@ -75,6 +77,7 @@ private:
         bool has_setup = false;
         sdp::RecordState read = sdp::RecordState::Absent;
         std::string nickname{};
+        std::string recorded_nickname{};
     };
 
     void open();
