@@ -26,6 +26,11 @@ inline constexpr std::size_t kMaxEndedInRoom = 64;  // Message-IDs of a member t
 // What waits for a member. Who has more is passed over, and told so later; others wait for nothing.
 inline constexpr std::size_t kMaxMemberBytes = std::size_t{4} << 20;
 inline constexpr std::size_t kMaxMemberMessages = 2048;
+inline constexpr std::size_t kDeliveryBytes = 256;  // counted for each besides its content
+// So many of them go out side by side; the others wait as what they are: a name and shared octets.
+inline constexpr std::size_t kMaxMemberSending = 16;
+// a=path of a member: its URIs stand in each chunk for it.
+inline constexpr std::size_t kMaxMemberPathBytes = 2048;
 // Where all rooms together keep more than this, a member is passed over much sooner.
 inline constexpr std::size_t kMaxRoomBytesOfAll = std::size_t{64} << 20;
 inline constexpr std::size_t kMaxMemberBytesThen = std::size_t{256} << 10;

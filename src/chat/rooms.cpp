@@ -107,6 +107,7 @@ void Rooms::remove_member(base::Now now, SessionId id, MemberId number) {
     unbind(now, place, *member);
     by_uri_.erase(member->setup.own.session_id);
     dirty_.erase(place);
+    kept_ -= (member->queue.size() + member->outgoing.size()) * kDeliveryBytes;
     find(id)->members.erase(number);
     work(now);
 }
@@ -331,10 +332,11 @@ void Rooms::tell_nickname(const Place& place, Member& member) {
 // False: it is passed over.
 bool Rooms::deliver(base::Now now, const Place& to, const ContentPtr& content) {
     Member& member = *find(to);
-    const std::size_t size = content->bytes.size();
+    Delivery delivery{.id = random_.token(8), .content = content};
+    const std::size_t size = delivery.size();
+    const std::size_t count = member.queue.size() + member.outgoing.size();
     const std::size_t most = kept_ > kMaxRoomBytesOfAll ? kMaxMemberBytesThen : kMaxMemberBytes;
-    const bool is_slow = !member.outgoing.empty() && (member.waiting + size > most ||
-                                                      member.outgoing.size() >= kMaxMemberMessages);
+    const bool is_slow = count > 0 && (member.waiting + size > most || count >= kMaxMemberMessages);
     if (is_slow) {
         if (member.missed++ == 0)
             tell(
@@ -346,17 +348,9 @@ bool Rooms::deliver(base::Now now, const Place& to, const ContentPtr& content) {
     }
     // Before the first one that it gets again.
     if (member.missed > 0 && member.waiting == 0) tell_missed(now, to);
-    Delivery delivery{.id = random_.token(8), .content = content};
-    const msrp::OutgoingNumber number =
-        member.sender->begin({.to = member.setup.peer.path,
-                              .own = member.setup.own,
-                              .message_id = delivery.id,
-                              .content_type = "message/cpim",
-                              .size = size,
-                              .success_report = false,
-                              .failure_report = msrp::FailureReport::Partial});
-    member.outgoing.emplace(number, std::move(delivery));
+    member.queue.push_back(std::move(delivery));
     member.waiting += size;
+    kept_ += kDeliveryBytes;
     dirty_.insert(to);
     return true;
 }
@@ -386,16 +380,23 @@ void Rooms::say(base::Now now, SessionId id, MemberId number, std::string_view t
 void Rooms::start_again(Member& member) {
     member.sender.emplace(random_);
     std::map<msrp::OutgoingNumber, Delivery> before = std::exchange(member.outgoing, {});
-    for (auto& [number, delivery] : before) {
-        const msrp::OutgoingNumber again =
+    for (auto one = before.rbegin(); one != before.rend(); ++one)
+        member.queue.push_front(std::move(one->second));
+}
+
+void Rooms::begin_next(Member& member) {
+    while (!member.queue.empty() && member.outgoing.size() < kMaxMemberSending) {
+        Delivery& next = member.queue.front();
+        const msrp::OutgoingNumber number =
             member.sender->begin({.to = member.setup.peer.path,
                                   .own = member.setup.own,
-                                  .message_id = delivery.id,
+                                  .message_id = next.id,
                                   .content_type = "message/cpim",
-                                  .size = delivery.content->bytes.size(),
+                                  .size = next.content->bytes.size(),
                                   .success_report = false,
                                   .failure_report = msrp::FailureReport::Partial});
-        member.outgoing.emplace(again, std::move(delivery));
+        member.outgoing.emplace(number, std::move(next));
+        member.queue.pop_front();
     }
 }
 
@@ -414,10 +415,12 @@ void Rooms::pump(base::Now now, const Place& place) {
     const auto forget = [&](msrp::OutgoingNumber number) {
         const auto found = member->outgoing.find(number);
         if (found == member->outgoing.end()) return;
-        member->waiting -= found->second.content->bytes.size();
+        member->waiting -= found->second.size();
+        kept_ -= kDeliveryBytes;
         member->outgoing.erase(found);
     };
     while (true) {
+        begin_next(*member);
         member->sender->set_may_send(network_.queued_bytes(member->bound) < kMaxQueuedBytes);
         auto action = member->sender->poll_action();
         if (!action) break;
@@ -437,7 +440,7 @@ void Rooms::pump(base::Now now, const Place& place) {
             forget(failed->message);  // it does not want it: its own choice
         }
     }
-    if (member->missed > 0 && member->outgoing.empty()) tell_missed(now, place);
+    if (member->missed > 0 && member->waiting == 0) tell_missed(now, place);
 }
 
 }  // namespace earshot::chat

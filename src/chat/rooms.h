@@ -132,6 +132,7 @@ private:
     struct Delivery {
         std::string id{};
         ContentPtr content;
+        std::size_t size() const { return content->bytes.size() + kDeliveryBytes; }
     };
     // Why a message is not taken; 0: it is.
     struct Refusal {
@@ -164,9 +165,10 @@ private:
         std::deque<std::string> ended{};                        // Message-IDs
         std::deque<std::pair<std::string, Refusal>> refused{};  // whose chunks may still come
         std::optional<msrp::Sender> sender{};                   // there, always
-        std::map<msrp::OutgoingNumber, Delivery> outgoing{};
-        std::size_t waiting = 0;  // octets of `outgoing`
-        std::size_t missed = 0;   // messages, since it was told
+        std::deque<Delivery> queue{};                           // nothing of them has gone out
+        std::map<msrp::OutgoingNumber, Delivery> outgoing{};    // kMaxMemberSending at most
+        std::size_t waiting = 0;                                // octets of both
+        std::size_t missed = 0;                                 // messages, since it was told
     };
     struct Room {
         RoomSetup setup{};
@@ -223,6 +225,7 @@ private:
     void on_taking(base::Now now, const CopyKey& copy, bool takes);
     void tell_nickname(const Place& place, Member& member);
     bool deliver(base::Now now, const Place& to, const ContentPtr& content);
+    void begin_next(Member& member);
     void pump(base::Now now, const Place& place);
     void tell_missed(base::Now now, const Place& place);
     void start_again(Member& member);

@@ -393,6 +393,30 @@ TEST_F(RoomsTest, WhoIsSlowHoldsUpNobodyAndIsToldWhatItMissed) {
     EXPECT_EQ(rooms_.kept_bytes(), 0U);
 }
 
+// However small they are: each is counted with what it costs besides its octets.
+TEST_F(RoomsTest, WhatWaitsIsCountedByTheMessageToo) {
+    wires_.is_stuck.insert(kBen);
+    wires_.queued[kBen] = kMaxQueuedBytes;
+    const std::string text = cpim(address(kAna), kRoomUri, "x");
+    for (std::size_t i = 0; i < 100; ++i)
+        EXPECT_EQ(status_of(kAna, {.body = text, .id = "tiny" + std::to_string(i)}), 200);
+    EXPECT_EQ(rooms_.kept_bytes(), 100 * (text.size() + kDeliveryBytes));
+    EXPECT_EQ(got(kCleo).size(), 100U);
+    // More than go out side by side, in their order, also when it comes anew.
+    rooms_.on_closed(now_, kBen);
+    wires_.is_stuck.clear();
+    rooms_.on_open(now_, 60);
+    come(60, request(kBen, {.body = {}, .type = {}, .id = "empty002"}));
+    EXPECT_EQ(messages(wires_.take(60)), std::vector<std::string>(100, text));
+    EXPECT_EQ(rooms_.kept_bytes(), 0U);
+    wires_.is_stuck.insert(60);
+    wires_.queued[60] = kMaxQueuedBytes;
+    EXPECT_EQ(status_of(kAna, {.body = text, .id = "tiny"}), 200);
+    EXPECT_NE(rooms_.kept_bytes(), 0U);
+    rooms_.remove_member(now_, kRoom, kBen);
+    EXPECT_EQ(rooms_.kept_bytes(), 0U);
+}
+
 TEST_F(RoomsTest, APrivateMessageThatItsRecipientCannotTakeFails) {
     wires_.is_stuck.insert(kBen);
     const std::string text = cpim(address(kAna), address(kBen), std::string(1'000'000, 'z'));

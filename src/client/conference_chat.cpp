@@ -113,6 +113,8 @@ std::optional<base::Reason> ConferenceChat::set(std::uint32_t number, std::size_
     const auto peer = relay::peer_of(sdp, medium, is_answer);
     if (!peer) return base::Reason{"chat_bad_path", "Its a=path cannot be read or reached."};
     const sdp::MessageMedia media = sdp::message_media_of(sdp, medium);
+    if (media.path.size() > chat::kMaxMemberPathBytes)
+        return base::Reason{"chat_bad_path", "Its a=path is too long."};
     const sdp::Connection* connection = sdp.connection_of(medium);
     const auto at =
         s_.link->listener(connection != nullptr && connection->address_type == "IP6", false);
