@@ -66,8 +66,8 @@ std::string own_offer(const AttendWish& wish, bool has_chat, bool is_ipv6,
     for (std::size_t i = 0; i < video_lines(wish); ++i)
         sdp += fmt::format(
             "m=video {} RTP/AVP 97 98\r\na=rtpmap:97 VP8/90000\r\na=rtpmap:98 H264/90000\r\n"
-            "a=fmtp:98 profile-level-id=42e01f;packetization-mode=1\r\na=recvonly\r\n",
-            kNobody);
+            "a=fmtp:98 profile-level-id=42e01f;packetization-mode=1\r\n{}a=recvonly\r\n",
+            kNobody, i == 0 ? "" : "a=content:slides\r\n");
     if (has_chat) sdp += "m=message 0 TCP/MSRP *\r\n";
     return sdp;
 }
