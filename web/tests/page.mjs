@@ -20,6 +20,11 @@ try {
     await page.locator('.lanes .label').nth(1).waitFor({ timeout: 15000 });
     assert.equal(await page.locator('.lanes .gap').count() > 0, true, 'the hold is drawn as a gap');
 
+    await page.keyboard.press('?');
+    await page.getByText('next and previous picture').waitFor({ timeout: 5000 });
+    await page.keyboard.press('Escape');
+    assert.equal(await page.getByText('next and previous picture').count(), 0, 'Escape closes the list of keys');
+
     await article.getByRole('button', { name: 'Verify' }).click();
     await article.getByText('every part matches the signed manifest').waitFor({ timeout: 15000 });
 
