@@ -19,9 +19,14 @@ inline constexpr std::chrono::seconds kStallTime{10};     // of a chunk for whos
 inline constexpr std::size_t kMaxLineBytes = 2048;        // of a line that we say in a chat
 
 // ---- rooms
-inline constexpr std::size_t kMaxRoomMessageBytes = std::size_t{1} << 20;  // told as a=max-size
-inline constexpr std::size_t kMaxRoomOpenMessages = 8;                     // of one member
-inline constexpr std::size_t kMaxRoomOpenBytes = std::size_t{64} << 20;    // of all that come in
+inline constexpr std::size_t kMaxRoomMessageBytes = std::size_t{1} << 20;     // told as a=max-size
+inline constexpr std::size_t kMaxRoomOpenMessages = 8;                        // of one member
+inline constexpr std::size_t kMaxRoomOpenBytes = std::size_t{64} << 20;       // of all that come in
+inline constexpr std::size_t kMaxRoomOpenBytesOfOne = std::size_t{16} << 20;  // of one room
+// Where all of them, or those of a room, bring more: of a member. So nobody silences others.
+inline constexpr std::size_t kMaxMemberOpenBytesThen = std::size_t{64} << 10;
+inline constexpr std::size_t kMaxRoomHoleBytes = std::size_t{64} << 10;  // of a message
+inline constexpr std::chrono::seconds kMaxRoomSilence{30};  // of a message that is coming in
 inline constexpr std::size_t kMaxEndedInRoom = 64;  // Message-IDs of a member that are known again
 // What waits for a member. Who has more is passed over, and told so later; others wait for nothing.
 inline constexpr std::size_t kMaxMemberBytes = std::size_t{4} << 20;

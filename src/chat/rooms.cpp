@@ -252,7 +252,10 @@ void Rooms::on_time(base::Now now) {
         drop(now, id);
     }
     for (auto& [id, room] : rooms_)
-        for (auto& [number, member] : room.members) member->sender->on_time(now.steady);
+        for (auto& [number, member] : room.members) {
+            member->sender->on_time(now.steady);
+            forget_silent(now, room, {.room = id, .member = number}, *member);
+        }
     work(now);
 }
 

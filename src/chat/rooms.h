@@ -145,6 +145,7 @@ private:
         msrp::ReceivedRanges received{};
         std::optional<std::uint64_t> total{};
         base::WallTime at{};
+        base::TimePoint last{};  // when anything of it came
         Copy::MessageNumber begun = 0;
         Refusal refusal{};
         bool is_judged = false;  // its CPIM headers have been read
@@ -173,6 +174,7 @@ private:
     struct Room {
         RoomSetup setup{};
         std::map<MemberId, std::unique_ptr<Member>> members{};
+        std::size_t open = 0;  // octets of messages that are coming in
     };
     // The request or answer that is coming in.
     struct Incoming {
@@ -201,16 +203,20 @@ private:
     void take(base::Now now, Connection& connection, msrp::StreamEvent event);
     void begin(base::Now now, Connection& connection, msrp::Head head);
     void begin_content(base::Now now, Incoming& incoming);
-    void add_content(Connection& connection, Incoming& incoming, base::ByteView bytes);
+    void add_content(base::Now now, Connection& connection, Incoming& incoming,
+                     base::ByteView bytes);
     void finish(base::Now now, Connection& connection, msrp::Continuation continuation);
     void finish_chunk(base::Now now, Connection& connection, Incoming& incoming,
                       msrp::Continuation continuation);
     void judge(Room& room, const Place& from, Open& open, bool is_whole);
     Refusal find_recipients(const Room& room, const Place& from, const mime::CpimHead& head,
                             Open& open) const;
-    void keep(const Incoming& incoming, Open& open, const Member& member, base::ByteView bytes);
-    void refuse(Open& open, Refusal refusal);
-    void forget(Member& member, std::map<std::string, Open>::iterator open);
+    Refusal keep(const Incoming& incoming, Open& open, const Member& member, base::ByteView bytes);
+    void recount(Room& room, std::size_t before, std::size_t after);
+    void refuse(Room& room, Open& open, Refusal refusal);
+    void refuse_rest(Member& member, const std::string& message_id, Refusal refusal);
+    void forget(Room& room, Member& member, std::map<std::string, Open>::iterator open);
+    void forget_silent(base::Now now, Room& room, const Place& place, Member& member);
     void forget_open(base::Now now, const Place& place);
     void take_nickname(base::Now now, Connection& connection, const Incoming& incoming);
     void answer(Connection& connection, const msrp::Head& head, int status,

@@ -14,6 +14,7 @@ constexpr int kOk = 200;
 constexpr int kBad = 400;
 constexpr int kForbidden = 403;
 constexpr int kNoRecipient = 404;
+constexpr int kTimeout = 408;
 constexpr int kTooLarge = 413;
 constexpr int kBadType = 415;
 constexpr int kBadNickname = 424;
@@ -27,6 +28,22 @@ constexpr std::string_view kCpim = "message/cpim";
 // By which lines of ours are signed: nobody else's.
 constexpr std::string_view kReservedNickname = "recorder";
 
+// Octets that come again have to be the same ones: the headers that were judged, and what is
+// recorded, are then what all read.
+bool differs(base::ByteView known, const msrp::ReceivedRanges& received, std::uint64_t at,
+             base::ByteView bytes) {
+    const auto& ranges = received.ranges();
+    return std::any_of(ranges.begin(), ranges.end(), [&](const auto& range) {
+        const std::uint64_t from = std::max(at, range.begin);
+        const std::uint64_t to = std::min(at + bytes.size(), range.end);
+        if (from >= to) return false;
+        const auto size = static_cast<std::size_t>(to - from);
+        const auto before = known.subspan(static_cast<std::size_t>(from), size);
+        const auto again = bytes.subspan(static_cast<std::size_t>(from - at), size);
+        return !std::equal(before.begin(), before.end(), again.begin());
+    });
+}
+
 }  // namespace
 
 void Rooms::take(base::Now now, Connection& connection, msrp::StreamEvent event) {
@@ -34,7 +51,7 @@ void Rooms::take(base::Now now, Connection& connection, msrp::StreamEvent event)
         return begin(now, connection, std::move(*head));
     if (const auto* piece = std::get_if<msrp::BodyPiece>(&event)) {
         if (connection.incoming && connection.incoming->is_content)
-            add_content(connection, *connection.incoming, piece->bytes);
+            add_content(now, connection, *connection.incoming, piece->bytes);
         return;
     }
     if (const auto* end = std::get_if<msrp::MessageEnd>(&event))
@@ -82,7 +99,7 @@ void Rooms::begin(base::Now now, Connection& connection, msrp::Head head) {
 // A chunk of a message: the first one, or one more.
 void Rooms::begin_content(base::Now now, Incoming& incoming) {
     Member& member = *find(*incoming.from);
-    const RoomSetup& setup = find(incoming.from->room)->setup;
+    Room& room = *find(incoming.from->room);
     const msrp::Head& head = incoming.head;
     auto known = member.open.find(head.message_id);
     const auto refused = std::find_if(member.refused.begin(), member.refused.end(),
@@ -107,47 +124,72 @@ void Rooms::begin_content(base::Now now, Incoming& incoming) {
             open.refusal = {kBadType, "A room takes message/cpim alone"};
     }
     Open& open = known->second;
+    open.last = now.steady;
     incoming.at = head.byte_range ? head.byte_range->start - 1 : 0;
     const auto total = head.byte_range ? head.byte_range->total : std::nullopt;
-    if (open.refusal.status == 0 && std::max(total.value_or(0), incoming.at) > setup.max_bytes)
-        refuse(open, {kTooLarge, "It is larger than a=max-size"});
+    if (open.refusal.status == 0 && std::max(total.value_or(0), incoming.at) > room.setup.max_bytes)
+        refuse(room, open, {kTooLarge, "It is larger than a=max-size"});
     incoming.is_content = true;
 }
 
-void Rooms::refuse(Open& open, Refusal refusal) {
+void Rooms::recount(Room& room, std::size_t before, std::size_t after) {
+    open_ = open_ - before + after;
+    room.open = room.open - before + after;
+}
+
+void Rooms::refuse(Room& room, Open& open, Refusal refusal) {
     open.refusal = refusal;
-    open_ -= open.content.size();
+    recount(room, open.content.size(), 0);
     open.content = {};
 }
 
-void Rooms::add_content(Connection& connection, Incoming& incoming, base::ByteView bytes) {
+void Rooms::refuse_rest(Member& member, const std::string& message_id, Refusal refusal) {
+    member.refused.emplace_back(message_id, refusal);
+    if (member.refused.size() > kMaxEndedInRoom) member.refused.pop_front();
+}
+
+void Rooms::add_content(base::Now now, Connection& connection, Incoming& incoming,
+                        base::ByteView bytes) {
     Member* member = find(*incoming.from);
     const auto found = member->open.find(incoming.head.message_id);
     if (found == member->open.end()) return;
     Open& open = found->second;
-    if (open.refusal.status == 0) keep(incoming, open, *member, bytes);
+    open.last = now.steady;
+    if (open.refusal.status == 0)
+        if (const Refusal refusal = keep(incoming, open, *member, bytes); refusal.status != 0)
+            refuse(*find(incoming.from->room), open, refusal);
     incoming.at += bytes.size();
     // Who is to stop is told at once (RFC 4975 section 7.3.1): it has '#' for that.
     if (open.refusal.status != kTooLarge || std::exchange(incoming.is_answered, true)) return;
     answer(connection, incoming.head, kTooLarge, open.refusal.phrase);
 }
 
-void Rooms::keep(const Incoming& incoming, Open& open, const Member& member, base::ByteView bytes) {
+Rooms::Refusal Rooms::keep(const Incoming& incoming, Open& open, const Member& member,
+                           base::ByteView bytes) {
+    Room& room = *find(incoming.from->room);
     const std::uint64_t end = incoming.at + bytes.size();
-    const std::size_t most = find(incoming.from->room)->setup.max_bytes;
-    if (end > most) return refuse(open, {kTooLarge, "It is larger than a=max-size"});
+    const std::size_t most = room.setup.max_bytes;
+    if (end > most) return {kTooLarge, "It is larger than a=max-size"};
+    if (open.total && end > *open.total) return {kBad, "It has octets behind its end"};
     const std::size_t before = open.content.size();
     const std::size_t more = end > before ? static_cast<std::size_t>(end) - before : 0;
     std::size_t of_member = more;
     for (const auto& [id, one] : member.open) of_member += one.content.size();
-    if (open_ + more > kMaxRoomOpenBytes || of_member > 2 * most)
-        return refuse(open, {kTooLarge, "There is no room for it now"});
-    if (!open.received.add(incoming.at, end)) return refuse(open, {kTooLarge, "Too many holes"});
-    if (open.is_repeated) return;  // counted, so that it is known to be whole
-    open_ += more;
+    const bool is_full =
+        open_ + more > kMaxRoomOpenBytes || room.open + more > kMaxRoomOpenBytesOfOne;
+    if (of_member > (is_full ? kMaxMemberOpenBytesThen : 2 * most))
+        return {kTooLarge, "There is no room for it now"};
+    if (!open.is_repeated && differs(open.content, open.received, incoming.at, bytes))
+        return {kBad, "It has octets twice that differ"};
+    if (!open.received.add(incoming.at, end) ||
+        open.received.end() - open.received.count() > kMaxRoomHoleBytes)
+        return {kTooLarge, "Too many or too large holes"};
+    if (open.is_repeated) return {};  // counted, so that it is known to be whole
+    recount(room, before, before + more);
     if (more > 0) open.content.resize(static_cast<std::size_t>(end));
     std::copy(bytes.begin(), bytes.end(),
               open.content.begin() + static_cast<std::ptrdiff_t>(incoming.at));
+    return {};
 }
 
 void Rooms::finish(base::Now now, Connection& connection, msrp::Continuation continuation) {
@@ -170,16 +212,29 @@ void Rooms::finish_chunk(base::Now now, Connection& connection, Incoming& incomi
     Member& member = *find(from);
     const msrp::Head& head = incoming.head;
     const auto found = member.open.find(head.message_id);
-    if (found == member.open.end()) return answer(connection, head, kOk, "OK");
+    if (found == member.open.end()) {
+        // It has been given up while this chunk came.
+        const auto refused =
+            std::find_if(member.refused.begin(), member.refused.end(),
+                         [&](const auto& it) { return it.first == head.message_id; });
+        if (refused == member.refused.end()) return answer(connection, head, kOk, "OK");
+        return answer(connection, head, refused->second.status, refused->second.phrase);
+    }
     Open& open = found->second;
     // The last chunk fixes the size; it may come before others.
-    if (continuation == msrp::Continuation::Complete) open.total = incoming.at;
+    if (continuation == msrp::Continuation::Complete && open.refusal.status == 0) {
+        const bool is_other = open.total && *open.total != incoming.at;
+        if (is_other || open.received.end() > incoming.at)
+            refuse(room, open, {kBad, "It ends before octets that have come"});
+        else
+            open.total = incoming.at;
+    }
     const bool is_whole = open.total && open.received.is_whole(*open.total);
     if (open.refusal.status == 0 && !open.is_repeated) judge(room, from, open, is_whole);
     const bool is_cut = continuation == msrp::Continuation::Aborted;
     if (open.refusal.status == 0 && is_cut) {
         if (open.is_judged && !open.is_repeated) record(now, from, head.message_id, open, false);
-        forget(member, found);
+        forget(room, member, found);
         return answer(connection, head, kOk, "OK");
     }
     std::uint64_t octets = 0;
@@ -187,22 +242,20 @@ void Rooms::finish_chunk(base::Now now, Connection& connection, Incoming& incomi
         octets = *open.total;
         if (!open.is_repeated) {
             // Recorded as it is, before anybody reads it.
-            open_ -= open.content.size();
+            recount(room, open.content.size(), 0);
             record(now, from, head.message_id, open, true);
             pass_on(now, from, open);
         }
     }
     const Refusal refusal = open.refusal;
     const bool is_over = is_whole || is_cut || refusal.status != 0;
-    if (refusal.status != 0 && continuation == msrp::Continuation::More) {
-        member.refused.emplace_back(head.message_id, refusal);
-        if (member.refused.size() > kMaxEndedInRoom) member.refused.pop_front();
-    }
+    if (refusal.status != 0 && continuation == msrp::Continuation::More)
+        refuse_rest(member, head.message_id, refusal);
     if (is_whole && refusal.status == 0 && !open.is_repeated) {
         member.ended.push_back(head.message_id);
         if (member.ended.size() > kMaxEndedInRoom) member.ended.pop_front();
     }
-    if (is_over) forget(member, found);
+    if (is_over) forget(room, member, found);
     if (refusal.status != 0) {
         if (!incoming.is_answered) answer(connection, head, refusal.status, refusal.phrase);
         return;
@@ -212,8 +265,8 @@ void Rooms::finish_chunk(base::Now now, Connection& connection, Incoming& incomi
     if (is_whole && head.success_report) report(connection, head, octets);
 }
 
-void Rooms::forget(Member& member, std::map<std::string, Open>::iterator open) {
-    open_ -= open->second.content.size();
+void Rooms::forget(Room& room, Member& member, std::map<std::string, Open>::iterator open) {
+    recount(room, open->second.content.size(), 0);
     member.open.erase(open);
 }
 
@@ -223,7 +276,19 @@ void Rooms::forget_open(base::Now now, const Place& place) {
     for (auto& [id, open] : member.open)
         if (open.refusal.status == 0 && open.is_judged && !open.is_repeated)
             record(now, place, id, open, false);
-    while (!member.open.empty()) forget(member, member.open.begin());
+    while (!member.open.empty()) forget(*find(place.room), member, member.open.begin());
+}
+
+// Whose sender has nothing more to say of it.
+void Rooms::forget_silent(base::Now now, Room& room, const Place& place, Member& member) {
+    for (auto at = member.open.begin(); at != member.open.end();) {
+        const auto open = at++;
+        if (now.steady - open->second.last < kMaxRoomSilence) continue;
+        const bool is_good = open->second.refusal.status == 0 && !open->second.is_repeated;
+        if (is_good && open->second.is_judged) record(now, place, open->first, open->second, false);
+        refuse_rest(member, open->first, {kTimeout, "Nothing of it came for too long"});
+        forget(room, member, open);
+    }
 }
 
 // RFC 7701 section 6: as soon as the headers of the CPIM are here.
@@ -238,11 +303,11 @@ void Rooms::judge(Room& room, const Place& from, Open& open, bool is_whole) {
         // More of it may come.
         const bool may_come = !is_whole && size < mime::kMaxCpimHeadBytes &&
                               head.error().code == base::Errc::Malformed;
-        if (!may_come) refuse(open, {kBad, "The CPIM headers cannot be read"});
+        if (!may_come) refuse(room, open, {kBad, "The CPIM headers cannot be read"});
         return;
     }
     const Refusal refusal = find_recipients(room, from, *head, open);
-    if (refusal.status != 0) return refuse(open, refusal);
+    if (refusal.status != 0) return refuse(room, open, refusal);
     open.is_judged = true;
 }
 

@@ -287,6 +287,83 @@ TEST_F(RoomsTest, ChunksArePutTogetherAndAreCheckedWithTheFirstHeaders) {
     EXPECT_EQ(rooms_.open_bytes(), 0U);
 }
 
+// The headers are judged once: nothing may take their place.
+TEST_F(RoomsTest, OctetsThatComeAgainHaveToBeTheSame) {
+    const std::string text = cpim(address(kAna), kRoomUri, "hello");
+    std::string forged = text;
+    forged.replace(forged.find(address(kAna)), address(kAna).size(), address(kCleo));
+    const std::string most = "1-" + std::to_string(text.size() - 1) + "/*";
+    const std::string start = text.substr(0, text.size() - 1);
+    EXPECT_EQ(status_of(kAna, {.body = start, .range = most, .flag = '+'}), 200);
+    EXPECT_EQ(status_of(kAna, {.body = forged}), 400);
+    EXPECT_THAT(got(kBen), IsEmpty());
+    EXPECT_EQ(rooms_.open_bytes(), 0U);
+    EXPECT_EQ(status_of(kAna, {.body = start, .id = "msg2", .range = most, .flag = '+'}), 200);
+    EXPECT_EQ(status_of(kAna, {.body = text, .id = "msg2"}), 200);
+    EXPECT_THAT(got(kBen), ElementsAre(text));
+}
+
+TEST_F(RoomsTest, AMessageEndsOnceAndBehindAllItsOctets) {
+    const std::string text = cpim(address(kAna), kRoomUri, "hello, and the end");
+    EXPECT_EQ(status_of(kAna, {.body = text, .range = "1-*/*", .flag = '+'}), 200);
+    EXPECT_EQ(status_of(kAna, {.body = text.substr(0, text.size() - 4), .range = "1-*/*"}), 400);
+    const std::string last = std::to_string(text.size()) + "-*/*";
+    EXPECT_EQ(status_of(kAna, {.body = "d", .id = "msg2", .range = last}), 200);
+    EXPECT_EQ(status_of(kAna, {.body = text + "!", .id = "msg2", .range = "1-*/*", .flag = '+'}),
+              400);
+    EXPECT_THAT(got(kBen), IsEmpty());
+    EXPECT_EQ(rooms_.open_bytes(), 0U);
+}
+
+// Each octet that is kept has come, but for few.
+TEST_F(RoomsTest, AMessageOfHolesIsRefused) {
+    EXPECT_EQ(status_of(kAna, {.body = "x", .range = "1048576-1048576/1048576", .flag = '+'}), 413);
+    EXPECT_EQ(rooms_.open_bytes(), 0U);
+}
+
+TEST_F(RoomsTest, WhoeverFillsTheirRoomsOthersCanSpeak) {
+    const std::string much(kMaxRoomMessageBytes - 1000, 'x');
+    const std::string range = "1-*/1048576";
+    MemberId next = 100;
+    std::vector<int> told;
+    for (SessionId room = 100; room < 106; ++room) {
+        rooms_.open(room, {.uri = kRoomUri});
+        for (int i = 0; i < 20; ++i, ++next) {
+            rooms_.set_member(now_, room, next,
+                              {.uris = {address(next)},
+                               .own = uri(own(next)),
+                               .peer = {.path = {uri(theirs(next))}}});
+            connect(next);
+            const std::string text = cpim(address(next), kRoomUri, much);
+            told.push_back(status_of(next, {.body = text, .range = range, .flag = '+'}));
+        }
+    }
+    EXPECT_EQ(told[0], 200);
+    // Of one room, and of all.
+    EXPECT_EQ(told[19], 413);
+    EXPECT_EQ(told.back(), 413);
+    EXPECT_LE(rooms_.open_bytes(), kMaxRoomOpenBytes);
+    const std::string text = cpim(address(kAna), kRoomUri, std::string(60'000, 'y'));
+    EXPECT_EQ(status_of(kAna, {.body = text}), 200);
+    EXPECT_THAT(got(kBen), ElementsAre(text));
+    for (SessionId room = 100; room < 106; ++room) rooms_.close(now_, room);
+    EXPECT_EQ(rooms_.open_bytes(), 0U);
+}
+
+TEST_F(RoomsTest, AMessageOfWhichNothingMoreComesIsGivenUp) {
+    const std::string text = cpim(address(kAna), kRoomUri, "hello");
+    EXPECT_EQ(status_of(kAna, {.body = text, .range = "1-*/*", .flag = '+'}), 200);
+    now_.steady += kMaxRoomSilence - std::chrono::seconds(1);
+    rooms_.on_time(now_);
+    EXPECT_NE(rooms_.open_bytes(), 0U);
+    now_.steady += std::chrono::seconds(1);
+    rooms_.on_time(now_);
+    EXPECT_EQ(rooms_.open_bytes(), 0U);
+    EXPECT_EQ(status_of(kAna, {.body = "!", .range = std::to_string(text.size() + 1) + "-*/*"}),
+              408);
+    EXPECT_THAT(got(kBen), IsEmpty());
+}
+
 TEST_F(RoomsTest, WhatBreaksOffReachesNobody) {
     const std::string text = cpim(address(kAna), kRoomUri, "hello, and more");
     EXPECT_EQ(status_of(kAna, {.body = text, .range = "1-*/*", .flag = '#'}), 200);
