@@ -482,6 +482,7 @@ void Guests::begin_content(base::Now now, Incoming& incoming) {
         known = guest.open.try_emplace(head.message_id).first;
         Open& open = known->second;
         open.at = now.wall;
+        open.begun = copies_->begin_message();
         open.content_type = head.content_type;
         open.is_repeated = is_in(guest.ended);
         std::size_t octets = 0;
@@ -627,7 +628,8 @@ void Guests::record(base::Now now, SessionId session, const std::string& message
                      (is_private || head->to.empty() ? guest.setup.room : head->to.front().uri) +
                      ">";
     }
-    copies_->on_message(now, session, facts, content, is_whole);
+    copies_->on_message(now, session, {.facts = std::move(facts), .begun = open.begun}, content,
+                        is_whole);
 }
 
 // RFC 4975 section 7.2: a REPORT gets no answer, a SEND as it wishes.

@@ -114,6 +114,7 @@ private:
         msrp::ReceivedRanges received{};
         std::optional<std::uint64_t> total{};
         base::WallTime at{};
+        Copy::MessageNumber begun = 0;  // as Copies::begin_message() says
         std::string content_type{};
         std::vector<std::pair<std::string, std::string>> mime_headers{};
         bool is_refused = false;
