@@ -8,7 +8,9 @@ namespace earshot::msrp {
 
 OutgoingNumber Sender::begin(MessageSpec spec) {
     const OutgoingNumber number = next_number_++;
+    by_id_.emplace(spec.message_id, number);
     messages_[number].spec = std::move(spec);
+    wanting_.insert(number);
     return number;
 }
 
@@ -18,6 +20,7 @@ std::optional<SenderAction> Sender::poll_action() {
         if (!number) return std::nullopt;
         Message& message = messages_.at(*number);
         message.is_asked = true;
+        wanting_.erase(*number);
         last_asked_ = *number;
         std::uint64_t most = kChunkBytes;
         if (message.spec.size) most = std::min(most, *message.spec.size - message.sent);
@@ -32,16 +35,23 @@ std::optional<SenderAction> Sender::poll_action() {
 
 // In turn, so that a short message does not wait for a long one (RFC 4975 section 7.1.1: chunking
 // is there for that).
-std::optional<OutgoingNumber> Sender::next_to_ask() {
-    if (!may_send_) return std::nullopt;
-    const auto wants = [](const auto& entry) {
-        return !entry.second.is_all_sent && !entry.second.is_asked;
-    };
-    const auto behind = messages_.upper_bound(last_asked_);
-    auto found = std::find_if(behind, messages_.end(), wants);
-    if (found == messages_.end()) found = std::find_if(messages_.begin(), behind, wants);
-    if (found == messages_.end() || !wants(*found)) return std::nullopt;
-    return found->first;
+std::optional<OutgoingNumber> Sender::next_to_ask() const {
+    if (!may_send_ || wanting_.empty()) return std::nullopt;
+    const auto behind = wanting_.upper_bound(last_asked_);
+    return behind == wanting_.end() ? *wanting_.begin() : *behind;
+}
+
+void Sender::erase(OutgoingNumber number) {
+    const auto at = messages_.find(number);
+    if (at == messages_.end()) return;
+    const auto [first, last] = by_id_.equal_range(at->second.spec.message_id);
+    for (auto known = first; known != last; ++known) {
+        if (known->second != number) continue;
+        by_id_.erase(known);
+        break;
+    }
+    wanting_.erase(number);
+    messages_.erase(at);
 }
 
 void Sender::give(base::TimePoint now, OutgoingNumber number, base::ByteView content,
@@ -54,6 +64,7 @@ void Sender::give(base::TimePoint now, OutgoingNumber number, base::ByteView con
     write_chunk(now, number, message, content,
                 is_last ? Continuation::Complete : Continuation::More);
     message.is_all_sent = is_last;
+    if (!is_last) wanting_.insert(number);
     settle(number);
 }
 
@@ -122,11 +133,13 @@ void Sender::on_response(const Head& response) {
 // A REPORT names the message, and by Byte-Range what of it (RFC 4975 section 7.1.2).
 void Sender::on_report(const Head& report) {
     if (!report.report_status) return;
-    const auto at = std::find_if(messages_.begin(), messages_.end(), [&](const auto& entry) {
-        return entry.second.spec.message_id == report.message_id && !report.to_path.empty() &&
-               is_same(report.to_path.back(), entry.second.spec.own);
+    const auto [first_known, last_known] = by_id_.equal_range(report.message_id);
+    const auto known = std::find_if(first_known, last_known, [&](const auto& entry) {
+        return !report.to_path.empty() &&
+               is_same(report.to_path.back(), messages_.at(entry.second).spec.own);
     });
-    if (at == messages_.end()) return;
+    if (known == last_known) return;
+    const auto at = messages_.find(known->second);
     if (report.report_status->code != 200) {
         return fail(at->first, report.report_status->code, report.report_status->comment);
     }
@@ -151,13 +164,13 @@ void Sender::settle(OutgoingNumber number) {
         actions_.emplace_back(Sent{number});
     }
     if (is_confirmed) actions_.emplace_back(Confirmed{number});
-    if (is_confirmed || (message.is_told_sent && !message.spec.success_report)) messages_.erase(at);
+    if (is_confirmed || (message.is_told_sent && !message.spec.success_report)) erase(number);
 }
 
 void Sender::fail(OutgoingNumber number, int status, std::string_view comment) {
     actions_.emplace_back(
         Failed{.message = number, .status = status, .comment = std::string(comment)});
-    messages_.erase(number);
+    erase(number);
     std::erase_if(transactions_, [&](const auto& entry) { return entry.second.message == number; });
 }
 

@@ -17,8 +17,10 @@
 #include <deque>
 #include <map>
 #include <optional>
+#include <set>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <variant>
 #include <vector>
 
@@ -108,10 +110,15 @@ private:
                      base::ByteView content, Continuation continuation);
     void fail(OutgoingNumber number, int status, std::string_view comment);
     void settle(OutgoingNumber number);
-    std::optional<OutgoingNumber> next_to_ask();
+    std::optional<OutgoingNumber> next_to_ask() const;
+    void erase(OutgoingNumber number);
 
     base::Random& random_;
     std::map<OutgoingNumber, Message> messages_;
+    // Of messages_: those of which more is to be asked for, so that those that only wait for their
+    // reports cost nothing; and by Message-ID.
+    std::set<OutgoingNumber> wanting_;
+    std::unordered_multimap<std::string, OutgoingNumber> by_id_;
     std::map<std::string, Transaction> transactions_;
     std::deque<SenderAction> actions_;
     OutgoingNumber next_number_ = 1;
