@@ -63,6 +63,13 @@ std::string set_start_at(policy::StartAt& target, std::string_view text) {
     return {};
 }
 
+std::string set_chat_mapping(policy::ChatMapping& target, std::string_view text) {
+    const auto mapping = policy::parse_chat_mapping(text);
+    if (!mapping) return "is none of session, reuse, mux";
+    target = *mapping;
+    return {};
+}
+
 std::string set_parallel(std::uint32_t& target, std::string_view text) {
     const auto count = policy::parse_parallel(text);
     if (!count) return fmt::format("is no number from 0 to {}", policy::kMaxServers);
@@ -361,6 +368,11 @@ constexpr std::array kKeys{
     Key{"client", "recordpref", Kind::Text, "ignore",
         "what a party's a=recordpref counts: ignore, honour, or restrict (off and pause alone)",
         [](ClientConfig& c, std::string_view t) { return set_told(c, "recordpref", t); }},
+    Key{"client", "chat_mapping", Kind::Text, "session",
+        "lines of chats (MSRP) in a recording session: session (one each), reuse or mux",
+        [](ClientConfig& c, std::string_view t) {
+            return set_chat_mapping(c.recording.chat_mapping, t);
+        }},
     Key{"client", "extension_namespace", Kind::Text, "",
         "namespace of extension blocks that name none; empty: Earshot's",
         [](ClientConfig& c, std::string_view t) {

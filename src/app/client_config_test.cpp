@@ -26,6 +26,26 @@ std::string fault(std::string_view text) {
     return config ? "none" : to_string(config.error());
 }
 
+TEST(ClientConfig, SaysHowChatsShareLinesForAllAndInARule) {
+    using Mapping = policy::ChatMapping;
+    const auto config = read(R"([client]
+chat_mapping = "mux"
+[[client.rule]]
+name = "as all"
+[[client.rule]]
+name = "other"
+chat_mapping = "reuse"
+)");
+    ASSERT_TRUE(config) << to_string(config.error());
+    EXPECT_EQ(read("")->recording.chat_mapping, Mapping::Session);
+    EXPECT_EQ(config->recording.chat_mapping, Mapping::Mux);
+    ASSERT_EQ(config->rules.size(), 2U);
+    EXPECT_EQ(config->rules[0].settings.chat_mapping, Mapping::Mux);
+    EXPECT_EQ(config->rules[1].settings.chat_mapping, Mapping::Reuse);
+    EXPECT_NE(fault("[client]\nchat_mapping = \"one\"\n").find("session, reuse, mux"),
+              std::string::npos);
+}
+
 TEST(ClientConfig, HasTheDefaultsOfTheDesign) {
     const auto config = read("");
     ASSERT_TRUE(config) << to_string(config.error());

@@ -237,6 +237,13 @@ Error read_session(const Place& at, CallRule& rule) {
     return std::nullopt;
 }
 
+Error read_chat_mapping(const Place& at, CallRule& rule) {
+    const auto mapping = policy::parse_chat_mapping(at.node.value_or(std::string{}));
+    if (!mapping) return at.wrong("is none of session, reuse, mux");
+    rule.settings.chat_mapping = *mapping;
+    return std::nullopt;
+}
+
 Error read_renew(const Place& at, CallRule& rule) {
     const auto hours = at.node.value<std::int64_t>();
     if (!at.node.is_integer() || *hours < 0 || *hours > policy::kMaxRenewHours)
@@ -350,6 +357,7 @@ constexpr std::array kRuleKeys{
     KeyReader<CallRule>{"session_name", read_setting<&S::session_name>},
     KeyReader<CallRule>{"session_renew_h", read_renew},
     KeyReader<CallRule>{"mix", read_switch<&S::mix>},
+    KeyReader<CallRule>{"chat_mapping", read_chat_mapping},
     KeyReader<CallRule>{"on_demand", read_switch<&S::on_demand>},
     KeyReader<CallRule>{"mandatory", read_switch<&S::mandatory>},
     KeyReader<CallRule>{"indication", read_indication},

@@ -68,7 +68,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
                                  .takes_private = member != 3});
     }
     const chat::CopyKey key{.session = 1, .subscription = 1};
-    desk.copies().open(key, {});
+    desk.copies().open(now, key, {});
     desk.copies().answer(
         now, key,
         chat::CopyAnswer{

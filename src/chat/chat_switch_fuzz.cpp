@@ -53,7 +53,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
     desk.chats().set_own(now, 1, chat::Side::B, uri("msrp://b:1/b;tcp"));
     desk.chats().set_peer(now, 1, chat::Side::A, {.path = {uri("msrp://x:1/x;tcp")}});
     desk.chats().set_peer(now, 1, chat::Side::B, {.path = {uri("msrp://y:1/y;tcp")}});
-    desk.copies().open({.session = 1, .subscription = 1}, {});
+    desk.copies().open(now, {.session = 1, .subscription = 1}, {});
     desk.copies().answer(
         now, {.session = 1, .subscription = 1},
         chat::CopyAnswer{

@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "chat/limits.h"
+#include "mime/same_user.h"
 
 namespace earshot::chat {
 
@@ -29,6 +30,12 @@ std::string nickname_in(std::string_view value) {
     if (value.size() >= 2 && value.front() == '"' && value.back() == '"')
         value = value.substr(1, value.size() - 2);
     return std::string(value);
+}
+
+std::string_view uri_of(std::string_view party) {
+    const std::size_t open = party.find('<');
+    if (open == std::string_view::npos) return base::trim(party);
+    return party.substr(open + 1, party.find('>', open) - open - 1);
 }
 
 bool is_of_content(std::string_view name) { return base::istarts_with(name, "Content-"); }
@@ -86,15 +93,24 @@ void Copies::tell(const CopyKey& key, CopyEvent::Kind kind, base::Reason reason)
 
 // ---- what the recorder wishes -------------------------------------------------------------------
 
-void Copies::open(const CopyKey& key, CopySetup setup) {
+void Copies::open(base::Now now, const CopyKey& key, CopySetup setup) {
     std::unique_ptr<Line>& line = lines_[key];
     if (line == nullptr) {
         line = std::make_unique<Line>(random_, budget_);
         line->takes_from = last_message_;
+        if (setup.waits_to_be_told) line->copy.hold(now);
     }
     line->finish_by.reset();  // it goes on
     line->copy.set_parties(setup.parties);
+    line->copy.set_stream(setup.stream_id);
     line->setup = std::move(setup);
+}
+
+void Copies::told(base::Now now, const CopyKey& key, std::uint64_t serial) {
+    Line* line = find(key);
+    if (line == nullptr) return;
+    line->copy.told(serial);
+    flush(now, key, *line);
 }
 
 void Copies::answer(base::Now now, const CopyKey& key, std::optional<CopyAnswer> answer) {
@@ -108,24 +124,22 @@ void Copies::answer(base::Now now, const CopyKey& key, std::optional<CopyAnswer>
         dirty_.insert(key);
         return work(now);
     }
-    const bool is_same = line->answer && line->connection != 0 &&
-                         to_string(line->answer->server.path) == to_string(answer->server.path) &&
-                         line->answer->fingerprints == answer->fingerprints;
     const bool was_taking = line->copy.is_taking();
     line->copy.resume();
     if (!was_taking) {
         line->takes_from = last_message_;
         if (on_taking_) on_taking_(now, key, true);
     }
+    const auto trunk = trunks_.find(line->trunk);
+    const bool is_same = line->answer && trunk != trunks_.end() && trunk->second.connection != 0 &&
+                         line->trunk == to_string(answer->server.own) &&
+                         to_string(line->answer->server.path) == to_string(answer->server.path) &&
+                         line->answer->fingerprints == answer->fingerprints;
     if (is_same && was_taking) return;
-    if (!is_same) disconnect(*line);
     // What the server was sent while it took nothing it has stored nowhere.
     line->copy.set_server(answer->server, !is_same);
-    line->answer = std::move(answer);
-    line->attempts = 0;
-    line->is_told_lost = false;
-    line->retry_at.reset();
-    if (!is_same) connect(now, key, *line);
+    line->answer = answer;
+    if (!is_same) join(now, key, *line, *answer);
     dirty_.insert(key);
     work(now);
 }
@@ -139,12 +153,11 @@ void Copies::pause(base::Now now, const CopyKey& key) {
     work(now);
 }
 
-void Copies::lose_server(base::Now /*now*/, const CopyKey& key) {
+void Copies::lose_server(base::Now now, const CopyKey& key) {
     Line* line = find(key);
     if (line == nullptr) return;
-    disconnect(*line);
+    leave(now, key, *line);
     line->answer.reset();
-    line->retry_at.reset();
 }
 
 void Copies::close(base::Now now, const CopyKey& key) {
@@ -153,8 +166,9 @@ void Copies::close(base::Now now, const CopyKey& key) {
     Line& line = *found->second;
     tell_pause(now, key, line);
     line.copy.pause();
+    line.copy.release();
     flush(now, key, line);
-    if (line.copy.waiting() == 0) return erase(found);
+    if (line.copy.waiting() == 0) return erase(now, found);
     if (!line.finish_by) line.finish_by = now.steady + kLastWords;
 }
 
@@ -166,123 +180,183 @@ void Copies::finish(base::Now now, SessionId session) {
     for (auto at = lines_.lower_bound({session, 0});
          at != lines_.end() && at->first.session == session; ++at) {
         at->second->copy.pause();
+        at->second->copy.release();
         at->second->finish_by = now.steady + kLastWords;
         dirty_.insert(at->first);
     }
     work(now);
 }
 
-void Copies::erase(std::map<CopyKey, std::unique_ptr<Line>>::iterator at) {
+void Copies::erase(base::Now now, std::map<CopyKey, std::unique_ptr<Line>>::iterator at) {
     const Copy& copy = at->second->copy;
     if (const std::size_t left = copy.waiting() + copy.forgotten(); left > 0)
         tell(at->first, CopyEvent::Kind::NotCopied,
              {"not_receipted",
               fmt::format("The server has not receipted {} messages: they may be missing.", left)});
     if (at->second->setup.counters) at->second->setup.counters->waiting = 0;
-    disconnect(*at->second);
+    leave(now, at->first, *at->second);
     dirty_.erase(at->first);
     lines_.erase(at);
 }
 
 // ---- connections --------------------------------------------------------------------------------
 
-void Copies::connect(base::Now now, const CopyKey& key, Line& line) {
-    line.retry_at.reset();
-    line.parser = {};
-    const CopyServer& server = line.answer->server;
-    const bool is_secure = server.own.is_secure && !server.path.empty();
-    line.connection = network_.connect(line.answer->connect_to,
-                                       is_secure ? server.path.front().host : std::string{});
-    if (line.connection == 0) return on_lost_connection(now, key, line);
-    by_connection_[line.connection] = key;
+// A trunk that leads elsewhere now is made anew; its other lines get the same answer each.
+void Copies::join(base::Now now, const CopyKey& key, Line& line, const CopyAnswer& answer) {
+    const std::string name = to_string(answer.server.own);
+    if (line.trunk != name) leave(now, key, line);
+    line.trunk = name;
+    Trunk& trunk = trunks_[name];
+    trunk.lines.insert(key);
+    trunk.idle_since.reset();
+    const bool is_same = trunk.connection != 0 &&
+                         to_string(trunk.answer.server.path) == to_string(answer.server.path) &&
+                         trunk.answer.fingerprints == answer.fingerprints;
+    if (is_same) {
+        if (trunk.is_open) line.copy.on_connected(false);
+        return;
+    }
+    disconnect(trunk);
+    trunk.answer = answer;
+    trunk.attempts = 0;
+    trunk.is_told_lost = false;
+    connect(now, name, trunk);
 }
 
-void Copies::disconnect(Line& line) {
-    line.is_open = false;
-    if (line.connection == 0) return;
-    network_.close(line.connection);
-    by_connection_.erase(std::exchange(line.connection, 0));
-    line.copy.on_connection_lost();
+// The connection of a line that is nobody else's goes with it; a common one waits for the next
+// chat.
+void Copies::leave(base::Now now, const CopyKey& key, Line& line) {
+    const auto found = trunks_.find(std::exchange(line.trunk, {}));
+    if (found == trunks_.end()) return;
+    Trunk& trunk = found->second;
+    trunk.lines.erase(key);
+    if (trunk.is_open) line.copy.on_connection_lost();
+    if (!trunk.lines.empty()) return;
+    if (!line.setup.stream_id.empty() && trunk.is_open) {
+        trunk.idle_since = now.steady;
+        return;
+    }
+    disconnect(trunk);
+    trunks_.erase(found);
+}
+
+Copies::Trunk* Copies::trunk_of(ConnectionId connection) {
+    const auto found = by_connection_.find(connection);
+    if (found == by_connection_.end()) return nullptr;
+    const auto trunk = trunks_.find(found->second);
+    return trunk == trunks_.end() ? nullptr : &trunk->second;
+}
+
+void Copies::connect(base::Now now, const std::string& name, Trunk& trunk) {
+    trunk.retry_at.reset();
+    trunk.parser = {};
+    const CopyServer& server = trunk.answer.server;
+    const bool is_secure = server.own.is_secure && !server.path.empty();
+    trunk.connection = network_.connect(trunk.answer.connect_to,
+                                        is_secure ? server.path.front().host : std::string{});
+    if (trunk.connection == 0) return on_lost_connection(now, trunk);
+    by_connection_[trunk.connection] = name;
+}
+
+void Copies::disconnect(Trunk& trunk) {
+    trunk.is_open = false;
+    if (trunk.connection == 0) return;
+    network_.close(trunk.connection);
+    by_connection_.erase(std::exchange(trunk.connection, 0));
+    for (const CopyKey& key : trunk.lines) find(key)->copy.on_connection_lost();
+}
+
+void Copies::tell_lost(Trunk& trunk, const base::Reason& reason) {
+    if (std::exchange(trunk.is_told_lost, true)) return;
+    for (const CopyKey& key : trunk.lines)
+        if (!find(key)->finish_by) tell(key, CopyEvent::Kind::ServerLost, reason);
 }
 
 void Copies::on_open(base::Now now, ConnectionId connection) {
-    const CopyKey key = by_connection_.at(connection);
-    Line* line = find(key);
-    if (line == nullptr) return;
+    Trunk* trunk = trunk_of(connection);
+    if (trunk == nullptr) return;
     // Nothing is said to who is not the server that answered (RFC 4975 section 14.4).
-    if (line->answer && line->answer->server.own.is_secure)
-        if (auto fault = network_.find_fault(connection, line->answer->fingerprints)) {
-            disconnect(*line);
-            line->retry_at = now.steady + kReconnectLater;
-            if (!std::exchange(line->is_told_lost, true))
-                tell(key, CopyEvent::Kind::ServerLost, *std::move(fault));
-            return;
+    if (trunk->answer.server.own.is_secure)
+        if (auto fault = network_.find_fault(connection, trunk->answer.fingerprints)) {
+            disconnect(*trunk);
+            trunk->retry_at = now.steady + kReconnectLater;
+            return tell_lost(*trunk, *fault);
         }
-    line->is_open = true;
-    line->copy.on_connected();
-    flush(now, key, *line);
+    trunk->is_open = true;
+    bool speaks = true;
+    for (const CopyKey& key : trunk->lines)
+        find(key)->copy.on_connected(std::exchange(speaks, false));
+    flush_all(now, *trunk);
 }
 
 void Copies::on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes) {
-    const CopyKey key = by_connection_.at(connection);
-    Line* line = find(key);
-    if (line == nullptr) return;
-    line->parser.feed(bytes);
-    while (auto event = line->parser.poll_event()) {
+    Trunk* trunk = trunk_of(connection);
+    if (trunk == nullptr) return;
+    trunk->parser.feed(bytes);
+    while (auto event = trunk->parser.poll_event()) {
         if (const auto* head = std::get_if<msrp::Head>(&*event)) {
-            line->copy.on_head(*head);
+            // Each knows its own transactions and messages, also those of a chat that is over.
+            for (const CopyKey& key : trunk->lines) find(key)->copy.on_head(*head);
             // A server that could be reached once is there.
-            if (!head->is_request() && head->status == 200) line->attempts = 0;
+            if (!head->is_request() && head->status == 200) trunk->attempts = 0;
         }
         if (std::holds_alternative<msrp::StreamBroken>(*event)) {
-            disconnect(*line);
-            on_lost_connection(now, key, *line);
+            disconnect(*trunk);
+            on_lost_connection(now, *trunk);
             return;
         }
     }
-    flush(now, key, *line);
+    flush_all(now, *trunk);
 }
 
 void Copies::on_closed(base::Now now, ConnectionId connection) {
-    const CopyKey key = by_connection_.at(connection);
-    Line* line = find(key);
+    Trunk* trunk = trunk_of(connection);
     by_connection_.erase(connection);
-    if (line == nullptr) return;
-    line->connection = 0;
-    line->is_open = false;
-    line->copy.on_connection_lost();
-    on_lost_connection(now, key, *line);
+    if (trunk == nullptr) return;
+    trunk->connection = 0;
+    trunk->is_open = false;
+    for (const CopyKey& key : trunk->lines) find(key)->copy.on_connection_lost();
+    on_lost_connection(now, *trunk);
 }
 
 // RFC 4975 section 5.4: sessions end with their connection. Servers that keep them (ours does) get
 // the next one; else the answer is 481, and the recorder looks for another server.
-void Copies::on_lost_connection(base::Now now, const CopyKey& key, Line& line) {
-    const bool is_late = ++line.attempts >= kReconnects;
-    line.retry_at =
+void Copies::on_lost_connection(base::Now now, Trunk& trunk) {
+    const bool is_late = ++trunk.attempts >= kReconnects;
+    trunk.retry_at =
         now.steady + (is_late ? std::chrono::milliseconds(kReconnectLater) : kReconnectAfter);
-    if (!is_late || line.is_told_lost || line.finish_by) return;
-    line.is_told_lost = true;
-    tell(key, CopyEvent::Kind::ServerLost,
-         {"chat_server_lost", "The server does not take the connection for the chat (any more)."});
+    if (is_late)
+        tell_lost(trunk, {"chat_server_lost",
+                          "The server does not take the connection for the chat (any more)."});
 }
 
 void Copies::on_writable(base::Now now, ConnectionId connection) {
-    const CopyKey key = by_connection_.at(connection);
-    if (Line* line = find(key); line != nullptr) flush(now, key, *line);
+    if (Trunk* trunk = trunk_of(connection)) flush_all(now, *trunk);
 }
 
 void Copies::on_time(base::Now now) {
     std::vector<CopyKey> over;
     for (auto& [key, line] : lines_) {
         line->copy.on_time(now);
-        if (line->retry_at && *line->retry_at <= now.steady && line->answer)
-            connect(now, key, *line);
         flush(now, key, *line);
         const bool has_finished =
             line->finish_by && (line->copy.waiting() == 0 || *line->finish_by <= now.steady);
         if (has_finished) over.push_back(key);
     }
-    for (const CopyKey& key : over) erase(lines_.find(key));
+    for (const CopyKey& key : over) erase(now, lines_.find(key));
+    for (auto at = trunks_.begin(); at != trunks_.end();) {
+        auto& [name, trunk] = *at;
+        const bool is_over = trunk.lines.empty() &&
+                             (trunk.connection == 0 ||
+                              now.steady - trunk.idle_since.value_or(now.steady) >= kIdleTrunk);
+        if (is_over) {
+            disconnect(trunk);
+            at = trunks_.erase(at);
+            continue;
+        }
+        if (trunk.retry_at && *trunk.retry_at <= now.steady) connect(now, name, trunk);
+        ++at;
+    }
 }
 
 void Copies::work(base::Now now) {
@@ -293,19 +367,33 @@ void Copies::work(base::Now now) {
     }
 }
 
+// In turn: what one has to say must not keep others from being heard.
+void Copies::flush_all(base::Now now, Trunk& trunk) {
+    const auto first = trunk.lines.lower_bound(trunk.turn);
+    std::vector<CopyKey> keys(first, trunk.lines.end());
+    keys.insert(keys.end(), trunk.lines.begin(), first);
+    if (!keys.empty()) trunk.turn = keys[1 % keys.size()];
+    for (const CopyKey& key : keys)
+        if (Line* line = find(key); line != nullptr) flush(now, key, *line);
+}
+
 void Copies::flush(base::Now now, const CopyKey& key, Line& line) {
-    if (line.is_open) {
-        line.copy.set_may_send(network_.queued_bytes(line.connection) < kMaxQueuedBytes);
-        std::string bytes = line.copy.run(now);
-        if (!bytes.empty()) network_.send(line.connection, std::move(bytes));
+    const auto found = trunks_.find(line.trunk);
+    Trunk* trunk = found == trunks_.end() ? nullptr : &found->second;
+    if (trunk != nullptr && trunk->is_open) {
+        const std::size_t queued = network_.queued_bytes(trunk->connection);
+        std::string bytes = line.copy.run(now, kMaxQueuedBytes - std::min(queued, kMaxQueuedBytes));
+        if (!bytes.empty()) network_.send(trunk->connection, std::move(bytes));
     }
     tell_faults(now, key, line);
-    if (line.copy.take_server_lost()) {
-        disconnect(line);
-        line.retry_at = now.steady + kReconnectLater;
-        if (!std::exchange(line.is_told_lost, true))
-            tell(key, CopyEvent::Kind::ServerLost,
-                 {"chat_server_lost", "The server has no session for the chat any more."});
+    if (line.copy.take_unsure())
+        tell(key, CopyEvent::Kind::Unsure,
+             {"metadata_not_confirmed",
+              "Messages go to the server before it has confirmed the metadata about them."});
+    if (line.copy.take_server_lost() && trunk != nullptr) {
+        disconnect(*trunk);
+        trunk->retry_at = now.steady + kReconnectLater;
+        tell_lost(*trunk, {"chat_server_lost", "The server has no session for the chat any more."});
     }
     if (line.setup.counters) line.setup.counters->waiting = line.copy.waiting();
 }
@@ -349,7 +437,14 @@ void Copies::on_chunk(base::Now now, SessionId session, Side from, const msrp::H
             octets += name.size() + value.size();
             if (octets <= kMaxMimeHeaderBytes) facts.mime_headers.emplace_back(name, value);
         }
-        each(session, from, [&](Copy& copy) { copy.begin(open.number, facts); });
+        // Files carry no CPIM of a sender's.
+        const bool awaits = base::iequals(bare_type(head.content_type), "message/cpim");
+        if (awaits) open.cpim_head.emplace();
+        const std::uint64_t serial = followed.nickname_serials[index_of(from)];
+        each(session, from, [&](Copy& copy) {
+            copy.begin(now, open.number, facts, awaits);
+            if (!awaits) copy.await_told(open.number, serial);
+        });
     }
     current = head.message_id;
 }
@@ -378,6 +473,67 @@ void Copies::on_content(base::Now now, SessionId session, Side from, std::uint64
     if (!open->second.received.add(at, at + bytes.size()))
         return end(followed->second, session, open->first, false);
     each(session, from, [&](Copy& copy) { copy.content(now, open->second.number, at, bytes); });
+    if (open->second.cpim_head) find_sender(session, from, open->second, at, bytes);
+}
+
+// ---- who writes
+
+void Copies::find_sender(SessionId session, Side from, Open& open, std::uint64_t at,
+                         base::ByteView bytes) {
+    std::string& text = *open.cpim_head;
+    if (at != text.size()) return settle_sender(session, from, open, nullptr);  // out of order
+    const std::string_view more =
+        base::as_text(bytes.first(std::min(bytes.size(), mime::kMaxCpimHeadBytes)));
+    text += more;
+    // Nothing has become whole without a line's end.
+    if (more.find('\n') == std::string_view::npos && text.size() < mime::kMaxCpimHeadBytes) return;
+    const auto head = mime::parse_cpim(text);
+    if (head) return settle_sender(session, from, open, head->from ? &*head->from : nullptr);
+    if (head.error().code == base::Errc::TooLarge || text.size() >= mime::kMaxCpimHeadBytes)
+        settle_sender(session, from, open, nullptr);
+}
+
+// RFC 7866 has participants in the metadata before what they say. `sender` null: nobody says.
+void Copies::settle_sender(SessionId session, Side from, Open& open,
+                           const mime::CpimAddress* sender) {
+    Followed& followed = followed_[session];
+    std::uint64_t serial = followed.nickname_serials[index_of(from)];
+    const bool is_named = sender != nullptr && !sender->uri.empty() &&
+                          !mime::is_anonymous(sender->uri) &&
+                          sender->uri.size() <= kMaxSenderUriBytes;
+    if (is_named && !is_party(session, sender->uri))
+        serial = std::max(serial, serial_of(followed, session, from, *sender));
+    each(session, from, [&](Copy& copy) { copy.await_told(open.number, serial); });
+    open.cpim_head.reset();
+}
+
+// 0: there are too many already.
+std::uint64_t Copies::serial_of(Followed& followed, SessionId session, Side from,
+                                const mime::CpimAddress& sender) {
+    const auto known = followed.senders.find(sender.uri);
+    if (known != followed.senders.end()) return known->second;
+    if (followed.senders.size() >= kMaxSenders) return 0;
+    followed.senders[sender.uri] = ++last_serial_;
+    told_({.key = {.session = session},
+           .kind = CopyEvent::Kind::Sender,
+           .reason = {},
+           .from = from,
+           .uri = sender.uri,
+           .name = sender.name.substr(0, kMaxSenderNameBytes),
+           .serial = last_serial_});
+    return last_serial_;
+}
+
+// Also where nobody records just now: then nobody is told.
+bool Copies::is_party(SessionId session, std::string_view uri) const {
+    bool has_lines = false;
+    for (auto at = lines_.lower_bound({session, 0});
+         at != lines_.end() && at->first.session == session; ++at) {
+        has_lines = has_lines || at->second->copy.is_taking();
+        for (const std::string& party : at->second->setup.parties)
+            if (mime::is_same_user(uri_of(party), uri)) return true;
+    }
+    return !has_lines;
 }
 
 void Copies::on_chunk_end(base::Now /*now*/, SessionId session, Side from, std::uint64_t end_at,
@@ -399,6 +555,7 @@ void Copies::on_chunk_end(base::Now /*now*/, SessionId session, Side from, std::
 void Copies::end(Followed& followed, SessionId session, const OpenKey& key, bool is_whole) {
     const auto open = followed.open.find(key);
     const Copy::MessageNumber number = open->second.number;
+    if (open->second.cpim_head) settle_sender(session, key.first, open->second, nullptr);
     const auto total = is_whole ? open->second.total : std::nullopt;
     const Side from = key.first;
     followed.open.erase(open);
@@ -422,7 +579,17 @@ void Copies::on_other(base::Now now, SessionId session, Side from, const msrp::H
     const auto asked = followed.asked.find(head.transaction);
     constexpr int kFirstError = 300;
     if (asked != followed.asked.end()) {
-        if (head.status < kFirstError) followed.nicknames[index_of(other(from))] = asked->second;
+        std::string& known = followed.nicknames[index_of(other(from))];
+        if (head.status < kFirstError && known != asked->second) {
+            known = asked->second;
+            followed.nickname_serials[index_of(other(from))] = ++last_serial_;
+            told_({.key = {.session = session},
+                   .kind = CopyEvent::Kind::Nickname,
+                   .reason = {},
+                   .from = other(from),
+                   .name = known,
+                   .serial = last_serial_});
+        }
         followed.asked.erase(asked);
         return forward();
     }
@@ -434,7 +601,7 @@ void Copies::on_message(base::Now now, SessionId session, const RoomMessage& mes
     const Copy::MessageNumber number = ++last_message_;
     const auto total = is_whole ? std::optional<std::uint64_t>(content.size()) : std::nullopt;
     each_that_takes(session, message, [&](Copy& copy) {
-        copy.begin(number, message.facts);
+        copy.begin(now, number, message.facts);
         copy.content(now, number, 0, content);
         copy.end(number, total);
     });

@@ -1,6 +1,9 @@
 // The copies of chats for recording servers: follows the messages that pass (Tap), puts chunks
 // together to messages, and owns the connections to the servers. Whatever a server does, the
 // parties wait for nothing of this. Belongs to the thread of the connections.
+//
+//   chat --> Line (Copy) --+
+//   chat --> Line (Copy) --+--> Trunk: one session with a server (our URI), and its connection
 #pragma once
 
 #include <array>
@@ -19,6 +22,7 @@
 #include "chat/copy.h"
 #include "chat/ports.h"
 #include "chat/tap.h"
+#include "mime/cpim.h"
 #include "msrp/received_ranges.h"
 #include "msrp/stream_parser.h"
 
@@ -39,6 +43,9 @@ struct CopySetup {
     std::array<std::string, 2> parties{};  // name-addr of each side
     std::optional<Side> only{};            // what one side says; else both
     std::shared_ptr<CopyCounters> counters{};
+    // Of a line that several streams share (rs.Stream-ID); empty: it is this one's alone.
+    std::string stream_id{};
+    bool waits_to_be_told = false;  // nothing of it leaves before told()
 };
 
 // What a server answered: where it takes the copy.
@@ -52,12 +59,19 @@ struct CopyAnswer {
 
 struct CopyEvent {
     enum class Kind : std::uint8_t {
-        NotCopied,  // something was not: `reason`
-        ServerLost  // the server has no session for it, or does not take the connection
+        NotCopied,   // something was not: `reason`
+        ServerLost,  // the server has no session for it, or does not take the connection
+        Sender,      // of a session: somebody wrote in it whom nobody has named before
+        Nickname,    // of a session: what a side calls itself now
+        Unsure       // something left before told(): that has not come in time
     };
     CopyKey key{};
     Kind kind = Kind::NotCopied;
     base::Reason reason{};
+    Side from = Side::A;       // on whose side
+    std::string uri{};         // of a sender
+    std::string name{};        // of a sender; the nickname, empty: none any more
+    std::uint64_t serial = 0;  // of both, ascending: for told()
 };
 
 class Copies : public Tap {
@@ -70,8 +84,11 @@ public:
 
     void on_taking(OnTaking on_taking) { on_taking_ = std::move(on_taking); }
 
-    // What begins from now on is kept for it, until a server answers.
-    void open(const CopyKey& key, CopySetup setup);
+    // What begins from now on is kept for it, until a server answers. Lines that are answered with
+    // the same URI of ours share a session with the server.
+    void open(base::Now now, const CopyKey& key, CopySetup setup);
+    // The server knows of the copy by metadata, and of senders and nicknames up to that serial.
+    void told(base::Now now, const CopyKey& key, std::uint64_t serial);
     // Nothing: the server takes nothing now.
     void answer(base::Now now, const CopyKey& key, std::optional<CopyAnswer> answer);
     void pause(base::Now now, const CopyKey& key);
@@ -91,6 +108,7 @@ public:
     void work(base::Now now);
 
     std::size_t size() const { return lines_.size(); }
+    std::size_t trunks() const { return trunks_.size(); }
 
     // ---- a room, whose switch has whole messages, each of a sender of its own
     // Its first octet comes: the number tells later which copies it belongs to. Those that took
@@ -130,19 +148,28 @@ private:
         Copy copy;
         Copy::MessageNumber takes_from = 0;  // messages behind this one
         std::optional<CopyAnswer> answer{};
+        std::string trunk{};  // empty: none
+        std::optional<base::TimePoint> finish_by{};
+        base::TimePoint faults_since{};  // of those that were told, and were not
+        std::size_t faults = 0;
+    };
+    // A session with a server, by our URI.
+    struct Trunk {
+        CopyAnswer answer{};
+        std::set<CopyKey> lines{};
+        CopyKey turn{};  // who is first the next time
         ConnectionId connection = 0;
         bool is_open = false;
         msrp::StreamParser parser{};
         std::optional<base::TimePoint> retry_at{};
         int attempts = 0;
         bool is_told_lost = false;
-        std::optional<base::TimePoint> finish_by{};
-        base::TimePoint faults_since{};  // of those that were told, and were not
-        std::size_t faults = 0;
+        std::optional<base::TimePoint> idle_since{};  // without lines
     };
     // A message that is under way.
     struct Open {
         Copy::MessageNumber number = 0;
+        std::optional<std::string> cpim_head{};  // until it is known who wrote it
         msrp::ReceivedRanges received{};
         std::optional<std::uint64_t> total{};
     };
@@ -151,7 +178,9 @@ private:
         std::map<OpenKey, Open> open{};
         std::array<std::string, 2> current{};  // Message-ID of the chunk of each side; empty: none
         std::array<std::string, 2> nicknames{};
-        std::map<std::string, std::string> asked{};  // NICKNAMEs by transaction
+        std::array<std::uint64_t, 2> nickname_serials{};
+        std::map<std::string, std::string> asked{};      // NICKNAMEs by transaction
+        std::map<std::string, std::uint64_t> senders{};  // serials by URI
     };
 
     Line* find(const CopyKey& key);
@@ -162,13 +191,24 @@ private:
     void tell_pause(base::Now now, const CopyKey& key, const Line& line);
     void limit_open(Followed& followed, SessionId session, Side from);
     void end(Followed& followed, SessionId session, const OpenKey& key, bool is_whole);
-    void connect(base::Now now, const CopyKey& key, Line& line);
-    void disconnect(Line& line);
+    void find_sender(SessionId session, Side from, Open& open, std::uint64_t at,
+                     base::ByteView bytes);
+    void settle_sender(SessionId session, Side from, Open& open, const mime::CpimAddress* sender);
+    std::uint64_t serial_of(Followed& followed, SessionId session, Side from,
+                            const mime::CpimAddress& sender);
+    bool is_party(SessionId session, std::string_view uri) const;
+    void join(base::Now now, const CopyKey& key, Line& line, const CopyAnswer& answer);
+    void leave(base::Now now, const CopyKey& key, Line& line);
+    Trunk* trunk_of(ConnectionId connection);
+    void connect(base::Now now, const std::string& name, Trunk& trunk);
+    void disconnect(Trunk& trunk);
+    void tell_lost(Trunk& trunk, const base::Reason& reason);
+    void flush_all(base::Now now, Trunk& trunk);
     void flush(base::Now now, const CopyKey& key, Line& line);
-    void on_lost_connection(base::Now now, const CopyKey& key, Line& line);
+    void on_lost_connection(base::Now now, Trunk& trunk);
     void tell_faults(base::Now now, const CopyKey& key, Line& line);
     void tell(const CopyKey& key, CopyEvent::Kind kind, base::Reason reason);
-    void erase(std::map<CopyKey, std::unique_ptr<Line>>::iterator at);
+    void erase(base::Now now, std::map<CopyKey, std::unique_ptr<Line>>::iterator at);
 
     Network& network_;
     base::Random& random_;
@@ -176,10 +216,12 @@ private:
     OnTaking on_taking_;
     CopyBudget budget_;
     std::map<CopyKey, std::unique_ptr<Line>> lines_;
-    std::unordered_map<ConnectionId, CopyKey> by_connection_;
+    std::map<std::string, Trunk> trunks_;                          // by our URI
+    std::unordered_map<ConnectionId, std::string> by_connection_;  // whose trunk it is
     std::unordered_map<SessionId, Followed> followed_;
     std::set<CopyKey> dirty_;
     Copy::MessageNumber last_message_ = 0;
+    std::uint64_t last_serial_ = 0;
 };
 
 }  // namespace earshot::chat

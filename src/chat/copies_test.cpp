@@ -86,7 +86,7 @@ protected:
         come(kConnectionA, head(kOursA, kA, "empty001") + "-------d93kswow$\r\n");
         come(kConnectionB, head(kOursB, kB, "empty002") + "-------d93kswow$\r\n");
         wires_.sent.clear();
-        desk_.copies().open(kKey,
+        desk_.copies().open(now_, kKey,
                             {.parties = {"Ana Reis <sip:ana@a.example>", "<sip:ben@b.example>"},
                              .only = std::nullopt,
                              .counters = counters_});
@@ -164,9 +164,14 @@ protected:
     std::shared_ptr<CopyCounters> counters_ = std::make_shared<CopyCounters>();
     Desk desk_{wires_, random_, [](const SwitchEvent&) {},
                [this](const CopyEvent& event) {
+                   using Kind = CopyEvent::Kind;
+                   const bool is_of_people =
+                       event.kind == Kind::Sender || event.kind == Kind::Nickname;
+                   if (is_of_people) return events_.push_back(event);
                    told_.push_back(event.reason.code);
                    texts_.push_back(event.reason.text);
                }};
+    std::vector<CopyEvent> events_;  // of who takes part
 };
 
 TEST_F(CopiesTest, ABareMessageIsToldWithWhoToWhomAndWhen) {
@@ -191,6 +196,7 @@ TEST_F(CopiesTest, CpimGoesAsItIsAndAServerOfBareTypesGetsThemBare) {
     answer_and_connect();
     const std::string cpim = "From: <sip:x@x.example>\r\n\r\nContent-Type: text/plain\r\n\r\nHello";
     come(kConnectionA, chunk("msg00001", cpim, '$', {}, "message/cpim"));
+    desk_.copies().told(now_, kKey, 1);
     EXPECT_EQ(serve()[0].body, cpim);
     answer("text/plain", "msrp://192.0.2.98:2855/bare;tcp");
     desk_.on_open(now_, wires_.last);
@@ -210,6 +216,7 @@ TEST_F(CopiesTest, AServerThatListsTheWrapperGetsItWithWhatBelongsToTheChat) {
     come(kConnectionA, chunk("8cT91kQz", "Hello"));
     come(kConnectionB, "MSRP d93kswow 413 Stop\r\nTo-Path: " + kOursB + "\r\nFrom-Path: " + kB +
                            "\r\n-------d93kswow$\r\n");
+    desk_.copies().told(now_, kKey, 1);  // of the nickname
     const auto sent = serve();
     ASSERT_EQ(sent.size(), 4U);
     for (const Sent& one : sent) EXPECT_EQ(one.head.content_type, kWrapperType);
@@ -424,7 +431,7 @@ TEST_F(CopiesTest, ACopyThatIsOpenedAgainDoesNotEndWithTheOldOne) {
     come(kConnectionA, chunk("msg00001", "one"));
     serve(false);
     desk_.copies().close(now_, kKey);
-    desk_.copies().open(kKey, {.parties = {}, .only = std::nullopt, .counters = counters_});
+    desk_.copies().open(now_, kKey, {.parties = {}, .only = std::nullopt, .counters = counters_});
     pass(kLastWords);
     EXPECT_EQ(desk_.copies().size(), 1U);
     EXPECT_THAT(told_, IsEmpty());
@@ -520,7 +527,7 @@ TEST_F(CopiesTest, WhatIsLeftWhenAChatEndsGoesOutAndWhatIsNotReceiptedIsTold) {
 }
 
 TEST_F(CopiesTest, OneSideAloneMayBeCopied) {
-    desk_.copies().open(kKey, {.parties = {}, .only = Side::B, .counters = counters_});
+    desk_.copies().open(now_, kKey, {.parties = {}, .only = Side::B, .counters = counters_});
     answer_and_connect("text/plain");
     come(kConnectionA, chunk("msg00001", "of A"));
     come(kConnectionB, head(kOursB, kB, "msg00002") +
@@ -552,6 +559,321 @@ TEST_F(CopiesTest, ARecordingThatEndsWaitsForItsReceipts) {
     pass(std::chrono::milliseconds(250));
     EXPECT_EQ(desk_.copies().size(), 0U);
     EXPECT_THAT(told_, IsEmpty());
+}
+
+// ---- who writes
+
+std::string cpim_of(const std::string& from, const std::string& text) {
+    return "From: " + from +
+           "\r\nTo: <sip:room@b.example>\r\n\r\nContent-Type: text/plain\r\n\r\n" + text;
+}
+
+class Senders : public CopiesTest {
+protected:
+    void cpim(const std::string& id, const std::string& from, const std::string& text) {
+        come(kConnectionA, chunk(id, cpim_of(from, text), '$', {}, "message/cpim"));
+    }
+};
+
+TEST_F(Senders, AMessageOfWhoIsNotKnownWaitsUntilTheServerHasBeenTold) {
+    answer_and_connect();
+    serve();
+    cpim("msg00001", "Ana Reis <sip:ana@a.example>", "of a party");
+    EXPECT_EQ(serve().size(), 1U);
+    EXPECT_THAT(told_, IsEmpty());
+    cpim("msg00002", "Cid <sip:cid@c.example>", "of a third");
+    come(kConnectionA, chunk("msg00003", "behind it"));
+    EXPECT_THAT(serve(), IsEmpty());
+    ASSERT_EQ(events_.size(), 1U);
+    EXPECT_EQ(events_[0].kind, CopyEvent::Kind::Sender);
+    EXPECT_EQ(events_[0].uri, "sip:cid@c.example");
+    EXPECT_EQ(events_[0].name, "Cid");
+    EXPECT_EQ(events_[0].from, Side::A);
+    desk_.copies().told(now_, kKey, events_[0].serial);
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 2U);
+    EXPECT_THAT(sent[0].body, EndsWith("of a third"));
+    EXPECT_THAT(sent[1].body, EndsWith("behind it"));
+    cpim("msg00004", "Cid <sip:cid@c.example>", "again");
+    EXPECT_EQ(serve().size(), 1U);
+    EXPECT_EQ(events_.size(), 1U);
+}
+
+TEST_F(Senders, TheWaitEndsAndThatIsTold) {
+    answer_and_connect();
+    serve();
+    cpim("msg00001", "<sip:cid@c.example>", "nobody confirms");
+    pass(kMaxHold - std::chrono::seconds(1));
+    EXPECT_THAT(serve(), IsEmpty());
+    told_.clear();
+    pass(std::chrono::seconds(1));
+    EXPECT_EQ(serve().size(), 1U);
+    EXPECT_THAT(told_, ElementsAre("metadata_not_confirmed"));
+}
+
+TEST_F(Senders, HeadersMayComeInPiecesAndWhatHasNoneWaitsForNothing) {
+    answer_and_connect();
+    serve();
+    const std::string text =
+        chunk("msg00001", cpim_of("<sip:cid@c.example>", "x"), '$', {}, "message/cpim");
+    for (const char c : text) come(kConnectionA, std::string(1, c));
+    EXPECT_EQ(events_.size(), 1U);
+    EXPECT_THAT(serve(), IsEmpty());
+    desk_.copies().told(now_, kKey, events_[0].serial);
+    EXPECT_EQ(serve().size(), 1U);
+    come(kConnectionA, chunk("msg00002", "no cpim at all", '$', {}, "message/cpim"));
+    EXPECT_EQ(serve().size(), 1U);
+    EXPECT_EQ(events_.size(), 1U);
+}
+
+TEST_F(Senders, ThereAreSoManyOfThemAndNoMore) {
+    answer_and_connect();
+    serve();
+    for (std::size_t i = 0; i < kMaxSenders; ++i) {
+        cpim("msg" + std::to_string(10000 + i), "<sip:p" + std::to_string(i) + "@c.example>", "x");
+        ASSERT_EQ(events_.size(), i + 1);
+        desk_.copies().told(now_, kKey, events_.back().serial);
+        ASSERT_EQ(serve().size(), 1U);
+    }
+    cpim("msg00001", "<sip:one-more@c.example>", "at once");
+    EXPECT_EQ(serve().size(), 1U);
+    EXPECT_EQ(events_.size(), kMaxSenders);
+    EXPECT_THAT(told_, IsEmpty());
+}
+
+// What waits when the chat ends goes out: a server that does not know yet who wrote it still gets
+// it.
+TEST_F(Senders, NothingWaitsPastTheEndOfTheChat) {
+    answer_and_connect();
+    serve();
+    cpim("msg00001", "<sip:cid@c.example>", "the last word");
+    EXPECT_THAT(serve(), IsEmpty());
+    desk_.close(now_, 7);
+    EXPECT_EQ(serve().size(), 1U);
+    EXPECT_THAT(told_, ElementsAre("metadata_not_confirmed"));
+}
+
+// One whose head never comes makes way, and holds nothing up after that.
+TEST_F(Senders, AHeadThatNeverEndsDelaysOthersForAsLongAtMost) {
+    answer_and_connect();
+    serve();
+    come(kConnectionA, chunk("msg00001", "From: <sip:cid@c.exam", '+', {}, "message/cpim"));
+    come(kConnectionA, chunk("msg00002", "behind it"));
+    EXPECT_THAT(serve(), IsEmpty());
+    pass(kMaxHold);
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 2U);
+    EXPECT_THAT(sent[0].body + sent[1].body, HasSubstr("behind it"));
+}
+
+TEST_F(Senders, WhoHasTakenANicknameIsKnownByItBeforeItsNextMessage) {
+    answer_and_connect("message/cpim text/plain");
+    serve();
+    come(kConnectionA,
+         head(kOursA, kA, "", "Use-Nickname: \"ana_r\"\r\n", "NICKNAME") + "-------d93kswow$\r\n");
+    come(kConnectionB, "MSRP d93kswow 200 OK\r\nTo-Path: " + kOursB + "\r\nFrom-Path: " + kB +
+                           "\r\n-------d93kswow$\r\n");
+    ASSERT_EQ(events_.size(), 1U);
+    come(kConnectionA, chunk("msg00001", "by that name"));
+    EXPECT_THAT(serve(), IsEmpty());
+    desk_.copies().told(now_, kKey, events_[0].serial);
+    EXPECT_EQ(serve().size(), 1U);
+}
+
+TEST_F(Senders, ANicknameThatIsTakenIsTold) {
+    come(kConnectionA,
+         head(kOursA, kA, "", "Use-Nickname: \"ana_r\"\r\n", "NICKNAME") + "-------d93kswow$\r\n");
+    EXPECT_THAT(events_, IsEmpty());
+    come(kConnectionB, "MSRP d93kswow 200 OK\r\nTo-Path: " + kOursB + "\r\nFrom-Path: " + kB +
+                           "\r\n-------d93kswow$\r\n");
+    ASSERT_EQ(events_.size(), 1U);
+    EXPECT_EQ(events_[0].kind, CopyEvent::Kind::Nickname);
+    EXPECT_EQ(events_[0].name, "ana_r");
+    EXPECT_EQ(events_[0].from, Side::A);
+}
+
+// ---- lines that chats share
+
+class Shared : public CopiesTest {
+protected:
+    static constexpr CopyKey kSecond{.session = 8, .subscription = 1};
+    const std::string kSecondA = "msrp://192.0.2.1:2855/second-a;tcp";
+    const std::string kSecondB = "msrp://192.0.2.1:2855/second-b;tcp";
+    const std::string kCid = "msrp://192.0.2.30:7000/cid;tcp";
+    const std::string kTypes = "message/cpim application/msrp-recording *";
+
+    Shared() {
+        desk_.chats().set_own(now_, 8, Side::A, uri(kSecondA));
+        desk_.chats().set_own(now_, 8, Side::B, uri(kSecondB));
+        desk_.chats().set_peer(now_, 8, Side::A, {.path = {uri(kCid)}});
+        desk_.chats().set_peer(now_, 8, Side::B, {.path = {uri(kB)}});
+        desk_.on_open(now_, 3);
+        come(3, head(kSecondA, kCid, "empty003") + "-------d93kswow$\r\n");
+        come(kConnectionB, head(kSecondB, kB, "empty004") + "-------d93kswow$\r\n");
+        desk_.copies().open(now_, kKey, setup("stream-1"));
+        desk_.copies().open(now_, kSecond, setup("stream-2"));
+        wires_.sent.clear();
+    }
+    static CopySetup setup(const std::string& stream) {
+        return {.parties = {"<sip:ana@a.example>", "<sip:ben@b.example>"},
+                .only = std::nullopt,
+                .counters = nullptr,
+                .stream_id = stream,
+                .waits_to_be_told = true};
+    }
+    void answer_to(const CopyKey& key) {
+        desk_.copies().answer(now_, key,
+                              CopyAnswer{.server = {.path = {uri(kServer)},
+                                                    .own = uri(kOwn),
+                                                    .types = {.accept_types = kTypes},
+                                                    .max_bytes = std::nullopt},
+                                         .connect_to = *base::parse_net_address("192.0.2.99:2855"),
+                                         .fingerprints = {}});
+    }
+    void say_in_second(const std::string& id, const std::string& text) {
+        come(3, head(kSecondA, kCid, id) + "Content-Type: text/plain\r\n\r\n" + text +
+                    "\r\n-------d93kswow$\r\n");
+    }
+};
+
+TEST_F(Shared, ChatsOfOneLineAreToldApartByTheWrapperAndWaitForTheMetadata) {
+    answer_to(kKey);
+    desk_.on_open(now_, wires_.last);
+    answer_to(kSecond);
+    EXPECT_EQ(desk_.copies().trunks(), 1U);
+    serve();
+    come(kConnectionA, chunk("msg00001", "in the first"));
+    say_in_second("msg00001", "in the second");
+    desk_.copies().told(now_, kKey, 0);
+    auto sent = serve();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_THAT(sent[0].body, HasSubstr("rs.Stream-ID: stream-1\r\n"));
+    EXPECT_THAT(sent[0].body, EndsWith("in the first"));
+    desk_.copies().told(now_, kSecond, 0);
+    sent = serve();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_THAT(sent[0].body, HasSubstr("rs.Stream-ID: stream-2\r\n"));
+    EXPECT_THAT(sent[0].body, EndsWith("in the second"));
+    EXPECT_THAT(told_, IsEmpty());
+}
+
+// The next chat on the line of one that is over: late reports are those of the old one.
+TEST_F(Shared, ALineIsGivenToTheNextChatAndLateReportsBelongToTheOld) {
+    answer_to(kKey);
+    desk_.on_open(now_, wires_.last);
+    desk_.copies().told(now_, kKey, 0);
+    serve();
+    const ConnectionId connection = wires_.last;
+    come(kConnectionA, chunk("msg00001", "the last of the first"));
+    const auto first = serve(false);  // no receipt yet
+    ASSERT_EQ(first.size(), 1U);
+    desk_.close(now_, 7);
+    answer_to(kSecond);
+    EXPECT_EQ(wires_.last, connection);  // the same
+    say_in_second("msg00001", "the first of the second");
+    EXPECT_THAT(serve(), IsEmpty());
+    desk_.copies().told(now_, kSecond, 0);
+    come(connection, "MSRP report09 REPORT\r\nTo-Path: " + kOwn + "\r\nFrom-Path: " + kServer +
+                         "\r\nMessage-ID: " + first[0].head.message_id + "\r\nByte-Range: 1-" +
+                         std::to_string(first[0].body.size()) + "/" +
+                         std::to_string(first[0].body.size()) +
+                         "\r\nStatus: 000 200 OK\r\n-------report09$\r\n");
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_THAT(sent[0].body, HasSubstr("rs.Stream-ID: stream-2\r\n"));
+    pass(kLastWords);
+    EXPECT_EQ(desk_.copies().size(), 1U);  // the first is receipted and gone
+    EXPECT_THAT(told_, IsEmpty());
+    EXPECT_FALSE(wires_.closed.contains(connection));
+    desk_.close(now_, 8);
+    pass(std::chrono::milliseconds(0));
+    EXPECT_FALSE(wires_.closed.contains(connection));  // it waits for another one
+    pass(kIdleTrunk);
+    EXPECT_TRUE(wires_.closed.contains(connection));
+    EXPECT_EQ(desk_.copies().trunks(), 0U);
+}
+
+TEST_F(Shared, APauseOfOneIsNoneOfTheOthers) {
+    answer_to(kKey);
+    desk_.on_open(now_, wires_.last);
+    answer_to(kSecond);
+    desk_.copies().told(now_, kKey, 0);
+    desk_.copies().told(now_, kSecond, 0);
+    serve();
+    desk_.copies().pause(now_, kKey);
+    come(kConnectionA, chunk("msg00001", "not this"));
+    say_in_second("msg00001", "but this");
+    auto sent = serve();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_THAT(sent[0].body, EndsWith("but this"));
+    answer_to(kKey);
+    come(kConnectionA, chunk("msg00002", "and this"));
+    sent = serve();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_THAT(sent[0].body, EndsWith("and this"));
+    EXPECT_EQ(desk_.copies().trunks(), 1U);
+}
+
+TEST_F(Shared, ALongMessageOfOneDoesNotKeepTheOthersWaiting) {
+    answer_to(kKey);
+    desk_.on_open(now_, wires_.last);
+    answer_to(kSecond);
+    desk_.copies().told(now_, kKey, 0);
+    desk_.copies().told(now_, kSecond, 0);
+    serve();
+    wires_.is_stuck.insert(wires_.last);
+    come(kConnectionA, chunk("msg00001", std::string(2 << 20, 'x')));
+    say_in_second("msg00001", "short");
+    std::string read = wires_.take(wires_.last);
+    int rounds = 0;
+    for (; rounds < 20 && read.find("short") == std::string::npos; ++rounds) {
+        wires_.queued.clear();  // all that was there has left
+        desk_.on_writable(now_, wires_.last);
+        read += wires_.take(wires_.last);
+    }
+    EXPECT_LE(rounds, 2);
+    EXPECT_LT(read.size(), std::size_t{1} << 20);
+}
+
+// What the server says of the session is about all chats in it, and each is told to look for
+// another server.
+TEST_F(Shared, AServerThatHasNoSessionAnyMoreIsLostForAllOfThem) {
+    answer_to(kKey);
+    desk_.on_open(now_, wires_.last);
+    answer_to(kSecond);
+    desk_.copies().told(now_, kKey, 0);
+    desk_.copies().told(now_, kSecond, 0);
+    serve();
+    come(kConnectionA, chunk("msg00001", "one"));
+    serve(false, 481);
+    EXPECT_THAT(told_, ElementsAre("chat_server_lost", "chat_server_lost"));
+    desk_.copies().lose_server(now_, kKey);
+    desk_.copies().lose_server(now_, kSecond);
+    answer_to(kKey);
+    answer_to(kSecond);
+    desk_.on_open(now_, wires_.last);
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_THAT(sent[0].body, EndsWith("one"));
+}
+
+TEST_F(Shared, ALostConnectionIsMadeAnewForAllOfThem) {
+    answer_to(kKey);
+    desk_.on_open(now_, wires_.last);
+    answer_to(kSecond);
+    desk_.copies().told(now_, kKey, 0);
+    desk_.copies().told(now_, kSecond, 0);
+    serve();
+    come(kConnectionA, chunk("msg00001", "one"));
+    say_in_second("msg00001", "two");
+    wires_.take(wires_.last);
+    desk_.on_closed(now_, wires_.last);
+    pass(kReconnectAfter);
+    desk_.on_open(now_, wires_.last);
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 2U);
+    EXPECT_THAT(sent[0].body + sent[1].body, HasSubstr("one"));
+    EXPECT_THAT(sent[0].body + sent[1].body, HasSubstr("two"));
 }
 
 }  // namespace

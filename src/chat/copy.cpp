@@ -36,22 +36,63 @@ std::optional<base::Reason> Copy::poll_fault() {
 
 // ---- what passes --------------------------------------------------------------------------------
 
-void Copy::begin(MessageNumber number, MessageFacts facts) {
+void Copy::begin(base::Now now, MessageNumber number, MessageFacts facts, bool awaits_sender) {
     if (!is_taking_) return;
     last_ = number;
     last_note_ = 0;
-    if (messages_.size() >= kMaxCopiedMessages && !make_room())
+    if (!find_room())
         return fault("copy_too_slow", "A message is not recorded: too many wait for the server.");
     Message& message = messages_[{number, 0}];
     message.facts = std::move(facts);
+    message.facts.stream_id = stream_id_;
     message.id = random_.token(8);
+    message.awaits = awaits_sender ? kAwaitsSender : 0;
+    message.since = now.steady;
+    count_overhead(message);
+}
+
+// ---- what waits for metadata
+
+void Copy::await_told(MessageNumber number, std::uint64_t serial) {
+    if (const auto found = messages_.find({number, 0}); found != messages_.end())
+        found->second.awaits = serial <= told_serial_ ? 0 : serial;
+}
+
+void Copy::hold(base::Now now) { held_since_ = now.steady; }
+
+void Copy::told(std::uint64_t serial) {
+    held_since_.reset();
+    told_serial_ = std::max(told_serial_, serial);
+    for (auto& [key, message] : messages_)
+        if (message.awaits <= told_serial_) message.awaits = 0;
+}
+
+void Copy::release() {
+    is_unsure_ = is_unsure_ || (held_since_ && !messages_.empty());
+    held_since_.reset();
+    for (auto& [key, message] : messages_)
+        is_unsure_ = std::exchange(message.awaits, 0) != 0 || is_unsure_;
+}
+
+void Copy::on_time(base::Now now) {
+    sender_->on_time(now.steady);
+    if (!is_connected_) return;
+    if (held_since_ && now.steady - *held_since_ >= kMaxHold) {
+        held_since_.reset();
+        is_unsure_ = is_unsure_ || !messages_.empty();
+    }
+    for (auto& [key, message] : messages_) {
+        if (message.awaits == 0 || now.steady - message.since < kMaxHold) continue;
+        message.awaits = 0;
+        is_unsure_ = true;
+    }
 }
 
 // Of those that have left, and that a server does not receipt, the oldest.
 bool Copy::make_room() {
-    const auto found = std::find_if(messages_.begin(), messages_.end(),
-                                    [](const auto& entry) { return entry.second.is_all_sent; });
-    if (found == messages_.end()) return false;
+    if (all_sent_.empty()) return false;
+    ++visits_;
+    const auto found = messages_.find(*all_sent_.begin());
     outgoing_.erase(found->second.outgoing);
     sender_->abort(found->second.outgoing);
     ++forgotten_;
@@ -82,7 +123,7 @@ void Copy::content(base::Now now, MessageNumber number, std::uint64_t at, base::
     if (found == messages_.end() || found->second.state != Message::State::Open) return;
     Message& message = found->second;
     if (rewrites(message, at, bytes)) {
-        message.state = Message::State::Cut;
+        cut(found);
         return fault("message_rewritten",
                      "A message is recorded as cut: its sender said a part of it twice, and "
                      "differently.");
@@ -108,9 +149,8 @@ void Copy::content(base::Now now, MessageNumber number, std::uint64_t at, base::
             message.ahead.erase(next);
         }
     }
-    if (!is_over_limit()) return;
-    release_all_sent();
-    if (is_over_limit())
+    note_news(found);
+    if (is_over_limit() && !find_room())
         drop(now, found,
              {"copy_too_slow",
               "A message is not recorded: the server takes them more slowly than they come."});
@@ -122,6 +162,9 @@ void Copy::end(MessageNumber number, std::optional<std::uint64_t> total) {
     Message& message = found->second;
     const bool is_whole = total && message.end() == *total;
     message.state = is_whole ? Message::State::Complete : Message::State::Cut;
+    note_news(found);
+    // Nobody will say any more who wrote it.
+    if (message.awaits == kAwaitsSender) message.awaits = 0;
     for (const auto& [at, piece] : message.ahead) count(-static_cast<std::ptrdiff_t>(piece.size()));
     message.ahead.clear();
 }
@@ -134,8 +177,19 @@ void Copy::give_up(MessageNumber number) {
 
 void Copy::pause() {
     is_taking_ = false;
-    for (auto& [key, message] : messages_)
-        if (message.state == Message::State::Open) message.state = Message::State::Cut;
+    for (auto at = messages_.begin(); at != messages_.end(); ++at)
+        if (at->second.state == Message::State::Open) cut(at);
+}
+
+void Copy::cut(Messages::iterator at) {
+    at->second.state = Message::State::Cut;
+    note_news(at);
+}
+
+// There is something to send of it.
+void Copy::note_news(Messages::iterator at) {
+    if (at->second.is_wanted) news_.insert(at->first);
+    if (at->second.is_ready()) ready_.insert(at->first);
 }
 
 void Copy::forget_all() {
@@ -147,15 +201,15 @@ void Copy::forget_all() {
 void Copy::forward(base::Now now, Side from, std::string_view text,
                    const std::optional<std::array<std::string, 2>>& between) {
     if (!is_taking_ || !server_ || !server_->types.takes_wrapper()) return;
-    if (messages_.size() >= kMaxCopiedMessages && !make_room()) return;
-    add_note(write_forwarded(from, now.wall, between ? *between : parties_, text),
+    if (!find_room()) return;
+    add_note(write_forwarded(from, now.wall, between ? *between : parties_, text, stream_id_),
              Message::State::Complete);
 }
 
 void Copy::leave_out(base::Now now, MessageNumber number, const MessageFacts& facts,
                      std::uint64_t size) {
     if (!is_taking_ || !server_ || !server_->types.takes_wrapper()) return;
-    if (messages_.size() >= kMaxCopiedMessages && !make_room()) return;
+    if (!find_room()) return;
     if (!may_notice(now)) return;
     last_ = number;
     last_note_ = 0;
@@ -171,11 +225,14 @@ bool Copy::may_notice(base::Now now) {
 }
 
 void Copy::add_note(std::string text, Message::State state) {
-    Message& note = messages_[{last_, ++last_note_}];
+    const Key key{last_, ++last_note_};
+    Message& note = messages_[key];
     note.is_note = true;
     note.id = random_.token(8);
     note.state = state;
     note.wrapping = {.content_type = std::string(kWrapperType), .prefix = std::move(text)};
+    count_overhead(note);
+    ready_.insert(key);
 }
 
 // ---- the server ---------------------------------------------------------------------------------
@@ -192,6 +249,9 @@ void Copy::set_server(CopyServer server, bool is_other) {
 void Copy::forget_sending(bool is_other) {
     sender_.emplace(random_);
     outgoing_.clear();
+    news_.clear();
+    all_sent_.clear();
+    releasable_.clear();
     for (auto at = messages_.begin(); at != messages_.end();) {
         Message& message = at->second;
         message.outgoing = 0;
@@ -200,7 +260,7 @@ void Copy::forget_sending(bool is_other) {
         const bool is_all_there = message.released == 0;
         const bool was_sent = std::exchange(message.is_all_sent, false);
         if (is_all_there) {
-            ++at;
+            note_news(at++);
             continue;
         }
         // What is not kept cannot be said again; where the server stays it has most likely got it.
@@ -212,9 +272,9 @@ void Copy::forget_sending(bool is_other) {
     }
 }
 
-void Copy::on_connected() {
+void Copy::on_connected(bool speaks_first) {
     is_connected_ = true;
-    if (!server_) return;
+    if (!server_ || !speaks_first) return;
     // Who connects speaks at once (RFC 4975 section 5.4).
     outgoing_[sender_->begin({.to = server_->path,
                               .own = server_->own,
@@ -235,23 +295,29 @@ void Copy::on_head(const msrp::Head& head) {
         sender_->on_report(head);
 }
 
-std::string Copy::run(base::Now now) {
+std::string Copy::run(base::Now now, std::size_t room) {
     std::string out;
     if (!server_ || !is_connected_ || is_server_lost_) return out;
+    sender_->set_may_send(room > 0);
     // One that is left out goes, and puts its notice behind.
-    for (auto at = messages_.begin(); at != messages_.end();) {
-        const Key key = at->first;
-        const Message& message = at->second;
-        const bool has_any = message.state != Message::State::Open || !message.content.empty();
-        if (message.outgoing == 0 && !message.is_all_sent && has_any) begin_at_server(now, at);
-        at = messages_.upper_bound(key);
+    while (!ready_.empty()) {
+        ++visits_;
+        const auto at = messages_.find(*ready_.begin());
+        // In their order: those behind it wait, too.
+        if (held_since_ || at->second.awaits != 0) break;
+        ready_.erase(ready_.begin());
+        begin_at_server(now, at);
     }
-    for (auto at = messages_.begin(); at != messages_.end();) {
-        const auto next = std::next(at);
-        if (at->second.is_wanted) give(now, at, msrp::kChunkBytes);
-        at = next;
+    while (room > 0 && !news_.empty()) {
+        ++visits_;
+        const auto at = messages_.find(*news_.begin());
+        news_.erase(news_.begin());
+        give(now, at, msrp::kChunkBytes);
     }
-    while (auto action = sender_->poll_action()) carry_out(now, *action, out);
+    while (auto action = sender_->poll_action()) {
+        carry_out(now, *action, out);
+        if (out.size() >= room) sender_->set_may_send(false);
+    }
     return out;
 }
 
@@ -281,6 +347,7 @@ void Copy::begin_at_server(base::Now now, Messages::iterator at) {
             return;
         }
     }
+    count_overhead(message);
     message.outgoing = sender_->begin({.to = server_->path,
                                        .own = server_->own,
                                        .message_id = message.id,
@@ -314,6 +381,8 @@ void Copy::give(base::Now now, Messages::iterator at, std::size_t max_bytes) {
     message.is_wanted = false;
     message.sent += chunk.size();
     message.is_all_sent = is_last;
+    if (!chunk.empty()) releasable_.insert(at->first);
+    if (is_last) all_sent_.insert(at->first);
     const msrp::OutgoingNumber outgoing = message.outgoing;
     if (!chunk.empty() || is_last) sender_->give(now.steady, outgoing, chunk, is_last);
     if (!is_cut) return;
@@ -355,6 +424,9 @@ void Copy::carry_out(base::Now now, msrp::SenderAction& action, std::string& out
     if (failed->status == kTimeout || failed->status == kNoSession ||
         failed->status == kOtherConnection) {
         is_server_lost_ = true;
+        if (found == messages_.end()) return;
+        found->second.is_all_sent = false;  // the server has not got it
+        all_sent_.erase(found->first);
         return;
     }
     if (found == messages_.end()) return;
@@ -388,8 +460,32 @@ void Copy::drop(base::Now now, Messages::iterator at, base::Reason why, std::str
 void Copy::erase(Messages::iterator at) {
     std::size_t octets = at->second.content.size();
     for (const auto& [offset, piece] : at->second.ahead) octets += piece.size();
+    octets += at->second.overhead;
     count(-static_cast<std::ptrdiff_t>(octets));
+    for (std::set<Key>* keys : {&ready_, &news_, &all_sent_, &releasable_}) keys->erase(at->first);
     messages_.erase(at);
+}
+
+// What is kept of it besides the content.
+void Copy::count_overhead(Message& message) {
+    const MessageFacts& facts = message.facts;
+    std::size_t octets = sizeof(Messages::value_type) + message.id.size() +
+                         facts.message_id.size() + facts.content_type.size() +
+                         facts.nickname.size() + facts.sender.size() + facts.room.size() +
+                         facts.stream_id.size() + message.wrapping.content_type.size() +
+                         message.wrapping.prefix.size();
+    for (const auto* headers : {&facts.mime_headers, &std::as_const(message).wrapping.headers})
+        for (const auto& [name, value] : *headers) octets += name.size() + value.size();
+    count(static_cast<std::ptrdiff_t>(octets) - static_cast<std::ptrdiff_t>(message.overhead));
+    message.overhead = octets;
+}
+
+// False: nothing can be forgotten for a further message.
+bool Copy::find_room() {
+    if (is_over_limit()) release_all_sent();
+    while (messages_.size() >= kMaxCopiedMessages || is_over_limit())
+        if (!make_room()) return false;
+    return true;
 }
 
 void Copy::release_sent(Message& message) {
@@ -403,7 +499,10 @@ void Copy::release_sent(Message& message) {
 }
 
 void Copy::release_all_sent() {
-    for (auto& [key, message] : messages_) release_sent(message);
+    for (const Key& key : std::exchange(releasable_, {})) {
+        ++visits_;
+        release_sent(messages_.at(key));
+    }
 }
 
 }  // namespace earshot::chat

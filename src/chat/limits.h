@@ -59,6 +59,12 @@ inline constexpr std::chrono::minutes kNoticeTime{1};
 inline constexpr std::chrono::milliseconds kReconnectAfter{500};  // a server's connection is lost
 inline constexpr int kReconnects = 3;                             // then the server counts as lost
 inline constexpr std::chrono::seconds kReconnectLater{5};
+// A message waits so long for the server to be told who wrote it, or which chat it is of.
+inline constexpr std::chrono::seconds kMaxHold{2};
+inline constexpr std::size_t kMaxSenders = 150;         // of one chat, beside its parties
+inline constexpr std::size_t kMaxSenderUriBytes = 512;  // of who is told of
+inline constexpr std::size_t kMaxSenderNameBytes = 128;
+inline constexpr std::chrono::seconds kIdleTrunk{60};  // a common line's connection without chats
 // What is left when a chat ends goes out for so long at most.
 inline constexpr std::chrono::seconds kLastWords{3};
 

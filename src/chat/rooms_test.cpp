@@ -570,7 +570,7 @@ class RecordedRoomTest : public testing::Test {
 protected:
     RecordedRoomTest() {
         open_room(true);
-        desk_.copies().open(kKey, {.parties = {"Ana <sip:x@y>", "<sip:z@y>"}});
+        desk_.copies().open(now_, kKey, {.parties = {"Ana <sip:x@y>", "<sip:z@y>"}});
         answer();
         server_ = wires_.last;
         desk_.on_open(now_, server_);

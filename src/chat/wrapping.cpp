@@ -95,6 +95,7 @@ std::optional<Wrapping> wrap(const MessageFacts& facts, const ServerTypes& serve
         if (!accepts_wrapped(facts.content_type)) return std::nullopt;
         mime::CpimHead head = envelope(facts, parties);
         add(head, "Content", "send");
+        if (!facts.stream_id.empty()) add(head, "Stream-ID", facts.stream_id);
         if (!facts.message_id.empty()) add(head, "Message-ID", facts.message_id);
         if (!facts.nickname.empty()) add(head, "Nickname", facts.nickname);
         head.mime_headers = mime_text(facts);
@@ -117,6 +118,7 @@ std::string write_drop(const MessageFacts& facts, const std::array<std::string, 
                        std::string_view unsupported_type, std::optional<std::uint64_t> size) {
     mime::CpimHead head = envelope(facts, parties);
     add(head, "Content", "drop");
+    if (!facts.stream_id.empty()) add(head, "Stream-ID", facts.stream_id);
     if (!facts.message_id.empty()) add(head, "Message-ID", facts.message_id);
     if (!facts.nickname.empty()) add(head, "Nickname", facts.nickname);
     if (!unsupported_type.empty()) add(head, "Unsupported-Type", unsupported_type);
@@ -125,9 +127,10 @@ std::string write_drop(const MessageFacts& facts, const std::array<std::string, 
 }
 
 std::string write_forwarded(Side from, base::WallTime at, const std::array<std::string, 2>& parties,
-                            std::string_view text) {
+                            std::string_view text, std::string_view stream_id) {
     mime::CpimHead head = envelope(from, at, parties);
     add(head, "Content", "msrp");
+    if (!stream_id.empty()) add(head, "Stream-ID", stream_id);
     head.content_type = "message/msrp";
     return write(head) + std::string(text);
 }

@@ -41,6 +41,8 @@ struct MessageFacts {
     // Of a room: name-addr of who wrote it and of the room, in place of the two sides.
     std::string sender{};
     std::string room{};
+    // Of the recording session, where several streams share a line; empty: none do.
+    std::string stream_id{};
 };
 
 // Of a=accept-types and the like of a server's answer.
@@ -68,7 +70,7 @@ std::string write_drop(const MessageFacts& facts, const std::array<std::string, 
                        std::string_view unsupported_type, std::optional<std::uint64_t> size);
 // The wrapper around something else of MSRP: a NICKNAME request, a REPORT, an answer.
 std::string write_forwarded(Side from, base::WallTime at, const std::array<std::string, 2>& parties,
-                            std::string_view text);
+                            std::string_view text, std::string_view stream_id = {});
 
 // A line of ours in CPIM, for who takes nothing else.
 std::string write_line(std::string_view from, std::string_view to, base::WallTime at,

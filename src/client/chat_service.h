@@ -46,6 +46,7 @@ public:
     base::Result<base::NetAddress, base::Reason> listener(bool ipv6, bool is_inside) override;
     std::optional<relay::ChatCertificate> certificate() const override { return certificate_; }
     void post(std::function<void(base::Now, chat::Desk&)> work) override;
+    void later(std::function<void()> work) override { options_.post(std::move(work)); }
 
 private:
     class Core;

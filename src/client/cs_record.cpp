@@ -320,6 +320,36 @@ void forget_gone(CsRecord& record, base::WallTime now) {
     }
 }
 
+void add_sender(CsRecord& record, Leg leg, const std::string& uri, const std::string& name,
+                base::WallTime now) {
+    const bool is_known =
+        std::any_of(record.senders.begin(), record.senders.end(),
+                    [&](const CsSender& one) { return mime::is_same_user(one.name.aor, uri); });
+    std::size_t octets = uri.size() + name.size();
+    for (const CsSender& one : record.senders) octets += one.name.aor.size() + one.name.name.size();
+    if (is_known || record.senders.size() >= kMaxCsSenders || octets > kMaxCsSenderBytes) return;
+    const siprec::NameId sender{
+        .aor = base::to_valid_utf8(uri), .name = base::to_valid_utf8(name), .language = {}};
+    record.senders.push_back(
+        {.leg = leg, .name = sender, .joined = now, .number = next_number(record, {sender})});
+}
+
+void set_nickname(CsRecord& record, Leg leg, const std::string& nickname) {
+    if (CsParty* party = find_present(record, leg)) party->nickname = base::to_valid_utf8(nickname);
+}
+
+namespace {
+
+base::Uuid stream_id(const CsRecord& record, std::string_view name) {
+    return siprec::group_id(record.session_id, fmt::format("stream {}", name));
+}
+
+}  // namespace
+
+std::string stream_text(const CsRecord& record, std::string_view name) {
+    return siprec::MetadataId{stream_id(record, name)}.text();
+}
+
 std::string participant_text(const CsRecord& record, const policy::RecordingSettings& settings,
                              const CsParty& party) {
     return siprec::MetadataId{participant_id(participant_ids(record, settings), party)}.text();
@@ -343,13 +373,45 @@ bool is_content(const relay::SubscribedStream& stream) {
 }
 
 siprec::CsStream describe_stream(const CsRecord& record, const relay::SubscribedStream& stream) {
-    siprec::CsStream described{.id = siprec::group_id(record.session_id, "stream " + stream.label),
-                               .label = stream.label,
-                               .is_held = !stream.is_active};
+    siprec::CsStream described{
+        .id = stream_id(record, stream.name.empty() ? stream.label : stream.name),
+        .label = stream.label,
+        .is_held = !stream.is_active};
     if (is_content(stream))
         described.xml = siprec::write_sharing(
             {.kind = stream.sharing, .title = base::to_valid_utf8(stream.title)});
     return described;
+}
+
+std::string nickname_xml(const std::string& nickname) {
+    if (!nickname.empty())
+        return siprec::write_conference_role(
+            {.nickname = nickname, .roles = {}, .left = {}, .sources = {}});
+    // That there is none any more has to be said: what is not named keeps its value.
+    return fmt::format(R"(<nickname xmlns="{}"/>)", siprec::kExtensionNamespace);
+}
+
+// Their indices; who is a party or a member is one already.
+std::vector<std::size_t> describe_senders(const CsRecord& record, const base::Uuid& ids,
+                                          siprec::CsDescription& cs) {
+    std::vector<std::size_t> senders;
+    for (const CsSender& one : record.senders) {
+        const base::Uuid id =
+            siprec::group_id(ids, fmt::format("participant {} {}", one.name.aor, one.number));
+        const auto known = std::find_if(
+            cs.participants.begin(), cs.participants.end(), [&](const auto& participant) {
+                const auto is_it = [&](const siprec::NameId& name) {
+                    return mime::is_same_user(name.aor, one.name.aor);
+                };
+                return participant.id == id ||
+                       (!participant.left &&
+                        std::any_of(participant.names.begin(), participant.names.end(), is_it));
+            });
+        senders.push_back(static_cast<std::size_t>(known - cs.participants.begin()));
+        if (known == cs.participants.end())
+            cs.participants.push_back({.id = id, .names = {one.name}, .joined = one.joined});
+    }
+    return senders;
 }
 
 // `conference`: of a focus at one of the legs, if there is one.
@@ -375,6 +437,13 @@ void describe_legs(const CsRecord& record, const policy::RecordingSettings& sett
         cs.participants.push_back(std::move(participant));
     }
     if (record.conference) conference.emplace(record, cs);
+    for (std::size_t i = 0; i < record.parties.size(); ++i) {
+        std::string& xml = cs.participants[i].xml;
+        const bool has_one = xml.find("<nickname") != std::string::npos;  // by the roster
+        if (record.parties[i].nickname && !has_one)
+            xml += nickname_xml(*record.parties[i].nickname);
+    }
+    const std::vector<std::size_t> senders = describe_senders(record, ids, cs);
     for (const relay::SubscribedStream& stream : subscription.streams) {
         siprec::CsStream described = describe_stream(record, stream);
         const auto sender = at[relay::index_of(stream.from)];
@@ -385,11 +454,19 @@ void describe_legs(const CsRecord& record, const policy::RecordingSettings& sett
                 described.senders.push_back(*party);
                 described.receivers.push_back(*party);
             }
+            std::vector<std::size_t> others = senders;
             if (conference) {  // behind the focus is a room
-                for (const std::size_t member : conference->senders(stream))
-                    described.senders.push_back(member);
-                for (const std::size_t member : conference->receivers(stream))
-                    described.receivers.push_back(member);
+                const auto add = [&others](const std::vector<std::size_t>& more) {
+                    others.insert(others.end(), more.begin(), more.end());
+                };
+                add(conference->senders(stream));
+                add(conference->receivers(stream));
+            }
+            for (const std::size_t one : others) {
+                const auto& known = described.senders;
+                if (std::find(known.begin(), known.end(), one) != known.end()) continue;
+                described.senders.push_back(one);
+                described.receivers.push_back(one);
             }
         } else {
             const bool is_mix = conference && stream.from == record.conference->focus;
@@ -443,13 +520,7 @@ void describe_members(const CsRecord& record, const policy::RecordingSettings& s
                                    .left = to_optional(party.left)});
         if (party.member == 0) cs.participants.back().params = {{"isfocus", "true"}};
         if (party.presents) cs.participants.back().xml += presenter_xml(*party.presents);
-        // That there is none any more has to be said: what is not named keeps its value.
-        if (party.nickname)
-            cs.participants.back().xml +=
-                party.nickname->empty()
-                    ? fmt::format(R"(<nickname xmlns="{}"/>)", siprec::kExtensionNamespace)
-                    : siprec::write_conference_role(
-                          {.nickname = *party.nickname, .roles = {}, .left = {}, .sources = {}});
+        if (party.nickname) cs.participants.back().xml += nickname_xml(*party.nickname);
     }
     for (const relay::SubscribedStream& stream : subscription.streams) {
         siprec::CsStream described = describe_stream(record, stream);

@@ -26,6 +26,7 @@ struct CsParty {
     base::WallTime joined{};
     std::optional<base::WallTime> left{};
     std::size_t number = 0;  // of those with this name: who comes again, or calls itself
+    std::optional<std::string> nickname{};  // in its chats; empty: none any more
     // ---- of a conference
     std::uint32_t member = 0;  // whose streams are its own (joint_state.h); 0: the focus
     bool is_speaking = true;   // neither muted nor on hold by its own wish
@@ -33,10 +34,21 @@ struct CsParty {
     bool shows_camera = false;
     bool sees_cameras = false;
     bool sees_content = false;
-    std::optional<bool> presents{};         // whether it does now; none: it never has
-    bool is_chatting = false;               // in the conference's chat room
-    std::optional<std::string> nickname{};  // there; empty: none any more
+    std::optional<bool> presents{};  // whether it does now; none: it never has
+    bool is_chatting = false;        // in the conference's chat room
 };
+
+// Somebody who has written in a chat of the call without being at an end of it: who takes part in a
+// room behind that leg.
+struct CsSender {
+    relay::Leg leg = relay::Leg::A;
+    siprec::NameId name{};
+    base::WallTime joined{};
+    std::size_t number = 0;  // as of CsParty
+};
+// Of one call: what the metadata has room for beside a roster of as many.
+inline constexpr std::size_t kMaxCsSenders = 150;
+inline constexpr std::size_t kMaxCsSenderBytes = std::size_t{32} << 10;
 
 // The conference that the CS is, where the focus is ours: then the parties are its members.
 struct OwnConference {
@@ -61,6 +73,7 @@ struct CsRecord {
     std::optional<base::Uuid> transfer_group{};
     std::optional<CsConference> conference{};  // where a party is a focus that tells who takes part
     std::optional<OwnConference> own_conference{};  // where the focus is ours
+    std::vector<CsSender> senders{};                // in its chats
 };
 
 // The parties of a call by its INVITE: P-Asserted-Identity before From or To.
@@ -78,6 +91,14 @@ void add_party(CsRecord& record, CsParty party);
 // of whose leaving the servers may not know yet.
 void forget_gone(CsRecord& record, base::WallTime now);
 
+// Somebody writes in a chat behind that leg.
+void add_sender(CsRecord& record, relay::Leg leg, const std::string& uri, const std::string& name,
+                base::WallTime now);
+// Who is at that leg calls itself so in its chats; empty: no more.
+void set_nickname(CsRecord& record, relay::Leg leg, const std::string& nickname);
+
+// The id of a stream in the metadata, as text.
+std::string stream_text(const CsRecord& record, std::string_view name);
 // The id of that party in the metadata, as text.
 std::string participant_text(const CsRecord& record, const policy::RecordingSettings& settings,
                              const CsParty& party);

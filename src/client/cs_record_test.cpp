@@ -58,6 +58,63 @@ siprec::MetadataObjects objects(const CsRecord& record,
     return describe(record, settings, subscription).state.objects;
 }
 
+// ---- who writes in its chats
+
+relay::Subscription two_chats() {
+    relay::SubscribedStream chat{
+        .label = "chats-1", .media = "message", .is_active = true, .is_of_both = true};
+    relay::SubscribedStream other = chat;
+    chat.name = "chat-1";
+    other.name = "chat-2";
+    return {.offer = "v=0\r\n", .streams = {chat, other}};
+}
+
+TEST(CsRecord, WhoWritesThroughAPartyTakesPartInTheChatsAndNobodyTwice) {
+    CsRecord record = record_of(facts());
+    add_sender(record, relay::Leg::B, "sip:cid@c.example", "Cid", kLater);
+    add_sender(record, relay::Leg::B, "sip:cid@c.example", "Cid", kLater);
+    add_sender(record, relay::Leg::B, "sip:ada@desk.example", "", kLater);  // a party
+    const auto told = objects(record, {}, two_chats());
+    ASSERT_EQ(told.participants.size(), 3U);
+    EXPECT_EQ(told.participants[2].names[0].aor, "sip:cid@c.example");
+    EXPECT_EQ(told.participants[2].names[0].name, "Cid");
+    ASSERT_EQ(told.streams.size(), 2U);
+    EXPECT_EQ(told.streams[0].label, told.streams[1].label);
+    EXPECT_EQ(told.streams[0].id.text(), stream_text(record, "chat-1"));
+    EXPECT_EQ(told.streams[1].id.text(), stream_text(record, "chat-2"));
+    for (const siprec::MediaStream& stream : told.streams) {
+        const auto senders = std::count_if(
+            told.participant_streams.begin(), told.participant_streams.end(), [&](const auto& one) {
+                return std::any_of(one.send.begin(), one.send.end(),
+                                   [&](const auto& sent) { return sent.stream == stream.id; });
+            });
+        EXPECT_EQ(senders, 3);
+    }
+}
+
+TEST(CsRecord, TakesSoManyWhoWriteAndNoMore) {
+    CsRecord record = record_of(facts());
+    for (std::size_t i = 0; i <= kMaxCsSenders; ++i)
+        add_sender(record, relay::Leg::B, "sip:p" + std::to_string(i) + "@c.example", "", kLater);
+    EXPECT_EQ(record.senders.size(), kMaxCsSenders);
+    CsRecord other = record_of(facts());
+    const std::string name(1000, 'n');
+    for (std::size_t i = 0; i < kMaxCsSenders; ++i)
+        add_sender(other, relay::Leg::B, "sip:p" + std::to_string(i) + "@c.example", name, kLater);
+    EXPECT_LE(other.senders.size() * name.size(), kMaxCsSenderBytes);
+    EXPECT_GT(other.senders.size(), 20U);
+}
+
+TEST(CsRecord, ANicknameOfAChatIsAnElementAndItsEndIsSaid) {
+    CsRecord record = record_of(facts());
+    EXPECT_THAT(document(record, {}, two_chats()), Not(HasSubstr("nickname")));
+    set_nickname(record, relay::Leg::A, "ada_l");
+    EXPECT_THAT(document(record, {}, two_chats()), HasSubstr(">ada_l</"));
+    set_nickname(record, relay::Leg::A, "");
+    EXPECT_THAT(document(record, {}, two_chats()), HasSubstr("nickname"));
+    EXPECT_THAT(document(record, {}, two_chats()), Not(HasSubstr("ada_l")));
+}
+
 // RFC 7865 leaves it to a=content; what is shared is told by an element of ours beside it.
 TEST(CsRecord, TellsWhatIsSharedAndByWhom) {
     relay::Subscription subscription = two_streams();

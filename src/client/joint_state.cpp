@@ -8,6 +8,8 @@
 #include <utility>
 
 #include "base/text.h"
+#include "relay/limits.h"
+#include "relay/media_plane.h"
 #include "sdp/session_description.h"
 
 namespace earshot::client {
@@ -78,7 +80,8 @@ std::string head_of(std::string_view session_id, std::string_view address) {
 }  // namespace
 
 std::string joint_label(std::uint32_t member, std::string_view label) {
-    return member == 0 ? std::string(label) : fmt::format("{}-{}", member, label);
+    return member == 0 || relay::is_common_label(label) ? std::string(label)
+                                                        : fmt::format("{}-{}", member, label);
 }
 
 std::uint32_t joint_member(std::string_view label) {
@@ -87,11 +90,21 @@ std::uint32_t joint_member(std::string_view label) {
     return base::parse_number<std::uint32_t>(label.substr(0, dash)).value_or(0);
 }
 
+namespace {
+
+// Common lines are of no member alone.
+std::uint32_t owner_of(std::uint32_t member, std::string_view label) {
+    return relay::is_common_label(label) ? 0 : member;
+}
+
+}  // namespace
+
 // ---- the m-lines --------------------------------------------------------------------------------
 
 std::size_t JointLines::find_place(std::uint32_t member, std::string_view label) const {
+    const std::uint32_t owner = owner_of(member, label);
     const auto found = std::find_if(places_.begin(), places_.end(), [&](const Place& place) {
-        return place.member == member && place.label == label;
+        return place.member == owner && place.label == label;
     });
     return label.empty() || found == places_.end()
                ? kNoPlace
@@ -117,7 +130,7 @@ JointLines::Place* JointLines::take_place(std::uint32_t member, std::string_view
     });
     if (free == places_.end() && places_.size() >= sdp::kMaxMedia) return nullptr;
     Place& place = free == places_.end() ? places_.emplace_back() : *free;
-    place = Place{.member = member, .label = std::string(label)};
+    place = Place{.member = owner_of(member, label), .label = std::string(label)};
     return &place;
 }
 
@@ -126,6 +139,10 @@ struct JointLines::Offered {
         const SessionDescription* from = nullptr;
         const MediaDescription* line = nullptr;
         bool is_paused = false;
+        bool is_sent() const {
+            return !is_paused && (line->direction == Direction::SendOnly ||
+                                  line->direction == Direction::SendRecv);
+        }
     };
     struct Newcomer {
         std::uint32_t member = 0;
@@ -136,6 +153,15 @@ struct JointLines::Offered {
     std::vector<Newcomer> newcomers{};
 };
 
+// That line alone.
+std::string JointLines::kept_offer(const Offered& offered, std::size_t at) const {
+    const Offered::Line& one = offered.lines[at];
+    Collage collage(head_of(session_id_, address_));
+    collage.add(*one.from, *one.line, Direction::SendOnly,
+                std::string(one.line->label.value_or("")));
+    return collage.take();
+}
+
 // The lines that live now, with the places that they have.
 void JointLines::collect(const JointPart& part, Offered& offered) const {
     auto parsed = sdp::parse(part.state->offer);
@@ -145,10 +171,13 @@ void JointLines::collect(const JointPart& part, Offered& offered) const {
         if (!is_live(medium)) continue;
         const Offered::Line line{&offer, &medium, part.is_paused};
         const std::size_t at = find_place(part.member, *medium.label);
-        if (at == kNoPlace)
+        if (at == kNoPlace) {
             offered.newcomers.push_back({part.member, line});
-        else
-            offered.lines[at] = line;
+        } else {
+            // A common line is paused when all are.
+            Offered::Line& known = offered.lines[at];
+            if (known.line == nullptr || !known.is_sent()) known = line;
+        }
     }
 }
 
@@ -158,14 +187,39 @@ std::string JointLines::offer(std::span<const JointPart> parts) {
     for (const JointPart& part : parts) collect(part, offered);
     // Before the newcomers, which do not take what ends just now.
     for (std::size_t i = 0; i < places_.size(); ++i)
-        if (offered.lines[i].line == nullptr) places_[i].label.clear();
+        if (offered.lines[i].line == nullptr)
+            keep_or_end(i, offered);
+        else
+            places_[i].is_idle = false;
     for (const Offered::Newcomer& newcomer : offered.newcomers) {
-        const Place* place = take_place(newcomer.member, *newcomer.line.line->label);
+        const std::string_view label = *newcomer.line.line->label;
+        const std::size_t known = find_place(newcomer.member, label);
+        const Place* place =
+            known != kNoPlace ? &places_[known] : take_place(newcomer.member, label);
         if (place == nullptr) continue;
         offered.lines.resize(places_.size());
-        offered.lines[static_cast<std::size_t>(place - places_.data())] = newcomer.line;
+        Offered::Line& line = offered.lines[static_cast<std::size_t>(place - places_.data())];
+        if (line.line == nullptr || !line.is_sent()) line = newcomer.line;
     }
     return write(offered);
+}
+
+// A line that chats use one after the other stays as it is, for the next one.
+void JointLines::keep_or_end(std::size_t at, Offered& offered) {
+    Place& place = places_[at];
+    const auto idle =
+        std::count_if(places_.begin(), places_.end(), [](const Place& one) { return one.is_idle; });
+    const bool is_kept =
+        place.label.starts_with(relay::kReusedLabel) && !place.kept.empty() &&
+        (place.is_idle || static_cast<std::size_t>(idle) < relay::kMaxIdleChatLines);
+    place.is_idle = is_kept;
+    auto parsed = sdp::parse(is_kept ? place.kept : std::string_view{});
+    if (!parsed || parsed->media.empty()) {
+        place.is_idle = false;
+        return place.label.clear();
+    }
+    const SessionDescription& offer = offered.offers.emplace_back(*std::move(parsed));
+    offered.lines[at] = {&offer, &offer.media.front(), false};
 }
 
 std::string JointLines::write(const Offered& offered) {
@@ -179,10 +233,9 @@ std::string JointLines::write(const Offered& offered) {
         }
         place.media = one.line->media;
         place.proto = one.line->proto;
-        const bool is_sent = !one.is_paused && (one.line->direction == Direction::SendOnly ||
-                                                one.line->direction == Direction::SendRecv);
-        collage.add(*one.from, *one.line, is_sent ? Direction::SendOnly : Direction::Inactive,
+        collage.add(*one.from, *one.line, one.is_sent() ? Direction::SendOnly : Direction::Inactive,
                     joint_label(place.member, place.label));
+        if (place.label.starts_with(relay::kReusedLabel)) place.kept = kept_offer(offered, i);
     }
     return collage.take();
 }
@@ -198,7 +251,10 @@ void JointLines::on_answer(std::string_view sdp) {
 
 void JointLines::on_new_dialog() {
     answer_.clear();
-    for (Place& place : places_) place.was_told_ended = place.label.empty();
+    for (Place& place : places_) {
+        if (std::exchange(place.is_idle, false)) place.label.clear();
+        place.was_told_ended = place.label.empty();
+    }
     while (!places_.empty() && places_.back().label.empty()) places_.pop_back();
 }
 

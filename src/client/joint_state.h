@@ -23,6 +23,7 @@ struct JointPart {
 };
 
 // The label that a line of a member has in the RS: unique there, since each member counts anew.
+// Common lines of chats (relay::is_common_label()) are the same in all members that have them.
 std::string joint_label(std::uint32_t member, std::string_view label);
 // Whose line a label of the RS is; 0: of none of them.
 std::uint32_t joint_member(std::string_view label);
@@ -62,10 +63,14 @@ private:
         bool was_told_ended = false;
         std::string media{"audio"};  // of its m-line, also once it has ended
         std::string proto{"RTP/AVP"};
+        std::string kept{};    // of a line for one chat after the other: its offer
+        bool is_idle = false;  // and it waits for the next
     };
     struct Offered;
     void collect(const JointPart& part, Offered& offered) const;
     std::string write(const Offered& offered);
+    void keep_or_end(std::size_t at, Offered& offered);
+    std::string kept_offer(const Offered& offered, std::size_t at) const;
     std::size_t find_place(std::uint32_t member, std::string_view label) const;
     Place* take_place(std::uint32_t member, std::string_view label);
 

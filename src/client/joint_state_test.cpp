@@ -130,6 +130,48 @@ TEST_F(JointLinesTest, ThereIsRoomForAsManyLinesAsAServerReads) {
     EXPECT_EQ(lines_.in_use(), sdp::kMaxMedia);
 }
 
+std::string chat_offer(const std::string& label, std::string_view direction = "sendonly") {
+    return fmt::format(
+        "v=0\r\no=relay 77 5 IN IP4 192.0.2.10\r\ns=-\r\nc=IN IP4 192.0.2.10\r\nt=0 0\r\n"
+        "m=message 2855 TCP/MSRP *\r\na=path:msrp://192.0.2.10:2855/x;tcp\r\n"
+        "a={}\r\na=label:{}\r\n",
+        direction, label);
+}
+
+// Chats of several calls on one line (relay::ChatMapping::Mux).
+TEST_F(JointLinesTest, ACommonLineOfSeveralCallsIsOneAndInactiveOnlyWhenAllAre) {
+    states_[1].offer = chat_offer("chats-1");
+    states_[2].offer = chat_offer("chats-1", "inactive");
+    const std::vector<JointPart> both{part(1), part(2)};
+    const std::string first = lines_.offer(both);
+    EXPECT_THAT(lines_of(first), ElementsAre("2855 chats-1"));
+    EXPECT_THAT(first, HasSubstr("a=sendonly\r\n"));
+    EXPECT_EQ(lines_.offer(both), first);
+    lines_.on_answer(answer_to(first, 7000));
+    for (const std::uint32_t member : {1U, 2U}) {
+        EXPECT_EQ(lines_.share_of(part(member)).accepted, 1U);
+        EXPECT_THAT(lines_.share_of(part(member)).sdp, HasSubstr("a=label:chats-1\r\n"));
+    }
+    states_[1].offer = chat_offer("chats-1", "inactive");
+    EXPECT_THAT(lines_.offer(both), HasSubstr("a=inactive\r\n"));
+    EXPECT_THAT(lines_of(lines_.offer(std::vector{part(2)})), ElementsAre("2855 chats-1"));
+    EXPECT_THAT(lines_of(lines_.offer(std::vector<JointPart>{})), ElementsAre("0 -"));
+}
+
+// One chat after the other on a line (Reuse).
+TEST_F(JointLinesTest, ALineForTheNextChatStaysWhenItsCallHasEnded) {
+    states_[1].offer = chat_offer("chatline-1");
+    states_[2].offer = chat_offer("chatline-1");
+    const std::string first = lines_.offer(std::vector{part(1)});
+    lines_.on_answer(answer_to(first, 7000));
+    EXPECT_EQ(lines_.offer(std::vector<JointPart>{}), first);
+    EXPECT_EQ(lines_.offer(std::vector{part(2)}), first);
+    EXPECT_EQ(lines_.share_of(part(2)).accepted, 1U);
+    EXPECT_EQ(lines_.offer(std::vector<JointPart>{}), first);
+    lines_.on_new_dialog();
+    EXPECT_THAT(lines_of(lines_.offer(std::vector<JointPart>{})), testing::IsEmpty());
+}
+
 TEST_F(JointLinesTest, TheRsOwnLineKeepsItsName) {
     CsState own{.objects = {}, .offer = offer({"mix"}, 3000)};
     const std::vector<JointPart> parts{{0, &own, false}};

@@ -177,6 +177,27 @@ void Recorder::on_conference(base::Now now, b2bua::CallKey key, const CsConferen
     refresh(now, *call);
 }
 
+void Recorder::on_chat_sender(base::Now now, b2bua::CallKey key, relay::Leg leg,
+                              const std::string& uri, const std::string& name) {
+    RecordedCall* call = find(key);
+    if (call == nullptr || call->has_ended) return;
+    add_sender(call->cs, leg, uri, name, now.wall);
+    refresh(now, *call);
+}
+
+void Recorder::on_chat_lines(base::Now now, b2bua::CallKey key) {
+    RecordedCall* call = find(key);
+    if (call != nullptr && !call->has_ended) refresh(now, *call);
+}
+
+void Recorder::on_nickname(base::Now now, b2bua::CallKey key, relay::Leg leg,
+                           const std::string& nickname) {
+    RecordedCall* call = find(key);
+    if (call == nullptr || call->has_ended) return;
+    set_nickname(call->cs, leg, nickname);
+    refresh(now, *call);
+}
+
 bool Recorder::records(b2bua::CallKey key) const {
     const auto found = calls_.find(key.value);
     return found != calls_.end() && !found->second->has_ended &&

@@ -89,6 +89,12 @@ public:
 
     // What the focus at an end of the call tells of its conference.
     void on_conference(base::Now now, b2bua::CallKey key, const CsConference& conference);
+    // Somebody writes in a chat of a call, or who is at a leg has another nickname there.
+    void on_chat_sender(base::Now now, b2bua::CallKey key, relay::Leg leg, const std::string& uri,
+                        const std::string& name);
+    void on_chat_lines(base::Now now, b2bua::CallKey key);  // they have to be told anew
+    void on_nickname(base::Now now, b2bua::CallKey key, relay::Leg leg,
+                     const std::string& nickname);
     // Whether the call is recorded, or may come to be.
     bool records(b2bua::CallKey key) const;
 

@@ -53,9 +53,10 @@ void Recording::start(base::Now now) {
     if (is_own) {
         make_own_session(true);
     } else {
-        auto part = d_.shared->join(now, plan_, common_, *this, [this] { deliver(); });
-        if (!part) return fail(part.error());
-        session_ = *std::move(part);
+        auto joined = d_.shared->join(now, plan_, common_, *this, [this] { deliver(); });
+        if (!joined) return fail(joined.error());
+        session_ = std::move(joined->part);
+        shared_by_ = std::move(joined->token);
     }
     if (session_ != nullptr) subscribe();
 }
@@ -178,11 +179,23 @@ void Recording::subscribe() {
                         .media = plan_.settings.streams,
                         .address = plan_.settings.media,
                         .keep = common_.media_ring,
-                        .parties = present_parties(cs_)},
+                        .parties = present_parties(cs_),
+                        .chats = chat_lines()},
                        [this](Result<relay::Subscription, Reason> subscription) {
                            on_subscribed(std::move(subscription));
                        });
 }
+
+// Calls that share a session share its lines of chats, too.
+relay::ChatLines Recording::chat_lines() const {
+    relay::ChatLines chats;
+    chats.mapping = static_cast<relay::ChatMapping>(plan_.settings.chat_mapping);
+    if (is_shared()) chats.session = shared_by_;
+    chats.stream_id = [this](std::string_view name) { return stream_text(cs_, name); };
+    return chats;
+}
+
+void Recording::on_metadata_told() { d_.plane.on_metadata_told(call_, number_, last_.serial); }
 
 void Recording::on_subscribed(Result<relay::Subscription, Reason> subscription) {
     if (!is_engaged()) return;

@@ -120,6 +120,7 @@ public:
     void pause_fork() override;
     void stop_fork() override;
     void lose_fork() override;
+    void on_metadata_told() override;
     void on_event(const siprec::ClientEvent& event) override;
 
 private:
@@ -128,6 +129,7 @@ private:
     std::string shared_name() const;
     std::chrono::milliseconds time_to_replay() const;
     bool leave_shared(const siprec::ClientEvent& told);
+    relay::ChatLines chat_lines() const;
     void subscribe();
     void on_subscribed(base::Result<relay::Subscription, base::Reason> subscription);
     void deliver() override;
@@ -146,6 +148,7 @@ private:
     const policy::RecordingPlan plan_;
     const Common common_;
     std::unique_ptr<siprec::ClientSession> session_;         // its own, or its part of a shared one
+    std::shared_ptr<const void> shared_by_;                  // that one's token
     siprec::RecordingClientSession* own_session_ = nullptr;  // it, in the first case
     relay::Subscription last_;
     std::optional<relay::Leg> only_;         // the leg that is recorded; none: both

@@ -61,6 +61,11 @@ public:
     void stop_fork() override { owner_.on_fork_stopped(); }
     void lose_fork() override { owner_.on_fork_lost(); }
     void on_event(const ClientEvent& event) override { told_.push_back(event); }
+    void on_metadata_told() override {
+        for (const auto& [id, member] : owner_.members_)
+            if (member->host != nullptr && member->has_begun && !member->is_over)
+                member->host->on_metadata_told();
+    }
     // What was told before this action came first.
     void on_action(base::Now now, sip::Action& action) override {
         if (has_news()) deliver();

@@ -87,6 +87,7 @@ public:
     void probe(base::Now now, const std::string& server);
     std::string server() const;
     const policy::RecordingPlan& plan() const { return plan_; }
+    std::shared_ptr<const void> token() const { return token_; }
     SharedView view() const;
 
 private:
@@ -130,6 +131,8 @@ private:
     const policy::RecordingPlan plan_;
     const SessionCommon common_;
     const std::string name_;
+    // What calls share in it knows it by this, for as long as it is there.
+    const std::shared_ptr<const void> token_ = std::make_shared<int>();
     bool is_persistent_;
     JointLines lines_;
     JointMetadata metadata_;

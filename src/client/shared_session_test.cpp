@@ -100,10 +100,10 @@ protected:
     Call& begin(std::uint8_t number, policy::SessionKind kind = policy::SessionKind::Shared) {
         Call& call = calls_.emplace_back();
         call.description = describe_call(number);
-        auto part =
+        auto joined =
             sessions_.join(clock_.now(), plan(kind), common(), call, [&call] { ++call.told; });
-        EXPECT_TRUE(part) << part.error().text;
-        call.session = *std::move(part);
+        EXPECT_TRUE(joined) << joined.error().text;
+        call.session = std::move(joined->part);
         call.session->start(clock_.now(), state(call), false);
         settle();
         return call;

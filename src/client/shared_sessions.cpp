@@ -81,9 +81,11 @@ void SharedSessions::stand(base::Now now, const std::vector<Standing>& wanted,
     }
 }
 
-Result<std::unique_ptr<siprec::ClientSession>, Reason> SharedSessions::join(
-    base::Now now, const policy::RecordingPlan& plan, const SessionCommon& common,
-    siprec::ClientSessionHost& host, std::function<void()> deliver) {
+Result<SharedSessions::Joined, Reason> SharedSessions::join(base::Now now,
+                                                            const policy::RecordingPlan& plan,
+                                                            const SessionCommon& common,
+                                                            siprec::ClientSessionHost& host,
+                                                            std::function<void()> deliver) {
     const std::string key = key_of(plan);
     SharedSession* session = find(key);
     if (session == nullptr) {
@@ -91,7 +93,7 @@ Result<std::unique_ptr<siprec::ClientSession>, Reason> SharedSessions::join(
         if (!made) return made.error();
         session = *made;
     }
-    return session->add(host, std::move(deliver));
+    return Joined{.part = session->add(host, std::move(deliver)), .token = session->token()};
 }
 
 void SharedSessions::end_all(base::Now now, const Reason& reason) {

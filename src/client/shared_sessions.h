@@ -40,9 +40,14 @@ public:
                const std::vector<std::string>& open_rules);
     // A call's part of the session of its plan, which is begun where there is none. Reasons: those
     // of the settings, "too_many_sessions".
-    base::Result<std::unique_ptr<siprec::ClientSession>, base::Reason> join(
-        base::Now now, const policy::RecordingPlan& plan, const SessionCommon& common,
-        siprec::ClientSessionHost& host, std::function<void()> deliver);
+    struct Joined {
+        std::unique_ptr<siprec::ClientSession> part{};
+        std::shared_ptr<const void> token{};  // of the session, while it is there
+    };
+    base::Result<Joined, base::Reason> join(base::Now now, const policy::RecordingPlan& plan,
+                                            const SessionCommon& common,
+                                            siprec::ClientSessionHost& host,
+                                            std::function<void()> deliver);
     void end_all(base::Now now, const base::Reason& reason);
 
     void on_time(base::Now now);

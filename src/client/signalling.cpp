@@ -618,13 +618,35 @@ void Signalling::on_screen(relay::CallKey call, const relay::ScreenEvent& event)
 
 void Signalling::on_chat(relay::CallKey call, const relay::ChatEvent& event) {
     using Kind = relay::ChatEvent::Kind;
-    if (conferences_ && conferences_->on_chat(d_.clock.now(), call, event)) return;
-    if (attendances_->on_chat(d_.clock.now(), call, event)) return;
-    const char* const kind = event.kind == Kind::Connected     ? "chat_connected"
-                             : event.kind == Kind::NotRecorded ? "chat_not_recorded"
-                             : event.kind == Kind::Refused     ? "chat_peer_refused"
-                                                               : "chat_ended";
-    tell_of_call(call, kind, event.reason);
+    const auto tell = [&](const char* kind) { tell_of_call(call, kind, event.reason); };
+    const base::Now now = d_.clock.now();
+    if (conferences_ && conferences_->on_chat(now, call, event)) return;
+    if (attendances_->on_chat(now, call, event)) return;
+    switch (event.kind) {
+        case Kind::Connected:
+            return tell("chat_connected");
+        case Kind::NotRecorded:
+            return tell("chat_not_recorded");
+        case Kind::Refused:
+            return tell("chat_peer_refused");
+        case Kind::OwnLine:
+            return tell("chat_own_line");
+        case Kind::Unsure:
+            return tell("chat_unsure");
+        case Kind::Ended:
+            return tell("chat_ended");
+        case Kind::Sender:
+            recorder_->on_chat_sender(now, {call.value}, event.from, event.uri, event.name);
+            break;
+        case Kind::Relined:
+            recorder_->on_chat_lines(now, {call.value});
+            break;
+        case Kind::Nickname:
+            recorder_->on_nickname(now, {call.value}, event.from, event.name);
+            break;
+    }
+    calls_have_changed_ = true;
+    settle();
 }
 
 void Signalling::on_room(const chat::RoomEvent& event) {

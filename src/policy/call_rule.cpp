@@ -12,6 +12,7 @@ namespace {
 
 constexpr std::array<std::string_view, 3> kStartAt{"answer", "early", "invite"};
 constexpr std::array<std::string_view, 3> kSessionKinds{"own", "shared", "persistent"};
+constexpr std::array<std::string_view, 3> kChatMappings{"session", "reuse", "mux"};
 constexpr std::array<std::string_view, 5> kHappenings{"hold", "unhold", "transfer", "header",
                                                       "dtmf"};
 constexpr std::array<std::string_view, 5> kTriggerActions{"start", "pause", "resume", "stop",
@@ -180,6 +181,9 @@ std::optional<StartAt> parse_start_at(std::string_view text) {
 std::string_view to_string(StartAt at) { return kStartAt[static_cast<std::size_t>(at)]; }
 std::optional<SessionKind> parse_session_kind(std::string_view text) {
     return find_name<SessionKind>(kSessionKinds, text);
+}
+std::optional<ChatMapping> parse_chat_mapping(std::string_view text) {
+    return find_name<ChatMapping>(kChatMappings, text);
 }
 std::string_view to_string(SessionKind kind) {
     return kSessionKinds[static_cast<std::size_t>(kind)];

@@ -62,6 +62,11 @@ enum class SessionKind : std::uint8_t { Own, Shared, Persistent };
 std::optional<SessionKind> parse_session_kind(std::string_view text);  // "own", "shared", ...
 std::string_view to_string(SessionKind kind);
 
+// How chats (MSRP) go on the lines of an RS: each on one of its own, on one that another chat has
+// left, or several on one (docs/msrp-recording.md).
+enum class ChatMapping : std::uint8_t { Session, Reuse, Mux };
+std::optional<ChatMapping> parse_chat_mapping(std::string_view text);  // "session", "reuse", "mux"
+
 inline constexpr std::uint32_t kAllServers = 0;
 std::optional<std::uint32_t> parse_parallel(std::string_view text);  // "all" (0), to kMaxServers
 
@@ -94,6 +99,7 @@ struct RecordingSettings {
     std::string session_name{};  // of those that share one; empty: the group, else the rule
     bool mix = false;            // of an RS that is not its own: all voices in one stream
     std::uint32_t renew_h = 24;  // a persistent RS that is older is replaced when no call runs
+    ChatMapping chat_mapping = ChatMapping::Session;
     friend bool operator==(const RecordingSettings&, const RecordingSettings&) = default;
 };
 

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <tuple>
 #include <utility>
 
 #include "base/text.h"
@@ -56,6 +57,7 @@ chat::SessionId ChatPlane::open_room(CallKey key, std::string attributes) {
     Chat& chat = *room.lines[0].agreed;
     chat.session = ++last_session_;
     chat.attributes = std::move(attributes);
+    chat.is_room = true;
     owners_[chat.session] = {.call = key, .line = 0};
     return chat.session;
 }
@@ -198,6 +200,7 @@ void ChatPlane::note_content(Chat& chat, const sdp::SessionDescription& sdp,
     add("file-disposition", media.file_disposition);
     add("file-date", media.file_date);
     chat.is_file = !media.file_selector.empty();
+    chat.is_room = media.chatroom.has_value();
     chat.is_active = medium.direction != sdp::Direction::Inactive;
     chat.title = medium.title;
 }
@@ -314,6 +317,7 @@ void ChatPlane::remove(CallKey key) {
     const auto found = calls_.find(key.value);
     if (found == calls_.end() || !found->second.is_room) inner_.remove(key);
     if (found == calls_.end()) return;
+    for (const auto& [id, recorded] : found->second.subscriptions) leave_all_common(id, recorded);
     for (auto& [line, known] : found->second.lines) {
         close(known.offered);
         close(known.agreed);
@@ -336,14 +340,24 @@ void ChatPlane::on_event(const chat::CopyEvent& event) {
     const auto living = owners_.find(event.key.session);
     if (owner == ended_.end() && living == owners_.end()) return;
     const Owner of = living != owners_.end() ? living->second : owner->second;
-    if (event.kind == chat::CopyEvent::Kind::ServerLost) {
+    using Kind = chat::CopyEvent::Kind;
+    if (event.kind == Kind::ServerLost) {
         if (living != owners_.end() && server_silent_)
             server_silent_(of.call, event.key.subscription, event.reason);
         return;
     }
-    if (told_)
-        told_(of.call,
-              {.kind = ChatEvent::Kind::NotRecorded, .line = of.line, .reason = event.reason});
+    told_senders_ = std::max(told_senders_, event.serial);
+    if (!told_) return;
+    const auto kind = event.kind == Kind::Sender     ? ChatEvent::Kind::Sender
+                      : event.kind == Kind::Nickname ? ChatEvent::Kind::Nickname
+                      : event.kind == Kind::Unsure   ? ChatEvent::Kind::Unsure
+                                                     : ChatEvent::Kind::NotRecorded;
+    told_(of.call, {.kind = kind,
+                    .line = of.line,
+                    .reason = event.reason,
+                    .from = event.from == chat::Side::A ? Leg::A : Leg::B,
+                    .uri = event.uri,
+                    .name = event.name});
 }
 
 // ---- who is told --------------------------------------------------------------------------------
@@ -370,12 +384,11 @@ void ChatPlane::say(CallKey key, Leg to, std::string_view text) {
 
 // ---- recording ----------------------------------------------------------------------------------
 
-const ChatPlane::Chat* ChatPlane::chat_of(const Call& call, const Place& place) {
-    if (place.session == 0) return nullptr;
-    const auto line = call.lines.find(place.line);
+const ChatPlane::Chat* ChatPlane::chat_of(const Call& call, const Carried& carried) {
+    const auto line = call.lines.find(carried.line);
     if (line == call.lines.end() || !line->second.agreed) return nullptr;
     const Chat& chat = *line->second.agreed;
-    return chat.session == place.session ? &chat : nullptr;
+    return chat.session == carried.session ? &chat : nullptr;
 }
 
 void ChatPlane::subscribe(CallKey key, std::uint32_t id, const SubscribeOptions& options,
@@ -383,14 +396,14 @@ void ChatPlane::subscribe(CallKey key, std::uint32_t id, const SubscribeOptions&
     const auto found = calls_.find(key.value);
     if (found == calls_.end()) return inner_.subscribe(key, id, options, std::move(done));
     if (found->second.is_room)
-        return done(compose(found->second, id, options,
+        return done(compose(key, found->second, id, options,
                             Reason{"no_media", "Nobody has written in the room."}));
     inner_.subscribe(key, id, options, [&](base::Result<Subscription, Reason> made) {
-        done(compose(found->second, id, options, std::move(made)));
+        done(compose(key, found->second, id, options, std::move(made)));
     });
 }
 
-base::Result<Subscription, Reason> ChatPlane::compose(Call& call, std::uint32_t id,
+base::Result<Subscription, Reason> ChatPlane::compose(CallKey key, Call& call, std::uint32_t id,
                                                       const SubscribeOptions& options,
                                                       base::Result<Subscription, Reason> made) {
     // The plane behind may have nothing for a server where there is a chat.
@@ -414,10 +427,11 @@ base::Result<Subscription, Reason> ChatPlane::compose(Call& call, std::uint32_t 
                            : std::nullopt;
     Recorded& recorded =
         call.subscriptions.try_emplace(id, known ? *known : random_.u32()).first->second;
+    use_session(id, recorded, options.chats.session);
     const std::size_t inner_lines = inner ? inner->media.size() : 0;
     for (; recorded.inner_places < inner_lines; ++recorded.inner_places)
         recorded.places.push_back({.is_inner = true});
-    find_places(call, id, recorded, options, *address);
+    find_places(key, call, id, recorded, options, *address);
     const bool has_chat = std::any_of(recorded.places.begin(), recorded.places.end(),
                                       [](const Place& place) { return !place.is_inner; });
     if (!has_chat) {
@@ -435,7 +449,7 @@ base::Result<Subscription, Reason> ChatPlane::compose(Call& call, std::uint32_t 
             lines += section ? *section : std::string_view("m=audio 0 RTP/AVP 0\r\n");
             continue;
         }
-        lines += section_of(call, place, options.is_paused);
+        lines += section_of(call, recorded, place, options.is_paused);
     }
     told.offer = recorded.told.tell([&](std::uint64_t version) {
         return sdp::make_offer({.session_id = recorded.told.session_id(),
@@ -445,72 +459,72 @@ base::Result<Subscription, Reason> ChatPlane::compose(Call& call, std::uint32_t 
                lines;
     });
     for (SubscribedStream& stream : told.streams) stream.place = places[stream.place];
-    for (std::size_t i = 0; i < recorded.places.size(); ++i) {
-        const Place& place = recorded.places[i];
-        const Chat* chat = chat_of(call, place);
-        if (place.is_inner || chat == nullptr) continue;
-        told.streams.push_back({.label = place.label,
-                                .line = place.line,
-                                .place = i,
-                                .media = "message",
-                                .is_active = chat->is_active,
-                                .title = chat->title,
-                                .is_of_both = true});
-    }
+    for (std::size_t i = 0; i < recorded.places.size(); ++i)
+        for (const Carried& carried : recorded.places[i].chats)
+            if (const Chat* chat = chat_of(call, carried); chat != nullptr)
+                told.streams.push_back({.label = recorded.places[i].label,
+                                        .line = carried.line,
+                                        .place = i,
+                                        .media = "message",
+                                        .is_active = chat->is_active,
+                                        .title = chat->title,
+                                        .is_of_both = true,
+                                        .name = carried.name});
+    told.serial = told_senders_;
     std::stable_sort(told.streams.begin(), told.streams.end(),
                      [](const auto& a, const auto& b) { return a.place < b.place; });
-    if (told.streams.empty() && !made) return made;
+    const bool has_kept = std::any_of(
+        recorded.places.begin(), recorded.places.end(),
+        [&](const Place& place) { return find_common(recorded, place.label) != nullptr; });
+    if (told.streams.empty() && !made && !has_kept) return made;
     return told;
 }
 
 // A place for each chat that is wanted, and none for those that are over.
-void ChatPlane::find_places(Call& call, std::uint32_t id, Recorded& recorded,
+void ChatPlane::find_places(CallKey key, Call& call, std::uint32_t id, Recorded& recorded,
                             const SubscribeOptions& options, const base::NetAddress& address) {
     const bool is_wanted =
         options.media.empty() ||
         std::any_of(options.media.begin(), options.media.end(),
                     [](const std::string& media) { return base::iequals(media, "message"); });
-    for (Place& place : recorded.places) {
-        if (place.session == 0 || (is_wanted && chat_of(call, place) != nullptr)) continue;
-        const chat::CopyKey copy{.session = std::exchange(place.session, 0), .subscription = id};
-        // One that has ended lets what is left of it go out.
-        if (owners_.contains(copy.session))
-            link_.post([copy](base::Now now, chat::Desk& desk) { desk.copies().close(now, copy); });
-    }
+    for (Place& place : recorded.places)
+        for (std::size_t i = place.chats.size(); i-- > 0;)
+            if (!is_wanted || chat_of(call, place.chats[i]) == nullptr)
+                take_away(id, recorded, place, i);
+    move_out(key, id, recorded);
     for (auto& [line, known] : call.lines) {
         if (!known.agreed || !is_wanted) continue;
-        const chat::SessionId session = known.agreed->session;
-        const auto found =
-            std::find_if(recorded.places.begin(), recorded.places.end(),
-                         [&](const Place& place) { return place.session == session; });
-        std::shared_ptr<chat::CopyCounters> counters;
-        if (found != recorded.places.end()) {
-            counters = found->counters;
-        } else {
-            if (recorded.places.size() >= kMaxPlaces) continue;
+        const Chat& chat = *known.agreed;
+        const auto find = [&]() -> std::pair<Place*, Carried*> {
+            for (Place& place : recorded.places)
+                for (Carried& carried : place.chats)
+                    if (carried.session == chat.session) return {&place, &carried};
+            return {};
+        };
+        auto [place, carried] = find();
+        const bool is_new = place == nullptr;
+        if (is_new) {
             const auto listener = link_.listener(!address.is_v4(), false);
             if (!listener) continue;
             base::NetAddress at = address;
             at.port = listener->port;
-            counters = std::make_shared<chat::CopyCounters>();
-            recorded.places.push_back(
-                {.is_inner = false,
-                 .session = session,
-                 .line = line,
-                 .label = fmt::format("chat-{}", ++recorded.last_label),
-                 .own = uri_at(at, random_.token(kSessionIdBytes), known.agreed->is_secure),
-                 .file_id = known.agreed->is_file ? random_.token(kSessionIdBytes) : std::string{},
-                 .is_told_refused = false,
-                 .counters = counters});
+            if (give_place(key, id, recorded, chat, line, options.chats, at) == nullptr) continue;
+            std::tie(place, carried) = find();
         }
-        chat::CopySetup setup{
-            .parties = options.parties, .only = std::nullopt, .counters = std::move(counters)};
+        const bool is_common = is_common_label(place->label);
+        chat::CopySetup setup{.parties = options.parties,
+                              .only = std::nullopt,
+                              .counters = carried->counters,
+                              .stream_id = {},
+                              .waits_to_be_told = is_common};
+        if (is_common && options.chats.stream_id)
+            setup.stream_id = options.chats.stream_id(carried->name);
         // Where we take part ourselves all that comes is of others.
         if (options.only && !known.is_guest) setup.only = side_of(*options.only);
-        const chat::CopyKey copy{.session = session, .subscription = id};
-        link_.post([copy, setup = std::move(setup), is_paused = options.is_paused](
-                       base::Now now, chat::Desk& desk) {
-            desk.copies().open(copy, setup);
+        const chat::CopyKey copy{.session = chat.session, .subscription = id};
+        const bool is_paused = options.is_paused || (is_new && recorded.is_paused);
+        link_.post([copy, setup = std::move(setup), is_paused](base::Now now, chat::Desk& desk) {
+            desk.copies().open(now, copy, setup);
             if (is_paused) desk.copies().pause(now, copy);
             for (const chat::Side side : {chat::Side::A, chat::Side::B})
                 desk.chats().set_address(copy.session, side, setup.parties[index_of(side)]);
@@ -518,23 +532,188 @@ void ChatPlane::find_places(Call& call, std::uint32_t id, Recorded& recorded,
     }
 }
 
+// Null: there is no room. Files and rooms say by attributes of their line what they are.
+ChatPlane::Place* ChatPlane::give_place(CallKey key, std::uint32_t id, Recorded& recorded,
+                                        const Chat& chat, std::size_t line, const ChatLines& chats,
+                                        const base::NetAddress& at) {
+    if (chats.mapping != ChatMapping::Session && !chat.is_file && !chat.is_room) {
+        if (Place* place = give_common_place(id, recorded, chat, line, chats, at)) return place;
+        if (recorded.places.size() < kMaxPlaces) tell_own_line(key, line);
+    }
+    if (recorded.places.size() >= kMaxPlaces) return nullptr;
+    Place place;
+    place.label = fmt::format("chat-{}", ++recorded.last_label);
+    place.chats.push_back({.session = chat.session,
+                           .line = line,
+                           .name = {},
+                           .is_told_refused = false,
+                           .counters = std::make_shared<chat::CopyCounters>()});
+    place.own = uri_at(at, random_.token(kSessionIdBytes), chat.is_secure);
+    if (chat.is_file) place.file_id = random_.token(kSessionIdBytes);
+    recorded.places.push_back(std::move(place));
+    return &recorded.places.back();
+}
+
+void ChatPlane::tell_own_line(CallKey key, std::size_t line) {
+    if (!told_) return;
+    told_(key, {.kind = ChatEvent::Kind::OwnLine,
+                .line = line,
+                .reason = {"mux_not_taken",
+                           "The server has not listed application/msrp-recording, by which several "
+                           "chats on a line are told apart."}});
+}
+
+// A server that cannot tell several chats on a line apart has the first of them there, and the
+// others on lines of their own.
+void ChatPlane::move_out(CallKey key, std::uint32_t id, Recorded& recorded) {
+    for (std::size_t i = 0; i < recorded.places.size(); ++i) {
+        CommonLine* common = find_common(recorded, recorded.places[i].label);
+        if (common == nullptr || common->takes_several.value_or(true)) continue;
+        for (std::size_t nth = recorded.places[i].chats.size(); nth-- > 0;) {
+            if (recorded.places.size() >= kMaxPlaces) return;
+            const chat::CopyKey copy{.session = recorded.places[i].chats[nth].session,
+                                     .subscription = id};
+            if (*common->users.begin() == copy) continue;
+            Place place;
+            place.label = fmt::format("chat-{}", ++recorded.last_label);
+            place.own = common->own;
+            place.own.session_id = random_.token(kSessionIdBytes);
+            place.chats.push_back(std::move(recorded.places[i].chats[nth]));
+            place.chats.back().name.clear();
+            place.chats.back().is_told_refused = false;
+            recorded.places[i].chats.erase(recorded.places[i].chats.begin() +
+                                           static_cast<std::ptrdiff_t>(nth));
+            common->users.erase(copy);
+            tell_own_line(key, place.chats.back().line);
+            recorded.places.push_back(std::move(place));
+        }
+    }
+}
+
+// Null: the server cannot tell several chats on a line apart.
+ChatPlane::Place* ChatPlane::give_common_place(std::uint32_t id, Recorded& recorded,
+                                               const Chat& chat, std::size_t line,
+                                               const ChatLines& chats, const base::NetAddress& at) {
+    const bool is_mux = chats.mapping == ChatMapping::Mux;
+    const std::string_view prefix = is_mux ? kMuxLabel : kReusedLabel;
+    std::erase_if(common_, [](const auto& entry) { return entry.first.expired(); });
+    std::vector<CommonLine>& lines = common_[recorded.session];
+    auto common = std::find_if(lines.begin(), lines.end(), [&](const CommonLine& one) {
+        return one.label.starts_with(prefix) && one.own.is_secure == chat.is_secure &&
+               (is_mux || one.is_free());
+    });
+    if (common != lines.end() && !common->users.empty() && !common->takes_several.value_or(true))
+        return nullptr;
+    auto place = std::find_if(
+        recorded.places.begin(), recorded.places.end(),
+        [&](const Place& one) { return common != lines.end() && one.label == common->label; });
+    if (place == recorded.places.end() && recorded.places.size() >= kMaxPlaces) return nullptr;
+    if (common == lines.end()) {
+        lines.push_back({.label = fmt::format("{}{}", prefix, ++last_common_),
+                         .own = uri_at(at, random_.token(kSessionIdBytes), chat.is_secure),
+                         .users = {},
+                         .takes_several = std::nullopt,
+                         .last = nullptr});
+        common = std::prev(lines.end());
+    }
+    common->users.insert({.session = chat.session, .subscription = id});
+    if (place == recorded.places.end()) {
+        recorded.places.push_back({.is_inner = false, .chats = {}, .label = common->label});
+        place = std::prev(recorded.places.end());
+        place->own = common->own;
+    }
+    place->chats.push_back({.session = chat.session,
+                            .line = line,
+                            .name = fmt::format("chat-{}", ++recorded.last_label),
+                            .is_told_refused = false,
+                            .counters = std::make_shared<chat::CopyCounters>()});
+    return &*place;
+}
+
+ChatPlane::CommonLine* ChatPlane::find_common(const Recorded& recorded, const std::string& label) {
+    return const_cast<CommonLine*>(std::as_const(*this).find_common(recorded, label));
+}
+
+const ChatPlane::CommonLine* ChatPlane::find_common(const Recorded& recorded,
+                                                    const std::string& label) const {
+    const auto session = common_.find(recorded.session);
+    if (session == common_.end()) return nullptr;
+    const auto found = std::find_if(session->second.begin(), session->second.end(),
+                                    [&](const CommonLine& one) { return one.label == label; });
+    return found == session->second.end() ? nullptr : &*found;
+}
+
+// Without chats a line is kept for the next one, if that is wanted.
+void ChatPlane::leave_common(const Recorded& recorded, const std::string& label,
+                             const chat::CopyKey& key,
+                             const std::shared_ptr<chat::CopyCounters>& counters) {
+    CommonLine* common = find_common(recorded, label);
+    if (common == nullptr) return;
+    common->users.erase(key);
+    common->last = counters;
+    if (!common->users.empty()) return;
+    std::vector<CommonLine>& lines = common_[recorded.session];
+    const auto idle = std::count_if(lines.begin(), lines.end(),
+                                    [](const CommonLine& one) { return one.users.empty(); });
+    const bool is_kept =
+        label.starts_with(kReusedLabel) && static_cast<std::size_t>(idle) <= kMaxIdleChatLines;
+    if (!is_kept) std::erase_if(lines, [&](const CommonLine& one) { return one.label == label; });
+}
+
+// One that does not share a session any more has nothing on that one's lines.
+void ChatPlane::use_session(std::uint32_t id, Recorded& recorded,
+                            std::shared_ptr<const void> session) {
+    if (session == nullptr) session = recorded.own_session;
+    if (recorded.session == session) return;
+    if (recorded.session != nullptr) {
+        leave_all_common(id, recorded);
+        for (Place& place : recorded.places)
+            if (is_common_label(place.label)) place.chats.clear();
+    }
+    recorded.session = std::move(session);
+}
+
+void ChatPlane::leave_all_common(std::uint32_t id, const Recorded& recorded) {
+    for (const Place& place : recorded.places)
+        for (const Carried& carried : place.chats)
+            leave_common(recorded, place.label, {.session = carried.session, .subscription = id},
+                         carried.counters);
+}
+
+void ChatPlane::take_away(std::uint32_t id, Recorded& recorded, Place& place, std::size_t nth) {
+    const chat::CopyKey copy{.session = place.chats[nth].session, .subscription = id};
+    leave_common(recorded, place.label, copy, place.chats[nth].counters);
+    place.chats.erase(place.chats.begin() + static_cast<std::ptrdiff_t>(nth));
+    // One that has ended lets what is left of it go out.
+    if (owners_.contains(copy.session))
+        link_.post([copy](base::Now now, chat::Desk& desk) { desk.copies().close(now, copy); });
+}
+
 // RFC 7866 section 7.1.1. We connect: nobody has to reach us.
-std::string ChatPlane::section_of(const Call& call, const Place& place, bool is_paused) const {
-    const Chat* chat = chat_of(call, place);
-    if (chat == nullptr)
+std::string ChatPlane::section_of(const Call& call, const Recorded& recorded, const Place& place,
+                                  bool is_paused) const {
+    const bool is_common = is_common_label(place.label);
+    std::vector<const Chat*> chats;
+    for (const Carried& carried : place.chats)
+        if (const Chat* chat = chat_of(call, carried)) chats.push_back(chat);
+    if (chats.empty() && find_common(recorded, place.label) == nullptr)
         return fmt::format("m=message 0 {} *\r\na=label:{}\r\n", proto_of(place.own.is_secure),
                            place.label);
     std::string text =
         fmt::format("m=message {} {} *\r\n", place.own.port, proto_of(place.own.is_secure));
-    if (!chat->title.empty()) text += fmt::format("i={}\r\n", chat->title);
+    if (!is_common && !chats.front()->title.empty())
+        text += fmt::format("i={}\r\n", chats.front()->title);
     text += fmt::format("a=path:{}\r\na=setup:active\r\na=msrp-cema\r\n", to_string(place.own));
     if (const auto own = link_.certificate(); own && place.own.is_secure)
         text += fmt::format("a=fingerprint:{}\r\n", sdp::to_string(own->fingerprint));
-    text += chat->attributes;
+    // What a line carries that is shared changes without an offer.
+    text += is_common ? "a=accept-types:*\r\n" : chats.front()->attributes;
     // The recording's own: the same transfer is no other one (RFC 5547 section 6).
     if (!place.file_id.empty()) text += fmt::format("a=file-transfer-id:{}\r\n", place.file_id);
+    const bool is_active = chats.empty() || std::any_of(chats.begin(), chats.end(),
+                                                        [](auto* chat) { return chat->is_active; });
     return text + fmt::format("a={}\r\na=label:{}\r\n",
-                              chat->is_active && !is_paused ? "sendonly" : "inactive", place.label);
+                              is_active && !is_paused ? "sendonly" : "inactive", place.label);
 }
 
 void ChatPlane::answer_subscription(CallKey key, std::uint32_t id, std::string_view sdp,
@@ -547,6 +726,7 @@ void ChatPlane::answer_subscription(CallKey key, std::uint32_t id, std::string_v
     const auto answer = sdp::parse(sdp);
     if (!answer) return inner_.answer_subscription(key, id, sdp, std::move(done));
     Recorded& recorded = found->second;
+    recorded.is_paused = false;
     const std::size_t lines = std::min(answer->media.size(), recorded.places.size());
     // An older offer had fewer places, but the same ones.
     const auto first = find_section(sdp, 0);
@@ -556,7 +736,7 @@ void ChatPlane::answer_subscription(CallKey key, std::uint32_t id, std::string_v
     for (std::size_t i = 0; i < lines; ++i) {
         Place& place = recorded.places[i];
         if (!place.is_inner) {
-            take_server_answer(key, id, place, *answer, answer->media[i]);
+            take_server_answer(key, id, recorded, place, *answer, answer->media[i]);
             continue;
         }
         to_inner += *find_section(sdp, i);
@@ -566,19 +746,25 @@ void ChatPlane::answer_subscription(CallKey key, std::uint32_t id, std::string_v
     inner_.answer_subscription(key, id, to_inner, std::move(done));
 }
 
-void ChatPlane::take_server_answer(CallKey key, std::uint32_t id, Place& place,
+void ChatPlane::tell_once(CallKey key, Carried& carried, std::string code, std::string text) {
+    if (std::exchange(carried.is_told_refused, true) || !told_) return;
+    told_(key, {.kind = ChatEvent::Kind::NotRecorded,
+                .line = carried.line,
+                .reason = {std::move(code), std::move(text)}});
+}
+
+void ChatPlane::take_server_answer(CallKey key, std::uint32_t id, Recorded& recorded, Place& place,
                                    const sdp::SessionDescription& answer,
                                    const sdp::MediaDescription& medium) {
-    if (place.session == 0) return;
-    const chat::CopyKey copy{.session = place.session, .subscription = id};
-    const auto refuse = [&](std::string code, std::string text) {
-        link_.post([copy](base::Now now, chat::Desk& desk) {
-            desk.copies().answer(now, copy, std::nullopt);
-        });
-        if (!code.empty() && told_ && !std::exchange(place.is_told_refused, true))
-            told_(key, {.kind = ChatEvent::Kind::NotRecorded,
-                        .line = place.line,
-                        .reason = {std::move(code), std::move(text)}});
+    if (place.chats.empty()) return;
+    const auto refuse = [&](const std::string& code, const std::string& text) {
+        for (Carried& carried : place.chats) {
+            const chat::CopyKey copy{.session = carried.session, .subscription = id};
+            link_.post([copy](base::Now now, chat::Desk& desk) {
+                desk.copies().answer(now, copy, std::nullopt);
+            });
+            if (!code.empty()) tell_once(key, carried, code, text);
+        }
     };
     if (chat_line(medium) == ChatLine::None)
         return refuse("chat_refused", "The server does not take the chat.");
@@ -596,7 +782,6 @@ void ChatPlane::take_server_answer(CallKey key, std::uint32_t id, Place& place,
     // RFC 5547 section 8.2: without it the server does not know that it gets a file.
     if (!place.file_id.empty() && media.file_transfer_id != place.file_id)
         return refuse("file_refused", "The server does not take the file.");
-    place.is_told_refused = false;
     chat::CopyAnswer taken{
         .server = {.path = peer->path,
                    .own = place.own,
@@ -606,9 +791,44 @@ void ChatPlane::take_server_answer(CallKey key, std::uint32_t id, Place& place,
                    .max_bytes = media.max_size},
         .connect_to = *peer->connect_to,
         .fingerprints = peer->fingerprints};
-    link_.post([copy, taken = std::move(taken)](base::Now now, chat::Desk& desk) {
-        desk.copies().answer(now, copy, taken);
-    });
+    bool takes_next = true;
+    if (CommonLine* common = find_common(recorded, place.label)) {
+        common->takes_several = taken.server.types.takes_wrapper();
+        // All others get lines of their own.
+        const chat::CopyKey first{.session = place.chats.front().session, .subscription = id};
+        takes_next =
+            *common->takes_several || common->users.empty() || *common->users.begin() == first;
+    }
+    for (Carried& carried : place.chats) {
+        if (!takes_next) {  // it waits for a line of its own
+            link_.later([this, key] {
+                if (told_ && calls_.contains(key.value))
+                    told_(key, {.kind = ChatEvent::Kind::Relined});
+            });
+            break;
+        }
+        takes_next = taken.server.types.takes_wrapper();
+        carried.is_told_refused = false;
+        const chat::CopyKey copy{.session = carried.session, .subscription = id};
+        link_.post([copy, taken](base::Now now, chat::Desk& desk) {
+            desk.copies().answer(now, copy, taken);
+        });
+    }
+}
+
+void ChatPlane::on_metadata_told(CallKey key, std::uint32_t id, std::uint64_t serial) {
+    inner_.on_metadata_told(key, id, serial);
+    const auto call = calls_.find(key.value);
+    if (call == calls_.end()) return;
+    const auto found = call->second.subscriptions.find(id);
+    if (found == call->second.subscriptions.end()) return;
+    for (const Place& place : found->second.places)
+        for (const Carried& carried : place.chats) {
+            const chat::CopyKey copy{.session = carried.session, .subscription = id};
+            link_.post([copy, serial](base::Now now, chat::Desk& desk) {
+                desk.copies().told(now, copy, serial);
+            });
+        }
 }
 
 void ChatPlane::stop_subscription(CallKey key, std::uint32_t id, Stop why) {
@@ -617,13 +837,15 @@ void ChatPlane::stop_subscription(CallKey key, std::uint32_t id, Stop why) {
     if (call == calls_.end()) return;
     const auto found = call->second.subscriptions.find(id);
     if (found == call->second.subscriptions.end()) return;
+    found->second.is_paused = found->second.is_paused || why == Stop::Wanted;
     for (const Place& place : found->second.places) {
-        if (place.session == 0) continue;
-        const chat::CopyKey copy{.session = place.session, .subscription = id};
-        link_.post([copy, why](base::Now now, chat::Desk& desk) {
-            why == Stop::ServerLost ? desk.copies().lose_server(now, copy)
-                                    : desk.copies().pause(now, copy);
-        });
+        for (const Carried& carried : place.chats) {
+            const chat::CopyKey copy{.session = carried.session, .subscription = id};
+            link_.post([copy, why](base::Now now, chat::Desk& desk) {
+                why == Stop::ServerLost ? desk.copies().lose_server(now, copy)
+                                        : desk.copies().pause(now, copy);
+            });
+        }
     }
 }
 
@@ -633,11 +855,12 @@ void ChatPlane::unsubscribe(CallKey key, std::uint32_t id) {
     if (call == calls_.end()) return;
     const auto found = call->second.subscriptions.find(id);
     if (found == call->second.subscriptions.end()) return;
-    for (const Place& place : found->second.places) {
-        if (place.session == 0) continue;
-        const chat::CopyKey copy{.session = place.session, .subscription = id};
-        link_.post([copy](base::Now now, chat::Desk& desk) { desk.copies().close(now, copy); });
-    }
+    for (const Place& place : found->second.places)
+        for (const Carried& carried : place.chats) {
+            const chat::CopyKey copy{.session = carried.session, .subscription = id};
+            link_.post([copy](base::Now now, chat::Desk& desk) { desk.copies().close(now, copy); });
+        }
+    leave_all_common(id, found->second);
     call->second.subscriptions.erase(found);
 }
 
@@ -649,18 +872,18 @@ base::Result<CallMedia, Reason> ChatPlane::query(CallKey key) const {
     CallMedia told = *std::move(media);
     for (const auto& [id, recorded] : call->second.subscriptions)
         for (const Place& place : recorded.places)
-            if (place.session != 0)
+            for (const Carried& carried : place.chats)
                 told.forks.push_back({.subscription = id,
                                       .label = place.label,
                                       .from = Leg::A,
-                                      .line = place.line,
+                                      .line = carried.line,
                                       .is_open = false,
                                       .to = {},
                                       .rtp = {},
                                       .rtcp = {},
                                       .from_server = {},
                                       .replayed = {},
-                                      .is_replaying = place.counters->waiting > 0});
+                                      .is_replaying = carried.counters->waiting > 0});
     return told;
 }
 

@@ -44,6 +44,8 @@ public:
     virtual std::optional<ChatCertificate> certificate() const = 0;
     // Has it done on that thread, in the order of the calls.
     virtual void post(std::function<void(base::Now, chat::Desk&)> work) = 0;
+    // Has it done on the signalling thread, not now.
+    virtual void later(std::function<void()> work) = 0;
 };
 
 // What becomes of a chat.
@@ -52,11 +54,19 @@ struct ChatEvent {
         Connected,    // both parties are
         NotRecorded,  // it goes on between the parties, and is not recorded: `reason`
         Refused,      // somebody came who is not the party that was told: `reason`
+        OwnLine,      // it has a line of its own although it was to share one: `reason`
+        Relined,      // what recording servers are offered of the call has to be told anew
+        Unsure,       // messages left before the server had confirmed whose they are: `reason`
+        Sender,       // somebody writes on the side of `from` whom nobody has named: `uri`, `name`
+        Nickname,     // who is at `from` calls itself so now: `name`
         Ended         // by its connections: `reason`
     };
     Kind kind = Kind::Connected;
     std::size_t line = 0;  // of the call's descriptions
     base::Reason reason{};
+    Leg from = Leg::A;
+    std::string uri{};
+    std::string name{};
 };
 using ChatTold = std::function<void(CallKey call, const ChatEvent& event)>;
 
@@ -99,6 +109,7 @@ public:
     base::Result<base::Done, base::Reason> play(CallKey call, Leg to, SoundPtr sound) override {
         return inner_.play(call, to, std::move(sound));
     }
+    void on_metadata_told(CallKey call, std::uint32_t subscription, std::uint64_t serial) override;
     bool takes_chat(CallKey call, std::size_t line) const override;
     void say(CallKey call, Leg to, std::string_view text) override;
     base::Result<CallMedia, base::Reason> query(CallKey call) const override;
@@ -117,6 +128,7 @@ private:
         std::string attributes{};
         bool is_secure = false;  // TLS
         bool is_file = false;
+        bool is_room = false;   // a=chatroom
         bool is_active = true;  // nobody says inactive
         std::string title{};    // i=
     };
@@ -126,17 +138,38 @@ private:
         bool is_guest = false;
         Chat* newest() { return offered ? &*offered : agreed ? &*agreed : nullptr; }
     };
+    // A chat on a line of a recording session.
+    struct Carried {
+        chat::SessionId session = 0;
+        std::size_t line = 0;  // of the call
+        std::string name{};    // of its stream; empty: the line's label
+        bool is_told_refused = false;
+        std::shared_ptr<chat::CopyCounters> counters{};
+    };
     // One m-line of a subscription's offers, which keep their places: the plane's behind, in its
-    // order, or a chat's.
+    // order, or that of chats.
     struct Place {
         bool is_inner = false;
-        chat::SessionId session = 0;  // 0: the plane's, or ended
-        std::size_t line = 0;
+        std::vector<Carried> chats{};  // none: it has ended, or waits for the next
         std::string label{};
         msrp::Uri own{};
         std::string file_id{};  // of a file: a=file-transfer-id
-        bool is_told_refused = false;
-        std::shared_ptr<chat::CopyCounters> counters{};
+    };
+    // A line that chats share, one after the other or at once; in all subscriptions of a recording
+    // session.
+    struct CommonLine {
+        std::string label{};
+        msrp::Uri own{};
+        std::set<chat::CopyKey> users{};
+        // Whether the server lists the wrapper, which tells chats apart. Nothing: it has not
+        // answered yet.
+        std::optional<bool> takes_several{};
+        std::shared_ptr<chat::CopyCounters> last{};  // of the chat that has left it
+        // Without the wrapper what the server has not receipted would be taken for the next one's.
+        bool is_free() const {
+            return users.empty() &&
+                   (takes_several.value_or(false) || last == nullptr || last->waiting == 0);
+        }
     };
     struct Recorded {
         explicit Recorded(std::uint64_t session_id) : told(session_id) {}
@@ -144,6 +177,9 @@ private:
         std::vector<Place> places;
         std::size_t inner_places = 0;
         std::uint64_t last_label = 0;
+        const std::shared_ptr<const void> own_session = std::make_shared<int>();
+        std::shared_ptr<const void> session{};  // whose common lines it uses
+        bool is_paused = false;                 // until the next answer
     };
     struct Call {
         bool is_room = false;  // the plane behind knows nothing of it
@@ -165,18 +201,33 @@ private:
                      bool is_offer);
     void note_content(Chat& chat, const sdp::SessionDescription& sdp,
                       const sdp::MediaDescription& medium);
-    base::Result<Subscription, base::Reason> compose(Call& call, std::uint32_t id,
+    base::Result<Subscription, base::Reason> compose(CallKey key, Call& call, std::uint32_t id,
                                                      const SubscribeOptions& options,
                                                      base::Result<Subscription, base::Reason> made);
-    void find_places(Call& call, std::uint32_t id, Recorded& recorded,
+    void find_places(CallKey key, Call& call, std::uint32_t id, Recorded& recorded,
                      const SubscribeOptions& options, const base::NetAddress& address);
-    std::string section_of(const Call& call, const Place& place, bool is_paused) const;
+    Place* give_place(CallKey key, std::uint32_t id, Recorded& recorded, const Chat& chat,
+                      std::size_t line, const ChatLines& chats, const base::NetAddress& at);
+    void tell_own_line(CallKey key, std::size_t line);
+    Place* give_common_place(std::uint32_t id, Recorded& recorded, const Chat& chat,
+                             std::size_t line, const ChatLines& chats, const base::NetAddress& at);
+    void take_away(std::uint32_t id, Recorded& recorded, Place& place, std::size_t nth);
+    void use_session(std::uint32_t id, Recorded& recorded, std::shared_ptr<const void> session);
+    void leave_all_common(std::uint32_t id, const Recorded& recorded);
+    void move_out(CallKey key, std::uint32_t id, Recorded& recorded);
+    void leave_common(const Recorded& recorded, const std::string& label, const chat::CopyKey& key,
+                      const std::shared_ptr<chat::CopyCounters>& counters);
+    CommonLine* find_common(const Recorded& recorded, const std::string& label);
+    const CommonLine* find_common(const Recorded& recorded, const std::string& label) const;
+    void tell_once(CallKey key, Carried& carried, std::string code, std::string text);
+    std::string section_of(const Call& call, const Recorded& recorded, const Place& place,
+                           bool is_paused) const;
     std::optional<base::Reason> find_fault(const sdp::SessionDescription& sdp,
                                            const sdp::MediaDescription& medium) const;
-    void take_server_answer(CallKey key, std::uint32_t id, Place& place,
+    void take_server_answer(CallKey key, std::uint32_t id, Recorded& recorded, Place& place,
                             const sdp::SessionDescription& answer,
                             const sdp::MediaDescription& medium);
-    static const Chat* chat_of(const Call& call, const Place& place);
+    static const Chat* chat_of(const Call& call, const Carried& carried);
     void pass_by(CallKey key, Call& call, std::size_t line, base::Reason reason);
     void close(std::optional<Chat>& chat);
 
@@ -193,6 +244,10 @@ private:
     std::unordered_map<chat::SessionId, Owner> owners_;
     std::map<chat::SessionId, Owner> ended_;  // the last ones: something may come of their copies
     chat::SessionId last_session_ = 0;
+    std::map<std::weak_ptr<const void>, std::vector<CommonLine>, std::owner_less<>>
+        common_;  // by recording session
+    std::uint64_t last_common_ = 0;
+    std::uint64_t told_senders_ = 0;  // the serial of the last one that was told
 };
 
 }  // namespace earshot::relay

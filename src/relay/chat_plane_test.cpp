@@ -56,6 +56,7 @@ public:
     void post(std::function<void(base::Now, chat::Desk&)> work) override {
         work(base::Now{base::TimePoint{}, base::wall_from_ns(0)}, desk);
     }
+    void later(std::function<void()> work) override { waiting.push_back(std::move(work)); }
     void send(chat::ConnectionId /*connection*/, std::string /*bytes*/) override {}
     void close(chat::ConnectionId /*connection*/) override {}
     void set_reading(chat::ConnectionId /*connection*/, bool /*reading*/) override {}
@@ -71,6 +72,7 @@ public:
     }
     std::size_t queued_bytes(chat::ConnectionId /*connection*/) const override { return 0; }
 
+    std::vector<std::function<void()>> waiting;
     bool can_listen = true;
     std::optional<ChatCertificate> own;
     std::vector<base::CertificateFingerprint> fingerprints;  // asked for last
@@ -434,6 +436,196 @@ TEST_F(RecordedChatPlane, KnowsWhichLinesAreChats) {
     chat();
     EXPECT_TRUE(plane_.takes_chat(kCall, 1));
     EXPECT_FALSE(plane_.takes_chat(kCall, 0));
+}
+
+// ---- lines that chats share
+
+class ChatLinesTest : public RecordedChatPlane {
+protected:
+    static SubscribeOptions options(ChatMapping mapping) {
+        SubscribeOptions options;
+        options.chats.mapping = mapping;
+        options.chats.stream_id = [](std::string_view name) {
+            return "id of " + std::string(name);
+        };
+        return options;
+    }
+    void two_chats() {
+        offer(chat_line("10") + chat_line("11"));
+        answer(chat_line("20", "a=setup:active\r\n") + chat_line("21", "a=setup:active\r\n"));
+    }
+    static std::string server_answer(const std::string& label, const std::string& types = "*") {
+        return "m=message 2855 TCP/MSRP *\r\na=path:msrp://192.0.2.99:2855/" + label +
+               ";tcp\r\na=setup:passive\r\na=accept-types:" + types +
+               "\r\na=recvonly\r\na=label:" + label + "\r\n";
+    }
+    static std::size_t lines_in(const std::string& text) {
+        std::size_t count = 0;
+        for (std::size_t at = text.find("m="); at != std::string::npos;
+             at = text.find("m=", at + 1))
+            ++count;
+        return count;
+    }
+    const std::string kWrapper = "application/msrp-recording *";
+};
+
+TEST_F(ChatLinesTest, ChatsOfAMuxShareALineAndHaveStreamsOfTheirOwn) {
+    two_chats();
+    const auto made = subscribe(options(ChatMapping::Mux));
+    ASSERT_TRUE(made);
+    EXPECT_EQ(lines_in(made->offer), 1U) << made->offer;
+    EXPECT_THAT(made->offer, HasSubstr("a=accept-types:*\r\na=sendonly\r\na=label:chats-1\r\n"));
+    ASSERT_THAT(made->streams, SizeIs(2));
+    EXPECT_EQ(made->streams[0].label, "chats-1");
+    EXPECT_EQ(made->streams[1].label, "chats-1");
+    EXPECT_NE(made->streams[0].name, made->streams[1].name);
+    answer_server(server_answer("chats-1", kWrapper));
+    EXPECT_THAT(link_.connected_to, SizeIs(1));
+    EXPECT_EQ(link_.desk.copies().size(), 2U);
+    EXPECT_EQ(link_.desk.copies().trunks(), 1U);
+    // One of them ends: the line goes on.
+    offer("m=message 0 TCP/MSRP *\r\n" + chat_line("11"));
+    answer("m=message 0 TCP/MSRP *\r\n" + chat_line("21", "a=setup:active\r\n"));
+    const auto next = subscribe(options(ChatMapping::Mux));
+    EXPECT_EQ(next->offer, made->offer);
+    EXPECT_THAT(next->streams, SizeIs(1));
+    EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(ChatLinesTest, AServerThatCannotTellChatsApartGetsALineOfEach) {
+    two_chats();
+    auto made = subscribe(options(ChatMapping::Mux));
+    ASSERT_TRUE(made);
+    answer_server(server_answer("chats-1"));
+    EXPECT_THAT(link_.connected_to, SizeIs(1));
+    ASSERT_THAT(link_.waiting, SizeIs(1));
+    link_.waiting.front()();  // tells to subscribe anew
+    made = subscribe(options(ChatMapping::Mux));
+    ASSERT_TRUE(made);
+    EXPECT_EQ(lines_in(made->offer), 2U) << made->offer;
+    EXPECT_THAT(told_, testing::Contains("mux_not_taken"));
+    EXPECT_NE(made->streams[0].label, made->streams[1].label);
+    answer_server(server_answer("chats-1") + server_answer("own"));
+    EXPECT_THAT(link_.connected_to, SizeIs(2));
+    // A third one knows.
+    offer(chat_line("10") + chat_line("11") + chat_line("12"));
+    answer(chat_line("20") + chat_line("21") + chat_line("22"));
+    EXPECT_EQ(lines_in(subscribe(options(ChatMapping::Mux))->offer), 3U);
+}
+
+TEST_F(ChatLinesTest, TheNextChatGetsTheLineOfOneThatIsOverAndOnlyTheMetadataChange) {
+    offer(chat_line("10"));
+    answer(chat_line("20", "a=setup:active\r\n"));
+    const auto made = subscribe(options(ChatMapping::Reuse));
+    ASSERT_TRUE(made);
+    EXPECT_THAT(made->offer, HasSubstr("a=label:chatline-1\r\n"));
+    answer_server(server_answer("chatline-1", kWrapper));
+    const std::string first = made->streams.at(0).name;
+    offer("m=message 0 TCP/MSRP *\r\n");
+    answer("m=message 0 TCP/MSRP *\r\n");
+    const auto between = subscribe(options(ChatMapping::Reuse));
+    ASSERT_TRUE(between);
+    EXPECT_EQ(between->offer, made->offer);
+    EXPECT_THAT(between->streams, IsEmpty());
+    offer(chat_line("12"));
+    answer(chat_line("22", "a=setup:active\r\n"));
+    const auto next = subscribe(options(ChatMapping::Reuse));
+    EXPECT_EQ(next->offer, made->offer);
+    ASSERT_THAT(next->streams, SizeIs(1));
+    EXPECT_NE(next->streams[0].name, first);
+    // At once a second one needs a line, and a file has its own.
+    offer(chat_line("12") + chat_line("13") +
+          chat_line("14", "a=file-selector:name:\"x\" size:5\r\n"));
+    answer(chat_line("22") + chat_line("23") + chat_line("24"));
+    const auto three = subscribe(options(ChatMapping::Reuse));
+    EXPECT_EQ(lines_in(three->offer), 3U) << three->offer;
+    EXPECT_THAT(three->offer, HasSubstr("a=label:chatline-2\r\n"));
+    EXPECT_THAT(told_, IsEmpty());
+}
+
+// Who cannot be told apart by the wrapper gets a line only when nothing of the chat before is on
+// its way any more.
+TEST_F(ChatLinesTest, ALineWhoseChatIsNotReceiptedWaitsWhereThereIsNoWrapper) {
+    for (const bool has_wrapper : {true, false}) {
+        SubscribeOptions reuse = options(ChatMapping::Reuse);
+        reuse.chats.session = std::make_shared<int>();
+        offer(chat_line("10"));
+        answer(chat_line("20", "a=setup:active\r\n"));
+        const auto made = subscribe(reuse);
+        ASSERT_TRUE(made);
+        const std::string label = made->streams.at(0).label;
+        answer_server(server_answer(label, has_wrapper ? kWrapper : "*"));
+        // Something waits, and is not receipted.
+        const msrp::Head head = [] {
+            msrp::Head one;
+            one.method = "SEND";
+            one.transaction = "d93kswow";
+            one.message_id = "msg00001";
+            one.content_type = "text/plain";
+            return one;
+        }();
+        const chat::SessionId session = has_wrapper ? 1 : 3;
+        const base::Now now{base::TimePoint{}, base::wall_from_ns(0)};
+        chat::Copies& copies = link_.desk.copies();
+        copies.on_chunk(now, session, chat::Side::A, head);
+        copies.on_content(now, session, chat::Side::A, 0, base::as_bytes("x"));
+        copies.on_chunk_end(now, session, chat::Side::A, 1, msrp::Continuation::Complete);
+        copies.work(now);
+        offer(chat_line("11"));  // another chat
+        answer(chat_line("21", "a=setup:active\r\n"));
+        const auto next = subscribe(reuse);
+        ASSERT_TRUE(next);
+        EXPECT_EQ(next->streams.at(0).label == label, has_wrapper) << next->offer;
+        plane_.unsubscribe(kCall, 1);
+    }
+}
+
+TEST_F(ChatLinesTest, AChatThatBeginsInAPauseIsNotKeptForItsEnd) {
+    offer(chat_line("10"));
+    answer(chat_line("20", "a=setup:active\r\n"));
+    ASSERT_TRUE(subscribe());
+    answer_server(server_answer("chat-1"));
+    plane_.stop_subscription(kCall, 1, Stop::Wanted);
+    offer(chat_line("11"));
+    answer(chat_line("21", "a=setup:active\r\n"));
+    const auto made = subscribe();
+    ASSERT_TRUE(made);
+    const base::Now now{base::TimePoint{}, base::wall_from_ns(0)};
+    msrp::Head head;
+    head.method = "SEND";
+    head.transaction = "d93kswow";
+    head.message_id = "msg00001";
+    head.content_type = "text/plain";
+    link_.desk.copies().on_chunk(now, 2, chat::Side::A, head);
+    link_.desk.copies().on_content(now, 2, chat::Side::A, 0, base::as_bytes("x"));
+    link_.desk.copies().on_chunk_end(now, 2, chat::Side::A, 1, msrp::Continuation::Complete);
+    link_.desk.copies().work(now);
+    const auto media = plane_.query(kCall);
+    ASSERT_TRUE(media);
+    for (const ForkMedia& fork : media->forks) EXPECT_FALSE(fork.is_replaying) << fork.label;
+}
+
+// Two calls of one recording session.
+TEST_F(ChatLinesTest, CallsThatShareASessionShareItsLines) {
+    constexpr CallKey kOther{8};
+    SubscribeOptions shared = options(ChatMapping::Mux);
+    shared.chats.session = std::make_shared<int>();
+    offer(chat_line("10"));
+    answer(chat_line("20", "a=setup:active\r\n"));
+    const auto first = subscribe(shared);
+    answer_server(server_answer("chats-1", kWrapper));
+    const std::string text = sdp("192.0.2.10", chat_line("11"));
+    plane_.offer(kOther, {.from = Leg::A, .text = text}, [](const auto&) {});
+    plane_.answer(kOther, {.from = Leg::B, .text = text}, [](const auto&) {});
+    base::Result<Subscription, base::Reason> second = base::Reason{"not_called", ""};
+    plane_.subscribe(kOther, 1, shared, [&](auto made) { second = std::move(made); });
+    ASSERT_TRUE(second);
+    EXPECT_EQ(path_of(second->offer), path_of(first->offer));
+    EXPECT_EQ(second->streams.at(0).label, "chats-1");
+    EXPECT_EQ(link_.desk.copies().trunks(), 1U);
+    plane_.remove(kCall);
+    plane_.remove(kOther);
+    plane_.subscribe(kCall, 1, shared, [&](auto made) { second = std::move(made); });
 }
 
 }  // namespace

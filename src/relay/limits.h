@@ -11,6 +11,8 @@ inline constexpr std::size_t kMaxCalls = 16'384;
 inline constexpr std::size_t kMaxSubscriptions = 16;  // of one call
 // M-lines of a subscription: both legs of as many lines as sdp/ parses.
 inline constexpr std::size_t kMaxPlaces = 128;
+// Common lines of a recording session that wait for the next chat (relay::ChatMapping::Reuse).
+inline constexpr std::size_t kMaxIdleChatLines = 8;
 // Offers of a subscription that the recording server may still answer; older ones are forgotten.
 inline constexpr std::size_t kMaxUnansweredOffers = 4;
 inline constexpr std::size_t kMaxWorkers = 64;

@@ -14,6 +14,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -52,6 +53,25 @@ struct LegSdp {
 using SdpDone = std::function<void(base::Result<std::string, base::Reason>)>;
 using PlaneDone = std::function<void(base::Result<base::Done, base::Reason>)>;
 
+// How chats go on the m-lines of a recording session: each on one of its own, on one that another
+// chat has left, or several on one, told apart by the wrapper's rs.Stream-ID.
+enum class ChatMapping : std::uint8_t { Session, Reuse, Mux };
+struct ChatLines {
+    ChatMapping mapping = ChatMapping::Session;
+    // Of a recording session that calls share: the same in all of them, and gone when that is;
+    // null: it is this one's own.
+    std::shared_ptr<const void> session{};
+    // The stream's id in the metadata, by the name of its SubscribedStream.
+    std::function<std::string(std::string_view name)> stream_id{};
+};
+// Labels of such lines are the same in all subscriptions that share them, and those that another
+// chat may get stay when theirs has ended.
+inline constexpr std::string_view kMuxLabel = "chats-";
+inline constexpr std::string_view kReusedLabel = "chatline-";
+inline bool is_common_label(std::string_view label) {
+    return label.starts_with(kMuxLabel) || label.starts_with(kReusedLabel);
+}
+
 struct SubscribeOptions {
     bool is_paused = false;          // all streams inactive; nothing leaves, from now on
     std::optional<Leg> only;         // what one leg sends; else both
@@ -64,6 +84,7 @@ struct SubscribeOptions {
     std::chrono::milliseconds keep{};
     // Who is at each leg, by index_of(): name-addr, for copies of messages; empty: not known.
     std::array<std::string, 2> parties{};
+    ChatLines chats{};
 };
 // What every plane refuses in them: bad_address.
 std::optional<base::Reason> find_fault(const SubscribeOptions& options);
@@ -73,7 +94,7 @@ std::optional<base::Reason> find_fault(const SubscribeOptions& options);
 enum class Stop : std::uint8_t { Wanted, ServerLost };
 
 struct SubscribedStream {
-    std::string label;  // a=label, unique in the subscription for good
+    std::string label;  // a=label, unique in the subscription for good, but for common ones
     Leg from = Leg::A;
     std::size_t line = 0;     // number of the m-line in the call's own descriptions
     std::size_t place = 0;    // number of the m-line in the subscription's offer
@@ -83,6 +104,7 @@ struct SubscribedStream {
     std::string title{};      // and what it calls it: i= of its line
     std::string sharing{};    // screen, application or document, where that is known
     bool is_of_both = false;  // a chat: both legs send in it, and `from` means nothing
+    std::string name{};       // of the stream, unique for good; empty: its label
 };
 
 struct Subscription {
@@ -93,6 +115,8 @@ struct Subscription {
     std::vector<SubscribedStream> streams;  // those whose port is not 0, in the order of the offer
     // Why not all that is wanted of the call is offered; empty: it is.
     base::Reason left_out{};
+    // For on_metadata_told().
+    std::uint64_t serial = 0;
 };
 
 using SubscriptionDone = std::function<void(base::Result<Subscription, base::Reason>)>;
@@ -180,6 +204,11 @@ public:
     virtual void stop_subscription(CallKey call, std::uint32_t subscription,
                                    Stop why = Stop::Wanted) = 0;
     virtual void unsubscribe(CallKey call, std::uint32_t subscription) = 0;
+
+    // The server has been told by metadata who and what there is, as of that Subscription: what
+    // waits for this may go out.
+    virtual void on_metadata_told(CallKey /*call*/, std::uint32_t /*subscription*/,
+                                  std::uint64_t /*serial*/) {}
 
     // Set once, before the first call: called on the signalling thread, and never out of a verb. A
     // plane that does not see its servers' hosts never calls it.

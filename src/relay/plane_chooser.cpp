@@ -102,6 +102,20 @@ void PlaneChooser::when_settled(CallKey call, Verb verb) {
 
 // ---- everything else ----------------------------------------------------------------------------
 
+void PlaneChooser::on_metadata_told(CallKey call, std::uint32_t subscription,
+                                    std::uint64_t serial) {
+    if (MediaPlane* plane = plane_of(call)) plane->on_metadata_told(call, subscription, serial);
+}
+
+bool PlaneChooser::takes_chat(CallKey call, std::size_t line) const {
+    const MediaPlane* plane = plane_of(call);
+    return plane != nullptr && plane->takes_chat(call, line);
+}
+
+void PlaneChooser::say(CallKey call, Leg to, std::string_view text) {
+    if (MediaPlane* plane = plane_of(call)) plane->say(call, to, text);
+}
+
 void PlaneChooser::answer(CallKey call, const LegSdp& sdp, SdpDone done) {
     if (MediaPlane* plane = plane_of(call)) return plane->answer(call, sdp, std::move(done));
     const auto found = calls_.find(call.value);

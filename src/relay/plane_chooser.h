@@ -44,6 +44,9 @@ public:
     void unsubscribe(CallKey call, std::uint32_t subscription) override;
     void on_server_silent(ServerSilent told) override;
     base::Result<base::Done, base::Reason> play(CallKey call, Leg to, SoundPtr sound) override;
+    void on_metadata_told(CallKey call, std::uint32_t subscription, std::uint64_t serial) override;
+    bool takes_chat(CallKey call, std::size_t line) const override;
+    void say(CallKey call, Leg to, std::string_view text) override;
     base::Result<CallMedia, base::Reason> query(CallKey call) const override;
 
 private:

@@ -57,6 +57,22 @@ TEST_F(ClientSessionChanges, P92_ChangesThatComeTogetherAreToldTogether) {
     EXPECT_EQ(model_.senders_of("1").at(0)->names[0].name, "Ada 9");
 }
 
+TEST_F(ClientSessionChanges, TheHostIsToldWhenTheServerKnowsAllThatWasSaid) {
+    EXPECT_EQ(metadata_told_, 1U);  // by the INVITE
+    hold();
+    change_metadata();
+    call_.participants[0].names[0].name = "Ada B";
+    set_state(state());
+    EXPECT_EQ(metadata_told_, 1U);
+    answer("UPDATE", 200);
+    EXPECT_EQ(metadata_told_, 1U);  // more has been said meanwhile
+    wait(kMetadataDelay);
+    answer("UPDATE", 200);
+    EXPECT_EQ(metadata_told_, 2U);
+    set_state(state());  // nothing new: it knows
+    EXPECT_EQ(metadata_told_, 3U);
+}
+
 TEST_F(ClientSessionChanges, WhileARequestRunsChangesWaitForItsEnd) {
     hold();
     change_metadata();

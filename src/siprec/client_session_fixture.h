@@ -116,6 +116,7 @@ protected:
     void acknowledge(sip::DialogId dialog) override {
         static_cast<void>(agent_.ack(now_.steady, dialog, {}));
     }
+    void on_metadata_told() override { ++metadata_told_; }
     void cancel(sip::TransactionId invite) override {
         static_cast<void>(agent_.cancel(now_.steady, invite));
     }
@@ -379,6 +380,7 @@ protected:
                    base::parse_time("2026-03-02T09:15:00.120Z")->time};
     sip::Agent agent_;
     sip::Flow peer_{.remote = *base::parse_net_address("198.51.100.7:5060")};
+    std::size_t metadata_told_ = 0;
     ClientSessionSettings settings_;
     CsDescription call_;
     std::unique_ptr<RecordingClientSession> session_;

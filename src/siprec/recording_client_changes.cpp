@@ -109,7 +109,7 @@ void RecordingClientSession::Core::send_change(base::Now now) {
     if (!is_offer_new && !is_told && gather_until_ && now.steady < *gather_until_) return;
     is_change_due_ = false;
     gather_until_.reset();
-    if (is_told) return;
+    if (is_told) return note_told();
 
     Pending pending;
     pending.what = What::Change;
@@ -164,6 +164,11 @@ void RecordingClientSession::Core::send_closing(base::Now now) {
     close_by_ = now.steady + kClosingTime;
     if (!send_pending(now, std::move(pending), document(changed, is_snapshot_due_, has_offer)))
         leave(now);
+}
+
+void RecordingClientSession::Core::note_told() {
+    if (state_ == State::Running && changed_objects(told_, wanted_.objects).count() == 0)
+        host_.on_metadata_told();
 }
 
 std::string RecordingClientSession::Core::document(const MetadataObjects& changed, bool is_complete,
@@ -235,6 +240,7 @@ void RecordingClientSession::Core::on_pending_accepted(base::Now now, const Pend
         }
         if (state_ == State::Running && !take_answer(now, done.offer, answer)) return;
     }
+    if (done.has_metadata) note_told();
     go_on(now);
 }
 

@@ -120,6 +120,7 @@ private:
     void on_pending_not_sent(base::Now now, const Pending& lost);
     void on_pending_lost(base::Now now, bool is_timeout);
     void go_on(base::Now now);
+    void note_told();
     void ask_again(base::Now now, What what, std::chrono::milliseconds delay);
     void leave(base::Now now, std::string metadata = {});
     void end(base::Now now, base::Reason reason, bool is_server_dead = false,

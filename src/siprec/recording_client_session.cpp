@@ -262,6 +262,7 @@ void RecordingClientSession::Core::begin_running(base::Now now, ReadAnswer media
     tell_faults(media.faults);
     answer_text_ = sdp;
     apply(std::move(media));
+    note_told();
     advance(now);
 }
 

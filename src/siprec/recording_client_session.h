@@ -171,6 +171,8 @@ public:
     }
 
     virtual void on_event(const ClientEvent& event) = 0;
+    // The server knows now all that set_state() has said of the CS.
+    virtual void on_metadata_told() {}
 };
 
 // The CS as it is now, or several of them; an RS that waits for one (RFC 7866 section 10) has none.

@@ -3,6 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <map>
+#include <set>
 #include <thread>
 
 #include "integration/agent_phone.h"
@@ -407,6 +410,237 @@ TEST_F(RecordedChat, APartysWishIsObeyedOnTheLineOfTheChat) {
     ASSERT_EQ(all.size(), 1U) << chat(recording).dump(1) << client_.log();
     EXPECT_EQ(all[0]["text"], "now recorded");
     EXPECT_THAT(chat(recording).dump(), Not(HasSubstr("PLANTED")));
+}
+
+// ---- who takes part -----------------------------------------------------------------------------
+
+std::string cpim(const std::string& from, const std::string& text) {
+    return "From: " + from +
+           "\r\nTo: <sip:room@b.example>\r\n\r\nContent-Type: text/plain\r\n\r\n" + text;
+}
+
+// Who writes through a party is in the metadata before the server has what it wrote.
+TEST_F(RecordedChat, AThirdWhoWritesAndNicknamesAreInTheMetadata) {
+    begin_recorded();
+    ada_chat_->send({.transaction = "nick0001",
+                     .method = "NICKNAME",
+                     .message_id = {},
+                     .headers = "Use-Nickname: \"ada_l\"\r\n",
+                     .type = {}});
+    answer(*bo_chat_, "nick0001 NICKNAME");
+    const auto write = [&](const std::string& who, const std::string& text, const std::string& id) {
+        bo_chat_->send({.transaction = "t" + id,
+                        .message_id = id,
+                        .type = "message/cpim",
+                        .content = cpim(who, text)});
+        answer(*ada_chat_, text);
+    };
+    write("Cid <sip:cid@c.example>", "Hello from Cid", "msg00001");
+    write("<sip:dan@d.example>", "Hello from Dan", "msg00002");
+    write("Cid <sip:cid@c.example>", "Cid again", "msg00003");
+    // Metadata are gathered for a moment (siprec::kMetadataDelay), and then answered.
+    std::this_thread::sleep_for(std::chrono::seconds(1));
+    const json recording = hang_up();
+    const json all = texts(recording);
+    ASSERT_EQ(all.size(), 3U) << chat(recording).dump(1) << client_.log();
+    EXPECT_EQ(all[0]["from"]["participant"], "sip:cid@c.example");
+    EXPECT_EQ(all[1]["from"]["participant"], "sip:dan@d.example");
+    EXPECT_EQ(all[2]["from"]["participant"], "sip:cid@c.example");
+    const Output events =
+        server_.run({"export", recording["id"].get<std::string>(), "--format", "json", "-o", "-"});
+    EXPECT_THAT(events.out, HasSubstr("ada_l"));
+    EXPECT_THAT(client_.log(), Not(HasSubstr("chat_unsure")));
+}
+
+// ---- lines that chats share ---------------------------------------------------------------------
+
+class ChatLines : public RecordedChat {
+protected:
+    struct Conversation {
+        AgentPhone* caller = nullptr;
+        AgentPhone* callee = nullptr;
+        sip::DialogId dialog{};
+        std::unique_ptr<MsrpPeer> a;
+        std::unique_ptr<MsrpPeer> b;
+    };
+    void begin_persistent(const std::string& mapping, const std::string& more = {}) {
+        ASSERT_TRUE(server_.start()) << server_.log();
+        begin("[client]\nservers = [\"" + server_.sip_uri() + "\"]\n" + more +
+              "[[client.rule]]\nname = \"desk\"\nsession = \"persistent\"\n"
+              "chat_mapping = \"" +
+              mapping + "\"\n");
+        ASSERT_TRUE(eventually([&] {
+            return client_.log().find("recording: session_start") != std::string::npos;
+        })) << client_.log();
+    }
+    // Its phones are all of its own.
+    Conversation begin_call(const std::string& name) {
+        Conversation made;
+        made.caller = &phones_->add(name + "1");
+        made.callee = &phones_->add(name + "2");
+        const std::string uri_a = "msrp://127.0.0.1:9991/" + name + "1;tcp";
+        const std::string uri_b = "msrp://127.0.0.1:9992/" + name + "2;tcp";
+        std::swap(ada_, made.caller);
+        std::swap(bo_, made.callee);
+        call(chat_line(uri_a), chat_line(uri_b));
+        std::swap(ada_, made.caller);
+        std::swap(bo_, made.callee);
+        made.dialog = dialog_;
+        made.a = std::make_unique<MsrpPeer>(path(told_ada_), uri_a);
+        made.b = std::make_unique<MsrpPeer>(path(told_bo_), uri_b);
+        made.a->send({.transaction = "adabinds", .message_id = "empty001", .type = {}});
+        made.b->send({.transaction = "bobinds1", .message_id = "empty002", .type = {}});
+        answer(*made.b, "adabinds SEND");
+        answer(*made.a, "bobinds1 SEND");
+        return made;
+    }
+    void wait_for_calls(std::size_t count) {
+        EXPECT_TRUE(eventually([&] {
+            phones_->serve_until([] { return true; });
+            const json calls = client_.calls();
+            std::size_t recorded = 0;
+            for (const json& one : calls)
+                for (const json& recording : one["recordings"])
+                    recorded += recording["state"] == "recording" ? 1 : 0;
+            return recorded == count;
+        })) << client_.calls().dump(1)
+            << client_.log();
+    }
+    // What was said in each chat, whatever line and piece of the recording it is in.
+    std::vector<std::string> chats_of(const json& recordings) const {
+        std::map<std::string, std::string> said;
+        for (const json& recording : recordings)
+            for (const json& message : texts(recording)) {
+                said[message["stream_id"]] += message["text"].get<std::string>() + "\n";
+                EXPECT_FALSE(message["from"]["participant"].get<std::string>().empty());
+            }
+        std::vector<std::string> chats;
+        for (const auto& [stream, text] : said) chats.push_back(text);
+        return chats;
+    }
+    // How many lines of chats the recording session has had.
+    std::set<std::string> labels(const json& recording) const {
+        std::set<std::string> found;
+        for (const json& message : texts(recording)) found.insert(message["label"]);
+        return found;
+    }
+};
+
+TEST_F(ChatLines, ChatsOfSeveralCallsAreMultiplexedAndToldApart) {
+    begin_persistent("mux");
+    Conversation first = begin_call("ana");
+    wait_for_calls(1);
+    say(*first.a, *first.b, "one in the first", "msg00001");
+    Conversation second = begin_call("cid");
+    wait_for_calls(2);
+    say(*second.a, *second.b, "one in the second", "msg00001");
+    say(*first.b, *first.a, "two in the first", "msg00001");
+    phones_->hang_up(*first.caller, first.dialog, *first.callee);
+    say(*second.b, *second.a, "two in the second", "msg00001");
+    phones_->hang_up(*second.caller, second.dialog, *second.callee);
+    wait_for_calls(0);
+    client_.stop();
+    const json all = server_.wait_for_recordings(1);
+    ASSERT_EQ(all.size(), 1U) << client_.log();
+    EXPECT_EQ(labels(all[0]).size(), 1U) << chat(all[0]).dump(1);
+    EXPECT_THAT(chats_of(all),
+                testing::UnorderedElementsAre("one in the first\ntwo in the first\n",
+                                              "one in the second\ntwo in the second\n"))
+        << client_.log() << server_.log();
+}
+
+// One is paused, and its line is not: it is the other one's, too.
+TEST_F(ChatLines, APauseOfOneCallIsNoneOfTheOthersOnItsLine) {
+    begin_persistent("mux");
+    Conversation first = begin_call("ana");
+    wait_for_calls(1);
+    Conversation second = begin_call("cid");
+    wait_for_calls(2);
+    const auto is_first = [](const json& one) {
+        return one.dump().find("ana1") != std::string::npos;
+    };
+    const json calls = client_.calls();
+    const auto found = std::find_if(calls.begin(), calls.end(), is_first);
+    ASSERT_NE(found, calls.end()) << calls.dump(1);
+    const std::string id = (*found)["call_id"];
+    ASSERT_EQ(client_.run({"pause", id, "--client"}).exit_code, 0) << client_.log();
+    wait_for_calls(1);
+    say(*first.a, *first.b, "PLANTED-MARKER", "msg00001");
+    say(*second.a, *second.b, "meanwhile in the second", "msg00002");
+    ASSERT_EQ(client_.run({"resume", id, "--client"}).exit_code, 0);
+    wait_for_calls(2);
+    say(*first.a, *first.b, "after it in the first", "msg00003");
+    phones_->hang_up(*first.caller, first.dialog, *first.callee);
+    phones_->hang_up(*second.caller, second.dialog, *second.callee);
+    wait_for_calls(0);
+    client_.stop();
+    const json all = server_.wait_for_recordings(1);
+    ASSERT_EQ(all.size(), 1U) << client_.log();
+    EXPECT_THAT(chats_of(all), testing::UnorderedElementsAre("after it in the first\n",
+                                                             "meanwhile in the second\n"))
+        << client_.log();
+    EXPECT_THAT(chat(all[0]).dump(), Not(HasSubstr("PLANTED")));
+}
+
+TEST_F(ChatLines, WhatAKilledServerHasNotReceiptedIsAtTheNextOneAndToldApart) {
+    begin_persistent("mux", "failover_ms = 60000\n");
+    Conversation first = begin_call("ana");
+    wait_for_calls(1);
+    Conversation second = begin_call("cid");
+    wait_for_calls(2);
+    say(*first.a, *first.b, "one in the first", "msg00001");
+    say(*second.a, *second.b, "one in the second", "msg00001");
+    // Who has recorded for less than siprec::kShortRecording is not asked again.
+    std::this_thread::sleep_for(std::chrono::seconds(11));
+    server_.kill();
+    say(*first.a, *first.b, "to nobody in the first", "msg00002");
+    say(*second.a, *second.b, "to nobody in the second", "msg00002");
+    ASSERT_TRUE(server_.start()) << server_.log();
+    EXPECT_TRUE(eventually([&] {
+        phones_->serve_until([] { return true; });
+        return client_.log().find("recording: session_failover") != std::string::npos;
+    })) << client_.calls().dump(1)
+        << client_.log();
+    wait_for_calls(2);
+    say(*first.a, *first.b, "two in the first", "msg00003");
+    say(*second.a, *second.b, "two in the second", "msg00003");
+    std::this_thread::sleep_for(std::chrono::seconds(1));  // the client is stopped below
+    phones_->hang_up(*first.caller, first.dialog, *first.callee);
+    phones_->hang_up(*second.caller, second.dialog, *second.callee);
+    wait_for_calls(0);
+    client_.stop();
+    const std::vector<std::string> chats = chats_of(server_.wait_for_recordings(1));
+    std::string said;
+    for (const std::string& one : chats) {
+        said += one;
+        EXPECT_NE(one.find("first") == std::string::npos, one.find("second") == std::string::npos)
+            << one;
+    }
+    for (const char* text :
+         {"one in the first\n", "one in the second\n", "to nobody in the first\n",
+          "to nobody in the second\n", "two in the first\n", "two in the second\n"})
+        EXPECT_THAT(said, HasSubstr(text)) << client_.log();
+}
+
+TEST_F(ChatLines, ALineIsUsedByOneChatAfterTheOther) {
+    begin_persistent("reuse");
+    for (const std::string name : {"ana", "cid"}) {
+        Conversation one = begin_call(name);
+        wait_for_calls(1);
+        say(*one.a, *one.b, "said to " + name, "msg00001");
+        phones_->hang_up(*one.caller, one.dialog, *one.callee);
+        wait_for_calls(0);
+    }
+    client_.stop();
+    const json all = server_.wait_for_recordings(1);
+    ASSERT_EQ(all.size(), 1U) << client_.log();
+    const json said = texts(all[0]);
+    ASSERT_EQ(said.size(), 2U) << chat(all[0]).dump(1) << client_.log();
+    EXPECT_EQ(labels(all[0]).size(), 1U);
+    EXPECT_NE(said[0]["stream_id"], said[1]["stream_id"]);
+    EXPECT_THAT(said[0]["from"]["uri"].get<std::string>(), StartsWith("sip:ana1@"));
+    EXPECT_THAT(said[1]["from"]["uri"].get<std::string>(), StartsWith("sip:cid1@"));
+    EXPECT_THAT(client_.log(), Not(HasSubstr("chat_unsure")));
 }
 
 // ---- TLS (RFC 4975 section 14.4, RFC 8122) ------------------------------------------------------
