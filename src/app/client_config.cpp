@@ -186,6 +186,13 @@ std::string set_chat_listen(client::ChatConfig& chats, std::string_view text) {
     return {};
 }
 
+std::string set_login_relay(client::ChatConfig& chats, std::string_view text) {
+    if (!text.empty() && !client::is_login_relay(text))
+        return "is no MSRP URI: expected one like msrps://relay.example.com:2855;tcp";
+    chats.login_relay = text;
+    return {};
+}
+
 std::string set_told(ClientConfig& config, std::string_view key, std::string_view text) {
     return policy::set_indication(config.recording.indication, key, text);
 }
@@ -286,6 +293,16 @@ constexpr std::array kKeys{
     Key{"msrp", "listen", Kind::Text, "",
         "address (TCP) where parties connect for chats; empty: a free port of media.ports",
         [](ClientConfig& c, std::string_view t) { return set_chat_listen(c.chats, t); }},
+    Key{"msrp", "login_relay", Kind::Text, "",
+        "relay (RFC 4976) for the chats of conferences that are attended: msrps://HOST:2855;tcp",
+        [](ClientConfig& c, std::string_view t) { return set_login_relay(c.chats, t); }},
+    Key{"msrp", "login_user", Kind::Text, "", "user name at that relay",
+        [](ClientConfig& c, std::string_view t) {
+            c.chats.login.username = t;
+            return std::string{};
+        }},
+    Key{"msrp", "login_password_file", Kind::Text, "", "file whose first line is its password",
+        [](ClientConfig& c, std::string_view t) { return set_secret(c.chats.login.password, t); }},
     Key{"storage", "data", Kind::Text, "./earshot-client-data", "directory of all data",
         [](ClientConfig& c, std::string_view t) {
             c.data = std::filesystem::path(std::string(t));
@@ -468,6 +485,21 @@ std::optional<base::NetAddress> find_unclear_address(const ClientConfig& config)
     return std::nullopt;
 }
 
+// RFC 4976 section 5.1: a relay is known by its certificate before it is told credentials.
+std::optional<ConfigError> check_login_relay(const ClientConfig& config, const std::string& file) {
+    const client::ChatConfig& chats = config.chats;
+    if (chats.login.username.empty() != chats.login.password.empty())
+        return ConfigError{.where = file,
+                           .key = "msrp.login_user",
+                           .text = "login_user and login_password_file belong together",
+                           .suggestion = "give both, or neither"};
+    if (config.insecure || client::is_guarded_relay(chats.login_relay)) return std::nullopt;
+    return ConfigError{.where = file,
+                       .key = "msrp.login_relay",
+                       .text = "without TLS anyone on the way could read the chats",
+                       .suggestion = "write msrps://, or insecure = true under [sip]"};
+}
+
 // What no single key can tell (design: security by default).
 std::optional<ConfigError> check_whole(const ClientConfig& config, const std::string& file) {
     if (auto error = check_tls(config.tls_listen, config.tls, file)) return error;
@@ -517,6 +549,7 @@ std::optional<ConfigError> check_whole(const ClientConfig& config, const std::st
             .suggestion = "listen on 127.0.0.1 and reach it through a reverse proxy or ssh -L"};
     if (const std::string wrong = policy::find_fault(config.recording.indication); !wrong.empty())
         return ConfigError{.where = file, .key = "client.indication", .text = wrong};
+    if (auto error = check_login_relay(config, file)) return error;
     if (config.credentials.username.empty() != config.credentials.password.empty())
         return ConfigError{.where = file,
                            .key = "client.user",

@@ -221,6 +221,21 @@ TEST(ClientConfig, IsNoOpenRelayUnlessToldSo) {
               std::string::npos);
 }
 
+TEST(ClientConfig, LogsInAtAnMsrpRelayByTlsUnlessToldOtherwise) {
+    const std::string relay = "[msrp]\nlogin_relay = \"";
+    const auto config = read(relay + "msrps://relay.example.com:2855;tcp\"\n");
+    ASSERT_TRUE(config);
+    EXPECT_EQ(config->chats.login_relay, "msrps://relay.example.com:2855;tcp");
+    EXPECT_TRUE(config->chats.relays);
+    EXPECT_EQ(fault(relay + "msrp://127.0.0.1:2855;tcp\"\n"), "none");
+    EXPECT_NE(fault(relay + "msrp://192.0.2.5:2855;tcp\"\n").find("without TLS"),
+              std::string::npos);
+    EXPECT_EQ(fault("[sip]\ninsecure = true\n" + relay + "msrp://192.0.2.5:2855;tcp\"\n"), "none");
+    EXPECT_NE(fault(relay + "sip:relay.example.com\"\n").find("no MSRP URI"), std::string::npos);
+    EXPECT_NE(fault("[msrp]\nlogin_user = \"recorder\"\n").find("belong together"),
+              std::string::npos);
+}
+
 TEST(ClientConfig, NeedsAnAddressThatItCanTell) {
     const std::string open = "sip.insecure = true\nsip.listen = ";
     EXPECT_NE(fault(open + "\"0.0.0.0:5060\"").find("advertised_address"), std::string::npos);

@@ -84,14 +84,13 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
     desk.guests().set(now, kActive, setup(kActive));
     const chat::ConnectionId active = wires.last;
     desk.guests().set(now, kPassive, setup(kPassive));
-    desk.guests().log_in(now, kRelayed,
-                         {.uri = uri("msrp://r:1;tcp"),
-                          .connect_to = {},
-                          .own = uri("msrp://a:1/3;tcp"),
-                          .authorize = [](std::string_view challenge, std::string_view /*method*/,
-                                          std::string_view /*uri*/) {
-                              return std::string(challenge);
-                          }});
+    desk.guests().log_in(
+        now, kRelayed,
+        {.uri = uri("msrp://r:1;tcp"),
+         .connect_to = {},
+         .own = uri("msrp://a:1/3;tcp"),
+         .authorize = [](std::string_view challenge, std::string_view /*method*/,
+                         std::string_view /*uri*/) { return std::string(challenge); }});
     const chat::ConnectionId relay = wires.last;
     desk.on_open(now, active);
     desk.on_open(now, relay);

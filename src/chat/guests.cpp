@@ -76,8 +76,8 @@ void Guests::tell(SessionId session, GuestEvent::Kind kind, Reason reason) {
 void Guests::tell_not_taken(SessionId session, std::string_view why) {
     if (++find(session)->faults > kMaxNotices) return;
     tell(session, GuestEvent::Kind::NotTaken,
-         {"message_not_taken", fmt::format("A message is recorded in part or not at all: {}.",
-                                           why)});
+         {"message_not_taken",
+          fmt::format("A message is recorded in part or not at all: {}.", why)});
 }
 
 // ---- sessions -----------------------------------------------------------------------------------
@@ -207,8 +207,9 @@ void Guests::on_open(base::Now now, ConnectionId id, bool is_tls) {
         static const std::vector<base::CertificateFingerprint> by_name;
         auto fault =
             network_.find_fault(id, is_at_relay ? by_name : guest->setup.peer.fingerprints);
-        if (fault) return is_at_relay ? fail_login(now, session, *std::move(fault))
-                                      : end(now, session, *std::move(fault));
+        if (fault)
+            return is_at_relay ? fail_login(now, session, *std::move(fault))
+                               : end(now, session, *std::move(fault));
     }
     if (is_at_relay)
         network_.send(id, guest->login->login.begin().bytes);
@@ -329,7 +330,8 @@ void Guests::drop(base::Now now, ConnectionId id, const Reason& reason) {
                        {"relay_unreachable", "The MSRP relay does not take the connection."});
         else if (is_late)
             end(now, session,
-                {"chat_not_connected", "The conference does not take the connection for the chat."});
+                {"chat_not_connected",
+                 "The conference does not take the connection for the chat."});
         else
             end(now, session, reason);
     }
@@ -527,7 +529,8 @@ void Guests::keep(Incoming& incoming, Open& open, base::ByteView bytes) {
     const std::size_t more = end > before ? static_cast<std::size_t>(end) - before : 0;
     if (open_ + more > kMaxRoomOpenBytes)
         return refuse(incoming, open, "there is no room for it now");
-    if (!open.received.add(incoming.at, end)) return refuse(incoming, open, "it has too many holes");
+    if (!open.received.add(incoming.at, end))
+        return refuse(incoming, open, "it has too many holes");
     if (!open.is_repeated) {  // else counted, so that it is known to be whole
         open_ += more;
         if (more > 0) open.content.resize(static_cast<std::size_t>(end));
@@ -619,14 +622,11 @@ void Guests::record(base::Now now, SessionId session, const std::string& message
             break;
         }
         facts.sender = name_addr(name, uri);
-        const bool is_private =
-            std::any_of(head->to.begin(), head->to.end(),
-                        [&](const auto& to) {
-                            return mime::is_same_user(to.uri, guest.setup.address);
-                        });
-        facts.room = "<" +
-                     (is_private || head->to.empty() ? guest.setup.room : head->to.front().uri) +
-                     ">";
+        const bool is_private = std::any_of(head->to.begin(), head->to.end(), [&](const auto& to) {
+            return mime::is_same_user(to.uri, guest.setup.address);
+        });
+        facts.room =
+            "<" + (is_private || head->to.empty() ? guest.setup.room : head->to.front().uri) + ">";
     }
     copies_->on_message(now, session, {.facts = std::move(facts), .begun = open.begun}, content,
                         is_whole);
@@ -673,17 +673,16 @@ void Guests::send_line(base::Now now, Guest& guest, std::string_view text) {
     guest.said = text;
     const std::string& types = guest.setup.peer.accept_types;
     const bool is_cpim = types.empty() || accepts_type(types, kCpim);
-    std::string line = is_cpim
-                           ? write_line(guest.setup.address, guest.setup.room, now.wall, text)
-                           : std::string(text);
+    std::string line = is_cpim ? write_line(guest.setup.address, guest.setup.room, now.wall, text)
+                               : std::string(text);
     const msrp::OutgoingNumber number =
         guest.sender->begin({.to = guest.setup.peer.path,
-                            .own = guest.setup.own,
-                            .message_id = random_.token(8),
-                            .content_type = std::string(is_cpim ? kCpim : kPlain),
-                            .size = line.size(),
-                            .success_report = false,
-                            .failure_report = msrp::FailureReport::Yes});
+                             .own = guest.setup.own,
+                             .message_id = random_.token(8),
+                             .content_type = std::string(is_cpim ? kCpim : kPlain),
+                             .size = line.size(),
+                             .success_report = false,
+                             .failure_report = msrp::FailureReport::Yes});
     guest.lines.emplace(number, std::move(line));
 }
 
@@ -702,7 +701,7 @@ void Guests::pump(base::Now now, SessionId session) {
             const auto from = static_cast<std::size_t>(want->offset);
             const std::size_t size = std::min(want->max_bytes, all.size() - from);
             guest->sender->give(now.steady, want->message, all.subspan(from, size),
-                               from + size == all.size());
+                                from + size == all.size());
         } else if (const auto* sent = std::get_if<msrp::Sent>(&*action)) {
             guest->lines.erase(sent->message);
         } else if (const auto* failed = std::get_if<msrp::Failed>(&*action)) {

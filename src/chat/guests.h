@@ -42,8 +42,8 @@ struct GuestSetup {
     msrp::Uri own{};  // our URI that the focus is told
     // Of the focus; through a relay of ours `connect_to` says only that we speak first.
     Peer peer{};
-    std::string address{};  // our URI: what is written to it is private
-    std::string room{};     // URI of the conference
+    std::string address{};                         // our URI: what is written to it is private
+    std::string room{};                            // URI of the conference
     std::size_t max_bytes = kMaxRoomMessageBytes;  // of a message, as a=max-size tells it
 };
 
@@ -122,8 +122,7 @@ private:
     };
     struct Login {
         Login(GuestRelay its_relay, base::Random& random)
-            : relay(std::move(its_relay)),
-              login(relay.uri, relay.own, relay.authorize, random) {}
+            : relay(std::move(its_relay)), login(relay.uri, relay.own, relay.authorize, random) {}
         GuestRelay relay;
         msrp::RelayLogin login;
         bool is_in = false;
@@ -142,9 +141,9 @@ private:
         bool has_ended = false;
         std::string hello{};  // transaction of the SEND that binds the session; empty: answered
         base::TimePoint hello_until{};
-        std::map<std::string, Open> open{};  // by Message-ID
-        std::deque<std::string> ended{};     // Message-IDs
-        std::deque<std::string> refused{};   // whose chunks may still come
+        std::map<std::string, Open> open{};    // by Message-ID
+        std::deque<std::string> ended{};       // Message-IDs
+        std::deque<std::string> refused{};     // whose chunks may still come
         std::optional<msrp::Sender> sender{};  // there, always
         std::map<msrp::OutgoingNumber, std::string> lines{};
         std::string said{};     // the last one, as text

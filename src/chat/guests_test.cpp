@@ -112,8 +112,8 @@ protected:
                  const std::string& more = {}) {
         const std::string transaction = request.substr(5, request.find(' ', 5) - 5);
         come(connection_, "MSRP " + transaction + " " + status + "\r\nTo-Path: " + kOwn +
-                              "\r\nFrom-Path: " + kFocus + "\r\n" + more + "-------" +
-                              transaction + "$\r\n");
+                              "\r\nFrom-Path: " + kFocus + "\r\n" + more + "-------" + transaction +
+                              "$\r\n");
     }
     static std::string request(const Chunk& chunk) {
         std::string text = "MSRP tid1abcd " + chunk.method + "\r\nTo-Path: " + chunk.to +
@@ -153,15 +153,15 @@ protected:
         desk_.on_time(now_);
     }
     void log_in(const std::string& relay = kRelay) {
-        desk_.guests().log_in(
-            now_, kSession,
-            {.uri = uri(relay),
-             .connect_to = *base::parse_net_address("192.0.2.5:2855"),
-             .own = uri(kOwn),
-             .authorize = [](std::string_view challenge, std::string_view method,
-                             std::string_view to) {
-                 return std::string(method) + " " + std::string(to) + " " + std::string(challenge);
-             }});
+        desk_.guests().log_in(now_, kSession,
+                              {.uri = uri(relay),
+                               .connect_to = *base::parse_net_address("192.0.2.5:2855"),
+                               .own = uri(kOwn),
+                               .authorize = [](std::string_view challenge, std::string_view method,
+                                               std::string_view to) {
+                                   return std::string(method) + " " + std::string(to) + " " +
+                                          std::string(challenge);
+                               }});
         connection_ = wires_.last;
     }
 
@@ -201,8 +201,9 @@ TEST_F(GuestsTest, ConnectsAndSpeaksFirst) {
 TEST_F(GuestsTest, WhatIsSaidToTheRoomIsRecordedAsFromWhoWroteIt) {
     begin();
     desk_.guests().set_members(
-        kSession, {{.uris = {"sip:ben@desk.example"}, .name = "Ben", .nickname = "b"},
-                   {.uris = {"sip:ana@desk.example:5061"}, .name = "Ana Reis", .nickname = "ana_r"}});
+        kSession,
+        {{.uris = {"sip:ben@desk.example"}, .name = "Ben", .nickname = "b"},
+         {.uris = {"sip:ana@desk.example:5061"}, .name = "Ana Reis", .nickname = "ana_r"}});
     const std::string text = cpim("<" + kAna + ">", kRoom, "hello");
     EXPECT_EQ(status_of({.body = text}), 200);
     const std::string got = recorded();
@@ -232,7 +233,8 @@ TEST_F(GuestsTest, EachRequestGetsTheAnswerOfRfc4975) {
     begin();
     EXPECT_EQ(status_of({.type = {}, .id = "empty002"}), 200);
     EXPECT_EQ(status_of({.body = "x", .type = "text/plain", .id = "m"}), 400);
-    EXPECT_EQ(status_of({.type = {}, .more = "Use-Nickname: \"x\"\r\n", .method = "NICKNAME"}), 501);
+    EXPECT_EQ(status_of({.type = {}, .more = "Use-Nickname: \"x\"\r\n", .method = "NICKNAME"}),
+              501);
     EXPECT_EQ(status_of({.body = "x", .to = "msrp://192.0.2.1:2855/other;tcp"}), 481);
     EXPECT_EQ(status_of({.body = std::string(2001, 'x'), .type = "text/plain", .id = "large001"}),
               413);
@@ -241,18 +243,23 @@ TEST_F(GuestsTest, EachRequestGetsTheAnswerOfRfc4975) {
     // Another connection for the same session.
     desk_.on_open(now_, 7);
     EXPECT_EQ(status_of({.body = "x", .id = "other001"}, 7), 506);
-    EXPECT_EQ(status_of({.body = "x", .type = "text/plain", .id = "silent01",
+    EXPECT_EQ(status_of({.body = "x",
+                         .type = "text/plain",
+                         .id = "silent01",
                          .more = "Failure-Report: no\r\n"}),
               0);
 }
 
 TEST_F(GuestsTest, ASuccessReportIsGivenForAWholeMessage) {
     begin();
-    EXPECT_EQ(status_of({.body = "hello", .type = "text/plain",
-                         .more = "Byte-Range: 1-5/8\r\nSuccess-Report: yes\r\n", .flag = '+'}),
+    EXPECT_EQ(status_of({.body = "hello",
+                         .type = "text/plain",
+                         .more = "Byte-Range: 1-5/8\r\nSuccess-Report: yes\r\n",
+                         .flag = '+'}),
               200);
     EXPECT_THAT(wires_.take(connection_), Not(HasSubstr(" REPORT\r\n")));
-    come(connection_, request({.body = "abc", .type = "text/plain",
+    come(connection_, request({.body = "abc",
+                               .type = "text/plain",
                                .more = "Byte-Range: 6-8/8\r\nSuccess-Report: yes\r\n"}));
     const std::string got = wires_.take(connection_);
     EXPECT_THAT(got, HasSubstr(" REPORT\r\nTo-Path: " + kFocus));
@@ -262,16 +269,18 @@ TEST_F(GuestsTest, ASuccessReportIsGivenForAWholeMessage) {
 
 TEST_F(GuestsTest, WhatIsTooLargeIsRecordedAsCut) {
     begin();
-    EXPECT_EQ(status_of({.body = "beginning" + std::string(3000, 'x'), .type = "text/plain",
-                         .flag = '+'}),
-              413);
+    EXPECT_EQ(
+        status_of(
+            {.body = "beginning" + std::string(3000, 'x'), .type = "text/plain", .flag = '+'}),
+        413);
     EXPECT_THAT(told_, ElementsAre("message_not_taken"));
     const std::string got = recorded();
     EXPECT_THAT(got, HasSubstr("beginningxxx"));
     EXPECT_THAT(got, HasSubstr("#\r\n"));
     // What still comes of it is refused too, and not recorded as another message.
-    EXPECT_EQ(status_of({.body = "more", .type = "text/plain", .more = "Byte-Range: 3010-3013/*\r\n"}),
-              413);
+    EXPECT_EQ(
+        status_of({.body = "more", .type = "text/plain", .more = "Byte-Range: 3010-3013/*\r\n"}),
+        413);
     EXPECT_THAT(recorded(), IsEmpty());
     EXPECT_EQ(desk_.guests().open_bytes(), 0U);
 }
@@ -286,8 +295,10 @@ TEST_F(GuestsTest, AMessageThatIsSentTwiceIsRecordedOnce) {
 
 TEST_F(GuestsTest, ALostConnectionEndsTheSessionAndCutsWhatWasUnderWay) {
     begin();
-    EXPECT_EQ(status_of({.body = "half a", .type = "text/plain",
-                         .more = "Byte-Range: 1-6/20\r\n", .flag = '+'}),
+    EXPECT_EQ(status_of({.body = "half a",
+                         .type = "text/plain",
+                         .more = "Byte-Range: 1-6/20\r\n",
+                         .flag = '+'}),
               200);
     EXPECT_THAT(recorded(), IsEmpty());
     desk_.on_closed(now_, connection_);

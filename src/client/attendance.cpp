@@ -13,8 +13,9 @@
 #include "client/instance_plan.h"
 #include "client/limits.h"
 #include "mime/media_type.h"
+#include "msrp/uri.h"
 #include "sdp/offer_answer.h"
-#include "sip/digest.h"
+#include "sip/digest_credentials.h"
 #include "siprec/record_awareness.h"
 
 namespace earshot::client {
@@ -45,6 +46,10 @@ bool has_audio(std::string_view sdp) {
     return parsed && std::any_of(parsed->media.begin(), parsed->media.end(), [](const auto& one) {
                return one.media == "audio" && one.port != 0;
            });
+}
+
+std::size_t media_lines(const AttendWish& wish) {
+    return (wish.takes_audio ? 1 : 0) + video_lines(wish);
 }
 
 // What we are to the media plane: a caller at an address where nobody listens. We send nothing but
@@ -144,6 +149,7 @@ struct AttendanceDesk::Attended {
     bool is_over = false;
     bool has_audio = false;                // agreed now
     bool is_told_in_chat = false;          // that it is recorded
+    Prepared prepared;                     // once a relay has let us in, or not
     std::unique_ptr<AttendanceChat> chat;  // null: none is wished, or can be had
     StartDone done;                        // until it is known what became of it
     std::unique_ptr<Recording> recording;
@@ -223,11 +229,24 @@ void AttendanceDesk::start(base::Now now, AttendWish wish, StartDone done) {
     one.done = std::move(done);
     const std::uint64_t key = one.key;
     attended_.emplace(key, std::move(made));
-    const std::size_t media_lines = (one.wish.takes_audio ? 1 : 0) + video_lines(one.wish);
-    const std::size_t lines = media_lines + begin_chat(now, one, media_lines);
-    if (lines == 0)
+    make_chat(now, one);
+    if (one.chat == nullptr) return offer(now, one);
+    begin_chat(one, media_lines(one.wish), one.chat->is_secure_call(),
+               [this, key](std::optional<Reason> fault) {
+                   Attended* asked = find(key);
+                   if (asked == nullptr || asked->is_over) return;
+                   const base::Now then = d_.clock.now();
+                   if (fault) tell(then, *asked, "chat_not_recorded", *std::move(fault));
+                   offer(then, *asked);
+               });
+}
+
+void AttendanceDesk::offer(base::Now now, Attended& one) {
+    const std::uint64_t key = one.key;
+    const bool has_chat = one.chat != nullptr && one.chat->state() == "offered";
+    if (media_lines(one.wish) == 0 && !has_chat)
         return end(now, one, {"not_ready", "There is nothing that could be recorded."}, false);
-    const std::string offer = own_offer(one.wish, lines > media_lines, d_.is_ipv6, one.sdp_session);
+    const std::string offer = own_offer(one.wish, has_chat, d_.is_ipv6, one.sdp_session);
     d_.plane.offer({key}, {.from = relay::Leg::A, .text = offer},
                    [this, key](const Result<std::string, Reason>& mapped) {
                        Attended* asked = find(key);
@@ -448,26 +467,60 @@ std::optional<Reason> AttendanceDesk::indicate(Attended& one) {
 
 // ---- the chat -----------------------------------------------------------------------------------
 
-// The number of its lines: none where it is not wished or not possible.
-std::size_t AttendanceDesk::begin_chat(base::Now now, Attended& one, std::size_t line) {
-    if (!one.wish.takes_chat) return 0;
-    if (d_.chats == nullptr || d_.chat_link == nullptr) {
-        tell(now, one, "chat_not_recorded",
-             {"no_chat", "Chats are recorded where the client relays calls and chats itself."});
-        return 0;
-    }
+void AttendanceDesk::make_chat(base::Now now, Attended& one) {
+    if (!one.wish.takes_chat) return;
+    if (d_.chats == nullptr || d_.chat_link == nullptr)
+        return tell(
+            now, one, "chat_not_recorded",
+            {"no_chat", "Chats are recorded where the client relays calls and chats itself."});
+    const std::string& next = config_.next_hop.empty() ? one.wish.uri : config_.next_hop;
+    const auto relay = msrp::parse_uri(config_.chats.login_relay);
     one.chat = std::make_unique<AttendanceChat>(
         AttendanceChat::Surroundings{.plane = d_.chats, .link = d_.chat_link, .random = &d_.random},
-        AttendanceChat::Call{
-            .key = {one.key},
-            .address = one.cs.parties.front().names.front().aor,
-            .room = one.wish.uri,
-            .is_secure = goes_by_tls(config_.next_hop.empty() ? one.wish.uri : config_.next_hop),
-            .is_ipv6 = d_.is_ipv6});
-    const auto fault = one.chat->begin(line);
-    if (!fault) return 1;
-    tell(now, one, "chat_not_recorded", *fault);
-    return 0;
+        AttendanceChat::Call{.key = {one.key},
+                             .address = one.cs.parties.front().names.front().aor,
+                             .room = one.wish.uri,
+                             .is_secure = relay ? relay->is_secure : goes_by_tls(next),
+                             .is_ipv6 = d_.is_ipv6,
+                             .has_relay = relay.has_value()});
+}
+
+// With a relay the session is there before anybody is told of it: what is told is its path.
+void AttendanceDesk::begin_chat(Attended& one, std::size_t line, bool is_secure, Prepared done) {
+    if (auto fault = one.chat->begin(line, is_secure)) return done(std::move(fault));
+    const auto relay = msrp::parse_uri(config_.chats.login_relay);
+    if (!relay) return done(std::nullopt);
+    one.prepared = std::move(done);
+    if (const auto at = base::parse_host(relay->host, relay->port)) return log_in(one, at);
+    d_.locate(relay->host, [this, key = one.key](const std::optional<base::NetAddress>& at) {
+        Attended* asked = find(key);
+        if (asked != nullptr && !asked->is_over && asked->prepared) log_in(*asked, at);
+    });
+}
+
+void AttendanceDesk::log_in(Attended& one, const std::optional<base::NetAddress>& at) {
+    const auto relay = msrp::parse_uri(config_.chats.login_relay);
+    if (!relay || !at)
+        return settle_chat(one,
+                           Reason{"relay_unreachable", "No address of the MSRP relay is known."});
+    base::NetAddress address = *at;
+    constexpr std::uint16_t kRelayPort = 2855;  // MSRP's own
+    address.port = relay->port == 0 ? kRelayPort : relay->port;
+    // Called on the thread of the chats.
+    one.chat->log_in(*relay, address,
+                     [login = config_.chats.login, cnonce = d_.random.token(kTokenBytes)](
+                         std::string_view asked, std::string_view method, std::string_view uri) {
+                         const auto challenge = sip::parse_digest_challenge(asked);
+                         if (!challenge || login.username.empty()) return std::string{};
+                         return sip::write_digest_credentials(*challenge, login, method, uri,
+                                                              cnonce);
+                     });
+}
+
+void AttendanceDesk::settle_chat(Attended& one, std::optional<Reason> fault) {
+    const Prepared done = std::exchange(one.prepared, nullptr);
+    if (fault) one.chat->close();
+    if (done) done(std::move(fault));
 }
 
 // What is left for the media plane.
@@ -520,8 +573,10 @@ void AttendanceDesk::on_guest(base::Now now, const chat::GuestEvent& event) {
             one.chat->close();
             break;
         case Kind::LoggedIn:
+            tell(now, one, "chat_relay", {"logged_in", "The MSRP relay has let us in."});
+            return settle_chat(one, std::nullopt);
         case Kind::NotLoggedIn:
-            return;
+            return settle_chat(one, event.reason);
         case Kind::Ended:
             tell(now, one, "chat_ended", event.reason);
             break;
@@ -570,7 +625,7 @@ void AttendanceDesk::on_request(base::Now now, Attended& one, sip::RequestArrive
         case sip::Method::Invite:
         case sip::Method::Update: {
             std::string offer = sdp_of(request.message);
-            if (!offer.empty()) return take_offer(now, one, in, std::move(offer));
+            if (!offer.empty()) return on_offer(now, one, in, std::move(offer));
             if (request.message.method() == sip::Method::Update) return answer({.status = 200});
             // A re-INVITE without an offer: ours is what holds, and the ACK has the answer.
             one.waits_for_answer = true;
@@ -584,8 +639,28 @@ void AttendanceDesk::on_request(base::Now now, Attended& one, sip::RequestArrive
     }
 }
 
+void AttendanceDesk::on_offer(base::Now now, Attended& one, sip::TransactionId in,
+                              std::string offer) {
+    const auto wanted = one.chat == nullptr || config_.chats.login_relay.empty()
+                            ? std::nullopt
+                            : one.chat->wanted(offer);
+    if (!wanted) return take_offer(now, one, in, offer);
+    // RFC 3261 section 14.2: the one before has no answer yet.
+    if (one.prepared)
+        return (void)d_.agent.respond(now.steady, in,
+                                      {.status = 500, .headers = {{"Retry-After", "2"}}});
+    begin_chat(one, wanted->line, wanted->is_secure,
+               [this, key = one.key, in, offer = std::move(offer)](std::optional<Reason> fault) {
+                   Attended* asked = find(key);
+                   if (asked == nullptr || asked->is_over) return;
+                   const base::Now then = d_.clock.now();
+                   if (fault) tell(then, *asked, "chat_not_recorded", *std::move(fault));
+                   take_offer(then, *asked, in, offer);
+               });
+}
+
 void AttendanceDesk::take_offer(base::Now now, Attended& one, sip::TransactionId in,
-                                std::string offer) {
+                                const std::string& offer) {
     const auto refuse = [this, in](base::Now then, const Reason& why) {
         (void)d_.agent.respond(
             then.steady, in,

@@ -65,6 +65,10 @@ public:
         RosterDesk& rosters;
         relay::ChatPlane* chats = nullptr;  // null: no chats are recorded
         relay::ChatLink* chat_link = nullptr;
+        // Where a host leads; nothing: nowhere. Answers later.
+        std::function<void(const std::string& host,
+                           std::function<void(std::optional<base::NetAddress>)>)>
+            locate{};
         base::Uuid installation{};
         std::string host{};    // host:port of our own SIP address
         bool is_ipv6 = false;  // the family of our media
@@ -111,8 +115,14 @@ private:
     void on_accepted(base::Now now, Attended& one, const sip::ResponseArrived& response);
     void on_refused(base::Now now, Attended& one, const sip::ResponseArrived& response);
     void on_request(base::Now now, Attended& one, sip::RequestArrived& request);
-    void take_offer(base::Now now, Attended& one, sip::TransactionId in, std::string offer);
-    std::size_t begin_chat(base::Now now, Attended& one, std::size_t line);
+    void on_offer(base::Now now, Attended& one, sip::TransactionId in, std::string offer);
+    void take_offer(base::Now now, Attended& one, sip::TransactionId in, const std::string& offer);
+    using Prepared = std::function<void(std::optional<base::Reason> fault)>;
+    void make_chat(base::Now now, Attended& one);
+    void begin_chat(Attended& one, std::size_t line, bool is_secure, Prepared done);
+    void log_in(Attended& one, const std::optional<base::NetAddress>& at);
+    void settle_chat(Attended& one, std::optional<base::Reason> fault);
+    void offer(base::Now now, Attended& one);
     std::string take_chat(base::Now now, Attended& one, std::string_view sdp, bool is_answer);
     std::string told(const Attended& one, std::string_view sdp, bool is_offer) const;
     void tell_in_chat(Attended& one);

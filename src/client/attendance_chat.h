@@ -32,6 +32,7 @@ public:
         std::string room{};      // URI of the conference
         bool is_secure = false;  // its SIP goes by TLS: so does a chat that we offer
         bool is_ipv6 = false;
+        bool has_relay = false;  // without a session there (log_in()) there is no chat
     };
     AttendanceChat(Surroundings surroundings, Call call);
     AttendanceChat(const AttendanceChat&) = delete;
@@ -40,7 +41,19 @@ public:
 
     // Before our offer: the chat is to be its line with that number. Reasons: those of
     // ChatLink::listener(), chat_encrypted, too_many_chats.
-    std::optional<base::Reason> begin(std::size_t line);
+    std::optional<base::Reason> begin(std::size_t line) { return begin(line, call_.is_secure); }
+    std::optional<base::Reason> begin(std::size_t line, bool is_secure);
+    // After begin(), before the line is told: its session is to go through this relay (RFC 4976).
+    // What comes of it is told by an event, and on_event() knows of it then.
+    void log_in(const msrp::Uri& relay, const base::NetAddress& at,
+                msrp::RelayLogin::Authorize authorize);
+    // The line of an offer of the focus that take() would take while there is no session, or
+    // another one's: with a relay it has to be begun before.
+    struct Wanted {
+        std::size_t line = 0;
+        bool is_secure = false;
+    };
+    std::optional<Wanted> wanted(std::string_view offer) const;
     // What the focus says, for the media plane: without its lines of messages, which get port 0.
     // Of an answer our line, of an offer the first one that we can take is the chat from now on;
     // without any it ends. `is_answer`: to an offer of ours.
@@ -56,6 +69,7 @@ public:
     void say(std::string_view text);
     void close();
 
+    bool is_secure_call() const { return call_.is_secure; }
     bool is_open() const { return session_ != 0 && !path_.empty(); }  // the focus has taken it
     std::string_view state() const;  // "none", "offered", "agreed", "connected", "ended"
 
@@ -71,8 +85,8 @@ private:
     std::size_t line_ = 0;
     bool is_secure_ = false;
     msrp::Uri own_{};
-    base::NetAddress address_{};
-    std::string path_{};  // a=path and certificate of the focus; empty: not told yet
+    std::vector<msrp::Uri> use_path_{};  // of our relay; empty: there is none
+    std::string path_{};                 // a=path and certificate of the focus; empty: not told yet
     std::string mid_{};
     std::optional<sdp::Setup> setup_{};  // of an offer of the focus
     bool is_connected_ = false;

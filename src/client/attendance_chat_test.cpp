@@ -87,14 +87,15 @@ std::string chat_line(const std::string& name, const std::string& more = {},
 
 class AttendanceChatTest : public testing::Test {
 protected:
-    void make(bool is_secure = false) {
+    void make(bool is_secure = false, bool has_relay = false) {
         chat_ = std::make_unique<AttendanceChat>(
             AttendanceChat::Surroundings{.plane = &plane_, .link = &link_, .random = &random_},
             AttendanceChat::Call{.key = kCall,
                                  .address = "sip:recorder@desk.example",
                                  .room = "sip:conf-1@conf.example",
                                  .is_secure = is_secure,
-                                 .is_ipv6 = false});
+                                 .is_ipv6 = false,
+                                 .has_relay = has_relay});
     }
     // Our offer with a voice and the chat.
     std::string begin(bool is_secure = false) {
@@ -135,8 +136,8 @@ TEST_F(AttendanceChatTest, OffersAChatAndConnectsToWhereTheAnswerSays) {
                                           "a=path:msrp://198.51.100.7:2855/"));
     EXPECT_THAT(offer, HasSubstr("a=setup:active\r\n"));
     EXPECT_EQ(chat_->state(), "offered");
-    const std::string media = chat_->take(kHead + kAudio + chat_line("f", "a=setup:passive\r\n"),
-                                          true);
+    const std::string media =
+        chat_->take(kHead + kAudio + chat_line("f", "a=setup:passive\r\n"), true);
     EXPECT_THAT(media, HasSubstr(kAudio + kRefused));
     EXPECT_THAT(media, Not(HasSubstr("a=path")));
     EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.9:7000"));
@@ -224,6 +225,47 @@ TEST_F(AttendanceChatTest, WhereTheCallIsSecureSoIsTheChat) {
     chat_->take(kHead + kAudio + chat_line("f", {}, "TCP/TLS/MSRP"), true);
     EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.9:7000 192.0.2.9"));
     EXPECT_THAT(recorded(), HasSubstr(" TCP/TLS/MSRP *\r\n"));
+}
+
+// RFC 4976 section 5.1: the path that is told begins with the relay, and so do m= and c=.
+TEST_F(AttendanceChatTest, ThroughARelayThePathBeginsThere) {
+    link_.own = relay::ChatCertificate{
+        .fingerprint = {.function = base::HashFunction::Sha256, .digest = base::Bytes(32, 1)}};
+    make(true, true);
+    ASSERT_FALSE(chat_->begin(1));
+    chat_->log_in(*msrp::parse_uri("msrps://relay.example:2855;tcp"),
+                  *base::parse_net_address("192.0.2.5:2855"), {});
+    EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.5:2855 relay.example"));
+    chat_->on_event({.session = 1,
+                     .kind = chat::GuestEvent::Kind::LoggedIn,
+                     .use_path = *msrp::parse_path("msrps://relay.example:2855/u1;tcp"),
+                     .reason = {}});
+    const std::string offer = chat_->tell(kHead + kAudio + kRefused, true);
+    EXPECT_THAT(offer, HasSubstr("m=message 2855 TCP/TLS/MSRP *\r\nc=IN IP4 relay.example\r\n"
+                                 "a=path:msrps://relay.example:2855/u1;tcp msrps://198.51.100.7:"));
+    EXPECT_THAT(offer, Not(HasSubstr("a=fingerprint")));
+    chat_->take(kHead + kAudio + chat_line("f", {}, "TCP/TLS/MSRP"), true);
+    EXPECT_EQ(fault(), "");
+    EXPECT_EQ(chat_->state(), "agreed");
+    EXPECT_THAT(link_.connected_to, SizeIs(1));
+    // The focus may go on elsewhere: our session at the relay is the same.
+    const std::string path = path_of(offer);
+    chat_->take(kHead + kAudio + chat_line("g", {}, "TCP/TLS/MSRP"), false);
+    EXPECT_EQ(path_of(chat_->tell(kHead + kAudio + kRefused, false)), path);
+    EXPECT_THAT(link_.connected_to, SizeIs(1));
+}
+
+TEST_F(AttendanceChatTest, WithoutASessionAtTheRelayThereIsNone) {
+    make(false, true);
+    const std::string offer = kHead + kAudio + chat_line("f", "a=setup:passive\r\n");
+    ASSERT_TRUE(chat_->wanted(offer));
+    EXPECT_EQ(chat_->wanted(offer)->line, 1U);
+    EXPECT_THAT(chat_->take(offer, false), HasSubstr(kRefused));
+    EXPECT_EQ(chat_->state(), "none");
+    EXPECT_THAT(link_.connected_to, IsEmpty());
+    ASSERT_FALSE(chat_->begin(1, false));
+    EXPECT_FALSE(chat_->wanted(offer));
+    EXPECT_FALSE(chat_->wanted(kHead + kAudio));
 }
 
 TEST_F(AttendanceChatTest, WithoutAListenerThereIsNone) {

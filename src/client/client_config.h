@@ -73,6 +73,10 @@ struct FocusConfig {
 struct ChatConfig {
     bool relays = true;  // through us; else they pass from party to party, unrecorded
     std::optional<base::NetAddress> listen;  // nothing: a port of media.ports
+    // MSRP URI of a relay at which we log in (RFC 4976), for chats of conferences that we attend;
+    // empty: none.
+    std::string login_relay;
+    sip::Credentials login;
     friend bool operator==(const ChatConfig&, const ChatConfig&) = default;
 };
 
@@ -135,6 +139,10 @@ struct ClientConfig {
 
 // What is wrong with media.flags; empty: nothing.
 std::string find_flags_fault(std::string_view flags);
+
+// Of msrp.login_relay: whether it is an MSRP URI, and whether nobody on the way to it can listen.
+bool is_login_relay(std::string_view uri);
+bool is_guarded_relay(std::string_view uri);
 
 // Whether anything of it can lead to a recording.
 inline bool names_servers(const ClientConfig& config) {

@@ -87,23 +87,13 @@ namespace {
 
 // What people do as they like, and what they asked for: nobody has to look after it.
 bool is_usual(const RecordingEvent& event) {
-    static constexpr std::array<std::string_view, 17> kKinds{"attendance",
-                                                             "chat_connected",
-                                                             "conference",
-                                                             "conference_ended",
-                                                             "indication",
-                                                             "participant_joined",
-                                                             "participant_left",
-                                                             "participant_muted",
-                                                             "participant_nickname",
-                                                             "participant_unmuted",
-                                                             "pause",
-                                                             "preference",
-                                                             "presenter_changed",
-                                                             "resume",
-                                                             "screen_connected",
-                                                             "screen_ended",
-                                                             "snapshot_requested"};
+    static constexpr std::array<std::string_view, 18> kKinds{
+        "attendance",           "chat_connected",      "chat_relay",
+        "conference",           "conference_ended",    "indication",
+        "participant_joined",   "participant_left",    "participant_muted",
+        "participant_nickname", "participant_unmuted", "pause",
+        "preference",           "presenter_changed",   "resume",
+        "screen_connected",     "screen_ended",        "snapshot_requested"};
     const std::string_view code = event.reason.code;
     return code.empty() || std::find(kKinds.begin(), kKinds.end(), event.kind) != kKinds.end() ||
            (event.kind == "attendance_ended" && (code == "bye" || code == "stopped")) ||

@@ -135,6 +135,13 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
         });
     const auto media_host = base::parse_host(d_.media_host, 0);
     const bool is_built_in = config_.media_plane.kind == MediaPlaneConfig::Kind::BuiltIn;
+    const auto locate = [this](const std::string& host, const auto& found) {
+        d_.loop.locate(
+            "sip:" + host + ":1;transport=tcp", d_.random,
+            [found](const std::vector<sip::Target>& targets) {
+                found(targets.empty() ? std::nullopt : std::optional(targets.front().address));
+            });
+    };
     attendances_ = std::make_unique<AttendanceDesk>(
         config_, AttendanceDesk::Dependencies{.agent = *agent_,
                                               .plane = d_.plane,
@@ -146,6 +153,7 @@ Signalling::Signalling(ClientConfig config, const base::Uuid& installation,
                                               .rosters = *rosters_,
                                               .chats = is_built_in ? d_.chats : nullptr,
                                               .chat_link = d_.chat_link,
+                                              .locate = locate,
                                               .installation = installation,
                                               .host = sent_by_.front(),
                                               .is_ipv6 = media_host && !media_host->is_v4()});

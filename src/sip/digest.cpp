@@ -9,6 +9,7 @@
 
 #include "base/bytes.h"
 #include "base/text.h"
+#include "sip/digest_credentials.h"
 #include "sip/digest_limits.h"
 #include "sip/headers.h"
 
@@ -174,6 +175,27 @@ std::string digest_response(const DigestAnswer& answer, std::string_view passwor
               ":auth:" + request);
 }
 
+std::string write_digest_credentials(const DigestChallenge& challenge,
+                                     const Credentials& credentials, std::string_view method,
+                                     std::string_view uri, std::string_view cnonce) {
+    DigestAnswer answer{.username = credentials.username,
+                        .realm = challenge.realm,
+                        .nonce = challenge.nonce,
+                        .uri = std::string{uri},
+                        .cnonce = challenge.offers_auth ? std::string{cnonce} : "",
+                        .nonce_count = challenge.offers_auth ? "00000001" : "",
+                        .algorithm = challenge.algorithm};
+    answer.response = digest_response(answer, credentials.password, method);
+    if (answer.response.empty()) return {};
+    std::string text = "Digest username=" + quote(answer.username) +
+                       ", realm=" + quote(answer.realm) + ", nonce=" + quote(answer.nonce) +
+                       ", uri=" + quote(uri) + ", response=" + quote(answer.response) +
+                       ", algorithm=" + std::string{to_string(answer.algorithm)};
+    if (challenge.offers_auth) text += ", qop=auth, nc=00000001, cnonce=" + quote(cnonce);
+    if (!challenge.opaque.empty()) text += ", opaque=" + quote(challenge.opaque);
+    return text;
+}
+
 std::optional<ExtraHeader> answer_challenge(const Message& response, const Credentials& credentials,
                                             std::string_view method, std::string_view uri,
                                             std::string_view cnonce) {
@@ -183,21 +205,8 @@ std::optional<ExtraHeader> answer_challenge(const Message& response, const Crede
     for (const std::string_view value : response.all(asked)) {
         const auto challenge = parse_digest_challenge(value);
         if (!challenge) continue;
-        DigestAnswer answer{.username = credentials.username,
-                            .realm = challenge->realm,
-                            .nonce = challenge->nonce,
-                            .uri = std::string{uri},
-                            .cnonce = challenge->offers_auth ? std::string{cnonce} : "",
-                            .nonce_count = challenge->offers_auth ? "00000001" : "",
-                            .algorithm = challenge->algorithm};
-        answer.response = digest_response(answer, credentials.password, method);
-        if (answer.response.empty()) continue;
-        std::string text = "Digest username=" + quote(answer.username) +
-                           ", realm=" + quote(answer.realm) + ", nonce=" + quote(answer.nonce) +
-                           ", uri=" + quote(uri) + ", response=" + quote(answer.response) +
-                           ", algorithm=" + std::string{to_string(answer.algorithm)};
-        if (challenge->offers_auth) text += ", qop=auth, nc=00000001, cnonce=" + quote(cnonce);
-        if (!challenge->opaque.empty()) text += ", opaque=" + quote(challenge->opaque);
+        std::string text = write_digest_credentials(*challenge, credentials, method, uri, cnonce);
+        if (text.empty()) continue;
         return ExtraHeader{is_proxy ? "Proxy-Authorization" : "Authorization", std::move(text)};
     }
     return std::nullopt;
