@@ -8,14 +8,6 @@
 
 namespace earshot::chat {
 
-namespace {
-
-std::string name_addr(const std::string& name, const std::string& uri) {
-    return name.empty() ? "<" + uri + ">" : name + " <" + uri + ">";
-}
-
-}  // namespace
-
 Rooms::Rooms(Network& network, base::Random& random, Copies* copies, Told told)
     : network_(network), random_(random), copies_(copies), told_(std::move(told)) {
     if (copies_ != nullptr)

@@ -353,12 +353,9 @@ void Rooms::take_nickname(base::Now now, Connection& connection, const Incoming&
     Member& member = *find(from);
     const auto reply = [&](int status, std::string_view phrase) {
         if (copies_ != nullptr) {
-            const auto addr = [](const std::string& name, const std::string& uri) {
-                return name.empty() ? "<" + uri + ">" : name + " <" + uri + ">";
-            };
             const std::array<std::string, 2> between{
-                addr(member.setup.name, member.setup.uris.front()),
-                addr(room.setup.name, room.setup.uri)};
+                name_addr(member.setup.name, member.setup.uris.front()),
+                name_addr(room.setup.name, room.setup.uri)};
             copies_->on_exchange(now, from.room, between, incoming.head);
             msrp::Head told;
             told.transaction = incoming.head.transaction;

@@ -642,6 +642,34 @@ TEST_F(RecordedRoomTest, EachMessageSaysWhoWroteItByWhichName) {
     EXPECT_THAT(all[1], Not(HasSubstr("msrp://")));
 }
 
+// A name may look like an address.
+TEST_F(RecordedRoomTest, TheAuthorIsTheAddressWhateverItsNameIs) {
+    for (const std::string name :
+         {"Boss <sip:boss@x>", "Bo\\\"ss <sip:boss@x>", "\"<sip:boss@x>"}) {
+        desk_.rooms().set_member(now_, kRoom, kAna,
+                                 {.uris = {address(kAna)},
+                                  .name = name,
+                                  .own = uri(own(kAna)),
+                                  .peer = {.path = {uri(theirs(kAna))}}});
+        come(kAna, "SEND", "Message-ID: name" + std::to_string(name.size()) + "\r\n",
+             cpim(address(kAna), kRoomUri, "hello"));
+        const std::vector<std::string> all = messages(wires_.take(server_));
+        ASSERT_FALSE(all.empty());
+        const auto head = mime::parse_cpim(all.back());
+        ASSERT_TRUE(head);
+        EXPECT_EQ(head->from->uri, address(kAna));
+        EXPECT_EQ(head->from->name, name);
+    }
+    // In a chat of two the parties are told so.
+    const MessageFacts facts{.from = Side::A, .content_type = "text/plain"};
+    const auto wrapping = wrap(facts, {.accept_types = "message/cpim", .accept_wrapped_types = "*"},
+                               {name_addr("Boss <sip:boss@x>", "sip:m@x"), "<sip:z@x>"});
+    ASSERT_TRUE(wrapping);
+    EXPECT_EQ(mime::parse_cpim(wrapping->prefix)->from->uri, "sip:m@x");
+    EXPECT_EQ(name_addr("Ana", "sip:a@x"), "Ana <sip:a@x>");
+    EXPECT_EQ(name_addr("", "sip:a@x"), "<sip:a@x>");
+}
+
 // Where wrapper and CPIM name two recipients the message is taken for a private one.
 TEST_F(RecordedRoomTest, TheRoomIsCalledAsTheMessageCallsIt) {
     desk_.rooms().add_alias(kRoom, "sip:conf-1@192.0.2.1:5062");

@@ -20,15 +20,21 @@ bool any_type(std::string_view types, Match match) {
 std::optional<mime::CpimAddress> address_of(std::string_view text) {
     text = base::trim(text);
     if (text.empty()) return std::nullopt;
-    const std::size_t open = text.find('<');
+    // Of a name that has brackets itself the last ones are the URI's.
+    const std::size_t open = text.rfind('<');
     if (open == std::string_view::npos)
         return mime::CpimAddress{.name = {}, .uri = std::string(text)};
     const std::size_t close = std::min(text.find('>', open), text.size());
-    std::string_view name = base::trim(text.substr(0, open));
-    if (name.size() >= 2 && name.front() == '"' && name.back() == '"')
-        name = name.substr(1, name.size() - 2);
-    return mime::CpimAddress{.name = std::string(name),
-                             .uri = std::string(text.substr(open + 1, close - open - 1))};
+    mime::CpimAddress address{.name = std::string(base::trim(text.substr(0, open))),
+                              .uri = std::string(text.substr(open + 1, close - open - 1))};
+    const std::string quoted = address.name;
+    if (quoted.size() < 2 || quoted.front() != '"' || quoted.back() != '"') return address;
+    address.name.clear();
+    for (std::size_t i = 1; i + 1 < quoted.size(); ++i) {
+        if (quoted[i] == '\\' && i + 2 < quoted.size()) ++i;
+        address.name += quoted[i];
+    }
+    return address;
 }
 
 mime::CpimHead envelope(Side from, base::WallTime at, const std::array<std::string, 2>& parties) {
@@ -63,6 +69,18 @@ std::string mime_text(const MessageFacts& facts) {
 }
 
 }  // namespace
+
+std::string name_addr(std::string_view name, std::string_view uri) {
+    std::string text;
+    if (name.find_first_of("\"<>\\") == std::string_view::npos) {
+        text = name;
+    } else {
+        text = '"';
+        for (const char c : name) text.append(c == '"' || c == '\\' ? "\\" : "").push_back(c);
+        text += '"';
+    }
+    return text.append(text.empty() ? "<" : " <").append(uri).append(">");
+}
 
 std::string_view bare_type(std::string_view content_type) {
     return base::trim(content_type.substr(0, content_type.find(';')));

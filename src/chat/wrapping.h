@@ -29,6 +29,9 @@ bool accepts_type(std::string_view accept_types, std::string_view type);  // or 
 // The type without its parameters.
 std::string_view bare_type(std::string_view content_type);
 
+// With quotes and escapes (RFC 3261 section 25.1) where the name needs them: "Boss <x>" <sip:m@x>.
+std::string name_addr(std::string_view name, std::string_view uri);
+
 // What is known of one message besides its content.
 struct MessageFacts {
     Side from = Side::A;

@@ -6,6 +6,7 @@
 #include <set>
 
 #include "base/text.h"
+#include "chat/wrapping.h"
 #include "client/joint_state.h"
 #include "client/limits.h"
 #include "mime/same_user.h"
@@ -360,8 +361,7 @@ std::array<std::string, 2> present_parties(const CsRecord& record) {
     for (const CsParty& party : record.parties) {
         if (party.left || party.names.empty()) continue;
         const siprec::NameId& name = party.names.front();
-        parties[relay::index_of(party.leg)] =
-            name.name.empty() ? "<" + name.aor + ">" : name.name + " <" + name.aor + ">";
+        parties[relay::index_of(party.leg)] = chat::name_addr(name.name, name.aor);
     }
     return parties;
 }
