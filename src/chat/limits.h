@@ -40,6 +40,9 @@ inline constexpr std::size_t kMaxMemberPathBytes = 2048;
 inline constexpr std::size_t kMaxRoomBytesOfAll = std::size_t{64} << 20;
 inline constexpr std::size_t kMaxMemberBytesThen = std::size_t{256} << 10;
 inline constexpr std::size_t kMaxNicknameBytes = 1023;  // RFC 7701 section 7.1
+// NICKNAMEs of a member in that time: each is an event, metadata for all and a copy.
+inline constexpr std::size_t kMaxNicknames = 10;
+inline constexpr std::chrono::seconds kNicknameTime{10};
 // Answers that a member does not read: no more of it is read then.
 inline constexpr std::size_t kMaxUnreadAnswerBytes = std::size_t{512} << 10;
 

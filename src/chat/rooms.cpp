@@ -86,6 +86,9 @@ void Rooms::set_member(base::Now now, SessionId id, MemberId number, RoomMember 
     }
     member->setup = std::move(setup);
     if (is_other) {
+        // Another session, with Message-IDs of its own.
+        member->ended.clear();
+        member->refused.clear();
         start_again(*member);
         connect(now, place, *member);
     }

@@ -160,6 +160,8 @@ private:
         RoomMember setup{};
         std::string nickname{};
         bool is_withheld = false;  // the nickname, as in RoomEvent
+        base::TimePoint nicknames_since{};
+        std::size_t nicknames = 0;  // NICKNAMEs since then
         ConnectionId bound = 0;
         ConnectionId connecting = 0;
         std::map<std::string, Open> open{};                     // by Message-ID

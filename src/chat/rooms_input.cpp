@@ -25,9 +25,6 @@ constexpr int kBadMethod = 501;
 constexpr int kOtherConnection = 506;
 
 constexpr std::string_view kCpim = "message/cpim";
-// By which lines of ours are signed: nobody else's.
-constexpr std::string_view kReservedNickname = "recorder";
-
 // Octets that come again have to be the same ones: the headers that were judged, and what is
 // recorded, are then what all read.
 bool differs(base::ByteView known, const msrp::ReceivedRanges& received, std::uint64_t at,
@@ -80,7 +77,10 @@ void Rooms::begin(base::Now now, Connection& connection, msrp::Head head) {
         incoming.refusal = {kBad, known.fault};
         return;
     }
-    if (!place) {
+    // RFC 4975 section 7.3: of the peer that SDP named; what a middlebox makes of its host does not
+    // count.
+    if (!place ||
+        find(*place)->setup.peer.path.back().session_id != known.from_path.back().session_id) {
         incoming.refusal = {kNoSession, "No such session"};
         return;
     }
@@ -320,11 +320,18 @@ Rooms::Refusal Rooms::find_recipients(const Room& room, const Place& from,
             return mime::is_same_user(uri, head.from->uri);
         }))
         return {kForbidden, "From is somebody else"};
+    const auto is_room = [&](const std::string& uri) {
+        const auto is_it = [&](const std::string& name) { return mime::is_same_user(name, uri); };
+        const std::vector<std::string>& aliases = room.setup.aliases;
+        return is_it(room.setup.uri) || std::any_of(aliases.begin(), aliases.end(), is_it);
+    };
+    // Our own lines are from the room, as Recorder: nobody else's are.
+    if (std::any_of(own.begin(), own.end(), is_room) || is_reserved_name(head.from->name))
+        return {kForbidden, "From is the room, or Recorder"};
     if (head.to.size() + head.cc.size() != 1) return {kForbidden, "There has to be one To"};
     const std::string& to = head.to.front().uri;
     const auto is_to = [&](const std::string& uri) { return mime::is_same_user(uri, to); };
-    const std::vector<std::string>& aliases = room.setup.aliases;
-    if (is_to(room.setup.uri) || std::any_of(aliases.begin(), aliases.end(), is_to)) {
+    if (is_room(to)) {
         open.room_uri = to;
         return {};
     }
@@ -351,6 +358,12 @@ void Rooms::take_nickname(base::Now now, Connection& connection, const Incoming&
     const Place from = *incoming.from;
     Room& room = *find(from.room);
     Member& member = *find(from);
+    if (now.steady - member.nicknames_since >= kNicknameTime) {
+        member.nicknames_since = now.steady;
+        member.nicknames = 0;
+    }
+    if (++member.nicknames > kMaxNicknames)
+        return answer(connection, incoming.head, kForbidden, "Too many nicknames");
     const auto reply = [&](int status, std::string_view phrase) {
         if (copies_ != nullptr) {
             const std::array<std::string, 2> between{
@@ -378,7 +391,7 @@ void Rooms::take_nickname(base::Now now, Connection& connection, const Incoming&
     const bool is_taken = std::any_of(room.members.begin(), room.members.end(), [&](auto& entry) {
         return entry.first != from.member && nickname_key(entry.second->nickname) == key;
     });
-    if (!key.empty() && (is_taken || key == kReservedNickname))
+    if (!key.empty() && (is_taken || is_reserved_name(*nickname)))
         return reply(kNicknameTaken, "Nickname reserved or already in use");
     if (std::exchange(member.nickname, *nickname) != *nickname) tell_nickname(from, member);
     reply(kOk, "OK");

@@ -437,6 +437,76 @@ TEST_F(RoomsTest, NicknamesAreTakenGivenBackAndAnybodysOnce) {
     EXPECT_EQ(nickname(kAna, "\"Ana the Great\""), 200);
 }
 
+TEST_F(RoomsTest, AStormOfNicknamesIsRefused) {
+    for (std::size_t i = 0; i < kMaxNicknames; ++i)
+        EXPECT_EQ(nickname(kAna, "\"a" + std::to_string(i) + "\""), 200);
+    EXPECT_EQ(nickname(kAna, "\"b\""), 403);
+    EXPECT_EQ(nickname(kBen, "\"b\""), 200);
+    EXPECT_EQ(told_.size(), kMaxNicknames + 1);
+    now_.steady += kNicknameTime;
+    EXPECT_EQ(nickname(kAna, "\"c\""), 200);
+}
+
+TEST_F(RoomsTest, NobodyIsTheRecorder) {
+    const auto named = [&](const std::string& name) {
+        return name + " " + cpim(address(kAna), kRoomUri, "not recorded any more").substr(6);
+    };
+    int count = 0;
+    for (const std::string name :
+         {"Recorder", "\" recorder \"", "\"Re\\corder\"", "Rec\u200border"})
+        EXPECT_EQ(status_of(kAna, {.body = "From: " + named(name),
+                                   .id = "m00" + std::to_string(++count)}),
+                  403)
+            << name;
+    EXPECT_EQ(status_of(kAna, {.body = "From: " + named("Recorders"), .id = "m999"}), 200);
+    got(kBen);
+    rooms_.add_alias(kRoom, "sip:conf-1@192.0.2.1");
+    const std::string ben = address(kBen);
+    for (const std::string& room : {kRoomUri, std::string("sip:conf-1@192.0.2.1:5060")}) {
+        set(kAna, true, {room});
+        for (const std::string& to : {kRoomUri, ben})
+            EXPECT_EQ(status_of(kAna, {.body = cpim(room, to, "x"),
+                                       .id = "r00" + std::to_string(++count)}),
+                      403);
+    }
+    EXPECT_THAT(got(kBen), IsEmpty());
+}
+
+TEST_F(RoomsTest, ANewSessionHasMessageIdsOfItsOwn) {
+    const std::string text = cpim(address(kAna), kRoomUri, "hello");
+    EXPECT_EQ(status_of(kAna, {.body = text}), 200);
+    EXPECT_EQ(
+        status_of(kAna, {.body = text, .id = "msg00002", .range = "1-*/9999999", .flag = '+'}),
+        413);
+    const std::string path = "msrp://192.0.2.9:7000/phone-1-anew;tcp";
+    rooms_.set_member(
+        now_, kRoom, kAna,
+        {.uris = {address(kAna)}, .own = uri(own(kAna)), .peer = {.path = {uri(path)}}});
+    got(kBen);
+    rooms_.on_open(now_, 70);
+    for (const std::string id : {"msg00001", "msg00002"}) {
+        std::string again = request(kAna, {.body = text, .id = id});
+        again.replace(again.find(theirs(kAna)), theirs(kAna).size(), path);
+        come(70, again);
+    }
+    EXPECT_THAT(got(kBen), ElementsAre(text, text));
+}
+
+TEST_F(RoomsTest, WhoHasAnotherPathIsNoMember) {
+    rooms_.on_closed(now_, kAna);
+    rooms_.on_open(now_, 70);
+    std::string other = request(kAna, {.body = cpim(address(kAna), kRoomUri, "hello")});
+    other.replace(other.find("phone-1"), 7, "phone-9");
+    come(70, other);
+    EXPECT_EQ(first_status(wires_.take(70)), 481);
+    EXPECT_THAT(got(kBen), IsEmpty());
+    // Behind a middlebox that knows it by another host.
+    std::string hers = request(kAna, {.body = cpim(address(kAna), kRoomUri, "hello")});
+    hers.replace(hers.find("192.0.2.9:7000"), 14, "10.0.0.5:7001");
+    come(70, hers);
+    EXPECT_EQ(first_status(wires_.take(70)), 200);
+}
+
 TEST_F(RoomsTest, NicknamesThatAreNoneAreRefused) {
     EXPECT_EQ(nickname(kAna, "Ana"), 424);
     EXPECT_EQ(status_of(kAna, {.method = "NICKNAME"}), 424);
@@ -809,6 +879,13 @@ TEST(Nickname, QuotesAndEscapesAreUndone) {
     EXPECT_EQ(parse_nickname(R"("a\")"), std::nullopt);
     EXPECT_EQ(parse_nickname("\"a\tb\""), std::nullopt);
     EXPECT_EQ(parse_nickname("\""), std::nullopt);
+    EXPECT_EQ(parse_nickname("\"a\\\x1b[31m\""), std::nullopt);
+    EXPECT_EQ(parse_nickname("\"a\\\rb\""), std::nullopt);
+    for (const std::string unseen : {"\xc2\x85", "\xc2\x9b", "\u200b", "\u200f", "\u2028", "\u202e",
+                                     "\u2060", "\u2069", "\ufeff"})
+        EXPECT_EQ(parse_nickname("\"a" + unseen + "b\""), std::nullopt) << unseen;
+    for (const std::string seen : {"\u00e4", "\u20ac", "\u2010", "\u2070", "\uff32"})
+        EXPECT_EQ(parse_nickname("\"" + seen + "\""), seen);
 }
 
 }  // namespace

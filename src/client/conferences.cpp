@@ -7,7 +7,9 @@
 #include <variant>
 #include "client/call_keys.h"
 
+#include "mime/same_user.h"
 #include "policy/glob.h"
+#include "sip/headers.h"
 #include "sip/uri.h"
 
 namespace earshot::client {
@@ -23,6 +25,17 @@ constexpr std::string_view kAllow = "INVITE, ACK, CANCEL, BYE, OPTIONS, UPDATE, 
 bool matches_any(const std::vector<std::string>& globs, std::string_view text) {
     return std::any_of(globs.begin(), globs.end(),
                        [&](const std::string& glob) { return policy::glob_matches(glob, text); });
+}
+
+// What comes from its own address would be taken for its own words.
+bool is_called_by_itself(const sip::Message& invite) {
+    const auto is_room = [&](const sip::NameAddr& one) {
+        return mime::is_same_user(one.uri, invite.request_uri());
+    };
+    for (const std::string_view value : invite.values(sip::HeaderId::PAssertedIdentity))
+        if (const auto asserted = sip::parse_name_addr(value); asserted && is_room(*asserted))
+            return true;
+    return is_room(invite.from());
 }
 
 }  // namespace
@@ -115,6 +128,10 @@ void Conferences::subscribe(base::Now now, sip::RequestArrived& request, const s
 }
 
 void Conferences::dial_in(base::Now now, sip::RequestArrived& request, const std::string& room) {
+    constexpr int kForbidden = 403;
+    if (is_called_by_itself(request.message))
+        return refuse(now, request, kForbidden,
+                      {"from_is_the_room", "From is the address of the conference itself."});
     Conference* conference = find(room);
     if (conference == nullptr) {
         const auto running = std::count_if(conferences_.begin(), conferences_.end(),
