@@ -51,6 +51,7 @@ void read_layer(mime::CpimHead&& head, bool is_wrapper, MessageBody& body) {
     } else if (const std::string_view id = head.find(kImdn, "Message-ID"); !id.empty()) {
         body.imdn_id = id;
     }
+    if (head.from) body.inner_from = head.from;
     if (!body.from) body.from = std::move(head.from);
     if (!head.to.empty()) body.to = std::move(head.to);
     if (body.date_time.empty()) body.date_time = std::move(head.date_time);

@@ -24,6 +24,7 @@ inline constexpr std::string_view kWrapperNamespace =
 struct MessageBody {
     std::optional<mime::CpimAddress> from{};  // of the outermost layer that says it
     std::vector<mime::CpimAddress> to{};      // of the innermost
+    std::optional<mime::CpimAddress> inner_from{};
     std::optional<mime::CpimAddress> wrapper_from{};
     std::vector<mime::CpimAddress> wrapper_to{};
     std::string date_time{};  // as written; empty: not told, as all below

@@ -94,6 +94,19 @@ bool is_private(const MessageBody& body, const StreamFacts* stream, const Record
     });
 }
 
+// The wrapper says who wrote, as the client knows it. On a leg to a room of others that is the
+// room, and who wrote stands in what the room sent. A phone's own word beside the wrapper's counts
+// nothing.
+std::optional<mime::CpimAddress> author_of(const MessageBody& body, const RecordingFacts& facts) {
+    if (!body.wrapper_from || !body.inner_from || mime::is_anonymous(body.inner_from->uri))
+        return body.from;
+    const auto rooms = siprec::conference_uris(facts.metadata());
+    const bool is_of_room = std::any_of(rooms.begin(), rooms.end(), [&](const std::string& room) {
+        return mime::is_same_user(room, body.wrapper_from->uri);
+    });
+    return is_of_room ? body.inner_from : body.from;
+}
+
 // "72:24:5F" and "72245f" are the same.
 bool is_same_digest(std::string_view announced, std::string_view hex) {
     std::string plain;
@@ -300,7 +313,7 @@ ChatMessage MessageCollector::describe(const Message& message, const RecordingFa
     told.is_wrapped = body.is_wrapped;
     told.content = base::to_valid_utf8(body.content);
     told.is_private = is_private(body, stream, facts);
-    if (body.from) told.from = person_of(*body.from, facts);
+    if (const auto author = author_of(body, facts)) told.from = person_of(*author, facts);
     for (const mime::CpimAddress& to : body.to) told.to.push_back(person_of(to, facts));
     told.nickname = base::to_valid_utf8(body.nickname);
     if (told.from.participant.empty())

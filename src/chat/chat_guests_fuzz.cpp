@@ -72,7 +72,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
         });
     for (const chat::SessionId session : {kActive, kPassive, kRelayed}) {
         const chat::CopyKey key{.session = session, .subscription = 1};
-        desk.copies().open(key, {});
+        desk.copies().open(now, key, {});
         desk.copies().answer(now, key,
                              chat::CopyAnswer{.server = {.path = {uri("msrp://s:1/s;tcp")},
                                                          .own = uri("msrp://o:1/o;tcp"),

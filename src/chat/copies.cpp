@@ -33,7 +33,7 @@ std::string nickname_in(std::string_view value) {
 }
 
 std::string_view uri_of(std::string_view party) {
-    const std::size_t open = party.find('<');
+    const std::size_t open = party.rfind('<');  // a quoted name may have others
     if (open == std::string_view::npos) return base::trim(party);
     return party.substr(open + 1, party.find('>', open) - open - 1);
 }

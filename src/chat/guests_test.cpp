@@ -72,7 +72,7 @@ class GuestsTest : public testing::Test {
 protected:
     // The copy goes to a server that takes the wrapper; what it was sent is text.
     GuestsTest() {
-        desk_.copies().open(kCopy, {.parties = {"<" + kUs + ">", "<" + kRoom + ">"}});
+        desk_.copies().open(now_, kCopy, {.parties = {"<" + kUs + ">", "<" + kRoom + ">"}});
         desk_.copies().answer(
             now_, kCopy,
             CopyAnswer{.server = {.path = {uri("msrp://192.0.2.99:2855/rec;tcp")},

@@ -843,7 +843,7 @@ TEST_F(RecordedRoomTest, ARecordingHasNothingOfWhatWasComingInWhenItBegan) {
     come(kAna, "SEND", "Message-ID: msg00001\r\nByte-Range: 1-*/*\r\n",
          text.substr(0, text.size() - 1), '+');
     const CopyKey other{.session = kRoom, .subscription = 2};
-    desk_.copies().open(other, {});
+    desk_.copies().open(now_, other, {});
     answer(other);
     const ConnectionId late = wires_.last;
     desk_.on_open(now_, late);

@@ -1,5 +1,5 @@
-// Credentials for a digest challenge, as the value of a header: also of protocols other than SIP that
-// use SIP's digest (MSRP relays, RFC 4976 section 5.1).
+// Credentials for a digest challenge, as the value of a header: also of protocols other than SIP
+// that use SIP's digest (MSRP relays, RFC 4976 section 5.1).
 #pragma once
 
 #include <string>
