@@ -44,6 +44,7 @@ public:
 
 class Link : public relay::ChatLink, public chat::Network {
 public:
+    void later(std::function<void()> work) override { work(); }
     base::Result<base::NetAddress, base::Reason> listener(bool ipv6, bool /*inside*/) override {
         if (!can_listen) return base::Reason{"chat_no_listener", ""};
         return *base::parse_net_address(ipv6 ? "[2001:db8::7]:2855" : "198.51.100.7:2855");
