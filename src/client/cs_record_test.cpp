@@ -86,7 +86,7 @@ TEST(CsRecord, WhoWritesThroughAPartyTakesPartInTheChatsAndNobodyTwice) {
         const auto senders = std::count_if(
             told.participant_streams.begin(), told.participant_streams.end(), [&](const auto& one) {
                 return std::any_of(one.send.begin(), one.send.end(),
-                                   [&](const auto& sent) { return sent.stream == stream.id; });
+                                   [&](const auto& sent) { return sent == stream.id; });
             });
         EXPECT_EQ(senders, 3);
     }
