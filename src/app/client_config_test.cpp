@@ -29,6 +29,7 @@ std::string fault(std::string_view text) {
 TEST(ClientConfig, SaysHowChatsShareLinesForAllAndInARule) {
     using Mapping = policy::ChatMapping;
     const auto config = read(R"([client]
+servers = ["sip:recorder@192.0.2.30"]
 chat_mapping = "mux"
 [[client.rule]]
 name = "as all"

@@ -395,7 +395,8 @@ void Guests::begin(base::Now now, Connection& connection, msrp::Head head) {
         if (session && connection.bound.contains(*session)) on_response(now, *session, head);
         return;
     }
-    Incoming& incoming = connection.incoming.emplace();
+    connection.incoming = Incoming{};
+    Incoming& incoming = *connection.incoming;
     incoming.head = std::move(head);
     const msrp::Head& known = incoming.head;
     const auto refuse = [&](int status, std::string_view phrase) {

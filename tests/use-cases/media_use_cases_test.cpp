@@ -46,7 +46,7 @@ TEST_F(UseCase, PersistentTheFirstWordIsThereAndPlaybackKeepsTheGaps) {
     const json recording = recordings(1)[0];
     EXPECT_EQ(recording["state"], "complete") << recording.dump(1);
     EXPECT_EQ(packets_of(recording), run["summary"]["packets"]["sent"].get<std::uint64_t>());
-    EXPECT_GT(gaps_of(recording, "paused"), 1000) << recording.dump(1);
+    EXPECT_GT(gaps_of(recording, "held"), 1000) << recording.dump(1);
     const auto wav = server_.scratch() / "call.wav";
     const std::string id = recording["id"];
     ASSERT_EQ(server_.run({"export", id, "--format", "stereo", "-o", wav.string()}).exit_code, 0);
