@@ -97,8 +97,7 @@ TEST(Server, HoldIsAGapWithItsReasonOnOneTimeline) {
     bool any_gap = false;
     for (const auto& stream : recordings[0]["streams"]) {
         for (const auto& gap : stream["gaps"]) {
-            EXPECT_EQ(gap["reason"], "paused")
-                << gap;  // our client's hold makes the streams inactive
+            EXPECT_EQ(gap["reason"], "held") << gap;
             EXPECT_GT(gap["duration_ms"], 1500) << gap;
             any_gap = true;
         }
