@@ -51,8 +51,7 @@ TEST_F(Msrp, AChatIsAnsweredRecordedAndReceipted) {
     EXPECT_EQ(texts[0]["to"][0]["uri"], "sip:ben@desk.example");
     EXPECT_EQ(texts[0]["state"], "complete");
     EXPECT_EQ(texts[0]["date_time"], "2026-03-02T14:06:11.250Z");
-    EXPECT_THAT(exported(recording["id"], "txt"),
-                HasSubstr("] Ana: Hello <b>Ben</b>\n"));
+    EXPECT_THAT(exported(recording["id"], "txt"), HasSubstr("] Ana: Hello <b>Ben</b>\n"));
     EXPECT_EQ(server_.run({"verify", recording["id"]}).exit_code, 0);
     const std::string shown = server_.run({"show", recording["id"]}).out;
     EXPECT_THAT(shown, HasSubstr("MESSAGES"));
