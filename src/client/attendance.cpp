@@ -63,7 +63,7 @@ std::string own_offer(const AttendWish& wish, bool has_chat, bool is_ipv6,
                     is_ipv6 ? "::1" : "127.0.0.1");
     if (wish.takes_audio)
         sdp += fmt::format(
-            "m=audio {} RTP/AVP 96 9 8 0 101\r\n"
+            "m=audio {} RTP/AVP 9 8 0 96 101\r\n"
             "a=rtpmap:96 opus/48000/2\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\n"
             "a=rtpmap:0 PCMU/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\n"
             "a=sendrecv\r\n",
