@@ -325,8 +325,8 @@ Rooms::Refusal Rooms::find_recipients(const Room& room, const Place& from,
         const std::vector<std::string>& aliases = room.setup.aliases;
         return is_it(room.setup.uri) || std::any_of(aliases.begin(), aliases.end(), is_it);
     };
-    // Our own lines are from the room, as Recorder: nobody else's are. Who has that name in the call
-    // itself, as a recorder that attends, may say it: its address is another one.
+    // Our own lines are from the room, as Recorder: nobody else's are. Who has that name in the
+    // call itself, as a recorder that attends, may say it: its address is another one.
     const bool is_posing =
         is_reserved_name(head.from->name) && head.from->name != member.setup.name;
     if (std::any_of(own.begin(), own.end(), is_room) || is_posing)
