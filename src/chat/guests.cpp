@@ -26,10 +26,6 @@ constexpr int kOtherConnection = 506;
 constexpr std::string_view kCpim = "message/cpim";
 constexpr std::string_view kPlain = "text/plain";
 
-std::string name_addr(const std::string& name, const std::string& uri) {
-    return name.empty() ? "<" + uri + ">" : name + " <" + uri + ">";
-}
-
 // Octets from the first one on, without a hole.
 base::ByteView beginning(const base::Bytes& content, const msrp::ReceivedRanges& received) {
     const auto& ranges = received.ranges();
