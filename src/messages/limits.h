@@ -12,6 +12,9 @@ inline constexpr std::uint64_t kMaxMessageBytes = std::uint64_t{100} << 20;
 // Of a file that is sent by itself (RFC 5547): the disk is its limit, and server.min_free_bytes.
 inline constexpr std::uint64_t kMaxFileBytes = std::uint64_t{64} << 30;
 
+// What CPIM and the wrapper may add to a file: the heads of the layers that are read off.
+inline constexpr std::uint64_t kMaxWrappingBytes = std::uint64_t{48} << 10;
+
 // A connection that belongs to no session is closed after so long.
 inline constexpr std::chrono::seconds kUnboundTime{30};
 

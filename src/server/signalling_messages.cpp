@@ -45,8 +45,10 @@ Result<messages::SessionSetup, Reason> make_setup(const siprec::MessageFacts& fa
     setup.max_bytes = max_bytes;
     if (facts.is_file()) {
         const sdp::FileSelector file = sdp::parse_file_selector(facts.file_selector);
-        setup.max_bytes =
-            std::min(file.size.value_or(messages::kMaxFileBytes), messages::kMaxFileBytes);
+        // The selector tells the file's own size, the message may have layers around it.
+        const std::uint64_t size = std::min(file.size.value_or(messages::kMaxFileBytes),
+                                            messages::kMaxFileBytes - messages::kMaxWrappingBytes);
+        setup.max_bytes = size + messages::kMaxWrappingBytes;
     }
     setup.fingerprints = facts.fingerprints;
     setup.are_we_active = facts.are_we_active;

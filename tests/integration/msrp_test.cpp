@@ -266,6 +266,33 @@ TEST_F(Msrp, ALineThatCannotBeTakenIsRefusedWithItsReason) {
         EXPECT_THAT(events, HasSubstr("\"reason\":\"" + std::string(reason) + "\""));
 }
 
+// The selector tells the file's own size; CPIM around it is no part of that.
+TEST_F(Msrp, AFileInCpimMayBeLongerThanTheFileByItsHead) {
+    ASSERT_TRUE(server_.start()) << server_.log();
+    const std::string file(3000, 'x');
+    call(chat_line("7",
+                   "a=file-selector:name:\"plan.txt\" type:text/plain size:3000\n"
+                   "a=file-transfer-id:bX2c\n"));
+    MsrpPeer peer(path());
+    const std::string body = cpim("<sip:ana@desk.example>", "<sip:ben@desk.example>", file);
+    peer.send({.range = "1-" + std::to_string(body.size()) + "/" + std::to_string(body.size()),
+               .type = "message/cpim",
+               .content = body});
+    EXPECT_EQ(peer.status(), "200");
+    // Not more than that: the selector is what the parties agreed about.
+    peer.send(
+        {.message_id = "msg00002", .range = "1-100000/100000", .content = "much", .flag = '+'});
+    EXPECT_EQ(peer.status(), "413");
+    const json recording = hang_up();
+    const json files = chat(recording["id"])["messages"];
+    ASSERT_EQ(files.size(), 2U) << files.dump(1);
+    EXPECT_EQ(files[0]["kind"], "file");
+    EXPECT_EQ(files[0]["state"], "complete");
+    EXPECT_EQ(files[0]["announced_octets"], 3000);
+    EXPECT_EQ(files[0]["octets"].get<int>() - files[0]["content_at"].get<int>(), 3000);
+    EXPECT_EQ(files[1]["state"], "too_large");
+}
+
 // Fifty megabytes in the pieces that a client sends, one of them late: what comes out is the same.
 TEST_F(Msrp, AFileIsKeptWholeAndReadBackByItsNumber) {
     ASSERT_TRUE(server_.start()) << server_.log();
