@@ -16,9 +16,17 @@ Result<Done> MessageContents::scan(const std::set<std::uint64_t>& messages) {
         const std::uint64_t at = reader_.offset();
         auto block = reader_.next();
         if (!block) return block.error();
-        if (!block->has_value()) return Done{};
+        if (!block->has_value()) break;
         if (auto scanned = scan_block(**block, at, messages); !scanned) return scanned;
     }
+    for (const auto& [message, pieces] : pieces_) {
+        std::uint64_t& end = ends_[message];
+        for (const auto& [begin, piece] : pieces) {
+            if (begin > end + kMaxHoleBytes) break;
+            end = piece.end;
+        }
+    }
+    return Done{};
 }
 
 Result<Done> MessageContents::scan_block(const Block& block, std::uint64_t at,
@@ -73,9 +81,8 @@ void MessageContents::lay(Pieces& pieces, std::uint64_t begin, std::uint64_t end
 }
 
 std::uint64_t MessageContents::size(std::uint64_t message) const {
-    const auto found = pieces_.find(message);
-    if (found == pieces_.end() || found->second.empty()) return 0;
-    return found->second.rbegin()->second.end;
+    const auto found = ends_.find(message);
+    return found == ends_.end() ? 0 : found->second;
 }
 
 Result<ByteView> MessageContents::octets_of(const Place& place) {

@@ -17,6 +17,7 @@
 namespace earshot::archive {
 
 inline constexpr std::size_t kMaxContentPieces = 4'000'000;  // of all messages; 64 bytes each
+inline constexpr std::uint64_t kMaxHoleBytes = std::uint64_t{64} << 20;  // read as zeros
 
 class MessageContents {
 public:
@@ -26,7 +27,9 @@ public:
     // Looks for the pieces of these messages; once. TooLarge past kMaxContentPieces.
     base::Result<base::Done> scan(const std::set<std::uint64_t>& messages);
 
-    std::uint64_t size(std::uint64_t message) const;  // behind its last octet
+    // Behind its last octet; not past a hole of more than kMaxHoleBytes, which one octet and a
+    // Byte-Range of terabytes are enough for.
+    std::uint64_t size(std::uint64_t message) const;
     // Octets from `at` on; fewer than asked for at the end. Where none came there are zeros.
     base::Result<std::size_t> read(std::uint64_t message, std::uint64_t at,
                                    std::span<std::uint8_t> out);
@@ -50,6 +53,7 @@ private:
 
     BlockReader reader_;
     std::map<std::uint64_t, Pieces> pieces_;
+    std::map<std::uint64_t, std::uint64_t> ends_;
     std::size_t count_ = 0;
     std::optional<Block> block_;  // the one that was read last
 };
