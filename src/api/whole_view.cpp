@@ -61,7 +61,11 @@ void add_participants(json& whole, const json& piece) {
                    known.value("aor", json(nullptr)) == participant.value("aor", json(nullptr));
         };
         json& all = whole["participants"];
-        if (std::none_of(all.begin(), all.end(), is_same)) all.push_back(participant);
+        const auto known = std::find_if(all.begin(), all.end(), is_same);
+        if (known == all.end())
+            all.push_back(participant);
+        else if (known->contains("seen_in_messages"))
+            *known = participant;  // the metadata of this piece may name them
     }
 }
 

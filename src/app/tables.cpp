@@ -400,7 +400,9 @@ void print_recording(std::ostream& out, const json& recording) {
     for (const json& participant : array_of(recording, "participants")) {
         const std::string name = text_of(participant, "name");
         const std::string aor = text_of(participant, "aor");
-        print_field(out, "Speaker", name.empty() ? aor : fmt::format("{} <{}>", name, aor));
+        print_field(out, "Speaker",
+                    (name.empty() ? aor : fmt::format("{} <{}>", name, aor)) +
+                        (participant.value("seen_in_messages", false) ? ", seen in messages" : ""));
     }
     print_field(out, "Call ids", joined(array_of(recording, "call_ids")));
     print_field(out, "Session ids", joined(array_of(recording, "session_ids")));

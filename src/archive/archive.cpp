@@ -100,9 +100,14 @@ public:
         finish_summary();
         if (auto failure = store_tracks()) return *failure;
         Chat chat;
-        if (messages_) chat = summary_builder_.chat();
+        if (messages_) {
+            if (auto failure = finish_chat(chat)) return *failure;
+        }
         if (auto failure = store_timeline(chat)) return *failure;
-        if (auto failure = store_chat(std::move(chat))) return *failure;
+        if (!chat.empty()) {
+            if (auto failure = store_text(std::string(kChatName), to_json(chat) + "\n"))
+                return *failure;
+        }
         const std::string text = to_stored_json(summary_) + "\n";
         if (auto failure = store_text("summary.json", text)) return *failure;
         return finish();
@@ -251,17 +256,17 @@ private:
     }
 
     // Files are read once more, for their hashes.
-    Failure store_chat(Chat chat) {
-        if (!messages_) return std::nullopt;
+    Failure finish_chat(Chat& chat) {
+        chat = summary_builder_.chat();
         if (const auto large = summary_builder_.messages().large(); !large.empty()) {
             MessageContents contents(*message_file_);
             auto done = contents.scan(large);
             if (done) done = MessageCollector::finish_files(chat, contents);
             if (!done) return storage_reason(done.error(), std::string(kMessagesName));
         }
-        if (auto failed = close(std::string(kMessagesName))) return failed;
-        if (chat.empty()) return std::nullopt;
-        return store_text(std::string(kChatName), to_json(chat) + "\n");
+        chat.mark_repeated();
+        add_writers(chat, summary_builder_.facts(), summary_.participants);
+        return close(std::string(kMessagesName));
     }
 
     base::Result<BuildOutput, base::Reason> finish() {

@@ -1,15 +1,20 @@
 #include "archive/chat.h"
 
+#include <algorithm>
 #include <iterator>
+#include <map>
 #include <nlohmann/json.hpp>
 
 #include "base/json_writer.h"
 #include "base/text.h"
+#include "base/time.h"
 
 namespace earshot::archive {
 namespace {
 
 using nlohmann::json;
+
+constexpr std::size_t kMaxSameIds = 16;  // of a sender who uses one for each of its messages
 
 void text_if_told(base::JsonWriter& out, std::string_view name, const std::string& text) {
     if (!text.empty()) out.field(name, text);
@@ -85,6 +90,16 @@ void write(base::JsonWriter& out, const ChatMessage& message) {
     }
     number_if_told(out, "dropped_size", message.dropped_size);
     out.end_object();
+}
+
+// Without a time of its own nothing tells a second message from one that came twice.
+bool is_same_sending(const ChatMessage& a, const ChatMessage& b) {
+    const auto at = base::parse_time(a.date_time);
+    const auto other = base::parse_time(b.date_time);
+    if (!at || !other || std::chrono::abs(at->time - other->time) > kSameSending) return false;
+    if (a.content_type != b.content_type || a.is_private != b.is_private) return false;
+    if (a.text && b.text) return *a.text == *b.text;
+    return !a.sha256.empty() && a.sha256 == b.sha256;
 }
 
 // What `write` wrote. Fields that are not there are as they are by default; one of a wrong type
@@ -173,6 +188,22 @@ void Chat::withhold_private() {
         message.sha256.clear();
         message.announced_octets.reset();
         message.hashes.clear();
+    }
+}
+
+void Chat::mark_repeated() {
+    std::map<std::pair<std::string_view, std::string_view>, std::vector<const ChatMessage*>> known;
+    for (ChatMessage& message : messages) {
+        const std::string& id =
+            message.cs_message_id.empty() ? message.message_id : message.cs_message_id;
+        if (message.state != "complete" || message.is_repeated || id.empty() ||
+            message.from.uri.empty())
+            continue;
+        auto& same = known[{message.from.uri, id}];
+        message.is_repeated = std::any_of(same.begin(), same.end(), [&](const ChatMessage* other) {
+            return is_same_sending(*other, message);
+        });
+        if (!message.is_repeated && same.size() < kMaxSameIds) same.push_back(&message);
     }
 }
 

@@ -3,6 +3,7 @@
 // a disk is trusted.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <optional>
 #include <string>
@@ -40,7 +41,7 @@ struct ChatMessage {
     std::string state;
     bool is_private = false;
     bool is_withheld = false;   // private, and its reader may not see what it says
-    bool is_repeated = false;   // its Message-ID had come before
+    bool is_repeated = false;   // it stands there already: sent again, or copied by two clients
     bool has_conflict = false;  // octets came twice and differed
     bool is_wrapped = false;    // application/msrp-recording
     std::string content{};      // rs.Content of a wrapped one
@@ -85,8 +86,15 @@ struct Chat {
     void append(Chat&& other);
     // Of private messages only that they were sent is left: when, by whom, to whom.
     void withhold_private();
+    // Marks what another message tells already: two clients in the path of a chat copied it, or one
+    // sent its copy again in another stream or to a server that had been away. The same sender,
+    // Message-ID of the chat, content, and time within kSameSending. Hashes of files must be known.
+    void mark_repeated();
     friend bool operator==(const Chat&, const Chat&) = default;
 };
+
+// Clocks of two clients may differ so much; who counts Message-IDs anew does not begin sooner.
+inline constexpr std::chrono::seconds kSameSending{60};
 
 // Still pictures that came whole, as what was shared at that moment; private ones are left out.
 std::vector<Sharing> pictures_of(const Chat& chat);

@@ -28,6 +28,14 @@ std::string short_name(const ChatPerson& person) {
     return person.name.empty() ? short_address(person.uri) : person.name;
 }
 
+// A display name is its bearer's own choice: one that reads as an address must not hide whose it
+// is.
+bool poses_as_address(std::string_view name) {
+    return name.find_first_of("<>@") != std::string_view::npos ||
+           base::istarts_with(name, "sip:") || base::istarts_with(name, "sips:") ||
+           base::istarts_with(name, "tel:");
+}
+
 // Short names, and those of them that would tell two people not apart.
 class Names {
 public:
@@ -40,6 +48,7 @@ public:
 
     std::string of(const ChatPerson& person) const {
         std::string name = short_name(person);
+        if (poses_as_address(person.name)) return "\"" + name + "\" <" + person.uri + ">";
         const auto found = uris_.find(name);
         const bool is_clear = found == uris_.end() || found->second.size() < 2;
         if (!is_clear && name != person.uri) name += " <" + person.uri + ">";
@@ -138,6 +147,7 @@ base::Result<Chat, base::Reason> read_chat(std::span<const StoredRecording> piec
     }
     std::stable_sort(all.messages.begin(), all.messages.end(),
                      [](const auto& a, const auto& b) { return a.at_ms < b.at_ms; });
+    if (pieces.size() > 1) all.mark_repeated();
     if (reading == Reading::WithoutPrivate) all.withhold_private();
     return all;
 }

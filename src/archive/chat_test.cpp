@@ -4,6 +4,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <functional>
+
 #include "archive/archive_test_rig.h"
 #include "archive/chat_export.h"
 #include "archive/file_hash.h"
@@ -13,6 +15,7 @@
 #include "archive/transcript.h"
 #include "journal/message_record.h"
 #include "msrp/stream_parser.h"
+#include "siprec/cs_description.h"
 
 namespace earshot::archive {
 namespace {
@@ -150,6 +153,16 @@ TEST_F(Pieces, APieceWithinAnotherSplitsIt) {
 TEST_F(Pieces, WhereNothingCameThereAreZeros) {
     add(1, 2, "ab");
     EXPECT_EQ(read(1), std::string("\0\0ab", 4));
+}
+
+TEST_F(Pieces, WhoWritesFarAwayMakesNoTerabytesOfZeros) {
+    add(1, 0, "ab");
+    add(1, 2 + kMaxHoleBytes, "cd");
+    add(1, 5 + 2 * kMaxHoleBytes, "ef");
+    ASSERT_TRUE(writer_.finish());
+    MessageContents contents(*file_);
+    ASSERT_TRUE(contents.scan({1}));
+    EXPECT_EQ(contents.size(1), 4 + kMaxHoleBytes);
 }
 
 TEST_F(Pieces, AreReadFromAnyPlaceAcrossBlocks) {
@@ -355,7 +368,7 @@ TEST_F(ChatRecording, TheTranscriptTellsWhenWhoAndWhatIsMissing) {
     EXPECT_EQ(render_all(Format::Text),
               "# Recording    0195a1b2-c3d4-7e5f-8a9b-0c1d2e3f4a5b\n"
               "# Start        2026-03-02 09:15:00 UTC\n"
-              "# Participant  Ana Reis <sip:ana@x>\n"
+              "# Participant  Ana Reis <sip:ana@x>, seen in messages\n"
               "# Times        of day in UTC, then since the recording's start\n\n"
               "09:15:00 [00:00:00.100] Ana Reis \"chair\": one\n"
               "09:15:01 [00:00:01.000] [recording paused for 3 s]\n"
@@ -372,11 +385,15 @@ TEST(Chat, NamesThatTwoHaveAreTold) {
     };
     const std::vector<ChatLine> lines =
         lines_of({.messages = {line_by("sip:ana@x", "Ana"), line_by("sip:mal@y", "Ana"),
-                               line_by("sips:ben@x;transport=tls", ""), line_by("im:cy@x", "")}});
+                               line_by("sips:ben@x;transport=tls", ""), line_by("im:cy@x", ""),
+                               line_by("sip:dan@x", "Boss <sip:boss@x>"),
+                               line_by("sip:eve@x", "SIP:boss")}});
     EXPECT_EQ(lines[0].by, "Ana <sip:ana@x>");
     EXPECT_EQ(lines[1].by, "Ana <sip:mal@y>");
     EXPECT_EQ(lines[2].by, "ben");
     EXPECT_EQ(lines[3].by, "im:cy");
+    EXPECT_EQ(lines[4].by, "\"Boss <sip:boss@x>\" <sip:dan@x>");
+    EXPECT_EQ(lines[5].by, "\"SIP:boss\" <sip:eve@x>");
 }
 
 TEST(Transcript, TellsWhoCameAndWentWhileItWasRecorded) {
@@ -644,6 +661,124 @@ TEST_F(ChatRecording, WhoWritesIsFoundAmongTheParticipants) {
     EXPECT_EQ(message.from.participant, "sip:ana@desk.example");
     EXPECT_EQ(message.to.at(0).participant, "");
     EXPECT_EQ(message.text, "hi");
+}
+
+TEST_F(ChatRecording, WhoIsKnownByMessagesAloneIsAParticipantSeenInThem) {
+    begin();
+    const auto cpim = [](std::string_view from) {
+        return fmt::format("From: {}\r\nTo: <sip:ana@x>\r\n\r\nContent-Type: text/plain\r\n\r\nhi",
+                           from);
+    };
+    message(1, "message/cpim", {{0, cpim("Ben <sip:ben@x>")}});
+    message(2, "message/cpim", {{0, cpim("<sip:ben@x;transport=tcp>")}});
+    message(3, "message/cpim", {{0, cpim("<sip:anonymous@anonymous.invalid>")}});
+    records_.ended(5'000);
+    const Summary summary = build();
+    const std::vector<ParticipantSummary> seen{
+        {.aor = "sip:ben@x", .name = "Ben", .is_seen_in_messages = true}};
+    EXPECT_EQ(summary.participants, seen);
+    EXPECT_EQ(parse_summary(to_stored_json(summary))->participants, seen);
+    EXPECT_EQ(chat().messages.at(0).from.participant, "sip:ben@x");
+    EXPECT_EQ(chat().messages.at(1).from.participant, "sip:ben@x");
+    EXPECT_EQ(chat().messages.at(2).from.participant, "");
+    EXPECT_THAT(render_all(Format::Text),
+                testing::HasSubstr("# Participant  Ben <sip:ben@x>, seen in messages\n"));
+}
+
+TEST_F(ChatRecording, TheTranscriptTellsWhoCameAndWentByTheMetadata) {
+    const auto member = [](std::string_view id, std::string_view name, std::string_view more) {
+        return fmt::format(
+            "<participant participant_id='{0}'><nameID aor='sip:{1}@x'><name>{1}</name></nameID>"
+            "</participant><participantsessionassoc participant_id='{0}' "
+            "session_id='AAAAAAAAAAAAAAAAAAAAAQ=='>{2}</participantsessionassoc>",
+            id, name, more);
+    };
+    begin();
+    records_.metadata(
+        0,
+        "<recording xmlns='urn:ietf:params:xml:ns:recording:1'><datamode>complete</datamode>"
+        "<session session_id='AAAAAAAAAAAAAAAAAAAAAQ=='/>" +
+            member("AAAAAAAAAAAAAAAAAAAAEQ==", "Ana",
+                   "<associate-time>2026-03-02T09:15:02.120Z</associate-time>") +
+            member("AAAAAAAAAAAAAAAAAAAAEg==", "Room",
+                   "<associate-time>2026-03-02T09:15:02.120Z</associate-time>"
+                   "<param pname='isfocus' pval='true'/>") +
+            "</recording>");
+    message(1, "text/plain", {{0, "hi"}});
+    records_.metadata(
+        4'000,
+        "<recording xmlns='urn:ietf:params:xml:ns:recording:1'><datamode>partial</datamode>" +
+            member("AAAAAAAAAAAAAAAAAAAAEQ==", "Ana",
+                   "<associate-time>2026-03-02T09:15:02.120Z</associate-time>"
+                   "<disassociate-time>2026-03-02T09:15:04.120Z</disassociate-time>") +
+            "</recording>");
+    records_.ended(6'000);
+    build();
+    EXPECT_THAT(render_all(Format::Text),
+                testing::EndsWith("\n\n09:15:00 [00:00:00.100] Chat 12: hi\n"
+                                  "09:15:02 [00:00:02.000] [Ana joined]\n"
+                                  "09:15:04 [00:00:04.000] [Ana left]\n"));
+}
+
+TEST_F(ChatRecording, ANicknameTellsWhoWroteAsItWasThen) {
+    const auto metadata = [](std::string_view ana, std::string_view ben) {
+        const auto participant = [](std::string_view id, std::string_view who,
+                                    std::string_view nickname) {
+            return fmt::format(
+                "<participant participant_id='{}'><nameID aor='sip:{}@x'/>"
+                "<nickname xmlns='{}'>{}</nickname></participant>",
+                id, who, siprec::kExtensionNamespace, nickname);
+        };
+        return "<recording xmlns='urn:ietf:params:xml:ns:recording:1'><datamode>complete</datamode>"
+               "<session session_id='AAAAAAAAAAAAAAAAAAAAAQ=='/>" +
+               participant("AAAAAAAAAAAAAAAAAAAAEQ==", "ana", ana) +
+               participant("AAAAAAAAAAAAAAAAAAAAEg==", "ben", ben) + "</recording>";
+    };
+    const std::string by_chair =
+        "From: <sip:someone@elsewhere>\r\nTo: <sip:room@x>\r\nNS: rs "
+        "<urn:uuid:b8a7e1d4-93c2-4f6e-8d15-7e2a4c90f6b3>\r\nrs.Content: send\r\nrs.Nickname: chair"
+        "\r\n\r\nContent-Type: text/plain\r\n\r\nhi";
+    begin();
+    message(1, "application/msrp-recording", {{0, by_chair}});  // 100 ms
+    records_.metadata(150, metadata("chair", "clerk"));
+    message(2, "application/msrp-recording", {{0, by_chair}});  // 200 ms
+    records_.metadata(250, metadata("none", "chair"));
+    message(3, "application/msrp-recording", {{0, by_chair}});  // 300 ms
+    records_.ended(5'000);
+    build();
+    const std::vector<std::string> writers{"sip:ana@x", "sip:ana@x", "sip:ben@x"};
+    for (std::size_t i = 0; i < writers.size(); ++i)
+        EXPECT_EQ(chat().messages.at(i).from.participant, writers[i]) << i;
+}
+
+TEST(Chat, WhatTwoClientsCopiedStandsThereOnce) {
+    const ChatMessage first{.label = "1",
+                            .kind = "text",
+                            .state = "complete",
+                            .from = {.uri = "sip:ana@x", .name = {}},
+                            .date_time = "2026-03-02T14:06:11.250Z",
+                            .message_id = "rs1",
+                            .cs_message_id = "cs1",
+                            .content_type = "text/plain",
+                            .text = "hi"};
+    const std::vector<std::pair<std::function<void(ChatMessage&)>, bool>> cases{
+        {[](ChatMessage& m) { m.label = "2", m.message_id = "rs2"; }, true},
+        {[](ChatMessage& m) { m.date_time = "2026-03-02T15:06:12.250+01:00"; }, true},
+        {[](ChatMessage& m) { m.date_time = "2026-03-02T14:07:12Z"; }, false},
+        {[](ChatMessage& m) { m.date_time.clear(); }, false},
+        {[](ChatMessage& m) { m.cs_message_id = "cs2"; }, false},
+        {[](ChatMessage& m) { m.from.uri = "sip:ben@x"; }, false},
+        {[](ChatMessage& m) { m.text = "ho"; }, false},
+        {[](ChatMessage& m) { m.is_private = true; }, false},
+        {[](ChatMessage& m) { m.text.reset(); }, false},  // no hash: nobody knows
+        {[](ChatMessage& m) { m.state = "lost"; }, false}};
+    for (std::size_t i = 0; i < cases.size(); ++i) {
+        Chat chat{.messages = {first, first}};
+        cases[i].first(chat.messages[1]);
+        chat.mark_repeated();
+        EXPECT_FALSE(chat.messages[0].is_repeated);
+        EXPECT_EQ(chat.messages[1].is_repeated, cases[i].second) << i;
+    }
 }
 
 }  // namespace

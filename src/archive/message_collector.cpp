@@ -55,13 +55,6 @@ std::string find_participant(const std::string& uri, const RecordingFacts& facts
     return found == known.end() ? std::string{} : found->aor;
 }
 
-std::string find_by_nickname(const std::string& nickname, const RecordingFacts& facts) {
-    if (nickname.empty()) return {};
-    for (const ParticipantSummary& participant : facts.participants())
-        if (participant.name == nickname) return participant.aor;
-    return {};
-}
-
 ChatPerson person_of(const mime::CpimAddress& address, const RecordingFacts& facts) {
     return {.uri = base::to_valid_utf8(address.uri),
             .name = base::to_valid_utf8(address.name),
@@ -317,7 +310,7 @@ ChatMessage MessageCollector::describe(const Message& message, const RecordingFa
     for (const mime::CpimAddress& to : body.to) told.to.push_back(person_of(to, facts));
     told.nickname = base::to_valid_utf8(body.nickname);
     if (told.from.participant.empty())
-        told.from.participant = find_by_nickname(told.nickname, facts);
+        told.from.participant = facts.who_is_called(told.nickname, message.first_ns);
     // A stream of one sender tells who it is where the message does not.
     if (!body.from && stream != nullptr) {
         const auto senders = facts.senders_of(stream->label);
@@ -395,6 +388,29 @@ base::Result<base::Done> MessageCollector::finish_files(Chat& chat, MessageConte
         compare_hashes(hash.finish(), message);
     }
     return base::Done{};
+}
+
+void add_writers(Chat& chat, const RecordingFacts& facts,
+                 std::vector<ParticipantSummary>& participants) {
+    const auto rooms = siprec::conference_uris(facts.metadata());
+    for (ChatMessage& message : chat.messages) {
+        ChatPerson& from = message.from;
+        const auto is_it = [&](const std::string& uri) {
+            return mime::is_same_user(uri, from.uri);
+        };
+        if (!from.participant.empty() || from.uri.empty() || mime::is_anonymous(from.uri) ||
+            std::any_of(rooms.begin(), rooms.end(), is_it))
+            continue;
+        const auto known = std::find_if(participants.begin(), participants.end(),
+                                        [&](const auto& one) { return is_it(one.aor); });
+        if (known != participants.end()) {
+            from.participant = known->aor;
+        } else if (participants.size() < kMaxTexts) {
+            participants.push_back(
+                {.aor = from.uri, .name = from.name, .is_seen_in_messages = true});
+            from.participant = from.uri;
+        }
+    }
 }
 
 }  // namespace earshot::archive

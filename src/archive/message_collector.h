@@ -76,4 +76,9 @@ private:
     bool is_cut_ = false;
 };
 
+// Who wrote and is not in the metadata becomes a participant of this recording alone, told as seen
+// in its messages. Nobody whose name is withheld, nor a room.
+void add_writers(Chat& chat, const RecordingFacts& facts,
+                 std::vector<ParticipantSummary>& participants);
+
 }  // namespace earshot::archive

@@ -404,12 +404,43 @@ void RecordingFacts::add_metadata(const journal::Record& record) {
         }
         participants_.push_back(std::move(summary));
     }
+    add_nicknames(document->objects.participants, record.header.arrival_ns);
     for (const siprec::MediaStream& stream : metadata_.objects().streams) {
         if (stream.label.empty() || senders_.size() >= kMaxStreams) continue;
         for (const siprec::Participant* sender : metadata_.senders_of(stream.label)) {
             if (!sender->names.empty()) add_once(senders_[stream.label], sender->names.front().aor);
         }
     }
+}
+
+void RecordingFacts::add_nicknames(const std::vector<siprec::Participant>& told,
+                                   std::int64_t at_ns) {
+    for (const siprec::Participant& participant : told) {
+        if (participant.names.empty()) continue;
+        const std::string& aor = participant.names.front().aor;
+        const auto known = nicknames_.find(aor);
+        std::string nickname = siprec::find_conference_role(participant).nickname;
+        const bool is_new =
+            known == nicknames_.end() ? !nickname.empty() : known->second.back().text != nickname;
+        const bool has_room = known == nicknames_.end() ? nicknames_.size() < kMaxNicknames
+                                                        : known->second.size() < kMaxNicknames;
+        if (is_new && has_room)
+            nicknames_[aor].push_back({.from_ns = at_ns, .text = std::move(nickname)});
+    }
+}
+
+std::string RecordingFacts::who_is_called(const std::string& nickname, std::int64_t at_ns) const {
+    if (nickname.empty()) return {};
+    for (const auto& [aor, names] : nicknames_) {
+        // Messages and metadata come by ways of their own: of whom had none until then, the first
+        // one counts before it was told, too.
+        const auto next = std::find_if(names.begin(), names.end(),
+                                       [&](const Nickname& one) { return one.from_ns > at_ns; });
+        if ((next == names.begin() ? next : next - 1)->text == nickname) return aor;
+    }
+    for (const ParticipantSummary& participant : participants_)
+        if (participant.name == nickname) return participant.aor;
+    return {};
 }
 
 void RecordingFacts::add_sip(const journal::Record& record) {

@@ -126,6 +126,9 @@ public:
     std::string speaker_of(std::uint32_t csrc) const;
     // The display name of a participant, else the AOR itself.
     std::string name_of(const std::string& aor) const;
+    // Whose nickname that was then by the metadata, else who is so called by display name: an AOR;
+    // empty: nobody's.
+    std::string who_is_called(const std::string& nickname, std::int64_t at_ns) const;
     // Our own address as our SDP answer names it; unspecified when none was seen.
     const base::NetAddress& local_host() const { return local_host_; }
     // The port of our own Contact; 0 when none was seen.
@@ -139,6 +142,7 @@ private:
     void add_stream_event(std::string_view type, const nlohmann::json& event, std::int64_t at_ns,
                           std::uint16_t number);
     void add_metadata(const journal::Record& record);
+    void add_nicknames(const std::vector<siprec::Participant>& told, std::int64_t at_ns);
     std::string source_of(std::uint32_t ssrc) const;
     void add_sip(const journal::Record& record);
     void add_invite_headers(base::ByteView message, bool is_ours);
@@ -161,6 +165,11 @@ private:
     bool has_invite_ = false;
     siprec::MetadataModel metadata_;
     std::vector<ParticipantSummary> participants_;
+    struct Nickname {
+        std::int64_t from_ns = 0;
+        std::string text;  // empty: none any more
+    };
+    std::map<std::string, std::vector<Nickname>> nicknames_;  // by AOR, each change in order
     std::map<std::string, std::vector<std::string>> senders_;
     std::map<std::uint32_t, std::string> cnames_;
     std::string join_group_;

@@ -23,7 +23,6 @@ namespace {
 using nlohmann::json;
 
 constexpr std::size_t kChunkBytes = 64ULL * 1024;
-constexpr std::size_t kMaxDocumentBytes = 1024ULL * 1024;
 constexpr std::size_t kMaxLineBytes = 2ULL * 1024 * 1024;
 
 struct FormatRow {
@@ -134,23 +133,13 @@ RenderResult render_json(const StoredRecording& recording) {
 // The documents merged in order. What one recording session told at different times stands in
 // `metadata/` as received; here is its last state.
 RenderResult render_xml(const StoredRecording& recording) {
-    const auto summary = recording.summary();
-    if (!summary) return summary.error();
-    siprec::MetadataModel model;
-    base::WallTime arrival = summary->start;
-    for (const std::string& name : recording.documents()) {
-        const auto text = recording.read(name, kMaxDocumentBytes);
-        if (!text) return text.error();
-        const auto document = siprec::parse_metadata(*text);
-        if (!document || document->kind != siprec::MetadataDocument::Kind::Recording) continue;
-        model.apply(*document, arrival);
-        arrival += std::chrono::milliseconds(1);  // only their order counts here
-    }
-    if (model.objects().count() == 0) {
+    const auto model = recording.metadata();
+    if (!model) return model.error();
+    if (model->objects().count() == 0) {
         return base::Reason{"no_metadata", "The recording has no metadata that can be read."};
     }
     return std::unique_ptr<Rendering>(
-        std::make_unique<TextRendering>(siprec::write_metadata(model.snapshot())));
+        std::make_unique<TextRendering>(siprec::write_metadata(model->snapshot())));
 }
 
 // {"pieces": [...]}, the JSON of one piece after another.

@@ -4,6 +4,7 @@
 #include <array>
 #include <nlohmann/json.hpp>
 
+#include "archive/limits.h"
 #include "archive/manifest.h"
 #include "archive/part_writer.h"
 #include "archive/sealed_part.h"
@@ -108,6 +109,22 @@ std::vector<std::string> StoredRecording::documents() const {
     }
     std::sort(names.begin(), names.end());
     return names;
+}
+
+base::Result<siprec::MetadataModel, base::Reason> StoredRecording::metadata() const {
+    const auto stored = summary();
+    if (!stored) return stored.error();
+    siprec::MetadataModel model;
+    base::WallTime arrival = stored->start;
+    for (const std::string& name : documents()) {
+        const auto text = read(name, kMaxDocumentBytes);
+        if (!text) return text.error();
+        const auto document = siprec::parse_metadata(*text);
+        if (!document || document->kind != siprec::MetadataDocument::Kind::Recording) continue;
+        model.apply(*document, arrival);
+        arrival += std::chrono::milliseconds(1);  // only their order counts here
+    }
+    return model;
 }
 
 RecordingFacts StoredRecording::facts() const {

@@ -36,6 +36,8 @@ public:
     std::vector<std::string> parts() const;  // of a pack, sorted; none where it cannot be read
     // The metadata documents' names in order: "metadata/0001.xml".
     std::vector<std::string> documents() const;
+    // All documents in order: what they come to in the end.
+    base::Result<siprec::MetadataModel, base::Reason> metadata() const;
     // From the events and the signalling alone; of what cannot be read as much as can be.
     RecordingFacts facts() const;
     // The records that facts() is made of, valid for the call.

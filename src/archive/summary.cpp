@@ -111,10 +111,9 @@ std::string make_json_text(const Summary& summary, bool is_stored) {
     write_texts(out, "session_ids", summary.session_ids);
     out.key("participants").begin_array();
     for (const ParticipantSummary& participant : summary.participants) {
-        out.begin_object()
-            .field("aor", participant.aor)
-            .field("name", participant.name)
-            .end_object();
+        out.begin_object().field("aor", participant.aor).field("name", participant.name);
+        if (participant.is_seen_in_messages) out.key("seen_in_messages").boolean(true);
+        out.end_object();
     }
     out.end_array().key("streams").begin_array();
     for (const StreamSummary& stream : summary.streams) write_stream(out, stream, is_stored);
@@ -320,6 +319,10 @@ base::Result<Summary> parse_summary(std::string_view text) {
     for (const json& item : fields.list("participants")) {
         Fields parts(item);
         summary.participants.push_back({.aor = parts.text("aor"), .name = parts.text("name")});
+        if (const json* seen = parts.find("seen_in_messages"); seen != nullptr) {
+            if (!seen->is_boolean()) return wrong;
+            summary.participants.back().is_seen_in_messages = seen->get<bool>();
+        }
         if (!parts.ok()) return wrong;
     }
     for (const json& item : fields.list("streams")) {

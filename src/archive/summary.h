@@ -34,7 +34,8 @@ struct Gap {
 
 struct ParticipantSummary {
     std::string aor;
-    std::string name;  // empty: none told
+    std::string name;                  // empty: none told
+    bool is_seen_in_messages = false;  // the metadata does not name them (written only then)
     friend bool operator==(const ParticipantSummary&, const ParticipantSummary&) = default;
 };
 

@@ -36,7 +36,8 @@ bool has_fec(const StreamFacts& facts) {
 
 void summarise_video(const VideoFacts& facts, std::int64_t start_ns, StreamSummary& summary) {
     if (facts.pictures == 0) return;  // of a codec that is kept, not read
-    summary.lost = facts.lost;        // by what came again, too
+    // By what came again, too; and what a pause took the timeline knows.
+    summary.lost = std::min(summary.lost, facts.lost);
     VideoSummary& video = summary.video.emplace();
     video.pictures = facts.pictures;
     video.key_pictures = facts.key_pictures;

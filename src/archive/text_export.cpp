@@ -92,6 +92,19 @@ base::Result<CallTimeline, base::Reason> read_all(std::span<const StoredRecordin
     return all;
 }
 
+// Once, and by the metadata where any piece has it of there.
+void add_participant(std::vector<ParticipantSummary>& all, const ParticipantSummary& participant) {
+    const auto known = std::find_if(all.begin(), all.end(), [&](const ParticipantSummary& one) {
+        return one.aor == participant.aor &&
+               (one.name == participant.name || one.is_seen_in_messages ||
+                participant.is_seen_in_messages);
+    });
+    if (known == all.end())
+        all.push_back(participant);
+    else if (known->is_seen_in_messages)
+        *known = participant;
+}
+
 base::Result<std::string, base::Reason> make_transcript(std::span<const StoredRecording> pieces,
                                                         const CallTimeline& timeline,
                                                         const Chat& chat) {
@@ -109,17 +122,7 @@ base::Result<std::string, base::Reason> make_transcript(std::span<const StoredRe
         for (const StreamSummary& stream : summary.streams)
             if (stream.media == "message" || stream.media == "text") ++writable;
         for (const ParticipantSummary& participant : summary.participants)
-            if (std::find(head.participants.begin(), head.participants.end(), participant) ==
-                head.participants.end())
-                head.participants.push_back(participant);
-    }
-    for (const ChatMessage& message : chat.messages) {
-        const auto is_from = [&](const auto& one) {
-            return one.aor == message.from.uri || one.aor == message.from.participant;
-        };
-        if (!message.from.uri.empty() &&
-            std::none_of(head.participants.begin(), head.participants.end(), is_from))
-            head.participants.push_back({.aor = message.from.uri, .name = message.from.name});
+            add_participant(head.participants, participant);
     }
     std::vector<TranscriptNote> notes;
     for (std::size_t i = 0; i < pieces.size(); ++i) {
@@ -135,7 +138,8 @@ base::Result<std::string, base::Reason> make_transcript(std::span<const StoredRe
             }
         };
         const auto end = summary.start + std::chrono::milliseconds(summary.duration_ms.value_or(0));
-        add(notes_of_people(pieces[i].facts().metadata().objects(), summary.start, end));
+        if (const auto metadata = pieces[i].metadata())
+            add(notes_of_people(metadata->objects(), summary.start, end));
         for (const StreamSummary& stream : summary.streams)
             add(notes_of_gaps(stream, writable > 1));
     }
@@ -182,7 +186,11 @@ RenderResult render_text(std::span<const StoredRecording> pieces, Format format,
                           std::any_of(timeline->texts.begin(), timeline->texts.end(),
                                       [](const TextTrack& track) { return !track.lines.empty(); });
     if (!has_text)
-        return base::Reason{"no_text", "Nobody typed or wrote in this recording: it has no text."};
+        return base::Reason{"no_text",
+                            format == Format::Text
+                                ? "Nobody typed or wrote in this recording: it has no text."
+                                : "Nobody typed in this recording: it has no real-time text. What "
+                                  "was written in a chat is exported as txt or chat."};
     if (format != Format::Text) return make(write_subtitles(*timeline, format));
     auto transcript = make_transcript(pieces, *timeline, *chat);
     if (!transcript) return transcript.error();

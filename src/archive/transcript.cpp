@@ -6,6 +6,7 @@
 
 #include "archive/text_export.h"
 #include "base/printable.h"
+#include "siprec/participant_watch.h"
 
 namespace earshot::archive {
 namespace {
@@ -95,7 +96,8 @@ std::string heading(const TranscriptHead& head) {
         const std::string aor = participant.name.empty()
                                     ? participant.aor
                                     : fmt::format("{} <{}>", participant.name, participant.aor);
-        out += fmt::format("# Participant  {}\n", single_line(aor));
+        out += fmt::format("# Participant  {}{}\n", single_line(aor),
+                           participant.is_seen_in_messages ? ", seen in messages" : "");
     }
     return out + "# Times        of day in UTC, then since the recording's start\n\n";
 }
@@ -131,7 +133,7 @@ std::vector<TranscriptNote> notes_of_people(const siprec::MetadataObjects& metad
     };
     for (const siprec::ParticipantSessionAssoc& assoc : metadata.participant_sessions) {
         const std::string name = name_of(metadata, assoc.participant);
-        if (name.empty()) continue;
+        if (name.empty() || siprec::is_focus(assoc)) continue;
         for (const siprec::Period& period : assoc.periods) {
             add(period.associate, name + " joined");
             add(period.disassociate, name + " left");

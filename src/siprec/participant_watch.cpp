@@ -31,13 +31,13 @@ std::string first_name(const Participant* participant) {
     return {};
 }
 
+}  // namespace
+
 bool is_focus(const ParticipantSessionAssoc& assoc) {
     return std::any_of(assoc.params.begin(), assoc.params.end(), [](const ContactParam& param) {
         return base::iequals(param.name, "isfocus") && !base::iequals(param.value, "false");
     });
 }
-
-}  // namespace
 
 ConferenceRole find_conference_role(const Participant& participant) {
     ConferenceRole role;

@@ -27,6 +27,9 @@ ConferenceRole find_conference_role(const Participant& participant);
 // The elements to be sent.
 std::string write_conference_role(const ConferenceRole& role);
 
+// `isfocus` of the association: no person.
+bool is_focus(const ParticipantSessionAssoc& assoc);
+
 // What the conferences of a recording are called: the AORs of their focuses, and the URIs of our
 // `conference` elements.
 std::vector<std::string> conference_uris(const MetadataModel& model);
