@@ -30,25 +30,6 @@ std::string dump(const json& body) {
     return body.dump(-1, ' ', false, json::error_handler_t::replace);
 }
 
-void print_attendances(std::ostream& out, const json& attendances) {
-    if (attendances.empty()) {
-        out << "The client attends no conference.\n";
-        return;
-    }
-    std::vector<std::vector<std::string>> rows{
-        {"ID", "SINCE (UTC)", "STATE", "CONFERENCE", "CHAT", "RECORDING", "SERVER"}};
-    for (const json& one : attendances) {
-        if (!one.is_object()) continue;
-        const json recording = one.value("recording", json::object());
-        rows.push_back({printable(text_in(one, "id")),
-                        printable(text_in(one, "begun").substr(0, 19)),
-                        printable(text_in(one, "state")), printable(text_in(one, "uri")),
-                        printable(text_in(one, "chat")), printable(text_in(recording, "state")),
-                        printable(text_in(recording, "server"))});
-    }
-    print_table(out, rows);
-}
-
 void print_rosters(std::ostream& out, const json& conferences) {
     if (conferences.empty()) {
         out << "No recorded call is in a conference.\n";
@@ -128,6 +109,8 @@ private:
         const json attendances = answer->value("attendances", json::array());
         if (json_)
             out << attendances.dump(2) << '\n';
+        else if (attendances.empty())
+            out << "The client attends no conference.\n";
         else
             print_attendances(out, attendances);
         return Exit::Ok;

@@ -220,7 +220,8 @@ private:
                 "a84b4c76e66710@pc33\n"
                 "  earshot start --client a84b4c76e66710@pc33\n"
                 "      a call of the recording client of this machine");
-        start_->add_option("CALL", id_, "With --client: the call's Call-ID, or its number");
+        start_->add_option("CALL", id_,
+                           "With --client: the call's Call-ID, or its number; or a room of it");
         start_->add_option("--at", started_.at, "The client: a SIP URI, by address or host name")
             ->type_name("URI");
         start_->add_option("--call", started_.call, "Which of its calls")->type_name("CALL-ID");
@@ -244,24 +245,33 @@ private:
     }
     void add_client_options(CLI::App* verb) {
         verb->add_flag("--client", for_client_,
-                       "A call of the recording client, by its Call-ID (ID is that then)");
+                       "Of the recording client: ID is a call's Call-ID or number, a room "
+                       "(focus.rooms), or an attendance's id then");
         verb->add_option("--instance", instance_, "With --client: this recording of it alone")
             ->type_name("NAME");
     }
     void add_client_verbs(CLI::App& app) {
-        calls_ = add(app, "calls", "List the calls that run through the recording client",
+        calls_ = add(app, "calls",
+                     "List what runs through the recording client: calls, its rooms, and the "
+                     "conferences that it attends",
+                     "Of --json, `kind` tells which is which: call, room, attendance.\n\n"
                      "Examples:\n  earshot calls\n  earshot calls --json | jq -r '.[].call_id'");
         add_json(calls_);
-        hangup_ = add(app, "hangup", "End a call that runs through the recording client",
-                      "Example:\n  earshot hangup a84b4c76e66710@pc33");
-        hangup_->add_option("CALL", id_, "The call's Call-ID, or its number")->required();
+        hangup_ = add(app, "hangup",
+                      "End a call that runs through the recording client, or a room of it with all "
+                      "who are in it, or leave a conference",
+                      "Examples:\n  earshot hangup a84b4c76e66710@pc33\n  earshot hangup conf-1");
+        hangup_
+            ->add_option("CALL", id_,
+                         "The call's Call-ID, or its number; a room; the id of an attendance")
+            ->required();
         hangup_->add_option("--reason", reason_, "Why")->type_name("TEXT");
         add_json(hangup_);
         send_ = add(app, "send", "Send a request to the recording server of a running call",
                     "It goes within the recording session that the client has with the server.\n\n"
                     "Example:\n  earshot send a84b4c76e66710@pc33 --method INFO --content-type "
                     "text/plain --body \"order 4711\"");
-        send_->add_option("CALL", id_, "The call's Call-ID, or its number")->required();
+        send_->add_option("CALL", id_, "The call's Call-ID, or its number; or a room")->required();
         send_->add_option("--method", sent_.method, "INFO, MESSAGE, ...")
             ->type_name("NAME")
             ->capture_default_str();

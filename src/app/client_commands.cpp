@@ -2,8 +2,11 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <array>
 #include <nlohmann/json.hpp>
 #include <ostream>
+#include <utility>
 
 #include "app/commands.h"
 #include "app/tables.h"
@@ -15,8 +18,63 @@ namespace {
 
 using nlohmann::json;
 
-std::string call_path(const std::string& call, std::string_view below) {
-    return fmt::format("/calls/{}{}", http::percent_encode(call), below);
+// What runs through a client, by its kind: "calls", rooms ("conferences"), "attendances".
+struct Kind {
+    const char* list;
+    const char* kind;
+    std::array<const char*, 2> names;  // by which one is asked for
+};
+constexpr std::array<Kind, 3> kKinds{{{"calls", "call", {"call", "call_id"}},
+                                      {"conferences", "room", {"conference", "room"}},
+                                      {"attendances", "attendance", {"id", "id"}}}};
+
+Outcome<json> load_running(const Access& access) {
+    json running = json::object();
+    for (const auto& [list, kind, names] : kKinds) {
+        const auto answer = request_json(access, "GET", fmt::format("/{}", list));
+        if (!answer) return answer.error();
+        json rows = json::array();
+        for (json one : answer->value(list, json::array())) {
+            if (!one.is_object()) continue;
+            one["kind"] = kind;
+            rows.push_back(std::move(one));
+        }
+        running[list] = std::move(rows);
+    }
+    return running;
+}
+
+// "/calls/17/pause", or the same of a room or an attendance: whichever is called so.
+Outcome<std::string> find_path(const Access& access, const std::string& name,
+                               std::string_view verb) {
+    const auto running = load_running(access);
+    if (!running) return running.error();
+    const char* found = "calls";
+    std::size_t count = 0;
+    for (const Kind& kind : kKinds) {
+        const json& rows = (*running)[kind.list];
+        const bool is_there = std::any_of(rows.begin(), rows.end(), [&](const json& one) {
+            return std::any_of(kind.names.begin(), kind.names.end(), [&](const char* key) {
+                return one.value(key, json()) == json(name);
+            });
+        });
+        if (!is_there) continue;
+        found = kind.list;
+        ++count;
+    }
+    if (count > 1)
+        return Failure{
+            Exit::Usage,
+            fmt::format("\"{}\" is the name of a room and the number of a call: name the "
+                        "call by its Call-ID, the room by its number (`earshot calls "
+                        "--json`).",
+                        name)};
+    if (count == 0)
+        return Failure{Exit::NotFound,
+                       fmt::format("No running call, room or attendance is called \"{}\"; `earshot "
+                                   "calls` lists them.",
+                                   name)};
+    return fmt::format("/{}/{}/{}", found, http::percent_encode(name), verb);
 }
 
 std::string to_body(const json& body) {
@@ -26,13 +84,26 @@ std::string to_body(const json& body) {
 }  // namespace
 
 Exit run_calls(const Access& access, bool as_json, std::ostream& out, std::ostream& err) {
-    const auto answer = request_json(access, "GET", "/calls");
-    if (!answer) return fail(answer.error(), err);
-    const json calls = answer->value("calls", json::array());
-    if (as_json)
-        print_json(out, calls);
-    else
-        print_calls(out, calls);
+    const auto running = load_running(access);
+    if (!running) return fail(running.error(), err);
+    if (as_json) {
+        json all = json::array();
+        for (const Kind& kind : kKinds)
+            for (const json& one : (*running)[kind.list]) all.push_back(one);
+        print_json(out, all);
+        return Exit::Ok;
+    }
+    bool has_any = false;
+    const auto print = [&](const char* list, auto print_rows) {
+        const json& rows = (*running)[list];
+        if (rows.empty()) return;
+        if (std::exchange(has_any, true)) out << '\n';
+        print_rows(out, rows);
+    };
+    print("calls", print_calls);
+    print("conferences", print_rooms);
+    print("attendances", print_attendances);
+    if (!has_any) out << "No calls run now.\n";
     return Exit::Ok;
 }
 
@@ -42,8 +113,9 @@ Exit run_call_control(const Access& access, const CallControlOptions& options, s
                     {"reason", options.reason},
                     {"who", user_name()},
                     {"wait", options.waits}};
-    const auto done =
-        request_json(access, "POST", call_path(options.call, "/" + options.verb), to_body(body));
+    const auto path = find_path(access, options.call, options.verb);
+    if (!path) return fail(path.error(), err);
+    const auto done = request_json(access, "POST", *path, to_body(body));
     if (!done) return fail(done.error(), err);
     if (options.json) {
         print_json(out, *done);
@@ -76,7 +148,9 @@ Exit run_send(const Access& access, const std::string& call, const SendOptions& 
                     {"content_type", options.content_type},
                     {"body", options.body},
                     {"instance", options.instance}};
-    const auto done = request_json(access, "POST", call_path(call, "/send"), to_body(body));
+    const auto path = find_path(access, call, "send");
+    if (!path) return fail(path.error(), err);
+    const auto done = request_json(access, "POST", *path, to_body(body));
     if (!done) return fail(done.error(), err);
     if (options.json)
         print_json(out, *done);

@@ -12,7 +12,7 @@ namespace earshot::app {
 
 struct CallControlOptions {
     std::string verb{};  // "start", "pause", "resume", "stop"
-    std::string call{};  // Call-ID or number
+    std::string call{};  // Call-ID or number; a room; an attendance
     std::string instance{};
     std::string reason{};
     bool waits = true;  // of start: until a server has accepted

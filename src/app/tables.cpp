@@ -509,33 +509,81 @@ std::string more_rows_note(const json& rows) {
                        text_of(rows.back(), "id"));
 }
 
-void print_calls(std::ostream& out, const json& calls) {
-    if (calls.empty()) {
-        out << "No calls run now.\n";
-        return;
+namespace {
+
+// "recording", "spare: failed: no server takes it"; none: no rule says so.
+std::string recording_text(const json& recording) {
+    const std::string instance = text_of(recording, "instance");
+    const std::string reason = reason_of(recording);
+    return (instance.empty() || instance == "default" ? "" : instance + ": ") +
+           text_of(recording, "state") + (reason.empty() ? "" : ": " + reason);
+}
+
+// A row for each recording of it, `last` in the last column; one without any.
+void append_rows(const json& recordings, const std::vector<std::string>& first,
+                 const std::string& last, std::vector<std::vector<std::string>>& rows) {
+    const auto append = [&](std::string state, std::string server) {
+        std::vector<std::string>& row = rows.emplace_back(first);
+        row.push_back(std::move(state));
+        row.push_back(std::move(server));
+        row.push_back(last);
+    };
+    if (recordings.empty()) append("none", "");
+    for (const json& recording : recordings)
+        append(recording_text(recording), text_of(recording, "server"));
+}
+
+// "Ada (muted), Bo (presents)".
+std::string people_of(const json& conference) {
+    std::string all;
+    for (const json& one : array_of(conference, "participants")) {
+        const std::string name = text_of(one, "name");
+        std::string marks;
+        for (const auto& [member, mark] :
+             {std::pair{"muted", "muted"}, {"held", "held"}, {"presenter", "presents"}})
+            if (member_of(one, member) == json(true))
+                marks += (marks.empty() ? "" : ", ") + std::string(mark);
+        all += fmt::format("{}{} {}", all.empty() ? "" : "; ", text_of(one, "number"),
+                           name.empty() ? text_of(one, "uri") : name);
+        if (!marks.empty()) all += " (" + marks + ")";
     }
+    return all.empty() ? "-" : all;
+}
+
+}  // namespace
+
+void print_calls(std::ostream& out, const json& calls) {
     std::vector<std::vector<std::string>> rows{
         {"SINCE (UTC)", "STATE", "FROM", "TO", "RECORDING", "SERVER", "CALL-ID"}};
     for (const json& call : calls) {
-        const std::string state = text_of(call, "state") +
-                                  (call.value("held", json(false)) == json(true) ? ", held" : "");
-        const json recordings = array_of(call, "recordings");
-        std::vector<std::string> row{time_text(call, "arrived"), state, text_of(call, "from"),
-                                     text_of(call, "to")};
-        if (recordings.empty()) {
-            row.insert(row.end(), {"none", "", text_of(call, "call_id")});
-            rows.push_back(row);
-        }
-        for (const json& recording : recordings) {
-            std::vector<std::string> line = row;
-            const std::string instance = text_of(recording, "instance");
-            const std::string reason = reason_of(recording);
-            line.push_back((instance == "default" ? "" : instance + ": ") +
-                           text_of(recording, "state") + (reason.empty() ? "" : ": " + reason));
-            line.insert(line.end(), {text_of(recording, "server"), text_of(call, "call_id")});
-            rows.push_back(std::move(line));
-        }
+        const std::string state =
+            text_of(call, "state") + (member_of(call, "held") == json(true) ? ", held" : "");
+        append_rows(array_of(call, "recordings"),
+                    {time_text(call, "arrived"), state, text_of(call, "from"), text_of(call, "to")},
+                    text_of(call, "call_id"), rows);
     }
+    print_table(out, rows);
+}
+
+void print_rooms(std::ostream& out, const json& conferences) {
+    std::vector<std::vector<std::string>> rows{
+        {"ROOM", "SINCE (UTC)", "IN IT", "RECORDING", "SERVER", "PARTICIPANTS"}};
+    for (const json& conference : conferences)
+        append_rows(array_of(conference, "recordings"),
+                    {text_of(conference, "room"), time_text(conference, "begun"),
+                     std::to_string(array_of(conference, "participants").size())},
+                    people_of(conference), rows);
+    print_table(out, rows);
+}
+
+void print_attendances(std::ostream& out, const json& attendances) {
+    std::vector<std::vector<std::string>> rows{
+        {"ATTENDANCE", "SINCE (UTC)", "STATE", "CHAT", "RECORDING", "SERVER", "CONFERENCE"}};
+    for (const json& one : attendances)
+        append_rows(json::array({member_of(one, "recording")}),
+                    {text_of(one, "id"), time_text(one, "begun"), text_of(one, "state"),
+                     text_of(one, "chat")},
+                    text_of(one, "uri"), rows);
     print_table(out, rows);
 }
 

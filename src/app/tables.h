@@ -34,6 +34,9 @@ std::string more_rows_note(const nlohmann::json& rows);
 // What became of the INVITEs of each peer.
 void print_peers(std::ostream& out, const nlohmann::json& peers);
 void print_calls(std::ostream& out, const nlohmann::json& calls);
+// Rooms of the client and who is in them.
+void print_rooms(std::ostream& out, const nlohmann::json& conferences);
+void print_attendances(std::ostream& out, const nlohmann::json& attendances);
 void print_health(std::ostream& out, const nlohmann::json& health);
 // What each client sends that is not as it should be: the answer of /clients. Nothing without any.
 void print_clients(std::ostream& out, const nlohmann::json& clients);

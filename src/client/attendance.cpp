@@ -454,6 +454,10 @@ std::optional<Reason> AttendanceDesk::indicate(Attended& one) {
     if (one.knows_record || how.by == policy::IndicateBy::Agreed) return std::nullopt;
     tell_in_chat(one);
     if (!one.has_audio && one.is_told_in_chat) return std::nullopt;
+    if (one.recording != nullptr && one.recording->is_paused()) {
+        (void)d_.plane.play({one.key}, relay::Leg::B, nullptr);
+        return std::nullopt;
+    }
     relay::SoundPtr sound;
     if (how.by == policy::IndicateBy::Announcement) {
         const auto found = config_.announcements.find({how.announcement, how.announce_first});
@@ -725,6 +729,28 @@ std::optional<Reason> AttendanceDesk::stop(base::Now now, std::string_view id,
         return Reason{"unknown_attendance",
                       fmt::format("No running attendance has the id \"{}\".", id)};
     end(now, *one, {"stopped", why.empty() ? "An operator ended it." : why}, true);
+    return std::nullopt;
+}
+
+std::optional<Reason> AttendanceDesk::control(base::Now now, const CallControl& wish) {
+    using Verb = CallControl::Verb;
+    if (wish.verb == Verb::Hangup || wish.verb == Verb::Stop)
+        return stop(now, wish.call, wish.reason);
+    const auto number = base::parse_number<std::uint64_t>(wish.call);
+    Attended* one = number ? find(*number) : nullptr;
+    if (one == nullptr || one->is_over)
+        return Reason{"unknown_attendance",
+                      fmt::format("No running attendance has the id \"{}\".", wish.call)};
+    const bool is_other = !wish.instance.empty() && wish.instance != one->plan.instance;
+    if (is_other || one->recording == nullptr || !one->recording->is_engaged())
+        return Reason{"not_recording",
+                      is_other ? fmt::format("It is recorded as \"{}\" alone.", one->plan.instance)
+                               : "The conference is not being recorded yet."};
+    if (auto fault = obey(now, *one->recording, wish)) return fault;
+    if (auto fault = indicate(*one)) {
+        tell(now, *one, "indication_failed", *fault);
+        end(now, *one, {"not_indicated", fault->text}, true);
+    }
     return std::nullopt;
 }
 

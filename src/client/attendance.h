@@ -18,6 +18,7 @@
 #include "base/random.h"
 #include "base/reason.h"
 #include "base/result.h"
+#include "client/call_control.h"
 #include "client/client_config.h"
 #include "client/recording.h"
 #include "client/roster_desk.h"
@@ -85,6 +86,9 @@ public:
     void start(base::Now now, AttendWish wish, StartDone done);
     // Leaves the conference. Reasons: "unknown_attendance".
     std::optional<base::Reason> stop(base::Now now, std::string_view id, const std::string& why);
+    // The same by CallControl; who records nothing has no business in a conference: to stop the
+    // recording is to leave. While it is paused no tone says that it is recorded.
+    std::optional<base::Reason> control(base::Now now, const CallControl& wish);
     void end_all(base::Now now, const base::Reason& why);
 
     // An action of the agent that is an attendance's call's; false: somebody else's.

@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <array>
 #include <future>
 #include <nlohmann/json.hpp>
 
@@ -26,7 +27,7 @@ using nlohmann::json;
 constexpr std::chrono::seconds kPatience{60};
 
 int status_of(std::string_view code) {
-    if (code == "unknown_call") return 404;
+    if (code.starts_with("unknown_") || code == "no_focus") return 404;
     if (code.starts_with("bad_") || code == "too_many_headers") return 400;
     if (code == "recording_failed") return 502;
     if (code == "not_ready") return 503;
@@ -169,12 +170,9 @@ ClientApi::ClientApi(api::FrontDoor::Options options, ClientApiParts parts)
     : parts_(std::move(parts)),
       door_(std::move(options), parts_.assets, parts_.clock, parts_.random) {
     add_calls();
-    add_control("start", CallControl::Verb::Start);
-    add_control("pause", CallControl::Verb::Pause);
-    add_control("resume", CallControl::Verb::Resume);
-    add_control("stop", CallControl::Verb::Stop);
-    add_control("send", CallControl::Verb::Send);
-    add_control("hangup", CallControl::Verb::Hangup);
+    add_control("/api/v1/calls/{call}/", CallControl::Of::Call);
+    add_control("/api/v1/conferences/{room}/", CallControl::Of::Room);
+    add_control("/api/v1/attendances/{attendance}/", CallControl::Of::Attendance);
     router_.add("GET", "/api/v1/health",
                 [this](const Request&, const Parameters&) { return health(); });
     router_.add("GET", "/api/v1/servers", [this](const Request&, const Parameters&) {
@@ -249,11 +247,20 @@ Response ClientApi::show_call(std::string_view wanted) const {
                          "No running call has this Call-ID; GET /api/v1/calls lists them.");
 }
 
-void ClientApi::add_control(const char* verb, CallControl::Verb what) {
-    router_.add("POST", fmt::format("/api/v1/calls/{{call}}/{}", verb),
-                [this, what](const Request& request, const Parameters& given) {
-                    return control({.verb = what}, request, std::string(given[0]));
-                });
+void ClientApi::add_control(std::string_view path, CallControl::Of of) {
+    using Verb = CallControl::Verb;
+    constexpr std::array<std::pair<std::string_view, Verb>, 6> kVerbs{{{"start", Verb::Start},
+                                                                       {"pause", Verb::Pause},
+                                                                       {"resume", Verb::Resume},
+                                                                       {"stop", Verb::Stop},
+                                                                       {"send", Verb::Send},
+                                                                       {"hangup", Verb::Hangup}}};
+    for (const auto& [name, verb] : kVerbs)
+        router_.add("POST", fmt::format("{}{}", path, name),
+                    [this, wish = CallControl{.verb = verb, .of = of}](const Request& request,
+                                                                       const Parameters& given) {
+                        return control(wish, request, std::string(given[0]));
+                    });
 }
 
 Response ClientApi::control(CallControl wish, const Request& request, std::string call) {

@@ -46,7 +46,7 @@ public:
 
 private:
     void add_calls();
-    void add_control(const char* verb, CallControl::Verb what);
+    void add_control(std::string_view path, CallControl::Of of);
     http::Response list_calls() const;
     http::Response show_call(std::string_view call) const;
     http::Response control(CallControl wish, const http::Request& request, std::string call);

@@ -6,6 +6,7 @@
 
 #include "client/call_facts.h"
 #include "client/inside.h"
+#include "client/instance_plan.h"
 #include "client/limits.h"
 #include "sdp/session_description.h"
 
@@ -417,8 +418,19 @@ void Conference::begin_recordings(base::Now now) {
         return seat.second.leg->is_in() && !seat.second.heard_from;
     });
     if (!has_voice || is_ending_) return;
-    for (const policy::RecordingPlan& plan : plans_)
-        if (!plan.settings.on_demand && find(plan) == nullptr) begin(now, plan);
+    for (const policy::RecordingPlan& plan : std::vector(plans_)) {
+        const auto wished = wished_.find(plan.instance);
+        const bool is_due = wished != wished_.end() && wished->second.is_due;
+        if (is_to_begin(plan) && (is_due || find(plan) == nullptr)) begin(now, plan);
+    }
+    for (auto& [instance, wished] : wished_) wished.is_due = false;
+}
+
+// By itself, or because an operator wished so.
+bool Conference::is_to_begin(const policy::RecordingPlan& plan) const {
+    const auto wished = wished_.find(plan.instance);
+    if (wished == wished_.end()) return !plan.settings.on_demand;
+    return !wished->second.is_declined && (wished->second.is_on || !plan.settings.on_demand);
 }
 
 Recording* Conference::find(const policy::RecordingPlan& plan) const {
@@ -469,6 +481,89 @@ void Conference::begin(base::Now now, const policy::RecordingPlan& plan) {
                 {"not_recorded", "The conference must be recorded and cannot be: " + failure.text});
         });
     recording.start(now);
+    const auto wished = wished_.find(plan.instance);
+    if (wished != wished_.end() && wished->second.is_paused)
+        recording.pause(now, "It was paused before it began.");
+}
+
+// ---- what an operator wants ---------------------------------------------------------------------
+
+void Conference::control(base::Now now, const CallControl& wish, const ControlDone& done) {
+    if (wish.verb == CallControl::Verb::Hangup) {
+        constexpr int kDeclined = 603;
+        end(now, kDeclined, {"hung_up", "An operator ended the conference. " + wish.reason});
+        return done(std::nullopt);
+    }
+    const bool is_start = wish.verb == CallControl::Verb::Start;
+    if (auto fault = is_start ? start(now, wish) : obey_all(now, wish))
+        return done(std::move(fault));
+    indicate(now);
+    if (!is_start || !wish.waits) return done(std::nullopt);
+    std::vector<Recording*> begun;
+    for (const policy::RecordingPlan& plan : plans_) {
+        Recording* const recording = find(plan);
+        if (recording != nullptr && (wish.instance.empty() || wish.instance == plan.instance))
+            begun.push_back(recording);
+    }
+    when_all_settled(begun, done);
+}
+
+std::optional<Reason> Conference::obey_all(base::Now now, const CallControl& wish) {
+    using Verb = CallControl::Verb;
+    auto [has_any, fault] = obey(now, recordings_, wish);
+    // What will begin by itself is stopped or paused before its first word.
+    for (const policy::RecordingPlan& plan : plans_) {
+        if (wish.verb == Verb::Send || find(plan) != nullptr || !is_to_begin(plan)) continue;
+        if (!wish.instance.empty() && wish.instance != plan.instance) continue;
+        has_any = true;
+        Wished& wished = wished_[plan.instance];
+        wished.is_declined = wish.verb == Verb::Stop;
+        if (wish.verb != Verb::Stop) wished.is_paused = wish.verb == Verb::Pause;
+    }
+    if (has_any) return fault;
+    return Reason{
+        "not_recording",
+        wish.instance.empty()
+            ? "The conference is not being recorded."
+            : fmt::format("The conference has no running recording \"{}\".", wish.instance)};
+}
+
+std::optional<Reason> Conference::start(base::Now now, const CallControl& wish) {
+    if (!is_planned_)
+        return Reason{"not_ready", "The decision hook has not answered about this conference yet."};
+    const auto is_wanted = [&](const policy::RecordingPlan& plan) {
+        return wish.instance.empty() || plan.instance == wish.instance;
+    };
+    if (std::none_of(plans_.begin(), plans_.end(), is_wanted)) {
+        auto plan = plan_instance(s_.config, wish.instance, {}, facts_);
+        if (!plan) return plan.error();
+        for (policy::RecordingPlan& one : policy::spread_parallel({*std::move(plan)}))
+            plans_.push_back(std::move(one));
+    }
+    if (recordings_.size() + plans_.size() > kMaxRecordingsPerCall)
+        return Reason{"too_many_recordings",
+                      "The conference has had as many recordings as it may have."};
+    std::vector<policy::RecordingPlan> due;
+    for (const policy::RecordingPlan& plan : plans_) {
+        if (!is_wanted(plan)) continue;
+        const Recording* const recording = find(plan);
+        if (recording == nullptr || !recording->is_engaged() || recording->is_stopping())
+            due.push_back(plan);
+    }
+    if (due.empty()) return std::nullopt;
+    for (const policy::RecordingPlan& plan : due) wished_[plan.instance] = {.is_on = true};
+    // Who has not heard yet what is to be heard first hears it now (announce_first).
+    for (auto& [number, seat] : seats_)
+        if (seat.leg->is_in()) announce(now, seat);
+    const bool has_voice = std::any_of(seats_.begin(), seats_.end(), [](const auto& seat) {
+        return seat.second.leg->is_in() && !seat.second.heard_from;
+    });
+    for (const policy::RecordingPlan& plan : due)
+        if (has_voice && !is_ending_)
+            begin(now, plan);
+        else
+            wished_[plan.instance].is_due = true;  // begin_recordings() does, then
+    return std::nullopt;
 }
 
 bool Conference::records_mix() {
@@ -549,8 +644,11 @@ std::vector<RecordingShare> Conference::shares() const {
         RecordingShare share{.media = plan.settings.streams,
                              .how = &plan.settings.indication,
                              .instance = plan.instance};
-        if (recording == nullptr)
-            share.state = plan.settings.on_demand ? RecordState::Absent : RecordState::On;
+        const auto wished = wished_.find(plan.instance);
+        if (recording == nullptr && wished != wished_.end() && wished->second.is_paused)
+            share.state = RecordState::Paused;
+        else if (recording == nullptr)
+            share.state = is_to_begin(plan) ? RecordState::On : RecordState::Absent;
         else if (!runs(recording))
             share.state = RecordState::Off;
         else
@@ -609,9 +707,9 @@ void Conference::indicate(base::Now now) {
 
 // Alone, and before anything that it says is heard or recorded.
 void Conference::announce(base::Now now, Seat& seat) {
-    const auto plan = std::find_if(plans_.begin(), plans_.end(), [](const auto& one) {
+    const auto plan = std::find_if(plans_.begin(), plans_.end(), [&](const auto& one) {
         return one.settings.indication.by == policy::IndicateBy::Announcement &&
-               one.settings.indication.announce_first && !one.settings.on_demand;
+               one.settings.indication.announce_first && is_to_begin(one);
     });
     const bool is_reached =
         seat.leg->awareness() == Awareness::Aware && seat.leg->takes_attribute();
@@ -739,8 +837,16 @@ ConferenceView Conference::view() const {
              .is_seen = number == seen,
              .is_presenter = number == presenter_});
     }
-    for (const policy::RecordingPlan& plan : plans_)
-        if (const Recording* recording = find(plan)) view.recordings.push_back(recording->view());
+    for (const policy::RecordingPlan& plan : plans_) {
+        if (const Recording* recording = find(plan))
+            view.recordings.push_back(recording->view());
+        else
+            view.recordings.push_back({.instance = plan.instance,
+                                       .rule = plan.rule,
+                                       .state = "waiting",
+                                       .copy = plan.copy,
+                                       .is_mandatory = plan.settings.mandatory});
+    }
     return view;
 }
 

@@ -15,6 +15,7 @@
 #include <vector>
 
 #include "base/random.h"
+#include "client/call_control.h"
 #include "client/call_decision.h"
 #include "client/client_config.h"
 #include "client/conference_chat.h"
@@ -102,6 +103,9 @@ public:
     // Codes: "unknown_participant".
     std::optional<base::Reason> mute(base::Now now, std::uint32_t number, bool is_muted);
 
+    // As of a call; of the room and all who are in it.
+    void control(base::Now now, const CallControl& wish, const ControlDone& done);
+
     void on_time(base::Now now);
     std::optional<base::TimePoint> deadline() const;
     void tidy();
@@ -155,6 +159,9 @@ private:
     void take_plans(base::Now now, std::vector<policy::RecordingPlan> plans);
     void begin_recordings(base::Now now);
     void begin(base::Now now, const policy::RecordingPlan& plan);
+    std::optional<base::Reason> start(base::Now now, const CallControl& wish);
+    std::optional<base::Reason> obey_all(base::Now now, const CallControl& wish);
+    bool is_to_begin(const policy::RecordingPlan& plan) const;
     void refresh(base::Now now);
     bool records_mix();
     ConferenceMix::Wanted wanted_of_mix();
@@ -186,6 +193,14 @@ private:
     bool is_planned_ = false;
     std::vector<policy::RecordingPlan> plans_;
     std::vector<std::unique_ptr<Recording>> recordings_;
+    // What an operator wished of a recording before it began, by instance.
+    struct Wished {
+        bool is_on = false;   // although it is on demand
+        bool is_due = false;  // also once more, when the announcement has been heard
+        bool is_declined = false;
+        bool is_paused = false;
+    };
+    std::map<std::string, Wished, std::less<>> wished_;
     ConferenceChat chat_;
     std::map<std::uint32_t, Seat> seats_;  // by number
     std::uint32_t last_number_ = 0;

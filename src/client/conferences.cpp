@@ -260,6 +260,17 @@ std::optional<Reason> Conferences::mute(base::Now now, std::string_view room, st
     return conference->mute(now, number, is_muted);
 }
 
+void Conferences::control(base::Now now, const CallControl& wish, const ControlDone& done) {
+    Conference* conference = find(wish.call);
+    for (const auto& [key, one] : conferences_)
+        if (conference == nullptr && !one->is_ending() && std::to_string(key) == wish.call)
+            conference = one.get();
+    if (conference == nullptr)
+        return done(
+            Reason{"unknown_conference", fmt::format("No conference \"{}\" runs.", wish.call)});
+    conference->control(now, wish, done);
+}
+
 std::size_t Conferences::legs_of(std::string_view host) const {
     std::size_t legs = 0;
     for (const auto& [key, conference] : conferences_) legs += conference->legs_of(host);

@@ -66,6 +66,9 @@ public:
     std::optional<base::Reason> mute(base::Now now, std::string_view room, std::uint32_t number,
                                      bool is_muted);
 
+    // Of the room of that name or number.
+    void control(base::Now now, const CallControl& wish, const ControlDone& done);
+
     void on_time(base::Now now);
     std::optional<base::TimePoint> deadline() const;
     // What recordings have told since is told to the participants. True: something was.

@@ -446,65 +446,19 @@ void Recorder::control(base::Now now, CallControl wish, ControlDone done) {
     }
     if (auto fault = obey(now, *call, wish)) return done(std::move(fault));
     if (wish.verb != Verb::Start || !wish.waits) return done(std::nullopt);
-    // One answer for all of them: the first failure, or that all record.
-    auto open = std::make_shared<std::size_t>(1);
-    auto first = std::make_shared<std::optional<Reason>>();
-    const auto settle = [open, first, done](const std::optional<Reason>& failure) {
-        if (failure && !*first)
-            *first = Reason{"recording_failed",
-                            failure->text.empty() ? "The recording ended at once." : failure->text};
-        if (--*open == 0) done(*first);
-    };
+    std::vector<Recording*> begun;
     for (const policy::RecordingPlan& plan : call->plans) {
         Recording* recording = call->find(plan);
         if (recording == nullptr || (!wish.instance.empty() && wish.instance != plan.instance))
             continue;
-        ++*open;
-        recording->when_settled(settle);
+        begun.push_back(recording);
     }
-    settle(std::nullopt);
-}
-
-std::optional<Reason> Recorder::obey(base::Now now, Recording& recording, const CallControl& wish) {
-    const auto who = wish.is_by_trigger ? Recording::Who::Trigger : Recording::Who::Operator;
-    switch (wish.verb) {
-        case Verb::Pause:
-            recording.pause(now, wish.reason, who);
-            break;
-        case Verb::Resume:
-            if (wish.is_by_trigger && recording.is_paused_by_operator())
-                return Reason{"paused_by_operator",
-                              "An operator has paused the recording, and alone resumes it."};
-            recording.resume(now, wish.reason, who);
-            break;
-        case Verb::Stop:
-            recording.stop(now, {"stopped", wish.reason});
-            break;
-        case Verb::Send:
-            if (auto sent = recording.send(now, wish.request); !sent) return sent.error();
-            break;
-        case Verb::Start:
-        case Verb::Hangup:
-            break;
-    }
-    return std::nullopt;
+    when_all_settled(begun, done);
 }
 
 std::optional<Reason> Recorder::obey(base::Now now, RecordedCall& call, const CallControl& wish) {
     if (wish.verb == Verb::Start) return start(now, call, wish);
-    bool has_any = false;
-    std::optional<Reason> fault;
-    for (std::size_t i = 0; i < call.recordings.size(); ++i) {
-        Recording& recording = *call.recordings[i];
-        if (!recording.is_engaged()) continue;
-        if (!wish.instance.empty() && wish.instance != recording.plan().instance) continue;
-        if (recording.is_stopping()) {
-            has_any = has_any || wish.verb == Verb::Stop;
-            continue;
-        }
-        has_any = true;
-        if (auto refused = obey(now, recording, wish)) fault = std::move(refused);
-    }
+    auto [has_any, fault] = client::obey(now, call.recordings, wish);
     has_any = obey_before(call, wish) || has_any;
     if (has_any) return fault;
     return Reason{"not_recording",

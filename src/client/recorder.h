@@ -17,6 +17,7 @@
 #include "base/random.h"
 #include "base/reason.h"
 #include "base/result.h"
+#include "client/call_control.h"
 #include "client/call_decision.h"
 #include "client/call_facts.h"
 #include "client/client_config.h"
@@ -30,17 +31,6 @@
 #include "io/log_allowance.h"
 
 namespace earshot::client {
-
-struct CallControl {
-    enum class Verb : std::uint8_t { Start, Pause, Resume, Stop, Send, Hangup };
-    Verb verb = Verb::Start;
-    std::string call{};      // the caller's Call-ID, or the call's number
-    std::string instance{};  // empty: all of the call
-    std::string reason{};
-    bool is_by_trigger = false;  // what an operator has paused it does not resume
-    bool waits = false;          // Start: until a server has accepted, or none did
-    sip::RequestSpec request{};  // Send
-};
 
 struct CallView {
     std::uint64_t call = 0;
@@ -130,9 +120,6 @@ public:
     // Forgets calls that have ended with all their recordings; while nothing of it is running.
     void tidy();
 
-    // Codes: "unknown_call" (404), "not_recording" (409), "bad_request", "not_ready", of a start
-    // with `waits` "recording_failed" (502). Doing what is done already is no fault.
-    using ControlDone = std::function<void(std::optional<base::Reason>)>;
     void control(base::Now now, CallControl wish, ControlDone done);
 
     std::vector<CallView> views() const;
@@ -220,8 +207,6 @@ private:
     void on_happening(base::Now now, RecordedCall& call, const policy::Happening& happening);
     void on_ended(base::Now now, RecordedCall& call, const b2bua::Ended& event);
     std::optional<base::Reason> obey(base::Now now, RecordedCall& call, const CallControl& wish);
-    static std::optional<base::Reason> obey(base::Now now, Recording& recording,
-                                            const CallControl& wish);
     std::optional<base::Reason> start(base::Now now, RecordedCall& call, const CallControl& wish);
     void fire(base::Now now, RecordedCall& call, const policy::Trigger& trigger);
     bool obey_before(RecordedCall& call, const CallControl& wish);

@@ -681,14 +681,22 @@ void Signalling::on_media_lost(relay::CallKey call, const Reason& reason) {
 
 // ---- from outside -------------------------------------------------------------------------------
 
-void Signalling::control(CallControl wish, Recorder::ControlDone done) {
+void Signalling::control(CallControl wish, ControlDone done) {
     d_.loop.post([this, wish = std::move(wish), done = std::move(done)]() mutable {
         // Who asks next sees what became of it.
         const auto shown = [this, done = std::move(done)](std::optional<Reason> fault) {
             publish();
             done(std::move(fault));
         };
-        recorder_->control(d_.clock.now(), std::move(wish), shown);
+        const base::Now now = d_.clock.now();
+        if (wish.of == CallControl::Of::Attendance)
+            shown(attendances_->control(now, wish));
+        else if (wish.of == CallControl::Of::Call)
+            recorder_->control(now, std::move(wish), shown);
+        else if (conferences_ == nullptr)
+            shown(Reason{"no_focus", "No rooms are configured (focus.rooms)."});
+        else
+            conferences_->control(now, wish, shown);
         calls_have_changed_ = true;
         settle();
     });
@@ -718,7 +726,7 @@ void Signalling::start_companion(CompanionWish wish, Companion::StartDone done) 
 }
 
 void Signalling::control_companion(CompanionVerb verb, std::string which, std::string why,
-                                   Recorder::ControlDone done) {
+                                   ControlDone done) {
     d_.loop.post(
         [this, verb, which = std::move(which), why = std::move(why), done = std::move(done)] {
             auto fault = companion_ == nullptr
@@ -746,7 +754,7 @@ void Signalling::attend(AttendWish wish, AttendanceDesk::StartDone done) {
     });
 }
 
-void Signalling::stop_attending(std::string id, std::string why, Recorder::ControlDone done) {
+void Signalling::stop_attending(std::string id, std::string why, ControlDone done) {
     d_.loop.post([this, id = std::move(id), why = std::move(why), done = std::move(done)] {
         auto fault = attendances_->stop(d_.clock.now(), id, why);
         calls_have_changed_ = true;
@@ -755,8 +763,7 @@ void Signalling::stop_attending(std::string id, std::string why, Recorder::Contr
     });
 }
 
-void Signalling::mute(std::string room, std::uint32_t number, bool is_muted,
-                      Recorder::ControlDone done) {
+void Signalling::mute(std::string room, std::uint32_t number, bool is_muted, ControlDone done) {
     d_.loop.post([this, room = std::move(room), number, is_muted, done = std::move(done)] {
         auto fault =
             conferences_ == nullptr

@@ -102,17 +102,17 @@ public:
     ~Signalling() override;
 
     // Any thread; `done` is called on the loop's.
-    void control(CallControl wish, Recorder::ControlDone done);
+    void control(CallControl wish, ControlDone done);
     // The same of calls that are not ours. Code "no_companion": no RTPEngine is configured.
     void start_companion(CompanionWish wish, Companion::StartDone done);
     void control_companion(CompanionVerb verb, std::string which, std::string why,
-                           Recorder::ControlDone done);
+                           ControlDone done);
     // The client calls a conference itself, and leaves it.
     void attend(AttendWish wish, AttendanceDesk::StartDone done);
-    void stop_attending(std::string id, std::string why, Recorder::ControlDone done);
+    void stop_attending(std::string id, std::string why, ControlDone done);
     // Any thread; `done` is called on the loop's. Codes: "no_focus", "unknown_conference",
     // "unknown_participant".
-    void mute(std::string room, std::uint32_t number, bool is_muted, Recorder::ControlDone done);
+    void mute(std::string room, std::uint32_t number, bool is_muted, ControlDone done);
     // The loop's thread: what becomes of a screen that is shared in a call.
     void on_screen(relay::CallKey call, const relay::ScreenEvent& event);
     void on_chat(relay::CallKey call, const relay::ChatEvent& event);

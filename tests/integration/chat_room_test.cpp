@@ -432,6 +432,31 @@ TEST_F(AttendedRoom, WhoTakesNothingElseAttendsTheChatAlone) {
     EXPECT_EQ(messages(recording, "text")[0]["text"], "to all");
 }
 
+// By the verbs for calls; to stop its recording is to leave.
+TEST_F(AttendedRoom, AnAttendanceIsShownAndControlledAsACallIs) {
+    begin_attended();
+    const std::string id = attend({"--no-video"});
+    const auto becomes = [&](const std::string& state) {
+        return eventually([&] {
+            const json all = attendant_.calls();
+            return all.size() == 1 && all[0]["kind"] == "attendance" && all[0]["id"] == id &&
+                   all[0]["recording"]["state"] == state;
+        });
+    };
+    EXPECT_TRUE(becomes("recording")) << attendant_.calls().dump(1);
+    EXPECT_THAT(attendant_.run({"calls"}).out, HasSubstr(room()));
+    const Output paused = attendant_.run({"pause", id, "--client"});
+    EXPECT_EQ(paused.exit_code, 0) << paused.err;
+    EXPECT_TRUE(becomes("paused")) << attendant_.calls().dump(1);
+    EXPECT_EQ(attendant_.run({"resume", id, "--client"}).exit_code, 0);
+    EXPECT_TRUE(becomes("recording")) << attendant_.calls().dump(1);
+    const Output left = attendant_.run({"stop", id, "--client"});
+    EXPECT_EQ(left.exit_code, 0) << left.err;
+    EXPECT_TRUE(eventually([&] { return attendant_.calls() == json::array(); }))
+        << attendant_.calls().dump(1);
+    EXPECT_EQ(server_.wait_for_recordings(1).size(), 1U) << attendant_.log();
+}
+
 TEST_F(AttendedRoom, WithoutAChatThereTheRestIsRecorded) {
     begin_attended("chat = false\n");
     const std::string id = attend({"--no-video", "--no-wait"});

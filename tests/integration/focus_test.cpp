@@ -142,6 +142,85 @@ TEST_F(Focus, WhoIsMutedIsNotRecorded) {
     hang_up(*bo);
 }
 
+// By the verbs for calls: a room is shown beside them, and obeys as they do.
+TEST_F(Focus, ARoomIsShownAndControlledAsACallIs) {
+    start("chimes = false\n");
+    const auto ada = dial_in({"--party-a", "Ada <sip:ada@desk.example>"});
+    ASSERT_TRUE(are_in(1)) << client_.log();
+    const auto bo = dial_in({"--party-a", "sip:bo@desk.example", "--not-aware"});
+    ASSERT_TRUE(are_in(2)) << client_.log();
+    json shown;
+    const auto becomes = [&](const std::string& state) {
+        return eventually([&] {
+            const json all = client_.calls();
+            shown = all.is_array() && all.size() == 1 ? all[0] : json{};
+            return shown.is_object() && shown["recordings"].size() == 1 &&
+                   shown["recordings"][0]["state"] == state;
+        });
+    };
+    EXPECT_TRUE(becomes("recording")) << client_.calls().dump(1);
+    EXPECT_EQ(shown["kind"], "room");
+    EXPECT_EQ(shown["room"], "conf-1");
+    const std::string number = shown["conference"];
+    const Output table = client_.run({"calls"});
+    EXPECT_THAT(table.out, HasSubstr("1 Ada; 2 sip:bo@desk.example"));
+    EXPECT_THAT(table.out, Not(HasSubstr("No calls")));
+
+    EXPECT_EQ(client_.run({"pause", "conf-2", "--client"}).exit_code, 3);
+    const Output paused = client_.run({"pause", "conf-1", "--client", "--reason", "card number"});
+    EXPECT_EQ(paused.exit_code, 0) << paused.err;
+    EXPECT_TRUE(becomes("paused")) << client_.calls().dump(1);
+    EXPECT_TRUE(eventually([&] {
+        const json all = participants();
+        return all.size() == 2 && all[1]["told"] == "none";
+    })) << participants().dump(1);
+    EXPECT_FALSE(recording([](const json& it) {
+                     return it["streams"].size() == 2 && it["streams"][0]["state"] == "paused" &&
+                            it["streams"][1]["state"] == "paused";
+                 }).is_null())
+        << server_.list().dump(1);
+    EXPECT_EQ(client_.run({"resume", number, "--client"}).exit_code, 0);
+    EXPECT_TRUE(becomes("recording")) << client_.calls().dump(1);
+    EXPECT_FALSE(recording([](const json& it) {
+                     return it["streams"].size() == 2 && it["streams"][0]["state"] == "active";
+                 }).is_null())
+        << server_.list().dump(1);
+
+    EXPECT_EQ(client_.run({"stop", "conf-1", "--client"}).exit_code, 0);
+    EXPECT_TRUE(becomes("ended")) << client_.calls().dump(1);
+    EXPECT_EQ(participants().size(), 2U);  // the conference goes on
+    EXPECT_EQ(client_.run({"pause", "conf-1", "--client"}).exit_code, 5);
+    const Output again = client_.run({"start", "conf-1", "--client"});
+    EXPECT_EQ(again.exit_code, 0) << again.err;
+    EXPECT_TRUE(becomes("recording")) << client_.calls().dump(1);
+
+    const Output ended = client_.run({"hangup", "conf-1"});
+    EXPECT_EQ(ended.exit_code, 0) << ended.err;
+    EXPECT_TRUE(are_in(0)) << client_.log();
+    EXPECT_EQ(client_.calls(), json::array());
+    EXPECT_THAT(client_.log(), HasSubstr("An operator ended the conference."));
+    hang_up(*ada);
+    hang_up(*bo);
+}
+
+// On demand: a room is recorded once somebody says so.
+TEST_F(Focus, ARoomIsRecordedOnDemand) {
+    start("chimes = false\n", "on_demand = true\n");
+    const auto ada = dial_in({"--party-a", "sip:ada@desk.example", "--not-aware"});
+    ASSERT_TRUE(are_in(1)) << client_.log();
+    EXPECT_EQ(participants()[0]["told"], "none");
+    EXPECT_EQ(client_.calls()[0]["recordings"][0]["state"], "waiting") << client_.calls().dump(1);
+    const Output begun = client_.run({"start", "conf-1", "--client"});
+    EXPECT_EQ(begun.exit_code, 0) << begun.err << client_.log();
+    EXPECT_EQ(client_.calls()[0]["recordings"][0]["state"], "recording") << client_.calls().dump(1);
+    EXPECT_TRUE(eventually([&] {
+        const json all = participants();
+        return all.size() == 1 && all[0]["told"] == "tone";
+    })) << participants().dump(1);
+    EXPECT_FALSE(recording([](const json& it) { return it["state"] == "recording"; }).is_null());
+    hang_up(*ada);
+}
+
 TEST_F(Focus, EachParticipantIsRecordedByItselfAndWhoIsTooManyIsRefused) {
     start("max_participants = 3\nchimes = false\n");
     const std::string heard = (client_.scratch() / "heard.wav").string();

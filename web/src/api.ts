@@ -309,11 +309,48 @@ export interface RecordingServer {
     heard: string | null;
     reason: { code: string; text: string } | null;
 }
+/** Who has dialled into a room of the client. */
+export interface RoomParticipant {
+    number: number;
+    uri: string;
+    name: string;
+    nickname: string;
+    codec: string;
+    joined: string;
+    told: string;
+    muted: boolean;
+    held: boolean;
+    speaker: boolean;
+    seen: boolean;
+    presenter: boolean;
+    chat: boolean;
+}
+/** A conference whose focus is the client. */
+export interface Room {
+    conference: string;
+    room: string;
+    recorded_as: string;
+    begun: string;
+    participants: RoomParticipant[];
+    recordings: CallRecording[];
+}
+/** A conference of others that the client has called. */
+export interface Attendance {
+    id: string;
+    uri: string;
+    state: 'calling' | 'attending' | 'ended';
+    begun: string;
+    recording: CallRecording;
+}
 export const loadProgram = () => request<{ program: Program }>('health').then((health) => health.program);
 export const listClientCalls = () => request<{ calls: ClientCall[] }>('calls').then((page) => page.calls);
 export const listServers = () => request<{ servers: RecordingServer[] }>('servers').then((page) => page.servers);
-export const controlCall = (call: string, verb: 'start' | 'pause' | 'resume' | 'stop', instance: string) =>
-    request<{ ok: boolean }>(`calls/${encodeURIComponent(call)}/${verb}`, {
-        method: 'POST',
-        body: JSON.stringify({ instance }),
-    });
+export const listRooms = () => request<{ conferences: Room[] }>('conferences').then((page) => page.conferences);
+export const listAttendances = () => request<{ attendances: Attendance[] }>('attendances').then((page) => page.attendances);
+/** A call, a room or an attendance, as the API names it: `calls/17`. */
+export type Recorded = `${'calls' | 'conferences' | 'attendances'}/${string}`;
+export type RecordingVerb = 'start' | 'pause' | 'resume' | 'stop' | 'hangup';
+export const controlRecorded = (what: Recorded, verb: RecordingVerb, instance = '') =>
+    request<{ ok: boolean }>(`${what}/${verb}`, { method: 'POST', body: JSON.stringify({ instance }) });
+export const muteParticipant = (room: string, number: number, isMuted: boolean) =>
+    request<{ ok: boolean }>(`conferences/${encodeURIComponent(room)}/participants/${number}/${isMuted ? 'mute' : 'unmute'}`, { method: 'POST' });
