@@ -243,12 +243,51 @@ void Conference::on_picture_refused(ConferenceLeg& leg, const Reason& why) {
     tell(s_.leg.clock.now(), "picture_refused", &leg, why);
 }
 
-std::optional<focus::PictureFormat> Conference::picture_format(const ConferenceLeg& leg,
-                                                               focus::Picture picture) const {
+void Conference::describe_pictures(const ConferenceLeg& leg, focus::Picture picture,
+                                   focus::OwnPicture& own) const {
+    own.only.reset();
+    own.watchers.clear();
+    for (const auto& [number, seat] : seats_) {
+        const ConferenceLeg& other = *seat.leg;
+        if (&other == &leg || other.is_over() || other.picture(picture) == nullptr) continue;
+        if (other.shows(picture)) {
+            if (!own.only) own.only = other.picture(picture)->format();
+            continue;
+        }
+        std::vector<focus::PictureFormat>& takes = own.watchers.emplace_back();
+        for (const focus::PictureType& type : other.picture(picture)->place.line.types)
+            takes.push_back(type.format);
+    }
+}
+
+std::optional<focus::PictureFormat> Conference::shown_format(focus::Picture picture) const {
     for (const auto& [number, seat] : seats_)
-        if (seat.leg.get() != &leg && !seat.leg->is_over() && seat.leg->picture(picture) != nullptr)
-            return seat.leg->picture(picture)->format;
+        if (seat.leg->is_in() && seat.leg->shows(picture))
+            return seat.leg->picture(picture)->format();
     return std::nullopt;
+}
+
+// Who only sees did not decide what is shown, and may not be able to see it.
+void Conference::tell_unseen(base::Now now) {
+    for (const focus::Picture picture : focus::kAllPictures) {
+        const auto shown = shown_format(picture);
+        for (auto& [number, seat] : seats_) {
+            const ConferenceLeg& leg = *seat.leg;
+            auto& told = seat.unseen[focus::index_of(picture)];
+            const bool is_unseen = shown && leg.is_in() && leg.sees(picture) &&
+                                   leg.picture(picture)->place.line.find(*shown) == nullptr;
+            if (!is_unseen) {
+                told.reset();
+                continue;
+            }
+            if (told == shown) continue;
+            told = shown;
+            tell(now, "picture_refused", &leg,
+                 {"not_seen", fmt::format("What is shown is {}, which the participant does not "
+                                          "take: it sees nothing of that.",
+                                          to_string(*shown))});
+        }
+    }
 }
 
 void Conference::on_shown(base::Now now, focus::Picture picture, focus::MemberId shown) {
@@ -578,6 +617,7 @@ bool Conference::records_mix() {
 void Conference::refresh(base::Now now) {
     if (is_ending_) return;
     std::vector<ConferencePlane::Member> members;
+    tell_unseen(now);
     const ConferenceMix::Wanted wanted = wanted_of_mix();
     mix_.want(wanted);
     if (mix_.key()) members.push_back({.number = 0, .key = *mix_.key()});
@@ -811,7 +851,11 @@ ConferenceView Conference::view() const {
     const focus::MemberId speaker = counters_->speaker.load(std::memory_order_relaxed);
     const auto shown_as = [](const ConferenceLeg& leg, focus::Picture picture) {
         const auto* const agreed = leg.picture(picture);
-        return agreed == nullptr ? std::string{} : to_string(agreed->format);
+        std::string all;
+        if (agreed == nullptr) return all;
+        for (const focus::PictureType& type : agreed->place.line.types)
+            all += (all.empty() ? "" : ", ") + to_string(type.format);
+        return all;
     };
     const focus::MemberId seen =
         counters_->stages[focus::index_of(focus::Picture::Camera)].shown.load(

@@ -124,8 +124,8 @@ public:
     void on_changed(ConferenceLeg& leg) override;
     void on_key(ConferenceLeg& leg, char digit) override;
     void on_picture_refused(ConferenceLeg& leg, const base::Reason& why) override;
-    std::optional<focus::PictureFormat> picture_format(const ConferenceLeg& leg,
-                                                       focus::Picture picture) const override;
+    void describe_pictures(const ConferenceLeg& leg, focus::Picture picture,
+                           focus::OwnPicture& own) const override;
     void on_gone(ConferenceLeg& leg, bool was_in, const base::Reason& why) override;
     std::vector<sdp::RecordState> record_states(const ConferenceLeg& leg,
                                                 const std::vector<ToldLine>& lines) const override;
@@ -152,6 +152,8 @@ private:
         KeyMemory keys{};
         Means means = Means::None;
         relay::SoundPtr sound{};
+        // That are shown and that it does not take: it was told so.
+        std::array<std::optional<focus::PictureFormat>, focus::kPictures> unseen{};
     };
 
     Seat* find(const ConferenceLeg& leg);
@@ -165,6 +167,8 @@ private:
     void refresh(base::Now now);
     bool records_mix();
     ConferenceMix::Wanted wanted_of_mix();
+    std::optional<focus::PictureFormat> shown_format(focus::Picture picture) const;
+    void tell_unseen(base::Now now);
     ConferencePlane::Member recorded_of(std::uint32_t number, const ConferenceLeg& leg) const;
     void announce(base::Now now, Seat& seat);
     CsParty* find_party(const ConferenceLeg& leg);  // of the CS, once it has joined

@@ -244,7 +244,7 @@ void ConferenceLeg::open_pictures(std::string_view offer) {
     for (const focus::Picture picture : focus::kAllPictures) {
         focus::OwnPicture& own = own_.pictures[focus::index_of(picture)];
         if (!wanted[focus::index_of(picture)]) continue;
-        own.only = host_.picture_format(*this, picture);
+        host_.describe_pictures(*this, picture, own);
         if (!own.rtp.is_unspecified()) continue;
         const auto seat = s_.desk.add_picture(room_, number_, picture);
         if (seat)

@@ -46,9 +46,9 @@ public:
         virtual void on_key(ConferenceLeg& leg, char digit) = 0;  // by INFO
         // A line of video that it offered is not taken.
         virtual void on_picture_refused(ConferenceLeg& leg, const base::Reason& why) = 0;
-        // That the others are shown; none: nobody is shown anything yet.
-        virtual std::optional<focus::PictureFormat> picture_format(
-            const ConferenceLeg& leg, focus::Picture picture) const = 0;
+        // That the others show, and what those take who only see.
+        virtual void describe_pictures(const ConferenceLeg& leg, focus::Picture picture,
+                                       focus::OwnPicture& own) const = 0;
         // It is over; `was_in`: it had joined. The media plane is to forget it.
         virtual void on_gone(ConferenceLeg& leg, bool was_in, const base::Reason& why) = 0;
         // a=record of its lines, as of now.

@@ -68,8 +68,7 @@ void ConferenceMix::take_picture(Picture picture, const Wanted& wanted) {
     const std::uint8_t type =
         static_cast<std::uint8_t>(kFirstPictureType + focus::index_of(picture));
     line->shown = *shown;
-    line->shown.place.line = {.payload_type = type,
-                              .codec = shown->format.codec,
+    line->shown.place.line = {.types = {{.payload_type = type, .format = shown->format()}},
                               .shows = false,
                               .sees = true,
                               .takes_pli = true,

@@ -52,6 +52,7 @@ struct Forwarder::Arrived {
     bool is_key = false;        // begins a key frame, and is the newest packet
     std::uint32_t csrc = 0;
     std::uint64_t life = 0;
+    PictureFormat format{};
     Vp8Places numbers{};
 };
 
@@ -73,9 +74,8 @@ bool Forwarder::add(MemberId id, std::uint32_t csrc, StreamIdentity own) {
 void Forwarder::change(MemberId id, PictureLine line) {
     Member* member = find(id);
     if (member == nullptr || member->line == line) return;
-    const bool is_same_source = member->line.shows && line.shows &&
-                                member->line.codec == line.codec &&
-                                member->line.payload_type == line.payload_type;
+    const bool is_same_source =
+        member->line.shows && line.shows && member->line.types == line.types;
     if (!is_same_source) member->source = {.fir_number = member->source.fir_number};
     member->line = line;
     retarget();
@@ -106,9 +106,16 @@ void Forwarder::retarget() {
         Receiver& receiver = member.receiver;
         const Member* source = find(receiver.source);
         const bool goes_on = source != nullptr && source->line.shows && member.line.sees &&
-                             receiver.source != id && target_of(id) != 0;
+                             can_see(member, *source) && receiver.source != id &&
+                             target_of(id) != 0;
         if (!goes_on) receiver.source = 0;
     }
+}
+
+// Pictures are passed on as they are: who does not take the format gets none.
+bool Forwarder::can_see(const Member& receiver, const Member& source) {
+    return !source.line.types.empty() &&
+           receiver.line.find(source.line.types.front().format) != nullptr;
 }
 
 std::vector<MemberId> Forwarder::sources(base::TimePoint now,
@@ -141,8 +148,10 @@ bool Forwarder::accept_ssrc(Source& source, std::uint32_t ssrc) {
 
 bool Forwarder::accept(base::TimePoint now, Member& member, Arrived& arrived) {
     using rtp::SequenceVerdict;
-    if (!member.line.shows || arrived.header.payload_type != member.line.payload_type ||
-        arrived.header.payload_size == 0 || !accept_ssrc(member.source, arrived.header.ssrc))
+    if (!member.line.shows || member.line.types.empty()) return false;
+    const PictureType& type = member.line.types.front();
+    if (arrived.header.payload_type != type.payload_type || arrived.header.payload_size == 0 ||
+        !accept_ssrc(member.source, arrived.header.ssrc))
         return false;
     Source& source = member.source;
     const SequenceVerdict verdict = source.sequence.on_packet(arrived.header.sequence);
@@ -158,8 +167,9 @@ bool Forwarder::accept(base::TimePoint now, Member& member, Arrived& arrived) {
     arrived.csrc = member.csrc;
     arrived.life = source.life;
     arrived.is_key = verdict != SequenceVerdict::Late &&
-                     payload::begins_key_frame(member.line.codec, arrived.payload);
-    if (member.line.codec == payload::VideoCodec::Vp8)
+                     payload::begins_key_frame(type.format.codec, arrived.payload);
+    arrived.format = type.format;
+    if (type.format.codec == payload::VideoCodec::Vp8)
         arrived.numbers = find_numbers(arrived.payload);
     if (arrived.is_key) {
         source.vain = 0;
@@ -212,6 +222,7 @@ bool Forwarder::is_wanted(MemberId id, const Member& member) const {
     return std::any_of(members_.begin(), members_.end(), [&](const auto& one) {
         const Receiver& receiver = one.second.receiver;
         return one.first != id && one.second.line.sees && target_of(one.first) == id &&
+               can_see(one.second, member) &&
                (receiver.source != id || receiver.life != member.source.life);
     });
 }
@@ -250,6 +261,7 @@ Forwarder::Counters Forwarder::counters() const {
 
 void Forwarder::forward(const Arrived& arrived, MemberId from, MemberId to, Member& receiver) {
     Receiver& state = receiver.receiver;
+    if (receiver.line.find(arrived.format) == nullptr) return;
     const bool is_running = state.source == from && state.life == arrived.life;
     if (!is_running) {
         if (!arrived.is_key || target_of(to) != from) return;
@@ -299,7 +311,7 @@ void Forwarder::write(const Arrived& arrived, MemberId to, Member& receiver) {
     const std::uint32_t timestamp = arrived.header.timestamp + state.delay;
     out.push_back(kVersionAndOneCsrc);
     out.push_back(static_cast<std::uint8_t>((arrived.header.marker ? kMarker : 0) |
-                                            receiver.line.payload_type));
+                                            receiver.line.find(arrived.format)->payload_type));
     base::append_u16(out, static_cast<std::uint16_t>(sequence));
     base::append_u32(out, timestamp);
     base::append_u32(out, receiver.ssrc);

@@ -22,14 +22,32 @@
 
 namespace earshot::focus {
 
-// What was agreed on with a member for one line of video.
-struct PictureLine {
-    std::uint8_t payload_type = 0;  // both ways
+// What two must have in common to see each other's pictures.
+struct PictureFormat {
     payload::VideoCodec codec = payload::VideoCodec::Unknown;
+    std::uint8_t packetization_mode = 0;  // of H.264 (RFC 6184)
+    std::uint8_t profile = 0;             // likewise: profile_idc
+    friend bool operator==(const PictureFormat&, const PictureFormat&) = default;
+};
+struct PictureType {
+    std::uint8_t payload_type = 0;
+    PictureFormat format{};
+    friend bool operator==(const PictureType&, const PictureType&) = default;
+};
+
+// What was agreed on with a member for one line of video. Who shows has one type; who only sees has
+// as many as it takes, since it does not decide which pictures there are.
+struct PictureLine {
+    std::vector<PictureType> types{};
     bool shows = false;  // it may send
     bool sees = false;   // it is sent
     bool takes_pli = false;
     bool takes_fir = false;
+    const PictureType* find(const PictureFormat& format) const {
+        for (const PictureType& type : types)
+            if (type.format == format) return &type;
+        return nullptr;
+    }
     friend bool operator==(const PictureLine&, const PictureLine&) = default;
 };
 
@@ -143,6 +161,7 @@ private:
     void retarget();
     bool accept(base::TimePoint now, Member& member, Arrived& arrived);
     bool accept_ssrc(Source& source, std::uint32_t ssrc);
+    static bool can_see(const Member& receiver, const Member& source);
     void forward(const Arrived& arrived, MemberId from, MemberId to, Member& receiver);
     void begin(const Arrived& arrived, MemberId from, Member& receiver);
     void write(const Arrived& arrived, MemberId to, Member& receiver);

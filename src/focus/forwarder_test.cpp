@@ -73,8 +73,8 @@ struct Seen {
 
 class Room : public testing::Test {
 protected:
-    void join(MemberId id, PictureLine line = {.payload_type = kType,
-                                               .codec = VideoCodec::Vp8,
+    void join(MemberId id, PictureLine line = {.types = {{.payload_type = kType,
+                                                          .format = {.codec = VideoCodec::Vp8}}},
                                                .shows = true,
                                                .sees = true,
                                                .takes_pli = true,
@@ -311,8 +311,7 @@ TEST_F(Room, ReceiversRequestsArePassedOnOnceASecond) {
 }
 
 TEST_F(Room, ARequestIsAFirWhereOnlyThatWasOfferedAndNoneWhereNeitherWas) {
-    join(1, {.payload_type = kType,
-             .codec = VideoCodec::Vp8,
+    join(1, {.types = {{.payload_type = kType, .format = {.codec = VideoCodec::Vp8}}},
              .shows = true,
              .sees = true,
              .takes_fir = true});
@@ -329,7 +328,8 @@ TEST_F(Room, ARequestIsAFirWhereOnlyThatWasOfferedAndNoneWhereNeitherWas) {
     const auto second = forwarder_.poll_request(now_);
     ASSERT_TRUE(second);
     EXPECT_EQ(second->number, first->number + 1);
-    forwarder_.change(1, {.payload_type = kType, .codec = VideoCodec::Vp8, .shows = true});
+    forwarder_.change(1, {.types = {{.payload_type = kType, .format = {.codec = VideoCodec::Vp8}}},
+                          .shows = true});
     show(1, camera, false);
     later(1s);
     EXPECT_THAT(asked(), IsEmpty());
@@ -338,7 +338,9 @@ TEST_F(Room, ARequestIsAFirWhereOnlyThatWasOfferedAndNoneWhereNeitherWas) {
 TEST_F(Room, WhoIsOnHoldIsSentNothingAndBeginsAnewWithAKeyFrame) {
     join(1);
     join(2);
-    PictureLine line{.payload_type = kType, .codec = VideoCodec::Vp8, .shows = true, .sees = true};
+    PictureLine line{.types = {{.payload_type = kType, .format = {.codec = VideoCodec::Vp8}}},
+                     .shows = true,
+                     .sees = true};
     forwarder_.show(1, 0);
     Camera camera(11);
     show(1, camera, true);
@@ -393,8 +395,7 @@ TEST_F(Room, WhoSaysGoodbyeShowsNothingMoreUntilItDoes) {
 
 TEST_F(Room, OfH264AKeyFrameBeginsWithItsParameterSets) {
     for (MemberId id = 1; id <= 2; ++id)
-        join(id, {.payload_type = kType,
-                  .codec = VideoCodec::H264,
+        join(id, {.types = {{.payload_type = kType, .format = {.codec = VideoCodec::H264}}},
                   .shows = true,
                   .sees = true,
                   .takes_pli = true});
@@ -418,6 +419,38 @@ TEST_F(Room, OfH264AKeyFrameBeginsWithItsParameterSets) {
         EXPECT_EQ(
             static_cast<std::uint16_t>(seen_[2][i].header.sequence - seen_[2][0].header.sequence),
             i);
+}
+
+// Each by its own number for the format; who does not take it is sent nothing, and asks for
+// nothing.
+TEST_F(Room, WhoOnlySeesIsSentWhatItTakes) {
+    const PictureFormat vp8{.codec = VideoCodec::Vp8};
+    const PictureFormat h264{.codec = VideoCodec::H264, .profile = 0x42};
+    join(1);
+    join(2, {.types = {{.payload_type = 99, .format = h264}, {.payload_type = 100, .format = vp8}},
+             .sees = true});
+    join(3, {.types = {{.payload_type = 99, .format = h264}}, .sees = true});
+    forwarder_.show(1, 0);
+    Camera camera(11);
+    show(1, camera, false);
+    EXPECT_THAT(asked(), ElementsAre(1));
+    show(1, camera, true);
+    show(1, camera, false);
+    expect_continuous(2, 4);
+    EXPECT_EQ(seen_[2][0].header.payload_type, 100);
+    EXPECT_THAT(seen_[3], IsEmpty());
+    later(2s);
+    EXPECT_THAT(asked(), IsEmpty());
+    // It shows another format: who saw it sees no more, who did not does.
+    forwarder_.change(1, {.types = {{.payload_type = kType, .format = h264}}, .shows = true});
+    base::Bytes key;
+    rtp::write_rtp({.payload_type = kType, .sequence = 9, .timestamp = 1, .ssrc = 12},
+                   base::Bytes{0x67, 1, 2}, key);
+    send(1, key);
+    ASSERT_EQ(seen_[3].size(), 1U);
+    EXPECT_EQ(seen_[3][0].header.payload_type, 99);
+    EXPECT_EQ(seen_[2].size(), 5U);
+    EXPECT_EQ(seen_[2].back().header.payload_type, 99);
 }
 
 TEST_F(Room, FiftyMembersAreEachSentOneStreamHoweverOftenTheSpeakerChanges) {

@@ -38,15 +38,32 @@ std::optional<PictureFormat> format_of(const sdp::PayloadType& type) {
     return format;
 }
 
-// Of theirs the first that is in the room, or, where there is none yet, that we know.
-const sdp::PayloadType* find_type(const MediaDescription& medium,
-                                  const std::optional<PictureFormat>& only) {
-    const auto found = std::find_if(medium.payload_types.begin(), medium.payload_types.end(),
-                                    [&](const sdp::PayloadType& type) {
-                                        const auto format = format_of(type);
-                                        return format && (!only || *only == *format);
-                                    });
-    return found == medium.payload_types.end() ? nullptr : &*found;
+// Of theirs those that we know.
+std::vector<const sdp::PayloadType*> known_types(const MediaDescription& medium) {
+    std::vector<const sdp::PayloadType*> known;
+    for (const sdp::PayloadType& type : medium.payload_types)
+        if (format_of(type)) known.push_back(&type);
+    return known;
+}
+
+// What who shows is to show: what is in the room, or, where there is nothing yet, what most of
+// those see who are there; of equals the first.
+const sdp::PayloadType* choose_type(const std::vector<const sdp::PayloadType*>& known,
+                                    const OwnPicture& own) {
+    const sdp::PayloadType* chosen = nullptr;
+    std::ptrdiff_t most = -1;
+    for (const sdp::PayloadType* type : known) {
+        const PictureFormat format = *format_of(*type);
+        if (own.only && *own.only != format) continue;
+        const auto see =
+            std::count_if(own.watchers.begin(), own.watchers.end(), [&](const auto& takes) {
+                return std::find(takes.begin(), takes.end(), format) != takes.end();
+            });
+        if (see <= most) continue;
+        most = see;
+        chosen = type;
+    }
+    return chosen;
 }
 
 }  // namespace
@@ -71,23 +88,32 @@ Result<AgreedPicture, Reason> agree_picture(const sdp::SessionDescription& their
     if (medium.is_secure_rtp())
         return Reason{"secure_media",
                       "The conference shows pictures in the clear alone (RTP/AVP)."};
-    const sdp::PayloadType* type = find_type(medium, own.only);
-    if (type == nullptr)
+    const Direction direction = medium.direction;
+    const bool shows = direction == Direction::SendRecv || direction == Direction::SendOnly;
+    std::vector<const sdp::PayloadType*> types = known_types(medium);
+    const bool knows_any = !types.empty();
+    if (shows) {
+        const sdp::PayloadType* const chosen = choose_type(types, own);
+        types.clear();
+        if (chosen != nullptr) types.push_back(chosen);
+    }
+    if (types.empty())
         return Reason{"no_common_codec",
-                      own.only ? fmt::format("The conference shows {}, which the line does not "
-                                             "offer; pictures are passed on as they come.",
-                                             to_string(*own.only))
-                               : "The conference shows VP8 and H264 alone."};
-    AgreedPicture agreed{.index = index, .format = *format_of(*type)};
+                      own.only && knows_any
+                          ? fmt::format("The conference shows {}, which the line does not "
+                                        "offer; pictures are passed on as they come.",
+                                        to_string(*own.only))
+                          : "The conference shows VP8 and H264 alone."};
+    AgreedPicture agreed{.index = index};
     agreed.title = base::to_valid_utf8(medium.title);
-    if (agreed.format.codec == VideoCodec::H264) agreed.fmtp = type->fmtp;
     agreed.place.rtp = sdp::rtp_address(theirs, medium).value_or(base::NetAddress{});
     agreed.place.rtcp = sdp::rtcp_address(theirs, medium, false).value_or(base::NetAddress{});
-    const Direction direction = medium.direction;
     PictureLine& line = agreed.place.line;
-    line.payload_type = type->number;
-    line.codec = agreed.format.codec;
-    line.shows = direction == Direction::SendRecv || direction == Direction::SendOnly;
+    for (const sdp::PayloadType* type : types) {
+        line.types.push_back({.payload_type = type->number, .format = *format_of(*type)});
+        agreed.fmtp.emplace_back(type->fmtp);
+    }
+    line.shows = shows;
     line.sees = !theirs.is_held_by_address(medium) &&
                 (direction == Direction::SendRecv || direction == Direction::RecvOnly);
     const sdp::RtcpFeedback feedback = sdp::feedback_of(theirs, medium);
@@ -99,19 +125,26 @@ Result<AgreedPicture, Reason> agree_picture(const sdp::SessionDescription& their
 void append_picture(const AgreedPicture& agreed, Picture picture, std::uint16_t port,
                     std::string_view proto, std::string& out) {
     const PictureLine& line = agreed.place.line;
-    const int type = line.payload_type;
-    out += fmt::format("m=video {} {} {}\r\n", port, proto, type);
+    out += fmt::format("m=video {} {}", port, proto);
+    for (const PictureType& type : line.types) out += fmt::format(" {}", type.payload_type);
+    out += "\r\n";
     if (!agreed.title.empty()) out += fmt::format("i={}\r\n", agreed.title);
-    out += fmt::format("a=rtpmap:{} {}/{}\r\n", type, name_of(line.codec), kClockRate);
-    if (line.codec == VideoCodec::H264) {
-        const std::string_view level = payload::format_parameter(agreed.fmtp, "profile-level-id");
-        out +=
-            fmt::format("a=fmtp:{} packetization-mode={}", type, agreed.format.packetization_mode);
-        if (!level.empty()) out += fmt::format(";profile-level-id={}", level);
-        out += "\r\n";
+    for (std::size_t i = 0; i < line.types.size(); ++i) {
+        const int type = line.types[i].payload_type;
+        const PictureFormat& format = line.types[i].format;
+        out += fmt::format("a=rtpmap:{} {}/{}\r\n", type, name_of(format.codec), kClockRate);
+        if (format.codec == VideoCodec::H264) {
+            const std::string_view level =
+                i < agreed.fmtp.size()
+                    ? payload::format_parameter(agreed.fmtp[i], "profile-level-id")
+                    : std::string_view{};
+            out += fmt::format("a=fmtp:{} packetization-mode={}", type, format.packetization_mode);
+            if (!level.empty()) out += fmt::format(";profile-level-id={}", level);
+            out += "\r\n";
+        }
+        if (line.takes_pli) out += fmt::format("a=rtcp-fb:{} nack pli\r\n", type);
+        if (line.takes_fir) out += fmt::format("a=rtcp-fb:{} ccm fir\r\n", type);
     }
-    if (line.takes_pli) out += fmt::format("a=rtcp-fb:{} nack pli\r\n", type);
-    if (line.takes_fir) out += fmt::format("a=rtcp-fb:{} ccm fir\r\n", type);
     if (picture == Picture::Content) out += "a=content:slides\r\n";
     const Direction direction = line.shows
                                     ? (line.sees ? Direction::SendRecv : Direction::RecvOnly)

@@ -1,12 +1,14 @@
 // What a conference says of lines of video (RFC 3264): cameras and what is shared
-// (a=content:slides, RFC 4796), a line of each. Pictures are forwarded as they come, so all who see
-// them need the same format: the first one in the room decides. Pure.
+// (a=content:slides, RFC 4796), a line of each. Pictures are forwarded as they come, so all who
+// show need the same format: the first of them decides, and whoever only sees takes what it can.
+// Pure.
 #pragma once
 
 #include <array>
 #include <cstdint>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "base/net_address.h"
 #include "base/reason.h"
@@ -16,28 +18,25 @@
 
 namespace earshot::focus {
 
-// What all must have in common to see each other's pictures.
-struct PictureFormat {
-    payload::VideoCodec codec = payload::VideoCodec::Unknown;
-    std::uint8_t packetization_mode = 0;  // of H.264 (RFC 6184)
-    std::uint8_t profile = 0;             // likewise: profile_idc
-    friend bool operator==(const PictureFormat&, const PictureFormat&) = default;
-};
 std::string to_string(const PictureFormat& format);  // "VP8", "H264 (profile 66, mode 1)"
 
 // Our side of a line.
 struct OwnPicture {
     base::NetAddress rtp{};               // where we see it; unspecified: we do not
-    std::optional<PictureFormat> only{};  // that is spoken of in the room; none: nothing is yet
+    std::optional<PictureFormat> only{};  // that is shown in the room; none: nothing is yet
+    // What each takes who only sees: what most of them see is chosen where nothing is shown yet.
+    std::vector<std::vector<PictureFormat>> watchers{};
     friend bool operator==(const OwnPicture&, const OwnPicture&) = default;
 };
 
 struct AgreedPicture {
     std::size_t index = 0;  // of the m-line
     Stage::Place place{};
-    PictureFormat format{};
-    std::string fmtp{};   // of H.264, as they wrote it
-    std::string title{};  // i= of the line
+    std::vector<std::string> fmtp{};  // of each of its types, of H.264, as they wrote it
+    std::string title{};              // i= of the line
+
+    // That it shows; of who only sees the first that it takes.
+    const PictureFormat& format() const { return place.line.types.front().format; }
 };
 // By index_of().
 using OwnPictures = std::array<OwnPicture, kPictures>;

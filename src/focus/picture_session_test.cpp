@@ -44,10 +44,9 @@ TEST(PictureSession, ACameraAndSlidesAreTakenWithWhatTheyOffer) {
     ASSERT_TRUE(agreed);
     const auto& camera = agreed->pictures[index_of(Picture::Camera)];
     ASSERT_TRUE(camera);
-    EXPECT_EQ(camera->format,
-              (PictureFormat{.codec = VideoCodec::H264, .packetization_mode = 1, .profile = 0x42}));
-    EXPECT_EQ(camera->place.line, (PictureLine{.payload_type = 99,
-                                               .codec = VideoCodec::H264,
+    const PictureFormat h264{.codec = VideoCodec::H264, .packetization_mode = 1, .profile = 0x42};
+    EXPECT_EQ(camera->format(), h264);
+    EXPECT_EQ(camera->place.line, (PictureLine{.types = {{.payload_type = 99, .format = h264}},
                                                .shows = true,
                                                .sees = true,
                                                .takes_pli = true,
@@ -74,8 +73,9 @@ TEST(PictureSession, WhatTheRoomShowsIsTakenAlone) {
     const PictureFormat vp8{.codec = VideoCodec::Vp8};
     const auto agreed = answer_offer(offer(kBoth), own(vp8));
     ASSERT_TRUE(agreed);
-    EXPECT_EQ(agreed->pictures[0]->format, vp8);
-    EXPECT_EQ(agreed->pictures[0]->place.line.payload_type, 97);
+    ASSERT_EQ(agreed->pictures[0]->place.line.types.size(), 1U);
+    EXPECT_EQ(agreed->pictures[0]->format(), vp8);
+    EXPECT_EQ(agreed->pictures[0]->place.line.types[0].payload_type, 97);
 
     const PictureFormat mode0{.codec = VideoCodec::H264, .profile = 0x42};
     const auto refused = answer_offer(offer(kBoth), own(mode0));
@@ -85,6 +85,54 @@ TEST(PictureSession, WhatTheRoomShowsIsTakenAlone) {
     ASSERT_EQ(refused->refused.size(), 1U);
     EXPECT_EQ(refused->refused[0].code, "no_common_codec");
     EXPECT_THAT(refused->refused[0].text, HasSubstr("H264 (profile 66, mode 0)"));
+}
+
+// It decides nothing: whatever is shown, or will be, it is sent if it is among what it takes.
+TEST(PictureSession, WhoOnlySeesIsAnsweredWithAllThatItTakes) {
+    const PictureFormat vp8{.codec = VideoCodec::Vp8};
+    const std::string watching =
+        offer(std::string(kBoth) + "a=rtpmap:120 AV1/90000\r\na=recvonly\r\n");
+    for (const auto& only : {std::optional<PictureFormat>{}, std::optional(vp8),
+                             std::optional(PictureFormat{.codec = VideoCodec::H264})}) {
+        const auto agreed = answer_offer(watching, own(only));
+        ASSERT_TRUE(agreed && agreed->pictures[0]);
+        const PictureLine& line = agreed->pictures[0]->place.line;
+        EXPECT_FALSE(line.shows);
+        EXPECT_TRUE(line.sees);
+        ASSERT_EQ(line.types.size(), 2U);
+        ASSERT_NE(line.find(vp8), nullptr);
+        EXPECT_EQ(line.find(vp8)->payload_type, 97);
+        EXPECT_THAT(agreed->sdp,
+                    HasSubstr("m=video 30002 RTP/AVP 99 97\r\na=rtpmap:99 H264/90000\r\n"
+                              "a=fmtp:99 packetization-mode=1;profile-level-id=42e01f\r\n"
+                              "a=rtcp-fb:99 nack pli\r\na=rtcp-fb:99 ccm fir\r\n"
+                              "a=rtpmap:97 VP8/90000\r\n"));
+        EXPECT_THAT(agreed->sdp, HasSubstr("a=sendonly\r\na=mid:v\r\n"));
+    }
+    const auto refused = answer_offer(
+        offer("m=video 5000 RTP/AVP 98\r\na=rtpmap:98 AV1/90000\r\na=recvonly\r\n"), own());
+    ASSERT_TRUE(refused);
+    ASSERT_EQ(refused->refused.size(), 1U);
+    EXPECT_EQ(refused->refused[0].code, "no_common_codec");
+}
+
+// Of what it offers: that which most of those see who are there; else the first.
+TEST(PictureSession, WhoShowsFirstIsAnsweredWithWhatTheOthersTake) {
+    const PictureFormat vp8{.codec = VideoCodec::Vp8};
+    const PictureFormat h264{.codec = VideoCodec::H264, .packetization_mode = 1, .profile = 0x42};
+    OwnMedia media = own();
+    auto& watchers = media.pictures[index_of(Picture::Camera)].watchers;
+    const auto shown = [&] {
+        const auto agreed = answer_offer(offer(kBoth), media);
+        return agreed && agreed->pictures[0] ? agreed->pictures[0]->format() : PictureFormat{};
+    };
+    EXPECT_EQ(shown(), h264);
+    watchers = {{vp8}};
+    EXPECT_EQ(shown(), vp8);
+    watchers = {{vp8}, {h264, vp8}, {h264}, {h264}};
+    EXPECT_EQ(shown(), h264);
+    watchers = {{PictureFormat{.codec = VideoCodec::H264}}};
+    EXPECT_EQ(shown(), h264);
 }
 
 TEST(PictureSession, EachLineThatIsNotTakenHasAReason) {

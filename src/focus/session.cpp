@@ -256,7 +256,7 @@ Result<Agreed, Reason> take_answer(std::string_view answer, const Agreed& before
         const auto& known = before.pictures[index_of(picture)];
         if (!known || known->index >= theirs->media.size() || theirs->media[known->index].port == 0)
             continue;
-        auto one = agree_picture(*theirs, known->index, {.rtp = {}, .only = known->format});
+        auto one = agree_picture(*theirs, known->index, {.rtp = {}, .only = known->format()});
         if (!one) {
             agreed.refused.push_back(one.error());
             continue;

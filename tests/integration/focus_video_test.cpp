@@ -21,9 +21,11 @@ protected:
                                   "\"]\n[focus]\nrooms = [\"conf-*\"]\nchimes = false\n" + focus))
             << client_.log();
     }
-    std::unique_ptr<VideoPhone> dial_in(char name, const std::string& codec = "VP8") {
+    std::unique_ptr<VideoPhone> dial_in(char name, const std::string& codec = "VP8",
+                                        bool watches = false) {
         auto phone =
             std::make_unique<VideoPhone>(name, client_.sip(), "sip:conf-1@" + client_.sip(), codec);
+        if (watches) phone->only_watch();
         const std::string answer = phone->dial();
         EXPECT_THAT(answer, testing::StartsWith("SIP/2.0 200")) << client_.log();
         EXPECT_EQ(phone->ports().size(), 3U) << answer;
@@ -135,6 +137,40 @@ TEST_F(FocusVideo, WhoSpeaksIsSeenAndWhatIsSharedIsOneStream) {
 }
 
 // By policy each camera is a stream; who has no format in common is refused its line and told why.
+// Who only watches and comes first does not decide what is shown, and sees it if it can.
+TEST_F(FocusVideo, WhoOnlyWatchesDoesNotDecideTheFormat) {
+    start();
+    const auto watcher = dial_in('w', "H264,VP8", true);
+    const auto other = dial_in('x', "H264", true);
+    EXPECT_NE(watcher->ports()[1], 0);
+    EXPECT_NE(other->ports()[1], 0);
+    EXPECT_TRUE(eventually([&] {
+        const json all = participants();
+        return all.size() == 2 && all[0]["camera"] == "H264 (profile 66, mode 0), VP8";
+    })) << participants().dump(1);
+    const auto ada = dial_in('a', "VP8");
+    EXPECT_NE(ada->ports()[1], 0);
+    EXPECT_NE(ada->ports()[2], 0);
+    ada->show(VideoPhone::Camera, true);
+    ada->show(VideoPhone::Content, true);
+    EXPECT_TRUE(sees(*watcher, VideoPhone::Camera, 'a')) << client_.log();
+    EXPECT_TRUE(sees(*watcher, VideoPhone::Content, 'a'));
+    EXPECT_TRUE(eventually([&] {  // the log has a thread of its own
+        return count(client_.log(), "What is shown is VP8, which the participant does not take") ==
+               2;  // camera and content, once each
+    })) << client_.log();
+    EXPECT_EQ(other->shown(VideoPhone::Camera).packets, 0U);
+    EXPECT_EQ(other->shown(VideoPhone::Content).packets, 0U);
+    // The next who shows has to speak that.
+    const auto late = dial_in('l', "H264");
+    EXPECT_EQ(late->ports()[1], 0);
+    for (const auto* phone : {&ada, &watcher, &other, &late}) (*phone)->hang_up();
+    expect_whole(watcher->shown(VideoPhone::Camera));
+    const json all = server_.wait_for_recordings(1);
+    ASSERT_EQ(all.size(), 1U) << client_.log();
+    EXPECT_EQ(streams_of(all[0], "video", "camera").size(), 1U) << all[0].dump(1);
+}
+
 TEST_F(FocusVideo, EachCameraIsRecordedWhereThatIsWanted) {
     start("record = \"separate\"\n");
     const auto ada = dial_in('a');

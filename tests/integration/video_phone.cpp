@@ -3,6 +3,7 @@
 #include <cmath>
 #include <numbers>
 #include <regex>
+#include <sstream>
 
 #include "audio/g711.h"
 #include "payload/key_frame.h"
@@ -72,8 +73,17 @@ VideoPhone::~VideoPhone() {
 
 std::string VideoPhone::sdp() const {
     const auto video = [this](Line line) {
-        return "m=video " + std::to_string(sockets_[line].port) + " RTP/AVP 97\r\na=rtpmap:97 " +
-               codec_ + "/90000\r\na=rtcp-fb:97 nack pli\r\n";
+        std::string types;
+        std::string more;
+        std::istringstream codecs(codec_);
+        for (std::string codec; std::getline(codecs, codec, ',');) {
+            const bool is_looked_at = codec == codec_ || codec == "VP8";
+            const std::string type = std::to_string(is_looked_at ? kVideoType : kVideoType + 1);
+            types += " " + type;
+            more += "a=rtpmap:" + type + " " + codec + "/90000\r\n";
+        }
+        return "m=video " + std::to_string(sockets_[line].port) + " RTP/AVP" + types + "\r\n" +
+               more + "a=rtcp-fb:* nack pli\r\n" + (watches_ ? "a=recvonly\r\n" : "");
     };
     return "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\nm=audio " +
            std::to_string(sockets_[Voice].port) + " RTP/AVP 0\r\n" + video(Camera) +

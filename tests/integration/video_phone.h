@@ -29,12 +29,14 @@ public:
         std::uint64_t bad_switches = 0;  // not with a key frame
     };
 
-    // `name`: one letter, which its pictures hold. `codec`: of rtpmap.
+    // `name`: one letter, which its pictures hold. `codec`: of rtpmap; several: "H264,VP8".
     VideoPhone(char name, const std::string& client, std::string room, std::string codec = "VP8");
     VideoPhone(const VideoPhone&) = delete;
     VideoPhone& operator=(const VideoPhone&) = delete;
     ~VideoPhone();
 
+    // Before dial(): it has nothing to show.
+    void only_watch() { watches_ = true; }
     // The final answer to its INVITE, which is acknowledged.
     std::string dial();
     // Of its m-lines as the answer has them, by their order.
@@ -64,6 +66,7 @@ private:
     const std::string client_;
     const std::string room_;
     const std::string codec_;
+    bool watches_ = false;
     UdpClient sip_;
     std::string to_;
     std::array<Socket, kLines> sockets_{};
