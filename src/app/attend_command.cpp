@@ -75,6 +75,7 @@ public:
         start_->add_flag("!--no-audio", takes_audio_, "Take no audio: a conference that chats");
         start_->add_flag("!--no-video", takes_video_, "Take no video");
         start_->add_flag("!--no-chat", takes_chat_, "Take no chat (MSRP)");
+        start_->add_flag("--again", is_again_, "Although it is attended already");
         start_->add_flag("!--no-wait", waits_, "Do not wait until a server records");
         end_ = add("end", "Leave a conference", "Example:\n  earshot attend end 2000000000001");
         end_->add_option("ID", id_, "As attend ls shows it")->required();
@@ -128,11 +129,8 @@ private:
     }
 
     Exit start(const Access& access, std::ostream& out, std::ostream& err) const {
-        json wish{{"uri", uri_},
-                  {"audio", takes_audio_},
-                  {"video", takes_video_},
-                  {"chat", takes_chat_},
-                  {"wait", waits_}};
+        json wish{{"uri", uri_},         {"audio", takes_audio_}, {"video", takes_video_},
+                  {"chat", takes_chat_}, {"again", is_again_},    {"wait", waits_}};
         if (!identity_.empty()) wish["identity"] = identity_;
         if (!name_.empty()) wish["name"] = name_;
         if (!instance_.empty()) wish["instance"] = instance_;
@@ -173,6 +171,7 @@ private:
     bool takes_audio_ = true;
     bool takes_video_ = true;
     bool takes_chat_ = true;
+    bool is_again_ = false;
     bool waits_ = true;
     bool json_ = false;
     CLI::App* group_ = nullptr;

@@ -317,6 +317,12 @@ constexpr std::array kKeys{
     Key{"client", "follow_conferences", Kind::Flag, "true",
         "ask the focus of a conference that a recorded call is in who takes part (RFC 4575)",
         [](ClientConfig& c, std::string_view t) { return set_flag(c.follows_conferences, t); }},
+    Key{"client", "attend_alone_s", Kind::Number, "60",
+        "a conference that is attended is left when all others have left it for so long, as its "
+        "focus tells; 0: never",
+        [](ClientConfig& c, std::string_view t) {
+            return set_number(c.attends_alone, t, 0, 86'400);
+        }},
     Key{"client", "inside", Kind::List, "",
         "hosts (globs) whose calls are outbound; all others are inbound",
         [](ClientConfig& c, std::string_view t) { return set_globs(c.inside, t); }},

@@ -13,6 +13,7 @@
 #include "client/instance_plan.h"
 #include "client/limits.h"
 #include "mime/media_type.h"
+#include "mime/same_user.h"
 #include "msrp/uri.h"
 #include "sdp/offer_answer.h"
 #include "sip/digest_credentials.h"
@@ -116,6 +117,37 @@ std::string with_record_on(std::string_view sdp) {
     return siprec::with_record_states(sdp, states);
 }
 
+// Why nobody answers our INVITE; null: it went, and came to nothing.
+Reason failure_of(const sip::TransportFailed* failed, const std::string& next) {
+    using Lookup = sip::TransportFailed::Lookup;
+    if (failed == nullptr) return {"refused", "The conference does not answer."};
+    if (failed->lookup == Lookup::NothingFound)
+        return {"host_unknown", fmt::format("No address is known of {}: its host has none in the "
+                                            "DNS, or does not take calls in that way.",
+                                            next)};
+    if (failed->lookup == Lookup::TimedOut)
+        return {"host_unknown",
+                fmt::format("The DNS has not told the address of {} in time.", next)};
+    return {"unreachable", fmt::format("{} cannot be reached.", next)};
+}
+
+// That are there beside us and the focus. We are one of those of our address, not all of them.
+std::size_t others_in(const CsConference& conference, std::string_view own) {
+    std::size_t others = conference.left_out;
+    bool has_us = false;
+    for (const CsMember& one : conference.members) {
+        const conference::Member& member = one.member;
+        if (!member.is_present || mime::is_same_user(member.key.user, conference.uri)) continue;
+        const auto is_ours = [&](std::string_view uri) { return mime::is_same_user(uri, own); };
+        if (!has_us && (is_ours(member.key.user) ||
+                        std::any_of(member.aors.begin(), member.aors.end(), is_ours)))
+            has_us = true;
+        else
+            ++others;
+    }
+    return others;
+}
+
 std::string sdp_of(const sip::Message& message) {
     const std::string_view type = message.find(HeaderId::ContentType).value_or("");
     return base::istarts_with(base::trim(type), "application/sdp")
@@ -147,8 +179,10 @@ struct AttendanceDesk::Attended {
     bool knows_record = false;      // the focus claims to understand a=record
     bool waits_for_answer = false;  // of our offer in a 2xx
     bool is_over = false;
-    bool has_audio = false;                // agreed now
-    bool is_told_in_chat = false;          // that it is recorded
+    bool has_audio = false;        // agreed now
+    bool is_told_in_chat = false;  // that it is recorded
+    bool had_others = false;       // in the conference, by its roster
+    std::optional<base::TimePoint> alone_since;
     Prepared prepared;                     // once a relay has let us in, or not
     std::unique_ptr<AttendanceChat> chat;  // null: none is wished, or can be had
     StartDone done;                        // until it is known what became of it
@@ -191,6 +225,15 @@ void AttendanceDesk::start(base::Now now, AttendWish wish, StartDone done) {
     const auto uri = sip::parse_uri(wish.uri);
     if (!uri || !uri->is_sip())
         return done(Reason{"bad_request", "uri must be a SIP URI of a conference."});
+    const auto same = std::find_if(attended_.begin(), attended_.end(), [&](const auto& item) {
+        return !item.second->is_over && mime::is_same_user(item.second->wish.uri, wish.uri);
+    });
+    if (same != attended_.end() && !wish.is_again)
+        return done(Reason{"already_attended",
+                           fmt::format("That conference is attended already, as {}: what is heard "
+                                       "there would be recorded twice. Say \"again\" where that "
+                                       "is meant.",
+                                       same->first)});
     if (attended_.size() >= kMaxAttendances)
         return done(Reason{"too_many_recordings",
                            fmt::format("{} conferences are attended already.", attended_.size())});
@@ -313,7 +356,10 @@ bool AttendanceDesk::take(base::Now now, sip::Action& action) {
         of_transaction_.erase(transaction.value);
         if (transaction == one->invite) {
             one->invite = {};
-            end(now, *one, {"refused", "The conference does not answer."}, false);
+            const auto* failed = std::get_if<sip::TransportFailed>(&action);
+            end(now, *one,
+                failure_of(failed, config_.next_hop.empty() ? one->wish.uri : config_.next_hop),
+                false);
         }
     } else if (std::holds_alternative<sip::NoAck>(action)) {
         end(now, *one, {"no_ack", "The focus did not acknowledge our answer."}, true);
@@ -607,6 +653,13 @@ bool AttendanceDesk::on_conference(base::Now now, std::uint64_t call,
     Attended* one = find(call);
     if (one == nullptr) return false;
     one->cs.conference = conference;
+    // Who comes first waits for the others; who was left alone is done.
+    if (others_in(conference, one->cs.parties.front().names.front().aor) > 0) {
+        one->had_others = true;
+        one->alone_since.reset();
+    } else if (one->had_others && !one->alone_since) {
+        one->alone_since = now.steady;
+    }
     if (one->chat != nullptr) one->chat->set_members(conference);
     if (one->recording != nullptr) one->recording->refresh(now);
     return true;
@@ -759,15 +812,35 @@ void AttendanceDesk::end_all(base::Now now, const Reason& why) {
 }
 
 void AttendanceDesk::on_time(base::Now now) {
-    for (const auto& [key, one] : attended_)
-        if (!one->is_over && now.steady >= one->ends)
+    for (const auto& [key, one] : attended_) {
+        const auto due = deadline_of(*one);
+        if (!due || now.steady < *due) continue;
+        if (now.steady >= one->ends)
             end(now, *one, {"too_long", "It has lasted as long as it may."}, true);
+        else if (is_followed(*one))
+            end(now, *one, {"alone", "Everybody else has left the conference."}, true);
+        else
+            one->alone_since = now.steady;  // somebody may have come whom nobody told us of
+    }
+}
+
+bool AttendanceDesk::is_followed(const Attended& one) const {
+    const auto rosters = d_.rosters.views();
+    return std::any_of(rosters.begin(), rosters.end(), [&](const RosterView& view) {
+        return view.call == one.key && view.state == "following";
+    });
+}
+
+std::optional<base::TimePoint> AttendanceDesk::deadline_of(const Attended& one) const {
+    if (one.is_over) return std::nullopt;
+    if (!one.alone_since || config_.attends_alone.count() == 0) return one.ends;
+    return std::min(one.ends, *one.alone_since + config_.attends_alone);
 }
 
 std::optional<base::TimePoint> AttendanceDesk::deadline() const {
     std::optional<base::TimePoint> next;
     for (const auto& [key, one] : attended_)
-        if (!one->is_over && (!next || one->ends < *next)) next = one->ends;
+        if (const auto due = deadline_of(*one); due && (!next || *due < *next)) next = due;
     return next;
 }
 

@@ -39,6 +39,7 @@ struct AttendWish {
     bool takes_video = true;
     bool takes_chat = true;
     std::chrono::seconds longest{0};  // 0: kLongestAttendance
+    bool is_again = false;            // although it is attended already
     bool waits = false;               // until a recording server has accepted, or it is in vain
 };
 
@@ -80,8 +81,9 @@ public:
     AttendanceDesk& operator=(const AttendanceDesk&) = delete;
     ~AttendanceDesk();
 
-    // The attendance's id. Reasons: "bad_request", "too_many_recordings", "not_ready" (no media),
-    // with `waits` "refused" (by the conference) and "recording_failed".
+    // The attendance's id. Reasons: "bad_request", "already_attended", "too_many_recordings",
+    // "not_ready" (no media), with `waits` "host_unknown", "unreachable", "refused" (by the
+    // conference) and "recording_failed".
     using StartDone = std::function<void(base::Result<std::string, base::Reason>)>;
     void start(base::Now now, AttendWish wish, StartDone done);
     // Leaves the conference. Reasons: "unknown_attendance".
@@ -134,6 +136,8 @@ private:
     std::optional<base::Reason> indicate(Attended& one);
     void end(base::Now now, Attended& one, base::Reason why, bool says_bye);
     void settle(Attended& one, std::optional<base::Reason> failure);
+    bool is_followed(const Attended& one) const;
+    std::optional<base::TimePoint> deadline_of(const Attended& one) const;
     void tell(base::Now now, const Attended& one, std::string kind, base::Reason reason,
               int status = 0);
 

@@ -118,6 +118,8 @@ struct ClientConfig {
     std::chrono::seconds silent_call{7200};  // without media: it is ended; 0: never
 
     bool follows_conferences = true;  // asks a focus who takes part in its conference (RFC 4575)
+    // A conference that we attend is left once nobody else has been there for so long; 0: never.
+    std::chrono::seconds attends_alone{60};
 
     policy::RecordingSettings recording;  // where nothing else is said
     sip::Credentials credentials;         // for recording servers that ask for them

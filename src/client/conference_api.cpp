@@ -29,6 +29,7 @@ constexpr const char* kPath = "/api/v1/attendances";
 int status_of(std::string_view code) {
     if (code == "unknown_attendance") return 404;
     if (code == "bad_request") return 400;
+    if (code == "already_attended") return 409;
     if (code == "not_ready" || code == "too_many_recordings") return 503;
     return 502;  // the conference or a recording server said no
 }
@@ -136,11 +137,13 @@ Result<AttendWish, Reason> read_attend_wish(std::string_view body) {
                 return static_cast<unsigned char>(c) < ' ' || c == 0x7f || c == '"' || c == '\\';
             });
             if (is_odd) return bad(name + " holds control characters, quotes or backslashes.");
-        } else if (name == "audio" || name == "video" || name == "chat" || name == "wait") {
+        } else if (name == "audio" || name == "video" || name == "chat" || name == "again" ||
+                   name == "wait") {
             if (!value.is_boolean()) return bad(name + " is neither true nor false.");
             bool& wished = name == "audio"   ? wish.takes_audio
                            : name == "video" ? wish.takes_video
                            : name == "chat"  ? wish.takes_chat
+                           : name == "again" ? wish.is_again
                                              : wish.waits;
             wished = value.get<bool>();
         } else if (name == "longest_s") {

@@ -14,6 +14,7 @@
 #include "integration/agent_phone.h"
 #include "integration/harness.h"
 #include "integration/msrp_peer.h"
+#include "integration/udp_service.h"
 
 namespace earshot::integration {
 namespace {
@@ -520,6 +521,64 @@ TEST_F(Conference, AnAttendanceEndsByTheOperator) {
     EXPECT_EQ(ending.wait(), 0) << read_file(end);
     read_recording();
     EXPECT_EQ(recording_["state"], "complete") << recording_;
+}
+
+// By the roster: who is left alone leaves, but who was the first to come waits.
+TEST_F(Conference, AnAttendanceEndsWhenAllOthersHaveLeft) {
+    begin("attend_alone_s = 1\n");
+    const auto file = (client_.scratch() / "attend.json").string();
+    Process attending(
+        {earshot_binary(), "attend", "start", room_->uri(), "--identity",
+         "sip:minutes@desk.example", "--no-wait", "--no-video", "--data", client_.data().string()},
+        file, file + ".err");
+    answer(phones_->request_at(*room_, Method::Invite));
+    take_subscription();
+    EXPECT_EQ(notify_users(1, present("minutes"), "full"), 200);
+    EXPECT_EQ(attending.wait(), 0) << read_file(file + ".err");
+    // It is still there, whatever time that took: it has to be told of both.
+    expect_told(2, present("ben"), "chloe");
+    EXPECT_EQ(notify_users(3, user("ben", endpoint("ben", "disconnected"))), 200);
+    expect_logged("sip:ben@desk.example");
+    EXPECT_EQ(notify_users(4, user("chloe", endpoint("chloe", "disconnected"))), 200);
+    const auto bye = phones_->request_at(*room_, Method::Bye);
+    room_->respond(bye.transaction, {.status = 200});
+    expect_logged("Everybody else has left the conference.");
+    read_recording();
+    EXPECT_EQ(recording_["state"], "complete") << recording_;
+    EXPECT_THAT(told_of("chloe"), ElementsAre("joined", "left"));
+}
+
+TEST_F(Conference, IsNotAttendedTwiceUnlessThatIsMeant) {
+    begin();
+    const auto attend = [&](std::vector<std::string> more, const std::string& name) {
+        std::vector<std::string> command{
+            earshot_binary(), "attend",     "start",  room_->uri(),
+            "--no-wait",      "--no-video", "--data", client_.data().string()};
+        command.insert(command.end(), more.begin(), more.end());
+        const auto file = (client_.scratch() / name).string();
+        return std::make_unique<Process>(command, file, file + ".err");
+    };
+    const auto first = attend({}, "first");
+    answer(phones_->request_at(*room_, Method::Invite));
+    take_subscription();
+    EXPECT_EQ(first->wait(), 0);
+    const auto second = attend({}, "second");
+    EXPECT_EQ(second->wait(), 5);
+    EXPECT_THAT(read_file(client_.scratch() / "second.err"), HasSubstr("attended already, as 2"));
+    const auto again = attend({"--again"}, "again");
+    answer(phones_->request_at(*room_, Method::Invite));
+    EXPECT_EQ(again->wait(), 0) << read_file(client_.scratch() / "again.err");
+    EXPECT_EQ(client_.calls().size(), 2U);
+}
+
+TEST_F(Conference, AHostThatDoesNotResolveIsNamed) {
+    ScriptedDns dns;  // that knows nobody
+    dns.start();
+    begin("[sip]\ndns_servers = \"127.0.0.1:" + std::to_string(dns.port()) + "\"\n");
+    const Output got = client_.run({"attend", "start", "sip:room@nowhere.invalid"});
+    EXPECT_EQ(got.exit_code, 5) << got.err;
+    EXPECT_THAT(got.err, HasSubstr("nowhere.invalid"));
+    EXPECT_THAT(got.err, HasSubstr("No address is known"));
 }
 
 TEST_F(Conference, AnAttendanceThatIsRefusedSaysWhy) {
