@@ -41,6 +41,7 @@ void append_pictures(const ConferenceLeg& leg, conference::Endpoint& endpoint) {
         video.id = is_camera ? "2" : "3";
         video.type = "video";
         video.display_text = is_camera ? "camera" : "slides";
+        video.src_id = std::to_string(leg.csrc());
         video.status =
             media_status(leg.shows(picture) && !(is_camera && leg.is_muted()), leg.sees(picture));
     }
@@ -184,6 +185,7 @@ conference::ConferenceInfo Conference::info() const {
             conference::Media& audio = endpoint.media.emplace_back();
             audio.id = "1";
             audio.type = "audio";
+            audio.src_id = std::to_string(leg.csrc());
             audio.status = media_status(speaks, hears);
         }
         append_pictures(leg, endpoint);

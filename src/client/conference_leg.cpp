@@ -68,6 +68,32 @@ int status_of(const Reason& why) {
     return is_theirs ? kNotAcceptableHere : kUnavailable;
 }
 
+// Of many at once, or of none: what the conference says is for one participant each.
+bool is_group(const base::NetAddress& address) {
+    constexpr std::uint8_t kFirstMulticast = 224;  // RFC 5771; what is above is reserved, or all
+    return address.is_v4() ? address.ip[12] >= kFirstMulticast : address.ip[0] == 0xff;
+}
+
+// What the media plane does not judge, since for calls that passes from phone to phone. An answer
+// has a line for each of the offer's (RFC 3264 section 6), so all of them have to be read.
+std::optional<Reason> find_fault(std::string_view text) {
+    const auto description = sdp::parse(text);
+    if (!description) return Reason{"sdp_malformed", "The session description cannot be read."};
+    if (!description->excess_media.empty())
+        return Reason{"too_many_lines",
+                      fmt::format("The description has more lines of media than are read ({}).",
+                                  description->media.size())};
+    for (const sdp::MediaDescription& medium : description->media) {
+        const auto at = sdp::rtp_address(*description, medium);
+        if (medium.port != 0 && at && is_group(*at))
+            return Reason{"group_address",
+                          fmt::format("The address {} is one of many or of all; media is sent to "
+                                      "single addresses alone.",
+                                      base::host_to_string(*at))};
+    }
+    return std::nullopt;
+}
+
 std::optional<std::string> sdp_of(const sip::Message& message) {
     const b2bua::Content content = b2bua::content_of(message);
     const auto place = b2bua::find_sdp(message, content);
@@ -97,6 +123,7 @@ ConferenceLeg::ConferenceLeg(Surroundings surroundings, Host& host, focus::RoomI
     const auto theirs = b2bua::sender_uuid(message.find("Session-ID").value_or(""));
     session_id_ = b2bua::session_id(theirs.value_or(std::string{}), session_uuid_);
     own_.session_id = s_.random.u32();
+    csrc_ = s_.random.u32();
     own_.speaks_opus = s_.desk.speaks_opus();
     host_.own(*this, pending_);
 }
@@ -119,7 +146,7 @@ void ConferenceLeg::begin(base::Now now, const std::string& cname) {
         pending_ = {};
         return leave(now, {"timer_too_short", "Its session interval is too short (RFC 4028)."});
     }
-    const auto seat = s_.desk.add(room_, number_, cname);
+    const auto seat = s_.desk.add(room_, number_, cname, csrc_);
     if (!seat) return refuse(now, kUnavailable, seat.error());
     seat_ = *seat;
     own_.rtp = seat_;
@@ -137,7 +164,7 @@ void ConferenceLeg::refuse(base::Now now, int status, const Reason& why) {
 
 // Their offer, in the INVITE or later: the mixer answers it as leg B.
 void ConferenceLeg::take_offer(base::Now now, sip::TransactionId transaction, std::string offer) {
-    static_cast<void>(now);
+    if (const auto fault = find_fault(offer)) return refuse(now, kNotAcceptableHere, *fault);
     offer = host_.take_chat(*this, offer, false);
     const relay::LegSdp theirs{.from = relay::Leg::A, .text = offer, .signalled_by = flow_.remote};
     s_.plane.offer(key_, theirs,
@@ -388,9 +415,12 @@ void ConferenceLeg::on_ack(base::Now now, const sip::AckArrived& ack) {
 
 // To an offer of ours, in the ACK or in a 2xx.
 void ConferenceLeg::take_their_answer(base::Now now, const std::string& sdp) {
+    if (const auto fault = find_fault(sdp)) {
+        hang_up(now);
+        return leave(now, *fault);
+    }
     const std::string media = host_.take_chat(*this, sdp, true);
     const relay::LegSdp theirs{.from = relay::Leg::A, .text = media, .signalled_by = flow_.remote};
-    static_cast<void>(now);
     s_.plane.answer(key_, theirs, [this, lives = lives_](Result<std::string, Reason> mapped) {
         if (!*lives || is_over_) return;
         const base::Now at = s_.clock.now();

@@ -94,6 +94,7 @@ public:
     const std::string& session_id() const { return session_id_; }  // RFC 7989, with ours
     const std::string& host_name() const { return source_; }       // where it came from
     const sip::Flow& flow() const { return flow_; }
+    std::uint32_t csrc() const { return csrc_; }  // of what it says and shows, to all others
     const std::string& codec() const { return agreed_.codec; }
     bool has_audio() const { return !agreed_.codec.empty(); }  // else it is here to chat
     Awareness awareness() const { return awareness_; }
@@ -146,6 +147,7 @@ private:
     const focus::RoomId room_;
     const std::uint32_t number_;
     const relay::CallKey key_;
+    std::uint32_t csrc_ = 0;
     // Gone with it: what waits for the media plane asks whether it is still there.
     std::shared_ptr<bool> lives_ = std::make_shared<bool>(true);
     std::optional<sip::RequestArrived> invite_;  // until it is answered

@@ -62,6 +62,11 @@ std::optional<std::string> Conferences::room_of(const sip::Message& request) con
     return is_ours ? std::optional(std::string(uri->user)) : std::nullopt;
 }
 
+bool Conferences::is_of_domains(std::string_view text) const {
+    const auto uri = sip::parse_uri(text);
+    return uri && uri->is_sip() && matches_any(config_.focus.domains, uri->host);
+}
+
 bool Conferences::take(base::Now now, sip::Action& action) {
     const auto by_id = [](const auto& map, std::uint64_t id) -> ConferenceLeg* {
         const auto found = id == 0 ? map.end() : map.find(id);

@@ -49,6 +49,8 @@ public:
     Conferences& operator=(const Conferences&) = delete;
     ~Conferences();
 
+    // Its host says that a room is meant (focus.domains).
+    bool is_of_domains(std::string_view uri) const;
     // An action of the agent that is a conference's; false: it is somebody else's.
     bool take(base::Now now, sip::Action& action);
     // Another one's pictures are shown in that room.

@@ -102,7 +102,9 @@ std::string member_xml(const Member& member) {
                                 .left = member.is_present ? std::string{} : member.left_reason,
                                 .sources = {}};
     for (const conference::MemberMedia& media : member.media)
-        if (media.ssrc) role.sources.push_back(*media.ssrc);
+        if (media.ssrc &&
+            std::find(role.sources.begin(), role.sources.end(), *media.ssrc) == role.sources.end())
+            role.sources.push_back(*media.ssrc);
     std::string xml = siprec::write_conference_role(role);
     // What a partial document does not name keeps its value (spec/metadata-model section 4 rule 2):
     // that there is none any more has to be said.

@@ -408,9 +408,29 @@ std::optional<sip::ResponseSpec> Signalling::find_refusal(
     return std::nullopt;
 }
 
+// Who dials a room that there is not is told so, and not only that nobody has that number.
+std::optional<sip::ResponseSpec> Signalling::find_unknown_room(
+    const b2bua::RouteQuestion& question) const {
+    const sip::Method method = question.request->method();
+    const std::string_view uri = question.request->request_uri();
+    const bool is_meant = method == sip::Method::Invite || method == sip::Method::Subscribe;
+    if (!conferences_ || !is_meant || question.is_to_registered) return std::nullopt;
+    const bool is_nowhere = question.is_to_us && config_.next_hop.empty();
+    if (!is_nowhere && !conferences_->is_of_domains(uri)) return std::nullopt;
+    constexpr int kNotFound = 404;
+    std::string named(sip::parse_uri(uri) ? sip::parse_uri(uri)->user : uri);
+    std::erase_if(named, [](char c) { return c == '"' || c == '\\'; });
+    return sip::ResponseSpec{
+        .status = kNotFound,
+        .headers = {
+            {"Warning", fmt::format("399 earshot \"'{}' matches no focus.rooms\"", named)}}};
+}
+
 void Signalling::route(const b2bua::RouteQuestion& question, b2bua::RouteDone done) {
     const base::Now now = d_.clock.now();
-    if (auto refusal = find_refusal(question)) {
+    auto refusal = find_refusal(question);
+    if (!refusal) refusal = find_unknown_room(question);
+    if (refusal) {
         ++counters_.refused;
         if (refusal_log_.take())
             d_.log.warning("a request was refused",

@@ -165,6 +165,7 @@ private:
     void locate(const sip::LocateTarget& action);
     void open_conferences(const base::Uuid& installation);
     std::optional<sip::ResponseSpec> find_refusal(const b2bua::RouteQuestion& question) const;
+    std::optional<sip::ResponseSpec> find_unknown_room(const b2bua::RouteQuestion& question) const;
     void admit(base::Now now, b2bua::CallKey call);
     bool tells_inside(b2bua::CallKey call, b2bua::Leg to) const;
     // With what that leg is to know of the recordings.

@@ -73,8 +73,9 @@ void Desk::close(RoomId room) {
     if (known_.erase(room) > 0) give_sometime(Close{.room = room});
 }
 
-Result<base::NetAddress, Reason> Desk::add(RoomId room, MemberId member, std::string cname) {
-    return seat({.room = room, .member = member, .cname = std::move(cname), .csrc = random_.u32()});
+Result<base::NetAddress, Reason> Desk::add(RoomId room, MemberId member, std::string cname,
+                                           std::uint32_t csrc) {
+    return seat({.room = room, .member = member, .cname = std::move(cname), .csrc = csrc});
 }
 
 Result<base::NetAddress, Reason> Desk::add_recorder(RoomId room, MemberId member, std::string cname,

@@ -81,9 +81,10 @@ public:
 
     // The address at which this member's media is taken from now on; nothing is mixed before set().
     // Reasons: no_media_ports, media_socket, too_many_members, overloaded. `cname` names its voice
-    // to all others by RTCP (RFC 3550 section 7.1), and to a recording server whose CSRC it is.
+    // to all others by RTCP (RFC 3550 section 7.1), and to a recording server whose CSRC it is;
+    // `csrc` is that, of its voice and of its pictures.
     base::Result<base::NetAddress, base::Reason> add(RoomId room, MemberId member,
-                                                     std::string cname);
+                                                     std::string cname, std::uint32_t csrc);
     // One that hears all voices, for a recording. Its stream is of this format.
     base::Result<base::NetAddress, base::Reason> add_recorder(RoomId room, MemberId member,
                                                               std::string cname, MixFormat format);

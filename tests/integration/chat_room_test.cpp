@@ -432,6 +432,38 @@ TEST_F(AttendedRoom, WhoTakesNothingElseAttendsTheChatAlone) {
     EXPECT_EQ(messages(recording, "text")[0]["text"], "to all");
 }
 
+// A mix of a focus that tells the SSRCs of who is in it (RFC 4575): its speakers have names.
+TEST_F(AttendedRoom, TheSpeakersOfTheMixHaveTheirNames) {
+    begin_attended();
+    std::vector<std::unique_ptr<Process>> phones;
+    for (const std::string name : {"Ada", "Bo"}) {
+        const auto file = (client_.scratch() / name).string();
+        phones.push_back(std::make_unique<Process>(
+            std::vector<std::string>{earshot_binary(), "call", "--phones", "--duration", "60",
+                                     "--to", room(), "--party-a",
+                                     name + " <sip:" + name + "@desk.example>"},
+            file, file + ".err"));
+    }
+    EXPECT_TRUE(eventually([&] { return conference()["participants"].size() == 2; }));
+    const std::string id = attend({"--no-video", "--no-chat"});
+    json speakers;
+    EXPECT_TRUE(eventually([&] {
+        const json all = server_.list();
+        return !all.empty() && all[0]["participants"].size() == 4 &&
+               all[0]["streams"][0]["packets"] > 100;
+    })) << server_.list().dump(1);
+    const json recording = leave(id);
+    for (const auto& phone : phones) {
+        phone->signal(SIGINT);
+        phone->wait();
+    }
+    const Output out = server_.run({"export", recording["id"], "--format", "timeline", "-o", "-"});
+    const json timeline = json::parse(out.out, nullptr, false);
+    ASSERT_TRUE(timeline.is_object()) << out.out << out.err;
+    EXPECT_THAT(timeline["speakers"].dump(), HasSubstr("\"name\":\"Ada\"")) << out.out;
+    EXPECT_THAT(timeline["speakers"].dump(), HasSubstr("\"name\":\"Bo\"")) << out.out;
+}
+
 // By the verbs for calls; to stop its recording is to leave.
 TEST_F(AttendedRoom, AnAttendanceIsShownAndControlledAsACallIs) {
     begin_attended();

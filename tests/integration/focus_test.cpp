@@ -314,6 +314,7 @@ TEST_F(Focus, WhoSubscribesIsToldWhoIsThere) {
     const std::string first = notified("state=\"full\"");
     EXPECT_THAT(first, HasSubstr("Subscription-State: active"));
     EXPECT_THAT(first, HasSubstr("sip:ada@desk.example"));
+    EXPECT_THAT(first, HasSubstr("<src-id>"));
     const auto bo = dial_in({"--party-a", "sip:bo@desk.example"});
     const std::string second = notified("sip:bo@desk.example");
     EXPECT_THAT(second, HasSubstr("state=\"partial\""));
@@ -322,6 +323,58 @@ TEST_F(Focus, WhoSubscribesIsToldWhoIsThere) {
     EXPECT_THAT(notified("state=\"deleted\""), HasSubstr("sip:bo@desk.example"));
     hang_up(*ada);
     EXPECT_THAT(notified("terminated"), HasSubstr("noresource"));
+}
+
+// By hand: each is refused by what it is, and told why.
+TEST_F(Focus, WhatCannotBeTakenIsRefusedWithItsReason) {
+    start("domains = [\"conf.example\"]\n");
+    const UdpClient phone(
+        static_cast<std::uint16_t>(std::stoul(client_.sip().substr(client_.sip().find(':') + 1))));
+    const std::string here = "127.0.0.1:" + std::to_string(phone.port());
+    int calls = 0;
+    const auto invite = [&](const std::string& to, const std::string& sdp) {
+        const std::string number = std::to_string(++calls);
+        const auto request = [&](const std::string& method, const std::string& to_tag,
+                                 const std::string& body) {
+            return method + " " + to + " SIP/2.0\r\nVia: SIP/2.0/UDP " + here + ";branch=z9hG4bKi" +
+                   number + "\r\nMax-Forwards: 70\r\nFrom: <sip:ada@" + here + ">;tag=a" + number +
+                   "\r\nTo: <" + to + ">" + to_tag + "\r\nCall-ID: refused-" + number + "@" + here +
+                   "\r\nCSeq: 1 " + method + "\r\nContact: <sip:ada@" + here + ">\r\n" +
+                   (body.empty() ? "" : "Content-Type: application/sdp\r\n") +
+                   "Content-Length: " + std::to_string(body.size()) + "\r\n\r\n" + body;
+        };
+        phone.send(request("INVITE", "", sdp));
+        std::string answer = phone.receive();
+        while (answer.rfind("SIP/2.0 1", 0) == 0) answer = phone.receive();
+        const std::size_t tag = answer.find(";tag=", answer.find("\r\nTo:"));
+        if (tag != std::string::npos)
+            phone.send(request("ACK", answer.substr(tag, answer.find("\r\n", tag) - tag), ""));
+        return answer;
+    };
+    const auto sdp = [](const std::string& address, const std::string& more = {}) {
+        return "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 " + address +
+               "\r\nt=0 0\r\nm=audio 40000 RTP/AVP 0\r\n" + more;
+    };
+    for (const std::string& unknown : {room("sales"), std::string("sip:sales@conf.example")}) {
+        const std::string answer = invite(unknown, sdp("127.0.0.1"));
+        EXPECT_THAT(answer, testing::StartsWith("SIP/2.0 404")) << unknown;
+        EXPECT_THAT(answer, HasSubstr("'sales' matches no focus.rooms"));
+    }
+    for (const char* const group : {"233.252.0.7/127", "255.255.255.255"}) {
+        const std::string answer = invite(room(), sdp(group));
+        EXPECT_THAT(answer, testing::StartsWith("SIP/2.0 488")) << group;
+        EXPECT_THAT(answer, HasSubstr("single addresses alone"));
+    }
+    std::string lines;
+    for (int i = 0; i < 64; ++i) lines += "m=video 40002 RTP/AVP 97\r\n";
+    const std::string many = invite(room(), sdp("127.0.0.1", lines));
+    EXPECT_THAT(many, testing::StartsWith("SIP/2.0 488"));
+    EXPECT_THAT(many, HasSubstr("more lines of media than are read (64)"));
+    // One less is answered, line by line.
+    const std::string just =
+        invite(room(), sdp("127.0.0.1", lines.substr(0, lines.size() - lines.size() / 64)));
+    EXPECT_THAT(just, testing::StartsWith("SIP/2.0 200")) << client_.log();
+    EXPECT_EQ(count(just, "\r\nm="), 64U);
 }
 
 TEST_F(Focus, OneRoomMoreThanMayBeIsRefused) {
