@@ -3,43 +3,15 @@
 // the parser takes, and nothing is kept when all have gone. Each octet of three says whose turn it
 // is and how long the piece is.
 #include <cstdlib>
-#include <map>
 
+#include "chat/chat_test_rig.h"
 #include "chat/desk.h"
 #include "chat/limits.h"
-#include "msrp/stream_parser.h"
 
 namespace {
 
 using namespace earshot;
-
-class Wires : public chat::Network {
-public:
-    void send(chat::ConnectionId connection, std::string bytes) override {
-        msrp::StreamParser& parser = parsers_[connection];
-        parser.feed(base::as_bytes(bytes));
-        while (auto event = parser.poll_event())
-            if (std::holds_alternative<msrp::StreamBroken>(*event)) std::abort();
-    }
-    void close(chat::ConnectionId /*connection*/) override {}
-    void set_reading(chat::ConnectionId /*connection*/, bool /*reading*/) override {}
-    chat::ConnectionId connect(const base::NetAddress& /*to*/,
-                               const std::string& /*tls_name*/) override {
-        return ++last;
-    }
-    std::optional<base::Reason> find_fault(
-        chat::ConnectionId /*connection*/,
-        const std::vector<base::CertificateFingerprint>& /*told*/) override {
-        return std::nullopt;
-    }
-    std::size_t queued_bytes(chat::ConnectionId /*connection*/) const override { return 0; }
-    chat::ConnectionId last = 100;
-
-private:
-    std::map<chat::ConnectionId, msrp::StreamParser> parsers_;
-};
-
-msrp::Uri uri(std::string_view text) { return *msrp::parse_uri(text); }
+using chat::uri;
 
 constexpr chat::SessionId kActive = 1;
 constexpr chat::SessionId kPassive = 2;
@@ -59,9 +31,9 @@ chat::GuestSetup setup(chat::SessionId session) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t size) {
-    base::ByteView rest{input, size};
-    base::Now now{base::TimePoint{} + std::chrono::hours(1), base::wall_from_ns(0)};
-    Wires wires;
+    const base::ByteView all{input, size};
+    base::Now now = chat::first_now();
+    chat::CheckedWires wires;
     base::SeededRandom random(1);
     bool is_in = false;
     chat::Desk desk(
@@ -73,12 +45,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
     for (const chat::SessionId session : {kActive, kPassive, kRelayed}) {
         const chat::CopyKey key{.session = session, .subscription = 1};
         desk.copies().open(now, key, {});
-        desk.copies().answer(now, key,
-                             chat::CopyAnswer{.server = {.path = {uri("msrp://s:1/s;tcp")},
-                                                         .own = uri("msrp://o:1/o;tcp"),
-                                                         .types = {.accept_types = "*"},
-                                                         .max_bytes = 4096},
-                                              .connect_to = {}});
+        desk.copies().answer(now, key, chat::any_server("*"));
         desk.on_open(now, wires.last);
     }
     desk.guests().set(now, kActive, setup(kActive));
@@ -96,12 +63,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
     desk.on_open(now, relay);
     desk.on_open(now, 1);
     bool was_set = false;
-    while (rest.size() > 2) {
-        const std::uint8_t whose = rest[0];
-        const std::size_t step = std::min<std::size_t>(1 + rest[1] % 255, rest.size() - 2);
-        const base::ByteView piece = rest.subspan(2, step);
-        rest = rest.subspan(2 + step);
-        now.steady += std::chrono::milliseconds(10);
+    chat::each_turn(all, now, [&](std::uint8_t whose, base::ByteView piece) {
         switch (whose % 8) {
             case 4:
                 now.steady += std::chrono::seconds(whose);
@@ -122,7 +84,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
         }
         if (is_in && !std::exchange(was_set, true))
             desk.guests().set(now, kRelayed, setup(kRelayed));
-    }
+    });
     for (const chat::SessionId session : {kActive, kPassive, kRelayed}) desk.close(now, session);
     now.steady += chat::kLastWords + chat::kUnboundTime;
     desk.on_time(now);

@@ -2,59 +2,25 @@
 // connection is whole requests and answers that the parser takes, whoever wrote what, and nothing
 // is kept when all have gone. Each octet of three says whose turn it is and how long the piece is.
 #include <cstdlib>
-#include <map>
 
+#include "chat/chat_test_rig.h"
 #include "chat/desk.h"
 #include "chat/limits.h"
 #include "chat/nickname.h"
-#include "msrp/stream_parser.h"
 
 namespace {
 
 using namespace earshot;
-
-class Wires : public chat::Network {
-public:
-    void send(chat::ConnectionId connection, std::string bytes) override {
-        msrp::StreamParser& parser = parsers_[connection];
-        parser.feed(base::as_bytes(bytes));
-        while (auto event = parser.poll_event())
-            if (std::holds_alternative<msrp::StreamBroken>(*event)) std::abort();
-        if (is_stuck) queued[connection] += bytes.size();
-    }
-    void close(chat::ConnectionId /*connection*/) override {}
-    void set_reading(chat::ConnectionId /*connection*/, bool /*reading*/) override {}
-    chat::ConnectionId connect(const base::NetAddress& /*to*/,
-                               const std::string& /*tls_name*/) override {
-        return ++last;
-    }
-    std::optional<base::Reason> find_fault(
-        chat::ConnectionId /*connection*/,
-        const std::vector<base::CertificateFingerprint>& /*told*/) override {
-        return std::nullopt;
-    }
-    std::size_t queued_bytes(chat::ConnectionId connection) const override {
-        const auto found = queued.find(connection);
-        return found == queued.end() ? 0 : found->second;
-    }
-    chat::ConnectionId last = 100;
-    std::map<chat::ConnectionId, std::size_t> queued;
-    bool is_stuck = false;
-
-private:
-    std::map<chat::ConnectionId, msrp::StreamParser> parsers_;
-};
-
-msrp::Uri uri(std::string_view text) { return *msrp::parse_uri(text); }
+using chat::uri;
 
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t size) {
-    base::ByteView rest{input, size};
-    if (const auto nickname = chat::parse_nickname(base::as_text(rest)))
+    const base::ByteView all{input, size};
+    if (const auto nickname = chat::parse_nickname(base::as_text(all)))
         if (nickname->size() > chat::kMaxNicknameBytes) std::abort();
-    base::Now now{base::TimePoint{} + std::chrono::hours(1), base::wall_from_ns(0)};
-    Wires wires;
+    base::Now now = chat::first_now();
+    chat::CheckedWires wires;
     base::SeededRandom random(1);
     chat::Desk desk(
         wires, random, [](const chat::SwitchEvent&) {}, [](const chat::CopyEvent&) {});
@@ -69,23 +35,11 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
     }
     const chat::CopyKey key{.session = 1, .subscription = 1};
     desk.copies().open(now, key, {});
-    desk.copies().answer(
-        now, key,
-        chat::CopyAnswer{
-            .server = {.path = {uri("msrp://s:1/s;tcp")},
-                       .own = uri("msrp://o:1/o;tcp"),
-                       .types = {.accept_types = "application/msrp-recording message/cpim *"},
-                       .max_bytes = 4096},
-            .connect_to = {}});
+    desk.copies().answer(now, key, chat::any_server("application/msrp-recording message/cpim *"));
     const chat::ConnectionId server = wires.last;
     desk.on_open(now, server);
     for (const chat::ConnectionId member : {1U, 2U, 3U}) desk.on_open(now, member);
-    while (rest.size() > 2) {
-        const std::uint8_t whose = rest[0];
-        const std::size_t step = std::min<std::size_t>(1 + rest[1] % 255, rest.size() - 2);
-        const base::ByteView piece = rest.subspan(2, step);
-        rest = rest.subspan(2 + step);
-        now.steady += std::chrono::milliseconds(10);
+    chat::each_turn(all, now, [&](std::uint8_t whose, base::ByteView piece) {
         switch (whose % 8) {
             case 5:
                 desk.on_bytes(now, server, piece);
@@ -95,7 +49,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
                 desk.on_time(now);
                 break;
             case 7:
-                wires.is_stuck = !wires.is_stuck;
+                wires.all_are_stuck = !wires.all_are_stuck;
                 wires.queued.clear();
                 for (const chat::ConnectionId member : {1U, 2U, 3U}) desk.on_writable(now, member);
                 break;
@@ -103,7 +57,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
                 desk.on_bytes(now, 1 + whose % 3, piece);
                 break;
         }
-    }
+    });
     desk.close(now, 1);
     now.steady += chat::kLastWords + chat::kUnboundTime;
     desk.on_time(now);

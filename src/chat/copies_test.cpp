@@ -5,6 +5,7 @@
 
 #include <algorithm>
 
+#include "chat/chat_test_rig.h"
 #include "chat/desk.h"
 #include "chat/limits.h"
 #include "mime/cpim.h"
@@ -19,42 +20,6 @@ using testing::IsEmpty;
 using testing::Not;
 using testing::StartsWith;
 
-class Wires : public Network {
-public:
-    void send(ConnectionId connection, std::string bytes) override {
-        sent[connection] += bytes;
-        if (is_stuck.contains(connection)) queued[connection] += bytes.size();
-    }
-    void close(ConnectionId connection) override { closed.insert(connection); }
-    void set_reading(ConnectionId connection, bool reading) override {
-        reading ? void(unread.erase(connection)) : void(unread.insert(connection));
-    }
-    ConnectionId connect(const base::NetAddress& /*to*/, const std::string& name) override {
-        tls_name = name;
-        return ++last;
-    }
-    std::optional<base::Reason> find_fault(
-        ConnectionId /*connection*/,
-        const std::vector<base::CertificateFingerprint>& told) override {
-        if (shows == told) return std::nullopt;
-        return base::Reason{"fingerprint_mismatch", ""};
-    }
-    std::size_t queued_bytes(ConnectionId connection) const override {
-        const auto found = queued.find(connection);
-        return found == queued.end() ? 0 : found->second;
-    }
-    std::string take(ConnectionId connection) { return std::exchange(sent[connection], {}); }
-
-    std::map<ConnectionId, std::string> sent;
-    std::map<ConnectionId, std::size_t> queued;
-    std::set<ConnectionId> is_stuck;
-    std::set<ConnectionId> closed;
-    std::set<ConnectionId> unread;
-    ConnectionId last = 100;
-    std::string tls_name;
-    std::vector<base::CertificateFingerprint> shows;  // who is at the other end
-};
-
 const std::string kOursA = "msrp://192.0.2.1:2855/facing-a;tcp";
 const std::string kOursB = "msrp://192.0.2.1:2855/facing-b;tcp";
 const std::string kA = "msrp://192.0.2.10:7000/ana;tcp";
@@ -64,8 +29,6 @@ const std::string kOwn = "msrp://192.0.2.1:2855/copy;tcp";
 constexpr ConnectionId kConnectionA = 1;
 constexpr ConnectionId kConnectionB = 2;
 constexpr CopyKey kKey{.session = 7, .subscription = 1};
-
-msrp::Uri uri(const std::string& text) { return *msrp::parse_uri(text); }
 
 struct Sent {  // one chunk that a server got
     msrp::Head head;
@@ -360,12 +323,12 @@ TEST_F(CopiesTest, NothingIsSaidToAServerThatShowsAnotherCertificate) {
                               .connect_to = *base::parse_net_address("192.0.2.99:2855"),
                               .fingerprints = {right}};
     desk_.copies().answer(now_, kKey, answered);
-    EXPECT_EQ(wires_.tls_name, "rec.example");
+    EXPECT_THAT(wires_.connected_to.back(), EndsWith(" rec.example"));
     desk_.on_open(now_, wires_.last, true);  // it shows none
     EXPECT_THAT(wires_.take(wires_.last), IsEmpty());
     EXPECT_TRUE(wires_.closed.contains(wires_.last));
     EXPECT_THAT(told_, ElementsAre("fingerprint_mismatch"));
-    wires_.shows = {right};
+    wires_.all_show = {right};
     pass(kReconnectLater);
     desk_.on_open(now_, wires_.last, true);
     EXPECT_THAT(wires_.take(wires_.last), HasSubstr("Hello"));

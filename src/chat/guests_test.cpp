@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "chat/chat_test_rig.h"
 #include "chat/desk.h"
 
 namespace earshot::chat {
@@ -15,32 +16,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-
-class Wires : public Network {
-public:
-    void send(ConnectionId connection, std::string bytes) override { sent[connection] += bytes; }
-    void close(ConnectionId connection) override { closed.insert(connection); }
-    void set_reading(ConnectionId /*connection*/, bool /*reading*/) override {}
-    ConnectionId connect(const base::NetAddress& to, const std::string& tls_name) override {
-        connected_to.push_back(base::to_string(to) + (tls_name.empty() ? "" : " " + tls_name));
-        return ++last;
-    }
-    std::optional<base::Reason> find_fault(
-        ConnectionId /*connection*/,
-        const std::vector<base::CertificateFingerprint>& /*told*/) override {
-        return fault;
-    }
-    std::size_t queued_bytes(ConnectionId /*connection*/) const override { return 0; }
-    std::string take(ConnectionId connection) { return std::exchange(sent[connection], {}); }
-
-    std::map<ConnectionId, std::string> sent;
-    std::set<ConnectionId> closed;
-    std::vector<std::string> connected_to;
-    std::optional<base::Reason> fault;
-    ConnectionId last = 100;
-};
-
-msrp::Uri uri(const std::string& text) { return *msrp::parse_uri(text); }
 
 constexpr SessionId kSession = 9;
 constexpr CopyKey kCopy{.session = kSession, .subscription = 1};

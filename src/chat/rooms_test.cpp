@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <map>
 
+#include "chat/chat_test_rig.h"
 #include "chat/desk.h"
 #include "chat/nickname.h"
 
@@ -16,43 +17,6 @@ using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 using testing::Not;
-
-class Wires : public Network {
-public:
-    void send(ConnectionId connection, std::string bytes) override {
-        sent[connection] += bytes;
-        if (is_stuck.contains(connection)) queued[connection] += bytes.size();
-    }
-    void close(ConnectionId connection) override { closed.insert(connection); }
-    void set_reading(ConnectionId connection, bool reading) override {
-        if (reading)
-            unread.erase(connection);
-        else
-            unread.insert(connection);
-    }
-    ConnectionId connect(const base::NetAddress& /*to*/, const std::string& /*tls_name*/) override {
-        return ++last;
-    }
-    std::optional<base::Reason> find_fault(
-        ConnectionId /*connection*/,
-        const std::vector<base::CertificateFingerprint>& /*told*/) override {
-        return std::nullopt;
-    }
-    std::size_t queued_bytes(ConnectionId connection) const override {
-        const auto found = queued.find(connection);
-        return found == queued.end() ? 0 : found->second;
-    }
-    std::string take(ConnectionId connection) { return std::exchange(sent[connection], {}); }
-
-    std::map<ConnectionId, std::string> sent;
-    std::map<ConnectionId, std::size_t> queued;
-    std::set<ConnectionId> is_stuck;
-    std::set<ConnectionId> closed;
-    std::set<ConnectionId> unread;
-    ConnectionId last = 100;
-};
-
-msrp::Uri uri(const std::string& text) { return *msrp::parse_uri(text); }
 
 constexpr SessionId kRoom = 9;
 constexpr MemberId kAna = 1;
