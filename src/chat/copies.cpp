@@ -6,6 +6,7 @@
 
 #include "base/text.h"
 #include "chat/limits.h"
+#include "chat/replies.h"
 #include "mime/same_user.h"
 
 namespace earshot::chat {
@@ -298,7 +299,7 @@ void Copies::on_bytes(base::Now now, ConnectionId connection, base::ByteView byt
             // Each knows its own transactions and messages, also those of a chat that is over.
             for (const CopyKey& key : trunk->lines) find(key)->copy.on_head(*head);
             // A server that could be reached once is there.
-            if (!head->is_request() && head->status == 200) trunk->attempts = 0;
+            if (!head->is_request() && head->status == kOk) trunk->attempts = 0;
         }
         if (std::holds_alternative<msrp::StreamBroken>(*event)) {
             disconnect(*trunk);
@@ -577,7 +578,6 @@ void Copies::on_other(base::Now now, SessionId session, Side from, const msrp::H
     if (head.method == "REPORT") return forward();
     if (head.is_request()) return;
     const auto asked = followed.asked.find(head.transaction);
-    constexpr int kFirstError = 300;
     if (asked != followed.asked.end()) {
         std::string& known = followed.nicknames[index_of(other(from))];
         if (head.status < kFirstError && known != asked->second) {

@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "chat/limits.h"
+#include "chat/replies.h"
 
 namespace earshot::chat {
 
@@ -418,9 +419,6 @@ void Copy::carry_out(base::Now now, msrp::SenderAction& action, std::string& out
     if (failed == nullptr || failed->status == 0) return;
     const auto found = find(failed->message);
     outgoing_.erase(failed->message);
-    constexpr int kTimeout = 408;
-    constexpr int kNoSession = 481;
-    constexpr int kOtherConnection = 506;
     if (failed->status == kTimeout || failed->status == kNoSession ||
         failed->status == kOtherConnection) {
         is_server_lost_ = true;

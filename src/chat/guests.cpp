@@ -15,14 +15,6 @@ using base::Reason;
 
 namespace {
 
-constexpr int kOk = 200;
-constexpr int kFirstError = 300;
-constexpr int kBad = 400;
-constexpr int kTooLarge = 413;
-constexpr int kNoSession = 481;
-constexpr int kBadMethod = 501;
-constexpr int kOtherConnection = 506;
-
 constexpr std::string_view kCpim = "message/cpim";
 constexpr std::string_view kPlain = "text/plain";
 
@@ -42,27 +34,17 @@ std::chrono::seconds time_to_renew(std::chrono::seconds lifetime) {
 }  // namespace
 
 Guests::Guests(Network& network, base::Random& random, Copies* copies, Told told)
-    : network_(network), random_(random), copies_(copies), told_(std::move(told)) {}
+    : network_(network),
+      random_(random),
+      copies_(copies),
+      told_(std::move(told)),
+      links_(network) {}
 
 Guests::~Guests() = default;
 
 Guests::Guest* Guests::find(SessionId session) {
     const auto found = guests_.find(session);
     return found == guests_.end() ? nullptr : found->second.get();
-}
-
-Guests::Connection* Guests::find_connection(ConnectionId connection) {
-    const auto found = connections_.find(connection);
-    return found == connections_.end() ? nullptr : &found->second;
-}
-
-// RFC 4975 section 7.3: the URI has to be one that we gave out.
-std::optional<SessionId> Guests::session_of(const msrp::Uri& own) const {
-    const auto found = by_uri_.find(own.session_id);
-    if (found == by_uri_.end()) return std::nullopt;
-    const auto guest = guests_.find(found->second);
-    const bool is_it = guest != guests_.end() && is_same(guest->second->setup.own, own);
-    return is_it ? std::optional(found->second) : std::nullopt;
 }
 
 void Guests::tell(SessionId session, GuestEvent::Kind kind, Reason reason) {
@@ -87,12 +69,12 @@ Guests::Guest& Guests::make(SessionId session) {
 void Guests::log_in(base::Now now, SessionId session, GuestRelay relay) {
     Guest& guest = make(session);
     guest.setup.own = relay.own;
-    by_uri_[relay.own.session_id] = session;
+    links_.set_own(session, relay.own);
     const base::NetAddress to = relay.connect_to;
     const std::string tls_name = relay.uri.is_secure ? relay.uri.host : std::string{};
     guest.login = std::make_unique<Login>(std::move(relay), random_);
     guest.login->until = now.steady + kRelayPatience;
-    if (!start_connection(now, session, guest, to, tls_name))
+    if (!links_.connect(now, session, to, tls_name))
         fail_login(now, session, {"relay_unreachable", "No connection to the MSRP relay is made."});
 }
 
@@ -104,16 +86,15 @@ void Guests::set(base::Now now, SessionId session, GuestSetup setup) {
                           guest.setup.peer.fingerprints != setup.peer.fingerprints;
     // At a relay the connection is the relay's, whoever the peer is.
     if (is_new_own || (is_other && guest.login == nullptr)) unbind(now, session, guest);
-    if (is_new_own) by_uri_.erase(guest.setup.own.session_id);
     guest.setup = std::move(setup);
-    by_uri_[guest.setup.own.session_id] = session;
+    links_.set_own(session, guest.setup.own);
     if (!is_other) return;
     guest.has_ended = false;
     guest.is_connected = false;
     if (guest.login == nullptr)
         connect(now, session, guest);
     else if (guest.setup.peer.connect_to)
-        say_hello(now, guest);
+        say_hello(now, session, guest);
 }
 
 void Guests::set_members(SessionId session, std::vector<GuestMember> members) {
@@ -124,7 +105,7 @@ void Guests::close(base::Now now, SessionId session) {
     Guest* guest = find(session);
     if (guest == nullptr) return;
     unbind(now, session, *guest);
-    by_uri_.erase(guest->setup.own.session_id);
+    links_.forget(session);
     guests_.erase(session);
 }
 
@@ -134,7 +115,7 @@ void Guests::end(base::Now now, SessionId session, Reason reason) {
     if (guest == nullptr || std::exchange(guest->has_ended, true)) return;
     unbind(now, session, *guest);
     guest->login.reset();
-    by_uri_.erase(guest->setup.own.session_id);
+    links_.forget(session);
     tell(session, GuestEvent::Kind::Ended, std::move(reason));
 }
 
@@ -145,91 +126,54 @@ void Guests::fail_login(base::Now now, SessionId session, Reason reason) {
 
 // ---- connections --------------------------------------------------------------------------------
 
-bool Guests::start_connection(base::Now now, SessionId session, Guest& guest,
-                              const base::NetAddress& to, const std::string& tls_name) {
-    guest.connecting = network_.connect(to, tls_name);
-    if (guest.connecting == 0) return false;
-    connecting_[guest.connecting] = session;
-    Connection& made = connections_[guest.connecting];
-    made.id = guest.connecting;
-    made.is_tls = !tls_name.empty();
-    made.since = now.steady;
-    return true;
-}
-
 void Guests::connect(base::Now now, SessionId session, Guest& guest) {
     const Peer& peer = guest.setup.peer;
-    if (!peer.connect_to || guest.bound != 0 || guest.connecting != 0) return;
+    if (!peer.connect_to) return;
     const bool is_secure = guest.setup.own.is_secure;
-    if (!start_connection(now, session, guest, *peer.connect_to,
-                          is_secure ? peer.path.front().host : std::string{}))
+    if (!links_.connect(now, session, *peer.connect_to,
+                        is_secure ? peer.path.front().host : std::string{}))
         end(now, session,
             {"chat_not_connected", "No connection for the chat can be made to the conference."});
 }
 
-// RFC 4975 section 5.4: who connects speaks at once.
-void Guests::say_hello(base::Now now, Guest& guest) {
-    if (guest.bound == 0 || guest.setup.peer.path.empty()) return;
-    msrp::Head head;
-    head.transaction = random_.token(8);
-    head.method = "SEND";
-    head.to_path = guest.setup.peer.path;
-    head.from_path = {guest.setup.own};
-    head.message_id = random_.token(8);
-    head.byte_range = msrp::ByteRange{.start = 1, .end = 0, .total = 0};
-    guest.hello = head.transaction;
+void Guests::say_hello(base::Now now, SessionId session, Guest& guest) {
+    const ConnectionId connection = links_.connection_of(session);
+    if (connection == 0 || guest.setup.peer.path.empty()) return;
+    guest.hello = random_.token(8);
     guest.hello_until = now.steady + msrp::kResponseTime;
-    network_.send(guest.bound,
-                  write_head(head) + end_line(head.transaction, msrp::Continuation::Complete));
+    network_.send(connection,
+                  empty_send(random_, guest.hello, guest.setup.peer.path, guest.setup.own));
 }
 
 void Guests::on_open(base::Now now, ConnectionId id, bool is_tls) {
-    Connection& connection = connections_[id];
-    connection.id = id;
-    connection.is_tls = connection.is_tls || is_tls;
-    connection.since = now.steady;
-    const auto found = connecting_.find(id);
-    if (found == connecting_.end()) return;
-    const SessionId session = found->second;
-    connecting_.erase(found);
-    Guest* guest = find(session);
-    if (guest == nullptr || guest->connecting != id) return;
-    guest->connecting = 0;
-    guest->bound = id;
-    connection.bound.insert(session);
+    const auto session = links_.on_open(now, id, is_tls);
+    if (!session) return;
+    Guest& guest = *find(*session);
     // Nothing is said to who is not the one that was named (RFC 4975 section 14.4).
-    const bool is_at_relay = guest->login != nullptr;
-    if (connection.is_tls) {
+    const bool is_at_relay = guest.login != nullptr;
+    if (links_.find(id)->is_tls) {
         static const std::vector<base::CertificateFingerprint> by_name;
-        auto fault =
-            network_.find_fault(id, is_at_relay ? by_name : guest->setup.peer.fingerprints);
+        auto fault = network_.find_fault(id, is_at_relay ? by_name : guest.setup.peer.fingerprints);
         if (fault)
-            return is_at_relay ? fail_login(now, session, *std::move(fault))
-                               : end(now, session, *std::move(fault));
+            return is_at_relay ? fail_login(now, *session, *std::move(fault))
+                               : end(now, *session, *std::move(fault));
     }
     if (is_at_relay)
-        network_.send(id, guest->login->login.begin().bytes);
+        network_.send(id, guest.login->login.begin().bytes);
     else
-        say_hello(now, *guest);
+        say_hello(now, *session, guest);
 }
 
 // False: it is somebody else's, or another connection has it.
 bool Guests::bind(base::Now now, Connection& connection, SessionId session) {
     if (connection.bound.contains(session)) return true;
     Guest& guest = *find(session);
-    if (guest.bound != 0 || guest.login != nullptr) return false;
+    if (guest.login != nullptr) return false;
     const bool is_secure = guest.setup.own.is_secure;
     if (is_secure != connection.is_tls) return false;
     if (is_secure && network_.find_fault(connection.id, guest.setup.peer.fingerprints))
         return false;
-    guest.bound = connection.id;
-    connection.bound.insert(session);
-    if (const ConnectionId late = std::exchange(guest.connecting, 0);
-        late != 0 && late != connection.id) {
-        connecting_.erase(late);
-        connections_.erase(late);
-        network_.close(late);
-    }
+    if (links_.bind(connection, session) == Links::Bound::Elsewhere) return false;
     become_connected(now, session, guest);
     return true;
 }
@@ -252,51 +196,24 @@ void Guests::unbind(base::Now now, SessionId session, Guest& guest) {
     if (!guest.lines.empty()) guest.waiting = guest.said;
     guest.lines.clear();
     guest.sender.emplace(random_);
-    if (const ConnectionId late = std::exchange(guest.connecting, 0); late != 0) {
-        connecting_.erase(late);
-        connections_.erase(late);
-        network_.close(late);
-    }
-    Connection* connection = find_connection(std::exchange(guest.bound, 0));
-    if (connection == nullptr) return;
-    connection->bound.erase(session);
-    connection->since = now.steady;
-    if (connection->incoming && connection->incoming->session == session)
-        connection->incoming->is_content = false;
-    if (!connection->bound.empty()) return;
-    const ConnectionId id = connection->id;
-    network_.close(id);
-    connections_.erase(id);
+    links_.unbind(now, session);
 }
 
 void Guests::on_bytes(base::Now now, ConnectionId id, base::ByteView bytes) {
-    Connection* connection = find_connection(id);
-    if (connection == nullptr) return;
-    connection->parser.feed(bytes);
-    // What it does may end the connection itself.
-    while ((connection = find_connection(id)) != nullptr) {
-        auto event = connection->parser.poll_event();
-        if (!event) break;
-        take(now, *connection, *std::move(event));
-    }
-    connection = find_connection(id);
+    links_.feed(id, bytes, [&](Connection& connection, msrp::StreamEvent event) {
+        take(now, connection, std::move(event));
+    });
+    Connection* connection = links_.find(id);
     if (connection == nullptr) return;
     const std::set<SessionId> bound = connection->bound;
     for (const SessionId session : bound) pump(now, session);
-    connection = find_connection(id);
-    if (connection == nullptr || !connection->is_reading) return;
-    if (network_.queued_bytes(id) < kMaxUnreadAnswerBytes) return;
-    connection->is_reading = false;
-    network_.set_reading(id, false);
+    links_.hold_back(id);
 }
 
 void Guests::on_writable(base::Now now, ConnectionId id) {
-    Connection* connection = find_connection(id);
+    Connection* connection = links_.find(id);
     if (connection == nullptr) return;
-    if (!connection->is_reading) {
-        connection->is_reading = true;
-        network_.set_reading(id, true);
-    }
+    links_.read_on(*connection);
     const std::set<SessionId> bound = connection->bound;
     for (const SessionId session : bound) pump(now, session);
 }
@@ -306,39 +223,25 @@ void Guests::on_closed(base::Now now, ConnectionId id) {
 }
 
 void Guests::drop(base::Now now, ConnectionId id, const Reason& reason) {
-    Connection* connection = find_connection(id);
-    if (connection == nullptr) return;
-    std::set<SessionId> lost = std::exchange(connection->bound, {});
-    bool is_late = false;
-    if (const auto found = connecting_.find(id); found != connecting_.end()) {
-        lost.insert(found->second);
-        connecting_.erase(found);
-        is_late = true;
-    }
-    connections_.erase(id);
-    for (const SessionId session : lost) {
-        Guest* guest = find(session);
-        if (guest == nullptr) continue;
-        guest->bound = 0;
-        guest->connecting = 0;
-        if (guest->login != nullptr && !guest->login->is_in)
-            fail_login(now, session,
-                       {"relay_unreachable", "The MSRP relay does not take the connection."});
-        else if (is_late)
-            end(now, session,
-                {"chat_not_connected",
-                 "The conference does not take the connection for the chat."});
-        else
-            end(now, session, reason);
-    }
+    const Links::Lost lost = links_.drop(id);
+    for (const SessionId session : lost.bound) lose(now, session, reason);
+    if (lost.connecting)
+        lose(now, *lost.connecting,
+             {"chat_not_connected", "The conference does not take the connection for the chat."});
+}
+
+void Guests::lose(base::Now now, SessionId session, const Reason& reason) {
+    Guest* guest = find(session);
+    if (guest == nullptr) return;
+    if (guest->login != nullptr && !guest->login->is_in)
+        fail_login(now, session,
+                   {"relay_unreachable", "The MSRP relay does not take the connection."});
+    else
+        end(now, session, reason);
 }
 
 void Guests::on_time(base::Now now) {
-    std::vector<ConnectionId> idle;
-    for (const auto& [id, connection] : connections_)
-        if (connection.bound.empty() && now.steady - connection.since >= kUnboundTime)
-            idle.push_back(id);
-    for (const ConnectionId id : idle) {
+    for (const ConnectionId id : links_.overdue(now)) {
         network_.close(id);
         drop(now, id,
              {"chat_not_connected", "The conference does not take the connection for the chat."});
@@ -357,7 +260,7 @@ void Guests::on_time(base::Now now) {
         if (login->renew_at && *login->renew_at <= now.steady) {
             login->renew_at.reset();
             login->until = now.steady + kRelayPatience;
-            network_.send(guest.bound, login->login.begin().bytes);
+            network_.send(links_.connection_of(session), login->login.begin().bytes);
         } else if (login->until != base::TimePoint{} && login->until <= now.steady) {
             const Reason silent{"relay_silent", "The MSRP relay does not answer."};
             login->is_in ? end(now, session, silent) : fail_login(now, session, silent);
@@ -385,7 +288,8 @@ void Guests::take(base::Now now, Connection& connection, msrp::StreamEvent event
 
 void Guests::begin(base::Now now, Connection& connection, msrp::Head head) {
     // We are no relay: our URI is the only one of To-Path.
-    const auto session = head.to_path.size() == 1 ? session_of(head.to_path.front()) : std::nullopt;
+    const auto session =
+        head.to_path.size() == 1 ? links_.place_of(head.to_path.front()) : std::nullopt;
     connection.incoming.reset();
     if (!head.is_request()) {
         if (session && connection.bound.contains(*session)) on_response(now, *session, head);
@@ -396,14 +300,13 @@ void Guests::begin(base::Now now, Connection& connection, msrp::Head head) {
     incoming.head = std::move(head);
     const msrp::Head& known = incoming.head;
     const auto refuse = [&](int status, std::string_view phrase) {
-        incoming.status = status;
-        incoming.phrase = phrase;
+        incoming.refusal = {status, phrase};
     };
     if (!known.fault.empty()) return refuse(kBad, known.fault);
     if (!session) return refuse(kNoSession, "No such session");
     if (!bind(now, connection, *session))
         return refuse(kOtherConnection, "The session is bound to another connection");
-    incoming.session = *session;
+    incoming.from = *session;
     // Through a relay of ours, and who speaks first is the focus.
     Guest& guest = *find(*session);
     if (guest.login != nullptr && guest.hello.empty() && !guest.setup.peer.path.empty())
@@ -436,7 +339,7 @@ void Guests::on_login_step(base::Now now, SessionId session, const msrp::RelayLo
     Login& login = *guest.login;
     if (const auto* ask = std::get_if<msrp::RelayLogin::Ask>(&step)) {
         login.until = now.steady + kRelayPatience;
-        network_.send(guest.bound, ask->bytes);
+        network_.send(links_.connection_of(session), ask->bytes);
         return;
     }
     if (const auto* refused = std::get_if<msrp::RelayLogin::Refused>(&step)) {
@@ -461,22 +364,20 @@ void Guests::on_login_step(base::Now now, SessionId session, const msrp::RelayLo
 
 // A chunk of a message: the first one, or one more.
 void Guests::begin_content(base::Now now, Incoming& incoming) {
-    Guest& guest = *find(incoming.session);
+    Guest& guest = *find(*incoming.from);
     const msrp::Head& head = incoming.head;
     const auto is_in = [&](const std::deque<std::string>& ids) {
         return std::find(ids.begin(), ids.end(), head.message_id) != ids.end();
     };
     if (is_in(guest.refused)) {
-        incoming.status = kTooLarge;
-        incoming.phrase = "It has been refused";
+        incoming.refusal = {kTooLarge, "It has been refused"};
         return;
     }
     auto known = guest.open.find(head.message_id);
     if (known == guest.open.end()) {
         if (guest.open.size() >= kMaxOpenMessages) {
-            incoming.status = kTooLarge;
-            incoming.phrase = "Too many messages are under way";
-            return tell_not_taken(incoming.session, "too many are under way");
+            incoming.refusal = {kTooLarge, "Too many messages are under way"};
+            return tell_not_taken(*incoming.from, "too many are under way");
         }
         known = guest.open.try_emplace(head.message_id).first;
         Open& open = known->second;
@@ -498,24 +399,23 @@ void Guests::begin_content(base::Now now, Incoming& incoming) {
 // What has come of it is recorded, as cut.
 void Guests::refuse(Incoming& incoming, Open& open, std::string_view phrase) {
     open.is_refused = true;
-    incoming.status = kTooLarge;
-    incoming.phrase = phrase;
-    tell_not_taken(incoming.session, phrase);
+    incoming.refusal = {kTooLarge, phrase};
+    tell_not_taken(*incoming.from, phrase);
 }
 
 void Guests::add_content(Connection& connection, Incoming& incoming, base::ByteView bytes) {
-    Guest& guest = *find(incoming.session);
+    Guest& guest = *find(*incoming.from);
     const auto found = guest.open.find(incoming.head.message_id);
     if (found == guest.open.end()) return;
     if (!found->second.is_refused) keep(incoming, found->second, bytes);
     incoming.at += bytes.size();
     // Who is to stop is told at once (RFC 4975 section 7.3.1): it has '#' for that.
     if (!found->second.is_refused || std::exchange(incoming.is_answered, true)) return;
-    answer(connection, incoming.head, incoming.status, incoming.phrase);
+    send_answer(network_, connection.id, incoming.head, incoming.refusal);
 }
 
 void Guests::keep(Incoming& incoming, Open& open, base::ByteView bytes) {
-    const std::size_t most = find(incoming.session)->setup.max_bytes;
+    const std::size_t most = find(*incoming.from)->setup.max_bytes;
     if (incoming.at >= most) return refuse(incoming, open, "it is larger than a=max-size");
     // Its beginning is worth having.
     const auto room = static_cast<std::size_t>(most - incoming.at);
@@ -541,19 +441,19 @@ void Guests::finish(base::Now now, Connection& connection, msrp::Continuation co
     if (!connection.incoming) return;
     Incoming incoming = *std::exchange(connection.incoming, std::nullopt);
     // Its session has ended meanwhile.
-    if (incoming.session != 0 && find(incoming.session) == nullptr) return;
+    if (incoming.from && find(*incoming.from) == nullptr) return;
     if (incoming.is_content) return finish_chunk(now, connection, incoming, continuation);
-    if (incoming.status != 0)
-        return answer(connection, incoming.head, incoming.status, incoming.phrase);
-    answer(connection, incoming.head, kOk, "OK");
+    if (incoming.refusal.status != 0)
+        return send_answer(network_, connection.id, incoming.head, incoming.refusal);
+    send_ok(network_, connection.id, incoming.head);
 }
 
 void Guests::finish_chunk(base::Now now, Connection& connection, Incoming& incoming,
                           msrp::Continuation continuation) {
-    Guest& guest = *find(incoming.session);
+    Guest& guest = *find(*incoming.from);
     const msrp::Head& head = incoming.head;
     const auto found = guest.open.find(head.message_id);
-    if (found == guest.open.end()) return answer(connection, head, kOk, "OK");
+    if (found == guest.open.end()) return send_ok(network_, connection.id, head);
     Open& open = found->second;
     // The last chunk fixes the size; it may come before others.
     if (continuation == msrp::Continuation::Complete) open.total = incoming.at;
@@ -563,18 +463,19 @@ void Guests::finish_chunk(base::Now now, Connection& connection, Incoming& incom
     const std::uint64_t octets = is_whole ? *open.total : 0;
     if (is_whole || is_cut || is_refused) {
         // Before it is answered: who has its answer finds it in the recording.
-        if (!open.is_repeated) record(now, incoming.session, head.message_id, open, is_whole);
+        if (!open.is_repeated) record(now, *incoming.from, head.message_id, open, is_whole);
         auto& ids = is_refused ? guest.refused : guest.ended;
         ids.push_back(head.message_id);
         if (ids.size() > kMaxEndedInRoom) ids.pop_front();
         forget(guest, found);
     }
     if (is_refused) {
-        if (!incoming.is_answered) answer(connection, head, incoming.status, incoming.phrase);
+        if (!incoming.is_answered) send_answer(network_, connection.id, head, incoming.refusal);
         return;
     }
-    answer(connection, head, kOk, "OK");
-    if (is_whole && head.success_report) report(connection, head, octets);
+    send_ok(network_, connection.id, head);
+    if (is_whole && head.success_report)
+        send_success_report(network_, random_, connection.id, head, octets);
 }
 
 void Guests::forget(Guest& guest, std::map<std::string, Open>::iterator open) {
@@ -629,30 +530,6 @@ void Guests::record(base::Now now, SessionId session, const std::string& message
                         is_whole);
 }
 
-// RFC 4975 section 7.2: a REPORT gets no answer, a SEND as it wishes.
-void Guests::answer(Connection& connection, const msrp::Head& head, int status,
-                    std::string_view phrase) {
-    if (head.method == "REPORT" || head.from_path.empty() || head.to_path.empty()) return;
-    if (head.method == "SEND") {
-        if (head.failure_report == msrp::FailureReport::No) return;
-        if (head.failure_report == msrp::FailureReport::Partial && status == kOk) return;
-    }
-    network_.send(connection.id, write_response(head, head.to_path.front(), status, phrase));
-}
-
-void Guests::report(Connection& connection, const msrp::Head& head, std::uint64_t octets) {
-    msrp::Head told;
-    told.transaction = random_.token(8);
-    told.method = "REPORT";
-    told.to_path = head.from_path;
-    told.from_path = head.to_path;
-    told.message_id = head.message_id;
-    told.byte_range = msrp::ByteRange{.start = 1, .end = octets, .total = octets};
-    told.report_status = msrp::ReportStatus{.code = kOk, .comment = "OK"};
-    network_.send(connection.id,
-                  write_head(told) + end_line(told.transaction, msrp::Continuation::Complete));
-}
-
 // ---- what is said -------------------------------------------------------------------------------
 
 void Guests::say(base::Now now, SessionId session, std::string_view text) {
@@ -685,12 +562,13 @@ void Guests::send_line(base::Now now, Guest& guest, std::string_view text) {
 
 void Guests::pump(base::Now now, SessionId session) {
     Guest* guest = find(session);
-    if (guest == nullptr || guest->bound == 0) return;
+    const ConnectionId connection = links_.connection_of(session);
+    if (guest == nullptr || connection == 0) return;
     while (true) {
         auto action = guest->sender->poll_action();
         if (!action) return;
         if (auto* bytes = std::get_if<msrp::Outgoing>(&*action)) {
-            network_.send(guest->bound, std::move(bytes->bytes));
+            network_.send(connection, std::move(bytes->bytes));
         } else if (const auto* want = std::get_if<msrp::WantContent>(&*action)) {
             const auto found = guest->lines.find(want->message);
             if (found == guest->lines.end()) continue;

@@ -25,6 +25,7 @@
 #include "base/random.h"
 #include "base/reason.h"
 #include "base/time.h"
+#include "chat/bindings.h"
 #include "chat/copies.h"
 #include "chat/limits.h"
 #include "chat/ports.h"
@@ -95,8 +96,8 @@ public:
     // A line of ours; before the session is connected the last one waits.
     void say(base::Now now, SessionId session, std::string_view text);
 
-    bool knows(const msrp::Uri& to) const { return session_of(to).has_value(); }
-    bool owns(ConnectionId connection) const { return connections_.contains(connection); }
+    bool knows(const msrp::Uri& to) const { return links_.place_of(to).has_value(); }
+    bool owns(ConnectionId connection) const { return links_.owns(connection); }
     void on_open(base::Now now, ConnectionId connection, bool is_tls = false);
     void on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes);
     void on_closed(base::Now now, ConnectionId connection);
@@ -104,7 +105,7 @@ public:
     void on_time(base::Now now);                               // several times a second
 
     std::size_t sessions() const { return guests_.size(); }
-    std::size_t connections() const { return connections_.size(); }
+    std::size_t connections() const { return links_.size(); }
     std::size_t open_bytes() const { return open_; }
 
 private:
@@ -135,8 +136,6 @@ private:
         GuestSetup setup{};
         std::vector<GuestMember> members{};
         std::unique_ptr<Login> login{};
-        ConnectionId bound = 0;
-        ConnectionId connecting = 0;
         bool is_connected = false;  // and told so
         bool has_ended = false;
         std::string hello{};  // transaction of the SEND that binds the session; empty: answered
@@ -150,39 +149,20 @@ private:
         std::string waiting{};  // one, for the connection
         std::size_t faults = 0;
     };
-    // The request that is coming in.
-    struct Incoming {
-        msrp::Head head{};
-        SessionId session = 0;
-        int status = 0;  // by which it is refused; 0: it is not
-        std::string_view phrase{};
-        bool is_content = false;
-        bool is_answered = false;
-        std::uint64_t at = 0;  // of its message, from 0
-    };
-    struct Connection {
-        ConnectionId id = 0;
-        bool is_tls = false;
-        msrp::StreamParser parser{};
-        base::TimePoint since{};  // without a session
-        std::set<SessionId> bound{};
-        std::optional<Incoming> incoming{};
-        bool is_reading = true;
-    };
+    using Links = Bindings<SessionId>;
+    using Connection = Links::Connection;
+    using Incoming = Links::Incoming;
 
     Guest* find(SessionId session);
-    Connection* find_connection(ConnectionId connection);
-    std::optional<SessionId> session_of(const msrp::Uri& own) const;
     Guest& make(SessionId session);
     void connect(base::Now now, SessionId session, Guest& guest);
-    bool start_connection(base::Now now, SessionId session, Guest& guest,
-                          const base::NetAddress& to, const std::string& tls_name);
-    void say_hello(base::Now now, Guest& guest);
+    void say_hello(base::Now now, SessionId session, Guest& guest);
     bool bind(base::Now now, Connection& connection, SessionId session);
     void unbind(base::Now now, SessionId session, Guest& guest);
     void end(base::Now now, SessionId session, base::Reason reason);
     void fail_login(base::Now now, SessionId session, base::Reason reason);
     void drop(base::Now now, ConnectionId connection, const base::Reason& reason);
+    void lose(base::Now now, SessionId session, const base::Reason& reason);
     void become_connected(base::Now now, SessionId session, Guest& guest);
 
     void take(base::Now now, Connection& connection, msrp::StreamEvent event);
@@ -200,9 +180,6 @@ private:
                 bool is_whole);
     void forget(Guest& guest, std::map<std::string, Open>::iterator open);
     void forget_open(base::Now now, SessionId session, Guest& guest);
-    void answer(Connection& connection, const msrp::Head& head, int status,
-                std::string_view phrase);
-    void report(Connection& connection, const msrp::Head& head, std::uint64_t octets);
     void pump(base::Now now, SessionId session);
     void send_line(base::Now now, Guest& guest, std::string_view text);
     void tell(SessionId session, GuestEvent::Kind kind, base::Reason reason = {});
@@ -214,9 +191,7 @@ private:
     Told told_;
     std::size_t open_ = 0;  // octets of messages that are coming in
     std::map<SessionId, std::unique_ptr<Guest>> guests_;
-    std::unordered_map<std::string, SessionId> by_uri_;  // by our session-id
-    std::unordered_map<ConnectionId, Connection> connections_;
-    std::unordered_map<ConnectionId, SessionId> connecting_;
+    Links links_;
 };
 
 }  // namespace earshot::chat

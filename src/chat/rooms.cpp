@@ -9,7 +9,7 @@
 namespace earshot::chat {
 
 Rooms::Rooms(Network& network, base::Random& random, Copies* copies, Told told)
-    : network_(network), random_(random), copies_(copies), told_(std::move(told)) {
+    : network_(network), random_(random), copies_(copies), told_(std::move(told)), links_(network) {
     if (copies_ != nullptr)
         copies_->on_taking([this](base::Now now, const CopyKey& copy, bool takes) {
             on_taking(now, copy, takes);
@@ -30,23 +30,6 @@ Rooms::Member* Rooms::find(const Place& place) {
     if (room == nullptr) return nullptr;
     const auto found = room->members.find(place.member);
     return found == room->members.end() ? nullptr : found->second.get();
-}
-
-Rooms::Connection* Rooms::find_connection(ConnectionId connection) {
-    const auto found = connections_.find(connection);
-    return found == connections_.end() ? nullptr : &found->second;
-}
-
-// RFC 4975 section 7.3: the URI has to be one that we gave out.
-std::optional<Rooms::Place> Rooms::place_of(const msrp::Uri& own) const {
-    const auto found = by_uri_.find(own.session_id);
-    if (found == by_uri_.end()) return std::nullopt;
-    const auto room = rooms_.find(found->second.room);
-    if (room == rooms_.end()) return std::nullopt;
-    const auto member = room->second.members.find(found->second.member);
-    if (member == room->second.members.end()) return std::nullopt;
-    if (!is_same(member->second->setup.own, own)) return std::nullopt;
-    return found->second;
 }
 
 void Rooms::tell(const Place& place, RoomEvent::Kind kind, base::Reason reason) {
@@ -80,9 +63,8 @@ void Rooms::set_member(base::Now now, SessionId id, MemberId number, RoomMember 
     const bool is_other = !is_same(member->setup.own, setup.own) ||
                           to_string(member->setup.peer.path) != to_string(setup.peer.path);
     if (is_other) {
-        unbind(now, place, *member);
-        by_uri_.erase(member->setup.own.session_id);
-        by_uri_[setup.own.session_id] = place;
+        unbind(now, place);
+        links_.set_own(place, setup.own);
     }
     member->setup = std::move(setup);
     if (is_other) {
@@ -99,8 +81,8 @@ void Rooms::remove_member(base::Now now, SessionId id, MemberId number) {
     const Place place{.room = id, .member = number};
     Member* member = find(place);
     if (member == nullptr) return;
-    unbind(now, place, *member);
-    by_uri_.erase(member->setup.own.session_id);
+    unbind(now, place);
+    links_.forget(place);
     dirty_.erase(place);
     kept_ -= (member->queue.size() + member->outgoing.size()) * kDeliveryBytes;
     find(id)->members.erase(number);
@@ -109,106 +91,50 @@ void Rooms::remove_member(base::Now now, SessionId id, MemberId number) {
 
 // Where the member listens.
 void Rooms::connect(base::Now now, const Place& place, Member& member) {
-    if (!member.setup.peer.connect_to || member.bound != 0 || member.connecting != 0) return;
-    member.connecting = network_.connect(*member.setup.peer.connect_to, {});
-    if (member.connecting == 0) return;
-    connecting_[member.connecting] = place;
-    Connection& made = connections_[member.connecting];
-    made.id = member.connecting;
-    made.since = now.steady;
+    if (member.setup.peer.connect_to) links_.connect(now, place, *member.setup.peer.connect_to, {});
 }
 
-// Its connection, if it is nobody else's, is closed.
-void Rooms::unbind(base::Now now, const Place& place, Member& member) {
+void Rooms::unbind(base::Now now, const Place& place) {
     forget_open(now, place);
-    if (const ConnectionId late = std::exchange(member.connecting, 0); late != 0) {
-        connecting_.erase(late);
-        connections_.erase(late);
-        network_.close(late);
-    }
-    Connection* connection = find_connection(std::exchange(member.bound, 0));
-    if (connection == nullptr) return;
-    connection->bound.erase(place);
-    connection->since = now.steady;
-    if (connection->incoming && connection->incoming->from == place)
-        connection->incoming->is_content = false;
-    if (!connection->bound.empty()) return;
-    const ConnectionId id = connection->id;
-    network_.close(id);
-    connections_.erase(id);
+    links_.unbind(now, place);
 }
 
 // False: another connection has it.
-bool Rooms::bind(base::Now now, Connection& connection, const Place& place) {
-    if (connection.bound.contains(place)) return true;
-    Member& member = *find(place);
-    if (member.bound != 0) return false;
-    member.bound = connection.id;
-    connection.bound.insert(place);
-    if (const ConnectionId late = std::exchange(member.connecting, 0);
-        late != 0 && late != connection.id) {
-        connecting_.erase(late);
-        connections_.erase(late);
-        network_.close(late);
-    }
+bool Rooms::bind(Connection& connection, const Place& place) {
+    const Links::Bound bound = links_.bind(connection, place);
+    if (bound == Links::Bound::Now) on_bound(place);
+    return bound != Links::Bound::Elsewhere;
+}
+
+void Rooms::on_bound(const Place& place) {
     tell(place, RoomEvent::Kind::Connected);
     dirty_.insert(place);
-    static_cast<void>(now);
-    return true;
 }
 
 // ---- connections --------------------------------------------------------------------------------
 
 void Rooms::on_open(base::Now now, ConnectionId id) {
-    Connection& connection = connections_[id];
-    connection.id = id;
-    connection.since = now.steady;
-    const auto found = connecting_.find(id);
-    if (found == connecting_.end()) return;
-    const Place place = found->second;
-    connecting_.erase(found);
-    Member* member = find(place);
-    if (member == nullptr || member->connecting != id) return;
-    member->connecting = 0;
-    // RFC 4975 section 5.4: who connects speaks at once.
-    msrp::Head head;
-    head.transaction = random_.token(8);
-    head.method = "SEND";
-    head.to_path = member->setup.peer.path;
-    head.from_path = {member->setup.own};
-    head.message_id = random_.token(8);
-    head.byte_range = msrp::ByteRange{.start = 1, .end = 0, .total = 0};
-    network_.send(id, write_head(head) + end_line(head.transaction, msrp::Continuation::Complete));
-    bind(now, connection, place);
+    const auto place = links_.on_open(now, id, false);
+    if (!place) return;
+    const RoomMember& setup = find(*place)->setup;
+    network_.send(id, empty_send(random_, random_.token(8), setup.peer.path, setup.own));
+    on_bound(*place);
     work(now);
 }
 
 void Rooms::on_bytes(base::Now now, ConnectionId id, base::ByteView bytes) {
-    Connection* connection = find_connection(id);
-    if (connection == nullptr) return;
-    connection->parser.feed(bytes);
-    // What it does may end the connection itself.
-    while ((connection = find_connection(id)) != nullptr) {
-        auto event = connection->parser.poll_event();
-        if (!event) break;
-        take(now, *connection, *std::move(event));
-    }
+    links_.feed(id, bytes, [&](Connection& connection, msrp::StreamEvent event) {
+        take(now, connection, std::move(event));
+    });
     work(now);
-    connection = find_connection(id);
-    if (connection == nullptr || !connection->is_reading) return;
-    if (network_.queued_bytes(id) < kMaxUnreadAnswerBytes) return;
-    connection->is_reading = false;
-    network_.set_reading(id, false);
+    links_.hold_back(id);
 }
 
 void Rooms::on_writable(base::Now now, ConnectionId id) {
-    Connection* connection = find_connection(id);
+    Connection* connection = links_.find(id);
     if (connection == nullptr) return;
     for (const Place& place : connection->bound) dirty_.insert(place);
-    if (!connection->is_reading) {
-        connection->is_reading = true;
-        network_.set_reading(id, true);
-    }
+    links_.read_on(*connection);
     work(now);
 }
 
@@ -219,30 +145,16 @@ void Rooms::on_closed(base::Now now, ConnectionId id) {
 
 // The session may come back on another connection, and gets what it has not got then.
 void Rooms::drop(base::Now now, ConnectionId id) {
-    Connection* connection = find_connection(id);
-    if (connection == nullptr) return;
-    if (const auto found = connecting_.find(id); found != connecting_.end()) {
-        if (Member* member = find(found->second); member != nullptr) member->connecting = 0;
-        connecting_.erase(found);
-    }
-    const std::set<Place> bound = std::exchange(connection->bound, {});
-    connections_.erase(id);
-    for (const Place& place : bound) {
-        Member* member = find(place);
-        if (member == nullptr) continue;
-        member->bound = 0;
+    const Links::Lost lost = links_.drop(id);
+    for (const Place& place : lost.bound) {
         forget_open(now, place);
-        start_again(*member);
+        start_again(*find(place));
         tell(place, RoomEvent::Kind::Disconnected);
     }
 }
 
 void Rooms::on_time(base::Now now) {
-    std::vector<ConnectionId> idle;
-    for (const auto& [id, connection] : connections_)
-        if (connection.bound.empty() && now.steady - connection.since >= kUnboundTime)
-            idle.push_back(id);
-    for (const ConnectionId id : idle) {
+    for (const ConnectionId id : links_.overdue(now)) {
         network_.close(id);
         drop(now, id);
     }
@@ -265,7 +177,7 @@ void Rooms::pass_on(base::Now now, const Place& from, Open& open) {
         for (const MemberId to : open.to)
             is_delivered = deliver(now, {.room = from.room, .member = to}, content) || is_delivered;
         if (!is_delivered)
-            open.refusal = {408, "The recipient does not take messages as fast as they come"};
+            open.refusal = {kTimeout, "The recipient does not take messages as fast as they come"};
         return;
     }
     for (const auto& [number, member] : room.members)
@@ -409,7 +321,8 @@ void Rooms::work(base::Now now) {
 // What its connection takes now.
 void Rooms::pump(base::Now now, const Place& place) {
     Member* member = find(place);
-    if (member == nullptr || member->bound == 0) return;
+    const ConnectionId connection = links_.connection_of(place);
+    if (member == nullptr || connection == 0) return;
     const auto forget = [&](msrp::OutgoingNumber number) {
         const auto found = member->outgoing.find(number);
         if (found == member->outgoing.end()) return;
@@ -419,11 +332,11 @@ void Rooms::pump(base::Now now, const Place& place) {
     };
     while (true) {
         begin_next(*member);
-        member->sender->set_may_send(network_.queued_bytes(member->bound) < kMaxQueuedBytes);
+        member->sender->set_may_send(network_.queued_bytes(connection) < kMaxQueuedBytes);
         auto action = member->sender->poll_action();
         if (!action) break;
         if (auto* bytes = std::get_if<msrp::Outgoing>(&*action)) {
-            network_.send(member->bound, std::move(bytes->bytes));
+            network_.send(connection, std::move(bytes->bytes));
         } else if (const auto* want = std::get_if<msrp::WantContent>(&*action)) {
             const auto found = member->outgoing.find(want->message);
             if (found == member->outgoing.end()) continue;

@@ -28,9 +28,11 @@
 #include "base/random.h"
 #include "base/reason.h"
 #include "base/time.h"
+#include "chat/bindings.h"
 #include "chat/copies.h"
 #include "chat/limits.h"
 #include "chat/ports.h"
+#include "chat/replies.h"
 #include "chat/switch.h"
 #include "mime/cpim.h"
 #include "msrp/head.h"
@@ -96,8 +98,8 @@ public:
     // A line of ours to one member; it waits until it has connected.
     void say(base::Now now, SessionId room, MemberId member, std::string_view text);
 
-    bool knows(const msrp::Uri& to) const { return place_of(to).has_value(); }
-    bool owns(ConnectionId connection) const { return connections_.contains(connection); }
+    bool knows(const msrp::Uri& to) const { return links_.place_of(to).has_value(); }
+    bool owns(ConnectionId connection) const { return links_.owns(connection); }
     void on_open(base::Now now, ConnectionId connection);
     void on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes);
     void on_closed(base::Now now, ConnectionId connection);
@@ -105,7 +107,7 @@ public:
     void on_time(base::Now now);                               // several times a second
 
     std::size_t rooms() const { return rooms_.size(); }
-    std::size_t connections() const { return connections_.size(); }
+    std::size_t connections() const { return links_.size(); }
     std::size_t kept_bytes() const { return kept_; }
     std::size_t open_bytes() const { return open_; }
 
@@ -134,11 +136,6 @@ private:
         ContentPtr content;
         std::size_t size() const { return content->bytes.size() + kDeliveryBytes; }
     };
-    // Why a message is not taken; 0: it is.
-    struct Refusal {
-        int status = 0;
-        std::string_view phrase{};
-    };
     // A message that a member is sending.
     struct Open {
         base::Bytes content{};
@@ -161,9 +158,7 @@ private:
         std::string nickname{};
         bool is_withheld = false;  // the nickname, as in RoomEvent
         base::TimePoint nicknames_since{};
-        std::size_t nicknames = 0;  // NICKNAMEs since then
-        ConnectionId bound = 0;
-        ConnectionId connecting = 0;
+        std::size_t nicknames = 0;                              // NICKNAMEs since then
         std::map<std::string, Open> open{};                     // by Message-ID
         std::deque<std::string> ended{};                        // Message-IDs
         std::deque<std::pair<std::string, Refusal>> refused{};  // whose chunks may still come
@@ -178,28 +173,12 @@ private:
         std::map<MemberId, std::unique_ptr<Member>> members{};
         std::size_t open = 0;  // octets of messages that are coming in
     };
-    // The request or answer that is coming in.
-    struct Incoming {
-        msrp::Head head{};
-        std::optional<Place> from{};
-        Refusal refusal{};
-        bool is_content = false;  // of a SEND whose content counts
-        bool is_answered = false;
-        std::uint64_t at = 0;  // of its message, from 0
-    };
-    struct Connection {
-        ConnectionId id = 0;
-        msrp::StreamParser parser{};
-        base::TimePoint since{};  // without a session
-        std::set<Place> bound{};
-        std::optional<Incoming> incoming{};
-        bool is_reading = true;
-    };
+    using Links = Bindings<Place>;
+    using Connection = Links::Connection;
+    using Incoming = Links::Incoming;
 
     Room* find(SessionId room);
     Member* find(const Place& place);
-    Connection* find_connection(ConnectionId connection);
-    std::optional<Place> place_of(const msrp::Uri& own) const;
 
     // What comes in: rooms_input.cpp.
     void take(base::Now now, Connection& connection, msrp::StreamEvent event);
@@ -221,10 +200,7 @@ private:
     void forget_silent(base::Now now, Room& room, const Place& place, Member& member);
     void forget_open(base::Now now, const Place& place);
     void take_nickname(base::Now now, Connection& connection, const Incoming& incoming);
-    void answer(Connection& connection, const msrp::Head& head, int status,
-                std::string_view phrase);
-    void report(Connection& connection, const msrp::Head& head, std::uint64_t octets);
-    bool bind(base::Now now, Connection& connection, const Place& place);
+    bool bind(Connection& connection, const Place& place);
 
     // What goes out.
     void pass_on(base::Now now, const Place& from, Open& open);
@@ -238,7 +214,8 @@ private:
     void tell_missed(base::Now now, const Place& place);
     void start_again(Member& member);
     void connect(base::Now now, const Place& place, Member& member);
-    void unbind(base::Now now, const Place& place, Member& member);
+    void unbind(base::Now now, const Place& place);
+    void on_bound(const Place& place);
     void drop(base::Now now, ConnectionId connection);
     void work(base::Now now);
     void tell(const Place& place, RoomEvent::Kind kind, base::Reason reason = {});
@@ -250,9 +227,7 @@ private:
     std::size_t kept_ = 0;  // octets of messages that wait for members; outlives rooms_
     std::size_t open_ = 0;  // octets of messages that are coming in
     std::map<SessionId, Room> rooms_;
-    std::unordered_map<std::string, Place> by_uri_;  // by our session-id
-    std::unordered_map<ConnectionId, Connection> connections_;
-    std::unordered_map<ConnectionId, Place> connecting_;
+    Links links_;
     std::set<Place> dirty_;  // members for whom something waits
 };
 

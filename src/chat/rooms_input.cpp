@@ -10,21 +10,8 @@ namespace earshot::chat {
 
 namespace {
 
-constexpr int kOk = 200;
-constexpr int kBad = 400;
-constexpr int kForbidden = 403;
-constexpr int kNoRecipient = 404;
-constexpr int kTimeout = 408;
-constexpr int kTooLarge = 413;
-constexpr int kBadType = 415;
-constexpr int kBadNickname = 424;
-constexpr int kNicknameTaken = 425;
-constexpr int kNoPrivate = 428;
-constexpr int kNoSession = 481;
-constexpr int kBadMethod = 501;
-constexpr int kOtherConnection = 506;
-
 constexpr std::string_view kCpim = "message/cpim";
+
 // Octets that come again have to be the same ones: the headers that were judged, and what is
 // recorded, are then what all read.
 bool differs(base::ByteView known, const msrp::ReceivedRanges& received, std::uint64_t at,
@@ -61,7 +48,8 @@ void Rooms::take(base::Now now, Connection& connection, msrp::StreamEvent event)
 
 void Rooms::begin(base::Now now, Connection& connection, msrp::Head head) {
     // We are no relay: our URI is the only one of To-Path.
-    const auto place = head.to_path.size() == 1 ? place_of(head.to_path.front()) : std::nullopt;
+    const auto place =
+        head.to_path.size() == 1 ? links_.place_of(head.to_path.front()) : std::nullopt;
     if (!head.is_request()) {
         connection.incoming = Incoming{};
         if (!place || !connection.bound.contains(*place)) return;
@@ -84,7 +72,7 @@ void Rooms::begin(base::Now now, Connection& connection, msrp::Head head) {
         incoming.refusal = {kNoSession, "No such session"};
         return;
     }
-    if (!bind(now, connection, *place)) {
+    if (!bind(connection, *place)) {
         incoming.refusal = {kOtherConnection, "The session is bound to another connection"};
         return;
     }
@@ -161,11 +149,11 @@ void Rooms::add_content(base::Now now, Connection& connection, Incoming& incomin
     incoming.at += bytes.size();
     // Who is to stop is told at once (RFC 4975 section 7.3.1): it has '#' for that.
     if (open.refusal.status != kTooLarge || std::exchange(incoming.is_answered, true)) return;
-    answer(connection, incoming.head, kTooLarge, open.refusal.phrase);
+    send_answer(network_, connection.id, incoming.head, open.refusal);
 }
 
-Rooms::Refusal Rooms::keep(const Incoming& incoming, Open& open, const Member& member,
-                           base::ByteView bytes) {
+Refusal Rooms::keep(const Incoming& incoming, Open& open, const Member& member,
+                    base::ByteView bytes) {
     Room& room = *find(incoming.from->room);
     const std::uint64_t end = incoming.at + bytes.size();
     const std::size_t most = room.setup.max_bytes;
@@ -197,12 +185,12 @@ void Rooms::finish(base::Now now, Connection& connection, msrp::Continuation con
     Incoming incoming = *std::exchange(connection.incoming, std::nullopt);
     if (!incoming.head.is_request()) return;
     if (incoming.refusal.status != 0)
-        return answer(connection, incoming.head, incoming.refusal.status, incoming.refusal.phrase);
+        return send_answer(network_, connection.id, incoming.head, incoming.refusal);
     // Its session has ended meanwhile.
     if (!incoming.from || find(*incoming.from) == nullptr) return;
     if (incoming.is_content) return finish_chunk(now, connection, incoming, continuation);
     if (incoming.head.method == "NICKNAME") return take_nickname(now, connection, incoming);
-    if (incoming.head.method == "SEND") answer(connection, incoming.head, kOk, "OK");
+    if (incoming.head.method == "SEND") send_ok(network_, connection.id, incoming.head);
 }
 
 void Rooms::finish_chunk(base::Now now, Connection& connection, Incoming& incoming,
@@ -217,8 +205,8 @@ void Rooms::finish_chunk(base::Now now, Connection& connection, Incoming& incomi
         const auto refused =
             std::find_if(member.refused.begin(), member.refused.end(),
                          [&](const auto& it) { return it.first == head.message_id; });
-        if (refused == member.refused.end()) return answer(connection, head, kOk, "OK");
-        return answer(connection, head, refused->second.status, refused->second.phrase);
+        if (refused == member.refused.end()) return send_ok(network_, connection.id, head);
+        return send_answer(network_, connection.id, head, refused->second);
     }
     Open& open = found->second;
     // The last chunk fixes the size; it may come before others.
@@ -235,7 +223,7 @@ void Rooms::finish_chunk(base::Now now, Connection& connection, Incoming& incomi
     if (open.refusal.status == 0 && is_cut) {
         if (open.is_judged && !open.is_repeated) record(now, from, head.message_id, open, false);
         forget(room, member, found);
-        return answer(connection, head, kOk, "OK");
+        return send_ok(network_, connection.id, head);
     }
     std::uint64_t octets = 0;
     if (open.refusal.status == 0 && is_whole) {
@@ -257,12 +245,13 @@ void Rooms::finish_chunk(base::Now now, Connection& connection, Incoming& incomi
     }
     if (is_over) forget(room, member, found);
     if (refusal.status != 0) {
-        if (!incoming.is_answered) answer(connection, head, refusal.status, refusal.phrase);
+        if (!incoming.is_answered) send_answer(network_, connection.id, head, refusal);
         return;
     }
-    answer(connection, head, kOk, "OK");
+    send_ok(network_, connection.id, head);
     // All members have it now, or have it before them: we are where it was sent to.
-    if (is_whole && head.success_report) report(connection, head, octets);
+    if (is_whole && head.success_report)
+        send_success_report(network_, random_, connection.id, head, octets);
 }
 
 void Rooms::forget(Room& room, Member& member, std::map<std::string, Open>::iterator open) {
@@ -311,8 +300,8 @@ void Rooms::judge(Room& room, const Place& from, Open& open, bool is_whole) {
     open.is_judged = true;
 }
 
-Rooms::Refusal Rooms::find_recipients(const Room& room, const Place& from,
-                                      const mime::CpimHead& head, Open& open) const {
+Refusal Rooms::find_recipients(const Room& room, const Place& from, const mime::CpimHead& head,
+                               Open& open) const {
     const Member& member = *room.members.at(from.member);
     const std::vector<std::string>& own = member.setup.uris;
     if (!head.from || head.to.empty()) return {kBad, "The CPIM has no From or no To"};
@@ -366,7 +355,8 @@ void Rooms::take_nickname(base::Now now, Connection& connection, const Incoming&
         member.nicknames = 0;
     }
     if (++member.nicknames > kMaxNicknames)
-        return answer(connection, incoming.head, kForbidden, "Too many nicknames");
+        return send_answer(network_, connection.id, incoming.head,
+                           {kForbidden, "Too many nicknames"});
     const auto reply = [&](int status, std::string_view phrase) {
         if (copies_ != nullptr) {
             const std::array<std::string, 2> between{
@@ -381,7 +371,7 @@ void Rooms::take_nickname(base::Now now, Connection& connection, const Incoming&
             told.from_path = incoming.head.to_path;
             copies_->on_exchange(now, from.room, between, told);
         }
-        answer(connection, incoming.head, status, phrase);
+        send_answer(network_, connection.id, incoming.head, {status, phrase});
     };
     if (!room.setup.takes_nicknames) return reply(kForbidden, "The room has no nicknames");
     const auto& others = incoming.head.others;
@@ -398,30 +388,6 @@ void Rooms::take_nickname(base::Now now, Connection& connection, const Incoming&
         return reply(kNicknameTaken, "Nickname reserved or already in use");
     if (std::exchange(member.nickname, *nickname) != *nickname) tell_nickname(from, member);
     reply(kOk, "OK");
-}
-
-// RFC 4975 section 7.2: a REPORT gets no answer, a SEND as it wishes.
-void Rooms::answer(Connection& connection, const msrp::Head& head, int status,
-                   std::string_view phrase) {
-    if (head.method == "REPORT" || head.from_path.empty() || head.to_path.empty()) return;
-    if (head.method == "SEND") {
-        if (head.failure_report == msrp::FailureReport::No) return;
-        if (head.failure_report == msrp::FailureReport::Partial && status == kOk) return;
-    }
-    network_.send(connection.id, write_response(head, head.to_path.front(), status, phrase));
-}
-
-void Rooms::report(Connection& connection, const msrp::Head& head, std::uint64_t octets) {
-    msrp::Head told;
-    told.transaction = random_.token(8);
-    told.method = "REPORT";
-    told.to_path = head.from_path;
-    told.from_path = head.to_path;
-    told.message_id = head.message_id;
-    told.byte_range = msrp::ByteRange{.start = 1, .end = octets, .total = octets};
-    told.report_status = msrp::ReportStatus{.code = kOk, .comment = "OK"};
-    network_.send(connection.id,
-                  write_head(told) + end_line(told.transaction, msrp::Continuation::Complete));
 }
 
 }  // namespace earshot::chat

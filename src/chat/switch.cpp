@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "chat/limits.h"
+#include "chat/replies.h"
 #include "msrp/limits.h"
 
 namespace earshot::chat {
@@ -11,10 +12,6 @@ namespace {
 
 // Begins the names of transactions that are ours: their answers are nobody else's.
 constexpr std::string_view kOurs = "earshot.";
-
-std::string whole_text(const msrp::Head& head) {
-    return write_head(head) + end_line(head.transaction, msrp::Continuation::Complete);
-}
 
 }  // namespace
 
@@ -172,16 +169,8 @@ void Switch::on_open(base::Now now, ConnectionId id, bool is_tls) {
                 end_session(now, session, *std::move(fault));
                 return work(now);
             }
-        // RFC 4975 section 5.4: who connects speaks at once, so that the other end knows whose
-        // connection it is.
-        msrp::Head head;
-        head.transaction = std::string(kOurs) + random_.token(8);
-        head.method = "SEND";
-        head.to_path = end.peer.path;
-        head.from_path = {*end.own};
-        head.message_id = random_.token(8);
-        head.byte_range = msrp::ByteRange{.start = 1, .end = 0, .total = 0};
-        network_.send(id, whole_text(head));
+        network_.send(id, empty_send(random_, std::string(kOurs) + random_.token(8), end.peer.path,
+                                     *end.own));
         bind(now, connection, *place);
     }
     work(now);
@@ -493,13 +482,9 @@ void Switch::forward(Connection& to, Incoming& incoming, msrp::Continuation cont
     write(to, text + end);
 }
 
-// RFC 4975 section 7.2: a REPORT gets no answer, a SEND as it wishes.
 void Switch::answer(Connection& connection, const msrp::Head& head, int status,
                     std::string_view phrase) {
-    if (!head.is_request() || head.method == "REPORT" || head.from_path.empty()) return;
-    if (head.method == "SEND" && head.failure_report == msrp::FailureReport::No) return;
-    if (head.to_path.empty()) return;
-    write(connection, write_response(head, head.to_path.front(), status, phrase));
+    if (auto text = answer_to(head, status, phrase)) write(connection, *std::move(text));
 }
 
 // RFC 4975 section 14.4: who shows another certificate than its SDP names is dropped at once.
