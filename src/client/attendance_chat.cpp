@@ -17,7 +17,6 @@ using base::Reason;
 
 namespace {
 
-constexpr std::size_t kSessionIdBytes = 16;  // 128 bits (RFC 4975 section 14.1)
 // RFC 7701 section 8, and bare text from who knows nothing of it.
 constexpr std::string_view kAttributes =
     "a=accept-types:message/cpim text/plain\r\na=accept-wrapped-types:*\r\n"
@@ -109,11 +108,7 @@ std::optional<Reason> AttendanceChat::make_own(bool ipv6) {
         close();
         return at.error();
     }
-    own_ = {.is_secure = is_secure_,
-            .host = base::host_to_string(*at),
-            .port = at->port,
-            .session_id = s_.random->token(kSessionIdBytes),
-            .transport = "tcp"};
+    own_ = relay::own_chat_uri(*s_.random, *at, is_secure_);
     return std::nullopt;
 }
 

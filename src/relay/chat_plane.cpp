@@ -3,7 +3,6 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <tuple>
 #include <utility>
 
 #include "base/text.h"
@@ -25,27 +24,12 @@ bool speaks_ipv6(const sdp::SessionDescription& sdp, const sdp::MediaDescription
     return connection != nullptr && connection->address_type == "IP6";
 }
 
-// Unguessable: 128 bits (RFC 4975 section 14.1).
-constexpr std::size_t kSessionIdBytes = 16;
-
-msrp::Uri uri_at(const base::NetAddress& address, std::string session_id, bool is_secure) {
-    return {.is_secure = is_secure,
-            .host = base::host_to_string(address),
-            .port = address.port,
-            .session_id = std::move(session_id),
-            .transport = "tcp"};
-}
-
 // What makes an end of a chat another one when it changes.
 std::string end_of(const sdp::SessionDescription& sdp, const sdp::MediaDescription& medium) {
     std::string text(sdp::message_media_of(sdp, medium).path);
     if (chat_line(medium) == ChatLine::Encrypted)
         for (const auto& one : sdp::fingerprints_of(sdp, medium)) text += " " + sdp::to_string(one);
     return text;
-}
-
-constexpr std::string_view proto_of(bool is_secure) {
-    return is_secure ? "TCP/TLS/MSRP" : "TCP/MSRP";
 }
 
 }  // namespace
@@ -211,7 +195,7 @@ std::optional<Reason> ChatPlane::tell_own(Chat& chat, Leg facing, bool ipv6, boo
     if (!own.empty()) return std::nullopt;
     const auto at = link_.listener(ipv6, is_inside);
     if (!at) return at.error();
-    const msrp::Uri uri = uri_at(*at, random_.token(kSessionIdBytes), chat.is_secure);
+    const msrp::Uri uri = own_chat_uri(random_, *at, chat.is_secure);
     own = to_string(uri);
     chat.address[index_of(facing)] = *at;
     link_.post([id = chat.session, facing, uri](base::Now now, chat::Desk& desk) {
@@ -317,7 +301,7 @@ void ChatPlane::remove(CallKey key) {
     const auto found = calls_.find(key.value);
     if (found == calls_.end() || !found->second.is_room) inner_.remove(key);
     if (found == calls_.end()) return;
-    for (const auto& [id, recorded] : found->second.subscriptions) leave_all_common(id, recorded);
+    for (const auto& [id, recorded] : found->second.subscriptions) recorded.leave_common();
     for (auto& [line, known] : found->second.lines) {
         close(known.offered);
         close(known.agreed);
@@ -384,11 +368,19 @@ void ChatPlane::say(CallKey key, Leg to, std::string_view text) {
 
 // ---- recording ----------------------------------------------------------------------------------
 
-const ChatPlane::Chat* ChatPlane::chat_of(const Call& call, const Carried& carried) {
-    const auto line = call.lines.find(carried.line);
-    if (line == call.lines.end() || !line->second.agreed) return nullptr;
-    const Chat& chat = *line->second.agreed;
-    return chat.session == carried.session ? &chat : nullptr;
+LineChats ChatPlane::chats_of(const Call& call) {
+    LineChats chats;
+    for (const auto& [line, known] : call.lines)
+        if (known.agreed)
+            chats.push_back({.line = line, .chat = &*known.agreed, .is_guest = known.is_guest});
+    return chats;
+}
+
+RecordedChats* ChatPlane::find_recorded(CallKey key, std::uint32_t id) {
+    const auto call = calls_.find(key.value);
+    if (call == calls_.end()) return nullptr;
+    const auto found = call->second.subscriptions.find(id);
+    return found == call->second.subscriptions.end() ? nullptr : &found->second;
 }
 
 void ChatPlane::subscribe(CallKey key, std::uint32_t id, const SubscribeOptions& options,
@@ -425,443 +417,51 @@ base::Result<Subscription, Reason> ChatPlane::compose(CallKey key, Call& call, s
     const auto known = inner && inner->origin
                            ? base::parse_number<std::uint64_t>(inner->origin->session_id)
                            : std::nullopt;
-    Recorded& recorded =
-        call.subscriptions.try_emplace(id, known ? *known : random_.u32()).first->second;
-    use_session(id, recorded, options.chats.session);
-    const std::size_t inner_lines = inner ? inner->media.size() : 0;
-    for (; recorded.inner_places < inner_lines; ++recorded.inner_places)
-        recorded.places.push_back({.is_inner = true});
-    find_places(key, call, id, recorded, options, *address);
-    const bool has_chat = std::any_of(recorded.places.begin(), recorded.places.end(),
-                                      [](const Place& place) { return !place.is_inner; });
-    if (!has_chat) {
+    RecordedChats& recorded =
+        call.subscriptions
+            .try_emplace(id, RecordedChats::Surroundings{link_, random_, common_, told_}, key, id,
+                         known ? *known : random_.u32())
+            .first->second;
+    const LineChats chats = chats_of(call);
+    if (!recorded.find_places(chats, options, *address, inner ? inner->media.size() : 0)) {
         call.subscriptions.erase(id);
         return made;
     }
-    std::string lines;
-    std::size_t at_inner = 0;
-    std::vector<std::size_t> places;  // of the lines of the plane behind
-    for (std::size_t i = 0; i < recorded.places.size(); ++i) {
-        const Place& place = recorded.places[i];
-        if (place.is_inner) {
-            places.push_back(i);
-            const auto section = find_section(told.offer, at_inner++);
-            lines += section ? *section : std::string_view("m=audio 0 RTP/AVP 0\r\n");
-            continue;
-        }
-        lines += section_of(call, recorded, place, options.is_paused);
-    }
-    told.offer = recorded.told.tell([&](std::uint64_t version) {
-        return sdp::make_offer({.session_id = recorded.told.session_id(),
-                                .session_version = version,
-                                .address = *address},
-                               {}) +
-               lines;
-    });
-    for (SubscribedStream& stream : told.streams) stream.place = places[stream.place];
-    for (std::size_t i = 0; i < recorded.places.size(); ++i)
-        for (const Carried& carried : recorded.places[i].chats)
-            if (const Chat* chat = chat_of(call, carried); chat != nullptr)
-                told.streams.push_back({.label = recorded.places[i].label,
-                                        .line = carried.line,
-                                        .place = i,
-                                        .media = "message",
-                                        .is_active = chat->is_active,
-                                        .title = chat->title,
-                                        .is_of_both = true,
-                                        .name = carried.name});
+    told = recorded.compose(chats, options, *address, std::move(told));
     told.serial = told_senders_;
-    std::stable_sort(told.streams.begin(), told.streams.end(),
-                     [](const auto& a, const auto& b) { return a.place < b.place; });
-    const bool has_kept = std::any_of(
-        recorded.places.begin(), recorded.places.end(),
-        [&](const Place& place) { return find_common(recorded, place.label) != nullptr; });
-    if (told.streams.empty() && !made && !has_kept) return made;
+    if (told.streams.empty() && !made && !recorded.has_kept_line()) return made;
     return told;
-}
-
-// A place for each chat that is wanted, and none for those that are over.
-void ChatPlane::find_places(CallKey key, Call& call, std::uint32_t id, Recorded& recorded,
-                            const SubscribeOptions& options, const base::NetAddress& address) {
-    const bool is_wanted =
-        options.media.empty() ||
-        std::any_of(options.media.begin(), options.media.end(),
-                    [](const std::string& media) { return base::iequals(media, "message"); });
-    for (Place& place : recorded.places)
-        for (std::size_t i = place.chats.size(); i-- > 0;)
-            if (!is_wanted || chat_of(call, place.chats[i]) == nullptr)
-                take_away(id, recorded, place, i);
-    move_out(key, id, recorded);
-    for (auto& [line, known] : call.lines) {
-        if (!known.agreed || !is_wanted) continue;
-        const Chat& chat = *known.agreed;
-        const auto find = [&]() -> std::pair<Place*, Carried*> {
-            for (Place& place : recorded.places)
-                for (Carried& carried : place.chats)
-                    if (carried.session == chat.session) return {&place, &carried};
-            return {};
-        };
-        auto [place, carried] = find();
-        const bool is_new = place == nullptr;
-        if (is_new) {
-            const auto listener = link_.listener(!address.is_v4(), false);
-            if (!listener) continue;
-            base::NetAddress at = address;
-            at.port = listener->port;
-            if (give_place(key, id, recorded, chat, line, options.chats, at) == nullptr) continue;
-            std::tie(place, carried) = find();
-        }
-        const bool is_common = is_common_label(place->label);
-        chat::CopySetup setup{.parties = options.parties,
-                              .only = std::nullopt,
-                              .counters = carried->counters,
-                              .stream_id = {},
-                              .waits_to_be_told = is_common};
-        if (is_common && options.chats.stream_id)
-            setup.stream_id = options.chats.stream_id(carried->name);
-        // Where we take part ourselves all that comes is of others.
-        if (options.only && !known.is_guest) setup.only = side_of(*options.only);
-        const chat::CopyKey copy{.session = chat.session, .subscription = id};
-        const bool is_paused = options.is_paused || (is_new && recorded.is_paused);
-        link_.post([copy, setup = std::move(setup), is_paused](base::Now now, chat::Desk& desk) {
-            desk.copies().open(now, copy, setup);
-            if (is_paused) desk.copies().pause(now, copy);
-            for (const chat::Side side : {chat::Side::A, chat::Side::B})
-                desk.chats().set_address(copy.session, side, setup.parties[index_of(side)]);
-        });
-    }
-}
-
-// Null: there is no room. Files and rooms say by attributes of their line what they are.
-ChatPlane::Place* ChatPlane::give_place(CallKey key, std::uint32_t id, Recorded& recorded,
-                                        const Chat& chat, std::size_t line, const ChatLines& chats,
-                                        const base::NetAddress& at) {
-    if (chats.mapping != ChatMapping::Session && !chat.is_file && !chat.is_room) {
-        if (Place* place = give_common_place(id, recorded, chat, line, chats, at)) return place;
-        if (recorded.places.size() < kMaxPlaces) tell_own_line(key, line);
-    }
-    if (recorded.places.size() >= kMaxPlaces) return nullptr;
-    Place place;
-    place.label = fmt::format("chat-{}", ++recorded.last_label);
-    place.chats.push_back({.session = chat.session,
-                           .line = line,
-                           .name = {},
-                           .is_told_refused = false,
-                           .counters = std::make_shared<chat::CopyCounters>()});
-    place.own = uri_at(at, random_.token(kSessionIdBytes), chat.is_secure);
-    if (chat.is_file) place.file_id = random_.token(kSessionIdBytes);
-    recorded.places.push_back(std::move(place));
-    return &recorded.places.back();
-}
-
-void ChatPlane::tell_own_line(CallKey key, std::size_t line) {
-    if (!told_) return;
-    told_(key, {.kind = ChatEvent::Kind::OwnLine,
-                .line = line,
-                .reason = {"mux_not_taken",
-                           "The server has not listed application/msrp-recording, by which several "
-                           "chats on a line are told apart."}});
-}
-
-// A server that cannot tell several chats on a line apart has the first of them there, and the
-// others on lines of their own.
-void ChatPlane::move_out(CallKey key, std::uint32_t id, Recorded& recorded) {
-    for (std::size_t i = 0; i < recorded.places.size(); ++i) {
-        CommonLine* common = find_common(recorded, recorded.places[i].label);
-        if (common == nullptr || common->takes_several.value_or(true)) continue;
-        for (std::size_t nth = recorded.places[i].chats.size(); nth-- > 0;) {
-            if (recorded.places.size() >= kMaxPlaces) return;
-            const chat::CopyKey copy{.session = recorded.places[i].chats[nth].session,
-                                     .subscription = id};
-            if (*common->users.begin() == copy) continue;
-            Place place;
-            place.label = fmt::format("chat-{}", ++recorded.last_label);
-            place.own = common->own;
-            place.own.session_id = random_.token(kSessionIdBytes);
-            place.chats.push_back(std::move(recorded.places[i].chats[nth]));
-            place.chats.back().name.clear();
-            place.chats.back().is_told_refused = false;
-            recorded.places[i].chats.erase(recorded.places[i].chats.begin() +
-                                           static_cast<std::ptrdiff_t>(nth));
-            common->users.erase(copy);
-            tell_own_line(key, place.chats.back().line);
-            recorded.places.push_back(std::move(place));
-        }
-    }
-}
-
-// Null: the server cannot tell several chats on a line apart.
-ChatPlane::Place* ChatPlane::give_common_place(std::uint32_t id, Recorded& recorded,
-                                               const Chat& chat, std::size_t line,
-                                               const ChatLines& chats, const base::NetAddress& at) {
-    const bool is_mux = chats.mapping == ChatMapping::Mux;
-    const std::string_view prefix = is_mux ? kMuxLabel : kReusedLabel;
-    std::erase_if(common_, [](const auto& entry) { return entry.first.expired(); });
-    std::vector<CommonLine>& lines = common_[recorded.session];
-    auto common = std::find_if(lines.begin(), lines.end(), [&](const CommonLine& one) {
-        return one.label.starts_with(prefix) && one.own.is_secure == chat.is_secure &&
-               (is_mux || one.is_free());
-    });
-    if (common != lines.end() && !common->users.empty() && !common->takes_several.value_or(true))
-        return nullptr;
-    auto place = std::find_if(
-        recorded.places.begin(), recorded.places.end(),
-        [&](const Place& one) { return common != lines.end() && one.label == common->label; });
-    if (place == recorded.places.end() && recorded.places.size() >= kMaxPlaces) return nullptr;
-    if (common == lines.end()) {
-        lines.push_back({.label = fmt::format("{}{}", prefix, ++last_common_),
-                         .own = uri_at(at, random_.token(kSessionIdBytes), chat.is_secure),
-                         .users = {},
-                         .takes_several = std::nullopt,
-                         .last = nullptr});
-        common = std::prev(lines.end());
-    }
-    common->users.insert({.session = chat.session, .subscription = id});
-    if (place == recorded.places.end()) {
-        recorded.places.push_back({.is_inner = false, .chats = {}, .label = common->label});
-        place = std::prev(recorded.places.end());
-        place->own = common->own;
-    }
-    place->chats.push_back({.session = chat.session,
-                            .line = line,
-                            .name = fmt::format("chat-{}", ++recorded.last_label),
-                            .is_told_refused = false,
-                            .counters = std::make_shared<chat::CopyCounters>()});
-    return &*place;
-}
-
-ChatPlane::CommonLine* ChatPlane::find_common(const Recorded& recorded, const std::string& label) {
-    return const_cast<CommonLine*>(std::as_const(*this).find_common(recorded, label));
-}
-
-const ChatPlane::CommonLine* ChatPlane::find_common(const Recorded& recorded,
-                                                    const std::string& label) const {
-    const auto session = common_.find(recorded.session);
-    if (session == common_.end()) return nullptr;
-    const auto found = std::find_if(session->second.begin(), session->second.end(),
-                                    [&](const CommonLine& one) { return one.label == label; });
-    return found == session->second.end() ? nullptr : &*found;
-}
-
-// Without chats a line is kept for the next one, if that is wanted.
-void ChatPlane::leave_common(const Recorded& recorded, const std::string& label,
-                             const chat::CopyKey& key,
-                             const std::shared_ptr<chat::CopyCounters>& counters) {
-    CommonLine* common = find_common(recorded, label);
-    if (common == nullptr) return;
-    common->users.erase(key);
-    common->last = counters;
-    if (!common->users.empty()) return;
-    std::vector<CommonLine>& lines = common_[recorded.session];
-    const auto idle = std::count_if(lines.begin(), lines.end(),
-                                    [](const CommonLine& one) { return one.users.empty(); });
-    const bool is_kept =
-        label.starts_with(kReusedLabel) && static_cast<std::size_t>(idle) <= kMaxIdleChatLines;
-    if (!is_kept) std::erase_if(lines, [&](const CommonLine& one) { return one.label == label; });
-}
-
-// One that does not share a session any more has nothing on that one's lines.
-void ChatPlane::use_session(std::uint32_t id, Recorded& recorded,
-                            std::shared_ptr<const void> session) {
-    if (session == nullptr) session = recorded.own_session;
-    if (recorded.session == session) return;
-    if (recorded.session != nullptr) {
-        leave_all_common(id, recorded);
-        for (Place& place : recorded.places)
-            if (is_common_label(place.label)) place.chats.clear();
-    }
-    recorded.session = std::move(session);
-}
-
-void ChatPlane::leave_all_common(std::uint32_t id, const Recorded& recorded) {
-    for (const Place& place : recorded.places)
-        for (const Carried& carried : place.chats)
-            leave_common(recorded, place.label, {.session = carried.session, .subscription = id},
-                         carried.counters);
-}
-
-void ChatPlane::take_away(std::uint32_t id, Recorded& recorded, Place& place, std::size_t nth) {
-    const chat::CopyKey copy{.session = place.chats[nth].session, .subscription = id};
-    leave_common(recorded, place.label, copy, place.chats[nth].counters);
-    place.chats.erase(place.chats.begin() + static_cast<std::ptrdiff_t>(nth));
-    // One that has ended lets what is left of it go out.
-    if (owners_.contains(copy.session))
-        link_.post([copy](base::Now now, chat::Desk& desk) { desk.copies().close(now, copy); });
-}
-
-// RFC 7866 section 7.1.1. We connect: nobody has to reach us.
-std::string ChatPlane::section_of(const Call& call, const Recorded& recorded, const Place& place,
-                                  bool is_paused) const {
-    const bool is_common = is_common_label(place.label);
-    std::vector<const Chat*> chats;
-    for (const Carried& carried : place.chats)
-        if (const Chat* chat = chat_of(call, carried)) chats.push_back(chat);
-    if (chats.empty() && find_common(recorded, place.label) == nullptr)
-        return fmt::format("m=message 0 {} *\r\na=label:{}\r\n", proto_of(place.own.is_secure),
-                           place.label);
-    std::string text =
-        fmt::format("m=message {} {} *\r\n", place.own.port, proto_of(place.own.is_secure));
-    if (!is_common && !chats.front()->title.empty())
-        text += fmt::format("i={}\r\n", chats.front()->title);
-    text += fmt::format("a=path:{}\r\na=setup:active\r\na=msrp-cema\r\n", to_string(place.own));
-    if (const auto own = link_.certificate(); own && place.own.is_secure)
-        text += fmt::format("a=fingerprint:{}\r\n", sdp::to_string(own->fingerprint));
-    // What a line carries that is shared changes without an offer.
-    text += is_common ? "a=accept-types:*\r\n" : chats.front()->attributes;
-    // The recording's own: the same transfer is no other one (RFC 5547 section 6).
-    if (!place.file_id.empty()) text += fmt::format("a=file-transfer-id:{}\r\n", place.file_id);
-    const bool is_active = chats.empty() || std::any_of(chats.begin(), chats.end(),
-                                                        [](auto* chat) { return chat->is_active; });
-    return text + fmt::format("a={}\r\na=label:{}\r\n",
-                              is_active && !is_paused ? "sendonly" : "inactive", place.label);
 }
 
 void ChatPlane::answer_subscription(CallKey key, std::uint32_t id, std::string_view sdp,
                                     PlaneDone done) {
-    const auto call = calls_.find(key.value);
-    const auto found = call == calls_.end() ? decltype(Call::subscriptions)::iterator{}
-                                            : call->second.subscriptions.find(id);
-    if (call == calls_.end() || found == call->second.subscriptions.end())
-        return inner_.answer_subscription(key, id, sdp, std::move(done));
+    RecordedChats* recorded = find_recorded(key, id);
     const auto answer = sdp::parse(sdp);
-    if (!answer) return inner_.answer_subscription(key, id, sdp, std::move(done));
-    Recorded& recorded = found->second;
-    recorded.is_paused = false;
-    const std::size_t lines = std::min(answer->media.size(), recorded.places.size());
-    // An older offer had fewer places, but the same ones.
-    const auto first = find_section(sdp, 0);
-    std::string to_inner(first ? sdp.substr(0, static_cast<std::size_t>(first->data() - sdp.data()))
-                               : sdp);
-    std::size_t inner_lines = 0;
-    for (std::size_t i = 0; i < lines; ++i) {
-        Place& place = recorded.places[i];
-        if (!place.is_inner) {
-            take_server_answer(key, id, recorded, place, *answer, answer->media[i]);
-            continue;
-        }
-        to_inner += *find_section(sdp, i);
-        ++inner_lines;
-    }
-    if (inner_lines == 0 && lines > 0) return done(base::Done{});
-    inner_.answer_subscription(key, id, to_inner, std::move(done));
-}
-
-void ChatPlane::tell_once(CallKey key, Carried& carried, std::string code, std::string text) {
-    if (std::exchange(carried.is_told_refused, true) || !told_) return;
-    told_(key, {.kind = ChatEvent::Kind::NotRecorded,
-                .line = carried.line,
-                .reason = {std::move(code), std::move(text)}});
-}
-
-void ChatPlane::take_server_answer(CallKey key, std::uint32_t id, Recorded& recorded, Place& place,
-                                   const sdp::SessionDescription& answer,
-                                   const sdp::MediaDescription& medium) {
-    if (place.chats.empty()) return;
-    const auto refuse = [&](const std::string& code, const std::string& text) {
-        for (Carried& carried : place.chats) {
-            const chat::CopyKey copy{.session = carried.session, .subscription = id};
-            link_.post([copy](base::Now now, chat::Desk& desk) {
-                desk.copies().answer(now, copy, std::nullopt);
-            });
-            if (!code.empty()) tell_once(key, carried, code, text);
-        }
-    };
-    if (chat_line(medium) == ChatLine::None)
-        return refuse("chat_refused", "The server does not take the chat.");
-    // P-123: what was encrypted between the parties leaves no other way.
-    if (sdp::message_media_of(answer, medium).is_secure != place.own.is_secure)
-        return refuse("chat_bad_answer",
-                      "The server answers with another protocol than was offered.");
-    if (medium.direction == sdp::Direction::Inactive ||
-        medium.direction == sdp::Direction::SendOnly)
-        return refuse({}, {});
-    const sdp::MessageMedia media = sdp::message_media_of(answer, medium);
-    const auto peer = peer_of(answer, medium, true);
-    if (!peer || !peer->connect_to)
-        return refuse("chat_bad_answer", "The server's answer says no place to connect to.");
-    // RFC 5547 section 8.2: without it the server does not know that it gets a file.
-    if (!place.file_id.empty() && media.file_transfer_id != place.file_id)
-        return refuse("file_refused", "The server does not take the file.");
-    chat::CopyAnswer taken{
-        .server = {.path = peer->path,
-                   .own = place.own,
-                   .types = {.accept_types = std::string(media.accept_types),
-                             .accept_wrapped_types = std::string(media.accept_wrapped_types),
-                             .is_file = !place.file_id.empty()},
-                   .max_bytes = media.max_size},
-        .connect_to = *peer->connect_to,
-        .fingerprints = peer->fingerprints};
-    bool takes_next = true;
-    if (CommonLine* common = find_common(recorded, place.label)) {
-        common->takes_several = taken.server.types.takes_wrapper();
-        // All others get lines of their own.
-        const chat::CopyKey first{.session = place.chats.front().session, .subscription = id};
-        takes_next =
-            *common->takes_several || common->users.empty() || *common->users.begin() == first;
-    }
-    for (Carried& carried : place.chats) {
-        if (!takes_next) {  // it waits for a line of its own
-            link_.later([this, key] {
-                if (told_ && calls_.contains(key.value))
-                    told_(key, {.kind = ChatEvent::Kind::Relined});
-            });
-            break;
-        }
-        takes_next = taken.server.types.takes_wrapper();
-        carried.is_told_refused = false;
-        const chat::CopyKey copy{.session = carried.session, .subscription = id};
-        link_.post([copy, taken](base::Now now, chat::Desk& desk) {
-            desk.copies().answer(now, copy, taken);
-        });
-    }
+    if (recorded == nullptr || !answer)
+        return inner_.answer_subscription(key, id, sdp, std::move(done));
+    const auto to_inner = recorded->take_answer(sdp, *answer);
+    if (!to_inner) return done(base::Done{});
+    inner_.answer_subscription(key, id, *to_inner, std::move(done));
 }
 
 void ChatPlane::on_metadata_told(CallKey key, std::uint32_t id, std::uint64_t serial) {
     inner_.on_metadata_told(key, id, serial);
-    const auto call = calls_.find(key.value);
-    if (call == calls_.end()) return;
-    const auto found = call->second.subscriptions.find(id);
-    if (found == call->second.subscriptions.end()) return;
-    for (const Place& place : found->second.places)
-        for (const Carried& carried : place.chats) {
-            const chat::CopyKey copy{.session = carried.session, .subscription = id};
-            link_.post([copy, serial](base::Now now, chat::Desk& desk) {
-                desk.copies().told(now, copy, serial);
-            });
-        }
+    if (RecordedChats* recorded = find_recorded(key, id)) recorded->on_metadata_told(serial);
 }
 
 void ChatPlane::stop_subscription(CallKey key, std::uint32_t id, Stop why) {
     const auto call = calls_.find(key.value);
     if (call == calls_.end() || !call->second.is_room) inner_.stop_subscription(key, id, why);
-    if (call == calls_.end()) return;
-    const auto found = call->second.subscriptions.find(id);
-    if (found == call->second.subscriptions.end()) return;
-    found->second.is_paused = found->second.is_paused || why == Stop::Wanted;
-    for (const Place& place : found->second.places) {
-        for (const Carried& carried : place.chats) {
-            const chat::CopyKey copy{.session = carried.session, .subscription = id};
-            link_.post([copy, why](base::Now now, chat::Desk& desk) {
-                why == Stop::ServerLost ? desk.copies().lose_server(now, copy)
-                                        : desk.copies().pause(now, copy);
-            });
-        }
-    }
+    if (RecordedChats* recorded = find_recorded(key, id)) recorded->stop(why);
 }
 
 void ChatPlane::unsubscribe(CallKey key, std::uint32_t id) {
     const auto call = calls_.find(key.value);
     if (call == calls_.end() || !call->second.is_room) inner_.unsubscribe(key, id);
-    if (call == calls_.end()) return;
-    const auto found = call->second.subscriptions.find(id);
-    if (found == call->second.subscriptions.end()) return;
-    for (const Place& place : found->second.places)
-        for (const Carried& carried : place.chats) {
-            const chat::CopyKey copy{.session = carried.session, .subscription = id};
-            link_.post([copy](base::Now now, chat::Desk& desk) { desk.copies().close(now, copy); });
-        }
-    leave_all_common(id, found->second);
-    call->second.subscriptions.erase(found);
+    RecordedChats* recorded = find_recorded(key, id);
+    if (recorded == nullptr) return;
+    recorded->close();
+    call->second.subscriptions.erase(id);
 }
 
 base::Result<CallMedia, Reason> ChatPlane::query(CallKey key) const {
@@ -870,20 +470,7 @@ base::Result<CallMedia, Reason> ChatPlane::query(CallKey key) const {
     auto media = is_room ? base::Result<CallMedia, Reason>(CallMedia{}) : inner_.query(key);
     if (!media || call == calls_.end()) return media;
     CallMedia told = *std::move(media);
-    for (const auto& [id, recorded] : call->second.subscriptions)
-        for (const Place& place : recorded.places)
-            for (const Carried& carried : place.chats)
-                told.forks.push_back({.subscription = id,
-                                      .label = place.label,
-                                      .from = Leg::A,
-                                      .line = carried.line,
-                                      .is_open = false,
-                                      .to = {},
-                                      .rtp = {},
-                                      .rtcp = {},
-                                      .from_server = {},
-                                      .replayed = {},
-                                      .is_replaying = carried.counters->waiting > 0});
+    for (const auto& [id, recorded] : call->second.subscriptions) recorded.add_forks(told.forks);
     return told;
 }
 

@@ -60,6 +60,14 @@ std::optional<chat::Peer> peer_of(const sdp::SessionDescription& description,
     return peer;
 }
 
+msrp::Uri own_chat_uri(base::Random& random, const base::NetAddress& at, bool is_secure) {
+    return {.is_secure = is_secure,
+            .host = base::host_to_string(at),
+            .port = at.port,
+            .session_id = random.token(kSessionIdBytes),
+            .transport = "tcp"};
+}
+
 std::string told_chat_section(std::string_view section, const ToldChat& told) {
     std::string text;
     std::string_view rest = section;

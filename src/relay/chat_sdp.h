@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "base/net_address.h"
+#include "base/random.h"
 #include "chat/switch.h"
 #include "sdp/message_media.h"
 #include "sdp/session_description.h"
@@ -23,6 +24,10 @@ ChatLine chat_line(const sdp::MediaDescription& medium);
 // path cannot be read, or leads nowhere that we could connect to.
 std::optional<chat::Peer> peer_of(const sdp::SessionDescription& description,
                                   const sdp::MediaDescription& medium, bool answers);
+
+// A URI of ours for a new session, unguessable: 128 bits (RFC 4975 section 14.1).
+inline constexpr std::size_t kSessionIdBytes = 16;
+msrp::Uri own_chat_uri(base::Random& random, const base::NetAddress& at, bool is_secure);
 
 struct ToldChat {
     base::NetAddress address;  // ours, with the port
