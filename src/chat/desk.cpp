@@ -1,6 +1,8 @@
 #include "chat/desk.h"
 
 #include <optional>
+#include <string>
+#include <utility>
 
 #include "base/text.h"
 #include "msrp/limits.h"
@@ -22,7 +24,8 @@ std::optional<std::string_view> second_line(std::string_view text) {
 
 Desk::Desk(Network& network, base::Random& random, Switch::Told told, Copies::Told copies_told,
            Rooms::Told rooms_told, Guests::Told guests_told)
-    : copies_(network, random, std::move(copies_told)),
+    : network_(network),
+      copies_(network, random, std::move(copies_told)),
       switch_(network, random, &copies_, std::move(told)),
       rooms_(network, random, &copies_, std::move(rooms_told)),
       guests_(network, random, &copies_, std::move(guests_told)) {}
@@ -34,29 +37,45 @@ void Desk::close(base::Now now, SessionId session) {
     copies_.finish(now, session);
 }
 
-void Desk::on_open(base::Now now, ConnectionId connection, bool is_tls) {
+void Desk::on_open(base::Now now, ConnectionId connection, bool is_tls,
+                   const std::optional<base::NetAddress>& remote) {
     if (copies_.owns(connection)) return copies_.on_open(now, connection);
     if (rooms_.owns(connection)) {
         rooms_.on_open(now, connection);
     } else if (guests_.owns(connection)) {
         guests_.on_open(now, connection, is_tls);
     } else {
-        first_[connection].is_tls = is_tls;
+        const bool is_ours = switch_.owns(connection);
         switch_.on_open(now, connection, is_tls);
+        if (!is_ours)
+            if (const ConnectionId leaves = newcomers_.add(now, connection, is_tls, remote);
+                leaves != 0)
+                close_newcomer(now, leaves);
     }
     copies_.work(now);
 }
 
+bool Desk::is_claimed(ConnectionId connection) const {
+    return switch_.is_claimed(connection) || rooms_.is_bound(connection) ||
+           guests_.is_bound(connection);
+}
+
+void Desk::close_newcomer(base::Now now, ConnectionId connection) {
+    newcomers_.erase(connection);
+    network_.close(connection);
+    on_closed(now, connection);
+}
+
 // True: nobody is to see them yet, or a room or a guest has.
 bool Desk::is_held_back(base::Now now, ConnectionId connection, base::ByteView bytes) {
-    const auto found = first_.find(connection);
-    if (found == first_.end()) return false;
-    std::string& text = found->second.text;
+    Newcomers::Newcomer* newcomer = newcomers_.find(connection);
+    if (newcomer == nullptr || newcomer->is_seen) return false;
+    std::string& text = newcomer->text;
     text += base::as_text(bytes);
     if (!second_line(text) && text.size() <= msrp::kMaxHeadBytes) return true;
-    const std::string all = std::move(text);
-    const bool is_tls = found->second.is_tls;
-    first_.erase(found);
+    const std::string all = std::exchange(text, {});
+    const bool is_tls = newcomer->is_tls;
+    newcomer->is_seen = true;
     constexpr std::string_view kToPath = "To-Path:";
     const auto line = second_line(all);
     const bool is_path = line && base::istarts_with(*line, kToPath);
@@ -86,11 +105,13 @@ void Desk::on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes
         guests_.on_bytes(now, connection, bytes);
     else if (!is_held_back(now, connection, bytes))
         switch_.on_bytes(now, connection, bytes);
+    if (newcomers_.find(connection) != nullptr && is_claimed(connection))
+        newcomers_.erase(connection);
     copies_.work(now);
 }
 
 void Desk::on_closed(base::Now now, ConnectionId connection) {
-    first_.erase(connection);
+    newcomers_.erase(connection);
     if (copies_.owns(connection)) return copies_.on_closed(now, connection);
     if (rooms_.owns(connection))
         rooms_.on_closed(now, connection);
@@ -116,8 +137,7 @@ void Desk::on_time(base::Now now) {
     switch_.on_time(now);
     rooms_.on_time(now);
     guests_.on_time(now);
-    // Those that the switch has closed: nothing comes of them any more.
-    std::erase_if(first_, [&](const auto& entry) { return !switch_.owns(entry.first); });
+    for (const ConnectionId connection : newcomers_.overdue(now)) close_newcomer(now, connection);
     copies_.on_time(now);
     copies_.work(now);
 }

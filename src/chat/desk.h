@@ -1,16 +1,17 @@
 // All that happens on the thread of the chats: the connections of the parties of calls, of the
 // members of rooms, of the chats of others that we are in, and those to recording servers. Whose a
-// connection is, the first request on it says: rooms, calls and guests share none.
+// connection is, the first request on it says: rooms, calls and guests share none. Who never says
+// it is closed (newcomers.h).
 #pragma once
 
-#include <string>
-#include <unordered_map>
-#include <utility>
+#include <optional>
 
+#include "base/net_address.h"
 #include "base/random.h"
 #include "base/time.h"
 #include "chat/copies.h"
 #include "chat/guests.h"
+#include "chat/newcomers.h"
 #include "chat/ports.h"
 #include "chat/rooms.h"
 #include "chat/switch.h"
@@ -32,7 +33,9 @@ public:
     // What is left of its copies goes out yet.
     void close(base::Now now, SessionId session);
 
-    void on_open(base::Now now, ConnectionId connection, bool is_tls = false);
+    // `remote`: where one that others have made comes from.
+    void on_open(base::Now now, ConnectionId connection, bool is_tls = false,
+                 const std::optional<base::NetAddress>& remote = {});
     void on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes);
     void on_closed(base::Now now, ConnectionId connection);
     void on_writable(base::Now now, ConnectionId connection);
@@ -40,17 +43,15 @@ public:
 
 private:
     bool is_held_back(base::Now now, ConnectionId connection, base::ByteView bytes);
+    bool is_claimed(ConnectionId connection) const;
+    void close_newcomer(base::Now now, ConnectionId connection);
 
+    Network& network_;
     Copies copies_;
     Switch switch_;
     Rooms rooms_;
     Guests guests_;
-    // What has come of connections of which nothing is known yet.
-    struct First {
-        std::string text{};
-        bool is_tls = false;
-    };
-    std::unordered_map<ConnectionId, First> first_;
+    Newcomers newcomers_;
 };
 
 }  // namespace earshot::chat

@@ -98,6 +98,7 @@ public:
 
     bool knows(const msrp::Uri& to) const { return links_.place_of(to).has_value(); }
     bool owns(ConnectionId connection) const { return links_.owns(connection); }
+    bool is_bound(ConnectionId connection) const { return links_.is_bound(connection); }
     void on_open(base::Now now, ConnectionId connection, bool is_tls = false);
     void on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes);
     void on_closed(base::Now now, ConnectionId connection);

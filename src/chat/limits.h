@@ -13,7 +13,11 @@ inline constexpr std::size_t kMaxQueuedBytes = std::size_t{256} << 10;
 // A request that comes before its other end has connected waits so long; RFC 4975 section 7.1.2
 // lets its sender wait 30 s.
 inline constexpr std::chrono::seconds kPatience{25};
-inline constexpr std::chrono::seconds kUnboundTime{30};   // of a connection without a session
+inline constexpr std::chrono::seconds kUnboundTime{30};  // of a connection without a session
+// Connections of others whose first request has not bound them yet (RFC 4975 section 5.4).
+inline constexpr std::size_t kMaxUnbound = 512;
+inline constexpr std::size_t kMaxUnboundOfHost = 64;  // all parties may stand behind one
+inline constexpr std::chrono::seconds kBindTime{10};
 inline constexpr std::size_t kMaxMimeHeaderBytes = 2048;  // of a message, that its copies keep
 inline constexpr std::chrono::seconds kStallTime{10};     // of a chunk for whose end others wait
 inline constexpr std::size_t kMaxLineBytes = 2048;        // of a line that we say in a chat

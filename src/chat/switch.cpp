@@ -41,6 +41,15 @@ std::optional<Switch::Place> Switch::place_of(const msrp::Uri& own) const {
     return found->second;
 }
 
+bool Switch::is_claimed(ConnectionId id) const {
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) return false;
+    const Connection& connection = found->second;
+    if (!connection.bound.empty()) return true;
+    return connection.held && connection.held->to_path.size() == 1 &&
+           place_of(connection.held->to_path.front()).has_value();
+}
+
 // ---- sessions -----------------------------------------------------------------------------------
 
 void Switch::set_own(base::Now now, SessionId id, Side facing, msrp::Uri own) {

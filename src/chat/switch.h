@@ -86,6 +86,8 @@ public:
     void on_time(base::Now now);                               // several times a second
 
     bool owns(ConnectionId connection) const { return connections_.contains(connection); }
+    // It is a session's, or has named one of which it has to wait.
+    bool is_claimed(ConnectionId connection) const;
     // Somebody else's, as its first request says: it is forgotten, and not closed.
     void release(ConnectionId connection) { connections_.erase(connection); }
 
