@@ -189,13 +189,15 @@ void Copies::finish(base::Now now, SessionId session) {
 }
 
 void Copies::erase(base::Now now, std::map<CopyKey, std::unique_ptr<Line>>::iterator at) {
-    const Copy& copy = at->second->copy;
-    if (const std::size_t left = copy.waiting() + copy.forgotten(); left > 0)
+    Line& line = *at->second;
+    tell_faults(now, at->first, line);
+    tell_rest(at->first, line.faults.take_rest());
+    if (const std::size_t left = line.copy.unreceipted(); left > 0)
         tell(at->first, CopyEvent::Kind::NotCopied,
              {"not_receipted",
               fmt::format("The server has not receipted {} messages: they may be missing.", left)});
-    if (at->second->setup.counters) at->second->setup.counters->waiting = 0;
-    leave(now, at->first, *at->second);
+    if (line.setup.counters) line.setup.counters->waiting = 0;
+    leave(now, at->first, line);
     dirty_.erase(at->first);
     lines_.erase(at);
 }
@@ -399,18 +401,16 @@ void Copies::flush(base::Now now, const CopyKey& key, Line& line) {
     if (line.setup.counters) line.setup.counters->waiting = line.copy.waiting();
 }
 
-// Each, up to a number a minute; then how many more there were.
 void Copies::tell_faults(base::Now now, const CopyKey& key, Line& line) {
-    if (now.steady - line.faults_since >= kNoticeTime) {
-        if (line.faults > kMaxNotices)
-            tell(key, CopyEvent::Kind::NotCopied,
-                 {"more_not_recorded",
-                  fmt::format("{} further messages are not recorded.", line.faults - kMaxNotices)});
-        line.faults_since = now.steady;
-        line.faults = 0;
-    }
+    tell_rest(key, line.faults.take_due(now.steady));
     while (auto reason = line.copy.poll_fault())
-        if (++line.faults <= kMaxNotices) tell(key, CopyEvent::Kind::NotCopied, *std::move(reason));
+        if (line.faults.add(now.steady)) tell(key, CopyEvent::Kind::NotCopied, *std::move(reason));
+}
+
+void Copies::tell_rest(const CopyKey& key, std::size_t messages) {
+    if (messages == 0) return;
+    tell(key, CopyEvent::Kind::NotCopied,
+         {"more_not_recorded", fmt::format("{} further messages are not recorded.", messages)});
 }
 
 // ---- what passes --------------------------------------------------------------------------------

@@ -21,6 +21,7 @@
 #include "base/net_address.h"
 #include "chat/copy.h"
 #include "chat/ports.h"
+#include "chat/tally.h"
 #include "chat/tap.h"
 #include "mime/cpim.h"
 #include "msrp/received_ranges.h"
@@ -150,8 +151,7 @@ private:
         std::optional<CopyAnswer> answer{};
         std::string trunk{};  // empty: none
         std::optional<base::TimePoint> finish_by{};
-        base::TimePoint faults_since{};  // of those that were told, and were not
-        std::size_t faults = 0;
+        Tally faults;
     };
     // A session with a server, by our URI.
     struct Trunk {
@@ -207,6 +207,7 @@ private:
     void flush(base::Now now, const CopyKey& key, Line& line);
     void on_lost_connection(base::Now now, Trunk& trunk);
     void tell_faults(base::Now now, const CopyKey& key, Line& line);
+    void tell_rest(const CopyKey& key, std::size_t messages);
     void tell(const CopyKey& key, CopyEvent::Kind kind, base::Reason reason);
     void erase(base::Now now, std::map<CopyKey, std::unique_ptr<Line>>::iterator at);
 

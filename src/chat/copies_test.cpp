@@ -426,6 +426,65 @@ TEST_F(CopiesTest, ARefusedMessageIsToldAndTheRestGoesOn) {
     EXPECT_EQ(serve()[0].body, "two");
 }
 
+// What is told makes up exactly what is missing, however much that is.
+TEST_F(CopiesTest, AllThatIsLeftOutIsToldOneByOneOrAsASum) {
+    constexpr std::size_t kMessages = 40'000;
+    constexpr std::size_t kReceipted = 10;
+    answer_and_connect("message/cpim application/msrp-recording *");
+    for (std::size_t i = 0; i < kReceipted; ++i)
+        come(kConnectionA, chunk("first" + std::to_string(i), "x"));
+    ASSERT_EQ(serve().size(), kReceipted);
+    wires_.is_stuck.insert(wires_.last);
+    wires_.queued[wires_.last] = kMaxQueuedBytes;  // it does not read
+    for (std::size_t i = 0; i < kMessages; ++i) {
+        come(kConnectionA, chunk("msg" + std::to_string(100'000 + i), "x"));
+        if (i % 15'000 == 14'999) pass(kNoticeTime);  // sums of a minute, and one of the rest
+        wires_.sent[kConnectionB].clear();
+        wires_.sent[kConnectionA].clear();
+    }
+    desk_.close(now_, 7);
+    pass(kLastWords);
+    EXPECT_EQ(desk_.copies().size(), 0U);
+    std::size_t told = 0;
+    std::size_t sums = 0;
+    for (std::size_t i = 0; i < told_.size(); ++i) {
+        if (told_[i] == "copy_too_slow") ++told;
+        if (told_[i] == "more_not_recorded") {
+            ++sums;
+            told += std::stoul(texts_[i]);
+        }
+        if (told_[i] == "not_receipted")
+            told += std::stoul(texts_[i].substr(texts_[i].find_first_of("123456789")));
+    }
+    EXPECT_EQ(told, kMessages);
+    EXPECT_EQ(sums, 3U);
+    EXPECT_LE(told_.size(), 3 * (kMaxNotices + 1) + 1);
+}
+
+// The recording itself says so, too: by a bounded number of notices.
+TEST_F(CopiesTest, AServerThatTakesNoticesGetsThemOfMessagesForWhichThereWasNoRoom) {
+    answer_and_connect("message/cpim application/msrp-recording *");
+    serve();
+    wires_.queued[wires_.last] = kMaxQueuedBytes;
+    constexpr std::size_t kMessages = kMaxCopiedMessages + 2 * kMaxNotices;
+    for (std::size_t i = 0; i < kMessages; ++i)
+        come(kConnectionA, chunk("msg" + std::to_string(100'000 + i), "x"));
+    wires_.queued.clear();
+    desk_.on_writable(now_, wires_.last);
+    std::size_t notices = 0;
+    std::size_t messages = 0;
+    for (std::vector<Sent> sent = serve(); !sent.empty(); sent = serve())
+        for (const Sent& one : sent) {
+            const bool is_notice = one.body.find("rs.Content: drop\r\n") != std::string::npos;
+            if (is_notice) ++notices;
+            if (one.flag == '$') ++messages;
+        }
+    EXPECT_LE(messages, kMaxCopiedMessages);
+    EXPECT_LE(messages, kMessages - 2 * kMaxNotices);
+    EXPECT_GT(messages, kMaxCopiedMessages / 2);
+    EXPECT_EQ(notices, kMaxNotices);
+}
+
 // The parties go on as if there were no server, and memory stays within its limit.
 TEST_F(CopiesTest, AServerThatDoesNotReadLosesMessagesAndDelaysNobody) {
     answer_and_connect("message/cpim application/msrp-recording *");

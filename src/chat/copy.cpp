@@ -41,8 +41,13 @@ void Copy::begin(base::Now now, MessageNumber number, MessageFacts facts, bool a
     if (!is_taking_) return;
     last_ = number;
     last_note_ = 0;
-    if (!find_room())
+    if (!find_room()) {
+        facts.stream_id = stream_id_;
+        // Beside those that wait: a few, so that the recording itself tells of it.
+        if (takes_notices() && notes_ < kMaxNotices && notices_.add(now.steady))
+            add_note(write_drop(facts, parties_, {}, facts.total), Message::State::Cut);
         return fault("copy_too_slow", "A message is not recorded: too many wait for the server.");
+    }
     Message& message = messages_[{number, 0}];
     message.facts = std::move(facts);
     message.facts.stream_id = stream_id_;
@@ -96,7 +101,7 @@ bool Copy::make_room() {
     const auto found = messages_.find(*all_sent_.begin());
     outgoing_.erase(found->second.outgoing);
     sender_->abort(found->second.outgoing);
-    ++forgotten_;
+    if (!found->second.is_note) ++forgotten_;
     erase(found);
     return true;
 }
@@ -201,7 +206,7 @@ void Copy::forget_all() {
 
 void Copy::forward(base::Now now, Side from, std::string_view text,
                    const std::optional<std::array<std::string, 2>>& between) {
-    if (!is_taking_ || !server_ || !server_->types.takes_wrapper()) return;
+    if (!is_taking_ || !takes_notices()) return;
     if (!find_room()) return;
     add_note(write_forwarded(from, now.wall, between ? *between : parties_, text, stream_id_),
              Message::State::Complete);
@@ -209,26 +214,21 @@ void Copy::forward(base::Now now, Side from, std::string_view text,
 
 void Copy::leave_out(base::Now now, MessageNumber number, const MessageFacts& facts,
                      std::uint64_t size) {
-    if (!is_taking_ || !server_ || !server_->types.takes_wrapper()) return;
-    if (!find_room()) return;
-    if (!may_notice(now)) return;
+    if (!is_taking_ || !takes_notices()) return;
+    if (!find_room() || !notices_.add(now.steady))
+        return fault("notice_not_sent",
+                     "A message that is not to be recorded is not told of in the recording: there "
+                     "are too many.");
     last_ = number;
     last_note_ = 0;
     add_note(write_drop(facts, parties_, {}, size), Message::State::Cut);
-}
-
-bool Copy::may_notice(base::Now now) {
-    if (now.steady - notices_since_ >= kNoticeTime) {
-        notices_since_ = now.steady;
-        notices_ = 0;
-    }
-    return notices_++ < kMaxNotices;
 }
 
 void Copy::add_note(std::string text, Message::State state) {
     const Key key{last_, ++last_note_};
     Message& note = messages_[key];
     note.is_note = true;
+    ++notes_;
     note.id = random_.token(8);
     note.state = state;
     note.wrapping = {.content_type = std::string(kWrapperType), .prefix = std::move(text)};
@@ -441,9 +441,8 @@ void Copy::drop(base::Now now, Messages::iterator at, base::Reason why, std::str
         sender_->abort(message.outgoing);
         outgoing_.erase(message.outgoing);
     }
-    const bool takes_notice = server_ && server_->types.takes_wrapper() && !message.is_note;
     std::string notice;
-    if (takes_notice && may_notice(now)) {
+    if (takes_notices() && !message.is_note && notices_.add(now.steady)) {
         std::optional<std::uint64_t> size = message.facts.total;
         if (!size && message.state == Message::State::Complete) size = message.end();
         notice = write_drop(message.facts, parties_, type, size);
@@ -460,6 +459,7 @@ void Copy::erase(Messages::iterator at) {
     for (const auto& [offset, piece] : at->second.ahead) octets += piece.size();
     octets += at->second.overhead;
     count(-static_cast<std::ptrdiff_t>(octets));
+    if (at->second.is_note) --notes_;
     for (std::set<Key>* keys : {&ready_, &news_, &all_sent_, &releasable_}) keys->erase(at->first);
     messages_.erase(at);
 }

@@ -23,6 +23,7 @@
 #include "base/random.h"
 #include "base/reason.h"
 #include "base/time.h"
+#include "chat/tally.h"
 #include "chat/wrapping.h"
 #include "msrp/limits.h"
 #include "msrp/sender.h"
@@ -100,8 +101,9 @@ public:
     bool take_server_lost() { return std::exchange(is_server_lost_, false); }
     // Something has left without being sure that the server knows whose it is.
     bool take_unsure() { return std::exchange(is_unsure_, false); }
-    std::size_t waiting() const { return messages_.size(); }  // not receipted
-    std::size_t forgotten() const { return forgotten_; }      // left, and was never receipted
+    std::size_t waiting() const { return messages_.size(); }  // not receipted, notes of ours, too
+    // Messages that the server has not receipted: that wait, or have left and are forgotten.
+    std::size_t unreceipted() const { return messages_.size() - notes_ + forgotten_; }
     std::size_t kept_bytes() const { return kept_; }
     // How many messages have been looked at to find what to do: what waits must cost nothing.
     std::uint64_t visits() const { return visits_; }
@@ -140,7 +142,7 @@ private:
     void drop(base::Now now, Messages::iterator at, base::Reason why, std::string_view type = {});
     void add_note(std::string text, Message::State state);
     static bool rewrites(const Message& message, std::uint64_t at, base::ByteView bytes);
-    bool may_notice(base::Now now);
+    bool takes_notices() const { return server_ && server_->types.takes_wrapper(); }
     void erase(Messages::iterator at);
     void release_sent(Message& message);
     void release_all_sent();
@@ -180,8 +182,8 @@ private:
     bool is_taking_ = true;
     bool is_connected_ = false;
     bool is_server_lost_ = false;
-    base::TimePoint notices_since_{};
-    std::size_t notices_ = 0;
+    Tally notices_;          // what they do not say is said by faults
+    std::size_t notes_ = 0;  // of messages_
 };
 
 }  // namespace earshot::chat

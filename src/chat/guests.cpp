@@ -51,11 +51,18 @@ void Guests::tell(SessionId session, GuestEvent::Kind kind, Reason reason) {
     told_({.session = session, .kind = kind, .use_path = {}, .reason = std::move(reason)});
 }
 
-void Guests::tell_not_taken(SessionId session, std::string_view why) {
-    if (++find(session)->faults > kMaxNotices) return;
+void Guests::tell_not_taken(base::Now now, SessionId session, std::string_view why) {
+    if (!find(session)->faults.add(now.steady)) return;
     tell(session, GuestEvent::Kind::NotTaken,
          {"message_not_taken",
           fmt::format("A message is recorded in part or not at all: {}.", why)});
+}
+
+void Guests::tell_rest(SessionId session, std::size_t messages) {
+    if (messages == 0) return;
+    tell(session, GuestEvent::Kind::NotTaken,
+         {"more_not_recorded",
+          fmt::format("{} further messages are recorded in part or not at all.", messages)});
 }
 
 // ---- sessions -----------------------------------------------------------------------------------
@@ -104,6 +111,7 @@ void Guests::set_members(SessionId session, std::vector<GuestMember> members) {
 void Guests::close(base::Now now, SessionId session) {
     Guest* guest = find(session);
     if (guest == nullptr) return;
+    tell_rest(session, guest->faults.take_rest());
     unbind(now, session, *guest);
     links_.forget(session);
     guests_.erase(session);
@@ -116,6 +124,7 @@ void Guests::end(base::Now now, SessionId session, Reason reason) {
     unbind(now, session, *guest);
     guest->login.reset();
     links_.forget(session);
+    tell_rest(session, guest->faults.take_rest());
     tell(session, GuestEvent::Kind::Ended, std::move(reason));
 }
 
@@ -250,6 +259,7 @@ void Guests::on_time(base::Now now) {
     for (const auto& [session, guest] : guests_) all.push_back(session);
     for (const SessionId session : all) {
         Guest& guest = *find(session);
+        tell_rest(session, guest.faults.take_due(now.steady));
         guest.sender->on_time(now.steady);
         pump(now, session);
         if (find(session) == nullptr) continue;
@@ -275,7 +285,7 @@ void Guests::take(base::Now now, Connection& connection, msrp::StreamEvent event
         return begin(now, connection, std::move(*head));
     if (const auto* piece = std::get_if<msrp::BodyPiece>(&event)) {
         if (connection.incoming && connection.incoming->is_content)
-            add_content(connection, *connection.incoming, piece->bytes);
+            add_content(now, connection, *connection.incoming, piece->bytes);
         return;
     }
     if (const auto* end = std::get_if<msrp::MessageEnd>(&event))
@@ -377,7 +387,7 @@ void Guests::begin_content(base::Now now, Incoming& incoming) {
     if (known == guest.open.end()) {
         if (guest.open.size() >= kMaxOpenMessages) {
             incoming.refusal = {kTooLarge, "Too many messages are under way"};
-            return tell_not_taken(*incoming.from, "too many are under way");
+            return tell_not_taken(now, *incoming.from, "too many are under way");
         }
         known = guest.open.try_emplace(head.message_id).first;
         Open& open = known->second;
@@ -397,26 +407,27 @@ void Guests::begin_content(base::Now now, Incoming& incoming) {
 }
 
 // What has come of it is recorded, as cut.
-void Guests::refuse(Incoming& incoming, Open& open, std::string_view phrase) {
+void Guests::refuse(base::Now now, Incoming& incoming, Open& open, std::string_view phrase) {
     open.is_refused = true;
     incoming.refusal = {kTooLarge, phrase};
-    tell_not_taken(*incoming.from, phrase);
+    tell_not_taken(now, *incoming.from, phrase);
 }
 
-void Guests::add_content(Connection& connection, Incoming& incoming, base::ByteView bytes) {
+void Guests::add_content(base::Now now, Connection& connection, Incoming& incoming,
+                         base::ByteView bytes) {
     Guest& guest = *find(*incoming.from);
     const auto found = guest.open.find(incoming.head.message_id);
     if (found == guest.open.end()) return;
-    if (!found->second.is_refused) keep(incoming, found->second, bytes);
+    if (!found->second.is_refused) keep(now, incoming, found->second, bytes);
     incoming.at += bytes.size();
     // Who is to stop is told at once (RFC 4975 section 7.3.1): it has '#' for that.
     if (!found->second.is_refused || std::exchange(incoming.is_answered, true)) return;
     send_answer(network_, connection.id, incoming.head, incoming.refusal);
 }
 
-void Guests::keep(Incoming& incoming, Open& open, base::ByteView bytes) {
+void Guests::keep(base::Now now, Incoming& incoming, Open& open, base::ByteView bytes) {
     const std::size_t most = find(*incoming.from)->setup.max_bytes;
-    if (incoming.at >= most) return refuse(incoming, open, "it is larger than a=max-size");
+    if (incoming.at >= most) return refuse(now, incoming, open, "it is larger than a=max-size");
     // Its beginning is worth having.
     const auto room = static_cast<std::size_t>(most - incoming.at);
     const bool is_too_large = bytes.size() > room;
@@ -425,16 +436,16 @@ void Guests::keep(Incoming& incoming, Open& open, base::ByteView bytes) {
     const std::size_t before = open.content.size();
     const std::size_t more = end > before ? static_cast<std::size_t>(end) - before : 0;
     if (open_ + more > kMaxRoomOpenBytes)
-        return refuse(incoming, open, "there is no room for it now");
+        return refuse(now, incoming, open, "there is no room for it now");
     if (!open.received.add(incoming.at, end))
-        return refuse(incoming, open, "it has too many holes");
+        return refuse(now, incoming, open, "it has too many holes");
     if (!open.is_repeated) {  // else counted, so that it is known to be whole
         open_ += more;
         if (more > 0) open.content.resize(static_cast<std::size_t>(end));
         std::copy(bytes.begin(), bytes.end(),
                   open.content.begin() + static_cast<std::ptrdiff_t>(incoming.at));
     }
-    if (is_too_large) refuse(incoming, open, "it is larger than a=max-size");
+    if (is_too_large) refuse(now, incoming, open, "it is larger than a=max-size");
 }
 
 void Guests::finish(base::Now now, Connection& connection, msrp::Continuation continuation) {

@@ -30,6 +30,7 @@
 #include "chat/limits.h"
 #include "chat/ports.h"
 #include "chat/switch.h"
+#include "chat/tally.h"
 #include "msrp/head.h"
 #include "msrp/received_ranges.h"
 #include "msrp/relay_login.h"
@@ -148,7 +149,7 @@ private:
         std::map<msrp::OutgoingNumber, std::string> lines{};
         std::string said{};     // the last one, as text
         std::string waiting{};  // one, for the connection
-        std::size_t faults = 0;
+        Tally faults{};         // messages that were not taken
     };
     using Links = Bindings<SessionId>;
     using Connection = Links::Connection;
@@ -169,9 +170,10 @@ private:
     void take(base::Now now, Connection& connection, msrp::StreamEvent event);
     void begin(base::Now now, Connection& connection, msrp::Head head);
     void begin_content(base::Now now, Incoming& incoming);
-    void add_content(Connection& connection, Incoming& incoming, base::ByteView bytes);
-    void keep(Incoming& incoming, Open& open, base::ByteView bytes);
-    void refuse(Incoming& incoming, Open& open, std::string_view phrase);
+    void add_content(base::Now now, Connection& connection, Incoming& incoming,
+                     base::ByteView bytes);
+    void keep(base::Now now, Incoming& incoming, Open& open, base::ByteView bytes);
+    void refuse(base::Now now, Incoming& incoming, Open& open, std::string_view phrase);
     void finish(base::Now now, Connection& connection, msrp::Continuation continuation);
     void finish_chunk(base::Now now, Connection& connection, Incoming& incoming,
                       msrp::Continuation continuation);
@@ -184,7 +186,8 @@ private:
     void pump(base::Now now, SessionId session);
     void send_line(base::Now now, Guest& guest, std::string_view text);
     void tell(SessionId session, GuestEvent::Kind kind, base::Reason reason = {});
-    void tell_not_taken(SessionId session, std::string_view why);
+    void tell_not_taken(base::Now now, SessionId session, std::string_view why);
+    void tell_rest(SessionId session, std::size_t messages);
 
     Network& network_;
     base::Random& random_;

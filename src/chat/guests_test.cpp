@@ -144,6 +144,7 @@ protected:
     Wires wires_;
     base::SeededRandom random_{5};
     std::vector<std::string> told_;
+    std::vector<std::string> texts_;
     std::vector<msrp::Uri> use_path_;
     Desk desk_{wires_,
                random_,
@@ -153,6 +154,7 @@ protected:
                [this](const GuestEvent& event) {
                    using Kind = GuestEvent::Kind;
                    if (event.kind == Kind::LoggedIn) use_path_ = event.use_path;
+                   texts_.push_back(event.reason.text);
                    told_.push_back(event.kind == Kind::Connected  ? "connected"
                                    : event.kind == Kind::LoggedIn ? "logged in"
                                                                   : event.reason.code);
@@ -258,6 +260,31 @@ TEST_F(GuestsTest, WhatIsTooLargeIsRecordedAsCut) {
         413);
     EXPECT_THAT(recorded(), IsEmpty());
     EXPECT_EQ(desk_.guests().open_bytes(), 0U);
+}
+
+TEST_F(GuestsTest, AllMessagesThatAreNotTakenAreToldOneByOneOrAsASum) {
+    begin();
+    constexpr std::size_t kMessages = 250;
+    for (std::size_t i = 0; i < kMessages; ++i) {
+        const Chunk chunk{.body = "far behind",
+                          .type = "text/plain",
+                          .id = "msg" + std::to_string(10'000 + i),
+                          .more = "Byte-Range: 3000-3009/*\r\n"};
+        EXPECT_EQ(status_of(chunk), 413);
+    }
+    EXPECT_EQ(told_.size(), kMaxNotices);
+    wait(kNoticeTime);
+    ASSERT_EQ(told_.size(), kMaxNotices + 1);
+    EXPECT_EQ(told_.back(), "more_not_recorded");
+    EXPECT_THAT(texts_.back(), testing::StartsWith("150 further messages "));
+    for (std::size_t i = 0; i <= kMaxNotices; ++i)
+        status_of({.body = "far behind",
+                   .type = "text/plain",
+                   .id = "new" + std::to_string(10'000 + i),
+                   .more = "Byte-Range: 3000-3009/*\r\n"});
+    desk_.close(now_, kSession);
+    EXPECT_EQ(told_.back(), "more_not_recorded");
+    EXPECT_THAT(texts_.back(), testing::StartsWith("1 further messages "));
 }
 
 TEST_F(GuestsTest, AMessageThatIsSentTwiceIsRecordedOnce) {
