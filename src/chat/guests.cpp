@@ -48,7 +48,11 @@ Guests::Guest* Guests::find(SessionId session) {
 }
 
 void Guests::tell(SessionId session, GuestEvent::Kind kind, Reason reason) {
-    told_({.session = session, .kind = kind, .use_path = {}, .reason = std::move(reason)});
+    told_({.session = session,
+           .kind = kind,
+           .is_lost = false,
+           .use_path = {},
+           .reason = std::move(reason)});
 }
 
 void Guests::tell_not_taken(base::Now now, SessionId session, std::string_view why) {
@@ -121,6 +125,7 @@ void Guests::close(base::Now now, SessionId session) {
 void Guests::end(base::Now now, SessionId session, Reason reason) {
     Guest* guest = find(session);
     if (guest == nullptr || std::exchange(guest->has_ended, true)) return;
+    guest->gap.reset();
     unbind(now, session, *guest);
     guest->login.reset();
     links_.forget(session);
@@ -140,7 +145,8 @@ void Guests::connect(base::Now now, SessionId session, Guest& guest) {
     if (!peer.connect_to) return;
     const bool is_secure = guest.setup.own.is_secure;
     if (!links_.connect(now, session, *peer.connect_to,
-                        is_secure ? peer.path.front().host : std::string{}))
+                        is_secure ? peer.path.front().host : std::string{}) &&
+        !guest.gap)
         end(now, session,
             {"chat_not_connected", "No connection for the chat can be made to the conference."});
 }
@@ -190,7 +196,9 @@ bool Guests::bind(base::Now now, Connection& connection, SessionId session) {
 void Guests::become_connected(base::Now now, SessionId session, Guest& guest) {
     guest.hello.clear();
     if (std::exchange(guest.is_connected, true)) return;
+    guest.connected_at = now.steady;
     tell(session, GuestEvent::Kind::Connected);
+    close_gap(now, session, guest);
     if (const std::string line = std::exchange(guest.waiting, {}); !line.empty())
         send_line(now, guest, line);
     pump(now, session);
@@ -245,8 +253,50 @@ void Guests::lose(base::Now now, SessionId session, const Reason& reason) {
     if (guest->login != nullptr && !guest->login->is_in)
         fail_login(now, session,
                    {"relay_unreachable", "The MSRP relay does not take the connection."});
+    else if (guest->login == nullptr && (guest->is_connected || guest->gap))
+        open_gap(now, session, *guest, reason);
     else
         end(now, session, reason);
+}
+
+// ---- a connection that is lost ------------------------------------------------------------------
+
+// RFC 4975 section 5.4 ends the session with it; a focus may keep it all the same (our rooms do),
+// and if not says so by 481. Where the focus connects it is waited for. Behind a relay the path
+// that it was told is gone with the login.
+void Guests::open_gap(base::Now now, SessionId session, Guest& guest, const Reason& reason) {
+    unbind(now, session, guest);
+    if (guest.gap) return;  // one more attempt has failed
+    // One that lasts only moments each time is not made anew at once each time.
+    if (now.steady - guest.connected_at >= kLongestRejoin) guest.rejoin_wait = kFirstRejoin;
+    guest.gap = Gap{.since = now, .reason = reason, .retry_at = now.steady + guest.rejoin_wait};
+    told_(
+        {.session = session,
+         .kind = GuestEvent::Kind::NotTaken,
+         .is_lost = true,
+         .use_path = {},
+         .reason = {reason.code,
+                    reason.text + " What is written is not recorded until there is another one."}});
+}
+
+void Guests::close_gap(base::Now now, SessionId session, Guest& guest) {
+    if (!guest.gap) return;
+    const Gap gap = *std::exchange(guest.gap, std::nullopt);
+    const auto ms =
+        std::chrono::duration_cast<std::chrono::milliseconds>(now.steady - gap.since.steady);
+    tell(session, GuestEvent::Kind::NotTaken,
+         {"chat_gap", fmt::format("What was written in the chat from {} on, for {} ms, may be "
+                                  "missing: {}",
+                                  base::to_rfc3339(gap.since.wall), ms.count(), gap.reason.text)});
+}
+
+void Guests::try_again(base::Now now, SessionId session, Guest& guest) {
+    Gap& gap = *guest.gap;
+    if (now.steady - gap.since.steady >= kRejoinTime) return end(now, session, gap.reason);
+    if (gap.retry_at > now.steady) return;
+    guest.rejoin_wait = std::min<std::chrono::milliseconds>(2 * guest.rejoin_wait, kLongestRejoin);
+    gap.retry_at = now.steady + guest.rejoin_wait;
+    connect(now, session, guest);  // unless one is on its way
 }
 
 void Guests::on_time(base::Now now) {
@@ -264,7 +314,9 @@ void Guests::on_time(base::Now now) {
         pump(now, session);
         if (find(session) == nullptr) continue;
         if (!guest.hello.empty() && guest.hello_until <= now.steady)
-            end(now, session, {"chat_no_answer", "The conference does not answer in the chat."});
+            lose(now, session, {"chat_no_answer", "The conference does not answer in the chat."});
+        if (find(session) == nullptr) continue;
+        if (guest.gap) try_again(now, session, guest);
         Login* login = guest.login.get();
         if (login == nullptr) continue;
         if (login->renew_at && *login->renew_at <= now.steady) {
@@ -368,6 +420,7 @@ void Guests::on_login_step(base::Now now, SessionId session, const msrp::RelayLo
     login.use_path = in.use_path;
     told_({.session = session,
            .kind = GuestEvent::Kind::LoggedIn,
+           .is_lost = false,
            .use_path = in.use_path,
            .reason = {}});
 }

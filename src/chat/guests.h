@@ -6,7 +6,8 @@
 //
 //   focus -- SEND, CPIM: From Ana, To the room -->  [guests] --> Copies: "Ana wrote to the room"
 //
-// A session ends with its connection (section 5.4): what was under way is recorded as cut.
+// What was under way when its connection is lost is recorded as cut (section 5.4). The connection
+// is made again, for a focus that keeps the session; what is written meanwhile is told as a gap.
 #pragma once
 
 #include <cstdint>
@@ -74,6 +75,7 @@ struct GuestEvent {
     };
     SessionId session = 0;
     Kind kind = Kind::Connected;
+    bool is_lost = false;  // of NotTaken: the connection; it is made again
     std::vector<msrp::Uri> use_path{};
     base::Reason reason{};
 };
@@ -133,6 +135,12 @@ private:
         std::optional<base::TimePoint> renew_at{};
         base::TimePoint until{};  // of an answer
     };
+    // From the loss of a connection until there is another one.
+    struct Gap {
+        base::Now since{};
+        base::Reason reason{};
+        base::TimePoint retry_at{};
+    };
     struct Guest {
         explicit Guest(base::Random& random) { sender.emplace(random); }
         GuestSetup setup{};
@@ -140,6 +148,9 @@ private:
         std::unique_ptr<Login> login{};
         bool is_connected = false;  // and told so
         bool has_ended = false;
+        std::optional<Gap> gap{};
+        std::chrono::milliseconds rejoin_wait = kFirstRejoin;  // before the next attempt
+        base::TimePoint connected_at{};
         std::string hello{};  // transaction of the SEND that binds the session; empty: answered
         base::TimePoint hello_until{};
         std::map<std::string, Open> open{};    // by Message-ID
@@ -165,6 +176,9 @@ private:
     void fail_login(base::Now now, SessionId session, base::Reason reason);
     void drop(base::Now now, ConnectionId connection, const base::Reason& reason);
     void lose(base::Now now, SessionId session, const base::Reason& reason);
+    void open_gap(base::Now now, SessionId session, Guest& guest, const base::Reason& reason);
+    void close_gap(base::Now now, SessionId session, Guest& guest);
+    void try_again(base::Now now, SessionId session, Guest& guest);
     void become_connected(base::Now now, SessionId session, Guest& guest);
 
     void take(base::Now now, Connection& connection, msrp::StreamEvent event);

@@ -295,7 +295,7 @@ TEST_F(GuestsTest, AMessageThatIsSentTwiceIsRecordedOnce) {
     EXPECT_THAT(recorded(), IsEmpty());
 }
 
-TEST_F(GuestsTest, ALostConnectionEndsTheSessionAndCutsWhatWasUnderWay) {
+TEST_F(GuestsTest, ALostConnectionCutsWhatWasUnderWay) {
     begin();
     EXPECT_EQ(status_of({.body = "half a",
                          .type = "text/plain",
@@ -308,10 +308,114 @@ TEST_F(GuestsTest, ALostConnectionEndsTheSessionAndCutsWhatWasUnderWay) {
     const std::string got = recorded();
     EXPECT_THAT(got, HasSubstr("half a"));
     EXPECT_THAT(got, HasSubstr("#\r\n"));
-    // RFC 4975 section 5.4: its URI is nobody's any more.
+    EXPECT_EQ(desk_.guests().open_bytes(), 0U);
+}
+
+TEST_F(GuestsTest, ALostConnectionIsMadeAgainAndTheGapIsTold) {
+    begin();
+    texts_.clear();
+    desk_.on_closed(now_, connection_);
+    EXPECT_THAT(told_, ElementsAre("chat_connection_lost"));
+    EXPECT_EQ(wires_.last, connection_);
+    now_.steady += kFirstRejoin - std::chrono::milliseconds(1);
+    desk_.on_time(now_);
+    EXPECT_EQ(wires_.last, connection_);
+    now_.steady += std::chrono::milliseconds(1);
+    desk_.on_time(now_);
+    ASSERT_EQ(wires_.last, connection_ + 1);
+    connection_ = wires_.last;
+    now_.steady += std::chrono::milliseconds(1000);
+    desk_.on_open(now_, connection_);
+    EXPECT_EQ(told_.size(), 1U);  // not before it has answered
+    answer_hello();
+    EXPECT_THAT(told_, ElementsAre("chat_connection_lost", "connected", "chat_gap"));
+    EXPECT_THAT(texts_.back(), HasSubstr("from 1970-01-01T00:00:00.000Z on, for 1500 ms"));
+    EXPECT_THAT(texts_.back(), HasSubstr("The connection for the chat was closed."));
+    EXPECT_EQ(status_of({.body = "again", .type = "text/plain"}), 200);
+    EXPECT_THAT(recorded(), HasSubstr("again"));
+}
+
+// RFC 4975 section 5.4.
+TEST_F(GuestsTest, AFocusThatHasForgottenTheSessionEndsItThen) {
+    begin();
+    desk_.on_closed(now_, connection_);
+    wait(std::chrono::seconds(1));
+    connection_ = wires_.last;
+    desk_.on_open(now_, connection_);
+    answer_hello(481);
+    EXPECT_THAT(told_, ElementsAre("chat_connection_lost", "chat_refused"));
     desk_.on_open(now_, 7);
     EXPECT_EQ(status_of({.type = {}, .id = "again001"}, 7), 481);
-    EXPECT_EQ(desk_.guests().open_bytes(), 0U);
+    wait(kRejoinTime);
+    EXPECT_EQ(wires_.last, connection_);
+}
+
+TEST_F(GuestsTest, AttemptsAreEverRarerAndEnd) {
+    begin();
+    desk_.copies().close(now_, kCopy);  // whose server is silent, too
+    const ConnectionId before = wires_.last;
+    desk_.on_closed(now_, connection_);
+    std::vector<std::chrono::milliseconds> waits;
+    const base::TimePoint lost = now_.steady;
+    base::TimePoint last = lost;
+    while (now_.steady - lost < kRejoinTime + std::chrono::minutes(1)) {
+        const ConnectionId known = wires_.last;
+        now_.steady += std::chrono::milliseconds(500);
+        desk_.on_time(now_);
+        if (wires_.last == known) continue;
+        waits.push_back(std::chrono::duration_cast<std::chrono::milliseconds>(now_.steady - last));
+        last = now_.steady;
+        desk_.on_closed(now_, wires_.last);  // nobody takes it
+    }
+    using std::chrono::milliseconds;
+    ASSERT_GT(waits.size(), 8U);
+    EXPECT_EQ(waits[0], milliseconds(500));
+    EXPECT_EQ(waits[1], milliseconds(1000));
+    EXPECT_EQ(waits[2], milliseconds(2000));
+    EXPECT_EQ(waits.back(), milliseconds(kLongestRejoin));
+    EXPECT_LE(waits.size(), 16U);
+    EXPECT_EQ(wires_.last - before, waits.size());
+    EXPECT_THAT(told_, ElementsAre("chat_connection_lost", "chat_connection_lost"));  // and ended
+    EXPECT_EQ(desk_.guests().connections(), 0U);
+}
+
+// One that breaks each time it is made costs no more.
+TEST_F(GuestsTest, AConnectionThatLastsMomentsIsNotMadeAnewAtOnce) {
+    begin();
+    wait(kLongestRejoin);
+    std::vector<std::size_t> ticks;
+    for (int i = 0; i < 3; ++i) {
+        desk_.on_closed(now_, wires_.last);
+        const ConnectionId known = wires_.last;
+        std::size_t count = 0;
+        for (; wires_.last == known && count < 100; ++count) {
+            now_.steady += std::chrono::milliseconds(500);
+            desk_.on_time(now_);
+        }
+        ticks.push_back(count);
+        connection_ = wires_.last;
+        desk_.on_open(now_, connection_);
+        answer_hello();
+    }
+    EXPECT_THAT(ticks, ElementsAre(1, 2, 4));
+}
+
+// Where the focus connects it may do so again.
+TEST_F(GuestsTest, AFocusThatConnectsMayComeAgain) {
+    GuestSetup passive = setup();
+    passive.peer.connect_to.reset();
+    desk_.guests().set(now_, kSession, passive);
+    desk_.on_open(now_, 7);
+    EXPECT_EQ(status_of({.type = {}, .id = "empty001"}, 7), 200);
+    desk_.on_closed(now_, 7);
+    wait(std::chrono::seconds(20));
+    desk_.on_open(now_, 8);
+    EXPECT_EQ(status_of({.type = {}, .id = "empty002"}, 8), 200);
+    EXPECT_THAT(told_, ElementsAre("connected", "chat_connection_lost", "connected", "chat_gap"));
+    desk_.on_closed(now_, 8);
+    wait(kRejoinTime);
+    EXPECT_EQ(told_.back(), "chat_connection_lost");
+    EXPECT_FALSE(desk_.guests().knows(uri(kOwn)));
 }
 
 TEST_F(GuestsTest, AnotherPathIsAnotherSession) {

@@ -50,6 +50,13 @@ inline constexpr std::chrono::seconds kNicknameTime{10};
 // Answers that a member does not read: no more of it is read then.
 inline constexpr std::size_t kMaxUnreadAnswerBytes = std::size_t{512} << 10;
 
+// ---- chats of others in which we take part
+// A connection that is lost is made again after the first time, each further one twice as long, the
+// longest at most; until all of it has gone by.
+inline constexpr std::chrono::milliseconds kFirstRejoin{500};
+inline constexpr std::chrono::seconds kLongestRejoin{30};
+inline constexpr std::chrono::minutes kRejoinTime{5};
+
 // ---- sessions of ours at a relay (RFC 4976)
 inline constexpr std::chrono::seconds kRelayPatience{10};  // for a connection, and for each answer
 inline constexpr std::chrono::seconds kRelayAhead{30};     // a login is renewed before its end

@@ -230,6 +230,8 @@ bool AttendanceChat::on_event(const chat::GuestEvent& event) {
     if (event.kind == Kind::Connected) is_connected_ = true;
     if (event.kind == Kind::LoggedIn) use_path_ = event.use_path;
     if (event.kind == Kind::Ended) has_ended_ = true;
+    // It is made again; until then nothing is taken.
+    if (event.is_lost) is_connected_ = false;
     return true;
 }
 

@@ -284,6 +284,12 @@ TEST_F(AttendanceChatTest, IsAsItsSessionIs) {
     EXPECT_FALSE(chat_->on_event({.session = 99, .kind = Kind::Connected}));
     EXPECT_TRUE(chat_->on_event({.session = 1, .kind = Kind::Connected}));
     EXPECT_EQ(chat_->state(), "connected");
+    EXPECT_TRUE(chat_->on_event({.session = 1, .kind = Kind::NotTaken}));
+    EXPECT_EQ(chat_->state(), "connected");
+    EXPECT_TRUE(chat_->on_event({.session = 1, .kind = Kind::NotTaken, .is_lost = true}));
+    EXPECT_EQ(chat_->state(), "agreed");  // it is made again
+    EXPECT_TRUE(chat_->on_event({.session = 1, .kind = Kind::Connected}));
+    EXPECT_EQ(chat_->state(), "connected");
     EXPECT_TRUE(chat_->on_event({.session = 1, .kind = Kind::Ended}));
     EXPECT_EQ(chat_->state(), "ended");
 }
