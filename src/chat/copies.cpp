@@ -502,9 +502,12 @@ void Copies::settle_sender(SessionId session, Side from, Open& open,
     const bool is_named = sender != nullptr && !sender->uri.empty() &&
                           !mime::is_anonymous(sender->uri) &&
                           sender->uri.size() <= kMaxSenderUriBytes;
-    if (is_named && !is_party(session, sender->uri))
+    std::string third;
+    if (is_named && !is_party(session, sender->uri)) {
         serial = std::max(serial, serial_of(followed, session, from, *sender));
-    each(session, from, [&](Copy& copy) { copy.await_told(open.number, serial); });
+        third = name_addr(sender->name.substr(0, kMaxSenderNameBytes), sender->uri);
+    }
+    each(session, from, [&](Copy& copy) { copy.await_told(open.number, serial, third); });
     open.cpim_head.reset();
 }
 

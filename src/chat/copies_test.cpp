@@ -621,6 +621,45 @@ TEST_F(Senders, AMessageOfWhoIsNotKnownWaitsUntilTheServerHasBeenTold) {
     EXPECT_EQ(events_.size(), 1U);
 }
 
+// Who writes through a party is who the server is told as the author, and not the party.
+TEST_F(Senders, WhoIsNeitherPartyIsTheAuthorOfWhatItWrites) {
+    answer_and_connect("message/cpim application/msrp-recording *");
+    serve();
+    cpim("msg00001", "Cid \"C\" <sip:cid@c.example>", "of a third");
+    ASSERT_EQ(events_.size(), 1U);
+    desk_.copies().told(now_, kKey, events_[0].serial);
+    cpim("msg00002", "Ana Reis <sip:ana@a.example>", "of a party");
+    cpim("msg00003", "<sip:anonymous@anonymous.invalid>", "of nobody");
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 3U);
+    const auto envelope = [&](std::size_t i) {
+        return sent[i].body.substr(0, sent[i].body.find("DateTime:"));
+    };
+    EXPECT_THAT(envelope(0), HasSubstr("<sip:cid@c.example>\r\nTo: <sip:ben@b.example>\r\n"));
+    EXPECT_THAT(envelope(0), Not(HasSubstr("ana@a.example")));
+    EXPECT_EQ(envelope(1), "From: Ana Reis <sip:ana@a.example>\r\nTo: <sip:ben@b.example>\r\n");
+    EXPECT_EQ(envelope(2), envelope(1));  // an address that many have is nobody's
+}
+
+// A nickname that the party was granted is the party's (RFC 7701 section 7).
+TEST_F(Senders, TheNicknameOfAPartyIsNotThatOfWhoWritesThroughIt) {
+    answer_and_connect("message/cpim application/msrp-recording *");
+    serve();
+    come(kConnectionA,
+         head(kOursA, kA, {}, "Use-Nickname: \"ana_r\"\r\n", "NICKNAME") + "-------d93kswow$\r\n");
+    come(kConnectionB, "MSRP d93kswow 200 OK\r\nTo-Path: " + kOursB + "\r\nFrom-Path: " + kB +
+                           "\r\n-------d93kswow$\r\n");
+    serve();
+    cpim("msg00001", "<sip:cid@c.example>", "of a third");
+    ASSERT_EQ(events_.size(), 2U);
+    desk_.copies().told(now_, kKey, events_.back().serial);
+    cpim("msg00002", "<sip:ana@a.example>", "of the party");
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 2U);
+    EXPECT_THAT(sent[0].body, Not(HasSubstr("rs.Nickname")));
+    EXPECT_THAT(sent[1].body, HasSubstr("rs.Nickname: ana_r\r\n"));
+}
+
 TEST_F(Senders, TheWaitEndsAndThatIsTold) {
     answer_and_connect();
     serve();

@@ -59,9 +59,17 @@ void Copy::begin(base::Now now, MessageNumber number, MessageFacts facts, bool a
 
 // ---- what waits for metadata
 
-void Copy::await_told(MessageNumber number, std::uint64_t serial) {
-    if (const auto found = messages_.find({number, 0}); found != messages_.end())
-        found->second.awaits = serial <= told_serial_ ? 0 : serial;
+void Copy::await_told(MessageNumber number, std::uint64_t serial, std::string_view sender) {
+    const auto found = messages_.find({number, 0});
+    if (found == messages_.end()) return;
+    Message& message = found->second;
+    message.awaits = serial <= told_serial_ ? 0 : serial;
+    if (sender.empty()) return;
+    // To whom the party's own would be; its nickname is not this one's.
+    message.facts.sender = sender;
+    message.facts.room = parties_[index_of(other(message.facts.from))];
+    message.facts.nickname.clear();
+    count_overhead(message);
 }
 
 void Copy::hold(base::Now now) { held_since_ = now.steady; }

@@ -65,7 +65,8 @@ public:
     void end(MessageNumber number, std::optional<std::uint64_t> total);  // whole; else cut
     void give_up(MessageNumber number);  // ends as cut: too many are under way
     // The server knows who wrote it when the metadata of that serial have been told; 0: it does.
-    void await_told(MessageNumber number, std::uint64_t serial);
+    // `sender`: name-addr of who that is, where it is neither of the parties.
+    void await_told(MessageNumber number, std::uint64_t serial, std::string_view sender = {});
     // Something else of MSRP, for a server that takes the wrapper. `between`: sender and room, in
     // place of the parties, where it is a room's.
     void forward(base::Now now, Side from, std::string_view text,

@@ -41,7 +41,8 @@ struct MessageFacts {
     base::WallTime at{};                                              // when it began
     std::string nickname{};                // of who wrote it (RFC 7701); empty: none
     std::optional<std::uint64_t> total{};  // as its first chunk says
-    // Of a room: name-addr of who wrote it and of the room, in place of the two sides.
+    // Name-addr of who wrote it and to whom, in place of the two sides: of a room, or of somebody
+    // who writes through a party.
     std::string sender{};
     std::string room{};
     // Of the recording session, where several streams share a line; empty: none do.
