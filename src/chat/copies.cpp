@@ -278,9 +278,13 @@ void Copies::tell_lost(Trunk& trunk, const base::Reason& reason) {
 void Copies::on_open(base::Now now, ConnectionId connection) {
     Trunk* trunk = trunk_of(connection);
     if (trunk == nullptr) return;
-    // Nothing is said to who is not the server that answered (RFC 4975 section 14.4).
+    // Nothing is said to who is not the server that answered (RFC 4975 section 14.4). In front of
+    // its relays we see the first one's certificate, not its: known by its name (RFC 4976).
+    static const std::vector<base::CertificateFingerprint> by_name;
+    const bool is_direct = trunk->answer.server.path.size() == 1;
+    const auto& told = is_direct ? trunk->answer.fingerprints : by_name;
     if (trunk->answer.server.own.is_secure)
-        if (auto fault = network_.find_fault(connection, trunk->answer.fingerprints)) {
+        if (auto fault = network_.find_fault(connection, told)) {
             disconnect(*trunk);
             trunk->retry_at = now.steady + kReconnectLater;
             return tell_lost(*trunk, *fault);

@@ -334,6 +334,68 @@ TEST_F(CopiesTest, NothingIsSaidToAServerThatShowsAnotherCertificate) {
     EXPECT_THAT(wires_.take(wires_.last), HasSubstr("Hello"));
 }
 
+// RFC 4976 section 3: requests take the whole path, answers come from the first relay, and receipts
+// from behind all of them.
+TEST_F(CopiesTest, AServerBehindRelaysIsSpokenToThroughThem) {
+    const std::string relays = "msrp://192.0.2.50:2855/r1;tcp msrp://192.0.2.51:2855/r2;tcp";
+    desk_.copies().answer(now_, kKey,
+                          CopyAnswer{.server = {.path = *msrp::parse_path(relays + " " + kServer),
+                                                .own = uri(kOwn),
+                                                .types = {.accept_types = "text/plain"},
+                                                .max_bytes = std::nullopt},
+                                     .connect_to = *base::parse_net_address("192.0.2.50:2855")});
+    EXPECT_THAT(wires_.connected_to, ElementsAre("192.0.2.50:2855"));
+    const ConnectionId relay = wires_.last;
+    desk_.on_open(now_, relay);
+    come(kConnectionA, chunk("msg00001", "Hello"));
+    const std::string sent = wires_.take(relay);
+    msrp::StreamParser parser;
+    parser.feed(base::as_bytes(sent));
+    std::size_t requests = 0;
+    msrp::Head last;
+    while (auto event = parser.poll_event()) {
+        const auto* request = std::get_if<msrp::Head>(&*event);
+        if (request == nullptr) continue;
+        ++requests;
+        EXPECT_EQ(to_string(request->to_path), relays + " " + kServer);
+        EXPECT_EQ(to_string(request->from_path), kOwn);
+        come(relay, "MSRP " + request->transaction + " 200 OK\r\nTo-Path: " + kOwn +
+                        "\r\nFrom-Path: msrp://192.0.2.50:2855/r1;tcp\r\n-------" +
+                        request->transaction + "$\r\n");
+        last = *request;
+    }
+    EXPECT_EQ(requests, 2U);  // the one that binds, and the message
+    EXPECT_EQ(counters_->waiting, 1U);
+    come(relay, "MSRP report01 REPORT\r\nTo-Path: " + kOwn + "\r\nFrom-Path: " + relays + " " +
+                    kServer + "\r\nMessage-ID: " + last.message_id +
+                    "\r\nByte-Range: 1-5/5\r\nStatus: 000 200 OK\r\n-------report01$\r\n");
+    EXPECT_EQ(counters_->waiting, 0U);
+    EXPECT_THAT(told_, IsEmpty());
+}
+
+// The fingerprint is of the server's certificate, and what we see is the relay's.
+TEST_F(CopiesTest, ARelayInFrontOfAServerIsKnownByItsName) {
+    const base::CertificateFingerprint servers{.digest = base::Bytes(32, 1)};
+    come(kConnectionA, chunk("msg00001", "Hello"));
+    const auto answer_by = [&](const std::string& path) {
+        desk_.copies().answer(now_, kKey,
+                              CopyAnswer{.server = {.path = *msrp::parse_path(path),
+                                                    .own = uri("msrps://192.0.2.1:2855/copy;tcp"),
+                                                    .types = {.accept_types = "*"},
+                                                    .max_bytes = std::nullopt},
+                                         .connect_to = *base::parse_net_address("192.0.2.50:2855"),
+                                         .fingerprints = {servers}});
+    };
+    answer_by("msrps://relay.example:2855/r;tcp msrps://rec.example:2855/rec;tcp");
+    EXPECT_THAT(wires_.connected_to.back(), EndsWith(" relay.example"));
+    desk_.on_open(now_, wires_.last, true);  // by its name it is who it is: no fingerprint is asked
+    EXPECT_THAT(wires_.take(wires_.last), HasSubstr("Hello"));
+    EXPECT_THAT(told_, IsEmpty());
+    answer_by("msrps://relay.example:2855/r;tcp");
+    desk_.on_open(now_, wires_.last, true);
+    EXPECT_THAT(told_, ElementsAre("fingerprint_mismatch"));
+}
+
 TEST_F(CopiesTest, AServerWithoutTheSessionCountsAsLost) {
     answer_and_connect("text/plain");
     come(kConnectionA, chunk("msg00001", "one"));

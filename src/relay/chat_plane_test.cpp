@@ -315,6 +315,17 @@ TEST_F(RecordedChatPlane, ACallThatIsAChatAloneIsOfferedAsOneLine) {
     EXPECT_EQ(link_.desk.copies().size(), 0U);
 }
 
+// RFC 4976: a server behind relays is reached by the first of them.
+TEST_F(RecordedChatPlane, TheFirstRelayOfAServersPathIsConnectedTo) {
+    chat();
+    ASSERT_TRUE(subscribe());
+    answer_server(
+        "m=message 2855 TCP/MSRP *\r\na=path:msrp://192.0.2.50:2856/r1;tcp "
+        "msrp://192.0.2.51:2855/r2;tcp msrp://192.0.2.99:2855/rec;tcp\r\na=setup:passive\r\n"
+        "a=accept-types:*\r\na=recvonly\r\n");
+    EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.50:2856"));
+}
+
 TEST_F(RecordedChatPlane, LinesOfThePlaneBehindKeepTheirPlaces) {
     chat();
     inner_.subscription =

@@ -48,10 +48,12 @@ std::optional<chat::Peer> peer_of(const sdp::SessionDescription& description,
     if (media.is_secure) peer.fingerprints = sdp::fingerprints_of(description, medium);
     const bool is_passive = media.setup ? *media.setup == sdp::Setup::Passive : answers;
     if (!is_passive) return peer;
-    // RFC 6714: with CEMA it is at c= and m=, else where its path begins.
+    // RFC 6714: with CEMA it is at c= and m=, else where its path begins. Relays are connected to
+    // where they are, whatever the end behind them knows.
+    const bool is_behind_relay = peer.path.size() > 1;
     const msrp::Uri& first = peer.path.front();
     auto at = base::parse_host(first.host, first.port);
-    if (!at || media.has_cema) {
+    if (!at || (media.has_cema && !is_behind_relay)) {
         const auto connection = sdp::rtp_address(description, medium);
         if (connection) at = connection;
     }

@@ -57,6 +57,11 @@ TEST(ChatSdp, ThePathLeadsToThePartyAndWithCemaTheConnectionLine) {
                    "a=path:msrp://relay.example:2855/r;tcp msrp://192.0.2.10:7000/ana;tcp\r\n")
                   ->path.size(),
               2U);
+    // Behind relays (RFC 4976) the first of them is connected to, with CEMA, too.
+    const std::string relayed =
+        "m=message 2855 TCP/MSRP *\r\nc=IN IP4 192.0.2.99\r\na=setup:passive\r\na=msrp-cema\r\n"
+        "a=path:msrp://192.0.2.50:2856/r;tcp msrp://192.0.2.10:7000/ana;tcp\r\n";
+    EXPECT_EQ(read(relayed)->connect_to, base::parse_net_address("192.0.2.50:2856"));
 }
 
 TEST(ChatSdp, TellsThePartysLineAtOurAddress) {
