@@ -4,12 +4,14 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <array>
 #include <map>
 #include <nlohmann/json.hpp>
 
 #include "api/access_control.h"
 #include "api/views.h"
 #include "archive/summary.h"
+#include "http/response_head.h"
 #include "siprec/limits.h"
 
 namespace earshot::api {
@@ -99,6 +101,21 @@ private:
     std::size_t place_ = 0;
 };
 
+class TextContent : public http::ByteSource {
+public:
+    explicit TextContent(std::string text) : text_(std::move(text)) {}
+    std::uint64_t size() const override { return text_.size(); }
+    base::Result<std::size_t, base::Reason> read(std::uint64_t offset,
+                                                 std::span<std::uint8_t> out) override {
+        const std::string part = text_.substr(offset, out.size());
+        std::copy(part.begin(), part.end(), out.begin());
+        return part.size();
+    }
+
+private:
+    const std::string text_;
+};
+
 class FakeFiles : public RecordingFiles {
 public:
     base::Result<std::unique_ptr<archive::Rendering>, base::Reason> render(
@@ -117,10 +134,13 @@ public:
         const catalog::Recording&, std::string_view) const override {
         return base::Reason{"not_found", "No such track."};
     }
-    base::Result<Message, base::Reason> open_message(const catalog::Recording&, std::uint64_t,
+    base::Result<Message, base::Reason> open_message(const catalog::Recording&,
+                                                     std::uint64_t number,
                                                      archive::Reading reading) const override {
         if (reading == archive::Reading::WithoutPrivate)
             return base::Reason{"private_message", "Not for you."};
+        if (number == kSentMessage)
+            return Message{std::make_unique<TextContent>("<script>alert(1)</script>"), sent_as};
         return base::Reason{"not_found", "No such message."};
     }
     base::Result<std::string, base::Reason> read_peaks(const catalog::Recording&) const override {
@@ -145,6 +165,8 @@ public:
         erased.push_back(piece.id);
         return std::nullopt;
     }
+    static constexpr std::uint64_t kSentMessage = 7;
+    std::string sent_as;  // the name of that message's file
     mutable std::vector<std::string> erased;
     std::map<std::string, base::Reason> obstacles;  // by piece
     std::map<std::string, base::Reason> failures;
@@ -595,6 +617,39 @@ TEST_F(ApiTest, PrivateMessagesAreReadWithTheTokenOrBySessionsThatItOpenedForTha
         link.body = body;
         EXPECT_EQ(send(link).status, 400) << body;
     }
+}
+
+// Whatever somebody wrote or sent, HTML above all, a browser saves it and shows none of it, also
+// where the link is opened by itself.
+TEST_F(ApiTest, WhatWasSentInAChatIsServedAsAnAttachmentThatRunsNothing) {
+    const std::string target =
+        fmt::format("/api/v1/recordings/{}/messages/{}", kId, FakeFiles::kSentMessage);
+    const std::map<std::string, std::string> names{
+        {"", R"(filename="message-7"; filename*=UTF-8''message-7)"},
+        {"page.html", R"(filename="page.html"; filename*=UTF-8''page.html)"},
+        {"../../etc/passwd", R"(filename="passwd"; filename*=UTF-8''passwd)"},
+        {R"(C:\x\"><b>.html)", R"(filename="_><b>.html"; filename*=UTF-8''%22%3E%3Cb%3E.html)"},
+        {"a\r\nContent-Type: text/html", R"(filename="html"; filename*=UTF-8''html)"},
+        {"a\r\nSet-Cookie: b",
+         R"(filename="a__Set-Cookie: b"; filename*=UTF-8''a%0D%0ASet-Cookie%3A%20b)"}};
+    for (const auto& [name, told] : names) {
+        files_.sent_as = name;
+        const http::Response response = ask(target);
+        ASSERT_EQ(response.status, 200) << name;
+        const std::string head = http::write_head(response, {.length = 25},
+                                                  base::wall_from_ns(1'770'000'000'000'000'000));
+        EXPECT_THAT(head, HasSubstr("\r\nContent-Type: application/octet-stream\r\n")) << name;
+        EXPECT_THAT(head, HasSubstr("\r\nContent-Disposition: attachment; " + told + "\r\n"));
+        EXPECT_THAT(head,
+                    HasSubstr("\r\nContent-Security-Policy: default-src 'none'; sandbox\r\n"));
+        EXPECT_THAT(head, Not(HasSubstr("script-src"))) << "the page's own policy";
+        EXPECT_THAT(head, HasSubstr("\r\nX-Content-Type-Options: nosniff\r\n"));
+        auto* content = std::get_if<std::unique_ptr<http::ByteSource>>(&response.body);
+        ASSERT_NE(content, nullptr);
+        std::array<std::uint8_t, 64> octets{};
+        EXPECT_EQ(*(*content)->read(0, octets), 25U);
+    }
+    EXPECT_EQ(ask(fmt::format("/api/v1/recordings/{}/messages/x", kId)).status, 404);
 }
 
 TEST_F(ApiTest, ListsWithWhatTheRowKnowsBetter) {

@@ -38,6 +38,29 @@ try {
     await page.keyboard.press(' ');
     await until(() => page.evaluate(() => document.querySelector('audio').paused), 'space pauses the audio');
 
+    // The oldest is a chat whose people wrote HTML: it stands there as text, runs nothing, and its file is saved, not shown.
+    await page.keyboard.press('j');
+    await article.getByRole('heading', { name: '<b onclick=1>Eve</b>' }).waitFor({ timeout: 10000 });
+    const chat = article.getByRole('region', { name: 'Chat' });
+    for (const text of ['<script>globalThis.ran = 1</script>', '<img src=x onerror="globalThis.ran = 2">'])
+        await chat.getByText(text, { exact: true }).waitFor({ timeout: 10000 });
+    assert.equal(await page.locator('main script, main img, main [onclick], main [onerror]').count(), 0, 'what was written is no markup');
+    const file = chat.getByRole('link', { name: /offer\.html/ });
+    const { status, headers } = await page.evaluate(async (link) => {
+        const response = await fetch(link);
+        return { status: response.status, headers: Object.fromEntries(response.headers) };
+    }, await file.getAttribute('href'));
+    assert.equal(status, 200);
+    assert.equal(headers['content-type'], 'application/octet-stream');
+    assert.match(headers['content-disposition'], /^attachment; filename="offer\.html"/);
+    assert.equal(headers['content-security-policy'], "default-src 'none'; sandbox");
+    assert.equal(headers['x-content-type-options'], 'nosniff');
+    // Opened by itself, without the page's `download`.
+    const saved = page.waitForEvent('download', { timeout: 10000 });
+    await page.evaluate((link) => location.assign(link), await file.getAttribute('href'));
+    assert.equal((await saved).suggestedFilename(), 'offer.html');
+    assert.equal(await page.evaluate(() => globalThis.ran), undefined, 'what was written runs');
+
     await page.keyboard.press('/');
     await page.keyboard.type('nobody-of-this-name');
     await page.getByText('Nothing matches').waitFor({ timeout: 10000 });
