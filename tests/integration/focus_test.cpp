@@ -21,14 +21,15 @@ using nlohmann::json;
 using testing::HasSubstr;
 using testing::Not;
 
-// Of a phone's voice in one word of a WAV file.
-std::size_t windows_with(const std::filesystem::path& file, double hz) {
-    const std::string octets = read_file(file);
+// Of each so many milliseconds of a WAV file, whether a tone is in it. What is 1000 / window_ms Hz
+// away is another one.
+std::vector<bool> sounds_of(const std::string& octets, double hz, double above = 2000,
+                            std::uint32_t window_ms = 20) {
+    std::vector<bool> found;
     const auto wav = audio::parse_wav(base::as_bytes(octets));
-    if (!wav) return 0;
+    if (!wav) return found;
     const std::vector<std::int16_t> samples = audio::to_mono(*wav);
-    const auto window = static_cast<std::size_t>(wav->format.rate / 50);
-    std::size_t found = 0;
+    const auto window = static_cast<std::size_t>(wav->format.rate * window_ms / 1000);
     for (std::size_t at = 0; at + window <= samples.size(); at += window) {
         double real = 0;
         double imaginary = 0;
@@ -38,7 +39,29 @@ std::size_t windows_with(const std::filesystem::path& file, double hz) {
             real += samples[at + i] * std::cos(phase);
             imaginary += samples[at + i] * std::sin(phase);
         }
-        if (2 * std::hypot(real, imaginary) / static_cast<double>(window) > 2000) ++found;
+        found.push_back(2 * std::hypot(real, imaginary) / static_cast<double>(window) > above);
+    }
+    return found;
+}
+
+// Of a phone's voice in one word of a WAV file.
+std::size_t windows_with(const std::filesystem::path& file, double hz) {
+    const std::vector<bool> sounds = sounds_of(read_file(file), hz);
+    return static_cast<std::size_t>(std::count(sounds.begin(), sounds.end(), true));
+}
+
+// How often one tone was followed by the other, within a tenth of a second.
+std::size_t count_pairs(const std::filesystem::path& file, double first_hz, double then_hz) {
+    constexpr std::size_t kTenth = 5;
+    const std::string octets = read_file(file);
+    const std::vector<bool> first = sounds_of(octets, first_hz, 1500);
+    const std::vector<bool> then = sounds_of(octets, then_hz, 1500);
+    std::size_t found = 0;
+    for (std::size_t i = 1; i < then.size(); ++i) {
+        if (!then[i] || then[i - 1]) continue;
+        const std::size_t from = i < kTenth ? 0 : i - kTenth;
+        const auto at = first.begin() + static_cast<std::ptrdiff_t>(from);
+        found += std::count(at, at + static_cast<std::ptrdiff_t>(i - from), true) > 0 ? 1U : 0U;
     }
     return found;
 }
@@ -110,6 +133,15 @@ protected:
              at = text.find(what, at + 1))
             ++found;
         return found;
+    }
+    std::string track(const json& recording, const json& stream) const {
+        const json access = json::parse(read_file(server_.data() / "cli.json"), nullptr, false);
+        return run_command({"curl", "-s", "-H",
+                            "Authorization: Bearer " + access.value("token", ""),
+                            "http://127.0.0.1:" + std::to_string(server_.http_port()) +
+                                "/api/v1/recordings/" + recording["id"].get<std::string>() +
+                                "/audio/" + stream["label"].get<std::string>() + ".wav"})
+            .out;
     }
     static std::size_t streams_with_media(const json& recording) {
         std::size_t count = 0;
@@ -480,6 +512,100 @@ TEST_F(Focus, AMixTellsWhoSpokeWhen) {
     const std::string wav = (server_.scratch() / "mix.wav").string();
     ASSERT_EQ(server_.run({"export", id, "--format", "wav", "-o", wav}).exit_code, 0);
     for (const double hz : {300, 340, 380}) EXPECT_GT(windows_with(wav, hz), 5U) << hz;
+}
+
+// Those who speak one after another: each alone in one stream, all of them in one more.
+TEST_F(Focus, EachVoiceAndTheMixAreRecordedWhereBothAreWanted) {
+    start("record = \"both\"\nchimes = false\n");
+    const Output run = run_command(phones({"--conference", "3", "--duration", "6"}));
+    EXPECT_EQ(run.exit_code, 0) << run.out << client_.log();
+    const json all = server_.wait_for_recordings(1);
+    ASSERT_EQ(all.size(), 1U) << client_.log() << server_.log();
+    EXPECT_EQ(all[0]["state"], "complete") << all[0].dump(1);
+    ASSERT_EQ(all[0]["streams"].size(), 4U) << all[0].dump(1);
+    std::multiset<std::string> voices;
+    for (const json& stream : all[0]["streams"]) {
+        EXPECT_EQ(stream["lost"], 0) << stream.dump(1);
+        const std::string wav = track(all[0], stream);
+        std::string heard;
+        for (const int hz : {300, 340, 380}) {
+            const std::vector<bool> sounds = sounds_of(wav, hz, 2000, 100);
+            const auto windows = std::count(sounds.begin(), sounds.end(), true);
+            if (windows > 3) heard += std::to_string(hz) + " ";
+        }
+        voices.insert(heard);
+    }
+    const std::multiset<std::string> wanted{"300 ", "300 340 380 ", "340 ", "380 "};
+    EXPECT_EQ(voices, wanted) << all[0].dump(1);
+}
+
+// The one who is more makes it a mix, and that stays one when there is room again: what is in it of
+// whom does not change back and forth.
+TEST_F(Focus, AboveItsLimitARoomIsRecordedAsOneMixUntilItEnds) {
+    start("separate_up_to = 2\nchimes = false\n");
+    const auto active = [](const json& it) {
+        std::size_t count = 0;
+        for (const json& stream : it["streams"])
+            count += stream.value("state", "") == "active" ? 1U : 0U;
+        return count;
+    };
+    const auto ada = dial_in({"--party-a", "sip:ada@desk.example"});
+    const auto bo = dial_in({"--party-a", "sip:bo@desk.example"});
+    ASSERT_TRUE(are_in(2)) << client_.log();
+    const json two =
+        recording([&](const json& it) { return streams_with_media(it) == 2 && active(it) == 2; });
+    ASSERT_FALSE(two.is_null()) << server_.list().dump(1) << client_.log();
+
+    const auto cleo = dial_in({"--party-a", "sip:cleo@desk.example"});
+    ASSERT_TRUE(are_in(3)) << client_.log();
+    const json mixed =
+        recording([&](const json& it) { return streams_with_media(it) == 3 && active(it) == 1; });
+    ASSERT_FALSE(mixed.is_null()) << server_.list().dump(1) << client_.log();
+
+    hang_up(*cleo);
+    hang_up(*bo);
+    ASSERT_TRUE(are_in(1)) << client_.log();
+    const auto packets_of_mix = [&](const json& it) {
+        std::int64_t packets = 0;
+        for (const json& stream : it["streams"])
+            if (stream.value("state", "") == "active") packets += stream["packets"].get<int>();
+        return packets;
+    };
+    const std::int64_t before = packets_of_mix(server_.list()[0]);
+    const json later = recording([&](const json& it) { return packets_of_mix(it) > before + 50; });
+    ASSERT_FALSE(later.is_null()) << server_.list().dump(1) << client_.log();
+    EXPECT_EQ(active(later), 1U) << later.dump(1);
+    hang_up(*ada);
+    const json all = server_.wait_for_recordings(1);
+    ASSERT_EQ(all.size(), 1U) << client_.log();
+    EXPECT_EQ(all[0]["state"], "complete") << all[0].dump(1);
+    EXPECT_EQ(all[0]["streams"].size(), 3U) << all[0].dump(1);
+    EXPECT_EQ(all[0]["participants"].size(), 4U) << all[0].dump(1);
+}
+
+// Two notes, upwards for who comes and downwards for who leaves; of these who stays hears each.
+TEST_F(Focus, WhoStaysHearsThatSomebodyCameAndLeft) {
+    start("");
+    const std::string heard = (client_.scratch() / "heard.wav").string();
+    const auto ada = dial_in({"--party-a", "sip:ada@desk.example", "--heard-a", heard});
+    ASSERT_TRUE(are_in(1)) << client_.log();
+    const auto bo = dial_in({"--party-a", "sip:bo@desk.example"});
+    ASSERT_TRUE(are_in(2)) << client_.log();
+    hang_up(*bo);
+    ASSERT_TRUE(are_in(1)) << client_.log();
+    // By the time that this one has come and gone all of that has been heard.
+    EXPECT_EQ(run_command(phones({"--phones", "--duration", "1"})).exit_code, 0) << client_.log();
+    hang_up(*ada);
+    EXPECT_GE(count_pairs(heard, 660, 880), 2U);
+    EXPECT_GE(count_pairs(heard, 880, 660), 1U);
+    // None of it is in the recording.
+    const json all = server_.wait_for_recordings(1);
+    ASSERT_EQ(all.size(), 1U) << client_.log();
+    for (const json& stream : all[0]["streams"]) {
+        const std::vector<bool> notes = sounds_of(track(all[0], stream), 880, 1500);
+        EXPECT_GT(notes.size(), 20U) << stream.dump(1);
+        EXPECT_EQ(std::count(notes.begin(), notes.end(), true), 0) << stream.dump(1);
+    }
 }
 
 }  // namespace

@@ -207,5 +207,55 @@ TEST_F(FocusVideo, EachCameraIsRecordedWhereThatIsWanted) {
     for (const json& camera : cameras) EXPECT_EQ(camera["lost"], 0) << camera.dump(1);
 }
 
+// A second client attends the room of the first one, which records nothing itself: of the cameras
+// it is shown who speaks, and what is shared beside that, and it can tell the one from the other.
+TEST_F(FocusVideo, WhoAttendsRecordsWhoIsSeenAndWhatIsShared) {
+    ASSERT_TRUE(server_.start()) << server_.log();
+    ASSERT_TRUE(client_.start("[focus]\nrooms = [\"conf-*\"]\nchimes = false\n")) << client_.log();
+    TestClient attendant;
+    ASSERT_TRUE(attendant.start("[client]\nservers = [\"" + server_.sip_uri() + "\"]\n"))
+        << attendant.log();
+    const auto ada = dial_in('a');
+    const auto bo = dial_in('b');
+    ada->show(VideoPhone::Camera, true);
+    bo->show(VideoPhone::Content, true);
+    ada->speak(true);
+    const Output begun =
+        attendant.run({"attend", "start", "sip:conf-1@" + client_.sip(), "--no-chat", "--json"});
+    ASSERT_EQ(begun.exit_code, 0) << begun.err << attendant.log() << client_.log();
+    const json attendance = json::parse(begun.out, nullptr, false);
+    ASSERT_TRUE(attendance.is_object()) << begun.out;
+    EXPECT_TRUE(eventually([&] {
+        const json all = server_.list();
+        if (!all.is_array() || all.empty()) return false;
+        std::size_t shown = 0;
+        for (const json& stream : all[0]["streams"])
+            if (stream["media"] == "video" && stream["packets"] > 100) ++shown;
+        return shown == 2;
+    })) << server_.list().dump(1)
+        << attendant.log();
+    EXPECT_EQ(attendant.run({"attend", "end", attendance.value("id", "")}).exit_code, 0);
+    ada->hang_up();
+    bo->hang_up();
+
+    const json all = server_.wait_for_recordings(1);
+    ASSERT_EQ(all.size(), 1U) << server_.log() << attendant.log();
+    EXPECT_EQ(all[0]["state"], "complete") << all[0].dump(1);
+    for (const char* const role : {"camera", "content"}) {
+        const json found = streams_of(all[0], "video", role);
+        ASSERT_EQ(found.size(), 1U) << role << all[0].dump(1);
+        EXPECT_EQ(found[0]["lost"], 0) << found.dump(1);
+        EXPECT_GE(found[0]["video"]["key_pictures"], 1) << found.dump(1);
+    }
+    const json timeline = json::parse(
+        server_.run({"export", all[0]["id"].get<std::string>(), "--format", "timeline", "-o", "-"})
+            .out,
+        nullptr, false);
+    ASSERT_TRUE(timeline.is_object());
+    ASSERT_GE(timeline["sharing"].size(), 1U) << timeline.dump(1);
+    // By the roster, in which who shares has the role.
+    EXPECT_THAT(timeline["sharing"].dump(), HasSubstr("b@desk.example"));
+}
+
 }  // namespace
 }  // namespace earshot::integration
