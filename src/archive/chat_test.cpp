@@ -4,7 +4,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fstream>
 #include <functional>
+#include <iterator>
 
 #include "archive/archive_test_rig.h"
 #include "archive/chat_export.h"
@@ -44,7 +46,7 @@ TEST(MessageBody, TakesOffTheWrapperAndTheCpimInIt) {
     EXPECT_EQ(text.substr(body.content_at), "psst");
 }
 
-// The example of docs/msrp-recording.md, from the wire to the text.
+// A message to a room that has one stream, from the wire to the text.
 TEST(MessageBody, ReadsTheExampleOfTheWrapper) {
     const std::string content =
         "From: Ana Reis <sip:ana@desk.example>\r\nTo: <sip:review-42@conf.example>\r\nDateTime: "
@@ -622,6 +624,25 @@ TEST_F(ChatRecording, ANotificationSaysWhatBecameOfWhichMessage) {
     EXPECT_EQ(chat.messages.at(0).about, "34jk324j");
     EXPECT_EQ(chat.messages.at(0).status, "displayed");
     EXPECT_EQ(chat.messages.at(1).about, "");
+}
+
+// What the fuzzer begins with is a notification, in CPIM and by itself.
+TEST(MessageBody, TheSeedsOfTheFuzzTargetAreNotifications) {
+    const auto read = [](const std::string& name) {
+        std::ifstream file(std::string{EARSHOT_TEST_DATA} + "/chat_fuzz/" + name);
+        return std::string{std::istreambuf_iterator<char>(file), {}};
+    };
+    const auto notice = read_imdn(read("imdn"));
+    ASSERT_TRUE(notice);
+    EXPECT_EQ(notice->message_id, "34jk324j");
+    EXPECT_EQ(notice->status, "failed");
+    const std::string wrapped = read("imdn-in-cpim");
+    const MessageBody body = read_message_body("message/cpim", wrapped);
+    EXPECT_EQ(body.fault, "");
+    EXPECT_EQ(body.content_type, "message/imdn+xml");
+    const auto inner = read_imdn(std::string_view(wrapped).substr(body.content_at));
+    ASSERT_TRUE(inner);
+    EXPECT_EQ(inner->status, "displayed");
 }
 
 TEST_F(ChatRecording, AFileThatIsNotTheAnnouncedOneIsFoundOut) {

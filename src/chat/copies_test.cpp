@@ -198,6 +198,34 @@ TEST_F(CopiesTest, AServerThatListsTheWrapperGetsItWithWhatBelongsToTheChat) {
     EXPECT_THAT(sent[3].body, HasSubstr("MSRP d93kswow 413 Stop\r\n"));
 }
 
+// That a message did not arrive is as much a fact of the chat as that it did (RFC 4975 section
+// 7.1.2); a server without the wrapper has no place for it.
+TEST_F(CopiesTest, AFailureReportGoesAlongInTheWrapper) {
+    const std::string report =
+        head(kOursB, kB, "8cT91kQz", "Byte-Range: 1-5/5\r\nStatus: 000 408 No answer\r\n",
+             "REPORT") +
+        "-------d93kswow$\r\n";
+    answer_and_connect("message/cpim application/msrp-recording *");
+    come(kConnectionA, chunk("8cT91kQz", "Hello"));
+    come(kConnectionB, report);
+    auto sent = serve();
+    ASSERT_EQ(sent.size(), 2U);
+    const auto wrapper = mime::parse_cpim(sent[1].body);
+    ASSERT_TRUE(wrapper);
+    EXPECT_EQ(wrapper->find(kWrapperNamespace, "Content"), "msrp");
+    EXPECT_EQ(wrapper->find(kWrapperNamespace, "Message-ID"), "");
+    EXPECT_EQ(wrapper->from->uri, "sip:ben@b.example");
+    EXPECT_EQ(wrapper->content_type, "message/msrp");
+    EXPECT_EQ(sent[1].body.substr(wrapper->content_at),
+              "MSRP d93kswow REPORT\r\nMessage-ID: 8cT91kQz\r\nByte-Range: 1-5/5\r\n"
+              "Status: 000 408 No answer\r\n-------d93kswow$\r\n");
+
+    answer("message/cpim *", "msrp://192.0.2.98:2855/native;tcp");
+    desk_.on_open(now_, wires_.last);
+    come(kConnectionB, report);
+    EXPECT_THAT(serve(), IsEmpty());
+}
+
 TEST_F(CopiesTest, WhatIsSaidBeforeTheServerAnswersComesFirst) {
     come(kConnectionA, chunk("msg00001", "one"));
     come(kConnectionA, chunk("msg00002", "two"));

@@ -401,6 +401,38 @@ TEST_F(RoomsTest, NicknamesAreTakenGivenBackAndAnybodysOnce) {
     EXPECT_EQ(nickname(kAna, "\"Ana the Great\""), 200);
 }
 
+// The flows of section 9 in our room: a nickname, a message to all, one to a participant alone that
+// comes in chunks; the URI of the room has a parameter, as in the RFC.
+TEST_F(RoomsTest, ExamplesFromRfc7701Section9) {
+    EXPECT_EQ(nickname(kAna, "\"Alice the great\""), 200);
+    EXPECT_THAT(told_, testing::Contains("1 is Alice the great"));
+
+    const std::string date = "DateTime: 2009-03-02T15:02:31-03:00\r\n";
+    const std::string to_all = "To: <" + kRoomUri + ";transport=tcp>\r\nFrom: <" + address(kAna) +
+                               ">\r\n" + date +
+                               "\r\nContent-Type: text/plain\r\n\r\nHello guys, how are you today?";
+    EXPECT_EQ(status_of(kAna, {.body = to_all, .id = "10293847"}), 200);
+    EXPECT_THAT(got(kBen), testing::ElementsAre(to_all));
+    EXPECT_THAT(got(kCleo), testing::ElementsAre(to_all));
+
+    const std::string begin = "To: <" + address(kBen) + ">\r\nFrom: <" + address(kAna) + ">\r\n" +
+                              date + "\r\nContent-Type: text/plain\r\n\r\nHello Ben, this ";
+    const std::string rest = "is for you alone.";
+    const std::string total = std::to_string(begin.size() + rest.size());
+    EXPECT_EQ(status_of(kAna, {.body = begin,
+                               .id = "20293847",
+                               .range = "1-" + std::to_string(begin.size()) + "/" + total,
+                               .flag = '+'}),
+              200);
+    EXPECT_EQ(
+        status_of(kAna, {.body = rest,
+                         .id = "20293847",
+                         .range = std::to_string(begin.size() + 1) + "-" + total + "/" + total}),
+        200);
+    EXPECT_THAT(got(kBen), testing::ElementsAre(begin + rest));
+    EXPECT_THAT(got(kCleo), testing::IsEmpty());
+}
+
 TEST_F(RoomsTest, AStormOfNicknamesIsRefused) {
     for (std::size_t i = 0; i < kMaxNicknames; ++i)
         EXPECT_EQ(nickname(kAna, "\"a" + std::to_string(i) + "\""), 200);

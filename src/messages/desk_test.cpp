@@ -441,5 +441,69 @@ TEST_F(DeskTest, WhereWeConnectTheOtherEndHasToBeWhoWasTold) {
     EXPECT_THAT(records_.events(), HasSubstr("\"reason\":\"fingerprint_mismatch\""));
 }
 
+// NICKNAME, REPORT and what nobody knows are facts of the chat: stored as they came, with their
+// answer of RFC 4975 (a REPORT has none), and not in a pause.
+TEST_F(DeskTest, RequestsThatAreNoMessagesAreStoredAsTheyCame) {
+    open(0, "secret00");
+    connect(1);
+    bytes(1, chunk("secret00", "hello"));
+    wires_.take(1);
+    const auto request = [](const std::string& method, const std::string& more) {
+        return "MSRP abcd1234 " + method +
+               "\r\nTo-Path: msrp://192.0.2.20:2855/secret00;tcp\r\nFrom-Path: "
+               "msrp://192.0.2.10:7777/src;tcp\r\n" +
+               more + "-------abcd1234$\r\n";
+    };
+    bytes(1, request("NICKNAME", "Use-Nickname: \"ana_r\"\r\n"));
+    EXPECT_THAT(wires_.take(1), HasSubstr("MSRP abcd1234 501 "));
+    bytes(1, request("REPORT",
+                     "Message-ID: msg00001\r\nByte-Range: 1-5/5\r\nStatus: 000 408 Late\r\n"));
+    EXPECT_EQ(wires_.take(1), "");
+    gates_[0]->is_open = false;
+    bytes(1, request("NICKNAME", "Use-Nickname: \"hidden\"\r\n"));
+    std::vector<std::string> heads;
+    for (const auto& entry : records_.all)
+        if (entry.type == journal::RecordType::MessageRequest) {
+            const auto read = journal::parse_message_request(entry.payload);
+            ASSERT_TRUE(read);
+            EXPECT_EQ(base::to_string(read->source), "192.0.2.10:40000");
+            heads.push_back(std::string(read->head));
+        }
+    ASSERT_EQ(heads.size(), 2U);
+    EXPECT_THAT(heads[0], HasSubstr("MSRP abcd1234 NICKNAME\r\n"));
+    EXPECT_THAT(heads[0], HasSubstr("Use-Nickname: \"ana_r\"\r\n"));
+    EXPECT_THAT(heads[1], HasSubstr("Status: 000 408 Late\r\n"));
+}
+
+// Of a URI that a middlebox rewrote only the session-id is left, which is the secret of it.
+TEST_F(DeskTest, WherePathsAreRewrittenTheSessionIdAloneIsLookedAt) {
+    const std::string rewritten =
+        "MSRP abcd1234 SEND\r\nTo-Path: msrp://203.0.113.9:9000/secret00;tcp\r\nFrom-Path: "
+        "msrp://192.0.2.10:7777/src;tcp\r\nMessage-ID: msg00001\r\nContent-Type: "
+        "text/plain\r\n\r\nhello\r\n-------abcd1234$\r\n";
+    open(0, "secret00");
+    connect(1);
+    bytes(1, rewritten);
+    EXPECT_THAT(wires_.take(1), HasSubstr(" 481 "));
+    EXPECT_THAT(records_.all, IsEmpty());
+
+    Desk lenient{wires_, records_, random_, log_, /*match_session_id_only=*/true};
+    SessionSetup setup;
+    setup.key = {.recording = {}, .stream = 1};
+    setup.own = *msrp::parse_uri("msrp://192.0.2.20:2855/secret00;tcp");
+    setup.peer = *msrp::parse_path("msrp://192.0.2.10:7777/src;tcp");
+    setup.max_bytes = 1000;
+    setup.gate = std::make_shared<Gate>();
+    lenient.open_session(now_, setup);
+    lenient.on_open(now_, 2, *base::parse_net_address("192.0.2.10:40000"), false);
+    lenient.on_bytes(now_, 2, base::as_bytes(rewritten));
+    EXPECT_THAT(wires_.take(2), HasSubstr(" 200 "));
+    EXPECT_EQ(records_.content(), "hello");
+    std::string guessed = rewritten;
+    guessed.replace(guessed.find("secret00"), 8, "secret01");
+    lenient.on_bytes(now_, 2, base::as_bytes(guessed));
+    EXPECT_THAT(wires_.take(2), HasSubstr(" 481 "));
+}
+
 }  // namespace
 }  // namespace earshot::messages

@@ -330,5 +330,43 @@ TEST_F(Msrp, AFileIsKeptWholeAndReadBackByItsNumber) {
     EXPECT_TRUE(out.out == file) << out.out.size();
 }
 
+// That somebody writes (RFC 3994), and what became of a message (RFC 5438), are events of the chat
+// and no lines of it.
+TEST_F(Msrp, ThatSomebodyIsWritingIsKeptAndIsNoLine) {
+    ASSERT_TRUE(server_.start()) << server_.log();
+    call(chat_line("1"));
+    MsrpPeer peer(path());
+    const std::string composing =
+        "<?xml version=\"1.0\" encoding=\"UTF-8\"?><isComposing "
+        "xmlns=\"urn:ietf:params:xml:ns:im-iscomposing\"><state>active</state><contenttype>"
+        "text/plain</contenttype><refresh>60</refresh></isComposing>";
+    peer.send({.transaction = "tid00001",
+               .message_id = "type0001",
+               .type = "message/cpim",
+               .content = cpim("<sip:ana@desk.example>", "<sip:ben@desk.example>", composing,
+                               "application/im-iscomposing+xml")});
+    EXPECT_EQ(peer.status(), "200");
+    peer.send({.transaction = "tid00002",
+               .message_id = "type0002",
+               .type = "application/im-iscomposing+xml",
+               .content = composing});
+    EXPECT_EQ(peer.status(), "200");
+    peer.send({.transaction = "tid00003",
+               .message_id = "msg00001",
+               .type = "message/cpim",
+               .content = cpim("<sip:ana@desk.example>", "<sip:ben@desk.example>", "done")});
+    EXPECT_EQ(peer.status(), "200");
+    const std::string id = hang_up()["id"];
+    const json events = messages(id, "composing");
+    ASSERT_EQ(events.size(), 2U) << chat(id).dump(1);
+    EXPECT_EQ(events[0]["from"]["uri"], "sip:ana@desk.example");
+    EXPECT_EQ(events[0]["state"], "complete");
+    EXPECT_EQ(messages(id, "text").size(), 1U);
+    const std::string transcript = exported(id, "txt");
+    EXPECT_THAT(transcript, HasSubstr("done\n"));
+    EXPECT_THAT(transcript, Not(HasSubstr("iscomposing")));
+    EXPECT_THAT(transcript, Not(HasSubstr("isComposing")));
+}
+
 }  // namespace
 }  // namespace earshot::integration

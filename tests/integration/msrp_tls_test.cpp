@@ -255,5 +255,34 @@ TEST_F(MsrpCall, AnOfferOfNothingButLinesAtFaultGets488AndItsReason) {
     EXPECT_THAT(attempts.dump(), HasSubstr("path_changed"));
 }
 
+// RFC 6714: a middlebox has put its address into m= and c=, and left the path as it was. With
+// a=msrp-cema on both sides that is where we connect, and who is asked for there is the path's.
+TEST_F(MsrpCall, WithCemaWeConnectToTheLineAndAskForThePath) {
+    ASSERT_TRUE(server_.start()) << server_.log();
+    TcpListener middlebox;
+    const auto line = [&](const std::string& label, const std::string& more) {
+        return "m=message " + std::to_string(middlebox.port()) +
+               " TCP/MSRP *\na=path:msrp://192.0.2.1:7000/bent" + label +
+               ";tcp\na=setup:passive\na=accept-types:*\na=sendonly\n" + more + "a=label:" + label +
+               "\n";
+    };
+    call(line("1", "a=msrp-cema\n") + line("2", ""));
+    EXPECT_THAT(answer_, HasSubstr("a=msrp-cema\r\n"));
+    EXPECT_THAT(answer_, HasSubstr("m=message 0 TCP/MSRP *\r\na=label:2\r\n"));
+    const int socket = middlebox.accept();
+    ASSERT_GE(socket, 0);
+    TcpClient wire(TcpClient::Connected{socket});
+    EXPECT_THAT(wire.receive_bytes(), HasSubstr("To-Path: msrp://192.0.2.1:7000/bent1;tcp\r\n"));
+    wire.send("MSRP abcd1234 SEND\r\nTo-Path: " + path(0).uri +
+              "\r\nFrom-Path: msrp://192.0.2.1:7000/bent1;tcp\r\nMessage-ID: msg00001\r\n"
+              "Content-Type: text/plain\r\n\r\nthrough\r\n-------abcd1234$\r\n");
+    EXPECT_THAT(wire.receive_bytes(), HasSubstr("MSRP abcd1234 200"));
+    const std::string id = hang_up()["id"];
+    const json texts = messages(id, "text");
+    ASSERT_EQ(texts.size(), 1U) << server_.log();
+    EXPECT_EQ(texts[0]["text"], "through");
+    EXPECT_THAT(exported(id, "json"), HasSubstr("\"reason\":\"path_changed\""));
+}
+
 }  // namespace
 }  // namespace earshot::integration
