@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include "msrp/limits.h"
+#include "msrp/wire_example.h"
 
 namespace earshot::msrp {
 namespace {
@@ -243,6 +244,40 @@ TEST(MsrpReceiver, HasALimitOfOpenMessages) {
     EXPECT_EQ(recorder.receiver.open_messages(), kMaxOpenMessages);
     recorder.take(send("m1000", "2-9/9", "bcdefghi", '$') + send("over", "1-*/9", "a", '+'));
     EXPECT_EQ(recorder.take_sent().find(" 413 "), std::string::npos);
+}
+
+// docs/msrp-recording.md: the receipt is that of the message before it.
+TEST(MsrpReceiver, ReceiptsTheExampleOfTheDocument) {
+    class Server : public Sessions {
+    public:
+        std::optional<Found> find(const Uri& to) override {
+            if (!is_same(to, own)) return std::nullopt;
+            return Found{.session = 1, .own = own, .max_bytes = 1000};
+        }
+        Uri own = *parse_uri("msrps://192.0.2.20:2855/9dQe4wTz0k;tcp");
+    };
+    Server server;
+    base::SeededRandom random{1};
+    Receiver receiver{server, random};
+    std::string sent;
+    const auto drain = [&] {
+        sent.clear();
+        while (auto action = receiver.poll_action())
+            if (const auto* bytes = std::get_if<SendBytes>(&*action)) sent += bytes->bytes;
+    };
+    const std::string message = wire_example("wrapper");
+    receiver.on_bytes(base::as_bytes(message));
+    drain();
+    EXPECT_THAT(sent, HasSubstr("MSRP d8K2m0x7 200 OK\r\n"));
+    receiver.on_durable(1);
+    drain();
+    // Each has a transaction of its own.
+    std::string told = wire_example("receipt");
+    ASSERT_GT(told.size(), 13U);
+    const std::string transaction = sent.substr(5, sent.find(' ', 5) - 5);
+    for (std::size_t at = 0; (at = told.find("p4Hs81Zc", at)) != std::string::npos;)
+        told.replace(at, 8, transaction);
+    EXPECT_EQ(sent, told);
 }
 
 }  // namespace
