@@ -3,7 +3,7 @@
 PARTICIPANTS (20) phones dial into a room of a fresh client with voice (CODEC: PCMU, or opus by libopus.so.0; SPEAKERS of them, all by
 themselves, say something, the others silence) and a chat, each writes MESSAGES_A_SECOND (1) to all
 others, for SECONDS (20); a fresh server records it. Prints as JSON: packets and messages sent, delivered and in the archive, how long a message
-took to the others, and the CPU time of the client's threads and of its child that decodes Opus, as a share of one core.
+took to the others, how long after its 200 each participant was in the server's metadata and its stream was there, and the CPU time of the client's threads and of its child that decodes Opus, as a share of one core.
 """
 import ctypes
 import json
@@ -137,6 +137,7 @@ class Phone:
                 break
         if not answer.startswith("SIP/2.0 200"):
             raise RuntimeError(answer)
+        self.in_at = time.time_ns()
         self.to = re.search(r"^To: (.*?)\r$", answer, re.M).group(1)
         self.request("ACK", self.to, 1)
         self.media = ("127.0.0.1", int(re.search(r"m=audio (\d+)", answer).group(1)))
@@ -182,6 +183,24 @@ class Phone:
                 self.delays.append(now - float(sent.group(1)))
 
 
+def spread(milliseconds):
+    ordered = sorted(milliseconds)
+    return {"median": round(ordered[len(ordered) // 2], 1), "p99": round(ordered[len(ordered) * 99 // 100], 1),
+            "max": round(ordered[-1], 1)} if ordered else None
+
+
+def joins(phones, events):
+    """Milliseconds from a phone's 200 until the server knew it and had its stream; both clocks are this machine's.
+
+    Streams of a room have the number of the participant as the first part of their labels."""
+    known = {event["participant"]: event["arrival_ns"] for event in reversed(events) if event["type"] == "participant_joined"}
+    streams = {event["label"]: event["arrival_ns"] for event in reversed(events) if event["type"] == "stream_added"}
+    return {"joins": len(known.keys() & {phone.uri for phone in phones}),
+            "join_to_metadata_ms": spread((known[phone.uri] - phone.in_at) / 1e6 for phone in phones if phone.uri in known),
+            "join_to_stream_ms": spread((streams[label] - phone.in_at) / 1e6 for phone in phones
+                                        if (label := f"{phone.number + 1}-1") in streams)}
+
+
 def talk(phones, seconds, messages):
     selector = selectors.DefaultSelector()
     for phone in phones:
@@ -225,8 +244,9 @@ def main():
             time.sleep(0.2)
         recording = recordings[0]
         chat = json.loads(server.run("export", recording["id"], "--format", "chat", "-o", "-"))
+        events = json.loads(server.run("export", recording["id"], "--format", "json", "-o", "-"))["events"]
         spent = {name: after[name] - before.get(name, 0) for name in after}
-        delays = sorted(d for phone in phones for d in phone.delays)
+        delays = [d * 1e3 for phone in phones for d in phone.delays]
         sent = sum(phone.written for phone in phones)
         print(json.dumps({
             "participants": PARTICIPANTS, "seconds": SECONDS, "codec": CODEC, "speakers": SPEAKERS,
@@ -235,8 +255,7 @@ def main():
             "packets_heard": sum(phone.heard for phone in phones),
             "messages_sent": sent, "messages_delivered": len(delays), "messages_to_deliver": sent * (PARTICIPANTS - 1),
             "messages_in_archive": sum(m["kind"] == "text" and m["state"] == "complete" for m in chat["messages"]),
-            "delivery_ms": {"median": round(delays[len(delays) // 2] * 1e3, 1), "p99": round(delays[len(delays) * 99 // 100] * 1e3, 1),
-                            "max": round(delays[-1] * 1e3, 1)} if delays else None,
+            "delivery_ms": spread(delays), **joins(phones, events),
             "state": recording["state"],
             "cpu_percent_of_core": {name: round(100 * used / (SECONDS + 1), 2) for name, used in sorted(spent.items()) if used > 0.005},
             "cpu_percent_total": round(100 * sum(spent.values()) / (SECONDS + 1), 2),
