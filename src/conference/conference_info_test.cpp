@@ -81,6 +81,45 @@ TEST(ConferenceInfo, ExampleFromRfc4575Section6_1) {
     EXPECT_EQ(endpoint.media[0].status, MediaStatus::SendRecv);
 }
 
+// After the RFC's rich example: a document in which nearly each element stands once.
+TEST(ConferenceInfo, ExampleFromRfc4575Section6_2) {
+    const ConferenceDocument document = parse(read_example("rfc4575-6.2-rich.xml"));
+    EXPECT_THAT(document.issues, IsEmpty());
+    const ConferenceInfo& info = document.info;
+    EXPECT_EQ(info.entity, "sips:conf233@example.com");
+    ASSERT_EQ(info.description->conf_uris->entries.size(), 3U);
+    EXPECT_EQ(info.description->conf_uris->entries[2].purpose, "streaming");
+    ASSERT_EQ(info.description->service_uris->entries.size(), 2U);
+    EXPECT_EQ(info.description->service_uris->entries[1].purpose, "recording");
+    EXPECT_EQ(info.description->maximum_user_count, 100U);
+    ASSERT_EQ(info.description->available_media->size(), 2U);
+    EXPECT_EQ(info.description->available_media->at(1).type, "video");
+    EXPECT_EQ(info.conference_state->user_count, 33U);
+    EXPECT_EQ(info.conference_state->active, true);
+    EXPECT_EQ(info.conference_state->locked, false);
+    const User* bob = info.find_user("sip:bob@example.com");
+    ASSERT_NE(bob, nullptr);
+    EXPECT_EQ(bob->associated_aors->entries.at(0).uri, "mailto:bob@example.com");
+    EXPECT_THAT(*bob->roles, ElementsAre("participant"));
+    const Endpoint& laptop = bob->endpoints.at(0);
+    EXPECT_EQ(laptop.status, EndpointStatus::Disconnected);
+    EXPECT_EQ(laptop.joining_method, JoiningMethod::DialedOut);
+    EXPECT_EQ(laptop.joining_info->reason, "invitation");
+    EXPECT_EQ(laptop.disconnection_method, DisconnectionMethod::Departed);
+    EXPECT_EQ(laptop.disconnection_info->reason, "bad voice quality");
+    EXPECT_EQ(laptop.media.at(0).ssrc(), 432424U);
+    EXPECT_EQ(laptop.call_id, "hsjh8980vhsb78");
+    const User* alice = info.find_user("sip:alice@example.com");
+    ASSERT_NE(alice, nullptr);
+    EXPECT_EQ(alice->endpoints.at(0).status, EndpointStatus::Connected);
+    EXPECT_EQ(alice->endpoints.at(0).media.at(0).label, "34567");
+    ASSERT_EQ(info.sidebars_by_ref->entries.size(), 2U);
+    EXPECT_EQ(info.sidebars_by_ref->entries[1].uri, "sips:conf233@example.com;grid=21");
+    ASSERT_EQ(info.sidebars.size(), 1U);
+    EXPECT_EQ(info.sidebars[0].entity, "sips:conf233@example.com;grid=77");
+    EXPECT_EQ(info.sidebars[0].users->users.size(), 3U);
+}
+
 TEST(ConferenceInfo, ReadsWhatElseADocumentMayHold) {
     const ConferenceDocument document = parse(read_example("everything.xml"));
     EXPECT_THAT(document.issues, IsEmpty());
@@ -104,7 +143,7 @@ TEST(ConferenceInfo, ReadsWhatElseADocumentMayHold) {
 }
 
 TEST(ConferenceInfo, IsReadAgainAsItWasWritten) {
-    for (const char* name : {"everything.xml", "rfc4575-6.1-basic.xml"}) {
+    for (const char* name : {"everything.xml", "rfc4575-6.1-basic.xml", "rfc4575-6.2-rich.xml"}) {
         const ConferenceInfo info = parse(read_example(name)).info;
         const ConferenceDocument again = parse(write_conference_info(info));
         EXPECT_THAT(again.issues, IsEmpty());

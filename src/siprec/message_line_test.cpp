@@ -104,6 +104,28 @@ TEST_F(MessageLineTest, AFileIsAnsweredWithoutItsHashAndWithItsTransferId) {
     EXPECT_THAT(event, Not(HasSubstr("/src;tcp")));  // URIs are secrets
 }
 
+// A picture that Alice pushes, with all that its line may say of it. The answer repeats what it is
+// and its transfer, and neither icon, disposition, date nor hash (section 8.3.1).
+TEST_F(MessageLineTest, ExampleFromRfc5547Section9_1) {
+    offer(
+        "m=message 7654 TCP/MSRP *\ni=This is my latest picture\na=sendonly\n"
+        "a=accept-types:message/cpim\na=accept-wrapped-types:*\n"
+        "a=path:msrp://atlanta.example.com:7654/jshA7we;tcp\n"
+        "a=file-selector:name:\"My cool picture.jpg\" type:image/jpeg size:4092 "
+        "hash:sha-1:72:24:5F:E8:65:3D:DA:F3:71:36:2F:86:D4:71:91:3E:E4:A2:CE:2E\n"
+        "a=file-transfer-id:Q6LMoGymJdh0IKIgD6wD0jkcfgva4xvE\na=file-disposition:render\n"
+        "a=file-date:creation:\"Mon, 15 May 2006 15:01:31 +0300\"\n"
+        "a=file-icon:cid:id2@alicepc.example.com\na=file-range:1-4092\na=label:1\n");
+    EXPECT_THAT(
+        answer_lines("a=file"),
+        ElementsAre("a=file-selector:name:\"My cool picture.jpg\" type:image/jpeg size:4092",
+                    "a=file-transfer-id:Q6LMoGymJdh0IKIgD6wD0jkcfgva4xvE"));
+    EXPECT_THAT(answer_lines("a=recvonly"), ElementsAre("a=recvonly"));
+    EXPECT_TRUE(all<OpenStream>().at(0).facts.messages->is_file());
+    const std::string event = events("stream_added").at(0);
+    EXPECT_THAT(event, HasSubstr("72:24:5F:E8:65:3D:DA:F3:71:36:2F:86:D4:71:91:3E:E4:A2:CE:2E"));
+}
+
 // A chat of two, a chat room and a file at once, keyed by fingerprints.
 TEST_F(MessageLineTest, AChatARoomAndAFileAreTakenTogether) {
     config_.messages.takes_tls = true;
@@ -201,6 +223,20 @@ TEST_F(MessageLineTest, InactiveIsAPause) {
         "v=0\no=- 1 2 IN IP4 192.0.2.10\ns=-\nc=IN IP4 192.0.2.10\nt=0 0\n" + line("a=inactive\n"));
     EXPECT_EQ(all<PauseStream>().size(), 1U);
     EXPECT_THAT(answer_lines("a=inactive"), ElementsAre("a=inactive"));
+}
+
+// Best first (RFC 4975 section 8.6): what says who and when before what does not, any type last.
+// The wrapper stands there by its name, which is what invites it; inside of either anything may be.
+TEST_F(MessageLineTest, TypesAreTakenInTheirOrderOfWorth) {
+    offer(line("a=label:1\n"));
+    EXPECT_THAT(answer_lines("a=accept-types"),
+                ElementsAre("a=accept-types:message/cpim application/msrp-recording "
+                            "multipart/mixed text/plain text/html *"));
+    EXPECT_THAT(answer_lines("a=accept-wrapped-types"), ElementsAre("a=accept-wrapped-types:*"));
+    // A file comes as it is.
+    offer(line("a=file-selector:name:\"a.png\" type:image/png size:10\na=file-transfer-id:x\n"));
+    EXPECT_THAT(answer_lines("a=accept-types"), ElementsAre("a=accept-types:*"));
+    EXPECT_THAT(answer_lines("a=accept-wrapped-types"), IsEmpty());
 }
 
 }  // namespace
