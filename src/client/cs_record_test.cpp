@@ -5,6 +5,7 @@
 
 #include "client/limits.h"
 #include "siprec/limits.h"
+#include "siprec/metadata_schema_check.h"
 #include "siprec/stream_role.h"
 
 namespace earshot::client {
@@ -50,11 +51,14 @@ std::string document(const CsRecord& record, const policy::RecordingSettings& se
                      const relay::Subscription& subscription = two_streams()) {
     siprec::MetadataDocument text;
     text.objects = describe(record, settings, subscription).state.objects;
-    return siprec::write_metadata(text);
+    std::string written = siprec::write_metadata(text);
+    EXPECT_EQ(siprec::find_schema_fault(written), "") << written;
+    return written;
 }
 siprec::MetadataObjects objects(const CsRecord& record,
                                 const policy::RecordingSettings& settings = {},
                                 const relay::Subscription& subscription = two_streams()) {
+    document(record, settings, subscription);  // whose schema is looked at
     return describe(record, settings, subscription).state.objects;
 }
 
@@ -468,6 +472,42 @@ TEST(CsConference, WhoLeftStaysWithItsTimesAndSaysNothing) {
     EXPECT_THAT(document(conference_of({ben})), HasSubstr("booted: too loud</left>"));
 }
 
+// docs/schema/earshot-metadata.xsd has each of our elements, and takes nothing else for one.
+TEST(CsConference, TheSchemaOfOurElementsRefusesWhatIsNoneOfThem) {
+    conference::Member ben = member("ben");
+    ben.roles = {"presenter"};
+    ben.is_present = false;
+    ben.left = kLater;
+    ben.left_reason = "booted: too loud";
+    CsRecord record = conference_of({ben});
+    record.conference->left_out = 3;
+    record.parties[0].nickname = "ana_r";
+    relay::Subscription subscription = two_streams();
+    subscription.streams[1].media = "video";
+    subscription.streams[1].content = "slides";
+    subscription.streams[1].sharing = "document";
+    subscription.streams[1].title = "Figures & <plans>";
+    policy::RecordingSettings settings;
+    settings.group = "sales";
+    const std::string good = document(record, settings, subscription);
+    const std::vector<std::pair<std::string, std::string>> changes{
+        {"kind=\"document\"", "kind=\"film\""},
+        {"ssrc=\"4711\"", "ssrc=\"-1\""},
+        {">booted: too loud<", ">eaten<"},
+        {"<uri>sip:bo@desk.example</uri>", ""},
+        {"<left-out>3</left-out>", "<left-out>many</left-out>"},
+        {">presenter</role>", "><b>presenter</b></role>"},
+        {">ana_r</nickname>", " of=\"ana\">ana_r</nickname>"},
+        {">sales</e:name>", "></e:name>"}};
+    for (const auto& [what, instead] : changes) {
+        std::string bad = good;
+        const std::size_t at = bad.find(what);
+        ASSERT_NE(at, std::string::npos) << what << good;
+        bad.replace(at, what.size(), instead);
+        EXPECT_NE(siprec::find_schema_fault(bad), "") << bad;
+    }
+}
+
 TEST(CsConference, SharedContentIsSentByThePresenter) {
     relay::Subscription subscription = two_streams();
     subscription.streams[1].media = "video";
@@ -477,6 +517,20 @@ TEST(CsConference, SharedContentIsSentByThePresenter) {
     const siprec::MetadataModel model =
         model_of(conference_of({ben, member("chloe")}), subscription);
     EXPECT_THAT(senders(model, "2"), testing::ElementsAre("sip:ben@desk.example"));
+}
+
+// RFC 4575 section 5.5.4: a user that is another conference's focus.
+TEST(CsConference, ACascadedFocusIsAParticipantThatIsAFocus) {
+    conference::Member other = member("north");
+    other.cascaded_focus = "sip:north@desk.example";
+    const siprec::MetadataModel model = model_of(conference_of({member("ben"), other}));
+    std::vector<std::string> foci;
+    for (const auto& assoc : model.objects().participant_sessions)
+        for (const auto& param : assoc.params)
+            if (param.name == "isfocus" && param.value == "true")
+                foci.push_back(model.find_participant(assoc.participant)->names.front().aor);
+    EXPECT_THAT(foci,
+                testing::UnorderedElementsAre("sip:bo@desk.example", "sip:north@desk.example"));
 }
 
 TEST(CsConference, AMemberHasTheSameIdInAllCallsOfTheConference) {

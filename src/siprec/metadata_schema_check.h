@@ -1,4 +1,5 @@
-// For tests: whether a document of ours validates against the schema of docs/schema.
+// For tests: whether a document of ours validates against the schemas of docs/schema: RFC 7865's,
+// and that of our own elements in it.
 #pragma once
 
 #include <gtest/gtest.h>
@@ -26,7 +27,7 @@ inline std::string find_schema_fault(const std::string& document) {
     static const std::unique_ptr<xmlSchema, void (*)(xmlSchemaPtr)> schema{
         [] {
             const std::string path =
-                std::string{EARSHOT_TEST_DATA} + "/../../docs/schema/siprec-metadata.xsd";
+                std::string{EARSHOT_TEST_DATA} + "/../../docs/schema/recording.xsd";
             xmlSchemaParserCtxtPtr parser = xmlSchemaNewParserCtxt(path.c_str());
             xmlSchemaPtr made = xmlSchemaParse(parser);
             xmlSchemaFreeParserCtxt(parser);
