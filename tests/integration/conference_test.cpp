@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <fstream>
+#include <map>
 #include <set>
 
 #include "integration/agent_phone.h"
@@ -331,6 +332,62 @@ TEST_F(Conference, APhoneThatTheRosterNamesIsNoSecondParticipant) {
     for (const json& one : recording_["participants"]) aors.insert(one["aor"].get<std::string>());
     EXPECT_EQ(aors.count(own), 1U) << recording_["participants"];
     EXPECT_EQ(aors.size(), 3U) << recording_["participants"];  // Ada, the focus, Ben
+}
+
+// RFC 4575 section 5.9: a breakout that the roster names is a conference of its own; calls to it
+// are found with those to the main one.
+TEST_F(Conference, ASidebarThatTheRosterNamesIsInTheGroupOfItsConference) {
+    begin();
+    AgentPhone& side = phones_->add("side");
+    AgentPhone& stranger = phones_->add("stranger");
+    // The URI of a conference is the Contact of its focus: of these phones it has no user.
+    std::string uri = side.uri();
+    uri.erase(uri.find("side@"), 5);
+    enter(phones_->add("ada"));
+    take_subscription();
+    EXPECT_EQ(notify(1,
+                     "<users>" + present("chloe") + "</users><sidebars-by-ref><entry><uri>" + uri +
+                         "</uri></entry></sidebars-by-ref>",
+                     "full"),
+              200);
+    expect_at_server("chloe");
+    const auto enter_another = [&](AgentPhone& focus, const std::string& phone,
+                                   const std::string& member) {
+        room_ = &focus;
+        enter(phones_->add(phone));
+        take_subscription();
+        EXPECT_EQ(notify_users(1, present(member), "full"), 200);
+        expect_at_server(member);
+    };
+    enter_another(side, "ben", "dov");
+    enter_another(stranger, "cid", "eve");
+    std::map<std::string, std::string> groups;
+    for (const json& recording : server_.list())
+        for (const json& participant : recording["participants"])
+            groups[participant["aor"].get<std::string>()] = recording.value("group", "");
+    EXPECT_NE(groups["sip:chloe@desk.example"], "");
+    EXPECT_EQ(groups["sip:dov@desk.example"], groups["sip:chloe@desk.example"]);
+    EXPECT_NE(groups["sip:eve@desk.example"], groups["sip:chloe@desk.example"]);
+}
+
+// A member that is itself a conference is one of ours, too: a focus.
+TEST_F(Conference, ACascadedConferenceIsAFocusOnTheTimeline) {
+    begin();
+    AgentPhone& ada = phones_->add("ada");
+    const auto call = enter(ada);
+    take_subscription();
+    EXPECT_EQ(notify_users(1,
+                           user("north", "<cascaded-focus>sip:north@desk.example</cascaded-focus>" +
+                                             endpoint("north", "connected", audio("sendrecv"))) +
+                               present("ben"),
+                           "full"),
+              200);
+    expect_at_server("ben");
+    phones_->hang_up(ada, call.caller, *room_);
+    read_recording();
+    EXPECT_EQ(event("participant_joined", "north").value("is_focus", false), true)
+        << all_["events"];
+    EXPECT_EQ(event("participant_joined", "ben").value("is_focus", false), false);
 }
 
 TEST_F(Conference, AFocusThatRefusesIsToldAndTheCallRecordedAllTheSame) {
