@@ -55,6 +55,12 @@ std::string find_participant(const std::string& uri, const RecordingFacts& facts
     return found == known.end() ? std::string{} : found->aor;
 }
 
+std::string find_name(const std::string& aor, const RecordingFacts& facts) {
+    for (const ParticipantSummary& participant : facts.participants())
+        if (participant.aor == aor) return participant.name;
+    return {};
+}
+
 ChatPerson person_of(const mime::CpimAddress& address, const RecordingFacts& facts) {
     return {.uri = base::to_valid_utf8(address.uri),
             .name = base::to_valid_utf8(address.name),
@@ -315,7 +321,9 @@ ChatMessage MessageCollector::describe(const Message& message, const RecordingFa
     if (!body.from && stream != nullptr) {
         const auto senders = facts.senders_of(stream->label);
         if (senders.size() == 1)
-            told.from = {.uri = senders.front(), .name = {}, .participant = senders.front()};
+            told.from = {.uri = senders.front(),
+                         .name = find_name(senders.front(), facts),
+                         .participant = senders.front()};
     }
     told.date_time = base::to_valid_utf8(body.date_time);
     told.message_id = message.message_id;

@@ -468,6 +468,9 @@ void describe_legs(const CsRecord& record, const policy::RecordingSettings& sett
                 described.senders.push_back(one);
                 described.receivers.push_back(one);
             }
+        } else if (stream.media == "message") {  // a file: the message itself names nobody
+            if (sender) described.senders.push_back(*sender);
+            if (receiver) described.receivers.push_back(*receiver);
         } else {
             const bool is_mix = conference && stream.from == record.conference->focus;
             if (is_mix)

@@ -264,6 +264,27 @@ TEST(CsRecord, AChatIsSentAndReceivedByBoth) {
               (std::array<std::string, 2>{"Ada <sip:ada@desk.example>", "<sip:bo@desk.example>"}));
 }
 
+TEST(CsRecord, AFileIsSentByWhoHandsItOverAloneWhoeverWritesInTheChat) {
+    CsRecord record = record_of(facts());
+    add_sender(record, relay::Leg::B, "sip:cid@c.example", "Cid", kLater);
+    relay::Subscription subscription = two_streams();
+    subscription.streams.resize(1);
+    subscription.streams[0].media = "message";
+    subscription.streams[0].from = relay::Leg::B;
+    const auto told = objects(record, {}, subscription);
+    ASSERT_EQ(told.participants.size(), 3U);
+    std::string senders;
+    std::string receivers;
+    for (const auto& association : told.participant_streams)
+        for (const auto& participant : told.participants) {
+            if (!(participant.id == association.participant)) continue;
+            if (!association.send.empty()) senders += participant.names[0].aor + " ";
+            if (!association.recv.empty()) receivers += participant.names[0].aor + " ";
+        }
+    EXPECT_EQ(senders, "sip:bo@desk.example ");
+    EXPECT_EQ(receivers, "sip:ada@desk.example ");
+}
+
 TEST(CsRecord, ARoomsChatIsEverybodysWhoIsInItAndNicknamesAreTold) {
     CsRecord record = record_of(facts());
     record.own_conference = OwnConference{.uri = "sip:room@conf.example"};

@@ -148,6 +148,7 @@ void ChatPlane::take_offer(CallKey key, Call& call, std::size_t line, const LegS
     chat.offered_setup = media.setup;
     chat.has_cema = media.has_cema;
     note_content(chat, sdp, medium);
+    note_pusher(chat, said.from, medium);
 }
 
 // Why a line cannot pass here.
@@ -187,6 +188,13 @@ void ChatPlane::note_content(Chat& chat, const sdp::SessionDescription& sdp,
     chat.is_room = media.chatroom.has_value();
     chat.is_active = medium.direction != sdp::Direction::Inactive;
     chat.title = medium.title;
+}
+
+// RFC 5547 sections 8.1 and 8.2: who hands a file over says sendonly, who fetches or takes it
+// recvonly. With another direction (a hold) whose it is stays as it was.
+void ChatPlane::note_pusher(Chat& chat, Leg from, const sdp::MediaDescription& medium) {
+    if (medium.direction == sdp::Direction::SendOnly) chat.pusher = from;
+    if (medium.direction == sdp::Direction::RecvOnly) chat.pusher = other(from);
 }
 
 // A URI of ours for who has none yet. Reasons: those of ChatLink::listener().
@@ -239,6 +247,7 @@ void ChatPlane::take_answer(Call& call, std::size_t line, const LegSdp& said,
     // The offerer connects to us unless it said that it does not (RFC 6135).
     if (tell_own(chat, other(said.from), speaks_ipv6(sdp, medium), said.is_told_inside)) return;
     chat.said[index_of(said.from)] = end_of(sdp, medium);
+    note_pusher(chat, said.from, medium);
     link_.post([id = chat.session, from = said.from, peer = *std::move(peer)](base::Now now,
                                                                               chat::Desk& desk) {
         desk.chats().set_peer(now, id, side_of(from), peer);

@@ -105,6 +105,7 @@ private:
                      bool is_offer);
     void note_content(Chat& chat, const sdp::SessionDescription& sdp,
                       const sdp::MediaDescription& medium);
+    static void note_pusher(Chat& chat, Leg from, const sdp::MediaDescription& medium);
     base::Result<Subscription, base::Reason> compose(CallKey key, Call& call, std::uint32_t id,
                                                      const SubscribeOptions& options,
                                                      base::Result<Subscription, base::Reason> made);

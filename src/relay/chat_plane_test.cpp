@@ -392,6 +392,42 @@ TEST_F(RecordedChatPlane, AFileGoesToNobodyWhoDoesNotSayThatItTakesIt) {  // RFC
     EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.99:2855"));
 }
 
+// RFC 5547 sections 8.1 and 8.2; the message itself is the file and names nobody.
+TEST_F(RecordedChatPlane, AFileIsOfWhoHandsItOver) {
+    const std::string file = "a=file-selector:name:\"x\" size:5\r\na=file-transfer-id:t\r\n";
+    const auto agree = [&](Leg offerer, const std::string& wish, const std::string& reply) {
+        offer(chat_line("10", file + wish), offerer);
+        answer(chat_line("20", "a=setup:active\r\n" + file + reply), other(offerer));
+    };
+    const auto stream = [&] {
+        const auto made = subscribe();
+        return made && made->streams.size() == 1 ? made->streams[0] : SubscribedStream{};
+    };
+    agree(Leg::A, "a=sendonly\r\n", "a=recvonly\r\n");  // push
+    EXPECT_EQ(stream().label, "chat-1");
+    EXPECT_FALSE(stream().is_of_both);
+    EXPECT_EQ(stream().from, Leg::A);
+    agree(Leg::A, "a=inactive\r\n", "a=inactive\r\n");  // held: it is hers yet
+    EXPECT_FALSE(stream().is_of_both);
+    EXPECT_EQ(stream().from, Leg::A);
+    plane_.remove(kCall);
+    agree(Leg::A, "a=recvonly\r\n", "a=sendonly\r\n");  // pull
+    EXPECT_EQ(stream().from, Leg::B);
+    plane_.remove(kCall);
+    agree(Leg::B, "a=sendonly\r\n", "a=recvonly\r\n");
+    EXPECT_EQ(stream().from, Leg::B);
+    plane_.remove(kCall);
+    agree(Leg::A, "", "a=recvonly\r\n");  // told by the answer alone
+    EXPECT_FALSE(stream().is_of_both);
+    EXPECT_EQ(stream().from, Leg::A);
+    plane_.remove(kCall);
+    agree(Leg::A, "", "");
+    EXPECT_TRUE(stream().is_of_both);
+    plane_.remove(kCall);
+    chat("a=sendonly\r\n");  // no file: who may only read now has written before
+    EXPECT_TRUE(stream().is_of_both);
+}
+
 // P-123: never in the clear what came by TLS.
 TEST_F(RecordedChatPlane, AChatInTlsIsOfferedInTlsAndGoesToNobodyWhoAnswersOtherwise) {
     link_.own = certificate();

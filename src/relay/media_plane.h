@@ -103,7 +103,7 @@ struct SubscribedStream {
     std::string content{};    // a=content of who sends it (RFC 4796)
     std::string title{};      // and what it calls it: i= of its line
     std::string sharing{};    // screen, application or document, where that is known
-    bool is_of_both = false;  // a chat: both legs send in it, and `from` means nothing
+    bool is_of_both = false;  // a chat, but no file: both legs send in it, `from` means nothing
     std::string name{};       // of the stream, unique for good; empty: its label
 };
 

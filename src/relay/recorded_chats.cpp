@@ -246,12 +246,13 @@ Subscription RecordedChats::compose(const LineChats& chats, const SubscribeOptio
         for (const Carried& carried : places_[i].chats)
             if (const RecordableChat* chat = find(chats, carried); chat != nullptr)
                 told.streams.push_back({.label = places_[i].label,
+                                        .from = chat->pusher.value_or(Leg::A),
                                         .line = carried.line,
                                         .place = i,
                                         .media = "message",
                                         .is_active = chat->is_active,
                                         .title = chat->title,
-                                        .is_of_both = true,
+                                        .is_of_both = !chat->is_file || !chat->pusher,
                                         .name = carried.name});
     std::stable_sort(told.streams.begin(), told.streams.end(),
                      [](const auto& a, const auto& b) { return a.place < b.place; });

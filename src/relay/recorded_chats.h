@@ -29,9 +29,10 @@ struct RecordableChat {
     std::string attributes{};
     bool is_secure = false;  // TLS
     bool is_file = false;
-    bool is_room = false;   // a=chatroom
-    bool is_active = true;  // nobody says inactive
-    std::string title{};    // i=
+    std::optional<Leg> pusher{};  // of a file: whose it is, once a direction has told
+    bool is_room = false;         // a=chatroom
+    bool is_active = true;        // nobody says inactive
+    std::string title{};          // i=
 };
 // One that the parties have agreed on, at its line of the call.
 struct LineChat {

@@ -108,6 +108,10 @@ TEST_F(ConferenceUseCase, PointToPointChatIsInTheTranscript) {
     const json files = messages(recording, "file");
     ASSERT_EQ(files.size(), 1U);
     EXPECT_EQ(files[0]["file_name"], "note.txt");
+    EXPECT_EQ(files[0]["from"]["uri"], "sip:ada@example.test") << files.dump(1);
+    const integration::Output transcript =
+        server_.run({"export", recording["id"].get<std::string>(), "--format", "txt", "-o", "-"});
+    EXPECT_THAT(transcript.out, HasSubstr(" Ada: [file \"note.txt\", text/plain, 11 octets"));
     EXPECT_EQ(files[0]["octets"], 11);
     EXPECT_EQ(files[0]["state"], "complete");
 }
