@@ -35,6 +35,7 @@ struct LiveStream {
     std::string state{};      // "active", "paused", "removed", "dropped", "waiting"
     std::uint64_t packets = 0;
     std::uint64_t rejected = 0;
+    std::optional<std::uint64_t> messages{};  // of a chat
 };
 
 // An operator's pause of a running call, and what the client said to it.

@@ -119,10 +119,12 @@ private:
 class FakeFiles : public RecordingFiles {
 public:
     base::Result<std::unique_ptr<archive::Rendering>, base::Reason> render(
-        const catalog::Recording&, archive::Format format,
-        archive::Reading reading) const override {
+        const catalog::Recording&, archive::Format format, archive::Reading reading,
+        std::chrono::minutes offset) const override {
         if (format == archive::Format::Chat)
             return make(reading == archive::Reading::Everything ? "all" : "not all", false);
+        if (format == archive::Format::Text)
+            return make(std::to_string(offset.count()) + " minutes", false);
         if (format == archive::Format::Xml) return base::Reason{"no_metadata", "None."};
         if (format == archive::Format::Json)
             return make(R"({"summary":{},"events":[{"type":"dtmf"}],"manifest":{"parts":[1]}})",
@@ -758,6 +760,11 @@ TEST_F(ApiTest, StreamsAnExportAndLetsPlayersSeek) {
 
 TEST_F(ApiTest, SaysWhyAnExportIsNotThere) {
     EXPECT_EQ(ask(fmt::format("/api/v1/recordings/{}/export?format=mp3", kId)).status, 400);
+    const std::string text = fmt::format("/api/v1/recordings/{}/export?format=txt", kId);
+    EXPECT_EQ(drain(ask(text)), "0 minutes");
+    EXPECT_EQ(drain(ask(text + "&tz=%2B02:00")), "120 minutes");
+    EXPECT_EQ(drain(ask(text + "&tz=-0930")), "-570 minutes");
+    EXPECT_EQ(ask(text + "&tz=Europe/Berlin").status, 400);
     const http::Response xml = ask(fmt::format("/api/v1/recordings/{}/export?format=xml", kId));
     EXPECT_EQ(xml.status, 404);
     EXPECT_EQ(json::parse(xml.text())["code"], "no_metadata");

@@ -58,8 +58,8 @@ public:
         : data_dir_(std::move(data_dir)), objects_(objects), keys_(keys) {}
 
     base::Result<std::unique_ptr<archive::Rendering>, base::Reason> render(
-        const catalog::Recording& recording, archive::Format format,
-        archive::Reading reading) const override {
+        const catalog::Recording& recording, archive::Format format, archive::Reading reading,
+        std::chrono::minutes utc_offset) const override {
         std::vector<std::string> directories;
         for (const catalog::Recording& piece : pieces_of(recording)) {
             // One that never brought anything to store does not hide the others.
@@ -73,7 +73,7 @@ public:
                                 fmt::format("No piece of recording {} was ever written to its "
                                             "folder.",
                                             recording.id)};
-        return archive::render_whole(directories, format, &keys_, reading);
+        return archive::render_whole(directories, format, &keys_, reading, utc_offset);
     }
 
     base::Result<std::unique_ptr<http::ByteSource>, base::Reason> open_track(

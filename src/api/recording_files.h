@@ -29,8 +29,8 @@ public:
 
     // Of a recording with several pieces: archive::render_whole.
     virtual base::Result<std::unique_ptr<archive::Rendering>, base::Reason> render(
-        const catalog::Recording& recording, archive::Format format,
-        archive::Reading reading) const = 0;
+        const catalog::Recording& recording, archive::Format format, archive::Reading reading,
+        std::chrono::minutes utc_offset) const = 0;
     virtual base::Result<std::unique_ptr<http::ByteSource>, base::Reason> open_track(
         const catalog::Recording& recording, std::string_view label) const = 0;
     // The content of a message (MSRP) by its number in the chat: a file, or text.

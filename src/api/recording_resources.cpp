@@ -16,6 +16,7 @@
 #include "api/views.h"
 #include "api/whole_view.h"
 #include "archive/summary.h"
+#include "archive/transcript.h"
 #include "base/text.h"
 #include "base/uuid.h"
 #include "siprec/metadata.h"
@@ -123,7 +124,8 @@ std::string group_value(const http::Request& request) {
 
 base::Result<json, base::Reason> read_json(const RecordingFiles& files,
                                            const catalog::Recording& recording) {
-    auto rendering = files.render(recording, archive::Format::Json, archive::Reading::Everything);
+    auto rendering =
+        files.render(recording, archive::Format::Json, archive::Reading::Everything, {});
     if (!rendering) return rendering.error();
     std::string text;
     for (std::string chunk;;) {
@@ -417,8 +419,13 @@ http::Response RecordingResources::render(const http::Request& request, std::str
             fmt::format("\"{}\" is no format; use wav, stereo, pcap, xml, json, vtt, srt, txt, "
                         "timeline, chat, mkv, mp4, webm or ogg.",
                         format_name));
+    const auto told_offset = archive::parse_utc_offset(request.query_value("tz").value_or("UTC"));
+    if (!told_offset)
+        return http::problem(400, "bad_tz",
+                             "tz is UTC or how far the times are from it, such as +02:00.");
+    const std::chrono::minutes offset = *told_offset;
     return with_named(catalog_, request, id, [&](const catalog::Recording& recording) {
-        auto rendering = files_.render(recording, *format, reading);
+        auto rendering = files_.render(recording, *format, reading, offset);
         if (!rendering && rendering.error().code == "several_pieces")
             return ask_for_piece(recording);
         if (!rendering) return refuse(rendering.error());
@@ -434,11 +441,11 @@ http::Response RecordingResources::render(const http::Request& request, std::str
             return response;
         }
         response.headers.push_back(
-            {"ETag", fmt::format("\"{}-{}-{}-{}\"", recording.id, recording.pieces.size(),
-                                 format_name, *size)});
+            {"ETag", fmt::format("\"{}-{}-{}-{}-{}\"", recording.id, recording.pieces.size(),
+                                 format_name, offset.count(), *size)});
         response.body = std::make_unique<RenderedSource>(
-            std::move(*rendering), *size, [&files = files_, recording, format, reading] {
-                return files.render(recording, *format, reading);
+            std::move(*rendering), *size, [&files = files_, recording, format, reading, offset] {
+                return files.render(recording, *format, reading, offset);
             });
         return response;
     });

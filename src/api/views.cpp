@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <nlohmann/json.hpp>
 
+#include "base/printable.h"
+
 namespace earshot::api {
 namespace {
 
@@ -72,6 +74,7 @@ void add_live_counts(json& recording, const std::vector<LiveCall>& calls) {
         if (live == call->streams.end()) continue;
         stream["packets"] = live->packets;
         stream["state"] = live->state;
+        if (live->messages) stream["messages"] = *live->messages;
         add_protection(stream, *live);
     }
 }
@@ -158,6 +161,7 @@ json view_of(const LiveCall& call) {
                            {"state", stream.state},
                            {"packets", stream.packets},
                            {"rejected", stream.rejected}});
+        if (stream.messages) streams.back()["messages"] = *stream.messages;
         add_protection(streams.back(), stream);
     }
     return {{"id", call.id},
@@ -245,8 +249,9 @@ std::optional<json> view_of_peaks(const std::string& stored) {
 
 http::Response json_response(int status, const json& body) {
     // What peers sent may not be UTF-8; it is shown as far as it is.
-    return http::make_response(status, "application/json",
-                               body.dump(-1, ' ', false, json::error_handler_t::replace) + "\n");
+    return http::make_response(
+        status, "application/json",
+        base::printable_json(body.dump(-1, ' ', false, json::error_handler_t::replace)) + "\n");
 }
 
 }  // namespace earshot::api

@@ -109,7 +109,7 @@ private:
         if (!answer) return fail(answer.error(), err);
         const json attendances = answer->value("attendances", json::array());
         if (json_)
-            out << attendances.dump(2) << '\n';
+            print_json(out, attendances);
         else if (attendances.empty())
             out << "The client attends no conference.\n";
         else
@@ -122,7 +122,7 @@ private:
         if (!answer) return fail(answer.error(), err);
         const json conferences = answer->value("rosters", json::array());
         if (json_)
-            out << conferences.dump(2) << '\n';
+            print_json(out, conferences);
         else
             print_rosters(out, conferences);
         return Exit::Ok;
@@ -139,7 +139,7 @@ private:
         const auto begun = request_json(access, "POST", kPath, dump(wish));
         if (!begun) return fail(begun.error(), err);
         if (json_)
-            out << begun->dump(2) << '\n';
+            print_json(out, *begun);
         else
             out << fmt::format("{}: {} as {}.\n", printable(uri_),
                                waits_ ? "being recorded" : "attended",
@@ -153,7 +153,7 @@ private:
                          dump({{"reason", reason_}}));
         if (!done) return fail(done.error(), err);
         if (json_)
-            out << done->dump(2) << '\n';
+            print_json(out, *done);
         else
             out << fmt::format("{}: left.\n", printable(id_));
         return Exit::Ok;

@@ -13,6 +13,7 @@
 #include <optional>
 #include <ostream>
 
+#include "app/commands.h"
 #include "app/phone_flags.h"
 #include "app/phone_report.h"
 #include "app/secret_file.h"
@@ -426,7 +427,7 @@ private:
             return Exit::Usage;
         }
         if (json_)
-            out << to_json(*run).dump(2) << '\n';
+            print_json(out, to_json(*run));
         else
             print(out, *run);
         out.flush();
@@ -446,7 +447,7 @@ private:
             else
                 print(out, result);
         }
-        if (json_) out << all.dump(2) << '\n';
+        if (json_) print_json(out, all);
         out.flush();
         return all_ok ? Exit::Ok : Exit::FoundBad;
     }

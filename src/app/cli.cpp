@@ -87,6 +87,12 @@ public:
             ->add_option("-o,--output", exported_.file,
                          "Where to; - is standard output (default: earshot-ID.wav and the like)")
             ->type_name("FILE");
+        export_
+            ->add_option("--tz", exported_.tz,
+                         "Of txt: its times of day in UTC, at an offset (+02:00), or local: of "
+                         "this machine when the recording began")
+            ->capture_default_str()
+            ->type_name("ZONE");
         export_->add_flag("--force", exported_.force, "Overwrite a file that is there");
         add_json(export_);
 

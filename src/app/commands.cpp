@@ -106,7 +106,15 @@ private:
 }  // namespace
 
 void print_json(std::ostream& out, const json& value) {
-    out << value.dump(2, ' ', false, json::error_handler_t::replace) << '\n';
+    out << base::printable_json(value.dump(2, ' ', false, json::error_handler_t::replace)) << '\n';
+}
+
+std::string utc_offset_here(std::time_t at) {
+    std::tm local{};
+    ::localtime_r(&at, &local);
+    const long minutes = local.tm_gmtoff / 60;
+    return fmt::format("{}{:02}:{:02}", minutes < 0 ? '-' : '+', std::labs(minutes) / 60,
+                       std::labs(minutes) % 60);
 }
 
 std::string user_name() {
@@ -250,14 +258,31 @@ Exit run_show(const Access& access, const std::string& id, bool as_json, std::os
 
 namespace {
 
+// What else it can be had as, where nothing of it is heard.
+std::string other_formats(const json& recording) {
+    if (has_transcript(recording)) return " Try --format txt.";
+    return has_media(recording, "video") ? " Try --format mp4." : "";
+}
+
 // What to ask for in place of sound, where there is none of it.
 std::string hint_for(const Access& access, const ExportOptions& options) {
     if (options.format != "wav" && options.format != "stereo") return "";
     if (!options.message.empty()) return "";
     const auto recording = request_json(access, "GET", recording_path(options.id));
     if (!recording || has_media(*recording, "audio") || is_erased(*recording)) return "";
-    if (has_transcript(*recording)) return " Try --format txt.";
-    return has_media(*recording, "video") ? " Try --format mp4." : "";
+    return other_formats(*recording);
+}
+
+// "local" as an offset: of this machine's zone (TZ), when the recording began.
+Outcome<std::string> offset_of(const Access& access, const ExportOptions& options) {
+    if (options.tz != "local") return options.tz;
+    const auto recording = request_json(access, "GET", recording_path(options.id));
+    if (!recording) return recording.error();
+    std::tm start{};
+    const std::string text = recording->value("start", "");
+    if (::strptime(text.c_str(), "%Y-%m-%dT%H:%M:%S", &start) == nullptr)
+        return Failure{Exit::Unreachable, "The server did not tell when it began."};
+    return utc_offset_here(::timegm(&start));
 }
 
 // The name under which a message's file was sent; empty: it has none, or it is not to be known.
@@ -286,6 +311,16 @@ Exit run_export(const Access& access, const ExportOptions& options, std::ostream
         path = recording_path(options.id,
                               "/messages/" + http::percent_encode(options.message) + "?content");
     if (!options.piece.empty()) path += "&piece=" + http::percent_encode(options.piece);
+    if (options.tz != "UTC") {
+        if (options.format != "txt")
+            return fail({Exit::Usage,
+                         "--tz is for --format txt: other formats count times from "
+                         "the recording's start, or are UTC."},
+                        err);
+        const auto offset = offset_of(access, options);
+        if (!offset) return fail(offset.error(), err);
+        path += "&tz=" + http::percent_encode(*offset);
+    }
     if (options.message.empty() && is_rendition(options.format))
         if (const auto failure =
                 wait_for_rendition(access, options.id, options.format, options.piece, err))
@@ -320,6 +355,14 @@ Exit run_export(const Access& access, const ExportOptions& options, std::ostream
 Exit run_play(const Access& access, const std::string& id, bool as_json,
               const std::string& search_path, std::ostream& out, std::ostream& err) {
     if (const auto failure = check_id(id)) return fail(*failure, err);
+    const auto recording = request_json(access, "GET", recording_path(id));
+    if (!recording) return fail(recording.error(), err);
+    const bool is_running = recording->value("state", json()) == "recording";
+    if (!is_running && !is_erased(*recording) && !has_media(*recording, "audio")) {
+        std::string other = other_formats(*recording);
+        if (!other.empty()) other = " Try earshot export" + other.substr(4);
+        return fail({Exit::NotFound, "Nothing of this recording can be heard." + other}, err);
+    }
     const std::string export_line =
         fmt::format("earshot export {} --format stereo -o call.wav", id);
     const TemporaryFile file;

@@ -2,6 +2,7 @@
 // `out`, errors to `err`.
 #pragma once
 
+#include <ctime>
 #include <iosfwd>
 #include <nlohmann/json_fwd.hpp>
 #include <string>
@@ -26,10 +27,13 @@ struct ExportOptions {
     std::string
         message{};       // of a chat, by its number: its content in place of a format; empty: none
     std::string file{};  // "-": standard output; empty: default_file_name()
-    bool force = false;  // overwrite a file that is there
-    bool json = false;   // what was written where, as JSON
+    std::string tz = "UTC";  // of txt: or an offset, or "local": this machine's at its start
+    bool force = false;      // overwrite a file that is there
+    bool json = false;       // what was written where, as JSON
 };
 
+// "+02:00": of this machine's time zone at that time.
+std::string utc_offset_here(std::time_t at);
 // In the working directory; another one for each piece and format.
 std::string default_file_name(const ExportOptions& options);
 // A stranger's name for a file as one in the working directory; empty: it has none.

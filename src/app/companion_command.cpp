@@ -148,7 +148,7 @@ private:
         if (!answer) return fail(answer.error(), err);
         const json recordings = answer->value("recordings", json::array());
         if (json_)
-            out << recordings.dump(2) << '\n';
+            print_json(out, recordings);
         else
             print_companions(out, recordings);
         return Exit::Ok;
@@ -158,7 +158,7 @@ private:
         const auto begun = request_json(access, "POST", kPath, dump(to_request(wish_)));
         if (!begun) return fail(begun.error(), err);
         if (json_)
-            out << begun->dump(2) << '\n';
+            print_json(out, *begun);
         else
             out << fmt::format("{}: {} as {}.\n", printable(wish_.call_id),
                                wish_.waits ? "being recorded" : "asked for",
@@ -175,7 +175,7 @@ private:
                 dump({{"reason", reason_}}));
             if (!done) return fail(done.error(), err);
             if (json_)
-                out << done->dump(2) << '\n';
+                print_json(out, *done);
             else
                 out << fmt::format("{}: done.\n", printable(which_));
         }

@@ -63,7 +63,7 @@ Exit run_keys_ls(const Access& access, bool as_json, std::ostream& out, std::ost
     const auto list = request_json(access, "GET", "/keys");
     if (!list) return fail(list.error(), err);
     if (as_json)
-        out << list->dump(2) << '\n';
+        print_json(out, *list);
     else
         print_keys(out, *list);
     return Exit::Ok;
@@ -80,7 +80,7 @@ Exit run_keys_rotate(const Access& access, bool as_json, std::ostream& out, std:
     if (!done) return fail(done.error(), err);
     const std::uint64_t failed = count_of(last, "failed");
     if (as_json)
-        out << last.dump(2) << '\n';
+        print_json(out, last);
     else
         out << fmt::format("{} is the current key. {} recordings were wrapped again.\n",
                            printable(text_in(last, "key")), count_of(last, "wrapped"));

@@ -84,8 +84,10 @@ std::string state_of(const json& recording) {
                : text_of(recording, "state");
 }
 
-// "voice, screen, chat": what is in it.
+// "voice, screen, chat": what is in it; of one that runs what has been agreed on, since its media
+// may come yet.
 std::string contents_of(const json& recording) {
+    const bool runs = text_of(recording, "state") == "recording";
     bool has_voice = false;
     bool has_video = false;
     bool has_screen = false;
@@ -94,10 +96,12 @@ std::string contents_of(const json& recording) {
     for (const json& stream : array_of(recording, "streams")) {
         const std::string media = text_of(stream, "media");
         const std::string count = text_of(stream, media == "message" ? "messages" : "packets");
-        if (count.empty() || count == "0") continue;
+        if (!runs && (count.empty() || count == "0")) continue;
+        const bool is_screen = text_of(stream, "role") == "content" ||
+                               text_of(stream, "content").find("slides") != std::string::npos;
         has_voice |= media == "audio";
-        has_screen |= media == "video" && text_of(stream, "role") == "content";
-        has_video |= media == "video" && text_of(stream, "role") != "content";
+        has_screen |= media == "video" && is_screen;
+        has_video |= media == "video" && !is_screen;
         has_text |= media == "text";
         has_chat |= media == "message";
     }

@@ -271,6 +271,42 @@ TEST(Printable, SurvivesEveryCutAndWhatIsNoUtf8) {
     EXPECT_EQ(printable("\xe2\x28\xa1"), "?(?");
 }
 
+TEST(PrintableJson, EscapesWhatMovesTurnsOrHidesAndMeansWhatItMeant) {
+    const std::string name =
+        "J\xc3\xbc\xc2\x9b[2J\x7f\xe2\x80\xae\xe2\x81\xa6\xf3\xa0\x81\x81\xf0\x9f\x98\x80";
+    const std::string safe = base::printable_json(json(name).dump());
+    EXPECT_EQ(safe, "\"J\xc3\xbc\\u009b[2J\\u007f\\u202e\\u2066\\udb40\\udc41\xf0\x9f\x98\x80\"");
+    EXPECT_EQ(json::parse(safe), name);
+    std::ostringstream out;
+    print_json(out, {{"from", name + "\x1b[2J"}});
+    EXPECT_THAT(out.str(), HasSubstr("\\u009b[2J\\u007f\\u202e"));
+    EXPECT_THAT(out.str(), HasSubstr("\\u001b[2J"));
+    EXPECT_EQ(json::parse(out.str())["from"], name + "\x1b[2J");
+}
+
+TEST(PrintableTables, ShowNothingOfStrangersAsItCame) {
+    const std::string evil = "A\x1b[31m\xc2\x9b\xe2\x80\xae\xe2\x81\xa9";
+    const json recording{{"id", evil},
+                         {"state", "complete"},
+                         {"peer", evil},
+                         {"participants", json::array({{{"aor", evil}, {"name", evil}}})},
+                         {"streams", json::array({{{"label", evil}, {"codec", evil}}})},
+                         {"headers", {{evil, evil}}},
+                         {"warnings", json::array({{{"code", evil}, {"text", evil}}})}};
+    std::ostringstream out;
+    print_recordings(out, json::array({recording}));
+    print_recording(out, recording);
+    print_attempts(out, json::array({{{"from", evil}, {"reason", {{"text", evil}}}}}));
+    print_calls(out, json::array({{{"from", evil},
+                                   {"to", evil},
+                                   {"state", evil},
+                                   {"recordings", json::array({{{"state", evil}}})}}}));
+    print_health(out, {{"checks", json::array({{{"name", evil}, {"text", evil}}})}});
+    for (const char* raw : {"\x1b", "\xc2\x9b", "\xe2\x80\xae", "\xe2\x81\xa9"})
+        EXPECT_EQ(out.str().find(raw), std::string::npos) << out.str();
+    EXPECT_THAT(out.str(), HasSubstr("A?[31m?<U+202E><U+2069>"));
+}
+
 TEST(PrintEvents, TellsTimeWhatAndWhyInTheirOrder) {
     std::ostringstream out;
     print_events(out, json::parse(R"({"events":[
@@ -373,6 +409,14 @@ TEST(PrintRecordings, TellsWhatIsInThemAndThatOneWasErased) {
     EXPECT_THAT(out.str(), HasSubstr("erased"));
     EXPECT_THAT(out.str(), HasSubstr("  voice, screen, chat  "));
     EXPECT_THAT(out.str(), HasSubstr("b                       -  complete         -  -  "));
+}
+
+TEST(PrintRecordings, TellsOfOneThatRunsWhatHasBeenAgreedOn) {
+    std::ostringstream out;
+    print_recordings(out, json::parse(R"([{"id":"a","state":"recording","streams":[
+        {"media":"audio","packets":0},{"media":"video","content":"slides","packets":0},
+        {"media":"message","messages":0}]}])"));
+    EXPECT_THAT(out.str(), HasSubstr("  voice, screen, chat  "));
 }
 
 TEST(SafeFileName, IsOneInTheWorkingDirectory) {

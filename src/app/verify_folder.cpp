@@ -42,7 +42,7 @@ Exit run_verify_folder(const std::string& folder, const std::string& data, bool 
         keys ? keys->get() : nullptr);
     const nlohmann::json view = archive::to_json(found);
     if (as_json)
-        out << view.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) << '\n';
+        print_json(out, view);
     else
         print_verification(out, view);
     // Their absence is no fault of the recording; but who signed it, nobody has looked at then.

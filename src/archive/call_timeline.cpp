@@ -195,13 +195,14 @@ void CallTimeline::append(CallTimeline&& other) {
     append_all(sharing, std::move(other.sharing));
 }
 
-std::string to_json(const CallTimeline& timeline) {
+std::string to_json(const CallTimeline& timeline, const People* people) {
     std::string text;
     base::JsonWriter out(text);
     out.begin_object();
     write_list(out, "texts", timeline.texts);
     write_list(out, "speakers", timeline.speakers);
     write_list(out, "sharing", timeline.sharing);
+    if (people != nullptr) write(out, *people);
     out.end_object();
     return text;
 }

@@ -9,6 +9,7 @@
 #include <string_view>
 #include <vector>
 
+#include "archive/people.h"
 #include "base/result.h"
 
 namespace earshot::archive {
@@ -78,7 +79,8 @@ struct CallTimeline {
     friend bool operator==(const CallTimeline&, const CallTimeline&) = default;
 };
 
-std::string to_json(const CallTimeline& timeline);
+// `people`: beside it, for readers; the stored part has none, which the metadata tells anew.
+std::string to_json(const CallTimeline& timeline, const People* people = nullptr);
 // Malformed: not of our making.
 base::Result<CallTimeline> parse_call_timeline(std::string_view text);
 

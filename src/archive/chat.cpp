@@ -213,6 +213,11 @@ void Chat::append(Chat&& other) {
     is_cut = is_cut || other.is_cut;
 }
 
+bool is_shown(const ChatMessage& message) {
+    return !message.is_repeated && (message.kind == "text" || message.kind == "file" ||
+                                    message.kind == "other" || message.kind == "notice");
+}
+
 std::vector<Sharing> pictures_of(const Chat& chat) {
     std::vector<Sharing> pictures;
     for (const ChatMessage& message : chat.messages) {

@@ -96,6 +96,9 @@ struct Chat {
 // Clocks of two clients may differ so much; who counts Message-IDs anew does not begin sooner.
 inline constexpr std::chrono::seconds kSameSending{60};
 
+// Whether people are shown it: a line of the transcript and the page, and one in the counts.
+bool is_shown(const ChatMessage& message);
+
 // Still pictures that came whole, as what was shared at that moment; private ones are left out.
 std::vector<Sharing> pictures_of(const Chat& chat);
 

@@ -176,6 +176,7 @@ std::vector<ChatLine> lines_of(const Chat& chat) {
     const Names names(chat);
     std::vector<ChatLine> lines;
     for (const ChatMessage& message : chat.messages) {
+        if (!is_shown(message)) continue;
         std::string text;
         const bool is_content =
             message.kind == "text" || message.kind == "file" || message.kind == "other";
@@ -185,11 +186,8 @@ std::vector<ChatLine> lines_of(const Chat& chat) {
             text = message.text ? *message.text : file_line(message);
         else if (message.kind == "file" || message.kind == "other")
             text = file_line(message);
-        else if (message.kind == "notice")
-            text = "[a message that the client did not send here]";
         else
-            continue;
-        if (message.is_repeated) continue;  // it stands there already
+            text = "[a message that the client did not send here]";
         lines.push_back({.at_ms = message.at_ms,
                          .by = names.sender_of(message),
                          .text = std::move(text) + fate_of(message)});

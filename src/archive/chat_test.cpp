@@ -415,6 +415,33 @@ TEST(Transcript, TellsWhoCameAndWentWhileItWasRecorded) {
                                            {.at_ms = 2'000, .text = "Ana joined"}}));
 }
 
+TEST(Transcript, ReadsAndWritesOffsets) {
+    using std::chrono::minutes;
+    EXPECT_EQ(parse_utc_offset("UTC"), minutes{0});
+    EXPECT_EQ(parse_utc_offset("Z"), minutes{0});
+    EXPECT_EQ(parse_utc_offset("+02:00"), minutes{120});
+    EXPECT_EQ(parse_utc_offset("-0930"), minutes{-570});
+    EXPECT_EQ(parse_utc_offset("+14:00"), minutes{840});
+    for (const char* none : {"", "+", "02:00", "+2", "+14:01", "+02:60", "+0a:00", "Europe/Berlin",
+                             "+02:000", "++200", "+-200"})
+        EXPECT_EQ(parse_utc_offset(none), std::nullopt) << none;
+    EXPECT_EQ(utc_offset_text(minutes{0}), "UTC");
+    EXPECT_EQ(utc_offset_text(minutes{-570}), "-09:30");
+    EXPECT_EQ(utc_offset_text(minutes{330}), "+05:30");
+}
+
+TEST(Transcript, TellsTimesOfDayAtAnOffset) {
+    const TranscriptHead head{.id = "i",
+                              .start = base::wall_from_ns(kStartNs),
+                              .participants = {},
+                              .utc_offset = std::chrono::minutes{-600}};
+    const std::vector<TranscriptNote> notes{{.at_ms = 1'000, .text = "Ana left"}};
+    EXPECT_EQ(
+        write_transcript(head, {}, {}, notes),
+        "# Recording    i\n# Start        2026-03-01 23:15:00 -10:00\n# Times        of day in "
+        "-10:00, then since the recording's start\n\n23:15:01 [00:00:01.000] [Ana left]\n");
+}
+
 TEST(Transcript, TellsWhoShared) {
     const CallTimeline timeline{.texts = {},
                                 .speakers = {},
@@ -800,6 +827,79 @@ TEST(Chat, WhatTwoClientsCopiedStandsThereOnce) {
         EXPECT_FALSE(chat.messages[0].is_repeated);
         EXPECT_EQ(chat.messages[1].is_repeated, cases[i].second) << i;
     }
+}
+
+// The page's list of participants and the names of its lanes.
+TEST_F(ChatRecording, TheTimelineTellsWhoTookPartAndWhoSendsWhat) {
+    begin();
+    records_.metadata(
+        10,
+        R"(<?xml version="1.0"?><recording xmlns="urn:ietf:params:xml:ns:recording:1">)"
+        R"(<datamode>complete</datamode><session session_id="hVpd7YQgRW2nD22h7q60JQ=="/>)"
+        R"(<participant participant_id="srfBElmCRp2QB23b7Mpk0w=="><nameID aor="sip:ana@desk.example">)"
+        R"(<name>Ana Reis</name></nameID></participant>)"
+        R"(<participant participant_id="aaaaElmCRp2QB23b7Mpk0w=="><nameID aor="sip:ben@desk.example"/>)"
+        R"(</participant><stream stream_id="bbbbElmCRp2QB23b7Mpk0w==" session_id="hVpd7YQgRW2nD22h7q60JQ==">)"
+        R"(<label>12</label></stream>)"
+        R"(<participantsessionassoc participant_id="srfBElmCRp2QB23b7Mpk0w==" )"
+        R"(session_id="hVpd7YQgRW2nD22h7q60JQ=="><associate-time>2026-03-02T09:14:00Z</associate-time>)"
+        R"(</participantsessionassoc>)"
+        R"(<participantsessionassoc participant_id="aaaaElmCRp2QB23b7Mpk0w==" )"
+        R"(session_id="hVpd7YQgRW2nD22h7q60JQ=="><associate-time>2026-03-02T09:15:01.120Z</associate-time>)"
+        R"(<disassociate-time>2026-03-02T09:15:03.120Z</disassociate-time></participantsessionassoc>)"
+        R"(<participantstreamassoc participant_id="srfBElmCRp2QB23b7Mpk0w==">)"
+        R"(<send>bbbbElmCRp2QB23b7Mpk0w==</send></participantstreamassoc></recording>)");
+    message(1, "text/plain", {{0, "hi"}});
+    records_.ended(5'000);
+    build();
+    EXPECT_THAT(
+        render_all(Format::Timeline),
+        testing::HasSubstr(
+            R"("participants":[{"aor":"sip:ana@desk.example","name":"Ana Reis","presence":[{"joined_ms":null,"left_ms":null}]},)"
+            R"({"aor":"sip:ben@desk.example","name":null,"presence":[{"joined_ms":1000,"left_ms":3000}]}],)"
+            R"("streams":[{"label":"12","senders":["sip:ana@desk.example"]}])"));
+}
+
+TEST_F(ChatRecording, OnlyWhatIsShownIsCounted) {
+    begin();
+    const std::string wrapper = "From: <sip:a@x>\r\nTo: <sip:b@x>\r\nrs.Content: ";
+    const std::string wrapped = "application/msrp-recording";
+    message(1, wrapped, {{0, wrapper + "send\r\n\r\nContent-Type: text/plain\r\n\r\nHello"}});
+    message(2, wrapped,
+            {{0, wrapper + "msrp\r\n\r\nContent-Type: message/msrp\r\n\r\nMSRP a REPORT"}});
+    message(3, wrapped, {{0, wrapper + "drop\r\n\r\n\r\n"}});
+    message(4, "application/im-iscomposing+xml", {{0, "<isComposing/>"}});
+    message(5, "message/imdn+xml", {{0, "<imdn/>"}});
+    message(6, "text/plain", {});
+    message(7, "image/png", {{0, "png"}});
+    records_.ended(5'000);
+    EXPECT_EQ(build().streams.at(0).messages, 3U);
+    EXPECT_EQ(lines_of(chat()).size(), 3U);
+}
+
+TEST_F(ChatRecording, AFileIsOfTheOneSenderOfItsStream) {
+    begin(R"(,"file_selector":"name:\"a.bin\"")");
+    records_.metadata(
+        10,
+        R"(<?xml version="1.0"?><recording xmlns="urn:ietf:params:xml:ns:recording:1">)"
+        R"(<datamode>complete</datamode><session session_id="hVpd7YQgRW2nD22h7q60JQ=="/>)"
+        R"(<participant participant_id="srfBElmCRp2QB23b7Mpk0w=="><nameID aor="sip:ana@desk.example">)"
+        R"(<name>Ana Reis</name></nameID></participant>)"
+        R"(<participant participant_id="aaaaElmCRp2QB23b7Mpk0w=="><nameID aor="sip:ben@desk.example"/>)"
+        R"(</participant><stream stream_id="bbbbElmCRp2QB23b7Mpk0w==" session_id="hVpd7YQgRW2nD22h7q60JQ==">)"
+        R"(<label>12</label></stream>)"
+        R"(<participantstreamassoc participant_id="srfBElmCRp2QB23b7Mpk0w==">)"
+        R"(<send>bbbbElmCRp2QB23b7Mpk0w==</send></participantstreamassoc>)"
+        R"(<participantstreamassoc participant_id="aaaaElmCRp2QB23b7Mpk0w==">)"
+        R"(<recv>bbbbElmCRp2QB23b7Mpk0w==</recv></participantstreamassoc></recording>)");
+    message(1, "application/octet-stream", {{0, "twelve bytes"}});
+    records_.ended(5'000);
+    build();
+    const ChatMessage message = chat().messages.at(0);
+    EXPECT_EQ(message.from.uri, "sip:ana@desk.example");
+    EXPECT_EQ(message.from.name, "Ana Reis");
+    EXPECT_EQ(message.from.participant, "sip:ana@desk.example");
+    EXPECT_THAT(render_all(Format::Text), testing::HasSubstr(" Ana Reis: [file \"a.bin\""));
 }
 
 }  // namespace

@@ -233,10 +233,49 @@ void MessageCollector::add_request(const journal::Record& record) {
 
 // ---- the chat -----------------------------------------------------------------------------------
 
-std::uint64_t MessageCollector::count_of(std::uint16_t stream) const {
+std::uint64_t MessageCollector::count_of(std::uint16_t stream, const RecordingFacts& facts) const {
+    const auto known = facts.streams().find(stream);
+    const StreamFacts* told = known == facts.streams().end() ? nullptr : &known->second;
+    const std::set<std::uint64_t> again = repeated();
     return static_cast<std::uint64_t>(
-        std::count_if(messages_.begin(), messages_.end(),
-                      [&](const auto& entry) { return entry.second.stream == stream; }));
+        std::count_if(messages_.begin(), messages_.end(), [&](const auto& entry) {
+            const Message& message = entry.second;
+            if (message.stream != stream) return false;
+            const MessageBody body = read_message_body(
+                message.content_type,
+                std::string_view(message.begin).substr(0, message.whole_prefix()));
+            ChatMessage one;
+            one.kind = kind_told(message, body, told);
+            one.is_repeated = again.contains(entry.first);
+            return is_shown(one);
+        }));
+}
+
+// What a client sends again, since its connection was lost before our REPORT, has the same
+// Message-ID (RFC 4975 section 5.4). Of who uses one twice for two messages both are shown.
+std::set<std::uint64_t> MessageCollector::repeated() const {
+    std::set<std::uint64_t> numbers;
+    std::map<std::pair<std::uint16_t, std::string_view>, const Message*> whole;
+    for (const auto& [number, message] : messages_) {
+        if (!message.has_ended || message.outcome != journal::MessageOutcome::Complete ||
+            message.message_id.empty())
+            continue;
+        const auto known =
+            whole.try_emplace({message.stream, message.message_id}, &message).first->second;
+        if (known != &message && known->octets == message.octets &&
+            known->content_type == message.content_type && known->begin == message.begin)
+            numbers.insert(number);
+    }
+    return numbers;
+}
+
+std::string MessageCollector::kind_told(const Message& message, const MessageBody& body,
+                                        const StreamFacts* stream) {
+    const std::uint64_t octets = message.has_ended ? message.octets : message.received.count();
+    if (octets == 0 && message.received.count() == 0) return "empty";
+    if (body.content == "msrp") return "request";
+    if (body.content == "drop") return "notice";
+    return std::string(kind_of(body.content_type, stream));
 }
 
 std::uint64_t MessageCollector::incomplete_of(std::uint16_t stream) const {
@@ -339,10 +378,7 @@ ChatMessage MessageCollector::describe(const Message& message, const RecordingFa
         told.unsupported_types.push_back(base::to_valid_utf8(type));
     told.dropped_size = body.dropped_size;
     told.content_at = body.content_at;
-    told.kind = kind_of(body.content_type, stream);
-    if (body.content == "drop") told.kind = "notice";
-    if (body.content == "msrp") told.kind = "request";
-    if (told.octets == 0 && message.received.count() == 0) told.kind = "empty";
+    told.kind = kind_told(message, body, stream);
     tell_content(message, stream, told);
     if (told.text) told.content_at = 0;
     return told;
@@ -352,17 +388,10 @@ Chat MessageCollector::finish(const RecordingFacts& facts) const {
     Chat chat;
     chat.is_cut = is_cut_;
     chat.messages.reserve(messages_.size() + requests_.size());
-    // What a client sends again, since its connection was lost before our REPORT, has the same
-    // Message-ID (RFC 4975 section 5.4). Of who uses one twice for two messages both are shown.
-    std::map<std::pair<std::uint16_t, std::string_view>, const Message*> whole;
+    const std::set<std::uint64_t> again = repeated();
     for (const auto& [number, message] : messages_) {
         ChatMessage& told = chat.messages.emplace_back(describe(message, facts));
-        if (told.state != "complete" || message.message_id.empty()) continue;
-        const auto known =
-            whole.try_emplace({message.stream, message.message_id}, &message).first->second;
-        told.is_repeated = known != &message && known->octets == message.octets &&
-                           known->content_type == message.content_type &&
-                           known->begin == message.begin;
+        told.is_repeated = again.contains(number);
     }
     for (const Request& request : requests_) {
         const auto known = facts.streams().find(request.stream);

@@ -10,6 +10,7 @@
 #include <vector>
 
 #include "archive/chat.h"
+#include "archive/message_body.h"
 #include "archive/message_contents.h"
 #include "archive/recording_facts.h"
 #include "journal/record.h"
@@ -26,8 +27,8 @@ public:
     // Of a stream, those that did not come whole.
     std::uint64_t incomplete_of(std::uint16_t stream) const;
     bool empty() const { return messages_.empty() && requests_.empty(); }
-    // What a participant said or sent, whatever became of it; not what only tells about messages.
-    std::uint64_t count_of(std::uint16_t stream) const;
+    // Of a stream, those that people are shown (is_shown()), whatever became of them.
+    std::uint64_t count_of(std::uint16_t stream, const RecordingFacts& facts) const;
     // Those whose content is not in memory as a whole: hashes of them need finish_files().
     std::set<std::uint64_t> large() const;
 
@@ -67,6 +68,10 @@ private:
     void add_end(const journal::Record& record);
     void add_request(const journal::Record& record);
     ChatMessage describe(const Message& message, const RecordingFacts& facts) const;
+    // Numbers of those that are sent again and have come whole before.
+    std::set<std::uint64_t> repeated() const;
+    static std::string kind_told(const Message& message, const MessageBody& body,
+                                 const StreamFacts* stream);
     static void tell_content(const Message& message, const StreamFacts* stream, ChatMessage& told);
     static void tell_file(const Message& message, const StreamFacts* stream, ChatMessage& told);
 

@@ -206,7 +206,8 @@ std::string_view content_type(Format format) { return row_of(format).content_typ
 std::string_view file_extension(Format format) { return row_of(format).extension; }
 
 RenderResult render(io::FileSystem& files, const std::string& directory, Format format,
-                    const crypto::KeyWrapper* keys, Reading reading) {
+                    const crypto::KeyWrapper* keys, Reading reading,
+                    std::chrono::minutes utc_offset) {
     const StoredRecording recording(files, directory, keys);
     switch (format) {
         case Format::Wav:
@@ -221,7 +222,7 @@ RenderResult render(io::FileSystem& files, const std::string& directory, Format 
         case Format::Srt:
         case Format::Text:
         case Format::Timeline:
-            return render_text({&recording, 1}, format, reading);
+            return render_text({&recording, 1}, format, reading, utc_offset);
         case Format::Chat:
             return render_chat({&recording, 1}, reading);
         case Format::Json:
@@ -231,8 +232,10 @@ RenderResult render(io::FileSystem& files, const std::string& directory, Format 
 }
 
 RenderResult render_whole(io::FileSystem& files, const std::vector<std::string>& directories,
-                          Format format, const crypto::KeyWrapper* keys, Reading reading) {
-    if (directories.size() == 1) return render(files, directories.front(), format, keys, reading);
+                          Format format, const crypto::KeyWrapper* keys, Reading reading,
+                          std::chrono::minutes utc_offset) {
+    if (directories.size() == 1)
+        return render(files, directories.front(), format, keys, reading, utc_offset);
     if (format == Format::Json) return render_pieces(files, directories, keys);
     if (format == Format::Pcap || format == Format::Xml)
         return base::Reason{"several_pieces", "This format tells of one piece of a recording."};
@@ -241,14 +244,15 @@ RenderResult render_whole(io::FileSystem& files, const std::vector<std::string>&
     for (const std::string& directory : directories) pieces.emplace_back(files, directory, keys);
     if (format == Format::Chat) return render_chat(pieces, reading);
     if (format != Format::Wav && format != Format::Stereo)
-        return render_text(pieces, format, reading);
+        return render_text(pieces, format, reading, utc_offset);
     return render_audio(pieces, format == Format::Stereo);
 }
 
 RenderResult render_whole(const std::vector<std::string>& directories, Format format,
-                          const crypto::KeyWrapper* keys, Reading reading) {
+                          const crypto::KeyWrapper* keys, Reading reading,
+                          std::chrono::minutes utc_offset) {
     auto files = std::make_unique<io::LinuxFileSystem>();
-    auto inner = render_whole(*files, directories, format, keys, reading);
+    auto inner = render_whole(*files, directories, format, keys, reading, utc_offset);
     if (!inner) return inner.error();
     return std::unique_ptr<Rendering>(
         std::make_unique<OwningRendering>(std::move(files), std::move(*inner)));

@@ -3,6 +3,7 @@
 // are not trusted: damage is an error, never a crash. One rendering belongs to one thread.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
 #include <memory>
 #include <optional>
@@ -55,20 +56,23 @@ public:
 };
 
 // `directory` is the recording's folder, DATA/recordings/YYYY/MM/DD/ID, on a file system that must
-// outlive the rendering. `keys` are borrowed while it is made.
+// outlive the rendering. `keys` are borrowed while it is made. `utc_offset`: Text's times of day.
 base::Result<std::unique_ptr<Rendering>, base::Reason> render(
     io::FileSystem& files, const std::string& directory, Format format,
-    const crypto::KeyWrapper* keys = nullptr, Reading reading = Reading::Everything);
+    const crypto::KeyWrapper* keys = nullptr, Reading reading = Reading::Everything,
+    std::chrono::minutes utc_offset = {});
 
 // A recording of several pieces, each with its folder, in order. Wav, Stereo, Vtt, Srt, Text and
 // Timeline: all on one timeline, Wav with the channels of one piece after another; Json:
 // {"pieces": [as above]}. The other formats tell of one dialog: "several_pieces".
 base::Result<std::unique_ptr<Rendering>, base::Reason> render_whole(
     const std::vector<std::string>& directories, Format format,
-    const crypto::KeyWrapper* keys = nullptr, Reading reading = Reading::Everything);
+    const crypto::KeyWrapper* keys = nullptr, Reading reading = Reading::Everything,
+    std::chrono::minutes utc_offset = {});
 base::Result<std::unique_ptr<Rendering>, base::Reason> render_whole(
     io::FileSystem& files, const std::vector<std::string>& directories, Format format,
-    const crypto::KeyWrapper* keys = nullptr, Reading reading = Reading::Everything);
+    const crypto::KeyWrapper* keys = nullptr, Reading reading = Reading::Everything,
+    std::chrono::minutes utc_offset = {});
 
 // The levels of all tracks for the page, made when the recording was built:
 // {"interval_ms": 100, "tracks": [{"label", "track", "min": [...], "max": [...], "comfort_noise":

@@ -217,7 +217,7 @@ StreamSummary SummaryBuilder::summarise_stream(const StreamFacts& facts) {
         summary.recovered = video.recovered;
         if (facts.media == "video") summarise_video(video, facts_.start_ns(), summary);
     }
-    summary.messages = messages_.count_of(facts.stream);
+    summary.messages = messages_.count_of(facts.stream, facts_);
     summary.gaps =
         collect_gaps(timelines_[facts.stream], facts, facts_.start_ns(), facts_.end_ns());
     return summary;

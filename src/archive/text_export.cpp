@@ -105,17 +105,42 @@ void add_participant(std::vector<ParticipantSummary>& all, const ParticipantSumm
         *known = participant;
 }
 
-base::Result<std::string, base::Reason> make_transcript(std::span<const StoredRecording> pieces,
-                                                        const CallTimeline& timeline,
-                                                        const Chat& chat) {
+base::Result<People, base::Reason> read_people(std::span<const StoredRecording> pieces) {
     std::vector<Summary> summaries;
     for (const StoredRecording& piece : pieces) {
         auto summary = piece.summary();
         if (!summary) return summary.error();
         summaries.push_back(*std::move(summary));
     }
-    TranscriptHead head{
-        .id = summaries.front().id, .start = summaries.front().start, .participants = {}};
+    const auto first =
+        std::min_element(summaries.begin(), summaries.end(), [](const auto& a, const auto& b) {
+            return a.start < b.start;
+        })->start;
+    People people;
+    for (std::size_t i = 0; i < pieces.size(); ++i) {
+        const auto metadata = pieces[i].metadata();
+        const auto offset =
+            std::chrono::duration_cast<std::chrono::milliseconds>(summaries[i].start - first);
+        people.add(metadata ? metadata->objects() : siprec::MetadataObjects{}, summaries[i],
+                   offset.count(), pieces.size() > 1);
+    }
+    return people;
+}
+
+base::Result<std::string, base::Reason> make_transcript(std::span<const StoredRecording> pieces,
+                                                        const CallTimeline& timeline,
+                                                        const Chat& chat,
+                                                        std::chrono::minutes utc_offset) {
+    std::vector<Summary> summaries;
+    for (const StoredRecording& piece : pieces) {
+        auto summary = piece.summary();
+        if (!summary) return summary.error();
+        summaries.push_back(*std::move(summary));
+    }
+    TranscriptHead head{.id = summaries.front().id,
+                        .start = summaries.front().start,
+                        .participants = {},
+                        .utc_offset = utc_offset};
     std::size_t writable = 0;
     for (const Summary& summary : summaries) {
         head.start = std::min(head.start, summary.start);
@@ -173,13 +198,18 @@ std::string write_subtitles(const CallTimeline& timeline, Format format) {
     return out;
 }
 
-RenderResult render_text(std::span<const StoredRecording> pieces, Format format, Reading reading) {
+RenderResult render_text(std::span<const StoredRecording> pieces, Format format, Reading reading,
+                         std::chrono::minutes utc_offset) {
     auto timeline = read_all(pieces);
     if (!timeline) return timeline.error();
     const auto make = [](std::string text) {
         return std::unique_ptr<Rendering>(std::make_unique<TextRendering>(std::move(text)));
     };
-    if (format == Format::Timeline) return make(to_json(*timeline) + "\n");
+    if (format == Format::Timeline) {
+        const auto people = read_people(pieces);
+        if (!people) return people.error();
+        return make(to_json(*timeline, &*people) + "\n");
+    }
     auto chat = format == Format::Text ? read_chat(pieces, reading) : Chat{};
     if (!chat) return chat.error();
     const bool has_text = !lines_of(*chat).empty() ||
@@ -192,7 +222,7 @@ RenderResult render_text(std::span<const StoredRecording> pieces, Format format,
                                 : "Nobody typed in this recording: it has no real-time text. What "
                                   "was written in a chat is exported as txt or chat."};
     if (format != Format::Text) return make(write_subtitles(*timeline, format));
-    auto transcript = make_transcript(pieces, *timeline, *chat);
+    auto transcript = make_transcript(pieces, *timeline, *chat, utc_offset);
     if (!transcript) return transcript.error();
     return make(*std::move(transcript));
 }

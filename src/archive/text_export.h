@@ -2,6 +2,7 @@
 // one time.
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <span>
 #include <string>
@@ -14,9 +15,10 @@
 namespace earshot::archive {
 
 // `format`: Vtt, Srt, Text or Timeline. Reasons: "no_text" where nobody typed, but for Timeline,
-// which then is empty.
+// which then is empty. `utc_offset`: of the times of day in Text.
 base::Result<std::unique_ptr<Rendering>, base::Reason> render_text(
-    std::span<const StoredRecording> pieces, Format format, Reading reading);
+    std::span<const StoredRecording> pieces, Format format, Reading reading,
+    std::chrono::minutes utc_offset);
 
 // Vtt or Srt: the lines of all streams in the order of their beginning; a line that came later
 // stays below.

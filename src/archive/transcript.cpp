@@ -6,6 +6,7 @@
 
 #include "archive/text_export.h"
 #include "base/printable.h"
+#include "base/text.h"
 #include "siprec/participant_watch.h"
 
 namespace earshot::archive {
@@ -89,9 +90,11 @@ void add_sharing(std::vector<Line>& lines, const TranscriptHead& head, const Sha
 }
 
 std::string heading(const TranscriptHead& head) {
-    const std::string start = base::to_rfc3339(head.start);  // 2026-03-02T09:15:00.120Z
-    std::string out = fmt::format("# Recording    {}\n# Start        {} {} UTC\n", head.id,
-                                  start.substr(0, 10), start.substr(11, 8));
+    const std::string start =
+        base::to_rfc3339(head.start + head.utc_offset);  // 2026-03-02T09:15:00.120Z
+    const std::string zone = utc_offset_text(head.utc_offset);
+    std::string out = fmt::format("# Recording    {}\n# Start        {} {} {}\n", head.id,
+                                  start.substr(0, 10), start.substr(11, 8), zone);
     for (const ParticipantSummary& participant : head.participants) {
         const std::string aor = participant.name.empty()
                                     ? participant.aor
@@ -99,10 +102,35 @@ std::string heading(const TranscriptHead& head) {
         out += fmt::format("# Participant  {}{}\n", single_line(aor),
                            participant.is_seen_in_messages ? ", seen in messages" : "");
     }
-    return out + "# Times        of day in UTC, then since the recording's start\n\n";
+    return out +
+           fmt::format("# Times        of day in {}, then since the recording's start\n\n", zone);
 }
 
 }  // namespace
+
+std::optional<std::chrono::minutes> parse_utc_offset(std::string_view text) {
+    constexpr std::chrono::hours kMost{14};  // Kiribati
+    if (base::iequals(text, "UTC") || base::iequals(text, "Z")) return std::chrono::minutes{0};
+    if (text.size() < 5 || (text.front() != '+' && text.front() != '-')) return std::nullopt;
+    const bool is_west = text.front() == '-';
+    std::string digits(text.substr(1));
+    if (digits.size() == 5 && digits[2] == ':') digits.erase(2, 1);
+    const bool is_number =
+        digits.size() == 4 && digits.find_first_not_of("0123456789") == std::string::npos;
+    if (!is_number) return std::nullopt;
+    const auto number = base::parse_number<int>(digits);
+    const std::chrono::minutes offset =
+        std::chrono::hours{*number / 100} + std::chrono::minutes{*number % 100};
+    if (*number % 100 >= 60 || offset > kMost) return std::nullopt;
+    return is_west ? -offset : offset;
+}
+
+std::string utc_offset_text(std::chrono::minutes offset) {
+    if (offset == offset.zero()) return "UTC";
+    const auto minutes = offset < offset.zero() ? -offset.count() : offset.count();
+    return fmt::format("{}{:02}:{:02}", offset < offset.zero() ? '-' : '+', minutes / 60,
+                       minutes % 60);
+}
 
 std::vector<TranscriptNote> notes_of_gaps(const StreamSummary& stream, bool has_others) {
     std::vector<TranscriptNote> notes;
@@ -161,7 +189,7 @@ std::string write_transcript(const TranscriptHead& head, const CallTimeline& tim
                      [](const Line& a, const Line& b) { return a.at_ms < b.at_ms; });
     std::string out = heading(head);
     for (const Line& line : lines) {
-        const auto at = head.start + std::chrono::milliseconds(line.at_ms);
+        const auto at = head.start + head.utc_offset + std::chrono::milliseconds(line.at_ms);
         out += fmt::format("{} [{}] {}\n", base::to_rfc3339(at).substr(11, 8),
                            clock_text(line.at_ms, '.'), line.text);
     }

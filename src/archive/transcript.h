@@ -3,9 +3,12 @@
 // A line begins in the first column, what goes on below it is indented: no content poses as a line.
 #pragma once
 
+#include <chrono>
 #include <cstdint>
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "archive/call_timeline.h"
@@ -27,7 +30,12 @@ struct TranscriptHead {
     std::string id;
     base::WallTime start{};  // that times count from
     std::vector<ParticipantSummary> participants;
+    std::chrono::minutes utc_offset{};  // of the times of day
 };
+
+// "UTC", "Z", "+02:00", "-0930": at most 14 hours. Nothing: it is none.
+std::optional<std::chrono::minutes> parse_utc_offset(std::string_view text);
+std::string utc_offset_text(std::chrono::minutes offset);  // "UTC", "+02:00"
 
 // The gaps of what is written: pauses, holds, what could not be stored. `has_others`: the label
 // tells the stream from others that are written in.

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "base/printable.h"
 #include "base/text.h"
 
 namespace earshot::base {
@@ -60,10 +61,14 @@ void append_escaped(std::string& out, std::string_view text) {
 
 void append_json_text(std::string& out, std::string_view text) {
     out += '"';
-    if (std::all_of(text.begin(), text.end(), is_ascii))
+    if (std::all_of(text.begin(), text.end(), is_ascii)) {
         append_escaped(out, text);
-    else
-        append_escaped(out, to_valid_utf8(text));
+    } else {
+        // Whoever looks at the JSON with a terminal is safe, too.
+        std::string escaped;
+        append_escaped(escaped, to_valid_utf8(text));
+        out += printable_json(escaped);
+    }
     out += '"';
 }
 

@@ -49,4 +49,23 @@ std::string printable(std::string_view text) {
     return safe;
 }
 
+std::string printable_json(std::string_view json) {
+    std::string safe;
+    safe.reserve(json.size());
+    while (!json.empty()) {
+        const auto [character, size] = first_character(json);
+        const auto code = static_cast<std::uint32_t>(character);
+        const bool is_control = code >= 0x7f && code < 0xa0;  // those below: escaped already
+        if (!is_control && !is_invisible(character))
+            safe += json.substr(0, size);
+        else if (code < 0x10000)
+            safe += fmt::format("\\u{:04x}", code);
+        else  // RFC 8259 section 7: a pair of surrogates
+            safe += fmt::format("\\u{:04x}\\u{:04x}", 0xd800 + ((code - 0x10000) >> 10U),
+                                0xdc00 + ((code - 0x10000) & 0x3ffU));
+        json.remove_prefix(size);
+    }
+    return safe;
+}
+
 }  // namespace earshot::base

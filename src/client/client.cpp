@@ -450,6 +450,11 @@ private:
             else
                 ++up;
         }
+        // Calls that no server took stay without a recording, also when all are up again.
+        const std::uint64_t failed = events_.counters().failed;
+        if (failed > 0)
+            down += fmt::format(
+                " {} recording sessions went to no recording server since the start.", failed);
         return {"recording_servers", down.empty() ? State::Ok : State::Warning,
                 fmt::format("{} of {} recording servers are not known to be down.{}", up,
                             servers->size(), down)};

@@ -6,6 +6,7 @@
 
 #include "base/json_writer.h"
 #include "journal/message_record.h"
+#include "messages/audience.h"
 #include "messages/limits.h"
 
 namespace earshot::messages {
@@ -59,6 +60,10 @@ struct Desk::Connection : msrp::Sessions {
         std::uint64_t number = 0;  // in the journal
         bool wants_receipt = false;
         bool is_cut = false;  // some of it came behind the closed gate
+        // For the live count: what it is. Its first octets, of a message with layers alone.
+        bool is_counted = false;
+        std::string content_type{};
+        std::string begin{};
     };
 
     Desk& desk;
@@ -272,7 +277,9 @@ void Desk::carry_out(base::Now now, Connection& connection, msrp::BeginMessage& 
     message = {.key = session->setup.key,
                .gate = session->setup.gate,
                .number = ++last_message_,
-               .wants_receipt = action.head.success_report};
+               .wants_receipt = action.head.success_report,
+               .is_counted = !action.is_repeated,
+               .content_type = action.head.content_type};
     append(now, connection, message.key, journal::RecordType::MessageHead,
            journal::write(journal::MessageHead{.message = message.number,
                                                .is_repeated = action.is_repeated,
@@ -289,6 +296,9 @@ void Desk::carry_out(base::Now now, Connection& connection, msrp::MessageContent
         message.is_cut = true;
         return;
     }
+    if (action.offset == message.begin.size() && message.begin.size() < kCountedHeadBytes)
+        message.begin +=
+            base::as_text(action.bytes).substr(0, kCountedHeadBytes - message.begin.size());
     for (std::size_t at = 0; at < action.bytes.size(); at += kMaxContentBytes) {
         const base::ByteView octets =
             action.bytes.subspan(at, std::min(kMaxContentBytes, action.bytes.size() - at));
@@ -311,6 +321,9 @@ void Desk::carry_out(base::Now now, Connection& connection, msrp::EndMessage& ac
                                               .outcome = to_outcome(action.how),
                                               .octets = action.octets,
                                               .total = action.total}));
+    if (message.is_counted && action.octets > 0 &&
+        is_for_people(message.content_type, message.begin))
+        message.gate->messages.fetch_add(1);
     if (action.how != msrp::EndMessage::How::Complete) return;
     counters_.messages.fetch_add(1);
     if (!message.wants_receipt) return;

@@ -29,6 +29,9 @@ namespace earshot::messages {
 // Closed while nothing may be stored: by whoever pauses, at once, from any thread.
 struct Gate {
     std::atomic<bool> is_open{true};
+    // That came since, whatever became of them, without what nobody is shown (reports, "is
+    // typing").
+    std::atomic<std::uint64_t> messages{0};
 };
 
 struct SessionSetup {

@@ -8,6 +8,7 @@
 
 #include "base/bytes.h"
 #include "journal/message_record.h"
+#include "messages/audience.h"
 #include "messages/limits.h"
 
 namespace earshot::messages {
@@ -156,6 +157,36 @@ TEST_F(DeskTest, AMessageIsStoredAnsweredAndReceiptedOnceItIsDurable) {
     ASSERT_EQ(records_.asked.size(), 1U);
     desk_.on_durable(now_, records_.asked[0]);
     EXPECT_THAT(wires_.take(1), HasSubstr("Status: 000 200"));
+}
+
+TEST_F(DeskTest, WhatPeopleAreShownIsCountedAtOnce) {
+    open(0, "secret00");
+    connect(1);
+    bytes(1, chunk("secret00", ""));  // binds
+    bytes(1, chunk("secret00", "hello", '$', {}, "msg00002"));
+    EXPECT_EQ(gates_[0]->messages, 1U);
+    bytes(1, chunk("secret00", "hello", '$', {}, "msg00002"));  // again
+    EXPECT_EQ(gates_[0]->messages, 1U);
+    bytes(1, chunk("secret00", "given up", '#', {}, "msg00003"));
+    EXPECT_EQ(gates_[0]->messages, 2U);
+}
+
+TEST(Audience, IsNotThatOfReportsOrOfWhoIsTyping) {
+    const std::string wrapped = "application/msrp-recording";
+    const std::string head = "From: <sip:a@x>\r\nNS: rs <urn:x>\r\nrs.Content: ";
+    EXPECT_TRUE(is_for_people("text/plain;charset=utf-8", ""));
+    EXPECT_TRUE(is_for_people("", "?"));
+    EXPECT_TRUE(is_for_people(wrapped, head + "send\r\n\r\nContent-Type: text/plain\r\n\r\na"));
+    EXPECT_FALSE(is_for_people(wrapped, head + "MSRP\r\n\r\n\r\nMSRP a REPORT\r\n"));
+    EXPECT_TRUE(is_for_people(wrapped, head + "drop\r\n\r\n\r\n"));
+    EXPECT_FALSE(is_for_people("Application/im-isComposing+xml", "<isComposing/>"));
+    EXPECT_FALSE(is_for_people("message/imdn+xml", "<imdn/>"));
+    const std::string cpim = "From: <sip:a@x>\r\n\r\nContent-Type: ";
+    EXPECT_FALSE(is_for_people("message/cpim", cpim + "message/imdn+xml\r\n\r\n<imdn/>"));
+    EXPECT_TRUE(is_for_people("message/cpim", cpim + "text/plain\r\n\r\na"));
+    EXPECT_FALSE(is_for_people(wrapped, head + "send\r\n\r\nContent-Type: message/cpim\r\n\r\n" +
+                                            cpim + "message/imdn+xml\r\n\r\n<imdn/>"));
+    EXPECT_TRUE(is_for_people("message/cpim", "no end of its headers"));
 }
 
 TEST_F(DeskTest, NoReceiptLeavesBeforeTheDiskHasTheMessage) {

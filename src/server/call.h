@@ -32,6 +32,7 @@ struct CallStream {
     capture::StreamCounters counters;             // as of the last second
     std::optional<base::SrtpSuite> dtls_suite{};  // as agreed on the media path last
     std::shared_ptr<messages::Gate> gate{};       // of an MSRP session; null: RTP
+    std::uint64_t messages = 0;                   // of one, as of the last second
 };
 
 struct Call {

@@ -27,6 +27,11 @@ std::string dtls_role_of(const siprec::StreamFacts& facts) {
     return facts.dtls->are_we_active ? "active" : "passive";
 }
 
+std::optional<std::uint64_t> messages_of(const CallStream& stream) {
+    if (stream.gate == nullptr) return std::nullopt;
+    return stream.messages;
+}
+
 const char* state_of(const CallStream& stream) {
     if (stream.is_dropped) return "dropped";
     if (stream.is_closed) return "removed";
@@ -132,7 +137,8 @@ api::LiveCall make_live_call(const Call& call) {
                                 .dtls_role = dtls_role_of(stream.facts),
                                 .state = state_of(stream),
                                 .packets = stream.counters.packets,
-                                .rejected = rejected});
+                                .rejected = rejected,
+                                .messages = messages_of(stream)});
     }
     return live;
 }

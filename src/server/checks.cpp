@@ -53,6 +53,20 @@ void add_tls_check(const CheckInput& input, std::vector<api::Check>& checks) {
                           ending.empty() ? "" : " To be renewed: " + ending + ".")});
 }
 
+void add_messages_check(const CheckInput& input, std::vector<api::Check>& checks) {
+    if (!input.messages_fault.empty())
+        checks.push_back({.name = "messages",
+                          .state = State::Warning,
+                          .text = fmt::format("Chats and files (MSRP) are refused (no_listener): "
+                                              "{} Set msrp.listen to a free port.",
+                                              input.messages_fault)});
+    else if (!input.messages_at.empty())
+        checks.push_back(
+            {.name = "messages",
+             .state = State::Ok,
+             .text = fmt::format("Chats and files (MSRP) are taken at {}.", input.messages_at)});
+}
+
 }  // namespace
 
 std::vector<api::Check> make_checks(const CheckInput& input) {
@@ -106,6 +120,7 @@ std::vector<api::Check> make_checks(const CheckInput& input) {
                                           now.capture.port_pairs_in_use, now.capture.port_pairs)});
     add_media_checks(input, checks);
     add_tls_check(input, checks);
+    add_messages_check(input, checks);
     checks.push_back(
         {.name = "media_load",
          .state = now.dropping_streams > 0 ? State::Warning : State::Ok,

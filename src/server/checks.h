@@ -26,7 +26,10 @@ struct CheckInput {
     AttemptLedger::Counters attempts{};
     capture::ReaderState reader{};
     io::KernelCounters kernel_drops{};  // since the start
-    const std::string& reload_fault;    // what a reload could not do; empty: nothing
+    // Where messages (MSRP) are taken; empty: nowhere, for this reason; both empty: they are off.
+    std::string messages_at{};
+    std::string messages_fault{};
+    const std::string& reload_fault;  // what a reload could not do; empty: nothing
     const io::TlsWatch& certificates;
     base::WallTime now{};
 };

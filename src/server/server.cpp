@@ -359,6 +359,7 @@ private:
             return std::nullopt;
         }
         if (!config.listen.empty()) return service.error();
+        messages_fault_ = service.error().text;
         log_.warning("messages (MSRP) are refused",
                      {{"reason", service.error().text}, {"key", "msrp.listen"}});
         return std::nullopt;
@@ -380,6 +381,7 @@ private:
                                               .tls = tls_,
                                               .dtls = dtls_ ? &*dtls_ : nullptr,
                                               .messages = messages_.get(),
+                                              .messages_fault = messages_fault_,
                                               .on_live_changed = [this] { publish("live", {}); }});
         capture_->start([this] { signalling_->wake(); });
         if (messages_) messages_->start();
@@ -490,6 +492,7 @@ private:
     std::optional<srtp::DtlsIdentity> dtls_;  // of this start
     std::unique_ptr<capture::CaptureEngine> capture_;
     std::unique_ptr<MessageService> messages_;  // null: MSRP is refused
+    std::string messages_fault_;                // why, though it is on
     std::unique_ptr<Archiver> archiver_;
     std::shared_ptr<const io::TlsContext> tls_;  // as at the start; null: none
     std::unique_ptr<transport::SipLoop> loop_;

@@ -320,8 +320,11 @@ siprec::RecordingServerConfig Signalling::configure(Call& call) const {
                                           .dtls = {}};
     if (d_.dtls != nullptr)
         session.dtls = {.fingerprint = &d_.dtls->fingerprint(), .new_ice = &draw_ice_credentials};
-    if (d_.messages != nullptr)
-        session.messages = {.takes_plain = true, .takes_tls = d_.messages->has_tls()};
+    // Without the listener they are refused one by one, so that each tells why.
+    const bool lacks_listener = d_.messages == nullptr && !d_.messages_fault.empty();
+    if (d_.messages != nullptr || lacks_listener)
+        session.messages = {.takes_plain = true,
+                            .takes_tls = lacks_listener || d_.messages->has_tls()};
     const Peer* peer = find_peer_of(call);
     call.join_group = base::host_to_string(call.flow.remote);
     call.media_from.clear();

@@ -73,6 +73,7 @@ public:
         std::shared_ptr<const io::TlsContext> tls{};  // of the loop; null: none
         const srtp::DtlsIdentity* dtls = nullptr;     // null: DTLS-SRTP is refused
         MessageService* messages = nullptr;           // null: MSRP is refused
+        std::string messages_fault{};                 // why, though it is on
         std::function<void()> on_live_changed;        // calls came, went or changed
     };
 
@@ -184,6 +185,7 @@ private:
     void pause_in_capture(const capture::StreamKey& key, base::WallTime at);
     void log_health(const Load& load);
     void look_at_drops();
+    void look_at_messages();
     void probe_silent_calls();
     void refuse_reload(const std::string& why);
     void write_attempts();

@@ -71,6 +71,9 @@ void Signalling::open_messages(Call& call, siprec::StreamFacts& facts) {
     const auto refuse = [&](const Reason& why) {
         call.session->on_stream_refused(d_.clock.now(), number, why);
     };
+    if (d_.messages == nullptr)
+        return refuse({"no_listener", "The listener for messages (MSRP) could not be opened: " +
+                                          d_.messages_fault});
     auto setup = make_setup(*facts.messages, config_.messages.max_message_bytes);
     if (!setup) return refuse(setup.error());
     const siprec::MediaAddresses ours = addresses_.media(call.flow);

@@ -140,6 +140,18 @@ Load Signalling::load() const {
             .catalogue = d_.catalogue.health()};
 }
 
+namespace {
+
+std::string messages_at(const MessageService* messages) {
+    std::string all;
+    if (messages == nullptr) return all;
+    for (const base::NetAddress& address : messages->local_addresses())
+        all += (all.empty() ? "" : ", ") + base::to_string(address);
+    return all;
+}
+
+}  // namespace
+
 void Signalling::every_second() {
     data_is_in_place_ = d_.data.is_in_place();
     free_memory_ = io::available_memory();
@@ -155,11 +167,14 @@ void Signalling::every_second() {
                                     .attempts = attempts_.counters(),
                                     .reader = d_.capture.reader_state(),
                                     .kernel_drops = io::read_kernel_counters() - kernel_at_start_,
+                                    .messages_at = messages_at(d_.messages),
+                                    .messages_fault = d_.messages_fault,
                                     .reload_fault = reload_fault_,
                                     .certificates = certificates_,
                                     .now = d_.clock.now().wall}));
     certificates_.look(d_.clock.now().wall);
     write_attempts();
+    look_at_messages();
     probe_silent_calls();
     d_.view.is_ready = !check_room(config_, now);
     if (std::exchange(clients_are_dirty_, false)) d_.view.clients.set(clients_.clients());
@@ -169,6 +184,15 @@ void Signalling::every_second() {
                        {{"lines", std::to_string(omitted)}});
     if (live_is_dirty_) publish_live();
     timers_.add(d_.clock.now().steady + std::chrono::seconds{1}, [this] { every_second(); });
+}
+
+void Signalling::look_at_messages() {
+    for (const auto& [serial, call] : calls_)
+        for (auto& [number, stream] : call->streams) {
+            if (stream.gate == nullptr) continue;
+            const std::uint64_t count = stream.gate->messages.load();
+            if (std::exchange(stream.messages, count) != count) live_is_dirty_ = true;
+        }
 }
 
 // They count until some seconds have passed without one.
@@ -188,7 +212,8 @@ void Signalling::probe_silent_calls() {
         std::uint64_t datagrams = 0;
         for (const auto& [number, stream] : call->streams) {
             const capture::StreamCounters& counters = stream.counters;
-            datagrams += counters.packets + counters.rtcp_packets + counters.paused_discarded;
+            datagrams += counters.packets + counters.rtcp_packets + counters.paused_discarded +
+                         stream.messages;
         }
         if (std::exchange(call->datagrams, datagrams) != datagrams) call->heard_at = now;
         if (config_.probe_silent.count() == 0 || now - call->heard_at < config_.probe_silent)

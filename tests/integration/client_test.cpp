@@ -161,6 +161,8 @@ TEST_F(Client, EndsACallThatMustBeRecordedAndCannotBe) {
     ASSERT_TRUE(run.is_object());
     EXPECT_NE(run["calls"][0]["result"], "ok") << run.dump(1);
     EXPECT_THAT(client_.log(), testing::HasSubstr("must be recorded"));
+    EXPECT_THAT(client_.run({"doctor", "--client"}).out,
+                testing::HasSubstr("1 recording sessions went to no recording server"));
 }
 
 TEST_F(Client, ACallGoesOnWhenItsServerDies) {

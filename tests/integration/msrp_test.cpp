@@ -3,6 +3,9 @@
 // what was kept.
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <netinet/in.h>
+#include <sys/socket.h>
+#include <unistd.h>
 
 #include "integration/msrp_call.h"
 
@@ -56,6 +59,45 @@ TEST_F(Msrp, AChatIsAnsweredRecordedAndReceipted) {
     const std::string shown = server_.run({"show", recording["id"]}).out;
     EXPECT_THAT(shown, HasSubstr("MESSAGES"));
     EXPECT_THAT(shown, HasSubstr("--format txt -o chat.txt"));
+    const Output played = server_.run({"play", recording["id"]});
+    EXPECT_EQ(played.exit_code, 3);
+    EXPECT_THAT(played.err, HasSubstr("Nothing of this recording can be heard."));
+    EXPECT_THAT(played.err, HasSubstr("--format txt"));
+}
+
+// What people read is counted, while it runs and afterwards.
+TEST_F(Msrp, OnlyWhatIsShownIsCounted) {
+    ASSERT_TRUE(server_.start()) << server_.log();
+    call(chat_line("12"));
+    MsrpPeer peer(path());
+    const auto send = [&](const std::string& id, const std::string& type, const std::string& text) {
+        peer.send({.message_id = id, .type = type, .content = text});
+        EXPECT_EQ(peer.status(), "200");
+    };
+    const std::string wrapper =
+        "From: <sip:ana@desk.example>\r\nTo: <sip:ben@desk.example>\r\nNS: rs "
+        "<urn:uuid:b8a7e1d4-93c2-4f6e-8d15-7e2a4c90f6b3>\r\nrs.Content: ";
+    const std::string wrapped = "application/msrp-recording";
+    send("msg00001", wrapped, wrapper + "send\r\n\r\nContent-Type: text/plain\r\n\r\nHello");
+    send("msg00002", wrapped,
+         wrapper + "msrp\r\n\r\nContent-Type: message/msrp\r\n\r\nMSRP a REPORT\r\n");
+    send("msg00003", "application/im-iscomposing+xml", "<isComposing/>");
+    send("msg00004", "message/cpim",
+         cpim("<sip:ana@desk.example>", "<sip:ben@desk.example>", "<imdn/>", "message/imdn+xml"));
+    send("msg00005", "text/plain", "Bye");
+    json live;
+    EXPECT_TRUE(eventually([&] {
+        live = server_.list()[0];
+        return live["streams"][0]["messages"] == 2;
+    })) << live.dump(1);
+    EXPECT_EQ(live["state"], "recording");
+    EXPECT_THAT(server_.run({"ls"}).out, HasSubstr("  chat  "));
+    const json recording = hang_up();
+    EXPECT_EQ(recording["streams"][0]["messages"], 2) << recording.dump(1);
+    const std::string transcript = exported(recording["id"], "txt");
+    EXPECT_THAT(transcript, HasSubstr(": Hello\n"));
+    EXPECT_THAT(transcript, HasSubstr(": Bye\n"));
+    EXPECT_THAT(transcript, Not(HasSubstr("REPORT")));
 }
 
 TEST_F(Msrp, ChunksInAnyOrderOverlappingAndRepeatedMakeOneMessage) {
@@ -291,6 +333,34 @@ TEST_F(Msrp, AFileInCpimMayBeLongerThanTheFileByItsHead) {
     EXPECT_EQ(files[0]["announced_octets"], 3000);
     EXPECT_EQ(files[0]["octets"].get<int>() - files[0]["content_at"].get<int>(), 3000);
     EXPECT_EQ(files[1]["state"], "too_large");
+}
+
+// The usual port is somebody else's: calls are recorded, chats refused, and an operator can see
+// why.
+TEST_F(Msrp, WithoutItsListenerAChatIsRefusedAndDoctorTellsIt) {
+    const int taken = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);
+    sockaddr_in at{};
+    at.sin_family = AF_INET;
+    at.sin_port = htons(2855);
+    at.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
+    // Where it fails, another program has the port: which is as good.
+    static_cast<void>(::bind(taken, reinterpret_cast<sockaddr*>(&at), sizeof at));
+    static_cast<void>(::listen(taken, 1));
+    ASSERT_TRUE(server_.start({}, {"EARSHOT_MSRP_LISTEN="})) << server_.log();
+    const Output doctor = server_.run({"doctor"});
+    EXPECT_THAT(doctor.out, HasSubstr("messages")) << doctor.err;
+    EXPECT_THAT(doctor.out, HasSubstr("(no_listener)"));
+
+    client_.emplace(server_.sip_port());
+    client_->send(invite(*client_, "chat", "application/sdp", chat_sdp(chat_line("12"))));
+    EXPECT_THAT(client_->receive(), StartsWith("SIP/2.0 488"));
+    const json attempts = server_.wait_for_attempts(1);
+    ASSERT_EQ(attempts.size(), 1U);
+    EXPECT_EQ(attempts[0]["outcome"], "refused");
+    EXPECT_EQ(attempts[0]["reason"]["code"], "no_listener");
+    EXPECT_THAT(server_.run({"ls", "--attempts"}).out,
+                HasSubstr("The listener for messages (MSRP) could not be opened"));
+    ::close(taken);
 }
 
 // Fifty megabytes in the pieces that a client sends, one of them late: what comes out is the same.

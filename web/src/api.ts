@@ -90,6 +90,9 @@ export interface CallTimeline {
     }[];
     speakers: { label: string; csrc: number | null; name: string | null; spans: [number, number][] }[];
     sharing: { label: string; start_ms: number; duration_ms: number; kind: string | null; title: string | null; presenter: string | null }[];
+    participants?: { aor: string; name: string | null; presence: { joined_ms: number | null; left_ms: number | null }[] }[];
+    /** Who sends which; `piece` is its id, where the recording has several. */
+    streams?: { piece?: string; label: string; senders: string[] }[];
 }
 /** One INVITE, whatever became of it. */
 export interface Attempt {

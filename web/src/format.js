@@ -165,6 +165,32 @@ export function laneName(stream) {
     return stream.piece ? `${stream.piece}/${stream.label}` : stream.label;
 }
 
+/**
+ * The names of who sends a stream; '' where nobody told.
+ * @param {{ participants?: { aor: string, name: string | null }[],
+ *           streams?: { piece?: string, label: string, senders: string[] }[] } | undefined} timeline
+ * @param {{ piece?: number, label: string }} stream  @param {{ piece: number, id: string }[]} pieces
+ */
+export function senderNames(timeline, stream, pieces = []) {
+    const id = pieces.find((piece) => piece.piece === stream.piece)?.id;
+    const told = timeline?.streams?.find((one) => one.label === stream.label && (!one.piece || one.piece === id));
+    if (!told || told.senders.length === 0) return '';
+    return parties(told.senders.map((aor) => timeline?.participants?.find((one) => one.aor === aor) ?? { aor, name: null }));
+}
+
+/**
+ * When somebody took part: "0:05 – 1:10, from 2:00 on"; '' where nobody told.
+ * @param {{ joined_ms: number | null, left_ms: number | null }[]} presence
+ */
+export function presenceText(presence) {
+    return presence
+        .map(({ joined_ms, left_ms }) => {
+            if (joined_ms === null) return left_ms === null ? 'the whole time' : `until ${duration(left_ms)}`;
+            return left_ms === null ? `from ${duration(joined_ms)} on` : `${duration(joined_ms)} – ${duration(left_ms)}`;
+        })
+        .join(', ');
+}
+
 /** @param {{media: string, packets: number}[]} streams */
 export const hasVideo = (streams) => streams.some((s) => s.media === 'video' && s.packets > 0);
 

@@ -19,7 +19,9 @@ import {
     nextMark,
     notRecorded,
     parties,
+    presenceText,
     protection,
+    senderNames,
     sharingText,
     sheetPlace,
     shortAor,
@@ -265,4 +267,35 @@ test('a running call is called by who is in it', () => {
     assert.equal(liveParties(call, [{ id: 'r1', participants: [ada, { aor: 'sip:bo@x' }] }]), 'Ada, bo');
     assert.equal(liveParties(call, []), 'rec');
     assert.equal(liveParties({ ...call, direction: 'outgoing' }, []), 'srs');
+});
+
+test('lanes are named by who sends the stream', () => {
+    const timeline = {
+        participants: [
+            { aor: 'sip:ada@x', name: 'Ada' },
+            { aor: 'sip:bo@x', name: null },
+        ],
+        streams: [
+            { piece: 'p1', label: '1', senders: ['sip:ada@x'] },
+            { piece: 'p2', label: '1', senders: ['sip:bo@x', 'sip:ada@x'] },
+            { piece: 'p2', label: '2', senders: [] },
+        ],
+    };
+    const pieces = [{ piece: 1, id: 'p1' }, { piece: 2, id: 'p2' }];
+    assert.equal(senderNames(timeline, { piece: 1, label: '1' }, pieces), 'Ada');
+    assert.equal(senderNames(timeline, { piece: 2, label: '1' }, pieces), `${shortAor('sip:bo@x')}, Ada`);
+    assert.equal(senderNames(timeline, { piece: 2, label: '2' }, pieces), '');
+    assert.equal(senderNames(undefined, { label: '1' }), '');
+    const whole = { participants: [], streams: [{ label: '1', senders: ['sip:cy@x'] }] };
+    assert.equal(senderNames(whole, { label: '1' }), shortAor('sip:cy@x'));
+    assert.equal(senderNames(whole, { label: '9' }), '');
+});
+
+test('participants come and go', () => {
+    assert.equal(presenceText([]), '');
+    assert.equal(presenceText([{ joined_ms: null, left_ms: null }]), 'the whole time');
+    assert.equal(
+        presenceText([{ joined_ms: null, left_ms: 65000 }, { joined_ms: 70000, left_ms: 80000 }, { joined_ms: 90000, left_ms: null }]),
+        `until ${duration(65000)}, ${duration(70000)} – ${duration(80000)}, from ${duration(90000)} on`,
+    );
 });

@@ -18,6 +18,12 @@ try {
     await article.getByRole('heading', { name: /Ada Lindqvist, Bo Okafor/ }).waitFor({ timeout: 10000 });
     for (const text of ['sip:bo@desk.example', 'PCMU/8000', 'Stereo WAV']) await article.getByText(text).first().waitFor({ timeout: 5000 });
     await page.locator('.lanes .label').nth(1).waitFor({ timeout: 15000 });
+    // Lanes are named by who speaks, the stream's label comes second.
+    await page.locator('.lanes .label').nth(0).getByText('Ada Lindqvist').waitFor({ timeout: 15000 });
+    assert.match(await page.locator('.lanes .label').nth(1).innerText(), /^\s*Bo Okafor\s+\S+\s*$/);
+    const people = page.getByRole('table', { name: 'Participants' });
+    assert.equal(await people.locator('tbody tr').count(), 2, 'both participants are listed');
+    await people.getByRole('row', { name: /Ada Lindqvist sip:ada@desk\.example (the whole time|until|from|\d)/ }).waitFor({ timeout: 5000 });
     assert.equal(await page.locator('.lanes .gap').count() > 0, true, 'the hold is drawn as a gap');
 
     await page.keyboard.press('?');
