@@ -38,9 +38,9 @@ public:
 
     // ---- StreamLoop::Handler
 
-    void on_open(StreamLoop::ConnectionId connection, const base::NetAddress& /*remote*/,
+    void on_open(StreamLoop::ConnectionId connection, const base::NetAddress& remote,
                  const io::TlsPeer* peer) override {
-        desk_.on_open(clock_.now(), connection, peer != nullptr);
+        desk_.on_open(clock_.now(), connection, peer != nullptr, remote);
     }
     void on_bytes(StreamLoop::ConnectionId connection, base::ByteView bytes) override {
         desk_.on_bytes(clock_.now(), connection, bytes);

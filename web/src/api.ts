@@ -46,7 +46,7 @@ export interface Recording {
     duration_ms: number | null;
     call_ids: string[];
     session_ids: string[];
-    participants: { aor: string; name: string | null }[];
+    participants: { aor: string; name: string | null; seen_in_messages?: boolean }[];
     streams: Stream[];
     group: string | null;
     profile?: string | null;
@@ -90,7 +90,7 @@ export interface CallTimeline {
     }[];
     speakers: { label: string; csrc: number | null; name: string | null; spans: [number, number][] }[];
     sharing: { label: string; start_ms: number; duration_ms: number; kind: string | null; title: string | null; presenter: string | null }[];
-    participants?: { aor: string; name: string | null; presence: { joined_ms: number | null; left_ms: number | null }[] }[];
+    participants?: { aor: string; name: string | null; seen_in_messages?: boolean; presence: { joined_ms: number | null; left_ms: number | null }[] }[];
     /** Who sends which; `piece` is its id, where the recording has several. */
     streams?: { piece?: string; label: string; senders: string[] }[];
 }
