@@ -50,12 +50,14 @@ std::string time_text(const json& object, const char* name) {
 }
 
 std::string speakers_of(const json& recording) {
-    std::string all;
+    std::vector<std::string> names;
     for (const json& participant : array_of(recording, "participants")) {
-        const std::string name = text_of(participant, "name");
-        all += (all.empty() ? "" : ", ") + (name.empty() ? text_of(participant, "aor") : name);
+        std::string name = text_of(participant, "name");
+        if (name.empty()) name = text_of(participant, "aor");
+        if (std::find(names.begin(), names.end(), name) == names.end())
+            names.push_back(std::move(name));
     }
-    return all.empty() ? "-" : all;
+    return names.empty() ? "-" : fmt::format("{}", fmt::join(names, ", "));
 }
 
 std::string reason_of(const json& object) { return text_of(member_of(object, "reason"), "text"); }
@@ -79,9 +81,11 @@ std::string joined(const json& texts) {
 
 // An erased one is no sound one, whatever its state was.
 std::string state_of(const json& recording) {
-    return text_of(member_of(recording, "reason"), "code") == "erased"
-               ? "erased"
-               : text_of(recording, "state");
+    if (text_of(member_of(recording, "reason"), "code") == "erased") return "erased";
+    std::string state = text_of(recording, "state");
+    if (state == "recording" && member_of(recording, "operator_pause").is_object())
+        state = "paused";  // by an operator: nothing is stored
+    return state;
 }
 
 // "voice, screen, chat": what is in it; of one that runs what has been agreed on, since its media

@@ -41,6 +41,9 @@ class Names {
 public:
     explicit Names(const Chat& chat) {
         for (const ChatMessage& message : chat.messages) {
+            // A file has a line of its own, which is no chat.
+            if (is_shown(message) && message.kind != "file")
+                chats_.try_emplace(chat_of(message), chats_.size() + 1);
             add(message.from);
             for (const ChatPerson& person : message.to) add(person);
         }
@@ -60,17 +63,25 @@ public:
         if (!message.nickname.empty())
             sender += (sender.empty() ? "\"" : " \"") + message.nickname + "\"";
         if (sender.empty()) sender = "Chat " + message.label;
+        // Several chats in one recording, be it on one line: which of them it is.
+        if (const auto chat = chats_.find(chat_of(message)); chats_.size() > 1 && chat != chats_.end())
+            sender += fmt::format(" (chat {})", chat->second);
         if (!message.is_private) return sender;
         const std::string to = message.to.empty() ? std::string{} : of(message.to.front());
         return sender + (to.empty() ? " (private)" : " to " + to + " (private)");
     }
 
 private:
+    // A line of the recording session carries one chat, or several that their Stream-ID tells apart.
+    static const std::string& chat_of(const ChatMessage& message) {
+        return message.stream_id.empty() ? message.label : message.stream_id;
+    }
     void add(const ChatPerson& person) {
         if (!person.uri.empty()) uris_[short_name(person)].insert(person.uri);
     }
 
     std::map<std::string, std::set<std::string>> uris_;
+    std::map<std::string, std::size_t> chats_;  // in the order in which they begin
 };
 
 std::string fate_of(const ChatMessage& message) {

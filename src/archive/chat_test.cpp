@@ -398,6 +398,27 @@ TEST(Chat, NamesThatTwoHaveAreTold) {
     EXPECT_EQ(lines[5].by, "\"SIP:boss\" <sip:eve@x>");
 }
 
+TEST(Chat, LinesTellOfWhichChatTheyAreWhereThereAreSeveral) {
+    const auto line = [](std::string kind, std::string label, std::string stream_id) {
+        return ChatMessage{.label = std::move(label),
+                           .kind = std::move(kind),
+                           .state = "complete",
+                           .from = {.uri = "sip:ana@x", .name = "Ana"},
+                           .stream_id = std::move(stream_id),
+                           .text = "x"};
+    };
+    const auto bys = [](const Chat& chat) {
+        std::vector<std::string> all;
+        for (const ChatLine& one : lines_of(chat)) all.push_back(one.by);
+        return all;
+    };
+    EXPECT_EQ(bys({.messages = {line("text", "1", "a"), line("file", "2", "b")}}),
+              (std::vector<std::string>{"Ana", "Ana"}));
+    EXPECT_EQ(bys({.messages = {line("text", "1", "a"), line("text", "1", "b"),
+                                line("text", "1", "a"), line("file", "2", "")}}),
+              (std::vector<std::string>{"Ana (chat 1)", "Ana (chat 2)", "Ana (chat 1)", "Ana"}));
+}
+
 TEST(Transcript, TellsWhoCameAndWentWhileItWasRecorded) {
     const auto at = [](std::int64_t ms) { return base::wall_from_ns(kStartNs + ms * kMs); };
     siprec::MetadataObjects metadata;

@@ -93,6 +93,10 @@ void update(CsConference& conference, const conference::Roster& roster, base::Wa
     const conference::ConferenceInfo& info = roster.info();
     if (info.description) conference.subject = info.description->subject.value_or("");
     update_members(conference, roster, now);
+    conference.tells_presenters =
+        conference.tells_presenters ||
+        std::any_of(conference.members.begin(), conference.members.end(),
+                    [](const CsMember& one) { return is_presenter(one.member); });
     update_sidebars(conference, info, now);
 }
 

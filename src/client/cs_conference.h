@@ -36,7 +36,8 @@ struct CsConference {
     std::string subject{};
     std::vector<CsMember> members{};  // those that left, too
     std::vector<CsSidebar> sidebars{};
-    std::size_t left_out = 0;  // of those that are there, for want of room in the metadata
+    bool tells_presenters = false;  // the focus has named one: where it names none there is none
+    std::size_t left_out = 0;       // of those that are there, for want of room in the metadata
     base::Uuid group{};        // of all calls with this conference, and of its sidebars
     base::Uuid space{};        // name space of its sidebars' ids
 

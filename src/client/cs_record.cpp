@@ -167,7 +167,7 @@ public:
             sdp::parse_content(stream.content).has(sdp::Content::Slides) || !stream.sharing.empty();
         std::vector<std::size_t> found;
         if (is_content) found = choose(is_presenter);
-        if (!found.empty()) return found;
+        if (!found.empty() || (is_content && conference_.tells_presenters)) return found;
         return choose([&](const auto& member) { return sends(member, stream.media); });
     }
     std::vector<std::size_t> receivers(const relay::SubscribedStream& stream) const {

@@ -529,6 +529,18 @@ TEST(CsConference, TheSchemaOfOurElementsRefusesWhatIsNoneOfThem) {
     }
 }
 
+// A focus that names presenters means it when it names none.
+TEST(CsConference, WithoutAPresenterNobodySharesWhereTheFocusNamesThem) {
+    relay::Subscription subscription = two_streams();
+    subscription.streams[1].media = "video";
+    subscription.streams[1].content = "slides";
+    CsRecord record = conference_of({member("ben")});
+    EXPECT_THAT(senders(model_of(record, subscription), "2"),
+                testing::ElementsAre("sip:ben@desk.example"));
+    record.conference->tells_presenters = true;
+    EXPECT_THAT(senders(model_of(record, subscription), "2"), testing::IsEmpty());
+}
+
 TEST(CsConference, SharedContentIsSentByThePresenter) {
     relay::Subscription subscription = two_streams();
     subscription.streams[1].media = "video";

@@ -27,15 +27,35 @@ void Notifier::tell_all(base::TimePoint now, SubscriberId id, Subscriber& subscr
     subscriber.is_behind = false;
 }
 
+// Who has left is told as disconnected first, and taken out with what changes next: of a user who is
+// only deleted nobody knows whether it left or was lost.
+ConferenceInfo Notifier::with_leavers(const ConferenceInfo& told, ConferenceInfo now) {
+    using conference::EndpointStatus;
+    if (!told.users || !now.users) return now;
+    for (const conference::User& user : told.users->users) {
+        const bool is_told = std::all_of(
+            user.endpoints.begin(), user.endpoints.end(),
+            [](const auto& endpoint) { return endpoint.status == EndpointStatus::Disconnected; });
+        if (is_told || now.find_user(user.entity) != nullptr) continue;
+        conference::User& leaver = now.users->users.emplace_back(user);
+        for (conference::Endpoint& endpoint : leaver.endpoints) {
+            endpoint.status = EndpointStatus::Disconnected;
+            endpoint.media.clear();
+        }
+    }
+    return now;
+}
+
 void Notifier::tell_changes(base::TimePoint now, SubscriberId id, Subscriber& subscriber) {
     subscriber.is_behind = false;
-    auto document = conference::make_partial(subscriber.told, info_);
+    ConferenceInfo info = with_leavers(subscriber.told, info_);
+    auto document = conference::make_partial(subscriber.told, info);
     if (!document) return;  // it has changed back meanwhile
     document->version = subscriber.version++;
     notices_.push_back({.to = id,
                         .document = conference::write_conference_info(*document),
                         .state = state_of(subscriber, now)});
-    subscriber.told = info_;
+    subscriber.told = std::move(info);
     subscriber.next = now + kBetween;
 }
 

@@ -55,6 +55,8 @@ private:
         bool is_behind = false;  // something has changed since
     };
     static std::string state_of(const Subscriber& subscriber, base::TimePoint now);
+    static conference::ConferenceInfo with_leavers(const conference::ConferenceInfo& told,
+                                                   conference::ConferenceInfo now);
     void tell_all(base::TimePoint now, SubscriberId id, Subscriber& subscriber);
     void tell_changes(base::TimePoint now, SubscriberId id, Subscriber& subscriber);
 

@@ -85,7 +85,8 @@ TEST_F(NotifierTest, ChangesWithinFiveSecondsComeTogether) {
     EXPECT_EQ(read(1, roster), 1U);
     EXPECT_EQ(roster.present_count(), 2U);
     EXPECT_TRUE(roster.info().find_user("sip:cleo@c.example"));
-    EXPECT_FALSE(roster.info().find_user("sip:ada@a.example"));
+    EXPECT_EQ(roster.info().find_user("sip:ada@a.example")->endpoints.at(0).status,
+              conference::EndpointStatus::Disconnected);
 }
 
 TEST_F(NotifierTest, WhatChangesBackIsNotTold) {
@@ -97,6 +98,22 @@ TEST_F(NotifierTest, WhatChangesBackIsNotTold) {
     now_ += seconds{5};
     notifier_.on_time(now_);
     EXPECT_EQ(read(1, roster), 0U);
+}
+
+TEST_F(NotifierTest, WhoLeavesIsToldAsDisconnectedAndThenTakenOut) {
+    Roster roster;
+    notifier_.change(now_, with({"sip:ada@a.example", "sip:bo@b.example"}));
+    notifier_.subscribe(now_, 1, seconds{600});
+    read(1, roster);
+    notifier_.change(now_ + seconds{10}, with({"sip:ada@a.example"}));
+    EXPECT_EQ(read(1, roster), 1U);
+    EXPECT_THAT(last_.document, HasSubstr("<status>disconnected</status>"));
+    EXPECT_THAT(last_.document, Not(HasSubstr("deleted")));
+    EXPECT_EQ(roster.present_count(), 1U);
+    notifier_.change(now_ + seconds{20}, with({"sip:ada@a.example", "sip:cy@c.example"}));
+    EXPECT_EQ(read(1, roster), 1U);
+    EXPECT_THAT(last_.document, HasSubstr("deleted"));
+    EXPECT_EQ(roster.present_count(), 2U);
 }
 
 TEST_F(NotifierTest, EachSubscriberHasItsOwnVersionsAndPace) {

@@ -226,14 +226,22 @@ export function sheetPlace(at_ms, total_ms) {
 
 // What people read of a chat, in its order: not who is composing, nor what came twice.
 /** @param {any[]} messages */
-export const chatLines = (messages) =>
-    messages.filter((one) => ['text', 'file', 'other', 'notice'].includes(one.kind) && !one.repeated);
+export function chatLines(messages) {
+    const lines = messages.filter((one) => ['text', 'file', 'other', 'notice'].includes(one.kind) && !one.repeated);
+    // Several chats in one recording: which of them each line is of. A file has a line of its own, which is no chat.
+    const chats = new Map();
+    for (const line of lines) if (line.kind !== 'file' && !chats.has(chatOf(line))) chats.set(chatOf(line), chats.size + 1);
+    return chats.size < 2 ? lines : lines.map((line) => ({ ...line, chat: chats.get(chatOf(line)) }));
+}
+/** @param {any} message */
+const chatOf = (message) => message.stream_id || message.label;
 
 /** @param {any} message */
 export function chatSender(message) {
     const named = (/** @type {{ name?: string, uri?: string } | undefined} */ person) => person?.name || shortAor(person?.uri ?? '');
     const nickname = message.nickname ? `"${message.nickname}"` : '';
-    const sender = [named(message.from), nickname].filter(Boolean).join(' ') || `Chat ${message.label}`;
+    const chat = message.chat ? `(chat ${message.chat})` : '';
+    const sender = [named(message.from) || (nickname ? '' : `Chat ${message.label}`), nickname, chat].filter(Boolean).join(' ');
     if (!message.private) return sender;
     const to = named(message.to[0]);
     return to ? `${sender} to ${to} (private)` : `${sender} (private)`;

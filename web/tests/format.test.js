@@ -185,6 +185,17 @@ test('a chat shows what was written and sent, and once', () => {
     );
 });
 
+test('a line tells of which chat it is where there are several', () => {
+    const line = (kind, label, stream_id) => ({ kind, label, stream_id });
+    const one = [line('text', '1', 'a'), line('file', '2')];
+    assert.deepEqual(chatLines(one), one);
+    assert.deepEqual(
+        chatLines([line('text', '1', 'a'), line('text', '1', 'b'), line('file', '2')]).map((told) => told.chat),
+        [1, 2, undefined],
+    );
+    assert.equal(chatSender({ from: { name: 'Ana' }, to: [], label: '1', chat: 2 }), 'Ana (chat 2)');
+});
+
 test('a message is told by who wrote it, and to whom when that is private', () => {
     const from = { uri: 'sip:ana@desk.example', name: 'Ana' };
     const to = [{ uri: 'sip:ben@desk.example' }];
