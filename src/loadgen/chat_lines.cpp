@@ -62,7 +62,6 @@ std::string answered_chat_section(const ChatLine& line, sdp::Setup setup,
 
 bool is_usable_chat(const sdp::SessionDescription& offer, const sdp::MediaDescription& medium) {
     return sdp::is_message_media(medium) && medium.port != 0 && !medium.is_malformed &&
-           !sdp::message_media_of(offer, medium).is_secure &&
            chat_plan_of(offer, medium, false).has_value();
 }
 

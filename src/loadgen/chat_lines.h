@@ -32,7 +32,7 @@ std::string answered_chat_section(const ChatLine& line, sdp::Setup setup,
                                   const sdp::SessionDescription& offer,
                                   const sdp::MediaDescription& offered);
 
-// Whether a phone can take the line: m=message over TCP, with a path that leads somewhere.
+// Whether a phone can take the line, over TCP or TLS: m=message with a path that leads somewhere.
 bool is_usable_chat(const sdp::SessionDescription& offer, const sdp::MediaDescription& medium);
 // Our role in the answer to an offer: to actpass we connect.
 sdp::Setup answer_chat_setup(const sdp::SessionDescription& offer,

@@ -209,6 +209,9 @@ base::Result<PhoneRunResult, Reason> run_phones(const PhoneOptions& options, bas
         auto tls = io::TlsContext::load(options.tls);
         if (!tls) return tls.error();
         loop_options.tls = *std::move(tls);
+        // What is between them knows a phone by its certificate; rooms take no TLS.
+        plan.has_secure_chats =
+            !options.through.empty() && !options.is_conference && !options.tls.identities.empty();
     }
     auto loop = transport::SipLoop::create(
         {{plan.transport, *local_a, true}, {plan.transport, *local_b, true}}, log, loop_options);
@@ -243,8 +246,9 @@ base::Result<PhoneRunResult, Reason> run_phones(const PhoneOptions& options, bas
     if (!chat) return chat.error();
     std::unique_ptr<ChatThread> chats;
     if (options.chat.is_wanted()) {
-        auto made = ChatThread::create({.locals = {plan.sip[kCaller], plan.sip[kCallee]}}, log,
-                                       [](ChatId) {});
+        auto made = ChatThread::create(
+            {.locals = {plan.sip[kCaller], plan.sip[kCallee]}, .tls = loop_options.tls}, log,
+            [](ChatId) {});
         if (!made) return made.error();
         chats = *std::move(made);
     }

@@ -439,7 +439,7 @@ std::vector<ChatAct> PhoneRun::acts_of(LegId leg) const {
 PhoneLines::Chat PhoneRun::new_chat(LegId leg, std::size_t number, std::vector<ChatAct> acts) {
     PhoneLines::Chat chat;
     chat.line.at = plan_.chats->address(leg % kPhones);
-    chat.line.own = new_chat_uri(chat.line.at, false, random_);
+    chat.line.own = new_chat_uri(chat.line.at, plan_.has_secure_chats, random_);
     chat.line.is_room = options_.is_conference;
     plan_.chats->open(chat_of(leg, number), {.own = chat.line.own, .acts = std::move(acts)});
     return chat;

@@ -33,6 +33,7 @@ struct PhoneRunPlan {
     std::vector<const Voice*> speakers{};  // of a conference, by call; else empty
     VideoSender* video = nullptr;          // null: no video
     ChatThread* chats = nullptr;           // null: no chats
+    bool has_secure_chats = false;         // MSRPS: by TLS, as the SIP
     ChatScript chat{};
 };
 

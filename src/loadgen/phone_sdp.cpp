@@ -269,7 +269,10 @@ PhoneSdp::Place PhoneSdp::choose(const sdp::SessionDescription& offer,
     } else if (is_usable_chat(offer, medium)) {
         const bool is_file = !sdp::message_media_of(offer, medium).file_selector.empty();
         place.number = is_file ? kFile : kDialogue;
-        if (has_.chats.at(place.number)) place.what = Place::What::Chat;
+        // Over TLS to who has that, over TCP to who has not: ours has a URI of one of them.
+        const auto& chat = has_.chats.at(place.number);
+        const bool is_secure = sdp::message_media_of(offer, medium).is_secure;
+        if (chat && chat->line.own.is_secure == is_secure) place.what = Place::What::Chat;
     }
     if (place.what != Place::What::Refused && !is_taken(taken, place.what, place.number))
         return place;

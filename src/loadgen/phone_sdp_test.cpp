@@ -175,6 +175,34 @@ TEST(PhoneSdp, CamerasSlidesChatAndFileAreAgreedOnEachAsWhatItIs) {
     EXPECT_NE(answer->sdp.find("a=file-transfer-id:transfer1\r\n"), std::string::npos);
 }
 
+// RFC 4975 section 14.1: who agrees on msrps does not go on in the clear, nor the other way round.
+TEST(PhoneSdp, AChatInTlsIsTakenByWhoHasThatAlone) {
+    base::SeededRandom random{9};
+    const auto chatty = [&](bool is_caller, bool is_secure) {
+        PhoneLines lines;
+        lines.has_audio = false;
+        PhoneLines::Chat chat;
+        chat.line.at = *base::parse_host("192.0.2.1", is_caller ? 21010 : 22010);
+        chat.line.own = new_chat_uri(chat.line.at, is_secure, random);
+        chat.is_offered = is_caller;
+        lines.chats.at(kDialogue) = chat;
+        return PhoneSdp{*base::parse_host("192.0.2.1", is_caller ? 20000 : 20002), 7, lines};
+    };
+    for (const bool is_caller_secure : {false, true})
+        for (const bool is_callee_secure : {false, true}) {
+            PhoneSdp caller = chatty(true, is_caller_secure);
+            PhoneSdp callee = chatty(false, is_callee_secure);
+            const std::string offer = caller.make_offer();
+            EXPECT_EQ(offer.find("TCP/TLS/MSRP") != std::string::npos, is_caller_secure) << offer;
+            const auto answer = callee.make_answer(*sdp::parse(offer));
+            EXPECT_EQ(answer.has_value(), is_caller_secure == is_callee_secure);
+            if (!answer) continue;
+            const auto plan = answer->plan.chats.at(kDialogue);
+            ASSERT_TRUE(plan.has_value()) << answer->sdp;
+            EXPECT_EQ(plan->tls_name, is_caller_secure ? "192.0.2.1" : "");
+        }
+}
+
 TEST(PhoneSdp, WhatTheOtherRefusesIsToldByNameAndTheRestGoesOn) {
     PhoneSdp caller = phone_with_everything(true);
     PhoneSdp callee = phone(20002);
