@@ -1,6 +1,7 @@
 #include "mime/cpim.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "base/text.h"
 
@@ -106,6 +107,24 @@ CpimAddress parse_address(std::string_view value) {
     return {.name = unescape(name), .uri = std::string(base::trim(uri))};
 }
 
+// More than one "<" that no quotes hold. Quotes that do not close hold nothing.
+bool has_more_than_one_uri(std::string_view value) {
+    std::size_t all = 0;
+    std::size_t outside = 0;
+    bool is_quoted = false;
+    for (std::size_t i = 0; i < value.size(); ++i) {
+        if (is_quoted && value[i] == '\\')
+            ++i;
+        else if (value[i] == '"')
+            is_quoted = !is_quoted;
+        else if (value[i] == '<') {
+            ++all;
+            if (!is_quoted) ++outside;
+        }
+    }
+    return (is_quoted ? all : outside) > 1;
+}
+
 // The line at `at` without its end; moves `at` behind it. Nothing when it has no end.
 std::optional<std::string_view> take_line(std::string_view text, std::size_t& at) {
     const std::size_t newline = text.find('\n', at);
@@ -162,8 +181,8 @@ void add_own_header(CpimHead& head, Namespaces& namespaces, std::string_view nam
     }
 }
 
-base::Result<base::Done> add_header(CpimHead& head, Namespaces& namespaces, std::string_view line,
-                                    std::size_t at) {
+base::Result<base::Done> add_header(CpimHead& head, Namespaces& namespaces, bool& has_from,
+                                    std::string_view line, std::size_t at) {
     const std::size_t colon = line.find(':');
     if (colon == std::string_view::npos || colon == 0) {
         return malformed("CPIM: a header line without a name", at);
@@ -175,6 +194,11 @@ base::Result<base::Done> add_header(CpimHead& head, Namespaces& namespaces, std:
     if (value.starts_with(';')) base::take_until(value, ' ');
     value = base::trim(value);
     const std::size_t dot = name.find('.');
+    const std::string_view bare = dot == std::string_view::npos ? name : name.substr(dot + 1);
+    const bool is_from = base::iequals(bare, "From");
+    const bool is_address = is_from || base::iequals(bare, "To") || base::iequals(bare, "cc");
+    if (is_from && std::exchange(has_from, true)) head.is_ambiguous = true;
+    if (is_address && has_more_than_one_uri(value)) head.is_ambiguous = true;
     if (dot != std::string_view::npos && dot > 0) {
         head.others.push_back({.name_space = std::string(namespaces.find(name.substr(0, dot))),
                                .name = std::string(name.substr(dot + 1)),
@@ -217,6 +241,7 @@ std::string_view CpimHead::find(std::string_view name_space, std::string_view na
 base::Result<CpimHead> parse_cpim(std::string_view text) {
     CpimHead head;
     Namespaces namespaces;
+    bool has_from = false;
     std::size_t at = 0;
     std::size_t headers = 0;
     const std::string_view within = text.substr(0, kMaxCpimHeadBytes);
@@ -243,7 +268,7 @@ base::Result<CpimHead> parse_cpim(std::string_view text) {
         if (++headers > kMaxCpimHeaders) {
             return base::Error{base::Errc::TooLarge, "CPIM: too many headers", line_at};
         }
-        const auto added = add_header(head, namespaces, *line, line_at);
+        const auto added = add_header(head, namespaces, has_from, *line, line_at);
         if (!added) return added.error();
     }
     head.content_at = at;

@@ -43,6 +43,9 @@ struct CpimHead {
     std::vector<CpimAddress> cc;
     std::string date_time;  // RFC 3339 as written; empty: none
     std::string subject;    // of the first Subject, without its language; empty: none
+    // Readers may differ on who is meant: more than one From, in whatever namespace, or an address
+    // with more than one <...>.
+    bool is_ambiguous = false;
     std::vector<CpimHeader> others;
 
     std::string content_type;         // with its parameters; empty: none was given

@@ -74,6 +74,26 @@ TEST(Cpim, TakesWhatSendersGetWrong) {
     EXPECT_EQ(bare->content_type, "");
 }
 
+TEST(Cpim, SaysWhereReadersMayDifferOnWhoIsMeant) {
+    const auto is_ambiguous = [](std::string_view headers) {
+        const auto head = parse_cpim(std::string(headers) + "\r\n\r\n\r\ntext");
+        EXPECT_TRUE(head) << headers;
+        return head && head->is_ambiguous;
+    };
+    EXPECT_FALSE(is_ambiguous("From: Ana <sip:a@x>\r\nTo: <sip:b@x>\r\nTo: <sip:c@x>"));
+    EXPECT_FALSE(is_ambiguous("From: \"Boss <sip:boss@x>\" <sip:a@x>"));
+    EXPECT_FALSE(is_ambiguous("From: \"a\\\"<b\" <sip:a@x>"));
+    EXPECT_FALSE(is_ambiguous("From: <sip:a@x>\r\nSubject: <a> <b>"));
+    EXPECT_TRUE(is_ambiguous("From: <sip:a@x>\r\nFrom: Recorder <sip:r@x>"));
+    EXPECT_TRUE(is_ambiguous("From: <sip:a@x>\r\n from :<sip:r@x>"));
+    EXPECT_TRUE(is_ambiguous("From: <sip:a@x>\r\nNS: <urn:x>\r\nFrom: <sip:r@x>"));
+    EXPECT_TRUE(is_ambiguous(
+        "From: <sip:a@x>\r\nNS: c <urn:ietf:params:cpim-headers:>\r\nc.From: <sip:r@x>"));
+    EXPECT_TRUE(is_ambiguous("From: Recorder <sip:r@x> <sip:a@x>"));
+    EXPECT_TRUE(is_ambiguous("From: \"Recorder <sip:r@x> <sip:a@x>"));
+    EXPECT_TRUE(is_ambiguous("From: <sip:a@x>\r\nTo: <sip:b@x> <sip:c@x>"));
+}
+
 TEST(Cpim, UndoesEscapes) {
     const auto head = parse_cpim(
         "From: \"\\u00e9\\\"\\\\\" <sip:a@x>\r\nSubject: a\\tb\\u20AC\\q\\u12\r\n\r\n\r\n");
