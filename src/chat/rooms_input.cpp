@@ -3,6 +3,7 @@
 
 #include "base/text.h"
 #include "chat/nickname.h"
+#include "chat/overlap.h"
 #include "chat/rooms.h"
 #include "mime/same_user.h"
 
@@ -11,22 +12,6 @@ namespace earshot::chat {
 namespace {
 
 constexpr std::string_view kCpim = "message/cpim";
-
-// Octets that come again have to be the same ones: the headers that were judged, and what is
-// recorded, are then what all read.
-bool differs(base::ByteView known, const msrp::ReceivedRanges& received, std::uint64_t at,
-             base::ByteView bytes) {
-    const auto& ranges = received.ranges();
-    return std::any_of(ranges.begin(), ranges.end(), [&](const auto& range) {
-        const std::uint64_t from = std::max(at, range.begin);
-        const std::uint64_t to = std::min(at + bytes.size(), range.end);
-        if (from >= to) return false;
-        const auto size = static_cast<std::size_t>(to - from);
-        const auto before = known.subspan(static_cast<std::size_t>(from), size);
-        const auto again = bytes.subspan(static_cast<std::size_t>(from - at), size);
-        return !std::equal(before.begin(), before.end(), again.begin());
-    });
-}
 
 }  // namespace
 
@@ -305,6 +290,7 @@ Refusal Rooms::find_recipients(const Room& room, const Place& from, const mime::
     const Member& member = *room.members.at(from.member);
     const std::vector<std::string>& own = member.setup.uris;
     if (!head.from || head.to.empty()) return {kBad, "The CPIM has no From or no To"};
+    if (head.is_ambiguous) return {kBad, "The CPIM has more than one From, or one address"};
     if (std::none_of(own.begin(), own.end(), [&](const std::string& uri) {
             return mime::is_same_user(uri, head.from->uri);
         }))

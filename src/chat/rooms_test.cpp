@@ -433,6 +433,21 @@ TEST_F(RoomsTest, ExamplesFromRfc7701Section9) {
     EXPECT_THAT(got(kCleo), testing::IsEmpty());
 }
 
+TEST_F(RoomsTest, WhatLooksTheSameIsTheSameNickname) {
+    EXPECT_EQ(nickname(kAna, "\"boss\""), 200);
+    for (const char* like : {"b\u043ess", "\uff42\uff4f\uff53\uff53", "BO\u0405\u0455",
+                             "\U0001d41b\U0001d428ss", "\u00a0boss\u2003", "boss\ufe0f"}) {
+        now_.steady += kNicknameTime;
+        EXPECT_EQ(nickname(kBen, "\"" + std::string(like) + "\""), 425) << like;
+    }
+    for (const char* like : {"Rec\u043erder", "\uff32ecorder", "Recorder\ufe0f", "Recorder\u00a0",
+                             "\u211becorder", "\u0433ecorder"}) {
+        now_.steady += kNicknameTime;
+        EXPECT_EQ(nickname(kBen, "\"" + std::string(like) + "\""), 425) << like;
+    }
+    EXPECT_EQ(nickname(kBen, "\"\u0411\u043e\u0441\u0441 \u2764\ufe0f\""), 200);
+}
+
 TEST_F(RoomsTest, AStormOfNicknamesIsRefused) {
     for (std::size_t i = 0; i < kMaxNicknames; ++i)
         EXPECT_EQ(nickname(kAna, "\"a" + std::to_string(i) + "\""), 200);
@@ -441,6 +456,22 @@ TEST_F(RoomsTest, AStormOfNicknamesIsRefused) {
     EXPECT_EQ(told_.size(), kMaxNicknames + 1);
     now_.steady += kNicknameTime;
     EXPECT_EQ(nickname(kAna, "\"c\""), 200);
+}
+
+// Readers take the first one or the last one.
+TEST_F(RoomsTest, NobodyWritesAsTwo) {
+    const std::string rest = "\r\nTo: <" + kRoomUri + ">\r\n\r\n\r\nhello";
+    const std::string own = "<" + address(kAna) + ">";
+    const std::string poses = "Recorder <" + kRoomUri + ">";
+    int number = 100;
+    for (const std::string& from :
+         {own + "\r\nFrom: " + poses, own + "\r\nNS: <urn:x>\r\nFrom: " + poses,
+          own + "\r\nNS: c <urn:x>\r\nc.From: " + poses, poses + " " + own})
+        EXPECT_EQ(status_of(kAna, {.body = "From: " + from + rest,
+                                   .id = "two" + std::to_string(number++)}),
+                  400)
+            << from;
+    EXPECT_THAT(got(kBen), IsEmpty());
 }
 
 TEST_F(RoomsTest, NobodyIsTheRecorder) {
@@ -510,6 +541,12 @@ TEST_F(RoomsTest, NicknamesThatAreNoneAreRefused) {
     EXPECT_EQ(nickname(kAna, "\"" + std::string(kMaxNicknameBytes + 1, 'n') + "\""), 424);
     EXPECT_EQ(nickname(kAna, "\"\xff\""), 424);
     EXPECT_EQ(nickname(kAna, "\"   \""), 424);
+    for (const char* unseen :
+         {"\u2003", "\u00a0", "\u3164", "\u2800", "\ufe0f", "Rec\u034forder", "Re\u180ecorder",
+          "Rec\ufff9order", "Recorder\U000e0041", "Re\u2060corder", "a\ufffe"}) {
+        now_.steady += kNicknameTime;
+        EXPECT_EQ(nickname(kAna, "\"" + std::string(unseen) + "\""), 424) << unseen;
+    }
     rooms_.open(kRoom, {.uri = kRoomUri, .takes_nicknames = false});
     EXPECT_EQ(nickname(kAna, "\"Ana\""), 403);
 }
