@@ -191,6 +191,10 @@ public:
         connection->is_reading = false;
         network_.set_reading(id, false);
     }
+    void stop_reading(Connection& connection) {
+        if (!std::exchange(connection.is_reading, false)) return;
+        network_.set_reading(connection.id, false);
+    }
     void read_on(Connection& connection) {
         if (std::exchange(connection.is_reading, true)) return;
         network_.set_reading(connection.id, true);

@@ -603,15 +603,33 @@ void Copies::on_other(base::Now now, SessionId session, Side from, const msrp::H
     if (head.status >= kFirstError) forward();
 }
 
-void Copies::on_message(base::Now now, SessionId session, const RoomMessage& message,
+bool Copies::on_message(base::Now now, SessionId session, const RoomMessage& message,
                         base::ByteView content, bool is_whole) {
+    bool is_taken = false;
+    bool is_kept = false;
     const Copy::MessageNumber number = ++last_message_;
     const auto total = is_whole ? std::optional<std::uint64_t>(content.size()) : std::nullopt;
     each_that_takes(session, message, [&](Copy& copy) {
         copy.begin(now, number, message.facts);
         copy.content(now, number, 0, content);
         copy.end(number, total);
+        is_taken = true;
+        is_kept = is_kept || copy.has(number);
     });
+    return is_kept || !is_taken;
+}
+
+// One copy that has room is enough: a server that is slow does not make others wait.
+bool Copies::has_room(SessionId session) const {
+    bool is_taken = false;
+    for (auto at = lines_.lower_bound({session, 0});
+         at != lines_.end() && at->first.session == session; ++at) {
+        const Copy& copy = at->second->copy;
+        if (!copy.is_taking()) continue;
+        if (!copy.is_full()) return true;
+        is_taken = true;
+    }
+    return !is_taken;
 }
 
 void Copies::on_left_out(base::Now now, SessionId session, const RoomMessage& message,

@@ -120,12 +120,15 @@ public:
         Copy::MessageNumber begun = 0;
         std::optional<CopyKey> only{};  // for one copy
     };
-    // `is_whole`: all of it is here; else it was cut.
-    void on_message(base::Now now, SessionId session, const RoomMessage& message,
+    // `is_whole`: all of it is here; else it was cut. False: there are copies that take it, and
+    // none has room.
+    bool on_message(base::Now now, SessionId session, const RoomMessage& message,
                     base::ByteView content, bool is_whole);
     // One that a rule leaves out: only that there was one is told.
     void on_left_out(base::Now now, SessionId session, const RoomMessage& message,
                      std::uint64_t size);
+    // Whether more can be taken; also where nothing takes it.
+    bool has_room(SessionId session) const;
     // A copy of it takes nothing now: what is said is not to be told by other ways either.
     bool is_paused(SessionId session) const;
     // A request that is no message, or its answer. `between`: name-addr of who asks, and the room.

@@ -24,6 +24,13 @@ bool Copy::is_over_limit() const {
     return kept_ > kMaxCopyBytes || budget_.used > kMaxCopyBytesOfAll;
 }
 
+bool Copy::is_full() const {
+    const std::size_t others = budget_.used - forgettable_;
+    return messages_.size() - all_sent_.size() >= kMaxUnsentMessages ||
+           kept_ - forgettable_ >= kMaxUnsentBytes ||
+           others >= kMaxCopyBytesOfAll - kMaxUnsentBytes;
+}
+
 void Copy::fault(std::string code, std::string text) {
     faults_.push_back({std::move(code), std::move(text)});
 }
@@ -268,6 +275,7 @@ void Copy::forget_sending(bool is_other) {
         message.is_wanted = false;
         const bool is_all_there = message.released == 0;
         const bool was_sent = std::exchange(message.is_all_sent, false);
+        count_forgettable(message);
         if (is_all_there) {
             note_news(at++);
             continue;
@@ -390,6 +398,7 @@ void Copy::give(base::Now now, Messages::iterator at, std::size_t max_bytes) {
     message.is_wanted = false;
     message.sent += chunk.size();
     message.is_all_sent = is_last;
+    count_forgettable(message);
     if (!chunk.empty()) releasable_.insert(at->first);
     if (is_last) all_sent_.insert(at->first);
     const msrp::OutgoingNumber outgoing = message.outgoing;
@@ -432,6 +441,7 @@ void Copy::carry_out(base::Now now, msrp::SenderAction& action, std::string& out
         is_server_lost_ = true;
         if (found == messages_.end()) return;
         found->second.is_all_sent = false;  // the server has not got it
+        count_forgettable(found->second);
         all_sent_.erase(found->first);
         return;
     }
@@ -468,6 +478,7 @@ void Copy::erase(Messages::iterator at) {
     octets += at->second.overhead;
     count(-static_cast<std::ptrdiff_t>(octets));
     if (at->second.is_note) --notes_;
+    forgettable_ -= at->second.forgettable;
     for (std::set<Key>* keys : {&ready_, &news_, &all_sent_, &releasable_}) keys->erase(at->first);
     messages_.erase(at);
 }
@@ -486,6 +497,16 @@ void Copy::count_overhead(Message& message) {
     message.overhead = octets;
 }
 
+// What release_sent() and make_room() would give back.
+void Copy::count_forgettable(Message& message) {
+    const std::uint64_t before = message.wrapping.prefix.size() + message.released;
+    const std::uint64_t content = message.sent > before ? message.sent - before : 0;
+    const std::size_t octets =
+        static_cast<std::size_t>(content) + (message.is_all_sent ? message.overhead : 0);
+    forgettable_ = forgettable_ - message.forgettable + octets;
+    message.forgettable = octets;
+}
+
 // False: nothing can be forgotten for a further message.
 bool Copy::find_room() {
     if (is_over_limit()) release_all_sent();
@@ -502,6 +523,7 @@ void Copy::release_sent(Message& message) {
                           message.content.begin() + static_cast<std::ptrdiff_t>(octets));
     message.released += octets;
     count(-static_cast<std::ptrdiff_t>(octets));
+    count_forgettable(message);
 }
 
 void Copy::release_all_sent() {

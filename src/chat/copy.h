@@ -106,6 +106,9 @@ public:
     // Messages that the server has not receipted: that wait, or have left and are forgotten.
     std::size_t unreceipted() const { return messages_.size() - notes_ + forgotten_; }
     std::size_t kept_bytes() const { return kept_; }
+    bool has(MessageNumber number) const { return messages_.contains({number, 0}); }
+    // More than this may be left out: what could be forgotten for it is not enough.
+    bool is_full() const;
     // How many messages have been looked at to find what to do: what waits must cost nothing.
     std::uint64_t visits() const { return visits_; }
 
@@ -127,7 +130,8 @@ private:
         std::uint64_t sent = 0;  // of the wrapping's prefix and the content
         bool is_wanted = false;  // the sender waits for more
         bool is_all_sent = false;
-        std::size_t overhead = 0;  // octets besides the content, as they are counted
+        std::size_t overhead = 0;     // octets besides the content, as they are counted
+        std::size_t forgettable = 0;  // octets of it that have been sent, as they are counted
         std::uint64_t end() const { return released + content.size(); }
         bool is_ready() const {  // to begin at the server
             return outgoing == 0 && !is_all_sent && (state != State::Open || !content.empty());
@@ -149,6 +153,7 @@ private:
     void release_all_sent();
     void count(std::ptrdiff_t octets);
     void count_overhead(Message& message);
+    void count_forgettable(Message& message);
     bool find_room();
     void note_news(Messages::iterator at);
     void cut(Messages::iterator at);
@@ -175,6 +180,7 @@ private:
     std::uint32_t last_note_ = 0;
     std::deque<base::Reason> faults_;
     std::size_t kept_ = 0;
+    std::size_t forgettable_ = 0;  // of what is kept
     std::size_t forgotten_ = 0;
     std::string stream_id_;
     std::uint64_t told_serial_ = 0;

@@ -90,6 +90,7 @@ TEST_F(CopyTest, HeadersAndNamesCountAsContentDoes) {
     EXPECT_THAT(faults(), ElementsAre("copy_too_slow"));
     EXPECT_LT(taken, kMaxCopyBytes / kMaxMimeHeaderBytes);
     EXPECT_LE(copy_.kept_bytes(), kMaxCopyBytes);
+    EXPECT_TRUE(copy_.is_full());
     EXPECT_EQ(budget_.used, copy_.kept_bytes());
     copy_.forget_all();
     EXPECT_EQ(copy_.kept_bytes(), 0U);
@@ -108,6 +109,7 @@ TEST_F(CopyTest, AServerThatReceiptsNothingStillGetsWhatComes) {
     }
     EXPECT_EQ(sent, count);
     EXPECT_THAT(faults(), IsEmpty());
+    EXPECT_FALSE(copy_.is_full());
     EXPECT_LE(copy_.kept_bytes(), kMaxCopyBytes + 2 * kMaxMimeHeaderBytes);
     EXPECT_GT(copy_.unreceipted(), copy_.waiting());
     EXPECT_EQ(copy_.unreceipted(), count);

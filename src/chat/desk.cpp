@@ -98,7 +98,10 @@ bool Desk::is_held_back(base::Now now, ConnectionId connection, base::ByteView b
 }
 
 void Desk::on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes) {
-    if (copies_.owns(connection)) return copies_.on_bytes(now, connection, bytes);
+    if (copies_.owns(connection)) {
+        copies_.on_bytes(now, connection, bytes);
+        return guests_.read_on();
+    }
     if (rooms_.owns(connection))
         rooms_.on_bytes(now, connection, bytes);
     else if (guests_.owns(connection))
@@ -108,6 +111,7 @@ void Desk::on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes
     if (newcomers_.find(connection) != nullptr && is_claimed(connection))
         newcomers_.erase(connection);
     copies_.work(now);
+    guests_.read_on();
 }
 
 void Desk::on_closed(base::Now now, ConnectionId connection) {
@@ -123,7 +127,10 @@ void Desk::on_closed(base::Now now, ConnectionId connection) {
 }
 
 void Desk::on_writable(base::Now now, ConnectionId connection) {
-    if (copies_.owns(connection)) return copies_.on_writable(now, connection);
+    if (copies_.owns(connection)) {
+        copies_.on_writable(now, connection);
+        return guests_.read_on();
+    }
     if (rooms_.owns(connection))
         rooms_.on_writable(now, connection);
     else if (guests_.owns(connection))
@@ -131,6 +138,7 @@ void Desk::on_writable(base::Now now, ConnectionId connection) {
     else
         switch_.on_writable(now, connection);
     copies_.work(now);
+    guests_.read_on();
 }
 
 void Desk::on_time(base::Now now) {
@@ -140,6 +148,7 @@ void Desk::on_time(base::Now now) {
     for (const ConnectionId connection : newcomers_.overdue(now)) close_newcomer(now, connection);
     copies_.on_time(now);
     copies_.work(now);
+    guests_.read_on();
 }
 
 }  // namespace earshot::chat

@@ -6,6 +6,7 @@
 #include <utility>
 
 #include "base/text.h"
+#include "chat/overlap.h"
 #include "mime/cpim.h"
 #include "mime/same_user.h"
 
@@ -28,7 +29,14 @@ base::ByteView beginning(const base::Bytes& content, const msrp::ReceivedRanges&
 
 // When a login has to be renewed that ends after `lifetime`.
 std::chrono::seconds time_to_renew(std::chrono::seconds lifetime) {
-    return lifetime > 2 * kRelayAhead ? lifetime - kRelayAhead : lifetime / 2;
+    return lifetime > 2 * kRelayAhead ? lifetime - kRelayAhead
+                                      : std::max(lifetime / 2, kRelayLeast);
+}
+
+auto find_refused(std::deque<std::pair<std::string, Refusal>>& refused,
+                  const std::string& message_id) {
+    return std::find_if(refused.begin(), refused.end(),
+                        [&](const auto& one) { return one.first == message_id; });
 }
 
 }  // namespace
@@ -97,6 +105,10 @@ void Guests::set(base::Now now, SessionId session, GuestSetup setup) {
                           guest.setup.peer.fingerprints != setup.peer.fingerprints;
     // At a relay the connection is the relay's, whoever the peer is.
     if (is_new_own || (is_other && guest.login == nullptr)) unbind(now, session, guest);
+    if (is_other) {
+        forget_open(now, session, guest);
+        guest.ended.clear();  // its Message-IDs are its own
+    }
     guest.setup = std::move(setup);
     links_.set_own(session, guest.setup.own);
     if (!is_other) return;
@@ -225,12 +237,40 @@ void Guests::on_bytes(base::Now now, ConnectionId id, base::ByteView bytes) {
     const std::set<SessionId> bound = connection->bound;
     for (const SessionId session : bound) pump(now, session);
     links_.hold_back(id);
+    hold_back(id);
+}
+
+bool Guests::has_room(const Connection& connection) const {
+    return copies_ == nullptr ||
+           std::all_of(connection.bound.begin(), connection.bound.end(),
+                       [this](SessionId session) { return copies_->has_room(session); });
+}
+
+void Guests::hold_back(ConnectionId id) {
+    Connection* connection = links_.find(id);
+    if (connection == nullptr || has_room(*connection)) return;
+    links_.stop_reading(*connection);
+    held_.insert(id);
+}
+
+void Guests::read_on() {
+    for (auto at = held_.begin(); at != held_.end();) {
+        Connection* connection = links_.find(*at);
+        if (connection != nullptr && !has_room(*connection)) {
+            ++at;
+            continue;
+        }
+        at = held_.erase(at);
+        if (connection == nullptr) continue;
+        links_.read_on(*connection);
+        links_.hold_back(connection->id);
+    }
 }
 
 void Guests::on_writable(base::Now now, ConnectionId id) {
     Connection* connection = links_.find(id);
     if (connection == nullptr) return;
-    links_.read_on(*connection);
+    if (!held_.contains(id)) links_.read_on(*connection);
     const std::set<SessionId> bound = connection->bound;
     for (const SessionId session : bound) pump(now, session);
 }
@@ -310,6 +350,11 @@ void Guests::on_time(base::Now now) {
     for (const SessionId session : all) {
         Guest& guest = *find(session);
         tell_rest(session, guest.faults.take_due(now.steady));
+        forget_silent(now, session, guest);
+        // Who is not read cannot be late.
+        if (held_.contains(links_.connection_of(session)))
+            guest.deaf_until = now.steady + kDeafTime;
+        if (now.steady < guest.deaf_until) continue;
         guest.sender->on_time(now.steady);
         pump(now, session);
         if (find(session) == nullptr) continue;
@@ -429,25 +474,27 @@ void Guests::on_login_step(base::Now now, SessionId session, const msrp::RelayLo
 void Guests::begin_content(base::Now now, Incoming& incoming) {
     Guest& guest = *find(*incoming.from);
     const msrp::Head& head = incoming.head;
-    const auto is_in = [&](const std::deque<std::string>& ids) {
-        return std::find(ids.begin(), ids.end(), head.message_id) != ids.end();
-    };
-    if (is_in(guest.refused)) {
-        incoming.refusal = {kTooLarge, "It has been refused"};
+    incoming.at = head.byte_range ? head.byte_range->start - 1 : 0;
+    incoming.is_content = true;
+    if (const auto refused = find_refused(guest.refused, head.message_id);
+        refused != guest.refused.end()) {
+        incoming.refusal = refused->second;
         return;
     }
     auto known = guest.open.find(head.message_id);
     if (known == guest.open.end()) {
-        if (guest.open.size() >= kMaxOpenMessages) {
-            incoming.refusal = {kTooLarge, "Too many messages are under way"};
-            return tell_not_taken(now, *incoming.from, "too many are under way");
-        }
+        // Messages that never end must not keep others from being recorded.
+        if (guest.open.size() >= kMaxOpenMessages)
+            give_up(now, *incoming.from,
+                    std::min_element(
+                        guest.open.begin(), guest.open.end(),
+                        [](const auto& a, const auto& b) { return a.second.last < b.second.last; }),
+                    {kTooLarge, "too many are under way"});
         known = guest.open.try_emplace(head.message_id).first;
         Open& open = known->second;
         open.at = now.wall;
-        open.begun = copies_->begin_message();
+        if (copies_ != nullptr) open.begun = copies_->begin_message();
         open.content_type = head.content_type;
-        open.is_repeated = is_in(guest.ended);
         std::size_t octets = 0;
         for (const auto& [name, value] : head.others) {
             if (!base::istarts_with(name, "Content-")) continue;
@@ -455,50 +502,71 @@ void Guests::begin_content(base::Now now, Incoming& incoming) {
             if (octets <= kMaxMimeHeaderBytes) open.mime_headers.emplace_back(name, value);
         }
     }
-    incoming.at = head.byte_range ? head.byte_range->start - 1 : 0;
-    incoming.is_content = true;
+    known->second.last = now.steady;
 }
 
-// What has come of it is recorded, as cut.
-void Guests::refuse(base::Now now, Incoming& incoming, Open& open, std::string_view phrase) {
-    open.is_refused = true;
-    incoming.refusal = {kTooLarge, phrase};
-    tell_not_taken(now, *incoming.from, phrase);
+// What has come of it is recorded, as cut; what still comes is refused.
+void Guests::give_up(base::Now now, SessionId session, OpenMessages::iterator open, Refusal why) {
+    Guest& guest = *find(session);
+    record(now, session, open->first, open->second, false);
+    guest.refused.emplace_back(open->first, why);
+    if (guest.refused.size() > kMaxEndedInGuest) guest.refused.pop_front();
+    forget(guest, open);
+    tell_not_taken(now, session, why.phrase);
+}
+
+// Whose sender has nothing more to say of it.
+void Guests::forget_silent(base::Now now, SessionId session, Guest& guest) {
+    for (auto at = guest.open.begin(); at != guest.open.end();) {
+        const auto open = at++;
+        if (now.steady - open->second.last < kMaxRoomSilence) continue;
+        give_up(now, session, open, {kTimeout, "nothing more of it came for too long"});
+    }
 }
 
 void Guests::add_content(base::Now now, Connection& connection, Incoming& incoming,
                          base::ByteView bytes) {
     Guest& guest = *find(*incoming.from);
     const auto found = guest.open.find(incoming.head.message_id);
-    if (found == guest.open.end()) return;
-    if (!found->second.is_refused) keep(now, incoming, found->second, bytes);
+    if (found != guest.open.end() && incoming.refusal.status == 0) {
+        found->second.last = now.steady;
+        incoming.refusal = keep(incoming, guest, found->second, bytes);
+        if (incoming.refusal.status != 0) give_up(now, *incoming.from, found, incoming.refusal);
+    }
     incoming.at += bytes.size();
     // Who is to stop is told at once (RFC 4975 section 7.3.1): it has '#' for that.
-    if (!found->second.is_refused || std::exchange(incoming.is_answered, true)) return;
+    if (incoming.refusal.status != kTooLarge || std::exchange(incoming.is_answered, true)) return;
     send_answer(network_, connection.id, incoming.head, incoming.refusal);
 }
 
-void Guests::keep(base::Now now, Incoming& incoming, Open& open, base::ByteView bytes) {
-    const std::size_t most = find(*incoming.from)->setup.max_bytes;
-    if (incoming.at >= most) return refuse(now, incoming, open, "it is larger than a=max-size");
+Refusal Guests::keep(const Incoming& incoming, Guest& guest, Open& open, base::ByteView bytes) {
+    const Refusal too_large{kTooLarge, "it is larger than a=max-size"};
+    const std::size_t most = guest.setup.max_bytes;
+    if (incoming.at >= most) return too_large;
     // Its beginning is worth having.
     const auto room = static_cast<std::size_t>(most - incoming.at);
     const bool is_too_large = bytes.size() > room;
     bytes = bytes.first(std::min(bytes.size(), room));
     const std::uint64_t end = incoming.at + bytes.size();
+    if (open.total && end > *open.total) return {kBad, "it has octets behind its end"};
+    if (differs(open.content, open.received, incoming.at, bytes))
+        return {kBad, "it has octets twice that differ"};
     const std::size_t before = open.content.size();
     const std::size_t more = end > before ? static_cast<std::size_t>(end) - before : 0;
-    if (open_ + more > kMaxRoomOpenBytes)
-        return refuse(now, incoming, open, "there is no room for it now");
-    if (!open.received.add(incoming.at, end))
-        return refuse(now, incoming, open, "it has too many holes");
-    if (!open.is_repeated) {  // else counted, so that it is known to be whole
-        open_ += more;
-        if (more > 0) open.content.resize(static_cast<std::size_t>(end));
-        std::copy(bytes.begin(), bytes.end(),
-                  open.content.begin() + static_cast<std::ptrdiff_t>(incoming.at));
-    }
-    if (is_too_large) refuse(now, incoming, open, "it is larger than a=max-size");
+    // Of a session as of a room; where all bring more, as of a member: nobody silences others.
+    const std::size_t share =
+        open_ + more > kMaxRoomOpenBytes ? kMaxMemberOpenBytesThen : kMaxRoomOpenBytesOfOne;
+    if (guest.open_bytes + more > share) return {kTooLarge, "there is no room for it now"};
+    msrp::ReceivedRanges received = open.received;
+    if (!received.add(incoming.at, end) || received.end() - received.count() > kMaxRoomHoleBytes)
+        return {kTooLarge, "it has too many or too large holes"};
+    open.received = std::move(received);
+    open_ += more;
+    guest.open_bytes += more;
+    if (more > 0) open.content.resize(static_cast<std::size_t>(end));
+    std::copy(bytes.begin(), bytes.end(),
+              open.content.begin() + static_cast<std::ptrdiff_t>(incoming.at));
+    return is_too_large ? too_large : Refusal{};
 }
 
 void Guests::finish(base::Now now, Connection& connection, msrp::Continuation continuation) {
@@ -514,26 +582,45 @@ void Guests::finish(base::Now now, Connection& connection, msrp::Continuation co
 
 void Guests::finish_chunk(base::Now now, Connection& connection, Incoming& incoming,
                           msrp::Continuation continuation) {
-    Guest& guest = *find(*incoming.from);
+    const SessionId session = *incoming.from;
+    Guest& guest = *find(session);
     const msrp::Head& head = incoming.head;
     const auto found = guest.open.find(head.message_id);
-    if (found == guest.open.end()) return send_ok(network_, connection.id, head);
-    Open& open = found->second;
-    // The last chunk fixes the size; it may come before others.
-    if (continuation == msrp::Continuation::Complete) open.total = incoming.at;
-    const bool is_refused = open.is_refused;
-    const bool is_whole = !is_refused && open.total && open.received.is_whole(*open.total);
-    const bool is_cut = continuation == msrp::Continuation::Aborted;
-    const std::uint64_t octets = is_whole ? *open.total : 0;
-    if (is_whole || is_cut || is_refused) {
+    std::uint64_t octets = 0;
+    bool is_whole = false;
+    if (found != guest.open.end() && incoming.refusal.status == 0) {
+        Open& open = found->second;
+        // The last chunk fixes the size; it may come before others.
+        if (continuation == msrp::Continuation::Complete) {
+            const bool is_other = open.total && *open.total != incoming.at;
+            if (is_other || open.received.end() > incoming.at)
+                incoming.refusal = {kBad, "it ends before octets that have come"};
+            open.total = incoming.at;
+        }
+        is_whole = open.total && open.received.is_whole(*open.total);
         // Before it is answered: who has its answer finds it in the recording.
-        if (!open.is_repeated) record(now, *incoming.from, head.message_id, open, is_whole);
-        auto& ids = is_refused ? guest.refused : guest.ended;
-        ids.push_back(head.message_id);
-        if (ids.size() > kMaxEndedInRoom) ids.pop_front();
-        forget(guest, found);
+        if (incoming.refusal.status != 0) {
+            give_up(now, session, found, incoming.refusal);
+        } else if (is_whole) {
+            octets = *open.total;
+            incoming.refusal = complete(now, session, found);
+        } else if (continuation == msrp::Continuation::Aborted) {
+            // Under its Message-ID it may come again, whole.
+            record(now, session, head.message_id, open, false);
+            forget(guest, found);
+        }
+    } else if (incoming.refusal.status == 0) {
+        // It has been given up while this chunk came.
+        const auto refused = find_refused(guest.refused, head.message_id);
+        incoming.refusal = refused == guest.refused.end()
+                               ? Refusal{kTimeout, "it has been given up"}
+                               : refused->second;
     }
-    if (is_refused) {
+    if (incoming.refusal.status != 0) {
+        const auto refused = find_refused(guest.refused, head.message_id);
+        // Nothing more of it comes.
+        if (continuation != msrp::Continuation::More && refused != guest.refused.end())
+            guest.refused.erase(refused);
         if (!incoming.is_answered) send_answer(network_, connection.id, head, incoming.refusal);
         return;
     }
@@ -542,22 +629,44 @@ void Guests::finish_chunk(base::Now now, Connection& connection, Incoming& incom
         send_success_report(network_, random_, connection.id, head, octets);
 }
 
-void Guests::forget(Guest& guest, std::map<std::string, Open>::iterator open) {
+// Recorded, unless that has come before under its Message-ID.
+Refusal Guests::complete(base::Now now, SessionId session, OpenMessages::iterator open) {
+    Guest& guest = *find(session);
+    const std::string_view text = base::as_text(open->second.content);
+    Ended ended{
+        .id = open->first, .size = text.size(), .hash = std::hash<std::string_view>{}(text)};
+    const bool is_repeated =
+        std::find(guest.ended.begin(), guest.ended.end(), ended) != guest.ended.end();
+    const bool is_kept = is_repeated || record(now, session, open->first, open->second, true);
+    forget(guest, open);
+    if (!is_kept) {
+        const Refusal full{kTooLarge, "there is no room for it now"};
+        tell_not_taken(now, session, full.phrase);
+        return full;
+    }
+    if (!is_repeated) guest.ended.push_back(std::move(ended));
+    if (guest.ended.size() > kMaxEndedInGuest) guest.ended.pop_front();
+    return {};
+}
+
+void Guests::forget(Guest& guest, OpenMessages::iterator open) {
     open_ -= open->second.content.size();
+    guest.open_bytes -= open->second.content.size();
     guest.open.erase(open);
 }
 
 void Guests::forget_open(base::Now now, SessionId session, Guest& guest) {
-    for (const auto& [id, open] : guest.open)
-        if (!open.is_repeated) record(now, session, id, open, false);
+    for (const auto& [id, open] : guest.open) record(now, session, id, open, false);
     while (!guest.open.empty()) forget(guest, guest.open.begin());
+    guest.refused.clear();
 }
 
 // As a room's own switch has it recorded (Rooms::record): From is who wrote it, To the room. Where
 // the message names us instead of the room it is private.
-void Guests::record(base::Now now, SessionId session, const std::string& message_id,
+// False: no copy has room for it.
+bool Guests::record(base::Now now, SessionId session, const std::string& message_id,
                     const Open& open, bool is_whole) {
-    if (copies_ == nullptr) return;
+    if (copies_ == nullptr) return true;
     const Guest& guest = *find(session);
     MessageFacts facts{.from = Side::B,
                        .message_id = message_id,
@@ -568,7 +677,7 @@ void Guests::record(base::Now now, SessionId session, const std::string& message
                        .total = open.total};
     const base::ByteView content = beginning(open.content, open.received);
     // The content of a message that was cut in its first octets is nobody's.
-    if (content.empty() && !is_whole) return;
+    if (content.empty() && !is_whole) return true;
     const bool is_cpim = base::iequals(bare_type(open.content_type), kCpim);
     const auto head = is_cpim ? mime::parse_cpim(base::as_text(content))
                               : base::Result<mime::CpimHead>(base::Error{});
@@ -590,8 +699,8 @@ void Guests::record(base::Now now, SessionId session, const std::string& message
         facts.room =
             "<" + (is_private || head->to.empty() ? guest.setup.room : head->to.front().uri) + ">";
     }
-    copies_->on_message(now, session, {.facts = std::move(facts), .begun = open.begun}, content,
-                        is_whole);
+    return copies_->on_message(now, session, {.facts = std::move(facts), .begun = open.begun},
+                               content, is_whole);
 }
 
 // ---- what is said -------------------------------------------------------------------------------
@@ -611,7 +720,8 @@ void Guests::send_line(base::Now now, Guest& guest, std::string_view text) {
     guest.said = text;
     const std::string& types = guest.setup.peer.accept_types;
     const bool is_cpim = types.empty() || accepts_type(types, kCpim);
-    std::string line = is_cpim ? write_line(guest.setup.address, guest.setup.room, now.wall, text)
+    std::string line = is_cpim ? write_line(guest.setup.address, guest.setup.room, now.wall, text,
+                                            guest.setup.name)
                                : std::string(text);
     const msrp::OutgoingNumber number =
         guest.sender->begin({.to = guest.setup.peer.path,

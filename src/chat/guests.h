@@ -8,6 +8,7 @@
 //
 // What was under way when its connection is lost is recorded as cut (section 5.4). The connection
 // is made again, for a focus that keeps the session; what is written meanwhile is told as a gap.
+// Nothing is receipted that copies do not keep: while none has room the focus is not read.
 #pragma once
 
 #include <cstdint>
@@ -48,6 +49,7 @@ struct GuestSetup {
     std::string address{};                         // our URI: what is written to it is private
     std::string room{};                            // URI of the conference
     std::size_t max_bytes = kMaxRoomMessageBytes;  // of a message, as a=max-size tells it
+    std::string name{"Recorder"};                  // ours, as in the call: a room may ask for that
 };
 
 // Who is there, as the roster tells it.
@@ -107,6 +109,7 @@ public:
     void on_closed(base::Now now, ConnectionId connection);
     void on_writable(base::Now now, ConnectionId connection);  // all that was sent has gone
     void on_time(base::Now now);                               // several times a second
+    void read_on();  // what was held back until copies have room
 
     std::size_t sessions() const { return guests_.size(); }
     std::size_t connections() const { return links_.size(); }
@@ -119,11 +122,18 @@ private:
         msrp::ReceivedRanges received{};
         std::optional<std::uint64_t> total{};
         base::WallTime at{};
+        base::TimePoint last{};         // when anything of it came
         Copy::MessageNumber begun = 0;  // as Copies::begin_message() says
         std::string content_type{};
         std::vector<std::pair<std::string, std::string>> mime_headers{};
-        bool is_refused = false;
-        bool is_repeated = false;
+    };
+    using OpenMessages = std::map<std::string, Open>;  // by Message-ID
+    // One that has been recorded: what comes again is not recorded again.
+    struct Ended {
+        std::string id{};
+        std::size_t size = 0;
+        std::size_t hash = 0;
+        friend bool operator==(const Ended&, const Ended&) = default;
     };
     struct Login {
         Login(GuestRelay its_relay, base::Random& random)
@@ -153,14 +163,16 @@ private:
         base::TimePoint connected_at{};
         std::string hello{};  // transaction of the SEND that binds the session; empty: answered
         base::TimePoint hello_until{};
-        std::map<std::string, Open> open{};    // by Message-ID
-        std::deque<std::string> ended{};       // Message-IDs
-        std::deque<std::string> refused{};     // whose chunks may still come
-        std::optional<msrp::Sender> sender{};  // there, always
+        OpenMessages open{};
+        std::size_t open_bytes = 0;  // of these
+        std::deque<Ended> ended{};
+        std::deque<std::pair<std::string, Refusal>> refused{};  // whose chunks may still come
+        std::optional<msrp::Sender> sender{};                   // there, always
         std::map<msrp::OutgoingNumber, std::string> lines{};
-        std::string said{};     // the last one, as text
-        std::string waiting{};  // one, for the connection
-        Tally faults{};         // messages that were not taken
+        std::string said{};            // the last one, as text
+        std::string waiting{};         // one, for the connection
+        Tally faults{};                // messages that were not taken
+        base::TimePoint deaf_until{};  // what is missing may be unread
     };
     using Links = Bindings<SessionId>;
     using Connection = Links::Connection;
@@ -186,16 +198,20 @@ private:
     void begin_content(base::Now now, Incoming& incoming);
     void add_content(base::Now now, Connection& connection, Incoming& incoming,
                      base::ByteView bytes);
-    void keep(base::Now now, Incoming& incoming, Open& open, base::ByteView bytes);
-    void refuse(base::Now now, Incoming& incoming, Open& open, std::string_view phrase);
+    Refusal keep(const Incoming& incoming, Guest& guest, Open& open, base::ByteView bytes);
+    Refusal complete(base::Now now, SessionId session, OpenMessages::iterator open);
+    void give_up(base::Now now, SessionId session, OpenMessages::iterator open, Refusal why);
+    void forget_silent(base::Now now, SessionId session, Guest& guest);
+    bool has_room(const Connection& connection) const;
+    void hold_back(ConnectionId connection);
     void finish(base::Now now, Connection& connection, msrp::Continuation continuation);
     void finish_chunk(base::Now now, Connection& connection, Incoming& incoming,
                       msrp::Continuation continuation);
     void on_response(base::Now now, SessionId session, const msrp::Head& head);
     void on_login_step(base::Now now, SessionId session, const msrp::RelayLogin::Step& step);
-    void record(base::Now now, SessionId session, const std::string& message_id, const Open& open,
+    bool record(base::Now now, SessionId session, const std::string& message_id, const Open& open,
                 bool is_whole);
-    void forget(Guest& guest, std::map<std::string, Open>::iterator open);
+    void forget(Guest& guest, OpenMessages::iterator open);
     void forget_open(base::Now now, SessionId session, Guest& guest);
     void pump(base::Now now, SessionId session);
     void send_line(base::Now now, Guest& guest, std::string_view text);
@@ -210,6 +226,7 @@ private:
     std::size_t open_ = 0;  // octets of messages that are coming in
     std::map<SessionId, std::unique_ptr<Guest>> guests_;
     Links links_;
+    std::set<ConnectionId> held_;  // that are not read until copies have room
 };
 
 }  // namespace earshot::chat

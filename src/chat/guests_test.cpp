@@ -295,6 +295,175 @@ TEST_F(GuestsTest, AMessageThatIsSentTwiceIsRecordedOnce) {
     EXPECT_THAT(recorded(), IsEmpty());
 }
 
+TEST_F(GuestsTest, AnotherTextUnderAUsedMessageIdIsAnotherMessage) {
+    begin();
+    EXPECT_EQ(status_of({.body = "hello", .type = "text/plain"}), 200);
+    EXPECT_EQ(status_of({.body = "hullo", .type = "text/plain"}), 200);
+    const std::string got = recorded();
+    EXPECT_THAT(got, HasSubstr("hello"));
+    EXPECT_THAT(got, HasSubstr("hullo"));
+}
+
+TEST_F(GuestsTest, WhatIsSentAgainAfterAnAbortIsRecorded) {
+    begin();
+    EXPECT_EQ(
+        status_of(
+            {.body = "hel", .type = "text/plain", .more = "Byte-Range: 1-3/8\r\n", .flag = '#'}),
+        200);
+    EXPECT_THAT(recorded(), HasSubstr("#\r\n"));
+    EXPECT_EQ(
+        status_of({.body = "hello Jo", .type = "text/plain", .more = "Success-Report: yes\r\n"}),
+        200);
+    EXPECT_THAT(wires_.take(connection_), HasSubstr(" REPORT\r\n"));
+    EXPECT_THAT(recorded(), HasSubstr("hello Jo"));
+}
+
+TEST_F(GuestsTest, WhatIsRewrittenIsRefusedAndRecordedAsCut) {
+    begin();
+    const auto part = [&](std::string body, std::string range, char flag) {
+        return status_of({.body = std::move(body),
+                          .type = "text/plain",
+                          .more = "Byte-Range: " + range + "\r\nSuccess-Report: yes\r\n",
+                          .flag = flag});
+    };
+    EXPECT_EQ(part("pay 100", "1-7/9", '+'), 200);
+    EXPECT_EQ(part("pay 900!!", "1-9/9", '$'), 400);
+    EXPECT_THAT(wires_.take(connection_), Not(HasSubstr(" REPORT\r\n")));
+    const std::string got = recorded();
+    EXPECT_THAT(got, HasSubstr("pay 100"));
+    EXPECT_THAT(got, HasSubstr("#\r\n"));
+    EXPECT_THAT(got, Not(HasSubstr("900")));
+    // Nor does it lose its end.
+    EXPECT_EQ(part("pay 100", "1-7/*", '+'), 200);
+    EXPECT_EQ(part("pay", "1-3/3", '$'), 400);
+    EXPECT_THAT(recorded(), HasSubstr("pay 100"));
+    EXPECT_THAT(told_, ElementsAre("message_not_taken", "message_not_taken"));
+    EXPECT_EQ(desk_.guests().open_bytes(), 0U);
+}
+
+// Of one hole as large as a message each sender of 64 could fill what all have.
+TEST_F(GuestsTest, OneWhoHoldsMemorySilencesNoOther) {
+    begin();
+    const std::string other_own = "msrp://192.0.2.1:2855/other;tcp";
+    GuestSetup large = setup();
+    large.max_bytes = kMaxRoomMessageBytes;
+    desk_.guests().set(now_, kSession, large);
+    GuestSetup other = setup();
+    other.own = uri(other_own);
+    desk_.guests().set(now_, kSession + 1, other);
+    const ConnectionId other_connection = wires_.last;
+    desk_.on_open(now_, other_connection);
+    EXPECT_EQ(status_of({.body = "x",
+                         .type = "text/plain",
+                         .id = "hole0001",
+                         .more = "Byte-Range: 1048576-1048576/1048576\r\n",
+                         .flag = '+'}),
+              413);
+    EXPECT_EQ(desk_.guests().open_bytes(), 0U);
+    int status = 200;
+    for (int i = 0; i < 70 && status == 200; ++i)
+        status = status_of({.body = std::string(kMaxRoomMessageBytes - 1, 'x'),
+                            .type = "text/plain",
+                            .id = "hold" + std::to_string(1000 + i),
+                            .more = "Byte-Range: 1-*/*\r\n",
+                            .flag = '+'});
+    EXPECT_EQ(status, 413);
+    EXPECT_LE(desk_.guests().open_bytes(), kMaxRoomOpenBytesOfOne);
+    EXPECT_EQ(status_of({.body = "hello", .type = "text/plain", .to = other_own}, other_connection),
+              200);
+}
+
+TEST_F(GuestsTest, MessagesThatNeverEndMakeWay) {
+    begin();
+    const auto open = [&](std::size_t number) {
+        return status_of({.body = "begun " + std::to_string(number),
+                          .type = "text/plain",
+                          .id = "open" + std::to_string(1000 + number),
+                          .more = "Byte-Range: 1-*/500\r\n",
+                          .flag = '+'});
+    };
+    for (std::size_t i = 0; i < kMaxOpenMessages; ++i) {
+        EXPECT_EQ(open(i), 200);
+        now_.steady += std::chrono::milliseconds(1);
+    }
+    EXPECT_THAT(recorded(), IsEmpty());
+    EXPECT_EQ(status_of({.body = "hello", .type = "text/plain"}), 200);
+    std::string got = recorded();
+    EXPECT_THAT(got, HasSubstr("begun 0\r\n"));
+    EXPECT_THAT(got, Not(HasSubstr("begun 1\r\n")));
+    EXPECT_THAT(got, HasSubstr("hello"));
+    EXPECT_EQ(open(0), 413);
+    EXPECT_EQ(open(2), 200);
+    // Nobody says anything more of them.
+    told_.clear();
+    wait(std::chrono::seconds(29));
+    EXPECT_THAT(told_, IsEmpty());
+    wait(std::chrono::seconds(1));
+    EXPECT_EQ(told_.size(), kMaxOpenMessages - 1);
+    EXPECT_THAT(recorded(), HasSubstr("begun 1\r\n"));
+    EXPECT_EQ(open(1), 408);
+    EXPECT_EQ(desk_.guests().open_bytes(), 0U);
+}
+
+// RFC 4975 section 7.1.2: what is receipted has arrived.
+TEST_F(GuestsTest, WhatNoCopyHasRoomForWaitsOrIsRefused) {
+    begin();
+    wires_.is_stuck.insert(server_);
+    std::size_t taken = 0;
+    const auto say = [&] {
+        return status_of({.body = "text " + std::to_string(taken) + ".",
+                          .type = "text/plain",
+                          .id = "many" + std::to_string(10000 + taken)});
+    };
+    while (!wires_.unread.contains(connection_) && taken < 2 * kMaxCopiedMessages) {
+        ASSERT_EQ(say(), 200);
+        ++taken;
+    }
+    EXPECT_LT(taken, kMaxCopiedMessages);
+    EXPECT_THAT(told_, IsEmpty());
+    // Of what comes all the same nothing is receipted that is not kept.
+    int status = 0;
+    const std::size_t more = taken;
+    while ((status = say()) == 200 && taken < 3 * kMaxCopiedMessages) ++taken;
+    EXPECT_GT(taken, more);
+    EXPECT_EQ(status, 413);
+    EXPECT_THAT(told_, ElementsAre("message_not_taken"));
+    EXPECT_THAT(wires_.unread, testing::Contains(connection_));
+    std::string got;
+    wires_.is_stuck.clear();
+    for (int i = 0; i < 200; ++i) {
+        wires_.queued.clear();
+        desk_.on_writable(now_, server_);
+        got += wires_.take(server_);
+    }
+    EXPECT_THAT(wires_.unread, Not(testing::Contains(connection_)));
+    std::size_t at = 0;  // in their order
+    for (std::size_t i = 0; i < taken && at != std::string::npos; ++i)
+        at = got.find("text " + std::to_string(i) + ".", at);
+    EXPECT_NE(at, std::string::npos);
+}
+
+TEST_F(GuestsTest, WhoIsNotReadIsNotLate) {
+    begin();
+    desk_.copies().lose_server(now_, kCopy);
+    std::size_t taken = 0;
+    while (!wires_.unread.contains(connection_) && taken < 2 * kMaxCopiedMessages)
+        ASSERT_EQ(status_of({.body = "text",
+                             .type = "text/plain",
+                             .id = "many" + std::to_string(10000 + taken++)}),
+                  200);
+    desk_.guests().say(now_, kSession, "This chat is recorded.");
+    wait(std::chrono::minutes(2));
+    wait(std::chrono::seconds(1));
+    EXPECT_THAT(told_, IsEmpty());
+    desk_.copies().close(now_, kCopy);
+    wait(std::chrono::seconds(1));
+    EXPECT_THAT(wires_.unread, Not(testing::Contains(connection_)));
+    EXPECT_THAT(told_, IsEmpty());
+    wait(kDeafTime);
+    EXPECT_THAT(told_, ElementsAre("line_refused"));
+}
+
 TEST_F(GuestsTest, ALostConnectionCutsWhatWasUnderWay) {
     begin();
     EXPECT_EQ(status_of({.body = "half a",
@@ -505,6 +674,16 @@ TEST_F(GuestsTest, OurLineWaitsForTheConnectionAndIsCpimFromUsToTheRoom) {
     EXPECT_THAT(told_, ElementsAre("line_refused"));
 }
 
+// A room lets its members write by the names that they have in their calls alone.
+TEST_F(GuestsTest, OurLineHasTheNameOfOurCall) {
+    begin();
+    GuestSetup named = setup();
+    named.name = "Quality desk";
+    desk_.guests().set(now_, kSession, named);
+    desk_.guests().say(now_, kSession, "This chat is recorded.");
+    EXPECT_THAT(wires_.take(connection_), HasSubstr("From: Quality desk <" + kUs + ">\r\n"));
+}
+
 TEST_F(GuestsTest, OurLineIsBareForWhoTakesNothingElse) {
     begin();
     GuestSetup plain = setup();
@@ -574,6 +753,16 @@ TEST_F(GuestsTest, ALoginIsRenewedBeforeItEnds) {
     wait(std::chrono::seconds(570));
     respond(wires_.take(connection_), "403 Forbidden");
     EXPECT_THAT(told_, ElementsAre("logged in", "relay_refused"));
+}
+
+TEST_F(GuestsTest, ALoginThatLastsForNoTimeIsNotRenewedAllTheTime) {
+    log_in();
+    desk_.on_open(now_, connection_);
+    respond(wires_.take(connection_), "200 OK", "Use-Path: " + kUsePath + "\r\nExpires: 0\r\n");
+    wait(std::chrono::seconds(4));
+    EXPECT_THAT(wires_.take(connection_), IsEmpty());
+    wait(std::chrono::seconds(1));
+    EXPECT_THAT(wires_.take(connection_), HasSubstr(" AUTH\r\n"));
 }
 
 TEST_F(GuestsTest, ARelayThatRefusesOrIsSilentOrIsNotThereIsTold) {

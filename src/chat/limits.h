@@ -56,10 +56,15 @@ inline constexpr std::size_t kMaxUnreadAnswerBytes = std::size_t{512} << 10;
 inline constexpr std::chrono::milliseconds kFirstRejoin{500};
 inline constexpr std::chrono::seconds kLongestRejoin{30};
 inline constexpr std::chrono::minutes kRejoinTime{5};
+// Of one message, of one session and of all together as much is kept as of rooms.
+inline constexpr std::size_t kMaxEndedInGuest = 64;  // Message-IDs that are known again
+// What is held back is read late: what we wait for counts as missing so long after that.
+inline constexpr std::chrono::seconds kDeafTime{10};
 
 // ---- sessions of ours at a relay (RFC 4976)
 inline constexpr std::chrono::seconds kRelayPatience{10};  // for a connection, and for each answer
 inline constexpr std::chrono::seconds kRelayAhead{30};     // a login is renewed before its end
+inline constexpr std::chrono::seconds kRelayLeast{5};      // but not more often than that
 
 // ---- copies for recording servers
 // Content that is not receipted yet, or waits for a server: what has been sent is forgotten first,
@@ -67,8 +72,12 @@ inline constexpr std::chrono::seconds kRelayAhead{30};     // a login is renewed
 inline constexpr std::size_t kMaxCopyBytes = std::size_t{4} << 20;         // of one copy
 inline constexpr std::size_t kMaxCopyBytesOfAll = std::size_t{128} << 20;  // of all together
 inline constexpr std::size_t kMaxCopiedMessages = 4096;                    // of one copy
-inline constexpr std::size_t kMaxOpenMessages = 64;                        // of one side
-inline constexpr std::size_t kMaxNotices = 100;                            // of a copy, a minute
+// Of what has not been sent yet: then who can be made to wait does. Half, so that what is on its
+// way has room.
+inline constexpr std::size_t kMaxUnsentMessages = kMaxCopiedMessages / 2;
+inline constexpr std::size_t kMaxUnsentBytes = kMaxCopyBytes / 2;
+inline constexpr std::size_t kMaxOpenMessages = 64;  // of one side
+inline constexpr std::size_t kMaxNotices = 100;      // of a copy, a minute
 inline constexpr std::chrono::minutes kNoticeTime{1};
 inline constexpr std::chrono::milliseconds kReconnectAfter{500};  // a server's connection is lost
 inline constexpr int kReconnects = 3;                             // then the server counts as lost

@@ -154,9 +154,9 @@ std::string write_forwarded(Side from, base::WallTime at, const std::array<std::
 }
 
 std::string write_line(std::string_view from, std::string_view to, base::WallTime at,
-                       std::string_view text) {
+                       std::string_view text, std::string_view name) {
     mime::CpimHead head;
-    head.from = mime::CpimAddress{.name = "Recorder", .uri = std::string(from)};
+    head.from = mime::CpimAddress{.name = std::string(name), .uri = std::string(from)};
     head.to.push_back(address_of(to).value_or(
         mime::CpimAddress{.name = {}, .uri = "sip:anonymous@anonymous.invalid"}));
     head.date_time = base::to_rfc3339(at);

@@ -78,6 +78,6 @@ std::string write_forwarded(Side from, base::WallTime at, const std::array<std::
 
 // A line of ours in CPIM, for who takes nothing else.
 std::string write_line(std::string_view from, std::string_view to, base::WallTime at,
-                       std::string_view text);
+                       std::string_view text, std::string_view name = "Recorder");
 
 }  // namespace earshot::chat
