@@ -529,6 +529,7 @@ void AttendanceDesk::make_chat(base::Now now, Attended& one) {
         AttendanceChat::Surroundings{.plane = d_.chats, .link = d_.chat_link, .random = &d_.random},
         AttendanceChat::Call{.key = {one.key},
                              .address = one.cs.parties.front().names.front().aor,
+                             .name = one.cs.parties.front().names.front().name,
                              .room = one.wish.uri,
                              .is_secure = relay ? relay->is_secure : goes_by_tls(next),
                              .is_ipv6 = d_.is_ipv6,
@@ -762,8 +763,9 @@ void AttendanceDesk::end(base::Now now, Attended& one, Reason why, bool says_bye
     if (std::exchange(one.is_over, true)) return;
     one.cs.stop = now.wall;
     tell(now, one, "attendance_ended", why);
+    // Before its recording says only that it has been stopped.
+    settle(one, one.recording == nullptr ? why : Reason{"recording_failed", why.text});
     if (one.recording != nullptr && one.recording->is_engaged()) one.recording->end(now);
-    settle(one, why);
     d_.rosters.leave(now, one.key);
     if (one.invite) (void)d_.agent.cancel(now.steady, one.invite);
     if (one.dialog && says_bye) {

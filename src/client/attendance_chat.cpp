@@ -187,6 +187,7 @@ std::optional<Reason> AttendanceChat::set(std::size_t line, const sdp::SessionDe
     }
     chat::GuestSetup setup{
         .own = own_, .peer = *std::move(peer), .address = call_.address, .room = call_.room};
+    setup.name = call_.name;
     setup.peer.path = msrp::path_to_peer(use_path_, setup.peer.path);
     s_.link->post([session = session_, setup = std::move(setup)](base::Now now, chat::Desk& desk) {
         desk.guests().set(now, session, setup);

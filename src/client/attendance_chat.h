@@ -28,7 +28,8 @@ public:
     };
     struct Call {
         relay::CallKey key{};
-        std::string address{};   // by which we call
+        std::string address{};  // by which we call
+        std::string name{"Recorder"};
         std::string room{};      // URI of the conference
         bool is_secure = false;  // its SIP goes by TLS: so does a chat that we offer
         bool is_ipv6 = false;
