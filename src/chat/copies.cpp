@@ -62,6 +62,8 @@ void Copies::each(SessionId session, Side from, Work work) {
         work(line.copy);
         dirty_.insert(at->first);
     }
+    const auto followed = followed_.find(session);
+    if (followed != followed_.end() && followed->second.early) work(*followed->second.early);
 }
 
 template <class Work>
@@ -94,9 +96,24 @@ void Copies::tell(const CopyKey& key, CopyEvent::Kind kind, base::Reason reason)
 
 // ---- what the recorder wishes -------------------------------------------------------------------
 
+void Copies::keep_early(SessionId session) {
+    Followed& followed = followed_[session];
+    ++followed.early_wishes;
+    const auto line = lines_.lower_bound({session, 0});
+    const bool has_line = line != lines_.end() && line->first.session == session;
+    if (!has_line && !followed.early) followed.early = std::make_unique<Copy>(random_, budget_);
+}
+
+void Copies::drop_early(SessionId session) {
+    const auto found = followed_.find(session);
+    if (found == followed_.end() || found->second.early_wishes == 0) return;
+    if (--found->second.early_wishes == 0) found->second.early.reset();
+}
+
 void Copies::open(base::Now now, const CopyKey& key, CopySetup setup) {
     std::unique_ptr<Line>& line = lines_[key];
-    if (line == nullptr) {
+    const bool is_new = line == nullptr;
+    if (is_new) {
         line = std::make_unique<Line>(random_, budget_);
         line->takes_from = last_message_;
         if (setup.waits_to_be_told) line->copy.hold(now);
@@ -105,6 +122,10 @@ void Copies::open(base::Now now, const CopyKey& key, CopySetup setup) {
     line->copy.set_parties(setup.parties);
     line->copy.set_stream(setup.stream_id);
     line->setup = std::move(setup);
+    const auto followed = followed_.find(key.session);
+    if (!is_new || !line->setup.takes_early || followed == followed_.end()) return;
+    if (followed->second.early) line->copy.take(*followed->second.early, line->setup.only);
+    flush(now, key, *line);
 }
 
 void Copies::told(base::Now now, const CopyKey& key, std::uint64_t serial) {
@@ -120,17 +141,23 @@ void Copies::answer(base::Now now, const CopyKey& key, std::optional<CopyAnswer>
     if (!answer) {
         tell_pause(now, key, *line);
         // What was said before the first answer is no server's that takes nothing then.
-        if (!line->answer && line->copy.is_taking()) line->copy.forget_all();
+        if (!line->answer && line->copy.is_taking())
+            line->copy.forget_all({"chat_not_taken",
+                                   "A message is not recorded: it came before the server took the "
+                                   "chat."});
         line->copy.pause();
         dirty_.insert(key);
         return work(now);
     }
-    const bool was_taking = line->copy.is_taking();
-    line->copy.resume();
+    // One that is over takes nothing any more; what is left of it has a server now.
+    const bool is_over = line->finish_by.has_value();
+    const bool was_taking = is_over || line->copy.is_taking();
     if (!was_taking) {
+        line->copy.resume();
         line->takes_from = last_message_;
         if (on_taking_) on_taking_(now, key, true);
     }
+    if (is_over && !line->answer) line->finish_by = now.steady + kLastWords;
     const auto trunk = trunks_.find(line->trunk);
     const bool is_same = line->answer && trunk != trunks_.end() && trunk->second.connection != 0 &&
                          line->trunk == to_string(answer->server.own) &&
@@ -169,7 +196,8 @@ void Copies::close(base::Now now, const CopyKey& key) {
     line.copy.pause();
     line.copy.release();
     flush(now, key, line);
-    if (line.copy.waiting() == 0) return erase(now, found);
+    // Without a server none comes any more.
+    if (line.copy.waiting() == 0 || !line.answer) return erase(now, found);
     if (!line.finish_by) line.finish_by = now.steady + kLastWords;
 }
 
@@ -180,9 +208,12 @@ void Copies::finish(base::Now now, SessionId session) {
     }
     for (auto at = lines_.lower_bound({session, 0});
          at != lines_.end() && at->first.session == session; ++at) {
-        at->second->copy.pause();
-        at->second->copy.release();
-        at->second->finish_by = now.steady + kLastWords;
+        Line& line = *at->second;
+        line.copy.pause();
+        // Who has yet to answer is also told yet whose it is.
+        if (line.answer) line.copy.release();
+        line.finish_by = now.steady + kLastWords;
+        if (!line.answer) *line.finish_by += kMaxAnswerTime;
         dirty_.insert(at->first);
     }
     work(now);

@@ -47,6 +47,7 @@ struct CopySetup {
     // Of a line that several streams share (rs.Stream-ID); empty: it is this one's alone.
     std::string stream_id{};
     bool waits_to_be_told = false;  // nothing of it leaves before told()
+    bool takes_early = true;        // what has been kept by keep_early()
 };
 
 // What a server answered: where it takes the copy.
@@ -85,6 +86,11 @@ public:
 
     void on_taking(OnTaking on_taking) { on_taking_ = std::move(on_taking); }
 
+    // Who records the session is about to be decided, while parties may write already: what they do
+    // is kept for copies that are opened before drop_early(). Of each there are as many as of the
+    // other.
+    void keep_early(SessionId session);
+    void drop_early(SessionId session);
     // What begins from now on is kept for it, until a server answers. Lines that are answered with
     // the same URI of ours share a session with the server.
     void open(base::Now now, const CopyKey& key, CopySetup setup);
@@ -96,7 +102,8 @@ public:
     void lose_server(base::Now now, const CopyKey& key);  // until another one answers
     // What is left goes out as below.
     void close(base::Now now, const CopyKey& key);
-    // The chat has ended: what is left of its copies goes out, for kLastWords at most.
+    // The chat has ended: what is left of its copies goes out, for kLastWords at most; where no
+    // server has answered yet kMaxAnswerTime comes before.
     void finish(base::Now now, SessionId session);
 
     bool owns(ConnectionId connection) const { return by_connection_.contains(connection); }
@@ -184,6 +191,8 @@ private:
         std::array<std::uint64_t, 2> nickname_serials{};
         std::map<std::string, std::string> asked{};      // NICKNAMEs by transaction
         std::map<std::string, std::uint64_t> senders{};  // serials by URI
+        std::unique_ptr<Copy> early{};                   // what nobody has opened a copy for yet
+        std::size_t early_wishes = 0;
     };
 
     Line* find(const CopyKey& key);

@@ -638,6 +638,71 @@ TEST_F(CopiesTest, WhatIsLeftWhenAChatEndsGoesOutAndWhatIsNotReceiptedIsTold) {
     EXPECT_TRUE(wires_.closed.contains(wires_.last));
 }
 
+// A server that several chats share answers later than a short one lasts.
+TEST_F(CopiesTest, WhatIsLeftOfAChatIsKeptForAServerThatHasYetToAnswer) {
+    come(kConnectionA, chunk("msg00001", "last words"));
+    desk_.close(now_, 7);
+    pass(kMaxAnswerTime);
+    EXPECT_EQ(desk_.copies().size(), 1U);
+    EXPECT_EQ(counters_->waiting, 1U);
+    answer_and_connect("text/plain");
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 1U);
+    EXPECT_EQ(sent[0].body, "last words");
+    pass(std::chrono::milliseconds(1));
+    EXPECT_EQ(desk_.copies().size(), 0U);
+    EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(CopiesTest, WhereNoServerAnswersWhatIsLeftOfAChatIsTold) {
+    come(kConnectionA, chunk("msg00001", "last words"));
+    desk_.close(now_, 7);
+    pass(kMaxAnswerTime + kLastWords);
+    EXPECT_EQ(desk_.copies().size(), 0U);
+    EXPECT_THAT(told_, ElementsAre("not_receipted"));
+}
+
+// Parties write as soon as they have the answer: before who records them has opened its copy.
+TEST_F(CopiesTest, WhatIsSaidBeforeACopyIsOpenedIsKeptForIt) {
+    constexpr CopyKey kSecond{.session = 7, .subscription = 2};
+    desk_.copies().close(now_, kKey);
+    ASSERT_EQ(desk_.copies().size(), 0U);
+    come(kConnectionA, chunk("msg00001", "nobody has begun"));
+    desk_.copies().keep_early(7);
+    come(kConnectionA, chunk("msg00002", "first"));
+    come(kConnectionA, chunk("msg00003", "sec", '+', "1-*/6"));
+    for (const CopyKey& key : {kKey, kSecond})
+        desk_.copies().open(now_, key,
+                            {.parties = {},
+                             .only = std::nullopt,
+                             .counters = key == kKey ? counters_ : nullptr,
+                             .takes_early = key == kKey});
+    EXPECT_EQ(counters_->waiting, 2U);
+    come(kConnectionA, chunk("msg00003", "ond", '$', "4-6/6"));
+    desk_.copies().drop_early(7);
+    answer_and_connect("text/plain");
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 2U);
+    EXPECT_EQ(sent[0].body, "first");
+    EXPECT_EQ(sent[1].body, "second");
+    // Another one that is opened now begins with what is said from now on.
+    desk_.copies().close(now_, kSecond);
+    EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(CopiesTest, WhatNobodyOpensACopyForInTimeIsForgotten) {
+    desk_.copies().close(now_, kKey);
+    desk_.copies().keep_early(7);
+    desk_.copies().keep_early(7);
+    come(kConnectionA, chunk("msg00001", "SECRET"));
+    desk_.copies().drop_early(7);
+    desk_.copies().drop_early(7);
+    desk_.copies().drop_early(7);
+    desk_.copies().open(now_, kKey, {.parties = {}, .only = std::nullopt, .counters = counters_});
+    answer_and_connect("text/plain");
+    EXPECT_THAT(serve(), IsEmpty());
+}
+
 TEST_F(CopiesTest, OneSideAloneMayBeCopied) {
     desk_.copies().open(now_, kKey, {.parties = {}, .only = Side::B, .counters = counters_});
     answer_and_connect("text/plain");
@@ -653,6 +718,7 @@ TEST_F(CopiesTest, WhatIsSaidBeforeAnAnswerThatTakesNothingIsNeverSent) {
     come(kConnectionA, chunk("msg00001", "SECRET"));
     desk_.copies().answer(now_, kKey, std::nullopt);
     EXPECT_EQ(counters_->waiting, 0U);
+    EXPECT_THAT(told_, ElementsAre("chat_not_taken"));
     come(kConnectionA, chunk("msg00002", "SECRET"));
     answer_and_connect("text/plain");
     come(kConnectionA, chunk("msg00003", "after"));

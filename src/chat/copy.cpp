@@ -213,7 +213,27 @@ void Copy::note_news(Messages::iterator at) {
     if (at->second.is_ready()) ready_.insert(at->first);
 }
 
-void Copy::forget_all() {
+void Copy::take(const Copy& early, std::optional<Side> only) {
+    for (const auto& [key, known] : early.messages_) {
+        if (only && known.facts.from != *only) continue;
+        const auto at = messages_.insert_or_assign(key, known).first;
+        Message& message = at->second;
+        message.facts.stream_id = stream_id_;
+        message.id = random_.token(8);
+        message.overhead = 0;
+        std::size_t octets = message.content.size();
+        for (const auto& [offset, piece] : message.ahead) octets += piece.size();
+        count(static_cast<std::ptrdiff_t>(octets));
+        count_overhead(message);
+        note_news(at);
+    }
+    last_ = std::max(last_, early.last_);
+    faults_.insert(faults_.end(), early.faults_.begin(), early.faults_.end());
+}
+
+void Copy::forget_all(const base::Reason& why) {
+    for (const auto& [key, message] : messages_)
+        if (!message.is_note) faults_.push_back(why);
     while (!messages_.empty()) erase(messages_.begin());
     sender_.emplace(random_);
     outgoing_.clear();
@@ -280,11 +300,15 @@ void Copy::forget_sending(bool is_other) {
             note_news(at++);
             continue;
         }
-        // What is not kept cannot be said again; where the server stays it has most likely got it.
+        // What is not kept cannot be said again.
         if (is_other || !was_sent)
             fault("copy_not_repeated",
                   "A message that the lost server may have is not given to the next one: it is too "
                   "long to be kept.");
+        else
+            fault("not_receipted",
+                  "The server has not receipted a message before its connection was lost, and it "
+                  "is too long to be sent again: it may be missing.");
         erase(at++);
     }
 }

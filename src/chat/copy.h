@@ -84,8 +84,11 @@ public:
     // What begins from now on is not copied, what has begun ends here as cut.
     void pause();
     void resume() { is_taking_ = true; }
+    // All that `early` has, of one side or of both: it has followed the same messages.
+    void take(const Copy& early, std::optional<Side> only);
     bool is_taking() const { return is_taking_; }
-    void forget_all();
+    // What waits is no server's: why, for each.
+    void forget_all(const base::Reason& why);
 
     // ---- the server
     // `is_other`: it has nothing yet of what was sent, but for what it has receipted.

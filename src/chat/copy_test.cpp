@@ -92,7 +92,8 @@ TEST_F(CopyTest, HeadersAndNamesCountAsContentDoes) {
     EXPECT_LE(copy_.kept_bytes(), kMaxCopyBytes);
     EXPECT_TRUE(copy_.is_full());
     EXPECT_EQ(budget_.used, copy_.kept_bytes());
-    copy_.forget_all();
+    copy_.forget_all({"chat_not_taken", ""});
+    EXPECT_THAT(faults(), testing::SizeIs(taken));  // each is told
     EXPECT_EQ(copy_.kept_bytes(), 0U);
     EXPECT_EQ(budget_.used, 0U);
 }
@@ -133,12 +134,36 @@ TEST_F(CopyTest, WhatAServerWithoutASessionDidNotTakeIsToldWhenItIsNotKept) {
         copy_.run(now_, 0);
         EXPECT_EQ(copy_.take_server_lost(), status != 200);
         copy_.on_connection_lost();
-        if (status == 200)
-            EXPECT_THAT(faults(), IsEmpty());
-        else
-            EXPECT_THAT(faults(), ElementsAre("copy_not_repeated"));
-        copy_.forget_all();
+        EXPECT_THAT(faults(), ElementsAre(status == 200 ? "not_receipted" : "copy_not_repeated"));
+        copy_.forget_all({"chat_not_taken", ""});
+        EXPECT_THAT(faults(), ElementsAre("chat_not_taken"));
     }
+}
+
+// One is open, with octets behind a hole: what comes of it later fits in.
+TEST_F(CopyTest, ItTakesOverWhatAnotherHasFollowedOfASideOrOfBoth) {
+    Copy early(random_, budget_);
+    const auto begin = [&](Side from) {
+        early.begin(now_, ++last_, {.from = from, .content_type = "text/plain"});
+    };
+    begin(Side::B);
+    early.content(now_, last_, 0, base::as_bytes("whole"));
+    early.end(last_, 5);
+    begin(Side::A);
+    early.content(now_, last_, 0, base::as_bytes("one "));
+    early.content(now_, last_, 8, base::as_bytes("three"));
+    const std::size_t kept = early.kept_bytes();
+    copy_.take(early, std::nullopt);
+    EXPECT_EQ(copy_.waiting(), 2U);
+    EXPECT_EQ(copy_.kept_bytes(), kept);
+    EXPECT_EQ(budget_.used, kept + copy_.kept_bytes());
+    copy_.content(now_, last_, 4, base::as_bytes("two "));
+    copy_.end(last_, 13);
+    connect();
+    EXPECT_EQ(copy_.waiting(), 2U);
+    Copy of_a(random_, budget_);
+    of_a.take(early, Side::A);
+    EXPECT_EQ(of_a.waiting(), 1U);
 }
 
 // What is given at once is bounded: a connection takes no more.

@@ -90,5 +90,7 @@ inline constexpr std::size_t kMaxSenderNameBytes = 128;
 inline constexpr std::chrono::seconds kIdleTrunk{60};  // a common line's connection without chats
 // What is left when a chat ends goes out for so long at most.
 inline constexpr std::chrono::seconds kLastWords{3};
+// A server that was asked for a line of it has so long to answer, as SIP gives it (timer B).
+inline constexpr std::chrono::seconds kMaxAnswerTime{32};
 
 }  // namespace earshot::chat
