@@ -664,7 +664,7 @@ bool Copies::has_room(SessionId session) const {
 }
 
 void Copies::on_left_out(base::Now now, SessionId session, const RoomMessage& message,
-                         std::uint64_t size) {
+                         std::optional<std::uint64_t> size) {
     const Copy::MessageNumber number = ++last_message_;
     each_that_takes(session, message,
                     [&](Copy& copy) { copy.leave_out(now, number, message.facts, size); });

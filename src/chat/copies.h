@@ -131,9 +131,10 @@ public:
     // none has room.
     bool on_message(base::Now now, SessionId session, const RoomMessage& message,
                     base::ByteView content, bool is_whole);
-    // One that a rule leaves out: only that there was one is told.
+    // One that a rule leaves out, or (without `size`) what nobody has seen: only that there was one
+    // is told.
     void on_left_out(base::Now now, SessionId session, const RoomMessage& message,
-                     std::uint64_t size);
+                     std::optional<std::uint64_t> size);
     // Whether more can be taken; also where nothing takes it.
     bool has_room(SessionId session) const;
     // A copy of it takes nothing now: what is said is not to be told by other ways either.

@@ -248,7 +248,7 @@ void Copy::forward(base::Now now, Side from, std::string_view text,
 }
 
 void Copy::leave_out(base::Now now, MessageNumber number, const MessageFacts& facts,
-                     std::uint64_t size) {
+                     std::optional<std::uint64_t> size) {
     if (!is_taking_ || !takes_notices()) return;
     if (!find_room() || !notices_.add(now.steady))
         return fault("notice_not_sent",

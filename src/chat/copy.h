@@ -72,8 +72,9 @@ public:
     void forward(base::Now now, Side from, std::string_view text,
                  const std::optional<std::array<std::string, 2>>& between = {});
     // A message of which a rule says that it is not copied: a server that takes notices gets one.
+    // Without `size`: of nobody knows how many messages.
     void leave_out(base::Now now, MessageNumber number, const MessageFacts& facts,
-                   std::uint64_t size);
+                   std::optional<std::uint64_t> size);
 
     // ---- what the server knows by metadata. What waits for it, and all behind it, does so for
     // kMaxHold at most while there is a server.

@@ -137,6 +137,7 @@ void Guests::close(base::Now now, SessionId session) {
 void Guests::end(base::Now now, SessionId session, Reason reason) {
     Guest* guest = find(session);
     if (guest == nullptr || std::exchange(guest->has_ended, true)) return;
+    note_missing(now, session, guest->gap ? guest->gap->since.wall : now.wall);
     guest->gap.reset();
     unbind(now, session, *guest);
     guest->login.reset();
@@ -322,12 +323,22 @@ void Guests::open_gap(base::Now now, SessionId session, Guest& guest, const Reas
 void Guests::close_gap(base::Now now, SessionId session, Guest& guest) {
     if (!guest.gap) return;
     const Gap gap = *std::exchange(guest.gap, std::nullopt);
+    note_missing(now, session, gap.since.wall);
     const auto ms =
         std::chrono::duration_cast<std::chrono::milliseconds>(now.steady - gap.since.steady);
     tell(session, GuestEvent::Kind::NotTaken,
          {"chat_gap", fmt::format("What was written in the chat from {} on, for {} ms, may be "
                                   "missing: {}",
                                   base::to_rfc3339(gap.since.wall), ms.count(), gap.reason.text)});
+}
+
+// In the recording itself: from then on messages may be missing.
+void Guests::note_missing(base::Now now, SessionId session, base::WallTime from) {
+    if (copies_ == nullptr) return;
+    Copies::RoomMessage notice{.begun = copies_->begin_message()};
+    notice.facts.from = Side::B;
+    notice.facts.at = from;
+    copies_->on_left_out(now, session, notice, std::nullopt);
 }
 
 void Guests::try_again(base::Now now, SessionId session, Guest& guest) {
@@ -755,6 +766,8 @@ void Guests::pump(base::Now now, SessionId session) {
             guest->lines.erase(sent->message);
         } else if (const auto* failed = std::get_if<msrp::Failed>(&*action)) {
             guest->lines.erase(failed->message);
+            // Its user leaves a chat that cannot be told that it is recorded.
+            note_missing(now, session, now.wall);
             tell(session, GuestEvent::Kind::NotTold,
                  {"line_refused", fmt::format("The conference does not take the line that tells of "
                                               "the recording: {} {}.",

@@ -190,6 +190,7 @@ private:
     void lose(base::Now now, SessionId session, const base::Reason& reason);
     void open_gap(base::Now now, SessionId session, Guest& guest, const base::Reason& reason);
     void close_gap(base::Now now, SessionId session, Guest& guest);
+    void note_missing(base::Now now, SessionId session, base::WallTime from);
     void try_again(base::Now now, SessionId session, Guest& guest);
     void become_connected(base::Now now, SessionId session, Guest& guest);
 

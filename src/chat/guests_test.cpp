@@ -500,6 +500,9 @@ TEST_F(GuestsTest, ALostConnectionIsMadeAgainAndTheGapIsTold) {
     EXPECT_THAT(told_, ElementsAre("chat_connection_lost", "connected", "chat_gap"));
     EXPECT_THAT(texts_.back(), HasSubstr("from 1970-01-01T00:00:00.000Z on, for 1500 ms"));
     EXPECT_THAT(texts_.back(), HasSubstr("The connection for the chat was closed."));
+    const std::string notice = recorded();
+    EXPECT_THAT(notice, HasSubstr("DateTime: 1970-01-01T00:00:00.000Z\r\n"));
+    EXPECT_THAT(notice, HasSubstr("rs.Content: drop\r\n\r\n"));
     EXPECT_EQ(status_of({.body = "again", .type = "text/plain"}), 200);
     EXPECT_THAT(recorded(), HasSubstr("again"));
 }
@@ -513,6 +516,7 @@ TEST_F(GuestsTest, AFocusThatHasForgottenTheSessionEndsItThen) {
     desk_.on_open(now_, connection_);
     answer_hello(481);
     EXPECT_THAT(told_, ElementsAre("chat_connection_lost", "chat_refused"));
+    EXPECT_THAT(recorded(), HasSubstr("rs.Content: drop\r\n"));
     desk_.on_open(now_, 7);
     EXPECT_EQ(status_of({.type = {}, .id = "again001"}, 7), 481);
     wait(kRejoinTime);
@@ -672,6 +676,7 @@ TEST_F(GuestsTest, OurLineWaitsForTheConnectionAndIsCpimFromUsToTheRoom) {
     told_.clear();
     respond(line, "403 Forbidden");
     EXPECT_THAT(told_, ElementsAre("line_refused"));
+    EXPECT_THAT(recorded(), HasSubstr("rs.Content: drop\r\n"));
 }
 
 // A room lets its members write by the names that they have in their calls alone.
