@@ -17,6 +17,8 @@ namespace {
 
 using base::Reason;
 
+constexpr std::size_t kRemembered = 1024;  // calls that are over
+
 chat::Side side_of(Leg leg) { return leg == Leg::A ? chat::Side::A : chat::Side::B; }
 
 bool speaks_ipv6(const sdp::SessionDescription& sdp, const sdp::MediaDescription& medium) {
@@ -250,7 +252,13 @@ void ChatPlane::take_answer(Call& call, std::size_t line, const LegSdp& said,
     note_pusher(chat, said.from, medium);
     link_.post([id = chat.session, from = said.from, peer = *std::move(peer)](base::Now now,
                                                                               chat::Desk& desk) {
+        desk.copies().keep_early(id);
         desk.chats().set_peer(now, id, side_of(from), peer);
+    });
+    // Parties write as soon as they have the answer. Who records it is decided behind that, before
+    // signalling does anything else; what begins later begins with what is said then.
+    link_.later([&link = link_, id = chat.session] {
+        link.post([id](base::Now /*now*/, chat::Desk& desk) { desk.copies().drop_early(id); });
     });
 }
 
@@ -290,7 +298,6 @@ std::string ChatPlane::tell(Call& call, Leg to, std::string_view original, std::
 void ChatPlane::close(std::optional<Chat>& chat) {
     if (!chat) return;
     if (const auto owner = owners_.find(chat->session); owner != owners_.end()) {
-        constexpr std::size_t kRemembered = 1024;
         if (ended_.size() >= kRemembered) ended_.erase(ended_.begin());
         ended_.insert(*owner);
         owners_.erase(owner);
@@ -310,10 +317,16 @@ void ChatPlane::remove(CallKey key) {
     const auto found = calls_.find(key.value);
     if (found == calls_.end() || !found->second.is_room) inner_.remove(key);
     if (found == calls_.end()) return;
-    for (const auto& [id, recorded] : found->second.subscriptions) recorded.leave_common();
     for (auto& [line, known] : found->second.lines) {
         close(known.offered);
         close(known.agreed);
+    }
+    // Until unsubscribe() a server may answer yet, and gets what is left of its copies.
+    auto& left = found->second.subscriptions;
+    if (!left.empty()) left_.insert_or_assign(key.value, std::move(left));
+    if (left_.size() > kRemembered) {
+        for (const auto& [id, recorded] : left_.begin()->second) recorded.leave_common();
+        left_.erase(left_.begin());
     }
     calls_.erase(found);
 }
@@ -387,9 +400,11 @@ LineChats ChatPlane::chats_of(const Call& call) {
 
 RecordedChats* ChatPlane::find_recorded(CallKey key, std::uint32_t id) {
     const auto call = calls_.find(key.value);
-    if (call == calls_.end()) return nullptr;
-    const auto found = call->second.subscriptions.find(id);
-    return found == call->second.subscriptions.end() ? nullptr : &found->second;
+    const auto left = left_.find(key.value);
+    if (call == calls_.end() && left == left_.end()) return nullptr;
+    auto& subscriptions = call != calls_.end() ? call->second.subscriptions : left->second;
+    const auto found = subscriptions.find(id);
+    return found == subscriptions.end() ? nullptr : &found->second;
 }
 
 void ChatPlane::subscribe(CallKey key, std::uint32_t id, const SubscribeOptions& options,
@@ -470,16 +485,25 @@ void ChatPlane::unsubscribe(CallKey key, std::uint32_t id) {
     RecordedChats* recorded = find_recorded(key, id);
     if (recorded == nullptr) return;
     recorded->close();
-    call->second.subscriptions.erase(id);
+    if (call != calls_.end()) {
+        call->second.subscriptions.erase(id);
+        return;
+    }
+    const auto left = left_.find(key.value);
+    left->second.erase(id);
+    if (left->second.empty()) left_.erase(left);
 }
 
 base::Result<CallMedia, Reason> ChatPlane::query(CallKey key) const {
     const auto call = calls_.find(key.value);
     const bool is_room = call != calls_.end() && call->second.is_room;
-    auto media = is_room ? base::Result<CallMedia, Reason>(CallMedia{}) : inner_.query(key);
-    if (!media || call == calls_.end()) return media;
+    const auto left = left_.find(key.value);
+    const bool has_inner = !is_room && (call != calls_.end() || left == left_.end());
+    auto media = has_inner ? inner_.query(key) : base::Result<CallMedia, Reason>(CallMedia{});
+    if (!media || (call == calls_.end() && left == left_.end())) return media;
     CallMedia told = *std::move(media);
-    for (const auto& [id, recorded] : call->second.subscriptions) recorded.add_forks(told.forks);
+    const auto& subscriptions = call != calls_.end() ? call->second.subscriptions : left->second;
+    for (const auto& [id, recorded] : subscriptions) recorded.add_forks(told.forks);
     return told;
 }
 

@@ -122,6 +122,8 @@ private:
     ChatTold told_;
     ServerSilent server_silent_;
     std::unordered_map<std::uint64_t, Call> calls_;  // that have, or had, a chat
+    // Of calls that are over, until they are unsubscribed.
+    std::map<std::uint64_t, std::map<std::uint32_t, RecordedChats>> left_;
     struct Owner {
         CallKey call{};
         std::size_t line = 0;

@@ -110,6 +110,20 @@ protected:
         EXPECT_TRUE(told);
         return told ? *told : std::string{};
     }
+    // A message of A.
+    void write(chat::SessionId session) {
+        const base::Now now{base::TimePoint{}, base::wall_from_ns(0)};
+        msrp::Head head;
+        head.method = "SEND";
+        head.transaction = "d93kswow";
+        head.message_id = "msg00001";
+        head.content_type = "text/plain";
+        chat::Copies& copies = link_.desk.copies();
+        copies.on_chunk(now, session, chat::Side::A, head);
+        copies.on_content(now, session, chat::Side::A, 0, base::as_bytes("x"));
+        copies.on_chunk_end(now, session, chat::Side::A, 1, msrp::Continuation::Complete);
+        copies.work(now);
+    }
     static std::string path_of(const std::string& text) {
         const std::size_t at = text.find("a=path:");
         return at == std::string::npos ? std::string{} : text.substr(at, text.find('\r', at) - at);
@@ -449,6 +463,39 @@ TEST_F(RecordedChatPlane, AChatInTlsIsOfferedInTlsAndGoesToNobodyWhoAnswersOther
     EXPECT_EQ(link_.fingerprints[0].digest, base::Bytes(32, 0x99));
 }
 
+// Nobody has opened a copy when parties have the answer, and write.
+TEST_F(RecordedChatPlane, WhatPartiesWriteBeforeItIsRecordedIsKeptUntilThatIsDecided) {
+    for (const bool is_in_time : {true, false}) {
+        offer(chat_line(is_in_time ? "10" : "11"));
+        answer(chat_line("20", "a=setup:active\r\n"));
+        write(is_in_time ? 1 : 2);
+        if (!is_in_time)
+            for (const auto& work : std::exchange(link_.waiting, {})) work();
+        ASSERT_TRUE(subscribe());
+        const auto media = plane_.query(kCall);
+        ASSERT_TRUE(media);
+        ASSERT_THAT(media->forks, testing::Not(IsEmpty()));
+        EXPECT_EQ(media->forks.back().is_replaying, is_in_time);
+        plane_.remove(kCall);
+        plane_.unsubscribe(kCall, 1);
+    }
+}
+
+TEST_F(RecordedChatPlane, AServerThatAnswersAfterTheEndOfACallGetsWhatIsLeft) {
+    chat();
+    ASSERT_TRUE(subscribe());
+    write(1);
+    plane_.remove(kCall);
+    const auto media = plane_.query(kCall);
+    ASSERT_TRUE(media);
+    ASSERT_THAT(media->forks, SizeIs(1));
+    EXPECT_TRUE(media->forks[0].is_replaying);
+    answer_server(server_line());
+    EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.99:2855"));
+    plane_.unsubscribe(kCall, 1);
+    EXPECT_THAT(plane_.query(kCall)->forks, IsEmpty());
+}
+
 TEST_F(RecordedChatPlane, ARefusedLineIsToldOnce) {
     chat();
     ASSERT_TRUE(subscribe());
@@ -475,6 +522,7 @@ TEST_F(RecordedChatPlane, ARoomIsOneChatOfWhichThePlaneBehindKnowsNothing) {
     ASSERT_TRUE(media);
     EXPECT_THAT(media->forks, SizeIs(1));
     plane_.remove(kCall);
+    plane_.unsubscribe(kCall, 1);
     EXPECT_FALSE(plane_.query(kCall)->forks.size());
 }
 
@@ -543,6 +591,7 @@ TEST_F(ChatLinesTest, AServerThatCannotTellChatsApartGetsALineOfEach) {
     two_chats();
     auto made = subscribe(options(ChatMapping::Mux));
     ASSERT_TRUE(made);
+    link_.waiting.clear();
     answer_server(server_answer("chats-1"));
     EXPECT_THAT(link_.connected_to, SizeIs(1));
     ASSERT_THAT(link_.waiting, SizeIs(1));
@@ -602,22 +651,7 @@ TEST_F(ChatLinesTest, ALineWhoseChatIsNotReceiptedWaitsWhereThereIsNoWrapper) {
         ASSERT_TRUE(made);
         const std::string label = made->streams.at(0).label;
         answer_server(server_answer(label, has_wrapper ? kWrapper : "*"));
-        // Something waits, and is not receipted.
-        const msrp::Head head = [] {
-            msrp::Head one;
-            one.method = "SEND";
-            one.transaction = "d93kswow";
-            one.message_id = "msg00001";
-            one.content_type = "text/plain";
-            return one;
-        }();
-        const chat::SessionId session = has_wrapper ? 1 : 3;
-        const base::Now now{base::TimePoint{}, base::wall_from_ns(0)};
-        chat::Copies& copies = link_.desk.copies();
-        copies.on_chunk(now, session, chat::Side::A, head);
-        copies.on_content(now, session, chat::Side::A, 0, base::as_bytes("x"));
-        copies.on_chunk_end(now, session, chat::Side::A, 1, msrp::Continuation::Complete);
-        copies.work(now);
+        write(has_wrapper ? 1 : 3);  // it waits, and is not receipted
         offer(chat_line("11"));  // another chat
         answer(chat_line("21", "a=setup:active\r\n"));
         const auto next = subscribe(reuse);
@@ -637,16 +671,7 @@ TEST_F(ChatLinesTest, AChatThatBeginsInAPauseIsNotKeptForItsEnd) {
     answer(chat_line("21", "a=setup:active\r\n"));
     const auto made = subscribe();
     ASSERT_TRUE(made);
-    const base::Now now{base::TimePoint{}, base::wall_from_ns(0)};
-    msrp::Head head;
-    head.method = "SEND";
-    head.transaction = "d93kswow";
-    head.message_id = "msg00001";
-    head.content_type = "text/plain";
-    link_.desk.copies().on_chunk(now, 2, chat::Side::A, head);
-    link_.desk.copies().on_content(now, 2, chat::Side::A, 0, base::as_bytes("x"));
-    link_.desk.copies().on_chunk_end(now, 2, chat::Side::A, 1, msrp::Continuation::Complete);
-    link_.desk.copies().work(now);
+    write(2);
     const auto media = plane_.query(kCall);
     ASSERT_TRUE(media);
     for (const ForkMedia& fork : media->forks) EXPECT_FALSE(fork.is_replaying) << fork.label;

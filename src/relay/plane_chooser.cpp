@@ -89,7 +89,8 @@ void PlaneChooser::settle(CallKey call, MediaPlane* plane, const std::function<v
 
 MediaPlane* PlaneChooser::plane_of(CallKey call) const {
     const auto found = calls_.find(call.value);
-    return found != calls_.end() && found->second.is_settled ? found->second.plane : nullptr;
+    if (found == calls_.end()) return left_.contains(call.value) ? built_in_ : nullptr;
+    return found->second.is_settled ? found->second.plane : nullptr;
 }
 
 void PlaneChooser::when_settled(CallKey call, Verb verb) {
@@ -132,7 +133,12 @@ void PlaneChooser::rollback(CallKey call, Leg offerer) {
 
 void PlaneChooser::remove(CallKey call) {
     const auto node = calls_.extract(call.value);
-    if (node && node.mapped().plane != nullptr) node.mapped().plane->remove(call);
+    if (!node || node.mapped().plane == nullptr) return;
+    node.mapped().plane->remove(call);
+    if (node.mapped().plane != built_in_) return;
+    constexpr std::size_t kRemembered = 1024;
+    left_.insert(call.value);
+    if (left_.size() > kRemembered) left_.erase(left_.begin());
 }
 
 void PlaneChooser::subscribe(CallKey call, std::uint32_t subscription,
@@ -177,8 +183,9 @@ Result<base::Done, Reason> PlaneChooser::play(CallKey call, Leg to, SoundPtr sou
 
 Result<CallMedia, Reason> PlaneChooser::query(CallKey call) const {
     const auto found = calls_.find(call.value);
-    if (found == calls_.end() || found->second.plane == nullptr) return unknown_call();
-    return found->second.plane->query(call);
+    const MediaPlane* plane = found == calls_.end() ? plane_of(call) : found->second.plane;
+    if (plane == nullptr) return unknown_call();
+    return plane->query(call);
 }
 
 }  // namespace earshot::relay

@@ -6,6 +6,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <set>
 #include <string_view>
 #include <unordered_map>
 #include <vector>
@@ -84,6 +85,7 @@ private:
     MediaPlane* const built_in_;
     std::function<void(CallKey, const base::Reason&)> passed_over_;
     std::unordered_map<std::uint64_t, Choice> calls_;
+    std::set<std::uint64_t> left_;  // the last calls of the plane built in that are over
     std::uint64_t last_serial_ = 0;
     PlaneChoices choices_;
 };

@@ -130,6 +130,18 @@ TEST_F(PlaneChooserTest, KeepsWhatIsSaidMeanwhileForWhoGetsTheCall) {
     EXPECT_EQ(log_.back(), "built-in: stop_subscription");
 }
 
+// A server may answer when the call is over: our own relay has what is left of its chats.
+TEST_F(PlaneChooserTest, WhatIsSaidOfACallThatIsOverIsForOurOwnRelayWhereThatHadIt) {
+    foreign_.waits = true;
+    offer(chooser_);
+    fail_foreign();
+    chooser_.remove(kCall);
+    chooser_.unsubscribe(kCall, 1);
+    EXPECT_EQ(log_.back(), "built-in: unsubscribe");
+    EXPECT_TRUE(chooser_.query(kCall));
+    EXPECT_FALSE(chooser_.query(CallKey{kCall.value + 1}));
+}
+
 TEST_F(PlaneChooserTest, AnswersWhatWasSaidMeanwhileOfACallThatNobodyTakes) {
     foreign_.waits = true;
     offer(strict_);

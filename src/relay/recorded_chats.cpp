@@ -93,7 +93,8 @@ void RecordedChats::open_copy(const LineChat& one, const SubscribeOptions& optio
                           .only = std::nullopt,
                           .counters = carried->counters,
                           .stream_id = {},
-                          .waits_to_be_told = is_common};
+                          .waits_to_be_told = is_common,
+                          .takes_early = !options.is_paused && !(is_new && is_paused_)};
     if (is_common && options.chats.stream_id)
         setup.stream_id = options.chats.stream_id(carried->name);
     // Where we take part ourselves all that comes is of others.
