@@ -34,6 +34,10 @@ inline constexpr std::chrono::milliseconds kFirstRetryDelay{1'000};
 inline constexpr std::chrono::milliseconds kMaxRetryDelay{60'000};
 // One that was accepted and ended sooner is taken for one that failed.
 inline constexpr std::chrono::seconds kShortSession{10};
+// A call that has ended stays in the session that it shares while the server lacks what was said in
+// its chats: so long at most, and looked after so often.
+inline constexpr std::chrono::seconds kMaxOwed{30};
+inline constexpr std::chrono::milliseconds kOwedCheck{50};
 
 // ---- what a focus tells of its conference (RFC 4575)
 inline constexpr std::chrono::seconds kRosterExpiry{3600};  // the package's own

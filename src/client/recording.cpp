@@ -2,6 +2,7 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
 #include <utility>
 #include <variant>
 
@@ -53,7 +54,8 @@ void Recording::start(base::Now now) {
     if (is_own) {
         make_own_session(true);
     } else {
-        auto joined = d_.shared->join(now, plan_, common_, *this, [this] { deliver(); });
+        auto joined = d_.shared->join(
+            now, plan_, common_, *this, [this] { deliver(); }, [this] { return owes_chats(); });
         if (!joined) return fail(joined.error());
         session_ = std::move(joined->part);
         shared_by_ = std::move(joined->token);
@@ -153,7 +155,7 @@ void Recording::end(base::Now now) {
     if (is_engaged() && has_offered_) {
         // Its streams are those of before: the media plane has ended the call, or will at once.
         session_->set_state(now, describe(cs_, plan_.settings, last_).state);
-        session_->stop(now, {}, time_to_replay());
+        session_->stop(now, {}, owes_chats() ? relay::kReplayRest : time_to_replay());
         deliver();
     } else if (is_engaged()) {
         fail({"call_ended", "The call ended before there was anything to record."});
@@ -168,6 +170,14 @@ std::chrono::milliseconds Recording::time_to_replay() const {
             return fork.subscription == number_ && fork.is_replaying;
         });
     return is_replaying ? relay::kReplayRest : std::chrono::milliseconds{0};
+}
+
+// What was said in its chats the server has not receipted, or it has no line of it yet.
+bool Recording::owes_chats() const {
+    const bool has_chat = std::any_of(last_.streams.begin(), last_.streams.end(),
+                                      [](const auto& stream) { return stream.media == "message"; });
+    if (!has_chat || is_paused_) return false;
+    return !is_forked_ || time_to_replay().count() > 0;
 }
 
 // ---- the media plane ----------------------------------------------------------------------------

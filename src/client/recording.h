@@ -128,6 +128,7 @@ private:
     void make_own_session(bool has_servers);
     std::string shared_name() const;
     std::chrono::milliseconds time_to_replay() const;
+    bool owes_chats() const;
     bool leave_shared(const siprec::ClientEvent& told);
     relay::ChatLines chat_lines() const;
     void subscribe();

@@ -4,6 +4,7 @@
 #include <cstddef>
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -15,6 +16,10 @@ struct SharedSession::Member {
     std::uint32_t id = 0;
     siprec::ClientSessionHost* host = nullptr;  // null: it is gone
     std::function<void()> deliver;
+    std::function<bool()> owes;
+    // Its call has ended, and what it owes goes out first: until then, and what it is in the end.
+    std::optional<base::TimePoint> leaves_by{};
+    std::optional<siprec::CsState> last_state{};
     siprec::CsState state{};
     bool has_begun = false;
     bool is_paused = false;

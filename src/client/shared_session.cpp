@@ -119,9 +119,10 @@ public:
         owner_.set_paused(now, member_, false);
         return true;
     }
-    // What a ring still owes of this call is not waited for: the session goes on without it.
-    void stop(base::Now now, Reason reason, std::chrono::milliseconds /*hold*/) override {
-        owner_.stop(now, member_, std::move(reason));
+    // What a ring still owes of this call is not waited for: the session goes on without it. What
+    // was said in a chat is (P-110).
+    void stop(base::Now now, Reason reason, std::chrono::milliseconds hold) override {
+        owner_.stop(now, member_, std::move(reason), hold);
     }
     base::Result<sip::TransactionId, Reason> send(const sip::RequestSpec& request) override {
         if (!member_.is_running) return Reason{"not_running", "No server records this call."};
@@ -291,6 +292,7 @@ void SharedSession::on_time(base::Now now) {
         if (over_[i]->has_news()) over_[i]->deliver();
     if (rs_ != nullptr && rs_->has_news()) rs_->deliver();
     hand_out();
+    leave_due(now);
     if (std::exchange(is_stale_, false)) change(now);
     std::erase_if(over_, [](const auto& rs) { return rs->session()->is_done(); });
     if (retry_at_ && now.steady >= *retry_at_) {
@@ -477,11 +479,13 @@ void SharedSession::hand_out() {
 // ---- the parts ----------------------------------------------------------------------------------
 
 std::unique_ptr<siprec::ClientSession> SharedSession::add(siprec::ClientSessionHost& host,
-                                                          std::function<void()> deliver) {
+                                                          std::function<void()> deliver,
+                                                          std::function<bool()> owes) {
     auto member = std::make_unique<Member>();
     member->id = ++last_member_;
     member->host = &host;
     member->deliver = std::move(deliver);
+    member->owes = std::move(owes);
     Member& added = *members_.emplace(member->id, std::move(member)).first->second;
     return std::make_unique<Part>(*this, added);
 }
@@ -499,6 +503,11 @@ void SharedSession::start(base::Now now, Member& member, CsState state, bool is_
 
 void SharedSession::set_state(base::Now now, Member& member, CsState state) {
     if (member.is_over || !member.has_begun) return;
+    // Its end is told when it leaves: the server forgets whose CS has ended.
+    if (sessions_of(state).empty() && member.owes && member.owes()) {
+        member.last_state = std::move(state);
+        return;
+    }
     member.state = std::move(state);
     if (mix_) set_voices(member);
     change(now);
@@ -518,8 +527,31 @@ void SharedSession::set_paused(base::Now now, Member& member, bool is_paused) {
     if (!is_paused) distribute(member);
 }
 
-void SharedSession::stop(base::Now now, Member& member, Reason reason) {
+void SharedSession::stop(base::Now now, Member& member, Reason reason,
+                         std::chrono::milliseconds hold) {
     if (member.is_over) return;
+    const bool waits = hold.count() > 0 && member.last_state && !member.leaves_by && !is_ending_;
+    if (!waits) return leave(now, member, std::move(reason));
+    member.leaves_by = now.steady + kMaxOwed;
+    wake_at_ = now.steady;
+}
+
+void SharedSession::leave_due(base::Now now) {
+    for (const auto& [id, member] : members_) {
+        if (!member->leaves_by || member->is_over) continue;
+        const bool is_due = now.steady >= *member->leaves_by || is_ending_ || !member->owes();
+        if (is_due)
+            leave(now, *member, {});
+        else if (!wake_at_)
+            wake_at_ = now.steady + kOwedCheck;
+    }
+}
+
+void SharedSession::leave(base::Now now, Member& member, Reason reason) {
+    if (member.last_state) {
+        member.state = *std::exchange(member.last_state, std::nullopt);
+        change(now);
+    }
     member.host->stop_fork();
     end_voices(member);
     const bool is_last = parts().size() == 1 && member.has_begun;

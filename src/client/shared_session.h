@@ -69,9 +69,11 @@ public:
     // Once. With `begins` without a call, else with the first. Error: the settings, or no port.
     std::optional<base::Reason> open(base::Now now, bool begins);
     // A call's part. `deliver` is called, never out of a verb of the part, when `host` has been
-    // told events.
+    // told events. `owes`: whether the server still lacks what was said in its chats; a call that
+    // has ended stays so long.
     std::unique_ptr<siprec::ClientSession> add(siprec::ClientSessionHost& host,
-                                               std::function<void()> deliver);
+                                               std::function<void()> deliver,
+                                               std::function<bool()> owes = {});
     bool has_room() const;
     // It stands also without a call from now on, or does so no longer.
     void set_standing(base::Now now);
@@ -114,7 +116,9 @@ private:
     void start(base::Now now, Member& member, siprec::CsState state, bool is_paused);
     void set_state(base::Now now, Member& member, siprec::CsState state);
     void set_paused(base::Now now, Member& member, bool is_paused);
-    void stop(base::Now now, Member& member, base::Reason reason);
+    void stop(base::Now now, Member& member, base::Reason reason, std::chrono::milliseconds hold);
+    void leave(base::Now now, Member& member, base::Reason reason);
+    void leave_due(base::Now now);
     void remove(std::uint32_t id);
     void distribute(Member& member);
     void fail(Member& member, const base::Reason& reason);

@@ -65,6 +65,7 @@ public:
     std::vector<std::string> forks;
     std::vector<std::string> events;
     std::size_t told = 0;  // how often it was to look at them
+    bool owes = false;     // the server lacks what was said in its chats
     siprec::CsDescription description;
     std::unique_ptr<siprec::ClientSession> session;
 };
@@ -100,8 +101,9 @@ protected:
     Call& begin(std::uint8_t number, policy::SessionKind kind = policy::SessionKind::Shared) {
         Call& call = calls_.emplace_back();
         call.description = describe_call(number);
-        auto joined =
-            sessions_.join(clock_.now(), plan(kind), common(), call, [&call] { ++call.told; });
+        auto joined = sessions_.join(
+            clock_.now(), plan(kind), common(), call, [&call] { ++call.told; },
+            [&call] { return call.owes; });
         EXPECT_TRUE(joined) << joined.error().text;
         call.session = std::move(joined->part);
         call.session->start(clock_.now(), state(call), false);
@@ -111,7 +113,7 @@ protected:
     void end(Call& call) {
         call.description.stop = clock_.now().wall;
         call.session->set_state(clock_.now(), state(call));
-        call.session->stop(clock_.now(), {}, {});
+        call.session->stop(clock_.now(), {}, milliseconds{call.owes ? 1 : 0});
         settle();
     }
     siprec::CsDescription describe_call(std::uint8_t number) const {
@@ -487,6 +489,39 @@ TEST_F(SharedSessionTest, P110_APersistentSessionStandsWithoutACall) {
     wait(seconds{5});
     EXPECT_EQ(count("BYE"), 0U);
     EXPECT_THAT(told_, ElementsAre("session_start"));
+}
+
+// It has hung up before the server took its lines.
+TEST_F(SharedSessionTest, ACallStaysUntilTheServerHasWhatWasSaidInItsChats) {
+    stand();
+    accept();
+    Call& call = begin(1, policy::SessionKind::Persistent);
+    call.owes = true;
+    end(call);
+    EXPECT_THAT(call.events, IsEmpty());
+    accept();
+    wait(seconds{1});
+    EXPECT_THAT(call.events, ElementsAre("start"));
+    EXPECT_EQ(call.forks.size(), 1U);
+    EXPECT_EQ(running_sessions(), 1U);
+    call.owes = false;
+    wait(seconds{1});
+    EXPECT_THAT(call.events, ElementsAre("start", "stop last"));
+    EXPECT_THAT(offered(), ElementsAre("inactive standby", "0", "0"));
+    EXPECT_EQ(running_sessions(), 0U);
+}
+
+TEST_F(SharedSessionTest, ACallThatOwesForeverLeavesAllTheSame) {
+    stand();
+    accept();
+    Call& call = begin(1, policy::SessionKind::Persistent);
+    accept();
+    call.owes = true;
+    end(call);
+    wait(kMaxOwed - milliseconds{1});
+    EXPECT_THAT(call.events, ElementsAre("start"));
+    wait(milliseconds{100});
+    EXPECT_THAT(call.events, ElementsAre("start", "stop last"));
 }
 
 TEST_F(SharedSessionTest, ItIsTriedAgainUntilAServerTakesIt) {

@@ -85,7 +85,8 @@ Result<SharedSessions::Joined, Reason> SharedSessions::join(base::Now now,
                                                             const policy::RecordingPlan& plan,
                                                             const SessionCommon& common,
                                                             siprec::ClientSessionHost& host,
-                                                            std::function<void()> deliver) {
+                                                            std::function<void()> deliver,
+                                                            std::function<bool()> owes) {
     const std::string key = key_of(plan);
     SharedSession* session = find(key);
     if (session == nullptr) {
@@ -93,7 +94,8 @@ Result<SharedSessions::Joined, Reason> SharedSessions::join(base::Now now,
         if (!made) return made.error();
         session = *made;
     }
-    return Joined{.part = session->add(host, std::move(deliver)), .token = session->token()};
+    return Joined{.part = session->add(host, std::move(deliver), std::move(owes)),
+                  .token = session->token()};
 }
 
 void SharedSessions::end_all(base::Now now, const Reason& reason) {

@@ -47,7 +47,8 @@ public:
     base::Result<Joined, base::Reason> join(base::Now now, const policy::RecordingPlan& plan,
                                             const SessionCommon& common,
                                             siprec::ClientSessionHost& host,
-                                            std::function<void()> deliver);
+                                            std::function<void()> deliver,
+                                            std::function<bool()> owes = {});
     void end_all(base::Now now, const base::Reason& reason);
 
     void on_time(base::Now now);
