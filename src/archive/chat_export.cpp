@@ -64,7 +64,8 @@ public:
             sender += (sender.empty() ? "\"" : " \"") + message.nickname + "\"";
         if (sender.empty()) sender = "Chat " + message.label;
         // Several chats in one recording, be it on one line: which of them it is.
-        if (const auto chat = chats_.find(chat_of(message)); chats_.size() > 1 && chat != chats_.end())
+        if (const auto chat = chats_.find(chat_of(message));
+            chats_.size() > 1 && chat != chats_.end())
             sender += fmt::format(" (chat {})", chat->second);
         if (!message.is_private) return sender;
         const std::string to = message.to.empty() ? std::string{} : of(message.to.front());
@@ -72,7 +73,8 @@ public:
     }
 
 private:
-    // A line of the recording session carries one chat, or several that their Stream-ID tells apart.
+    // A line of the recording session carries one chat, or several that their Stream-ID tells
+    // apart.
     static const std::string& chat_of(const ChatMessage& message) {
         return message.stream_id.empty() ? message.label : message.stream_id;
     }

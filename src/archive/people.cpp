@@ -48,9 +48,8 @@ void People::add(const siprec::MetadataObjects& metadata, const Summary& summary
     for (const ParticipantSummary& one : summary.participants) {
         const auto known = person_of(one.aor);
         if (known == people.end()) {
-            people.push_back({.aor = one.aor,
-                              .name = one.name,
-                              .is_seen_in_messages = one.is_seen_in_messages});
+            people.push_back(
+                {.aor = one.aor, .name = one.name, .is_seen_in_messages = one.is_seen_in_messages});
             continue;
         }
         if (known->name.empty()) known->name = one.name;

@@ -38,8 +38,8 @@ struct CsConference {
     std::vector<CsSidebar> sidebars{};
     bool tells_presenters = false;  // the focus has named one: where it names none there is none
     std::size_t left_out = 0;       // of those that are there, for want of room in the metadata
-    base::Uuid group{};        // of all calls with this conference, and of its sidebars
-    base::Uuid space{};        // name space of its sidebars' ids
+    base::Uuid group{};             // of all calls with this conference, and of its sidebars
+    base::Uuid space{};             // name space of its sidebars' ids
 
     const CsMember* find(const conference::MemberKey& key) const;
 };

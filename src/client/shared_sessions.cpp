@@ -81,12 +81,9 @@ void SharedSessions::stand(base::Now now, const std::vector<Standing>& wanted,
     }
 }
 
-Result<SharedSessions::Joined, Reason> SharedSessions::join(base::Now now,
-                                                            const policy::RecordingPlan& plan,
-                                                            const SessionCommon& common,
-                                                            siprec::ClientSessionHost& host,
-                                                            std::function<void()> deliver,
-                                                            std::function<bool()> owes) {
+Result<SharedSessions::Joined, Reason> SharedSessions::join(
+    base::Now now, const policy::RecordingPlan& plan, const SessionCommon& common,
+    siprec::ClientSessionHost& host, std::function<void()> deliver, std::function<bool()> owes) {
     const std::string key = key_of(plan);
     SharedSession* session = find(key);
     if (session == nullptr) {

@@ -27,8 +27,8 @@ void Notifier::tell_all(base::TimePoint now, SubscriberId id, Subscriber& subscr
     subscriber.is_behind = false;
 }
 
-// Who has left is told as disconnected first, and taken out with what changes next: of a user who is
-// only deleted nobody knows whether it left or was lost.
+// Who has left is told as disconnected first, and taken out with what changes next: of a user who
+// is only deleted nobody knows whether it left or was lost.
 ConferenceInfo Notifier::with_leavers(const ConferenceInfo& told, ConferenceInfo now) {
     using conference::EndpointStatus;
     if (!told.users || !now.users) return now;

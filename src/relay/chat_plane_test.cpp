@@ -652,7 +652,7 @@ TEST_F(ChatLinesTest, ALineWhoseChatIsNotReceiptedWaitsWhereThereIsNoWrapper) {
         const std::string label = made->streams.at(0).label;
         answer_server(server_answer(label, has_wrapper ? kWrapper : "*"));
         write(has_wrapper ? 1 : 3);  // it waits, and is not receipted
-        offer(chat_line("11"));  // another chat
+        offer(chat_line("11"));      // another chat
         answer(chat_line("21", "a=setup:active\r\n"));
         const auto next = subscribe(reuse);
         ASSERT_TRUE(next);
