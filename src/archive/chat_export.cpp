@@ -24,10 +24,6 @@ base::Result<Chat, base::Reason> read_piece(const StoredRecording& piece) {
     return *std::move(chat);
 }
 
-std::string short_name(const ChatPerson& person) {
-    return person.name.empty() ? short_address(person.uri) : person.name;
-}
-
 // A display name is its bearer's own choice: one that reads as an address must not hide whose it
 // is.
 bool poses_as_address(std::string_view name) {
@@ -50,8 +46,7 @@ public:
     }
 
     std::string of(const ChatPerson& person) const {
-        std::string name = short_name(person);
-        if (poses_as_address(person.name)) return "\"" + name + "\" <" + person.uri + ">";
+        std::string name = short_name(person.name, person.uri);
         const auto found = uris_.find(name);
         const bool is_clear = found == uris_.end() || found->second.size() < 2;
         if (!is_clear && name != person.uri) name += " <" + person.uri + ">";
@@ -79,7 +74,7 @@ private:
         return message.stream_id.empty() ? message.label : message.stream_id;
     }
     void add(const ChatPerson& person) {
-        if (!person.uri.empty()) uris_[short_name(person)].insert(person.uri);
+        if (!person.uri.empty()) uris_[short_name(person.name, person.uri)].insert(person.uri);
     }
 
     std::map<std::string, std::set<std::string>> uris_;
@@ -172,6 +167,11 @@ base::Result<std::unique_ptr<Rendering>, base::Reason> render_chat(
     if (chat->empty())
         return base::Reason{"no_chat", "Nothing was written in this recording's chats."};
     return std::unique_ptr<Rendering>(std::make_unique<TextRendering>(to_json(*chat) + "\n"));
+}
+
+std::string short_name(const std::string& name, const std::string& uri) {
+    if (poses_as_address(name)) return fmt::format("\"{}\" <{}>", name, uri);
+    return name.empty() ? short_address(uri) : name;
 }
 
 std::string short_address(std::string_view uri) {

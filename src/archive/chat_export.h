@@ -32,6 +32,10 @@ struct ChatLine {
 // Names are short ones, `Ana "chair"`: with the URI where several URIs have that name here.
 std::vector<ChatLine> lines_of(const Chat& chat);
 
+// What a person is called: the display name, with the address where it reads as one itself; else
+// the short address.
+std::string short_name(const std::string& name, const std::string& uri);
+
 // The part of an address that a person reads: the user of a SIP or tel URI, else all of it.
 std::string short_address(std::string_view uri);
 

@@ -175,7 +175,9 @@ TEST_F(TextTest, SaysThatNobodyTyped) {
     const auto rendering = render(files_, directory_, Format::Vtt, &keys_);
     ASSERT_FALSE(rendering);
     EXPECT_EQ(rendering.error().code, "no_text");
-    EXPECT_EQ(render_all(Format::Timeline), "{\"texts\":[],\"speakers\":[],\"sharing\":[]}\n");
+    EXPECT_EQ(render_all(Format::Timeline),
+              "{\"texts\":[],\"speakers\":[],\"sharing\":[],\"participants\":[],"
+              "\"streams\":[{\"label\":\"1\",\"senders\":[]}]}\n");
 }
 
 TEST_F(TextTest, SaysThatTheStoredTimelineIsDamaged) {

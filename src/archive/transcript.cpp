@@ -65,7 +65,7 @@ std::string name_of(const siprec::MetadataObjects& metadata, const siprec::Metad
         if (!(participant.id == id) || participant.names.empty()) continue;
         if (siprec::is_placeholder(participant)) return {};
         for (const siprec::NameId& one : participant.names)
-            if (!one.name.empty()) return one.name;
+            if (!one.name.empty()) return short_name(one.name, one.aor);
         return short_address(participant.names.front().aor);
     }
     return {};
@@ -73,7 +73,7 @@ std::string name_of(const siprec::MetadataObjects& metadata, const siprec::Metad
 
 std::string presenter_of(const TranscriptHead& head, const std::string& aor) {
     for (const ParticipantSummary& participant : head.participants)
-        if (participant.aor == aor && !participant.name.empty()) return participant.name;
+        if (participant.aor == aor) return short_name(participant.name, aor);
     return short_address(aor);
 }
 

@@ -541,12 +541,8 @@ TEST_F(GuestsTest, AttemptsAreEverRarerAndEnd) {
         desk_.on_closed(now_, wires_.last);  // nobody takes it
     }
     using std::chrono::milliseconds;
-    ASSERT_GT(waits.size(), 8U);
-    EXPECT_EQ(waits[0], milliseconds(500));
-    EXPECT_EQ(waits[1], milliseconds(1000));
-    EXPECT_EQ(waits[2], milliseconds(2000));
-    EXPECT_EQ(waits.back(), milliseconds(kLongestRejoin));
-    EXPECT_LE(waits.size(), 16U);
+    EXPECT_THAT(waits, ElementsAre(milliseconds(500), milliseconds(1000), milliseconds(2000),
+                                   milliseconds(4000), milliseconds(8000), milliseconds(10'000)));
     EXPECT_EQ(wires_.last - before, waits.size());
     EXPECT_THAT(told_, ElementsAre("chat_connection_lost", "chat_connection_lost"));  // and ended
     EXPECT_EQ(desk_.guests().connections(), 0U);

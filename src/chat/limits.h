@@ -54,8 +54,8 @@ inline constexpr std::size_t kMaxUnreadAnswerBytes = std::size_t{512} << 10;
 // A connection that is lost is made again after the first time, each further one twice as long, the
 // longest at most; until all of it has gone by.
 inline constexpr std::chrono::milliseconds kFirstRejoin{500};
-inline constexpr std::chrono::seconds kLongestRejoin{30};
-inline constexpr std::chrono::minutes kRejoinTime{5};
+inline constexpr std::chrono::seconds kLongestRejoin{10};
+inline constexpr std::chrono::seconds kRejoinTime{30};
 // Of one message, of one session and of all together as much is kept as of rooms.
 inline constexpr std::size_t kMaxEndedInGuest = 64;  // Message-IDs that are known again
 // What is held back is read late: what we wait for counts as missing so long after that.

@@ -534,7 +534,9 @@ TEST(CsConference, WithoutAPresenterNobodySharesWhereTheFocusNamesThem) {
     relay::Subscription subscription = two_streams();
     subscription.streams[1].media = "video";
     subscription.streams[1].content = "slides";
-    CsRecord record = conference_of({member("ben")});
+    conference::Member ben = member("ben");
+    ben.media.push_back({.id = "2", .type = "video", .label = {}, .ssrc = {}, .sends = true});
+    CsRecord record = conference_of({ben});
     EXPECT_THAT(senders(model_of(record, subscription), "2"),
                 testing::ElementsAre("sip:ben@desk.example"));
     record.conference->tells_presenters = true;
