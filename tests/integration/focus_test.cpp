@@ -207,14 +207,16 @@ TEST_F(Focus, ARoomIsShownAndControlledAsACallIs) {
         return all.size() == 2 && all[1]["told"] == "none";
     })) << participants().dump(1);
     EXPECT_FALSE(recording([](const json& it) {
-                     return it["streams"].size() == 2 && it["streams"][0].value("state", "") == "paused" &&
+                     return it["streams"].size() == 2 &&
+                            it["streams"][0].value("state", "") == "paused" &&
                             it["streams"][1].value("state", "") == "paused";
                  }).is_null())
         << server_.list().dump(1);
     EXPECT_EQ(client_.run({"resume", number, "--client"}).exit_code, 0);
     EXPECT_TRUE(becomes("recording")) << client_.calls().dump(1);
     EXPECT_FALSE(recording([](const json& it) {
-                     return it["streams"].size() == 2 && it["streams"][0].value("state", "") == "active";
+                     return it["streams"].size() == 2 &&
+                            it["streams"][0].value("state", "") == "active";
                  }).is_null())
         << server_.list().dump(1);
 
