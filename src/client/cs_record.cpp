@@ -161,14 +161,23 @@ public:
         }
     }
 
-    // Of a stream that comes from the focus: a mix of all others, or what one of them shows.
+    // Of a stream that comes from the focus: a mix of all others, or what one of them shows. Who
+    // shares, as long as no roster says so, is the focus: to guess would accuse somebody.
     std::vector<std::size_t> senders(const relay::SubscribedStream& stream) const {
         const bool is_content =
             sdp::parse_content(stream.content).has(sdp::Content::Slides) || !stream.sharing.empty();
-        std::vector<std::size_t> found;
-        if (is_content) found = choose(is_presenter);
-        if (!found.empty() || (is_content && conference_.tells_presenters)) return found;
+        if (is_content) {
+            std::vector<std::size_t> found = choose(is_presenter);
+            return found.empty() && !conference_.tells_presenters ? focuses() : found;
+        }
         return choose([&](const auto& member) { return sends(member, stream.media); });
+    }
+    std::vector<std::size_t> focuses() const {
+        std::vector<std::size_t> found;
+        for (std::size_t i = 0; i < record_.parties.size(); ++i)
+            if (record_.parties[i].leg == conference_.focus && !record_.parties[i].left)
+                found.push_back(i);
+        return found;
     }
     std::vector<std::size_t> receivers(const relay::SubscribedStream& stream) const {
         return choose([&](const auto& member) { return receives(member, stream.media); });

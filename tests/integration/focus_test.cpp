@@ -354,7 +354,7 @@ TEST_F(Focus, WhoSubscribesIsToldWhoIsThere) {
     EXPECT_THAT(second, HasSubstr("state=\"partial\""));
     EXPECT_THAT(second, Not(HasSubstr("sip:ada@desk.example")));
     hang_up(*bo);
-    EXPECT_THAT(notified("state=\"deleted\""), HasSubstr("sip:bo@desk.example"));
+    EXPECT_THAT(notified("<status>disconnected</status>"), HasSubstr("sip:bo@desk.example"));
     hang_up(*ada);
     EXPECT_THAT(notified("terminated"), HasSubstr("noresource"));
 }
