@@ -226,7 +226,10 @@ void AttendanceDesk::start(base::Now now, AttendWish wish, StartDone done) {
     if (!uri || !uri->is_sip())
         return done(Reason{"bad_request", "uri must be a SIP URI of a conference."});
     const auto same = std::find_if(attended_.begin(), attended_.end(), [&](const auto& item) {
-        return !item.second->is_over && mime::is_same_user(item.second->wish.uri, wish.uri);
+        const AttendWish& known = item.second->wish;
+        const auto other = sip::parse_uri(known.uri);
+        return !item.second->is_over && mime::is_same_user(known.uri, wish.uri) && other &&
+               other->port == uri->port;
     });
     if (same != attended_.end() && !wish.is_again)
         return done(Reason{"already_attended",

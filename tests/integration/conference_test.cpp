@@ -622,6 +622,10 @@ TEST_F(Conference, IsNotAttendedTwiceUnlessThatIsMeant) {
     const auto second = attend({}, "second");
     EXPECT_EQ(second->wait(), 5);
     EXPECT_THAT(read_file(client_.scratch() / "second.err"), HasSubstr("attended already, as 2"));
+    // At another port there is another one.
+    const std::string elsewhere = room_->uri().substr(0, room_->uri().rfind(':')) + ":1";
+    EXPECT_THAT(client_.run({"attend", "start", elsewhere, "--no-wait"}).err,
+                testing::Not(HasSubstr("attended already")));
     const auto again = attend({"--again"}, "again");
     answer(phones_->request_at(*room_, Method::Invite));
     EXPECT_EQ(again->wait(), 0) << read_file(client_.scratch() / "again.err");
