@@ -18,9 +18,12 @@ add_custom_target(fuzz_targets)  # all of them; empty without EARSHOT_FUZZ
 add_library(replay_corpus STATIC EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/tools/replay_corpus.cpp)
 target_link_libraries(replay_corpus PRIVATE earshot_options)
 
-# What all programs of tests read first, precompiled once for all of them.
+# What all libraries read first, and all programs of tests, each precompiled once: headers.cpp is empty.
+add_library(library_headers OBJECT EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/cmake/headers.cpp)
+target_link_libraries(library_headers PRIVATE earshot_options)
+target_precompile_headers(library_headers PRIVATE ${EARSHOT_PCH})
 if(GTest_FOUND)
-    add_library(test_headers OBJECT EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/tests/tools/test_headers.cpp)
+    add_library(test_headers OBJECT EXCLUDE_FROM_ALL ${CMAKE_SOURCE_DIR}/cmake/headers.cpp)
     target_link_libraries(test_headers PRIVATE earshot_options GTest::gmock GTest::gtest)
     target_precompile_headers(test_headers PRIVATE ${EARSHOT_PCH} <gtest/gtest.h> <gmock/gmock.h> <nlohmann/json.hpp>)
     set_target_properties(test_headers PROPERTIES EARSHOT_IS_TEST ON)
@@ -56,7 +59,7 @@ function(earshot_folder name)
     if(sources)
         add_library(earshot_${name} STATIC ${sources})
         target_link_libraries(earshot_${name} PUBLIC earshot_options ${edges} ${arg_LIBRARIES})
-        target_precompile_headers(earshot_${name} PRIVATE ${EARSHOT_PCH})
+        target_precompile_headers(earshot_${name} REUSE_FROM library_headers)
     else()
         add_library(earshot_${name} INTERFACE)
         target_link_libraries(earshot_${name} INTERFACE earshot_options ${edges} ${arg_LIBRARIES})

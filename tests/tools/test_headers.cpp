@@ -1,1 +1,0 @@
-// Nothing: what counts are the headers that CMake precompiles with it (cmake/folder.cmake).
