@@ -233,22 +233,21 @@ void MessageCollector::add_request(const journal::Record& record) {
 
 // ---- the chat -----------------------------------------------------------------------------------
 
-std::uint64_t MessageCollector::count_of(std::uint16_t stream, const RecordingFacts& facts) const {
-    const auto known = facts.streams().find(stream);
-    const StreamFacts* told = known == facts.streams().end() ? nullptr : &known->second;
+std::map<std::uint16_t, std::uint64_t> MessageCollector::counts(const RecordingFacts& facts) const {
+    std::map<std::uint16_t, std::uint64_t> counted;
     const std::set<std::uint64_t> again = repeated();
-    return static_cast<std::uint64_t>(
-        std::count_if(messages_.begin(), messages_.end(), [&](const auto& entry) {
-            const Message& message = entry.second;
-            if (message.stream != stream) return false;
-            const MessageBody body = read_message_body(
-                message.content_type,
-                std::string_view(message.begin).substr(0, message.whole_prefix()));
-            ChatMessage one;
-            one.kind = kind_told(message, body, told);
-            one.is_repeated = again.contains(entry.first);
-            return is_shown(one);
-        }));
+    for (const auto& [number, message] : messages_) {
+        const auto known = facts.streams().find(message.stream);
+        const MessageBody body =
+            read_message_body(message.content_type,
+                              std::string_view(message.begin).substr(0, message.whole_prefix()));
+        ChatMessage one;
+        one.kind =
+            kind_told(message, body, known == facts.streams().end() ? nullptr : &known->second);
+        one.is_repeated = again.contains(number);
+        if (is_shown(one)) ++counted[message.stream];
+    }
+    return counted;
 }
 
 // What a client sends again, since its connection was lost before our REPORT, has the same

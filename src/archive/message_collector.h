@@ -27,8 +27,8 @@ public:
     // Of a stream, those that did not come whole.
     std::uint64_t incomplete_of(std::uint16_t stream) const;
     bool empty() const { return messages_.empty() && requests_.empty(); }
-    // Of a stream, those that people are shown (is_shown()), whatever became of them.
-    std::uint64_t count_of(std::uint16_t stream, const RecordingFacts& facts) const;
+    // By stream, those that people are shown (is_shown()), whatever became of them.
+    std::map<std::uint16_t, std::uint64_t> counts(const RecordingFacts& facts) const;
     // Those whose content is not in memory as a whole: hashes of them need finish_files().
     std::set<std::uint64_t> large() const;
 

@@ -217,7 +217,6 @@ StreamSummary SummaryBuilder::summarise_stream(const StreamFacts& facts) {
         summary.recovered = video.recovered;
         if (facts.media == "video") summarise_video(video, facts_.start_ns(), summary);
     }
-    summary.messages = messages_.count_of(facts.stream, facts_);
     summary.gaps =
         collect_gaps(timelines_[facts.stream], facts, facts_.start_ns(), facts_.end_ns());
     return summary;
@@ -376,7 +375,12 @@ Summary SummaryBuilder::finish(const EndFacts& end) {
     summary.call_ids = facts_.call_ids();
     summary.session_ids = facts_.session_ids();
     summary.participants = facts_.participants();
-    for (const auto& [number, facts] : streams_) summary.streams.push_back(summarise_stream(facts));
+    const auto messages = messages_.counts(facts_);
+    for (const auto& [number, facts] : streams_) {
+        StreamSummary& stream = summary.streams.emplace_back(summarise_stream(facts));
+        if (const auto counted = messages.find(number); counted != messages.end())
+            stream.messages = counted->second;
+    }
     summary.group = facts_.group();
     summary.profile = facts_.profile();
     summary.join_group = facts_.join_group();
