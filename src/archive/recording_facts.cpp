@@ -489,7 +489,9 @@ std::string RecordingFacts::speaker_of(std::uint32_t csrc) const {
             if (!name.name.empty()) return name.name;
         if (!participant.names.empty()) return participant.names.front().aor;
     }
-    return found->second;
+    // The CNAME of somebody else's mixer, which means something to that mixer alone.
+    std::string by_roster = source_of(csrc);
+    return by_roster.empty() ? found->second : by_roster;
 }
 
 // Whose stream has that SSRC by the roster of a conference, whose mix names it.

@@ -122,7 +122,8 @@ public:
     const std::vector<catalog::JoinKey>& join_keys() const { return join_keys_; }
     std::map<std::string, std::string> extensions() const;
     // Whose voice a mixer's CSRC is, by RTCP SDES: the participant whose id the CNAME is (so our
-    // client's mixes tell it), else the CNAME itself; empty: not told.
+    // client's mixes tell it), else whose SSRC it is by the roster of a conference, else the CNAME
+    // itself; empty: not told.
     std::string speaker_of(std::uint32_t csrc) const;
     // The display name of a participant, else the AOR itself.
     std::string name_of(const std::string& aor) const;

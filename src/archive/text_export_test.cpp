@@ -274,6 +274,28 @@ TEST_F(SpeakerTest, NamesTheParticipantsOfAMix) {
                                                 {"1", 9U, "sip:bo@x.test", {{2000, 1000}}}}));
 }
 
+// The mix of a focus that the client attends: what CNAMEs its RTCP tells means nothing here, the
+// roster (RFC 4575) tells whose SSRCs are in the mix.
+TEST_F(SpeakerTest, NamesTheParticipantsOfSomebodyElsesMixByTheRoster) {
+    begin();
+    records_.metadata(
+        7,
+        R"(<?xml version="1.0"?><recording xmlns="urn:ietf:params:xml:ns:recording:1">)"
+        R"(<datamode>complete</datamode>)"
+        R"(<participant participant_id="EjRWeJCrze8SNFZ4kKvN7w=="><nameID aor="sip:ada@x.test">)"
+        R"(<name>Ada</name></nameID><source xmlns="urn:uuid:6f1d2c9e-4b7a-4e0b-9a53-0c5f3f1e7a10" ssrc="8"/>)"
+        R"(</participant></recording>)");
+    records_.event(8, R"({"type":"source_described","stream":0,"ssrc":8,)"
+                      R"("cname":"m6v9EFgbUZyAgEIOj0YrVg=="})");
+    records_.event(8, R"({"type":"source_described","stream":0,"ssrc":9,)"
+                      R"("cname":"x6jeJaQAWnydhRNQtZ3yWA=="})");
+    for (int at_ms = 1000; at_ms < 2000; at_ms += 20) mixer_.packet(at_ms, {{8, 20}, {9, 127}});
+    for (int at_ms = 2000; at_ms < 3000; at_ms += 20) mixer_.packet(at_ms, {{8, 127}, {9, 20}});
+    EXPECT_EQ(speakers(),
+              (std::vector<Speaker>{{"1", 8U, "Ada", {{1000, 1000}}},
+                                    {"1", 9U, "x6jeJaQAWnydhRNQtZ3yWA==", {{2000, 1000}}}}));
+}
+
 TEST_F(SpeakerTest, TellsWhoSpeaksInAMixByLevels) {
     begin();
     for (int at_ms = 1000; at_ms < 2000; at_ms += 20) mixer_.packet(at_ms, {{7, 20}, {8, 127}});
