@@ -101,9 +101,10 @@ struct AttendanceDesk::Attended {
     bool knows_record = false;      // the focus claims to understand a=record
     bool waits_for_answer = false;  // of our offer in a 2xx
     bool is_over = false;
-    bool has_audio = false;        // agreed now
-    bool is_told_in_chat = false;  // that it is recorded
-    bool had_others = false;       // in the conference, by its roster
+    bool has_audio = false;  // agreed now
+    // What those who chat have read of it; Absent: nothing.
+    sdp::RecordState told_in_chat = sdp::RecordState::Absent;
+    bool had_others = false;  // in the conference, by its roster
     std::optional<base::TimePoint> alone_since;
     Prepared prepared;                     // once a relay has let us in, or not
     std::unique_ptr<AttendanceChat> chat;  // null: none is wished, or can be had
@@ -424,8 +425,9 @@ std::optional<Reason> AttendanceDesk::indicate(Attended& one) {
     const policy::IndicationSettings& how = one.plan.settings.indication;
     if (one.knows_record || how.by == policy::IndicateBy::Agreed) return std::nullopt;
     tell_in_chat(one);
-    if (!one.has_audio && one.is_told_in_chat) return std::nullopt;
-    if (one.recording != nullptr && one.recording->is_paused()) {
+    const bool is_told = one.told_in_chat != sdp::RecordState::Absent;
+    if (!one.has_audio && is_told) return std::nullopt;
+    if (record_state(one) == sdp::RecordState::Paused) {
         (void)d_.plane.play({one.key}, relay::Leg::B, nullptr);
         return std::nullopt;
     }
@@ -510,7 +512,13 @@ std::string AttendanceDesk::take_chat(base::Now now, Attended& one, std::string_
 }
 
 std::string AttendanceDesk::told(const Attended& one, std::string_view sdp, bool is_offer) const {
-    return with_record_on(one.chat == nullptr ? std::string(sdp) : one.chat->tell(sdp, is_offer));
+    return with_record(one.chat == nullptr ? std::string(sdp) : one.chat->tell(sdp, is_offer),
+                       record_state(one));
+}
+
+sdp::RecordState AttendanceDesk::record_state(const Attended& one) const {
+    const bool is_paused = one.recording != nullptr && one.recording->is_paused();
+    return is_paused ? sdp::RecordState::Paused : sdp::RecordState::On;
 }
 
 // As a tone is heard by all who listen, the line is read by all who chat.
@@ -518,8 +526,9 @@ void AttendanceDesk::tell_in_chat(Attended& one) {
     const policy::IndicationSettings& how = one.plan.settings.indication;
     if (one.knows_record || how.by == policy::IndicateBy::Agreed) return;
     if (one.chat == nullptr || !one.chat->is_open()) return;
-    if (std::exchange(one.is_told_in_chat, true)) return;
-    one.chat->say(line_to_read(sdp::RecordState::Absent, sdp::RecordState::On));
+    const sdp::RecordState now = record_state(one);
+    const sdp::RecordState before = std::exchange(one.told_in_chat, now);
+    if (before != now) one.chat->say(line_to_read(before, now));
 }
 
 bool AttendanceDesk::on_chat(base::Now now, relay::CallKey call, const relay::ChatEvent& event) {

@@ -131,6 +131,7 @@ private:
     void offer(base::Now now, Attended& one);
     std::string take_chat(base::Now now, Attended& one, std::string_view sdp, bool is_answer);
     std::string told(const Attended& one, std::string_view sdp, bool is_offer) const;
+    sdp::RecordState record_state(const Attended& one) const;
     void tell_in_chat(Attended& one);
     void begin_recording(base::Now now, Attended& one);
     std::optional<base::Reason> indicate(Attended& one);

@@ -85,10 +85,10 @@ bool has_audio(std::string_view sdp) {
            });
 }
 
-std::string with_record_on(std::string_view sdp) {
+std::string with_record(std::string_view sdp, sdp::RecordState state) {
     const auto description = sdp::parse(sdp);
     if (!description) return std::string(sdp);
-    const std::vector<sdp::RecordState> states(description->media.size(), sdp::RecordState::On);
+    const std::vector<sdp::RecordState> states(description->media.size(), state);
     return siprec::with_record_states(sdp, states);
 }
 

@@ -22,7 +22,8 @@ std::string own_answer(const sdp::SessionDescription& offer, bool is_ipv6, std::
                        std::uint64_t version);
 // That some voice is agreed, or offered.
 bool has_audio(std::string_view sdp);
-// We record all of it, and say so (RFC 7866 section 6.1.2). What is no SDP stays as it is.
-std::string with_record_on(std::string_view sdp);
+// Says of each line that we record it, or pause (RFC 7866 section 6.1.2). What is no SDP stays as
+// it is.
+std::string with_record(std::string_view sdp, sdp::RecordState state);
 
 }  // namespace earshot::client

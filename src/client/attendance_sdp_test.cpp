@@ -71,13 +71,15 @@ TEST(AttendanceSdpTest, KnowsWhetherVoiceIsAgreed) {
 }
 
 TEST(AttendanceSdpTest, SaysOfEachLineThatItIsRecorded) {
-    const std::string sdp = with_record_on(own_offer({}, false, false, 7));
+    const std::string sdp = with_record(own_offer({}, false, false, 7), sdp::RecordState::On);
     std::size_t told = 0;
     for (std::size_t at = sdp.find("a=record:on"); at != std::string::npos;
          at = sdp.find("a=record:on", at + 1))
         ++told;
     EXPECT_EQ(told, 3U);
-    EXPECT_EQ(with_record_on("not SDP"), "not SDP");
+    EXPECT_THAT(with_record(sdp, sdp::RecordState::Paused), HasSubstr("a=record:paused"));
+    EXPECT_THAT(with_record(sdp, sdp::RecordState::Paused), Not(HasSubstr("a=record:on")));
+    EXPECT_EQ(with_record("not SDP", sdp::RecordState::On), "not SDP");
     EXPECT_THAT(own_offer({}, false, false, 7), Not(HasSubstr("a=record")));
 }
 

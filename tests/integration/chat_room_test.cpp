@@ -117,6 +117,13 @@ protected:
     void expect(Guest& guest, const std::string& text) {
         EXPECT_THAT(next(guest), HasSubstr(text)) << client_.log();
     }
+    // A line of who records, among what else it gets.
+    void expect_line(Guest& guest, const std::string& text) {
+        EXPECT_TRUE(eventually([&] {
+            guest.lines += guest.chat->receive(200);
+            return guest.lines.find(text) != std::string::npos;
+        })) << guest.lines;
+    }
     json conference() const {
         const json access = json::parse(read_file(client_.data() / "cli.json"), nullptr, false);
         const Output got = run_command(
@@ -467,7 +474,9 @@ TEST_F(AttendedRoom, TheSpeakersOfTheMixHaveTheirNames) {
 // By the verbs for calls; to stop its recording is to leave.
 TEST_F(AttendedRoom, AnAttendanceIsShownAndControlledAsACallIs) {
     begin_attended();
+    Guest& ada = join("ada");
     const std::string id = attend({"--no-video"});
+    wait_for_chat("connected");
     const auto becomes = [&](const std::string& state) {
         return eventually([&] {
             const json all = attendant_.calls();
@@ -480,8 +489,10 @@ TEST_F(AttendedRoom, AnAttendanceIsShownAndControlledAsACallIs) {
     const Output paused = attendant_.run({"pause", id, "--client"});
     EXPECT_EQ(paused.exit_code, 0) << paused.err;
     EXPECT_TRUE(becomes("paused")) << attendant_.calls().dump(1);
+    expect_line(ada, "The recording of this chat is paused.");
     EXPECT_EQ(attendant_.run({"resume", id, "--client"}).exit_code, 0);
     EXPECT_TRUE(becomes("recording")) << attendant_.calls().dump(1);
+    expect_line(ada, "The recording of this chat goes on.");
     const Output left = attendant_.run({"stop", id, "--client"});
     EXPECT_EQ(left.exit_code, 0) << left.err;
     EXPECT_TRUE(eventually([&] { return attendant_.calls() == json::array(); }))
