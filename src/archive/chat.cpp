@@ -34,6 +34,19 @@ void write(base::JsonWriter& out, const ChatPerson& person) {
     out.end_object();
 }
 
+void write_deliveries(base::JsonWriter& out, const ChatMessage& message) {
+    if (message.deliveries.empty()) return;
+    out.key("deliveries").begin_array();
+    for (const Delivery& delivery : message.deliveries) {
+        out.begin_object().field("status", delivery.status);
+        if (delivery.code != 0) out.field("code", static_cast<std::int64_t>(delivery.code));
+        out.field("at_ms", delivery.at_ms).key("person");
+        write(out, delivery.person);
+        out.end_object();
+    }
+    out.end_array();
+}
+
 void write_file(base::JsonWriter& out, const ChatMessage& message) {
     text_if_told(out, "file_name", message.file_name);
     if (message.content_at != 0)
@@ -76,6 +89,8 @@ void write(base::JsonWriter& out, const ChatMessage& message) {
     text_if_told(out, "imdn_id", message.imdn_id);
     text_if_told(out, "about", message.about);
     text_if_told(out, "status", message.status);
+    text_if_told(out, "recipient", message.recipient);
+    write_deliveries(out, message);
     text_if_told(out, "subject", message.subject);
     text_if_told(out, "content_type", message.content_type);
     text_if_told(out, "fault", message.fault);
@@ -155,6 +170,7 @@ ChatMessage read_message(const json& object) {
     message.imdn_id = text("imdn_id");
     message.about = text("about");
     message.status = text("status");
+    message.recipient = text("recipient");
     message.subject = text("subject");
     message.content_type = text("content_type");
     message.fault = text("fault");
@@ -182,12 +198,15 @@ void Chat::withhold_private() {
         message.imdn_id.clear();
         message.about.clear();
         message.status.clear();
+        message.recipient.clear();
         message.text.reset();
         message.fault.clear();
         message.file_name.clear();
         message.sha256.clear();
         message.announced_octets.reset();
         message.hashes.clear();
+        message.unsupported_types.clear();
+        message.dropped_size.reset();
     }
 }
 

@@ -30,6 +30,15 @@ struct AnnouncedHash {
     friend bool operator==(const AnnouncedHash&, const AnnouncedHash&) = default;
 };
 
+// What became of a message at one of those who were to have it.
+struct Delivery {
+    ChatPerson person;
+    std::string status;  // displayed, processed, delivered, stored, failed, error (RFC 5438)
+    int code = 0;        // of a REPORT that tells of a failure (RFC 4975 section 10)
+    std::int64_t at_ms = 0;
+    friend bool operator==(const Delivery&, const Delivery&) = default;
+};
+
 struct ChatMessage {
     std::uint64_t message = 0;  // as in the journal's records
     std::string label;
@@ -53,8 +62,10 @@ struct ChatMessage {
     std::string cs_message_id{};  // of the communication session
     std::string stream_id{};
     std::string imdn_id{};
-    std::string about{};   // of a notification: the imdn_id of the message that it is about
-    std::string status{};  // the same: delivered, displayed, failed, ... (RFC 5438 section 9)
+    std::string about{};      // of a notification: the imdn_id of the message that it is about
+    std::string status{};     // the same: delivered, displayed, failed, ... (RFC 5438 section 9)
+    std::string recipient{};  // the same: whom it tells of; empty: its sender
+    std::vector<Delivery> deliveries{};  // for who reads; not stored (archive/chat_delivery.h)
     std::string subject{};
     std::string content_type{};
     std::string fault{};       // why its layers could not be read

@@ -7,6 +7,7 @@
 #include <set>
 #include <utility>
 
+#include "archive/chat_delivery.h"
 #include "archive/limits.h"
 #include "archive/message_contents.h"
 #include "archive/text_rendering.h"
@@ -42,6 +43,7 @@ public:
                 chats_.try_emplace(chat_of(message), chats_.size() + 1);
             add(message.from);
             for (const ChatPerson& person : message.to) add(person);
+            for (const Delivery& delivery : message.deliveries) add(delivery.person);
         }
     }
 
@@ -82,6 +84,8 @@ private:
 };
 
 std::string fate_of(const ChatMessage& message) {
+    // A notice of what was left out always ends so (docs/msrp-recording.md).
+    if (message.kind == "notice" && message.state == "aborted") return {};
     if (message.state == "complete") return {};
     if (message.state == "aborted") return " [given up by its sender]";
     if (message.state == "too_large") return " [too large: refused]";
@@ -99,6 +103,13 @@ std::string file_line(const ChatMessage& message) {
         if (hash.matches && !*hash.matches) line += ", its hash is not the one announced";
     if (!message.sha256.empty()) line += ", sha256 " + message.sha256;
     return line + "]";
+}
+
+std::string notice_line(const ChatMessage& message) {
+    std::string what = fmt::format("{}", fmt::join(message.unsupported_types, ", "));
+    if (message.dropped_size)
+        what += fmt::format("{}{} octets", what.empty() ? "" : ", ", *message.dropped_size);
+    return "[a message that the client did not send here" + (what.empty() ? "" : ": " + what) + "]";
 }
 
 // The content of a message: reads only.
@@ -157,6 +168,7 @@ base::Result<Chat, base::Reason> read_chat(std::span<const StoredRecording> piec
                      [](const auto& a, const auto& b) { return a.at_ms < b.at_ms; });
     if (pieces.size() > 1) all.mark_repeated();
     if (reading == Reading::WithoutPrivate) all.withhold_private();
+    join_deliveries(all);
     return all;
 }
 
@@ -200,9 +212,13 @@ std::vector<ChatLine> lines_of(const Chat& chat) {
         else if (message.kind == "file" || message.kind == "other")
             text = file_line(message);
         else
-            text = "[a message that the client did not send here]";
+            text = notice_line(message);
+        std::string by = names.sender_of(message);
+        const std::string delivery =
+            delivery_text(message, [&](const ChatPerson& person) { return names.of(person); });
+        if (!delivery.empty()) by += " (" + delivery + ")";
         lines.push_back({.at_ms = message.at_ms,
-                         .by = names.sender_of(message),
+                         .by = std::move(by),
                          .text = std::move(text) + fate_of(message)});
     }
     return lines;

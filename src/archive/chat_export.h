@@ -29,7 +29,8 @@ struct ChatLine {
     std::string by;
     std::string text;  // of one line or several
 };
-// Names are short ones, `Ana "chair"`: with the URI where several URIs have that name here.
+// Names are short ones, `Ana "chair"`: with the URI where several URIs have that name here. What
+// became of a message stands beside its sender, where its text cannot forge it.
 std::vector<ChatLine> lines_of(const Chat& chat);
 
 // What a person is called: the display name, with the address where it reads as one itself; else

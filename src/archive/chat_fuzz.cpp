@@ -4,6 +4,7 @@
 #include <string>
 
 #include "archive/chat.h"
+#include "archive/chat_delivery.h"
 #include "archive/message_body.h"
 #include "archive/message_collector.h"
 #include "journal/message_record.h"
@@ -30,6 +31,11 @@ void read_records(base::ByteView bytes) {
         bytes = bytes.subspan(3 + size);
     }
     const archive::Chat chat = collector.finish({});
+    archive::Chat joined = chat;
+    archive::join_deliveries(joined);
+    for (const archive::ChatMessage& message : joined.messages)
+        static_cast<void>(archive::delivery_text(
+            message, [](const archive::ChatPerson& person) { return person.uri; }));
     const auto again = archive::parse_chat(archive::to_json(chat));
     if (!again || again->messages.size() != chat.messages.size()) std::abort();
 }

@@ -9,6 +9,7 @@
 #include <iterator>
 
 #include "archive/archive_test_rig.h"
+#include "archive/chat_delivery.h"
 #include "archive/chat_export.h"
 #include "archive/file_hash.h"
 #include "archive/message_body.h"
@@ -264,6 +265,7 @@ TEST(Chat, IsReadAsItWasWritten) {
                .imdn_id = "i1",
                .about = "34jk",
                .status = "displayed",
+               .recipient = "sip:b@x",
                .subject = "Hi",
                .content_type = "image/png",
                .fault = "bad",
@@ -672,6 +674,139 @@ TEST_F(ChatRecording, ANotificationSaysWhatBecameOfWhichMessage) {
     EXPECT_EQ(chat.messages.at(0).about, "34jk324j");
     EXPECT_EQ(chat.messages.at(0).status, "displayed");
     EXPECT_EQ(chat.messages.at(1).about, "");
+}
+
+// ---- what became of messages
+
+std::string imdn_of(std::string_view id, std::string_view status, std::string_view more = {}) {
+    return fmt::format(
+        "<imdn xmlns=\"urn:ietf:params:xml:ns:imdn\"><message-id>{}</message-id>{}"
+        "<delivery-notification><status><{}/></status></delivery-notification></imdn>",
+        id, more, status);
+}
+std::string cpim_of(std::string_view from, std::string_view to, std::string_view id,
+                    std::string_view type, std::string_view text) {
+    return fmt::format(
+        "From: <sip:{}@x>\r\nTo: <sip:{}@x>\r\nNS: imdn <urn:ietf:params:imdn>\r\n"
+        "imdn.Message-ID: {}\r\n\r\nContent-Type: {}\r\n\r\n{}",
+        from, to, id, type, text);
+}
+
+// RFC 5438: the transcript tells beside a message what notifications say of it; they are no lines.
+TEST_F(ChatRecording, WhoHasReadAMessageIsToldBesideIt) {
+    begin();
+    const auto say = [&](std::uint64_t number, const std::string& text) {
+        message(number, "message/cpim", {{0, text}});
+    };
+    const std::string type = "message/imdn+xml";
+    say(1, cpim_of("ana", "ben", "m1", "text/plain", "one"));
+    say(2, cpim_of("ana", "ben", "m2", "text/plain", "two"));
+    say(3, cpim_of("ben", "ana", "n1", type, imdn_of("m1", "delivered")));
+    say(4, cpim_of("ben", "ana", "n2", type, imdn_of("m1", "displayed")));
+    say(5, cpim_of("ben", "ana", "n3", type, imdn_of("m1", "delivered")));
+    // Nobody reads its own message, nor one that nobody sent, nor what comes later.
+    say(6, cpim_of("ana", "ana", "n4", type, imdn_of("m2", "displayed")));
+    say(7, cpim_of("ben", "ana", "n5", type, imdn_of("m9", "displayed")));
+    say(8, cpim_of("ben", "ana", "n6", type, imdn_of("m3", "displayed")));
+    say(9, cpim_of("ana", "ben", "m3", "text/plain", "three"));
+    // A gateway tells of whom the message did not reach.
+    say(10, cpim_of("gateway", "ana", "n7", type,
+                    imdn_of("m2", "failed", "<recipient-uri>sip:ben@x</recipient-uri>")));
+    say(11, cpim_of("gateway", "ana", "n8", type,
+                    imdn_of("m3", "displayed", "<recipient-uri>sip:ben@x</recipient-uri>")));
+    records_.ended(5'000);
+    build();
+    EXPECT_THAT(render_all(Format::Text),
+                testing::EndsWith("\n\n09:15:00 [00:00:00.100] ana (read by ben): one\n"
+                                  "09:15:00 [00:00:00.200] ana (failed for ben): two\n"
+                                  "09:15:01 [00:00:00.900] ana (read by gateway): three\n"));
+    EXPECT_THAT(render_all(Format::Chat),
+                testing::HasSubstr(R"("deliveries":[{"status":"displayed","at_ms":400,"person":)"
+                                   R"({"uri":"sip:ben@x","participant":"sip:ben@x"}}])"));
+    EXPECT_EQ(part(std::string(kChatName)).find("deliveries"), std::string::npos);
+}
+
+// RFC 4975 section 7.1.2, as the client's wrapper brings it (docs/msrp-recording.md).
+TEST_F(ChatRecording, AReportTellsWhatBecameOfTheMessageItIsOf) {
+    begin();
+    const auto wrapped = [&](std::uint64_t number, std::string_view from, std::string_view to,
+                             std::string_view more) {
+        message(number, "application/msrp-recording",
+                {{0, fmt::format("From: <sip:{}@x>\r\nTo: <sip:{}@x>\r\nrs.Content: {}", from, to,
+                                 more)}});
+    };
+    const auto report = [](std::string_view id, std::string_view range, std::string_view status) {
+        return fmt::format(
+            "msrp\r\n\r\nContent-Type: message/msrp\r\n\r\nMSRP d93kswow REPORT\r\n"
+            "Message-ID: {}\r\nByte-Range: {}\r\nStatus: {}\r\n-------d93kswow$\r\n",
+            id, range, status);
+    };
+    const auto text = [](std::string_view id, std::string_view what) {
+        return fmt::format("send\r\nrs.Message-ID: {}\r\n\r\nContent-Type: text/plain\r\n\r\n{}",
+                           id, what);
+    };
+    // Both count their messages from one.
+    wrapped(1, "ana", "ben", text("0001", "one"));
+    wrapped(2, "ben", "ana", text("0001", "two"));
+    wrapped(3, "ana", "ben", text("0002", "three"));
+    wrapped(4, "ana", "ben", text("0003", "four"));
+    wrapped(5, "ben", "ana", report("0001", "1-3/3", "000 413 Too large"));
+    wrapped(6, "ana", "ben", report("0001", "1-3/3", "000 200 OK"));
+    wrapped(7, "ben", "ana", report("0002", "1-3/5", "000 200 OK"));  // of a part alone
+    wrapped(8, "ben", "ana", report("0004", "1-3/5", "000 408 Timeout"));
+    wrapped(9, "ben", "ana", report("0003", "1-4/4", "001 408 not of MSRP"));
+    records_.ended(5'000);
+    build();
+    EXPECT_THAT(render_all(Format::Text),
+                testing::EndsWith("\n\n09:15:00 [00:00:00.100] ana (failed for ben: 413): one\n"
+                                  "09:15:00 [00:00:00.200] ben (delivered to ana): two\n"
+                                  "09:15:00 [00:00:00.300] ana: three\n"
+                                  "09:15:00 [00:00:00.400] ana: four\n"));
+}
+
+TEST(ChatDelivery, NamesAFewOfMany) {
+    ChatMessage message;
+    for (const char* name : {"a", "b", "c", "d", "e", "f", "g"})
+        message.deliveries.push_back({.person = {.uri = {}, .name = name}, .status = "displayed"});
+    message.deliveries.push_back({.person = {}, .status = "failed", .code = 408});
+    EXPECT_EQ(delivery_text(message, [](const ChatPerson& person) { return person.name; }),
+              "read by a, b, c, d, e and 2 more; failed: 408");
+}
+
+TEST(ChatDelivery, OfWhatIsWithheldNothingIsTold) {
+    const ChatMessage said{.label = "1",
+                           .kind = "text",
+                           .state = "complete",
+                           .is_private = true,
+                           .from = {.uri = "sip:ana@x", .name = {}},
+                           .imdn_id = "m1",
+                           .text = "psst"};
+    const ChatMessage told{.label = "1",
+                           .kind = "notification",
+                           .state = "complete",
+                           .from = {.uri = "sip:ben@x", .name = {}},
+                           .about = "m1",
+                           .status = "displayed"};
+    Chat chat{.messages = {said, told}};
+    Chat secret = chat;
+    join_deliveries(chat);
+    EXPECT_EQ(chat.messages[0].deliveries.size(), 1U);
+    secret.withhold_private();
+    join_deliveries(secret);
+    EXPECT_TRUE(secret.messages[0].deliveries.empty());
+}
+
+TEST(Chat, AMessageThatWasLeftOutIsToldByItsTypeAndSize) {
+    ChatMessage notice{.label = "1",
+                       .kind = "notice",
+                       .state = "aborted",
+                       .from = {.uri = "sip:ana@x", .name = {}}};
+    EXPECT_EQ(lines_of({.messages = {notice}}).at(0).text,
+              "[a message that the client did not send here]");
+    notice.unsupported_types = {"image/tiff"};
+    notice.dropped_size = 734'003'200;
+    EXPECT_EQ(lines_of({.messages = {notice}}).at(0).text,
+              "[a message that the client did not send here: image/tiff, 734003200 octets]");
 }
 
 // What the fuzzer begins with is a notification, in CPIM and by itself.

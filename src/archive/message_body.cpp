@@ -87,6 +87,7 @@ std::optional<ImdnNotice> read_imdn(std::string_view text) {
     ImdnNotice notice;
     for (auto part = document->root().first_child(); part; part = part->next_sibling()) {
         if (part->name() == "message-id") notice.message_id = part->text();
+        if (part->name() == "recipient-uri") notice.recipient = part->text();
         // <delivery-notification><status><delivered/></status></delivery-notification>
         for (auto status = part->first_child(); status; status = status->next_sibling()) {
             if (status->name() != "status") continue;

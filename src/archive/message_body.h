@@ -54,8 +54,9 @@ inline constexpr std::size_t kMaxLayerBytes = kMaxLayers * mime::kMaxCpimHeadByt
 
 // What a notification says (RFC 5438 section 7.2, message/imdn+xml).
 struct ImdnNotice {
-    std::string message_id;  // imdn.Message-ID of the message that it is about
-    std::string status;      // delivered, failed, displayed, processed, stored, forbidden, error
+    std::string message_id;   // imdn.Message-ID of the message that it is about
+    std::string status;       // delivered, failed, displayed, processed, stored, forbidden, error
+    std::string recipient{};  // recipient-uri; empty: not told
 };
 // Nothing for what is none. Safe on any text.
 std::optional<ImdnNotice> read_imdn(std::string_view text);

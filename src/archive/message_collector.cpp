@@ -323,6 +323,7 @@ void MessageCollector::tell_content(const Message& message, const StreamFacts* s
         if (auto notice = read_imdn(*told.text)) {
             told.about = std::move(notice->message_id);
             told.status = std::move(notice->status);
+            told.recipient = std::move(notice->recipient);
         }
         return;
     }

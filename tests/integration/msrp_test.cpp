@@ -65,7 +65,7 @@ TEST_F(Msrp, AChatIsAnsweredRecordedAndReceipted) {
     EXPECT_THAT(played.err, HasSubstr("--format txt"));
 }
 
-// What people read is counted, while it runs and afterwards.
+// What people read is counted, while it runs and afterwards; what became of it stands beside it.
 TEST_F(Msrp, OnlyWhatIsShownIsCounted) {
     ASSERT_TRUE(server_.start()) << server_.log();
     call(chat_line("12"));
@@ -74,13 +74,18 @@ TEST_F(Msrp, OnlyWhatIsShownIsCounted) {
         peer.send({.message_id = id, .type = type, .content = text});
         EXPECT_EQ(peer.status(), "200");
     };
+    const std::string ana = "From: <sip:ana@desk.example>\r\nTo: <sip:ben@desk.example>\r\n";
+    const std::string ben = "From: <sip:ben@desk.example>\r\nTo: <sip:ana@desk.example>\r\n";
     const std::string wrapper =
-        "From: <sip:ana@desk.example>\r\nTo: <sip:ben@desk.example>\r\nNS: rs "
-        "<urn:uuid:b8a7e1d4-93c2-4f6e-8d15-7e2a4c90f6b3>\r\nrs.Content: ";
+        "NS: rs <urn:uuid:b8a7e1d4-93c2-4f6e-8d15-7e2a4c90f6b3>\r\nrs.Content: ";
     const std::string wrapped = "application/msrp-recording";
-    send("msg00001", wrapped, wrapper + "send\r\n\r\nContent-Type: text/plain\r\n\r\nHello");
+    send("msg00001", wrapped,
+         ana + wrapper +
+             "send\r\nrs.Message-ID: cs00001\r\n\r\nContent-Type: text/plain\r\n\r\nHello");
     send("msg00002", wrapped,
-         wrapper + "msrp\r\n\r\nContent-Type: message/msrp\r\n\r\nMSRP a REPORT\r\n");
+         ben + wrapper +
+             "msrp\r\n\r\nContent-Type: message/msrp\r\n\r\nMSRP report01 REPORT\r\n"
+             "Message-ID: cs00001\r\nStatus: 000 413 Too large\r\n-------report01$\r\n");
     send("msg00003", "application/im-iscomposing+xml", "<isComposing/>");
     send("msg00004", "message/cpim",
          cpim("<sip:ana@desk.example>", "<sip:ben@desk.example>", "<imdn/>", "message/imdn+xml"));
@@ -95,7 +100,7 @@ TEST_F(Msrp, OnlyWhatIsShownIsCounted) {
     const json recording = hang_up();
     EXPECT_EQ(recording["streams"][0]["messages"], 2) << recording.dump(1);
     const std::string transcript = exported(recording["id"], "txt");
-    EXPECT_THAT(transcript, HasSubstr(": Hello\n"));
+    EXPECT_THAT(transcript, HasSubstr("ana (failed for ben: 413): Hello\n"));
     EXPECT_THAT(transcript, HasSubstr(": Bye\n"));
     EXPECT_THAT(transcript, Not(HasSubstr("REPORT")));
 }

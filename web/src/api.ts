@@ -132,6 +132,9 @@ export interface ChatMessage {
     repeated?: boolean;
     nickname?: string;
     content_type?: string;
+    unsupported_types?: string[];
+    dropped_size?: number;
+    deliveries?: { status: string; code?: number; at_ms: number; person: ChatPerson }[];
     text?: string;
     file_name?: string;
     announced?: { matches?: boolean }[];

@@ -258,8 +258,45 @@ export function chatFile(message) {
     return announced === octets ? name : `${name} (${octets} octets of ${announced} announced)`;
 }
 
-/** What became of it; nothing where it came whole. @param {{ state: string }} message */
+/** A message that the client left out. @param {{ unsupported_types?: string[], dropped_size?: number }} message */
+export function chatNotice(message) {
+    const what = [...(message.unsupported_types ?? []), message.dropped_size === undefined ? '' : `${message.dropped_size} octets`];
+    return ['a message that was not sent here', what.filter(Boolean).join(', ')].filter(Boolean).join(': ');
+}
+
+// As the transcript has them (archive/chat_delivery.cpp): the furthest first.
+const kDeliveries = [
+    ['displayed', 'read', 'by'],
+    ['processed', 'processed', 'by'],
+    ['delivered', 'delivered', 'to'],
+    ['stored', 'stored', 'for'],
+    ['failed', 'failed', 'for'],
+    ['error', 'error', 'for'],
+];
+const kMaxNamedPeople = 5;
+
+/**
+ * What became of it at those who were to have it: "read by Bo; failed for Cy: 413"; '' where nobody told.
+ * @param {{ deliveries?: { status: string, code?: number, person: { uri?: string, name?: string } }[] }} message
+ */
+export function chatDelivery(message) {
+    return kDeliveries
+        .flatMap(([status, word, relation]) => {
+            const all = (message.deliveries ?? []).filter((one) => one.status === status);
+            const codes = [...new Set(all.map((one) => one.code ?? 0))].sort((a, b) => a - b);
+            return codes.map((code) => {
+                const people = all.filter((one) => (one.code ?? 0) === code).map((one) => one.person.name || shortAor(one.person.uri ?? ''));
+                const names = people.filter(Boolean).slice(0, kMaxNamedPeople);
+                const more = people.length > names.length ? ` and ${people.length - names.length} more` : '';
+                return `${word}${names.length > 0 ? ` ${relation} ${names.join(', ')}${more}` : ''}${code ? `: ${code}` : ''}`;
+            });
+        })
+        .join('; ');
+}
+
+/** What became of it; nothing where it came whole. @param {{ state: string, kind?: string }} message */
 export function chatFate(message) {
+    if (message.kind === 'notice' && message.state === 'aborted') return ''; // they all end so
     /** @type {Record<string, string>} */
     const fates = {
         complete: '',

@@ -2,10 +2,12 @@ import assert from 'node:assert/strict';
 import test from 'node:test';
 
 import {
+    chatDelivery,
     chatFate,
     chatFile,
     chatGaps,
     chatLines,
+    chatNotice,
     chatSender,
     contents,
     conversation,
@@ -225,6 +227,23 @@ test('what became of a message is told when it did not come whole', () => {
     assert.equal(chatFate({ state: 'complete' }), '');
     assert.equal(chatFate({ state: 'aborted' }), 'given up by its sender');
     assert.equal(chatFate({ state: 'lost' }), 'incomplete');
+    assert.equal(chatFate({ state: 'aborted', kind: 'notice' }), '');
+});
+
+test('a message that was left out is told by its type and size where they are known', () => {
+    assert.equal(chatNotice({}), 'a message that was not sent here');
+    assert.equal(chatNotice({ unsupported_types: ['image/tiff'], dropped_size: 77 }), 'a message that was not sent here: image/tiff, 77 octets');
+});
+
+test('who has read a message and whom it did not reach is told beside it', () => {
+    const at = (status, name, code) => ({ status, code, at_ms: 1, person: { uri: `sip:${name}@desk.example` } });
+    assert.equal(chatDelivery({}), '');
+    assert.equal(
+        chatDelivery({ deliveries: [at('failed', 'dan', 413), at('delivered', 'cy'), at('displayed', 'bo'), at('displayed', 'eve'), at('forbidden', 'fay')] }),
+        'read by bo, eve; delivered to cy; failed for dan: 413',
+    );
+    assert.equal(chatDelivery({ deliveries: [...'abcdefg'].map((name) => at('displayed', name)) }), 'read by a, b, c, d, e and 2 more');
+    assert.equal(chatDelivery({ deliveries: [{ status: 'failed', code: 408, person: { uri: '' } }] }), 'failed: 408');
 });
 
 test('of changes of a mix that follow one another the last one is shown', () => {
