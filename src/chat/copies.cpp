@@ -138,6 +138,7 @@ void Copies::told(base::Now now, const CopyKey& key, std::uint64_t serial) {
 void Copies::answer(base::Now now, const CopyKey& key, std::optional<CopyAnswer> answer) {
     Line* line = find(key);
     if (line == nullptr) return;
+    line->held_until.reset();
     if (!answer) {
         tell_pause(now, key, *line);
         // What was said before the first answer is no server's that takes nothing then.
@@ -186,6 +187,24 @@ void Copies::lose_server(base::Now now, const CopyKey& key) {
     if (line == nullptr) return;
     leave(now, key, *line);
     line->answer.reset();
+}
+
+void Copies::hold(base::Now now, const CopyKey& key) {
+    Line* line = find(key);
+    if (line == nullptr) return;
+    lose_server(now, key);
+    line->held_until = now.steady + kMaxAnswerTime;
+}
+
+// What is left of a chat that has ended has a time of its own.
+void Copies::give_up_held(base::Now now, const CopyKey& key, Line& line) {
+    if (!line.held_until || *line.held_until > now.steady || line.finish_by) return;
+    line.held_until.reset();
+    tell_pause(now, key, line);
+    line.copy.forget_all({"chat_not_encrypted",
+                          "A message is not recorded: the server has not taken the chat by TLS, by "
+                          "which somebody has come."});
+    line.copy.pause();
 }
 
 void Copies::close(base::Now now, const CopyKey& key) {
@@ -376,6 +395,7 @@ void Copies::on_time(base::Now now) {
     std::vector<CopyKey> over;
     for (auto& [key, line] : lines_) {
         line->copy.on_time(now);
+        give_up_held(now, key, *line);
         flush(now, key, *line);
         const bool has_finished =
             line->finish_by && (line->copy.waiting() == 0 || *line->finish_by <= now.steady);

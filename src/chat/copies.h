@@ -100,6 +100,9 @@ public:
     void answer(base::Now now, const CopyKey& key, std::optional<CopyAnswer> answer);
     void pause(base::Now now, const CopyKey& key);
     void lose_server(base::Now now, const CopyKey& key);  // until another one answers
+    // Nothing leaves any more by the way that was agreed on: the server has kMaxAnswerTime to
+    // answer to another one. Without that it takes nothing from then on.
+    void hold(base::Now now, const CopyKey& key);
     // What is left goes out as below.
     void close(base::Now now, const CopyKey& key);
     // The chat has ended: what is left of its copies goes out, for kLastWords at most; where no
@@ -162,6 +165,7 @@ private:
         std::optional<CopyAnswer> answer{};
         std::string trunk{};  // empty: none
         std::optional<base::TimePoint> finish_by{};
+        std::optional<base::TimePoint> held_until{};
         Tally faults;
     };
     // A session with a server, by our URI.
@@ -202,6 +206,7 @@ private:
     template <class Work>
     void each_that_takes(SessionId session, const RoomMessage& message, Work work);
     void tell_pause(base::Now now, const CopyKey& key, const Line& line);
+    void give_up_held(base::Now now, const CopyKey& key, Line& line);
     void limit_open(Followed& followed, SessionId session, Side from);
     void end(Followed& followed, SessionId session, const OpenKey& key, bool is_whole);
     void find_sender(SessionId session, Side from, Open& open, std::uint64_t at,

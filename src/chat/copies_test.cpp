@@ -662,6 +662,30 @@ TEST_F(CopiesTest, WhereNoServerAnswersWhatIsLeftOfAChatIsTold) {
     EXPECT_THAT(told_, ElementsAre("not_receipted"));
 }
 
+TEST_F(CopiesTest, WhatIsHeldGoesByTheNextAnswerAlone) {
+    answer_and_connect("text/plain");
+    desk_.copies().hold(now_, kKey);
+    come(kConnectionA, chunk("msg00001", "held"));
+    EXPECT_THAT(serve(), IsEmpty());
+    pass(kMaxAnswerTime - std::chrono::milliseconds(1));
+    answer_and_connect("text/plain");
+    ASSERT_EQ(serve().size(), 1U);
+    pass(kMaxAnswerTime);
+    EXPECT_THAT(told_, IsEmpty());
+}
+
+TEST_F(CopiesTest, WhatIsHeldInVainIsToldAndNothingFollowsIt) {
+    answer_and_connect("text/plain");
+    desk_.copies().hold(now_, kKey);
+    come(kConnectionA, chunk("msg00001", "held"));
+    pass(kMaxAnswerTime);
+    EXPECT_THAT(told_, ElementsAre("chat_not_encrypted"));
+    EXPECT_EQ(counters_->waiting, 0U);
+    come(kConnectionA, chunk("msg00002", "later"));
+    EXPECT_EQ(counters_->waiting, 0U);
+    EXPECT_THAT(serve(), IsEmpty());
+}
+
 // Parties write as soon as they have the answer: before who records them has opened its copy.
 TEST_F(CopiesTest, WhatIsSaidBeforeACopyIsOpenedIsKeptForIt) {
     constexpr CopyKey kSecond{.session = 7, .subscription = 2};

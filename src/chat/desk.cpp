@@ -41,7 +41,7 @@ void Desk::on_open(base::Now now, ConnectionId connection, bool is_tls,
                    const std::optional<base::NetAddress>& remote) {
     if (copies_.owns(connection)) return copies_.on_open(now, connection);
     if (rooms_.owns(connection)) {
-        rooms_.on_open(now, connection);
+        rooms_.on_open(now, connection, is_tls);
     } else if (guests_.owns(connection)) {
         guests_.on_open(now, connection, is_tls);
     } else {
@@ -85,7 +85,7 @@ bool Desk::is_held_back(base::Now now, ConnectionId connection, base::ByteView b
             : base::Result<std::vector<msrp::Uri>>(base::Error{base::Errc::Malformed, "no path"});
     if (to && to->size() == 1 && rooms_.knows(to->front())) {
         switch_.release(connection);
-        rooms_.on_open(now, connection);
+        rooms_.on_open(now, connection, is_tls);
         rooms_.on_bytes(now, connection, base::as_bytes(all));
     } else if (to && to->size() == 1 && guests_.knows(to->front())) {
         switch_.release(connection);

@@ -61,7 +61,8 @@ void Rooms::set_member(base::Now now, SessionId id, MemberId number, RoomMember 
     auto& member = room->members[number];
     if (member == nullptr) member = std::make_unique<Member>(random_);
     const bool is_other = !is_same(member->setup.own, setup.own) ||
-                          to_string(member->setup.peer.path) != to_string(setup.peer.path);
+                          to_string(member->setup.peer.path) != to_string(setup.peer.path) ||
+                          member->setup.peer.fingerprints != setup.peer.fingerprints;
     if (is_other) {
         unbind(now, place);
         links_.set_own(place, setup.own);
@@ -91,12 +92,31 @@ void Rooms::remove_member(base::Now now, SessionId id, MemberId number) {
 
 // Where the member listens.
 void Rooms::connect(base::Now now, const Place& place, Member& member) {
-    if (member.setup.peer.connect_to) links_.connect(now, place, *member.setup.peer.connect_to, {});
+    const Peer& peer = member.setup.peer;
+    if (!peer.connect_to) return;
+    const bool is_secure = member.setup.own.is_secure;
+    if (!links_.connect(now, place, *peer.connect_to,
+                        is_secure ? peer.path.front().host : std::string{}))
+        tell(place, RoomEvent::Kind::NotConnected,
+             {"chat_no_connection", "No more connections can be made for chats."});
 }
 
 void Rooms::unbind(base::Now now, const Place& place) {
     forget_open(now, place);
     links_.unbind(now, place);
+}
+
+// RFC 4975 section 14.4: who shows another certificate than its SDP names is dropped at once, and
+// with it the connection.
+bool Rooms::admits(base::Now now, const Connection& connection, const Place& place) {
+    if (!connection.is_tls || connection.bound.contains(place)) return true;
+    const ConnectionId id = connection.id;
+    auto fault = network_.find_fault(id, find(place)->setup.peer.fingerprints);
+    if (!fault) return true;
+    tell(place, RoomEvent::Kind::Refused, *std::move(fault));
+    network_.close(id);
+    drop(now, id);
+    return false;
 }
 
 // False: another connection has it.
@@ -113,10 +133,16 @@ void Rooms::on_bound(const Place& place) {
 
 // ---- connections --------------------------------------------------------------------------------
 
-void Rooms::on_open(base::Now now, ConnectionId id) {
-    const auto place = links_.on_open(now, id, false);
+void Rooms::on_open(base::Now now, ConnectionId id, bool is_tls) {
+    const auto place = links_.on_open(now, id, is_tls);
     if (!place) return;
     const RoomMember& setup = find(*place)->setup;
+    // Nothing is said to who is not the one that was named.
+    if (setup.own.is_secure)
+        if (auto fault = network_.find_fault(id, setup.peer.fingerprints)) {
+            unbind(now, *place);
+            return tell(*place, RoomEvent::Kind::NotConnected, *std::move(fault));
+        }
     network_.send(id, empty_send(random_, random_.token(8), setup.peer.path, setup.own));
     on_bound(*place);
     work(now);
@@ -151,6 +177,9 @@ void Rooms::drop(base::Now now, ConnectionId id) {
         start_again(*find(place));
         tell(place, RoomEvent::Kind::Disconnected);
     }
+    if (lost.connecting)
+        tell(*lost.connecting, RoomEvent::Kind::NotConnected,
+             {"chat_not_connected", "The participant does not take the connection for the chat."});
 }
 
 void Rooms::on_time(base::Now now) {

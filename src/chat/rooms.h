@@ -58,7 +58,7 @@ struct RoomSetup {
 struct RoomMember {
     std::vector<std::string> uris{};  // who it is; the first one is shown
     std::string name{};
-    msrp::Uri own{};  // our URI that it is told
+    msrp::Uri own{};  // our URI that it is told; msrps: it comes by TLS
     Peer peer{};
     bool takes_private = false;  // RFC 7701 section 8: a=chatroom:private-messages
 };
@@ -67,8 +67,10 @@ struct RoomEvent {
     enum class Kind : std::uint8_t {
         Connected,
         Disconnected,
-        Nickname,     // `nickname`; empty: none any more
-        NotDelivered  // it is too slow: `reason`
+        NotConnected,  // we do not reach it: `reason`
+        Refused,       // somebody came who is not the member that was told: `reason`
+        Nickname,      // `nickname`; empty: none any more
+        NotDelivered   // it is too slow: `reason`
     };
     SessionId room = 0;
     MemberId member = 0;
@@ -101,7 +103,7 @@ public:
     bool knows(const msrp::Uri& to) const { return links_.place_of(to).has_value(); }
     bool owns(ConnectionId connection) const { return links_.owns(connection); }
     bool is_bound(ConnectionId connection) const { return links_.is_bound(connection); }
-    void on_open(base::Now now, ConnectionId connection);
+    void on_open(base::Now now, ConnectionId connection, bool is_tls = false);
     void on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes);
     void on_closed(base::Now now, ConnectionId connection);
     void on_writable(base::Now now, ConnectionId connection);  // all that was sent has gone
@@ -201,6 +203,7 @@ private:
     void forget_silent(base::Now now, Room& room, const Place& place, Member& member);
     void forget_open(base::Now now, const Place& place);
     void take_nickname(base::Now now, Connection& connection, const Incoming& incoming);
+    bool admits(base::Now now, const Connection& connection, const Place& place);
     bool bind(Connection& connection, const Place& place);
 
     // What goes out.

@@ -57,6 +57,11 @@ void Rooms::begin(base::Now now, Connection& connection, msrp::Head head) {
         incoming.refusal = {kNoSession, "No such session"};
         return;
     }
+    if (find(*place)->setup.own.is_secure != connection.is_tls) {
+        incoming.refusal = {kNoSession, "No such session"};
+        return;
+    }
+    if (!admits(now, connection, *place)) return;  // it is closed
     if (!bind(connection, *place)) {
         incoming.refusal = {kOtherConnection, "The session is bound to another connection"};
         return;

@@ -659,6 +659,112 @@ TEST_F(RoomsTest, WhereAMemberListensWeConnectAndSpeakAtOnce) {
     EXPECT_TRUE(wires_.closed.contains(made));
 }
 
+// ---- TLS (RFC 4975 section 14.4)
+
+class RoomsTlsTest : public RoomsTest {
+protected:
+    static constexpr MemberId kDan = 4;
+    static std::string secured(std::string text) {
+        for (std::size_t at = text.find("msrp:"); at != std::string::npos;
+             at = text.find("msrp:", at))
+            text.replace(at, 5, "msrps:");
+        return text;
+    }
+    static base::CertificateFingerprint fingerprint(std::uint8_t octet) {
+        return {.digest = base::Bytes(32, octet)};
+    }
+    void set_dan(std::uint8_t shows, std::optional<base::NetAddress> connect_to = {}) {
+        rooms_.set_member(now_, kRoom, kDan,
+                          {.uris = {address(kDan)},
+                           .own = uri(secured(own(kDan))),
+                           .peer = {.path = {uri(secured(theirs(kDan)))},
+                                    .connect_to = connect_to,
+                                    .fingerprints = {fingerprint(shows)}}});
+    }
+    void come_as_dan(ConnectionId connection, const std::string& id = "msg00001") {
+        come(connection,
+             secured(request(kDan, {.body = cpim(address(kDan), kRoomUri, "from Dan"), .id = id})));
+    }
+};
+
+TEST_F(RoomsTlsTest, WhoShowsTheCertificateThatItNamedIsInTheRoom) {
+    set_dan(1);
+    wires_.shows[kDan] = {fingerprint(1)};
+    rooms_.on_open(now_, kDan, true);
+    come_as_dan(kDan);
+    EXPECT_EQ(first_status(wires_.take(kDan)), 200);
+    EXPECT_THAT(told_, ElementsAre("4 connected"));
+    EXPECT_THAT(got(kBen), ElementsAre(cpim(address(kDan), kRoomUri, "from Dan")));
+    const std::string text = cpim(address(kAna), kRoomUri, "to Dan, too");
+    EXPECT_EQ(status_of(kAna, {.body = text}), 200);
+    EXPECT_THAT(got(kDan), ElementsAre(text));
+}
+
+TEST_F(RoomsTlsTest, WhoShowsAnotherCertificateIsDroppedUnheard) {
+    set_dan(1);
+    wires_.shows[kDan] = {fingerprint(1)};
+    wires_.shows[50] = {fingerprint(2)};
+    rooms_.on_open(now_, 50, true);
+    come_as_dan(50);
+    EXPECT_TRUE(wires_.closed.contains(50));
+    EXPECT_THAT(wires_.take(50), IsEmpty());
+    EXPECT_THAT(told_, ElementsAre("4 fingerprint_mismatch"));
+    EXPECT_THAT(got(kBen), IsEmpty());
+    // The one that was named is not kept out by it.
+    rooms_.on_open(now_, kDan, true);
+    come_as_dan(kDan, "msg00002");
+    EXPECT_EQ(first_status(wires_.take(kDan)), 200);
+    EXPECT_FALSE(rooms_.owns(50));
+}
+
+TEST_F(RoomsTlsTest, NobodyComesByAnotherProtocolThanWasAgreedOn) {
+    set_dan(1);
+    rooms_.on_open(now_, 50, false);
+    come_as_dan(50);
+    EXPECT_EQ(first_status(wires_.take(50)), 481);
+    // A member in the clear that comes by TLS.
+    rooms_.on_closed(now_, kAna);
+    rooms_.on_open(now_, 51, true);
+    come(51, request(kAna, {.body = cpim(address(kAna), kRoomUri, "x")}));
+    EXPECT_EQ(first_status(wires_.take(51)), 481);
+    EXPECT_THAT(got(kBen), IsEmpty());
+}
+
+TEST_F(RoomsTlsTest, AnotherFingerprintIsAnotherMember) {
+    set_dan(1);
+    wires_.shows[kDan] = {fingerprint(1)};
+    rooms_.on_open(now_, kDan, true);
+    come_as_dan(kDan);
+    set_dan(2);
+    EXPECT_TRUE(wires_.closed.contains(kDan));
+}
+
+TEST_F(RoomsTlsTest, WhereWeConnectNothingIsSaidToAStranger) {
+    set_dan(1, base::parse_net_address("192.0.2.9:7000"));
+    EXPECT_THAT(wires_.connected_to, ElementsAre("192.0.2.9:7000 192.0.2.9"));
+    const ConnectionId stranger = wires_.last;
+    wires_.shows[stranger] = {fingerprint(2)};
+    rooms_.on_open(now_, stranger, true);
+    EXPECT_TRUE(wires_.closed.contains(stranger));
+    EXPECT_THAT(wires_.take(stranger), IsEmpty());
+    EXPECT_THAT(told_, ElementsAre("4 fingerprint_mismatch"));
+    set_dan(3, base::parse_net_address("192.0.2.9:7001"));
+    const ConnectionId friendly = wires_.last;
+    wires_.shows[friendly] = {fingerprint(3)};
+    rooms_.on_open(now_, friendly, true);
+    EXPECT_THAT(wires_.take(friendly), HasSubstr("To-Path: " + secured(theirs(kDan))));
+    EXPECT_EQ(told_.back(), "4 connected");
+}
+
+TEST_F(RoomsTlsTest, AConnectionThatIsNotTakenIsTold) {
+    set_dan(1, base::parse_net_address("192.0.2.9:7000"));
+    rooms_.on_closed(now_, wires_.last);
+    EXPECT_THAT(told_, ElementsAre("4 chat_not_connected"));
+    wires_.can_connect = false;
+    set_dan(2, base::parse_net_address("192.0.2.9:7000"));
+    EXPECT_EQ(told_.back(), "4 chat_no_connection");
+}
+
 TEST_F(RoomsTest, ConnectionsOfNobodyAreClosed) {
     rooms_.on_open(now_, 50);
     now_.steady += kUnboundTime;

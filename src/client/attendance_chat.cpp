@@ -30,12 +30,6 @@ std::string refused(const sdp::MediaDescription& medium) {
     return text;
 }
 
-std::string end_of(const sdp::SessionDescription& sdp, const sdp::MediaDescription& medium) {
-    std::string text(sdp::message_media_of(sdp, medium).path);
-    for (const auto& one : sdp::fingerprints_of(sdp, medium)) text += " " + sdp::to_string(one);
-    return text;
-}
-
 }  // namespace
 
 bool is_login_relay(std::string_view uri) {
@@ -168,7 +162,7 @@ std::optional<Reason> AttendanceChat::set(std::size_t line, const sdp::SessionDe
     if (!peer) return Reason{"chat_bad_path", "The chat's a=path cannot be read or reached."};
     if (call_.has_relay && (use_path_.empty() || !is_same_line))
         return Reason{"no_relay", "There is no session at the MSRP relay."};
-    std::string path = end_of(sdp, medium);
+    std::string path = relay::chat_end_of(sdp, medium);
     const sdp::Connection* connection = sdp.connection_of(medium);
     const bool ipv6 = connection != nullptr && connection->address_type == "IP6";
     if (!is_same_line)

@@ -314,9 +314,12 @@ void Conference::on_shown(base::Now now, focus::Picture picture, focus::MemberId
 
 // ---- the chat -----------------------------------------------------------------------------------
 
-std::string Conference::take_chat(ConferenceLeg& leg, std::string_view sdp, bool is_answer) {
+ConferenceChat::Taken Conference::take_chat(ConferenceLeg& leg, std::string_view sdp,
+                                            bool is_answer) {
     chat_.add_alias(contact(leg.flow()));
-    return chat_.take(s_.leg.clock.now(), leg.number(), sdp, is_answer, leg.names());
+    ConferenceChat::Taken taken = chat_.take(leg.number(), sdp, is_answer, leg.names());
+    if (taken.refusal) tell(s_.leg.clock.now(), "chat_refused", &leg, *taken.refusal);
+    return taken;
 }
 
 bool Conference::on_room(base::Now now, const chat::RoomEvent& event) {
@@ -333,6 +336,12 @@ bool Conference::on_room(base::Now now, const chat::RoomEvent& event) {
         case Kind::Disconnected:
             tell(now, "chat_ended", leg,
                  {"chat_connection_lost", "The participant's connection for the chat was closed."});
+            break;
+        case Kind::NotConnected:
+            tell(now, "chat_not_connected", leg, event.reason);
+            break;
+        case Kind::Refused:
+            tell(now, "chat_peer_refused", leg, event.reason);
             break;
         case Kind::NotDelivered:
             tell(now, "chat_not_delivered", leg, event.reason);

@@ -131,7 +131,8 @@ public:
                                                 const std::vector<ToldLine>& lines) const override;
     std::string contact(const sip::Flow& flow) const override { return s_.contact(room_, flow); }
     std::string allow_events() const override { return std::string(conference::kEventPackage); }
-    std::string take_chat(ConferenceLeg& leg, std::string_view sdp, bool is_answer) override;
+    ConferenceChat::Taken take_chat(ConferenceLeg& leg, std::string_view sdp,
+                                    bool is_answer) override;
     std::string tell_chat(const ConferenceLeg& leg, std::string_view sdp,
                           bool is_offer) const override {
         return chat_.tell(leg.number(), sdp, is_offer);

@@ -9,6 +9,7 @@
 #include "chat/wrapping.h"
 #include "relay/chat_sdp.h"
 #include "relay/screen_sdp.h"
+#include "sdp/fingerprint.h"
 #include "sdp/message_media.h"
 #include "sdp/session_description.h"
 
@@ -16,7 +17,6 @@ namespace earshot::client {
 
 namespace {
 
-constexpr std::size_t kSessionIdBytes = 16;  // 128 bits (RFC 4975 section 14.1)
 constexpr std::size_t kMaxAliases = 8;
 
 // RFC 7701 section 8: "nickname private-messages"; its text says "nicknames" in places.
@@ -32,13 +32,7 @@ std::string room_attributes(bool takes_private) {
         takes_private ? " private-messages" : "");
 }
 
-// A conversation in the clear that carries CPIM, and no file.
-bool is_room_line(const sdp::SessionDescription& sdp, const sdp::MediaDescription& medium) {
-    if (relay::chat_line(medium) != relay::ChatLine::Plain) return false;
-    const sdp::MessageMedia media = sdp::message_media_of(sdp, medium);
-    return media.file_selector.empty() &&
-           (media.accept_types.empty() || chat::accepts_type(media.accept_types, "message/cpim"));
-}
+std::string_view proto_of(bool is_secure) { return is_secure ? "TCP/TLS/MSRP" : "TCP/MSRP"; }
 
 std::string refused(const sdp::MediaDescription& medium) {
     std::string text = fmt::format("m=message 0 {} *\r\n", medium.proto);
@@ -56,9 +50,10 @@ ConferenceChat::~ConferenceChat() {
     if (is_open()) s_.plane->remove(key_);
 }
 
-void ConferenceChat::open() {
+void ConferenceChat::open(bool is_secure) {
+    if (is_secure && !std::exchange(is_secure_, true) && is_open()) s_.plane->encrypt_room(key_);
     if (is_open()) return;
-    room_ = s_.plane->open_room(key_, room_attributes(wishes_.takes_private));
+    room_ = s_.plane->open_room(key_, room_attributes(wishes_.takes_private), is_secure);
     s_.link->post(
         [room = room_, setup = chat::RoomSetup{.uri = uri_,
                                                .aliases = aliases_,
@@ -83,11 +78,12 @@ void ConferenceChat::add_alias(std::string_view contact) {
 
 // ---- descriptions -------------------------------------------------------------------------------
 
-std::string ConferenceChat::take(base::Now /*now*/, std::uint32_t member, std::string_view sdp,
-                                 bool is_answer, const std::vector<siprec::NameId>& names) {
-    std::string text(sdp);
+ConferenceChat::Taken ConferenceChat::take(std::uint32_t member, std::string_view sdp,
+                                           bool is_answer,
+                                           const std::vector<siprec::NameId>& names) {
+    Taken taken{.rest = std::string(sdp)};
     const auto parsed = sdp::parse(sdp);
-    if (!parsed) return text;
+    if (!parsed) return taken;
     bool is_taken = false;
     const auto known = line_of(member);
     for (std::size_t line = 0; line < parsed->media.size(); ++line) {
@@ -95,42 +91,55 @@ std::string ConferenceChat::take(base::Now /*now*/, std::uint32_t member, std::s
         if (!sdp::is_message_media(medium)) continue;
         // An answer of ours keeps its place among the lines.
         const bool is_its_place = !is_answer || known == line;
-        if (!is_taken && is_its_place && is_room_line(*parsed, medium))
-            is_taken = !set(member, line, *parsed, is_answer, names);
-        text = relay::with_section(text, line, refused(medium));
+        if (!is_taken && is_its_place && relay::chat_line(medium) != relay::ChatLine::None) {
+            auto refusal = set(member, line, *parsed, is_answer, names);
+            is_taken = !refusal;
+            if (!taken.refusal) taken.refusal = std::move(refusal);
+        }
+        taken.rest = relay::with_section(taken.rest, line, refused(medium));
     }
+    if (is_taken) taken.refusal.reset();
     if (!is_taken) remove(member);
-    return text;
+    return taken;
 }
 
-// Reasons: those of ChatLink::listener(), and chat_bad_path.
+// Reasons: those of ChatLink::listener() and relay::find_tls_fault(), and those below.
 std::optional<base::Reason> ConferenceChat::set(std::uint32_t number, std::size_t line,
                                                 const sdp::SessionDescription& sdp, bool is_answer,
                                                 const std::vector<siprec::NameId>& names) {
     if (s_.plane == nullptr || s_.link == nullptr || !wishes_.is_offered || names.empty())
         return base::Reason{"no_chat", "There is no chat here."};
     const sdp::MediaDescription& medium = sdp.media[line];
+    const sdp::MessageMedia media = sdp::message_media_of(sdp, medium);
+    if (!media.file_selector.empty())
+        return base::Reason{"chat_file", "Files that are offered in a call are not taken."};
+    if (!media.accept_types.empty() && !chat::accepts_type(media.accept_types, "message/cpim"))
+        return base::Reason{"chat_no_cpim", "It takes no message/cpim, as a room has (RFC 7701)."};
+    const auto known = members_.find(number);
+    // Another protocol than was offered is no answer.
+    if (is_answer && known != members_.end() && known->second.is_secure != media.is_secure)
+        return base::Reason{"chat_bad_answer",
+                            "It answers with another protocol than was offered."};
+    if (auto fault = relay::find_tls_fault(sdp, medium, s_.link->certificate())) return fault;
     const auto peer = relay::peer_of(sdp, medium, is_answer);
     if (!peer) return base::Reason{"chat_bad_path", "Its a=path cannot be read or reached."};
-    const sdp::MessageMedia media = sdp::message_media_of(sdp, medium);
     if (media.path.size() > chat::kMaxMemberPathBytes)
         return base::Reason{"chat_bad_path", "Its a=path is too long."};
     const sdp::Connection* connection = sdp.connection_of(medium);
     const auto at =
         s_.link->listener(connection != nullptr && connection->address_type == "IP6", false);
     if (!at) return at.error();
-    open();
+    open(media.is_secure);
     Member& member = members_[number];
-    const bool goes_on = member.path == media.path;
-    if (!goes_on) {
-        member.own = to_string(msrp::Uri{.is_secure = false,
-                                         .host = base::host_to_string(*at),
-                                         .port = at->port,
-                                         .session_id = s_.random->token(kSessionIdBytes),
-                                         .transport = "tcp"});
+    std::string end = relay::chat_end_of(sdp, medium);
+    const bool goes_on = member.end == end && member.is_secure == media.is_secure;
+    // In our offer, which an answer may meet with another path, ours has been told.
+    if (!goes_on && !is_answer) {
+        member.own = to_string(relay::own_chat_uri(*s_.random, *at, media.is_secure));
         member.address = *at;
-        member.path = media.path;
     }
+    member.end = std::move(end);
+    member.is_secure = media.is_secure;
     member.line = line;
     member.mid = medium.mid;
     member.setup = media.setup;
@@ -154,15 +163,17 @@ std::string ConferenceChat::tell(std::uint32_t number, std::string_view sdp, boo
     const Member& member = found->second;
     if (!relay::find_section(sdp, member.line)) return std::string(sdp);
     const char* const family = member.address.is_v4() ? "IP4" : "IP6";
-    std::string section =
-        fmt::format("m=message {} TCP/MSRP *\r\nc=IN {} {}\r\na=path:{}\r\n", member.address.port,
-                    family, base::host_to_string(member.address), member.own);
+    std::string section = fmt::format("m=message {} {} *\r\nc=IN {} {}\r\na=path:{}\r\n",
+                                      member.address.port, proto_of(member.is_secure), family,
+                                      base::host_to_string(member.address), member.own);
     // Who offers without a=setup connects (RFC 4975 section 8.4), and is answered without.
     if (is_offer)
         section += "a=setup:actpass\r\n";
     else if (member.has_setup)
         section += fmt::format("a=setup:{}\r\n",
                                member.setup == sdp::Setup::Passive ? "active" : "passive");
+    if (const auto own = s_.link->certificate(); own && member.is_secure)
+        section += fmt::format("a=fingerprint:{}\r\n", sdp::to_string(own->fingerprint));
     section += room_attributes(wishes_.takes_private);
     section += fmt::format("a=max-size:{}\r\n", chat::kMaxRoomMessageBytes);
     if (!member.mid.empty()) section += fmt::format("a=mid:{}\r\n", member.mid);

@@ -40,11 +40,14 @@ public:
     ConferenceChat& operator=(const ConferenceChat&) = delete;
     ~ConferenceChat();
 
-    // What a participant says, without its lines of messages: they get port 0. Of the first one
-    // that we take the session is there from now on; without any it ends. `is_answer`: to an offer
-    // of ours.
-    std::string take(base::Now now, std::uint32_t member, std::string_view sdp, bool is_answer,
-                     const std::vector<siprec::NameId>& names);
+    struct Taken {
+        std::string rest{};  // for the media plane: lines of messages have port 0
+        std::optional<base::Reason> refusal{};  // there is a chat in it, and none is taken
+    };
+    // What a participant says. Of its first line of messages that we take the session is there from
+    // now on; without any it ends. `is_answer`: to an offer of ours.
+    Taken take(std::uint32_t member, std::string_view sdp, bool is_answer,
+               const std::vector<siprec::NameId>& names);
     // What it is told, with our line in its place.
     std::string tell(std::uint32_t member, std::string_view sdp, bool is_offer) const;
     // The number of that line; nothing: it has no chat.
@@ -69,8 +72,9 @@ public:
 private:
     struct Member {
         std::size_t line = 0;
-        std::string path{};  // theirs
-        std::string own{};   // ours
+        std::string end{};  // theirs: path and fingerprints
+        bool is_secure = false;
+        std::string own{};  // ours
         base::NetAddress address{};
         std::string mid{};
         std::optional<sdp::Setup> setup{};  // as it said it
@@ -80,7 +84,7 @@ private:
         std::string recorded_nickname{};
     };
 
-    void open();
+    void open(bool is_secure);
     std::optional<base::Reason> set(std::uint32_t number, std::size_t line,
                                     const sdp::SessionDescription& sdp, bool is_answer,
                                     const std::vector<siprec::NameId>& names);
@@ -90,6 +94,7 @@ private:
     const std::string uri_;
     const Wishes wishes_;
     chat::SessionId room_ = 0;
+    bool is_secure_ = false;  // somebody has come by TLS: so do servers from then on (P-123)
     std::vector<std::string> aliases_;
     std::map<std::uint32_t, Member> members_;
 };

@@ -165,10 +165,12 @@ void ConferenceLeg::refuse(base::Now now, int status, const Reason& why) {
 // Their offer, in the INVITE or later: the mixer answers it as leg B.
 void ConferenceLeg::take_offer(base::Now now, sip::TransactionId transaction, std::string offer) {
     if (const auto fault = find_fault(offer)) return refuse(now, kNotAcceptableHere, *fault);
-    offer = host_.take_chat(*this, offer, false);
-    const relay::LegSdp theirs{.from = relay::Leg::A, .text = offer, .signalled_by = flow_.remote};
+    const ConferenceChat::Taken chat = host_.take_chat(*this, offer, false);
+    const relay::LegSdp theirs{
+        .from = relay::Leg::A, .text = chat.rest, .signalled_by = flow_.remote};
     s_.plane.offer(key_, theirs,
-                   [this, lives = lives_, transaction](Result<std::string, Reason> mapped) {
+                   [this, lives = lives_, transaction,
+                    refusal = chat.refusal](Result<std::string, Reason> mapped) {
                        if (!*lives || is_over_ || pending_ != transaction) return;
                        const base::Now at = s_.clock.now();
                        if (!mapped) return refuse(at, status_of(mapped.error()), mapped.error());
@@ -179,7 +181,9 @@ void ConferenceLeg::take_offer(base::Now now, sip::TransactionId transaction, st
                            agreed = focus::refuse_media(*mapped, own_);
                        if (!agreed) {
                            s_.plane.rollback(key_, relay::Leg::A);
-                           return refuse(at, status_of(agreed.error()), agreed.error());
+                           const bool wants_chat = agreed.error().code == "no_audio" && refusal;
+                           return refuse(at, status_of(agreed.error()),
+                                         wants_chat ? *refusal : agreed.error());
                        }
                        own_sdp_ = agreed->sdp;
                        const relay::LegSdp ours{.from = relay::Leg::B, .text = own_sdp_};
@@ -419,7 +423,7 @@ void ConferenceLeg::take_their_answer(base::Now now, const std::string& sdp) {
         hang_up(now);
         return leave(now, *fault);
     }
-    const std::string media = host_.take_chat(*this, sdp, true);
+    const std::string media = host_.take_chat(*this, sdp, true).rest;
     const relay::LegSdp theirs{.from = relay::Leg::A, .text = media, .signalled_by = flow_.remote};
     s_.plane.answer(key_, theirs, [this, lives = lives_](Result<std::string, Reason> mapped) {
         if (!*lives || is_over_) return;

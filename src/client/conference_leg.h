@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "base/reason.h"
 #include "base/time.h"
+#include "client/conference_chat.h"
 #include "client/indication.h"
 #include "focus/desk.h"
 #include "focus/session.h"
@@ -59,7 +60,8 @@ public:
         virtual std::string allow_events() const = 0;  // "conference"; empty: none
         // The chat of the conference has a line in its descriptions, which is not the mixer's: what
         // it says without that line, what it is told with it, and the line's number.
-        virtual std::string take_chat(ConferenceLeg& leg, std::string_view sdp, bool is_answer) = 0;
+        virtual ConferenceChat::Taken take_chat(ConferenceLeg& leg, std::string_view sdp,
+                                                bool is_answer) = 0;
         virtual std::string tell_chat(const ConferenceLeg& leg, std::string_view sdp,
                                       bool is_offer) const = 0;
         virtual std::optional<std::size_t> chat_line(const ConferenceLeg& leg) const = 0;

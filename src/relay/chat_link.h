@@ -6,21 +6,15 @@
 #include <optional>
 #include <string>
 
-#include "base/certificate_fingerprint.h"
 #include "base/net_address.h"
 #include "base/reason.h"
 #include "base/result.h"
 #include "base/time.h"
 #include "chat/desk.h"
+#include "relay/chat_sdp.h"
 #include "relay/media_plane.h"
 
 namespace earshot::relay {
-
-// The certificate that parties and servers are shown.
-struct ChatCertificate {
-    base::CertificateFingerprint fingerprint{};
-    bool is_self_signed = false;  // nobody can know it but by the fingerprint
-};
 
 // The thread of the chats, as signalling sees it.
 class ChatLink {

@@ -26,26 +26,27 @@ bool speaks_ipv6(const sdp::SessionDescription& sdp, const sdp::MediaDescription
     return connection != nullptr && connection->address_type == "IP6";
 }
 
-// What makes an end of a chat another one when it changes.
-std::string end_of(const sdp::SessionDescription& sdp, const sdp::MediaDescription& medium) {
-    std::string text(sdp::message_media_of(sdp, medium).path);
-    if (chat_line(medium) == ChatLine::Encrypted)
-        for (const auto& one : sdp::fingerprints_of(sdp, medium)) text += " " + sdp::to_string(one);
-    return text;
-}
-
 }  // namespace
 
-chat::SessionId ChatPlane::open_room(CallKey key, std::string attributes) {
+chat::SessionId ChatPlane::open_room(CallKey key, std::string attributes, bool is_secure) {
     Call& room = calls_[key.value];
     room.is_room = true;
     room.lines[0].agreed = Chat{};
     Chat& chat = *room.lines[0].agreed;
     chat.session = ++last_session_;
     chat.attributes = std::move(attributes);
+    chat.is_secure = is_secure;
     chat.is_room = true;
     owners_[chat.session] = {.call = key, .line = 0};
     return chat.session;
+}
+
+void ChatPlane::encrypt_room(CallKey key) {
+    const auto room = calls_.find(key.value);
+    if (room == calls_.end() || !room->second.is_room) return;
+    Chat& chat = *room->second.lines.at(0).agreed;
+    if (std::exchange(chat.is_secure, true)) return;
+    for (auto& [id, recorded] : room->second.subscriptions) recorded.encrypt(chat.session);
 }
 
 std::optional<chat::SessionId> ChatPlane::open_guest(CallKey key, std::size_t line,
@@ -116,13 +117,14 @@ void ChatPlane::take_offer(CallKey key, Call& call, std::size_t line, const LegS
     if (found != call.lines.end() && found->second.is_guest) return;
     if (found != call.lines.end()) close(found->second.offered);  // nobody has answered it
     if (kind == ChatLine::None) return;
-    if (auto fault = find_fault(sdp, medium)) return pass_by(key, call, line, *std::move(fault));
+    if (auto fault = find_tls_fault(sdp, medium, link_.certificate()))
+        return pass_by(key, call, line, *std::move(fault));
     auto peer = peer_of(sdp, medium, false);
     if (!peer)
         return pass_by(key, call, line,
                        {"chat_bad_path", "The chat's a=path cannot be read or reached."});
     const sdp::MessageMedia media = sdp::message_media_of(sdp, medium);
-    std::string end = end_of(sdp, medium);
+    std::string end = chat_end_of(sdp, medium);
     Line& known = call.lines[line];
     const bool goes_on = known.agreed && known.agreed->said[index_of(said.from)] == end &&
                          known.agreed->is_secure == media.is_secure;
@@ -151,22 +153,6 @@ void ChatPlane::take_offer(CallKey key, Call& call, std::size_t line, const LegS
     chat.has_cema = media.has_cema;
     note_content(chat, sdp, medium);
     note_pusher(chat, said.from, medium);
-}
-
-// Why a line cannot pass here.
-std::optional<Reason> ChatPlane::find_fault(const sdp::SessionDescription& sdp,
-                                            const sdp::MediaDescription& medium) const {
-    if (chat_line(medium) != ChatLine::Encrypted) return std::nullopt;
-    const auto own = link_.certificate();
-    if (!own) return Reason{"chat_encrypted", "The parties encrypt their chat (TLS)."};
-    // Parties without fingerprints know each other by the names in their certificates: one of our
-    // own making would end their chat.
-    if (own->is_self_signed && sdp::fingerprints_of(sdp, medium).empty())
-        return Reason{
-            "chat_encrypted",
-            "The parties encrypt their chat (TLS) by certificates that have names, and no "
-            "sip.certificate_file is set."};
-    return std::nullopt;
 }
 
 // What a recording server has to know of it (RFC 7701 section 8, RFC 5547).
@@ -248,7 +234,7 @@ void ChatPlane::take_answer(Call& call, std::size_t line, const LegSdp& said,
     Chat& chat = *known.agreed;
     // The offerer connects to us unless it said that it does not (RFC 6135).
     if (tell_own(chat, other(said.from), speaks_ipv6(sdp, medium), said.is_told_inside)) return;
-    chat.said[index_of(said.from)] = end_of(sdp, medium);
+    chat.said[index_of(said.from)] = chat_end_of(sdp, medium);
     note_pusher(chat, said.from, medium);
     link_.post([id = chat.session, from = said.from, peer = *std::move(peer)](base::Now now,
                                                                               chat::Desk& desk) {

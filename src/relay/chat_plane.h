@@ -39,7 +39,11 @@ public:
 
     // A room (chat/rooms.h) is to recording servers a call with one chat in it, until remove().
     // `attributes`: what they are told of it, as whole lines.
-    chat::SessionId open_room(CallKey room, std::string attributes);
+    // `is_secure`: who is in it came by TLS.
+    chat::SessionId open_room(CallKey room, std::string attributes, bool is_secure);
+    // From now on somebody has: what is said then goes to servers by TLS alone, and waits until
+    // they have answered an offer of that (P-123). Subscribe again.
+    void encrypt_room(CallKey room);
     // A chat of a call in which we take part ourselves (chat/guests.h), until close_guest() or
     // remove(): the plane is shown port 0 in its line, which signalling negotiates. Messages come
     // from many, as those of a room. Nothing: there are too many chats.
@@ -111,8 +115,6 @@ private:
                                                      base::Result<Subscription, base::Reason> made);
     static std::vector<LineChat> chats_of(const Call& call);
     RecordedChats* find_recorded(CallKey call, std::uint32_t subscription);
-    std::optional<base::Reason> find_fault(const sdp::SessionDescription& sdp,
-                                           const sdp::MediaDescription& medium) const;
     void pass_by(CallKey key, Call& call, std::size_t line, base::Reason reason);
     void close(std::optional<Chat>& chat);
 

@@ -506,8 +506,9 @@ TEST_F(RecordedChatPlane, ARefusedLineIsToldOnce) {
 
 TEST_F(RecordedChatPlane, ARoomIsOneChatOfWhichThePlaneBehindKnowsNothing) {
     inner_.subscription = Subscription{};  // which it would give
-    EXPECT_NE(plane_.open_room(kCall, "a=accept-types:message/cpim\r\na=chatroom:nickname\r\n"),
-              0U);
+    EXPECT_NE(
+        plane_.open_room(kCall, "a=accept-types:message/cpim\r\na=chatroom:nickname\r\n", false),
+        0U);
     const auto made = subscribe();
     ASSERT_TRUE(made);
     EXPECT_THAT(made->offer,
@@ -524,6 +525,29 @@ TEST_F(RecordedChatPlane, ARoomIsOneChatOfWhichThePlaneBehindKnowsNothing) {
     plane_.remove(kCall);
     plane_.unsubscribe(kCall, 1);
     EXPECT_FALSE(plane_.query(kCall)->forks.size());
+}
+
+// P-123: whoever comes by TLS later, what is said from then on leaves by TLS alone.
+TEST_F(RecordedChatPlane, ARoomIntoWhichSomebodyComesByTlsGoesToServersByTlsFromThenOn) {
+    link_.own = certificate();
+    plane_.open_room(kCall, "a=accept-types:message/cpim\r\n", false);
+    ASSERT_TRUE(subscribe());
+    answer_server(server_line());
+    EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.99:2855"));
+    plane_.encrypt_room(kCall);
+    answer_server(server_line());  // to the offer before
+    EXPECT_THAT(link_.connected_to, SizeIs(1));
+    EXPECT_THAT(told_, IsEmpty());
+    const auto made = subscribe();
+    EXPECT_THAT(made->offer, HasSubstr(" TCP/TLS/MSRP *\r\na=path:msrps://"));
+    EXPECT_THAT(made->offer, HasSubstr(std::string(kOurs)));
+    EXPECT_THAT(made->offer, Not(HasSubstr("m=message 0")));
+    answer_server("m=message 2855 TCP/TLS/MSRP *\r\na=path:msrps://192.0.2.99:2855/rec;tcp\r\n" +
+                  fingerprint('9') + "a=setup:passive\r\na=accept-types:*\r\na=recvonly\r\n");
+    EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.99:2855", "192.0.2.99:2855 192.0.2.99"));
+    // Not back again.
+    answer_server(server_line());
+    EXPECT_THAT(told_, ElementsAre("chat_bad_answer"));
 }
 
 TEST_F(RecordedChatPlane, KnowsWhichLinesAreChats) {

@@ -35,6 +35,31 @@ ChatLine chat_line(const sdp::MediaDescription& medium) {
     return base::iequals(medium.proto, "TCP/MSRP") ? ChatLine::Plain : ChatLine::Encrypted;
 }
 
+std::optional<base::Reason> find_tls_fault(const sdp::SessionDescription& description,
+                                           const sdp::MediaDescription& medium,
+                                           const std::optional<ChatCertificate>& own) {
+    if (chat_line(medium) != ChatLine::Encrypted) return std::nullopt;
+    if (!own)
+        return base::Reason{"chat_encrypted",
+                            "The chat is encrypted (TLS), and there is no certificate for it."};
+    // Who names no fingerprint goes by the names in certificates: one of our own making has none
+    // that anybody vouches for.
+    if (own->is_self_signed && sdp::fingerprints_of(description, medium).empty())
+        return base::Reason{"chat_encrypted",
+                            "The chat is encrypted (TLS) by certificates that have names, and no "
+                            "sip.certificate_file is set."};
+    return std::nullopt;
+}
+
+std::string chat_end_of(const sdp::SessionDescription& description,
+                        const sdp::MediaDescription& medium) {
+    std::string text(sdp::message_media_of(description, medium).path);
+    if (chat_line(medium) == ChatLine::Encrypted)
+        for (const auto& one : sdp::fingerprints_of(description, medium))
+            text += " " + sdp::to_string(one);
+    return text;
+}
+
 std::optional<chat::Peer> peer_of(const sdp::SessionDescription& description,
                                   const sdp::MediaDescription& medium, bool answers) {
     const sdp::MessageMedia media = sdp::message_media_of(description, medium);

@@ -7,8 +7,10 @@
 #include <string>
 #include <string_view>
 
+#include "base/certificate_fingerprint.h"
 #include "base/net_address.h"
 #include "base/random.h"
+#include "base/reason.h"
 #include "chat/switch.h"
 #include "sdp/message_media.h"
 #include "sdp/session_description.h"
@@ -18,6 +20,20 @@ namespace earshot::relay {
 // Plain: TCP/MSRP. Encrypted: TCP/TLS/MSRP. None also of a refused line.
 enum class ChatLine : std::uint8_t { None, Plain, Encrypted };
 ChatLine chat_line(const sdp::MediaDescription& medium);
+
+// The certificate that parties and servers are shown.
+struct ChatCertificate {
+    base::CertificateFingerprint fingerprint{};
+    bool is_self_signed = false;  // nobody can know it but by the fingerprint
+};
+// Why a line in TLS cannot end here, where `own` would be shown; nothing of others.
+std::optional<base::Reason> find_tls_fault(const sdp::SessionDescription& description,
+                                           const sdp::MediaDescription& medium,
+                                           const std::optional<ChatCertificate>& own);
+
+// What makes an end of a chat another one when it changes: a=path, of TLS the fingerprints.
+std::string chat_end_of(const sdp::SessionDescription& description,
+                        const sdp::MediaDescription& medium);
 
 // What a party says of its end. `answers`: it is an answer, in which who does not say (RFC 6135)
 // is who connects to nobody; an offer's default is to connect (RFC 4975 section 8.4). Nothing: its

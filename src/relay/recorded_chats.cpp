@@ -336,8 +336,11 @@ void RecordedChats::take_answer(Place& place, const sdp::SessionDescription& ans
     if (place.chats.empty()) return;
     if (chat_line(medium) == ChatLine::None)
         return refuse(place, "chat_refused", "The server does not take the chat.");
+    const bool is_secure = sdp::message_media_of(answer, medium).is_secure;
+    if (place.was_clear && !is_secure) return;  // to the offer before
+    place.was_clear = false;
     // P-123: what was encrypted between the parties leaves no other way.
-    if (sdp::message_media_of(answer, medium).is_secure != place.own.is_secure)
+    if (is_secure != place.own.is_secure)
         return refuse(place, "chat_bad_answer",
                       "The server answers with another protocol than was offered.");
     if (medium.direction == sdp::Direction::Inactive ||
@@ -384,6 +387,17 @@ void RecordedChats::take_answer(Place& place, const sdp::SessionDescription& ans
 void RecordedChats::on_metadata_told(std::uint64_t serial) {
     each_copy([serial](base::Now now, chat::Copies& copies, const chat::CopyKey& copy) {
         copies.told(now, copy, serial);
+    });
+}
+
+void RecordedChats::encrypt(chat::SessionId session) {
+    const auto [place, carried] = find_carried(session);
+    if (place == nullptr || place->own.is_secure) return;
+    place->own.is_secure = true;
+    place->own.session_id = s_.random.token(kSessionIdBytes);
+    place->was_clear = true;
+    s_.link.post([copy = copy_of(*carried)](base::Now now, chat::Desk& desk) {
+        desk.copies().hold(now, copy);
     });
 }
 

@@ -66,6 +66,7 @@ public:
     std::optional<std::string> take_answer(std::string_view sdp,
                                            const sdp::SessionDescription& answer);
     void on_metadata_told(std::uint64_t serial);
+    void encrypt(chat::SessionId session);  // it was in the clear: its line is another one from now
     void stop(Stop why);
     void close();               // its copies end, too
     void leave_common() const;  // lines that others share: it is on none of them any more
@@ -86,7 +87,8 @@ private:
         std::vector<Carried> chats{};  // none: it has ended, or waits for the next
         std::string label{};
         msrp::Uri own{};
-        std::string file_id{};  // of a file: a=file-transfer-id
+        std::string file_id{};   // of a file: a=file-transfer-id
+        bool was_clear = false;  // and no answer has said yet that it is not any more
     };
 
     chat::CopyKey copy_of(const Carried& carried) const {

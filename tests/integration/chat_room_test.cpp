@@ -9,6 +9,10 @@
 #include "integration/agent_phone.h"
 #include "integration/harness.h"
 #include "integration/msrp_peer.h"
+#include "io/tls_test_authority.h"
+#include "sdp/fingerprint.h"
+#include "sdp/message_media.h"
+#include "sdp/session_description.h"
 
 namespace earshot::integration {
 namespace {
@@ -26,14 +30,32 @@ struct Guest {
     std::string told{};  // the answer to its INVITE
     sip::DialogId dialog{};
     std::optional<MsrpPeer> chat{};
-    std::string lines{};  // of the client
+    std::optional<MsrpTlsPeer> tls{};  // instead
+    std::string lines{};               // of the client
     int sent = 0;
+
+    void send(const MsrpChunk& chunk) { tls ? tls->send(chunk) : chat->send(chunk); }
+    std::string receive(int limit_ms) {
+        return tls ? tls->receive(limit_ms) : chat->receive(limit_ms);
+    }
 };
+
+// How a phone comes; without an identity in the clear.
+struct Arrival {
+    std::string chatroom = "nickname private-messages";
+    std::vector<sip::ExtraHeader> headers{};
+    const io::TlsIdentity* identity = nullptr;
+};
+
+io::TlsSettings settings(const io::TlsIdentity& identity) { return {.identities = {identity}}; }
 
 class ChatRoom : public testing::Test {
 protected:
     void begin(const std::string& focus = {}) {
         ASSERT_TRUE(server_.start()) << server_.log();
+        begin_client(focus);
+    }
+    void begin_client(const std::string& focus = {}) {
         ASSERT_TRUE(client_.start("[client]\nfailover_ms = 60000\nservers = [\"" +
                                   server_.sip_uri() + "\"]\n[focus]\nrooms = [\"conf-*\"]\n" +
                                   focus))
@@ -42,22 +64,29 @@ protected:
     }
     std::string room() const { return "sip:conf-1@" + client_.sip(); }
 
-    // Comes with nothing but a chat, and connects.
-    Guest& join(const std::string& name, const std::string& chatroom = "nickname private-messages",
-                const std::vector<sip::ExtraHeader>& headers = {}) {
+    // Comes with nothing but a chat.
+    Guest& invite(const std::string& name, const Arrival& how) {
         Guest& guest = guests_[name];
         guest.phone = &phones_->add(name);
         const int port = 9900 + static_cast<int>(guests_.size());
-        guest.own = "msrp://127.0.0.1:" + std::to_string(port) + "/" + name + ";tcp";
+        const bool is_tls = how.identity != nullptr;
+        guest.own = std::string(is_tls ? "msrps" : "msrp") +
+                    "://127.0.0.1:" + std::to_string(port) + "/" + name + ";tcp";
         sip::OutOfDialogSpec spec = guest.phone->request_to(room());
-        spec.headers = headers;
+        spec.headers = how.headers;
         spec.body =
             "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
             "m=message " +
-            std::to_string(port) + " TCP/MSRP *\r\na=path:" + guest.own +
+            std::to_string(port) + (is_tls ? " TCP/TLS/MSRP" : " TCP/MSRP") +
+            " *\r\na=path:" + guest.own +
             "\r\na=setup:actpass\r\na=accept-types:message/cpim\r\n"
             "a=accept-wrapped-types:*\r\na=chatroom:" +
-            chatroom + "\r\n";
+            how.chatroom + "\r\n";
+        if (is_tls)
+            spec.body += "a=fingerprint:" +
+                         sdp::to_string(
+                             *io::fingerprint_of(**io::TlsContext::load(settings(*how.identity)))) +
+                         "\r\n";
         const sip::TransactionId invite = guest.phone->start(spec);
         std::optional<sip::ResponseArrived> response;
         EXPECT_TRUE(phones_->serve_until([&] {
@@ -71,12 +100,20 @@ protected:
         guest.told = base::as_text(response->message.body());
         guest.dialog = response->dialog;
         guest.phone->acknowledge(guest.dialog);
+        return guest;
+    }
+    // And connects.
+    Guest& join(const std::string& name, const Arrival& how = {}) {
+        Guest& guest = invite(name, how);
         const auto path = msrp_path_of(guest.told);
         EXPECT_TRUE(path.has_value()) << guest.told;
         if (!path) return guest;
-        guest.chat.emplace(*path, guest.own);
-        guest.chat->send({.transaction = "binds001", .message_id = "empty001", .type = {}});
-        EXPECT_EQ(guest.chat->status(), "200");
+        if (how.identity != nullptr)
+            guest.tls.emplace(*path, guest.own, path->port, settings(*how.identity));
+        else
+            guest.chat.emplace(*path, guest.own);
+        guest.send({.transaction = "binds001", .message_id = "empty001", .type = {}});
+        EXPECT_THAT(next(guest), HasSubstr(" 200"));
         return guest;
     }
     std::string cpim(const Guest& from, const std::string& to, const std::string& text) const {
@@ -87,7 +124,7 @@ protected:
     // answer.
     std::string next(Guest& guest, int limit_ms = 5000) {
         for (;;) {
-            std::string one = guest.chat->receive(limit_ms);
+            std::string one = guest.receive(limit_ms);
             if (one.find("From: Recorder <") == std::string::npos) return one;
             guest.lines += one;
         }
@@ -95,21 +132,21 @@ protected:
     std::string write(Guest& from, const std::string& to, const std::string& text,
                       const std::string& headers = {}) {
         const std::string id = "msg0000" + std::to_string(++from.sent);
-        from.chat->send({.transaction = "t" + id,
-                         .message_id = id,
-                         .headers = headers,
-                         .type = "message/cpim",
-                         .content = cpim(from, to, text)});
+        from.send({.transaction = "t" + id,
+                   .message_id = id,
+                   .headers = headers,
+                   .type = "message/cpim",
+                   .content = cpim(from, to, text)});
         const std::string answer = next(from);
         const std::size_t at = answer.find(' ', 5);
         return at == std::string::npos ? answer : answer.substr(at + 1, 3);
     }
     std::string nickname(Guest& guest, const std::string& name) {
-        guest.chat->send({.transaction = "nick" + std::to_string(++guest.sent),
-                          .method = "NICKNAME",
-                          .message_id = {},
-                          .headers = "Use-Nickname: \"" + name + "\"\r\n",
-                          .type = {}});
+        guest.send({.transaction = "nick" + std::to_string(++guest.sent),
+                    .method = "NICKNAME",
+                    .message_id = {},
+                    .headers = "Use-Nickname: \"" + name + "\"\r\n",
+                    .type = {}});
         const std::string answer = next(guest);
         const std::size_t at = answer.find(' ', 5);
         return at == std::string::npos ? answer : answer.substr(at + 1, 3);
@@ -139,6 +176,14 @@ protected:
             return now.is_object() && now["recordings"].size() == 1 &&
                    now["recordings"][0]["state"] == state;
         })) << conference().dump(1)
+            << client_.log();
+    }
+    void expect_logged(const std::string& text) const {
+        EXPECT_TRUE(eventually([&] {
+            phones_->serve_until([] { return true; });
+            return client_.log().find(text) != std::string::npos;
+        })) << text
+            << "\n"
             << client_.log();
     }
     json hang_up() {
@@ -175,7 +220,7 @@ TEST_F(ChatRoom, IsRecordedWithNicknamesAndPrivateMessagesMarked) {
           "a=chatroom:nickname private-messages\r\n", "a=max-size:"})
         EXPECT_THAT(ada.told, HasSubstr(line));
     EXPECT_THAT(ada.told, Not(HasSubstr("a=record")));
-    Guest& bo = join("bo", "nicknames", {{"Supported", "record-aware"}});
+    Guest& bo = join("bo", {.chatroom = "nicknames", .headers = {{"Supported", "record-aware"}}});
     EXPECT_THAT(bo.told, HasSubstr("a=record:on\r\n"));
     Guest& cleo = join("cleo");
     wait_for("recording");
@@ -333,6 +378,145 @@ TEST_F(ChatRoom, APauseKeepsOutWhatIsSaidInIt) {
     ASSERT_EQ(all.size(), 2U) << all.dump(1) << client_.log();
     EXPECT_EQ(all[0]["text"], "before");
     EXPECT_EQ(all[1]["text"], "after");
+}
+
+// ---- TLS (RFC 4975 section 14, RFC 8122)
+
+class ChatRoomInTls : public ChatRoom {
+protected:
+    void begin_secure() {
+        write_file(server_.scratch() / "tls.toml",
+                   "[sip]\ncertificate_file = \"" + ours_.certificate_file +
+                       "\"\nprivate_key_file = \"" + ours_.private_key_file + "\"\n");
+        ASSERT_TRUE(server_.start({"--config", (server_.scratch() / "tls.toml").string()}))
+            << server_.log();
+        begin_client();
+    }
+    // Whether the client is who its description says.
+    static std::optional<base::Reason> fault_of(const Guest& guest) {
+        const auto parsed = sdp::parse(guest.told);
+        const auto named = sdp::fingerprints_of(*parsed, parsed->media.at(0));
+        EXPECT_EQ(named.size(), 1U) << guest.told;
+        return guest.tls->wire().tls().find_fault(named);
+    }
+
+    TemporaryDirectory directory_;
+    io::TestAuthority authority_{directory_.path()};
+    io::TlsIdentity ours_ = authority_.issue("server", {.alternative_names = "IP:127.0.0.1"});
+    io::TlsIdentity ada_identity_ = authority_.issue("ada", {});
+    io::TlsIdentity bo_identity_ = authority_.issue("bo", {});
+    io::TlsIdentity stranger_ = authority_.issue("stranger", {});
+};
+
+TEST_F(ChatRoomInTls, IsRecordedOverTlsAndAStrangerIsDropped) {
+    begin_secure();
+    Guest& ada = join("ada", {.identity = &ada_identity_});
+    EXPECT_THAT(ada.told, HasSubstr(" TCP/TLS/MSRP *\r\n"));
+    EXPECT_THAT(ada.told, HasSubstr("a=path:msrps://"));
+    EXPECT_THAT(ada.told, HasSubstr("a=setup:passive\r\n"));
+    EXPECT_FALSE(fault_of(ada));
+    // Somebody comes to Bo's session before Bo does.
+    Guest& bo = invite("bo", {.identity = &bo_identity_});
+    const MsrpPath path = *msrp_path_of(bo.told);
+    MsrpTlsPeer thief(path, bo.own, path.port, settings(stranger_));
+    thief.send(
+        {.message_id = "stolen01", .type = "message/cpim", .content = cpim(bo, room(), "x")});
+    EXPECT_TRUE(thief.is_closed());
+    MsrpTlsPeer nobody(path, bo.own, path.port, io::TlsSettings{});
+    nobody.send(
+        {.message_id = "stolen02", .type = "message/cpim", .content = cpim(bo, room(), "x")});
+    EXPECT_TRUE(nobody.is_closed());
+    MsrpPeer plain(path, bo.own);
+    plain.send({.message_id = "stolen03", .type = {}});
+    EXPECT_EQ(plain.status(), "481");
+    bo.tls.emplace(path, bo.own, path.port, settings(bo_identity_));
+    bo.send({.transaction = "binds001", .message_id = "empty001", .type = {}});
+    EXPECT_THAT(next(bo), HasSubstr(" 200"));
+    wait_for("recording");
+
+    EXPECT_EQ(write(ada, room(), "to all"), "200");
+    expect(bo, "to all");
+    EXPECT_EQ(write(bo, ada.phone->uri(), "psst"), "200");
+    expect(ada, "psst");
+    expect_logged("chat_peer_refused");
+    expect_logged("is not the one that a=fingerprint names.");
+    expect_logged("The other side has shown no certificate");
+    const json recording = hang_up();
+    EXPECT_EQ(recording["state"], "complete") << recording.dump(1) << client_.log();
+    const json all = messages(recording, "text");
+    ASSERT_EQ(all.size(), 2U) << all.dump(1) << client_.log() << server_.log();
+    EXPECT_EQ(all[0]["text"], "to all");
+    EXPECT_EQ(all[0]["from"]["participant"], ada.phone->uri());
+    EXPECT_EQ(all[1]["text"], "psst");
+}
+
+// P-123: from then on.
+TEST_F(ChatRoomInTls, WhoComesByTlsLaterMakesTheRecordingTlsAndNothingIsLost) {
+    begin_secure();
+    Guest& ada = join("ada");
+    wait_for("recording");
+    EXPECT_EQ(write(ada, room(), "alone"), "200");
+    Guest& bo = join("bo", {.identity = &bo_identity_});
+    for (const std::string line : {"one", "two", "three"}) {
+        EXPECT_EQ(write(ada, room(), line + " of Ada"), "200");
+        expect(bo, line + " of Ada");
+        EXPECT_EQ(write(bo, room(), line + " of Bo"), "200");
+        expect(ada, line + " of Bo");
+    }
+    wait_for("recording");
+    const json recording = hang_up();
+    EXPECT_EQ(recording["state"], "complete") << recording.dump(1) << client_.log();
+    std::vector<std::string> texts;
+    for (const json& one : messages(recording, "text")) texts.push_back(one["text"]);
+    EXPECT_THAT(texts, ElementsAre("alone", "one of Ada", "one of Bo", "two of Ada", "two of Bo",
+                                   "three of Ada", "three of Bo"))
+        << client_.log() << server_.log();
+}
+
+TEST_F(ChatRoomInTls, AServerWithoutTlsGetsNothingOfWhatIsSaidThen) {
+    begin();
+    Guest& ada = join("ada");
+    wait_for("recording");
+    EXPECT_EQ(write(ada, room(), "alone"), "200");
+    Guest& bo = join("bo", {.identity = &bo_identity_});
+    EXPECT_EQ(write(ada, room(), "PLANTED-MARKER"), "200");
+    expect(bo, "PLANTED-MARKER");
+    expect_logged("recording: change_refused");
+    EXPECT_EQ(write(bo, room(), "PLANTED-MARKER"), "200");
+    expect(ada, "PLANTED-MARKER");
+    const json all = messages(hang_up(), "text");
+    ASSERT_EQ(all.size(), 1U) << all.dump(1) << client_.log();
+    EXPECT_EQ(all[0]["text"], "alone");
+}
+
+TEST_F(ChatRoomInTls, AServerWithoutTlsGetsNothingOfItAndTheChatGoesOn) {
+    begin();
+    Guest& ada = join("ada", {.identity = &ada_identity_});
+    Guest& bo = join("bo");
+    EXPECT_EQ(write(ada, room(), "to all"), "200");
+    expect(bo, "to all");
+    wait_for("failed");
+    for (auto& [name, guest] : guests_) {
+        const sip::TransactionId bye = guest.phone->send(guest.dialog, {.method = "BYE"});
+        phones_->final_at(*guest.phone, bye);
+    }
+    EXPECT_TRUE(server_.wait_for_recordings(0).empty());
+}
+
+// Who names no fingerprint goes by names, which one of our own making does not have.
+TEST_F(ChatRoomInTls, WithoutFingerprintsTheLineIsRefusedWithTheReason) {
+    begin();
+    AgentPhone& ada = phones_->add("ada");
+    sip::OutOfDialogSpec spec = ada.request_to(room());
+    spec.body =
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+        "m=message 9901 TCP/TLS/MSRP *\r\na=path:msrps://127.0.0.1:9901/ada;tcp\r\n"
+        "a=accept-types:message/cpim\r\n";
+    const sip::Message refused = phones_->final_at(ada, ada.start(spec));
+    EXPECT_EQ(refused.status(), 488);
+    EXPECT_THAT(std::string(refused.find("Warning").value_or("")),
+                HasSubstr("no sip.certificate_file is set"));
+    expect_logged("recording: chat_refused");
 }
 
 // ---- a second client attends the conference: it is a guest in the chat of the first
