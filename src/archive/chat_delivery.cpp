@@ -78,13 +78,16 @@ bool is_of_all(const std::optional<msrp::ByteRange>& range) {
 std::optional<Notice> read_report(const ChatMessage& message) {
     if (message.content != "msrp" || !message.text) return std::nullopt;
     const auto head = parse_head_text(*message.text);
-    if (!head || head->method != "REPORT" || head->message_id.empty() || !head->report_status)
-        return std::nullopt;
+    if (!head) return std::nullopt;
+    // A refusal itself names no message: the wrapper does (docs/msrp-recording.md).
+    const bool is_answer = !head->is_request();
+    if (!is_answer && (head->method != "REPORT" || !head->report_status)) return std::nullopt;
     Notice notice{.scope = scope_of(message),
-                  .id = head->message_id,
+                  .id = is_answer ? message.cs_message_id : head->message_id,
                   .told = {.person = message.from, .status = "failed", .at_ms = message.at_ms}};
-    const int code = head->report_status->code;
-    if (code == kReportOk && is_of_all(head->byte_range))
+    if (notice.id.empty()) return std::nullopt;
+    const int code = is_answer ? head->status : head->report_status->code;
+    if (!is_answer && code == kReportOk && is_of_all(head->byte_range))
         notice.told.status = "delivered";
     else if (code >= kFirstError)
         notice.told.code = code;

@@ -106,10 +106,16 @@ std::string file_line(const ChatMessage& message) {
 }
 
 std::string notice_line(const ChatMessage& message) {
-    std::string what = fmt::format("{}", fmt::join(message.unsupported_types, ", "));
-    if (message.dropped_size)
-        what += fmt::format("{}{} octets", what.empty() ? "" : ", ", *message.dropped_size);
-    return "[a message that the client did not send here" + (what.empty() ? "" : ": " + what) + "]";
+    std::vector<std::string> facts = message.unsupported_types;
+    // A file that the server had no line for: what was announced of it.
+    const bool is_file = !message.file_name.empty() || !message.hashes.empty();
+    if (is_file && !message.content_type.empty()) facts.push_back(message.content_type);
+    if (!message.file_name.empty()) facts.insert(facts.begin(), "\"" + message.file_name + "\"");
+    if (message.dropped_size) facts.push_back(fmt::format("{} octets", *message.dropped_size));
+    for (const AnnouncedHash& hash : message.hashes)
+        facts.push_back(hash.algorithm + " " + hash.digest);
+    return fmt::format("[a {} that the client did not send here{}{}]", is_file ? "file" : "message",
+                       facts.empty() ? "" : ": ", fmt::join(facts, ", "));
 }
 
 // The content of a message: reads only.

@@ -755,13 +755,20 @@ TEST_F(ChatRecording, AReportTellsWhatBecameOfTheMessageItIsOf) {
     wrapped(7, "ben", "ana", report("0002", "1-3/5", "000 200 OK"));  // of a part alone
     wrapped(8, "ben", "ana", report("0004", "1-3/5", "000 408 Timeout"));
     wrapped(9, "ben", "ana", report("0003", "1-4/4", "001 408 not of MSRP"));
+    // A refusal names no message itself.
+    const std::string_view refusal =
+        "\r\n\r\nContent-Type: message/msrp\r\n\r\nMSRP d93kswow 415 No\r\n-------d93kswow$\r\n";
+    wrapped(10, "ana", "ben", text("0005", "five"));
+    wrapped(11, "ben", "ana", fmt::format("msrp\r\nrs.Message-ID: 0005{}", refusal));
+    wrapped(12, "ben", "ana", fmt::format("msrp{}", refusal));
     records_.ended(5'000);
     build();
     EXPECT_THAT(render_all(Format::Text),
                 testing::EndsWith("\n\n09:15:00 [00:00:00.100] ana (failed for ben: 413): one\n"
                                   "09:15:00 [00:00:00.200] ben (delivered to ana): two\n"
                                   "09:15:00 [00:00:00.300] ana: three\n"
-                                  "09:15:00 [00:00:00.400] ana: four\n"));
+                                  "09:15:00 [00:00:00.400] ana: four\n"
+                                  "09:15:01 [00:00:01.000] ana (failed for ben: 415): five\n"));
 }
 
 TEST(ChatDelivery, NamesAFewOfMany) {
@@ -794,6 +801,25 @@ TEST(ChatDelivery, OfWhatIsWithheldNothingIsTold) {
     secret.withhold_private();
     join_deliveries(secret);
     EXPECT_TRUE(secret.messages[0].deliveries.empty());
+}
+
+// RFC 5547: a server had no line for it, and the chat beside it tells of it.
+TEST_F(ChatRecording, OfAFileThatWasLeftOutItIsToldWhatWasAnnounced) {
+    begin();
+    message(1, "application/msrp-recording",
+            {{0,
+              "From: <sip:ana@x>\r\nTo: <sip:ben@x>\r\nrs.Content: drop\r\nrs.File-Selector: "
+              "name:\"floor plan.pdf\" type:application/pdf size:4711 hash:sha-1:72:24:5F\r\n"
+              "\r\n\r\n"}});
+    records_.ended(5'000);
+    build();
+    EXPECT_THAT(render_all(Format::Text),
+                testing::HasSubstr("ana: [a file that the client did not send here: \"floor "
+                                   "plan.pdf\", application/pdf, 4711 octets, sha-1 72:24:5F]\n"));
+    const ChatMessage notice = chat().messages.at(0);
+    EXPECT_EQ(notice.kind, "notice");
+    EXPECT_EQ(notice.file_name, "floor plan.pdf");
+    EXPECT_EQ(notice.dropped_size, 4711U);
 }
 
 TEST(Chat, AMessageThatWasLeftOutIsToldByItsTypeAndSize) {

@@ -41,6 +41,7 @@ void read_wrapper(const mime::CpimHead& head, MessageBody& body) {
     for (const std::string_view type : find_all(head, "Unsupported-Type"))
         body.unsupported_types.emplace_back(type);
     body.dropped_size = base::parse_number<std::uint64_t>(find_one(head, "Size"));
+    body.file_selector = find_one(head, "File-Selector");
 }
 
 void read_layer(mime::CpimHead&& head, bool is_wrapper, MessageBody& body) {

@@ -39,6 +39,7 @@ struct MessageBody {
     std::string nickname{};
     std::vector<std::string> unsupported_types{};
     std::optional<std::uint64_t> dropped_size{};
+    std::string file_selector{};  // of a file that was left out (RFC 5547)
 
     std::string content_type{};  // of the content itself
     std::string content_disposition{};

@@ -295,6 +295,22 @@ std::set<std::uint64_t> MessageCollector::large() const {
     return numbers;
 }
 
+// As its selector announced it (RFC 5547).
+void MessageCollector::tell_left_out(const MessageBody& body, ChatMessage& told) {
+    told.dropped_size = body.dropped_size;
+    for (const std::string& type : body.unsupported_types)
+        told.unsupported_types.push_back(base::to_valid_utf8(type));
+    if (body.file_selector.empty()) return;
+    const sdp::FileSelector file = sdp::parse_file_selector(body.file_selector);
+    told.content_type = base::to_valid_utf8(file.type);
+    told.file_name = base::to_valid_utf8(file.name);
+    if (!told.dropped_size) told.dropped_size = file.size;
+    told.hashes.clear();
+    for (const sdp::FileSelector::Hash& hash : file.hashes)
+        told.hashes.push_back({.algorithm = base::to_valid_utf8(hash.algorithm),
+                               .digest = base::to_valid_utf8(hash.digest)});
+}
+
 void MessageCollector::tell_file(const Message& message, const StreamFacts* stream,
                                  ChatMessage& told) {
     sdp::FileSelector file;
@@ -374,12 +390,10 @@ ChatMessage MessageCollector::describe(const Message& message, const RecordingFa
     told.fault = body.fault;
     told.octets = message.has_ended ? message.octets : message.received.count();
     told.total = message.total;
-    for (const std::string& type : body.unsupported_types)
-        told.unsupported_types.push_back(base::to_valid_utf8(type));
-    told.dropped_size = body.dropped_size;
     told.content_at = body.content_at;
     told.kind = kind_told(message, body, stream);
     tell_content(message, stream, told);
+    if (told.kind == "notice") tell_left_out(body, told);
     if (told.text) told.content_at = 0;
     return told;
 }

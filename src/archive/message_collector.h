@@ -74,6 +74,7 @@ private:
                                  const StreamFacts* stream);
     static void tell_content(const Message& message, const StreamFacts* stream, ChatMessage& told);
     static void tell_file(const Message& message, const StreamFacts* stream, ChatMessage& told);
+    static void tell_left_out(const MessageBody& body, ChatMessage& told);
 
     std::map<std::uint64_t, Message> messages_;
     std::vector<Request> requests_;

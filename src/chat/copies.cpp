@@ -472,6 +472,9 @@ void Copies::tell_rest(const CopyKey& key, std::size_t messages) {
 
 void Copies::on_chunk(base::Now now, SessionId session, Side from, const msrp::Head& head) {
     Followed& followed = followed_[session];
+    auto& sends = followed.sends[index_of(from)];
+    if (sends.size() >= kMaxAwaitedAnswers) sends.pop_front();
+    sends.emplace_back(head.transaction, head.message_id);
     std::string& current = followed.current[index_of(from)];
     current.clear();
     const OpenKey key{from, head.message_id};
@@ -623,9 +626,10 @@ void Copies::end(Followed& followed, SessionId session, const OpenKey& key, bool
 
 void Copies::on_other(base::Now now, SessionId session, Side from, const msrp::Head& head,
                       std::string_view body) {
-    const auto forward = [&] {
+    const auto forward = [&](const std::string& answered = {}) {
         const std::string text = text_of(head, body);
-        each(session, from, [&](Copy& copy) { copy.forward(now, from, text); });
+        each(session, from,
+             [&](Copy& copy) { copy.forward(now, from, text, std::nullopt, answered); });
     };
     Followed& followed = followed_[session];
     if (head.method == "NICKNAME") {
@@ -651,7 +655,28 @@ void Copies::on_other(base::Now now, SessionId session, Side from, const msrp::H
         followed.asked.erase(asked);
         return forward();
     }
-    if (head.status >= kFirstError) forward();
+    if (head.status >= kFirstError) forward(answered_by(followed, from, head));
+}
+
+// The Message-ID of the SEND; empty: it is not known.
+std::string Copies::answered_by(const Followed& followed, Side from, const msrp::Head& answer) {
+    const auto& sends = followed.sends[index_of(other(from))];
+    const auto found = std::find_if(sends.rbegin(), sends.rend(), [&](const auto& send) {
+        return send.first == answer.transaction;
+    });
+    return found == sends.rend() ? std::string{} : found->second;
+}
+
+void Copies::on_file_left_out(base::Now now, const std::vector<CopyKey>& chats, MessageFacts facts,
+                              std::optional<std::uint64_t> size) {
+    facts.at = now.wall;
+    for (const CopyKey& key : chats) {
+        Line* line = find(key);
+        if (line == nullptr || !line->copy.is_taking() || !line->copy.takes_notices()) continue;
+        line->copy.leave_out(now, ++last_message_, facts, size);
+        dirty_.insert(key);
+        return;
+    }
 }
 
 bool Copies::on_message(base::Now now, SessionId session, const RoomMessage& message,

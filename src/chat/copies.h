@@ -9,6 +9,7 @@
 #include <array>
 #include <atomic>
 #include <cstdint>
+#include <deque>
 #include <functional>
 #include <map>
 #include <memory>
@@ -17,6 +18,7 @@
 #include <string>
 #include <unordered_map>
 #include <utility>
+#include <vector>
 
 #include "base/net_address.h"
 #include "chat/copy.h"
@@ -138,6 +140,10 @@ public:
     // is told.
     void on_left_out(base::Now now, SessionId session, const RoomMessage& message,
                      std::optional<std::uint64_t> size);
+    // A file that the server takes on no line of its own: the first of these that takes notices
+    // tells that there was one.
+    void on_file_left_out(base::Now now, const std::vector<CopyKey>& chats, MessageFacts facts,
+                          std::optional<std::uint64_t> size);
     // Whether more can be taken; also where nothing takes it.
     bool has_room(SessionId session) const;
     // A copy of it takes nothing now: what is said is not to be told by other ways either.
@@ -192,6 +198,8 @@ private:
     struct Followed {
         std::map<OpenKey, Open> open{};
         std::array<std::string, 2> current{};  // Message-ID of the chunk of each side; empty: none
+        // Transaction and Message-ID of the SENDs of each side, the oldest first.
+        std::array<std::deque<std::pair<std::string, std::string>>, 2> sends{};
         std::array<std::string, 2> nicknames{};
         std::array<std::uint64_t, 2> nickname_serials{};
         std::map<std::string, std::string> asked{};      // NICKNAMEs by transaction
@@ -209,6 +217,7 @@ private:
     void give_up_held(base::Now now, const CopyKey& key, Line& line);
     void limit_open(Followed& followed, SessionId session, Side from);
     void end(Followed& followed, SessionId session, const OpenKey& key, bool is_whole);
+    static std::string answered_by(const Followed& followed, Side from, const msrp::Head& answer);
     void find_sender(SessionId session, Side from, Open& open, std::uint64_t at,
                      base::ByteView bytes);
     void settle_sender(SessionId session, Side from, Open& open, const mime::CpimAddress* sender);

@@ -195,7 +195,38 @@ TEST_F(CopiesTest, AServerThatListsTheWrapperGetsItWithWhatBelongsToTheChat) {
     EXPECT_EQ(wrapper->find(kWrapperNamespace, "Nickname"), "ana_r");
     EXPECT_EQ(wrapper->content_type, "text/plain");
     EXPECT_THAT(sent[2].body, EndsWith("\r\n\r\nHello"));
+    EXPECT_THAT(sent[1].body, Not(HasSubstr("rs.Message-ID")));  // no message's
     EXPECT_THAT(sent[3].body, HasSubstr("MSRP d93kswow 413 Stop\r\n"));
+    // Which message that was the answer itself does not say.
+    const auto refusal = mime::parse_cpim(sent[3].body);
+    ASSERT_TRUE(refusal);
+    EXPECT_EQ(refusal->find(kWrapperNamespace, "Message-ID"), "8cT91kQz");
+    EXPECT_EQ(refusal->from->uri, "sip:ben@b.example");
+}
+
+// RFC 5547 section 8.2: of a file that a server takes on no line the chat beside it tells.
+TEST_F(CopiesTest, AFileThatIsLeftOutIsToldOfInTheFirstChatThatTakesNotices) {
+    const MessageFacts file{.from = Side::B, .file_selector = "name:\"plan.pdf\" size:5"};
+    const CopyKey unknown{.session = 99, .subscription = 1};
+    answer_and_connect("message/cpim *");
+    serve();
+    desk_.copies().on_file_left_out(now_, {unknown, kKey}, file, 5);  // it takes none
+    desk_.copies().work(now_);
+    EXPECT_THAT(serve(), IsEmpty());
+    answer("message/cpim application/msrp-recording *", "msrp://192.0.2.98:2855/other;tcp");
+    desk_.on_open(now_, wires_.last);
+    serve();
+    desk_.copies().on_file_left_out(now_, {unknown, kKey}, file, 5);
+    desk_.copies().work(now_);
+    const auto sent = serve();
+    ASSERT_EQ(sent.size(), 2U);  // one notice
+    EXPECT_EQ(sent[1].flag, '#');
+    const auto wrapper = mime::parse_cpim(sent[0].body);
+    ASSERT_TRUE(wrapper);
+    EXPECT_EQ(wrapper->from->uri, "sip:ben@b.example");
+    EXPECT_EQ(wrapper->find(kWrapperNamespace, "Content"), "drop");
+    EXPECT_EQ(wrapper->find(kWrapperNamespace, "Size"), "5");
+    EXPECT_EQ(wrapper->find(kWrapperNamespace, "File-Selector"), "name:\"plan.pdf\" size:5");
 }
 
 // That a message did not arrive is as much a fact of the chat as that it did (RFC 4975 section

@@ -240,11 +240,13 @@ void Copy::forget_all(const base::Reason& why) {
 }
 
 void Copy::forward(base::Now now, Side from, std::string_view text,
-                   const std::optional<std::array<std::string, 2>>& between) {
+                   const std::optional<std::array<std::string, 2>>& between,
+                   std::string_view answered) {
     if (!is_taking_ || !takes_notices()) return;
     if (!find_room()) return;
-    add_note(write_forwarded(from, now.wall, between ? *between : parties_, text, stream_id_),
-             Message::State::Complete);
+    add_note(
+        write_forwarded(from, now.wall, between ? *between : parties_, text, stream_id_, answered),
+        Message::State::Complete);
 }
 
 void Copy::leave_out(base::Now now, MessageNumber number, const MessageFacts& facts,
@@ -513,8 +515,8 @@ void Copy::count_overhead(Message& message) {
     std::size_t octets = sizeof(Messages::value_type) + message.id.size() +
                          facts.message_id.size() + facts.content_type.size() +
                          facts.nickname.size() + facts.sender.size() + facts.room.size() +
-                         facts.stream_id.size() + message.wrapping.content_type.size() +
-                         message.wrapping.prefix.size();
+                         facts.stream_id.size() + facts.file_selector.size() +
+                         message.wrapping.content_type.size() + message.wrapping.prefix.size();
     for (const auto* headers : {&facts.mime_headers, &std::as_const(message).wrapping.headers})
         for (const auto& [name, value] : *headers) octets += name.size() + value.size();
     count(static_cast<std::ptrdiff_t>(octets) - static_cast<std::ptrdiff_t>(message.overhead));

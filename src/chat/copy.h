@@ -68,9 +68,10 @@ public:
     // `sender`: name-addr of who that is, where it is neither of the parties.
     void await_told(MessageNumber number, std::uint64_t serial, std::string_view sender = {});
     // Something else of MSRP, for a server that takes the wrapper. `between`: sender and room, in
-    // place of the parties, where it is a room's.
+    // place of the parties, where it is a room's. `answered`: as write_forwarded() has it.
     void forward(base::Now now, Side from, std::string_view text,
-                 const std::optional<std::array<std::string, 2>>& between = {});
+                 const std::optional<std::array<std::string, 2>>& between = {},
+                 std::string_view answered = {});
     // A message of which a rule says that it is not copied: a server that takes notices gets one.
     // Without `size`: of nobody knows how many messages.
     void leave_out(base::Now now, MessageNumber number, const MessageFacts& facts,
@@ -88,6 +89,7 @@ public:
     // All that `early` has, of one side or of both: it has followed the same messages.
     void take(const Copy& early, std::optional<Side> only);
     bool is_taking() const { return is_taking_; }
+    bool takes_notices() const { return server_ && server_->types.takes_wrapper(); }
     // What waits is no server's: why, for each.
     void forget_all(const base::Reason& why);
 
@@ -151,7 +153,6 @@ private:
     void drop(base::Now now, Messages::iterator at, base::Reason why, std::string_view type = {});
     void add_note(std::string text, Message::State state);
     static bool rewrites(const Message& message, std::uint64_t at, base::ByteView bytes);
-    bool takes_notices() const { return server_ && server_->types.takes_wrapper(); }
     void erase(Messages::iterator at);
     void release_sent(Message& message);
     void release_all_sent();

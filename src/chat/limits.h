@@ -18,6 +18,7 @@ inline constexpr std::chrono::seconds kUnboundTime{30};  // of a connection with
 inline constexpr std::size_t kMaxUnbound = 512;
 inline constexpr std::size_t kMaxUnboundOfHost = 64;  // all parties may stand behind one
 inline constexpr std::chrono::seconds kBindTime{10};
+inline constexpr std::size_t kMaxAwaitedAnswers = 256;  // of a side: whose SENDs are known by name
 inline constexpr std::size_t kMaxMimeHeaderBytes = 2048;  // of a message, that its copies keep
 inline constexpr std::chrono::seconds kStallTime{10};     // of a chunk for whose end others wait
 inline constexpr std::size_t kMaxLineBytes = 2048;        // of a line that we say in a chat

@@ -141,14 +141,17 @@ std::string write_drop(const MessageFacts& facts, const std::array<std::string, 
     if (!facts.nickname.empty()) add(head, "Nickname", facts.nickname);
     if (!unsupported_type.empty()) add(head, "Unsupported-Type", unsupported_type);
     if (size) add(head, "Size", std::to_string(*size));
+    if (!facts.file_selector.empty()) add(head, "File-Selector", facts.file_selector);
     return write(head);
 }
 
 std::string write_forwarded(Side from, base::WallTime at, const std::array<std::string, 2>& parties,
-                            std::string_view text, std::string_view stream_id) {
+                            std::string_view text, std::string_view stream_id,
+                            std::string_view answered) {
     mime::CpimHead head = envelope(from, at, parties);
     add(head, "Content", "msrp");
     if (!stream_id.empty()) add(head, "Stream-ID", stream_id);
+    if (!answered.empty()) add(head, "Message-ID", answered);
     head.content_type = "message/msrp";
     return write(head) + std::string(text);
 }

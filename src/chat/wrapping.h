@@ -47,6 +47,7 @@ struct MessageFacts {
     std::string room{};
     // Of the recording session, where several streams share a line; empty: none do.
     std::string stream_id{};
+    std::string file_selector{};  // of a notice of a file: a=file-selector (RFC 5547); empty: none
 };
 
 // Of a=accept-types and the like of a server's answer.
@@ -72,9 +73,11 @@ std::optional<Wrapping> wrap(const MessageFacts& facts, const ServerTypes& serve
 // The notice of a message that is left out (rs.Content: drop).
 std::string write_drop(const MessageFacts& facts, const std::array<std::string, 2>& parties,
                        std::string_view unsupported_type, std::optional<std::uint64_t> size);
-// The wrapper around something else of MSRP: a NICKNAME request, a REPORT, an answer.
+// The wrapper around something else of MSRP: a NICKNAME request, a REPORT, an answer. `answered`:
+// the Message-ID of the SEND that it answers, which an answer itself does not name.
 std::string write_forwarded(Side from, base::WallTime at, const std::array<std::string, 2>& parties,
-                            std::string_view text, std::string_view stream_id = {});
+                            std::string_view text, std::string_view stream_id = {},
+                            std::string_view answered = {});
 
 // A line of ours in CPIM, for who takes nothing else.
 std::string write_line(std::string_view from, std::string_view to, base::WallTime at,

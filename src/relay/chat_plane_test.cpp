@@ -57,7 +57,7 @@ public:
         work(base::Now{base::TimePoint{}, base::wall_from_ns(0)}, desk);
     }
     void later(std::function<void()> work) override { waiting.push_back(std::move(work)); }
-    void send(chat::ConnectionId /*connection*/, std::string /*bytes*/) override {}
+    void send(chat::ConnectionId /*connection*/, std::string bytes) override { sent += bytes; }
     void close(chat::ConnectionId /*connection*/) override {}
     void set_reading(chat::ConnectionId /*connection*/, bool /*reading*/) override {}
     chat::ConnectionId connect(const base::NetAddress& to, const std::string& tls_name) override {
@@ -77,6 +77,7 @@ public:
     std::optional<ChatCertificate> own;
     std::vector<base::CertificateFingerprint> fingerprints;  // asked for last
     std::vector<std::string> connected_to;
+    std::string sent;
     base::SeededRandom random{3};
     chat::Desk desk{*this, random, [](const chat::SwitchEvent&) {}, [](const chat::CopyEvent&) {}};
 };
@@ -404,6 +405,34 @@ TEST_F(RecordedChatPlane, AFileGoesToNobodyWhoDoesNotSayThatItTakesIt) {  // RFC
     EXPECT_THAT(told_, ElementsAre("file_refused"));
     answer_server(server_line(id + "\r\na=recvonly\r\n"));
     EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.99:2855"));
+}
+
+// ... but that there was one is told in the chat beside it, once, where that takes notices.
+TEST_F(RecordedChatPlane, AFileThatIsRefusedIsToldOfInTheChatBesideIt) {
+    const std::string file = "a=file-selector:name:\"plan.pdf\" size:5\r\na=file-transfer-id:t\r\n";
+    const auto agree = [&](const std::string& wish, const std::string& reply) {
+        offer(chat_line("10", file + wish) + chat_line("11"));
+        answer(chat_line("20", "a=setup:active\r\n" + file + reply) +
+               chat_line("21", "a=setup:active\r\n"));
+        const auto made = subscribe();
+        ASSERT_TRUE(made);
+        ASSERT_THAT(made->streams, SizeIs(2));
+    };
+    const std::string chat =
+        "m=message 2855 TCP/MSRP *\r\na=path:msrp://192.0.2.99:2855/chat;tcp\r\n"
+        "a=setup:passive\r\na=accept-types:application/msrp-recording *\r\na=recvonly\r\n";
+    agree("a=sendonly\r\n", "a=recvonly\r\n");
+    answer_server("m=message 0 TCP/MSRP *\r\n" + chat);
+    EXPECT_THAT(told_, ElementsAre("chat_refused"));
+    ASSERT_THAT(link_.connected_to, SizeIs(1));
+    answer_server("m=message 0 TCP/MSRP *\r\n" + chat);  // again: it is known
+    const auto before = link_.sent.size();
+    link_.desk.on_open({}, 1, true);
+    link_.desk.copies().work({});
+    EXPECT_THAT(link_.sent.substr(before), HasSubstr("rs.Content: drop\r\n"));
+    const std::size_t at = link_.sent.find("rs.File-Selector: name:\"plan.pdf\" size:5\r\n");
+    ASSERT_NE(at, std::string::npos);
+    EXPECT_EQ(link_.sent.find("rs.File-Selector", at + 1), std::string::npos);
 }
 
 // RFC 5547 sections 8.1 and 8.2; the message itself is the file and names nobody.

@@ -9,6 +9,7 @@
 #include "relay/chat_sdp.h"
 #include "relay/limits.h"
 #include "relay/screen_sdp.h"
+#include "sdp/message_media.h"
 #include "sdp/offer_answer.h"
 
 namespace earshot::relay {
@@ -17,6 +18,14 @@ namespace {
 
 constexpr std::string_view proto_of(bool is_secure) {
     return is_secure ? "TCP/TLS/MSRP" : "TCP/MSRP";
+}
+
+std::string selector_in(std::string_view attributes) {
+    constexpr std::string_view kName = "a=file-selector:";
+    const std::size_t at = attributes.find(kName);
+    if (at == std::string_view::npos) return {};
+    attributes.remove_prefix(at + kName.size());
+    return std::string(attributes.substr(0, attributes.find("\r\n")));
 }
 
 }  // namespace
@@ -88,6 +97,10 @@ std::pair<RecordedChats::Place*, RecordedChats::Carried*> RecordedChats::find_ca
 
 void RecordedChats::open_copy(const LineChat& one, const SubscribeOptions& options, bool is_new) {
     const auto [place, carried] = find_carried(one.chat->session);
+    if (one.chat->is_file) {
+        place->file_selector = selector_in(one.chat->attributes);
+        place->pusher = one.chat->pusher;
+    }
     const bool is_common = is_common_label(place->label);
     chat::CopySetup setup{.parties = options.parties,
                           .only = std::nullopt,
@@ -311,6 +324,9 @@ std::optional<std::string> RecordedChats::take_answer(std::string_view sdp,
         to_inner += *find_section(sdp, i);
         ++inner_lines;
     }
+    // Once all lines are answered: which chats take notices is known then.
+    for (Place& place : places_)
+        if (std::exchange(place.is_just_refused, false)) tell_refused_file(place);
     if (inner_lines == 0 && lines > 0) return std::nullopt;
     return to_inner;
 }
@@ -327,8 +343,30 @@ void RecordedChats::refuse(Place& place, const std::string& code, const std::str
         s_.link.post([copy = copy_of(carried)](base::Now now, chat::Desk& desk) {
             desk.copies().answer(now, copy, std::nullopt);
         });
-        if (!code.empty()) tell_once(carried, code, text);
+        if (code.empty()) continue;
+        place.is_just_refused = !place.file_id.empty() && !carried.is_told_refused;
+        tell_once(carried, code, text);
     }
+}
+
+// That there was a file stands in a chat of the same recording session, if one takes notices. What
+// was encrypted between the parties leaves no other way (P-123), its name neither.
+void RecordedChats::tell_refused_file(const Place& place) {
+    if (!place.pusher) return;  // nobody knows whose it is
+    std::vector<chat::CopyKey> chats;
+    for (const Place& line : places_) {
+        const bool is_secure = line.own.is_secure && !line.was_clear;
+        if (line.is_inner || !line.file_id.empty() || (place.own.is_secure && !is_secure)) continue;
+        for (const Carried& carried : line.chats) chats.push_back(copy_of(carried));
+    }
+    if (chats.empty()) return;
+    chat::MessageFacts facts{.from = *place.pusher == Leg::A ? chat::Side::A : chat::Side::B,
+                             .file_selector = place.file_selector};
+    const auto size = sdp::parse_file_selector(place.file_selector).size;
+    s_.link.post([chats = std::move(chats), facts = std::move(facts), size](base::Now now,
+                                                                            chat::Desk& desk) {
+        desk.copies().on_file_left_out(now, chats, facts, size);
+    });
 }
 
 void RecordedChats::take_answer(Place& place, const sdp::SessionDescription& answer,

@@ -87,8 +87,12 @@ private:
         std::vector<Carried> chats{};  // none: it has ended, or waits for the next
         std::string label{};
         msrp::Uri own{};
-        std::string file_id{};   // of a file: a=file-transfer-id
         bool was_clear = false;  // and no answer has said yet that it is not any more
+        // Of a file: a=file-transfer-id, what is known of it (RFC 5547), and who hands it over.
+        std::string file_id{};
+        std::string file_selector{};
+        std::optional<Leg> pusher{};
+        bool is_just_refused = false;
     };
 
     chat::CopyKey copy_of(const Carried& carried) const {
@@ -109,6 +113,7 @@ private:
     void take_answer(Place& place, const sdp::SessionDescription& answer,
                      const sdp::MediaDescription& medium);
     void refuse(Place& place, const std::string& code, const std::string& text);
+    void tell_refused_file(const Place& place);
     template <class Work>
     void each_copy(Work work) const;
 

@@ -258,10 +258,19 @@ export function chatFile(message) {
     return announced === octets ? name : `${name} (${octets} octets of ${announced} announced)`;
 }
 
-/** A message that the client left out. @param {{ unsupported_types?: string[], dropped_size?: number }} message */
+/**
+ * A message, or a file, that the client left out.
+ * @param {{ unsupported_types?: string[], dropped_size?: number, file_name?: string, content_type?: string, announced?: any[] }} message
+ */
 export function chatNotice(message) {
-    const what = [...(message.unsupported_types ?? []), message.dropped_size === undefined ? '' : `${message.dropped_size} octets`];
-    return ['a message that was not sent here', what.filter(Boolean).join(', ')].filter(Boolean).join(': ');
+    const isFile = Boolean(message.file_name || message.announced?.length);
+    const what = [
+        message.file_name ? `"${message.file_name}"` : '',
+        ...(message.unsupported_types ?? []),
+        isFile ? message.content_type : '',
+        message.dropped_size === undefined ? '' : `${message.dropped_size} octets`,
+    ];
+    return [`a ${isFile ? 'file' : 'message'} that was not sent here`, what.filter(Boolean).join(', ')].filter(Boolean).join(': ');
 }
 
 // As the transcript has them (archive/chat_delivery.cpp): the furthest first.

@@ -233,6 +233,10 @@ test('what became of a message is told when it did not come whole', () => {
 test('a message that was left out is told by its type and size where they are known', () => {
     assert.equal(chatNotice({}), 'a message that was not sent here');
     assert.equal(chatNotice({ unsupported_types: ['image/tiff'], dropped_size: 77 }), 'a message that was not sent here: image/tiff, 77 octets');
+    assert.equal(
+        chatNotice({ file_name: 'plan.pdf', content_type: 'application/pdf', dropped_size: 5, announced: [{}] }),
+        'a file that was not sent here: "plan.pdf", application/pdf, 5 octets',
+    );
 });
 
 test('who has read a message and whom it did not reach is told beside it', () => {
