@@ -125,9 +125,10 @@ void Conference::add(base::Now now, sip::RequestArrived invite) {
     seat.leg = std::make_unique<ConferenceLeg>(s_.leg, *this, key_.value, number, s_.next_key(),
                                                std::move(invite));
     ConferenceLeg& leg = *seat.leg;
-    seat.number = next_number(cs_, leg.names());
+    seat.number = arrival_number(cs_, leg.names());
     for (const auto& [other, one] : seats_)  // those that have not joined, too
-        if (one.leg->names() == leg.names()) seat.number = std::max(seat.number, one.number + 1);
+        if (!one.leg->is_over() && is_same_name(one.leg->names(), leg.names()))
+            seat.number = std::max(seat.number, one.number + 1);
     // Its id in the metadata names its voice also in a mix (RFC 3550 section 6.5.1).
     const policy::RecordingSettings settings =
         plans_.empty() ? policy::RecordingSettings{} : plans_.front().settings;
@@ -140,9 +141,10 @@ void Conference::add(base::Now now, sip::RequestArrived invite) {
 void Conference::on_joined(ConferenceLeg& leg) {
     const base::Now now = s_.leg.clock.now();
     Seat& seat = *find(leg);
-    forget_gone(cs_, now.wall);
-    cs_.parties.push_back(
+    arrive(
+        cs_,
         {.names = leg.names(), .joined = now.wall, .number = seat.number, .member = leg.number()});
+    forget_gone(cs_, now.wall);
     if (cs_.call_id.empty()) cs_.call_id = leg.call_id();
     cs_.own_conference->session_ids.push_back(leg.session_id());
     set_party(seat);

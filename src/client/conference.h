@@ -148,7 +148,7 @@ public:
 private:
     struct Seat {
         std::unique_ptr<ConferenceLeg> leg;
-        std::size_t number = 0;                       // of the phones of this name (cs_record.h)
+        std::size_t number = 0;                       // of those of this name (cs_record.h)
         std::optional<base::TimePoint> heard_from{};  // it hears an announcement until then
         KeyMemory keys{};
         Means means = Means::None;

@@ -7,6 +7,7 @@
 
 #include "base/text.h"
 #include "client/limits.h"
+#include "mime/same_user.h"
 #include "siprec/limits.h"
 #include "siprec/participant_watch.h"
 #include "xml/xml_document.h"
@@ -31,28 +32,71 @@ bool forget_one(CsConference& conference, base::WallTime now) {
     return true;
 }
 
+// Who has left and is there again has a period more.
+void bring_up_to_date(CsMember& known, const Member& member) {
+    if (member.is_present && known.member.left)
+        known.earlier.push_back({known.member.joined, *known.member.left});
+    known.member = member;
+}
+
+// A user of whom nobody is there comes back as the one who left last, though as another endpoint:
+// each call has a Contact of its own.
+CsMember* find_returned(CsConference& conference, const Member& member) {
+    if (mime::is_anonymous(member.key.user)) return nullptr;
+    CsMember* last = nullptr;
+    for (CsMember& one : conference.members) {
+        if (one.member.key.user != member.key.user) continue;
+        if (!one.member.left) return nullptr;
+        if (last == nullptr || *last->member.left < *one.member.left) last = &one;
+    }
+    const bool is_after = last != nullptr && *last->member.left <= member.joined;
+    return is_after ? last : nullptr;
+}
+
+// What was told first is forgotten first.
+void forget_earlier(CsConference& conference) {
+    std::size_t count = 0;
+    for (const CsMember& one : conference.members) count += one.earlier.size();
+    for (; count > kMaxEarlierPeriods; --count) {
+        const auto first =
+            std::min_element(conference.members.begin(), conference.members.end(),
+                             [](const CsMember& a, const CsMember& b) {
+                                 return !a.earlier.empty() &&
+                                        (b.earlier.empty() || *a.earlier.front().disassociate <
+                                                                  *b.earlier.front().disassociate);
+                             });
+        first->earlier.erase(first->earlier.begin());
+    }
+}
+
 void update_members(CsConference& conference, const conference::Roster& roster,
                     base::WallTime now) {
     std::size_t left_out = roster.left_out();
-    for (const auto& entry : roster.members()) {
-        const MemberKey& key = entry.first;
-        const Member& member = entry.second;
-        const auto known = std::find_if(conference.members.begin(), conference.members.end(),
-                                        [&](const CsMember& one) { return one.member.key == key; });
-        if (known != conference.members.end()) {
-            known->member = member;
+    std::vector<const Member*> others;  // those who left first, before somebody comes back
+    for (const auto& [key, member] : roster.members()) {
+        const auto known =
+            std::find_if(conference.members.begin(), conference.members.end(),
+                         [&like = key](const CsMember& one) { return one.member.key == like; });
+        if (known != conference.members.end())
+            bring_up_to_date(*known, member);
+        else if (member.is_present)
+            others.push_back(&member);
+    }
+    for (const Member* const member : others) {
+        if (CsMember* const returned = find_returned(conference, *member)) {
+            bring_up_to_date(*returned, *member);
             continue;
         }
-        if (!member.is_present) continue;
         if (conference.members.size() >= kMaxConferenceMembers && !forget_one(conference, now)) {
             ++left_out;
             continue;
         }
         std::size_t number = 0;
         for (const CsMember& one : conference.members)
-            if (one.member.key.user == member.key.user) number = std::max(number, one.number + 1);
-        conference.members.push_back({.member = member, .number = number});
+            if (one.member.key.user == member->key.user) number = std::max(number, one.number + 1);
+        conference.members.push_back({.member = *member, .number = number});
     }
+    forget_earlier(conference);
     conference.left_out = left_out;
 }
 

@@ -19,6 +19,7 @@ namespace earshot::client {
 struct CsMember {
     conference::Member member{};
     std::size_t number = 0;  // of the endpoints of this user, in the order in which they came
+    std::vector<siprec::Period> earlier{};  // when it was there before it came back
 };
 
 // A sidebar or breakout that the document itself describes.

@@ -134,7 +134,8 @@ siprec::CsParticipant describe(const CsMember& one, const base::Uuid& group) {
         .names = {{.aor = member.key.user, .name = member.name, .language = {}}},
         .xml = member_xml(member),
         .joined = member.joined,
-        .left = to_optional(member.left)};
+        .left = to_optional(member.left),
+        .earlier = one.earlier};
     for (const std::string& aor : member.aors)
         participant.names.push_back({.aor = aor, .name = {}, .language = {}});
     if (!member.cascaded_focus.empty()) participant.params.push_back({"isfocus", "true"});
@@ -316,15 +317,57 @@ void add_party(CsRecord& record, CsParty party) {
     record.parties.push_back(std::move(party));
 }
 
+bool is_same_name(const std::vector<siprec::NameId>& a, const std::vector<siprec::NameId>& b) {
+    return first_name(a) == first_name(b);
+}
+
+std::size_t arrival_number(const CsRecord& record, const std::vector<siprec::NameId>& names) {
+    const std::size_t next = next_number(record, names);
+    if (names.empty() || mime::is_anonymous(names.front().aor)) return next;
+    const CsParty* last = nullptr;
+    for (const CsParty& party : record.parties) {
+        if (!is_same_name(party.names, names)) continue;
+        if (!party.left) return next;
+        if (last == nullptr || *last->left < *party.left) last = &party;
+    }
+    return last == nullptr ? next : last->number;
+}
+
+void arrive(CsRecord& record, CsParty party) {
+    const auto known =
+        std::find_if(record.parties.begin(), record.parties.end(), [&](const CsParty& one) {
+            return one.left && one.number == party.number && is_same_name(one.names, party.names);
+        });
+    if (known == record.parties.end()) {
+        record.parties.push_back(std::move(party));
+        return;
+    }
+    party.earlier = std::move(known->earlier);
+    party.earlier.push_back({known->joined, *known->left});
+    // That these are no more has to be told.
+    party.presents = known->presents;
+    party.nickname = std::move(known->nickname);
+    *known = std::move(party);
+}
+
 void forget_gone(CsRecord& record, base::WallTime now) {
-    const auto gone = std::count_if(record.parties.begin(), record.parties.end(),
-                                    [](const CsParty& party) { return party.left.has_value(); });
-    for (auto more = gone - static_cast<std::ptrdiff_t>(kMaxGoneMembers); more > 0; --more) {
-        const auto first = std::min_element(record.parties.begin(), record.parties.end(),
-                                            [](const CsParty& a, const CsParty& b) {
-                                                return a.left && (!b.left || *a.left < *b.left);
-                                            });
-        if (*first->left + siprec::kGoneTime >= now) return;
+    // When it left first, of all times that are kept.
+    const auto first_left = [](const CsParty& party) {
+        return party.earlier.empty() ? to_optional(party.left) : party.earlier.front().disassociate;
+    };
+    std::size_t times = 0;
+    for (const CsParty& party : record.parties)
+        times += party.earlier.size() + (party.left ? 1U : 0U);
+    for (; times > kMaxGoneMembers; --times) {
+        const auto first = std::min_element(
+            record.parties.begin(), record.parties.end(), [&](const CsParty& a, const CsParty& b) {
+                return first_left(a) && (!first_left(b) || *first_left(a) < *first_left(b));
+            });
+        if (*first_left(*first) + siprec::kGoneTime >= now) return;
+        if (!first->earlier.empty()) {
+            first->earlier.erase(first->earlier.begin());
+            continue;
+        }
         record.parties.erase(first);
         ++record.own_conference->left_out;
     }
@@ -529,7 +572,8 @@ void describe_members(const CsRecord& record, const policy::RecordingSettings& s
         cs.participants.push_back({.id = participant_id(ids, party),
                                    .names = party.names,
                                    .joined = party.joined,
-                                   .left = to_optional(party.left)});
+                                   .left = to_optional(party.left),
+                                   .earlier = party.earlier});
         if (party.member == 0) cs.participants.back().params = {{"isfocus", "true"}};
         if (party.presents) cs.participants.back().xml += presenter_xml(*party.presents);
         if (party.nickname) cs.participants.back().xml += nickname_xml(*party.nickname);

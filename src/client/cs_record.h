@@ -25,7 +25,8 @@ struct CsParty {
     std::vector<siprec::NameId> names{};
     base::WallTime joined{};
     std::optional<base::WallTime> left{};
-    std::size_t number = 0;  // of those with this name: who comes again, or calls itself
+    std::vector<siprec::Period> earlier{};  // when it was there before it came back
+    std::size_t number = 0;  // of those with this name: another phone, or who calls itself
     std::optional<std::string> nickname{};  // in its chats; empty: none any more
     // ---- of a conference
     std::uint32_t member = 0;  // whose streams are its own (joint_state.h); 0: the focus
@@ -87,8 +88,17 @@ bool update(CsRecord& record, const b2bua::CallFacts& facts, base::WallTime now)
 std::size_t next_number(const CsRecord& record, const std::vector<siprec::NameId>& names);
 // Adds one with such a number.
 void add_party(CsRecord& record, CsParty party);
-// The members of our own conference that left are forgotten but the last kMaxGoneMembers, and those
-// of whose leaving the servers may not know yet.
+// Whether both are of one identity: ids are made from the first name.
+bool is_same_name(const std::vector<siprec::NameId>& a, const std::vector<siprec::NameId>& b);
+// The number of who dials into our own conference: that of the one who left it last of all of that
+// name, where none of them is there now; a person who comes back is the same participant, whose
+// association has a period more (RFC 7865 section 6.6). Else next_number(): what a person takes
+// part with at the same time are several participants. Anonymous callers are never the same.
+std::size_t arrival_number(const CsRecord& record, const std::vector<siprec::NameId>& names);
+// It is in, with such a number.
+void arrive(CsRecord& record, CsParty party);
+// Of our own conference the last kMaxGoneMembers times are kept at which somebody left, and those
+// of which the servers may not know yet; who has no other time is forgotten with it.
 void forget_gone(CsRecord& record, base::WallTime now);
 
 // Somebody writes in a chat behind that leg.

@@ -343,6 +343,110 @@ TEST(CsRecord, ARoomForgetsWhoLeftLongAgo) {
     EXPECT_EQ(record.parties.back().number, kMaxGoneMembers + 1);
 }
 
+CsRecord room_of_focus() {
+    CsRecord record = record_of(facts());
+    record.own_conference = OwnConference{.uri = "sip:room@conf.example"};
+    record.parties.clear();
+    add_party(record, {.names = {{.aor = "sip:room@conf.example", .name = {}, .language = {}}},
+                       .joined = kStart});
+    return record;
+}
+// Somebody dials in; who it is among the parties.
+std::size_t dial_in(CsRecord& record, const std::string& aor, std::uint32_t member,
+                    base::WallTime at) {
+    const std::vector<siprec::NameId> names{{.aor = aor, .name = {}, .language = {}}};
+    const std::size_t number = arrival_number(record, names);
+    arrive(record, {.names = names, .joined = at, .number = number, .member = member});
+    for (std::size_t i = 0; i < record.parties.size(); ++i)
+        if (record.parties[i].member == member) return i;
+    return 0;
+}
+
+// RFC 7865 section 6.6: one association, of which the periods follow each other.
+TEST(OwnConference, WhoComesBackIsTheSameParticipantWithAnotherPeriod) {
+    CsRecord record = room_of_focus();
+    const std::size_t ana = dial_in(record, "sip:ana@x", 1, kStart);
+    record.parties[ana].presents = true;
+    record.parties[ana].nickname = "ana_r";
+    const std::string id = participant_text(record, {}, record.parties[ana]);
+    siprec::MetadataModel server;
+    const auto tell = [&](siprec::DataMode mode) {
+        const auto read = siprec::parse_metadata(document(record));
+        ASSERT_TRUE(read && read->issues.empty());
+        siprec::MetadataDocument told = *read;
+        told.mode = mode;
+        EXPECT_TRUE(server.apply(told, kLater).empty());
+    };
+    tell(siprec::DataMode::Complete);
+    record.parties[ana].left = kLater;
+    tell(siprec::DataMode::Partial);
+    const base::WallTime again = kLater + std::chrono::seconds{5};
+    ASSERT_EQ(dial_in(record, "sip:ana@x", 2, again), ana);
+    tell(siprec::DataMode::Partial);
+
+    EXPECT_EQ(record.parties.size(), 2U);
+    EXPECT_EQ(participant_text(record, {}, record.parties[ana]), id);
+    // What they presented and were called is to be told as over.
+    EXPECT_TRUE(record.parties[ana].presents.has_value());
+    EXPECT_TRUE(record.parties[ana].nickname.has_value());
+    const siprec::Periods both{{kStart, kLater}, {again, std::nullopt}};
+    ASSERT_EQ(server.objects().participants.size(), 2U);
+    EXPECT_EQ(server.objects().participant_sessions.at(1).periods, both);
+    // A server that is asked later is told of both times.
+    server = {};
+    tell(siprec::DataMode::Complete);
+    EXPECT_EQ(server.objects().participant_sessions.at(1).periods, both);
+    EXPECT_EQ(server.objects().participant_streams.at(1).periods.back().associate, again);
+}
+
+TEST(OwnConference, PhonesOfOnePersonAtTheSameTimeAreSeveralParticipants) {
+    CsRecord record = room_of_focus();
+    const std::size_t desk = dial_in(record, "sip:ana@x", 1, kStart);
+    const std::size_t mobile = dial_in(record, "sip:ana@x", 2, kStart);
+    ASSERT_NE(desk, mobile);
+    EXPECT_NE(participant_text(record, {}, record.parties[desk]),
+              participant_text(record, {}, record.parties[mobile]));
+    // While one of them is there nobody knows which of the others comes.
+    record.parties[mobile].left = kLater;
+    EXPECT_EQ(dial_in(record, "sip:ana@x", 3, kLater), 3U);
+    EXPECT_EQ(record.parties[3].number, 2U);
+    // Then it is the one who left last.
+    for (const std::size_t one : {3U, 1U})
+        record.parties[one].left = kLater + std::chrono::seconds{one};
+    EXPECT_EQ(dial_in(record, "sip:ana@x", 4, kLater + std::chrono::seconds{9}), 3U);
+    EXPECT_EQ(record.parties.size(), 4U);
+}
+
+TEST(OwnConference, WhoHidesWhoTheyAreIsNobodyWhoWasThere) {
+    CsRecord record = room_of_focus();
+    std::uint32_t member = 0;
+    for (const char* const aor : {"sip:anonymous@anonymous.invalid", "sip:anonymous@192.0.2.1"}) {
+        const std::size_t one = dial_in(record, aor, ++member, kStart);
+        record.parties[one].left = kLater;
+        EXPECT_EQ(dial_in(record, aor, ++member, kLater), one + 1) << aor;
+    }
+}
+
+// Of somebody who comes and goes all the time the first times are forgotten, not the person.
+TEST(OwnConference, OfTheTimesAtWhichSomebodyLeftTheLastOnesAreKept) {
+    CsRecord record = room_of_focus();
+    const std::size_t bo = dial_in(record, "sip:bo@x", 1, kStart);
+    record.parties[bo].left = kStart;
+    const auto at = [](std::size_t i) { return kStart + std::chrono::seconds{i}; };
+    for (std::size_t i = 0; i <= kMaxGoneMembers; ++i) {
+        const std::size_t ana = dial_in(record, "sip:ana@x", 2, at(2 * i + 1));
+        record.parties[ana].left = at(2 * i + 2);
+    }
+    forget_gone(record, kStart + siprec::kGoneTime);
+    EXPECT_EQ(record.parties.size(), 3U);  // somebody may not know yet
+    forget_gone(record, at(10'000));
+    ASSERT_EQ(record.parties.size(), 2U);  // Bo, who left first, and one time of Ana's
+    EXPECT_EQ(record.own_conference->left_out, 1U);
+    EXPECT_EQ(record.parties[1].earlier.size(), kMaxGoneMembers - 1);
+    EXPECT_EQ(record.parties[1].earlier.front().disassociate, at(4));
+    EXPECT_EQ(siprec::find_schema_fault(document(record)), "");
+}
+
 // ---- conferences
 
 conference::Member member(const std::string& user, bool is_muted = false) {
@@ -575,6 +679,71 @@ TEST(CsConference, AMemberHasTheSameIdInAllCallsOfTheConference) {
     other.session_id.bytes[3] = 9;
     other.participant_space = other.session_id;
     EXPECT_EQ(objects(one).participants[2].id, objects(other).participants[3].id);
+}
+
+conference::ConferenceInfo info_with(std::uint32_t version,
+                                     const std::vector<std::pair<std::string, std::string>>& who) {
+    conference::ConferenceInfo info;
+    info.entity = "sip:c@d";
+    info.version = version;
+    info.users.emplace();
+    for (const auto& [user, endpoint] : who) {
+        std::vector<conference::User>& users = info.users->users;
+        if (users.empty() || users.back().entity != user) users.emplace_back().entity = user;
+        conference::Endpoint& place = users.back().endpoints.emplace_back();
+        place.entity = endpoint;
+        place.status = conference::EndpointStatus::Connected;
+    }
+    return info;
+}
+
+TEST(CsConference, WhoComesBackByAnotherCallHasAnotherPeriod) {
+    conference::Roster roster;
+    CsConference state;
+    std::uint32_t version = 0;
+    const auto tell = [&](std::vector<std::pair<std::string, std::string>> who, int second) {
+        const base::WallTime at = kStart + std::chrono::seconds{second};
+        roster.apply(info_with(++version, who), at);
+        update(state, roster, at);
+    };
+    tell({{"sip:ana@d", "sip:ana@192.0.2.1"}, {"sip:bo@d", "sip:bo@192.0.2.1"}}, 0);
+    tell({{"sip:bo@d", "sip:bo@192.0.2.1"}}, 10);
+    tell({{"sip:ana@d", "sip:ana@192.0.2.2"}, {"sip:bo@d", "sip:bo@192.0.2.1"}}, 20);
+    ASSERT_EQ(state.members.size(), 2U);
+    const CsMember& ana = state.members[0];
+    EXPECT_EQ(ana.member.key.endpoint, "sip:ana@192.0.2.2");
+    EXPECT_TRUE(ana.member.is_present);
+    ASSERT_EQ(ana.earlier.size(), 1U);
+    EXPECT_EQ(ana.earlier[0], (siprec::Period{kStart, kStart + std::chrono::seconds{10}}));
+    EXPECT_EQ(state.members[1].earlier.size(), 0U);
+    // By the first one again, and with a second one: that is another participant.
+    tell({{"sip:ana@d", "sip:ana@192.0.2.1"}}, 30);
+    tell({{"sip:ana@d", "sip:ana@192.0.2.1"}, {"sip:ana@d", "sip:ana@192.0.2.3"}}, 40);
+    ASSERT_EQ(state.members.size(), 3U);
+    EXPECT_EQ(state.members[0].earlier.size(), 2U);
+    EXPECT_EQ(state.members[2].number, 1U);
+    CsRecord record = record_of(facts());
+    record.conference = state;
+    const siprec::MetadataModel model = model_of(record);
+    std::size_t periods = 0;
+    for (const auto& assoc : model.objects().participant_sessions)
+        periods = std::max(periods, assoc.periods.size());
+    EXPECT_EQ(periods, 3U);
+}
+
+TEST(CsConference, OfThoseWhoCameBackSoManyTimesAreKept) {
+    conference::Roster roster;
+    CsConference state;
+    for (std::uint32_t i = 0; i <= kMaxEarlierPeriods + 1; ++i) {
+        const base::WallTime at = kStart + std::chrono::seconds{2 * i};
+        roster.apply(info_with(2 * i + 1, {{"sip:ana@d", "sip:ana@192.0.2.1"}}), at);
+        update(state, roster, at);
+        roster.apply(info_with(2 * i + 2, {}), at + std::chrono::seconds{1});
+        update(state, roster, at + std::chrono::seconds{1});
+    }
+    ASSERT_EQ(state.members.size(), 1U);
+    EXPECT_EQ(state.members[0].earlier.size(), kMaxEarlierPeriods);
+    EXPECT_EQ(state.members[0].earlier.front().associate, kStart + std::chrono::seconds{2});
 }
 
 TEST(CsConference, ASidebarIsASessionOfTheSameGroup) {

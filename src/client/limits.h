@@ -54,7 +54,8 @@ inline constexpr std::size_t kMaxRosterFaults = 16;       // told of one subscri
 inline constexpr std::size_t kMaxRosterEvents = 32;       // told of one NOTIFY
 // In the metadata of one recording, those that left too: a document of 256 KiB holds them.
 inline constexpr std::size_t kMaxConferenceMembers = 150;
-inline constexpr std::size_t kMaxGoneMembers = 100;  // of a room of ours, beside those in it
+inline constexpr std::size_t kMaxGoneMembers = 100;  // times at which somebody left a room of ours
+inline constexpr std::size_t kMaxEarlierPeriods = 100;  // of all who came back to one of others
 inline constexpr std::size_t kMaxSidebarSessions = 16;
 // Changes of a roster that come faster go to the recording servers together.
 inline constexpr std::chrono::milliseconds kRosterInterval{250};

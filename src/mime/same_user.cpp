@@ -45,7 +45,10 @@ bool is_same_user(std::string_view a, std::string_view b) {
 }
 
 bool is_anonymous(std::string_view uri) {
-    return base::iequals(address_of(uri).host, "anonymous.invalid");
+    const Address address = address_of(uri);
+    // Gateways write the user part alone, with a host of theirs.
+    return base::iequals(address.host, "anonymous.invalid") ||
+           base::iequals(address.user, "anonymous");
 }
 
 }  // namespace earshot::mime

@@ -15,6 +15,8 @@ TEST(SameUser, SchemePortAndParametersDoNotCount) {
         is_same_user("sip:+12;ext=3@desk.example", "sip:+12;ext=3@desk.example;user=phone"));
     EXPECT_TRUE(is_same_user("sip:a@[2001:db8::1]:5060", "sip:a@[2001:db8::1]"));
     EXPECT_TRUE(is_anonymous("sip:anonymous@anonymous.invalid"));
+    EXPECT_TRUE(is_anonymous("sip:Anonymous@192.0.2.1:5060"));
+    EXPECT_FALSE(is_anonymous("sip:anonymous.invalid@desk.example"));
 }
 
 }  // namespace

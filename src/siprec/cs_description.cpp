@@ -152,6 +152,7 @@ private:
         ParticipantSessionAssoc in_session;
         in_session.participant = MetadataId{participant.id};
         in_session.session = MetadataId{call_.session_id};
+        for (const Period& before : participant.earlier) in_session.periods.push_back(before);
         in_session.periods.push_back(period);
         in_session.params = participant.params;
         result_.objects.participant_sessions.push_back(std::move(in_session));

@@ -27,6 +27,7 @@ struct CsParticipant {
     std::vector<ContactParam> params{};  // RFC 4235 form: isfocus = true
     OptionalTime joined{};               // none: when the session began
     OptionalTime left{};                 // it stays described, and sends and receives nothing
+    std::vector<Period> earlier{};       // when it was there before it came back, in their order
 };
 
 struct CsStream {

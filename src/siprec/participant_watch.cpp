@@ -182,7 +182,9 @@ void ParticipantWatch::compare(const MetadataModel& model, const ParticipantSess
                           *now.joined > *before.joined;
     const OptionalTime ended =
         assoc.periods.empty() ? OptionalTime{} : assoc.periods.back().disassociate;
-    if (is_again) tell_left(std::nullopt);
+    if (is_again)
+        tell_left(assoc.periods.size() > 1 ? (assoc.periods.end() - 2)->disassociate
+                                           : OptionalTime{});
     if (now.is_present && (!before.is_present || is_again)) {
         std::vector<EventField> fields;
         if (now.joined) fields.emplace_back("at", base::to_rfc3339(*now.joined));

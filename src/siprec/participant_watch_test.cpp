@@ -104,6 +104,15 @@ TEST_F(ParticipantWatchTest, TellsALeaveWithItsReasonAndARejoin) {
     EXPECT_THAT(gone[0], HasSubstr("booted: too loud"));
     EXPECT_THAT(apply(document(member(joined(3), "<send>T</send>"))),
                 ElementsAre(HasSubstr("2026-03-02T14:03:00.000Z")));
+    // Both at once, with the time of the leave.
+    const std::string again =
+        "<participantsessionassoc participant_id='P1' session_id='S'>" + joined(3) +
+        "<disassociate-time>2026-03-02T14:04:00Z</disassociate-time></participantsessionassoc>";
+    const auto returned = apply(document(again + member(joined(5), "<send>T</send>")));
+    ASSERT_THAT(returned, SizeIs(2));
+    EXPECT_THAT(returned[0], HasSubstr("\"type\":\"participant_left\""));
+    EXPECT_THAT(returned[0], HasSubstr("\"at\":\"2026-03-02T14:04:00.000Z\""));
+    EXPECT_THAT(returned[1], HasSubstr("\"at\":\"2026-03-02T14:05:00.000Z\""));
 }
 
 TEST_F(ParticipantWatchTest, WhoIsMutedMayWriteOn) {

@@ -310,6 +310,56 @@ TEST_F(Focus, EachParticipantIsRecordedByItselfAndWhoIsTooManyIsRefused) {
     EXPECT_GT(windows_with(heard, 440), 20U);
 }
 
+// RFC 7865 section 6.6: who leaves and comes back is one participant with two times of being there.
+TEST_F(Focus, WhoComesBackIsTheSameParticipant) {
+    start("chimes = false\n");
+    const auto ada = dial_in({"--party-a", "sip:ada@desk.example"});
+    ASSERT_TRUE(are_in(1)) << client_.log();
+    for (const std::size_t streams : {2U, 3U}) {
+        const auto bo = dial_in({"--party-a", "Bo <sip:bo@desk.example>"});
+        ASSERT_TRUE(are_in(2)) << client_.log();
+        EXPECT_FALSE(
+            recording([&](const json& it) { return streams_with_media(it) == streams; }).is_null())
+            << server_.list().dump(1) << client_.log();
+        hang_up(*bo);
+        ASSERT_TRUE(are_in(1)) << client_.log();
+    }
+    hang_up(*ada);
+    const json all = server_.wait_for_recordings(1);
+    ASSERT_EQ(all.size(), 1U) << client_.log();
+    EXPECT_EQ(all[0]["state"], "complete") << all[0].dump(1);
+    ASSERT_EQ(all[0]["streams"].size(), 3U) << all[0].dump(1);
+    for (const json& stream : all[0]["streams"]) EXPECT_GT(stream["packets"], 0) << stream.dump(1);
+    const std::string id = all[0]["id"];
+    const Output xml = server_.run({"export", id, "--format", "xml", "-o", "-"});
+    EXPECT_EQ(count(xml.out, "aor=\"sip:bo@desk.example\""), 1U) << xml.out;
+    const std::size_t name = xml.out.find("aor=\"sip:bo@desk.example\"");
+    ASSERT_NE(name, std::string::npos);
+    const std::string key = "participant_id=\"";
+    const std::size_t at = xml.out.rfind(key, name) + key.size();
+    const std::string bo = xml.out.substr(at, xml.out.find('"', at) - at);
+    EXPECT_EQ(count(xml.out, "<participantsessionassoc participant_id=\"" + bo + "\""), 2U)
+        << xml.out;
+
+    const Output text = server_.run({"export", id, "--format", "timeline", "-o", "-"});
+    const json timeline = json::parse(text.out, nullptr, false);
+    ASSERT_TRUE(timeline.is_object()) << text.out << text.err;
+    json presence;
+    for (const json& one : timeline["participants"])
+        if (one["aor"] == "sip:bo@desk.example") presence = one["presence"];
+    ASSERT_EQ(presence.size(), 2U) << timeline["participants"].dump(1);
+    EXPECT_LT(presence[0]["left_ms"], presence[1]["joined_ms"]) << presence.dump(1);
+    EXPECT_LT(presence[1]["joined_ms"], presence[1]["left_ms"]) << presence.dump(1);
+    const Output events = server_.run({"export", id, "--format", "json", "-o", "-"});
+    const json recorded = json::parse(events.out, nullptr, false);
+    ASSERT_TRUE(recorded.is_object()) << events.out << events.err;
+    std::string told;
+    for (const json& event : recorded["events"])
+        if (event.value("participant", "") == "sip:bo@desk.example")
+            told += event["type"].get<std::string>().substr(12) + " ";
+    EXPECT_EQ(told, "joined left joined left ") << events.out;
+}
+
 // RFC 4575 by hand: the whole state at once, then what changed, the end at the end.
 TEST_F(Focus, WhoSubscribesIsToldWhoIsThere) {
     start("chimes = false\n");
