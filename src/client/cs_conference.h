@@ -40,7 +40,9 @@ struct CsConference {
     bool tells_presenters = false;  // the focus has named one: where it names none there is none
     std::size_t left_out = 0;       // of those that are there, for want of room in the metadata
     base::Uuid group{};             // of all calls with this conference, and of its sidebars
-    base::Uuid space{};             // name space of its sidebars' ids
+    siprec::OptionalTime
+        grouped{};       // since when there is that group: with the first of those calls
+    base::Uuid space{};  // name space of its sidebars' ids
 
     const CsMember* find(const conference::MemberKey& key) const;
 };

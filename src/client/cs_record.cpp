@@ -91,8 +91,10 @@ std::optional<siprec::CsGroup> group_of(const CsRecord& record,
                                .is_raw = settings.raw_group,
                                .formed = {}};
     if (!record.transfer_group && record.conference)
-        return siprec::CsGroup{
-            .id = record.conference->group, .name = {}, .is_raw = false, .formed = {}};
+        return siprec::CsGroup{.id = record.conference->group,
+                               .name = {},
+                               .is_raw = false,
+                               .formed = record.conference->grouped};
     if (!record.transfer_group) return std::nullopt;
     return siprec::CsGroup{.id = *record.transfer_group, .name = {}, .is_raw = false, .formed = {}};
 }
@@ -108,6 +110,12 @@ base::Uuid participant_ids(const CsRecord& record, const policy::RecordingSettin
     const bool is_named = !settings.group.empty() && !settings.raw_group;
     return is_named ? siprec::group_id(record.installation, settings.group)
                     : record.participant_space;
+}
+
+// Those of a roster: as of who calls through here, where one group holds all of its calls.
+base::Uuid member_ids(const CsRecord& record, const policy::RecordingSettings& settings) {
+    const bool is_named = !settings.group.empty() && !settings.raw_group;
+    return is_named ? participant_ids(record, settings) : record.conference->group;
 }
 
 siprec::OptionalTime to_optional(const std::optional<base::WallTime>& time) { return {time}; }
@@ -126,11 +134,10 @@ bool is_party(const CsParty& party, const conference::Member& member) {
 }
 
 // The same member has the same id in all calls with this conference, which are one group (M-15).
-siprec::CsParticipant describe(const CsMember& one, const base::Uuid& group) {
+siprec::CsParticipant describe(const CsMember& one, const base::Uuid& ids) {
     const conference::Member& member = one.member;
     siprec::CsParticipant participant{
-        .id =
-            siprec::group_id(group, fmt::format("participant {} {}", member.key.user, one.number)),
+        .id = siprec::group_id(ids, fmt::format("participant {} {}", member.key.user, one.number)),
         .names = {{.aor = member.key.user, .name = member.name, .language = {}}},
         .xml = member_xml(member),
         .joined = member.joined,
@@ -145,8 +152,8 @@ siprec::CsParticipant describe(const CsMember& one, const base::Uuid& group) {
 // Adds the members; says of which ones the streams are.
 class ConferenceDescriber {
 public:
-    ConferenceDescriber(const CsRecord& record, siprec::CsDescription& cs)
-        : record_(record), conference_(*record.conference), cs_(cs) {
+    ConferenceDescriber(const CsRecord& record, const base::Uuid& ids, siprec::CsDescription& cs)
+        : record_(record), conference_(*record.conference), ids_(ids), cs_(cs) {
         cs_.session_xml += conference_xml(conference_);
         at_.resize(conference_.members.size());
         for (std::size_t i = 0; i < conference_.members.size(); ++i) add(i);
@@ -217,8 +224,14 @@ private:
                 described.names.front().name = one.member.name;
             return;
         }
-        at_[index] = cs_.participants.size();
-        cs_.participants.push_back(describe(one, conference_.group));
+        siprec::CsParticipant described = describe(one, ids_);
+        const auto same = std::find_if(cs_.participants.begin(), cs_.participants.end(),
+                                       [&](const auto& known) { return known.id == described.id; });
+        at_[index] = static_cast<std::size_t>(same - cs_.participants.begin());
+        if (same == cs_.participants.end())
+            cs_.participants.push_back(std::move(described));
+        else  // who was at our leg is in it by another call now
+            *same = std::move(described);
     }
     template <class Is>
     std::vector<std::size_t> choose(Is is) const {
@@ -231,6 +244,7 @@ private:
 
     const CsRecord& record_;
     const CsConference& conference_;
+    const base::Uuid ids_;
     siprec::CsDescription& cs_;
     std::vector<std::optional<std::size_t>> at_;  // of each member: the participant that it is
     std::set<std::size_t> is_local_;              // of them, parties of our own
@@ -488,7 +502,7 @@ void describe_legs(const CsRecord& record, const policy::RecordingSettings& sett
         if (!party.left) at[relay::index_of(party.leg)] = i;
         cs.participants.push_back(std::move(participant));
     }
-    if (record.conference) conference.emplace(record, cs);
+    if (record.conference) conference.emplace(record, member_ids(record, settings), cs);
     for (std::size_t i = 0; i < record.parties.size(); ++i) {
         std::string& xml = cs.participants[i].xml;
         const bool has_one = xml.find("<nickname") != std::string::npos;  // by the roster

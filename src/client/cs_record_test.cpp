@@ -3,6 +3,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <map>
+
 #include "client/limits.h"
 #include "siprec/limits.h"
 #include "siprec/metadata_schema_check.h"
@@ -744,6 +746,42 @@ TEST(CsConference, OfThoseWhoCameBackSoManyTimesAreKept) {
     ASSERT_EQ(state.members.size(), 1U);
     EXPECT_EQ(state.members[0].earlier.size(), kMaxEarlierPeriods);
     EXPECT_EQ(state.members[0].earlier.front().associate, kStart + std::chrono::seconds{2});
+}
+
+// RFC 7865 section 6.5: in all sessions of one group it has one id.
+TEST(CsConference, WhoCallsThroughHereIsTheSameInTheCallsOfOthers) {
+    CsRecord ada = conference_of({member("ada"), member("ben")});
+    ada.participant_space = ada.conference->group;  // as of Recorder::on_conference()
+    b2bua::CallFacts other = facts();
+    other.leg(b2bua::Leg::A).address = {"sip:ben@desk.example", "Ben"};
+    CsRecord ben = record_of(other);
+    ben.session_id.bytes[3] = 9;
+    ben.participant_space = ada.participant_space;
+    ben.conference = ada.conference;
+    const auto ids = [](const CsRecord& record, const policy::RecordingSettings& settings) {
+        std::map<std::string, std::string> found;
+        for (const siprec::Participant& one : objects(record, settings).participants)
+            EXPECT_TRUE(found.emplace(one.names.front().aor, one.id.text()).second)
+                << one.names.front().aor;
+        return found;
+    };
+    policy::RecordingSettings named;
+    named.group = "sales";
+    for (const policy::RecordingSettings& settings : {policy::RecordingSettings{}, named}) {
+        EXPECT_EQ(ids(ada, settings).size(), 3U);  // Ada, Ben, the focus
+        EXPECT_EQ(ids(ada, settings), ids(ben, settings));
+    }
+    // Who is not at our leg any more and in it by another call is there once, and there.
+    ada.parties[0].left = kLater;
+    EXPECT_EQ(ids(ada, {}).size(), 3U);
+    EXPECT_FALSE(objects(ada).participant_sessions[0].periods.back().disassociate);
+}
+
+TEST(CsConference, TheGroupIsThereSinceTheFirstCallOfTheMeeting) {
+    CsRecord record = conference_of({member("ben")});
+    EXPECT_EQ(objects(record).groups.at(0).period.associate, kStart);
+    record.conference->grouped = kStart - std::chrono::hours{1};
+    EXPECT_EQ(objects(record).groups.at(0).period.associate, kStart - std::chrono::hours{1});
 }
 
 TEST(CsConference, ASidebarIsASessionOfTheSameGroup) {

@@ -60,6 +60,9 @@ inline constexpr std::size_t kMaxSidebarSessions = 16;
 // Changes of a roster that come faster go to the recording servers together.
 inline constexpr std::chrono::milliseconds kRosterInterval{250};
 
+// After the last call to a conference the next one is to the same meeting, so long.
+inline constexpr std::chrono::minutes kMeetingGap{10};
+
 // ---- conferences that the client calls itself
 inline constexpr std::size_t kMaxAttendances = 200;
 inline constexpr std::chrono::seconds kLongestAttendance{43'200};

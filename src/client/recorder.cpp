@@ -174,6 +174,10 @@ void Recorder::on_conference(base::Now now, b2bua::CallKey key, const CsConferen
     RecordedCall* call = find(key);
     if (call == nullptr || call->has_ended) return;
     call->cs.conference = conference;
+    // Who calls through here is a member of the roster in the other calls of the conference, and is
+    // the same participant in all of them (RFC 7865 section 6.5), unless other ids have been told.
+    if (call->recordings.empty() && call->cs.participant_space == call->cs.session_id)
+        call->cs.participant_space = conference.group;
     refresh(now, *call);
 }
 

@@ -79,6 +79,8 @@ public:
 
     // What the focus at an end of the call tells of its conference.
     void on_conference(base::Now now, b2bua::CallKey key, const CsConference& conference);
+    // The group that a transfer or a consultation has put the call into.
+    std::optional<base::Uuid> group_of(b2bua::CallKey key) const;
     // Somebody writes in a chat of a call, or who is at a leg has another nickname there.
     void on_chat_sender(base::Now now, b2bua::CallKey key, relay::Leg leg, const std::string& uri,
                         const std::string& name);

@@ -28,6 +28,8 @@ void Recorder::find_consulted(base::Now now, RecordedCall& call) {
 void Recorder::join_groups(base::Now now, RecordedCall& from, RecordedCall& call) {
     std::optional<base::Uuid> group = from.cs.transfer_group;
     if (!group) group = call.cs.transfer_group;
+    for (const RecordedCall* one : {&from, &call})
+        if (!group && one->cs.conference) group = one->cs.conference->group;
     if (!group) group = siprec::group_id(installation_, base::to_string(from.cs.session_id));
     const std::optional<base::Uuid> before = call.cs.transfer_group;
     if (!before) call.cs.participant_space = from.cs.participant_space;
@@ -38,6 +40,11 @@ void Recorder::join_groups(base::Now now, RecordedCall& from, RecordedCall& call
         other->cs.transfer_group = group;
         if (!other->has_ended) refresh(now, *other);
     }
+}
+
+std::optional<base::Uuid> Recorder::group_of(b2bua::CallKey key) const {
+    const auto found = calls_.find(key.value);
+    return found == calls_.end() ? std::nullopt : found->second->cs.transfer_group;
 }
 
 void Recorder::on_transfer(base::Now now, RecordedCall& call, const b2bua::Transferred& event) {

@@ -26,7 +26,7 @@ struct RosterDesk::Followed {
 };
 
 RosterDesk::RosterDesk(Dependencies dependencies, Changed changed)
-    : d_(dependencies), changed_(std::move(changed)) {}
+    : d_(dependencies), changed_(std::move(changed)), meetings_(dependencies.installation) {}
 
 RosterDesk::~RosterDesk() = default;
 
@@ -55,8 +55,10 @@ void RosterDesk::follow(base::Now now, Wish wish) {
                  .state = {}});
     followed->state.focus = wish.focus;
     followed->state.uri = wish.where.uri;
-    const std::string root = root_of(wish.where.uri);
-    followed->state.group = siprec::group_id(d_.installation, "conference " + root);
+    const Meetings::Meeting meeting =
+        meetings_.enter(now, wish.call, root_of(wish.where.uri), wish.group);
+    followed->state.group = meeting.group;
+    followed->state.grouped = meeting.since;
     followed->state.space = siprec::group_id(d_.installation, fmt::format("call {}", wish.call_id));
     Followed& begun = *followed_.emplace(id, std::move(followed)).first->second;
     of_call_[wish.call] = id;
@@ -71,6 +73,7 @@ void RosterDesk::leave(base::Now now, std::uint64_t call) {
     if (known == of_call_.end()) return;
     Followed& followed = *followed_.at(known->second);
     of_call_.erase(known);
+    meetings_.leave(now, call);
     followed.has_left = true;
     followed.subscription.stop(now);
     drain(now, followed);

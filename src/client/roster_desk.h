@@ -14,6 +14,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "client/cs_conference.h"
+#include "client/meetings.h"
 #include "client/recording_event.h"
 #include "client/roster_subscription.h"
 #include "sip/agent.h"
@@ -50,6 +51,7 @@ public:
         std::string call_id{};  // for events
         relay::Leg focus = relay::Leg::B;
         RosterSubscription::Settings where{};
+        std::optional<base::Uuid> group{};  // that the call is in already (meetings.h)
     };
     // Follows it from now on; nothing happens where it is followed already. Another URI (the call
     // was moved to another conference) begins anew.
@@ -77,6 +79,7 @@ private:
 
     Dependencies d_;
     Changed changed_;
+    Meetings meetings_;
     std::uint64_t last_id_ = 0;
     std::map<std::uint64_t, std::unique_ptr<Followed>> followed_;  // by an id of ours
     std::map<std::uint64_t, std::uint64_t> of_call_;  // ids; of those that are not left

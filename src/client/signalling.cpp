@@ -528,6 +528,8 @@ void Signalling::rollback(b2bua::CallKey call, b2bua::Leg offerer) {
 void Signalling::on_call_event(base::Now now, b2bua::CallKey call, const b2bua::CallEvent& event) {
     send_what_waits();
     tell_call(call, event);
+    // Before its recording begins, which then says from its first document on what it belongs to.
+    if (std::holds_alternative<b2bua::Answered>(event)) follow_conference(now, call);
     recorder_->on_call_event(now, call, event);
     calls_have_changed_ = true;
     if (std::holds_alternative<b2bua::Ended>(event))
@@ -556,7 +558,8 @@ void Signalling::follow_conference(base::Now now, b2bua::CallKey call) {
                   .where = {.uri = focus.contact,
                             .from = from.empty() ? "sip:anonymous@anonymous.invalid" : from,
                             .flow = focus.flow,
-                            .next_hop = {}}});
+                            .next_hop = {}},
+                  .group = recorder_->group_of(call)});
     }
 }
 

@@ -370,6 +370,50 @@ TEST_F(Conference, ASidebarThatTheRosterNamesIsInTheGroupOfItsConference) {
     EXPECT_NE(groups["sip:eve@desk.example"], groups["sip:chloe@desk.example"]);
 }
 
+// Two calls through the client to one focus: each hears the other in its mix, so they are sessions
+// of one group (RFC 7865 section 6.2), in which everybody has one id (section 6.5).
+TEST_F(Conference, CallsToItAreOneGroupInWhichEachIsTheSameParticipant) {
+    begin();
+    AgentPhone& ada = phones_->add("ada");
+    AgentPhone& ben = phones_->add("ben");
+    const std::string users = "<user entity=\"" + ada.uri() + "\">" +
+                              endpoint("ada", "connected", audio("sendrecv")) +
+                              "</user><user entity=\"" + ben.uri() + "\">" +
+                              endpoint("ben", "connected", audio("sendrecv")) + "</user>";
+    const auto first = enter(ada);
+    take_subscription();
+    EXPECT_EQ(notify_users(1, users + present("chloe"), "full"), 200);
+    expect_at_server("chloe");
+    const auto second = enter(ben);
+    take_subscription();
+    EXPECT_EQ(notify_users(1, users + present("dov"), "full"), 200);
+    expect_at_server("dov");
+    phones_->hang_up(ada, first.caller, *room_);
+    phones_->hang_up(ben, second.caller, *room_);
+
+    const json all = server_.wait_for_recordings(2);
+    ASSERT_EQ(all.size(), 2U) << client_.log() << server_.log();
+    EXPECT_NE(all[0].value("group", ""), "") << all[0].dump(1);
+    EXPECT_EQ(all[0].value("group", ""), all[1].value("group", ""));
+    std::map<std::string, std::string> ids;
+    for (const json& recording : all) {
+        EXPECT_EQ(recording["participants"].size(), 4U) << recording.dump(1);
+        const Output xml = server_.run(
+            {"export", recording["id"].get<std::string>(), "--format", "xml", "-o", "-"});
+        const std::string key = "<participant participant_id=\"";
+        for (std::size_t at = xml.out.find(key); at != std::string::npos;
+             at = xml.out.find(key, at)) {
+            at += key.size();
+            const std::string id = xml.out.substr(at, xml.out.find('"', at) - at);
+            const std::size_t aor = xml.out.find("aor=\"", at) + 5;
+            const auto known =
+                ids.emplace(xml.out.substr(aor, xml.out.find('"', aor) - aor), id).first;
+            EXPECT_EQ(known->second, id) << known->first << xml.out;
+        }
+    }
+    EXPECT_EQ(ids.size(), 5U);  // the focus and the four
+}
+
 // A member that is itself a conference is one of ours, too: a focus.
 TEST_F(Conference, ACascadedConferenceIsAFocusOnTheTimeline) {
     begin();
