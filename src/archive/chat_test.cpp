@@ -528,6 +528,34 @@ TEST_F(ChatRecording, AFileIsHashedAndReadWithoutBeingInMemory) {
               "not_found");
 }
 
+// What is said in a room has its name in the CPIM around it.
+TEST_F(ChatRecording, AFileInCpimHasItsNameAndIsHashedWithoutTheLayers) {
+    begin();
+    const std::string head =
+        "From: <sip:ana@desk.example>\r\nTo: <sip:room@conf.example>\r\n\r\nContent-Type: ";
+    message(1, "message/cpim",
+            {{0, head + "image/png\r\nContent-Disposition: attachment; filename=\"plan.png\"\r\n"
+                        "\r\n\x89PNG"}});
+    message(2, "message/cpim",
+            {{0, head + "text/plain\r\nContent-Disposition: attachment; filename=\"a.txt\"\r\n"
+                        "\r\nnotes"}});
+    message(3, "message/cpim", {{0, head + "text/plain\r\n\r\nwords"}});
+    records_.ended(5'000);
+    build();
+    const auto all = chat().messages;
+    ASSERT_EQ(all.size(), 3U);
+    EXPECT_EQ(all[0].kind, "file");
+    EXPECT_EQ(all[0].file_name, "plan.png");
+    FileHash hash;
+    hash.add(base::as_bytes(std::string_view("\x89PNG")));
+    EXPECT_EQ(all[0].sha256, hash.finish().sha256);
+    EXPECT_EQ(all[1].kind, "file");
+    EXPECT_EQ(all[1].file_name, "a.txt");
+    EXPECT_FALSE(all[1].text);
+    EXPECT_EQ(all[2].kind, "text");
+    EXPECT_EQ(all[2].text, "words");
+}
+
 TEST_F(ChatRecording, APictureStandsAmongWhatWasShared) {
     begin(R"(,"file_selector":"name:\"floor%20plan.png\" type:image/png")");
     message(3, "image/png", {{0, "\x89PNG"}});

@@ -32,12 +32,17 @@ std::string_view state_of(journal::MessageOutcome outcome) {
     return "lost";
 }
 
-std::string_view kind_of(std::string_view content_type, const StreamFacts* stream) {
+bool is_attachment(std::string_view disposition) {
+    return base::iequals(mime::split_parameters(disposition).value, "attachment");
+}
+
+std::string_view kind_of(std::string_view content_type, std::string_view disposition,
+                         const StreamFacts* stream) {
     const std::string type = base::to_lower(mime::split_parameters(content_type).value);
     if (stream != nullptr && !stream->file_selector.empty()) return "file";
     if (type == "application/im-iscomposing+xml") return "composing";
     if (type == "message/imdn+xml") return "notification";
-    if (type.starts_with("text/")) return "text";
+    if (type.starts_with("text/")) return is_attachment(disposition) ? "file" : "text";
     if (type.empty()) return "other";
     return type.starts_with("image/") || type.starts_with("audio/") || type.starts_with("video/") ||
                    type.starts_with("application/")
@@ -274,7 +279,7 @@ std::string MessageCollector::kind_told(const Message& message, const MessageBod
     if (octets == 0 && message.received.count() == 0) return "empty";
     if (body.content == "msrp") return "request";
     if (body.content == "drop") return "notice";
-    return std::string(kind_of(body.content_type, stream));
+    return std::string(kind_of(body.content_type, disposition_of(message, body), stream));
 }
 
 std::uint64_t MessageCollector::incomplete_of(std::uint16_t stream) const {
@@ -311,13 +316,18 @@ void MessageCollector::tell_left_out(const MessageBody& body, ChatMessage& told)
                                .digest = base::to_valid_utf8(hash.digest)});
 }
 
-void MessageCollector::tell_file(const Message& message, const StreamFacts* stream,
+// Of what is nearest to the content: the CPIM around it, else the message itself.
+std::string_view MessageCollector::disposition_of(const Message& message, const MessageBody& body) {
+    return body.content_at > 0 ? std::string_view(body.content_disposition) : message.disposition;
+}
+
+void MessageCollector::tell_file(std::string_view disposition, const StreamFacts* stream,
                                  ChatMessage& told) {
     sdp::FileSelector file;
     if (stream != nullptr) file = sdp::parse_file_selector(stream->file_selector);
     told.file_name = base::to_valid_utf8(file.name);
     if (told.file_name.empty()) {
-        const auto parameters = mime::split_parameters(message.disposition).parameters;
+        const auto parameters = mime::split_parameters(disposition).parameters;
         if (const auto name = mime::find_parameter(parameters, "filename"))
             told.file_name = base::to_valid_utf8(*name);
     }
@@ -327,8 +337,8 @@ void MessageCollector::tell_file(const Message& message, const StreamFacts* stre
                                .digest = base::to_valid_utf8(hash.digest)});
 }
 
-void MessageCollector::tell_content(const Message& message, const StreamFacts* stream,
-                                    ChatMessage& told) {
+void MessageCollector::tell_content(const Message& message, std::string_view disposition,
+                                    const StreamFacts* stream, ChatMessage& told) {
     const std::size_t prefix = message.whole_prefix();
     const bool is_text = told.kind == "text" || told.kind == "composing" ||
                          told.kind == "notification" || told.kind == "request";
@@ -343,7 +353,7 @@ void MessageCollector::tell_content(const Message& message, const StreamFacts* s
         }
         return;
     }
-    tell_file(message, stream, told);
+    tell_file(disposition, stream, told);
     if (told.state != "complete" || !message.is_in_memory() || told.content_at > prefix) return;
     FileHash hash;
     hash.add(base::as_bytes(
@@ -392,7 +402,7 @@ ChatMessage MessageCollector::describe(const Message& message, const RecordingFa
     told.total = message.total;
     told.content_at = body.content_at;
     told.kind = kind_told(message, body, stream);
-    tell_content(message, stream, told);
+    tell_content(message, disposition_of(message, body), stream, told);
     if (told.kind == "notice") tell_left_out(body, told);
     if (told.text) told.content_at = 0;
     return told;

@@ -72,8 +72,11 @@ private:
     std::set<std::uint64_t> repeated() const;
     static std::string kind_told(const Message& message, const MessageBody& body,
                                  const StreamFacts* stream);
-    static void tell_content(const Message& message, const StreamFacts* stream, ChatMessage& told);
-    static void tell_file(const Message& message, const StreamFacts* stream, ChatMessage& told);
+    static std::string_view disposition_of(const Message& message, const MessageBody& body);
+    static void tell_content(const Message& message, std::string_view disposition,
+                             const StreamFacts* stream, ChatMessage& told);
+    static void tell_file(std::string_view disposition, const StreamFacts* stream,
+                          ChatMessage& told);
     static void tell_left_out(const MessageBody& body, ChatMessage& told);
 
     std::map<std::uint64_t, Message> messages_;

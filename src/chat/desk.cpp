@@ -27,11 +27,13 @@ Desk::Desk(Network& network, base::Random& random, Switch::Told told, Copies::To
     : network_(network),
       copies_(network, random, std::move(copies_told)),
       switch_(network, random, &copies_, std::move(told)),
-      rooms_(network, random, &copies_, std::move(rooms_told)),
+      rooms_(network, random, &copies_, rooms_told),
+      files_(network, random, &copies_, rooms_, std::move(rooms_told)),
       guests_(network, random, &copies_, std::move(guests_told)) {}
 
 void Desk::close(base::Now now, SessionId session) {
     switch_.close(now, session);
+    files_.close(now, session);
     rooms_.close(now, session);
     guests_.close(now, session);
     copies_.finish(now, session);
@@ -42,6 +44,8 @@ void Desk::on_open(base::Now now, ConnectionId connection, bool is_tls,
     if (copies_.owns(connection)) return copies_.on_open(now, connection);
     if (rooms_.owns(connection)) {
         rooms_.on_open(now, connection, is_tls);
+    } else if (files_.owns(connection)) {
+        files_.on_open(now, connection, is_tls);
     } else if (guests_.owns(connection)) {
         guests_.on_open(now, connection, is_tls);
     } else {
@@ -57,7 +61,7 @@ void Desk::on_open(base::Now now, ConnectionId connection, bool is_tls,
 
 bool Desk::is_claimed(ConnectionId connection) const {
     return switch_.is_claimed(connection) || rooms_.is_bound(connection) ||
-           guests_.is_bound(connection);
+           files_.is_bound(connection) || guests_.is_bound(connection);
 }
 
 void Desk::close_newcomer(base::Now now, ConnectionId connection) {
@@ -87,6 +91,10 @@ bool Desk::is_held_back(base::Now now, ConnectionId connection, base::ByteView b
         switch_.release(connection);
         rooms_.on_open(now, connection, is_tls);
         rooms_.on_bytes(now, connection, base::as_bytes(all));
+    } else if (to && to->size() == 1 && files_.knows(to->front())) {
+        switch_.release(connection);
+        files_.on_open(now, connection, is_tls);
+        files_.on_bytes(now, connection, base::as_bytes(all));
     } else if (to && to->size() == 1 && guests_.knows(to->front())) {
         switch_.release(connection);
         guests_.on_open(now, connection, is_tls);
@@ -104,6 +112,8 @@ void Desk::on_bytes(base::Now now, ConnectionId connection, base::ByteView bytes
     }
     if (rooms_.owns(connection))
         rooms_.on_bytes(now, connection, bytes);
+    else if (files_.owns(connection))
+        files_.on_bytes(now, connection, bytes);
     else if (guests_.owns(connection))
         guests_.on_bytes(now, connection, bytes);
     else if (!is_held_back(now, connection, bytes))
@@ -119,6 +129,8 @@ void Desk::on_closed(base::Now now, ConnectionId connection) {
     if (copies_.owns(connection)) return copies_.on_closed(now, connection);
     if (rooms_.owns(connection))
         rooms_.on_closed(now, connection);
+    else if (files_.owns(connection))
+        files_.on_closed(now, connection);
     else if (guests_.owns(connection))
         guests_.on_closed(now, connection);
     else
@@ -144,6 +156,7 @@ void Desk::on_writable(base::Now now, ConnectionId connection) {
 void Desk::on_time(base::Now now) {
     switch_.on_time(now);
     rooms_.on_time(now);
+    files_.on_time(now);
     guests_.on_time(now);
     for (const ConnectionId connection : newcomers_.overdue(now)) close_newcomer(now, connection);
     copies_.on_time(now);

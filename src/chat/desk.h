@@ -10,6 +10,7 @@
 #include "base/random.h"
 #include "base/time.h"
 #include "chat/copies.h"
+#include "chat/files.h"
 #include "chat/guests.h"
 #include "chat/newcomers.h"
 #include "chat/ports.h"
@@ -29,6 +30,7 @@ public:
     Switch& chats() { return switch_; }
     Copies& copies() { return copies_; }
     Rooms& rooms() { return rooms_; }
+    Files& files() { return files_; }
     Guests& guests() { return guests_; }
     // What is left of its copies goes out yet.
     void close(base::Now now, SessionId session);
@@ -50,6 +52,7 @@ private:
     Copies copies_;
     Switch switch_;
     Rooms rooms_;
+    Files files_;
     Guests guests_;
     Newcomers newcomers_;
 };

@@ -3,10 +3,56 @@
 #include <fmt/format.h>
 
 #include <algorithm>
+#include <cctype>
 
+#include "base/text.h"
 #include "chat/nickname.h"
+#include "chat/wrapping.h"
 
 namespace earshot::chat {
+
+namespace {
+
+// What a stranger calls its file, in quotes (RFC 2045 section 5.1): no path, nothing that would end
+// the line.
+std::string quoted_file_name(std::string_view name) {
+    if (const std::size_t slash = name.find_last_of("/\\"); slash != std::string_view::npos)
+        name = name.substr(slash + 1);
+    std::string text = "\"";
+    for (const char c : base::to_valid_utf8(name.substr(0, kMaxFileNameBytes))) {
+        const auto octet = static_cast<unsigned char>(c);
+        constexpr unsigned char kDelete = 0x7f;
+        text += c == '"' ? '\'' : octet < ' ' || octet == kDelete ? '_' : c;
+    }
+    return text + '"';
+}
+
+// "image/png" as it was told; what is no type, or would be read as another message, is octets.
+std::string file_type(std::string_view told) {
+    const std::string_view type = bare_type(told);
+    const std::size_t slash = type.find('/');
+    const bool is_type = slash != std::string_view::npos && slash > 0 && slash + 1 < type.size() &&
+                         std::all_of(type.begin(), type.end(), [](char c) {
+                             return std::isalnum(static_cast<unsigned char>(c)) != 0 ||
+                                    std::string_view("/+.-_").find(c) != std::string_view::npos;
+                         });
+    const bool is_layer = base::istarts_with(type, "message/") || base::iequals(type, kWrapperType);
+    return is_type && !is_layer ? std::string(type) : "application/octet-stream";
+}
+
+}  // namespace
+
+std::string write_file_head(const RoomFile& file, std::string_view room_name,
+                            std::string_view room_uri) {
+    mime::CpimHead head;
+    head.from = mime::CpimAddress{.name = file.sender_name, .uri = file.sender_uri};
+    head.to.push_back({.name = std::string(room_name), .uri = std::string(room_uri)});
+    head.date_time = base::to_rfc3339(file.at);
+    head.content_type = file_type(file.type);
+    head.content_disposition = "attachment";
+    if (!file.name.empty()) head.content_disposition += "; filename=" + quoted_file_name(file.name);
+    return write_cpim(head);
+}
 
 Rooms::Rooms(Network& network, base::Random& random, Copies* copies, Told told)
     : network_(network), random_(random), copies_(copies), told_(std::move(told)), links_(network) {
@@ -216,9 +262,16 @@ void Rooms::pass_on(base::Now now, const Place& from, Open& open) {
 // As who takes part saw it: the CPIM with its one To, and the room around it.
 void Rooms::record(base::Now now, const Place& from, const std::string& message_id,
                    const Open& open, bool is_whole, const std::optional<CopyKey>& only) {
-    if (copies_ == nullptr) return;
-    const Room& room = *find(from.room);
     const Member& member = *find(from);
+    record_of(now, from.room, name_addr(member.setup.name, member.setup.uris.front()),
+              member.nickname, message_id, open, is_whole, only);
+}
+
+void Rooms::record_of(base::Now now, SessionId id, const std::string& sender,
+                      const std::string& nickname, const std::string& message_id, const Open& open,
+                      bool is_whole, const std::optional<CopyKey>& only) {
+    if (copies_ == nullptr) return;
+    const Room& room = *find(id);
     Copies::RoomMessage message{.begun = open.begun, .only = only};
     message.facts = {
         .from = Side::A,
@@ -226,17 +279,17 @@ void Rooms::record(base::Now now, const Place& from, const std::string& message_
         .content_type = open.content_type,
         .mime_headers = {},
         .at = open.at,
-        .nickname = member.nickname,
+        .nickname = nickname,
         .total = open.total,
-        .sender = name_addr(member.setup.name, member.setup.uris.front()),
+        .sender = sender,
         // As in the CPIM: where the two differ the message is private.
         .room = name_addr(room.setup.name, open.is_private ? room.setup.uri : open.room_uri)};
     if (open.is_private && !room.setup.records_private)
-        return copies_->on_left_out(now, from.room, message, open.content.size());
+        return copies_->on_left_out(now, id, message, open.content.size());
     const std::size_t octets = open.received.ranges().empty() || open.received.ranges()[0].begin > 0
                                    ? 0
                                    : static_cast<std::size_t>(open.received.ranges()[0].end);
-    copies_->on_message(now, from.room, message,
+    copies_->on_message(now, id, message,
                         base::ByteView(open.content).first(std::min(octets, open.content.size())),
                         is_whole);
 }
@@ -313,6 +366,33 @@ void Rooms::say(base::Now now, SessionId id, MemberId number, std::string_view t
     deliver(now, place,
             std::make_shared<const Content>(base::Bytes(bytes.begin(), bytes.end()), kept_));
     pump(now, place);
+}
+
+// As a message of who handed it over, to all (RFC 7701 has no word of files): readers that know
+// nothing of RFC 5547 get it, too.
+void Rooms::say_file(base::Now now, SessionId id, MemberId number, RoomFile file) {
+    Room* room = find(id);
+    if (room == nullptr) return;
+    const Place from{.room = id, .member = number};
+    const std::string head = write_file_head(file, room->setup.name, room->setup.uri);
+    Open open;
+    open.content.reserve(head.size() + file.content.size());
+    const base::ByteView head_bytes = base::as_bytes(head);
+    open.content.assign(head_bytes.begin(), head_bytes.end());
+    open.content.insert(open.content.end(), file.content.begin(), file.content.end());
+    file.content = {};
+    static_cast<void>(open.received.add(0, open.content.size()));
+    if (file.is_whole) open.total = open.content.size();
+    open.at = file.at;
+    open.begun = file.begun;
+    open.room_uri = room->setup.uri;
+    open.content_type = "message/cpim";
+    const Member* member = find(from);
+    record_of(now, id, name_addr(file.sender_name, file.sender_uri),
+              member != nullptr ? member->nickname : std::string{}, file.message_id, open,
+              file.is_whole);
+    if (file.is_whole) pass_on(now, from, open);
+    work(now);
 }
 
 // All that it has not got whole is sent again, under the names that it had (RFC 4975 section 5.4).

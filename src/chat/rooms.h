@@ -70,7 +70,9 @@ struct RoomEvent {
         NotConnected,  // we do not reach it: `reason`
         Refused,       // somebody came who is not the member that was told: `reason`
         Nickname,      // `nickname`; empty: none any more
-        NotDelivered   // it is too slow: `reason`
+        NotDelivered,  // it is too slow: `reason`
+        File,          // it has handed one over: `reason` tells which
+        FileNotTaken   // `reason`
     };
     SessionId room = 0;
     MemberId member = 0;
@@ -81,6 +83,23 @@ struct RoomEvent {
     bool is_withheld = false;
     base::Reason reason{};
 };
+
+// A file that a participant hands over to the room, who need not be a member: `content` is all
+// there is of it.
+struct RoomFile {
+    std::string sender_uri{};
+    std::string sender_name{};
+    std::string message_id{};
+    std::string name{};  // as its sender calls it; empty: not at all
+    std::string type{};
+    base::WallTime at{};
+    Copy::MessageNumber begun = 0;  // as Copies::begin_message() said when it began
+    bool is_whole = true;           // else it is recorded as cut, and nobody gets it
+    base::Bytes content{};
+};
+// As it is said in a room: a message whose Content-Disposition is an attachment of that name.
+std::string write_file_head(const RoomFile& file, std::string_view room_name,
+                            std::string_view room_uri);
 
 class Rooms {
 public:
@@ -99,6 +118,7 @@ public:
     void remove_member(base::Now now, SessionId room, MemberId member);
     // A line of ours to one member; it waits until it has connected.
     void say(base::Now now, SessionId room, MemberId member, std::string_view text);
+    void say_file(base::Now now, SessionId room, MemberId sender, RoomFile file);
 
     bool knows(const msrp::Uri& to) const { return links_.place_of(to).has_value(); }
     bool owns(ConnectionId connection) const { return links_.owns(connection); }
@@ -210,6 +230,9 @@ private:
     void pass_on(base::Now now, const Place& from, Open& open);
     void record(base::Now now, const Place& from, const std::string& message_id, const Open& open,
                 bool is_whole, const std::optional<CopyKey>& only = {});
+    void record_of(base::Now now, SessionId room, const std::string& sender,
+                   const std::string& nickname, const std::string& message_id, const Open& open,
+                   bool is_whole, const std::optional<CopyKey>& only = {});
     void on_taking(base::Now now, const CopyKey& copy, bool takes);
     void tell_nickname(const Place& place, Member& member);
     bool deliver(base::Now now, const Place& to, const ContentPtr& content);

@@ -320,7 +320,7 @@ ConferenceChat::Taken Conference::take_chat(ConferenceLeg& leg, std::string_view
                                             bool is_answer) {
     chat_.add_alias(contact(leg.flow()));
     ConferenceChat::Taken taken = chat_.take(leg.number(), sdp, is_answer, leg.names());
-    if (taken.refusal) tell(s_.leg.clock.now(), "chat_refused", &leg, *taken.refusal);
+    for (const Reason& why : taken.refusals) tell(s_.leg.clock.now(), "chat_refused", &leg, why);
     return taken;
 }
 
@@ -344,6 +344,12 @@ bool Conference::on_room(base::Now now, const chat::RoomEvent& event) {
             break;
         case Kind::Refused:
             tell(now, "chat_peer_refused", leg, event.reason);
+            break;
+        case Kind::File:
+            tell(now, "chat_file", leg, event.reason);
+            break;
+        case Kind::FileNotTaken:
+            tell(now, "chat_file_not_taken", leg, event.reason);
             break;
         case Kind::NotDelivered:
             tell(now, "chat_not_delivered", leg, event.reason);

@@ -140,6 +140,9 @@ public:
     std::optional<std::size_t> chat_line(const ConferenceLeg& leg) const override {
         return chat_.line_of(leg.number());
     }
+    std::vector<std::size_t> file_lines(const ConferenceLeg& leg) const override {
+        return chat_.file_lines_of(leg.number());
+    }
     void own(ConferenceLeg& leg, sip::TransactionId transaction) override {
         s_.own_transaction(leg, transaction);
     }

@@ -34,6 +34,12 @@ std::string room_attributes(bool takes_private) {
 
 std::string_view proto_of(bool is_secure) { return is_secure ? "TCP/TLS/MSRP" : "TCP/MSRP"; }
 
+bool has_voice(const sdp::SessionDescription& sdp) {
+    return std::any_of(sdp.media.begin(), sdp.media.end(), [](const auto& medium) {
+        return base::iequals(medium.media, "audio") && medium.port != 0;
+    });
+}
+
 std::string refused(const sdp::MediaDescription& medium) {
     std::string text = fmt::format("m=message 0 {} *\r\n", medium.proto);
     if (!medium.mid.empty()) text += fmt::format("a=mid:{}\r\n", medium.mid);
@@ -85,43 +91,57 @@ ConferenceChat::Taken ConferenceChat::take(std::uint32_t member, std::string_vie
     const auto parsed = sdp::parse(sdp);
     if (!parsed) return taken;
     bool is_taken = false;
+    std::optional<base::Reason> refusal;
+    std::vector<std::size_t> files;
     const auto known = line_of(member);
     for (std::size_t line = 0; line < parsed->media.size(); ++line) {
         const sdp::MediaDescription& medium = parsed->media[line];
         if (!sdp::is_message_media(medium)) continue;
-        // An answer of ours keeps its place among the lines.
-        const bool is_its_place = !is_answer || known == line;
-        if (!is_taken && is_its_place && relay::chat_line(medium) != relay::ChatLine::None) {
-            auto refusal = set(member, line, *parsed, is_answer, names);
-            is_taken = !refusal;
-            if (!taken.refusal) taken.refusal = std::move(refusal);
-        }
         taken.rest = relay::with_section(taken.rest, line, refused(medium));
+        if (relay::chat_line(medium) == relay::ChatLine::None) continue;
+        if (!sdp::message_media_of(*parsed, medium).file_selector.empty()) {
+            files.push_back(line);
+            continue;
+        }
+        // An answer of ours keeps its place among the lines.
+        if (is_taken || (is_answer && known != line)) continue;
+        auto fault = set(member, line, *parsed, is_answer, names);
+        is_taken = !fault;
+        if (!refusal) refusal = std::move(fault);
     }
-    if (is_taken) taken.refusal.reset();
-    if (!is_taken) remove(member);
+    if (!is_taken) remove_chat(member);
+    if (!is_taken && refusal) taken.refusals.push_back(*std::move(refusal));
+    for (const std::size_t line : file_lines_of(member))
+        if (std::find(files.begin(), files.end(), line) == files.end()) remove_file({member, line});
+    for (const std::size_t line : files) {
+        auto fault = is_taken || has_voice(*parsed)
+                         ? set_file({member, line}, *parsed, is_answer, names)
+                         : base::Reason{"chat_file_alone",
+                                        "Files are taken of who is in the conference by voice or "
+                                        "chat, where it can be told that it is recorded."};
+        if (!fault) continue;
+        remove_file({member, line});
+        taken.refusals.push_back(*std::move(fault));
+    }
     return taken;
 }
 
-// Reasons: those of ChatLink::listener() and relay::find_tls_fault(), and those below.
-std::optional<base::Reason> ConferenceChat::set(std::uint32_t number, std::size_t line,
-                                                const sdp::SessionDescription& sdp, bool is_answer,
-                                                const std::vector<siprec::NameId>& names) {
-    if (s_.plane == nullptr || s_.link == nullptr || !wishes_.is_offered || names.empty())
+// What is agreed on of a line from now on, and who is at its other end. Reasons: those of
+// ChatLink::listener() and relay::find_tls_fault(), and those below.
+base::Result<chat::Peer, base::Reason> ConferenceChat::agree(Session& session,
+                                                             const sdp::SessionDescription& sdp,
+                                                             const sdp::MediaDescription& medium,
+                                                             bool is_answer) {
+    if (s_.plane == nullptr || s_.link == nullptr || !wishes_.is_offered)
         return base::Reason{"no_chat", "There is no chat here."};
-    const sdp::MediaDescription& medium = sdp.media[line];
     const sdp::MessageMedia media = sdp::message_media_of(sdp, medium);
-    if (!media.file_selector.empty())
-        return base::Reason{"chat_file", "Files that are offered in a call are not taken."};
-    if (!media.accept_types.empty() && !chat::accepts_type(media.accept_types, "message/cpim"))
-        return base::Reason{"chat_no_cpim", "It takes no message/cpim, as a room has (RFC 7701)."};
-    const auto known = members_.find(number);
     // Another protocol than was offered is no answer.
-    if (is_answer && known != members_.end() && known->second.is_secure != media.is_secure)
+    if (is_answer && session.is_secure != media.is_secure)
         return base::Reason{"chat_bad_answer",
                             "It answers with another protocol than was offered."};
-    if (auto fault = relay::find_tls_fault(sdp, medium, s_.link->certificate())) return fault;
-    const auto peer = relay::peer_of(sdp, medium, is_answer);
+    if (auto fault = relay::find_tls_fault(sdp, medium, s_.link->certificate()))
+        return *std::move(fault);
+    auto peer = relay::peer_of(sdp, medium, is_answer);
     if (!peer) return base::Reason{"chat_bad_path", "Its a=path cannot be read or reached."};
     if (media.path.size() > chat::kMaxMemberPathBytes)
         return base::Reason{"chat_bad_path", "Its a=path is too long."};
@@ -130,25 +150,40 @@ std::optional<base::Reason> ConferenceChat::set(std::uint32_t number, std::size_
         s_.link->listener(connection != nullptr && connection->address_type == "IP6", false);
     if (!at) return at.error();
     open(media.is_secure);
-    Member& member = members_[number];
     std::string end = relay::chat_end_of(sdp, medium);
-    const bool goes_on = member.end == end && member.is_secure == media.is_secure;
+    const bool goes_on = session.end == end && session.is_secure == media.is_secure;
     // In our offer, which an answer may meet with another path, ours has been told.
     if (!goes_on && !is_answer) {
-        member.own = to_string(relay::own_chat_uri(*s_.random, *at, media.is_secure));
-        member.address = *at;
+        session.own = to_string(relay::own_chat_uri(*s_.random, *at, media.is_secure));
+        session.address = *at;
     }
-    member.end = std::move(end);
-    member.is_secure = media.is_secure;
+    session.end = std::move(end);
+    session.is_secure = media.is_secure;
+    session.mid = medium.mid;
+    session.setup = media.setup;
+    return *std::move(peer);
+}
+
+std::optional<base::Reason> ConferenceChat::set(std::uint32_t number, std::size_t line,
+                                                const sdp::SessionDescription& sdp, bool is_answer,
+                                                const std::vector<siprec::NameId>& names) {
+    if (names.empty()) return base::Reason{"no_chat", "There is no chat here."};
+    const sdp::MediaDescription& medium = sdp.media[line];
+    const sdp::MessageMedia media = sdp::message_media_of(sdp, medium);
+    if (!media.accept_types.empty() && !chat::accepts_type(media.accept_types, "message/cpim"))
+        return base::Reason{"chat_no_cpim", "It takes no message/cpim, as a room has (RFC 7701)."};
+    const auto known = members_.find(number);
+    Session session = known == members_.end() ? Session{} : known->second.session;
+    auto peer = agree(session, sdp, medium, is_answer);
+    if (!peer) return peer.error();
+    Member& member = members_[number];
     member.line = line;
-    member.mid = medium.mid;
-    member.setup = media.setup;
-    member.has_setup = media.setup.has_value();
+    member.session = std::move(session);
     chat::RoomMember told{
         .uris = {},
         .name = names.front().name,
-        .own = *msrp::parse_uri(member.own),
-        .peer = *peer,
+        .own = *msrp::parse_uri(member.session.own),
+        .peer = *std::move(peer),
         .takes_private = media.chatroom && has_token(*media.chatroom, "private-messages")};
     for (const siprec::NameId& name : names) told.uris.push_back(name.aor);
     s_.link->post([room = room_, number, told = std::move(told)](base::Now now, chat::Desk& desk) {
@@ -157,27 +192,87 @@ std::optional<base::Reason> ConferenceChat::set(std::uint32_t number, std::size_
     return std::nullopt;
 }
 
-std::string ConferenceChat::tell(std::uint32_t number, std::string_view sdp, bool is_offer) const {
-    const auto found = members_.find(number);
-    if (found == members_.end()) return std::string(sdp);
-    const Member& member = found->second;
-    if (!relay::find_section(sdp, member.line)) return std::string(sdp);
-    const char* const family = member.address.is_v4() ? "IP4" : "IP6";
+// RFC 5547: one that is handed over. Once it is agreed on it stays so, whatever becomes of its
+// direction, until its line gets port 0 or names another transfer.
+std::optional<base::Reason> ConferenceChat::set_file(const FileId& id,
+                                                     const sdp::SessionDescription& sdp,
+                                                     bool is_answer,
+                                                     const std::vector<siprec::NameId>& names) {
+    if (names.empty()) return base::Reason{"no_chat", "There is no chat here."};
+    const sdp::MediaDescription& medium = sdp.media[id.second];
+    const sdp::MessageMedia media = sdp::message_media_of(sdp, medium);
+    const sdp::FileSelector file = sdp::parse_file_selector(media.file_selector);
+    const auto known = files_.find(id);
+    const bool goes_on =
+        known != files_.end() && known->second.transfer_id == media.file_transfer_id;
+    if (!goes_on && medium.direction != sdp::Direction::SendOnly)
+        return base::Reason{
+            "chat_file_pull",
+            "Files are taken, and not given: the line has to be sendonly (RFC 5547)."};
+    if (file.size.value_or(0) > chat::kMaxRoomFileBytes)
+        return base::Reason{"chat_file_too_large",
+                            fmt::format("The file has {} octets, a room takes {} at most.",
+                                        *file.size, chat::kMaxRoomFileBytes)};
+    if (!goes_on && file_lines_of(id.first).size() >= chat::kMaxFilesOfMember)
+        return base::Reason{"chat_too_many_files",
+                            fmt::format("More than {} files at once.", chat::kMaxFilesOfMember)};
+    Session session = goes_on ? known->second.session : Session{};
+    auto peer = agree(session, sdp, medium, is_answer && goes_on);
+    if (!peer) return peer.error();
+    File& taken = files_[id];
+    taken = {.session = std::move(session),
+             .selector = sdp::selector_without_hashes(media.file_selector),
+             .transfer_id = std::string(media.file_transfer_id)};
+    const chat::FileKey key{.room = room_, .member = id.first, .line = id.second};
+    chat::FileSetup told{.own = *msrp::parse_uri(taken.session.own),
+                         .peer = *std::move(peer),
+                         .sender_uri = names.front().aor,
+                         .sender_name = names.front().name,
+                         .name = file.name};
+    s_.link->post([key, told = std::move(told)](base::Now now, chat::Desk& desk) {
+        desk.files().set(now, key, told);
+    });
+    return std::nullopt;
+}
+
+std::string ConferenceChat::section_of(const Session& session, bool is_offer) const {
+    const char* const family = session.address.is_v4() ? "IP4" : "IP6";
     std::string section = fmt::format("m=message {} {} *\r\nc=IN {} {}\r\na=path:{}\r\n",
-                                      member.address.port, proto_of(member.is_secure), family,
-                                      base::host_to_string(member.address), member.own);
+                                      session.address.port, proto_of(session.is_secure), family,
+                                      base::host_to_string(session.address), session.own);
     // Who offers without a=setup connects (RFC 4975 section 8.4), and is answered without.
     if (is_offer)
         section += "a=setup:actpass\r\n";
-    else if (member.has_setup)
+    else if (session.setup)
         section += fmt::format("a=setup:{}\r\n",
-                               member.setup == sdp::Setup::Passive ? "active" : "passive");
-    if (const auto own = s_.link->certificate(); own && member.is_secure)
+                               session.setup == sdp::Setup::Passive ? "active" : "passive");
+    if (const auto own = s_.link->certificate(); own && session.is_secure)
         section += fmt::format("a=fingerprint:{}\r\n", sdp::to_string(own->fingerprint));
-    section += room_attributes(wishes_.takes_private);
-    section += fmt::format("a=max-size:{}\r\n", chat::kMaxRoomMessageBytes);
-    if (!member.mid.empty()) section += fmt::format("a=mid:{}\r\n", member.mid);
-    return relay::with_section(sdp, member.line, section);
+    if (!session.mid.empty()) section += fmt::format("a=mid:{}\r\n", session.mid);
+    return section;
+}
+
+std::string ConferenceChat::tell(std::uint32_t number, std::string_view sdp, bool is_offer) const {
+    std::string text(sdp);
+    const auto found = members_.find(number);
+    if (found != members_.end() && relay::find_section(text, found->second.line))
+        text = relay::with_section(
+            text, found->second.line,
+            section_of(found->second.session, is_offer) + room_attributes(wishes_.takes_private) +
+                fmt::format("a=max-size:{}\r\n", chat::kMaxRoomMessageBytes));
+    // RFC 5547 section 8.2.
+    for (const auto& [id, file] : files_) {
+        if (id.first != number || !relay::find_section(text, id.second)) continue;
+        std::string section = section_of(file.session, is_offer) +
+                              fmt::format(
+                                  "a=accept-types:*\r\na=max-size:{}\r\na=recvonly\r\n"
+                                  "a=file-selector:{}\r\n",
+                                  chat::kMaxRoomFileBytes, file.selector);
+        if (!file.transfer_id.empty())
+            section += fmt::format("a=file-transfer-id:{}\r\n", file.transfer_id);
+        text = relay::with_section(text, id.second, section);
+    }
+    return text;
 }
 
 std::optional<std::size_t> ConferenceChat::line_of(std::uint32_t member) const {
@@ -185,11 +280,29 @@ std::optional<std::size_t> ConferenceChat::line_of(std::uint32_t member) const {
     return found == members_.end() ? std::nullopt : std::optional(found->second.line);
 }
 
+std::vector<std::size_t> ConferenceChat::file_lines_of(std::uint32_t member) const {
+    std::vector<std::size_t> lines;
+    for (const auto& [id, file] : files_)
+        if (id.first == member) lines.push_back(id.second);
+    return lines;
+}
+
 void ConferenceChat::remove(std::uint32_t member) {
+    for (const std::size_t line : file_lines_of(member)) remove_file({member, line});
+    remove_chat(member);
+}
+
+void ConferenceChat::remove_chat(std::uint32_t member) {
     if (members_.erase(member) == 0) return;
     s_.link->post([room = room_, member](base::Now now, chat::Desk& desk) {
         desk.rooms().remove_member(now, room, member);
     });
+}
+
+void ConferenceChat::remove_file(const FileId& id) {
+    if (files_.erase(id) == 0) return;
+    const chat::FileKey key{.room = room_, .member = id.first, .line = id.second};
+    s_.link->post([key](base::Now now, chat::Desk& desk) { desk.files().remove(now, key); });
 }
 
 // ---- what is told -------------------------------------------------------------------------------

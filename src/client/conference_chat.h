@@ -1,7 +1,7 @@
 // The chat room of a conference (RFC 7701), as signalling sees it: the m=message lines of the
 // participants' descriptions are ours and not the mixer's, and their sessions those of
-// chat::Rooms. To recording servers the room is one chat with many who write in it. Belongs to the
-// signalling thread.
+// chat::Rooms, of files that they hand over (RFC 5547) those of chat::Files. To recording servers
+// the room is one chat with many who write in it. Belongs to the signalling thread.
 #pragma once
 
 #include <cstdint>
@@ -42,16 +42,18 @@ public:
 
     struct Taken {
         std::string rest{};  // for the media plane: lines of messages have port 0
-        std::optional<base::Reason> refusal{};  // there is a chat in it, and none is taken
+        // There is a chat in it, and none is taken; files that are not.
+        std::vector<base::Reason> refusals{};
     };
     // What a participant says. Of its first line of messages that we take the session is there from
-    // now on; without any it ends. `is_answer`: to an offer of ours.
+    // now on; without any it ends. Each file has one more. `is_answer`: to an offer of ours.
     Taken take(std::uint32_t member, std::string_view sdp, bool is_answer,
                const std::vector<siprec::NameId>& names);
-    // What it is told, with our line in its place.
+    // What it is told, with our lines in their places.
     std::string tell(std::uint32_t member, std::string_view sdp, bool is_offer) const;
     // The number of that line; nothing: it has no chat.
     std::optional<std::size_t> line_of(std::uint32_t member) const;
+    std::vector<std::size_t> file_lines_of(std::uint32_t member) const;
     void remove(std::uint32_t member);
     // A Contact by which the room is known, too.
     void add_alias(std::string_view contact);
@@ -70,24 +72,43 @@ public:
     std::string recorded_nickname(std::uint32_t member) const;
 
 private:
-    struct Member {
-        std::size_t line = 0;
+    // What is agreed on of a line.
+    struct Session {
         std::string end{};  // theirs: path and fingerprints
         bool is_secure = false;
         std::string own{};  // ours
         base::NetAddress address{};
         std::string mid{};
         std::optional<sdp::Setup> setup{};  // as it said it
-        bool has_setup = false;
+    };
+    struct Member {
+        std::size_t line = 0;
+        Session session{};
         sdp::RecordState read = sdp::RecordState::Absent;
         std::string nickname{};
         std::string recorded_nickname{};
     };
 
+    struct File {
+        Session session{};
+        std::string selector{};     // as it wrote it, without hashes
+        std::string transfer_id{};  // another one is another file
+    };
+    using FileId = std::pair<std::uint32_t, std::size_t>;  // the member's number, its line
+
     void open(bool is_secure);
+    base::Result<chat::Peer, base::Reason> agree(Session& session,
+                                                 const sdp::SessionDescription& sdp,
+                                                 const sdp::MediaDescription& medium,
+                                                 bool is_answer);
     std::optional<base::Reason> set(std::uint32_t number, std::size_t line,
                                     const sdp::SessionDescription& sdp, bool is_answer,
                                     const std::vector<siprec::NameId>& names);
+    std::optional<base::Reason> set_file(const FileId& id, const sdp::SessionDescription& sdp,
+                                         bool is_answer, const std::vector<siprec::NameId>& names);
+    void remove_file(const FileId& id);
+    void remove_chat(std::uint32_t member);
+    std::string section_of(const Session& session, bool is_offer) const;
 
     Surroundings s_;
     const relay::CallKey key_;
@@ -97,6 +118,7 @@ private:
     bool is_secure_ = false;  // somebody has come by TLS: so do servers from then on (P-123)
     std::vector<std::string> aliases_;
     std::map<std::uint32_t, Member> members_;
+    std::map<FileId, File> files_;
 };
 
 }  // namespace earshot::client

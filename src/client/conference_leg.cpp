@@ -170,7 +170,7 @@ void ConferenceLeg::take_offer(base::Now now, sip::TransactionId transaction, st
         .from = relay::Leg::A, .text = chat.rest, .signalled_by = flow_.remote};
     s_.plane.offer(key_, theirs,
                    [this, lives = lives_, transaction,
-                    refusal = chat.refusal](Result<std::string, Reason> mapped) {
+                    refusals = chat.refusals](Result<std::string, Reason> mapped) {
                        if (!*lives || is_over_ || pending_ != transaction) return;
                        const base::Now at = s_.clock.now();
                        if (!mapped) return refuse(at, status_of(mapped.error()), mapped.error());
@@ -181,9 +181,10 @@ void ConferenceLeg::take_offer(base::Now now, sip::TransactionId transaction, st
                            agreed = focus::refuse_media(*mapped, own_);
                        if (!agreed) {
                            s_.plane.rollback(key_, relay::Leg::A);
-                           const bool wants_chat = agreed.error().code == "no_audio" && refusal;
+                           const bool wants_chat =
+                               agreed.error().code == "no_audio" && !refusals.empty();
                            return refuse(at, status_of(agreed.error()),
-                                         wants_chat ? *refusal : agreed.error());
+                                         wants_chat ? refusals.front() : agreed.error());
                        }
                        own_sdp_ = agreed->sdp;
                        const relay::LegSdp ours{.from = relay::Leg::B, .text = own_sdp_};
@@ -226,6 +227,8 @@ std::string ConferenceLeg::indicated(std::string_view sdp, bool is_offer) {
     lines_ = lines_of(*description);
     if (const auto chat = host_.chat_line(*this); chat && *chat < lines_.size())
         lines_[*chat].is_used = true;
+    for (const std::size_t file : host_.file_lines(*this))
+        if (file < lines_.size()) lines_[file].is_used = true;
     states_ = host_.record_states(*this, lines_);
     return told_.tell(with_chat, states_);
 }

@@ -65,6 +65,8 @@ public:
         virtual std::string tell_chat(const ConferenceLeg& leg, std::string_view sdp,
                                       bool is_offer) const = 0;
         virtual std::optional<std::size_t> chat_line(const ConferenceLeg& leg) const = 0;
+        // Those of files that it hands over.
+        virtual std::vector<std::size_t> file_lines(const ConferenceLeg& leg) const = 0;
         // Whose transactions and dialogs are whose.
         virtual void own(ConferenceLeg& leg, sip::TransactionId transaction) = 0;
         virtual void own(ConferenceLeg& leg, sip::DialogId dialog) = 0;

@@ -45,7 +45,15 @@ struct Arrival {
     std::string chatroom = "nickname private-messages";
     std::vector<sip::ExtraHeader> headers{};
     const io::TlsIdentity* identity = nullptr;
+    std::string more{};  // lines behind that of the chat
 };
+
+// A file that is handed over (RFC 5547).
+std::string file_line(const std::string& own, const std::string& selector) {
+    return "m=message 9950 TCP/MSRP *\r\na=path:" + own +
+           "\r\na=setup:active\r\na=accept-types:*\r\na=sendonly\r\na=file-selector:" + selector +
+           "\r\na=file-transfer-id:transfer-1\r\n";
+}
 
 io::TlsSettings settings(const io::TlsIdentity& identity) { return {.identities = {identity}}; }
 
@@ -87,6 +95,7 @@ protected:
                          sdp::to_string(
                              *io::fingerprint_of(**io::TlsContext::load(settings(*how.identity)))) +
                          "\r\n";
+        spec.body += how.more;
         const sip::TransactionId invite = guest.phone->start(spec);
         std::optional<sip::ResponseArrived> response;
         EXPECT_TRUE(phones_->serve_until([&] {
@@ -378,6 +387,73 @@ TEST_F(ChatRoom, APauseKeepsOutWhatIsSaidInIt) {
     ASSERT_EQ(all.size(), 2U) << all.dump(1) << client_.log();
     EXPECT_EQ(all[0]["text"], "before");
     EXPECT_EQ(all[1]["text"], "after");
+}
+
+// ---- files
+
+TEST_F(ChatRoom, FilesReachAllAndAreRecordedAsOfTheirSender) {
+    begin();
+    Guest& bo = join("bo");
+    const std::string own = "msrp://127.0.0.1:9950/push;tcp";
+    Guest& ada = join(
+        "ada", {.more = file_line(own,
+                                  "name:\"floor plan.png\" type:image/png size:7 hash:sha-1:"
+                                  "72:24:5F:E8:65:3D:DA:F3:71:36:2F:86:D4:71:91:3E:E4:A2:CE:2E")});
+    EXPECT_THAT(ada.told, HasSubstr("a=file-selector:name:\"floor plan.png\" type:image/png "
+                                    "size:7\r\n"));
+    EXPECT_THAT(ada.told, HasSubstr("a=file-transfer-id:transfer-1\r\n"));
+    EXPECT_THAT(ada.told, HasSubstr("a=recvonly\r\n"));
+    wait_for("recording");
+    // Handed over in a session of its own.
+    const auto path = msrp_path_of(ada.told, 1);
+    ASSERT_TRUE(path) << ada.told;
+    MsrpPeer push(*path, own);
+    push.send({.message_id = "file0001",
+               .headers = "Success-Report: yes\r\n",
+               .type = "image/png",
+               .content = "PNG one"});
+    EXPECT_EQ(push.status(), "200");
+    EXPECT_THAT(push.receive(), HasSubstr("Status: 000 200"));
+    const std::string got = next(bo);
+    EXPECT_THAT(got, HasSubstr("From: <" + ada.phone->uri() + ">\r\n"));
+    EXPECT_THAT(got, HasSubstr("Content-Disposition: attachment; filename=\"floor plan.png\"\r\n"));
+    EXPECT_THAT(got, HasSubstr("\r\n\r\nPNG one\r\n"));
+    // Said in the chat.
+    ada.send({.transaction = "tphoto01",
+              .message_id = "photo001",
+              .type = "message/cpim",
+              .content = "From: <" + ada.phone->uri() + ">\r\nTo: <" + room() +
+                         ">\r\n\r\nContent-Type: image/jpeg\r\nContent-Disposition: "
+                         "attachment; filename=\"photo.jpg\"\r\n\r\nJPEG two"});
+    EXPECT_THAT(next(ada), HasSubstr("tphoto01 200"));
+    EXPECT_THAT(next(bo), HasSubstr("JPEG two"));
+    expect_logged("recording: chat_file");
+    const json recording = hang_up();
+    EXPECT_EQ(recording["state"], "complete") << recording.dump(1) << client_.log();
+    const json all = messages(recording, "file");
+    ASSERT_EQ(all.size(), 2U) << all.dump(1) << client_.log();
+    EXPECT_EQ(all[0]["file_name"], "floor plan.png");
+    EXPECT_EQ(all[0]["content_type"], "image/png");
+    EXPECT_EQ(all[1]["file_name"], "photo.jpg");
+    for (const json& one : all) {
+        EXPECT_EQ(one["state"], "complete");
+        EXPECT_EQ(one["from"]["participant"], ada.phone->uri()) << one.dump(1);
+        EXPECT_FALSE(one.value("private", false));
+        EXPECT_EQ(one["sha256"].get<std::string>().size(), 64U);
+        const Output content =
+            server_.run({"export", recording["id"].get<std::string>(), "--message",
+                         std::to_string(one["message"].get<int>()), "-o", "-"});
+        EXPECT_EQ(content.out, one["file_name"] == "photo.jpg" ? "JPEG two" : "PNG one");
+    }
+}
+
+TEST_F(ChatRoom, AFileThatIsNotTakenIsToldAndTheChatGoesOn) {
+    begin();
+    Guest& ada = join("ada", {.more = file_line("msrp://127.0.0.1:9950/push;tcp",
+                                                "name:\"film.mp4\" size:99999999")});
+    EXPECT_THAT(ada.told, HasSubstr("m=message 0 TCP/MSRP *"));
+    expect_logged("The file has 99999999 octets, a room takes 2097152 at most.");
+    EXPECT_EQ(write(ada, room(), "hello"), "200");
 }
 
 // ---- TLS (RFC 4975 section 14, RFC 8122)

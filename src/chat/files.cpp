@@ -1,0 +1,312 @@
+#include "chat/files.h"
+
+#include <fmt/format.h>
+
+#include <algorithm>
+#include <utility>
+#include <vector>
+
+namespace earshot::chat {
+
+using base::Reason;
+
+// What its Receiver may know of the sessions.
+struct Files::Connection : msrp::Sessions {
+    Connection(Files& owner, ConnectionId number, bool tls)
+        : files(owner), id(number), is_tls(tls), receiver(*this, owner.random_) {}
+
+    std::optional<Found> find(const msrp::Uri& to) override {
+        const auto number = files.by_uri_.find(to.session_id);
+        Session* session = files.find(to);
+        if (session == nullptr || session->setup.own.is_secure != is_tls) return std::nullopt;
+        // RFC 4975 section 14.4.
+        if (is_tls && session->bound != id)
+            if (auto fault = files.network_.find_fault(id, session->setup.peer.fingerprints)) {
+                refused = {session->key, *std::move(fault)};
+                return std::nullopt;
+            }
+        return Found{.session = number->second,
+                     .own = session->setup.own,
+                     .max_bytes = files.takes_one(*session) ? kMaxRoomFileBytes : 0,
+                     .is_elsewhere = session->bound != 0 && session->bound != id};
+    }
+
+    Files& files;
+    ConnectionId id;
+    bool is_tls = false;
+    std::optional<std::pair<FileKey, Reason>> refused{};  // who may not have it, and why
+    msrp::Receiver receiver;
+};
+
+Files::Files(Network& network, base::Random& random, Copies* copies, Rooms& rooms, Rooms::Told told)
+    : network_(network), random_(random), copies_(copies), rooms_(rooms), told_(std::move(told)) {}
+
+Files::~Files() = default;
+
+Files::Session* Files::find(msrp::SessionNumber number) {
+    const auto found = sessions_.find(number);
+    return found == sessions_.end() ? nullptr : &found->second;
+}
+
+Files::Session* Files::find(const msrp::Uri& to) {
+    const auto found = by_uri_.find(to.session_id);
+    Session* session = found == by_uri_.end() ? nullptr : find(found->second);
+    return session != nullptr && is_same(to, session->setup.own) ? session : nullptr;
+}
+
+std::optional<msrp::SessionNumber> Files::number_of(const FileKey& key) const {
+    for (const auto& [number, session] : sessions_)
+        if (session.key == key) return number;
+    return std::nullopt;
+}
+
+void Files::tell(const Session& session, RoomEvent::Kind kind, Reason reason) {
+    told_({.room = session.key.room,
+           .member = session.key.member,
+           .kind = kind,
+           .reason = std::move(reason)});
+}
+
+// A message more. What may come of one is set aside for it: whoever sends slowly takes nobody's.
+bool Files::takes_one(const Session& session) const {
+    return !session.open && !session.is_done && kept_ + kMaxRoomFileBytes <= kMaxRoomFilesBytes;
+}
+
+// ---- sessions -----------------------------------------------------------------------------------
+
+void Files::set(base::Now now, const FileKey& key, FileSetup setup) {
+    auto number = number_of(key);
+    if (number && !is_same(find(*number)->setup.own, setup.own)) {
+        remove(now, key);
+        number.reset();
+    }
+    if (!number) {
+        number = ++last_number_;
+        sessions_[*number].key = key;
+    }
+    Session& session = sessions_[*number];
+    session.setup = std::move(setup);
+    by_uri_[session.setup.own.session_id] = *number;
+    connect(session);
+}
+
+void Files::connect(Session& session) {
+    const Peer& peer = session.setup.peer;
+    if (!peer.connect_to || session.bound != 0 || session.connecting != 0 || session.is_done)
+        return;
+    const bool is_secure = session.setup.own.is_secure;
+    session.connecting =
+        network_.connect(*peer.connect_to, is_secure ? peer.path.front().host : std::string{});
+    if (session.connecting == 0)
+        return tell(session, RoomEvent::Kind::FileNotTaken,
+                    {"chat_no_connection", "No more connections can be made for chats."});
+    connections_.emplace(session.connecting,
+                         std::make_unique<Connection>(*this, session.connecting, is_secure));
+}
+
+void Files::remove(base::Now now, const FileKey& key) {
+    const auto number = number_of(key);
+    if (!number) return;
+    Session& session = *find(*number);
+    if (const auto connection = connections_.find(session.bound);
+        connection != connections_.end()) {
+        connection->second->receiver.on_session_ended(*number);
+        drain(now, connection->first);
+    }
+    let_go(session);
+    by_uri_.erase(session.setup.own.session_id);
+    sessions_.erase(*number);
+}
+
+void Files::close(base::Now now, SessionId room) {
+    std::vector<FileKey> gone;
+    for (const auto& [number, session] : sessions_)
+        if (session.key.room == room) gone.push_back(session.key);
+    for (const FileKey& key : gone) remove(now, key);
+}
+
+// Its connections, if they are nobody else's, are closed.
+void Files::let_go(Session& session) {
+    for (ConnectionId* id : {&session.bound, &session.connecting}) {
+        const ConnectionId connection = std::exchange(*id, 0);
+        if (connection == 0 || is_bound(connection)) continue;
+        network_.close(connection);
+        forget(connection);
+    }
+}
+
+// ---- connections --------------------------------------------------------------------------------
+
+bool Files::knows(const msrp::Uri& to) const {
+    const auto found = by_uri_.find(to.session_id);
+    return found != by_uri_.end() && is_same(to, sessions_.at(found->second).setup.own);
+}
+
+bool Files::is_bound(ConnectionId connection) const {
+    return std::any_of(sessions_.begin(), sessions_.end(),
+                       [&](const auto& entry) { return entry.second.bound == connection; });
+}
+
+void Files::on_open(base::Now now, ConnectionId id, bool is_tls) {
+    auto& connection = connections_[id];
+    if (connection == nullptr) connection = std::make_unique<Connection>(*this, id, is_tls);
+    for (auto& [number, session] : sessions_) {
+        if (session.connecting != id) continue;
+        session.connecting = 0;
+        // Nothing is said to who is not the one that was named.
+        if (is_tls)
+            if (auto fault = network_.find_fault(id, session.setup.peer.fingerprints)) {
+                tell(session, RoomEvent::Kind::FileNotTaken, *std::move(fault));
+                network_.close(id);
+                return forget(id);
+            }
+        session.bound = id;
+        connection->receiver.send_empty(session.setup.own, session.setup.peer.path);
+        return drain(now, id);
+    }
+}
+
+void Files::on_bytes(base::Now now, ConnectionId id, base::ByteView bytes) {
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) return;
+    found->second->receiver.on_bytes(bytes);
+    drain(now, id);
+}
+
+void Files::on_closed(base::Now now, ConnectionId id) {
+    const auto found = connections_.find(id);
+    if (found == connections_.end()) return;
+    found->second->receiver.on_connection_lost();
+    drain(now, id);
+    for (auto& [number, session] : sessions_)
+        if (session.connecting == id)
+            tell(session, RoomEvent::Kind::FileNotTaken,
+                 {"chat_not_connected",
+                  "The participant does not take the connection for the file."});
+    forget(id);
+}
+
+void Files::forget(ConnectionId id) {
+    for (auto& [number, session] : sessions_) {
+        if (session.bound == id) session.bound = 0;
+        if (session.connecting == id) session.connecting = 0;
+    }
+    connections_.erase(id);
+}
+
+// Of what nothing more comes nobody gets a part; a recording keeps what there was.
+void Files::on_time(base::Now now) {
+    std::vector<std::pair<ConnectionId, msrp::SessionNumber>> silent;
+    for (const auto& [number, session] : sessions_)
+        if (session.open && now.steady - session.open->last >= kMaxRoomSilence)
+            silent.emplace_back(session.bound, number);
+    for (const auto& [id, number] : silent) {
+        const auto connection = connections_.find(id);
+        if (connection == connections_.end()) continue;
+        connection->second->receiver.on_session_ended(number);
+        drain(now, id);
+        if (Session* session = find(number)) let_go(*session);
+    }
+}
+
+void Files::drain(base::Now now, ConnectionId id) {
+    while (true) {
+        const auto found = connections_.find(id);
+        if (found == connections_.end()) return;
+        Connection& connection = *found->second;
+        auto action = connection.receiver.poll_action();
+        if (const auto refused = std::exchange(connection.refused, std::nullopt)) {
+            if (const auto number = number_of(refused->first))
+                tell(*find(*number), RoomEvent::Kind::Refused, refused->second);
+            network_.close(id);
+            return on_closed(now, id);
+        }
+        if (!action) return;
+        carry_out(now, connection, *action);
+    }
+}
+
+void Files::carry_out(base::Now now, Connection& connection, msrp::ReceiverAction& action) {
+    const auto session_with = [&](msrp::MessageNumber message) -> Session* {
+        for (auto& [number, session] : sessions_)
+            if (session.bound == connection.id && session.open && session.open->message == message)
+                return &session;
+        return nullptr;
+    };
+    if (auto* send = std::get_if<msrp::SendBytes>(&action)) {
+        network_.send(connection.id, std::move(send->bytes));
+    } else if (const auto* bind = std::get_if<msrp::BindSession>(&action)) {
+        if (Session* session = find(bind->session)) session->bound = connection.id;
+    } else if (auto* begun = std::get_if<msrp::BeginMessage>(&action)) {
+        if (Session* session = find(begun->session)) begin(now, *session, *begun);
+    } else if (const auto* content = std::get_if<msrp::MessageContent>(&action)) {
+        Session* session = session_with(content->message);
+        if (session == nullptr) return;
+        Open& open = *session->open;
+        open.last = now.steady;
+        const std::uint64_t end = content->offset + content->bytes.size();
+        if (end > kMaxRoomFileBytes || !open.received.add(content->offset, end)) return;
+        if (open.file.content.size() < end) open.file.content.resize(static_cast<std::size_t>(end));
+        std::copy(content->bytes.begin(), content->bytes.end(),
+                  open.file.content.begin() + static_cast<std::ptrdiff_t>(content->offset));
+    } else if (const auto* ended = std::get_if<msrp::EndMessage>(&action)) {
+        if (Session* session = session_with(ended->message)) end(now, connection, *session, *ended);
+    } else if (std::holds_alternative<msrp::CloseConnection>(action)) {
+        network_.close(connection.id);
+        on_closed(now, ConnectionId{connection.id});
+    }
+}
+
+// ---- the file -----------------------------------------------------------------------------------
+
+void Files::begin(base::Now now, Session& session, msrp::BeginMessage& begun) {
+    if (begun.is_repeated) return;
+    if (session.open || session.is_done)
+        return tell(session, RoomEvent::Kind::FileNotTaken,
+                    {"file_extra", "More than one message came where one file was announced."});
+    // Its first octets are answered by 413.
+    if (!takes_one(session))
+        return tell(session, RoomEvent::Kind::FileNotTaken,
+                    {"file_no_room", "Too many files are under way."});
+    kept_ += kMaxRoomFileBytes;
+    session.open = Open{.message = begun.message, .last = now.steady};
+    RoomFile& file = session.open->file;
+    file = {.sender_uri = session.setup.sender_uri,
+            .sender_name = session.setup.sender_name,
+            .message_id = std::move(begun.head.message_id),
+            .name = session.setup.name,
+            .type = std::move(begun.head.content_type),
+            .at = now.wall};
+    if (copies_ != nullptr) file.begun = copies_->begin_message();
+}
+
+void Files::end(base::Now now, Connection& connection, Session& session,
+                const msrp::EndMessage& ended) {
+    RoomFile file = std::move(session.open->file);
+    const auto ranges = session.open->received.ranges();
+    session.open.reset();
+    kept_ -= kMaxRoomFileBytes;
+    file.is_whole = ended.how == msrp::EndMessage::How::Complete;
+    // Up to the first hole.
+    const bool has_begin = !ranges.empty() && ranges.front().begin == 0;
+    file.content.resize(has_begin ? static_cast<std::size_t>(ranges.front().end) : 0);
+    const std::size_t size = file.content.size();
+    const std::string name = file.name;
+    const std::string what =
+        fmt::format("\"{}\", {} octets", name.empty() ? std::string("without a name") : name, size);
+    if (file.is_whole || size > 0)
+        rooms_.say_file(now, session.key.room, session.key.member, std::move(file));
+    if (ended.how == msrp::EndMessage::How::Complete) {
+        session.is_done = true;
+        connection.receiver.on_durable(ended.message);
+        return tell(session, RoomEvent::Kind::File, {"file", what + "."});
+    }
+    const bool is_large = ended.how == msrp::EndMessage::How::TooLarge;
+    tell(session, RoomEvent::Kind::FileNotTaken,
+         {"file_" + std::string(msrp::to_string(ended.how)),
+          is_large ? what + " of it have come: it is larger than the " +
+                         std::to_string(kMaxRoomFileBytes) + " that a room takes."
+                   : what + " of it have come, and nothing more."});
+}
+
+}  // namespace earshot::chat
