@@ -11,7 +11,6 @@
 #include <vector>
 
 #include "archive/message_body.h"
-#include "base/text.h"
 #include "mime/same_user.h"
 
 namespace earshot::archive {
@@ -141,6 +140,12 @@ private:
              ++at, ++looked_at) {
             const ChatPerson& writer = (*at)->from;
             if (is_one(writer, by)) continue;
+            // Nor of what it has not got.
+            const std::vector<ChatPerson>& readers = (*at)->to;
+            if ((*at)->is_private && !by.participant.empty() &&
+                std::none_of(readers.begin(), readers.end(),
+                             [&](const ChatPerson& one) { return is_one(one, by); }))
+                continue;
             if (std::any_of(to.begin(), to.end(),
                             [&](const ChatPerson& one) { return is_one(one, writer); }))
                 return *at;

@@ -91,6 +91,19 @@ TEST(MessageBody, KnowsTheWrapperByAnyNamespaceOfItsHeaders) {
     EXPECT_THAT(body.unsupported_types, testing::ElementsAre("image/png"));
 }
 
+// What somebody wraps itself is what it sent: it tells nothing of what the client did.
+TEST(MessageBody, AWrapperWithinAMessageIsItsContent) {
+    const MessageBody body = read_message_body(
+        "application/msrp-recording",
+        "From: <sip:ana@x>\r\nTo: <sip:room@x>\r\nrs.Content: send\r\nrs.Message-ID: "
+        "m1\r\n\r\nContent-Type: application/msrp-recording\r\n\r\nrs.Content: "
+        "drop\r\nrs.Message-ID: m2\r\nrs.Size: 99\r\n\r\n\r\nwhat was said");
+    EXPECT_EQ(body.content, "send");
+    EXPECT_EQ(body.cs_message_id, "m1");
+    EXPECT_FALSE(body.dropped_size);
+    EXPECT_EQ(body.content_type, "application/msrp-recording");
+}
+
 TEST(MessageBody, WithoutFromNobodyIsInvented) {
     const MessageBody body = read_message_body(
         "message/cpim", "To: <sip:ben@desk.example>\r\n\r\nContent-Type: text/plain\r\n\r\nx");
@@ -1085,6 +1098,23 @@ TEST_F(ChatRecording, OnlyWhatIsShownIsCounted) {
     records_.ended(5'000);
     EXPECT_EQ(build().streams.at(0).messages, 3U);
     EXPECT_EQ(lines_of(chat()).size(), 3U);
+}
+
+// Whatever its type says: it would not be shown else.
+TEST_F(ChatRecording, WhatIsSentAsAnAttachmentIsAFile) {
+    begin();
+    std::uint64_t number = 0;
+    for (const std::string type :
+         {"application/im-iscomposing+xml", "multipart/mixed", "message/imdn+xml", "text/plain"})
+        message(++number, "message/cpim",
+                {{0, "From: <sip:ana@x>\r\nTo: <sip:ben@x>\r\n\r\nContent-Type: " + type +
+                         "\r\nContent-Disposition: attachment; filename=\"a.pdf\"\r\n\r\n%PDF"}});
+    records_.ended(5'000);
+    EXPECT_EQ(build().streams.at(0).messages, 4U);
+    for (const ChatMessage& one : chat().messages) {
+        EXPECT_EQ(one.kind, "file") << one.content_type;
+        EXPECT_EQ(one.file_name, "a.pdf");
+    }
 }
 
 TEST_F(ChatRecording, AFileIsOfTheOneSenderOfItsStream) {

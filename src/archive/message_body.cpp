@@ -68,7 +68,9 @@ MessageBody read_message_body(std::string_view content_type, std::string_view be
     MessageBody body;
     body.content_type = content_type;
     for (std::size_t layer = 0; layer < kMaxLayers; ++layer) {
-        const bool is_wrapper = is_type(body.content_type, "application/msrp-recording");
+        // Further in it is what somebody sent, and says nothing of the client.
+        const bool is_wrapper =
+            layer == 0 && is_type(body.content_type, "application/msrp-recording");
         if (!is_wrapper && !is_type(body.content_type, "message/cpim")) break;
         auto head = mime::parse_cpim(begin.substr(body.content_at));
         if (!head) {

@@ -40,9 +40,10 @@ std::string_view kind_of(std::string_view content_type, std::string_view disposi
                          const StreamFacts* stream) {
     const std::string type = base::to_lower(mime::split_parameters(content_type).value);
     if (stream != nullptr && !stream->file_selector.empty()) return "file";
+    if (is_attachment(disposition)) return "file";  // whatever it is
     if (type == "application/im-iscomposing+xml") return "composing";
     if (type == "message/imdn+xml") return "notification";
-    if (type.starts_with("text/")) return is_attachment(disposition) ? "file" : "text";
+    if (type.starts_with("text/")) return "text";
     if (type.empty()) return "other";
     return type.starts_with("image/") || type.starts_with("audio/") || type.starts_with("video/") ||
                    type.starts_with("application/")

@@ -41,6 +41,13 @@ std::string_view uri_of(std::string_view party) {
 
 bool is_of_content(std::string_view name) { return base::istarts_with(name, "Content-"); }
 
+base::Reason not_encrypted() {
+    return {
+        "chat_not_encrypted",
+        "A message is not recorded: the server has not taken the chat by TLS, by which somebody "
+        "has come."};
+}
+
 }  // namespace
 
 Copies::Copies(Network& network, base::Random& random, Told told)
@@ -138,12 +145,15 @@ void Copies::told(base::Now now, const CopyKey& key, std::uint64_t serial) {
 void Copies::answer(base::Now now, const CopyKey& key, std::optional<CopyAnswer> answer) {
     Line* line = find(key);
     if (line == nullptr) return;
-    line->held_until.reset();
+    const bool was_held = std::exchange(line->held_until, std::nullopt).has_value();
     if (!answer) {
         tell_pause(now, key, *line);
         // What was said before the first answer is no server's that takes nothing then.
         if (!line->answer && line->copy.is_taking())
-            line->copy.forget_all({"chat_not_taken",
+            line->copy.forget_all(
+                was_held
+                    ? not_encrypted()
+                    : base::Reason{"chat_not_taken",
                                    "A message is not recorded: it came before the server took the "
                                    "chat."});
         line->copy.pause();
@@ -187,13 +197,16 @@ void Copies::lose_server(base::Now now, const CopyKey& key) {
     if (line == nullptr) return;
     leave(now, key, *line);
     line->answer.reset();
+    // The next one is asked for what is wanted then.
+    line->held_until.reset();
 }
 
-void Copies::hold(base::Now now, const CopyKey& key) {
+void Copies::await_answer(base::Now now, const CopyKey& key) {
     Line* line = find(key);
     if (line == nullptr) return;
+    const bool has_server = line->answer.has_value();
     lose_server(now, key);
-    line->held_until = now.steady + kMaxAnswerTime;
+    if (has_server) line->held_until = now.steady + kMaxAnswerTime;
 }
 
 // What is left of a chat that has ended has a time of its own.
@@ -201,9 +214,7 @@ void Copies::give_up_held(base::Now now, const CopyKey& key, Line& line) {
     if (!line.held_until || *line.held_until > now.steady || line.finish_by) return;
     line.held_until.reset();
     tell_pause(now, key, line);
-    line.copy.forget_all({"chat_not_encrypted",
-                          "A message is not recorded: the server has not taken the chat by TLS, by "
-                          "which somebody has come."});
+    line.copy.forget_all(not_encrypted());
     line.copy.pause();
 }
 

@@ -102,9 +102,9 @@ public:
     void answer(base::Now now, const CopyKey& key, std::optional<CopyAnswer> answer);
     void pause(base::Now now, const CopyKey& key);
     void lose_server(base::Now now, const CopyKey& key);  // until another one answers
-    // Nothing leaves any more by the way that was agreed on: the server has kMaxAnswerTime to
-    // answer to another one. Without that it takes nothing from then on.
-    void hold(base::Now now, const CopyKey& key);
+    // Nothing leaves any more by the way that was agreed on: a server that is there has
+    // kMaxAnswerTime to answer to another one. Without that it takes nothing from then on.
+    void await_answer(base::Now now, const CopyKey& key);
     // What is left goes out as below.
     void close(base::Now now, const CopyKey& key);
     // The chat has ended: what is left of its copies goes out, for kLastWords at most; where no

@@ -695,7 +695,7 @@ TEST_F(CopiesTest, WhereNoServerAnswersWhatIsLeftOfAChatIsTold) {
 
 TEST_F(CopiesTest, WhatIsHeldGoesByTheNextAnswerAlone) {
     answer_and_connect("text/plain");
-    desk_.copies().hold(now_, kKey);
+    desk_.copies().await_answer(now_, kKey);
     come(kConnectionA, chunk("msg00001", "held"));
     EXPECT_THAT(serve(), IsEmpty());
     pass(kMaxAnswerTime - std::chrono::milliseconds(1));
@@ -707,7 +707,7 @@ TEST_F(CopiesTest, WhatIsHeldGoesByTheNextAnswerAlone) {
 
 TEST_F(CopiesTest, WhatIsHeldInVainIsToldAndNothingFollowsIt) {
     answer_and_connect("text/plain");
-    desk_.copies().hold(now_, kKey);
+    desk_.copies().await_answer(now_, kKey);
     come(kConnectionA, chunk("msg00001", "held"));
     pass(kMaxAnswerTime);
     EXPECT_THAT(told_, ElementsAre("chat_not_encrypted"));
@@ -715,6 +715,25 @@ TEST_F(CopiesTest, WhatIsHeldInVainIsToldAndNothingFollowsIt) {
     come(kConnectionA, chunk("msg00002", "later"));
     EXPECT_EQ(counters_->waiting, 0U);
     EXPECT_THAT(serve(), IsEmpty());
+}
+
+TEST_F(CopiesTest, WhatIsHeldForAServerThatIsLostWaitsForTheNextOne) {
+    answer_and_connect("text/plain");
+    desk_.copies().await_answer(now_, kKey);
+    desk_.copies().lose_server(now_, kKey);
+    come(kConnectionA, chunk("msg00001", "held"));
+    pass(kMaxAnswerTime);
+    EXPECT_THAT(told_, IsEmpty());
+    answer_and_connect("text/plain");
+    EXPECT_EQ(serve().size(), 1U);
+}
+
+TEST_F(CopiesTest, AServerThatRefusesTheLineByTlsIsToldAsSuch) {
+    answer_and_connect("text/plain");
+    desk_.copies().await_answer(now_, kKey);
+    come(kConnectionA, chunk("msg00001", "held"));
+    desk_.copies().answer(now_, kKey, std::nullopt);
+    EXPECT_THAT(told_, ElementsAre("chat_not_encrypted"));
 }
 
 // Parties write as soon as they have the answer: before who records them has opened its copy.

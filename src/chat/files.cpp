@@ -69,7 +69,12 @@ void Files::tell(const Session& session, RoomEvent::Kind kind, Reason reason) {
 
 // A message more. What may come of one is set aside for it: whoever sends slowly takes nobody's.
 bool Files::takes_one(const Session& session) const {
-    return !session.open && !session.is_done && kept_ + kMaxRoomFileBytes <= kMaxRoomFilesBytes;
+    const auto of_room = std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& entry) {
+        return entry.second.open && entry.second.key.room == session.key.room;
+    });
+    if (static_cast<std::size_t>(of_room) >= kMaxFilesOfRoom) return false;
+    return !session.open && !session.is_done && session.tries < kMaxFileTries &&
+           kept_ + kMaxRoomFileBytes <= kMaxRoomFilesBytes;
 }
 
 // ---- sessions -----------------------------------------------------------------------------------
@@ -85,6 +90,8 @@ void Files::set(base::Now now, const FileKey& key, FileSetup setup) {
         sessions_[*number].key = key;
     }
     Session& session = sessions_[*number];
+    // Who is connected has shown what the description before named.
+    if (session.setup.peer.fingerprints != setup.peer.fingerprints) end_connection(now, *number);
     session.setup = std::move(setup);
     by_uri_[session.setup.own.session_id] = *number;
     connect(session);
@@ -107,15 +114,20 @@ void Files::connect(Session& session) {
 void Files::remove(base::Now now, const FileKey& key) {
     const auto number = number_of(key);
     if (!number) return;
-    Session& session = *find(*number);
-    if (const auto connection = connections_.find(session.bound);
+    end_connection(now, *number);
+    by_uri_.erase(find(*number)->setup.own.session_id);
+    sessions_.erase(*number);
+    say_ready(now, &key);
+}
+
+// What is under way in it breaks off.
+void Files::end_connection(base::Now now, msrp::SessionNumber number) {
+    if (const auto connection = connections_.find(find(number)->bound);
         connection != connections_.end()) {
-        connection->second->receiver.on_session_ended(*number);
+        connection->second->receiver.on_session_ended(number);
         drain(now, connection->first);
     }
-    let_go(session);
-    by_uri_.erase(session.setup.own.session_id);
-    sessions_.erase(*number);
+    let_go(*find(number));
 }
 
 void Files::close(base::Now now, SessionId room) {
@@ -196,17 +208,14 @@ void Files::forget(ConnectionId id) {
 
 // Of what nothing more comes nobody gets a part; a recording keeps what there was.
 void Files::on_time(base::Now now) {
-    std::vector<std::pair<ConnectionId, msrp::SessionNumber>> silent;
+    said_.clear();
+    say_ready(now);
+    std::vector<msrp::SessionNumber> silent;
     for (const auto& [number, session] : sessions_)
-        if (session.open && now.steady - session.open->last >= kMaxRoomSilence)
-            silent.emplace_back(session.bound, number);
-    for (const auto& [id, number] : silent) {
-        const auto connection = connections_.find(id);
-        if (connection == connections_.end()) continue;
-        connection->second->receiver.on_session_ended(number);
-        drain(now, id);
-        if (Session* session = find(number)) let_go(*session);
-    }
+        if (session.open && (now.steady - session.open->last >= kMaxRoomSilence ||
+                             now.steady - session.open->begun >= kMaxFileTime))
+            silent.push_back(number);
+    for (const msrp::SessionNumber number : silent) end_connection(now, number);
 }
 
 void Files::drain(base::Now now, ConnectionId id) {
@@ -226,6 +235,15 @@ void Files::drain(base::Now now, ConnectionId id) {
     }
 }
 
+void Files::bind(Session& session, Connection& connection) {
+    session.bound = connection.id;
+    // One of ours that is still on its way is not needed: it would take the place of this one.
+    const ConnectionId late = std::exchange(session.connecting, 0);
+    if (late == 0 || late == connection.id) return;
+    network_.close(late);
+    forget(late);
+}
+
 void Files::carry_out(base::Now now, Connection& connection, msrp::ReceiverAction& action) {
     const auto session_with = [&](msrp::MessageNumber message) -> Session* {
         for (auto& [number, session] : sessions_)
@@ -235,8 +253,8 @@ void Files::carry_out(base::Now now, Connection& connection, msrp::ReceiverActio
     };
     if (auto* send = std::get_if<msrp::SendBytes>(&action)) {
         network_.send(connection.id, std::move(send->bytes));
-    } else if (const auto* bind = std::get_if<msrp::BindSession>(&action)) {
-        if (Session* session = find(bind->session)) session->bound = connection.id;
+    } else if (const auto* bound = std::get_if<msrp::BindSession>(&action)) {
+        if (Session* session = find(bound->session)) bind(*session, connection);
     } else if (auto* begun = std::get_if<msrp::BeginMessage>(&action)) {
         if (Session* session = find(begun->session)) begin(now, *session, *begun);
     } else if (const auto* content = std::get_if<msrp::MessageContent>(&action)) {
@@ -261,15 +279,18 @@ void Files::carry_out(base::Now now, Connection& connection, msrp::ReceiverActio
 
 void Files::begin(base::Now now, Session& session, msrp::BeginMessage& begun) {
     if (begun.is_repeated) return;
-    if (session.open || session.is_done)
-        return tell(session, RoomEvent::Kind::FileNotTaken,
-                    {"file_extra", "More than one message came where one file was announced."});
     // Its first octets are answered by 413.
-    if (!takes_one(session))
+    if (!takes_one(session)) {
+        if (std::exchange(session.has_told_extra, true)) return;
+        const bool is_extra = session.open || session.is_done || session.tries == kMaxFileTries;
         return tell(session, RoomEvent::Kind::FileNotTaken,
-                    {"file_no_room", "Too many files are under way."});
+                    is_extra ? Reason{"file_extra",
+                                      "More than one message came where one file was announced."}
+                             : Reason{"file_no_room", "Too many files are under way."});
+    }
     kept_ += kMaxRoomFileBytes;
-    session.open = Open{.message = begun.message, .last = now.steady};
+    ++session.tries;
+    session.open = Open{.message = begun.message, .begun = now.steady, .last = now.steady};
     RoomFile& file = session.open->file;
     file = {.sender_uri = session.setup.sender_uri,
             .sender_name = session.setup.sender_name,
@@ -285,7 +306,6 @@ void Files::end(base::Now now, Connection& connection, Session& session,
     RoomFile file = std::move(session.open->file);
     const auto ranges = session.open->received.ranges();
     session.open.reset();
-    kept_ -= kMaxRoomFileBytes;
     file.is_whole = ended.how == msrp::EndMessage::How::Complete;
     // Up to the first hole.
     const bool has_begin = !ranges.empty() && ranges.front().begin == 0;
@@ -294,19 +314,43 @@ void Files::end(base::Now now, Connection& connection, Session& session,
     const std::string name = file.name;
     const std::string what =
         fmt::format("\"{}\", {} octets", name.empty() ? std::string("without a name") : name, size);
-    if (file.is_whole || size > 0)
-        rooms_.say_file(now, session.key.room, session.key.member, std::move(file));
+    if (file.is_whole || size > 0) {
+        ready_.push_back({.key = session.key, .file = std::move(file)});
+        say_ready(now);
+    } else {
+        kept_ -= kMaxRoomFileBytes;
+    }
     if (ended.how == msrp::EndMessage::How::Complete) {
         session.is_done = true;
         connection.receiver.on_durable(ended.message);
         return tell(session, RoomEvent::Kind::File, {"file", what + "."});
     }
     const bool is_large = ended.how == msrp::EndMessage::How::TooLarge;
+    // Whoever sends on after the answer begins anew with each chunk.
+    const bool was_told = session.has_told_extra;
+    if (is_large || size == 0) session.has_told_extra = true;
+    if (was_told && size == 0) return;
     tell(session, RoomEvent::Kind::FileNotTaken,
          {"file_" + std::string(msrp::to_string(ended.how)),
           is_large ? what + " of it have come: it is larger than the " +
                          std::to_string(kMaxRoomFileBytes) + " that a room takes."
                    : what + " of it have come, and nothing more."});
+}
+
+void Files::say_ready(base::Now now, const FileKey* key) {
+    for (auto one = ready_.begin(); one != ready_.end();) {
+        const SessionId room = one->key.room;
+        const bool may_wait = key == nullptr || one->key != *key;
+        const bool waits = said_.contains(room) || (copies_ != nullptr && !copies_->has_room(room));
+        if (may_wait && waits) {
+            ++one;
+            continue;
+        }
+        said_.insert(room);
+        kept_ -= kMaxRoomFileBytes;
+        rooms_.say_file(now, room, one->key.member, std::move(one->file));
+        one = ready_.erase(one);
+    }
 }
 
 }  // namespace earshot::chat

@@ -7,9 +7,11 @@
 #include <compare>
 #include <cstddef>
 #include <cstdint>
+#include <deque>
 #include <map>
 #include <memory>
 #include <optional>
+#include <set>
 #include <string>
 #include <unordered_map>
 
@@ -68,11 +70,18 @@ public:
 
 private:
     struct Connection;
+    // What has come, until it is said: a room takes a file after the other, so that who reads as
+    // fast as they come misses none, and none before a recording has room for it.
+    struct Ready {
+        FileKey key{};
+        RoomFile file{};
+    };
     // The file, while it comes.
     struct Open {
         msrp::MessageNumber message = 0;
         RoomFile file{};
         msrp::ReceivedRanges received{};
+        base::TimePoint begun{};
         base::TimePoint last{};  // when anything of it came
     };
     struct Session {
@@ -81,7 +90,9 @@ private:
         ConnectionId bound = 0;
         ConnectionId connecting = 0;
         std::optional<Open> open{};
-        bool is_done = false;  // it has come
+        bool is_done = false;         // it has come
+        int tries = 0;                // that began
+        bool has_told_extra = false;  // that more came than was taken: each is an event
     };
 
     Session* find(msrp::SessionNumber number);
@@ -94,6 +105,10 @@ private:
     void begin(base::Now now, Session& session, msrp::BeginMessage& begun);
     void end(base::Now now, Connection& connection, Session& session,
              const msrp::EndMessage& ended);
+    // Says what may be said now; of `key` all.
+    void say_ready(base::Now now, const FileKey* key = nullptr);
+    void bind(Session& session, Connection& connection);
+    void end_connection(base::Now now, msrp::SessionNumber number);
     void let_go(Session& session);
     void forget(ConnectionId connection);
     void tell(const Session& session, RoomEvent::Kind kind, base::Reason reason);
@@ -104,6 +119,8 @@ private:
     Rooms& rooms_;
     Rooms::Told told_;
     std::size_t kept_ = 0;
+    std::deque<Ready> ready_;
+    std::set<SessionId> said_;  // the rooms that have had one since the last tick
     msrp::SessionNumber last_number_ = 0;
     std::map<msrp::SessionNumber, Session> sessions_;
     std::unordered_map<std::string, msrp::SessionNumber> by_uri_;  // by our session-id

@@ -163,6 +163,7 @@ TEST_F(FilesTest, WhatBreaksOffReachesNobodyAndIsRecordedAsCut) {
     // Its sender may come back.
     desk_.on_open(now_, 51);
     EXPECT_EQ(status_of({.id = "file0002"}, 51), 200);
+    pass(std::chrono::milliseconds(200));
     EXPECT_THAT(messages(wires_.take(kBen)), testing::SizeIs(1));
 }
 
@@ -190,14 +191,79 @@ TEST_F(FilesTest, OneOfTheLimitPassesAndALargerOneDoesNot) {
                  "msrp://192.0.2.1:2855/large;tcp"));
     EXPECT_THAT(wires_.take(kWire), HasSubstr(" 413 "));
     EXPECT_EQ(told_.back(), "file_too_large");
+    pass(std::chrono::milliseconds(200));
     EXPECT_EQ(desk_.files().kept_bytes(), 0U);
 }
 
 TEST_F(FilesTest, AFurtherMessageIsNoFile) {
     EXPECT_EQ(status_of({}), 200);
     EXPECT_EQ(status_of({.id = "file0002"}), 413);
-    EXPECT_THAT(told_, ElementsAre("file", "file_extra"));
+    EXPECT_EQ(status_of({.id = "file0003"}), 413);
+    EXPECT_THAT(told_, ElementsAre("file", "file_extra"));  // once
     EXPECT_THAT(messages(wires_.take(kBen)), testing::SizeIs(1));
+}
+
+TEST_F(FilesTest, OneThatBreaksOffAgainAndAgainIsTakenNoMore) {
+    for (int i = 0; i < kMaxFileTries; ++i)
+        EXPECT_EQ(status_of({.body = "%PDF",
+                             .range = "1-*/8",
+                             .flag = '#',
+                             .id = "file01" + std::to_string(i)}),
+                  200);
+    EXPECT_EQ(status_of({.id = "file0200"}), 413);
+    EXPECT_EQ(told_.back(), "file_extra");
+    EXPECT_THAT(told_, testing::SizeIs(kMaxFileTries + 1));
+}
+
+// Three at once are more than waits for a member, or for a server.
+TEST_F(FilesTest, ThoseThatEndAtOnceAreSaidOneAfterTheOther) {
+    const auto own = [](std::size_t i) {
+        return "msrp://192.0.2.1:2855/f" + std::to_string(i) + ";tcp";
+    };
+    for (std::size_t i = 0; i < 3; ++i) {
+        set("f", {.room = kRoom, .member = kAna, .line = 10 + i}, own(i));
+        come(request({.body = std::string(kMaxRoomFileBytes, static_cast<char>('a' + i))}, own(i)));
+    }
+    EXPECT_THAT(told_, ElementsAre("file", "file", "file"));
+    EXPECT_EQ(desk_.files().kept_bytes(), 2 * kMaxRoomFileBytes);
+    const auto said = [&](ConnectionId to) {
+        std::string octets;
+        for (std::string more = wires_.take(to); !more.empty(); more = wires_.take(to)) {
+            octets += more;
+            desk_.on_writable(now_, to);
+        }
+        return messages(octets).size();
+    };
+    std::size_t recorded = said(server_);
+    EXPECT_EQ(said(kBen), 1U);
+    pass(std::chrono::milliseconds(200));
+    recorded += said(server_);
+    EXPECT_EQ(said(kBen), 1U);
+    // Its line goes: what has come is said all the same.
+    desk_.files().remove(now_, {.room = kRoom, .member = kAna, .line = 12});
+    desk_.on_time(now_);
+    recorded += said(server_);
+    EXPECT_EQ(said(kBen), 1U);
+    EXPECT_EQ(recorded, 3U);
+    EXPECT_EQ(desk_.files().kept_bytes(), 0U);
+    EXPECT_THAT(told_, testing::SizeIs(3));
+}
+
+TEST_F(FilesTest, WhoComesWhileWeConnectHasTheFileAlone) {
+    const std::string own = "msrp://192.0.2.1:2855/made;tcp";
+    desk_.files().set(
+        now_, {.room = kRoom, .member = kAna, .line = 2},
+        {.own = uri(own),
+         .peer = {.path = {uri(kTheirs)}, .connect_to = base::parse_net_address("192.0.2.9:7000")},
+         .sender_uri = "sip:ana@desk.example"});
+    const ConnectionId made = wires_.last;
+    come(request({.body = "%PDF", .range = "1-4/8", .flag = '+'}, own));
+    EXPECT_TRUE(wires_.closed.contains(made));
+    desk_.on_closed(now_, made);
+    come(request({.body = "-1.7", .range = "5-8/8"}, own));
+    EXPECT_THAT(told_, ElementsAre("file"));
+    EXPECT_THAT(messages(wires_.take(kBen)), testing::SizeIs(1));
+    EXPECT_EQ(desk_.files().kept_bytes(), 0U);
 }
 
 TEST_F(FilesTest, ManyAtOnceAreRefusedAndMakeRoomAgain) {
@@ -206,7 +272,7 @@ TEST_F(FilesTest, ManyAtOnceAreRefusedAndMakeRoomAgain) {
         return "msrp://192.0.2.1:2855/f" + std::to_string(i) + ";tcp";
     };
     for (std::size_t i = 0; i <= most; ++i) {
-        set("f", {.room = kRoom, .member = kAna, .line = 10 + i}, own(i));
+        set("f", {.room = kRoom + i / kMaxFilesOfRoom, .member = kAna, .line = 10 + i}, own(i));
         come(request({.body = "x", .range = "1-*/9", .flag = '+'}, own(i)));
     }
     EXPECT_THAT(told_, ElementsAre("file_no_room"));
@@ -214,6 +280,28 @@ TEST_F(FilesTest, ManyAtOnceAreRefusedAndMakeRoomAgain) {
     EXPECT_THAT(wires_.take(kWire), HasSubstr(" 413 "));
     desk_.files().remove(now_, {.room = kRoom, .member = kAna, .line = 10});
     EXPECT_EQ(status_of({}), 200);
+}
+
+TEST_F(FilesTest, OneRoomTakesNotTheWholeOfIt) {
+    const auto own = [](std::size_t i) {
+        return "msrp://192.0.2.1:2855/f" + std::to_string(i) + ";tcp";
+    };
+    for (std::size_t i = 0; i <= kMaxFilesOfRoom; ++i) {
+        set("f", {.room = kRoom + 1, .member = kAna, .line = 10 + i}, own(i));
+        come(request({.body = "x", .range = "1-*/9", .flag = '+'}, own(i)));
+    }
+    EXPECT_THAT(told_, ElementsAre("file_no_room"));
+    EXPECT_EQ(status_of({}), 200);
+}
+
+TEST_F(FilesTest, WhoSendsWithoutEndIsCutOff) {
+    EXPECT_EQ(status_of({.body = "%", .range = "1-*/99", .flag = '+'}), 200);
+    for (std::uint64_t at = 2; told_.empty() && at < 99; ++at) {
+        pass(kMaxRoomSilence - std::chrono::seconds(1));
+        const std::string octet = std::to_string(at);
+        if (told_.empty()) status_of({.body = "x", .range = octet + "-*/99", .flag = '+'});
+    }
+    EXPECT_THAT(told_, ElementsAre("file_lost"));
 }
 
 TEST_F(FilesTest, WhatSaysNothingMoreIsGivenUp) {

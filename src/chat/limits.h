@@ -44,11 +44,15 @@ inline constexpr std::size_t kMaxMemberPathBytes = 2048;
 // Where all rooms together keep more than this, a member is passed over much sooner.
 inline constexpr std::size_t kMaxRoomBytesOfAll = std::size_t{64} << 20;
 inline constexpr std::size_t kMaxMemberBytesThen = std::size_t{256} << 10;
-// A file that is handed over to a room (RFC 5547): it goes on as a message, and one is as much as a
-// copy of it may hold that waits for its server (kMaxUnsentBytes). Of all that come in at once.
+// A file that is handed over to a room (RFC 5547): it goes on as a message. One is as much as a
+// copy holds before it is full (kMaxUnsentBytes), and what the others may miss. Of all that come
+// in, or wait to be said.
 inline constexpr std::size_t kMaxRoomFileBytes = std::size_t{2} << 20;
 inline constexpr std::size_t kMaxRoomFilesBytes = std::size_t{64} << 20;
 inline constexpr std::size_t kMaxFilesOfMember = 8;     // lines of its description
+inline constexpr std::size_t kMaxFilesOfRoom = 16;      // that are coming in
+inline constexpr std::chrono::minutes kMaxFileTime{5};  // for one, from its first octet
+inline constexpr int kMaxFileTries = 16;                // that break off, of one file
 inline constexpr std::size_t kMaxFileNameBytes = 255;   // of a name, as it is told on
 inline constexpr std::size_t kMaxNicknameBytes = 1023;  // RFC 7701 section 7.1
 // NICKNAMEs of a member in that time: each is an event, metadata for all and a copy.

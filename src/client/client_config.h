@@ -63,6 +63,7 @@ struct FocusConfig {
     std::uint32_t separate_up_to = 16;
     bool chimes = true;            // all hear that somebody comes or leaves
     bool chat = true;              // each room has one (RFC 7701)
+    bool tls_chat = true;          // who comes by TLS has it, too
     bool private_messages = true;  // in it, from participant to participant
     bool record_private = true;    // else servers are only told that there was one
     std::string mute_keys = "*6";  // pressed by a participant: muted, and again: not; empty: none

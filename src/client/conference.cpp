@@ -58,6 +58,7 @@ Conference::Conference(base::Now now, Surroundings surroundings, std::string roo
       counters_(s_.leg.desk.open(key_.value)),
       chat_(s_.chat, s_.next_key(), uri_,
             {.is_offered = s_.config.focus.chat,
+             .takes_tls = s_.config.focus.tls_chat,
              .takes_private = s_.config.focus.private_messages,
              .records_private = s_.config.focus.record_private}),
       mix_({.plane = s_.leg.plane,

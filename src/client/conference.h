@@ -133,6 +133,7 @@ public:
     std::string allow_events() const override { return std::string(conference::kEventPackage); }
     ConferenceChat::Taken take_chat(ConferenceLeg& leg, std::string_view sdp,
                                     bool is_answer) override;
+    void on_agreed(ConferenceLeg& leg) override { chat_.on_agreed(leg.number()); }
     std::string tell_chat(const ConferenceLeg& leg, std::string_view sdp,
                           bool is_offer) const override {
         return chat_.tell(leg.number(), sdp, is_offer);

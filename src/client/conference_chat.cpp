@@ -56,10 +56,9 @@ ConferenceChat::~ConferenceChat() {
     if (is_open()) s_.plane->remove(key_);
 }
 
-void ConferenceChat::open(bool is_secure) {
-    if (is_secure && !std::exchange(is_secure_, true) && is_open()) s_.plane->encrypt_room(key_);
+void ConferenceChat::open() {
     if (is_open()) return;
-    room_ = s_.plane->open_room(key_, room_attributes(wishes_.takes_private), is_secure);
+    room_ = s_.plane->open_room(key_, room_attributes(wishes_.takes_private));
     s_.link->post(
         [room = room_, setup = chat::RoomSetup{.uri = uri_,
                                                .aliases = aliases_,
@@ -135,6 +134,9 @@ base::Result<chat::Peer, base::Reason> ConferenceChat::agree(Session& session,
     if (s_.plane == nullptr || s_.link == nullptr || !wishes_.is_offered)
         return base::Reason{"no_chat", "There is no chat here."};
     const sdp::MessageMedia media = sdp::message_media_of(sdp, medium);
+    if (media.is_secure && !wishes_.takes_tls)
+        return base::Reason{"chat_in_clear",
+                            "Chats are taken in the clear alone (focus.tls_chat)."};
     // Another protocol than was offered is no answer.
     if (is_answer && session.is_secure != media.is_secure)
         return base::Reason{"chat_bad_answer",
@@ -149,7 +151,7 @@ base::Result<chat::Peer, base::Reason> ConferenceChat::agree(Session& session,
     const auto at =
         s_.link->listener(connection != nullptr && connection->address_type == "IP6", false);
     if (!at) return at.error();
-    open(media.is_secure);
+    open();
     std::string end = relay::chat_end_of(sdp, medium);
     const bool goes_on = session.end == end && session.is_secure == media.is_secure;
     // In our offer, which an answer may meet with another path, ours has been told.
@@ -213,7 +215,7 @@ std::optional<base::Reason> ConferenceChat::set_file(const FileId& id,
         return base::Reason{"chat_file_too_large",
                             fmt::format("The file has {} octets, a room takes {} at most.",
                                         *file.size, chat::kMaxRoomFileBytes)};
-    if (!goes_on && file_lines_of(id.first).size() >= chat::kMaxFilesOfMember)
+    if (known == files_.end() && file_lines_of(id.first).size() >= chat::kMaxFilesOfMember)
         return base::Reason{"chat_too_many_files",
                             fmt::format("More than {} files at once.", chat::kMaxFilesOfMember)};
     Session session = goes_on ? known->second.session : Session{};
@@ -233,6 +235,16 @@ std::optional<base::Reason> ConferenceChat::set_file(const FileId& id,
         desk.files().set(now, key, told);
     });
     return std::nullopt;
+}
+
+void ConferenceChat::on_agreed(std::uint32_t number) {
+    const auto member = members_.find(number);
+    const bool has_secure =
+        (member != members_.end() && member->second.session.is_secure) ||
+        std::any_of(files_.begin(), files_.end(), [&](const auto& entry) {
+            return entry.first.first == number && entry.second.session.is_secure;
+        });
+    if (has_secure && !std::exchange(is_secure_, true)) s_.plane->encrypt_room(key_);
 }
 
 std::string ConferenceChat::section_of(const Session& session, bool is_offer) const {

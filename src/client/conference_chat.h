@@ -30,6 +30,7 @@ public:
     };
     struct Wishes {
         bool is_offered = true;
+        bool takes_tls = true;
         bool takes_private = true;
         bool records_private = true;
     };
@@ -49,6 +50,9 @@ public:
     // now on; without any it ends. Each file has one more. `is_answer`: to an offer of ours.
     Taken take(std::uint32_t member, std::string_view sdp, bool is_answer,
                const std::vector<siprec::NameId>& names);
+    // All that it said is agreed on, and nobody has been told yet: where it comes by TLS, nothing
+    // is recorded in the clear from now on (P-123).
+    void on_agreed(std::uint32_t member);
     // What it is told, with our lines in their places.
     std::string tell(std::uint32_t member, std::string_view sdp, bool is_offer) const;
     // The number of that line; nothing: it has no chat.
@@ -96,7 +100,7 @@ private:
     };
     using FileId = std::pair<std::uint32_t, std::size_t>;  // the member's number, its line
 
-    void open(bool is_secure);
+    void open();
     base::Result<chat::Peer, base::Reason> agree(Session& session,
                                                  const sdp::SessionDescription& sdp,
                                                  const sdp::MediaDescription& medium,

@@ -267,6 +267,7 @@ void ConferenceLeg::answer(base::Now now, sip::TransactionId transaction, const 
 
 void ConferenceLeg::use(focus::Agreed agreed) {
     const focus::Agreed before = std::exchange(agreed_, std::move(agreed));
+    host_.on_agreed(*this);
     s_.desk.set(room_, number_, {.rtp = agreed_.rtp, .rtcp = agreed_.rtcp, .line = agreed_.line});
     use_pictures(before);
     if (is_in_) host_.on_changed(*this);

@@ -62,6 +62,7 @@ public:
         // it says without that line, what it is told with it, and the line's number.
         virtual ConferenceChat::Taken take_chat(ConferenceLeg& leg, std::string_view sdp,
                                                 bool is_answer) = 0;
+        virtual void on_agreed(ConferenceLeg& leg) = 0;  // on what take_chat() was given
         virtual std::string tell_chat(const ConferenceLeg& leg, std::string_view sdp,
                                       bool is_offer) const = 0;
         virtual std::optional<std::size_t> chat_line(const ConferenceLeg& leg) const = 0;

@@ -335,6 +335,12 @@ bool is_same_name(const std::vector<siprec::NameId>& a, const std::vector<siprec
     return first_name(a) == first_name(b);
 }
 
+bool is_named_alike(const std::vector<siprec::NameId>& a, const std::vector<siprec::NameId>& b) {
+    const std::string& one = a.front().name;
+    const std::string& other = b.front().name;
+    return one.empty() || other.empty() || one == other;
+}
+
 std::size_t arrival_number(const CsRecord& record, const std::vector<siprec::NameId>& names) {
     const std::size_t next = next_number(record, names);
     if (names.empty() || mime::is_anonymous(names.front().aor)) return next;
@@ -342,6 +348,8 @@ std::size_t arrival_number(const CsRecord& record, const std::vector<siprec::Nam
     for (const CsParty& party : record.parties) {
         if (!is_same_name(party.names, names)) continue;
         if (!party.left) return next;
+        // Nobody vouches for From: who says another name does not rename what was.
+        if (!is_named_alike(party.names, names)) continue;
         if (last == nullptr || *last->left < *party.left) last = &party;
     }
     return last == nullptr ? next : last->number;
@@ -358,6 +366,7 @@ void arrive(CsRecord& record, CsParty party) {
     }
     party.earlier = std::move(known->earlier);
     party.earlier.push_back({known->joined, *known->left});
+    if (party.names.front().name.empty()) party.names = std::move(known->names);
     // That these are no more has to be told.
     party.presents = known->presents;
     party.nickname = std::move(known->nickname);
@@ -377,7 +386,8 @@ void forget_gone(CsRecord& record, base::WallTime now) {
             record.parties.begin(), record.parties.end(), [&](const CsParty& a, const CsParty& b) {
                 return first_left(a) && (!first_left(b) || *first_left(a) < *first_left(b));
             });
-        if (*first_left(*first) + siprec::kGoneTime >= now) return;
+        // Servers are told of what is new, as long as it fits a document.
+        if (times <= kMaxNewTimes && *first_left(*first) + siprec::kGoneTime >= now) return;
         if (!first->earlier.empty()) {
             first->earlier.erase(first->earlier.begin());
             continue;

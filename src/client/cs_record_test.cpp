@@ -429,6 +429,45 @@ TEST(OwnConference, WhoHidesWhoTheyAreIsNobodyWhoWasThere) {
     }
 }
 
+// Nobody vouches for From: what was keeps its name.
+TEST(OwnConference, WhoComesBackByAnotherNameIsAnother) {
+    CsRecord record = room_of_focus();
+    const auto come = [&](const std::string& name, std::uint32_t member) {
+        const std::vector<siprec::NameId> names{
+            {.aor = "sip:cleo@x", .name = name, .language = {}}};
+        const std::size_t number = arrival_number(record, names);
+        arrive(record, {.names = names, .joined = kStart, .number = number, .member = member});
+        record.parties.back().left = kLater;
+    };
+    come("Cleo", 1);
+    come("Evil Twin", 2);
+    ASSERT_EQ(record.parties.size(), 3U);
+    EXPECT_EQ(record.parties[1].names.front().name, "Cleo");
+    EXPECT_NE(participant_text(record, {}, record.parties[1]),
+              participant_text(record, {}, record.parties[2]));
+    come("Cleo", 3);
+    EXPECT_EQ(record.parties.size(), 3U);
+    // Without a name it is whoever of that address left last, and keeps its name.
+    come("", 4);
+    ASSERT_EQ(record.parties.size(), 3U);
+    for (const CsParty& party : record.parties) {
+        if (party.member != 4U) continue;
+        EXPECT_NE(party.names.front().name, "");
+    }
+}
+
+// A document of them all has to stay one that servers take.
+TEST(OwnConference, AStormOfComingAndGoingIsCutBeforeItsTimesFillADocument) {
+    CsRecord record = room_of_focus();
+    for (std::size_t i = 0; i < 2 * kMaxNewTimes; ++i) {
+        const std::size_t ana = dial_in(record, "sip:ana@x", 1, kStart);
+        record.parties[ana].left = kStart;
+        forget_gone(record, kStart);
+    }
+    ASSERT_EQ(record.parties.size(), 2U);
+    EXPECT_EQ(record.parties[1].earlier.size() + 1, kMaxNewTimes);
+}
+
 // Of somebody who comes and goes all the time the first times are forgotten, not the person.
 TEST(OwnConference, OfTheTimesAtWhichSomebodyLeftTheLastOnesAreKept) {
     CsRecord record = room_of_focus();

@@ -54,6 +54,8 @@ inline constexpr std::size_t kMaxRosterFaults = 16;       // told of one subscri
 inline constexpr std::size_t kMaxRosterEvents = 32;       // told of one NOTIFY
 // In the metadata of one recording, those that left too: a document of 256 KiB holds them.
 inline constexpr std::size_t kMaxConferenceMembers = 150;
+inline constexpr std::size_t kMaxNewTimes = 300;     // and of the last minute, which go first then
+inline constexpr std::size_t kMaxFocusChanges = 16;  // of a call: then it stays with the last one
 inline constexpr std::size_t kMaxGoneMembers = 100;  // times at which somebody left a room of ours
 inline constexpr std::size_t kMaxEarlierPeriods = 100;  // of all who came back to one of others
 inline constexpr std::size_t kMaxSidebarSessions = 16;

@@ -15,6 +15,7 @@ using Told = RosterSubscription::Told;
 struct RosterDesk::Followed {
     std::uint64_t id = 0;
     Wish wish;
+    std::size_t changes = 0;  // of the conference that its call is in
     RosterSubscription subscription;
     CsConference state;
     Told::Kind last = Told::Kind::Changed;  // but for Fault
@@ -42,15 +43,20 @@ std::string RosterDesk::root_of(const std::string& uri) const {
 }
 
 void RosterDesk::follow(base::Now now, Wish wish) {
+    std::size_t changes = 0;
     if (const auto known = of_call_.find(wish.call); known != of_call_.end()) {
         const Wish& before = followed_.at(known->second)->wish;
         if (before.where.uri == wish.where.uri && before.focus == wish.focus) return;
+        // Each is a meeting, with a group in the metadata.
+        changes = followed_.at(known->second)->changes + 1;
+        if (changes > kMaxFocusChanges) return;
         leave(now, wish.call);
     }
     const std::uint64_t id = ++last_id_;
     auto followed = std::make_unique<Followed>(
         Followed{.id = id,
                  .wish = wish,
+                 .changes = changes,
                  .subscription = RosterSubscription(wish.where, d_.random),
                  .state = {}});
     followed->state.focus = wish.focus;

@@ -28,14 +28,13 @@ bool speaks_ipv6(const sdp::SessionDescription& sdp, const sdp::MediaDescription
 
 }  // namespace
 
-chat::SessionId ChatPlane::open_room(CallKey key, std::string attributes, bool is_secure) {
+chat::SessionId ChatPlane::open_room(CallKey key, std::string attributes) {
     Call& room = calls_[key.value];
     room.is_room = true;
     room.lines[0].agreed = Chat{};
     Chat& chat = *room.lines[0].agreed;
     chat.session = ++last_session_;
     chat.attributes = std::move(attributes);
-    chat.is_secure = is_secure;
     chat.is_room = true;
     owners_[chat.session] = {.call = key, .line = 0};
     return chat.session;

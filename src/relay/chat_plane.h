@@ -39,10 +39,9 @@ public:
 
     // A room (chat/rooms.h) is to recording servers a call with one chat in it, until remove().
     // `attributes`: what they are told of it, as whole lines.
-    // `is_secure`: who is in it came by TLS.
-    chat::SessionId open_room(CallKey room, std::string attributes, bool is_secure);
-    // From now on somebody has: what is said then goes to servers by TLS alone, and waits until
-    // they have answered an offer of that (P-123). Subscribe again.
+    chat::SessionId open_room(CallKey room, std::string attributes);
+    // Somebody in it has come by TLS: what is said then goes to servers by TLS alone, and waits
+    // until they have answered an offer of that (P-123). Subscribe again.
     void encrypt_room(CallKey room);
     // A chat of a call in which we take part ourselves (chat/guests.h), until close_guest() or
     // remove(): the plane is shown port 0 in its line, which signalling negotiates. Messages come

@@ -535,9 +535,8 @@ TEST_F(RecordedChatPlane, ARefusedLineIsToldOnce) {
 
 TEST_F(RecordedChatPlane, ARoomIsOneChatOfWhichThePlaneBehindKnowsNothing) {
     inner_.subscription = Subscription{};  // which it would give
-    EXPECT_NE(
-        plane_.open_room(kCall, "a=accept-types:message/cpim\r\na=chatroom:nickname\r\n", false),
-        0U);
+    EXPECT_NE(plane_.open_room(kCall, "a=accept-types:message/cpim\r\na=chatroom:nickname\r\n"),
+              0U);
     const auto made = subscribe();
     ASSERT_TRUE(made);
     EXPECT_THAT(made->offer,
@@ -559,7 +558,7 @@ TEST_F(RecordedChatPlane, ARoomIsOneChatOfWhichThePlaneBehindKnowsNothing) {
 // P-123: whoever comes by TLS later, what is said from then on leaves by TLS alone.
 TEST_F(RecordedChatPlane, ARoomIntoWhichSomebodyComesByTlsGoesToServersByTlsFromThenOn) {
     link_.own = certificate();
-    plane_.open_room(kCall, "a=accept-types:message/cpim\r\n", false);
+    plane_.open_room(kCall, "a=accept-types:message/cpim\r\n");
     ASSERT_TRUE(subscribe());
     answer_server(server_line());
     EXPECT_THAT(link_.connected_to, ElementsAre("192.0.2.99:2855"));

@@ -435,7 +435,7 @@ void RecordedChats::encrypt(chat::SessionId session) {
     place->own.session_id = s_.random.token(kSessionIdBytes);
     place->was_clear = true;
     s_.link.post([copy = copy_of(*carried)](base::Now now, chat::Desk& desk) {
-        desk.copies().hold(now, copy);
+        desk.copies().await_answer(now, copy);
     });
 }
 

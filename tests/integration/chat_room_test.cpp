@@ -579,6 +579,27 @@ TEST_F(ChatRoomInTls, AServerWithoutTlsGetsNothingOfItAndTheChatGoesOn) {
     EXPECT_TRUE(server_.wait_for_recordings(0).empty());
 }
 
+// It came by TLS, and is not in: what the others write is recorded as before.
+TEST_F(ChatRoomInTls, WhoIsRefusedChangesNothingForTheOthers) {
+    begin();
+    Guest& ada = join("ada");
+    wait_for("recording");
+    AgentPhone& bo = phones_->add("bo");
+    sip::OutOfDialogSpec spec = bo.request_to(room());
+    spec.body =
+        "v=0\r\no=- 1 1 IN IP4 127.0.0.1\r\ns=-\r\nc=IN IP4 127.0.0.1\r\nt=0 0\r\n"
+        "m=message 9903 TCP/TLS/MSRP *\r\na=path:msrps://127.0.0.1:9903/bo;tcp\r\n"
+        "a=setup:actpass\r\na=accept-types:message/cpim\r\na=fingerprint:" +
+        sdp::to_string(*io::fingerprint_of(**io::TlsContext::load(settings(bo_identity_)))) +
+        "\r\nm=audio 9904 RTP/SAVP 0\r\na=crypto:1 AES_CM_128_HMAC_SHA1_80 "
+        "inline:MDEyMzQ1Njc4OWFiY2RlZjAxMjM0NTY3ODlhYmNk\r\n";
+    EXPECT_EQ(phones_->final_at(bo, bo.start(spec)).status(), 488) << client_.log();
+    EXPECT_EQ(write(ada, room(), "still here"), "200");
+    const json all = messages(hang_up(), "text");
+    ASSERT_EQ(all.size(), 1U) << all.dump(1) << client_.log();
+    EXPECT_EQ(all[0]["text"], "still here");
+}
+
 // Who names no fingerprint goes by names, which one of our own making does not have.
 TEST_F(ChatRoomInTls, WithoutFingerprintsTheLineIsRefusedWithTheReason) {
     begin();
