@@ -437,7 +437,8 @@ TEST(OwnConference, WhoComesBackByAnotherNameIsAnother) {
             {.aor = "sip:cleo@x", .name = name, .language = {}}};
         const std::size_t number = arrival_number(record, names);
         arrive(record, {.names = names, .joined = kStart, .number = number, .member = member});
-        record.parties.back().left = kLater;
+        for (CsParty& party : record.parties)
+            if (party.member == member) party.left = kLater;
     };
     come("Cleo", 1);
     come("Evil Twin", 2);
