@@ -262,6 +262,9 @@ void Roster::update_members(base::WallTime arrival, std::vector<Change>& changes
             next.left.reset();
             next.left_reason.clear();
             changes.push_back({Kind::Joined, next.key, next.joined, next.name});
+            // It may have come before us, and presented then.
+            if (!next.roles.empty())
+                changes.push_back({Kind::Roles, next.key, next.joined, join(next.roles)});
         } else if (was_present && !next.is_present) {
             next.left = leave_time(endpoint, *before, arrival);
             next.left_reason = leave_reason(endpoint);

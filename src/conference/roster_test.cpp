@@ -124,6 +124,16 @@ TEST(Roster, WhoIsNoLongerNamedHasLeft) {
                 ElementsAre("left ben vanished"));
 }
 
+// Before we looked, it may be: nothing tells of it later.
+TEST(Roster, WhoComesWithARoleHasItFromThenOn) {
+    Roster roster;
+    User ana = user("ana");
+    ana.roles = {"host", "presenter"};
+    EXPECT_THAT(told(roster.apply(full(0, {ana, user("ben")}), at("00:01"))),
+                ElementsAre("joined ana ana", "roles ana host,presenter", "joined ben ben"));
+    EXPECT_THAT(told(roster.apply(full(1, {ana, user("ben")}), at("00:02"))), IsEmpty());
+}
+
 TEST(Roster, WhoIsStillCalledHasNotJoined) {
     Roster roster;
     EXPECT_THAT(told(roster.apply(full(0, {user("ana", EndpointStatus::DialingOut)}), at("00:01"))),

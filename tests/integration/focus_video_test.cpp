@@ -237,7 +237,8 @@ TEST_F(FocusVideo, WhoAttendsRecordsWhoIsSeenAndWhatIsShared) {
     // Who presents may come with the next NOTIFY, of which there is one each 5 s.
     EXPECT_TRUE(eventually([&] {
         return attendant.log().find("sip:b@desk.example, presenter") != std::string::npos;
-    })) << attendant.log();
+    })) << attendant.log()
+        << client_.log();
     EXPECT_EQ(attendant.run({"attend", "end", attendance.value("id", "")}).exit_code, 0);
     ada->hang_up();
     bo->hang_up();
