@@ -76,6 +76,6 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* input, std::size_t siz
     if (rooms.kept_bytes() != 0 || rooms.open_bytes() != 0) std::abort();
     if (rooms.connections() != 0) std::abort();
     const chat::Files& files = desk.files();
-    if (files.sessions() != 0 || files.kept_bytes() != 0) std::abort();
+    if (files.sessions() != 0 || files.kept_bytes() != 0 || files.connections() != 0) std::abort();
     return 0;
 }

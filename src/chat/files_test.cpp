@@ -304,6 +304,17 @@ TEST_F(FilesTest, WhoSendsWithoutEndIsCutOff) {
     EXPECT_THAT(told_, ElementsAre("file_lost"));
 }
 
+TEST_F(FilesTest, AConnectionThatHasNoSessionIsClosedAfterAWhile) {
+    EXPECT_EQ(status_of({}), 200);
+    desk_.on_open(now_, 51);
+    EXPECT_EQ(status_of({.id = "file0002"}, 51), 506);
+    EXPECT_FALSE(wires_.closed.contains(51));
+    pass(kUnboundTime);
+    EXPECT_TRUE(wires_.closed.contains(51));
+    EXPECT_FALSE(wires_.closed.contains(kWire));
+    EXPECT_EQ(desk_.files().connections(), 1U);
+}
+
 TEST_F(FilesTest, WhatSaysNothingMoreIsGivenUp) {
     EXPECT_EQ(status_of({.body = "%PDF", .range = "1-*/8", .flag = '+'}), 200);
     pass(kMaxRoomSilence - std::chrono::milliseconds(1));

@@ -22,14 +22,6 @@ constexpr std::string_view kAttributes =
     "a=accept-types:message/cpim text/plain\r\na=accept-wrapped-types:*\r\n"
     "a=chatroom:nickname private-messages\r\n";
 
-std::string_view proto_of(bool is_secure) { return is_secure ? "TCP/TLS/MSRP" : "TCP/MSRP"; }
-
-std::string refused(const sdp::MediaDescription& medium) {
-    std::string text = fmt::format("m=message 0 {} *\r\n", medium.proto);
-    if (!medium.mid.empty()) text += fmt::format("a=mid:{}\r\n", medium.mid);
-    return text;
-}
-
 }  // namespace
 
 bool is_login_relay(std::string_view uri) {
@@ -137,7 +129,7 @@ std::string AttendanceChat::take(std::string_view sdp, bool is_answer) {
             fault = set(line, *parsed, is_answer);
             is_taken = !fault;
         }
-        text = relay::with_section(text, line, refused(medium));
+        text = relay::with_section(text, line, relay::refused_chat_section(medium));
     }
     if (is_taken) return text;
     const bool was_wished = had_line || fault;
@@ -196,9 +188,9 @@ std::string AttendanceChat::tell(std::string_view sdp, bool is_offer) const {
     constexpr std::uint16_t kRelayPort = 2855;
     const std::uint16_t port = path.front().port == 0 ? kRelayPort : path.front().port;
     const bool is_ipv6 = path.front().host.find(':') != std::string::npos;
-    std::string section =
-        fmt::format("m=message {} {} *\r\nc=IN {} {}\r\na=path:{}\r\n", port, proto_of(is_secure_),
-                    is_ipv6 ? "IP6" : "IP4", path.front().host, to_string(path));
+    std::string section = fmt::format("m=message {} {} *\r\nc=IN {} {}\r\na=path:{}\r\n", port,
+                                      relay::chat_proto(is_secure_), is_ipv6 ? "IP6" : "IP4",
+                                      path.front().host, to_string(path));
     // We connect: nobody has to reach us. Who offers without a=setup connects (RFC 4975 section
     // 8.4), and is answered without.
     if (is_offer)

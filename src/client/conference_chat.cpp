@@ -32,18 +32,10 @@ std::string room_attributes(bool takes_private) {
         takes_private ? " private-messages" : "");
 }
 
-std::string_view proto_of(bool is_secure) { return is_secure ? "TCP/TLS/MSRP" : "TCP/MSRP"; }
-
 bool has_voice(const sdp::SessionDescription& sdp) {
     return std::any_of(sdp.media.begin(), sdp.media.end(), [](const auto& medium) {
         return base::iequals(medium.media, "audio") && medium.port != 0;
     });
-}
-
-std::string refused(const sdp::MediaDescription& medium) {
-    std::string text = fmt::format("m=message 0 {} *\r\n", medium.proto);
-    if (!medium.mid.empty()) text += fmt::format("a=mid:{}\r\n", medium.mid);
-    return text;
 }
 
 }  // namespace
@@ -96,7 +88,7 @@ ConferenceChat::Taken ConferenceChat::take(std::uint32_t member, std::string_vie
     for (std::size_t line = 0; line < parsed->media.size(); ++line) {
         const sdp::MediaDescription& medium = parsed->media[line];
         if (!sdp::is_message_media(medium)) continue;
-        taken.rest = relay::with_section(taken.rest, line, refused(medium));
+        taken.rest = relay::with_section(taken.rest, line, relay::refused_chat_section(medium));
         if (relay::chat_line(medium) == relay::ChatLine::None) continue;
         if (!sdp::message_media_of(*parsed, medium).file_selector.empty()) {
             files.push_back(line);
@@ -250,8 +242,8 @@ void ConferenceChat::on_agreed(std::uint32_t number) {
 std::string ConferenceChat::section_of(const Session& session, bool is_offer) const {
     const char* const family = session.address.is_v4() ? "IP4" : "IP6";
     std::string section = fmt::format("m=message {} {} *\r\nc=IN {} {}\r\na=path:{}\r\n",
-                                      session.address.port, proto_of(session.is_secure), family,
-                                      base::host_to_string(session.address), session.own);
+                                      session.address.port, relay::chat_proto(session.is_secure),
+                                      family, base::host_to_string(session.address), session.own);
     // Who offers without a=setup connects (RFC 4975 section 8.4), and is answered without.
     if (is_offer)
         section += "a=setup:actpass\r\n";

@@ -87,6 +87,12 @@ std::optional<chat::Peer> peer_of(const sdp::SessionDescription& description,
     return peer;
 }
 
+std::string refused_chat_section(const sdp::MediaDescription& medium) {
+    std::string text = fmt::format("m=message 0 {} *\r\n", medium.proto);
+    if (!medium.mid.empty()) text += fmt::format("a=mid:{}\r\n", medium.mid);
+    return text;
+}
+
 msrp::Uri own_chat_uri(base::Random& random, const base::NetAddress& at, bool is_secure) {
     return {.is_secure = is_secure,
             .host = base::host_to_string(at),

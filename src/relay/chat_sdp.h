@@ -31,6 +31,12 @@ std::optional<base::Reason> find_tls_fault(const sdp::SessionDescription& descri
                                            const sdp::MediaDescription& medium,
                                            const std::optional<ChatCertificate>& own);
 
+constexpr std::string_view chat_proto(bool is_secure) {
+    return is_secure ? "TCP/TLS/MSRP" : "TCP/MSRP";
+}
+// The line as it stands with port 0.
+std::string refused_chat_section(const sdp::MediaDescription& medium);
+
 // What makes an end of a chat another one when it changes: a=path, of TLS the fingerprints.
 std::string chat_end_of(const sdp::SessionDescription& description,
                         const sdp::MediaDescription& medium);

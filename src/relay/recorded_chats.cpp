@@ -16,10 +16,6 @@ namespace earshot::relay {
 
 namespace {
 
-constexpr std::string_view proto_of(bool is_secure) {
-    return is_secure ? "TCP/TLS/MSRP" : "TCP/MSRP";
-}
-
 std::string selector_in(std::string_view attributes) {
     constexpr std::string_view kName = "a=file-selector:";
     const std::size_t at = attributes.find(kName);
@@ -286,10 +282,10 @@ std::string RecordedChats::section_of(const LineChats& chats, const Place& place
     for (const Carried& carried : place.chats)
         if (const RecordableChat* chat = find(chats, carried)) on_it.push_back(chat);
     if (on_it.empty() && common_of(place) == nullptr)
-        return fmt::format("m=message 0 {} *\r\na=label:{}\r\n", proto_of(place.own.is_secure),
+        return fmt::format("m=message 0 {} *\r\na=label:{}\r\n", chat_proto(place.own.is_secure),
                            place.label);
     std::string text =
-        fmt::format("m=message {} {} *\r\n", place.own.port, proto_of(place.own.is_secure));
+        fmt::format("m=message {} {} *\r\n", place.own.port, chat_proto(place.own.is_secure));
     if (!is_common && !on_it.front()->title.empty())
         text += fmt::format("i={}\r\n", on_it.front()->title);
     text += fmt::format("a=path:{}\r\na=setup:active\r\na=msrp-cema\r\n", to_string(place.own));
