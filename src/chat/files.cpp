@@ -16,16 +16,17 @@ struct Files::Connection : msrp::Sessions {
         : files(owner), id(number), is_tls(tls), receiver(*this, owner.random_) {}
 
     std::optional<Found> find(const msrp::Uri& to) override {
-        const auto number = files.by_uri_.find(to.session_id);
-        Session* session = files.find(to);
-        if (session == nullptr || session->setup.own.is_secure != is_tls) return std::nullopt;
+        const auto number = files.number_of(to);
+        if (!number) return std::nullopt;
+        Session* session = files.find(*number);
+        if (session->setup.own.is_secure != is_tls) return std::nullopt;
         // RFC 4975 section 14.4.
         if (is_tls && session->bound != id)
             if (auto fault = files.network_.find_fault(id, session->setup.peer.fingerprints)) {
                 refused = {session->key, *std::move(fault)};
                 return std::nullopt;
             }
-        return Found{.session = number->second,
+        return Found{.session = *number,
                      .own = session->setup.own,
                      .max_bytes = files.takes_one(*session) ? kMaxRoomFileBytes : 0,
                      .is_elsewhere = session->bound != 0 && session->bound != id};
@@ -48,10 +49,11 @@ Files::Session* Files::find(msrp::SessionNumber number) {
     return found == sessions_.end() ? nullptr : &found->second;
 }
 
-Files::Session* Files::find(const msrp::Uri& to) {
+std::optional<msrp::SessionNumber> Files::number_of(const msrp::Uri& to) const {
     const auto found = by_uri_.find(to.session_id);
-    Session* session = found == by_uri_.end() ? nullptr : find(found->second);
-    return session != nullptr && is_same(to, session->setup.own) ? session : nullptr;
+    const bool is_ours =
+        found != by_uri_.end() && is_same(to, sessions_.at(found->second).setup.own);
+    return is_ours ? std::optional(found->second) : std::nullopt;
 }
 
 std::optional<msrp::SessionNumber> Files::number_of(const FileKey& key) const {
@@ -69,12 +71,14 @@ void Files::tell(const Session& session, RoomEvent::Kind kind, Reason reason) {
 
 // A message more. What may come of one is set aside for it: whoever sends slowly takes nobody's.
 bool Files::takes_one(const Session& session) const {
+    // Asked at each chunk: of a file that is under way at once.
+    if (session.open || session.is_done || session.tries >= kMaxFileTries ||
+        kept_ + kMaxRoomFileBytes > kMaxRoomFilesBytes)
+        return false;
     const auto of_room = std::count_if(sessions_.begin(), sessions_.end(), [&](const auto& entry) {
         return entry.second.open && entry.second.key.room == session.key.room;
     });
-    if (static_cast<std::size_t>(of_room) >= kMaxFilesOfRoom) return false;
-    return !session.open && !session.is_done && session.tries < kMaxFileTries &&
-           kept_ + kMaxRoomFileBytes <= kMaxRoomFilesBytes;
+    return static_cast<std::size_t>(of_room) < kMaxFilesOfRoom;
 }
 
 // ---- sessions -----------------------------------------------------------------------------------
@@ -148,11 +152,6 @@ void Files::let_go(Session& session) {
 }
 
 // ---- connections --------------------------------------------------------------------------------
-
-bool Files::knows(const msrp::Uri& to) const {
-    const auto found = by_uri_.find(to.session_id);
-    return found != by_uri_.end() && is_same(to, sessions_.at(found->second).setup.own);
-}
 
 bool Files::is_bound(ConnectionId connection) const {
     return std::any_of(sessions_.begin(), sessions_.end(),

@@ -56,7 +56,7 @@ public:
     void remove(base::Now now, const FileKey& key);
     void close(base::Now now, SessionId room);
 
-    bool knows(const msrp::Uri& to) const;
+    bool knows(const msrp::Uri& to) const { return number_of(to).has_value(); }
     bool owns(ConnectionId connection) const { return connections_.contains(connection); }
     bool is_bound(ConnectionId connection) const;
     void on_open(base::Now now, ConnectionId connection, bool is_tls);
@@ -96,7 +96,7 @@ private:
     };
 
     Session* find(msrp::SessionNumber number);
-    Session* find(const msrp::Uri& to);
+    std::optional<msrp::SessionNumber> number_of(const msrp::Uri& to) const;
     std::optional<msrp::SessionNumber> number_of(const FileKey& key) const;
     void connect(Session& session);
     bool takes_one(const Session& session) const;
